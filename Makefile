@@ -1,0 +1,51 @@
+# The few commands people type. `make run` and `make test` set up .venv first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+export MLFLOW_ALLOW_PICKLE_DESERIALIZATION = false
+
+.PHONY: run all test heavy check bench ui lock schema audit clean
+
+run: $(VENV)/.ready            ## the quick default, from files to a registered model
+	$(BIN)/scantune run
+
+all: $(VENV)/.ready            ## everything in params.yaml
+	$(BIN)/scantune run --all
+
+test: $(VENV)/.ready           ## the quick tests
+	$(BIN)/python -m pytest
+
+heavy: $(VENV)/.ready          ## the tests that take minutes
+	$(BIN)/python -m pytest -m heavy
+
+check: $(VENV)/.ready          ## linter, format, types, import contract, schema
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/scantune schema --check
+
+bench: $(VENV)/.ready          ## speed, beside the peers, as ratios
+	$(BIN)/python -m benchmarks
+
+ui: $(VENV)/.ready             ## the MLflow pages, on this machine only
+	$(BIN)/scantune ui
+
+schema: $(VENV)/.ready         ## write params.schema.json anew
+	$(BIN)/scantune schema
+
+# Pins and hashes for Linux, macOS and Windows, x86 and Arm, Python 3.11 to 3.13; no addresses.
+lock: $(VENV)/.ready
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate --all-extras --group dev -o requirements.txt
+
+audit: $(VENV)/.ready          ## known holes in what is pinned
+	$(BIN)/pip-audit -r requirements.txt --disable-pip --require-hashes
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $@

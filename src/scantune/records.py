@@ -1,0 +1,72 @@
+"""What passes between the parts: a cohort's row, a file that cannot be used, what a user is told.
+
+Letters of axes, used in every shape comment of the project:
+
+======  ==========================================================================
+``B``   batch
+``C``   channel
+``T``   time (frames of a video)
+``D``   slices; in volumes from inferior to superior
+``H``   rows; in volumes from posterior to anterior
+``W``   columns; in volumes from left to right
+``Z``   zone
+``K``   class
+======  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+
+class ScantuneError(ValueError):
+    """Base of every error that a user is meant to read: it names the place, the value and the remedy."""
+
+
+class ReadError(ScantuneError):
+    """A file or folder that cannot be used as it is.
+
+    Attributes:
+        reason: why, in words that may be written to outputs: no path, no header text, nothing that identifies.
+        detail: what only the local terminal may show (the file's path, positions, decoder messages).
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason} ({detail})" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of a cohort: one sample, the files it is read from and what is known of it.
+
+    Attributes:
+        sample_id: unique in the dataset; names the cached tensor. Safe as a file name.
+        subject_id: the person (or, where none is given, the sample itself): splits and intervals go by it.
+        files: absolute paths of what is read: one file, one folder (DICOM series) or several files.
+        masks: absolute paths of segmentation masks that belong to ``files``; empty where there are none.
+        targets: target name to its value as text, as it stands in the table; "" where empty.
+        groups: grouping columns (sex, age, site, scanner …) to their value as text.
+        raters: reader's name to that reader's value as text.
+        split: the side that the table itself names ("train", "validation", "test"), or None.
+        order: the value by which sequential and temporal splits sort, or None.
+        row: line of the table that it came from (1 is the header), or None for class folders.
+    """
+
+    sample_id: str
+    subject_id: str
+    files: tuple[Path, ...]
+    masks: tuple[Path, ...] = ()
+    targets: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    groups: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    raters: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    split: str | None = None
+    order: str | None = None
+    row: int | None = None
