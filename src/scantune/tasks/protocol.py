@@ -1,0 +1,58 @@
+"""What the engine knows of a task, and all that it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import Tensor, nn
+
+#: What a data set gives the loop, stacked: ``input`` float32 [B, C, …]; ``target`` [B, …] as :meth:`Task.encode` made
+#: it (for a dense task the mask, uint8 → int64 [B, …space]); ``index`` int64 [B], the row in the data set; ``group``
+#: int64 [B], the code of the scanner (−1 unknown). Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the share of
+#: ``target``); spoiled partners add ``partner`` [B, C, …] and ``has_partner`` bool [B].
+Batch = dict[str, Any]
+
+
+class Task(Protocol):
+    """A task as the engine sees it. One folder in ``tasks/`` gives one."""
+
+    name: str
+    dense: bool
+    """The network answers per pixel (segmentation) rather than per sample."""
+    outputs: int
+    """Numbers the network gives a sample; channels where ``dense``."""
+
+    def head(self, feature_dim: int) -> nn.Module:
+        """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``."""
+        ...
+
+    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
+        """One record's targets (text, as in the table) as the array the loss takes.
+
+        Raises:
+            ScantuneError: a value that the task cannot take, with the value and what would be right.
+        """
+        ...
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        """The target of the left-right mirrored sample."""
+        ...
+
+    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
+        """What validation and prediction keep of a batch, [B, …]: the output itself, or per-sample sums where dense."""
+        ...
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """Figures of an epoch from all N samples' ``reduced`` [N, …]; names without prefix; undefined is NaN."""
+        ...
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        """What is fitted on validation after training (calibration, conformal quantiles), as JSON-able values."""
+        ...
+
+    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's own columns of ``predictions.csv``, each of N values; without target columns where None."""
+        ...
