@@ -1,0 +1,57 @@
+"""The ``evaluate`` block of an experiment: what is computed on the test set, and how it is decided upon."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from scantune.config.base import Block
+
+
+class EvaluateConfig(Block):
+    """Statistics on the test set. An empty block is right for most."""
+
+    draws: int = Field(2000, ge=200)
+    """Resampling draws for the intervals, by subject."""
+
+    seed: int = 42
+    """Seed of the resampling."""
+
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Level of the intervals."""
+
+    groups: tuple[str, ...] | None = None
+    """Columns by which subgroups are formed. None: the data set's ``groups``."""
+
+    age_bands: tuple[float, ...] = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
+    """Years at which a band of the column ``age`` begins."""
+
+    min_group: int = Field(20, ge=2)
+    """Subgroups with fewer subjects are shown but marked as small."""
+
+    covariates: tuple[str, ...] = ("age", "sex", "volume", "mean")
+    """What the simple baseline model may use, where the manifest has it: ``mean`` is the mean intensity."""
+
+    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
+    """How probabilities are calibrated, fitted on validation. Figures before and after are given."""
+
+    miscoverage: float = Field(0.1, gt=0, lt=0.5)
+    """Share of true values that the conformal intervals or sets may miss."""
+
+    primary: str | None = None
+    """The one figure by which models are compared, stated beforehand. None: the task's first headline figure."""
+
+    margin: float = Field(0.0, ge=0)
+    """A challenger may be worse by this much in the primary figure and still count as not inferior."""
+
+    locked: bool = False
+    """The test set may be looked at once only: a second evaluation on it is refused."""
+
+    @field_validator("age_bands")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in itertools.pairwise(value)):
+            raise ValueError(f"age_bands {list(value)}: must ascend, such as [18, 40, 65]")
+        return value

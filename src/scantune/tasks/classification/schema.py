@@ -1,0 +1,64 @@
+"""Settings of the classification task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from scantune.config.base import Block
+from scantune.tasks.joining import AggregateField
+
+
+class Classification(Block):
+    """One of two or more classes a sample."""
+
+    name: Literal["classification"] = "classification"
+
+    target: str = "target"
+    """Name of the target among the data set's ``targets``."""
+
+    classes: tuple[str, ...] | None = Field(None, min_length=2)
+    """The classes by name, in the order of the network's outputs. None: those found in the data, sorted."""
+
+    positive: str | None = None
+    """The class that counts as positive where there are two: ``precision``, ``recall``, ``f1``, ``brier`` and the
+    calibration are of it. None: the last class."""
+
+    sensitivities: tuple[float, ...] = (0.9, 0.95)
+    """Operating points: the threshold that reaches this sensitivity on validation. Two classes only."""
+
+    specificities: tuple[float, ...] = (0.9, 0.95)
+    """Operating points: the threshold that reaches this specificity on validation. Two classes only."""
+
+    ordinal: bool = False
+    """The classes are grades in ascending order: weighted kappas are given too."""
+
+    aggregate: AggregateField | None = None
+    """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
+
+    @field_validator("classes", "positive", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        # YAML reads 0 and 1 as numbers; a class is a name.
+        if isinstance(value, (list, tuple)):
+            return tuple(_text(v) for v in value)
+        return _text(value)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Classification:
+        if self.classes is not None:
+            if len(set(self.classes)) != len(self.classes):
+                raise ValueError(f"classes {list(self.classes)}: a name stands twice")
+            if self.positive is not None and self.positive not in self.classes:
+                raise ValueError(f"positive {self.positive!r} is not one of the classes {list(self.classes)}")
+        for name, values in (("sensitivities", self.sensitivities), ("specificities", self.specificities)):
+            if any(not 0 < v < 1 for v in values):
+                raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
+        return self
+
+
+def _text(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    return str(int(value)) if float(value).is_integer() else str(value)

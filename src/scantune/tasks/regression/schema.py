@@ -1,0 +1,58 @@
+"""Settings of the regression task."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from scantune.config.base import Block
+from scantune.tasks.joining import AggregateField
+
+
+class Regression(Block):
+    """One number a sample, such as a severity score."""
+
+    name: Literal["regression"] = "regression"
+
+    target: str = "target"
+    """Name of the target among the data set's ``targets``."""
+
+    range: tuple[float, float] | None = None
+    """Lowest and highest value that the target can take; predictions are cut off there. None: any number."""
+
+    significant_error: float = Field(2.0, gt=0)
+    """An absolute error above this counts as clinically significant, in units of the target."""
+
+    score_ranges: tuple[float, ...] = (5.0, 15.0)
+    """Cut points of the target between which the mean absolute error is given: by default below 5, 5 to 15, from 15.
+    Those outside ``range`` are dropped; ``[]`` for none."""
+
+    round: float | None = Field(None, gt=0)
+    """Predictions are rounded to multiples of this (0.5 for half points). None: not rounded."""
+
+    aggregate: AggregateField | None = None
+    """How several samples of a study or subject join, ``mean``, ``median`` or ``max``. None: they do not."""
+
+    @field_validator("score_ranges")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in itertools.pairwise(value)):
+            raise ValueError(f"score_ranges {list(value)}: cut points must ascend, such as [5, 15]")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Regression:
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError(f"range {list(self.range)}: the lowest value comes first and must be below the highest")
+        if self.aggregate is not None and self.aggregate.name == "vote":
+            raise ValueError("aggregate: vote counts classes; a regression joins by mean, median or max")
+        return self
+
+    def cuts(self) -> tuple[float, ...]:
+        """The cut points of ``score_ranges`` that lie inside ``range``."""
+        if self.range is None:
+            return self.score_ranges
+        low, high = self.range
+        return tuple(c for c in self.score_ranges if low < c < high)

@@ -1,0 +1,43 @@
+"""Settings of the segmentation task."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from scantune.config.base import Block
+
+
+class Segmentation(Block):
+    """A class for every pixel or voxel."""
+
+    name: Literal["segmentation"] = "segmentation"
+
+    classes: tuple[str, ...] = Field(("background", "foreground"), min_length=2)
+    """Names of the mask's values 0, 1, …; the first is the background. Figures are given of all others."""
+
+    nsd_tolerance: float = Field(1.0, gt=0)
+    """Distance up to which a surface counts as met in the normalised surface Dice: mm, pixels where there is no
+    spacing."""
+
+    cldice: bool = True
+    """The centre line's Dice too (vessels). Off where the structure has no centre line: it takes time in 3D."""
+
+    empty: Literal["undefined", "one"] = "undefined"
+    """Both masks empty: the figures are undefined, left out of the means and counted; or count as fully right
+    (Dice 1, distance 0). One mask empty: Dice, IoU, NSD and clDice are 0, whichever it is."""
+
+    missed: Literal["diagonal", "infinite"] = "diagonal"
+    """One mask empty: its Hausdorff distance is the image's diagonal, or infinite (then the mean is undefined)."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Segmentation:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"classes {list(self.classes)}: a name stands twice")
+        return self
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        """The classes of which figures are given."""
+        return self.classes[1:]

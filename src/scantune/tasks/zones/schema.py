@@ -1,0 +1,77 @@
+"""Settings of the zones task: an ordinal grade for each of several zones of one image."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from scantune.config.base import Block
+from scantune.tasks.joining import AggregateField
+
+#: The class beside the grades. In tables it may be written so, as the number after the last grade, or left empty.
+UNGRADABLE = "ungradable"
+
+CONGESTION_ZONES = ("right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf")
+
+
+class Zones(Block):
+    """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
+
+    name: Literal["zones"] = "zones"
+
+    zones: tuple[str, ...] = Field(CONGESTION_ZONES, min_length=1)
+    """The zones, in the order of the network's outputs; also the names of the data set's ``targets``."""
+
+    grades: int = Field(4, ge=2)
+    """Number of grades: 0, 1, … ``grades`` − 1. An empty cell, or the number ``grades`` itself, is ungradable."""
+
+    unknown_weight: float = Field(0.3, gt=0, le=1)
+    """Weight of the class ungradable in the loss."""
+
+    cut_offs: tuple[float, ...] = (1.3, 2.2)
+    """The mean score falls in a class by these: up to the first, up to the second, above (acute heart failure: low,
+    intermediate, high)."""
+
+    sides: dict[str, str] | None = None
+    """Which zone of the right side is which of the left (``right_sup: left_sup``): they swap when an image is mirrored.
+    None: by the names, ``right_…`` and ``left_…``."""
+
+    aggregate: AggregateField | None = None
+    """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
+
+    @field_validator("cut_offs")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or any(a >= b for a, b in itertools.pairwise(value)):
+            raise ValueError(f"cut_offs {list(value)}: at least one, ascending, such as [1.3, 2.2]")
+        return value
+
+    @model_validator(mode="after")
+    def _known_zones(self) -> Zones:
+        if len(set(self.zones)) != len(self.zones):
+            raise ValueError(f"zones {list(self.zones)}: a name stands twice")
+        for right, left in (self.sides or {}).items():
+            for zone in (right, left):
+                if zone not in self.zones:
+                    raise ValueError(f"sides: {zone!r} is not one of the zones {list(self.zones)}")
+        return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of the network's outputs: the grades, then ungradable."""
+        return (*(str(g) for g in range(self.grades)), UNGRADABLE)
+
+    def pairs(self) -> dict[str, str]:
+        """Zone of the right to its zone of the left, as stated or by name."""
+        if self.sides is not None:
+            return dict(self.sides)
+        left = {z: "left_" + z.removeprefix("right_") for z in self.zones if z.startswith("right_")}
+        return {r: v for r, v in left.items() if v in self.zones}
+
+    def mirrored(self) -> tuple[int, ...]:
+        """For each zone the index of the zone whose place it takes when the image is mirrored left-right."""
+        pairs = self.pairs()
+        swap = {**pairs, **{left: right for right, left in pairs.items()}}
+        return tuple(self.zones.index(swap.get(z, z)) for z in self.zones)
