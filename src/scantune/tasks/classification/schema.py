@@ -62,3 +62,7 @@ def _text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
     return str(int(value)) if float(value).is_integer() else str(value)
+
+
+#: The name under which the settings are collected.
+Schema = Classification

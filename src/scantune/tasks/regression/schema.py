@@ -56,3 +56,7 @@ class Regression(Block):
             return self.score_ranges
         low, high = self.range
         return tuple(c for c in self.score_ranges if low < c < high)
+
+
+#: The name under which the settings are collected.
+Schema = Regression

@@ -41,3 +41,7 @@ class Segmentation(Block):
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""
         return self.classes[1:]
+
+
+#: The name under which the settings are collected.
+Schema = Segmentation

@@ -75,3 +75,7 @@ class Zones(Block):
         pairs = self.pairs()
         swap = {**pairs, **{left: right for right, left in pairs.items()}}
         return tuple(self.zones.index(swap.get(z, z)) for z in self.zones)
+
+
+#: The name under which the settings are collected.
+Schema = Zones
