@@ -1,0 +1,211 @@
+# ruff: noqa: RUF012  (pydantic copies a mutable default for each object)
+"""``datasets.<name>`` in ``params.yaml``: where a cohort lies, what its columns mean, how it is split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scantune.config.base import Block, by_name
+
+Side = Literal["train", "validation", "test"]
+Text = Annotated[str, Field(min_length=1)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+#: A cell as YAML may give it: 0, 0.5, yes, "A". It is compared with the table's text.
+Cell = str | int | float | bool
+
+
+class Range(Block):
+    """Numbers from ``min`` to ``max``, both ends included."""
+
+    min: float | None = None
+    """Smallest value that stays; without it there is no lower end."""
+    max: float | None = None
+    """Largest value that stays; without it there is no upper end."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.min is None and self.max is None:
+            raise ValueError("a range needs min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+
+class Unless(Block):
+    """Every value but these."""
+
+    exclude: list[Cell] = Field(min_length=1)
+    """Values whose rows are left out; "" is an empty cell."""
+
+
+class TargetColumn(Block):
+    """A target column and what may stand in it. ``{score: a}`` is short for ``{score: {column: a}}``."""
+
+    column: Text
+    """Its name in the table."""
+    min: float | None = None
+    """Smallest number that is right; a smaller one is an error with row and column. Implies numbers."""
+    max: float | None = None
+    """Largest number that is right. Implies numbers."""
+    number: bool = False
+    """The column holds numbers: anything else is an error."""
+    values: list[Cell] | None = None
+    """The only values that are right (numbers compare as numbers: 3 is 3.0)."""
+    missing: Literal["keep", "exclude", "error"] = "keep"
+    """Empty cells: ``keep`` them (the task says what they mean), ``exclude`` the row, or call them an ``error``."""
+
+
+class Pseudonyms(Block):
+    """Keyed digests in place of the table's sample and subject ids."""
+
+    key_variable: Text = "SCANTUNE_KEY"
+    """Environment variable that holds the secret key. The key itself never stands in a file of the project."""
+
+
+class SplitConfig(Block):
+    """Which subjects train, validate and test. Always by subject, from the whole table before anything is left out."""
+
+    method: Literal["random", "stratified", "sequential", "predefined", "group_out", "temporal"] = "random"
+    """``random``: by a seeded digest of the subject id. ``stratified``: sides alike in ``on``. ``sequential``: in the
+    table's order (or by ``order``). ``predefined``: as ``columns`` or the class folders say. ``group_out``: whole
+    groups (site, scanner) held out. ``temporal``: by each subject's latest ``order``, the newest subjects tested."""
+    on: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
+    """Targets or groups that the sides shall be alike in (``stratified``), and whose classes every side must have."""
+    bins: int = Field(default=5, ge=2, le=50)
+    """Equally filled bins that a numeric target of more than ten values is cut into for ``stratified``."""
+    fractions: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = [0.7, 0.15, 0.15]
+    """Shares of train, validation and test; they sum to 1."""
+    train_fraction: float | None = Field(default=None, gt=0.0, lt=1.0)
+    """Instead of ``fractions``: the share that trains; validation and test halve the rest."""
+    seed: int = 42
+    """Another seed, other subjects."""
+    folds: int | None = Field(default=None, ge=2, le=100)
+    """k-fold cross-validation: all subjects but the test share are dealt to folds 0 … k − 1 (column ``fold``)."""
+    group: Text | None = None
+    """``group_out``: the grouping column."""
+    test: list[Cell] = []
+    """``group_out``: the levels of ``group`` that test."""
+    validation: list[Cell] = []
+    """``group_out``: the levels that validate; without them validation is a share of the other groups' subjects."""
+    columns: Text | dict[Side, Text] | None = None
+    """``predefined``: one column that names the side, or for each side a column of yes/no, 1/0."""
+    rest: Literal["error", "leave_out", "train", "validation", "test"] = "error"
+    """``predefined``: what becomes of rows that no column puts on a side."""
+    fill: dict[Side, Annotated[float, Field(gt=0.0, lt=1.0)]] = {}
+    """``predefined``: sides that the table lacks, as a share of the training subjects, for example ``{test: 0.15}``."""
+    near_duplicate_correlation: float = Field(default=0.98, gt=0.0, le=1.0)
+    """Images on two sides whose tensors correlate at least so much are shown as near-duplicates."""
+    near_duplicate_bits: int = Field(default=10, ge=0, le=32)
+    """Bits (of 64) in which two perceptual hashes may differ for the pair to be correlated at all."""
+    interval_half_width: float = Field(default=0.1, gt=0.0, lt=0.5)
+    """A side whose 95 % interval of a proportion is wider to either side than this is warned of."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SplitConfig:
+        if abs(sum(self.fractions) - 1.0) > 1e-6:
+            raise ValueError(f"fractions {self.fractions} sum to {sum(self.fractions):g}, not to 1")
+        needs = {"stratified": ("on",), "group_out": ("group",)}
+        for key in needs.get(self.method, ()):
+            if not getattr(self, key):
+                raise ValueError(f"split method {self.method!r} needs the key {key!r}")
+        if self.method == "group_out" and not (self.test or self.folds):
+            raise ValueError("split method 'group_out' needs 'test: [levels held out]' or 'folds'")
+        both = sorted(set(map(str, self.test)) & set(map(str, self.validation)))
+        if both:
+            raise ValueError(f"levels {both} are both tested and validated")
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each side."""
+        if self.train_fraction is not None:
+            half = (1.0 - self.train_fraction) / 2
+            return {"train": self.train_fraction, "validation": half, "test": half}
+        return dict(zip(("train", "validation", "test"), self.fractions, strict=True))
+
+
+def _named(value: object) -> object:
+    """``[sex, age]`` means ``{sex: sex, age: age}``; a single name is a list of one."""
+    if isinstance(value, str):
+        value = [value]
+    return {name: name for name in value} if isinstance(value, list) else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Columns = Annotated[dict[Text, Text], BeforeValidator(_named)]
+Target = Annotated[TargetColumn, BeforeValidator(lambda v: by_name(v, "column"))]
+Filter = Cell | list[Cell] | Range | Unless
+
+
+class DatasetConfig(Block):
+    """A cohort: a folder of files and a table (or class folders) that says what they show."""
+
+    root: Text
+    """Folder of the files, anywhere, a share too. Nothing is ever written to it and no file outside it is read."""
+    table: Text | None = None
+    """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
+    sheet: Text | None = None
+    """Excel: the sheet; without it the first."""
+    separator: Literal[",", ";", "\t"] | None = None
+    """CSV: the separator; without it the one that the header shows."""
+    decimal: Literal[".", ","] = "."
+    """Sign between a number's whole and fractional digits in the table."""
+    class_folders: bool = False
+    """No table: ``<class>/…`` or ``train/<class>/…``, ``val/<class>/…``, ``test/<class>/…`` below ``root``."""
+    files: Annotated[list[Text], BeforeValidator(_listed)] = []
+    """Path below ``root`` from columns in braces: ``"{id}_{session}.nii.gz"``. Several become channels."""
+    masks: Annotated[list[Text], BeforeValidator(_listed)] = []
+    """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
+    follow_links: bool = False
+    """Allow symbolic links below ``root`` that lead out of it (data kept by DataLad or DVC)."""
+    index: Text | None = None
+    """Index of ``root`` written by ``scantune index``: digests of unchanged files are taken from it."""
+    subject: Text | None = None
+    """Column of the subject's id. Without it every sample is taken for a subject of its own, and the report says so."""
+    sample: Text | None = None
+    """Sample id from columns in braces. Without it the column ``sample_id``, or the columns named in ``files``."""
+    pseudonyms: Pseudonyms | None = None
+    """Replace sample and subject ids by keyed digests in all that is written."""
+    targets: Annotated[dict[Text, Target], BeforeValidator(_named)] = {}
+    """What shall be predicted: a name and its column."""
+    groups: Columns = {}
+    """Columns for subgroup tables, group-out splits and scanner terms: sex, age, site, scanner. An ``age`` over 89
+    becomes 90+."""
+    bands: dict[Text, Annotated[list[float], Field(min_length=1)]] = {}
+    """Groups cut into bands at these numbers: ``{age: [18, 40, 65]}``."""
+    raters: Columns = {}
+    """Several readers of the same sample: a reader's name and the column of his values."""
+    where: dict[Text, Filter] = {}
+    """Rows that stay: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold."""
+    order: Text | None = None
+    """Column of a date (ISO: 2024-03-31) or number that sequential and temporal splits sort by."""
+    split: SplitConfig = SplitConfig()
+    """Train, validation and test."""
+    max_excluded_fraction: Fraction = 0.1
+    """Preprocess fails when a larger share of the samples cannot be used."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> DatasetConfig:
+        if self.class_folders == bool(self.table):
+            raise ValueError("give either 'table' or 'class_folders: true'")
+        if self.table and not self.files:
+            raise ValueError("'table' needs 'files': the path of a sample's file from the table's columns, in braces")
+        unknown = sorted(set(self.bands) - set(self.groups))
+        if unknown:
+            raise ValueError(f"bands of {unknown}: not among the groups {sorted(self.groups)}")
+        if self.split.group and self.split.group not in self.groups:
+            raise ValueError(f"split group {self.split.group!r} is not among the groups {sorted(self.groups)}")
+        if self.split.method == "temporal" and not self.order:
+            raise ValueError("split method 'temporal' needs 'order': the column of the date")
+        if self.split.method == "predefined" and not (self.split.columns or self.class_folders):
+            raise ValueError("split method 'predefined' needs 'columns'")
+        known = {*self.targets, *self.groups, *({"label"} if self.class_folders and not self.targets else ())}
+        missing = sorted(set(self.split.on) - known)
+        if missing:
+            raise ValueError(f"split on {missing}: neither a target nor a group; there are {sorted(known)}")
+        return self

@@ -1,0 +1,192 @@
+# ruff: noqa: RUF012  (pydantic copies a mutable default for each object)
+"""``inputs.<name>`` in ``params.yaml``: how files become tensors. One block a modality, every step a key."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from scantune.config.base import Block, Name, by_name
+
+Length = Annotated[int, Field(ge=1, le=8192)]
+Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
+
+
+class Backend(Block):
+    """Where samples are prepared."""
+
+    name: Literal["loky", "threading", "dask", "ray"] = "loky"
+    """Processes on this machine (``loky``), or a cluster of Dask or Ray."""
+    address: str | None = None
+    """Address of the Dask scheduler or Ray head; without it one is started on this machine."""
+
+
+class ZScore(Block):
+    """(value − mean) / standard deviation."""
+
+    name: Literal["zscore"] = "zscore"
+    foreground: bool = True
+    """Mean and deviation of what is above the image's own background (its minimum), not of the air around the head."""
+    clip: float | None = Field(default=None, gt=0.0)
+    """Cut at so many deviations to either side."""
+
+
+class Percentile(Block):
+    """From two percentiles to 0 … 1, cut there."""
+
+    name: Literal["percentile"] = "percentile"
+    lower: float = Field(default=0.5, ge=0.0, lt=100.0)
+    """Percentile that becomes 0."""
+    upper: float = Field(default=99.5, gt=0.0, le=100.0)
+    """Percentile that becomes 1."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Percentile:
+        if self.lower >= self.upper:
+            raise ValueError(f"lower {self.lower:g} is not below upper {self.upper:g}")
+        return self
+
+
+class Window(Block):
+    """From center − width/2 … center + width/2 to 0 … 1, cut there. CT: Hounsfield units."""
+
+    name: Literal["window"] = "window"
+    center: float | None = None
+    """Middle of the window; without it the file's own (images only)."""
+    width: float | None = Field(default=None, gt=0.0)
+    """Its width; without it the file's own (images only)."""
+
+    @model_validator(mode="after")
+    def _both(self) -> Window:
+        if (self.center is None) != (self.width is None):
+            raise ValueError("a window needs center and width, or neither (the file's own)")
+        return self
+
+
+class Scale(Block):
+    """From the smallest and largest value that can stand in the file (8 bit: 0, 255), else in the image, to 0 … 1."""
+
+    name: Literal["scale"] = "scale"
+
+
+class Keep(Block):
+    """Values as they are in the file, rescaled to their unit (HU)."""
+
+    name: Literal["none"] = "none"
+
+
+Intensity = Annotated[
+    ZScore | Percentile | Window | Scale | Keep, Field(discriminator="name"), BeforeValidator(by_name)
+]
+
+
+class Clahe(Block):
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994)."""
+
+    clip: float = Field(default=2.0, gt=0.0, le=100.0)
+    """Limit of a bin, times the mean bin."""
+    tiles: int = Field(default=8, ge=1, le=64)
+    """Tiles along each side."""
+
+
+class _Common(Block):
+    dataset: Name
+    """Block of ``datasets:`` that it prepares."""
+    workers: int | None = Field(default=None, ge=1, le=1024)
+    """Samples prepared at once; without it one a core."""
+    backend: Annotated[Backend, BeforeValidator(by_name)] = Backend()
+    """Processes here, or a cluster."""
+    verify_fraction: float = Field(default=1.0, ge=0.0, le=1.0)
+    """Share of the samples found in the store whose digest is checked before they are used again."""
+    max_voxels: int = Field(default=2**30, ge=1)
+    """A file whose header promises more values than this is refused before memory is asked for."""
+    nan: Literal["exclude"] | float = "exclude"
+    """Values that are not finite: leave the sample out, or put this number in their place."""
+    mask_labels: list[int] | None = None
+    """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
+    empty_mask: Literal["keep", "exclude"] = "keep"
+    """Masks in which nothing is marked."""
+
+
+class VolumeInput(_Common):
+    """A volume [C, D, H, W] in RAS+: W left → right, H posterior → anterior, D inferior → superior."""
+
+    modality: Literal["volume"]
+    spacing: Annotated[list[Millimetres], Field(min_length=3, max_length=3)] | None = None
+    """mm along left-right, posterior-anterior, inferior-superior. Without it the file's own."""
+    size: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
+    """Voxels along the same axes: the rest is cropped, what lacks is padded. Without it the volume's own extent."""
+    center: Literal["image", "foreground"] = "image"
+    """Middle of the crop: of the image, or of what is not background."""
+    crop: Literal["none", "foreground"] = "none"
+    """Without ``size``: cut away the background around the foreground."""
+    interpolation: Literal["linear", "nearest", "bspline"] = "linear"
+    """Of the image. Masks always take the nearest label."""
+    antialias: bool = True
+    """Smooth before shrinking (Gaussian by the ratio of spacings), else fine detail turns into false coarse detail."""
+    intensity: Intensity = ZScore()
+    """How values are scaled."""
+    deface: bool = False
+    """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
+    volume_index: int | None = Field(default=None, ge=0)
+    """4D files: the volume that is read, from 0. Without it a 4D file is left out."""
+    series: str | None = None
+    """DICOM folders of several series: words in the wanted one's description. Without it such a folder is left out."""
+    tilt: Literal["exclude", "resample"] = "exclude"
+    """Gantry tilt: leave the scan out, or resample it upright."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """Of the cached tensor."""
+
+
+class ImageInput(_Common):
+    """A still [C, H, W]: rows from the top, columns from the left."""
+
+    modality: Literal["image"]
+    size: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
+    """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
+    resize: Literal["pad", "crop", "stretch"] = "pad"
+    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    channels: Literal[1, 3] = 1
+    """1: grey. 3: colour; a grey file is repeated."""
+    intensity: Intensity = Scale()
+    """How values are scaled."""
+    invert_monochrome1: bool = True
+    """Turn MONOCHROME1 (low is bright) round, so that bone is bright in every image."""
+    clahe: Annotated[
+        Clahe | None, BeforeValidator(lambda v: {True: {}, False: None}.get(v, v) if isinstance(v, bool) else v)
+    ] = None
+    """Local contrast equalisation: ``true`` or ``{clip: 2, tiles: 8}``."""
+    mask_text: bool = False
+    """Find text burned into the image and blank it."""
+    dtype: Literal["uint8", "float16", "float32"] | None = None
+    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+
+
+class VideoInput(_Common):
+    """A loop [C, T, H, W]."""
+
+    modality: Literal["video"]
+    size: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
+    """[height, width] in pixels."""
+    resize: Literal["pad", "crop", "stretch"] = "pad"
+    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    frames: int = Field(default=32, ge=1, le=4096)
+    """Frames of a sample."""
+    period: int = Field(default=1, ge=1, le=256)
+    """Every so manieth frame is taken. A loop shorter than frames × period is looped, not padded."""
+    start: Literal["first", "center"] = "first"
+    """Where the taken frames begin."""
+    min_frames: int = Field(default=1, ge=1)
+    """A file with fewer frames that decode is left out."""
+    channels: Literal[1, 3] = 1
+    """1: grey. 3: colour."""
+    sector: bool = False
+    """Ultrasound: find the sector and blank everything outside it, burned-in text too."""
+    intensity: Annotated[Scale | ZScore, Field(discriminator="name"), BeforeValidator(by_name)] = Scale()
+    """How values are scaled."""
+    dtype: Literal["uint8", "float16", "float32"] | None = None
+    """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+
+
+InputConfig = Annotated[VolumeInput | ImageInput | VideoInput, Field(discriminator="modality")]
