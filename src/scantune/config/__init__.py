@@ -1,0 +1,3 @@
+"""``params.yaml`` as frozen, typed, documented settings."""
+
+from scantune.config.base import Block as Block

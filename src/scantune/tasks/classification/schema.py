@@ -57,6 +57,10 @@ class Classification(Block):
                 raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
         return self
 
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs."""
+        return (self.target,)
+
 
 def _text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):

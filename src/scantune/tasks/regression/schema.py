@@ -50,6 +50,10 @@ class Regression(Block):
             raise ValueError("aggregate: vote counts classes; a regression joins by mean, median or max")
         return self
 
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs."""
+        return (self.target,)
+
     def cuts(self) -> tuple[float, ...]:
         """The cut points of ``score_ranges`` that lie inside ``range``."""
         if self.range is None:

@@ -37,6 +37,10 @@ class Segmentation(Block):
             raise ValueError(f"classes {list(self.classes)}: a name stands twice")
         return self
 
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs: none, its target is the mask."""
+        return ()
+
     @property
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""

@@ -63,6 +63,10 @@ class Zones(Block):
         """Names of the classes in the order of the network's outputs: the grades, then ungradable."""
         return (*(str(g) for g in range(self.grades)), UNGRADABLE)
 
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs."""
+        return self.zones
+
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
         if self.sides is not None:

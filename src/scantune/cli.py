@@ -1,0 +1,142 @@
+"""The ``scantune`` command. Each command imports what it needs when it is called: ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scantune.records import ScantuneError
+
+app = typer.Typer(
+    name="scantune",
+    help="Fine-tune deep models on clinical images, and show how far each can be trusted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def main() -> None:
+    """The console script: a fault that a user can mend is a message, not a traceback."""
+    try:
+        app()
+    except ScantuneError as error:
+        typer.secho(str(error), fg="red", err=True)
+        raise SystemExit(2) from None
+
+
+def environment() -> dict[str, str]:
+    """What DVC and the stages it starts need: this Python first on the PATH, the project's own code."""
+    env = dict(os.environ)
+    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
+    env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
+    env.setdefault("DVC_NO_ANALYTICS", "true")
+    return env
+
+
+@app.command()
+def run(
+    targets: Annotated[list[str] | None, typer.Argument(help="DVC targets such as register@digits")] = None,
+    experiment: Annotated[str, typer.Option(help="an experiment of params.yaml: runs all that it needs")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="everything in params.yaml")] = False,
+    epochs: Annotated[str, typer.Option(help="overrides train.epochs")] = "",
+    learning_rate: Annotated[str, typer.Option(help="overrides train.learning_rate")] = "",
+    batch_size: Annotated[str, typer.Option(help="overrides train.batch_size")] = "",
+    seed: Annotated[str, typer.Option(help="overrides train.seed")] = "",
+    backbone: Annotated[str, typer.Option(help="overrides model.backbone")] = "",
+    settings: Annotated[str, typer.Option("--set", help="other keys, 'inputs.digits.size=[16,16] …'")] = "",
+) -> None:
+    """Run the pipeline: the quick default, one experiment, some targets, or everything.
+
+    Overrides are written to params.yaml as ``dvc exp run -S`` does, so that what ran can be seen and undone by git.
+    """
+    from scantune.tracking import take_parent_run
+
+    params = _params()
+    named = {"train.epochs": epochs, "train.learning_rate": learning_rate, "train.batch_size": batch_size}
+    named |= {"train.seed": seed, "model.backbone": backbone}
+    given = [f"{key}={value}" for key, value in named.items() if value]
+    if given and not experiment:
+        raise ScantuneError(f"{given[0].split('=')[0]}: say which experiment it is for (--experiment NAME)")
+    group = _group(params, experiment) if experiment else "experiments"
+    changed = [f"{group}.{experiment}.{setting}" for setting in given] + settings.split()
+    take_parent_run()
+    chosen = list(targets or ([] if everything else params.quick))
+    if experiment:
+        chosen = [f"{'register' if group == 'experiments' else 'register-derived'}@{experiment}"]
+    command = ["dvc", "exp", "run", *(f"-S={_hydra(c)}" for c in changed)] if changed else ["dvc", "repro"]
+    code = subprocess.call([sys.executable, "-m", *command, *chosen], env=environment())
+    if code == 0:
+        _say_where()
+    raise typer.Exit(code)
+
+
+def _hydra(setting: str) -> str:
+    """``key=value`` with Hydra's ``++``: it may override a key that stands, or one that only has a default."""
+    if "=" not in setting:
+        raise ScantuneError(f"--set {setting!r}: write key.path=value")
+    return setting if setting.startswith(("+", "~")) else f"++{setting}"
+
+
+def _params():  # type: ignore[no-untyped-def]
+    from scantune.config.load import load
+
+    return load()
+
+
+def _group(params, name: str) -> str:  # type: ignore[no-untyped-def]
+    for group in ("experiments", "derived"):
+        if name in getattr(params, group):
+            return group
+    known = ", ".join([*params.experiments, *params.derived])
+    raise ScantuneError(f"--experiment {name!r}: there is none of that name in params.yaml. There are: {known}")
+
+
+def _say_where() -> None:
+    """The addresses that open the MLflow UI on models and runs rather than in its GenAI mode."""
+    from scantune.registry.pages import addresses
+
+    lines = addresses()
+    if lines:
+        typer.echo("\nSee it:  make ui   (or: scantune ui), then open")
+        for line in lines:
+            typer.echo(f"  {line}")
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 5000) -> None:
+    """Serve the MLflow pages to this machine only, and print the addresses that open them in the right mode."""
+    from scantune.registry.pages import addresses
+    from scantune.tracking import tracking_uri
+
+    for line in addresses(f"http://127.0.0.1:{port}"):
+        typer.echo(f"  {line}")
+    mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    raise typer.Exit(subprocess.call([*mlflow, "--backend-store-uri", tracking_uri()], env=environment()))
+
+
+@app.command()
+def schema(check: Annotated[bool, typer.Option(help="only say whether the file is current")] = False) -> None:
+    """Write params.schema.json, which editors complete and check params.yaml by."""
+    from scantune.config.load import SCHEMA_NAME, schema_text
+
+    path, text = Path(SCHEMA_NAME), schema_text()
+    if not check:
+        path.write_text(text)
+    elif not path.exists() or path.read_text() != text:
+        raise ScantuneError(f"{SCHEMA_NAME} is not what the settings are now; run: make schema")
+
+
+def _find_browser() -> str | None:
+    return next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+
+
+if __name__ == "__main__":
+    main()

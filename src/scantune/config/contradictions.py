@@ -1,0 +1,80 @@
+"""Settings that are each right and together are not: found before anything runs."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Collection, Iterator
+
+from scantune.config.params import ExperimentConfig, Params
+
+
+def contradictions(params: Params) -> Iterator[str]:
+    """Every fault that shows only when blocks are held against each other, as ``key.path: what``."""
+    for find in _FINDERS:
+        yield from find(params)
+
+
+def _unknown(key: str, name: str, known: Collection[str], group: str) -> Iterator[str]:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    yield f"{key}: there is no {name!r} in {group}{hint} There are: {', '.join(sorted(known)) or 'none'}"
+
+
+def _blocks(params: Params) -> Iterator[tuple[str, ExperimentConfig]]:
+    yield from ((f"experiments.{name}", block) for name, block in params.experiments.items())
+    yield from ((f"derived.{name}", block) for name, block in params.derived.items())
+
+
+def _names(params: Params) -> Iterator[str]:
+    for name, given in params.inputs.items():
+        yield from _unknown(f"inputs.{name}.dataset", given.dataset, params.datasets, "datasets")
+    for key, block in _blocks(params):
+        yield from _unknown(f"{key}.dataset", block.dataset, params.datasets, "datasets")
+        yield from _unknown(f"{key}.input", block.input, params.inputs, "inputs")
+    for name, derived in params.derived.items():
+        yield from _unknown(f"derived.{name}.from", derived.from_, params.experiments, "experiments")
+        if name in params.experiments:
+            yield f"derived.{name}: the name stands in experiments too; their outputs would overwrite each other"
+    for name, external in params.external.items():
+        yield from _unknown(f"external.{name}.experiment", external.experiment, params.experiments, "experiments")
+        yield from _unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
+        yield from _unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
+    members = {*params.experiments, *params.derived}
+    for name, ensemble in params.ensembles.items():
+        for index, member in enumerate(ensemble.members):
+            yield from _unknown(f"ensembles.{name}.members.{index}", member, members, "experiments or derived")
+
+
+def _own_input(params: Params) -> Iterator[str]:
+    for name in params.datasets:
+        if name not in params.inputs:
+            yield f"inputs: the dataset {name!r} has no input of its own name; the split reads its manifest"
+
+
+def _same_dataset(params: Params) -> Iterator[str]:
+    for key, block in [*_blocks(params), *((f"external.{n}", e) for n, e in params.external.items())]:
+        given = params.inputs.get(block.input)
+        if given is not None and given.dataset != block.dataset:
+            yield f"{key}.input: {block.input!r} is made from {given.dataset!r}, not from {block.dataset!r}"
+
+
+def _targets(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        dataset = params.datasets.get(block.dataset)
+        wanted = block.task.target_names()
+        for name in wanted if dataset is not None else ():
+            yield from _unknown(f"{key}.task", name, dataset.targets, f"datasets.{block.dataset}.targets")
+
+
+def _ensembles(params: Params) -> Iterator[str]:
+    known = {**params.experiments, **params.derived}
+    for name, ensemble in params.ensembles.items():
+        held = [known[m] for m in ensemble.members if m in known]
+        for what in ("dataset", "task"):
+            if len({str(getattr(m, what)) for m in held}) > 1:
+                yield f"ensembles.{name}.members: they differ in {what}; predictions of one {what} alone are averaged"
+
+
+_FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (_names, _own_input, _same_dataset, _targets, _ensembles)

@@ -1,0 +1,119 @@
+"""The groups of ``params.yaml``: all that a user edits."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from scantune.config.base import Block, Name
+from scantune.config.dataset import DatasetConfig
+from scantune.config.evaluate import EvaluateConfig
+from scantune.config.input import InputConfig
+from scantune.config.model import ModelConfig
+from scantune.config.task import TaskConfig
+from scantune.config.train import TrainConfig
+
+
+class TrackingConfig(Block):
+    """Whether and how runs are kept in MLflow. The address is the environment's: ``MLFLOW_TRACKING_URI``."""
+
+    enabled: bool = True
+    """Switch MLflow off by ``false`` (or by ``SCANTUNE_MLFLOW=off`` in the environment)."""
+    require: bool = True
+    """Stop a stage at its start where the server cannot be reached; ``false`` goes on without it."""
+
+
+class DemoConfig(Block):
+    """A demo cohort that a stage makes under ``data/demo/``."""
+
+    cohort: str
+    """Which one: digits, loes, echo, angio, csi, cells."""
+    seed: int = 0
+    """Seed of everything random in it."""
+    options: dict[str, Any] = {}
+    """What the cohort takes: ``n``, ``site``, ``confounder`` …"""
+
+
+class RegisterConfig(Block):
+    """How a model enters the registry."""
+
+    enabled: bool = True
+    """``false`` keeps the model as a logged model alone."""
+    name: str = ""
+    """Name in the registry; empty is the dataset's name, so that challengers of one dataset meet."""
+    alias: str = "champion"
+    """Given to the version where there is none yet or the comparison allows it."""
+
+
+class ExperimentConfig(Block):
+    """One experiment: a model fine-tuned for a task on an input of a dataset."""
+
+    description: str = ""
+    """For readers of the MLflow run and the report."""
+    dataset: Name
+    """A name in ``datasets``."""
+    input: Name
+    """A name in ``inputs``; it must be made from the same dataset."""
+    task: TaskConfig
+    """What is predicted."""
+    model: ModelConfig
+    """The network."""
+    train: TrainConfig
+    """How it is fine-tuned."""
+    evaluate: EvaluateConfig
+    """How it is judged."""
+    register_: Annotated[RegisterConfig, Field(alias="register")]
+    """How it enters the registry."""
+
+
+class DerivedConfig(ExperimentConfig):
+    """An experiment that needs another one's model."""
+
+    from_: Annotated[Name, Field(alias="from")]
+    """A name in ``experiments``: its model is where this one starts, or its teacher."""
+    use: Literal["weights", "teacher"] = "weights"
+    """``weights`` starts from them; ``teacher`` distils (``train.distillation``)."""
+
+
+class ExternalConfig(Block):
+    """One experiment's model on another dataset."""
+
+    experiment: Name
+    """A name in ``experiments``."""
+    dataset: Name
+    """A name in ``datasets``: every usable sample of it is test data."""
+    input: Name
+    """A name in ``inputs``, made from that dataset in the experiment's own way."""
+
+
+class EnsembleConfig(Block):
+    """The averaged predictions of several experiments on one dataset and task."""
+
+    members: Annotated[list[Name], Field(min_length=2)]
+    """Names in ``experiments`` or ``derived``."""
+    evaluate: EvaluateConfig
+    """How it is judged."""
+
+
+class Params(Block):
+    """All of ``params.yaml``."""
+
+    tracking: TrackingConfig = TrackingConfig()
+    """MLflow."""
+    quick: list[str] = []
+    """What ``make run`` runs: DVC targets, each ``<stage>@<name>``."""
+    demo: dict[Name, DemoConfig] = {}
+    """Demo cohorts."""
+    datasets: dict[Name, DatasetConfig]
+    """Where files and labels lie, and how subjects are split."""
+    inputs: dict[Name, InputConfig]
+    """Ways to prepare a dataset; each dataset has one of its own name."""
+    experiments: dict[Name, ExperimentConfig]
+    """What is trained."""
+    derived: dict[Name, DerivedConfig] = {}
+    """Experiments that start from, or learn from, another one."""
+    external: dict[Name, ExternalConfig] = {}
+    """Models on other datasets."""
+    ensembles: dict[Name, EnsembleConfig] = {}
+    """Averages of models."""

@@ -1,0 +1,1 @@
+"""Whole models in MLflow: logged, registered, promoted, opened again."""

@@ -1,0 +1,147 @@
+"""One of two or more classes a sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from scantune.tasks.protocol import Batch
+
+
+class ClassificationTask:
+    """One of K classes a sample.
+
+    Args:
+        target: name of the target among the data set's targets.
+        classes: their names, in the order of the network's outputs.
+        sigmoid: two classes as one logit (for the binary losses) instead of K logits.
+        calibration: fitted on validation: ``temperature``, ``isotonic`` or ``none``.
+        miscoverage: share of true classes that the conformal sets may miss.
+    """
+
+    name = "classification"
+    dense = False
+
+    def __init__(
+        self,
+        target: str,
+        classes: Sequence[str],
+        *,
+        sigmoid: bool = False,
+        calibration: Literal["temperature", "isotonic", "none"] = "temperature",
+        miscoverage: float = 0.1,
+    ) -> None:
+        if sigmoid and len(classes) != 2:
+            raise ScantuneError(f"a binary loss needs two classes, not {len(classes)} ({', '.join(classes)})")
+        self.target = target
+        self.classes = tuple(classes)
+        self.sigmoid = sigmoid
+        self.calibration = calibration
+        self.miscoverage = miscoverage
+        self.outputs = 1 if sigmoid else len(self.classes)
+        self._codes = {name: code for code, name in enumerate(self.classes)}
+
+    def head(self, feature_dim: int) -> nn.Module:
+        """A linear layer, features [B, feature_dim] → logits [B, outputs]."""
+        from torch import nn
+
+        return nn.Linear(feature_dim, self.outputs)
+
+    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
+        """The class's index: int64 [], or float32 [1] where one logit is used.
+
+        Raises:
+            ScantuneError: the class is unknown.
+        """
+        text = targets[self.target]
+        code = self._codes.get(text, self._codes.get(_plain(text)))
+        if code is None:
+            raise ScantuneError(f"target {self.target!r} is {text!r}; the classes are {', '.join(self.classes)}")
+        return np.array([code], np.float32) if self.sigmoid else np.array(code, np.int64)
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        """A class has no side."""
+        return target
+
+    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
+        """The logits themselves, [B, outputs]."""
+        return output
+
+    def logits(self, reduced: np.ndarray) -> np.ndarray:
+        """Logits of all K classes, [N, K] float64, also where the network gives one."""
+        if self.sigmoid:
+            return np.concatenate([np.zeros_like(reduced), reduced], axis=1).astype(np.float64)
+        return reduced.astype(np.float64)
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """``accuracy``, ``balanced_accuracy``, ``f1_macro`` of the largest logit."""
+        truth = targets.reshape(len(targets)).astype(int)
+        guess = self.logits(reduced).argmax(axis=1)
+        confusion = np.zeros((len(self.classes),) * 2)
+        np.add.at(confusion, (truth, guess), 1)
+        hits, there, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+        present = there > 0
+        return {
+            "accuracy": float(hits.sum() / max(len(truth), 1)),
+            "balanced_accuracy": float((hits[present] / there[present]).mean()),
+            "f1_macro": float((2 * hits[present] / (there + said)[present]).mean()),
+        }
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        """Calibration and the conformal threshold of the calibrated probabilities, from validation."""
+        from scantune.statistics.calibration import fit_isotonic, fit_temperature, softmax
+        from scantune.statistics.conformal import conformal_quantile
+
+        truth = targets.reshape(len(targets)).astype(int)
+        logits = self.logits(reduced)
+        fitted: dict[str, Any] = {}
+        if self.calibration == "temperature":
+            fitted["calibration"] = fit_temperature(logits, truth)
+        elif self.calibration == "isotonic":
+            fitted["calibration"] = fit_isotonic(softmax(logits), truth)
+        scores = 1 - self.probabilities(reduced, fitted)[np.arange(len(truth)), truth]
+        worst: dict[str, float] = {}
+        for subject, score in zip(subjects, scores, strict=True):
+            worst[subject] = max(worst.get(subject, 0.0), float(score))
+        threshold = conformal_quantile(np.array(list(worst.values())), self.miscoverage)
+        finite = bool(np.isfinite(threshold))
+        fitted["conformal"] = {"miscoverage": self.miscoverage, "threshold": float(threshold) if finite else None}
+        return fitted
+
+    def probabilities(self, reduced: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """Calibrated probabilities [N, K]; the plain softmax where nothing was fitted."""
+        from scantune.statistics.calibration import apply_calibration, softmax
+
+        logits = self.logits(reduced)
+        calibration = fitted.get("calibration")
+        return apply_calibration(calibration, logits) if calibration else softmax(logits)
+
+    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+        """``target, p/<class>…, set``; the set (classes joined by ``|``) where a threshold could be fitted."""
+        probability = self.probabilities(reduced, fitted)
+        columns: dict[str, Any] = {}
+        if targets is not None:
+            columns["target"] = [self.classes[int(code)] for code in targets.reshape(len(targets))]
+        for code, name in enumerate(self.classes):
+            columns[f"p/{name}"] = probability[:, code]
+        threshold = fitted.get("conformal", {}).get("threshold")
+        if threshold is not None:
+            inside = 1 - probability <= threshold + 1e-12
+            columns["set"] = ["|".join(n for n, held in zip(self.classes, row, strict=True) if held) for row in inside]
+        return columns
+
+
+def _plain(text: str) -> str:
+    """``1.0`` as a table may hold it for the class ``1``."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return str(int(value)) if value.is_integer() else text

@@ -1,0 +1,139 @@
+"""One number a sample."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from scantune.tasks.protocol import Batch
+
+
+class RegressionTask:
+    """One number a sample, such as a severity score.
+
+    Args:
+        target: name of the target among the data set's targets.
+        limits: lowest and highest value it can take, in its own unit; predictions are cut off there.
+        score_ranges: cut points of the target between which an epoch's mean absolute error is given.
+        step: predictions are rounded to multiples of it; None leaves them.
+        miscoverage: share of true values that the conformal intervals may miss.
+    """
+
+    name = "regression"
+    dense = False
+    outputs = 1
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        limits: tuple[float, float] | None = None,
+        score_ranges: tuple[float, ...] = (),
+        step: float | None = None,
+        miscoverage: float = 0.1,
+    ) -> None:
+        self.target = target
+        self.limits = limits
+        self.score_ranges = score_ranges
+        self.step = step
+        self.miscoverage = miscoverage
+
+    def head(self, feature_dim: int) -> nn.Module:
+        """A linear layer, features [B, feature_dim] → [B, 1]."""
+        from torch import nn
+
+        return nn.Linear(feature_dim, 1)
+
+    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
+        """The target as float32 [1].
+
+        Raises:
+            ScantuneError: it is no number, or lies outside the limits.
+        """
+        text = targets[self.target]
+        try:
+            value = float(text)
+        except ValueError:
+            raise ScantuneError(f"target {self.target!r} is {text!r}; a number is needed") from None
+        if not np.isfinite(value) or (self.limits and not self.limits[0] <= value <= self.limits[1]):
+            allowed = f"{self.limits[0]:g} to {self.limits[1]:g}" if self.limits else "a finite number"
+            raise ScantuneError(f"target {self.target!r} is {text}; right would be {allowed}")
+        return np.array([value], np.float32)
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        """A score has no side."""
+        return target
+
+    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
+        """The output itself, [B, 1]."""
+        return output
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """``mae``, ``rmse``, ``pearson_r``, ``spearman_rho`` and ``mae_<range>``; undefined is NaN."""
+        prediction, target = reduced[:, 0].astype(float), targets[:, 0].astype(float)
+        error = prediction - target
+        figures = {
+            "mae": float(np.abs(error).mean()),
+            "rmse": float(np.sqrt((error**2).mean())),
+            "pearson_r": _correlation(prediction, target),
+            "spearman_rho": _correlation(_ranks(prediction), _ranks(target)),
+        }
+        edges = (-np.inf, *self.score_ranges, np.inf)
+        for low, high in itertools.pairwise(edges) if self.score_ranges else ():
+            inside = (target >= low) & (target < high)
+            name = (
+                f"mae_lt{high:g}" if low == -np.inf else f"mae_ge{low:g}" if high == np.inf else f"mae_{low:g}_{high:g}"
+            )
+            figures[name] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
+        return figures
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        """The split-conformal half width, from absolute errors on validation (one a subject: its largest)."""
+        from scantune.statistics.conformal import conformal_quantile
+
+        errors = np.abs(self._finish(reduced[:, 0]) - targets[:, 0])
+        worst: dict[str, float] = {}
+        for subject, error in zip(subjects, errors, strict=True):
+            worst[subject] = max(worst.get(subject, 0.0), float(error))
+        width = conformal_quantile(np.array(list(worst.values())), self.miscoverage)
+        finite = bool(np.isfinite(width))
+        return {"conformal": {"miscoverage": self.miscoverage, "half_width": float(width) if finite else None}}
+
+    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+        """``target, prediction, lower, upper``; the bounds only where a conformal width could be fitted."""
+        prediction = self._finish(reduced[:, 0].astype(float))
+        columns: dict[str, Any] = {} if targets is None else {"target": targets[:, 0].astype(float)}
+        columns["prediction"] = prediction
+        width = fitted.get("conformal", {}).get("half_width")
+        if width is not None:
+            columns["lower"] = self._cut(prediction - width)
+            columns["upper"] = self._cut(prediction + width)
+        return columns
+
+    def _finish(self, prediction: np.ndarray) -> np.ndarray:
+        rounded = np.round(prediction / self.step) * self.step if self.step else prediction
+        return self._cut(rounded)
+
+    def _cut(self, values: np.ndarray) -> np.ndarray:
+        return np.clip(values, *self.limits) if self.limits else values
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    size = float(np.sqrt((a**2).sum() * (b**2).sum()))
+    return float((a * b).sum()) / size if size > 0 else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Mid-ranks."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[inverse]

@@ -1,0 +1,125 @@
+"""An ordinal grade, or ungradable, for each of several zones of one image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from scantune.tasks.protocol import Batch
+
+
+class ZonesTask:
+    """A grade 0 … grades − 1, or ungradable, in each of Z zones.
+
+    Args:
+        zones: their names, in the order of the network's outputs; also the names of the targets.
+        grades: number of grades; the class after the last is "ungradable".
+        mirrored: for each zone the index of the zone whose place it takes in the left-right mirrored image.
+    """
+
+    name = "zones"
+    dense = False
+
+    def __init__(self, zones: Sequence[str], *, grades: int = 4, mirrored: Sequence[int] | None = None) -> None:
+        self.zones = tuple(zones)
+        self.grades = grades
+        self.classes = (*(str(grade) for grade in range(grades)), "ungradable")
+        self.mirrored = tuple(mirrored) if mirrored is not None else tuple(range(len(self.zones)))
+        self.outputs = len(self.zones) * len(self.classes)
+
+    def head(self, feature_dim: int) -> nn.Module:
+        """A linear layer for all zones, features [B, feature_dim] → logits [B, Z, K]."""
+        from torch import nn
+
+        shape = (len(self.zones), len(self.classes))
+        return nn.Sequential(nn.Linear(feature_dim, self.outputs), nn.Unflatten(1, shape))
+
+    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
+        """The zones' classes as int64 [Z]; an empty cell is ungradable.
+
+        Raises:
+            ScantuneError: a value that is no grade, with its zone.
+        """
+        return np.array([self._code(zone, targets[zone]) for zone in self.zones], np.int64)
+
+    def _code(self, zone: str, text: str) -> int:
+        plain = text.strip().lower()
+        if plain in {"", "nan", "na", "ungradable"}:
+            return self.grades
+        try:
+            value = float(plain)
+        except ValueError:
+            value = -1.0
+        if not value.is_integer() or not 0 <= value <= self.grades:
+            allowed = f"0 to {self.grades - 1}, or empty where ungradable"
+            raise ScantuneError(f"zone {zone!r} is {text!r}; right would be {allowed}")
+        return int(value)
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        """Right and left zones change places."""
+        return target[list(self.mirrored)]
+
+    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
+        """The logits themselves, [B, Z, K]."""
+        return output
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """``accuracy`` and ``kappa_quadratic`` pooled over gradable zones, ``mean_score_mae``; undefined is NaN."""
+        guess = reduced.argmax(axis=2)
+        gradable = (targets < self.grades) & (guess < self.grades)
+        truth, said = targets[gradable], guess[gradable]
+        score_truth = _mean_where(targets.astype(float), targets < self.grades)
+        score_said = _mean_where(guess.astype(float), guess < self.grades)
+        both = np.isfinite(score_truth) & np.isfinite(score_said)
+        error = np.abs(score_said - score_truth)[both]
+        return {
+            "accuracy": float((guess == targets).mean()),
+            "kappa_quadratic": _quadratic_kappa(truth, said, self.grades),
+            "mean_score_mae": float(error.mean()) if both.any() else float("nan"),
+        }
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        """One temperature for all zones, from validation."""
+        from scantune.statistics.calibration import fit_temperature
+
+        classes = len(self.classes)
+        return {"calibration": fit_temperature(reduced.reshape(-1, classes).astype(float), targets.reshape(-1))}
+
+    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+        """``target/<zone>, p/<zone>/<class>…``; an ungradable target is the word."""
+        from scantune.statistics.calibration import apply_calibration, softmax
+
+        flat = reduced.reshape(-1, len(self.classes)).astype(float)
+        calibration = fitted.get("calibration")
+        probability = (apply_calibration(calibration, flat) if calibration else softmax(flat)).reshape(reduced.shape)
+        columns: dict[str, Any] = {}
+        for place, zone in enumerate(self.zones):
+            if targets is not None:
+                columns[f"target/{zone}"] = [self.classes[int(code)] for code in targets[:, place]]
+            for code, name in enumerate(self.classes):
+                columns[f"p/{zone}/{name}"] = probability[:, place, code]
+        return columns
+
+
+def _mean_where(values: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """Mean over zones of those held, [N]; NaN where there is none."""
+    count = held.sum(axis=1)
+    total = np.where(held, values, 0).sum(axis=1)
+    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+
+
+def _quadratic_kappa(truth: np.ndarray, said: np.ndarray, grades: int) -> float:
+    """Cohen 1968 with squared distances; NaN where chance alone agrees fully."""
+    table = np.zeros((grades, grades))
+    np.add.at(table, (truth.astype(int), said.astype(int)), 1)
+    distance = (np.arange(grades)[:, None] - np.arange(grades)[None, :]) ** 2
+    chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1)
+    expected = float((distance * chance).sum())
+    return 1 - float((distance * table).sum()) / expected if expected > 0 else float("nan")
