@@ -194,7 +194,7 @@ class TrainConfig(Block):
     """Spoiled copies that must score lower."""
     distillation: DistillationConfig | None = None
     """Learning from a teacher."""
-    augment: dict[str, Any] = {}
+    augment: dict[str, Any] = Field(default_factory=dict)
     """Random changes of the training samples."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     """``balanced`` draws every class equally often."""
