@@ -1,0 +1,181 @@
+"""How well scores tell two classes apart: ROC and precision–recall curves with bands and operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import style, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: x, lower and upper of a curve's band, each [G].
+Band = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one curve is drawn from.
+
+    Attributes:
+        target: 0 or 1, [N].
+        score: higher means more likely 1, [N]; for calibration and decision curves a probability.
+        name: of the curve: the model, the class, "before" and "after".
+        figure: entry of ``metrics.json`` that goes into the legend, or None.
+    """
+
+    target: np.ndarray | Sequence[int]
+    score: np.ndarray | Sequence[float]
+    name: str = "model"
+    figure: Any = None
+
+    def legend(self, what: str) -> str:
+        """The curve's line of the legend."""
+        return self.name if self.figure is None else f"{self.name}: {what} {words.interval(self.figure)}"
+
+
+def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """False positives, true positives and threshold at each distinct score, from the strictest on; starts at 0, 0, ∞."""
+    order = np.argsort(-score, kind="stable")
+    score, target = score[order], target[order]
+    last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+    true = np.cumsum(target)[last]
+    return np.append(0, last + 1 - true), np.append(0, true), np.append(np.inf, score[last])
+
+
+def usable(figure: Figure, one: Scored) -> tuple[np.ndarray, np.ndarray] | str:
+    """Target and score that are finite, or why no curve can be drawn."""
+    target, score = style.finite(figure, one.target, one.score)
+    if not len(target):
+        return "no sample has both a target and a score"
+    if not np.isin(target, (0, 1)).all():
+        raise ValueError(f"{one.name}: targets of a curve are 0 or 1, found {np.unique(target)[:5].tolist()}")
+    if target.min() == target.max():
+        return "all samples are of one class"
+    return target, score
+
+
+@style.styled
+def roc(
+    curves: Scored | Sequence[Scored],
+    *,
+    bands: Mapping[str, Band] | None = None,
+    operating_points: Sequence[Mapping[str, Any]] = (),
+    title: str = "",
+) -> Figure:
+    """Receiver operating characteristic: sensitivity against 1 − specificity.
+
+    Args:
+        curves: one, or one a class.
+        bands: name of a curve to its band over 1 − specificity.
+        operating_points: ``name``, ``sensitivity``, ``specificity`` and, where known, ``threshold``: chosen on
+            validation and marked here.
+        title: heading.
+    """
+    figure, axes = style.single(style.SINGLE, style.SINGLE)
+    axes.set_title(title)
+    _unit_square(axes, "1 − specificity", "Sensitivity")
+    axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
+    drawn = 0
+    for index, one in enumerate(_several(curves)):
+        data = usable(figure, one)
+        if isinstance(data, str):
+            style.note(figure, f"{one.name}: no curve, {data}.")
+            continue
+        false, true, _ = curve_points(*data)
+        band = (bands or {}).get(one.name)
+        _line(axes, index, false / false[-1], true / true[-1], one.legend("AUC"), band)
+        drawn += 1
+        style.note(figure, f"{one.name}: {int(data[0].sum())} positive of {len(data[0])}.")
+    _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
+    _finish(figure, axes, drawn, "lower right", bands)
+    return figure
+
+
+@style.styled
+def precision_recall(
+    curves: Scored | Sequence[Scored],
+    *,
+    bands: Mapping[str, Band] | None = None,
+    operating_points: Sequence[Mapping[str, Any]] = (),
+    title: str = "",
+) -> Figure:
+    """Precision (PPV) against recall (sensitivity), with the prevalence that a coin would reach.
+
+    Drawn in steps: straight lines between points would promise precision that no threshold gives (Davis & Goadrich,
+    ICML 2006). Arguments as of :func:`roc`; operating points need ``precision`` and ``sensitivity``.
+    """
+    figure, axes = style.single(style.SINGLE, style.SINGLE)
+    axes.set_title(title)
+    _unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
+    drawn = 0
+    for index, one in enumerate(_several(curves)):
+        data = usable(figure, one)
+        if isinstance(data, str):
+            style.note(figure, f"{one.name}: no curve, {data}.")
+            continue
+        false, true, _ = curve_points(*data)
+        precision = true[1:] / (true[1:] + false[1:])
+        recall = true[1:] / true[-1]
+        band = (bands or {}).get(one.name)
+        _line(
+            axes, index, np.append(0, recall), np.append(precision[:1], precision), one.legend("AP"), band, steps=True
+        )
+        prevalence = float(data[0].mean())
+        axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)
+        style.note(figure, f"{one.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
+        drawn += 1
+    _points(axes, operating_points, lambda point: (point["sensitivity"], point["precision"]))
+    _finish(figure, axes, drawn, "lower left", bands)
+    return figure
+
+
+def _several(curves: Scored | Sequence[Scored]) -> Sequence[Scored]:
+    return [curves] if isinstance(curves, Scored) else curves
+
+
+def _unit_square(axes: Axes, x: str, y: str) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.grid(True)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+
+
+def _line(
+    axes: Axes, index: int, x: np.ndarray, y: np.ndarray, text: str, band: Band | None, *, steps: bool = False
+) -> None:
+    colour, dash, _ = style.SERIES[index % len(style.SERIES)]
+    if band is not None:
+        axes.fill_between(*band, color=colour, alpha=0.18, linewidth=0)
+    axes.plot(x, y, color=colour, linestyle=dash, label=text, drawstyle="steps-pre" if steps else "default", zorder=3)
+
+
+def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None:
+    for index, point in enumerate(points):
+        if any(not words.defined(value) for value in place(point)):
+            continue
+        threshold = point.get("threshold")
+        text = str(point.get("name", "operating point"))
+        text += f" (≥ {words.number(threshold)})" if words.defined(threshold) else ""
+        marker = ("o", "s", "^", "D")[index % 4]
+        axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
+
+
+def _finish(figure: Figure, axes: Axes, drawn: int, where: str, bands: Any) -> None:
+    if not drawn:
+        axes.lines[0].remove() if axes.lines else None
+        axes.grid(False)
+        style.undefined(axes, "no curve can be drawn (see below)")
+        return
+    if bands:
+        style.note(figure, "Bands: pointwise 95 %.")
+    axes.legend(loc=where, fontsize=6)

@@ -1,0 +1,133 @@
+"""Figures of ``metrics.json`` as words: one way to write a value, its interval or why there is none. No matplotlib."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+#: How the names of ``metrics.json`` are written for a reader. What is missing is written by :func:`label`.
+LABELS: Mapping[str, str] = {
+    "accuracy": "Accuracy",
+    "auprc": "AUPRC",
+    "auroc": "AUROC",
+    "balanced_accuracy": "Balanced accuracy",
+    "bland_altman_bias": "Bias (prediction − reference)",
+    "bland_altman_lower": "Lower limit of agreement",
+    "bland_altman_plain_lower": "Lower limit of agreement (repeats ignored)",
+    "bland_altman_plain_sd": "SD of differences (repeats ignored)",
+    "bland_altman_plain_upper": "Upper limit of agreement (repeats ignored)",
+    "bland_altman_sd": "SD of differences",
+    "bland_altman_slope": "Proportional bias (slope)",
+    "bland_altman_upper": "Upper limit of agreement",
+    "brier": "Brier score",
+    "calibration_intercept": "Calibration intercept",
+    "calibration_slope": "Calibration slope",
+    "ccc": "Lin's concordance",
+    "cldice": "clDice",
+    "clinical_error_rate": "Clinically significant errors",
+    "coverage": "Coverage (graded)",
+    "dice": "Dice",
+    "ece": "Expected calibration error",
+    "f1": "F1",
+    "f1_macro": "F1, macro",
+    "f1_weighted": "F1, weighted",
+    "hd95": "HD95",
+    "icc_2_1": "ICC(2,1)",
+    "iou": "IoU",
+    "kappa": "Kappa",
+    "kappa_linear": "Kappa, linear weights",
+    "kappa_quadratic": "Kappa, quadratic weights",
+    "kendall_tau": "Kendall's τ",
+    "log_loss": "Log loss",
+    "mae": "MAE",
+    "mcc": "Matthews correlation",
+    "mean_score_mae": "Mean score: MAE",
+    "mean_score_pearson_r": "Mean score: Pearson's r",
+    "mean_score_rmse": "Mean score: RMSE",
+    "mean_score_spearman_rho": "Mean score: Spearman's ρ",
+    "nsd": "NSD",
+    "pearson_r": "Pearson's r",
+    "precision": "Precision (PPV)",
+    "r2": "R²",
+    "recall": "Sensitivity (recall)",
+    "rmse": "RMSE",
+    "spearman_rho": "Spearman's ρ",
+    "specificity": "Specificity",
+}
+
+
+def label(name: str) -> str:
+    """A metric's name for a reader; ``auroc/lesion`` becomes "AUROC, lesion"."""
+    stem, _, rest = name.partition("/")
+    known = LABELS.get(stem)
+    if known is None and stem.startswith("mae_"):
+        known = "MAE, range " + stem[4:].replace("_", " ")
+    text = known or stem.replace("_", " ")
+    return f"{text}, {rest}" if rest else text
+
+
+def entry(figure: Any) -> dict[str, Any]:
+    """One entry of ``metrics.json`` as a dict, from a mapping, a bare number, None or an object with ``as_dict``."""
+    if figure is None:
+        return {"value": None, "reason": "not computed"}
+    if isinstance(figure, Mapping):
+        return dict(figure)
+    if hasattr(figure, "as_dict"):
+        return dict(figure.as_dict())
+    return {"value": float(figure)}
+
+
+def defined(value: Any) -> bool:
+    """Whether it is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number to ``digits`` significant figures, with a true minus sign; "–" where it is undefined.
+
+    Whole parts are never cut (12345 stays 12345), and what is tiny is written as a power.
+    """
+    if value is not None and not isinstance(value, (bool, str)):
+        value = float(value)
+    if not defined(value):
+        return "∞" if value == math.inf else "−∞" if value == -math.inf else "–"
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    text = f"{value:.{min(places, digits + 2)}f}" if abs(value) >= 10 ** -(digits + 1) else f"{value:.1e}"
+    return text.replace("-", "−")
+
+
+def interval(figure: Any, digits: int = 3) -> str:
+    """``0.842 (0.791 to 0.885)``: value and interval of one entry; "undefined: reason" where it has no value.
+
+    Value and bounds are written to the same decimal place: ``digits`` significant figures of the largest of them.
+    """
+    facts = entry(figure)
+    value = facts.get("value")
+    if not defined(value):
+        return f"undefined: {facts.get('reason') or 'no reason given'}"
+    lower, upper = facts.get("lower"), facts.get("upper")
+    places = decimals(max(abs(float(part)) for part in (value, lower, upper) if defined(part)), digits)
+    text = fixed(value, places)
+    if defined(lower) and defined(upper):
+        return f"{text} ({fixed(lower, places)} to {fixed(upper, places)})"
+    return text
+
+
+def decimals(value: float, digits: int = 3) -> int:
+    """Decimal places that show ``digits`` significant figures: 3 for 0.842, 2 for 1.93, 1 for 21.4; at most 4."""
+    if value == 0:
+        return digits - 1
+    return min(4, max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))) if abs(value) < 10**digits else 0
+
+
+def fixed(value: Any, places: int) -> str:
+    """A finite number to ``places`` decimals with a true minus sign, "–" otherwise; −0.00 is written 0.00."""
+    if not defined(value):
+        return "–"
+    text = f"{float(value):.{places}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
