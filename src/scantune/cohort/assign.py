@@ -1,0 +1,80 @@
+"""Ways to deal subjects to sides: by digest, in order, alike in labels. Nothing here knows a table."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+Label = TypeVar("Label", bound=Hashable)
+
+
+def by_digest(subjects: Sequence[str], seed: int) -> list[str]:
+    """Subjects in an order that depends on ``seed`` and their own ids, not on who else is there or in which order."""
+    return sorted(subjects, key=lambda subject: (hashlib.sha256(f"{seed}:{subject}".encode()).digest(), subject))
+
+
+def counts(total: int, shares: Mapping[str, float]) -> dict[str, int]:
+    """Whole numbers that sum to ``total`` and lie nearest to the shares (largest remainders; Hamilton's method).
+
+    Every side with a share gets at least one where there are enough for that.
+    """
+    exact = {side: total * share for side, share in shares.items()}
+    whole = {side: math.floor(value + 1e-9) for side, value in exact.items()}
+    rest = sorted(shares, key=lambda side: whole[side] - exact[side])
+    for side in rest[: total - sum(whole.values())]:
+        whole[side] += 1
+    wanted = [side for side, share in shares.items() if share > 0]
+    for side in wanted:
+        largest = max(whole, key=lambda s: whole[s])
+        if whole[side] == 0 and total >= len(wanted) and whole[largest] > 1:
+            whole[side], whole[largest] = 1, whole[largest] - 1
+    return whole
+
+
+def cut(subjects: Sequence[str], shares: Mapping[str, float]) -> dict[str, str]:
+    """Subject to side: the first so many to the first side, the next to the second."""
+    sides: list[str] = []
+    for side, count in counts(len(subjects), shares).items():
+        sides += [side] * count
+    return dict(zip(subjects, sides, strict=True))
+
+
+def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], seed: int) -> dict[str, str]:
+    """Subject to side such that each label has about its share on every side.
+
+    Iterative stratification (Sechidis, Tsoumakas & Vlahavas, ECML 2011, algorithm 1): the label with the fewest
+    subjects left is dealt first, each subject to the side that wants that label most. Ties go by what the side wants
+    in all, then by the order of sides; subjects of equal labels are dealt in the order of their digests.
+
+    Args:
+        labels: each subject's labels; one or several, or none.
+        shares: each side's share, in sum 1.
+        seed: of the digests.
+    """
+    sides = [side for side, share in shares.items() if share > 0]
+    room: dict[str, float] = {side: float(count) for side, count in counts(len(labels), shares).items()}
+    left: dict[Label, list[str]] = {}
+    for subject in by_digest(list(labels), seed):
+        for label in labels[subject]:
+            left.setdefault(label, []).append(subject)
+    wanted = {label: {side: len(members) * shares[side] for side in sides} for label, members in left.items()}
+    assigned: dict[str, str] = {}
+
+    def give(subject: str, ranking: Sequence[str]) -> None:
+        side = next((s for s in ranking if room[s] >= 1), ranking[0])
+        assigned[subject] = side
+        room[side] -= 1
+        for label in labels[subject]:
+            wanted[label][side] -= 1
+
+    while left:
+        label = min(left, key=lambda name: (len(left[name]), repr(name)))
+        for subject in left.pop(label):
+            if subject not in assigned:
+                give(subject, sorted(sides, key=lambda s: (-wanted[label][s], -room[s], sides.index(s))))
+        left = {name: rest for name, members in left.items() if (rest := [m for m in members if m not in assigned])}
+    for subject in by_digest([s for s in labels if s not in assigned], seed):
+        give(subject, sorted(sides, key=lambda s: (-room[s], sides.index(s))))
+    return assigned

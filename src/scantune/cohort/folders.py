@@ -1,0 +1,89 @@
+"""Class folders: ``<class>/…`` or ``train/<class>/…``, ``val/<class>/…``, ``test/<class>/…``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from scantune.cohort.faults import CohortError
+from scantune.cohort.ids import digest_id
+from scantune.cohort.template import below
+from scantune.records import Record
+
+SIDES = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+_NOT_IMAGES = {".txt", ".csv", ".tsv", ".json", ".md", ".xlsx", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc"}
+
+
+def load_folders(root: Path, *, target: str = "label", follow_links: bool = False) -> list[Record]:
+    """One record a file, its target the name of its class folder, its split the name of the folder above.
+
+    Args:
+        root: absolute folder.
+        target: name that the class gets among the targets.
+        follow_links: accept links out of ``root``.
+
+    Raises:
+        CohortError: no folders, sides and classes side by side, a class that one side has and training has not.
+    """
+    names = [path.name for path in _folders(root)]
+    sides = [name for name in names if name.casefold() in SIDES]
+    if sides and len(sides) < len(names):
+        raise CohortError(
+            f"class folders in {root}", [f"sides {sides} beside other folders {sorted(set(names) - set(sides))}"]
+        )
+    records = []
+    for side in sides or [""]:
+        for folder in _folders(root / side):
+            for path in _files(folder, root, follow_links):
+                name = path.relative_to(root).as_posix()
+                records.append(
+                    Record(
+                        sample_id=digest_id(name),
+                        subject_id=digest_id(name),
+                        files=(path,),
+                        targets={target: folder.name},
+                        split=SIDES[side.casefold()] if side else None,
+                    )
+                )
+    _check(records, root, target)
+    return records
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise CohortError(f"no folder {folder}", ["'root' must be a folder of class folders"])
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _files(folder: Path, root: Path, follow_links: bool) -> Iterator[Path]:
+    for base, folders, names in os.walk(folder, followlinks=follow_links):
+        folders.sort()
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.casefold() not in _NOT_IMAGES:
+                try:
+                    yield below(root, str(Path(base, name)), follow_links=follow_links)
+                except ValueError as error:
+                    raise CohortError(f"class folders in {root}", [f"{Path(base, name)} {error}"]) from error
+
+
+def _check(records: list[Record], root: Path, target: str) -> None:
+    classes = {side: {r.targets[target] for r in records if r.split == side} for side in {r.split for r in records}}
+    if not records:
+        raise CohortError(f"class folders in {root}", ["no files: expected <class>/<file> or train/<class>/<file>"])
+    known = classes.get("train", set().union(*classes.values()))
+    faults = [
+        f"{side} has the class {name!r}, which no training folder has; there are {sorted(known)}"
+        for side, names in classes.items()
+        for name in sorted(names - known)
+    ]
+    if faults:
+        raise CohortError(f"class folders in {root}", faults)

@@ -1,0 +1,303 @@
+"""Table or class folders → records. All that is wrong with a table is said at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from scantune.cohort import ids, values
+from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.folders import SIDES, load_folders
+from scantune.cohort.table import Row, Table, read_table
+from scantune.cohort.template import below, fields, fill
+from scantune.config.dataset import DatasetConfig, Range, TargetColumn, Unless
+from scantune.records import Record
+
+_YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What a table gave.
+
+    Attributes:
+        records: the rows that stay, in the table's order.
+        rows: how many rows the table has.
+        left_out: reason to count of the rows that filters and missing targets left out.
+        subjects_known: whether a column names the subject; where not, every sample is taken for a subject of its own.
+        notes: what was noticed while reading, for the terminal.
+    """
+
+    records: list[Record]
+    rows: int
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    subjects_known: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def load(dataset: DatasetConfig, base: Path) -> list[Record]:
+    """The records of a dataset: see :func:`read`."""
+    return read(dataset, base).records
+
+
+def read(dataset: DatasetConfig, base: Path, *, targets: Mapping[str, TargetColumn] | None = None) -> Cohort:
+    """Records of a dataset's table or class folders, and what was left out.
+
+    Args:
+        dataset: the block of ``params.yaml``.
+        base: folder that a relative ``root`` starts from (the project's).
+        targets: stricter rules for targets than the dataset's own, for example those of a task.
+
+    Raises:
+        CohortError: everything that is wrong with the table, by row and column.
+    """
+    root = Path(dataset.root).expanduser()
+    root = root if root.is_absolute() else (base / root).absolute()
+    if not root.is_dir():
+        raise CohortError(f"no folder {root}", ["'root' must be the folder that the cohort's files lie in"])
+    if dataset.class_folders:
+        name = next(iter(dataset.targets), "label")
+        cohort = Cohort((found := load_folders(root, target=name, follow_links=dataset.follow_links)), len(found))
+    else:
+        table = read_table(root / str(dataset.table), separator=dataset.separator, sheet=dataset.sheet)
+        cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root)
+    return _pseudonymised(cohort, dataset)
+
+
+def _from_table(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn], root: Path) -> Cohort:
+    title = f"table {dataset.table}"
+    missing = _missing_columns(table, dataset, targets)
+    if missing:
+        raise CohortError(title, missing)
+    faults: list[Fault] = []
+    kept, left_out = _filtered(table, dataset, faults)
+    kept = _with_targets(kept, dataset, targets, faults, left_out)
+    records = [_record(row, table, dataset, targets, root, faults) for row in kept]
+    faults += _repeated(records)
+    if not records and not faults:
+        faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
+    if faults:
+        raise CohortError(title, faults)
+    return Cohort(records, len(table.rows), left_out, dataset.subject is not None, table.notes)
+
+
+def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[Fault]:
+    """A fault for each column that ``params.yaml`` names and the table lacks."""
+    columns = dataset.split.columns
+    wanted: list[tuple[str | None, str]] = [
+        *((name, "files") for template in dataset.files for name in fields(template)),
+        *((name, "masks") for template in dataset.masks for name in fields(template)),
+        *((name, "sample") for name in fields(dataset.sample or "")),
+        *((target.column, f"targets.{name}") for name, target in targets.items()),
+        *((column, f"groups.{name}") for name, column in dataset.groups.items()),
+        *((column, f"raters.{name}") for name, column in dataset.raters.items()),
+        *((column, "where") for column in dataset.where),
+        *((column, "subject") for column in [dataset.subject] if column),
+        *((column, "order") for column in [dataset.order] if column),
+        *((column, "split.columns") for column in (columns.values() if isinstance(columns, dict) else [columns])),
+    ]
+    seen = dict.fromkeys((column, key) for column, key in wanted if column and column not in table.columns)
+    return [Fault(f"no such column, named by {key!r}: {nearest(c, table.columns)}", 1, c) for c, key in seen]
+
+
+def _filtered(table: Table, dataset: DatasetConfig, faults: list[Fault]) -> tuple[list[Row], dict[str, int]]:
+    """Rows for which every filter of ``where`` holds; a row is counted under the first filter it fails."""
+    kept: list[Row] = []
+    left_out: dict[str, int] = {}
+    for row in table.rows:
+        for column, rule in dataset.where.items():
+            try:
+                holds = _holds(row.cells[column], rule, dataset.decimal)
+            except ValueError as error:
+                faults.append(Fault(f"{error}, needed for the range in 'where'", row.line, column))
+                holds = True
+            if not holds:
+                reason = f"filtered by {column}"
+                left_out[reason] = left_out.get(reason, 0) + 1
+                break
+        else:
+            kept.append(row)
+    return kept, left_out
+
+
+def _holds(text: str, rule: object, decimal: str) -> bool:
+    if isinstance(rule, Range):
+        return values.in_range(text, rule.min, rule.max, decimal)
+    if isinstance(rule, Unless):
+        return not any(values.same(text, value, decimal) for value in rule.exclude)
+    return any(values.same(text, value, decimal) for value in (rule if isinstance(rule, list) else [rule]))
+
+
+def _with_targets(
+    rows: list[Row],
+    dataset: DatasetConfig,
+    targets: Mapping[str, TargetColumn],
+    faults: list[Fault],
+    left_out: dict[str, int],
+) -> list[Row]:
+    """Rows whose targets are right; wrong values become faults, rows with ``missing: exclude`` are counted."""
+    kept = []
+    for row in rows:
+        stays = True
+        for name, rule in targets.items():
+            text = row.cells[rule.column]
+            if values.is_empty(text):
+                if rule.missing == "error":
+                    faults.append(Fault(f"no value for the target {name!r}", row.line, rule.column))
+                elif rule.missing == "exclude" and stays:
+                    left_out[f"no {name}"] = left_out.get(f"no {name}", 0) + 1
+                    stays = False
+                continue
+            wrong = values.wrong_target(
+                text, low=rule.min, high=rule.max, numeric=rule.number, values=rule.values, decimal=dataset.decimal
+            )
+            if wrong:
+                faults.append(Fault(wrong, row.line, rule.column))
+        if stays:
+            kept.append(row)
+    return kept
+
+
+def _record(
+    row: Row,
+    table: Table,
+    dataset: DatasetConfig,
+    targets: Mapping[str, TargetColumn],
+    root: Path,
+    faults: list[Fault],
+) -> Record:
+    sample = _sample_id(row, table, dataset, faults)
+    subject = row.cells[dataset.subject] if dataset.subject else sample
+    if not subject:
+        faults.append(Fault("the subject's id is blank", row.line, dataset.subject))
+    return Record(
+        sample_id=ids.safe(sample),
+        subject_id=subject,
+        files=_paths(dataset.files, row, root, dataset.follow_links, faults),
+        masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
+        targets={name: _plain(row.cells[rule.column], dataset.decimal) for name, rule in targets.items()},
+        groups={name: _group(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
+        raters={name: _plain(row.cells[column], dataset.decimal) for name, column in dataset.raters.items()},
+        split=_side(row, dataset, faults),
+        order=_order(row, dataset, faults),
+        row=row.line,
+    )
+
+
+def _plain(text: str, decimal: str) -> str:
+    """A value as later stages read it: empty is "", numbers have a point."""
+    if values.is_empty(text):
+        return ""
+    if decimal == "," and "," in text:
+        try:
+            return f"{values.number(text, decimal):.12g}"
+        except ValueError:
+            return text
+    return text
+
+
+def _sample_id(row: Row, table: Table, dataset: DatasetConfig, faults: list[Fault]) -> str:
+    """By ``sample``, the column ``sample_id``, or the columns that ``files`` is made of; a path is never an id."""
+    if dataset.sample or "sample_id" in table.columns:
+        text = fill(dataset.sample or "{sample_id}", row.cells)
+        if not text.strip():
+            faults.append(Fault("the sample's id is blank", row.line, dataset.sample or "sample_id"))
+        return text
+    columns = list(dict.fromkeys(name for template in dataset.files for name in fields(template)))
+    parts = [row.cells[name] for name in columns]
+    blank = [name for name, part in zip(columns, parts, strict=True) if not part]
+    if blank:
+        faults.append(Fault("blank, though the file's name is made of it", row.line, blank[0]))
+    if any(ids.looks_like_path(part) for part in parts):
+        return ids.digest_id("\n".join(parts))
+    return "_".join(parts)
+
+
+def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, faults: list[Fault]) -> tuple[Path, ...]:
+    paths = []
+    for template in templates:
+        name = fill(template, row.cells)
+        try:
+            paths.append(below(root, name, follow_links=follow_links))
+        except ValueError as error:
+            faults.append(Fault(f"the file {name!r} {error}", row.line, ", ".join(fields(template)) or None))
+    return tuple(paths)
+
+
+def _group(name: str, row: Row, column: str, dataset: DatasetConfig, faults: list[Fault]) -> str:
+    text = _plain(row.cells[column], dataset.decimal)
+    text = ids.cap_age(text) if "age" in {name.casefold(), column.casefold()} else text
+    if name not in dataset.bands:
+        return text
+    try:
+        return ids.band(text, dataset.bands[name])
+    except ValueError:
+        faults.append(Fault(f"{text!r} is not a number, though 'bands' cut it into ranges", row.line, column))
+        return text
+
+
+def _side(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
+    """The side that the table names: by one column of names, or by a yes/no column for each side."""
+    columns = dataset.split.columns
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        text = row.cells[columns]
+        if text and text.casefold() not in SIDES:
+            faults.append(Fault(f"{text!r} is not a side: one of {sorted(SIDES)}", row.line, columns))
+        return SIDES.get(text.casefold())
+    named = []
+    for side, column in columns.items():
+        text = row.cells[column].casefold()
+        if text in _YES:
+            named.append(side)
+        elif text not in _NO and not values.is_empty(text):
+            faults.append(Fault(f"{row.cells[column]!r} is neither yes (1) nor no (0)", row.line, column))
+    if len(named) > 1:
+        faults.append(Fault(f"on two sides: {' and '.join(named)}", row.line, ", ".join(columns[s] for s in named)))
+    return named[0] if named else None
+
+
+def _order(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
+    """A date or number in a form that sorts: ISO dates as they are, numbers with a point."""
+    if dataset.order is None:
+        return None
+    import datetime
+
+    text = row.cells[dataset.order]
+    try:
+        return f"{values.number(text, dataset.decimal):.12g}"
+    except ValueError:
+        pass
+    try:
+        return datetime.datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        faults.append(Fault(f"{text!r} is neither a number nor a date like 2024-03-31", row.line, dataset.order))
+        return None
+
+
+def _repeated(records: list[Record]) -> list[Fault]:
+    """Sample ids that stand in two rows: with the same files a duplicate row, else an id that isn't one."""
+    first: dict[str, Record] = {}
+    faults = []
+    for record in records:
+        # Windows and macOS take names that differ in case for one file.
+        other = first.setdefault(record.sample_id.casefold(), record)
+        if other is record:
+            continue
+        what = "a second row for the same file" if other.files == record.files else "the same sample id"
+        remedy = "remove one" if other.files == record.files else "make it unique by 'sample: \"{column}_{column}\"'"
+        faults.append(Fault(f"{what} as row {other.row} ({record.sample_id!r}): {remedy}", record.row))
+    return faults
+
+
+def _pseudonymised(cohort: Cohort, dataset: DatasetConfig) -> Cohort:
+    if dataset.pseudonyms is None:
+        return cohort
+    key = ids.secret(dataset.pseudonyms.key_variable)
+    records = [
+        replace(r, sample_id=ids.keyed_digest(r.sample_id, key), subject_id=ids.keyed_digest(r.subject_id, key))
+        for r in cohort.records
+    ]
+    return replace(cohort, records=records)

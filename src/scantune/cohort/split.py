@@ -1,0 +1,322 @@
+"""Subjects to train, validation and test, or to folds: from the whole table, whatever is left out later."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.cohort import assign, values
+from scantune.cohort.faults import CohortError
+from scantune.config.dataset import SplitConfig
+from scantune.records import Record
+
+SIDES = ("train", "validation", "test")
+#: A numeric target of more distinct values than this is cut into bins before it is stratified by.
+MANY_VALUES = 10
+#: (target or group, its class as text or its bin as a number)
+Label = tuple[str, str | int]
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Where a sample belongs.
+
+    Attributes:
+        sample_id: the sample.
+        subject_id: its subject; all samples of a subject are on one side and in one fold.
+        split: train, validation or test.
+        fold: 0 … k − 1 in cross-validation, else None. Samples with a fold have the split "train": in member ``fold``
+            they are held out, in the other members they train.
+    """
+
+    sample_id: str
+    subject_id: str
+    split: str
+    fold: int | None = None
+
+
+def split(records: Sequence[Record], settings: SplitConfig) -> list[Assignment]:
+    """Assign every sample, in the records' order.
+
+    Args:
+        records: all records of the table: those that preprocess leaves out are assigned too, so that leaving one
+            out moves no other.
+        settings: how.
+
+    Raises:
+        CohortError: too few subjects, a side or fold without one of the classes, a subject on two sides, a level that is
+            not there; each with the counts and what would work.
+    """
+    subjects = _by_subject(records)
+    sides = _METHODS[settings.method](subjects, settings)
+    folds: dict[str, int] = {}
+    if settings.folds and settings.method not in ("group_out",):
+        folds = _folds([s for s in subjects if sides.get(s) in ("train", "validation")], subjects, settings)
+    elif settings.folds:
+        folds = _group_folds({s: r for s, r in subjects.items() if sides[s] != "test"}, settings)
+    result = [
+        Assignment(
+            r.sample_id,
+            r.subject_id,
+            "train" if r.subject_id in folds else sides[r.subject_id],
+            folds.get(r.subject_id),
+        )
+        for r in records
+        if r.subject_id in sides
+    ]
+    _check(result, subjects, settings)
+    return result
+
+
+Subjects = Mapping[str, list[Record]]
+
+
+def _by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
+    subjects: dict[str, list[Record]] = {}
+    for record in records:
+        subjects.setdefault(record.subject_id, []).append(record)
+    return subjects
+
+
+def _random(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    return assign.cut(assign.by_digest(list(subjects), settings.seed), settings.shares)
+
+
+def _stratified(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    return assign.alike(labels(subjects, settings.on, settings.bins), settings.shares, settings.seed)
+
+
+def _sequential(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    if all(r.order is not None for rs in subjects.values() for r in rs):
+        return assign.cut(_latest_first(subjects)[::-1], settings.shares)
+    return assign.cut(list(subjects), settings.shares)
+
+
+def _temporal(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    """By each subject's latest date: nothing that trains is younger than the cut."""
+    blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
+    if blank:
+        raise CohortError("split", [f"{len(blank)} subjects have a sample without a date ('order')"])
+    return assign.cut(_latest_first(subjects)[::-1], settings.shares)
+
+
+def _latest_first(subjects: Subjects) -> list[str]:
+    texts = {r.order or "" for rs in subjects.values() for r in rs}
+    try:
+        key: dict[str, float | str] = {text: float(text) for text in texts}
+    except ValueError:
+        key = {text: text for text in texts}
+        if any(text.replace(".", "", 1).isdigit() for text in texts):
+            raise CohortError("split", ["the column 'order' mixes dates and numbers"]) from None
+    latest = {s: max(key[r.order or ""] for r in rs) for s, rs in subjects.items()}  # type: ignore[type-var]
+    return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]
+
+
+def _predefined(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    sides: dict[str, str] = {}
+    faults: list[str] = []
+    unplaced: list[str] = []
+    for subject, records in subjects.items():
+        named = sorted({r.split for r in records if r.split is not None})
+        if len(named) > 1:
+            rows = ", ".join(f"row {r.row}: {r.split}" for r in records)
+            faults.append(f"subject {subject!r} is on two sides ({rows}): put all its samples on one")
+        elif named:
+            sides[subject] = named[0]
+        else:
+            unplaced.append(subject)
+    if unplaced and settings.rest == "error":
+        faults.append(
+            f"{len(unplaced)} subjects are on no side (first {unplaced[:5]}): say what they are by 'rest:' "
+            "(leave_out, train, validation or test)"
+        )
+    if faults:
+        raise CohortError("split", faults)
+    if settings.rest in SIDES:
+        sides |= dict.fromkeys(unplaced, settings.rest)
+    return _filled(sides, settings)
+
+
+def _filled(sides: dict[str, str], settings: SplitConfig) -> dict[str, str]:
+    """Sides that the table lacks, taken from the training subjects by digest."""
+    there = sorted(set(settings.fill) & set(sides.values()))
+    if there:
+        raise CohortError("split", [f"'fill' names {there}, which the table itself has"])
+    if not settings.fill:
+        return sides
+    training = assign.by_digest([s for s, side in sides.items() if side == "train"], settings.seed)
+    rest = 1.0 - sum(settings.fill.values())
+    if rest <= 0:
+        raise CohortError("split", [f"'fill' {dict(settings.fill)} leaves nothing to train on"])
+    shares: dict[str, float] = {"train": rest}
+    shares.update({str(side): share for side, share in settings.fill.items()})
+    return sides | assign.cut(training, shares)
+
+
+def _group_out(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    """Whole groups test (and validate); the rest trains, a share of it validates where no level is named for that."""
+    name = str(settings.group)
+    level_of = {s: {r.groups.get(name, "") for r in rs} for s, rs in subjects.items()}
+    levels = Counter(level for found in level_of.values() for level in found)
+    named = {str(level): side for side in ("test", "validation") for level in getattr(settings, side)}
+    faults = [f"no {name} {level!r}; there are {dict(levels)}" for level in named if level not in levels]
+    sides: dict[str, str] = {}
+    for subject, found in level_of.items():
+        on = {named.get(level, "train") for level in found}
+        if len(on) > 1:
+            faults.append(f"subject {subject!r} was seen in {sorted(found)}, so on {sorted(on)}: name them together")
+        sides[subject] = sorted(on)[0]
+    if faults:
+        raise CohortError(f"split by group {name!r}", faults)
+    if not settings.validation and not settings.folds:
+        share = settings.shares["validation"] / (settings.shares["train"] + settings.shares["validation"])
+        rest = assign.by_digest([s for s, side in sides.items() if side == "train"], settings.seed)
+        sides |= assign.cut(rest, {"train": 1 - share, "validation": share})
+    return sides
+
+
+_METHODS: dict[str, Callable[[Subjects, SplitConfig], dict[str, str]]] = {
+    "random": _random,
+    "stratified": _stratified,
+    "sequential": _sequential,
+    "temporal": _temporal,
+    "predefined": _predefined,
+    "group_out": _group_out,
+}
+
+
+def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
+    k = int(settings.folds or 0)
+    _enough(len(chosen), k)
+    shares = {str(fold): 1.0 / k for fold in range(k)}
+    if settings.on:
+        found = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins)
+        dealt = assign.alike(found, shares, settings.seed)
+    else:
+        order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)
+        dealt = assign.cut(order, shares)
+    return {subject: int(fold) for subject, fold in dealt.items()}
+
+
+def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
+    """Groups to folds, the largest first to the emptiest fold; each group is in one fold whole."""
+    name, k = str(settings.group), int(settings.folds or 0)
+    level_of = {s: sorted({r.groups.get(name, "") for r in rs}) for s, rs in subjects.items()}
+    many = [s for s, found in level_of.items() if len(found) > 1]
+    if many:
+        raise CohortError(f"folds by group {name!r}", [f"subjects seen in several groups: {many[:10]}"])
+    sizes = Counter(found[0] for found in level_of.values())
+    if len(sizes) < k:
+        raise CohortError(f"folds by group {name!r}", [f"{k} folds need {k} groups; there are {dict(sizes)}"])
+    filled = [0] * k
+    fold_of: dict[str, int] = {}
+    for level, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
+        fold_of[level] = filled.index(min(filled))
+        filled[fold_of[level]] += size
+    return {s: fold_of[found[0]] for s, found in level_of.items()}
+
+
+def labels(subjects: Subjects, on: Sequence[str], bins: int) -> dict[str, frozenset[Label]]:
+    """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
+
+    A target of more than ten distinct numbers is cut at its quantiles; equal cuts fall together, so that 30 % zeros are
+    one bin.
+    """
+    found: dict[str, set[Label]] = {subject: set() for subject in subjects}
+    for name in on:
+        texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
+        if _is_continuous({t for ts in texts.values() for t in ts}):
+            means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
+            edges = _quantiles(sorted(means.values()), bins)
+            for subject, mean in means.items():
+                found[subject].add((name, sum(mean > edge for edge in edges)))
+        else:
+            for subject, classes in texts.items():
+                found[subject] |= {(name, text) for text in classes}
+    return {subject: frozenset(labels_) for subject, labels_ in found.items()}
+
+
+def _text(record: Record, name: str) -> str:
+    return record.targets[name] if name in record.targets else record.groups.get(name, "")
+
+
+def _is_continuous(texts: set[str]) -> bool:
+    if len(texts) <= MANY_VALUES:
+        return False
+    try:
+        [values.number(text) for text in texts]
+    except ValueError:
+        return False
+    return True
+
+
+def _quantiles(ordered: list[float], bins: int) -> list[float]:
+    return sorted({ordered[min(len(ordered) - 1, (len(ordered) * i) // bins)] for i in range(1, bins)})
+
+
+def _enough(subjects: int, needed: int) -> None:
+    if subjects < needed:
+        raise CohortError("split", [f"{needed} folds need {needed} subjects or more; there are {subjects}"])
+
+
+def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig) -> None:
+    """Every side (fold) has subjects, and each class of ``on`` where it can."""
+    parts: dict[str, set[str]] = defaultdict(set)
+    for a in assignments:
+        parts[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
+    count = {part: len(members) for part, members in parts.items()}
+    wanted = _wanted(settings)
+    faults = [f"no subject on the side {side!r}: {count} of {len(subjects)} subjects" for side in wanted - set(count)]
+    if faults:
+        raise CohortError("split", [*faults, f"it works with {len(wanted)} subjects or more, or other 'fractions'"])
+    found = labels(subjects, settings.on, settings.bins)
+    members: dict[Label, set[str]] = defaultdict(set)
+    for subject, names in found.items():
+        for label in names:
+            members[label].add(subject)
+    for label, having in members.items():
+        name, value = label
+        if isinstance(value, int):
+            continue
+        per_part = {part: len(having & ids) for part, ids in sorted(parts.items())}
+        if min(per_part.values()) == 0:
+            faults.append(
+                f"{name} {value!r} is missing on a side: {per_part} subjects have it; it takes {len(parts)} or more "
+                f"(there are {len(having)}), fewer folds, method 'stratified', or 'where' to leave the class out"
+            )
+    if faults:
+        raise CohortError("split", faults)
+
+
+def _wanted(settings: SplitConfig) -> set[str]:
+    """Sides that must not be empty."""
+    if settings.method == "predefined":
+        return {"train"} if not settings.folds else set()
+    if settings.folds:
+        return {"test"} if settings.method != "group_out" and settings.shares["test"] > 0 else set()
+    return {side for side, share in settings.shares.items() if share > 0} | ({"test"} if settings.test else set())
+
+
+def write_splits(path: Path, assignments: Sequence[Assignment]) -> None:
+    """``splits.csv``: ``sample_id,subject_id,split[,fold]``, replaced whole or not at all."""
+    from scantune.cohort.files import write_csv
+
+    folds = any(a.fold is not None for a in assignments)
+    header = ["sample_id", "subject_id", "split", *(["fold"] if folds else [])]
+    rows = (
+        [a.sample_id, a.subject_id, a.split, *([("" if a.fold is None else str(a.fold))] if folds else [])]
+        for a in assignments
+    )
+    write_csv(path, header, rows)
+
+
+def read_splits(path: Path) -> list[Assignment]:
+    """What :func:`write_splits` wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [
+            Assignment(row["sample_id"], row["subject_id"], row["split"], int(row["fold"]) if row.get("fold") else None)
+            for row in csv.DictReader(file)
+        ]

@@ -1,0 +1,53 @@
+"""File names from a template of columns, and the guard that keeps them below the root."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+_FIELD = re.compile(r"\{([^{}]+)\}")
+
+
+def fields(template: str) -> list[str]:
+    """Column names in a template, in order."""
+    return [name.strip() for name in _FIELD.findall(template)]
+
+
+def fill(template: str, cells: Mapping[str, str]) -> str:
+    """The template with each ``{column}`` replaced by that column's text. Nothing else is interpreted."""
+    return _FIELD.sub(lambda match: cells[match.group(1).strip()], template)
+
+
+def below(root: Path, name: str, *, follow_links: bool = False) -> Path:
+    """The absolute path of ``name`` below ``root``; whether it exists isn't asked.
+
+    Args:
+        root: absolute folder that nothing may leave.
+        name: relative path, or an absolute one that lies below ``root``.
+        follow_links: accept symbolic links that lead out of ``root``.
+
+    Raises:
+        ValueError: the path leaves ``root`` by ``..``, by being absolute, or by a link; or holds a null character.
+    """
+    if "\0" in name:
+        raise ValueError("has a null character")
+    path = Path(os.path.normpath(root / name))
+    if path == root or not path.is_relative_to(root):
+        raise ValueError("leaves the data folder ('root'): files below it only")
+    if follow_links:
+        return path
+    home = Path(_real(str(root)))
+    if not Path(_real(str(path.parent))).is_relative_to(home):
+        raise ValueError("leaves the data folder ('root') by a link: allow it by 'follow_links: true'")
+    if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+        raise ValueError("is a link out of the data folder ('root'): allow it by 'follow_links: true'")
+    return path
+
+
+@lru_cache(maxsize=65536)
+def _real(folder: str) -> str:
+    """Resolved once a folder: on a share each look costs a round trip."""
+    return os.path.realpath(folder)

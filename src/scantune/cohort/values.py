@@ -1,0 +1,82 @@
+"""Cells as numbers, rows that stay, values that may stand in a target column."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-. ][A-Za-z]{3,9}|[A-Za-z]{3,9}[-. ]\d{1,4}")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def is_empty(text: str) -> bool:
+    """Whether a cell says nothing: blank, NaN, NA, null, none."""
+    return text.strip().casefold() in EMPTY
+
+
+def number(text: str, decimal: str = ".") -> float:
+    """A cell as a finite number.
+
+    Raises:
+        ValueError: with what is wrong and what would be right.
+    """
+    plain = text.strip()
+    if decimal == ",":
+        plain = plain.replace(",", ".")
+    if _NUMBER.fullmatch(plain) and math.isfinite(float(plain)):
+        return float(plain)
+    if _DATE.fullmatch(text.strip()):
+        raise ValueError(f"{text!r} is a date, not a number (spreadsheets turn 3-2 and 1.5 into dates)")
+    if decimal == "." and _NUMBER.fullmatch(plain.replace(",", ".")):
+        raise ValueError(f"{text!r} is not a number with a point: set 'decimal: \",\"' if commas are meant")
+    raise ValueError(f"{text!r} is not a number")
+
+
+def same(text: str, value: object, decimal: str = ".") -> bool:
+    """Whether a cell is a value of ``params.yaml``: equal as numbers, as yes/no (1, true, yes), or as text."""
+    if isinstance(value, bool):
+        return text.strip().casefold() in (("1", "true", "yes", "y") if value else ("0", "false", "no", "n"))
+    if isinstance(value, int | float):
+        try:
+            return number(text, decimal) == float(value)
+        except ValueError:
+            return False
+    return text == value or (value == "" and is_empty(text))
+
+
+def in_range(text: str, low: float | None, high: float | None, decimal: str = ".") -> bool:
+    """Whether a cell is a number from ``low`` to ``high``; an empty cell is not.
+
+    Raises:
+        ValueError: it is neither empty nor a number.
+    """
+    if is_empty(text):
+        return False
+    value = number(text, decimal)
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
+def wrong_target(
+    text: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    numeric: bool = False,
+    values: Sequence[object] | None = None,
+    decimal: str = ".",
+) -> str | None:
+    """What is wrong with a target that isn't empty, or None."""
+    if values is not None:
+        return None if any(same(text, value, decimal) for value in values) else f"{text!r} is not one of {list(values)}"
+    if not (numeric or low is not None or high is not None):
+        return None
+    try:
+        value = number(text, decimal)
+    except ValueError as error:
+        return str(error)
+    if (low is not None and value < low) or (high is not None and value > high):
+        ends = f"{'−∞' if low is None else f'{low:g}'} to {'∞' if high is None else f'{high:g}'}"
+        return f"{text!r} is out of range: {ends}"
+    return None
