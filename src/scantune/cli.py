@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,27 @@ def main() -> None:
     except ScantuneError as error:
         typer.secho(str(error), fg="red", err=True)
         raise SystemExit(2) from None
+
+
+def stage_main(run: Callable[[str], object]) -> None:
+    """What every script in ``stages/`` ends with: its one argument is a name in params.yaml.
+
+    A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130.
+    """
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for noisy in ("alembic", "mlflow", "httpx", "git"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
+    try:
+        run(sys.argv[1])
+    except ScantuneError as error:
+        typer.secho(f"{Path(sys.argv[0]).stem} {sys.argv[1]}: {error}", fg="red", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def environment() -> dict[str, str]:

@@ -119,14 +119,14 @@ def client() -> Any:
 def _away(error: Exception) -> str:
     first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
     return (
-        f"MLflow cannot be reached at {_shown_uri()}: {first}. Start the server, set MLFLOW_TRACKING_URI to one that "
+        f"MLflow cannot be reached at {_shown(tracking_uri())}: {_shown(first)}. Start the server, set MLFLOW_TRACKING_URI to one that "
         "answers, or go on without MLflow by SCANTUNE_MLFLOW=off (or tracking.require: false in params.yaml)"
     )
 
 
-def _shown_uri() -> str:
-    """The address as a terminal may show it: no password."""
-    return re.sub(r"//[^@/]+@", "//…@", tracking_uri())
+def _shown(text: str) -> str:
+    """``text`` as a terminal may show it: no password in an address."""
+    return re.sub(r"//[^@/\s]+@", "//…@", text)
 
 
 def experiment_id(service: Any, name: str, description: str = "") -> str:
@@ -299,7 +299,7 @@ class Run:
             if what not in self._warned:
                 self._warned.add(what)
                 first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                log.warning("MLflow did not take the %s (%s); the run goes on, its files hold them", what, first)
+                log.warning("MLflow did not take the %s (%s); the run goes on, its files hold it", what, _shown(first))
             return False
         return True
 

@@ -1,0 +1,20 @@
+"""Make a demo cohort: ``python stages/demo.py <name in demo>`` → ``data/demo/<name>/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Write the cohort of the block ``demo.<key>`` as real files."""
+    from scantune import phantoms
+
+    block = load().demo[key]
+    phantoms.make(block.cohort, Path("data/demo") / key, seed=block.seed, **block.options)
+
+
+if __name__ == "__main__":
+    stage_main(run)

@@ -1,0 +1,114 @@
+"""params.yaml is refused by name: which key, which value, what would be right."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scantune.config.load import SCHEMA_NAME, ConfigError, load, parse, schema_text
+
+ROOT = Path(__file__).parents[2]
+GOOD = {
+    "datasets": {
+        "knees": {"root": "data/knees", "table": "t.csv", "files": "{id}.png", "subject": "id", "targets": {"grade": "kl"}}
+    },
+    "inputs": {"knees": {"dataset": "knees", "modality": "image", "size": [64, 64]}},
+    "experiments": {
+        "knees": {
+            "dataset": "knees",
+            "input": "knees",
+            "task": {"name": "classification", "target": "grade"},
+            "model": {"backbone": "resnet18"},
+            "train": {"epochs": 2, "scheduler": "onecycle"},
+            "evaluate": {},
+            "register": {},
+        }
+    },
+}
+
+
+def changed(path: str, value: object) -> dict:
+    held = copy.deepcopy(GOOD)
+    *parents, last = path.split(".")
+    place = held
+    for part in parents:
+        place = place.setdefault(part, {})
+    place[last] = value
+    return held
+
+
+def test_a_good_file_is_read_and_frozen():
+    params = parse(GOOD)
+    assert params.experiments["knees"].train.scheduler.name == "onecycle"
+    with pytest.raises(Exception, match="frozen"):
+        params.experiments["knees"].train.epochs = 3
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("experiments.knees.train.learning_rat", 0.1, "experiments.knees.train.learning_rat: unknown key; did you mean 'learning_rate'?"),
+        ("experiments.knees.train.epochs", "many", "experiments.knees.train.epochs:"),
+        ("experiments.knees.train.epochs", 0, "greater than or equal to 1; got 0"),
+        ("experiments.knees.dataset", "knee", "experiments.knees.dataset: there is no 'knee' in datasets; did you mean 'knees'?"),
+        ("experiments.knees.task.name", "regresion", "did you mean 'regression'?"),
+        ("experiments.knees.task.target", "grad", "experiments.knees.task: there is no 'grad' in datasets.knees.targets; did you mean 'grade'?"),
+        ("inputs.knees.modality", "vdieo", "did you mean 'video'?"),
+        ("inputs.knees.sise", [3], "inputs.knees.sise: unknown key; did you mean 'size'?"),
+        ("inputs.knees.dataset", "hips", "inputs.knees.dataset: there is no 'hips' in datasets"),
+        ("experimants", {}, "experimants: unknown key; did you mean 'experiments'?"),
+        ("datasets.bad name!", {}, "datasets.bad name!"),
+    ],
+)
+def test_a_fault_is_named(path, value, said):
+    with pytest.raises(ConfigError) as caught:
+        parse(changed(path, value))
+    assert said in str(caught.value)
+
+
+def test_all_faults_are_named_at_once():
+    held = changed("experiments.knees.train.epochs", 0)
+    held["inputs"]["knees"]["size"] = [0, 64]
+    held["experiments"]["knees"].pop("evaluate")
+    with pytest.raises(ConfigError) as caught:
+        parse(held)
+    assert len(caught.value.faults) == 3
+    assert any(f.startswith("experiments.knees.evaluate: is missing") for f in caught.value.faults)
+
+
+def test_a_key_written_twice_is_refused(tmp_path):
+    file = tmp_path / "params.yaml"
+    file.write_text("datasets: {}\ninputs: {}\ndatasets: {}\n")
+    with pytest.raises(ConfigError, match="line 3: the key 'datasets' stands already in line 1"):
+        load(file)
+
+
+@pytest.mark.parametrize("text", ["datasets: !!python/object/apply:os.system [echo hi]", "a: [1", "- 1"])
+def test_no_code_and_no_broken_yaml(tmp_path, text):
+    file = tmp_path / "params.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError):
+        load(file)
+
+
+def test_what_each_key_is_for_stands_in_the_schema():
+    assert "Passes over the training side" in schema_text()
+
+
+def test_the_schema_file_is_current_and_named_in_the_first_line():
+    assert (ROOT / SCHEMA_NAME).read_text() == schema_text(), "run: make schema"
+    assert (ROOT / "params.yaml").read_text().startswith(f"# yaml-language-server: $schema=./{SCHEMA_NAME}\n")
+
+
+def test_the_shipped_file_is_right_and_states_every_block_that_dvc_needs():
+    params = load(ROOT / "params.yaml")
+    written = yaml.safe_load((ROOT / "params.yaml").read_text())
+    assert params.experiments
+    for group in ("experiments", "derived"):
+        for name, block in (written.get(group) or {}).items():
+            assert {"dataset", "input", "task", "model", "train", "evaluate", "register"} <= set(block), name
+            assert "name" in block["task"], name
+    assert all("watch" in block for block in written["datasets"].values())

@@ -1,0 +1,197 @@
+"""Runs in MLflow: a real SQLite store, a real server over HTTP, and a server that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from scantune import tracking
+from scantune.tracking import RunReference, TrackingError, open_run
+
+mlflow = pytest.importorskip("mlflow")
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """An empty project folder with its own SQLite store."""
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
+    return tmp_path
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
+
+
+def wait_for(url: str, seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer in {seconds:g} s")
+
+
+@pytest.fixture
+def server(store, monkeypatch):
+    """A real MLflow server on 127.0.0.1; ended by its own process group."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{store}/server.db", "--artifacts-destination", str(store / "art")]
+    env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    process = subprocess.Popen(
+        command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    url = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", url)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+
+    def stop() -> None:
+        if process.poll() is None:
+            os.killpg(process.pid, 15)
+            process.wait(30)
+
+    try:
+        wait_for(f"{url}/health")
+        yield stop
+    finally:
+        stop()
+
+
+def test_a_stage_run_has_its_name_parameters_points_and_no_login_name(store):
+    with open_run("train", "knees", dataset="hips", description="Two hips.") as run:
+        run.params({"train": {"epochs": 3, "loss": None}, "seed": 1})
+        run.metrics({"val_loss": 0.5, "bad": float("inf"), "undefined": None, "nan": float("nan")}, step=2)
+        run.text("hello", "note.txt")
+    held = tracking.client().get_run(run.run_id)
+    assert held.info.run_name == "train knees"
+    assert held.info.status == "FINISHED"
+    assert held.data.params == {"train.epochs": "3", "train.loss": "null", "seed": "1"}
+    assert held.data.metrics == {"val_loss": 0.5}
+    assert held.data.tags["mlflow.user"] == "scantune"
+    assert held.data.tags["mlflow.source.name"] == "stages/train.py"
+    assert not any(str(store) in value for value in held.data.tags.values())
+    assert [f.path for f in tracking.client().list_artifacts(run.run_id)] == ["note.txt"]
+    assert (store / "mlflow.db").exists()
+
+
+def test_a_parameter_that_changed_becomes_a_tag(store):
+    with open_run("train", "knees", dataset="hips") as run:
+        run.params({"epochs": 3})
+    with open_run("train", "knees", dataset="hips", resume=run.run_id) as again:
+        again.params({"epochs": 4, "seed": 1})
+    held = tracking.client().get_run(run.run_id)
+    assert again.run_id == run.run_id
+    assert held.data.params == {"epochs": "3", "seed": "1"}
+    assert held.data.tags["param.epochs"] == "4"
+
+
+def test_an_unknown_run_id_opens_a_new_run(store):
+    with open_run("train", "knees", dataset="hips", resume="0" * 32, parent="1" * 32) as run:
+        pass
+    assert run.run_id
+    assert run.run_id != "0" * 32
+    assert "mlflow.parentRunId" not in tracking.client().get_run(run.run_id).data.tags
+
+
+def test_the_run_that_mlflow_run_opened_becomes_the_parent(store, monkeypatch):
+    with open_run("all", "all", dataset="hips") as outer:
+        pass
+    monkeypatch.setenv("MLFLOW_RUN_ID", outer.run_id)
+    with open_run("train", "knees", dataset="hips") as run:
+        assert "MLFLOW_RUN_ID" not in os.environ
+    assert run.run_id != outer.run_id
+    assert tracking.client().get_run(run.run_id).data.tags["mlflow.parentRunId"] == outer.run_id
+    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID")
+
+
+def test_a_failed_and_an_interrupted_stage_say_so(store):
+    with pytest.raises(ZeroDivisionError), open_run("train", "a", dataset="hips") as failed:
+        raise ZeroDivisionError
+    with pytest.raises(KeyboardInterrupt), open_run("train", "b", dataset="hips") as killed:
+        raise KeyboardInterrupt
+    status = {r.run_id: tracking.client().get_run(r.run_id).info.status for r in (failed, killed)}
+    assert status == {failed.run_id: "FAILED", killed.run_id: "KILLED"}
+
+
+@pytest.mark.parametrize("how", ["variable", "key", "rank"])
+def test_switched_off_nothing_is_written(store, monkeypatch, how):
+    if how == "variable":
+        monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    if how == "rank":
+        monkeypatch.setenv("RANK", "1")
+    with open_run("train", "knees", dataset="hips", enabled=how != "key") as run:
+        run.metrics({"loss": 1.0})
+        run.params({"a": 1})
+        run.artifact(store / "dvc.yaml")
+    assert run.run_id is None
+    assert not (store / "mlflow.db").exists()
+
+
+def test_the_store_is_the_projects_own_from_a_copy_below_dvc_tmp(store, monkeypatch):
+    copy = store / ".dvc" / "tmp" / "exps" / "tmpabc"
+    copy.mkdir(parents=True)
+    (copy / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(copy)
+    assert tracking.tracking_uri() == f"sqlite:///{store / 'mlflow.db'}"
+
+
+def test_a_run_reference_survives_and_a_missing_one_is_empty(tmp_path):
+    RunReference("a" * 32, "m-1").write(tmp_path / "x" / "run.json")
+    assert RunReference.read(tmp_path / "x" / "run.json") == RunReference("a" * 32, "m-1")
+    assert RunReference.read(tmp_path / "none.json") == RunReference(None)
+
+
+def test_no_server_at_the_start_stops_with_what_to_do(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError, match="SCANTUNE_MLFLOW=off"), open_run("train", "knees", dataset="hips"):
+        pass
+    with open_run("train", "knees", dataset="hips", require=False) as run:
+        run.metrics({"loss": 1.0})
+    assert not run.on
+
+
+def test_a_password_in_the_address_is_not_shown(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(TrackingError) as caught, open_run("train", "knees", dataset="hips"):
+        pass
+    assert "secret" not in str(caught.value)
+
+
+def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, monkeypatch):
+    with open_run("train", "knees", dataset="hips") as run:
+        run.metrics({"loss": 1.0}, step=0)
+        run.flush()
+        server()
+        for step in range(1, 4):
+            run.metrics({"loss": 1.0 / step}, step=step)
+        run.flush()
+        run.text("lost at the server, kept on disk", "note.txt")
+    waiting = list((store / ".scantune" / "pending").glob("*.jsonl"))
+    assert [w.stem for w in waiting] == [run.run_id]
+    assert [json.loads(line)["step"] for line in waiting[0].read_text().splitlines()] == [1, 2, 3]
+    # The same store, served by no one but read directly: the next run sends what waited.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store}/server.db")
+    with open_run("evaluate", "knees", dataset="hips"):
+        pass
+    history = tracking.client().get_metric_history(run.run_id, "loss")
+    assert [point.step for point in history] == [0, 1, 2, 3]
+    assert not list(Path(store / ".scantune" / "pending").glob("*.jsonl"))
