@@ -1,0 +1,338 @@
+"""Agreement of two measurements of one quantity: errors, Bland–Altman, intraclass and concordance correlation.
+
+The difference is always prediction − target (second − first).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.correlation import CONSTANT, constant
+from scantune.statistics.distributions import chi2_quantile, f_quantile, normal_quantile, t_quantile
+from scantune.statistics.figure import Figure
+from scantune.statistics.resampling import Sums
+
+LIMIT = 1.96
+"""Limits of agreement are bias ± 1.96 SD."""
+
+_ROUNDING = 1e-9
+
+
+def error_statistic(target: np.ndarray, prediction: np.ndarray, rows: np.ndarray, significant: float) -> Sums:
+    """Errors, correlation and agreement of target [n] and prediction [n], from sums of products.
+
+    Figures: ``mae rmse r2 pearson_r ccc icc_2_1 bland_altman_bias bland_altman_sd bland_altman_lower
+    bland_altman_upper bland_altman_slope clinical_error_rate``.
+
+    Args:
+        target: float [n].
+        prediction: float [n].
+        rows: int [n], their rows in the table.
+        significant: absolute errors above this are clinically significant.
+    """
+    centre_x, centre_y = target.mean(), prediction.mean()
+    # Centred, so that the variances below do not cancel.
+    x, y, error = target - centre_x, prediction - centre_y, prediction - target
+    beyond = np.abs(error) > significant + _ROUNDING
+    features = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(error), error**2, beyond], axis=1)
+    shift = centre_y - centre_x
+    return Sums(rows, features, lambda sums: _error_figures(sums, shift))
+
+
+def _variance(square: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    variance = square - mean**2
+    return np.where(variance > CONSTANT * square, variance, 0.0)
+
+
+def _error_figures(sums: np.ndarray, shift: float) -> dict[str, np.ndarray]:
+    n = sums[..., 0]
+    mean_x, mean_y, xx, yy, xy, absolute, squared, beyond = (sums[..., i] / n for i in range(1, 9))
+    var_x, var_y, cov = _variance(xx, mean_x), _variance(yy, mean_y), xy - mean_x * mean_y
+    bias = mean_y - mean_x + shift
+    var_d = np.maximum(var_x + var_y - 2 * cov, 0.0)
+    sd = np.sqrt(np.where(n > 1, var_d * n / (n - 1), np.nan))
+    var_mean = (var_x + var_y + 2 * cov) / 4
+    return {
+        "mae": absolute,
+        "rmse": np.sqrt(squared),
+        "r2": np.where(var_x > 0, 1 - squared / var_x, np.nan),
+        "pearson_r": np.where((var_x > 0) & (var_y > 0), np.clip(cov / np.sqrt(var_x * var_y), -1, 1), np.nan),
+        "ccc": np.where(var_x + var_y > 0, 2 * cov / (var_x + var_y + bias**2), np.nan),
+        "icc_2_1": _icc_of_two(n, var_x, var_y, cov, bias),
+        "bland_altman_bias": bias,
+        "bland_altman_sd": sd,
+        "bland_altman_lower": bias - LIMIT * sd,
+        "bland_altman_upper": bias + LIMIT * sd,
+        "bland_altman_slope": np.where(var_mean > _ROUNDING * (var_x + var_y), (var_y - var_x) / 2 / var_mean, np.nan),
+        "clinical_error_rate": beyond,
+    }
+
+
+def _icc_of_two(n: np.ndarray, var_x: np.ndarray, var_y: np.ndarray, cov: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    rows = n / (n - 1) * (var_x + var_y + 2 * cov) / 2  # mean square between subjects
+    error = n / (n - 1) * (var_x + var_y - 2 * cov) / 2  # residual mean square
+    columns = n * bias**2 / 2  # mean square between the two measurements
+    bottom = rows + error + 2 * (columns - error) / n
+    return np.where((bottom > 0) & (n > 1) & (var_x + var_y > 0), (rows - error) / bottom, np.nan)
+
+
+@dataclass(frozen=True)
+class BlandAltman:
+    """Bias and limits of agreement with analytic intervals (Bland & Altman, Lancet 1986; i:307).
+
+    Attributes:
+        bias: mean of second − first.
+        sd: SD of the differences (n − 1).
+        lower: lower limit, bias − 1.96 SD.
+        upper: upper limit, bias + 1.96 SD.
+        bias_interval: of the bias, by Student's t.
+        lower_interval: of the lower limit, by Student's t and the paper's standard error √(3 s²/n).
+        upper_interval: of the upper limit.
+        limit_error: that standard error.
+        slope: of the difference on the mean of the two: proportional bias.
+        slope_interval: of the slope, by Student's t with n − 2 degrees of freedom.
+    """
+
+    bias: float
+    sd: float
+    lower: float
+    upper: float
+    bias_interval: tuple[float, float]
+    lower_interval: tuple[float, float]
+    upper_interval: tuple[float, float]
+    limit_error: float
+    slope: float
+    slope_interval: tuple[float, float]
+
+
+def bland_altman(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> BlandAltman:
+    """Bias and limits of agreement of second − first, [n] each, one pair a subject.
+
+    Raises:
+        ValueError: fewer than 3 pairs.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    n = len(first)
+    if n < 3:
+        raise ValueError(f"Bland–Altman analysis of {n} pairs: at least 3 are needed")
+    difference = second - first
+    bias, sd = float(difference.mean()), float(difference.std(ddof=1))
+    t = t_quantile((1 + confidence) / 2, n - 1)
+    error = math.sqrt(3 * sd * sd / n)
+
+    def around(centre: float, half: float) -> tuple[float, float]:
+        return centre - half, centre + half
+
+    slope, slope_error = _slope((first + second) / 2, difference)
+    return BlandAltman(
+        bias=bias,
+        sd=sd,
+        lower=bias - LIMIT * sd,
+        upper=bias + LIMIT * sd,
+        bias_interval=around(bias, t * sd / math.sqrt(n)),
+        lower_interval=around(bias - LIMIT * sd, t * error),
+        upper_interval=around(bias + LIMIT * sd, t * error),
+        limit_error=error,
+        slope=slope,
+        slope_interval=around(slope, t_quantile((1 + confidence) / 2, n - 2) * slope_error),
+    )
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Least-squares slope of y on x and its standard error; NaN where x is constant."""
+    if constant(x):
+        return math.nan, math.nan
+    x, y = x - x.mean(), y - y.mean()
+    spread = float((x * x).sum())
+    slope = float((x * y).sum()) / spread
+    residual = float(((y - slope * x) ** 2).sum())
+    return slope, math.sqrt(residual / (len(x) - 2) / spread)
+
+
+def repeated_statistic(target: np.ndarray, prediction: np.ndarray, subjects: np.ndarray, rows: np.ndarray) -> Sums:
+    """Limits of agreement where subjects repeat and the true value may change between their samples.
+
+    The variance of a single difference is that between subjects plus that within (Bland & Altman, J Biopharm Stat
+    2007;17:571, section 3). Figures: ``bland_altman_bias bland_altman_sd bland_altman_lower bland_altman_upper``.
+
+    Args:
+        target: float [n].
+        prediction: float [n].
+        subjects: [n].
+        rows: int [n], their rows in the table.
+    """
+    _, first, codes = np.unique(subjects, return_index=True, return_inverse=True)
+    difference = prediction - target
+    centre = difference.mean()
+    d = difference - centre
+    m = np.bincount(codes).astype(np.float64)
+    total = np.bincount(codes, d)
+    features = np.stack([np.ones_like(m), m, m * m, total, np.bincount(codes, d * d), total**2 / m], axis=1)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        s, n, squares, sum_d, sum_dd, between = (sums[..., i] for i in range(6))
+        within = np.maximum(sum_dd - between, 0.0) / (n - s)
+        among = np.maximum(between - sum_d**2 / n, 0.0) / (s - 1)
+        effective = (n - squares / n) / (s - 1)  # mean number of samples a subject, weighted
+        sd = np.sqrt(within + np.maximum((among - within) / effective, 0.0))
+        sd = np.where((n > s) & (s > 1), sd, np.nan)
+        bias = sum_d / n + centre
+        return {
+            "bland_altman_bias": bias,
+            "bland_altman_sd": sd,
+            "bland_altman_lower": bias - LIMIT * sd,
+            "bland_altman_upper": bias + LIMIT * sd,
+        }
+
+    return Sums(rows[first], features, figures)
+
+
+@dataclass(frozen=True)
+class Icc:
+    """An intraclass correlation with its interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+def icc(ratings: np.ndarray, confidence: float = 0.95) -> dict[str, Icc]:
+    """ICC(1,1), ICC(2,1) and ICC(3,1) (Shrout & Fleiss, Psychol Bull 1979;86:420).
+
+    Args:
+        ratings: float [n, k], n subjects by k raters, none missing.
+        confidence: level of the intervals.
+
+    Returns:
+        ``icc_1_1``, ``icc_2_1``, ``icc_3_1``; NaN where the ratings do not vary.
+
+    Raises:
+        ValueError: fewer than 2 subjects or raters, or a rating that is not finite.
+    """
+    ratings = np.asarray(ratings, np.float64)
+    if ratings.ndim != 2 or min(ratings.shape) < 2 or not np.isfinite(ratings).all():
+        raise ValueError(f"ratings {ratings.shape}: finite numbers of at least 2 subjects by 2 raters are needed")
+    n, k = ratings.shape
+    grand = ratings.mean()
+    between = k * ((ratings.mean(1) - grand) ** 2).sum()
+    raters = n * ((ratings.mean(0) - grand) ** 2).sum()
+    total = ((ratings - grand) ** 2).sum()
+    if total <= CONSTANT * (ratings**2).sum():
+        return dict.fromkeys(("icc_1_1", "icc_2_1", "icc_3_1"), Icc(math.nan, math.nan, math.nan))
+    squares = _Squares(
+        n=n,
+        k=k,
+        rows=float(between / (n - 1)),
+        columns=float(raters / (k - 1)),
+        error=float(max(total - between - raters, 0.0) / ((n - 1) * (k - 1))),
+        within=float((total - between) / (n * (k - 1))),
+    )
+    return {
+        "icc_1_1": _icc_ratio(squares.rows, squares.within, k, n - 1, n * (k - 1), confidence),
+        "icc_2_1": _icc_agreement(squares, confidence),
+        "icc_3_1": _icc_ratio(squares.rows, squares.error, k, n - 1, (n - 1) * (k - 1), confidence),
+    }
+
+
+@dataclass(frozen=True)
+class _Squares:
+    """Mean squares of an n by k table."""
+
+    n: int
+    k: int
+    rows: float
+    columns: float
+    error: float
+    within: float
+
+
+def _icc_ratio(rows: float, error: float, k: int, df1: int, df2: int, confidence: float) -> Icc:
+    if error <= 0:
+        return Icc(1.0, math.nan, math.nan)
+    f = rows / error
+    p = (1 + confidence) / 2
+    low, high = f / f_quantile(p, df1, df2), f * f_quantile(p, df2, df1)
+    return Icc((f - 1) / (f + k - 1), (low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
+
+
+def _icc_agreement(s: _Squares, confidence: float) -> Icc:
+    """ICC(2,1) with the interval of Shrout & Fleiss, p. 424, by Satterthwaite's degrees of freedom."""
+    n, k = s.n, s.k
+    value = (s.rows - s.error) / (s.rows + (k - 1) * s.error + k * (s.columns - s.error) / n)
+    if s.error <= 0:
+        return Icc(value, math.nan, math.nan)
+    fj = s.columns / s.error
+    top = (k - 1) * (n - 1) * (k * value * fj + n * (1 + (k - 1) * value) - k * value) ** 2
+    bottom = (n - 1) * k**2 * value**2 * fj**2 + (n * (1 + (k - 1) * value) - k * value) ** 2
+    if bottom <= 0:
+        return Icc(value, math.nan, math.nan)
+    df = top / bottom
+    p = (1 + confidence) / 2
+    upper_f, lower_f = f_quantile(p, n - 1, df), f_quantile(p, df, n - 1)
+    rest = k * s.columns + (k * n - k - n) * s.error
+    lower = n * (s.rows - upper_f * s.error) / (upper_f * rest + n * s.rows)
+    upper = n * (lower_f * s.rows - s.error) / (rest + n * lower_f * s.rows)
+    return Icc(value, lower, upper)
+
+
+def ccc_interval(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Lin's concordance correlation with its interval on the scale of atanh, one pair a subject.
+
+    Source: Lin, Biometrics 1989;45:255, with the correction of 2000;56:324.
+
+    Returns:
+        Value, lower, upper; NaN where undefined.
+    """
+    n = len(x)
+    var_x, var_y = float(x.var()), float(y.var())
+    cov = float(((x - x.mean()) * (y - y.mean())).mean())
+    shift = float(y.mean() - x.mean())
+    if var_x <= 0 or var_y <= 0:
+        return (0.0 if var_x + var_y > 0 else math.nan), math.nan, math.nan
+    value = 2 * cov / (var_x + var_y + shift**2)
+    r = cov / math.sqrt(var_x * var_y)
+    if n < 4 or not 0 < abs(r) < 1 or abs(value) >= 1:
+        return value, math.nan, math.nan
+    u2 = shift**2 / math.sqrt(var_x * var_y)
+    variance = (
+        (1 - r**2) * value**2 / ((1 - value**2) * r**2)
+        + 2 * value**3 * (1 - value) * u2 / (r * (1 - value**2) ** 2)
+        - value**4 * u2**2 / (2 * r**2 * (1 - value**2) ** 2)
+    ) / (n - 2)
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt(max(variance, 0.0))
+    return value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
+
+
+def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT) -> Figure:
+    """Repeatability coefficient: two measurements of the same differ by less in 95 % of pairs.
+
+    ``factor`` · √2 · within-group SD (Bland & Altman, Stat Methods Med Res 1999;8:135; the 1986 paper takes 2 for
+    1.96). The interval is that of the within-group variance, by the chi-squared distribution.
+
+    Args:
+        values: float [n].
+        groups: [n], equal for measurements of the same.
+        factor: of the SD of a difference.
+    """
+    _, codes = np.unique(groups, return_inverse=True)
+    counts = np.bincount(codes)
+    df = int((counts - 1).sum())
+    repeated = int((counts > 1).sum())
+    n = int(counts[counts > 1].sum())
+    if df < 1:
+        return Figure(None, n=0, n_subjects=0, reason="nothing was measured twice")
+    means = np.bincount(codes, values) / counts
+    within = float(((values - means[codes]) ** 2).sum()) / df
+    value = factor * math.sqrt(2 * within)
+    return Figure(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df))
+
+
+def _chi2_bounds(value: float, df: int) -> dict[str, Any]:
+    if df < 4:
+        return {"reason": f"no interval: {df} repeats, at least 4 are needed"}
+    lower, upper = (value * math.sqrt(df / chi2_quantile(p, df)) for p in (0.975, 0.025))
+    return {"lower": lower, "upper": upper, "method": "chi-squared of the within variance"}

@@ -1,0 +1,275 @@
+"""Pearson's, Spearman's and Kendall's correlation with intervals and p-values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.distributions import normal_quantile, normal_two_sided, t_two_sided
+from scantune.statistics.resampling import Weighted, standard_error
+
+CONSTANT = 1e-10
+"""A variance below this share of the mean square is a constant's, up to rounding."""
+
+
+def pearson(x: np.ndarray, y: np.ndarray) -> float:
+    """Product-moment correlation of x [n] and y [n]; NaN where one is constant."""
+    x, y = x - x.mean(), y - y.mean()
+    scale = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
+    if constant(x) or constant(y):
+        return math.nan
+    return min(1.0, max(-1.0, float((x * y).sum()) / scale))
+
+
+def constant(x: np.ndarray) -> bool:
+    """Whether all of x [n] is one value."""
+    return len(x) == 0 or bool((x == x[0]).all())
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Rank correlation with mid-ranks for ties; NaN where one is constant."""
+    return pearson(midranks(x), midranks(y))
+
+
+def midranks(x: np.ndarray) -> np.ndarray:
+    """Ranks 1 … n of x [n], ties sharing their mean rank."""
+    _, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[inverse]
+
+
+def correlation_p(r: float, n: int) -> float:
+    """Two-sided p-value of Pearson's or Spearman's r by Student's t with n − 2 degrees of freedom."""
+    if n < 3 or math.isnan(r):
+        return math.nan
+    if abs(r) >= 1:
+        return 0.0
+    return t_two_sided(r * math.sqrt((n - 2) / (1 - r * r)), n - 2)
+
+
+#: Variance of atanh(r) where subjects are independent. Pearson: Fisher 1921. Spearman: Bonett & Wright, Psychometrika
+#: 2000;65:23. Kendall: Fieller, Hartley & Pearson, Biometrika 1957;44:470.
+_FISHER: dict[str, Callable[[float, int], float]] = {
+    "pearson": lambda r, n: 1 / (n - 3),
+    "spearman": lambda r, n: (1 + r * r / 2) / (n - 3),
+    "kendall": lambda r, n: 0.437 / (n - 4),
+}
+
+
+def fisher_interval(r: float, n: int, kind: str = "pearson", confidence: float = 0.95) -> tuple[float, float] | None:
+    """Interval of a correlation of ``n`` independent subjects on the scale of atanh(r).
+
+    Args:
+        r: the correlation.
+        n: subjects.
+        kind: ``pearson``, ``spearman`` or ``kendall``.
+        confidence: level.
+
+    Returns:
+        Bounds, or None where there is none: fewer than 5 subjects, r undefined or ±1.
+    """
+    if n < 5 or not abs(r) < 1:
+        return None
+    half = normal_quantile((1 + confidence) / 2) * math.sqrt(_FISHER[kind](r, n))
+    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
+
+
+@dataclass(frozen=True)
+class Kendall:
+    """Kendall's τ-b.
+
+    Attributes:
+        tau: the correlation; NaN where one side is constant.
+        p_value: two-sided, as for independent rows: exact without ties up to n = 33, else normal with ties.
+        concordance: int64 [n], for each row concordant less discordant partners; sums to twice Σ over pairs.
+    """
+
+    tau: float
+    p_value: float
+    concordance: np.ndarray
+
+
+def kendall(x: np.ndarray, y: np.ndarray) -> Kendall:
+    """Kendall's τ-b of x [n] and y [n] in O(n log n) (Kendall 1945; Knight, J Am Stat Assoc 1966;61:436)."""
+    n = len(x)
+    rank_x = np.unique(x, return_inverse=True)[1]
+    rank_y = np.unique(y, return_inverse=True)[1]
+    each = _concordance(rank_x, rank_y)
+    net = int(each.sum()) // 2
+    pairs = n * (n - 1) // 2
+    ties_x, ties_y = (_tied_pairs(r) for r in (rank_x, rank_y))
+    scale = math.sqrt(float(pairs - ties_x)) * math.sqrt(float(pairs - ties_y))
+    if n < 2 or scale == 0:
+        return Kendall(math.nan, math.nan, each)
+    tau = min(1.0, max(-1.0, net / scale))
+    return Kendall(tau, _kendall_p(net, rank_x, rank_y, pairs, ties_x, ties_y), each)
+
+
+def _tied_pairs(rank: np.ndarray) -> int:
+    counts = np.bincount(rank).astype(np.int64)
+    return int((counts * (counts - 1) // 2).sum())
+
+
+def _concordance(rank_x: np.ndarray, rank_y: np.ndarray) -> np.ndarray:
+    """Concordant less discordant partners of each row, by halving the range of x: log2(n) sorts of the rows by y.
+
+    At each level rows whose x-ranks share all but the last bits form a block; those of its upper half are compared with
+    those of its lower half, which every pair of different x is exactly once.
+    """
+    n = len(rank_x)
+    each = np.zeros(n, np.int64)
+    by_y = np.argsort(rank_y, kind="stable")
+    bits = int(rank_x.max(initial=0)).bit_length()
+    for bit in range(bits):
+        block = rank_x >> (bit + 1)
+        order = by_y[np.argsort(block[by_y], kind="stable")]  # by block, then by y
+        upper = ((rank_x[order] >> bit) & 1).astype(np.int64)
+        keys = block[order].astype(np.int64) * n + rank_y[order]  # ascending
+        block_sorted = block[order]
+        first = np.searchsorted(block_sorted, block_sorted, "left")
+        last = np.searchsorted(block_sorted, block_sorted, "right")
+        less, more = np.searchsorted(keys, keys, "left"), np.searchsorted(keys, keys, "right")
+        for side, sign in ((upper, -1), (1 - upper, 1)):
+            # of the rows on `side` in my block: how many have a smaller and how many a larger y
+            cumulative = np.concatenate([[0], np.cumsum(side)])
+            smaller = cumulative[less] - cumulative[first]
+            larger = cumulative[last] - cumulative[more]
+            mine = side == 0
+            each[order[mine]] += (sign * (smaller - larger))[mine]
+    return each
+
+
+def _kendall_p(net: int, rank_x: np.ndarray, rank_y: np.ndarray, pairs: int, ties_x: int, ties_y: int) -> float:
+    n = len(rank_x)
+    discordant = (pairs - net) // 2
+    if ties_x == 0 and ties_y == 0 and (n <= 33 or min(discordant, pairs - discordant) <= 1):
+        return _kendall_exact(n, min(discordant, pairs - discordant))
+    x0, y0 = (_tie_sums(r) for r in (rank_x, rank_y))
+    m = n * (n - 1.0)
+    variance = (m * (2 * n + 5) - x0[1] - y0[1]) / 18 + 2 * ties_x * ties_y / m
+    if n > 2:
+        variance += x0[0] * y0[0] / (9 * m * (n - 2))
+    return normal_two_sided(net / math.sqrt(variance)) if variance > 0 else math.nan
+
+
+def _tie_sums(rank: np.ndarray) -> tuple[float, float]:
+    t = np.bincount(rank).astype(np.float64)
+    return float((t * (t - 1) * (t - 2)).sum()), float((t * (t - 1) * (2 * t + 5)).sum())
+
+
+def _kendall_exact(n: int, discordant: int) -> float:
+    """Two-sided p by counting permutations of n with at most ``discordant`` inversions (Kendall 1970, ch. 5)."""
+    if 2 * discordant == n * (n - 1) // 2:
+        return 1.0
+    counts = [1.0] + [0.0] * discordant
+    for size in range(2, n + 1):
+        cumulative = np.concatenate([[0.0], np.cumsum(counts)])
+        counts = [cumulative[k + 1] - cumulative[max(0, k + 1 - size)] for k in range(discordant + 1)]
+        counts = [c / size for c in counts]
+    return min(1.0, 2 * math.fsum(counts))
+
+
+def kendall_by_subject(
+    x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float = 0.95
+) -> tuple[float, float, float] | None:
+    """Interval and p-value of τ-b where subjects repeat, by leaving out each subject, on the scale of atanh(τ).
+
+    Args:
+        x: float [n].
+        y: float [n].
+        subjects: [n].
+        confidence: level.
+
+    Returns:
+        Lower, upper and two-sided p-value; None where τ is undefined, ±1 or there are fewer than 5 subjects.
+    """
+    whole = kendall(x, y)
+    names, codes = np.unique(subjects, return_inverse=True)
+    if len(names) < 5 or not abs(whole.tau) < 1:
+        return None
+    left = np.array([_kendall_without(x, y, codes, whole.concordance)]).ravel()
+    z = np.arctanh(np.clip(left, -1 + 1e-12, 1 - 1e-12))
+    error = standard_error(z)
+    if not error > 0:
+        return None
+    centre, half = math.atanh(whole.tau), normal_quantile((1 + confidence) / 2) * error
+    return math.tanh(centre - half), math.tanh(centre + half), normal_two_sided(centre / error)
+
+
+def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """τ-b with each subject left out, [S], without counting all pairs anew."""
+    n, subjects = len(x), int(codes.max()) + 1
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(subjects))
+    blocks = np.split(order, starts[1:])
+    within = np.array([_within(x[b], y[b]) for b in blocks])
+    net = each.sum() / 2 - np.bincount(codes, each, subjects) + within
+    kept = n - np.bincount(codes, minlength=subjects)
+    pairs = kept * (kept - 1) / 2
+    scale = np.sqrt((pairs - _tied_without(x, codes)) * (pairs - _tied_without(y, codes)))
+    with np.errstate(all="ignore"):
+        return np.where(scale > 0, net / scale, np.nan)
+
+
+def _within(x: np.ndarray, y: np.ndarray) -> float:
+    if len(x) == 1:
+        return 0.0
+    return float((np.sign(x[:, None] - x) * np.sign(y[:, None] - y)).sum() / 2)
+
+
+def _tied_without(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Tied pairs of x with each subject left out, [S]."""
+    rank = np.unique(x, return_inverse=True)[1]
+    totals = np.bincount(rank)
+    cells, cell_of = np.unique(np.stack([codes, rank]), axis=1, return_inverse=True)
+    own = np.bincount(np.ravel(cell_of))  # rows of one subject with one value
+    gone = own * totals[cells[1]] - own * (own + 1) / 2  # pairs that lose a member
+    return (totals * (totals - 1) / 2).sum() - np.bincount(cells[0], gone, int(codes.max()) + 1)
+
+
+def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """What gives the mid-ranks (less one half) of ``values`` [n] under weights [n, B], in the order of ``values``."""
+    order = np.argsort(values, kind="stable")
+    inverse = np.empty(len(order), np.int64)
+    inverse[order] = np.arange(len(order))
+    ordered = values[order]
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    ends = np.append(np.flatnonzero(first)[1:] - 1, len(order) - 1)
+    group = (np.cumsum(first) - 1)[inverse]
+    ties = len(ends) < len(order)
+
+    def ranks(weights: np.ndarray) -> np.ndarray:
+        sorted_weights = weights[order]
+        cumulative = np.cumsum(sorted_weights, axis=0)
+        if not ties:
+            cumulative -= 0.5 * sorted_weights
+            return cumulative[inverse]
+        upper = cumulative[ends]  # [groups, B]
+        middle = upper.copy()
+        middle[1:] += upper[:-1]
+        middle *= 0.5
+        return middle[group]
+
+    return ranks
+
+
+def spearman_statistic(x: np.ndarray, y: np.ndarray, rows: np.ndarray, name: str = "spearman_rho") -> Weighted:
+    """Spearman's correlation of x [n] and y [n], to be resampled; ``rows`` [n] are their rows in the table."""
+    rank_x, rank_y = rank_function(x), rank_function(y)
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        half = weights.sum(0) / 2  # the mean of the ranks less one half
+        a, b = rank_x(weights), rank_y(weights)
+        a -= half
+        b -= half
+        wa = weights * a
+        top = np.einsum("nb,nb->b", wa, b)
+        size_a = np.einsum("nb,nb->b", wa, a)
+        wb = np.multiply(weights, b, out=wa)
+        scale = np.sqrt(size_a * np.einsum("nb,nb->b", wb, b))
+        return {name: np.where(scale > CONSTANT, top / scale, np.nan)}
+
+    return Weighted(rows, figures)

@@ -1,0 +1,239 @@
+"""``predictions.csv``: read from whoever wrote it, checked whole, written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from scantune.records import ScantuneError
+
+SPLITS = ("train", "validation", "test")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SHOWN = 5
+
+#: Values of a column, as given.
+Column = Sequence[object] | np.ndarray
+
+
+class PredictionsError(ScantuneError):
+    """A predictions file that cannot be scored. The message lists everything that is wrong with it."""
+
+
+class Faults:
+    """What is wrong with a table, collected so that all of it can be told at once."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, text: str) -> None:
+        """One fault of the table as a whole."""
+        self.lines.append(text)
+
+    def rows(self, rows: Sequence[int] | np.ndarray, text: str, show: Sequence[object] | None = None) -> None:
+        """One fault of several rows: line numbers (the header is 1), the first few by value."""
+        if not len(rows):
+            return
+        shown = ", ".join(
+            f"row {int(r) + 2}" + (f" ({show[i]!r})" if show is not None else "") for i, r in enumerate(rows[:_SHOWN])
+        )
+        rest = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
+        self.lines.append(f"{text}: {shown}{rest}")
+
+    def raise_for(self, name: str) -> None:
+        """Raises PredictionsError if there are any."""
+        if self.lines:
+            count = f"{len(self.lines)} fault{'s' if len(self.lines) > 1 else ''}"
+            raise PredictionsError(f"{name} cannot be scored, {count}:\n  " + "\n  ".join(self.lines))
+
+
+@dataclass(frozen=True)
+class PredictionTable:
+    """Predictions, one row a sample.
+
+    Attributes:
+        columns: column name to its N values: text (object array) as read, or numbers (float array) as computed.
+        name: what messages call it (the file's name).
+    """
+
+    columns: Mapping[str, np.ndarray] = field(repr=False)
+    name: str = "predictions.csv"
+
+    @classmethod
+    def make(
+        cls, columns: Mapping[str, Sequence[object] | np.ndarray], name: str = "predictions.csv"
+    ) -> PredictionTable:
+        """From columns of equal length; numbers become float64, all else text.
+
+        Raises:
+            PredictionsError: lengths differ.
+        """
+        made: dict[str, np.ndarray] = {}
+        for key, values in columns.items():
+            array = np.asarray(values)
+            made[key] = array.astype(np.float64) if array.dtype.kind in "fiub" else _text_array(values)
+        lengths = {len(v) for v in made.values()}
+        if len(lengths) > 1:
+            raise PredictionsError(f"{name}: columns of unequal length { {k: len(v) for k, v in made.items()} }")
+        return cls(made, name)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+    def __contains__(self, column: str) -> bool:
+        return column in self.columns
+
+    @property
+    def sample_id(self) -> np.ndarray:
+        """Text [N]; ``row-2`` and so on where the file has none."""
+        if "sample_id" in self.columns:
+            return self.text("sample_id")
+        return _text_array([f"row-{i + 2}" for i in range(len(self))])
+
+    @property
+    def subject_id(self) -> np.ndarray:
+        """Text [N]; each row a subject of its own where the file has none."""
+        return self.text("subject_id") if "subject_id" in self.columns else self.sample_id
+
+    @property
+    def split(self) -> np.ndarray:
+        """Text [N]; all ``test`` where the file has none."""
+        return self.text("split") if "split" in self.columns else _text_array(["test"] * len(self))
+
+    def text(self, column: str) -> np.ndarray:
+        """A column as text, [N] objects; whole numbers without a decimal point."""
+        values = self.columns[column]
+        return values if values.dtype == object else _text_array([_plain(v) for v in values.tolist()])
+
+    def numbers(self, column: str, faults: Faults) -> np.ndarray:
+        """A column as float64 [N]: an empty cell or ``nan`` is NaN; anything else that is no number is a fault."""
+        values = self.columns[column]
+        if values.dtype != object:
+            return values.astype(np.float64)
+        try:
+            return np.where(values == "", "nan", values).astype(np.float64)
+        except ValueError:
+            parsed = np.array([_number(v) for v in values], dtype=object)
+            bad = np.flatnonzero(parsed == None)  # noqa: E711 - elementwise
+            faults.rows(bad, f"column {column}: not a number", values[bad].tolist())
+            return np.array([np.nan if v is None else v for v in parsed], dtype=np.float64)
+
+    def require(self, columns: Sequence[str], faults: Faults) -> bool:
+        """Whether all of ``columns`` are there; each that is not is a fault with the nearest name."""
+        missing = [c for c in columns if c not in self.columns]
+        for column in missing:
+            near = get_close_matches(column, self.columns, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(self.columns)}"
+            faults.add(f"column {column} is missing{hint}")
+        return not missing
+
+    def take(self, rows: np.ndarray) -> PredictionTable:
+        """Some of the rows: a bool mask [N] or indices."""
+        return PredictionTable({k: v[rows] for k, v in self.columns.items()}, self.name)
+
+    def with_columns(self, columns: Mapping[str, Column]) -> PredictionTable:
+        """The same rows with columns added or replaced."""
+        return PredictionTable.make({**self.columns, **columns}, self.name)
+
+    def check(self, faults: Faults) -> None:
+        """What every predictions file must satisfy: unique samples, known splits, no blank ids."""
+        if not len(self):
+            faults.add("there are no rows")
+            return
+        for column in ("sample_id", "subject_id"):
+            if column in self.columns:
+                faults.rows(np.flatnonzero(self.text(column) == ""), f"column {column}: empty")
+        unknown = np.flatnonzero(~np.isin(self.split.astype(str), SPLITS))
+        faults.rows(unknown, f"column split: not one of {', '.join(SPLITS)}", self.split[unknown].tolist())
+        if "sample_id" in self.columns:
+            fold = self.text("fold") if "fold" in self.columns else self.split
+            seen: dict[tuple[str, str, str], int] = {}
+            twice = [
+                row for row, key in enumerate(zip(self.sample_id, self.split, fold)) if seen.setdefault(key, row) != row
+            ]
+            faults.rows(twice, "column sample_id: the sample stands there already", self.sample_id[twice].tolist())
+
+
+def read(path: Path | str) -> PredictionTable:
+    """Reads a predictions file: comma, semicolon or tab; UTF-8, with or without a byte-order mark.
+
+    Raises:
+        PredictionsError: not there, not UTF-8, no header, a column named twice, a row of another length.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise PredictionsError(f"{path}: there is no such file") from None
+    except UnicodeDecodeError as error:
+        raise PredictionsError(f"{path.name}: not UTF-8 (byte {error.start}); save it as UTF-8 CSV") from None
+    except OSError as error:
+        raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
+    header_line = text.partition("\n")[0]
+    if not header_line.strip():
+        raise PredictionsError(f"{path.name} is empty; the first row must name the columns")
+    delimiter = max(",;\t", key=header_line.count)
+    rows = [r for r in csv.reader(io.StringIO(text), delimiter=delimiter) if r]
+    header = [h.strip() for h in rows[0]]
+    faults = Faults()
+    for column in dict.fromkeys(h for h in header if header.count(h) > 1):
+        faults.add(f"column {column!r} stands {header.count(column)} times in the header")
+    odd = [i for i, r in enumerate(rows[1:]) if len(r) != len(header)]
+    faults.rows(odd, f"not {len(header)} cells as in the header", [len(rows[i + 1]) for i in odd])
+    faults.raise_for(path.name)
+    cells = list(zip(*rows[1:])) if len(rows) > 1 else [()] * len(header)
+    return PredictionTable(
+        {h: _text_array([_unescape(v.strip()) for v in c]) for h, c in zip(header, cells)}, path.name
+    )
+
+
+def write(table: PredictionTable, path: Path | str) -> None:
+    """Writes a predictions file whole or not at all; text that a spreadsheet would run as a formula gets a ``'``."""
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([_escape(c) for c in table.columns])
+        writer.writerows(zip(*(_cells(v) for v in table.columns.values())))
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def _cells(values: np.ndarray) -> list[str]:
+    if values.dtype == object:
+        return [_escape(v) for v in values]
+    return ["" if v != v else _plain(v) for v in values.tolist()]
+
+
+def _plain(value: float) -> str:
+    if value != value:
+        return ""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def _escape(text: str) -> str:
+    return "'" + text if text.startswith(_FORMULA) and _number(text) is None else text
+
+
+def _unescape(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:2] in _FORMULA else text
+
+
+def _number(text: object) -> float | None:
+    try:
+        return float(str(text)) if str(text).strip() else float("nan")
+    except ValueError:
+        return None
+
+
+def _text_array(values: Sequence[object] | np.ndarray) -> np.ndarray:
+    array = np.empty(len(values), dtype=object)
+    array[:] = ["" if v is None else _plain(v) if isinstance(v, float) else str(v) for v in values]
+    return array
