@@ -1,0 +1,143 @@
+"""``model:`` and ``train.freezing:`` of an experiment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from scantune.config.base import Block
+
+
+class NormalizationConfig(Block):
+    """Input normalisation inside the network: ``(x - mean) / std`` per channel, x in [0, 1]."""
+
+    mean: tuple[float, ...] = Field(min_length=1)
+    """One number, or one per channel."""
+    std: tuple[float, ...] = Field(min_length=1)
+    """One number, or one per channel; greater than 0."""
+
+    @model_validator(mode="after")
+    def _fit(self) -> NormalizationConfig:
+        if len(self.mean) != len(self.std) or min(self.std) <= 0:
+            raise ValueError(
+                f"normalization: mean {self.mean} and std {self.std} need one number each per channel, std above 0"
+            )
+        return self
+
+
+class ModelConfig(Block):
+    """The network: a backbone by name, its starting weights and what its head has."""
+
+    backbone: str = Field(min_length=1)
+    """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
+    resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t for
+    videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
+    weights: str | None = None
+    """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
+    kinetics, medicalnet, chexnet, raddino), or a file or folder. They are loaded by name and shape, never as a pickle."""
+    pretrained: bool = False
+    """Short for ``weights: published``."""
+    weights_folder: str = "weights"
+    """Folder in which known weights are looked for."""
+    download: bool = False
+    """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
+    min_matched: float = Field(0.5, ge=0, le=1)
+    """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
+    normalization: Literal["auto"] | NormalizationConfig | None = "auto"
+    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
+    first_stride: int | None = Field(None, ge=1, le=4)
+    """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in front of the output layer, while training."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """More options of the backbone's own builder, e.g. ``{drop_path_rate: 0.1}`` (timm) or ``{channels: [16, 32]}`` (U-Net)."""
+
+    @field_validator("backbone")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelConfig:
+        if self.pretrained and self.weights not in (None, "published"):
+            raise ValueError(
+                f"pretrained: true means weights: published, but weights is {self.weights!r}; give one of them"
+            )
+        return self
+
+    @property
+    def source(self) -> str | None:
+        """``weights``, with ``pretrained`` taken into account."""
+        return "published" if self.pretrained else self.weights
+
+
+#: What one word under ``freezing:`` stands for.
+FREEZING_PRESETS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "backbone": {"freeze_backbone": True},
+    "gradual": {"freeze_ratio": 0.7, "unfreeze_epochs": "quarters", "backbone_factor": 0.1},
+    "progressive": {"num_unfrozen_layers": 1, "progressive_every": 1},
+    "head_first": {"head_epochs": 1, "backbone_factor": 0.1, "layer_decay": 0.8},
+    "low_learning_rate": {"low_learning_rate": 1e-5},
+}
+
+
+def _expand(value: object) -> object:
+    if isinstance(value, str):
+        if value not in FREEZING_PRESETS:
+            raise ValueError(
+                f"freezing: {value!r} is not known; it is one of {', '.join(FREEZING_PRESETS)}, or a block"
+            )
+        return FREEZING_PRESETS[value]
+    return value
+
+
+class FreezingConfig(Block):
+    """Which layers of the backbone train, from when on, and how fast. The head always trains.
+
+    At most one of ``freeze_ratio``, ``freeze_layers``, ``num_unfrozen_layers``, ``freeze_backbone`` is set. The running
+    statistics of a frozen batch norm stand still.
+    """
+
+    freeze_ratio: float | None = Field(None, ge=0, le=1)
+    """Share of the backbone's layers (modules with parameters, in order from the input) that are frozen."""
+    freeze_layers: int | None = Field(None, ge=0)
+    """Number of blocks, from the input, that are frozen."""
+    num_unfrozen_layers: int | None = Field(None, ge=0)
+    """Number of blocks, from the output, that train; the others are frozen."""
+    freeze_backbone: bool = False
+    """The whole backbone is frozen."""
+    unfreeze_epochs: Literal["quarters"] | tuple[int, ...] | None = None
+    """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input; after
+    the last all train. "quarters": after each quarter of the epochs."""
+    progressive_every: int | None = Field(None, ge=1)
+    """One more block from the output starts to train every so many epochs (1, 2, 3 … blocks)."""
+    head_epochs: int = Field(0, ge=0)
+    """Epochs at the start in which the head trains alone."""
+    backbone_factor: float = Field(1.0, gt=0, le=1)
+    """Learning rate of the backbone, as a factor of the head's."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Each block's learning rate as a factor of the one nearer to the output."""
+    low_learning_rate: float | None = Field(None, gt=0)
+    """Learning rate of every backbone layer, whatever the head's is; takes the place of ``backbone_factor``."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> FreezingConfig:
+        ways = ("freeze_ratio", "freeze_layers", "num_unfrozen_layers", "freeze_backbone")
+        given = [name for name in ways if getattr(self, name) not in (None, False)]
+        if len(given) > 1:
+            raise ValueError(f"freezing: {' and '.join(given)} are both set; give one of them")
+        if self.unfreeze_epochs is not None and self.progressive_every is not None:
+            raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
+        if self.unfreeze_epochs is not None and not given:
+            raise ValueError(
+                "freezing: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
+            )
+        if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
+            raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
+        return self
+
+
+#: ``freezing: gradual`` or the block in full.
+Freezing = Annotated[FreezingConfig, BeforeValidator(_expand)]

@@ -1,0 +1,97 @@
+"""Losses of classes, from logits.
+
+Output [B, K] with target [B]; zones [B, Z, K] with [B, Z]; dense [B, K, …space] with [B, …space] (two axes of space and
+more). Targets are int64 class numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scantune.losses.registry import register
+from scantune.records import ScantuneError
+
+_TASKS = ("classification", "zones", "segmentation")
+
+
+def class_last(output: Tensor, target: Tensor) -> Tensor:
+    """Logits with the classes as last axis: [B, …, K] for a target [B, …].
+
+    Raises:
+        ScantuneError: shapes that do not go together.
+    """
+    if output.ndim >= 4:
+        output = output.movedim(1, -1)  # [B, K, …space] -> [B, …space, K]
+    if output.shape[:-1] != target.shape:
+        raise ScantuneError(
+            f"logits {tuple(output.shape)} do not go with a target {tuple(target.shape)} of class numbers"
+        )
+    return output
+
+
+def _smoothed(output: Tensor, target: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
+    """Unnormalised cross-entropy per element, weights inside, smoothed as PyTorch does (Szegedy et al. 2016)."""
+    logits = class_last(output, target)
+    flat = functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]),
+        target.reshape(-1).long(),
+        weight=None if weights is None else weights.to(logits.dtype),
+        label_smoothing=smoothing,
+        reduction="none",
+    )
+    return flat.reshape(target.shape)
+
+
+@register("cross_entropy", tasks=_TASKS)
+def cross_entropy(output: Tensor, target: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
+    """−log softmax of the target's class, smoothed to (1 − s) on it and s/K on every class."""
+    return _smoothed(output, target, None, label_smoothing)
+
+
+def _class_weights(class_weights: Sequence[float], target: Tensor) -> Tensor:
+    return torch.as_tensor(class_weights, dtype=torch.float32, device=target.device)
+
+
+def of_target(target: Tensor, *, class_weights: Sequence[float], **_: object) -> Tensor:
+    """Each element's weight: its class's."""
+    weights = _class_weights(class_weights, target)
+    if int(target.max()) >= len(weights):
+        raise ScantuneError(
+            f"class {int(target.max())} has no weight; class_weights has {len(weights)}: {list(class_weights)}"
+        )
+    return weights[target.long()]
+
+
+@register("weighted_cross_entropy", tasks=_TASKS, weights=of_target)
+def weighted_cross_entropy(
+    output: Tensor, target: Tensor, *, class_weights: Sequence[float], label_smoothing: float = 0.0
+) -> Tensor:
+    """Σ w·CE / Σ w, w the weight of the target's class.
+
+    Logits [2,0,0,0,0] twice, targets 0 and 4, weights [1,1,1,1,.3]: .89419. With label smoothing as PyTorch's
+    ``cross_entropy(weight=…, label_smoothing=…)``: the smoothed part of each class has that class's weight.
+    """
+    weights = _class_weights(class_weights, target)
+    inside = _smoothed(output, target, weights, label_smoothing)
+    # The caller multiplies by the target's weight; where that is 0 the element has no part but its smoothing, dropped.
+    own = of_target(target, class_weights=class_weights).to(inside.dtype)
+    return torch.where(own > 0, inside / own.clamp_min(torch.finfo(inside.dtype).tiny), torch.zeros_like(inside))
+
+
+def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = None, **_: object) -> Tensor:
+    if class_weights is None:
+        return torch.ones(target.shape, device=target.device)
+    return of_target(target, class_weights=class_weights)
+
+
+@register("focal_cross_entropy", tasks=_TASKS, weights=_focal_weights)
+def focal_cross_entropy(
+    output: Tensor, target: Tensor, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None
+) -> Tensor:
+    """(1 − p)^gamma · (−log p) of the target's class (Lin et al. 2017, eq. 4), Σ w· / Σ w where classes have weights."""
+    entropy = _smoothed(output, target, None, 0.0)
+    return (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy

@@ -1,0 +1,170 @@
+"""A loss from its name, its options, or as a weighted combination: what ``loss:`` in ``params.yaml`` becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from scantune.losses import registry, schedules
+from scantune.losses.loss import Loss
+from scantune.records import ScantuneError
+
+#: Weighted combinations by name, for masks.
+PRESETS: dict[str, dict[str, float]] = {
+    "default": {"dice": 0.7, "bce": 0.3},
+    "focal": {"dice": 0.6, "focal_bce": 0.4},
+    "balanced": {"dice": 0.5, "bce": 0.5},
+    "dice_focused": {"dice": 0.8, "bce": 0.2},
+    "jaccard": {"jaccard": 0.7, "bce": 0.3},
+}
+
+
+@dataclass(frozen=True)
+class Combined:
+    """Named losses and their weights over training. A single loss is a combination of one, of weight 1.
+
+    Attributes:
+        components: name → loss; each is logged as ``<name>_loss``.
+        weights: ``weights(epoch, step, history)`` → name → weight.
+    """
+
+    components: Mapping[str, Loss]
+    weights: schedules.Schedule
+
+    def __call__(
+        self, output: Tensor, target: Tensor, *, epoch: int = 0, step: int = 0, history: schedules.History = ()
+    ) -> Tensor:
+        """The weighted sum for a batch that stands alone, in a loop of your own."""
+        weights = self.weights(epoch, step, history)
+        return torch.stack([weights[name] * loss(output, target) for name, loss in self.components.items()]).sum()
+
+
+def build(
+    spec: str | Mapping[str, Any],
+    *,
+    task: str | None = None,
+    frequencies: Mapping[float, float] | None = None,
+    classes: int | None = None,
+    epochs: int | None = None,
+) -> Combined:
+    """The loss of ``spec``.
+
+    Args:
+        spec: a name (``mse``); a name with options (``{name: huber, delta: 2}``); a preset (``{name: dice_focused}``); a
+            combination ``{name: combined, parts: {dice: 0.7, bce: {weight: 0.3, pos_weight: 2}}}`` or ``{name: combined,
+            dice_weight: 0.7, bce_weight: 0.3}``; the latter two with ``schedule:``, see
+            :func:`scantune.losses.schedules.build`.
+        task: "regression", "classification", "zones" or "segmentation": what ``focal`` means, and whether it fits.
+        frequencies: target value or class number → how often it stands in the training set; needed by ``weighted_mse``
+            and by ``class_weights: balanced``.
+        classes: K, for weights by class.
+        epochs: of the training; needed by the schedules cosine and step.
+
+    Raises:
+        ScantuneError: an unknown name or option, one that does not fit the task, a context that is missing.
+
+    Example:
+        >>> loss = build({"name": "combined", "dice_weight": 0.7, "bce_weight": 0.3}, task="segmentation")
+        >>> loss(torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8)) > 0
+        tensor(True)
+    """
+    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    schedule = given.pop("schedule", None)
+    parts = _parts(given, task)
+    components: dict[str, Loss] = {}
+    start: dict[str, float] = {}
+    for name, options in parts.items():
+        known = registry.resolve(name, task)
+        start[known] = float(options.pop("weight", 1.0))
+        components[known] = registry.make(known, _with_context(known, options, frequencies, classes))
+    return Combined(components, schedules.build(schedule, start, epochs=epochs))
+
+
+def _parts(given: dict[str, Any], task: str | None) -> dict[str, dict[str, Any]]:
+    """Name → options with ``weight``."""
+    name = str(given.pop("name", "combined"))
+    preset = _preset(given.pop("preset", name), task)
+    if preset is not None:
+        weighted = {f"{part}_weight": weight for part, weight in preset.items()}
+        return _combination({**weighted, **given})
+    return _combination(given) if name == "combined" else {name: given}
+
+
+def _preset(name: str, task: str | None) -> dict[str, float] | None:
+    short = name.removesuffix("_segmentation")
+    if task not in (None, "segmentation") or (short == "focal" and name == "focal" and task is None):
+        return None
+    return PRESETS.get(short)
+
+
+def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in dict(given.pop("parts", {})).items():
+        parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
+    for key in [key for key in given if key.endswith("_weight")]:
+        parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
+    if not parts:
+        raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
+    for key, value in given.items():  # options without a part's name go to the parts that have them
+        takers = [name for name in parts if registry.takes(registry.resolve(name), key)]
+        if not takers:
+            raise ScantuneError(f"loss: none of {', '.join(parts)} has an option {key!r}")
+        for name in takers:
+            parts[name].setdefault(key, value)
+    return parts
+
+
+def _with_context(
+    name: str, options: dict[str, Any], frequencies: Mapping[float, float] | None, classes: int | None
+) -> dict[str, Any]:
+    made = dict(options)
+    if registry.takes(name, "frequencies") and "frequencies" not in made:
+        if not frequencies:
+            raise ScantuneError(f"loss {name!r} needs the frequencies of the target in the training set")
+        made["frequencies"] = dict(frequencies)
+    if registry.takes(name, "class_weights"):
+        made.update(_class_weights(name, made, frequencies, classes))
+    return made
+
+
+def _class_weights(
+    name: str, made: dict[str, Any], frequencies: Mapping[float, float] | None, classes: int | None
+) -> dict[str, Any]:
+    """Resolves ``class_weights`` (a list, or "balanced") and ``unknown_weight``; pops the latter from ``made``."""
+    unknown = made.pop("unknown_weight", None)
+    weights = made.get("class_weights")
+    if weights is None and unknown is None:
+        if name != "weighted_cross_entropy":
+            return {}
+        weights = "balanced"
+    if weights is None:
+        weights = [1.0] * _known(classes, name)
+    if weights == "balanced":
+        weights = balanced_weights(frequencies, _known(classes, name), name)
+    if not isinstance(weights, Sequence) or isinstance(weights, str):
+        raise ScantuneError(f"loss {name!r}: class_weights is {weights!r}; it is 'balanced' or one number a class")
+    weights = [float(weight) for weight in weights]
+    if classes is not None and len(weights) != classes:
+        raise ScantuneError(f"loss {name!r}: {len(weights)} class_weights for {classes} classes")
+    if unknown is not None:
+        weights[-1] = float(unknown)
+    return {"class_weights": weights}
+
+
+def balanced_weights(frequencies: Mapping[float, float] | None, classes: int, name: str = "") -> list[float]:
+    """n / (K · n_k) per class (King & Zeng 2001); a class without training samples has weight 0: nothing to learn."""
+    if not frequencies:
+        raise ScantuneError(f"loss {name!r}: balanced class weights need the frequencies of the classes in training")
+    counts = [float(frequencies.get(k, 0)) for k in range(classes)]
+    present = sum(count > 0 for count in counts)
+    return [sum(counts) / (present * count) if count else 0.0 for count in counts]
+
+
+def _known(classes: int | None, name: str) -> int:
+    if classes is None:
+        raise ScantuneError(f"loss {name!r}: the number of classes is needed for its class weights")
+    return classes

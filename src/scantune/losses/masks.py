@@ -1,0 +1,118 @@
+"""Losses of binary targets and masks, from logits.
+
+Output [B, K, …space] with a mask [B, …space] (or [B, 1, …space]) of class numbers, or [B], [B, 1], [B, 2] with a
+target [B]. One channel is a sign's logit. Two channels are classes 0 and 1: their difference is that logit. More are
+classes of which 0 is the background.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from scantune.losses.registry import register
+from scantune.records import ScantuneError
+
+_BINARY = ("classification", "segmentation")
+_MASK = ("segmentation",)
+
+
+def binary(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Logits and targets in {0, 1} of one shape, float32: one-versus-rest where there are more than two channels.
+
+    Raises:
+        ScantuneError: shapes that do not go together.
+    """
+    output = output.float()
+    if output.shape == target.shape:
+        return output, target.float()
+    if target.ndim == output.ndim and target.shape[1] == 1:
+        target = target[:, 0]
+    if output[:, 0].shape != target.shape:
+        raise ScantuneError(f"logits {tuple(output.shape)} do not go with a target {tuple(target.shape)}")
+    if output.shape[1] == 1:
+        return output[:, 0], target.float()
+    if output.shape[1] == 2:
+        return output[:, 1] - output[:, 0], target.float()
+    return output, _one_hot(target, output.shape[1])
+
+
+def _one_hot(target: Tensor, classes: int) -> Tensor:
+    return functional.one_hot(target.long(), classes).movedim(-1, 1).float()  # [B, …, K] -> [B, K, …]
+
+
+def _soften(target: Tensor, smoothing: float) -> Tensor:
+    return target * (1 - smoothing) + 0.5 * smoothing
+
+
+@register("bce", tasks=_BINARY)
+def bce(output: Tensor, target: Tensor, *, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> Tensor:
+    """−[v·t·log p + (1 − t)·log(1 − p)], v ``pos_weight``; t smoothed to t(1 − s) + s/2."""
+    logits, wanted = binary(output, target)
+    weight = logits.new_tensor(pos_weight)
+    wanted = _soften(wanted, label_smoothing)
+    return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none", pos_weight=weight)
+
+
+@register("focal_bce", tasks=_BINARY)
+def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
+    """−a_t · (1 − p_t)^gamma · log p_t (Lin et al. 2017, eq. 5).
+
+    p_t is p for positives and 1 − p for negatives; a_t is ``alpha`` for positives and 1 − ``alpha`` for negatives, so
+    that it rebalances the two. The mean is over all elements, not over the sum of a_t.
+    """
+    logits, wanted = binary(output, target)
+    entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    balance = alpha * wanted + (1 - alpha) * (1 - wanted)
+    return balance * (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy
+
+
+def _probabilities(output: Tensor, target: Tensor, background: bool) -> tuple[Tensor, Tensor]:
+    """Probability and one-hot mask [B, K', space flattened]; without class 0 unless ``background``."""
+    output = output.float()
+    if target.ndim == output.ndim and target.shape[1] == 1:
+        target = target[:, 0]
+    if output[:, 0].shape != target.shape:
+        raise ScantuneError(f"logits {tuple(output.shape)} do not go with a mask {tuple(target.shape)}")
+    if output.shape[1] == 1:
+        return output.sigmoid().flatten(2), target.float().unsqueeze(1).flatten(2)
+    first = 0 if background else 1
+    return output.softmax(1)[:, first:].flatten(2), _one_hot(target, output.shape[1])[:, first:].flatten(2)
+
+
+@register("dice", tasks=_MASK)
+def dice(
+    output: Tensor,
+    target: Tensor,
+    *,
+    smooth: float = 1e-6,
+    squared_pred: bool = False,
+    jaccard: bool = False,
+    background: bool = False,
+) -> Tensor:
+    """1 − (2·Σpt + s) / (Σp + Σt + s) per sample and class, mean over classes: [B] (Milletari et al. 2016).
+
+    An empty mask with an empty prediction costs 0, any prediction costs nearly 1.
+
+    Args:
+        output: logits [B, K, …space].
+        target: mask [B, …space].
+        smooth: s.
+        squared_pred: Σp² and Σt² in the denominator, as Milletari has it.
+        jaccard: 1 − (Σpt + s) / (Σp + Σt − Σpt + s) instead.
+        background: class 0 counts too (with two channels and more).
+    """
+    p, t = _probabilities(output, target, background)
+    both = (p * t).sum(-1)  # [B, K', N] -> [B, K']
+    sizes = (p.square() + t.square()).sum(-1) if squared_pred else (p + t).sum(-1)
+    ratio = (both + smooth) / (sizes - both + smooth) if jaccard else (2 * both + smooth) / (sizes + smooth)
+    return (1 - ratio).mean(-1)
+
+
+@register("jaccard", tasks=_MASK)
+def jaccard(
+    output: Tensor, target: Tensor, *, smooth: float = 1e-6, squared_pred: bool = False, background: bool = False
+) -> Tensor:
+    """:func:`dice` with ``jaccard``: [B]."""
+    return dice(output, target, smooth=smooth, squared_pred=squared_pred, jaccard=True, background=background)

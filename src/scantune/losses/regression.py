@@ -1,0 +1,92 @@
+"""Losses of numbers: output and target [B, …] float of as many elements; errors are target − output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from scantune.losses.registry import register
+from scantune.records import ScantuneError
+
+_TASK = ("regression",)
+
+
+def _error(output: Tensor, target: Tensor) -> Tensor:
+    if output.numel() != target.numel():
+        raise ScantuneError(
+            f"output {tuple(output.shape)} and target {tuple(target.shape)} differ in number of elements"
+        )
+    # Reshaped, not broadcast: [B, 1] − [B] would be [B, B] and still train.
+    return target.to(output.dtype) - output.reshape(target.shape)
+
+
+@register("mse", tasks=_TASK)
+def mse(output: Tensor, target: Tensor) -> Tensor:
+    """e²."""
+    return _error(output, target).square()
+
+
+@register("l1", tasks=_TASK)
+def l1(output: Tensor, target: Tensor) -> Tensor:
+    """abs(e)."""
+    return _error(output, target).abs()
+
+
+def inverse_frequency(target: Tensor, *, frequencies: Mapping[float, float]) -> Tensor:
+    """1/frequency of each target in the training set; one that is absent there has its nearest neighbour's.
+
+    Of two neighbours equally near the lower one counts.
+
+    Args:
+        target: [B, …] float.
+        frequencies: value of the target → how often it stands in the training set.
+    """
+    if not frequencies:
+        raise ScantuneError("weighted_mse needs the frequencies of the target in the training set; none were given")
+    pairs = sorted((float(value), float(count)) for value, count in frequencies.items() if count > 0)
+    values = torch.tensor([value for value, _ in pairs], dtype=torch.float64, device=target.device)
+    weights = torch.tensor([1.0 / count for _, count in pairs], dtype=torch.float64, device=target.device)
+    nearest = (target.double().unsqueeze(-1) - values).abs().argmin(dim=-1)  # [B, …, values] -> [B, …]
+    return weights[nearest].float()
+
+
+@register("weighted_mse", tasks=_TASK, weights=inverse_frequency)
+def weighted_mse(output: Tensor, target: Tensor, *, frequencies: Mapping[float, float]) -> Tensor:
+    """Σ w e² / Σ w with w = 1/frequency of the target in the training set, see :func:`inverse_frequency`."""
+    return _error(output, target).square()
+
+
+@register("huber", tasks=_TASK)
+def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
+    """½e² where abs(e) ≤ delta, else delta·(abs(e) − ½delta) (Huber 1964, Ann Math Stat 35:73)."""
+    size = _error(output, target).abs()
+    return torch.where(size <= delta, 0.5 * size.square(), delta * (size - 0.5 * delta))
+
+
+@register("focal_regression", tasks=_TASK)
+def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
+    """alpha · abs(e)^gamma · e²: large errors count more than in mse."""
+    error = _error(output, target)
+    return alpha * error.abs().pow(gamma) * error.square()
+
+
+@register("quantile", tasks=_TASK)
+def quantile(output: Tensor, target: Tensor, *, q: float = 0.5) -> Tensor:
+    """max(q·e, (q − 1)·e) with e = target − output: its minimum is the q-quantile (Koenker & Bassett 1978)."""
+    if not 0 < q < 1:
+        raise ScantuneError(f"quantile: q is {q}; it lies between 0 and 1")
+    error = _error(output, target)
+    return torch.maximum(q * error, (q - 1) * error)
+
+
+@register("pinball", tasks=_TASK)
+def pinball(output: Tensor, target: Tensor, *, q: float | Sequence[float] = 0.5) -> Tensor:
+    """:func:`quantile` for one q, or for several at once: output [B, len(q)], target [B]; their mean."""
+    if isinstance(q, int | float):
+        return quantile(output, target, q=float(q))
+    flat = target.reshape(target.shape[0])
+    if output.shape != (len(flat), len(q)):
+        raise ScantuneError(f"pinball: {len(q)} quantiles need an output [B, {len(q)}], not {tuple(output.shape)}")
+    return torch.stack([quantile(output[:, i], flat, q=one) for i, one in enumerate(q)], dim=1).mean(dim=1)

@@ -1,0 +1,193 @@
+"""Weights of a combined loss over training: functions of epoch and history alone, so that a resume changes nothing.
+
+A schedule is called as ``schedule(epoch, step, history)``: the epoch from 0, the global step, and one mapping of
+figures per finished epoch (``train_dice_loss``, ``val_dice`` …). It returns name → weight. Between ``start`` and
+``end`` it moves in a straight line; where ``end`` is not given it is ``start`` in reverse order (.7 and .3 become .3
+and .7).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scantune.records import ScantuneError
+
+Weighting = Mapping[str, float]
+History = Sequence[Mapping[str, float]]
+Schedule = Callable[[int, int, History], dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The same weights throughout."""
+
+    start: Weighting
+
+    def __call__(self, epoch: int, step: int, history: History) -> dict[str, float]:
+        """Name → weight."""
+        return dict(self.start)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """From ``start`` to ``end`` along half a cosine; ``end`` is reached in the last of ``epochs``."""
+
+    start: Weighting
+    end: Weighting
+    epochs: int
+
+    def __call__(self, epoch: int, step: int, history: History) -> dict[str, float]:
+        """Name → weight."""
+        share = min(epoch / max(self.epochs - 1, 1), 1.0)
+        return _between(self.start, self.end, 0.5 - 0.5 * math.cos(math.pi * share))
+
+
+@dataclass(frozen=True)
+class Step:
+    """From ``start`` to ``end`` in equal steps, one at each of ``milestones`` (epochs)."""
+
+    start: Weighting
+    end: Weighting
+    milestones: tuple[int, ...]
+
+    def __call__(self, epoch: int, step: int, history: History) -> dict[str, float]:
+        """Name → weight."""
+        return _between(self.start, self.end, sum(epoch >= m for m in self.milestones) / len(self.milestones))
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """More weight to the component that lags: ``start`` times (loss / its first epoch's loss)^``strength``.
+
+    The sum of the weights stays that of ``start``. No weight falls below ``floor`` of its start before that.
+    """
+
+    start: Weighting
+    strength: float = 1.0
+    floor: float = 0.1
+
+    def __call__(self, epoch: int, step: int, history: History) -> dict[str, float]:
+        """Name → weight."""
+        if not history:
+            return dict(self.start)
+        lag = {name: self._lag(name, history) for name in self.start}
+        raw = {name: weight * max(lag[name] ** self.strength, self.floor) for name, weight in self.start.items()}
+        scale = sum(self.start.values()) / sum(raw.values())
+        return {name: weight * scale for name, weight in raw.items()}
+
+    def _lag(self, name: str, history: History) -> float:
+        key = f"train_{name}_loss"
+        seen = [float(_figure(row, key)) for row in history]
+        seen = [value for value in seen if math.isfinite(value)]
+        return max(seen[-1], 0.0) / seen[0] if seen and seen[0] > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One ``amount`` of the way from ``start`` to ``end`` each time ``monitor`` has stood still for ``patience`` epochs."""
+
+    start: Weighting
+    end: Weighting
+    monitor: str = "val_dice"
+    mode: str = "max"
+    patience: int = 3
+    min_delta: float = 1e-3
+    amount: float = 0.25
+
+    def __call__(self, epoch: int, step: int, history: History) -> dict[str, float]:
+        """Name → weight."""
+        return _between(self.start, self.end, min(self.plateaus(history) * self.amount, 1.0))
+
+    def plateaus(self, history: History) -> int:
+        """How often ``patience`` epochs in a row brought nothing better than ``min_delta`` over the best."""
+        sign = 1.0 if self.mode == "max" else -1.0
+        best, waited, count = -math.inf, 0, 0
+        for row in history:
+            value = sign * float(_figure(row, self.monitor))
+            if value > best + self.min_delta or (best == -math.inf and math.isfinite(value)):
+                best, waited = value, 0
+                continue
+            waited += 1
+            if waited == self.patience:
+                count, waited = count + 1, 0
+        return count
+
+
+def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int | None = None) -> Schedule:
+    """The schedule of ``{name: cosine, end: {...}, ...}``, of its name alone, or none.
+
+    Args:
+        spec: name or mapping: constant, cosine (``epochs``), step (``milestones``), adaptive (``strength``, ``floor``),
+            performance (``monitor``, ``mode``, ``patience``, ``min_delta``, ``amount``; also ``performance_based``).
+        start: name → weight at the start.
+        epochs: of the training; cosine ends there, step has its milestones at thirds of it, unless given.
+
+    Raises:
+        ScantuneError: an unknown name, option or component, with what would be right.
+    """
+    given = {"name": spec} if isinstance(spec, str) else dict(spec or {"name": "constant"})
+    name = str(given.pop("name", "constant")).removesuffix("_based")
+    if name not in _MAKE:
+        raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_MAKE)}")
+    if name in _MOVING:
+        given["end"] = _end(given.get("end"), start)
+    try:
+        return _MAKE[name](start=dict(start), training_epochs=epochs, **given)
+    except TypeError as error:
+        raise ScantuneError(f"loss weight schedule {name!r}: {str(error).split(') ')[-1]}") from error
+
+
+def _end(end: Weighting | None, start: Weighting) -> dict[str, float]:
+    if end is None:
+        return dict(zip(start, reversed(list(start.values()))))
+    if set(end) != set(start):
+        raise ScantuneError(f"loss weight schedule: end names {sorted(end)}; the loss has {sorted(start)}")
+    return {name: float(end[name]) for name in start}
+
+
+def _cosine(*, start: Weighting, end: Weighting, training_epochs: int | None, epochs: int | None = None) -> Schedule:
+    length = epochs or training_epochs
+    if not length:
+        raise ScantuneError("loss weight schedule 'cosine' needs epochs: over how many the weights move")
+    return Cosine(start, end, length)
+
+
+def _step(
+    *, start: Weighting, end: Weighting, training_epochs: int | None, milestones: Sequence[int] | None = None
+) -> Schedule:
+    if not milestones and not training_epochs:
+        raise ScantuneError("loss weight schedule 'step' needs milestones: the epochs at which the weights change")
+    third = (training_epochs or 0) / 3
+    return Step(start, end, tuple(sorted(milestones or (round(third), round(2 * third)))))
+
+
+def _fixed(make: Callable[..., Schedule]) -> Callable[..., Schedule]:
+    def made(*, training_epochs: int | None, **given: Any) -> Schedule:
+        return make(**given)
+
+    return made
+
+
+_MAKE: dict[str, Callable[..., Schedule]] = {
+    "constant": _fixed(Constant),
+    "cosine": _cosine,
+    "step": _step,
+    "adaptive": _fixed(Adaptive),
+    "performance": _fixed(Performance),
+}
+_MOVING = ("cosine", "step", "performance")
+
+
+def _between(start: Weighting, end: Weighting, share: float) -> dict[str, float]:
+    return {name: weight + (end[name] - weight) * share for name, weight in start.items()}
+
+
+def _figure(row: Mapping[str, float], key: str) -> float:
+    if key not in row:
+        raise ScantuneError(
+            f"the loss weights follow {key!r}, which is not logged; logged are {', '.join(sorted(row))}"
+        )
+    return row[key]

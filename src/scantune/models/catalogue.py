@@ -1,0 +1,74 @@
+"""Backbones by name and modality: the table, and a name of one's own in it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from scantune.models import cnn, images, volumes
+from scantune.models.backbone import Modality, Parts
+from scantune.records import ScantuneError
+
+Builder = Callable[..., Parts]
+
+_TABLE: dict[str, dict[str, Builder]] = {
+    "image": {},
+    "volume": {
+        **{f"resnet{depth}_3d": partial(volumes.resnet, depth) for depth in (10, 18, 34, 50)},
+        "densenet121_3d": volumes.densenet121,
+        "swinunetr": volumes.swinunetr,
+    },
+    "video": {},
+}
+for _modality in ("image", "volume", "video"):
+    _TABLE[_modality]["small_cnn"] = partial(cnn.small_cnn, modality=_modality)
+    _TABLE[_modality]["custom_1"] = partial(cnn.custom_1, modality=_modality)
+
+
+def register(name: str, *modalities: Modality) -> Callable[[Builder], Builder]:
+    """Give a backbone of your own a name: ``build(in_channels, **options) -> Parts``.
+
+    Example:
+        >>> @register("my_net", "image")
+        ... def my_net(in_channels, **options):
+        ...     net = nn.Sequential(nn.Conv2d(in_channels, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        ...     return Parts(net, feature_dim=8, blocks=[("stem", [net])], saliency_layer="0")
+    """
+
+    def keep(builder: Builder) -> Builder:
+        for modality in modalities:
+            _TABLE[modality][name.lower()] = builder
+        return builder
+
+    return keep
+
+
+def available(modality: Modality) -> list[str]:
+    """Names of the backbones for "image" (all of timm's too), "volume" or "video"."""
+    return sorted(_TABLE[modality]) + (images.names() if modality == "image" else [])
+
+
+def builder(name: str, modality: Modality) -> Builder:
+    """The builder of a name.
+
+    Raises:
+        ScantuneError: unknown name, with the nearest ones; or a name of another modality, with that.
+    """
+    low = name.lower()
+    if low in _TABLE[modality]:
+        return _TABLE[modality][low]
+    if modality == "image" and images.exists(low):
+        return partial(images.build, low)
+    others = [other for other, table in _TABLE.items() if other != modality and low in table]
+    if others:
+        raise ScantuneError(f"backbone {name!r} is for {' and '.join(others)}, not for {modality}")
+    near = difflib.get_close_matches(low, available(modality), n=4, cutoff=0.5)
+    hint = ", ".join(near) if near else f"one of {len(available(modality))} names that scantune.models.available gives"
+    raise ScantuneError(f"backbone {name!r} is not known for {modality}; did you mean {hint}?")
+
+
+def options_of(recipe_options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were set, without those left at None: a builder's own default holds for these."""
+    return {key: value for key, value in recipe_options.items() if value is not None}

@@ -1,0 +1,116 @@
+"""Networks that answer per pixel, in 2D and 3D, of MONAI; imported only where one is built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from scantune.models.backbone import Blocks, Parts
+from scantune.records import ScantuneError
+
+#: Channels per level: half as many in 3D, where a level costs the square of that in memory.
+_CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
+
+
+def names() -> list[str]:
+    """Names that :func:`build` takes."""
+    return sorted(_TABLE)
+
+
+def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **options: Any) -> Parts:
+    """The dense network ``name`` for ``ndim`` axes of space, from random weights.
+
+    Raises:
+        ScantuneError: unknown name, or ``ndim`` other than 2 and 3.
+    """
+    low = name.lower()
+    if low not in _TABLE:
+        raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(names())}")
+    if ndim not in _CHANNELS:
+        raise ScantuneError(f"ndim: {ndim} axes of space; a segmentation network has 2 or 3")
+    return _TABLE[low](ndim, in_channels, out_channels, **options)
+
+
+def register(name: str) -> Callable[[Callable[..., Parts]], Callable[..., Parts]]:
+    """Give a dense network of your own a name: ``build(ndim, in_channels, out_channels, **options) -> Parts``."""
+
+    def keep(builder: Callable[..., Parts]) -> Callable[..., Parts]:
+        _TABLE[name.lower()] = builder
+        return builder
+
+    return keep
+
+
+def _unet(
+    ndim: int,
+    in_channels: int,
+    out_channels: int,
+    *,
+    channels: Sequence[int] | None = None,
+    units: int = 0,
+    **rest: Any,
+) -> Parts:
+    from monai.networks.nets.unet import UNet
+
+    widths = tuple(channels or _CHANNELS[ndim])
+    # Batch norm, not MONAI's instance norm: frozen statistics and published U-Nets of angiography know only that.
+    made = {"norm": "BATCH", "act": ("RELU", {"inplace": True}), **rest}
+    net = UNet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), num_res_units=units, **made)
+    return Parts(net, out_channels, _nested_blocks(net.model), saliency_layer=_deepest(net, "model"))
+
+
+def _res_unet(ndim: int, in_channels: int, out_channels: int, **options: Any) -> Parts:
+    return _unet(ndim, in_channels, out_channels, **{"units": 2, **options})
+
+
+def _attention_unet(
+    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
+) -> Parts:
+    from monai.networks.nets.attentionunet import AttentionUnet
+
+    widths = tuple(channels or _CHANNELS[ndim])
+    net = AttentionUnet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), **rest)
+    stem, levels, head = net.model
+    return Parts(net, out_channels, [("stem", [stem]), ("levels", [levels]), ("output", [head])], "model.1")
+
+
+def _segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
+    from monai.networks.nets.segresnet import SegResNet
+
+    net = SegResNet(ndim, init_filters, in_channels, out_channels, **rest)
+    found: Blocks = [("stem", [net.convInit])]
+    found += [(f"down{n}", [level]) for n, level in enumerate(net.down_layers)]
+    found += [(f"up{n}", [up, sample]) for n, (up, sample) in enumerate(zip(net.up_layers, net.up_samples))]
+    found.append(("output", [net.conv_final]))
+    return Parts(net, out_channels, found, saliency_layer=f"down_layers.{len(net.down_layers) - 1}")
+
+
+def _nested_blocks(model: nn.Module) -> Blocks:
+    """MONAI's U-Net nests: down, skip(inside), up. Unrolled: down path, bottom, up path."""
+    down: Blocks = []
+    up: Blocks = []
+    level = model
+    while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
+        name = "stem" if not down else f"down{len(down)}"
+        down.append((name, [level[0]]))
+        up.append((f"up{len(up)}" if up else "output", [level[2]]))
+        level = level[1].submodule
+    return [*down, ("bottom", [level]), *reversed(up)]
+
+
+def _deepest(net: nn.Module, name: str) -> str:
+    level, path = net.get_submodule(name), name
+    while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
+        path += ".1.submodule"
+        level = level[1].submodule
+    return path
+
+
+_TABLE: dict[str, Callable[..., Parts]] = {
+    "unet": _unet,
+    "res_unet": _res_unet,
+    "attention_unet": _attention_unet,
+    "segresnet": _segresnet,
+}

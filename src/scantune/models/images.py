@@ -1,0 +1,76 @@
+"""2D backbones: any timm name, under it or under a short name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from scantune.models import blocks
+from scantune.models.backbone import Normalization, Parts
+
+#: Short names, and names of published weights that stand for their architecture.
+ALIASES = {
+    "resnet": "resnet50",
+    "densenet": "densenet121",
+    "efficientnet": "efficientnet_b0",
+    "convnext": "convnext_tiny",
+    "vit": "vit_base_patch16_224",
+    "dino": "vit_small_patch14_dinov2",
+    "chexnet": "densenet121",
+    "raddino": "vit_base_patch14_dinov2",
+}
+
+
+def exists(name: str) -> bool:
+    """Whether timm knows the name (or the short name)."""
+    import timm
+
+    return timm.is_model(ALIASES.get(name, name))
+
+
+def names() -> list[str]:
+    """All names, short ones first."""
+    import timm
+
+    return [*ALIASES, *timm.list_models()]
+
+
+def build(name: str, in_channels: int, *, size: tuple[int, int] | None = None, **options: Any) -> Parts:
+    """The timm network ``name`` without its classifier, from random weights.
+
+    Args:
+        name: a timm model name or one of :data:`ALIASES`.
+        in_channels: C of the input [B, C, H, W].
+        size: (H, W) of the input; needed only by networks of a fixed input size (ViT, Swin).
+        **options: passed on to ``timm.create_model``, e.g. ``drop_path_rate``.
+    """
+    import timm
+
+    known = ALIASES.get(name, name)
+    fixed = {"img_size": tuple(size)} if size and _has_fixed_size(known) else {}
+    net = timm.create_model(known, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
+    cfg = net.pretrained_cfg
+    normalization = Normalization(tuple(cfg["mean"]), tuple(cfg["std"])) if cfg.get("mean") else None
+    return Parts(net, net.num_features, blocks.find(net), normalization=normalization, **_saliency(net))
+
+
+def _has_fixed_size(name: str) -> bool:
+    import timm
+
+    cfg = timm.get_pretrained_cfg(name)
+    return bool(cfg and cfg.fixed_input_size)
+
+
+def _saliency(net: nn.Module) -> dict[str, Any]:
+    if hasattr(net, "blocks") and hasattr(net, "num_prefix_tokens"):
+        last = len(net.blocks) - 1  # type: ignore[arg-type]
+        grid = tuple(net.patch_embed.grid_size)  # type: ignore[union-attr,arg-type]
+        tokens = {"token_grid": grid, "prefix_tokens": net.num_prefix_tokens}
+        return {"kind": "vit", "layout": "tokens", "saliency_layer": f"blocks.{last}.norm1", **tokens}
+    info = getattr(net, "feature_info", None)
+    layer = info[-1]["module"] if info else None
+    if layer not in dict(net.named_modules()):  # some networks list names that they do not have
+        layer = None
+    layout = "channels_last" if getattr(net, "output_fmt", "NCHW") == "NHWC" else "channels_first"
+    return {"saliency_layer": layer, "layout": layout}

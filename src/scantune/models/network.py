@@ -1,0 +1,122 @@
+"""Backbone and head as one network, on disk as safetensors and an architecture in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scantune.models import layers
+from scantune.models.backbone import Backbone, Normalization, Recipe
+from scantune.models.make import rebuild
+from scantune.records import ScantuneError
+
+WEIGHTS = "weights.safetensors"
+ARCHITECTURE = "architecture.json"
+_FORMAT = "scantune network 1"
+
+
+class Network(nn.Module):
+    """``head(backbone(x))``: input [B, C, …space] float to the task's output.
+
+    Example:
+        >>> backbone = build("small_cnn", modality="image", in_channels=1)
+        >>> network = Network(backbone, nn.Linear(backbone.feature_dim, 10))
+        >>> network(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
+    """
+
+    def __init__(self, backbone: Backbone, head: nn.Module | None = None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Identity() if head is None else head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The task's output of ``x`` [B, C, …space]; nothing is activated."""
+        return self.head(self.backbone(x))
+
+
+def architecture(network: Network) -> dict[str, Any]:
+    """What :func:`from_architecture` builds the network from; JSON-able."""
+    recipe, normalization = network.backbone.recipe, network.backbone.normalization
+    return {
+        "format": _FORMAT,
+        "backbone": {
+            "name": recipe.name,
+            "modality": recipe.modality,
+            "in_channels": recipe.in_channels,
+            "dense": recipe.dense,
+            "options": dict(recipe.options),
+            "normalization": None
+            if normalization is None
+            else {"mean": list(normalization.mean), "std": list(normalization.std)},
+        },
+        "head": layers.describe(network.head),
+    }
+
+
+def from_architecture(described: Mapping[str, Any]) -> Network:
+    """The network with random weights; the global random state stays as it was.
+
+    Raises:
+        ScantuneError: a format or a name that this version does not know.
+    """
+    if described.get("format") != _FORMAT:
+        raise ScantuneError(f"{ARCHITECTURE}: format {described.get('format')!r}; this version reads {_FORMAT!r}")
+    made = dict(described["backbone"])
+    norm = made.pop("normalization")
+    normalization = None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
+    with torch.random.fork_rng(devices=[]):
+        return Network(rebuild(Recipe(**made), normalization), layers.rebuild(described["head"]))
+
+
+def save(network: Network, folder: str | Path) -> None:
+    """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``, each whole or not at all."""
+    from safetensors.torch import save as to_bytes
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    text = json.dumps(architecture(network), indent=2, sort_keys=True) + "\n"
+    _write_whole(folder / WEIGHTS, to_bytes(state))
+    _write_whole(folder / ARCHITECTURE, text.encode())
+
+
+def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
+    """The network that :func:`save` wrote, in eval mode. No pickle is involved.
+
+    Raises:
+        ScantuneError: a file is missing or not what it should be; the weights do not fit the architecture.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    for name in (ARCHITECTURE, WEIGHTS):
+        if not (folder / name).is_file():
+            raise ScantuneError(
+                f"{folder / name}: not there; a saved network is a folder of {ARCHITECTURE} and {WEIGHTS}"
+            )
+    try:
+        network = from_architecture(json.loads((folder / ARCHITECTURE).read_text()))
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
+        raise ScantuneError(f"{folder}: not a network that can be loaded: {error}") from error
+    return network.to(device).eval()
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    staged = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with staged.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
