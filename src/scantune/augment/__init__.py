@@ -1,0 +1,63 @@
+"""Augmentation: one sample at a time, every number from an explicit generator, one interpolation at most.
+
+The data set seeds one generator a sample from (seed, epoch, index), so the number of workers changes nothing. Whatever
+mirrors left and right says so in ``events.flipped``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Generator, Tensor
+
+from scantune.augment import image, video, volume
+from scantune.augment.draws import Augment, Augmented, Events
+from scantune.augment.mixing import Mixed, cutmix, mixup
+from scantune.augment.sheet import contact_sheet
+from scantune.augment.spoil import spoil
+from scantune.records import ScantuneError
+
+__all__ = ["Augment", "Augmented", "Events", "Mixed", "build", "contact_sheet", "cutmix", "mixup", "spoil", "unchanged"]
+
+BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume": volume.build, "video": video.build}
+
+_OF_THE_BATCH = {"mixup", "cutmix", "partners"}
+"""Settings that stand beside those of a sample and that the training loop applies to a batch."""
+
+
+def unchanged(input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
+    """The augmentation that does nothing."""
+    return Augmented(input, mask, Events())
+
+
+def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | None = None) -> Augment:
+    """The augmentation of one modality.
+
+    Args:
+        modality: "image", "volume" or "video".
+        settings: keywords of that modality's ``build`` (``scantune.augment.image.build`` and so on) and ``enabled``;
+            or a config block of them; None is the defaults. ``mixup``, ``cutmix`` and ``partners`` are the loop's and
+            ignored here.
+        spacing: of the cached grid along [D,] H, W; None where pixels are square.
+
+    Returns:
+        A callable of (input, mask, generator), see :class:`scantune.augment.draws.Augment`.
+
+    Raises:
+        ScantuneError: an unknown modality or setting, or a range that is none.
+    """
+    if modality not in BY_MODALITY:
+        raise ScantuneError(f"modality: {modality!r} is none of {', '.join(BY_MODALITY)}")
+    given = dict(settings.model_dump() if hasattr(settings, "model_dump") else settings or {})
+    given.pop("modality", None)
+    if not given.pop("enabled", True):
+        return unchanged
+    keywords = {key: value for key, value in given.items() if key not in _OF_THE_BATCH}
+    operations = keywords.pop("randaugment", None)
+    if operations and operations.get("enabled", True):
+        keywords["randaugment"] = {key: value for key, value in operations.items() if key != "enabled"}
+    try:
+        return BY_MODALITY[modality](spacing=spacing, **keywords)
+    except TypeError as error:
+        raise ScantuneError(f"augment: {error}") from error

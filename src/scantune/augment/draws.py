@@ -1,0 +1,90 @@
+"""Draws from an explicit generator, and what an augmentation hands back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from scantune.records import ScantuneError
+
+Range = tuple[float, float]
+"""Lowest and highest value of a draw, both included; equal ones make it a constant."""
+
+_NOTHING: Mapping[str, float] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Events:
+    """What one draw did to one sample.
+
+    Attributes:
+        flipped: left and right changed places, an odd number of times: the caller swaps left and right targets.
+        drawn: name of each transform that was applied and the value drawn for it (degrees, fractions of the size,
+            factors, standard deviations; 1.0 where it has none).
+    """
+
+    flipped: bool = False
+    drawn: Mapping[str, float] = field(default_factory=lambda: _NOTHING)
+
+
+class Augmented(NamedTuple):
+    """An augmented sample: ``input`` and ``mask`` as they went in (shape, dtype), and what was done."""
+
+    input: Tensor
+    mask: Tensor | None
+    events: Events
+
+
+class Augment(Protocol):
+    """One sample in, one sample out; every random number comes from ``generator``."""
+
+    def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
+        """Augments ``input`` [C, …space] (floating) and ``mask`` [1, …space] by one and the same draw."""
+        ...
+
+
+def as_range(name: str, value: float | Sequence[float]) -> Range:
+    """A number (a constant) or a pair (lowest, highest) as a range.
+
+    Raises:
+        ScantuneError: not one or two finite numbers, or the first above the second; names the parameter.
+    """
+    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    if len(pair) != 2 or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in pair):
+        raise ScantuneError(f"{name}: {value!r} is neither a number nor a pair [lowest, highest]")
+    low, high = float(pair[0]), float(pair[1])
+    if low > high:
+        raise ScantuneError(f"{name}: lowest value {low:g} is above the highest, {high:g}; write [{high:g}, {low:g}]")
+    return low, high
+
+
+def uniform(generator: Generator, between: Range) -> float:
+    """One number, uniform between both ends."""
+    low, high = between
+    return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
+
+
+def happens(generator: Generator, p: float) -> bool:
+    """True with probability ``p``; a number is drawn in any case, so that later draws do not depend on ``p``."""
+    return float(torch.rand((), generator=generator, dtype=torch.float64)) < p
+
+
+def choose(generator: Generator, n: int) -> int:
+    """One of 0 … n − 1."""
+    return int(torch.randint(n, (), generator=generator))
+
+
+def check_sample(input: Tensor, mask: Tensor | None, ndim: int, axes: str) -> None:
+    """Refuses what is not one floating sample of ``ndim`` axes with a mask of the same space."""
+    if input.ndim != ndim or not input.is_floating_point():
+        raise ScantuneError(
+            f"augmentation takes one floating sample {axes}; got {str(input.dtype)[6:]} of shape {tuple(input.shape)}"
+        )
+    if mask is not None and mask.shape[1:] != input.shape[1:]:
+        raise ScantuneError(f"mask {tuple(mask.shape)} and input {tuple(input.shape)} differ in space")

@@ -1,0 +1,139 @@
+"""Augmentation of still images [C, H, W]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Generator, Tensor
+
+from scantune.augment import intensity, randaugment, spatial
+from scantune.augment.draws import Augmented, Events, Range, as_range, check_sample, happens, uniform
+
+
+@dataclass(frozen=True)
+class ImageAugment:
+    """One image and its mask, one draw. Built by :func:`build`, which documents the fields."""
+
+    p: float
+    rotation: Range
+    translation: Range
+    zoom: Range
+    brightness: Range
+    contrast: Range
+    noise: Range
+    flip_left_right: float
+    flip_up_down: float
+    randaugment: Mapping[str, Any] | None
+    spacing: tuple[float, ...] | None
+    fill: spatial.Fill
+
+    def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
+        """Augments ``input`` [C, H, W] (floating) and ``mask`` [1, H, W]."""
+        check_sample(input, mask, 3, "[C, H, W]")
+        drawn: dict[str, float] = {}
+        size = spatial.extent(input.shape[1:], self.spacing)
+        forward = draw_plane(self, size, generator, drawn)
+        operations = randaugment.draw(generator, **self.randaugment) if self.randaugment else []
+        drawn.update(operations)
+        forward = randaugment.matrix(operations, size) @ forward
+        # tones before the warp: what comes in from outside is black, and would pull means and histograms
+        x = randaugment.tone(input, operations)
+        x = draw_tone(self, x, generator, drawn, "sd")
+        x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
+        return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
+
+
+def draw_plane(ranges: Any, size: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
+    """Flips, zoom, turn and shift in a plane as one matrix; what was applied goes to ``drawn``."""
+    forward = spatial.identity(2)
+    for axis, name in enumerate(["flip_left_right", "flip_up_down"]):
+        if happens(generator, getattr(ranges, name, 0.0)):
+            forward, drawn[name] = spatial.flip(2, axis) @ forward, 1.0
+    draws = {name: _one(ranges, name, generator) for name in ("zoom", "rotation", "translation")}
+    across, down = uniform(generator, ranges.translation), uniform(generator, ranges.translation)
+    if draws["zoom"] is not None:
+        forward, drawn["zoom"] = spatial.zoom(2, draws["zoom"]) @ forward, draws["zoom"]
+    if draws["rotation"] is not None:
+        forward, drawn["rotation"] = spatial.rotation(2, [draws["rotation"]]) @ forward, draws["rotation"]
+    if draws["translation"] is not None:
+        forward = spatial.translation([across * float(size[0]), down * float(size[1])]) @ forward
+        drawn["translation_x"], drawn["translation_y"] = across, down
+    return forward
+
+
+def draw_tone(
+    ranges: Any, input: Tensor, generator: Generator, drawn: dict[str, float], unit: intensity.NoiseUnit
+) -> Tensor:
+    """Brightness, contrast and noise; what was applied goes to ``drawn``."""
+    draws = {name: _one(ranges, name, generator) for name in ("brightness", "contrast", "noise")}
+    drawn.update({name: value for name, value in draws.items() if value is not None})
+    x = input
+    if draws["brightness"] is not None:
+        x = intensity.brightness(x, draws["brightness"])
+    if draws["contrast"] is not None:
+        x = intensity.contrast(x, draws["contrast"])
+    if draws["noise"] is not None:
+        x = intensity.noise(x, draws["noise"], generator, unit)
+    return x
+
+
+_NEUTRAL = {"zoom": 1.0, "rotation": 0.0, "translation": 0.0, "brightness": 1.0, "contrast": 1.0, "noise": 0.0}
+
+
+def _one(ranges: Any, name: str, generator: Generator) -> float | None:
+    """What is drawn for ``name``, or None where it is switched off or did not happen this time."""
+    between: Range = getattr(ranges, name)
+    occurs, value = happens(generator, ranges.p), uniform(generator, between)
+    return value if occurs and between != (_NEUTRAL[name], _NEUTRAL[name]) else None
+
+
+def build(
+    *,
+    p: float = 0.5,
+    rotation: float | Sequence[float] = (-5.0, 5.0),
+    translation: float | Sequence[float] = (-0.05, 0.05),
+    zoom: float | Sequence[float] = (0.95, 1.05),
+    brightness: float | Sequence[float] = (0.9, 1.1),
+    contrast: float | Sequence[float] = (0.9, 1.1),
+    noise: float | Sequence[float] = 0.0,
+    flip_left_right: float = 0.0,
+    flip_up_down: float = 0.0,
+    randaugment: Mapping[str, Any] | None = None,
+    spacing: Sequence[float] | None = None,
+    fill: spatial.Fill = "darkest",
+) -> ImageAugment:
+    """Augmentation of images.
+
+    Args:
+        p: probability of each of rotation, translation, zoom, brightness, contrast and noise.
+        rotation: degrees, positive clockwise as displayed.
+        translation: share of width (drawn for itself) and of height, positive to the right and down.
+        zoom: factor, above 1 enlarges.
+        brightness: factor on the distance from the darkest value.
+        contrast: factor about the mean.
+        noise: standard deviation of Gaussian noise, in standard deviations of the image.
+        flip_left_right: probability; it changes the anatomy, and the caller swaps left and right targets.
+        flip_up_down: probability.
+        randaugment: ``{"num_ops": 2, "magnitude": 9}`` (of 0 … 10), or None.
+        spacing: of rows and of columns, any unit; None where pixels are square.
+        fill: what comes in at the border, see :func:`scantune.augment.spatial.warp`.
+
+    Raises:
+        ScantuneError: a range that is none; names the parameter.
+    """
+    return ImageAugment(
+        p=p,
+        rotation=as_range("rotation", rotation),
+        translation=as_range("translation", translation),
+        zoom=as_range("zoom", zoom),
+        brightness=as_range("brightness", brightness),
+        contrast=as_range("contrast", contrast),
+        noise=as_range("noise", noise),
+        flip_left_right=flip_left_right,
+        flip_up_down=flip_up_down,
+        randaugment=dict(randaugment) if randaugment is not None else None,
+        spacing=None if spacing is None else tuple(spacing),
+        fill=fill,
+    )

@@ -1,0 +1,64 @@
+"""Intensity transforms that mean the same on z-scored inputs, on inputs in 0 … 1 and on raw units.
+
+All of them commute with ``a·x + b`` (a > 0): contrast turns about the mean, brightness about the darkest value, noise
+is measured in the sample's own standard deviation or in its own range. None of them clips.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+NoiseUnit = Literal["sd", "range"]
+
+
+def contrast(input: Tensor, factor: float) -> Tensor:
+    """(x − mean)·factor + mean, the mean over the whole sample."""
+    mean = input.mean()
+    return (input - mean) * factor + mean
+
+
+def brightness(input: Tensor, factor: float) -> Tensor:
+    """(x − darkest)·factor + darkest: black stays black. On 0 … 1 this is x·factor."""
+    darkest = input.min()
+    return (input - darkest) * factor + darkest
+
+
+def noise(input: Tensor, sd: float, generator: Generator, unit: NoiseUnit) -> Tensor:
+    """Adds Gaussian noise, independent in every element.
+
+    Args:
+        input: any shape, floating.
+        sd: standard deviation of the noise in ``unit``.
+        generator: where it is drawn from.
+        unit: "sd", the sample's own standard deviation (1 where z-scored), or "range", its maximum − minimum (1 where
+            it fills 0 … 1).
+    """
+    scale = input.std(correction=0) if unit == "sd" else input.max() - input.min()
+    drawn = torch.empty_like(input, memory_format=torch.contiguous_format).normal_(generator=generator)
+    return drawn.mul_(sd * scale).add_(input)
+
+
+def blur(input: Tensor, kernel: int, dims: int) -> Tensor:
+    """Gaussian blur over the last ``dims`` axes, separable, edges reflected.
+
+    The standard deviation follows from the odd ``kernel`` size as in OpenCV: 0.3·((kernel − 1)/2 − 1) + 0.8.
+    """
+    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
+    at = torch.arange(kernel, dtype=input.dtype) - kernel // 2
+    weights = torch.exp(-(at**2) / (2 * sigma**2))
+    weights /= weights.sum()
+    for axis in range(1, dims + 1):
+        moved = input.movedim(-axis, -1)
+        rows = moved.reshape(-1, 1, moved.shape[-1])
+        rows = F.conv1d(_reflect(rows, kernel // 2), weights[None, None])
+        input = rows.reshape(moved.shape).movedim(-1, -axis)
+    return input
+
+
+def _reflect(rows: Tensor, margin: int) -> Tensor:
+    mode = "reflect" if rows.shape[-1] > margin else "replicate"
+    return F.pad(rows, (margin, margin), mode=mode)

@@ -1,0 +1,74 @@
+"""MixUp and CutMix of a batch: two samples in one, with the share of the first."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+
+class Mixed(NamedTuple):
+    """A mixed batch.
+
+    Attributes:
+        inputs: [B, C, …space].
+        target: [B, …], of the sample that gave ``lam`` of the input.
+        target_b: [B, …], of the other one. For CutMix of dense targets both are one: the patch is pasted there too.
+        lam: share of ``target``, 0 … 1; 1 where the batch was left alone.
+    """
+
+    inputs: Tensor
+    target: Tensor
+    target_b: Tensor
+    lam: float
+
+
+def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float = 0.2) -> Mixed:
+    """MixUp (Zhang et al. 2018, equation 1): lam·x + (1 − lam)·x of another sample of the batch, lam ~ Beta(α, α)."""
+    lam, order = _beta(generator, alpha), torch.randperm(len(inputs), generator=generator)
+    return Mixed(torch.lerp(inputs[order], inputs, lam), targets, targets[order], lam)
+
+
+def cutmix(
+    inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float = 1.0, dims: int = 2, dense: bool = False
+) -> Mixed:
+    """CutMix (Yun et al. 2019, section 3.1): a box of another sample pasted in, lam the share of what is left.
+
+    Args:
+        inputs: [B, C, …space].
+        targets: [B, …]; where ``dense`` [B, …space] (masks), and the box is pasted in them as well.
+        generator: where order, box and share are drawn from.
+        alpha: of the Beta distribution of the share.
+        dims: over how many of the last axes the box is cut: 2 for images and videos (alike in every frame), 3 for
+            volumes.
+        dense: the targets are masks.
+
+    Returns:
+        The mixed batch; ``lam`` is exact for the box as it was clipped at the border.
+    """
+    lam, order = _beta(generator, alpha), torch.randperm(len(inputs), generator=generator)
+    share = (1 - lam) ** (1 / dims)
+    box = [_side(size, share, generator) for size in inputs.shape[-dims:]]
+    kept = 1 - float(np.prod([s.stop - s.start for s in box])) / float(np.prod(inputs.shape[-dims:]))
+    mixed = inputs.clone()
+    where: Any = (..., *box)
+    mixed[where] = inputs[order][where]
+    if not dense:
+        return Mixed(mixed, targets, targets[order], kept)
+    pasted = targets.clone()
+    pasted[where] = targets[order][where]
+    return Mixed(mixed, pasted, pasted, 1.0)
+
+
+def _beta(generator: Generator, alpha: float) -> float:
+    """Beta(α, α). PyTorch's own Beta takes no generator, so NumPy's is seeded from ours."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return float(np.random.default_rng(seed).beta(alpha, alpha))
+
+
+def _side(size: int, share: float, generator: Generator) -> slice:
+    """A stretch of ``share``·size about a uniform centre, clipped at the border."""
+    length, centre = round(size * share), int(torch.randint(size, (), generator=generator))
+    return slice(max(0, centre - length // 2), min(size, centre - length // 2 + length))

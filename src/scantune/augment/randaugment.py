@@ -1,0 +1,86 @@
+"""RandAugment (Cubuk et al. 2020): a few operations of a fixed list, all of one magnitude.
+
+List and strengths are torchvision's, whose scale of 0 … 30 is here 0 … 10. Two things differ: the operations that move
+pixels are handed back as one matrix, to be sampled once with the rest and alike for a mask; and shears turn about the
+centre. Values may be in any units: they are brought to 0 … 1 by the sample's own range and back (so autocontrast does
+nothing to a grey image).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor
+
+from scantune.augment import spatial
+from scantune.augment.draws import choose, happens
+
+MAX_MAGNITUDE = 10.0
+
+_MOVES: dict[str, Callable[[float, Tensor], Tensor]] = {
+    "shear_x": lambda m, size: spatial.shear(2, 0, 1, 0.3 * m),
+    "shear_y": lambda m, size: spatial.shear(2, 1, 0, 0.3 * m),
+    "translate_x": lambda m, size: spatial.translation([150 / 331 * m * float(size[0]), 0.0]),
+    "translate_y": lambda m, size: spatial.translation([0.0, 150 / 331 * m * float(size[1])]),
+    "rotate": lambda m, size: spatial.rotation(2, [30.0 * m]),
+}
+"""Operations that move pixels: signed strength in −1 … 1 and the size (W, H) to a matrix."""
+
+_SIGNED = {*_MOVES, "brightness", "color", "contrast", "sharpness"}
+
+
+def _functional() -> object:
+    from torchvision.transforms.v2 import functional  # takes seconds to import, and only this module needs it
+
+    return functional
+
+
+_TONES: dict[str, Callable[[object, Tensor, float], Tensor]] = {
+    "identity": lambda f, x, m: x,
+    "brightness": lambda f, x, m: f.adjust_brightness(x, 1 + 0.9 * m),  # type: ignore[attr-defined]
+    "color": lambda f, x, m: f.adjust_saturation(x, 1 + 0.9 * m),  # type: ignore[attr-defined]
+    "contrast": lambda f, x, m: f.adjust_contrast(x, 1 + 0.9 * m),  # type: ignore[attr-defined]
+    "sharpness": lambda f, x, m: f.adjust_sharpness(x, 1 + 0.9 * m),  # type: ignore[attr-defined]
+    "posterize": lambda f, x, m: f.posterize(x, 8 - round(4 * m)),  # type: ignore[attr-defined]
+    "solarize": lambda f, x, m: f.solarize(x, 1.0 - m),  # type: ignore[attr-defined]
+    "autocontrast": lambda f, x, m: f.autocontrast(x),  # type: ignore[attr-defined]
+    "equalize": lambda f, x, m: f.equalize(x),  # type: ignore[attr-defined]
+}
+"""Operations on values in 0 … 1, [C, H, W] with C 1 or 3, by (signed) strength."""
+
+OPERATIONS = (*_MOVES, *_TONES)
+
+
+def draw(generator: Generator, *, num_ops: int = 2, magnitude: float = 9) -> list[tuple[str, float]]:
+    """Names of ``num_ops`` operations with their strengths, −1 … 1, drawn with replacement."""
+    drawn = []
+    for _ in range(num_ops):
+        name = OPERATIONS[choose(generator, len(OPERATIONS))]
+        negative = happens(generator, 0.5) and name in _SIGNED
+        drawn.append((name, (-1.0 if negative else 1.0) * magnitude / MAX_MAGNITUDE))
+    return drawn
+
+
+def matrix(operations: Sequence[tuple[str, float]], size: Tensor) -> Tensor:
+    """What the moving operations among ``operations`` do together; ``size`` is (W, H) in pixels times spacing."""
+    total = spatial.identity(2)
+    for name, strength in operations:
+        if name in _MOVES:
+            total = _MOVES[name](strength, size) @ total
+    return total
+
+
+def tone(input: Tensor, operations: Sequence[tuple[str, float]]) -> Tensor:
+    """Applies the other operations to ``input`` [C, H, W] in any units, any C."""
+    named = [(name, strength) for name, strength in operations if name in _TONES and name != "identity"]
+    low, high = float(input.min()), float(input.max())
+    if not named or high == low or not math.isfinite(high - low):
+        return input
+    functional = _functional()
+    x = (input - low) / (high - low)
+    x = x if x.shape[0] in (1, 3) else x[:, None]  # other numbers of channels: each by itself
+    for name, strength in named:
+        x = _TONES[name](functional, x.clamp(0, 1), strength)
+    return torch.as_tensor(x).reshape(input.shape) * (high - low) + low

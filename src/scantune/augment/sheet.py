@@ -1,0 +1,68 @@
+"""A contact sheet of augmented samples, to be looked at before a training is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scantune.augment.draws import Augment
+
+
+def contact_sheet(
+    inputs: Sequence[Tensor], augment: Augment, *, draws: int = 5, seed: int = 0, side: int = 128, gap: int = 2
+) -> np.ndarray:
+    """One row a sample: as it is first, then ``draws`` augmented copies.
+
+    Args:
+        inputs: samples [C, H, W], [C, D, H, W] or [C, T, H, W]; of the latter two the middle slice or frame is shown,
+            a slice with anterior up, as displayed from below.
+        augment: what :func:`scantune.augment.build` gave.
+        draws: augmented copies of each.
+        seed: of the draws.
+        side: height of a tile in pixels.
+        gap: black pixels between tiles.
+
+    Returns:
+        uint8 [H, W], or [H, W, 3] where the samples have three channels. Each row has the grey scale of its original
+        (1st to 99th percentile), so that contrast and brightness are seen as they are.
+    """
+    rows = []
+    for number, input in enumerate(inputs):
+        copies = [input]
+        for copy in range(draws):
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + number * 1_009 + copy)
+            copies.append(augment(input, None, generator).input)
+        rows.append(_row(copies, side, gap))
+    width = max(row.shape[1] for row in rows)
+    padded = [np.pad(row, ((0, gap), (0, width - row.shape[1]), (0, 0))) for row in rows]
+    channels = max(row.shape[2] for row in padded)
+    sheet = np.concatenate([np.broadcast_to(row, (*row.shape[:2], channels)) for row in padded])
+    return sheet[:, :, 0] if channels == 1 else sheet
+
+
+def _row(copies: list[Tensor], side: int, gap: int) -> np.ndarray:
+    planes = [plane(copy) for copy in copies]
+    low, high = np.percentile(planes[0], [1, 99])
+    tiles = []
+    for values in planes:
+        grey = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1) * 255
+        tiles.append(np.pad(_scale(grey, side).round().astype(np.uint8), ((0, 0), (0, gap), (0, 0))))
+    return np.concatenate(tiles, axis=1)
+
+
+def plane(input: Tensor) -> np.ndarray:
+    """What is shown of a sample: float32 [H, W, C], C 1 or 3; three channels that are alike become one."""
+    middle = input if input.ndim == 3 else input[:, input.shape[1] // 2]
+    is_colour = middle.shape[0] == 3 and not (torch.equal(middle[0], middle[1]) and torch.equal(middle[0], middle[2]))
+    return middle[: 3 if is_colour else 1].permute(1, 2, 0).float().numpy()
+
+
+def _scale(tile: np.ndarray, side: int) -> np.ndarray:
+    """To ``side`` rows and the same proportions, bilinear."""
+    x = torch.from_numpy(np.ascontiguousarray(tile)).permute(2, 0, 1)[None]
+    width = max(1, round(tile.shape[1] * side / tile.shape[0]))
+    scaled = torch.nn.functional.interpolate(x, (side, width), mode="bilinear", align_corners=False, antialias=True)
+    return scaled[0].permute(1, 2, 0).numpy()

@@ -1,0 +1,114 @@
+"""Spatial transforms composed to one matrix, then sampled once: linear for the input, nearest for its mask.
+
+A matrix here is homogeneous, float64 [n + 1, n + 1], and moves content: it maps a place in the input to its place in
+the output. Coordinates are in pixels times spacing, from the centre, in the order W, H[, D] (x to the right, y down the
+rows of an image or to anterior in a volume, z up).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Fill = Literal["darkest", "border"]
+
+
+def identity(n: int) -> Tensor:
+    """Moves nothing, in ``n`` dimensions."""
+    return torch.eye(n + 1, dtype=torch.float64)
+
+
+def rotation(n: int, degrees: Sequence[float]) -> Tensor:
+    """Turns by one angle (n = 2: clockwise as displayed) or by three, about x, then y, then z (n = 3)."""
+    total = identity(n)
+    planes = [(0, 1)] if n == 2 else [(1, 2), (2, 0), (0, 1)]
+    for (a, b), angle in zip(planes, degrees, strict=True):
+        turn, c, s = identity(n), math.cos(math.radians(angle)), math.sin(math.radians(angle))
+        turn[a, a], turn[a, b], turn[b, a], turn[b, b] = c, -s, s, c
+        total = turn @ total
+    return total
+
+
+def translation(offsets: Sequence[float]) -> Tensor:
+    """Moves content by ``offsets`` (W, H[, D]), in pixels times spacing."""
+    total = identity(len(offsets))
+    total[:-1, -1] = torch.tensor(offsets, dtype=torch.float64)
+    return total
+
+
+def zoom(n: int, factor: float) -> Tensor:
+    """Enlarges content about the centre; above 1 is larger."""
+    total = identity(n) * factor
+    total[-1, -1] = 1.0
+    return total
+
+
+def shear(n: int, of: int, by: int, amount: float) -> Tensor:
+    """Moves axis ``of`` by ``amount`` for each unit of axis ``by`` (0 is W, 1 is H)."""
+    total = identity(n)
+    total[of, by] = amount
+    return total
+
+
+def flip(n: int, axis: int) -> Tensor:
+    """Mirrors axis 0 (W: left and right), 1 (H) or 2 (D)."""
+    total = identity(n)
+    total[axis, axis] = -1.0
+    return total
+
+
+def extent(shape: Sequence[int], spacing: Sequence[float] | None) -> Tensor:
+    """Size of the field in pixels times spacing, W, H[, D]; ``shape`` and ``spacing`` are [D,] H, W."""
+    step = torch.ones(len(shape), dtype=torch.float64) if spacing is None else torch.tensor(list(spacing)).double()
+    return (torch.tensor(list(shape), dtype=torch.float64) * step).flip(0)
+
+
+def warp(
+    input: Tensor,
+    mask: Tensor | None,
+    forward: Tensor,
+    *,
+    spacing: Sequence[float] | None = None,
+    fill: Fill = "darkest",
+) -> tuple[Tensor, Tensor | None]:
+    """Samples input and mask where ``forward`` takes them, in one pass.
+
+    Args:
+        input: [C, …space] floating, space being H, W or D, H, W.
+        mask: [M, …space] of any dtype, or None; outside of it is 0.
+        forward: [n + 1, n + 1], see this module.
+        spacing: size of a pixel along the axes of space (any unit), so that a turn stays a turn; None is isotropic.
+        fill: what comes in from outside: the channel's darkest value, or the nearest pixel of the border.
+
+    Returns:
+        Both, with the shapes and dtypes they came with.
+    """
+    n = forward.shape[0] - 1
+    if torch.equal(forward, identity(n)):
+        return input, mask
+    diagonal = torch.diagonal(forward)
+    if torch.equal(forward, torch.diag(diagonal)) and bool((diagonal.abs() == 1).all()):
+        axes = [-1 - axis for axis in range(n) if diagonal[axis] < 0]  # mirrored only: exact, without interpolation
+        return input.flip(axes), None if mask is None else mask.flip(axes)
+    half = torch.cat([extent(input.shape[1:], spacing) / 2, torch.ones(1, dtype=torch.float64)])
+    # affine_grid asks where each output pixel comes from, in units of half the field
+    theta = (torch.linalg.inv(forward) * half / half[:, None])[:-1]
+    grid = F.affine_grid(theta[None].float(), [1, 1, *input.shape[1:]], align_corners=False)
+    moved = _sample(input, grid, fill)
+    if mask is None:
+        return moved, None
+    nearest = F.grid_sample(mask[None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
+    return moved, nearest[0].to(mask.dtype)
+
+
+def _sample(input: Tensor, grid: Tensor, fill: Fill) -> Tensor:
+    if fill == "border":
+        return F.grid_sample(input[None], grid.to(input.dtype), padding_mode="border", align_corners=False)[0]
+    darkest = input.amin(dim=tuple(range(1, input.ndim)), keepdim=True)
+    lifted = (input - darkest)[None]
+    return F.grid_sample(lifted, grid.to(input.dtype), padding_mode="zeros", align_corners=False)[0] + darkest

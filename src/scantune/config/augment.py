@@ -1,0 +1,252 @@
+"""Augmentation, per modality. A number is widened to the range that the key says; a pair is the range itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, model_validator
+
+from scantune.config.base import Block
+from scantune.records import ScantuneError
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+_Pair = tuple[float, float]
+
+
+def _range(spread: Callable[[float], _Pair], low: float, high: float, words: str) -> BeforeValidator:
+    """A validator that takes a number or a pair and names the key in what it says."""
+
+    def parse(value: object, info: ValidationInfo) -> _Pair:
+        if value is None or isinstance(value, (str, bool)):
+            raise ValueError(f"{info.field_name}: {value!r} is neither a number nor a pair [lowest, highest]; {words}")
+        pair = tuple(value) if isinstance(value, (list, tuple)) else None
+        try:
+            first, last = (float(v) for v in (spread(float(value)) if pair is None else pair))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{info.field_name}: {value!r} is neither a number nor a pair [lowest, highest]; {words}"
+            ) from None
+        if not low <= first <= last <= high:
+            raise ValueError(
+                f"{info.field_name}: [{first:g}, {last:g}] must rise and lie within {low:g} … {high:g}; {words}"
+            )
+        return first, last
+
+    return BeforeValidator(parse)
+
+
+def _both_signs(value: float) -> _Pair:
+    return -abs(value), abs(value)
+
+
+def _about_one(value: float) -> _Pair:
+    return 1 - abs(value), 1 + abs(value)
+
+
+def _itself(value: float) -> _Pair:
+    return value, value
+
+
+def _down_from_one(value: float) -> _Pair:
+    return value, 1.0
+
+
+Degrees = Annotated[_Pair, _range(_both_signs, -180, 180, "10 means [-10, 10] degrees, 0 none")]
+Shift = Annotated[_Pair, _range(_both_signs, -0.9, 0.9, "0.1 means [-0.1, 0.1] of the size, 0 none")]
+Factor = Annotated[_Pair, _range(_about_one, 0.05, 20, "0.1 means [0.9, 1.1], 0 none")]
+Noise = Annotated[_Pair, _range(_itself, 0, 10, "0.1 is that very standard deviation, [0, 0.1] any up to it, 0 none")]
+Share = Annotated[_Pair, _range(_down_from_one, 0.05, 1, "0.9 means [0.9, 1] of the frames, 1 all")]
+
+
+class MixUp(Block):
+    """Two samples of a batch blended, and their targets with them."""
+
+    enabled: bool = False
+    alpha: Annotated[float, Field(gt=0)] = 0.2
+    """Of the Beta distribution of the share; small values leave most batches almost pure."""
+    prob: Probability = 0.5
+    """Share of the batches that are mixed."""
+
+
+class CutMix(Block):
+    """A box of one sample pasted into another, targets weighted by area."""
+
+    enabled: bool = False
+    alpha: Annotated[float, Field(gt=0)] = 1.0
+    """Of the Beta distribution of the share; 1 is uniform."""
+    prob: Probability = 0.5
+    """Share of the batches that are mixed."""
+
+
+class RandAugment(Block):
+    """A few operations of a fixed list, all of one strength; works on grey images as on colour."""
+
+    enabled: bool = False
+    num_ops: Annotated[int, Field(ge=1, le=14)] = 2
+    """Operations a sample."""
+    magnitude: Annotated[float, Field(ge=0, le=10)] = 9
+    """Strength, 0 to 10 (torchvision's 0 to 30 divided by three)."""
+
+
+class Partners(Block):
+    """Spoiled copies of good samples, which must score lower: see the pair term of the loss."""
+
+    enabled: bool = False
+    noise: Annotated[float, Field(ge=0)] = 0.2
+    """Standard deviation of the added noise as a share of the sample's range."""
+    blur: Annotated[int, Field(ge=1, le=51)] = 5
+    """Odd size of the Gaussian kernel in pixels; 1 blurs nothing."""
+    contrast: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """Factor about the mean."""
+
+    @model_validator(mode="after")
+    def _odd(self) -> Partners:
+        if self.blur % 2 == 0:
+            raise ValueError(f"blur: an odd number of pixels, not {self.blur}; try {self.blur + 1}")
+        return self
+
+
+def _one_mixing(block: Any) -> Any:
+    if block.enabled and all(mix.enabled and mix.prob > 0 for mix in (block.mixup, block.cutmix)):
+        raise ValueError(
+            "mixup and cutmix are both enabled: a batch can be mixed in one way only; "
+            "set mixup.enabled or cutmix.enabled to false"
+        )
+    return block
+
+
+class ImageAugment(Block):
+    """Augmentation of still images."""
+
+    modality: Literal["image"] = "image"
+    """Follows the input; need not be written."""
+    enabled: bool = True
+    """False leaves every sample as it is."""
+    p: Probability = 0.5
+    """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
+    rotation: Degrees = (-5.0, 5.0)
+    """Degrees."""
+    translation: Shift = (-0.05, 0.05)
+    """Share of width and of height, drawn for each."""
+    zoom: Factor = (0.95, 1.05)
+    """Factor of enlargement."""
+    brightness: Factor = (0.9, 1.1)
+    """Factor on the distance from black."""
+    contrast: Factor = (0.9, 1.1)
+    """Factor about the mean."""
+    noise: Noise = (0.0, 0.0)
+    """Standard deviation of Gaussian noise, in standard deviations of the image."""
+    flip_left_right: Probability = 0.0
+    """Changes the anatomy; left and right targets are swapped with it."""
+    flip_up_down: Probability = 0.0
+    """Changes the anatomy."""
+    randaugment: RandAugment = RandAugment()
+    """Further operations by RandAugment."""
+    mixup: MixUp = MixUp()
+    """Blends samples of a batch."""
+    cutmix: CutMix = CutMix()
+    """Pastes boxes between samples of a batch."""
+    partners: Partners = Partners()
+    """Spoiled copies as labelled pairs."""
+
+    _mixing = model_validator(mode="after")(_one_mixing)
+
+
+class VolumeAugment(Block):
+    """Augmentation of volumes."""
+
+    modality: Literal["volume"] = "volume"
+    """Follows the input; need not be written."""
+    enabled: bool = True
+    """False leaves every sample as it is."""
+    p: Probability = 1.0
+    """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
+    rotation: Degrees = (-10.0, 10.0)
+    """Degrees, about each of the three axes."""
+    translation: Shift = (-0.1, 0.1)
+    """Share of the size along each axis."""
+    zoom: Factor = (1.0, 1.0)
+    """Factor of enlargement."""
+    flip_left_right: Probability = 0.5
+    """Left and right targets are swapped with it; 0 where a side matters otherwise."""
+    brightness: Factor = (1.0, 1.0)
+    """Factor on the distance from the darkest value."""
+    contrast: Factor = (0.8, 1.2)
+    """Factor about the mean."""
+    noise: Noise = (0.1, 0.1)
+    """Standard deviation of Gaussian noise, in standard deviations of the volume."""
+    mixup: MixUp = MixUp()
+    """Blends samples of a batch."""
+    cutmix: CutMix = CutMix()
+    """Pastes boxes between samples of a batch."""
+    partners: Partners = Partners()
+    """Spoiled copies as labelled pairs."""
+
+    _mixing = model_validator(mode="after")(_one_mixing)
+
+
+class VideoAugment(Block):
+    """Augmentation of videos: one spatial draw for all frames."""
+
+    modality: Literal["video"] = "video"
+    """Follows the input; need not be written."""
+    enabled: bool = True
+    """False leaves every sample as it is."""
+    p: Probability = 0.5
+    """Probability of each transform but the flip."""
+    brightness: Factor = (0.9, 1.1)
+    """Factor on the distance from black."""
+    contrast: Factor = (0.9, 1.1)
+    """Factor about the mean."""
+    rotation: Degrees = (-5.0, 5.0)
+    """Degrees."""
+    translation: Shift = (-0.05, 0.05)
+    """Share of width and of height, drawn for each."""
+    zoom: Factor = (0.95, 1.05)
+    """Factor of enlargement."""
+    noise: Noise = (0.0, 0.02)
+    """Standard deviation of Gaussian noise as a share of the video's range."""
+    temporal_crop: Share = (0.9, 1.0)
+    """Share of the frames that is kept and spread over the old number of frames."""
+    temporal_mask: Probability = 0.05
+    """Probability that a frame is blanked."""
+    flip_left_right: Probability = 0.0
+    """Changes the anatomy; left and right targets are swapped with it."""
+    mixup: MixUp = MixUp()
+    """Blends samples of a batch."""
+    cutmix: CutMix = CutMix()
+    """Pastes boxes between samples of a batch."""
+    partners: Partners = Partners()
+    """Spoiled copies as labelled pairs."""
+
+    _mixing = model_validator(mode="after")(_one_mixing)
+
+
+AugmentConfig = ImageAugment | VolumeAugment | VideoAugment
+
+BY_MODALITY: dict[str, type[AugmentConfig]] = {"image": ImageAugment, "volume": VolumeAugment, "video": VideoAugment}
+
+
+def augment_config(modality: str, raw: Mapping[str, Any] | bool | None, key: str = "augment") -> AugmentConfig:
+    """The augmentation block of an input's modality.
+
+    Args:
+        modality: "image", "volume" or "video", of the input.
+        raw: the block as written; True and None are the defaults, False switches it off.
+        key: where it stands, for messages.
+
+    Raises:
+        ScantuneError: every fault of the block at once, each with its key.
+    """
+    given = {"enabled": raw is not False} if raw is None or isinstance(raw, bool) else dict(raw)
+    try:
+        return BY_MODALITY[modality].model_validate(given)
+    except ValidationError as error:
+        lines = []
+        for fault in error.errors():
+            place = ".".join([key, *(str(part) for part in fault["loc"])])
+            known = ", ".join(BY_MODALITY[modality].model_fields)
+            hint = f"; a {modality} takes {known}" if fault["type"] == "extra_forbidden" else ""
+            lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{hint}")
+        raise ScantuneError("\n".join(lines)) from error
