@@ -44,7 +44,7 @@ def test_the_settings_of_the_reader_stay_as_they_were():
 
 def test_a_single_column_is_89_mm_wide():
     assert _some_roc().get_figwidth() * 25.4 == pytest.approx(89)
-    assert style.DOUBLE * 25.4 == pytest.approx(183)
+    assert style.canvas(style.DOUBLE).get_figwidth() * 25.4 == pytest.approx(183)
 
 
 def test_series_differ_in_grey_print():
@@ -66,5 +66,5 @@ def test_arrays_of_different_length_are_refused():
 
 
 def test_an_unknown_figure_is_named_with_what_there_is():
-    with pytest.raises(AttributeError, match="no 'pie'.*bland_altman"):
+    with pytest.raises(AttributeError, match=r"no 'pie'.*bland_altman"):
         plots.pie  # noqa: B018

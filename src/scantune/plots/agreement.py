@@ -257,9 +257,9 @@ def histogram(
         return figure
     low, high = limits or (float(both.min()), float(both.max()))
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
-    for values, all_values, sign, colour, hatch, text in (
-        (kept[0], sides[0], 1, style.INK, "", "reference"),
-        (kept[1], sides[1], -1, style.SKY, "////", "prediction"),
+    for values, all_values, sign, hatch, text in (
+        (kept[0], sides[0], 1, "", "reference"),
+        (kept[1], sides[1], -1, "////", "prediction"),
     ):
         counts = np.histogram(values, edges)[0]
         axes.bar(
@@ -279,7 +279,7 @@ def histogram(
         if len(values) < len(all_values):
             style.note(figure, f"{len(all_values) - len(values)} {text}s have no finite value.")
     axes.axhline(0, color=style.INK, linewidth=0.6)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    style.whole_numbers(axes.yaxis)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlim(edges[0], edges[-1])
     axes.legend(loc="best")

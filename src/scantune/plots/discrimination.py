@@ -40,7 +40,7 @@ class Scored:
 
 
 def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """False positives, true positives and threshold at each distinct score, from the strictest on; starts at 0, 0, ∞."""
+    """False positives, true positives and threshold at each distinct score, strictest first; starts at 0, 0, ∞."""
     order = np.argsort(-score, kind="stable")
     score, target = score[order], target[order]
     last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
@@ -170,9 +170,10 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
-def _finish(figure: Figure, axes: Axes, drawn: int, where: str, bands: Any) -> None:
+def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> None:
     if not drawn:
-        axes.lines[0].remove() if axes.lines else None
+        for line in list(axes.lines):
+            line.remove()
         axes.grid(False)
         style.undefined(axes, "no curve can be drawn (see below)")
         return

@@ -21,9 +21,11 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 P = ParamSpec("P")
 
@@ -105,7 +107,7 @@ def look() -> Iterator[None]:
     """Within it matplotlib has the style of the project; afterwards whatever it had before."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(RC)
+        mpl.rcParams.update(RC)  # type: ignore[arg-type]
         yield
 
 
@@ -213,6 +215,11 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
     if missing:
         note(figure, f"{missing} of {len(whole)} {what} have no finite value and are not drawn.")
     return [value[whole] for value in values]
+
+
+def whole_numbers(axis: Axis) -> None:
+    """Ticks at integers only: half a sample or half an epoch does not exist."""
+    axis.set_major_locator(MaxNLocator(integer=True))
 
 
 def rounded(lowest: float, highest: float, share: float = 0.04) -> tuple[float, float]:

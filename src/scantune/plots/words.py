@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 #: How the names of ``metrics.json`` are written for a reader. What is missing is written by :func:`label`.
 LABELS: Mapping[str, str] = {
@@ -78,7 +78,7 @@ def entry(figure: Any) -> dict[str, Any]:
     return {"value": float(figure)}
 
 
-def defined(value: Any) -> bool:
+def defined(value: Any) -> TypeGuard[float]:
     """Whether it is a finite number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
