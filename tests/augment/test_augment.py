@@ -312,17 +312,29 @@ def test_mask_of_another_space_is_refused() -> None:
 @pytest.mark.parametrize("modality", SHAPES)
 def test_contact_sheet_shows_originals_first(modality: str) -> None:
     inputs = [sample(modality, seed) for seed in range(3)]
-    sheet = contact_sheet(inputs, build(modality, OFF[modality]), draws=4, side=32)
+    sheet = contact_sheet(inputs, build(modality, OFF[modality]), modality=modality, draws=4, side=32)
     assert sheet.dtype == np.uint8
     assert sheet.shape[0] == 3 * 34
     tile = sheet.shape[1] // 5
     assert np.array_equal(sheet[:, :tile], sheet[:, tile : 2 * tile])
-    assert np.array_equal(sheet, contact_sheet(inputs, build(modality, OFF[modality]), draws=4, side=32))
-    changed = contact_sheet(inputs, build(modality, {"p": 1.0}), draws=4, side=32)
+    assert np.array_equal(
+        sheet, contact_sheet(inputs, build(modality, OFF[modality]), modality=modality, draws=4, side=32)
+    )
+    changed = contact_sheet(inputs, build(modality, {"p": 1.0}), modality=modality, draws=4, side=32)
     assert np.array_equal(sheet[:, :tile], changed[:, :tile])
     assert not np.array_equal(sheet, changed)
 
 
 def test_contact_sheet_keeps_colour() -> None:
-    sheet = contact_sheet([torch.rand(3, 20, 20, generator=generator())], build("image"), draws=2, side=20)
+    sheet = contact_sheet(
+        [torch.rand(3, 20, 20, generator=generator())], build("image"), modality="image", draws=2, side=20
+    )
     assert sheet.shape == (22, 3 * 22, 3)
+
+
+def test_contact_sheet_hangs_slices_as_radiologists_do() -> None:
+    x = torch.zeros(1, 3, 16, 16)
+    x[..., 12:, :4] = 1.0  # anterior, left
+    sheet = contact_sheet([x], build("volume", {"enabled": False}), modality="volume", draws=1, side=16, gap=0)
+    assert sheet[:4, 12:16].min() > 200
+    assert sheet[8:, :16].max() == 0

@@ -94,6 +94,15 @@ def test_moves_take_the_mask_along() -> None:
     assert moved > 0
 
 
+def test_enabled_alone_takes_the_defaults() -> None:
+    x = torch.rand(1, 16, 16, generator=generator())
+    augment = build("image", {**OFF, "randaugment": {"enabled": True}})
+    drawn = [augment(x, None, generator(seed)).events.drawn for seed in range(20)]
+    assert max(len(d) for d in drawn) == 2
+    assert {abs(v) for d in drawn for v in d.values()} == {0.9}
+    assert not build("image", {**OFF, "randaugment": {"enabled": False}})(x, None, generator()).events.drawn
+
+
 def test_constant_image_stays() -> None:
     x = torch.full((1, 8, 8), 3.0)
     assert torch.equal(randaugment.tone(x, [("autocontrast", 1.0)]), x)

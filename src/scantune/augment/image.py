@@ -35,7 +35,7 @@ class ImageAugment:
         drawn: dict[str, float] = {}
         size = spatial.extent(input.shape[1:], self.spacing)
         forward = draw_plane(self, size, generator, drawn)
-        operations = randaugment.draw(generator, **self.randaugment) if self.randaugment else []
+        operations = randaugment.draw(generator, **self.randaugment) if self.randaugment is not None else []
         drawn.update(operations)
         forward = randaugment.matrix(operations, size) @ forward
         # tones before the warp: what comes in from outside is black, and would pull means and histograms

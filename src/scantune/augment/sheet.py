@@ -12,14 +12,22 @@ from scantune.augment.draws import Augment
 
 
 def contact_sheet(
-    inputs: Sequence[Tensor], augment: Augment, *, draws: int = 5, seed: int = 0, side: int = 128, gap: int = 2
+    inputs: Sequence[Tensor],
+    augment: Augment,
+    *,
+    modality: str,
+    draws: int = 5,
+    seed: int = 0,
+    side: int = 128,
+    gap: int = 2,
 ) -> np.ndarray:
     """One row a sample: as it is first, then ``draws`` augmented copies.
 
     Args:
         inputs: samples [C, H, W], [C, D, H, W] or [C, T, H, W]; of the latter two the middle slice or frame is shown,
-            a slice with anterior up, as displayed from below.
+            a slice as radiologists hang it: anterior up, the subject's right on the left of the picture.
         augment: what :func:`scantune.augment.build` gave.
+        modality: "image", "volume" or "video".
         draws: augmented copies of each.
         seed: of the draws.
         side: height of a tile in pixels.
@@ -35,7 +43,7 @@ def contact_sheet(
         for copy in range(draws):
             generator = torch.Generator().manual_seed(seed * 1_000_003 + number * 1_009 + copy)
             copies.append(augment(input, None, generator).input)
-        rows.append(_row(copies, side, gap))
+        rows.append(_row([plane(copy, modality) for copy in copies], side, gap))
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, gap), (0, width - row.shape[1]), (0, 0))) for row in rows]
     channels = max(row.shape[2] for row in padded)
@@ -43,8 +51,7 @@ def contact_sheet(
     return sheet[:, :, 0] if channels == 1 else sheet
 
 
-def _row(copies: list[Tensor], side: int, gap: int) -> np.ndarray:
-    planes = [plane(copy) for copy in copies]
+def _row(planes: list[np.ndarray], side: int, gap: int) -> np.ndarray:
     low, high = np.percentile(planes[0], [1, 99])
     tiles = []
     for values in planes:
@@ -53,9 +60,11 @@ def _row(copies: list[Tensor], side: int, gap: int) -> np.ndarray:
     return np.concatenate(tiles, axis=1)
 
 
-def plane(input: Tensor) -> np.ndarray:
+def plane(input: Tensor, modality: str) -> np.ndarray:
     """What is shown of a sample: float32 [H, W, C], C 1 or 3; three channels that are alike become one."""
     middle = input if input.ndim == 3 else input[:, input.shape[1] // 2]
+    if modality == "volume":
+        middle = middle.flip(-2, -1)  # rows run to anterior and columns to the right; shown the other way round
     is_colour = middle.shape[0] == 3 and not (torch.equal(middle[0], middle[1]) and torch.equal(middle[0], middle[2]))
     return middle[: 3 if is_colour else 1].permute(1, 2, 0).float().numpy()
 
