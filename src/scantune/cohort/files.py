@@ -41,3 +41,8 @@ def guarded(cell: str) -> str:
         except ValueError:
             return f"'{cell}"
     return cell
+
+
+def unguarded(cell: str) -> str:
+    """What :func:`guarded` wrote, as it was."""
+    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r") else cell

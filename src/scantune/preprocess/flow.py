@@ -1,0 +1,32 @@
+"""The flow of participants: how many samples and subjects are left after each step, and why the others are not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from scantune.cohort.load import Cohort
+from scantune.records import Record
+
+
+def counted(reasons: Iterable[str]) -> dict[str, int]:
+    """Reasons, most frequent first."""
+    return dict(sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0])))
+
+
+def flow_of(whole: Cohort, kept: Sequence[Record], excluded: Mapping[str, str]) -> dict[str, Any]:
+    """The flow of participants: samples and subjects after each step, and what each step left out and why."""
+
+    def step(name: str, records: Sequence[Record] | None, samples: int, left_out: Mapping[str, int]) -> dict[str, Any]:
+        subjects = len({r.subject_id for r in records}) if records is not None else None
+        return {"name": name, "samples": samples, "subjects": subjects, "left_out": dict(left_out)}
+
+    return {
+        "subjects_known": whole.subjects_known,
+        "steps": [
+            step("in the table", None if whole.left_out else whole.records, whole.rows, {}),
+            step("selected", whole.records, len(whole.records), whole.left_out),
+            step("prepared", kept, len(kept), counted(excluded.values())),
+        ],
+    }

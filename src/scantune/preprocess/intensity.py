@@ -1,0 +1,127 @@
+"""Ways to scale intensities. Each takes float32 of any shape and gives float32 of that shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ReadError
+
+#: Voxels that percentiles are taken from: more change nothing that is seen, and cost.
+SAMPLE = 1 << 20
+#: An image whose smallest value fills this share of it was cut out by someone (skull stripped, masked).
+MASKED_SHARE = 0.01
+
+
+def foreground(array: np.ndarray) -> np.ndarray:
+    """What is not background, bool of the array's shape.
+
+    Where the smallest value fills 1 % or more, that is the background; else Otsu's threshold separates the two (IEEE
+    Trans SMC 9:62, 1979).
+    """
+    low = float(array.min())
+    above = array > low
+    if above.mean() <= 1.0 - MASKED_SHARE:
+        return above
+    return array > _otsu(array)
+
+
+def _otsu(array: np.ndarray) -> float:
+    values = array.ravel()[:: max(1, array.size // SAMPLE)]
+    count, edges = np.histogram(values, bins=256)
+    middle = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(count).astype(np.float64)
+    above = below[-1] - below
+    total = np.cumsum(count * middle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (total / below - (total[-1] - total) / above) ** 2
+    return float(middle[np.nanargmax(between[:-1])])
+
+
+def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = None) -> np.ndarray:
+    """(value − mean) / standard deviation, of the foreground or of all.
+
+    Raises:
+        ReadError: nothing varies.
+    """
+    chosen = array[globals()["foreground"](array)] if foreground else array
+    mean, sd = float(chosen.mean(dtype=np.float64)), float(chosen.std(dtype=np.float64))
+    if not sd > 0:
+        raise ReadError("intensities do not vary, so they cannot be scaled to mean 0 and standard deviation 1")
+    scaled = (array - np.float32(mean)) * np.float32(1.0 / sd)
+    return np.clip(scaled, -clip, clip, out=scaled) if clip else scaled
+
+
+def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) -> np.ndarray:
+    """From two percentiles to 0 … 1, cut there.
+
+    Raises:
+        ReadError: the percentiles are equal.
+    """
+    values = array.ravel()[:: max(1, array.size // SAMPLE)]
+    low, high = (float(v) for v in np.percentile(values, [lower, upper]))
+    if not high > low:
+        raise ReadError(f"percentiles {lower:g} and {upper:g} are the same value, so intensities cannot be scaled")
+    return _stretched(array, low, high)
+
+
+def window(array: np.ndarray, *, center: float | None = None, width: float | None = None) -> np.ndarray:
+    """From center − width/2 … center + width/2 to 0 … 1. Without them the reader has applied the file's own window."""
+    if center is None or width is None:
+        return array
+    return _stretched(array, center - width / 2, center + width / 2)
+
+
+def scale(array: np.ndarray) -> np.ndarray:
+    """From the smallest … largest value to 0 … 1.
+
+    Raises:
+        ReadError: there is one value only.
+    """
+    low, high = float(array.min()), float(array.max())
+    if not high > low:
+        raise ReadError("intensities do not vary, so they cannot be scaled to 0 … 1")
+    return _stretched(array, low, high)
+
+
+def none(array: np.ndarray) -> np.ndarray:
+    """As it is."""
+    return array
+
+
+def _stretched(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    scaled = (array - np.float32(low)) * np.float32(1.0 / (high - low))
+    return np.clip(scaled, 0.0, 1.0, out=scaled)
+
+
+INTENSITIES: dict[str, Callable[..., np.ndarray]] = {
+    "zscore": zscore,
+    "percentile": percentile,
+    "window": window,
+    "scale": scale,
+    "none": none,
+}
+#: Those that end in 0 … 1 and can be kept in eight bits.
+BOUNDED = frozenset({"percentile", "window", "scale"})
+
+
+def apply(array: np.ndarray, name: str, **options: Any) -> np.ndarray:
+    """The way called ``name``."""
+    return INTENSITIES[name](array, **options)
+
+
+def to_dtype(array: np.ndarray, dtype: str) -> np.ndarray:
+    """Float32 to what is cached; uint8 takes 0 … 1 as 0 … 255, rounded. A uint8 array is already in that scale.
+
+    Raises:
+        ReadError: a value does not fit into float16 (± 65,504).
+    """
+    if dtype == "uint8":
+        return array if array.dtype == np.uint8 else np.rint(array * np.float32(255.0)).astype(np.uint8)
+    if array.dtype == np.uint8:
+        array = array.astype(np.float32) * np.float32(1 / 255)
+    if dtype == "float16" and max(abs(float(array.min())), abs(float(array.max()))) > 65504.0:
+        raise ReadError("values beyond ±65,504 do not fit into float16: set 'dtype: float32'")
+    return array.astype(dtype)

@@ -1,0 +1,64 @@
+"""Pictures resized, padded and cropped in their plane. Stills and frames share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Where a picture comes to lie in the wanted size.
+
+    Attributes:
+        resized: (height, width) that the picture is resized to.
+        top, left: pixels of padding (positive) or cropping (negative) above and to the left.
+        size: (height, width) of the result.
+    """
+
+    resized: tuple[int, int]
+    top: int
+    left: int
+    size: tuple[int, int]
+
+
+def fit(shape: tuple[int, int], size: tuple[int, int] | None, how: str) -> Fit:
+    """How a picture of (height, width) ``shape`` fits ``size``: ``pad`` and ``crop`` keep its aspect."""
+    if size is None:
+        return Fit(shape, 0, 0, shape)
+    if how == "stretch":
+        return Fit(size, 0, 0, size)
+    pick = min if how == "pad" else max
+    factor = pick(size[0] / shape[0], size[1] / shape[1])
+    resized = (max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor)))
+    return Fit(resized, (size[0] - resized[0]) // 2, (size[1] - resized[1]) // 2, size)
+
+
+def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndarray:
+    """[H, W] or [H, W, C] resized and set into the wanted size; padding is 0.
+
+    Shrinking averages areas (no aliasing), enlarging is bilinear; ``nearest`` keeps labels whole.
+    """
+    import cv2
+
+    height, width = fitted.resized
+    if picture.shape[:2] != fitted.resized:
+        shrinks = height < picture.shape[0] or width < picture.shape[1]
+        method = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        shape = picture.shape
+        picture = cv2.resize(picture, (width, height), interpolation=method)
+        picture = picture.reshape(height, width, *shape[2:])
+    if (height, width) == fitted.size:
+        return picture
+    result = np.zeros((*fitted.size, *picture.shape[2:]), picture.dtype)
+    to_y, from_y, rows = _overlap(fitted.top, height, fitted.size[0])
+    to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
+    result[to_y : to_y + rows, to_x : to_x + columns] = picture[from_y : from_y + rows, from_x : from_x + columns]
+    return result
+
+
+def _overlap(offset: int, length: int, wanted: int) -> tuple[int, int, int]:
+    """(start in the result, start in the picture, length) along one axis."""
+    to, start = max(0, offset), max(0, -offset)
+    return to, start, min(length - start, wanted - to)

@@ -1,0 +1,52 @@
+"""Files → one tensor: the one function for a cohort, a single file and the served model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scantune.preprocess.prepared import Prepared
+
+if TYPE_CHECKING:
+    from scantune.config.input import ImageInput, VideoInput, VolumeInput
+
+#: modality -> module and function: another modality is one line and one file.
+_BY_MODALITY = {
+    "image": ("scantune.preprocess.still", "prepare_image"),
+    "volume": ("scantune.preprocess.volume", "prepare_volume"),
+    "video": ("scantune.preprocess.video", "prepare_video"),
+}
+#: Keys that say where and how carefully samples are prepared, not what comes out.
+_NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "modality")
+
+
+def prepare(
+    files: Sequence[Path],
+    mask_files: Sequence[Path],
+    settings: VolumeInput | ImageInput | VideoInput | Mapping[str, Any],
+) -> Prepared:
+    """One sample's tensor.
+
+    Args:
+        files: one file or folder, or several that become channels.
+        mask_files: masks that belong to them.
+        settings: the block of ``params.yaml``, or the same as a dict (as the registered model holds it).
+
+    Raises:
+        ReadError: the files cannot be used.
+    """
+    modality, options = what_matters(settings)
+    return _function(modality)(list(files), list(mask_files), **options)
+
+
+def what_matters(settings: Any) -> tuple[str, dict[str, Any]]:
+    """Modality and the settings that the tensor depends on, as plain values."""
+    plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")
+    return plain["modality"], {k: v for k, v in plain.items() if k not in _NOT_OF_THE_TENSOR}
+
+
+def _function(modality: str) -> Callable[..., Prepared]:
+    module, name = _BY_MODALITY[modality]
+    return getattr(import_module(module), name)

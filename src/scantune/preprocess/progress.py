@@ -1,0 +1,27 @@
+"""A bar on the terminal; nothing where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scantune.preprocess.sample import Outcome
+
+
+def shown(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+    """The outcomes as they pass, counted on a bar: done, left out, found in the store."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield from outcomes
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("preprocess", total=total)
+        left_out = made = 0
+        for outcome in outcomes:
+            left_out += bool(outcome.reason)
+            made += outcome.made
+            progress.update(task, advance=1, description=f"preprocess: {made} prepared, {left_out} left out")
+            yield outcome

@@ -1,0 +1,145 @@
+"""A cohort's records → samples, ``manifest.csv``, ``excluded.csv`` and ``flow.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.files import write_csv, write_text
+from scantune.cohort.load import Cohort
+from scantune.preprocess import sources, store
+from scantune.preprocess.flow import counted, flow_of
+from scantune.preprocess.manifest import write_manifest
+from scantune.preprocess.sample import Job, Outcome
+from scantune.records import Record, ScantuneError
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run of preprocess did.
+
+    Attributes:
+        prepared: samples in ``manifest.csv``.
+        excluded: sample id to reason.
+        made: samples prepared now, the rest lay in the store.
+        repaired: samples found damaged in the store and prepared again.
+        changed: files (for the terminal) that are not as the index says.
+        flow: as in ``flow.json``.
+        details: sample id to more of the reason, for the terminal only.
+    """
+
+    prepared: int
+    excluded: Mapping[str, str]
+    made: int
+    repaired: tuple[str, ...]
+    changed: tuple[str, ...]
+    flow: Mapping[str, Any]
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+class TooManyExcluded(ScantuneError):
+    """More samples fell out than ``max_excluded_fraction`` allows."""
+
+
+def run(
+    cohort: Cohort | Sequence[Record],
+    settings: Any,
+    out_dir: Path,
+    store_dir: Path,
+    *,
+    max_excluded_fraction: float = 0.1,
+    index: Mapping[str, tuple[int, int, str]] | None = None,
+    progress: bool = True,
+    say: Callable[[str], None] | None = None,
+) -> Summary:
+    """Prepare every record, at most once for each content, settings and version of the code.
+
+    Args:
+        cohort: what :func:`scantune.cohort.read` gave (its counts open the flow of participants), or records alone.
+        settings: the input's block of ``params.yaml``.
+        out_dir: gets ``samples/<sample_id>.safetensors``, ``manifest.csv``, ``excluded.csv``, ``flow.json``.
+        store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
+        max_excluded_fraction: more samples than this share left out is a failure.
+        index: what ``scantune index`` wrote, by absolute path.
+        progress: show a bar on the terminal.
+        say: where lines for the local terminal go (files by path, damaged samples); without it nowhere.
+
+    Raises:
+        TooManyExcluded: after all files are written.
+        StoreFull: no room; what was whole stays, the next run goes on from there.
+    """
+    whole = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
+    say = say or (lambda line: None)
+    samples = out_dir / "samples"
+    samples.mkdir(parents=True, exist_ok=True)
+    store_dir.mkdir(parents=True, exist_ok=True)
+    done: dict[str, Outcome] = {}
+    learned: sources.Known = {}
+    for outcome in _outcomes(whole.records, settings, store_dir, index or {}, progress):
+        if outcome.fatal:
+            sources.remember(store_dir / "digests.sqlite", learned)
+            left = len(whole.records) - len(done)
+            raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples are left to prepare")
+        done[outcome.sample_id] = outcome
+        learned |= outcome.learned
+        if len(learned) > 10_000:
+            sources.remember(store_dir / "digests.sqlite", learned)
+            learned = {}
+        if outcome.key:
+            store.link(store.sample_path(store_dir, outcome.key), samples / f"{outcome.sample_id}.safetensors")
+        _tell(outcome, say)
+    sources.remember(store_dir / "digests.sqlite", learned)
+    for path in samples.iterdir():
+        if path.stem not in done or not done[path.stem].key:
+            path.unlink()
+    return _written(whole, done, out_dir, max_excluded_fraction)
+
+
+def _outcomes(
+    records: Sequence[Record], settings: Any, store_dir: Path, index: Mapping[str, Any], progress: bool
+) -> Iterator[Outcome]:
+    from scantune.preprocess.parallel import outcomes
+    from scantune.preprocess.progress import shown
+
+    jobs = [Job(record.sample_id, record.files, record.masks) for record in records]
+    plain = settings.model_dump(mode="json")
+    found = outcomes(jobs, plain, store_dir, index)
+    return shown(found, len(jobs)) if progress else found
+
+
+def _tell(outcome: Outcome, say: Callable[[str], None]) -> None:
+    if outcome.reason:
+        say(f"left out {outcome.sample_id}: {outcome.reason} ({outcome.detail})")
+    if outcome.repaired:
+        say(f"{outcome.sample_id}: its stored sample was damaged and has been prepared again")
+    for name in outcome.changed:
+        say(f"{outcome.sample_id}: {name} has changed since the index was written and was read again")
+
+
+def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: float) -> Summary:
+    kept = [r for r in whole.records if done[r.sample_id].key]
+    excluded = {r.sample_id: done[r.sample_id].reason for r in whole.records if not done[r.sample_id].key}
+    write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept])
+    write_csv(out_dir / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in excluded.items()])
+    flow = flow_of(whole, kept, excluded)
+    write_text(out_dir / "flow.json", json.dumps(flow, indent=2, ensure_ascii=False) + "\n")
+    summary = Summary(
+        prepared=len(kept),
+        excluded=excluded,
+        made=sum(o.made for o in done.values()),
+        repaired=tuple(o.sample_id for o in done.values() if o.repaired),
+        changed=tuple(name for o in done.values() for name in o.changed),
+        flow=flow,
+        details={o.sample_id: o.detail for o in done.values() if o.detail},
+    )
+    total = len(whole.records)
+    if not kept or len(excluded) > limit * total:
+        reasons = "; ".join(f"{count} × {reason}" for reason, count in counted(excluded.values()).items())
+        raise TooManyExcluded(
+            f"{len(excluded)} of {total} samples cannot be used, more than max_excluded_fraction {limit:g} allows: "
+            f"{reasons}. Mend the files, or raise max_excluded_fraction if this is as it should be"
+        )
+    return summary

@@ -1,0 +1,218 @@
+"""One sample from its files to the store: what a worker does. It never raises for a bad scan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.preprocess import sources, store
+from scantune.preprocess.fingerprint import perceptual_hash
+from scantune.preprocess.prepare import prepare, what_matters
+from scantune.preprocess.version import code_version, library_versions
+from scantune.records import ReadError
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker gets: plain, small and picklable."""
+
+    sample_id: str
+    files: tuple[Path, ...]
+    masks: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a worker gives back.
+
+    Attributes:
+        sample_id: of the job.
+        key: of the stored sample, or None where it is left out.
+        digest: of the source bytes.
+        facts: of the stored sample.
+        reason: why it is left out, free of paths and header text.
+        detail: more of it, for the local terminal only.
+        made: the sample was prepared now; else it was found in the store.
+        repaired: it was found damaged and prepared again.
+        changed: files that are not as the index says.
+        learned: digests of files that had to be read.
+        fatal: why the whole run must stop (no room).
+    """
+
+    sample_id: str
+    key: str | None = None
+    digest: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
+    detail: str = ""
+    made: bool = False
+    repaired: bool = False
+    changed: tuple[str, ...] = ()
+    learned: sources.Known = field(default_factory=dict)
+    fatal: str = ""
+
+
+def sample_key(digests: list[str], mask_digests: list[str], settings: Any) -> str:
+    """SHA-256 of all that a sample's tensor depends on: source bytes, settings, our code, the decoders' versions."""
+    modality, options = what_matters(settings)
+    parts = {
+        "files": digests,
+        "masks": mask_digests,
+        "modality": modality,
+        "settings": options,
+        "code": code_version(),
+        "libraries": library_versions(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def process(
+    job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, tuple[int, int, str]] | None = None
+) -> Outcome:
+    """Prepare one sample, or find it in the store.
+
+    Args:
+        job: the sample.
+        settings: the input's block as a dict.
+        store_dir: the store.
+        index: path to size, time (ns) and digest, as ``scantune index`` wrote them for these files.
+    """
+    with _InFlight(store_dir, job.sample_id):
+        try:
+            return _process(job, settings, store_dir, index or {})
+        except ReadError as error:
+            return Outcome(job.sample_id, reason=error.reason, detail=error.detail or _named(job))
+        except store.StoreFull as error:
+            return Outcome(job.sample_id, fatal=str(error))
+        except MemoryError:
+            return Outcome(job.sample_id, reason="not enough memory to prepare it", detail=_named(job))
+        except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
+            what = f"{_named(job)}: {type(error).__name__}: {error}"
+            return Outcome(job.sample_id, reason=f"cannot be prepared ({type(error).__name__})", detail=what)
+
+
+def _process(
+    job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, tuple[int, int, str]]
+) -> Outcome:
+    paths = [*job.files, *job.masks]
+    known = sources.remembered(store_dir / "digests.sqlite", paths)
+    known, changed = _with_index(known, index)
+    for _attempt in range(3):
+        digests, learned = [], {}
+        for path in paths:
+            digest, read = sources.digest_of(path, known)
+            digests.append(digest)
+            learned |= read
+        outcome = _from_digests(job, settings, store_dir, digests)
+        known |= learned
+        if not outcome.made or sources.unchanged(paths, known):
+            return _with(outcome, learned=learned, changed=tuple(changed))
+        # The files changed while they were read: what was stored belongs to bytes that are gone.
+        store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
+        time.sleep(0.2)
+    raise ReadError("its files change while they are read", _named(job))
+
+
+def _with_index(known: sources.Known, index: Mapping[str, tuple[int, int, str]]) -> tuple[sources.Known, list[str]]:
+    """Digests of the index for files that are as it says, and the files that are not."""
+    changed = []
+    for name, (size, modified, digest) in index.items():
+        try:
+            state = sources.State.of(Path(name))
+        except OSError:
+            continue
+        if (state.size, state.modified) == (size, modified):
+            known.setdefault(name, (state, digest))
+        else:
+            changed.append(name)
+    return known, changed
+
+
+def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digests: list[str]) -> Outcome:
+    files, masks = digests[: len(job.files)], digests[len(job.files) :]
+    digest = files[0] if len(files) == 1 else hashlib.sha256("\n".join(files).encode()).hexdigest()
+    key = sample_key(files, masks, settings)
+    path = store.sample_path(store_dir, key)
+    repaired = False
+    if path.exists():
+        try:
+            check = _chosen(key, float(settings.get("verify_fraction", 1.0)))
+            return Outcome(job.sample_id, key, digest, store.verify(path) if check else store.facts(path))
+        except store.Damaged:
+            repaired = True
+    prepared = prepare(job.files, job.masks, settings)
+    arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
+    facts = {**_measured(arrays, prepared.spacing), "reading": _plain(prepared.facts)}
+    stored = store.save(path, arrays, facts)
+    return Outcome(job.sample_id, key, digest, {**facts, "digest": stored}, made=True, repaired=repaired)
+
+
+def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:
+    """What the manifest says of a tensor."""
+    tensor = arrays["input"]
+    wide = store.as_float(tensor)
+    facts: dict[str, Any] = {
+        "shape": list(tensor.shape),
+        "dtype": str(tensor.dtype),
+        "spacing": [round(float(s), 6) for s in spacing] if spacing else None,
+        "mean": float(wide.mean(dtype=np.float64)),
+        "sd": float(wide.std(dtype=np.float64)),
+        "min": float(wide.min()),
+        "max": float(wide.max()),
+        "perceptual_hash": perceptual_hash(wide),
+    }
+    if "mask" in arrays:
+        facts["mask_fraction"] = float((arrays["mask"] > 0).mean())
+    return facts
+
+
+def _plain(value: Any) -> Any:
+    """Facts as JSON takes them: tuples as lists, NumPy numbers as numbers, what is not finite as null."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _chosen(key: str, fraction: float) -> bool:
+    """Whether this sample's digest is checked now: another draw every day, so that in time all are."""
+    day = int(time.time() // 86400)
+    draw = int.from_bytes(hashlib.sha256(f"{key}{day}".encode()).digest()[:8], "big") / 2**64
+    return draw < fraction
+
+
+def _with(outcome: Outcome, **changes: Any) -> Outcome:
+    from dataclasses import replace
+
+    return replace(outcome, **changes)
+
+
+def _named(job: Job) -> str:
+    return ", ".join(map(str, job.files))
+
+
+class _InFlight:
+    """A mark in the store while a sample is worked on: when a decoder kills its process, it says whose scan it was."""
+
+    def __init__(self, store_dir: Path, sample_id: str) -> None:
+        self.mark = store_dir / "in_flight" / f"{os.getpid()}" / sample_id
+
+    def __enter__(self) -> None:
+        self.mark.parent.mkdir(parents=True, exist_ok=True)
+        self.mark.touch()
+
+    def __exit__(self, *_: object) -> None:
+        self.mark.unlink(missing_ok=True)

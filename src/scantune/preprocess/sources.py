@@ -1,0 +1,140 @@
+"""Digests of source files. A file that has not changed since it was last read is not read again for that."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.records import ReadError
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class State:
+    """What the file system says of a file: it changes when the file does.
+
+    Attributes:
+        size: bytes.
+        modified: time of the last change of its content, ns.
+        changed: time of the last change of its inode, ns: it can't be set back by ``touch``.
+    """
+
+    size: int
+    modified: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: Path) -> State:
+        """Of a file that is there."""
+        found = os.stat(path)
+        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+Known = dict[str, tuple[State, str]]
+
+
+def parts(path: Path) -> list[Path]:
+    """The files that a path stands for: itself, or all below a folder but hidden ones, sorted."""
+    if not path.is_dir():
+        return [path]
+    found = []
+    for base, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(base, name) for name in sorted(names) if not name.startswith(".")]
+    return found
+
+
+def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, Known]:
+    """SHA-256 of a file's bytes, or over the sorted digests of a folder's files, so that their names don't matter.
+
+    Args:
+        path: file or folder.
+        known: path to state and digest, from :func:`remembered`.
+
+    Returns:
+        The digest in hexadecimal, and the files that had to be read.
+
+    Raises:
+        ReadError: not there, unreadable, an empty folder.
+    """
+    files = parts(path)
+    if not files:
+        raise ReadError("the folder is empty", str(path))
+    learned: Known = {}
+    digests = []
+    for file in files:
+        try:
+            state = State.of(file)
+            before = known.get(str(file))
+            if before is None or before[0] != state:
+                learned[str(file)] = before = (state, _sha256(file))
+        except FileNotFoundError as error:
+            raise ReadError("there is no such file", str(file)) from error
+        except OSError as error:
+            raise ReadError(f"the file cannot be read ({type(error).__name__})", str(file)) from error
+        digests.append(before[1])
+    if not path.is_dir():
+        return digests[0], learned
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(), learned
+
+
+def unchanged(paths: Iterable[Path], known: Mapping[str, tuple[State, str]]) -> bool:
+    """Whether the files are still as they were when their digests were taken."""
+    for path in paths:
+        for file in parts(path):
+            try:
+                if known[str(file)][0] != State.of(file):
+                    return False
+            except (KeyError, OSError):
+                return False
+    return True
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def remembered(database: Path, paths: Iterable[Path]) -> Known:
+    """What was learned earlier of these files and folders (all files below them). An unreadable database is none."""
+    if not database.is_file():
+        return {}
+    known: Known = {}
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True, timeout=30)) as connection:
+            for path in paths:
+                rows = connection.execute(
+                    "SELECT path, size, modified, changed, digest FROM files"
+                    " WHERE path = ? OR (path >= ? AND path < ?)",
+                    (str(path), f"{path}/", f"{path}0"),
+                )
+                known |= {row[0]: (State(*row[1:4]), row[4]) for row in rows}
+    except sqlite3.Error:
+        return {}
+    return known
+
+
+def remember(database: Path, learned: Known) -> None:
+    """Keep digests for the next run. Losing them costs time, never a result, so trouble with the file is no error."""
+    if not learned:
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    rows = [(path, state.size, state.modified, state.changed, digest) for path, (state, digest) in learned.items()]
+    try:
+        with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS files"
+                " (path TEXT PRIMARY KEY, size INTEGER, modified INTEGER, changed INTEGER, digest TEXT) WITHOUT ROWID"
+            )
+            connection.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?)", rows)
+    except sqlite3.DatabaseError:
+        return

@@ -1,0 +1,132 @@
+"""One still image → tensor [C, H, W], rows from the top, columns from the left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune import io
+from scantune.preprocess import intensity as intensities
+from scantune.preprocess.masks import merged
+from scantune.preprocess.plane import fit, place
+from scantune.preprocess.prepared import Prepared
+from scantune.records import ReadError
+
+
+def prepare_image(
+    files: Sequence[Path],
+    masks: Sequence[Path] = (),
+    *,
+    size: Sequence[int] | None = None,
+    resize: str = "pad",
+    channels: int = 1,
+    intensity: Mapping[str, Any],
+    invert_monochrome1: bool = True,
+    clahe: Mapping[str, Any] | None = None,
+    mask_text: bool = False,
+    dtype: str | None = None,
+    nan: str | float = "exclude",
+    mask_labels: Sequence[int] | None = None,
+    empty_mask: str = "keep",
+    max_voxels: int = 2**30,
+) -> Prepared:
+    """Read, window, blank burned-in text, resize, equalise, scale.
+
+    Args:
+        files: one file; several become channels in that order, and must be of one size.
+        masks: mask files of the same size; several become labels 1, 2, …
+        size: (height, width) of the result, or None for the file's own.
+        resize: "pad", "crop" or "stretch".
+        channels: 1 (grey) or 3 (colour; a grey file is repeated).
+        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
+        invert_monochrome1: turn MONOCHROME1 round.
+        clahe: clip and tiles, or None.
+        mask_text: find burned-in text and blank it.
+        dtype: of the result; None picks uint8 where intensities end in 0 … 1.
+        nan: "exclude", or what to put in the place of values that are not finite.
+        mask_labels: labels that may stand in a mask.
+        empty_mask: "keep" or "exclude".
+        max_voxels: refuse larger files.
+
+    Raises:
+        ReadError: the file cannot be used.
+    """
+    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
+    dtype = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
+    reading = {
+        "kind": "image",
+        "monochrome1": "invert" if invert_monochrome1 else "keep",
+        "limits": io.Limits(max_bytes=4 * max_voxels),
+        "fill_nan": None if nan == "exclude" else float(nan),
+    }
+    window = "file" if name == "window" and options.get("center") is None else None
+    images = [io.read(path, window=window, **reading) for path in files]
+    shapes = [image.array.shape[-2:] for image in images]
+    if len(set(shapes)) > 1:
+        raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
+    facts: dict[str, Any] = dict(images[0].facts)
+    fitted = fit(shapes[0], (size[0], size[1]) if size else None, resize)
+    planes = []
+    for image in images:
+        picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
+        if mask_text:
+            from scantune.preprocess.text import blank_text
+
+            picture, boxes = blank_text(picture)
+            facts["text_areas"] = facts.get("text_areas", 0) + boxes
+        picture = _coloured(picture, channels if len(images) == 1 else 1)
+        planes.append(_scaled(place(picture, fitted), name, options))
+    picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
+    if clahe:
+        picture = _equalised(picture, **clahe)
+    tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
+    mask = None
+    if masks:
+        read = [io.read(path, kind="image", allow_constant=True, limits=reading["limits"]).array for path in masks]
+        mask = place(merged(read, shapes[0], mask_labels, empty_mask), fitted, nearest=True)[None]
+    spacing = images[0].spacing
+    if spacing is not None:
+        factors = (shapes[0][0] / fitted.resized[0], shapes[0][1] / fitted.resized[1])
+        spacing = (spacing[0] * factors[0], spacing[1] * factors[1])
+    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts)
+
+
+def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:
+    """[H, W, 1 or 3] -> [H, W, channels]; grey is the luminance of ITU-R BT.601."""
+    if picture.shape[2] == channels:
+        return picture
+    if channels == 3:
+        return np.repeat(picture, 3, axis=2)
+    import cv2
+
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
+
+
+def _scaled(picture: np.ndarray, name: str, options: Mapping[str, Any]) -> np.ndarray:
+    """Eight bits under ``scale`` are in scale already; all else goes by float32."""
+    if name == "scale" and picture.dtype == np.uint8:
+        return picture
+    if name == "window" and options.get("center") is None and picture.dtype == np.uint8:
+        return picture
+    return intensities.apply(picture.astype(np.float32, copy=False), name, **options)
+
+
+def _equalised(picture: np.ndarray, *, clip: float, tiles: int) -> np.ndarray:
+    """CLAHE, per channel for grey and on the lightness (CIE Lab) for colour; [H, W, C] in 0 … 1 or uint8."""
+    import cv2
+
+    method = cv2.createCLAHE(clipLimit=clip, tileGridSize=(tiles, tiles))
+    if picture.dtype == np.uint8 and picture.shape[2] == 3:
+        lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB)
+        lab[..., 0] = method.apply(lab[..., 0])
+        return cv2.cvtColor(lab, cv2.COLOR_LAB2RGB)
+    if picture.dtype == np.uint8:
+        return np.stack([method.apply(picture[..., c]) for c in range(picture.shape[2])], axis=2)
+    if float(picture.min()) < 0 or float(picture.max()) > 1:
+        raise ReadError("CLAHE needs intensities in 0 … 1: use intensity scale, percentile or window with it")
+    fine = np.rint(picture * np.float32(65535)).astype(np.uint16)
+    equal = np.stack([method.apply(np.ascontiguousarray(fine[..., c])) for c in range(picture.shape[2])], axis=2)
+    return equal.astype(np.float32) / np.float32(65535)

@@ -1,0 +1,228 @@
+"""The store of prepared samples: addressed by content, written whole or not at all, checked by digest.
+
+Samples are safetensors files (fastest to load of the formats measured, mapped into memory without a copy, no code in
+them). Their header holds the facts of the sample and a SHA-256 digest over all of it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DTYPES = {"F16": "<f2", "F32": "<f4", "U8": "|u1"}
+_NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
+_MAX_HEADER = 1 << 24
+
+
+class StoreFull(ScantuneError):
+    """No room for a sample. What was whole stays whole; with room again the run goes on where it stopped."""
+
+
+class Damaged(ScantuneError):
+    """A stored sample is not what was written."""
+
+
+def sample_path(store: Path, key: str) -> Path:
+    """Where a sample of this key lies."""
+    return store / "samples" / key[:2] / f"{key}.safetensors"
+
+
+def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> str:
+    """Write a sample: staged beside its place, fsync, renamed. Two writers of one key end with one whole file.
+
+    Args:
+        path: the file.
+        arrays: name to uint8, float16 or float32.
+        facts: JSON-able.
+
+    Returns:
+        Digest of arrays and facts, as it stands in the file.
+
+    Raises:
+        StoreFull: no room, with the bytes needed and those that are free.
+    """
+    bodies = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    digest = _digest(bodies, text)
+    header: dict[str, Any] = {"__metadata__": {"facts": text, "digest": digest}}
+    offset = 0
+    for name, body in bodies.items():
+        header[name] = {
+            "dtype": _NAMES[body.dtype],
+            "shape": list(body.shape),
+            "data_offsets": [offset, offset + body.nbytes],
+        }
+        offset += body.nbytes
+    head = json.dumps(header, ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)
+    needed = 8 + len(head) + offset
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open("wb") as file:
+            file.write(len(head).to_bytes(8, "little"))
+            file.write(head)
+            for body in bodies.values():
+                file.write(body.data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(staged, path)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise StoreFull(no_room(path, needed)) from error
+    finally:
+        staged.unlink(missing_ok=True)
+    return digest
+
+
+def no_room(path: Path, needed: int) -> str:
+    """The message of a full disk."""
+    folder = next(parent for parent in path.parents if parent.is_dir())
+    free = shutil.disk_usage(folder).free
+    return (
+        f"no room in the store: the next sample needs {needed:,} bytes, {free:,} are free (or a quota is reached). "
+        "Whole samples stay; make room and run again, it goes on from here"
+    )
+
+
+def _digest(arrays: Mapping[str, np.ndarray], facts: str) -> str:
+    digest = hashlib.sha256(facts.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name}{_NAMES[array.dtype]}{list(array.shape)}".encode())
+        digest.update(array.data if array.size else b"")
+    return digest.hexdigest()
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of a sample (``input`` and, where there is one, ``mask``), read-only, mapped into memory.
+
+    Raises:
+        Damaged: not a whole sample.
+    """
+    return _read(path)[0]
+
+
+def load_torch(path: Path) -> dict[str, Tensor]:
+    """The same as tensors, mapped into memory; as they are stored (see :func:`as_float`)."""
+    from safetensors.torch import load_file
+
+    return load_file(path)
+
+
+def as_float(array: Any) -> Any:
+    """What a network takes, float32: uint8 stands for 0 … 1, float16 is widened. NumPy array or torch tensor."""
+    if isinstance(array, np.ndarray):
+        widened = array.astype(np.float32)
+        return widened * np.float32(1 / 255) if array.dtype == np.uint8 else widened
+    widened = array.float()
+    return widened.mul_(1 / 255) if array.element_size() == 1 else widened
+
+
+def facts(path: Path) -> dict[str, Any]:
+    """Facts of a sample, with its ``digest``.
+
+    Raises:
+        Damaged: not a whole sample.
+    """
+    header, _ = _header(path)
+    try:
+        meta = header["__metadata__"]
+        return {**json.loads(meta["facts"]), "digest": meta["digest"]}
+    except (KeyError, ValueError, TypeError) as error:
+        raise Damaged(f"the header of {path.name} is damaged") from error
+
+
+def verify(path: Path) -> dict[str, Any]:
+    """Facts of a sample whose digest was taken anew over every byte.
+
+    Raises:
+        Damaged: a bit is not what it was.
+    """
+    arrays, header = _read(path)
+    try:
+        meta = header["__metadata__"]
+        right = _digest(arrays, meta["facts"]) == meta["digest"]
+    except (KeyError, TypeError) as error:
+        raise Damaged(f"the header of {path.name} is damaged") from error
+    if not right:
+        raise Damaged(f"the digest of {path.name} is not that of its content")
+    return {**json.loads(meta["facts"]), "digest": meta["digest"]}
+
+
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """Header and the place where the arrays begin."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= _MAX_HEADER:
+                raise ValueError("length")
+            return json.loads(file.read(length)), 8 + length
+    except (OSError, ValueError) as error:
+        raise Damaged(f"{path.name} is not a whole sample ({type(error).__name__})") from error
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    header, start = _header(path)
+    try:
+        mapped = np.memmap(path, np.uint8, "r")
+        arrays = {}
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            first, last = entry["data_offsets"]
+            body = np.asarray(mapped[start + first : start + last])
+            arrays[name] = body.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        return arrays, header
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Damaged(f"{path.name} is not a whole sample ({type(error).__name__})") from error
+
+
+def link(source: Path, target: Path) -> None:
+    """Put a stored sample among the outputs: by reflink, else hard link, else copy; replaced whole.
+
+    Raises:
+        StoreFull: a copy found no room.
+    """
+    staged = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        for way in (_reflink, os.link, shutil.copyfile):
+            try:
+                way(source, staged)
+                break
+            except OSError as error:
+                staged.unlink(missing_ok=True)
+                if way is shutil.copyfile:
+                    if error.errno in _NO_ROOM:
+                        raise StoreFull(no_room(target, source.stat().st_size)) from error
+                    raise
+        os.replace(staged, target)
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _reflink(source: Path, target: Path) -> None:
+    """A copy that shares its blocks until one is written (Btrfs, XFS); OSError elsewhere."""
+    try:
+        import fcntl
+    except ImportError as error:  # Windows
+        raise OSError(errno.ENOTSUP, "no reflink") from error
+    ficlone = 0x40049409
+    with source.open("rb") as reading, target.open("xb") as writing:
+        fcntl.ioctl(writing.fileno(), ficlone, reading.fileno())

@@ -1,0 +1,57 @@
+"""What a prepared sample depends on besides its files and settings: our code and the decoders."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+#: Modules of this package that make tensors; the rest only keeps, counts and shows them.
+_MAKERS = ("prepare", "still", "volume", "video", "plane", "masks", "intensity", "grid", "sector", "text", "deface")
+#: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
+_LIBRARIES = (
+    "numpy", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm",
+    "pyjpegls", "nibabel", "isal", "SimpleITK", "opencv-python-headless", "pillow",
+)  # fmt: skip
+
+
+@cache
+def code_version() -> str:
+    """Digest of what the code does: of its syntax tree, so that comments, docstrings and layout change nothing."""
+    package = Path(__file__).parent
+    paths = [package / f"{name}.py" for name in _MAKERS] + sorted((package.parent / "io").rglob("*.py"))
+    digest = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            digest.update(path.name.encode())
+            digest.update(ast.dump(_without_docstrings(ast.parse(path.read_bytes()))).encode())
+    return digest.hexdigest()
+
+
+@cache
+def library_versions() -> dict[str, str]:
+    """Version of each library that decodes or resamples; "" where it is not installed."""
+    return {name: _version(name) for name in _LIBRARIES}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and body:
+            first = body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = body[1:] or [ast.Pass()]
+    return tree
