@@ -31,11 +31,11 @@ class ModelConfig(Block):
 
     backbone: str = Field(min_length=1)
     """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
-    resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t for
-    videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
+    resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t
+    for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
     weights: str | None = None
     """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
-    kinetics, medicalnet, chexnet, raddino), or a file or folder. They are loaded by name and shape, never as a pickle."""
+    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle."""
     pretrained: bool = False
     """Short for ``weights: published``."""
     weights_folder: str = "weights"
@@ -51,7 +51,7 @@ class ModelConfig(Block):
     dropout: float = Field(0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """More options of the backbone's own builder, e.g. ``{drop_path_rate: 0.1}`` (timm) or ``{channels: [16, 32]}`` (U-Net)."""
+    """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
 
     @field_validator("backbone")
     @classmethod
@@ -109,8 +109,8 @@ class FreezingConfig(Block):
     freeze_backbone: bool = False
     """The whole backbone is frozen."""
     unfreeze_epochs: Literal["quarters"] | tuple[int, ...] | None = None
-    """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input; after
-    the last all train. "quarters": after each quarter of the epochs."""
+    """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input;
+    after the last all train. "quarters": after each quarter of the epochs."""
     progressive_every: int | None = Field(None, ge=1)
     """One more block from the output starts to train every so many epochs (1, 2, 3 … blocks)."""
     head_epochs: int = Field(0, ge=0)

@@ -92,6 +92,6 @@ def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = No
 def focal_cross_entropy(
     output: Tensor, target: Tensor, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None
 ) -> Tensor:
-    """(1 − p)^gamma · (−log p) of the target's class (Lin et al. 2017, eq. 4), Σ w· / Σ w where classes have weights."""
+    """(1 − p)^gamma · (−log p) of the target's class (Lin et al. 2017, eq. 4); Σ w· / Σ w with class weights."""
     entropy = _smoothed(output, target, None, 0.0)
     return (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy

@@ -54,9 +54,9 @@ def build(
     """The loss of ``spec``.
 
     Args:
-        spec: a name (``mse``); a name with options (``{name: huber, delta: 2}``); a preset (``{name: dice_focused}``); a
-            combination ``{name: combined, parts: {dice: 0.7, bce: {weight: 0.3, pos_weight: 2}}}`` or ``{name: combined,
-            dice_weight: 0.7, bce_weight: 0.3}``; the latter two with ``schedule:``, see
+        spec: a name (``mse``); a name with options (``{name: huber, delta: 2}``); a preset (``{name: dice_focused}``);
+            a combination ``{name: combined, parts: {dice: 0.7, bce: {weight: 0.3, pos_weight: 2}}}`` or
+            ``{name: combined, dice_weight: 0.7, bce_weight: 0.3}``; the latter two with ``schedule:``, see
             :func:`scantune.losses.schedules.build`.
         task: "regression", "classification", "zones" or "segmentation": what ``focal`` means, and whether it fits.
         frequencies: target value or class number → how often it stands in the training set; needed by ``weighted_mse``

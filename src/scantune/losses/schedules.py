@@ -87,7 +87,7 @@ class Adaptive:
 
 @dataclass(frozen=True)
 class Performance:
-    """One ``amount`` of the way from ``start`` to ``end`` each time ``monitor`` has stood still for ``patience`` epochs."""
+    """One ``amount`` of the way from ``start`` to ``end`` each time ``monitor`` stood still for ``patience`` epochs."""
 
     start: Weighting
     end: Weighting
@@ -128,7 +128,7 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
     Raises:
         ScantuneError: an unknown name, option or component, with what would be right.
     """
-    given = {"name": spec} if isinstance(spec, str) else dict(spec or {"name": "constant"})
+    given: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec or {"name": "constant"})
     name = str(given.pop("name", "constant")).removesuffix("_based")
     if name not in _MAKE:
         raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_MAKE)}")

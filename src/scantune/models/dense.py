@@ -91,7 +91,7 @@ def _nested_blocks(model: nn.Module) -> Blocks:
     """MONAI's U-Net nests: down, skip(inside), up. Unrolled: down path, bottom, up path."""
     down: Blocks = []
     up: Blocks = []
-    level = model
+    level: Any = model
     while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
         name = "stem" if not down else f"down{len(down)}"
         down.append((name, [level[0]]))
@@ -101,7 +101,8 @@ def _nested_blocks(model: nn.Module) -> Blocks:
 
 
 def _deepest(net: nn.Module, name: str) -> str:
-    level, path = net.get_submodule(name), name
+    level: Any = net.get_submodule(name)
+    path = name
     while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
         path += ".1.submodule"
         level = level[1].submodule

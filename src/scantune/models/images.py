@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from scantune.models import blocks
 from scantune.models.backbone import Normalization, Parts
 
@@ -48,8 +46,8 @@ def build(name: str, in_channels: int, *, size: tuple[int, int] | None = None, *
     import timm
 
     known = ALIASES.get(name, name)
-    fixed = {"img_size": tuple(size)} if size and _has_fixed_size(known) else {}
-    net = timm.create_model(known, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
+    fixed: dict[str, Any] = {"img_size": tuple(size)} if size and _has_fixed_size(known) else {}
+    net: Any = timm.create_model(known, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
     cfg = net.pretrained_cfg
     normalization = Normalization(tuple(cfg["mean"]), tuple(cfg["std"])) if cfg.get("mean") else None
     return Parts(net, net.num_features, blocks.find(net), normalization=normalization, **_saliency(net))
@@ -62,10 +60,10 @@ def _has_fixed_size(name: str) -> bool:
     return bool(cfg and cfg.fixed_input_size)
 
 
-def _saliency(net: nn.Module) -> dict[str, Any]:
+def _saliency(net: Any) -> dict[str, Any]:
     if hasattr(net, "blocks") and hasattr(net, "num_prefix_tokens"):
-        last = len(net.blocks) - 1  # type: ignore[arg-type]
-        grid = tuple(net.patch_embed.grid_size)  # type: ignore[union-attr,arg-type]
+        last = len(net.blocks) - 1
+        grid = tuple(net.patch_embed.grid_size)
         tokens = {"token_grid": grid, "prefix_tokens": net.num_prefix_tokens}
         return {"kind": "vit", "layout": "tokens", "saliency_layer": f"blocks.{last}.norm1", **tokens}
     info = getattr(net, "feature_info", None)
