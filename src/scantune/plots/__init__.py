@@ -10,28 +10,61 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agreement import bland_altman as bland_altman
     from .agreement import histogram as histogram
     from .agreement import predicted_against_actual as predicted_against_actual
-    from .confusion import confusion as confusion
+    from .calibration import decision_curve as decision_curve
+    from .calibration import reliability as reliability
+    from .differences import bland_altman as bland_altman
+    from .differences import volume_agreement as volume_agreement
     from .discrimination import Scored as Scored
     from .discrimination import precision_recall as precision_recall
     from .discrimination import roc as roc
+    from .film import zone_confusions as zone_confusions
+    from .film import zones as zones
+    from .flow import participants as participants
+    from .masks import overlap as overlap
+    from .matrices import confusion as confusion
+    from .pictures import Picture as Picture
+    from .pictures import axial_slices as axial_slices
+    from .pictures import contact_sheet as contact_sheet
+    from .pictures import error_sheet as error_sheet
+    from .pictures import frames as frames
+    from .pictures import planes as planes
     from .style import render as render
     from .style import save as save
+    from .subgroups import across_datasets as across_datasets
+    from .subgroups import coverage as coverage
+    from .subgroups import forest as forest
     from .training import learning_curves as learning_curves
 
+#: Name to the module it is in. No module may be called as a function is: once imported it would hide it.
 _HOME = {
+    "Picture": "pictures",
     "Scored": "discrimination",
-    "bland_altman": "agreement",
-    "confusion": "confusion",
+    "across_datasets": "subgroups",
+    "axial_slices": "pictures",
+    "bland_altman": "differences",
+    "confusion": "matrices",
+    "contact_sheet": "pictures",
+    "coverage": "subgroups",
+    "decision_curve": "calibration",
+    "error_sheet": "pictures",
+    "forest": "subgroups",
+    "frames": "pictures",
     "histogram": "agreement",
     "learning_curves": "training",
+    "overlap": "masks",
+    "participants": "flow",
+    "planes": "pictures",
     "precision_recall": "discrimination",
     "predicted_against_actual": "agreement",
+    "reliability": "calibration",
     "render": "style",
     "roc": "discrimination",
     "save": "style",
+    "volume_agreement": "differences",
+    "zone_confusions": "film",
+    "zones": "film",
 }
 
 

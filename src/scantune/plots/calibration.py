@@ -1,0 +1,153 @@
+"""Whether a probability means what it says (reliability), and whether acting on it helps (decision curves)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import style, words
+from .discrimination import Band, Scored, usable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@style.styled
+def reliability(
+    curves: Scored | Sequence[Scored], *, bins: int = 10, figures: Mapping[str, Any] | None = None, title: str = ""
+) -> Figure:
+    """Observed frequency against predicted probability in bins of equal size, and how the probabilities are spread.
+
+    Args:
+        curves: the model, or the model before and after calibration; scores are probabilities.
+        bins: number of bins, each with about as many samples; equal probabilities stay together.
+        figures: entries of ``metrics.json`` to write into the corner (``ece``, ``calibration_slope`` …).
+        title: heading.
+
+    Raises:
+        ValueError: a score is not between 0 and 1.
+    """
+    figure = style.canvas(style.SINGLE, style.SINGLE * 1.22)
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
+    top.set_title(title)
+    top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
+    top.set_ylabel("Observed frequency")
+    bottom.set_ylabel("Samples")
+    bottom.set_xlabel("Predicted probability")
+    drawn = 0
+    for index, one in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+        data = usable(figure, one)
+        if isinstance(data, str):
+            style.note(figure, f"{one.name}: no curve, {data}.")
+            continue
+        target, score = data
+        if score.min() < 0 or score.max() > 1:
+            raise ValueError(f"{one.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}")
+        _reliability_line(top, index, target, score, one, bins)
+        colour, dash, _ = style.SERIES[index % len(style.SERIES)]
+        counts, edges = np.histogram(score, np.linspace(0, 1, 26))
+        bottom.stairs(counts, edges, color=colour, linestyle=dash, linewidth=0.8)
+        drawn += 1
+    if not drawn:
+        style.undefined(top, "no curve can be drawn (see below)")
+        return figure
+    top.set_xlim(-0.01, 1.01)
+    top.set_ylim(-0.01, 1.01)
+    top.grid(True)
+    style.whole_numbers(bottom.yaxis)
+    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items()]
+    top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
+    top.legend(loc="upper left")
+    style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples taken as independent.")
+    return figure
+
+
+def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:
+    """Mean score, share of positives and n of each bin; samples of one score are never parted."""
+    order = np.argsort(score, kind="stable")
+    target, score = target[order], score[order]
+    cuts = [round(len(score) * k / bins) for k in range(1, bins)]
+    cuts = [int(np.searchsorted(score, score[cut], "left")) for cut in cuts if cut < len(score)]
+    parts = np.split(np.arange(len(score)), sorted({cut for cut in cuts if cut > 0}))
+    return [(float(score[part].mean()), float(target[part].mean()), len(part)) for part in parts if len(part)]
+
+
+def wilson(share: np.ndarray, n: np.ndarray, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson's interval of a proportion (J Am Stat Assoc 1927;22:209)."""
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
+
+
+def _reliability_line(axes: Axes, index: int, target: np.ndarray, score: np.ndarray, one: Scored, bins: int) -> None:
+    colour, dash, marker = style.SERIES[index % len(style.SERIES)]
+    points = np.array(equal_mass(target, score, bins))
+    lower, upper = wilson(points[:, 1], points[:, 2])
+    axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
+    text = f"{one.legend('ECE')}, n = {len(target)}"
+    axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)
+
+
+@style.styled
+def decision_curve(
+    curves: Scored | Sequence[Scored],
+    *,
+    bands: Mapping[str, Band] | None = None,
+    limits: tuple[float, float] = (0.01, 0.99),
+    act: str = "treat",
+    title: str = "",
+) -> Figure:
+    """Net benefit against threshold probability, with acting on all and on none (Vickers & Elkin 2006).
+
+    Net benefit = TP/n − FP/n · t/(1 − t), in true positives per sample.
+
+    Args:
+        curves: one a model; scores are probabilities.
+        bands: name of a curve to its band over the threshold.
+        limits: range of thresholds that make clinical sense.
+        act: what is done above the threshold, for the legend ("treat", "biopsy").
+        title: heading.
+    """
+    figure, axes = style.single(style.SINGLE, style.SINGLE * 0.85)
+    axes.set_title(title)
+    axes.set_xlabel("Threshold probability")
+    axes.set_ylabel("Net benefit")
+    thresholds = np.linspace(*limits, 197)
+    best, all_drawn = 0.0, False
+    for index, one in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+        data = usable(figure, one)
+        if isinstance(data, str):
+            style.note(figure, f"{one.name}: no curve, {data}.")
+            continue
+        target, score = data
+        benefit = net_benefit(target, score, thresholds)
+        colour, dash, _ = style.SERIES[index % len(style.SERIES)]
+        if not all_drawn:
+            everyone = net_benefit(target, np.ones_like(score), thresholds)
+            axes.plot(thresholds, everyone, color=style.GREY, linewidth=0.8, label=f"{act} all")
+            axes.axhline(0, color=style.INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label=f"{act} none")
+            style.note(figure, f"Prevalence {words.number(target.mean())}, n = {len(target)}.")
+            all_drawn = True
+        if one.name in (bands or {}):
+            axes.fill_between(*(bands or {})[one.name], color=colour, alpha=0.18, linewidth=0)
+        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=one.name)
+        best = max(best, float(benefit.max()), float(target.mean()))
+    if not all_drawn:
+        style.undefined(axes, "no curve can be drawn (see below)")
+        return figure
+    axes.set_xlim(limits[0] - 0.01, limits[1] + 0.01)
+    axes.set_ylim(-0.35 * best, 1.08 * best)  # far below zero nothing is to be learnt
+    axes.legend(loc="upper right")
+    return figure
+
+
+def net_benefit(target: np.ndarray, score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Net benefit at each threshold: samples with score ≥ threshold are acted on."""
+    n = len(target)
+    positive, negative = np.sort(score[target == 1]), np.sort(score[target == 0])
+    true = len(positive) - np.searchsorted(positive, thresholds, "left")
+    false = len(negative) - np.searchsorted(negative, thresholds, "left")
+    return true / n - false / n * thresholds / (1 - thresholds)

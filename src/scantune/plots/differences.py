@@ -1,0 +1,162 @@
+"""The difference of two measurements against their mean (Bland & Altman, Lancet 1986;i:307)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import style, words
+from .agreement import Array, corner, identity, scatter, with_unit
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Entry, words, colour and line style of the three lines.
+_LEVELS: tuple[tuple[str, str, str, Any], ...] = (
+    ("bland_altman_upper", "upper limit", style.VERMILION, (0, (4, 2))),
+    ("bland_altman_bias", "bias", style.INK, "-"),
+    ("bland_altman_lower", "lower limit", style.VERMILION, (0, (4, 2))),
+)
+
+
+@style.styled
+def bland_altman(
+    target: Array,
+    prediction: Array,
+    *,
+    figures: Mapping[str, Any],
+    name: str = "score",
+    unit: str = "",
+    subjects: Sequence[str] | None = None,
+    title: str = "",
+) -> Figure:
+    """Difference (prediction − reference) against the mean of both, with bias, limits of agreement and intervals.
+
+    The lines come from ``metrics.json`` and are not computed again, so that figure and table cannot disagree: where
+    subjects repeat these are the limits for repeated measures (Bland & Altman, J Biopharm Stat 2007;17:571), and the
+    plain ones are drawn beside them, dotted.
+
+    Args:
+        target: reference values, [N].
+        prediction: predicted values, [N], in the same unit.
+        figures: holds ``bland_altman_bias``, ``_lower``, ``_upper`` and, where known, ``_slope``, ``_plain_lower``,
+            ``_plain_upper``; entries of ``metrics.json``.
+        name: what is measured.
+        unit: its unit, "" for a score.
+        subjects: subject of each sample, [N]; samples of one subject are joined by a thin line.
+        title: heading of the panel.
+    """
+    figure, axes = style.single(style.SINGLE * 1.15, style.SINGLE * 0.85)
+    axes.set_title(title)
+    x, y, row = style.finite(figure, target, prediction, np.arange(len(target)))
+    axes.set_xlabel(with_unit(f"Mean of reference and predicted {name}", unit))
+    axes.set_ylabel(with_unit("Predicted − reference", unit))
+    if not len(x):
+        style.undefined(axes, "no sample has both a reference and a prediction")
+        return figure
+    if _join_subjects(axes, (x + y) / 2, y - x, subjects, row.astype(int)):
+        style.note(figure, "Grey lines join a subject's samples.")
+    differences(figure, axes, x, y, figures)
+    slope = figures.get("bland_altman_slope")
+    corner(axes, [f"n = {len(x)}"] + ([f"slope {words.interval(slope)}"] if slope is not None else []))
+    return figure
+
+
+@style.styled
+def volume_agreement(
+    target: Array, prediction: Array, *, figures: Mapping[str, Any], unit: str = "mL", title: str = ""
+) -> Figure:
+    """Volumes of predicted masks against the reference's, and their differences with limits of agreement.
+
+    Args:
+        target: volume of the reference mask, [N].
+        prediction: volume of the predicted mask, [N].
+        figures: ``bland_altman_bias``, ``_lower``, ``_upper`` of the volumes; entries of ``metrics.json``.
+        unit: of the volumes.
+        title: heading.
+    """
+    figure = style.canvas(style.DOUBLE, style.SINGLE * 0.9)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
+    left.set_title(title)
+    left.set_xlabel(with_unit("Reference volume", unit))
+    left.set_ylabel(with_unit("Predicted volume", unit))
+    right.set_xlabel(with_unit("Mean of both volumes", unit))
+    right.set_ylabel(with_unit("Predicted − reference", unit))
+    x, y = style.finite(figure, target, prediction)
+    if not len(x):
+        style.undefined(left, "no sample has both volumes")
+        style.undefined(right, "no sample has both volumes")
+        return figure
+    ends = np.array(style.rounded(float(min(x.min(), y.min())), float(max(x.max(), y.max()))))
+    identity(left, x, y, ends)
+    corner(left, [f"n = {len(x)}"])
+    differences(figure, right, x, y, figures)
+    return figure
+
+
+def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, figures: Mapping[str, Any]) -> None:
+    """The panel itself: marks, zero, bias and limits, with room for words above."""
+    mean, difference = (x + y) / 2, y - x
+    scatter(axes, mean, difference)
+    axes.set_xlim(*style.rounded(float(mean.min()), float(mean.max())))
+    axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
+    for key, text, colour, dash in _LEVELS:
+        _level(figure, axes, words.entry(figures.get(key)), text, colour, dash)
+    plain = [words.entry(figures.get(f"bland_altman_plain_{side}")).get("value") for side in ("upper", "lower")]
+    for value in plain:
+        if words.defined(value):
+            axes.axhline(value, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9)
+    if any(words.defined(value) for value in plain):
+        style.note(figure, "Dashed: limits of agreement for repeated measures; dotted: repeats ignored.")
+    style.note(figure, "Pale bands: 95 % intervals of bias and limits.")
+    _room(axes, difference)
+
+
+def _room(axes: Axes, difference: np.ndarray) -> None:
+    """Space above for the corner's words, so that they cover no mark."""
+    low, high = axes.get_ylim()
+    low, high = min(low, float(difference.min())), max(high, float(difference.max()))
+    axes.set_ylim(low, high + 0.16 * (high - low))
+
+
+def _join_subjects(axes: Axes, x: np.ndarray, y: np.ndarray, subjects: Sequence[str] | None, rows: np.ndarray) -> bool:
+    if subjects is None:
+        return False
+    names = np.asarray(list(subjects), dtype=str)[rows]
+    repeated = False
+    for name in np.unique(names):
+        mine = names == name
+        if mine.sum() > 1:
+            repeated = True
+            order = np.argsort(x[mine], kind="stable")
+            axes.plot(x[mine][order], y[mine][order], color=style.GREY, linewidth=0.4, alpha=0.6, zorder=2)
+    return repeated
+
+
+def _level(figure: Figure, axes: Axes, facts: dict[str, Any], text: str, colour: str, dash: Any) -> None:
+    """One horizontal line with its band and its words beyond the right edge."""
+    value = facts.get("value")
+    if not words.defined(value):
+        style.note(figure, f"The {text} is undefined: {facts.get('reason') or 'no reason given'}.")
+        return
+    lower, upper = facts.get("lower"), facts.get("upper")
+    places = words.decimals(max(abs(float(part)) for part in (value, lower, upper) if words.defined(part)))
+    described = f"{text}\n{words.fixed(value, places)}"
+    if words.defined(lower) and words.defined(upper):
+        axes.axhspan(lower, upper, color=colour, alpha=0.13, linewidth=0, zorder=0)
+        described += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
+    axes.axhline(value, color=colour, linestyle=dash, linewidth=1.0, zorder=4)
+    axes.annotate(
+        described,
+        (1.0, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=5.5,
+        color=colour,
+        linespacing=1.15,
+    )

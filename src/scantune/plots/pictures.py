@@ -1,0 +1,231 @@
+"""Pictures side by side: contact sheets, slices of volumes, frames of loops, errors with what was predicted.
+
+A picture states its sides and is drawn with square millimetres. Slices of volumes are shown as radiologists read them:
+the patient's right on the left of the picture, front on top.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture of a sheet.
+
+    Attributes:
+        pixels: [H, W] grey of any range, or [H, W, 3] uint8 or 0–1 colour.
+        caption: words below it; lines are kept, long ones wrapped.
+        window: grey values of black and white; the 0.5th and 99.5th percentile where None.
+        sides: letters at its left and right edge (R and L of the patient); None where there are none or unknown.
+        aspect: height of a pixel divided by its width.
+        frame: colour of a border, or None.
+        tag: a word in the upper left corner ("false positive"), for readers who don't see the border's colour.
+    """
+
+    pixels: np.ndarray
+    caption: str = ""
+    window: tuple[float, float] | None = None
+    sides: tuple[str, str] | None = None
+    aspect: float = 1.0
+    frame: str | None = None
+    tag: str = ""
+
+
+def shown_range(pixels: np.ndarray) -> tuple[float, float]:
+    """Grey values of black and white: the 0.5th and 99.5th percentile of what is finite."""
+    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.reshape(-1)
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = np.percentile(finite, [0.5, 99.5])
+    return float(low), float(high if high > low else low + 1)
+
+
+@style.styled
+def contact_sheet(
+    pictures: Sequence[Picture],
+    *,
+    columns: int = 4,
+    width: float = style.DOUBLE,
+    title: str = "",
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Pictures in a grid with their captions.
+
+    Args:
+        pictures: in reading order.
+        columns: pictures a row.
+        width: of the sheet, inches.
+        title: heading.
+        notes: small print.
+    """
+    columns = max(1, min(columns, len(pictures) or 1))
+    rows = max(1, math.ceil(len(pictures) / columns))
+    wide = width / columns
+    shape = max((one.pixels.shape[0] * one.aspect / one.pixels.shape[1] for one in pictures), default=0.5)
+    wraps = [_wrapped(one.caption, wide) for one in pictures]
+    lines = max((text.count("\n") + 1 if text else 0 for text in wraps), default=0)
+    height = rows * (0.95 * wide * min(shape, 2.5) + 0.11 * lines + 0.08) + 0.35
+    figure = style.canvas(width, height)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
+    grid = np.asarray(figure.subplots(rows, columns, squeeze=False)).reshape(-1)
+    for axes in grid[len(pictures) :]:
+        axes.set_axis_off()
+    if not pictures:
+        style.undefined(grid[0], "there is nothing to show")
+    for axes, picture, text in zip(grid, pictures, wraps):
+        _draw(axes, picture)
+        axes.set_xlabel(text, fontsize=5.5, loc="left", labelpad=2)
+    if any(one.sides == ("R", "L") for one in pictures):
+        style.note(figure, "R and L: the patient's right and left.")
+    for text in notes:
+        style.note(figure, text)
+    return figure
+
+
+def _wrapped(caption: str, wide: float) -> str:
+    return "\n".join(
+        part for line in caption.split("\n") for part in (textwrap.wrap(line, max(10, int(wide * 21))) or [""])
+    )
+
+
+def _draw(axes: Axes, picture: Picture) -> None:
+    pixels = np.asarray(picture.pixels)
+    if pixels.ndim == 2:
+        low, high = picture.window or shown_range(pixels)
+        axes.imshow(pixels, cmap="gray", vmin=low, vmax=high, aspect=picture.aspect)
+    else:
+        axes.imshow(pixels, aspect=picture.aspect)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(picture.frame is not None)
+        spine.set_color(picture.frame or style.INK)
+        spine.set_linewidth(1.8)
+    mark: dict[str, Any] = {"color": "white", "fontsize": 6, "fontweight": "bold", "transform": axes.transAxes}
+    plate = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 0.8}
+    if picture.sides is not None:
+        axes.text(0.02, 0.5, picture.sides[0], ha="left", va="center", bbox=plate, **mark)
+        axes.text(0.98, 0.5, picture.sides[1], ha="right", va="center", bbox=plate, **mark)
+    if picture.tag:
+        axes.text(0.02, 0.97, picture.tag, ha="left", va="top", bbox=plate, **mark)
+
+
+def axial_slices(volume: np.ndarray, spacing: tuple[float, float, float], n: int = 9) -> list[Picture]:
+    """``n`` evenly spread axial slices, from below upwards, in one window, right on the left, front on top.
+
+    Args:
+        volume: [D, H, W]: D upwards, H forwards, W from left to right of the patient.
+        spacing: mm along right, anterior, superior (x, y, z).
+        n: slices; the outer tenth at each end is left out.
+    """
+    depth = volume.shape[0]
+    at = np.unique(np.round(np.linspace(0.1 * (depth - 1), 0.9 * (depth - 1), min(n, depth))).astype(int))
+    window = shown_range(volume)
+    aspect = spacing[1] / spacing[0]
+    return [
+        Picture(volume[k, ::-1, ::-1], f"slice {k + 1} of {depth}", window, ("R", "L"), aspect)  # [H, W]
+        for k in at.tolist()
+    ]
+
+
+def planes(
+    volume: np.ndarray, spacing: tuple[float, float, float], at: tuple[int, int, int] | None = None
+) -> list[Picture]:
+    """The axial, coronal and sagittal slice through one voxel, as radiologists read them.
+
+    Args:
+        volume: [D, H, W] (or [D, H, W, 3] colour): D upwards, H forwards, W from left to right of the patient.
+        spacing: mm along right, anterior, superior (x, y, z).
+        at: indices (D, H, W); the middle where None.
+    """
+    k, j, i = at or tuple(size // 2 for size in volume.shape[:3])
+    window = shown_range(volume) if volume.ndim == 3 else None
+    x, y, z = spacing
+    return [
+        Picture(volume[k, ::-1, ::-1], "axial, front on top", window, ("R", "L"), y / x),
+        Picture(volume[::-1, j, ::-1], "coronal, head on top", window, ("R", "L"), z / x),
+        Picture(volume[::-1, ::-1, i], "sagittal, head on top", window, ("A", "P"), z / y),
+    ]
+
+
+def frames(video: np.ndarray, n: int = 6, frame_time: float | None = None) -> list[Picture]:
+    """``n`` evenly spread frames of a loop, first and last among them, with their number and time.
+
+    Args:
+        video: [T, H, W] or [T, H, W, C] uint8, C 1 or 3.
+        n: frames.
+        frame_time: ms a frame, or None where unknown.
+    """
+    at = np.unique(np.round(np.linspace(0, len(video) - 1, min(n, len(video)))).astype(int)).tolist()
+    pixels = video[..., 0] if video.ndim == 4 and video.shape[-1] == 1 else video
+    times = [f", {t * frame_time:.0f} ms" if frame_time else "" for t in at]
+    return [
+        Picture(pixels[t], f"frame {t + 1} of {len(video)}{text}", (0, 255) if pixels.ndim == 3 else None)
+        for t, text in zip(at, times)
+    ]
+
+
+#: Border of an error by its kind; the kind itself stands on the picture, for grey print.
+_KINDS = {"false positive": style.VERMILION, "false negative": style.SKY}
+
+
+@style.styled
+def error_sheet(
+    errors: Sequence[Mapping[str, Any]], *, columns: int = 4, title: str = "", notes: Sequence[str] = ()
+) -> Figure:
+    """Errors worst first, each with its picture, what was true and predicted, its group and sample id.
+
+    Args:
+        errors: each with ``picture`` (a :class:`Picture`, or an array [H, W] or [H, W, 3]) and any of ``sample_id``,
+            ``kind`` ("false positive" …), ``target``, ``prediction``, ``probability``, ``error``, ``group`` (mapping
+            or text), ``note``: drawn in that order, as they are given.
+        columns: pictures a row.
+        title: heading.
+        notes: small print.
+    """
+    pictures = []
+    for index, error in enumerate(errors):
+        picture = error["picture"]
+        if not isinstance(picture, Picture):
+            picture = Picture(np.asarray(picture))
+        kind = str(error.get("kind") or "")
+        caption = "\n".join(filter(None, [f"{index + 1}. {error.get('sample_id', '')}", *described(error)]))
+        colour = _KINDS.get(kind, style.GREY)
+        pictures.append(replace(picture, caption=caption, frame=colour, tag=kind))
+    return contact_sheet(pictures, columns=columns, title=title, notes=notes)
+
+
+def described(error: Mapping[str, Any]) -> list[str]:
+    """An error's words, a line each: true and predicted, probability, size, group, note."""
+    lines = []
+    if "target" in error or "prediction" in error:
+        lines.append(f"true {_said(error.get('target'))}, predicted {_said(error.get('prediction'))}")
+    for key, text in (("probability", "probability"), ("error", "error")):
+        if error.get(key) is not None:
+            lines.append(f"{text} {_said(error[key])}")
+    group = error.get("group")
+    if isinstance(group, Mapping):
+        group = ", ".join(f"{key} {value}" for key, value in group.items())
+    return lines + [str(part) for part in (group, error.get("note")) if part]
+
+
+def _said(value: Any) -> str:
+    if value is None or (isinstance(value, (float, np.floating)) and not math.isfinite(value)):
+        return "–"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.3g}".replace("-", "−")
+    return str(value)

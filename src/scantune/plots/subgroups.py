@@ -1,0 +1,181 @@
+"""Figures side by side with their intervals: subgroups, coverage, models on several data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from . import style, words
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ROW = 0.16  # inches a line
+
+
+@style.styled
+def forest(
+    subgroups: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    metric: str,
+    *,
+    overall: Any = None,
+    min_subjects: int = 20,
+    reference: float | None = None,
+    reference_name: str = "reference",
+    limits: tuple[float, float] | None = None,
+    title: str = "",
+) -> Figure:
+    """One metric in every subgroup, with n and interval; small groups hollow, undefined ones with their reason.
+
+    Args:
+        subgroups: ``subgroups`` of ``metrics.json``: column to level to metric to entry.
+        metric: which metric.
+        overall: the entry of the whole test set, drawn on top with a line through all rows.
+        min_subjects: groups with fewer subjects (samples where that is unknown) are marked as small.
+        reference: a value to draw a line at (nominal coverage, chance).
+        reference_name: what it is.
+        limits: of the axis; from the data where None.
+        title: heading.
+    """
+    rows: list[tuple[str, Any]] = [] if overall is None else [("All", overall)]
+    for column, levels in subgroups.items():
+        rows.append((column, None))
+        rows += [(f"  {level}", figures.get(metric)) for level, figures in levels.items()]
+    figure, axes = style.single(style.DOUBLE * 0.8, 0.75 + _ROW * len(rows))
+    axes.set_title(title)
+    axes.set_xlabel(words.label(metric))
+    small = _forest_rows(axes, rows, min_subjects)
+    value = words.entry(overall).get("value")
+    if words.defined(value):
+        axes.axvline(value, color=style.INK, linewidth=0.6, zorder=0)
+        style.note(figure, "Line: all samples.")
+    if reference is not None:
+        axes.axvline(reference, color=style.VERMILION, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0)
+        style.note(figure, f"Dashed: {reference_name} {words.number(reference)}.")
+    if limits:
+        axes.set_xlim(*limits)
+    if small:
+        style.note(figure, f"Hollow: fewer than {min_subjects} subjects; such a figure says little.")
+    style.note(figure, "Bars: 95 % intervals. n: samples (subjects).")
+    return figure
+
+
+def coverage(
+    subgroups: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    *,
+    nominal: float,
+    overall: Any = None,
+    metric: str = "conformal_coverage",
+    min_subjects: int = 20,
+    title: str = "",
+) -> Figure:
+    """Share of samples whose conformal interval or set holds the true value, by subgroup, against the nominal share."""
+    return forest(subgroups, metric, overall=overall, min_subjects=min_subjects, reference=nominal,
+                  reference_name="nominal coverage", limits=(0, 1.02), title=title)  # fmt: skip
+
+
+def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int) -> bool:
+    any_small = False
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_yticks(range(len(rows)), [name for name, _ in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    for index, (name, figure) in enumerate(rows):
+        heading = figure is None and not name.startswith("  ")
+        tick = axes.get_yticklabels()[index]
+        tick.set_fontweight("bold" if heading or index == 0 else "normal")
+        if heading:
+            continue
+        facts = words.entry(figure)
+        people = facts.get("n_subjects") or facts.get("n") or 0
+        small = bool(facts.get("small")) or (people < min_subjects and name != "All")
+        any_small |= small
+        if index % 2:
+            axes.axhspan(index - 0.5, index + 0.5, color="#F4F4F4", linewidth=0, zorder=-1)
+        _mark(axes, facts, index, style.BLUE, "D" if name == "All" else "o", small)
+        count = f"{facts.get('n', 0)} ({facts['n_subjects']})" if facts.get("n_subjects") else f"{facts.get('n', 0)}"
+        written = words.interval(facts) + (" *" if small else "")
+        _beside(axes, index, count, 8)
+        _beside(axes, index, written if len(written) < 44 else written[:43] + "…", 52)
+    for text, offset in (("n", 8), ("value (95 % interval)", 52)):
+        axes.annotate(
+            text, (1, 1), xycoords="axes fraction", xytext=(offset, 2), textcoords="offset points", fontsize=6
+        )
+    return any_small
+
+
+def _beside(axes: Axes, row: float, text: str, offset: int) -> None:
+    axes.annotate(
+        text,
+        (1.0, row),
+        xycoords=("axes fraction", "data"),
+        xytext=(offset, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=6,
+        annotation_clip=False,
+    )
+
+
+def _mark(axes: Axes, facts: Mapping[str, Any], row: float, colour: str, marker: str, hollow: bool) -> None:
+    """Interval and value on one line; nothing where there is no value."""
+    value, lower, upper = facts.get("value"), facts.get("lower"), facts.get("upper")
+    if not words.defined(value):
+        return
+    if words.defined(lower) and words.defined(upper):
+        axes.plot([lower, upper], [row, row], color=colour, linewidth=1.0, solid_capstyle="butt", zorder=2)
+    axes.plot(value, row, marker, color="white" if hollow else colour, markeredgecolor=colour, markersize=4, zorder=3)
+
+
+@style.styled
+def across_datasets(
+    table: Mapping[str, Mapping[str, Any]],
+    metric: str,
+    *,
+    reference: float | None = None,
+    reference_name: str = "reference",
+    limits: tuple[float, float] | None = None,
+    title: str = "",
+) -> Figure:
+    """One metric of several models on several data sets: a row a data set, a mark a model.
+
+    Args:
+        table: model to data set to entry of ``metrics.json``; data sets a model was not tried on are left out.
+        metric: its name, for the axis.
+        reference: a value to draw a line at.
+        reference_name: what it is.
+        limits: of the axis.
+        title: heading.
+    """
+    datasets = list(dict.fromkeys(name for row in table.values() for name in row))
+    models = list(table)
+    figure, axes = style.single(style.DOUBLE * 0.8, 0.9 + _ROW * len(datasets) * (len(models) + 0.7))
+    axes.set_title(title)
+    axes.set_xlabel(words.label(metric))
+    axes.set_ylim(len(datasets) - 0.5, -0.5)
+    axes.set_yticks(range(len(datasets)), datasets)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(True, axis="x")
+    for row in range(1, len(datasets)):
+        axes.axhline(row - 0.5, color=style.PALE, linewidth=0.5)
+    for index, model in enumerate(models):
+        colour, _, marker = style.SERIES[index % len(style.SERIES)]
+        axes.plot([], [], marker, color=colour, label=model, markersize=4)
+        for row, dataset in enumerate(datasets):
+            if dataset not in table[model]:
+                continue
+            facts = words.entry(table[model][dataset])
+            place = row + 0.7 * ((index + 0.5) / len(models) - 0.5)
+            _mark(axes, facts, place, colour, marker, hollow=False)
+            written = words.interval(facts) + (f", n = {facts['n']}" if facts.get("n") else "")
+            _beside(axes, place, written if len(written) < 60 else written[:59] + "…", 6)
+    if reference is not None:
+        axes.axvline(reference, color=style.VERMILION, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0)
+        style.note(figure, f"Dashed: {reference_name} {words.number(reference)}.")
+    if limits:
+        axes.set_xlim(*limits)
+    if len(models) > 1:
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, borderaxespad=0.2)
+    style.note(figure, "Bars: 95 % intervals.")
+    return figure
