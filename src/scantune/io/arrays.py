@@ -1,0 +1,136 @@
+"""What reading gives: volumes, images and videos with their geometry; and what may be asked of a reader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+Kind = Literal["volume", "image", "video"]
+Window = Literal["file"] | tuple[float, float]
+GIBIBYTE = 1 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A volume in the closest RAS+ orientation.
+
+    Attributes:
+        array: float32 [D, H, W]; D grows to superior, H to anterior, W to the patient's right. In the file's own units
+            (HU where the modality gives them). It may be a transposed view: `storage` gives it as it lies in memory.
+        affine: float64 [4, 4], from (i, j, k) = (W, H, D) indices to millimetres in RAS+.
+        facts: JSON-able facts without identity.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size in mm along W, H, D (x, y, z: right, anterior, superior)."""
+        x, y, z = np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+        return float(x), float(y), float(z)
+
+    def storage(self) -> tuple[np.ndarray, np.ndarray]:
+        """The array as it lies in memory (C order, no copy where it is a transposed view) and the affine of that array.
+
+        Resamplers that copy their input (SimpleITK) are spared a transposition by it.
+        """
+        order = sorted(range(3), key=lambda axis: -self.array.strides[axis])  # array axes, slowest first
+        stored = self.array.transpose(order)
+        columns = [2 - axis for axis in order[::-1]]  # affine columns in the order fastest first
+        affine = self.affine.copy()
+        affine[:3, :3] = self.affine[:3, columns]
+        return np.ascontiguousarray(stored), affine
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """A still image, as a reader would look at it: row 0 at the top, column 0 at the left.
+
+    Attributes:
+        array: [C, H, W], C 1 or 3 (RGB); uint8 for 8-bit colour and 8-bit PNG, JPEG, TIFF, float32 otherwise, in the
+            file's own units; float32 in 0–1 where a window was applied.
+        spacing: (row, column) distance in mm, or None where the file states none.
+        facts: JSON-able facts without identity.
+    """
+
+    array: np.ndarray
+    spacing: tuple[float, float] | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """A cine loop or video.
+
+    Attributes:
+        frames: uint8 [T, H, W, C], C 1 or 3 (RGB).
+        frame_time: milliseconds between frames, or None where the file states none.
+        facts: JSON-able facts without identity.
+    """
+
+    frames: np.ndarray
+    frame_time: float | None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file may cost, refused from the header, before memory is asked for.
+
+    Attributes:
+        max_bytes: of the decoded array.
+        max_files: in a folder that is read as a DICOM series.
+        seconds: for one file that is decoded in a child process.
+    """
+
+    max_bytes: int = 4 * GIBIBYTE
+    max_files: int = 20_000
+    seconds: float = 120.0
+
+
+@dataclass(frozen=True)
+class SeriesRule:
+    """Which of several series, and which of several stacks within one, a folder stands for.
+
+    Every condition that is given must hold. Where more than one series or stack is left, the file is refused with the
+    list of them.
+
+    Attributes:
+        uid_digest: first characters of the series' digest, as the list of a refusal shows it.
+        description: words that the series description has, whatever the case.
+        number: the series number.
+        largest: the series with the most images, where that is one.
+        echo_time: of the stack, ms.
+        b_value: of the stack, s/mm².
+        stack: position of the stack in the list of a refusal, from 0.
+    """
+
+    uid_digest: str | None = None
+    description: str | None = None
+    number: int | None = None
+    largest: bool = False
+    echo_time: float | None = None
+    b_value: float | None = None
+    stack: int | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to read; the arguments of `read` under their own names. See there."""
+
+    kind: Kind | None = None
+    series: SeriesRule | None = None
+    volume_index: int | None = None
+    limits: Limits = Limits()
+    window: Window | None = None
+    monochrome1: Literal["invert", "keep"] = "invert"
+    tilt: Literal["refuse", "resample"] = "refuse"
+    affine: Literal["agree", "sform", "qform"] = "agree"
+    fill_nan: float | None = None
+    allow_constant: bool = False
+    slice_tolerance: float = 0.02

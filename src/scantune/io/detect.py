@@ -1,0 +1,81 @@
+"""What a file is, by its first bytes and never by its name."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from scantune.records import ReadError
+
+HEAD = 4096
+
+
+def file_head(path: Path) -> bytes:
+    """The first 4 KiB of a file.
+
+    Raises:
+        ReadError: missing, empty, or not a file that may be read.
+    """
+    try:
+        if not path.is_file():
+            raise ReadError("there is no such file", str(path))
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise ReadError(f"the file cannot be opened ({type(error).__name__})", str(error)) from error
+    if not head:
+        raise ReadError("the file is empty", str(path))
+    return head
+
+
+def format_of(head: bytes) -> str:
+    """The format by its magic bytes.
+
+    Returns:
+        "dicom", "dicom without preamble", "gzip", "nifti", "png", "jpeg", "tiff", "avi", "mp4" or "unknown".
+    """
+    for name, found in _MAGIC.items():
+        if found(head):
+            return name
+    return "unknown"
+
+
+def is_nifti(head: bytes) -> bool:
+    """NIfTI-1 or NIfTI-2, single file or the header of a pair, either byte order."""
+    if len(head) < 348:
+        return False
+    size = struct.unpack("<i", head[:4])[0]
+    if size in (348, _swapped(348)):
+        return head[344:348] in (b"n+1\0", b"ni1\0")
+    return size in (540, _swapped(540)) and head[4:8] in (b"n+2\0", b"ni2\0")
+
+
+def _swapped(number: int) -> int:
+    return struct.unpack("<i", struct.pack(">i", number))[0]
+
+
+def _bare_dicom(head: bytes) -> bool:
+    """A data set without preamble: it starts with a low group in either byte order, and its first length is sane."""
+    if len(head) < 16:
+        return False
+    for order in "<>":
+        group, element, length = struct.unpack(order + "HHI", head[:8])
+        if group not in (0x0002, 0x0008) or element > 0x0120:
+            continue
+        explicit = head[4:6].isalpha() and head[4:6].isupper()
+        if explicit or length <= 1024:
+            return True
+    return False
+
+
+_MAGIC = {
+    "dicom": lambda head: head[128:132] == b"DICM",
+    "nifti": is_nifti,
+    "gzip": lambda head: head[:2] == b"\x1f\x8b",
+    "png": lambda head: head[:8] == b"\x89PNG\r\n\x1a\n",
+    "jpeg": lambda head: head[:3] == b"\xff\xd8\xff",
+    "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "avi": lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ",
+    "mp4": lambda head: head[4:8] == b"ftyp",
+    "dicom without preamble": _bare_dicom,
+}

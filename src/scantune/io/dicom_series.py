@@ -1,0 +1,308 @@
+"""A folder of DICOM files to one volume: series told apart, one chosen, foreign files set aside and counted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.uid import UID
+
+from scantune.io import geometry
+from scantune.io.arrays import Image, Options, SeriesRule, Video, Volume
+from scantune.io.detect import HEAD, format_of
+from scantune.io.dicom_file import DicomFile, parse, vendor
+from scantune.io.dicom_pixels import Pixels, syntax_name
+from scantune.io.dicom_stack import Frame, Stack, choose, fill
+from scantune.io.values import apply_window, check_size, check_values
+from scantune.records import ReadError
+
+
+def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
+    """Read the one DICOM series that a folder (with its subfolders) holds, or that the rule names.
+
+    Raises:
+        ReadError: see `dicom_stack` for what a series can be refused for.
+    """
+    aside: Counter[str] = Counter()
+    files = scan(folder, options, aside)
+    if not files:
+        raise ReadError(f"the folder holds no DICOM image ({_counts(aside) or 'it is empty'})", str(folder))
+    chosen = choose_series(files, options.series)
+    if len(chosen) == 1:
+        from scantune.io.dicom_image import read_opened
+
+        return read_opened(chosen[0], options, aside)
+    if options.kind in ("image", "video"):
+        raise ReadError(f"a series of {len(chosen)} DICOM files is not one {options.kind}")
+    if any(file.n_frames > 1 for file in chosen):
+        raise ReadError(f"the series has {len(chosen)} multi-frame files; name one of them")
+    return read_series(chosen, options, aside)
+
+
+def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
+    """Headers of all DICOM images below a folder; links to folders are not followed.
+
+    Args:
+        folder: to look in.
+        options: its limits are used.
+        aside: gets counts of what is not an image.
+
+    Raises:
+        ReadError: too many files, or a DICOM file whose header is damaged.
+    """
+    paths = sorted(Path(base) / name for base, _, names in os.walk(folder) for name in names)
+    if len(paths) > options.limits.max_files:
+        raise ReadError(
+            f"the folder has {len(paths)} files, more than the limit of {options.limits.max_files}", str(folder)
+        )
+    files = []
+    for path in paths:
+        with path.open("rb") as handle:
+            head = handle.read(HEAD)
+            if not head or format_of(head) not in ("dicom", "dicom without preamble"):
+                aside["empty file" if not head else "not DICOM"] += 1
+                continue
+            file = parse(handle, head, path, options.limits)
+        kind = not_an_image(file)
+        if kind:
+            aside[kind] += 1
+        elif not file.rows:
+            raise ReadError("a DICOM file among the slices is cut short: its header ends before the image", str(path))
+        else:
+            files.append(file)
+    return files
+
+
+def not_an_image(file: DicomFile) -> str:
+    """Why a DICOM file holds no image by its own account ("DICOMDIR", "not an image"), or ""."""
+    meta = getattr(file.header, "file_meta", None)
+    sop = file.text("SOPClassUID") or (str(meta.get("MediaStorageSOPClassUID", "")) if meta is not None else "")
+    if sop == "1.2.840.10008.1.3.10":
+        return "DICOMDIR"
+    name = UID(sop).name if sop else ""
+    if sop and name != sop and ("Image" not in name or "Presentation" in name):
+        return "DICOM without an image"
+    return "DICOM without an image" if not sop and not file.rows else ""
+
+
+def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[DicomFile]:
+    """The files of one series, localizers left aside where there is anything else.
+
+    Raises:
+        ReadError: several series and no rule that leaves one; two patients in one series.
+    """
+    groups: dict[str, list[DicomFile]] = {}
+    for file in files:
+        groups.setdefault(file.text("SeriesInstanceUID"), []).append(file)
+    left = [uid for uid in groups if _matches(uid, groups[uid], rule)]
+    if len(left) > 1:
+        images = [uid for uid in left if not all(_is_localizer(file) for file in groups[uid])]
+        left = images or left
+    if rule is not None and rule.largest and len(left) > 1:
+        most = max(len(groups[uid]) for uid in left)
+        left = [uid for uid in left if len(groups[uid]) == most]
+    if len(left) != 1:
+        listed = "; ".join(_line(uid, group) for uid, group in sorted(groups.items()))
+        words = "; ".join(f"{digest(uid)}: {group[0].text('SeriesDescription')}" for uid, group in groups.items())
+        raise ReadError(
+            f"{len(groups)} series, of which the rule leaves {len(left) if rule else 'open which'}: {listed}", words
+        )
+    series = groups[left[0]]
+    patients = {file.text("PatientID") for file in series}
+    if len(patients) > 1:
+        digests = ", ".join(sorted(digest(left[0] + patient)[:8] for patient in patients))
+        raise ReadError(f"{len(patients)} patients under one series UID (digests of their ids: {digests})")
+    kept = [file for file in series if not _is_localizer(file)]
+    if kept and len(kept) < len(series):
+        kept[0].notes.append(f"{len(series) - len(kept)} localizers set aside")
+        return kept
+    return series
+
+
+def digest(text: str) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of a UID."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _matches(uid: str, files: list[DicomFile], rule: SeriesRule | None) -> bool:
+    if rule is None:
+        return True
+    if rule.uid_digest is not None and not digest(uid).startswith(rule.uid_digest.lower()):
+        return False
+    if rule.number is not None and files[0].number("SeriesNumber") != rule.number:
+        return False
+    return rule.description is None or rule.description.lower() in files[0].text("SeriesDescription").lower()
+
+
+def _line(uid: str, files: list[DicomFile]) -> str:
+    number = files[0].number("SeriesNumber")
+    return f"{digest(uid)} ({files[0].modality or 'no modality'}, {len(files)} files" + (
+        f", number {int(number)})" if number is not None else ")"
+    )
+
+
+def _is_localizer(file: DicomFile) -> bool:
+    return "LOCALIZER" in file.text("ImageType").upper()
+
+
+def _counts(aside: Counter[str]) -> str:
+    return ", ".join(f"{count} × {what}" for what, count in sorted(aside.items()))
+
+
+def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -> Volume:
+    """Single-frame files of one series to a volume."""
+    notes = [note for file in files for note in file.notes][:3]
+    first = files[0]
+    for file in files:
+        if file.samples != 1 or file.photometric not in ("MONOCHROME1", "MONOCHROME2"):
+            raise ReadError(
+                f"the slices are {file.photometric or 'of no stated colour'}; a volume has one number a voxel"
+            )
+    check_size((len(files), first.rows, first.columns), 4, options.limits)
+    frames = [_frame(file, at) for at, file in enumerate(files)]
+    stack = choose(frames, options, notes)
+    facts = series_facts(first, len(files), aside, notes)
+    return assemble(stack, first, options, facts)
+
+
+def assemble(stack: Stack, first: DicomFile, options: Options, facts: dict[str, Any]) -> Volume:
+    """Decode a stack into a volume: tilt, values, window."""
+    geometry.check_affine(stack.affine)
+    shape = (first.columns, first.rows, len(stack.frames))
+    shear = geometry.shear_of(stack.affine)
+    drift = shear * geometry.spacing_of(stack.affine)[2] * (shape[2] - 1)
+    sheared = drift > 0.25 * float(geometry.spacing_of(stack.affine)[:2].min()) and shear > 1e-4
+    if sheared and options.tilt == "refuse":
+        raise ReadError(
+            f"the slices are sheared by {np.degrees(np.arcsin(min(1.0, shear))):.2f}° (gantry tilt); "
+            "they can be resampled upright by choice"
+        )
+    orientation = geometry.orientation_of(stack.affine)
+    facts["orientation"] = orientation.codes
+    array = fill(stack, orientation)
+    array = check_values(array, options, facts["notes"])
+    array = _shown(array, first, options, facts)
+    volume = Volume(array, geometry.to_ras(stack.affine, shape, orientation), facts)
+    if sheared:
+        from scantune.io.upright import resample_upright
+
+        return resample_upright(volume)
+    return volume
+
+
+def _shown(array: np.ndarray, file: DicomFile, options: Options, facts: dict[str, Any]) -> np.ndarray:
+    """The window and MONOCHROME1, as asked for."""
+    inverted = file.photometric == "MONOCHROME1" and options.monochrome1 == "invert"
+    if options.window is not None:
+        window = facts["window"] if options.window == "file" else options.window
+        if window is None:
+            raise ReadError("this series has no window of its own")
+        array = apply_window(array, *window)
+    if inverted:
+        low, high = (0.0, 1.0) if options.window is not None else stored_range(file)
+        array = np.float32(low + high) - array
+        facts["notes"].append("MONOCHROME1 inverted")
+    return array
+
+
+def stored_range(file: DicomFile) -> tuple[float, float]:
+    """Lowest and highest value that the stored bits can hold, after the rescale: MONOCHROME1 inverts within them."""
+    bits = file.whole("BitsStored") or file.whole("BitsAllocated")
+    low = -(1 << (bits - 1)) if file.whole("PixelRepresentation") else 0
+    slope, intercept = slope_of(file), file.number("RescaleIntercept", 0.0) or 0.0
+    return low * slope + intercept, (low + (1 << bits) - 1) * slope + intercept
+
+
+def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list[str]) -> dict[str, Any]:
+    """What the manifest may know of a series."""
+    center, width = file.number("WindowCenter"), file.number("WindowWidth")
+    return {
+        "format": "dicom",
+        "modality": file.modality,
+        "manufacturer": vendor(file),
+        "photometric": file.photometric,
+        "bits": file.whole("BitsStored") or file.whole("BitsAllocated"),
+        "transfer_syntax": syntax_name(file),
+        "decoder": f"pydicom {pydicom.__version__}",
+        "series": digest(file.text("SeriesInstanceUID")),
+        "files": n_files,
+        "set_aside": dict(sorted(aside.items())),
+        "window": [center, width] if center is not None and width is not None else None,
+        "notes": notes,
+    }
+
+
+def _frame(file: DicomFile, at: int) -> Frame:
+    position, orientation = file.floats("ImagePositionPatient"), file.floats("ImageOrientationPatient")
+    spacing = file.floats("PixelSpacing")
+    number = file.number("InstanceNumber")
+    return Frame(
+        name=f"instance {int(number)}" if number is not None else f"file {at + 1}",
+        rows=file.rows,
+        columns=file.columns,
+        position=np.array(position) if len(position) == 3 else None,
+        orientation=np.array(orientation) if len(orientation) == 6 else None,
+        spacing=(spacing[0], spacing[1]) if len(spacing) == 2 else None,
+        slope=slope_of(file),
+        intercept=file.number("RescaleIntercept", 0.0) or 0.0,
+        keys=_keys(file),
+        load=lambda: Pixels(file).frame(0),
+        source=file,
+        same_bytes=_copies,
+    )
+
+
+def slope_of(file: DicomFile) -> float:
+    """Rescale slope, 1 where none is stated.
+
+    Raises:
+        ReadError: for a slope of 0 or one that is not finite.
+    """
+    slope = file.number("RescaleSlope", 1.0)
+    assert slope is not None
+    if slope == 0 or not np.isfinite(slope):
+        raise ReadError(f"the rescale slope is {slope:g}", str(file.path))
+    return slope
+
+
+def _keys(file: DicomFile) -> dict[str, str | float]:
+    """What may tell stacks of one series apart."""
+    keys: dict[str, str | float] = {}
+    for name, keyword in _STACK_KEYS.items():
+        value = file.number(keyword)
+        if value is not None:
+            keys[name] = value
+    gradient = file.floats("DiffusionGradientOrientation")
+    if gradient:
+        keys["gradient"] = " ".join(f"{value:.4f}" for value in gradient)
+    keys["image type"] = hashlib.sha256(file.text("ImageType").encode()).hexdigest()[:6]
+    return keys
+
+
+_STACK_KEYS = {
+    "echo time": "EchoTime",
+    "echo": "EchoNumbers",
+    "b-value": "DiffusionBValue",
+    "time": "TemporalPositionIdentifier",
+    "trigger time": "TriggerTime",
+    "inversion time": "InversionTime",
+    "flip angle": "FlipAngle",
+    "acquisition": "AcquisitionNumber",
+}
+
+
+def _copies(one: Frame, other: Frame) -> bool:
+    """Whether two files are the same bytes, or the same instance with the same pixels."""
+    mine, theirs = one.source, other.source
+    if not isinstance(mine, DicomFile) or not isinstance(theirs, DicomFile):
+        return False
+    if mine.path.read_bytes() == theirs.path.read_bytes():
+        return True
+    same = mine.text("SOPInstanceUID") == theirs.text("SOPInstanceUID") != ""
+    same = same and (one.slope, one.intercept) == (other.slope, other.intercept)
+    return same and bool(np.array_equal(one.load(), other.load()))

@@ -1,0 +1,302 @@
+"""NIfTI-1 and NIfTI-2 to volumes and one-slice images, nibabel for the header, ISA-L for gzip."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from isal import isal_zlib
+
+from scantune.io import geometry
+from scantune.io.arrays import Image, Options, Volume
+from scantune.io.values import apply_window, check_size, check_values
+from scantune.records import ReadError
+
+#: Intent codes whose numbers are not intensities or labels (nifti1.h): vectors, matrices, meshes, colours.
+_REFUSED_INTENTS = {
+    1003: "a fit's estimates",
+    1004: "matrices",
+    1005: "symmetric matrices",
+    1006: "displacement vectors",
+    1007: "vectors",
+    1008: "points",
+    1009: "triangles",
+    1010: "quaternions",
+    2003: "RGB colours",
+    2004: "RGBA colours",
+    2005: "a shape",
+}
+_MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the code of xyzt_units; 0 is "not stated"
+_GZIP_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, EOFError, ValueError)  # type: ignore[assignment]
+_AFFINE_TOLERANCE = 0.25  # of the smallest spacing, at the farthest corner
+
+
+def read_nifti(path: Path, options: Options) -> Volume | Image:
+    """Read a .nii or .nii.gz file.
+
+    Returns:
+        A Volume in RAS+, or an Image where the file has one slice and no volume was asked for.
+
+    Raises:
+        ReadError: see the module's tests, which make each of the faults.
+    """
+    source = _Bytes(path, options)
+    header = _header(source)
+    shape, index = _shape(header, options)
+    dtype = header.get_data_dtype()
+    check_size(shape, max(4, dtype.itemsize), options.limits)
+    raw = _voxels(source, header, shape, index)  # i, j, k
+    notes: list[str] = []
+    facts: dict[str, Any] = {
+        "format": "nifti",
+        "stored_dtype": str(dtype.newbyteorder("=")),
+        "decoder": f"nibabel {nibabel.__version__}",
+        "notes": notes,
+    }
+    values = _scaled(raw, header)
+    if options.kind == "video":
+        raise ReadError("a NIfTI file is not a video")
+    if min(shape) == 1 and options.kind != "volume":
+        return _image(values, header, options, facts)
+    if min(shape) == 1:
+        raise ReadError("one slice only: this is an image, not a volume")
+    affine = _affine(header, shape, options, notes)
+    return oriented(values, affine, options, facts)
+
+
+def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:
+    """A stored grid (axes i, j, k) to a Volume in RAS+ by permutation and flips only."""
+    geometry.check_affine(affine)
+    shear = geometry.shear_of(affine)
+    if shear > geometry.MAX_SHEAR and options.tilt == "refuse":
+        degrees = float(np.degrees(np.arcsin(shear)))
+        raise ReadError(f"the grid is sheared by {degrees:.2f}°; it can be resampled upright by choice")
+    orientation = geometry.orientation_of(affine)
+    facts["orientation"] = orientation.codes
+    turned = geometry.to_ras(affine, values.shape, orientation)
+    array = turn(values, orientation)
+    array = check_values(array, options, facts["notes"])
+    if options.window is not None:
+        if options.window == "file":
+            raise ReadError("this file has no window of its own")
+        array = apply_window(array, *options.window)
+    volume = Volume(array, turned, facts)
+    if shear > geometry.MAX_SHEAR:
+        from scantune.io.upright import resample_upright
+
+        return resample_upright(volume)
+    return volume
+
+
+def turn(values: np.ndarray, orientation: geometry.Orientation) -> np.ndarray:
+    """Stored voxels (i, j, k) as float32 [D, H, W]: flipped while converted, transposed as a view."""
+    steps: list[slice] = [slice(None)] * 3
+    for world, axis in enumerate(orientation.source):
+        if orientation.flipped[world]:
+            steps[axis] = slice(None, None, -1)
+    fresh = np.empty_like(values, dtype=np.float32, order="K", subok=False)
+    np.copyto(fresh, values[tuple(steps)], casting="unsafe")
+    right, anterior, superior = orientation.source
+    return fresh.transpose(superior, anterior, right)  # i j k -> D H W
+
+
+class _Bytes:
+    """The decompressed bytes of a file, read as far as they are needed and never beyond what was asked for."""
+
+    def __init__(self, path: Path, options: Options) -> None:
+        self.path = path
+        raw = path.read_bytes() if path.stat().st_size <= options.limits.max_bytes else None
+        if raw is None:
+            raise ReadError("the file is larger than the limit for decoded images", str(path))
+        self.packed = raw[:2] == b"\x1f\x8b"
+        self._raw = raw
+
+    def first(self, size: int) -> bytes:
+        """At most ``size`` bytes from the start."""
+        if not self.packed:
+            return self._raw[:size]
+        try:
+            return isal_zlib.decompressobj(wbits=31).decompress(self._raw[: max(65536, size)], max_length=size)
+        except _GZIP_ERRORS as error:
+            raise ReadError("the gzip stream is damaged", str(error)) from error
+
+    def whole(self, size: int) -> memoryview:
+        """Exactly the first ``size`` bytes, the checksum of the whole stream verified.
+
+        Raises:
+            ReadError: cut short, wrong checksum, or far more in the stream than the header speaks of.
+        """
+        if not self.packed:
+            if len(self._raw) < size:
+                raise ReadError(f"the file is cut short: {len(self._raw)} of {size} bytes are there", str(self.path))
+            return memoryview(self._raw)[:size]
+        return self._inflate(size)
+
+    def _inflate(self, size: int) -> memoryview:
+        pieces: list[bytes] = []
+        rest, have, allowed = self._raw, 0, size + 65536  # what is beyond the image is little, or not an image's
+        while rest[:2] == b"\x1f\x8b":
+            stream = isal_zlib.decompressobj(wbits=31)
+            try:
+                piece = stream.decompress(rest, max_length=allowed - have)
+            except _GZIP_ERRORS as error:
+                raise ReadError("the gzip stream is damaged: wrong data or checksum", str(error)) from error
+            pieces.append(piece)
+            have += len(piece)
+            if not stream.eof:
+                if have >= allowed:
+                    raise ReadError("the gzip stream holds far more than the image that its header states")
+                raise ReadError(f"the gzip stream is cut short: {have} of {size} bytes are there", str(self.path))
+            rest = stream.unused_data
+        if have < size:
+            raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(self.path))
+        return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]
+
+
+def _header(source: _Bytes) -> Any:
+    from scantune.io.detect import is_nifti
+
+    head = source.first(544)
+    if not is_nifti(head):
+        raise ReadError("it is compressed with gzip, but what is inside is not NIfTI" if source.packed else "not NIfTI")
+    if b"ni" in (head[344:346], head[4:6]):
+        raise ReadError("it is the header of a NIfTI pair (.hdr and .img); give one .nii file")
+    kind = nibabel.Nifti2Header if head[4:6] == b"n+" else nibabel.Nifti1Header
+    try:
+        return kind.from_fileobj(io.BytesIO(head[: kind.sizeof_hdr]), check=False)
+    except Exception as error:
+        raise ReadError("the NIfTI header cannot be read", repr(error)) from error
+
+
+def _shape(header: Any, options: Options) -> tuple[tuple[int, int, int], int | None]:
+    """Size of one volume (i, j, k) and which volume of a 4D file to take (None where there is one)."""
+    dim = [int(n) for n in header["dim"]]
+    if not 1 <= dim[0] <= 7 or any(n < 1 for n in dim[1 : dim[0] + 1]):
+        raise ReadError(f"the NIfTI header states impossible sizes {dim}")
+    sizes = dim[1 : dim[0] + 1]
+    intent = int(header["intent_code"])
+    if intent in _REFUSED_INTENTS:
+        raise ReadError(f"its intent code says that it holds {_REFUSED_INTENTS[intent]}, not an image")
+    if any(n > 1 for n in sizes[4:]):
+        raise ReadError(
+            f"it has {len(sizes)} dimensions ({'×'.join(map(str, sizes))}); an image has 3, a series of them 4"
+        )
+    sizes = (sizes + [1] * 4)[:4]
+    wanted = options.volume_index
+    if sizes[3] == 1:
+        if wanted not in (None, 0, -1):
+            raise ReadError(f"volume_index is {wanted}, but the file has one volume")
+        return (sizes[0], sizes[1], sizes[2]), None
+    if wanted is None:
+        raise ReadError(f"it is 4D with {sizes[3]} volumes; volume_index must name one")
+    if not -sizes[3] <= wanted < sizes[3]:
+        raise ReadError(f"volume_index is {wanted}, but the file has {sizes[3]} volumes (0 to {sizes[3] - 1})")
+    return (sizes[0], sizes[1], sizes[2]), wanted % sizes[3]
+
+
+def _voxels(source: _Bytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
+    dtype = _dtype(header)
+    offset = int(header["vox_offset"]) if np.isfinite(header["vox_offset"]) else -1
+    if not header.sizeof_hdr <= offset <= 1 << 24:
+        raise ReadError(f"the NIfTI header states that the image starts at byte {header['vox_offset']}")
+    count = shape[0] * shape[1] * shape[2]
+    whole = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
+    data = source.whole(whole)
+    start = offset + count * dtype.itemsize * (index or 0)
+    flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
+    return flat.reshape(shape, order="F")  # i varies fastest
+
+
+def _dtype(header: Any) -> np.dtype:
+    try:
+        dtype = header.get_data_dtype()
+    except Exception as error:
+        raise ReadError(f"data type code {int(header['datatype'])} is not one of NIfTI's") from error
+    if dtype.fields is not None or dtype.kind not in "biuf" or dtype.itemsize > 8:
+        name = "RGB" if dtype.fields is not None else str(dtype)
+        raise ReadError(f"its voxels are {name}, not one real number each")
+    return dtype
+
+
+def _scaled(raw: np.ndarray, header: Any) -> np.ndarray:
+    """Stored values by ``scl_slope`` and ``scl_inter``; a slope of 0 or NaN means none (nifti1.h)."""
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if slope == 0 or not np.isfinite(slope) or (slope == 1 and inter == 0):
+        return raw
+    if not np.isfinite(inter):
+        raise ReadError("the header's scl_inter is not finite")
+    return (raw.astype(np.float64) * slope + inter).astype(np.float32)
+
+
+def _affine(header: Any, shape: tuple[int, int, int], options: Options, notes: list[str]) -> np.ndarray:
+    """The one affine that the header states, in mm."""
+    unit = int(header["xyzt_units"]) & 7
+    if unit not in _MILLIMETRES:
+        raise ReadError(f"the unit of length has code {unit}, which NIfTI does not have")
+    sform = header.get_sform() if int(header["sform_code"]) > 0 else None
+    qform = _qform(header) if int(header["qform_code"]) > 0 else None
+    forms = {"sform": sform, "qform": qform}
+    if options.affine != "agree":
+        chosen = forms[options.affine]
+        if chosen is None:
+            raise ReadError(f"it has no {options.affine}")
+    elif sform is not None and qform is not None:
+        geometry.check_affine(sform)
+        distance = geometry.corner_distance(sform, qform, shape)
+        if not distance <= _AFFINE_TOLERANCE * float(geometry.spacing_of(sform).min()):
+            both = "; ".join(f"{k} {np.round(v[:3], 4).tolist()}" for k, v in (("sform", sform), ("qform", qform)))
+            raise ReadError(f"sform and qform disagree by {distance:.3g} mm; the key affine chooses one: {both}")
+        chosen = sform
+    else:
+        chosen = sform if sform is not None else qform
+    if chosen is None:
+        raise ReadError("neither sform nor qform is set: the file does not say where its voxels lie")
+    affine = np.asarray(chosen, dtype=np.float64).copy()
+    if unit in (1, 3):
+        affine[:3] *= _MILLIMETRES[unit]
+        notes.append("the header's unit of length is not mm; converted")
+    return affine
+
+
+def _qform(header: Any) -> np.ndarray:
+    zooms = np.asarray(header["pixdim"][1:4], dtype=float)
+    if (zooms <= 0).any() or not np.isfinite(zooms).all():
+        raise ReadError(f"the header states no spacing: pixdim is {zooms.tolist()}")
+    try:
+        return header.get_qform()
+    except Exception as error:
+        raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
+
+
+def _image(values: np.ndarray, header: Any, options: Options, facts: dict[str, Any]) -> Image:
+    """One slice as a radiologist sees it: anterior or superior on top, the patient's right at the picture's left."""
+    notes = facts["notes"]
+    thin = int(np.argmin(values.shape))
+    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
+        notes.append("neither sform nor qform is set: shown as stored, sides unknown")
+        facts["orientation"] = None
+        plane, spacing = np.squeeze(values, axis=thin).T, None  # rows, columns
+        zooms = np.delete(np.asarray(header["pixdim"][1:4], dtype=float), thin)
+        if np.isfinite(zooms).all() and (zooms > 0).all():
+            spacing = (float(zooms[1]), float(zooms[0]))
+    else:
+        affine = _affine(header, values.shape, options, notes)
+        geometry.check_affine(affine)
+        orientation = geometry.orientation_of(affine)
+        facts["orientation"] = orientation.codes
+        array = turn(values, orientation)  # D H W, one of them 1 long
+        x, y, z = geometry.spacing_of(geometry.to_ras(affine, values.shape, orientation))
+        world = orientation.source.index(thin)
+        # R A S: sagittal has A to the left; coronal and axial have R to the left; the top is S, or A where S is thin
+        plane = {0: array[::-1, ::-1, 0], 1: array[::-1, 0, ::-1], 2: array[0, ::-1, ::-1]}[world]
+        spacing = {0: (float(z), float(y)), 1: (float(z), float(x)), 2: (float(y), float(x))}[world]
+    pixels = np.ascontiguousarray(plane, dtype=np.float32)[None]  # C H W
+    pixels = check_values(pixels, options, notes)
+    if options.window is not None:
+        if options.window == "file":
+            raise ReadError("this file has no window of its own")
+        pixels = apply_window(pixels, *options.window)
+    return Image(pixels, spacing, facts)

@@ -1,0 +1,169 @@
+"""The one door: any file or folder to a volume, an image or a video."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, Window
+from scantune.io.detect import file_head, format_of
+from scantune.io.loop import Loop
+from scantune.records import ReadError
+
+_T = TypeVar("_T")
+
+
+def read(
+    path: Path | str,
+    *,
+    kind: Kind | None = None,
+    series: SeriesRule | None = None,
+    volume_index: int | None = None,
+    limits: Limits | None = None,
+    window: Window | None = None,
+    monochrome1: Literal["invert", "keep"] = "invert",
+    tilt: Literal["refuse", "resample"] = "refuse",
+    affine: Literal["agree", "sform", "qform"] = "agree",
+    fill_nan: float | None = None,
+    allow_constant: bool = False,
+    slice_tolerance: float = 0.02,
+    isolated: bool = False,
+) -> Volume | Image | Video:
+    """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
+
+    Args:
+        path: a DICOM, NIfTI, PNG, JPEG, TIFF, AVI or MP4 file, or a folder of DICOM files.
+        kind: "volume", "image" or "video" where only that will do; None takes what the file is.
+        series: which series of a folder, and which stack of a series.
+        volume_index: which volume of a 4D NIfTI file or of a series with several stacks, from 0.
+        limits: what reading may cost.
+        window: None for the modality's own values; (center, width), or "file" for the file's own window or VOI LUT,
+            for float32 in 0–1.
+        monochrome1: whether images whose low values are bright are inverted.
+        tilt: whether a sheared volume (gantry tilt) is refused or resampled upright.
+        affine: which affine of a NIfTI file holds; "agree" refuses where its two disagree.
+        fill_nan: number that takes the place of NaN and infinite voxels; None refuses them.
+        allow_constant: whether an image with one value only is accepted (an empty mask is one).
+        slice_tolerance: how far a gap between slices may differ from the usual, as a share of it.
+        isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
+            damaged file takes nothing with it.
+
+    Raises:
+        ReadError: the file cannot be used as it is; its reason says why and may be written to outputs.
+    """
+    options = Options(
+        kind, series, volume_index, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
+        slice_tolerance,
+    )  # fmt: skip
+    if isolated:
+        from scantune.io.isolation import read_isolated
+
+        return read_isolated(Path(path), options)
+    return read_here(Path(path), options)
+
+
+def read_here(path: Path, options: Options) -> Volume | Image | Video:
+    """`read` in this process, its arguments gathered."""
+    return guarded(lambda: _read(path, options), str(path))
+
+
+def open_video(path: Path | str, *, window: Window | None = None, limits: Limits | None = None) -> Loop:
+    """Open a cine loop or video without decoding it; `Loop.frames` decodes what is asked for.
+
+    Raises:
+        ReadError: it cannot be opened or is no video.
+    """
+    options = Options(kind="video", window=window, limits=limits or Limits())
+    return guarded(lambda: _open(Path(path), options), str(path))
+
+
+def guarded(work: Callable[[], _T], place: str) -> _T:
+    """Run a reader: whatever a parser of hostile bytes raises becomes a ReadError, and warnings become a note."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = work()
+        except ReadError:
+            raise
+        except (MemoryError, RecursionError) as error:
+            raise ReadError(f"reading it took too much ({type(error).__name__})", place) from error
+        except Exception as error:  # the libraries below raise anything on damaged bytes
+            raise ReadError(
+                f"the file is damaged: {type(error).__name__} while reading", f"{place}: {error!r}"
+            ) from error
+    facts: Any = getattr(result, "facts", None)
+    if caught and isinstance(facts, dict):
+        facts["notes"].append(f"{len(caught)} warnings about header values or pixel data while reading")
+    return result
+
+
+def _read(path: Path, options: Options) -> Volume | Image | Video:
+    if path.is_dir():
+        from scantune.io.dicom_series import read_folder
+
+        return read_folder(path, options)
+    found = _format(path)
+    return _READERS[found](path, options)
+
+
+def _open(path: Path, options: Options) -> Loop:
+    found = _format(path)
+    if found == "dicom":
+        from scantune.io.dicom_cine import open_cine
+        from scantune.io.dicom_file import open_dicom
+        from scantune.io.dicom_series import not_an_image
+
+        file = open_dicom(path, options.limits)
+        if not_an_image(file) or not file.rows:
+            raise ReadError("DICOM without an image", str(path))
+        return open_cine(file, options)
+    if found == "video":
+        from scantune.io.video import open_container
+
+        return open_container(path, options)
+    raise ReadError("it is not a video", str(path))
+
+
+def _format(path: Path) -> str:
+    name = format_of(file_head(path))
+    if name == "unknown":
+        raise ReadError("it is not DICOM, NIfTI, PNG, JPEG, TIFF, AVI or MP4", str(path))
+    return _FAMILY[name]
+
+
+_FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti", "gzip": "nifti", "png": "still",
+           "jpeg": "still", "tiff": "still", "avi": "video", "mp4": "video"}  # fmt: skip
+
+
+def _dicom(path: Path, options: Options) -> Volume | Image | Video:
+    from scantune.io.dicom_image import read_file
+
+    return read_file(path, options)
+
+
+def _nifti(path: Path, options: Options) -> Volume | Image:
+    from scantune.io.nifti import read_nifti
+
+    return read_nifti(path, options)
+
+
+def _still(path: Path, options: Options) -> Image:
+    from scantune.io.still import read_still
+
+    return read_still(path, options)
+
+
+def _video(path: Path, options: Options) -> Video:
+    from scantune.io.video import open_container
+
+    return open_container(path, options).video(options)
+
+
+_READERS: dict[str, Callable[[Path, Options], Volume | Image | Video]] = {
+    "dicom": _dicom,
+    "nifti": _nifti,
+    "still": _still,
+    "video": _video,
+}

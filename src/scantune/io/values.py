@@ -1,0 +1,76 @@
+"""Are the values of an array those of an image?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scantune.io.arrays import Limits, Options
+from scantune.records import ReadError
+
+
+def check_size(shape: tuple[int, ...], itemsize: int, limits: Limits) -> None:
+    """Refuse an array that would be larger than allowed, before it is made.
+
+    Raises:
+        ReadError: with both sizes.
+    """
+    if any(int(n) < 1 for n in shape):
+        raise ReadError(f"a size of {'×'.join(str(int(n)) for n in shape)} holds no image")
+    needed = itemsize
+    for n in shape:
+        needed *= int(n)  # Python integers do not overflow
+    if needed > limits.max_bytes:
+        allowed = f"{limits.max_bytes / 2**20:,.0f} MiB"
+        raise ReadError(f"it would take {needed / 2**20:,.0f} MiB decoded, more than the limit of {allowed}")
+
+
+def check_values(array: np.ndarray, options: Options, notes: list[str]) -> np.ndarray:
+    """Refuse what is not finite or has one value only; fill NaN and infinities where a number to fill them with is set.
+
+    Args:
+        array: any shape; changed in place where values are filled.
+        options: ``fill_nan`` and ``allow_constant`` are used.
+        notes: gets a line for what was filled.
+
+    Raises:
+        ReadError: NaN, infinite, constant.
+    """
+    low, high = array.min(), array.max()  # both are NaN where any value is
+    if array.dtype.kind == "f" and not (np.isfinite(low) and np.isfinite(high)):
+        wrong = ~np.isfinite(array)
+        count = int(wrong.sum())
+        if options.fill_nan is None:
+            raise ReadError(f"{count} of {array.size} values are NaN or infinite")
+        array[wrong] = options.fill_nan
+        notes.append(f"{count} values that were NaN or infinite are now {options.fill_nan:g}")
+        low, high = array.min(), array.max()
+    if low == high and not options.allow_constant:
+        raise ReadError("every value is 0" if low == 0 else f"every value is {float(low):g}")
+    return array
+
+
+def apply_window(array: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
+    """Window to float32 in 0–1 (DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3, the output range set to 0–1).
+
+    Args:
+        array: values after the modality transform.
+        center: of the window.
+        width: of the window, at least 1 for LINEAR, above 0 otherwise.
+        function: "LINEAR", "LINEAR_EXACT" or "SIGMOID".
+
+    Raises:
+        ReadError: for a width that is not allowed or an unknown function.
+    """
+    if not (np.isfinite(center) and np.isfinite(width)) or width <= 0 or (function == "LINEAR" and width < 1):
+        raise ReadError(f"a window of width {width:g} cannot be applied")
+    x = array.astype(np.float32, copy=False)
+    if function == "LINEAR":
+        low, span = center - 0.5 - (width - 1) / 2, width - 1
+        if span == 0:
+            return (x > center - 0.5).astype(np.float32)
+        return np.clip((x - np.float32(low)) / np.float32(span), 0, 1)
+    if function == "LINEAR_EXACT":
+        return np.clip((x - np.float32(center)) / np.float32(width) + np.float32(0.5), 0, 1)
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(np.clip(-4 * (x - np.float32(center)) / np.float32(width), -80, 80)))
+    raise ReadError("the window's function is not one that DICOM has")

@@ -1,0 +1,101 @@
+"""AVI and MP4 through OpenCV's FFmpeg."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from scantune.io.arrays import Options
+from scantune.io.loop import Loop
+from scantune.io.values import check_size
+from scantune.records import ReadError
+
+
+def open_container(path: Path, options: Options) -> Loop:
+    """Open a video file and find how many of its frames decode.
+
+    Raises:
+        ReadError: nothing decodes, or the frames are larger than the limit.
+    """
+    if options.kind not in (None, "video"):
+        raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
+    capture = _open(path)
+    width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    stated, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    check_size((1, height, width, 3), 1, options.limits)
+    notes: list[str] = []
+    count = _decodable(capture, path, int(stated) if 0 < stated < 1e8 else 0)
+    capture.release()
+    if count == 0:
+        raise ReadError("no frame of the video can be decoded", str(path))
+    if count < stated:
+        notes.append(f"cut short: {count} of {int(stated)} frames can be decoded")
+    grey = _is_grey(path)
+    frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
+    if frame_time is None:
+        notes.append("no frame time is stated")
+    facts: dict[str, Any] = {
+        "format": "video",
+        "photometric": "MONOCHROME2" if grey else "RGB",
+        "bits": 8,
+        "decoder": f"opencv {cv2.__version__} FFmpeg",
+        "window": None,
+        "notes": notes,
+    }
+
+    def many(indices: list[int]) -> dict[int, np.ndarray]:
+        return _frames(path, indices, (height, width))
+
+    def one(index: int, grey: bool, scale: int) -> np.ndarray:
+        return many([index])[index]
+
+    return Loop(count, height, width, 3, frame_time, facts, one, many)
+
+
+def _open(path: Path) -> cv2.VideoCapture:
+    # FFmpeg is named, so that a % in a path is not taken for a sequence of pictures
+    capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+    if not capture.isOpened():
+        raise ReadError("the video cannot be opened", str(path))
+    return capture
+
+
+def _decodable(capture: cv2.VideoCapture, path: Path, stated: int) -> int:
+    """Frames that decode: as stated where the last one does, else counted."""
+    if stated > 0:
+        capture.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)
+        if capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == stated:
+            return stated
+    again, count = _open(path), 0
+    while again.grab():
+        count += 1
+    again.release()
+    return count
+
+
+def _is_grey(path: Path) -> bool:
+    frame = next(iter(_frames(path, [0], None).values()))
+    return bool((frame[..., 0] == frame[..., 1]).all() and (frame[..., 1] == frame[..., 2]).all())
+
+
+def _frames(path: Path, indices: list[int], size: tuple[int, int] | None) -> dict[int, np.ndarray]:
+    """RGB frames by index, decoded in one run from the start: seeking lands on key frames only."""
+    capture, wanted, found = _open(path), set(indices), {}
+    for at in range(max(indices) + 1):
+        if not capture.grab():
+            break
+        if at in wanted:
+            ok, frame = capture.retrieve()
+            if not ok:
+                break
+            if size is not None and frame.shape[:2] != size:
+                raise ReadError(f"frame {at} has another size than the first")
+            found[at] = np.ascontiguousarray(frame[..., ::-1])  # BGR -> RGB
+    capture.release()
+    missing = wanted - set(found)
+    if missing:
+        raise ReadError(f"frame {min(missing)} cannot be decoded", str(path))
+    return found
