@@ -188,7 +188,7 @@ def repeated_statistic(target: np.ndarray, prediction: np.ndarray, subjects: np.
             "bland_altman_upper": bias + LIMIT * sd,
         }
 
-    return Sums(rows[first], features, figures)
+    return Sums(rows[first], features, figures, samples=len(rows))
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,18 @@ class Sums:
         rows: int [n], rows of the table that take part.
         features: float64 [n, q], what is summed.
         figures: sums [..., q] to name and values [...]; undefined is NaN.
+        samples: how many samples the rows stand for, where that is not one each.
     """
 
     rows: np.ndarray
     features: np.ndarray
     figures: Figures
+    samples: int | None = None
+
+    @property
+    def n(self) -> int:
+        """Samples that the figures are made from."""
+        return len(self.rows) if self.samples is None else self.samples
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,11 @@ class Weighted:
 
     rows: np.ndarray
     figures: Figures
+
+    @property
+    def n(self) -> int:
+        """Samples that the figures are made from."""
+        return len(self.rows)
 
 
 Statistic = Sums | Weighted
@@ -197,7 +209,12 @@ class Interval:
 
 
 def interval(
-    distribution: Distribution, n_subjects: int, confidence: float = 0.95, *, proportion: bool = False
+    distribution: Distribution,
+    n_subjects: int,
+    confidence: float = 0.95,
+    *,
+    proportion: bool = False,
+    biased: bool = False,
 ) -> Interval:
     """Interval of a resampled figure: BCa where it holds, else by percentiles.
 
@@ -210,6 +227,8 @@ def interval(
         n_subjects: subjects that it is made from.
         confidence: level.
         proportion: the figure is a share of rows.
+        biased: draws exceed the figure as the figure exceeds the truth (a mean of absolute deviations, at least 0):
+            the basic interval 2 · value − quantile takes that out (Davison & Hinkley 1997, eq. 5.6).
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
     if n_subjects < FEWEST:
@@ -223,6 +242,9 @@ def interval(
         return _flat(distribution.value, n_subjects, confidence, proportion)
     draws = np.sort(draws)
     alpha = (1 - confidence) / 2
+    if biased:
+        upper, lower = np.maximum(0.0, 2 * distribution.value - np.quantile(draws, (alpha, 1 - alpha)))
+        return Interval(float(lower), float(upper), f"bootstrap by subject, basic, {distribution.draws.size} draws")
     levels = _bca_levels(distribution, draws, alpha)
     method = f"bootstrap by subject, BCa, {distribution.draws.size} draws"
     if levels is None:

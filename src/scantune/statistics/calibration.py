@@ -1,0 +1,284 @@
+"""How far probabilities mean what they say, and putting them right: fitted on validation, applied from JSON values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.resampling import Sums, Weighted
+
+BINS = 15
+_TINY = 1e-12
+_STEPS = 25
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """log(p / (1 − p)), with p kept 1e-12 from 0 and 1."""
+    p = np.clip(p, _TINY, 1 - _TINY)
+    return np.log(p) - np.log1p(-p)
+
+
+def expit(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(−x)), without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarray, positive: int | None) -> Sums:
+    """``brier`` and ``log_loss``.
+
+    Args:
+        probabilities: float [n, K].
+        target: int [n], class indices.
+        rows: int [n], their rows in the table.
+        positive: the class whose Brier score it is where there are two; None: summed over the classes.
+    """
+    hit = np.zeros_like(probabilities)
+    hit[np.arange(len(target)), target] = 1
+    square = (probabilities - hit) ** 2
+    brier = square.sum(1) if positive is None else square[:, positive]
+    own = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
+    features = np.stack([np.ones(len(target)), brier, -np.log(own)], axis=1)
+    return Sums(rows, features, lambda s: {"brier": s[..., 1] / s[..., 0], "log_loss": s[..., 2] / s[..., 0]})
+
+
+def mass_bins(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
+    """Bin 0 … bins − 1 of each of ``confidence`` [n], by equal numbers of rows; equal values share the lower bin."""
+    order = np.argsort(confidence, kind="stable")
+    ordered = confidence[order]
+    first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+    place = np.flatnonzero(first)[np.cumsum(first) - 1]
+    out = np.empty(len(confidence), np.int64)
+    out[order] = place * bins // max(1, len(confidence))
+    return out
+
+
+def ece_statistic(confidence: np.ndarray, correct: np.ndarray, rows: np.ndarray, bins: int = BINS) -> Sums:
+    """``ece``: mean over rows of |confidence − accuracy| of their bin.
+
+    Bins hold equal numbers of rows of the sample as it is, and stay as they are in the draws.
+
+    Args:
+        confidence: float [n], probability of the predicted class.
+        correct: bool [n].
+        rows: int [n], their rows in the table.
+        bins: number of bins.
+    """
+    member = np.eye(bins)[mass_bins(confidence, bins)]  # [n, bins]
+    gap = member * (confidence - correct)[:, None]
+    features = np.concatenate([np.ones((len(rows), 1)), gap], axis=1)
+    return Sums(rows, features, lambda s: {"ece": np.abs(s[..., 1:]).sum(-1) / s[..., 0]})
+
+
+def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
+    """``calibration_slope`` and ``calibration_intercept``, to be resampled.
+
+    The slope is that of a logistic regression of the outcome on the logit of its probability; the intercept that of the
+    same with the slope held at 1 (calibration in the large). Ideal: 1 and 0 (Van Calster et al., BMC Med 2019;17:230).
+
+    Args:
+        probability: float [n], of the positive class.
+        positive: bool [n].
+        rows: int [n], their rows in the table.
+    """
+    x = logit(probability)
+    y = positive.astype(np.float64)
+    start = _newton(x, y, np.ones((len(x), 1)), np.zeros((2, 1)))
+    warm = np.where(np.isfinite(start), start, np.array([[0.0], [1.0]]))
+    large = _newton_offset(x, y, np.ones((len(x), 1)), np.zeros(1))
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        draws = weights.shape[1]
+        fitted = _newton(x, y, weights, np.repeat(warm, draws, axis=1))
+        offset = _newton_offset(x, y, weights, np.repeat(np.nan_to_num(large), draws))
+        return {"calibration_slope": fitted[1], "calibration_intercept": offset}
+
+    return Weighted(rows, figures)
+
+
+def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Weighted logistic regressions of y [n] on x [n], one a column of weights [n, B]: intercepts and slopes [2, B].
+
+    NaN where it does not converge: one class, x constant or classes separated.
+    """
+    beta = start.copy()
+    scale = weights.sum(0)
+    wy, wxy = y @ weights, (x * y) @ weights
+    active = pending = np.arange(weights.shape[1])
+    w = weights
+    for _ in range(_STEPS):
+        p = x[:, None] * beta[1, active]
+        p += beta[0, active]
+        p *= 0.5
+        np.tanh(p, out=p)
+        p *= 0.5
+        p += 0.5
+        wp = w * p
+        gradient = np.stack([wy[active] - wp.sum(0), wxy[active] - x @ wp])
+        p *= -1
+        p += 1
+        wp *= p  # weight × p (1 − p)
+        a, b, c = wp.sum(0), x @ wp, (x * x) @ wp
+        determinant = a * c - b * b
+        with np.errstate(all="ignore"):
+            step = np.stack([c * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / determinant
+        step = np.where(determinant > 1e-12 * a * c, step, np.nan)
+        beta[:, active] += step
+        going = (np.abs(step).max(0) > 1e-8) & (np.abs(beta[1, active]) < 1e4)
+        pending = active[going]
+        if not pending.size:
+            break
+        if going.mean() < 0.7:
+            active, w = pending, w[:, going]
+    else:
+        beta[:, pending] = np.nan
+    beta[:, (np.abs(beta[1]) >= 1e4) | (scale <= 0)] = np.nan
+    return beta
+
+
+def _newton_offset(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Intercepts [B] of weighted logistic regressions with offset x [n]; NaN where there is one class only."""
+    alpha = start.copy()
+    wy, total = y @ weights, weights.sum(0)
+    for _ in range(_STEPS):
+        p = expit(x[:, None] + alpha)
+        wp = weights * p
+        with np.errstate(all="ignore"):
+            step = np.clip((wy - wp.sum(0)) / (wp * (1 - p)).sum(0), -5, 5)
+        alpha += step
+        if not (np.abs(step) > 1e-8).any():
+            break
+    return np.where((wy > 0.5) & (wy < total - 0.5), alpha, np.nan)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """A reliability curve by bins of equal numbers: mean probability, observed share and rows of each bin, [bins]."""
+
+    probability: np.ndarray
+    observed: np.ndarray
+    n: np.ndarray
+
+
+def reliability(probability: np.ndarray, positive: np.ndarray, bins: int = BINS) -> Reliability:
+    """Observed share against probability, by bins of equal numbers; empty bins are left out."""
+    bin_of = mass_bins(probability, bins)
+    n = np.bincount(bin_of, minlength=bins)
+    kept = n > 0
+    return Reliability(
+        np.bincount(bin_of, probability, bins)[kept] / n[kept],
+        np.bincount(bin_of, positive.astype(np.float64), bins)[kept] / n[kept],
+        n[kept],
+    )
+
+
+def fit_temperature(probabilities: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+    """The temperature that minimises the log loss of softmax(log p / T) (Guo et al., ICML 2017).
+
+    Args:
+        probabilities: float [n, K], of validation.
+        target: int [n], class indices.
+
+    Returns:
+        ``{"name": "temperature", "temperature": T}``; T = 1 where it can't be fitted (one class, all right).
+    """
+    logs = np.log(np.clip(probabilities, _TINY, 1.0))
+    rows = np.arange(len(target))
+
+    def loss(log_t: float) -> float:
+        z = logs / math.exp(log_t)
+        z -= z.max(1, keepdims=True)
+        return float((np.log(np.exp(z).sum(1)) - z[rows, target]).mean())
+
+    best = _golden(loss, math.log(0.05), math.log(20.0)) if len(target) else 0.0
+    at_edge = min(best - math.log(0.05), math.log(20.0) - best) < 1e-3
+    return {"name": "temperature", "temperature": 1.0 if at_edge else math.exp(best)}
+
+
+def _golden(loss: Callable[[float], float], low: float, high: float) -> float:
+    """Minimum of a function with one minimum in [low, high], by golden section."""
+    ratio = (math.sqrt(5) - 1) / 2
+    a, b = high - ratio * (high - low), low + ratio * (high - low)
+    at_a, at_b = loss(a), loss(b)
+    while high - low > 1e-9:
+        if at_a < at_b:
+            high, b, at_b = b, a, at_a
+            a = high - ratio * (high - low)
+            at_a = loss(a)
+        else:
+            low, a, at_a = a, b, at_b
+            b = low + ratio * (high - low)
+            at_b = loss(b)
+    return (low + high) / 2
+
+
+def fit_isotonic(probabilities: np.ndarray, target: np.ndarray) -> dict[str, Any]:
+    """A rising step-free map of each class's probability to its observed share (Zadrozny & Elkan, KDD 2002).
+
+    Args:
+        probabilities: float [n, K], of validation.
+        target: int [n], class indices.
+
+    Returns:
+        ``{"name": "isotonic", "maps": [{"x": […], "y": […]}, …]}``, one map a class, linear between its points.
+    """
+    maps = []
+    for k in range(probabilities.shape[1]):
+        x, y = _pool_adjacent(probabilities[:, k], (target == k).astype(np.float64))
+        maps.append({"x": x.tolist(), "y": y.tolist()})
+    return {"name": "isotonic", "maps": maps}
+
+
+def _pool_adjacent(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Isotonic regression of y on x: the points between which it is linear."""
+    points, inverse, counts = np.unique(x, return_inverse=True, return_counts=True)
+    means = np.bincount(inverse, y) / counts
+    blocks: list[list[float]] = []  # mean, weight, number of points
+    for mean, weight in zip(means.tolist(), counts.tolist()):
+        blocks.append([mean, weight, 1])
+        while len(blocks) > 1 and blocks[-2][0] >= blocks[-1][0]:
+            m, w, k = blocks.pop()
+            last = blocks[-1]
+            blocks[-1] = [(last[0] * last[1] + m * w) / (last[1] + w), last[1] + w, last[2] + k]
+    fitted = np.repeat([b[0] for b in blocks], [int(b[2]) for b in blocks])
+    inner = np.ones(len(points), bool)
+    inner[1:-1] = (fitted[1:-1] != fitted[:-2]) | (fitted[1:-1] != fitted[2:])
+    return points[inner], fitted[inner]
+
+
+def apply(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
+    """Probabilities [n, K] put right by what a ``fit_…`` returned; rows sum to one."""
+    return _APPLY[calibrator["name"]](calibrator, np.asarray(probabilities, np.float64))
+
+
+def _apply_temperature(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
+    z = np.log(np.clip(probabilities, _TINY, 1.0)) / calibrator["temperature"]
+    z = np.exp(z - z.max(1, keepdims=True))
+    return z / z.sum(1, keepdims=True)
+
+
+def _apply_isotonic(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
+    maps = calibrator["maps"]
+    if len(maps) == 2:
+        second = np.interp(probabilities[:, 1], maps[1]["x"], maps[1]["y"])
+        return np.stack([1 - second, second], axis=1)
+    out = np.stack([np.interp(probabilities[:, k], m["x"], m["y"]) for k, m in enumerate(maps)], axis=1)
+    total = out.sum(1, keepdims=True)
+    return np.where(total > 0, out / np.where(total > 0, total, 1), 1 / len(maps))
+
+
+_APPLY = {
+    "none": lambda calibrator, p: p,
+    "temperature": _apply_temperature,
+    "isotonic": _apply_isotonic,
+}
+
+#: How probabilities can be calibrated, by name: each is fitted on validation.
+FITS: dict[str, Callable[[np.ndarray, np.ndarray], dict[str, Any]]] = {
+    "none": lambda probabilities, target: {"name": "none"},
+    "temperature": fit_temperature,
+    "isotonic": fit_isotonic,
+}

@@ -1,0 +1,98 @@
+"""Figures of a confusion matrix: rows the target's class, columns the predicted one. All K·K counts are sums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scantune.statistics.resampling import Sums
+
+
+def counts(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Confusion matrix int64 [K, K] of class indices target [n] and prediction [n]."""
+    return np.bincount(target * classes + prediction, minlength=classes * classes).reshape(classes, classes)
+
+
+def one_hot(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
+    """Each row's cell of the confusion matrix as float64 [n, K·K]: what is summed."""
+    cells = np.zeros((len(target), classes * classes))
+    cells[np.arange(len(target)), target * classes + prediction] = 1
+    return cells
+
+
+def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = None) -> dict[str, np.ndarray]:
+    """Accuracy and its kin of confusion matrices [..., K, K].
+
+    A class that neither occurs nor is predicted has no F1 and takes no part in the macro mean; a class that occurs but
+    is never predicted has F1 and recall 0 and no precision.
+
+    Args:
+        matrix: counts [..., K, K].
+        names: of the K classes.
+        positive: index of the class of ``precision``, ``recall``, ``f1`` and ``specificity``; None: not given.
+
+    Returns:
+        ``accuracy balanced_accuracy f1_macro f1_weighted mcc``, ``<name>/<class>`` of precision, recall, specificity
+        and f1, and these four of the positive class.
+    """
+    total = matrix.sum((-2, -1))
+    true = np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
+    actual, predicted = matrix.sum(-1), matrix.sum(-2)
+    negative = total[..., None] - actual
+    f1 = _ratio(2 * true, actual + predicted)
+    recall = _ratio(true, actual)
+    each = {
+        "precision": _ratio(true, predicted),
+        "recall": recall,
+        "specificity": _ratio(negative - (predicted - true), negative),
+        "f1": f1,
+    }
+    out = {
+        "accuracy": _ratio(true.sum(-1), total),
+        "balanced_accuracy": _mean_defined(recall),
+        "f1_macro": _mean_defined(f1),
+        "f1_weighted": _ratio(np.where(actual > 0, f1 * actual, 0).sum(-1), total),
+        "mcc": _mcc(true, actual, predicted, total),
+    }
+    for metric, values in each.items():
+        if positive is not None:
+            out[metric] = values[..., positive]
+        out |= {f"{metric}/{name}": values[..., k] for k, name in enumerate(names)}
+    return out
+
+
+#: Which of the figures are shares of rows (of all, or of one class).
+PROPORTIONS = ("accuracy", "precision", "recall", "specificity", "coverage")
+
+
+def confusion_statistic(
+    target: np.ndarray, prediction: np.ndarray, names: Sequence[str], rows: np.ndarray, positive: int | None = None
+) -> Sums:
+    """:func:`figures_of` the classes target [n] and prediction [n], to be resampled."""
+    size = len(names)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        return figures_of(sums.reshape(*sums.shape[:-1], size, size), names, positive)
+
+    return Sums(rows, one_hot(target, prediction, size), figures)
+
+
+def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    with np.errstate(all="ignore"):
+        # Sums of left-out subjects come by subtraction; counts are whole numbers.
+        return np.where(bottom > 0.5, top / bottom, np.nan)
+
+
+def _mean_defined(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis of what is defined."""
+    defined = np.isfinite(values)
+    return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))
+
+
+def _mcc(true: np.ndarray, actual: np.ndarray, predicted: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Matthews' correlation for K classes (Gorodkin, Comput Biol Chem 2004;28:367)."""
+    top = true.sum(-1) * total - (actual * predicted).sum(-1)
+    bottom = (total**2 - (predicted**2).sum(-1)) * (total**2 - (actual**2).sum(-1))
+    with np.errstate(all="ignore"):
+        return np.where(bottom > 0.5, top / np.sqrt(bottom), np.nan)

@@ -1,0 +1,253 @@
+"""ROC and precision–recall: areas with DeLong's variance, curves with bands, operating points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.correlation import midranks
+from scantune.statistics.distributions import chi2_sf, normal_quantile, normal_two_sided
+from scantune.statistics.resampling import Weighted
+
+GRID = 101
+"""Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Areas under correlated ROC curves (DeLong, DeLong & Clarke-Pearson, Biometrics 1988;44:837).
+
+    Attributes:
+        auc: float [M], one a model; NaN where one class is missing.
+        covariance: float [M, M].
+    """
+
+    auc: np.ndarray
+    covariance: np.ndarray
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard errors [M]."""
+        return np.sqrt(np.diag(self.covariance))
+
+
+def delong(scores: np.ndarray, positive: np.ndarray) -> Areas:
+    """Areas and their covariance for M sets of scores of the same subjects, in O(M n log n) (Sun & Xu 2014).
+
+    Args:
+        scores: float [M, n] or [n]; higher means positive.
+        positive: bool [n].
+    """
+    scores = np.atleast_2d(np.asarray(scores, np.float64))
+    positive = np.asarray(positive, bool)
+    m, n = int(positive.sum()), int((~positive).sum())
+    models = len(scores)
+    if m == 0 or n == 0:
+        return Areas(np.full(models, np.nan), np.full((models, models), np.nan))
+    over_negatives, over_positives = np.empty((models, m)), np.empty((models, n))
+    for i, s in enumerate(scores):
+        ranks = midranks(s)
+        over_negatives[i] = (ranks[positive] - midranks(s[positive])) / n
+        over_positives[i] = 1 - (ranks[~positive] - midranks(s[~positive])) / m
+    covariance = _covariance(over_negatives) / m + _covariance(over_positives) / n
+    return Areas(over_negatives.mean(1), covariance)
+
+
+def _covariance(x: np.ndarray) -> np.ndarray:
+    if x.shape[1] < 2:
+        return np.full((len(x), len(x)), np.nan)
+    return np.atleast_2d(np.cov(x))
+
+
+def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> tuple[float, float] | None:
+    """Interval of one area, ± z · SE, within 0 … 1; None where the variance is 0 (perfect separation) or undefined."""
+    areas = delong(scores, positive)
+    auc, se = float(areas.auc[0]), float(areas.se[0])
+    if not se > 0:
+        return None
+    half = normal_quantile((1 + confidence) / 2) * se
+    return max(0.0, auc - half), min(1.0, auc + half)
+
+
+@dataclass(frozen=True)
+class AreaTest:
+    """A test of equal areas: the statistic, its degrees of freedom and the p-value."""
+
+    statistic: float
+    df: int
+    p_value: float
+
+
+def delong_test(scores: np.ndarray, positive: np.ndarray) -> AreaTest:
+    """Whether M areas of the same subjects are equal: χ² on the rank of the contrasts' covariance.
+
+    Args:
+        scores: float [M, n], M ≥ 2.
+        positive: bool [n].
+    """
+    areas = delong(scores, positive)
+    models = len(areas.auc)
+    contrasts = np.eye(models)[:-1] - np.eye(models)[1:]
+    covariance = contrasts @ areas.covariance @ contrasts.T
+    difference = contrasts @ areas.auc
+    if not np.isfinite(covariance).all():
+        return AreaTest(math.nan, 0, math.nan)
+    df = int(np.linalg.matrix_rank(covariance))
+    if df == 0:
+        equal = bool(np.allclose(difference, 0))
+        return AreaTest(0.0 if equal else math.nan, 0, 1.0 if equal else math.nan)
+    statistic = float(difference @ np.linalg.pinv(covariance) @ difference)
+    p = normal_two_sided(math.sqrt(statistic)) if df == 1 else chi2_sf(statistic, df)
+    return AreaTest(statistic, df, p)
+
+
+def _descending(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Order by falling score, and the last index of each group of equal scores."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    return order, np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
+
+
+def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, suffix: str = "") -> Weighted:
+    """``auroc`` and ``auprc`` of scores [n] (higher is positive), to be resampled.
+
+    AUROC by trapezoids (ties count half); AUPRC is average precision Σ (R_k − R_{k−1}) P_k, without interpolation.
+
+    Args:
+        scores: float [n].
+        positive: bool [n].
+        rows: int [n], their rows in the table.
+        suffix: appended to the names.
+    """
+    order, ends = _descending(scores)
+    ties = len(ends) < len(order)
+    positives = positive[order].astype(np.float64)[:, None]
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        total = np.cumsum(weights, axis=0)
+        true = np.cumsum(weights * positives, axis=0)  # true positives down to each row
+        if ties:
+            total, true = total[ends], true[ends]
+        p, n = true[-1], total[-1] - true[-1]
+        gained = np.diff(true, axis=0, prepend=0.0)
+        # Σ of negatives passed × mean of the true positives before and after
+        false = total - true
+        lost = np.diff(false, axis=0, prepend=0.0)
+        area = np.einsum("nb,nb->b", lost, true) - 0.5 * np.einsum("nb,nb->b", lost, gained)
+        precision = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
+        return {
+            "auroc" + suffix: np.where((p > 0) & (n > 0), area / (p * n), np.nan),
+            "auprc" + suffix: np.where((p > 0) & (n > 0), np.einsum("nb,nb->b", gained, precision) / p, np.nan),
+        }
+
+    return Weighted(rows[order], figures)
+
+
+def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str] = ("auroc", "auprc")) -> Weighted:
+    """Per-class areas and their mean over the classes, from statistics whose names end in ``/<class>``.
+
+    Args:
+        statistics: one a class, of the same rows in any order.
+        rows: int [n], ascending.
+        names: what to average.
+    """
+    places = [np.searchsorted(rows, s.rows) for s in statistics]
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        out: dict[str, np.ndarray] = {}
+        for statistic, place in zip(statistics, places):
+            out |= statistic.figures(weights[place])
+        means = {n: np.mean([v for k, v in out.items() if k.startswith(n + "/")], axis=0) for n in names}
+        return means | out
+
+    return Weighted(rows, figures)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A ROC or precision–recall curve.
+
+    Attributes:
+        x: false positive rate, or recall, [P].
+        y: true positive rate, or precision, [P].
+        threshold: the score from which a row counts as positive, [P]; the first is infinite.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    threshold: np.ndarray
+
+
+def roc_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
+    """ROC curve through every threshold; x false positive rate, y true positive rate. NaN without both classes."""
+    order, ends = _descending(scores)
+    true = np.concatenate([[0], np.cumsum(positive[order])[ends]])
+    false = np.concatenate([[0], np.cumsum(~positive[order])[ends]])
+    with np.errstate(invalid="ignore"):
+        return Curve(false / false[-1], true / true[-1], np.concatenate([[np.inf], scores[order][ends]]))
+
+
+def pr_curve(scores: np.ndarray, positive: np.ndarray) -> Curve:
+    """Precision–recall curve; x recall, y precision (1 at the threshold that no row reaches)."""
+    order, ends = _descending(scores)
+    true = np.cumsum(positive[order])[ends]
+    with np.errstate(invalid="ignore"):
+        recall = np.concatenate([[0.0], true / true[-1]])
+    precision = np.concatenate([[1.0], true / (ends + 1.0)])
+    return Curve(recall, precision, np.concatenate([[np.inf], scores[order][ends]]))
+
+
+def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
+    """True positive rate at 101 false positive rates (``tpr/<i>``) and precision at 101 recalls (``precision/<i>``)."""
+    order, ends = _descending(scores)
+    positives = positive[order].astype(np.float64)[:, None]
+    grid = np.linspace(0, 1, GRID)
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        total = np.cumsum(weights, axis=0)[ends]
+        true = np.cumsum(weights * positives, axis=0)[ends]
+        false = total - true
+        draws = weights.shape[1]
+        tpr, precision = np.full((GRID, draws), np.nan), np.full((GRID, draws), np.nan)
+        for b in range(draws):
+            p, n = true[-1, b], false[-1, b]
+            if p > 0 and n > 0:
+                fpr = np.concatenate([[0.0], false[:, b] / n])
+                recall = np.concatenate([[0.0], true[:, b] / p])
+                # a vertical step: the highest sensitivity at that rate
+                tpr[:, b] = np.interp(grid, fpr, recall, right=1.0)
+                first = np.minimum(np.searchsorted(recall[1:], grid - 1e-12), len(ends) - 1)
+                precision[:, b] = true[first, b] / np.maximum(total[first, b], 1e-300)
+        names = [f"tpr/{i}" for i in range(GRID)] + [f"precision/{i}" for i in range(GRID)]
+        return dict(zip(names, np.concatenate([tpr, precision])))
+
+    return Weighted(rows[order], figures)
+
+
+def threshold_for(scores: np.ndarray, positive: np.ndarray, criterion: str, value: float = math.nan) -> float | None:
+    """The threshold (positive where score ≥ threshold) that meets a criterion; None where a class is missing.
+
+    Args:
+        scores: float [n].
+        positive: bool [n].
+        criterion: ``youden`` (highest sensitivity + specificity − 1), ``sensitivity`` (the highest threshold that
+            reaches ``value``) or ``specificity`` (the lowest threshold that reaches it).
+        value: the sensitivity or specificity to reach.
+    """
+    if not 0 < positive.sum() < len(positive):
+        return None
+    curve = roc_curve(scores, positive)
+    if criterion == "youden":
+        index = int(np.argmax(curve.y - curve.x))
+    elif criterion == "sensitivity":
+        index = int(np.argmax(curve.y >= value - 1e-12))
+    elif criterion == "specificity":
+        index = int(np.flatnonzero(1 - curve.x >= value - 1e-12)[-1])
+    else:
+        raise ValueError(f"criterion {criterion!r}: youden, sensitivity or specificity")
+    if index == 0:  # no score is high enough: a threshold just above the highest
+        return float(np.nextafter(scores.max(), np.inf))
+    return float(curve.threshold[index])

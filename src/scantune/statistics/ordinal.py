@@ -1,0 +1,85 @@
+"""Agreement of grades: Cohen's κ, plain and weighted, with its asymptotic standard error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.distributions import normal_quantile
+
+KINDS = {"kappa": 0, "kappa_linear": 1, "kappa_quadratic": 2}
+"""Name of each κ and the power of the distance that its disagreement weights grow with; 0: all alike."""
+
+
+def agreement_weights(classes: int, power: int) -> np.ndarray:
+    """Weights [K, K] of agreement, 1 on the diagonal: 1 − (|i − j| / (K − 1))^power; power 0: the identity."""
+    distance = np.abs(np.subtract.outer(np.arange(classes), np.arange(classes))) / max(1, classes - 1)
+    return 1 - distance**power if power else np.eye(classes)
+
+
+def kappas(matrix: np.ndarray) -> dict[str, np.ndarray]:
+    """``kappa kappa_linear kappa_quadratic`` of confusion matrices [..., K, K]; NaN where all is one class."""
+    return {name: _kappa(matrix, agreement_weights(matrix.shape[-1], power)) for name, power in KINDS.items()}
+
+
+def _kappa(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    total = matrix.sum((-2, -1))
+    with np.errstate(all="ignore"):
+        observed = (matrix * weights).sum((-2, -1)) / total
+        expected = np.einsum("...i,ij,...j->...", matrix.sum(-1), weights, matrix.sum(-2)) / total**2
+        return np.where((total > 0) & (expected < 1 - 1e-12), (observed - expected) / (1 - expected), np.nan)
+
+
+@dataclass(frozen=True)
+class Kappa:
+    """κ of one table.
+
+    Attributes:
+        value: κ; NaN where all is one class.
+        ase: asymptotic standard error (Fleiss, Cohen & Everitt, Psychol Bull 1969;72:323, eq. 13).
+        lower: value − z · ASE.
+        upper: value + z · ASE, at most 1.
+    """
+
+    value: float
+    ase: float
+    lower: float
+    upper: float
+
+
+def kappa(
+    table: np.ndarray,
+    weights: str | np.ndarray = "kappa",
+    *,
+    disagreement: bool = False,
+    n: float | None = None,
+    confidence: float = 0.95,
+) -> Kappa:
+    """κ with its standard error.
+
+    Args:
+        table: counts (or proportions) [K, K].
+        weights: ``kappa``, ``kappa_linear``, ``kappa_quadratic``, or weights [K, K].
+        disagreement: ``weights`` are of disagreement, 0 on the diagonal (Cohen, Psychol Bull 1968;70:213).
+        n: rated items, where the table holds proportions.
+        confidence: level of the interval.
+    """
+    table = np.asarray(table, np.float64)
+    w = agreement_weights(len(table), KINDS[weights]) if isinstance(weights, str) else np.asarray(weights, np.float64)
+    if disagreement:
+        w = 1 - w / w.max()
+    n = float(table.sum()) if n is None else n
+    value = float(_kappa(table, w))
+    if not n > 0 or math.isnan(value):
+        return Kappa(value, math.nan, math.nan, math.nan)
+    p = table / table.sum()
+    rows, columns = p.sum(1), p.sum(0)
+    mean_row, mean_column = w @ columns, rows @ w
+    expected = float(rows @ w @ columns)
+    spread = w - (mean_row[:, None] + mean_column[None, :]) * (1 - value)
+    variance = float((p * spread**2).sum() - (value - expected * (1 - value)) ** 2)
+    ase = math.sqrt(max(variance, 0.0) / n) / (1 - expected)
+    half = normal_quantile((1 + confidence) / 2) * ase
+    return Kappa(value, ase, value - half, min(1.0, value + half))

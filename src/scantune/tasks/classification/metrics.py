@@ -1,0 +1,225 @@
+"""Figures of a classification: discrimination, the confusion matrix, calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.calibration import ece_statistic, loss_statistic, slope_statistic
+from scantune.statistics.confusion import confusion_statistic, one_hot
+from scantune.statistics.discrimination import area_statistic, delong_interval, macro
+from scantune.statistics.ordinal import kappas
+from scantune.statistics.resampling import Interval, Statistic, Sums
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.plan import Plan, not_finite, only
+from scantune.tasks.predictions import Faults, PredictionTable
+
+ERRORS = ("brier", "log_loss", "ece")
+"""Figures that are better when lower."""
+
+SUM_TOLERANCE = 0.01
+"""Probabilities of a row may miss a sum of one by this much: files are written with few digits."""
+
+
+def headline_names(data: Data) -> tuple[str, ...]:
+    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    f1 = ("f1", "recall", "specificity") if data.positive is not None else ("f1_macro",)
+    return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a classification's figures are made from.
+
+    Attributes:
+        target: int64 [N], class indices.
+        probabilities: float64 [N, K].
+        classes: names of the K classes.
+        positive: index of the positive class where there are two, else None.
+        subjects: [N].
+        settings: of the task.
+    """
+
+    target: np.ndarray
+    probabilities: np.ndarray
+    classes: tuple[str, ...]
+    positive: int | None
+    subjects: np.ndarray
+    settings: Classification
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """Index of the most probable class, int64 [N]; the first of equals."""
+        return self.probabilities.argmax(1)
+
+
+def label(text: str) -> str:
+    """A class's name as it is compared: ``1.0`` and ``1`` are one class."""
+    text = text.strip()
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if number.is_integer() else text
+
+
+def natural(names: Sequence[str]) -> list[str]:
+    """Sorted, numbers by value and before words."""
+
+    def key(name: str) -> tuple[bool, float, str]:
+        try:
+            return False, float(name), name
+        except ValueError:
+            return True, 0.0, name
+
+    return sorted(names, key=key)
+
+
+def parse(table: PredictionTable, settings: Classification, faults: Faults) -> Data | None:
+    """Reads ``target`` and ``p/<class>``; one column ``p/<positive>`` serves where there are two classes.
+
+    Labels are matched by name or number. Faults: unknown labels, classes without a column, probabilities outside 0 … 1
+    or that do not sum to one.
+    """
+    columns = {label(c[2:]): c for c in table.columns if c.startswith("p/")}
+    if not table.require(("target",), faults) or not columns:
+        if not columns:
+            faults.add("there are no columns p/<class>, the probability of each class")
+        return None
+    labels = np.array([label(t) for t in table.text("target")], dtype=object)
+    classes = _classes(settings, columns, labels, faults)
+    if classes is None:
+        return None
+    index = {name: i for i, name in enumerate(classes)}
+    target = np.array([index.get(name, -1) for name in labels], np.int64)
+    bad = np.flatnonzero(target < 0)
+    faults.rows(bad, f"column target: not one of the classes {', '.join(classes)}", labels[bad].tolist())
+    positive = None
+    if len(classes) == 2:
+        positive = index[label(settings.positive)] if settings.positive is not None else 1
+    probabilities = _probabilities(table, columns, classes, faults)
+    return Data(np.maximum(target, 0), probabilities, classes, positive, table.subject_id, settings)
+
+
+def _classes(
+    settings: Classification, columns: dict[str, str], labels: np.ndarray, faults: Faults
+) -> tuple[str, ...] | None:
+    if settings.classes is not None:
+        classes = tuple(label(c) for c in settings.classes)
+    elif len(columns) == 1:
+        classes = tuple(natural(list({*columns, *(v for v in labels if v)})))
+        if len(classes) != 2:
+            faults.add(f"one column {next(iter(columns.values()))} serves for two classes; there are {list(classes)}")
+            return None
+    else:
+        classes = tuple(natural(list(columns)))
+    if settings.positive is not None and label(settings.positive) not in classes:
+        faults.add(f"the positive class {settings.positive!r} is not one of {list(classes)}")
+    missing = [c for c in classes if c not in columns]
+    if missing and not (len(classes) == 2 and len(columns) == 1):
+        faults.add(f"columns missing: {', '.join('p/' + c for c in missing)}")
+        return None
+    unknown = [c for name, c in columns.items() if name not in classes]
+    if unknown:
+        faults.add(f"columns of unknown classes: {', '.join(unknown)}; the classes are {', '.join(classes)}")
+        return None
+    return classes
+
+
+def _probabilities(
+    table: PredictionTable, columns: dict[str, str], classes: Sequence[str], faults: Faults
+) -> np.ndarray:
+    given = {name: table.numbers(column, faults) for name, column in columns.items()}
+    if len(given) == 1:
+        (name,) = given
+        other = 1 - given[name]
+        p = np.stack([given[name] if c == name else other for c in classes], axis=1)
+    else:
+        p = np.stack([given[c] for c in classes], axis=1)
+    check_probabilities(p, [columns.get(c, "p/" + c) for c in classes], faults)
+    return p
+
+
+def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -> None:
+    """Faults of probabilities [N, K]: outside 0 … 1, or rows that do not sum to one; what is not finite is let pass."""
+    with np.errstate(invalid="ignore"):
+        for k, column in enumerate(columns):
+            bad = np.flatnonzero((p[:, k] < 0) | (p[:, k] > 1))
+            faults.rows(bad, f"column {column}: a probability lies between 0 and 1", p[bad, k].tolist())
+        sums = p.sum(1)
+        bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
+    faults.rows(bad, f"{', '.join(columns)} must sum to one", [round(v, 4) for v in sums[bad].tolist()])
+
+
+def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    p, y = data.probabilities[rows], data.target[rows]
+    void = not_finite("probabilities", p)
+    if void is not None:
+        p = np.full_like(p, 1 / p.shape[1])
+    predicted = p.argmax(1)
+    alone = len(np.unique(data.subjects[rows])) == len(rows)
+    positive = data.positive
+    statistics: list[Statistic] = [confusion_statistic(y, predicted, data.classes, rows, positive)]
+    statistics.append(loss_statistic(p, y, rows, positive))
+    statistics.append(ece_statistic(p.max(1), predicted == y, rows))
+    analytic: dict[str, Interval] = {}
+    if positive is not None:
+        statistics.append(area_statistic(p[:, positive], y == positive, rows))
+        _add_delong(analytic, "auroc", p[:, positive], y == positive, alone)
+    else:
+        statistics.append(
+            macro([area_statistic(p[:, k], y == k, rows, f"/{c}") for k, c in enumerate(data.classes)], rows)
+        )
+        for k, name in enumerate(data.classes):
+            _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone)
+    if headline:
+        wanted = set(headline_names(data))
+        statistics = [only(s, wanted) for s in statistics]
+    else:
+        chosen = p[:, positive] if positive is not None else p.max(1)
+        outcome = y == positive if positive is not None else predicted == y
+        statistics.append(slope_statistic(chosen, outcome, rows))
+        if data.settings.ordinal:
+            statistics.append(_kappa_statistic(y, predicted, len(data.classes), rows))
+    return Plan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), void=void)
+
+
+def _add_delong(
+    analytic: dict[str, Interval], name: str, scores: np.ndarray, positive: np.ndarray, alone: bool
+) -> None:
+    bounds = delong_interval(scores, positive) if alone else None
+    if bounds is not None:
+        analytic[name] = Interval(*bounds, "DeLong")
+
+
+def _kappa_statistic(y: np.ndarray, predicted: np.ndarray, classes: int, rows: np.ndarray) -> Sums:
+    cells = one_hot(y, predicted, classes)
+    return Sums(rows, cells, lambda s: kappas(s.reshape(*s.shape[:-1], classes, classes)))
+
+
+def _reasons(data: Data, y: np.ndarray, predicted: np.ndarray) -> dict[str, str]:
+    actual = np.bincount(y, minlength=len(data.classes))
+    guessed = np.bincount(predicted, minlength=len(data.classes))
+    reasons = {"calibration_slope": "undefined: the fit does not converge (outcomes separated, or one probability)"}
+    for k, name in enumerate(data.classes):
+        absent = f"undefined: no sample is of class {name}"
+        named = ("auroc", "auprc", "recall", "f1")
+        if not actual[k]:
+            reasons |= dict.fromkeys([f"{m}/{name}" for m in named], absent)
+            reasons |= dict.fromkeys(("auroc", "auprc"), absent)
+        if actual[k] == len(y):
+            every = f"undefined: every sample is of class {name}"
+            reasons |= dict.fromkeys((f"specificity/{name}", f"auroc/{name}", f"auprc/{name}"), every)
+            reasons |= dict.fromkeys(("auroc", "auprc", "mcc", "kappa", "kappa_linear", "kappa_quadratic"), every)
+            reasons |= dict.fromkeys(("calibration_slope", "calibration_intercept"), every)
+        if not guessed[k]:
+            reasons[f"precision/{name}"] = f"undefined: no sample is predicted as {name}"
+        if guessed[k] == len(y):
+            reasons.setdefault("mcc", f"undefined: every sample is predicted as {name}")
+    if data.positive is not None:
+        own = "/" + data.classes[data.positive]
+        reasons |= {k.removesuffix(own): v for k, v in list(reasons.items()) if k.endswith(own)}
+    return reasons

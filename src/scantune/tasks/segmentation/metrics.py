@@ -1,0 +1,105 @@
+"""Figures of a segmentation: means over samples of what was measured on each, and agreement of volumes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.agreement import error_statistic
+from scantune.statistics.correlation import constant
+from scantune.statistics.figure import undefined
+from scantune.statistics.resampling import Statistic
+from scantune.tasks.plan import Plan, mean_statistic, renamed
+from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.segmentation.schema import Segmentation
+
+MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
+"""Columns of each sample, also as ``<measure>/<class>``; only ``dice`` is required."""
+
+ERRORS = ("hd95", "volume_mae", "volume_rmse")
+"""Figures that are better when lower."""
+
+_VOLUME = {
+    **{k: f"volume_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
+    **{f"bland_altman_{k}": f"volume_bland_altman_{k}" for k in ("bias", "sd", "lower", "upper")},
+}
+_SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a segmentation's figures are made from.
+
+    Attributes:
+        measures: measure (or ``<measure>/<class>``) to float64 [N]; NaN where a mask's emptiness leaves it undefined.
+        volumes: target and prediction float64 [N] each, in the file's unit; None where the file has none.
+        subjects: [N].
+        settings: of the task.
+    """
+
+    measures: dict[str, np.ndarray]
+    volumes: tuple[np.ndarray, np.ndarray] | None
+    subjects: np.ndarray
+    settings: Segmentation
+
+
+def headline_names(data: Data) -> tuple[str, ...]:
+    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    return tuple(m for m in MEASURES if m in data.measures)
+
+
+def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Data | None:
+    """Reads the measures of each sample. Faults: no ``dice``, a share outside 0 … 1, a negative distance or volume."""
+    if not table.require(("dice",), faults):
+        return None
+    measures: dict[str, np.ndarray] = {}
+    for column in table.columns:
+        measure = column.split("/")[0]
+        if measure not in MEASURES:
+            continue
+        values = measures[column] = table.numbers(column, faults)
+        with np.errstate(invalid="ignore"):
+            bad = np.flatnonzero((values < 0) | ((values > 1 + 1e-9) if measure in _SHARES else False))
+        right = "between 0 and 1" if measure in _SHARES else "0 or above"
+        faults.rows(bad, f"column {column}: must be {right}", values[bad].tolist())
+    volumes = None
+    if "volume_target" in table and "volume_prediction" in table:
+        volumes = (table.numbers("volume_target", faults), table.numbers("volume_prediction", faults))
+    return Data(measures, volumes, table.subject_id, settings)
+
+
+def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`.
+
+    A sample whose measure is undefined (an empty cell: both masks empty) takes no part in that measure's mean: ``n``
+    tells. An infinite distance (one mask empty) leaves the mean undefined.
+    """
+    statistics: list[Statistic] = []
+    reasons: dict[str, str] = {}
+    for name, column in data.measures.items():
+        if headline and name not in MEASURES:
+            continue
+        values = column[rows]
+        kept = ~np.isnan(values)
+        reasons[name] = _reason(name, values)
+        infinite = np.isinf(values[kept]).any()
+        part = np.where(np.isinf(values[kept]), 0, values[kept])
+        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept]))
+    if data.volumes is not None and not headline:
+        x, y = (v[rows] for v in data.volumes)
+        kept = np.isfinite(x) & np.isfinite(y)
+        if kept.any():
+            statistics.append(renamed(error_statistic(x[kept], y[kept], rows[kept], 1.0), _VOLUME))
+            if constant(x[kept]) or constant(y[kept]):
+                reasons["volume_pearson_r"] = "undefined: one of the volumes is constant"
+    missing = [m for m in MEASURES if m not in data.measures]
+    direct = {m: undefined(f"not measured: the file has no column {m}", len(rows)) for m in missing}
+    return Plan(statistics, reasons=reasons, direct={} if headline else direct)
+
+
+def _reason(name: str, values: np.ndarray) -> str:
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        return f"undefined: infinite in {infinite} of {len(values)} samples (one of the two masks is empty)"
+    return f"undefined in all {len(values)} samples (both masks are empty, or {name} was not measured)"

@@ -1,0 +1,114 @@
+"""Figures by sex, age band, site, scanner or score range: each level, its interval, its gap to the rest."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.figure import Figure, number
+from scantune.statistics.resampling import Resampler, interval
+from scantune.tasks.plan import Plan, Result, carry_out
+from scantune.tasks.predictions import PredictionTable
+
+UNKNOWN = "unknown"
+MAX_LEVELS = 30
+
+_OWN = re.compile(
+    r"^(sample_id|subject_id|split|fold|target|target/.*|p/.*|prediction|prediction_sd|lower|upper|set|rater/.*|"
+    r"(dice|iou|precision|recall|hd95|nsd|cldice)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$"
+)
+_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+
+
+def grouping_columns(table: PredictionTable) -> list[str]:
+    """The columns that belong to no task: what samples may be grouped by."""
+    return [c for c in table.columns if not _OWN.match(c)]
+
+
+def years(text: str) -> float:
+    """An age in years from ``63``, ``63.5``, ``90+`` or DICOM's ``063Y``, ``004M``; NaN where it is none."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([YMWD]?)\+?\s*", text, re.IGNORECASE)
+    return float(found[1]) * _YEARS[found[2].upper() or "Y"] if found else float("nan")
+
+
+def age_band(text: str, bands: Sequence[float]) -> str:
+    """The band of an age: ``<2``, ``2–<12`` … ``≥80``; ``unknown`` where it is none."""
+    age = years(text)
+    if age != age:
+        return UNKNOWN
+    place = bisect_right(bands, age)
+    if place == 0:
+        return f"<{bands[0]:g}"
+    return f"≥{bands[-1]:g}" if place == len(bands) else f"{bands[place - 1]:g}–<{bands[place]:g}"
+
+
+def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float]) -> dict[str, np.ndarray]:
+    """Each column's level of every row, text [N]; ages in bands, empty cells ``unknown``."""
+    out: dict[str, np.ndarray] = {}
+    for column in columns:
+        texts = table.text(column)
+        banded = column.lower() in ("age", "age_years", "patient_age") and bands
+        named = [age_band(t, bands) if banded else (t or UNKNOWN) for t in texts]
+        out[column] = np.array(named, dtype=object)
+    return out
+
+
+def figures(
+    task: Any,
+    data: Any,
+    rows: np.ndarray,
+    labels: Mapping[str, np.ndarray],
+    resampler: Resampler,
+    *,
+    confidence: float,
+    min_group: int,
+) -> dict[str, dict[str, dict[str, Figure]]]:
+    """Every headline figure by column and level.
+
+    Each has ``gap``: its difference to the rest of the rows, with an interval from the same draws, and ``small`` where
+    the level has fewer subjects than ``min_group``.
+
+    Args:
+        task: the task's ``metrics`` module.
+        data: what its ``parse`` returned.
+        rows: int [n], the rows that count.
+        labels: column to the level of each row of the table, [N].
+        resampler: draws of subjects.
+        confidence: level of the intervals.
+        min_group: fewest subjects of a level that is not small.
+    """
+    asked: list[tuple[str, str]] = []
+    plans: list[Plan] = []
+    for column, of_row in labels.items():
+        names = sorted(set(of_row[rows].tolist()))
+        if not 1 < len(names) <= MAX_LEVELS:
+            continue
+        for level in names:
+            inside = of_row[rows] == level
+            asked.append((column, level))
+            plans += [task.plan(data, part, headline=True, paired=True) for part in (rows[inside], rows[~inside])]
+    results = carry_out(plans, resampler, confidence)
+    out: dict[str, dict[str, dict[str, Figure]]] = {}
+    for i, (column, level) in enumerate(asked):
+        inside, outside = results[2 * i], results[2 * i + 1]
+        out.setdefault(column, {})[level] = _with_gaps(inside, outside, confidence, min_group)
+    return out
+
+
+def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Figure]:
+    out: dict[str, Figure] = {}
+    for name, figure in inside.figures.items():
+        rest = outside.figures[name]
+        gap: dict[str, Any] = {"value": None, "lower": None, "upper": None, "reason": figure.reason or rest.reason}
+        if name in inside.distributions and name in outside.distributions:
+            difference = inside.distributions[name].minus(outside.distributions[name])
+            found = interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
+            value = number(difference.value)
+            reason = found.reason if value is not None else gap["reason"]
+            gap = {"value": value, "lower": found.lower, "upper": found.upper, "reason": reason}
+        out[name] = figure.with_more(gap=gap, small=figure.n_subjects < min_group)
+    return out

@@ -1,0 +1,215 @@
+"""Figures of graded zones: F1 and κ per zone and pooled, coverage, the mean score and the class it falls in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from scantune.statistics.agreement import error_statistic
+from scantune.statistics.confusion import figures_of, one_hot
+from scantune.statistics.correlation import constant, spearman_statistic
+from scantune.statistics.discrimination import area_statistic, delong_interval
+from scantune.statistics.ordinal import KINDS, kappa, kappas
+from scantune.statistics.resampling import Interval, Statistic, Sums
+from scantune.tasks.classification.metrics import check_probabilities, label
+from scantune.tasks.plan import Plan, not_finite, only, renamed
+from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.zones.schema import UNGRADABLE, Zones
+
+ERRORS = ("mean_score_mae", "mean_score_rmse")
+"""Figures that are better when lower."""
+
+_MEAN_SCORE = {
+    **{k: f"mean_score_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
+    **{f"bland_altman_{k}": f"mean_score_bland_altman_{k}" for k in ("bias", "sd", "lower", "upper")},
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the figures of graded zones are made from.
+
+    Attributes:
+        target: int64 [N, Z], class indices; the last class is ungradable.
+        probabilities: float64 [N, Z, K].
+        subjects: [N].
+        settings: of the task.
+    """
+
+    target: np.ndarray
+    probabilities: np.ndarray
+    subjects: np.ndarray
+    settings: Zones
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """Index of the most probable class, int64 [N, Z]."""
+        return self.probabilities.argmax(2)
+
+
+def headline_names(data: Data) -> tuple[str, ...]:
+    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    return (
+        *("kappa_quadratic", "kappa_linear", "f1_macro", "f1_weighted", "coverage"),
+        *("mean_score_mae", "mean_score_spearman_rho"),
+    )
+
+
+def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | None:
+    """Reads ``target/<zone>`` and ``p/<zone>/<class>``; ungradable may be written so, as its number, or left empty."""
+    names = settings.classes
+    aliases = {n: i for i, n in enumerate(names)} | dict.fromkeys(
+        (str(settings.grades), UNGRADABLE, "", "nan", "NaN"), settings.grades
+    )
+    found = {z: _zone_columns(table, z, settings) for z in settings.zones}
+    wanted = [f"target/{z}" for z in settings.zones] + [c for z in settings.zones for c in found[z]]
+    if not table.require(wanted, faults):
+        return None
+    targets, probabilities = [], []
+    for zone in settings.zones:
+        labels = np.array([label(t) for t in table.text(f"target/{zone}")], dtype=object)
+        codes = np.array([aliases.get(v, -1) for v in labels], np.int64)
+        bad = np.flatnonzero(codes < 0)
+        right = f"0 to {settings.grades - 1}, or {settings.grades} or empty for ungradable"
+        faults.rows(bad, f"column target/{zone}: not {right}", labels[bad].tolist())
+        targets.append(np.maximum(codes, 0))
+        p = np.stack([table.numbers(c, faults) for c in found[zone]], axis=1)
+        check_probabilities(p, found[zone], faults)
+        probabilities.append(p)
+    return Data(np.stack(targets, 1), np.stack(probabilities, 1), table.subject_id, settings)
+
+
+def _zone_columns(table: PredictionTable, zone: str, settings: Zones) -> list[str]:
+    """The probability columns of a zone; the last class by its name or, where only that is there, by its number."""
+    named = [f"p/{zone}/{c}" for c in settings.classes]
+    by_number = f"p/{zone}/{settings.grades}"
+    return [*named[:-1], by_number] if named[-1] not in table and by_number in table else named
+
+
+def mean_score(codes: np.ndarray, grades: int) -> np.ndarray:
+    """Mean grade over the gradable zones of codes [N, Z]; NaN where no zone is gradable. float64 [N]."""
+    gradable = codes < grades
+    n = gradable.sum(1)
+    return np.where(n > 0, np.where(gradable, codes, 0).sum(1) / np.maximum(n, 1), np.nan)
+
+
+def severity(score: np.ndarray, cut_offs: Sequence[float]) -> np.ndarray:
+    """Class 0, 1 … of a mean score: up to the first cut-off, up to the second, above. int64 [N]."""
+    return np.searchsorted(np.asarray(cut_offs) + 1e-9, score, side="left")
+
+
+def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    settings = data.settings
+    p, y = data.probabilities[rows], data.target[rows]
+    void = not_finite("probabilities", p)
+    predicted = np.nan_to_num(p).argmax(2)
+    cells = np.stack([one_hot(y[:, z], predicted[:, z], settings.grades + 1) for z in range(y.shape[1])], 1)
+    statistics: list[Statistic] = [_graded(cells.sum(1), rows, settings, "", samples=y.size)]
+    more: dict[str, dict[str, float]] = {}
+    if not headline:
+        for z, zone in enumerate(settings.zones):
+            statistics.append(_graded(cells[:, z], rows, settings, f"/{zone}"))
+            more |= _standard_errors(cells[:, z].sum(0), settings.grades, zone)
+    score = [mean_score(codes, settings.grades) for codes in (y, predicted)]
+    both = np.isfinite(score[0]) & np.isfinite(score[1])
+    x, m, kept = score[0][both], score[1][both], rows[both]
+    reasons = dict.fromkeys(KINDS, "undefined: all gradable zones are of one grade")
+    analytic: dict[str, Interval] = {}
+    if len(kept):
+        statistics += _of_mean_score(x, m, kept)
+        reasons |= _constant_reasons(x, m)
+        if not headline:
+            alone = len(np.unique(data.subjects[kept])) == len(kept)
+            statistics += _of_severity(x, m, kept, settings, analytic, reasons, alone)
+    else:
+        statistics.append(_no_score(rows))
+        reasons |= dict.fromkeys([*_MEAN_SCORE.values(), "mean_score_spearman_rho"], "undefined: no zone is gradable")
+    if headline:
+        statistics = [only(s, headline_names(data)) for s in statistics]
+    return Plan(statistics, analytic=analytic, reasons=reasons, more=more, void=void, p_values=_p(headline))
+
+
+def _p(headline: bool) -> dict[str, None]:
+    return {} if headline else {"mean_score_pearson_r": None, "mean_score_spearman_rho": None}
+
+
+def _graded(cells: np.ndarray, rows: np.ndarray, settings: Zones, suffix: str, samples: int | None = None) -> Sums:
+    """F1, precision and recall over all classes; κ over what both sides grade; coverage."""
+    size = settings.grades + 1
+    return Sums(rows, cells, partial(_graded_figures, size=size, names=settings.classes, suffix=suffix), samples)
+
+
+def _graded_figures(sums: np.ndarray, size: int, names: Sequence[str], suffix: str) -> dict[str, np.ndarray]:
+    matrix = sums.reshape(*sums.shape[:-1], size, size)
+    found = figures_of(matrix, names)
+    total = matrix.sum((-2, -1))
+    with np.errstate(all="ignore"):
+        found["coverage"] = 1 - matrix[..., :, -1].sum(-1) / np.where(total > 0, total, np.nan)
+    found |= kappas(matrix[..., :-1, :-1])
+    kept = {k: v for k, v in found.items() if "/" not in k} if suffix else found
+    return {k + suffix: v for k, v in kept.items()}
+
+
+def _standard_errors(cells: np.ndarray, grades: int, zone: str) -> dict[str, dict[str, float]]:
+    table = cells.reshape(grades + 1, grades + 1)[:-1, :-1]
+    return {f"{name}/{zone}": {"ase": kappa(table, name).ase} for name in KINDS} if table.sum() else {}
+
+
+def _of_mean_score(x: np.ndarray, m: np.ndarray, rows: np.ndarray) -> list[Statistic]:
+    errors = error_statistic(x, m, rows, significant=1.0)
+    return [renamed(errors, _MEAN_SCORE), spearman_statistic(x, m, rows, "mean_score_spearman_rho")]
+
+
+def _no_score(rows: np.ndarray) -> Sums:
+    names = [*_MEAN_SCORE.values(), "mean_score_spearman_rho"]
+    return Sums(rows[:0], np.zeros((0, 1)), lambda s: {n: np.full(s.shape[:-1], np.nan) for n in names})
+
+
+def _constant_reasons(x: np.ndarray, m: np.ndarray) -> dict[str, str]:
+    names = ("mean_score_pearson_r", "mean_score_spearman_rho")
+    for side, values in (("target", x), ("prediction", m)):
+        if constant(values):
+            return dict.fromkeys(names, f"undefined: the {side}'s mean score is constant")
+    return {}
+
+
+def _of_severity(
+    x: np.ndarray,
+    m: np.ndarray,
+    rows: np.ndarray,
+    settings: Zones,
+    analytic: dict[str, Interval],
+    reasons: dict[str, str],
+    alone: bool,
+) -> list[Statistic]:
+    """The class of the mean score, and for each cut-off the ROC of the predicted mean score for a target above it."""
+    size = len(settings.cut_offs) + 1
+    actual, predicted = severity(x, settings.cut_offs), severity(m, settings.cut_offs)
+    names = severity_names(settings.cut_offs)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        matrix = sums.reshape(*sums.shape[:-1], size, size)
+        found = figures_of(matrix, names) | kappas(matrix)
+        wanted = ("accuracy", "balanced_accuracy", "f1_macro", "kappa_quadratic", *(f"recall/{n}" for n in names))
+        return {f"ahf_{k}": found[k] for k in wanted}
+
+    statistics: list[Statistic] = [Sums(rows, one_hot(actual, predicted, size), figures)]
+    for cut in settings.cut_offs:
+        above = x > cut + 1e-9
+        name = f"ahf_auroc/above_{cut:g}"
+        statistics.append(renamed(area_statistic(m, above, rows), {"auroc": name}))
+        side = "is" if not above.any() else "is not"
+        reasons[name] = f"undefined: no target's mean score {side} above {cut:g}"
+        bounds = delong_interval(m, above) if alone else None
+        if bounds is not None:
+            analytic[name] = Interval(*bounds, "DeLong")
+    return statistics
+
+
+def severity_names(cut_offs: Sequence[float]) -> tuple[str, ...]:
+    """Names of the classes of the mean score: ``up_to_1.3``, ``up_to_2.2``, ``above_2.2``."""
+    return (*(f"up_to_{c:g}" for c in cut_offs), f"above_{cut_offs[-1]:g}")
