@@ -47,8 +47,8 @@ def split(records: Sequence[Record], settings: SplitConfig) -> list[Assignment]:
         settings: how.
 
     Raises:
-        CohortError: too few subjects, a side or fold without one of the classes, a subject on two sides, a level that is
-            not there; each with the counts and what would work.
+        CohortError: too few subjects, a side or fold without one of the classes, a subject on two sides, a level that
+            is not there; each with the counts and what would work.
     """
     subjects = _by_subject(records)
     sides = _METHODS[settings.method](subjects, settings)

@@ -106,7 +106,8 @@ def _process(
     known = sources.remembered(store_dir / "digests.sqlite", paths)
     known, changed = _with_index(known, index)
     for _attempt in range(3):
-        digests, learned = [], {}
+        digests: list[str] = []
+        learned: sources.Known = {}
         for path in paths:
             digest, read = sources.digest_of(path, known)
             digests.append(digest)

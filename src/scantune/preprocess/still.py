@@ -13,6 +13,7 @@ from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import merged
 from scantune.preprocess.plane import fit, place
 from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
 
 
@@ -56,14 +57,13 @@ def prepare_image(
     """
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     dtype = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
-    reading = {
-        "kind": "image",
+    reading: dict[str, Any] = {
         "monochrome1": "invert" if invert_monochrome1 else "keep",
         "limits": io.Limits(max_bytes=4 * max_voxels),
         "fill_nan": None if nan == "exclude" else float(nan),
     }
     window = "file" if name == "window" and options.get("center") is None else None
-    images = [io.read(path, window=window, **reading) for path in files]
+    images = [read_image(path, window=window, **reading) for path in files]
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
@@ -85,7 +85,7 @@ def prepare_image(
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
     mask = None
     if masks:
-        read = [io.read(path, kind="image", allow_constant=True, limits=reading["limits"]).array for path in masks]
+        read = [read_image(path, allow_constant=True, limits=reading["limits"]).array for path in masks]
         mask = place(merged(read, shapes[0], mask_labels, empty_mask), fitted, nearest=True)[None]
     spacing = images[0].spacing
     if spacing is not None:

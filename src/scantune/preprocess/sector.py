@@ -1,0 +1,44 @@
+"""The ultrasound sector: where the picture moves."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scantune.records import ReadError
+
+MIN_AREA = 0.05  # of the frame
+MOVES = 12  # grey levels; JPEG's own noise around still text stays below
+
+
+def sector_mask(frames: np.ndarray) -> np.ndarray:
+    """bool [H, W]: the convex outline of the largest part that moves. Text, scales and logos stand still outside it.
+
+    Args:
+        frames: uint8 [T, H, W], two or more frames spread over the loop; one frame falls back on its largest lit part.
+
+    Raises:
+        ReadError: no part of 5 % of the frame is found.
+    """
+    import cv2
+
+    frames = frames[..., 0] if frames.ndim == 4 else frames
+    if frames.shape[0] > 1:
+        lit = (frames.max(axis=0).astype(np.int16) - frames.min(axis=0)) > MOVES
+    else:
+        lit = frames[0] > MOVES
+    height, width = lit.shape
+    radius = max(1, min(height, width) // 100)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    # Thin things go first (the ECG's trace, letters), then the sector's own speckle closes.
+    solid = cv2.morphologyEx(cv2.medianBlur(lit.astype(np.uint8), 5), cv2.MORPH_OPEN, disc)
+    solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, disc, iterations=3)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
+    if count < 2:
+        raise ReadError("no ultrasound sector is found: nothing in it moves")
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    outline, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    hull = cv2.convexHull(np.concatenate(list(outline)))
+    mask = cv2.fillConvexPoly(np.zeros((height, width), np.uint8), hull, 1).astype(bool)
+    if mask.mean() < MIN_AREA:
+        raise ReadError(f"no ultrasound sector is found: the largest moving part is {mask.mean():.1%} of the frame")
+    return mask

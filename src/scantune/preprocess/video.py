@@ -1,0 +1,105 @@
+"""One loop → tensor [C, T, H, W]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune import io
+from scantune.preprocess import intensity as intensities
+from scantune.preprocess.plane import Fit, fit, place
+from scantune.preprocess.prepared import Prepared
+from scantune.records import ReadError
+
+
+def prepare_video(
+    files: Sequence[Path],
+    masks: Sequence[Path] = (),
+    *,
+    size: Sequence[int] = (112, 112),
+    resize: str = "pad",
+    frames: int = 32,
+    period: int = 1,
+    start: str = "first",
+    min_frames: int = 1,
+    channels: int = 1,
+    sector: bool = False,
+    intensity: Mapping[str, Any],
+    dtype: str | None = None,
+    nan: str | float = "exclude",
+    mask_labels: Sequence[int] | None = None,
+    empty_mask: str = "keep",
+    max_voxels: int = 2**30,
+) -> Prepared:
+    """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
+
+    Args:
+        files: one loop.
+        masks: none: a loop has no masks.
+        size: (height, width) of the result.
+        resize: "pad", "crop" or "stretch".
+        frames: T of the result.
+        period: every so manieth frame; a loop too short for frames × period starts again from its beginning.
+        start: "first" or "center": where the frames begin.
+        min_frames: refuse a loop with fewer frames that decode.
+        channels: 1 (grey) or 3.
+        sector: find the ultrasound sector and blank the rest.
+        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
+        dtype: of the result; None picks uint8 where intensities end in 0 … 1.
+        nan, mask_labels, empty_mask: of other modalities.
+        max_voxels: refuse larger files.
+
+    Raises:
+        ReadError: the loop cannot be used.
+    """
+    if len(files) != 1 or masks:
+        raise ReadError(f"a video sample is one loop without masks; given are {len(files)} files, {len(masks)} masks")
+    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
+    loop = io.open_video(files[0], limits=io.Limits(max_bytes=max_voxels))
+    if loop.n_frames < min_frames:
+        raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {min_frames}")
+    chosen = frame_indices(loop.n_frames, frames, period, start)
+    fitted = fit((loop.height, loop.width), (size[0], size[1]), resize)
+    pictures = loop.frames(chosen, grey=channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
+    if int(pictures.min()) == int(pictures.max()):
+        raise ReadError("every pixel of every frame is the same")
+    facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
+    facts["looped"] = frames * period > loop.n_frames
+    if sector:
+        from scantune.preprocess.sector import sector_mask
+
+        inside = sector_mask(pictures[: loop.n_frames].mean(axis=3).astype(np.uint8))
+        pictures = pictures * inside[None, :, :, None]  # T h w C
+        facts["sector_fraction"] = round(float(inside.mean()), 4)
+    placed = np.stack([place(picture, fitted) for picture in pictures])  # T H W C
+    if channels == 3 and placed.shape[3] == 1:
+        placed = np.repeat(placed, 3, axis=3)
+    kind = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
+    scaled = placed if name == "scale" else intensities.apply(placed.astype(np.float32), name, **options)
+    tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
+    return Prepared(np.ascontiguousarray(tensor), None, None, facts)
+
+
+def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:
+    """Which frames make a sample: every ``period``-th, going round where the loop ends.
+
+    Args:
+        available: frames of the loop.
+        frames: how many are wanted.
+        period: step.
+        start: "first", or "center" to leave out as much before as after (only where the loop is long enough).
+    """
+    span = (frames - 1) * period + 1
+    first = max(0, (available - span) // 2) if start == "center" else 0
+    return [(first + i * period) % available for i in range(frames)]
+
+
+def _decode_scale(height: int, width: int, fitted: Fit) -> int:
+    """Largest of 8, 4, 2, 1 at which the decoder still gives no fewer pixels than are wanted."""
+    for scale in (8, 4, 2):
+        if height // scale >= fitted.resized[0] and width // scale >= fitted.resized[1]:
+            return scale
+    return 1

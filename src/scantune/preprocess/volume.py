@@ -1,0 +1,147 @@
+"""One volume → tensor [C, D, H, W] in RAS+."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune import io
+from scantune.io.geometry import same_geometry
+from scantune.preprocess import intensity as intensities
+from scantune.preprocess.grid import Grid, resample, target_grid
+from scantune.preprocess.masks import merged
+from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.reading import read_volume
+from scantune.records import ReadError
+
+
+def prepare_volume(
+    files: Sequence[Path],
+    masks: Sequence[Path] = (),
+    *,
+    spacing: Sequence[float] | None = None,
+    size: Sequence[int] | None = None,
+    center: str = "image",
+    crop: str = "none",
+    interpolation: str = "linear",
+    antialias: bool = True,
+    intensity: Mapping[str, Any],
+    deface: bool = False,
+    volume_index: int | None = None,
+    series: str | None = None,
+    tilt: str = "exclude",
+    dtype: str = "float16",
+    nan: str | float = "exclude",
+    mask_labels: Sequence[int] | None = None,
+    empty_mask: str = "keep",
+    max_voxels: int = 2**30,
+) -> Prepared:
+    """Read, deface, resample once onto the wanted grid, scale.
+
+    Args:
+        files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
+        masks: label volumes of the first file's geometry; several become labels 1, 2, …
+        spacing: mm along R, A, S; None is the file's own.
+        size: voxels along R, A, S; None is its own extent.
+        center: "image" or "foreground": the middle of the crop.
+        crop: "foreground" cuts the background away where no size is given.
+        interpolation: "linear", "nearest" or "bspline".
+        antialias: smooth before shrinking.
+        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
+        deface: blank the face of a head MRI first.
+        volume_index: of a 4D file.
+        series: words in the wanted series' description.
+        tilt: "exclude" or "resample".
+        dtype: "float16" or "float32".
+        nan: "exclude", or what to put in the place of values that are not finite.
+        mask_labels: labels that may stand in a mask.
+        empty_mask: "keep" or "exclude".
+        max_voxels: refuse larger files.
+
+    Raises:
+        ReadError: a file cannot be used, mask and image differ in geometry, channels show different places.
+    """
+    limits = io.Limits(max_bytes=4 * max_voxels)
+    reading: dict[str, Any] = {
+        "series": io.SeriesRule(description=series) if series else None,
+        "volume_index": volume_index,
+        "limits": limits,
+        "tilt": "resample" if tilt == "resample" else "refuse",
+        "fill_nan": None if nan == "exclude" else float(nan),
+    }
+    volumes = [read_volume(path, **reading) for path in files]
+    first, facts = volumes[0], dict(volumes[0].facts)
+    if deface:
+        from scantune.preprocess.deface import defaced
+
+        pairs = [defaced(volume) for volume in volumes]
+        volumes = [volume for volume, _ in pairs]
+        first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
+    grid = _grid(first, spacing, size, center, crop)
+    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
+    channels = []
+    for volume in volumes:
+        _check_overlap(volume, first)
+        array = resample(volume, grid, interpolation=interpolation, antialias=antialias, fill=float(volume.array.min()))
+        channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
+    mask = _mask(masks, first, grid, mask_labels, empty_mask, limits) if masks else None
+    facts["affine"] = np.round(grid.affine, 6).tolist()
+    steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
+    return Prepared(np.stack(channels), mask, (float(steps[0]), float(steps[1]), float(steps[2])), facts)
+
+
+def _grid(
+    volume: io.Volume, spacing: Sequence[float] | None, size: Sequence[int] | None, center: str, crop: str
+) -> Grid:
+    if center != "foreground" and (crop != "foreground" or size is not None):
+        return target_grid(volume, spacing, size)
+    low, high = _foreground_box(volume.array)
+    middle = (low + high)[::-1] / 2  # D, H, W -> W, H, D
+    if size is None:
+        own = np.array(volume.spacing)
+        wanted = own if spacing is None else np.array(spacing)
+        size = np.maximum(1, np.rint((high - low + 1)[::-1] * own / wanted)).astype(int).tolist()
+    return target_grid(volume, spacing, size, middle)
+
+
+def _foreground_box(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last index (D, H, W) of the foreground."""
+    found = intensities.foreground(array)
+    low, high = [], []
+    for axis in range(3):
+        hit = np.flatnonzero(found.any(axis=tuple(other for other in range(3) if other != axis)))
+        low.append(hit[0])
+        high.append(hit[-1])
+    return np.array(low), np.array(high)
+
+
+def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
+    """Channels may be of different grids, but must show the same place."""
+    if volume is first:
+        return
+    middle = volume.affine @ np.append((np.array(volume.array.shape[::-1]) - 1) / 2, 1.0)
+    index = (np.linalg.inv(first.affine) @ middle)[:3]
+    if (index < 0).any() or (index > np.array(first.array.shape[::-1]) - 1).any():
+        raise ReadError(f"channels show different places: {same_geometry(first, volume)[1]}")
+
+
+def _mask(
+    paths: Sequence[Path],
+    image: io.Volume,
+    grid: Grid,
+    labels: Sequence[int] | None,
+    empty: str,
+    limits: io.Limits,
+) -> np.ndarray:
+    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one."""
+    volumes = [read_volume(path, allow_constant=True, limits=limits) for path in paths]
+    for volume in volumes:
+        same, words = same_geometry(image, volume)
+        if not same:
+            raise ReadError(f"mask and image differ in geometry: {words}")
+    mask = merged([volume.array for volume in volumes], image.array.shape, labels, empty)
+    placed = resample(io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False)
+    return placed.astype(np.uint8)[None]
