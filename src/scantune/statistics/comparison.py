@@ -1,0 +1,86 @@
+"""Two models on the same subjects: McNemar, non-inferiority, p-values of paired draws, Holm's correction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.statistics.distributions import binomial_two_sided_half
+from scantune.statistics.resampling import Distribution
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """McNemar's test: rows that only the first gets right, only the second, and the two-sided p-values."""
+
+    only_first: int
+    only_second: int
+    p_exact: float
+    p_mid: float
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
+    """Whether two classifiers, right or wrong on the same rows (bool [n]), are right equally often.
+
+    Exact and mid-p (Fagerland, Lydersen & Laake, BMC Med Res Methodol 2013;13:91). Rows must be independent.
+    """
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    exact, middle = binomial_two_sided_half(only_first, only_first + only_second)
+    return McNemar(only_first, only_second, exact, middle)
+
+
+def paired_p(difference: Distribution) -> float | None:
+    """Two-sided p-value that a paired difference is 0: twice the smaller share of draws on one side of it."""
+    draws = difference.draws[np.isfinite(difference.draws)]
+    if not draws.size or not math.isfinite(difference.value):
+        return None
+    below, above = int((draws <= 0).sum()), int((draws >= 0).sum())
+    return min(1.0, 2 * (min(below, above) + 1) / (draws.size + 1))
+
+
+def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """p-values corrected for their number (Holm, Scand J Stat 1979;6:65); None stays None and does not count."""
+    known = sorted((p, name) for name, p in p_values.items() if p is not None)
+    out: dict[str, float | None] = dict.fromkeys(p_values)
+    largest = 0.0
+    for i, (p, name) in enumerate(known):
+        largest = max(largest, min(1.0, (len(known) - i) * p))
+        out[name] = largest
+    return out
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """Whether a challenger is not worse by more than a margin.
+
+    Attributes:
+        margin: in units of the figure.
+        bound: the worse end of the interval of challenger − reference, counted so that higher is better.
+        holds: bound > −margin; None where there is no interval.
+        superior: bound > 0.
+    """
+
+    margin: float
+    bound: float | None
+    holds: bool | None
+    superior: bool | None
+
+
+def non_inferiority(
+    lower: float | None, upper: float | None, margin: float, *, lower_is_better: bool
+) -> NonInferiority:
+    """Reads non-inferiority off the interval of challenger − reference (Piaggio et al., CONSORT, JAMA 2012;308:2594).
+
+    Args:
+        lower: of the difference.
+        upper: of the difference.
+        margin: the loss that is accepted, 0 or above.
+        lower_is_better: the figure is an error.
+    """
+    if lower is None or upper is None:
+        return NonInferiority(margin, None, None, None)
+    bound = -upper if lower_is_better else lower
+    return NonInferiority(margin, bound, bound > -margin, bound > 0)

@@ -1,0 +1,92 @@
+"""Several samples of one study or subject joined to one row, by the rule that the task's settings state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from scantune.tasks.joining import Aggregate
+from scantune.tasks.predictions import Faults, PredictionTable
+
+_RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mean": lambda block: block.mean(0),
+    "median": lambda block: np.median(block, axis=0),
+    "max": lambda block: block.max(0),
+    "vote": lambda block: np.eye(block.shape[1])[block.argmax(1)].mean(0),
+}
+
+
+def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionTable:
+    """One row for each value of ``rule.by`` in each split.
+
+    Numbers (``target``, ``prediction`` of a regression) join by the rule. The probabilities of one target join by the
+    rule and are made to sum to one again. Class targets must agree. Other columns stay where all rows agree, else they
+    become ``mixed``; ``sample_id`` becomes the value joined by.
+
+    Args:
+        table: of samples, checked.
+        rule: how, and by which column.
+        faults: where disagreeing targets and a missing column are told.
+    """
+    if rule.by not in table and rule.by != "subject_id":
+        table.require((rule.by,), faults)
+        return table
+    by = table.subject_id if rule.by == "subject_id" else table.text(rule.by)
+    keys = np.array([f"{s}\0{b}" for s, b in zip(table.split, by)], dtype=object)
+    _, first, codes = np.unique(keys.astype(str), return_index=True, return_inverse=True)
+    members = [np.flatnonzero(codes == g) for g in range(len(first))]
+    joined: dict[str, np.ndarray] = {}
+    for column in table.columns:
+        if column.startswith("p/"):
+            continue
+        if column in ("prediction", "prediction_sd") or (column == "target" and "prediction" in table):
+            joined[column] = _numbers(table, column, members, rule.name)
+        elif column == "target" or column.startswith("target/"):
+            joined[column] = _agreed(table, column, members, rule.by, faults)
+        elif column not in ("lower", "upper", "set"):
+            joined[column] = _same(table.text(column), members)
+    joined |= _probabilities(table, members, rule.name)
+    joined["sample_id"] = by[first]
+    joined["subject_id"] = _same(table.subject_id, members)
+    joined["split"] = table.split[first]
+    return PredictionTable(joined, table.name)
+
+
+def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rule: str) -> np.ndarray:
+    values = table.numbers(column, Faults())
+    return np.array([_RULES[rule](values[m]) for m in members])
+
+
+def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: str, faults: Faults) -> np.ndarray:
+    texts = table.text(column)
+    odd = [m for m in members if len(set(texts[m].tolist())) > 1]
+    faults.rows(
+        [int(m[0]) for m in odd],
+        f"column {column}: samples of one {by} have different targets and can't be joined",
+        [sorted(set(texts[m].tolist())) for m in odd],
+    )
+    return texts[[m[0] for m in members]]
+
+
+def _same(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
+    found = np.empty(len(members), dtype=object)
+    found[:] = [texts[m[0]] if len(set(texts[m].tolist())) == 1 else "mixed" for m in members]
+    return found
+
+
+def _probabilities(table: PredictionTable, members: list[np.ndarray], rule: str) -> dict[str, np.ndarray]:
+    """Joined by target: ``p/<class>`` are one target's, ``p/<zone>/<class>`` one zone's."""
+    stems: dict[str, list[str]] = {}
+    for column in table.columns:
+        if column.startswith("p/"):
+            stems.setdefault(column.rpartition("/")[0], []).append(column)
+    out: dict[str, np.ndarray] = {}
+    for columns in stems.values():
+        p = np.stack([table.numbers(c, Faults()) for c in columns], axis=1)
+        alone = p.shape[1] == 1
+        p = np.concatenate([p, 1 - p], axis=1) if alone else p
+        joined = np.stack([_RULES[rule](p[m]) for m in members])
+        joined = joined / joined.sum(1, keepdims=True)
+        out |= {c: joined[:, i] for i, c in enumerate(columns)}
+    return out
