@@ -1,0 +1,35 @@
+"""Fine-tuning and prediction. Names are looked up when asked for: PyTorch is not imported for the light ones."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "CachedSamples": "data",
+    "Checkpoints": "checkpoints",
+    "EarlyStopping": "early_stopping",
+    "FitResult": "result",
+    "Interrupted": "signals",
+    "OptimizerSpec": "optimizers",
+    "Partners": "data",
+    "Plateau": "schedules",
+    "Predicted": "prediction",
+    "Schedule": "schedules",
+    "Settings": "settings",
+    "Sink": "delivery",
+    "Strategy": "strategies",
+    "fit": "fitting",
+    "forget": "result",
+    "launch": "distributed",
+    "predict": "prediction",
+    "send_left": "delivery",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"scantune.engine has no {name!r}; it has {', '.join(sorted(__all__))}")
+    return getattr(importlib.import_module(f"scantune.engine.{_HOME[name]}"), name)

@@ -1,0 +1,262 @@
+"""Figures on their way to servers and log files: sent beside the training, kept where one is away, never twice.
+
+A point is handed on only when a saved state covers its step: a training that is killed repeats the steps after its
+last save, and most servers keep both points of a repeated step.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from scantune.engine import durable
+from scantune.engine.history import Row
+from scantune.engine.monitoring import EpochView
+
+log = logging.getLogger(__name__)
+
+#: A step (or epoch) and its figures.
+Point = tuple[int, Mapping[str, float]]
+
+_VALUES_A_CALL = 900  # MLflow takes at most 1,000 in one
+_DELIVERED = "delivered.json"
+_UNDELIVERED = "undelivered.jsonl"
+
+
+class Sink(Protocol):
+    """Where figures go. A sink may raise: what it did not take comes again later.
+
+    Methods that it does not have are not called: ``histogram(epoch, name, counts, edges)``, ``text(epoch, name,
+    words)``, ``last(name) -> int | None`` (the last step that it holds of a figure, so that none is sent twice after a
+    kill), ``close()``.
+    """
+
+    name: str
+
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Take all of ``points`` or raise."""
+        ...
+
+
+def points_of(rows: Sequence[Row], log_every: int = 1) -> list[Point]:
+    """Rows as points: epochs under their own names by epoch, every so many steps as ``step/<name>`` by step."""
+    points: list[Point] = []
+    for row in rows:
+        values = {k: float(v) for k, v in row.items() if isinstance(v, (int, float)) and k not in {"epoch", "step"}}
+        finite = {k: v for k, v in values.items() if abs(v) < float("inf")}
+        if row["kind"] == "epoch":
+            points.append((int(row["epoch"]), finite))
+        elif row["step"] == 1 or row["step"] % log_every == 0:
+            points.append((int(row["step"]), {f"step/{k}": v for k, v in finite.items()}))
+    return points
+
+
+@dataclass
+class _Line:
+    """One sink and what it has not taken yet."""
+
+    sink: Sink
+    waiting: deque[tuple[int, Point]] = field(default_factory=deque)
+    views: deque[EpochView] = field(default_factory=lambda: deque(maxlen=100))
+    taken: int = 0
+    failures: int = 0
+    not_before: float = 0.0
+
+    def send(self) -> bool:
+        """Hand on what waits; whether anything changed. A failing sink is left alone for a while."""
+        if not (self.waiting or self.views) or time.monotonic() < self.not_before:
+            return False
+        try:
+            while self.waiting:
+                self._send_some()
+            while self.views:
+                _show(self.sink, self.views[0])
+                self.views.popleft()
+        except Exception as error:
+            self._failed(error)
+            return True
+        if self.failures:
+            log.warning("%s answers again; everything kept was sent", self.sink.name)
+        self.failures = 0
+        return True
+
+    def _send_some(self) -> None:
+        chunk: list[tuple[int, Point]] = []
+        values = 0
+        for row, point in self.waiting:
+            values += len(point[1])
+            if chunk and values > _VALUES_A_CALL:
+                break
+            chunk.append((row, point))
+        self.sink.metrics([point for _, point in chunk])
+        for _ in chunk:
+            self.taken = self.waiting.popleft()[0]
+
+    def _failed(self, error: Exception) -> None:
+        if not self.failures:
+            log.warning("%s is away (%s); training goes on, its figures are kept", self.sink.name, type(error).__name__)
+        self.failures += 1
+        self.not_before = time.monotonic() + min(60.0, 2.0**self.failures)
+
+
+def _show(sink: Any, view: EpochView) -> None:
+    if view.figures:
+        sink.metrics([(view.epoch, view.figures)])
+    for held in view.histograms if hasattr(sink, "histogram") else ():
+        sink.histogram(view.epoch, held.name, held.counts, held.edges)
+    for name, words in view.texts.items() if hasattr(sink, "text") else ():
+        sink.text(view.epoch, name, words)
+
+
+class Delivery:
+    """Sends durable rows to the sinks from a thread of its own.
+
+    Args:
+        sinks: where to.
+        folder: what was taken is remembered here, and what never was is left here; None remembers nothing.
+        log_every: steps between points.
+        patience: seconds given to the sinks at the end.
+    """
+
+    def __init__(self, sinks: Sequence[Sink], folder: Path | None, log_every: int = 10, patience: float = 15.0) -> None:
+        self.folder, self.log_every, self.patience = folder, log_every, patience
+        held = _taken_before(folder)
+        self.lines = [_Line(sink, taken=held.get(sink.name, 0)) for sink in sinks]
+        self.seen = [line.taken for line in self.lines]
+        self.wake, self.ending = threading.Condition(), False
+        self.thread: threading.Thread | None = None
+
+    def __enter__(self) -> Delivery:
+        if self.lines:
+            self.thread = threading.Thread(target=self._work, daemon=True, name="delivery")
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.thread is None:
+            return
+        with self.wake:
+            self.ending = True
+            for line in self.lines:
+                line.not_before = 0.0
+            self.wake.notify()
+        self.thread.join(self.patience)
+        self._leave_behind()
+        for line in self.lines:
+            _quietly(getattr(line.sink, "close", None))
+
+    def durable(self, rows: Sequence[Row]) -> None:
+        """Rows that a saved state covers: all of the history so far."""
+        if not self.lines:
+            return
+        with self.wake:
+            for i, line in enumerate(self.lines):
+                fresh = _not_held(line.sink, rows, self.seen[i]) if self.seen[i] < len(rows) else []
+                line.waiting.extend(_numbered(fresh, self.log_every))
+                self.seen[i] = len(rows)
+            self.wake.notify()
+
+    def monitor(self, view: EpochView) -> None:
+        """What an epoch looked like; lost where a sink stays away for very long."""
+        if not self.lines:
+            return
+        with self.wake:
+            for line in self.lines:
+                line.views.append(view)
+            self.wake.notify()
+
+    def _work(self) -> None:
+        while True:
+            with self.wake:
+                if not self.ending:
+                    self.wake.wait(1.0)
+                ending = self.ending
+            changed = [line.send() for line in self.lines]
+            if any(changed):
+                self._remember()
+            if ending:
+                return
+
+    def _remember(self) -> None:
+        if self.folder is not None:
+            taken = {line.sink.name: line.taken for line in self.lines}
+            _quietly(partial(durable.write_json, self.folder / _DELIVERED, taken))
+
+    def _leave_behind(self) -> None:
+        for line in self.lines:
+            left = [{"sink": line.sink.name, "step": p[0], "values": dict(p[1])} for _, p in list(line.waiting)]
+            if not left:
+                continue
+            log.warning("%s did not take %d points; they are in the history files", line.sink.name, len(left))
+            if self.folder is not None:
+                _quietly(partial(_append, self.folder / _UNDELIVERED, left))
+
+
+def _append(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
+    before = path.read_text() if path.exists() else ""
+    durable.write_text(path, before + "".join(json.dumps(point) + "\n" for point in points))
+
+
+def _taken_before(folder: Path | None) -> dict[str, int]:
+    path = folder / _DELIVERED if folder else None
+    if path is None or not path.exists():
+        return {}
+    return {str(k): int(v) for k, v in json.loads(path.read_text()).items()}
+
+
+def _not_held(sink: Any, rows: Sequence[Row], start: int) -> list[tuple[int, Row]]:
+    """Rows from ``start`` on that the sink does not hold: it may have taken some just before a kill."""
+    numbered = list(enumerate(rows[start:], start + 1))
+    if not hasattr(sink, "last"):
+        return numbered
+    try:
+        held = {"epoch": sink.last("train_loss") or 0, "step": sink.last("step/loss") or 0}
+    except Exception:
+        return numbered
+    return [(n, row) for n, row in numbered if int(row[row["kind"]]) > held[row["kind"]]]
+
+
+def _numbered(rows: Sequence[tuple[int, Row]], log_every: int) -> list[tuple[int, Point]]:
+    return [(n, point) for n, row in rows for point in points_of([row], log_every)]
+
+
+def _quietly(call: Callable[[], Any] | None) -> None:
+    """Do it; a failure is said and ends nothing."""
+    if call is None:
+        return
+    try:
+        call()
+    except Exception as error:
+        log.warning("a logger could not be served: %s", type(error).__name__)
+
+
+def send_left(folder: Path, sinks: Mapping[str, Sink]) -> int:
+    """Send what an earlier training left behind in ``folder``; how many points are still there.
+
+    Args:
+        folder: the training's ``state_dir``.
+        sinks: by the name they had.
+    """
+    path = folder / _UNDELIVERED
+    if not path.exists():
+        return 0
+    left = [json.loads(line) for line in path.read_text().splitlines()]
+    kept = []
+    for name in dict.fromkeys(p["sink"] for p in left):
+        own = [p for p in left if p["sink"] == name]
+        try:
+            sinks[name].metrics([(p["step"], p["values"]) for p in own])
+        except Exception:
+            kept += own
+    durable.write_text(path, "".join(json.dumps(p) + "\n" for p in kept))
+    if not kept:
+        path.unlink()
+    return len(kept)

@@ -1,0 +1,153 @@
+"""Devices and processes: one Fabric for all of a run, and the few collective calls that the loop makes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """``32``, ``bf16`` or ``fp16`` from ``auto`` and the device.
+
+    Args:
+        precision: as asked for.
+        device: ``cpu``, ``cuda`` or ``mps``.
+
+    Raises:
+        ScantuneError: unknown, or fp16 on a CPU (which others silently turn into bf16).
+    """
+    if precision == "auto":
+        return "bf16" if _has_bf16(device) else "32"
+    if precision not in PRECISIONS:
+        raise ScantuneError(f"precision: {precision!r} is not one of auto, {', '.join(PRECISIONS)}")
+    if precision == "fp16" and device == "cpu":
+        raise ScantuneError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
+    return precision
+
+
+def _has_bf16(device: str) -> bool:
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    if device == "cpu":
+        flags = torch.backends.cpu.get_cpu_capability() if hasattr(torch.backends, "cpu") else ""
+        return "AVX512" in flags and _cpu_flag("avx512_bf16")
+    return False
+
+
+def _cpu_flag(flag: str) -> bool:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return any(flag in line.split() for line in file if line.startswith("flags"))
+    except OSError:
+        return False
+
+
+def device_kind(device: str = "auto") -> str:
+    """``cpu``, ``cuda`` or ``mps``: what is asked for, or the best there is."""
+    if device != "auto":
+        return device
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _world() -> tuple[int, int]:
+    """Processes on this node and nodes, as torchrun or SLURM started them; (0, 1) where we were started alone."""
+    variables = os.environ
+    if "LOCAL_WORLD_SIZE" in variables:
+        local = int(variables["LOCAL_WORLD_SIZE"])
+        return local, int(variables["WORLD_SIZE"]) // local
+    if "SLURM_NTASKS" in variables and "SLURM_PROCID" in variables and variables.get("SLURM_JOB_NAME") != "bash":
+        nodes = int(variables.get("SLURM_NNODES", "1"))
+        return int(variables["SLURM_NTASKS"]) // nodes, nodes
+    return 0, 1
+
+
+def launch(
+    *,
+    device: str = "auto",
+    devices: int | str = "auto",
+    precision: str = "auto",
+    find_unused_parameters: bool = False,
+) -> Fabric:
+    """A launched Fabric: in one process, on all visible GPUs, or as torchrun or SLURM started us.
+
+    Call it once, before anything is written: where there are several devices it starts one process for each, and all
+    go on from here. Ranks above 0 must write nothing (``fabric.is_global_zero``).
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        devices: how many on this node; ``auto`` is all GPUs, or one CPU process.
+        precision: ``auto``, ``32``, ``bf16`` or ``fp16``.
+        find_unused_parameters: allow parameters that a step does not use.
+
+    Raises:
+        ScantuneError: a precision that the device does not have.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's import warns of its own dependencies
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies import DDPStrategy
+
+    kind = device_kind(device)
+    local, nodes = _world()
+    count = local or (devices if devices != "auto" else (torch.cuda.device_count() if kind == "cuda" else 1))
+    chosen = PRECISIONS[resolve_precision(precision, kind)]
+    strategy: Any = "auto"
+    if int(count) * nodes > 1:
+        # Buffers are the first rank's: batch norm's running figures do not depend on when they are looked at.
+        strategy = DDPStrategy(find_unused_parameters=find_unused_parameters, broadcast_buffers=False)
+    fabric = Fabric(accelerator=kind, devices=int(count), num_nodes=nodes, strategy=strategy, precision=chosen)  # type: ignore[arg-type]
+    fabric.launch()
+    return fabric
+
+
+def total(fabric: Fabric, values: Tensor) -> Tensor:
+    """Elementwise sum over the processes, in place."""
+    if fabric.world_size > 1:
+        torch.distributed.all_reduce(values)
+    return values
+
+
+def gathered(fabric: Fabric, value: Any) -> list[Any]:
+    """``value`` of every process, in the order of ranks."""
+    if fabric.world_size == 1:
+        return [value]
+    held: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(held, value)
+    return held
+
+
+def share_buffers(fabric: Fabric, network: torch.nn.Module) -> None:
+    """Give every process the first one's buffers (running means of batch norm)."""
+    if fabric.world_size > 1:
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+def share_parameters(fabric: Fabric, network: torch.nn.Module) -> None:
+    """Give every process the first one's weights and buffers, whatever each was seeded with."""
+    if fabric.world_size > 1:
+        with torch.no_grad():
+            for tensor in (*network.parameters(), *network.buffers()):
+                torch.distributed.broadcast(tensor, src=0)
+
+
+def from_first(fabric: Fabric, value: Any) -> Any:
+    """The first process's ``value``, in all of them."""
+    if fabric.world_size == 1:
+        return value
+    held = [value]
+    torch.distributed.broadcast_object_list(held, src=0)
+    return held[0]

@@ -1,0 +1,97 @@
+"""What happened, step by step and epoch by epoch: kept in a file that grows, cut back to the saved step on resume."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scantune.engine import durable
+
+Row = dict[str, Any]
+
+
+@dataclass
+class History:
+    """Rows of steps and epochs.
+
+    Rows are kept in memory and appended to ``journal`` by :meth:`sync`, which returns its length: a saved state names
+    that length, and :meth:`restore` forgets what was written after it.
+
+    Attributes:
+        journal: the file (one JSON row a line); None keeps rows in memory alone.
+        rows: all rows, ``{"kind": "step" | "epoch", …}``.
+    """
+
+    journal: Path | None = None
+    rows: list[Row] = field(default_factory=list)
+    _synced: int = 0
+
+    def step(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
+        """Keep a step's figures; both counted from 1."""
+        self.rows.append({"kind": "step", "step": step, "epoch": epoch, **values})
+
+    def epoch(self, epoch: int, step: int, values: Mapping[str, Any]) -> None:
+        """Keep an epoch's figures."""
+        self.rows.append({"kind": "epoch", "epoch": epoch, "step": step, **values})
+
+    def epochs(self) -> list[Row]:
+        """The epochs' rows, without their kind."""
+        return [_bare(row) for row in self.rows if row["kind"] == "epoch"]
+
+    def steps(self) -> list[Row]:
+        """The steps' rows, without their kind."""
+        return [_bare(row) for row in self.rows if row["kind"] == "step"]
+
+    def sync(self) -> int:
+        """Append what is new to the journal, durably; its length in rows."""
+        fresh = self.rows[self._synced :]
+        if self.journal is not None and fresh:
+            self.journal.parent.mkdir(parents=True, exist_ok=True)
+            with self.journal.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in fresh)
+                file.flush()
+                os.fsync(file.fileno())
+        self._synced = len(self.rows)
+        return self._synced
+
+    def restore(self, rows: int) -> None:
+        """Go back to the first ``rows`` rows of the journal; the rest, and a half-written line, is cut off."""
+        self.rows = []
+        if self.journal is not None and self.journal.exists():
+            with self.journal.open("r+", encoding="utf-8", newline="\n") as file:
+                self.rows = [json.loads(file.readline()) for _ in range(rows)]
+                file.truncate(file.tell())
+        self._synced = len(self.rows)
+
+    def export(self, folder: Path) -> None:
+        """Write ``history.csv`` (a row an epoch), ``steps.csv`` (a row a step) and ``history.json`` (both)."""
+        epochs, steps = self.epochs(), self.steps()
+        durable.write_text(folder / "history.csv", as_csv(epochs))
+        durable.write_text(folder / "steps.csv", as_csv(steps))
+        durable.write_json(folder / "history.json", {"epochs": epochs, "steps": steps})
+
+
+def _bare(row: Row) -> Row:
+    return {k: v for k, v in row.items() if k != "kind"}
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV; the columns in the order they first come, undefined figures empty."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_cell(row.get(name)) for name in columns])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

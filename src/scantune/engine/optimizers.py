@@ -1,0 +1,83 @@
+"""Optimizers by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from scantune.records import ScantuneError
+
+
+@dataclass(frozen=True)
+class OptimizerSpec:
+    """An optimizer by name.
+
+    Attributes:
+        name: ``adam``, ``adamw`` or ``sgd``.
+        learning_rate: of parameter groups without one of their own.
+        weight_decay: pull to zero; decoupled from the gradient in adamw, part of it in the others.
+        betas: decay of the running means (adam, adamw).
+        eps: added to the denominator (adam, adamw).
+        momentum: of sgd.
+        nesterov: Nesterov's momentum (sgd).
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    momentum: float = 0.9
+    nesterov: bool = False
+
+
+def _adaptive(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+    def make(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> Optimizer:
+        options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+        return kind(groups, betas=spec.betas, eps=spec.eps, fused=fused, **options)  # type: ignore[call-arg]
+
+    return make
+
+
+def _sgd(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> Optimizer:
+    options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    return torch.optim.SGD(groups, momentum=spec.momentum, nesterov=spec.nesterov, fused=fused, **options)
+
+
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": _adaptive(torch.optim.Adam),
+    "adamw": _adaptive(torch.optim.AdamW),
+    "sgd": _sgd,
+}
+
+_FUSED_ON = {"cpu", "cuda"}
+
+
+def build(
+    spec: OptimizerSpec, network: nn.Module, groups: list[dict[str, Any]] | None, device: torch.device, scaled: bool
+) -> Optimizer:
+    """The optimizer of ``network``.
+
+    Frozen parameters are in it from the start: without a gradient they cost nothing and do not move, and a layer that
+    is unfrozen later trains at once.
+
+    Args:
+        spec: which one.
+        network: whose parameters; all of them in one group where ``groups`` is None.
+        groups: ``{"params": [...], "lr": ..., "name": ...}`` each.
+        device: where the parameters lie; fused kernels where it has them.
+        scaled: gradients are scaled (fp16), which rules fused kernels out.
+
+    Raises:
+        ScantuneError: no optimizer of that name.
+    """
+    if spec.name not in OPTIMIZERS:
+        raise ScantuneError(f"optimizer: {spec.name!r} is not one of {', '.join(OPTIMIZERS)}")
+    chosen = groups if groups is not None else [{"params": list(network.parameters()), "name": "all"}]
+    filled = [dict(group, name=group.get("name", str(i))) for i, group in enumerate(chosen)]
+    return OPTIMIZERS[spec.name](filled, spec, fused=device.type in _FUSED_ON and not scaled)

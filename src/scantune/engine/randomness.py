@@ -1,0 +1,37 @@
+"""Seeds that are derived, never drawn: from the run's seed and the place (epoch, step, sample) they are for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Generator
+
+
+def derive(*parts: int | str) -> int:
+    """A seed in [0, 2**63) from what it is for: the same parts, the same seed, on every machine."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def generator(*parts: int | str) -> Generator:
+    """A CPU generator seeded by :func:`derive`."""
+    return torch.Generator().manual_seed(derive(*parts))
+
+
+def reseed(*parts: int | str) -> None:
+    """Set PyTorch's global state, of all devices, from ``parts``.
+
+    Dropout and stochastic depth take no generator, so the engine sets the global state before every batch. A resumed
+    training then draws what the uninterrupted one would have.
+    """
+    torch.manual_seed(derive(*parts))
+
+
+@contextmanager
+def preserved() -> Iterator[None]:
+    """The global state of PyTorch on all devices, put back as it was at the end."""
+    with torch.random.fork_rng(enabled=True):
+        yield

@@ -1,0 +1,233 @@
+"""Learning rates over the training: curves that are functions of the step, and the plateau, which keeps a state.
+
+The curves agree with PyTorch's schedulers of the same name (``OneCycleLR``, ``CosineAnnealingLR``, ``StepLR``,
+``CosineAnnealingWarmRestarts``, ``ReduceLROnPlateau``). They are written anew because those keep the rates of the
+groups they began with and cannot be put at a given step, which exact resume needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch.optim import Optimizer
+
+from scantune.engine.better import is_better
+from scantune.records import ScantuneError
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where in the schedule: steps and whole epochs done, and how many of each there are."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: float
+
+
+#: ``curve(base, clock, **options)``: the rate of a group whose own rate is ``base``.
+Curve = Callable[..., float]
+
+
+def constant(base: float, clock: Clock) -> float:
+    """The rate as it is."""
+    return base
+
+
+def cosine(base: float, clock: Clock, *, T_max: int | None = None, eta_min: float = 1e-6) -> float:
+    """Half a cosine from ``base`` to ``eta_min`` over ``T_max`` epochs (all where None), then flat."""
+    lowest = min(eta_min, base)
+    share = min(1.0, clock.epoch / max(1, T_max or math.ceil(clock.epochs)))
+    return lowest + (base - lowest) * (1 + math.cos(math.pi * share)) / 2
+
+
+def step(base: float, clock: Clock, *, step_size: int = 10, gamma: float = 0.1) -> float:
+    """``base`` times ``gamma`` for every ``step_size`` epochs done."""
+    return base * gamma ** (clock.epoch // step_size)
+
+
+def cosine_restarts(base: float, clock: Clock, *, T_0: int = 5, T_mult: int = 2, eta_min: float = 0.0) -> float:
+    """Half a cosine over ``T_0`` epochs, again from the top, each period ``T_mult`` times the one before."""
+    done, period = clock.epoch, T_0
+    while done >= period:
+        done, period = done - period, period * T_mult
+    lowest = min(eta_min, base)
+    return lowest + (base - lowest) * (1 + math.cos(math.pi * done / period)) / 2
+
+
+def onecycle(
+    base: float,
+    clock: Clock,
+    *,
+    max_share: float = 1.0,
+    pct_start: float = 0.3,
+    div_factor: float = 25.0,
+    final_div_factor: float = 1e4,
+    cycle_momentum: bool = True,
+) -> float:
+    """Up from ``base``/``div_factor`` and down to 1/``final_div_factor`` of that, by step (Smith & Topin 2017)."""
+    highest = base * max_share
+    first = highest / div_factor
+    up, share = _cycle(clock, pct_start)
+    return _between(first, highest, share) if up else _between(highest, first / final_div_factor, share)
+
+
+def _onecycle_momentum(
+    clock: Clock, *, pct_start: float = 0.3, cycle_momentum: bool = True, **_: float
+) -> float | None:
+    if not cycle_momentum:
+        return None
+    up, share = _cycle(clock, pct_start)
+    return _between(0.95, 0.85, share) if up else _between(0.85, 0.95, share)
+
+
+def _cycle(clock: Clock, pct_start: float) -> tuple[bool, float]:
+    """Whether on the way up, and the share of that way that is done."""
+    top, end = pct_start * clock.steps - 1, clock.steps - 1
+    if clock.step <= top:
+        return True, clock.step / top if top > 0 else 1.0
+    return False, min(1.0, (clock.step - top) / (end - top)) if end > top else 1.0
+
+
+def _between(start: float, end: float, share: float) -> float:
+    return end + (start - end) / 2.0 * (1 + math.cos(math.pi * share))
+
+
+@dataclass
+class Plateau:
+    """Cuts the rate when a figure no longer improves, as ``ReduceLROnPlateau`` with a relative threshold does.
+
+    Attributes:
+        factor: what the rate is multiplied by at a cut.
+        patience: epochs without improvement that are borne.
+        threshold: relative improvement that counts.
+        cooldown: epochs after a cut in which none are counted.
+        min_lr: never below.
+        mode: ``min`` or ``max``: which way the figure is better.
+    """
+
+    factor: float = 0.5
+    patience: int = 5
+    threshold: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+    mode: str = "min"
+    best: float = math.nan
+    wait: int = 0
+    cooling: int = 0
+    cuts: int = 0
+
+    def update(self, value: float) -> bool:
+        """Take an epoch's figure; True where the rate is cut. NaN is no improvement."""
+        margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
+        if is_better(value, self.best, self.mode, margin):
+            self.best, self.wait = value, 0
+        else:
+            self.wait += 1
+        if self.cooling > 0:
+            self.cooling, self.wait = self.cooling - 1, 0
+        if self.wait <= self.patience:
+            return False
+        self.cooling, self.wait, self.cuts = self.cooldown, 0, self.cuts + 1
+        return True
+
+    def rate(self, base: float) -> float:
+        """``base`` after the cuts so far."""
+        return max(min(self.min_lr, base), base * self.factor**self.cuts)
+
+    def state(self) -> dict[str, float]:
+        """What :meth:`load` takes."""
+        return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "cuts": self.cuts}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        self.best, self.wait = float(state["best"]), int(state["wait"])
+        self.cooling, self.cuts = int(state["cooling"]), int(state["cuts"])
+
+
+CURVES: dict[str, Curve] = {
+    "constant": constant,
+    "cosine": cosine,
+    "step": step,
+    "cosine_restarts": cosine_restarts,
+    "onecycle": onecycle,
+}
+MOMENTA: dict[str, Callable[..., float | None]] = {"onecycle": _onecycle_momentum}
+
+
+@dataclass
+class Schedule:
+    """A schedule by name, with a linear warm-up in front where asked for.
+
+    Attributes:
+        name: one of ``CURVES``, or ``plateau``.
+        options: of the curve, or of :class:`Plateau`.
+        warmup_epochs: epochs (fractions too) in which the rate rises linearly from ``warmup_lr``; the schedule's own
+            clock starts when they are over.
+        warmup_lr: the first rate of the warm-up (a group's own rate where that is lower).
+    """
+
+    name: str = "constant"
+    options: dict[str, Any] = field(default_factory=dict)
+    warmup_epochs: float = 0.0
+    warmup_lr: float = 1e-5
+    plateau: Plateau | None = None
+
+    def __post_init__(self) -> None:
+        if self.name == "plateau":
+            self.plateau = Plateau(**self.options)
+        elif self.name not in CURVES:
+            raise ScantuneError(f"scheduler: {self.name!r} is not one of plateau, {', '.join(CURVES)}")
+
+    def rate(self, base: float, done: int, steps_per_epoch: int, epochs: int) -> float:
+        """The rate of the step after ``done`` steps, for a group whose own rate is ``base``."""
+        warm = round(self.warmup_epochs * steps_per_epoch)
+        if done < warm:
+            first = min(self.warmup_lr, base)
+            return first + (base - first) * done / warm
+        if self.plateau is not None:
+            return self.plateau.rate(base)
+        return CURVES[self.name](base, self._clock(done - warm, steps_per_epoch, epochs), **self.options)
+
+    def momentum(self, done: int, steps_per_epoch: int, epochs: int) -> float | None:
+        """The momentum of that step; None leaves the optimizer's own."""
+        warm = round(self.warmup_epochs * steps_per_epoch)
+        if done < warm or self.name not in MOMENTA:
+            return None
+        return MOMENTA[self.name](self._clock(done - warm, steps_per_epoch, epochs), **self.options)
+
+    def _clock(self, done: int, steps_per_epoch: int, epochs: int) -> Clock:
+        steps = steps_per_epoch * epochs - round(self.warmup_epochs * steps_per_epoch)
+        return Clock(done, steps, done // steps_per_epoch, epochs - self.warmup_epochs)
+
+    def apply(self, optimizer: Optimizer, done: int, steps_per_epoch: int, epochs: int) -> None:
+        """Set the rates (and momenta) of all groups for the step after ``done`` steps."""
+        momentum = self.momentum(done, steps_per_epoch, epochs)
+        for group in optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+            group["lr"] = self.rate(group["initial_lr"], done, steps_per_epoch, epochs)
+            if momentum is not None:
+                _set_momentum(group, momentum)
+
+    def epoch_end(self, value: float) -> bool:
+        """Tell the plateau the epoch's figure; True where it cuts the rate."""
+        return self.plateau is not None and self.plateau.update(value)
+
+    def state(self) -> dict[str, float]:
+        """What :meth:`load` takes; curves have none."""
+        return self.plateau.state() if self.plateau is not None else {}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        if self.plateau is not None and state:
+            self.plateau.load(state)
+
+
+def _set_momentum(group: dict[str, Any], momentum: float) -> None:
+    if "betas" in group:
+        group["betas"] = (momentum, group["betas"][1])
+    elif "momentum" in group:
+        group["momentum"] = momentum

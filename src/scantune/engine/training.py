@@ -1,0 +1,132 @@
+"""All that a training is at a moment: what must be saved, and what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from scantune.engine.checkpoints import Checkpoints
+from scantune.engine.early_stopping import EarlyStopping
+from scantune.engine.history import History
+from scantune.engine.loading import Loader
+from scantune.engine.schedules import Schedule
+from scantune.engine.settings import Freezing, Mixing, Settings, Term, TermWeights
+from scantune.tasks.protocol import Task
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+@dataclass
+class Sums:
+    """Numerators and denominators of the loss's parts, and what the task keeps of each sample, over an epoch.
+
+    Attributes:
+        totals: float64 [terms].
+        weights: float64 [terms].
+        loss: float64 scalar, the weighted sum over steps.
+        steps: how many.
+        reduced: what :meth:`Task.reduce` kept, by batch.
+        targets: by batch.
+        index: the samples' places in the data set, by batch.
+    """
+
+    totals: Tensor
+    weights: Tensor
+    loss: Tensor
+    steps: int = 0
+    reduced: list[Tensor] = field(default_factory=list)
+    targets: list[Tensor] = field(default_factory=list)
+    index: list[Tensor] = field(default_factory=list)
+
+    @classmethod
+    def empty(cls, terms: int, device: torch.device) -> Sums:
+        """Nothing summed yet."""
+        kind = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        zeros = torch.zeros(terms, dtype=kind, device=device)
+        return cls(zeros, zeros.clone(), torch.zeros((), dtype=kind, device=device))
+
+    def keep(self, reduced: Tensor, target: Tensor, index: Tensor) -> None:
+        """Keep a batch's answers."""
+        self.reduced.append(reduced.detach())
+        self.targets.append(target)
+        self.index.append(index)
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``reduced``, ``targets``, ``index`` of this process as arrays; empty where none were kept."""
+        held = (self.reduced, self.targets, self.index)
+        return tuple(torch.cat([t.cpu() for t in ts]).numpy() if ts else np.zeros(0) for ts in held)  # type: ignore[return-value]
+
+
+@dataclass
+class Position:
+    """Where a training stands.
+
+    Attributes:
+        epoch: whole epochs done.
+        in_epoch: steps done in this one; all of them where validation comes next.
+        step: steps done in all.
+        skipped: steps left out because they were not finite.
+    """
+
+    epoch: int = 0
+    in_epoch: int = 0
+    step: int = 0
+    skipped: int = 0
+
+
+@dataclass
+class Training:
+    """A training: its parts, and its place."""
+
+    fabric: Fabric
+    raw: nn.Module
+    """The network itself: its names are those of the saved weights."""
+    network: nn.Module
+    """The same as Fabric (and DDP, and the compiler) wrap it: what is called."""
+    optimizer: Any
+    task: Task
+    terms: dict[str, Term]
+    term_weights: TermWeights
+    schedule: Schedule
+    settings: Settings
+    train_loader: Loader
+    validation_loader: Loader
+    history: History
+    checkpoints: Checkpoints
+    early_stopping: EarlyStopping | None
+    freezing: Freezing | None
+    mixing: Mixing | None
+    mode: str
+    steps_per_epoch: int
+    batch_size: int
+    accumulation: int
+    sums: Sums
+    state_path: Path | None = None
+    position: Position = field(default_factory=Position)
+    unfrozen: dict[int, list[str]] = field(default_factory=dict)
+    finished: str = ""
+    notes: list[str] = field(default_factory=list)
+    last_norms: dict[str, float] = field(default_factory=dict)
+    """Gradient norm by parameter in the epoch's last step."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.fabric.device
+
+    @property
+    def plain_optimizer(self) -> Optimizer:
+        """The optimizer without Fabric's wrapper."""
+        return self.optimizer.optimizer
+
+    def weights_now(self) -> dict[str, float]:
+        """The terms' weights of the step to come."""
+        now = self.term_weights(self.position.epoch, self.position.step, self.history.epochs())
+        return {name: float(now.get(name, 1.0)) for name in self.terms}
