@@ -62,6 +62,7 @@ class FitResult:
 
 
 def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitResult:
+    """The result of a finished training; its files land in ``out_dir``."""
     best = training.checkpoints.best()
     keeps_best = training.early_stopping is None or training.early_stopping.restore_best_weights
     rows = training.history.epochs()
