@@ -13,16 +13,34 @@ from typing import TYPE_CHECKING, Any
 from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume
 
 if TYPE_CHECKING:
+    from scantune.io.cine_writer import write_cine as write_cine
+    from scantune.io.cine_writer import write_video as write_video
+    from scantune.io.dicom_writer import write_dicom_image as write_dicom_image
+    from scantune.io.dicom_writer import write_dicom_series as write_dicom_series
+    from scantune.io.dicom_writer import write_enhanced as write_enhanced
     from scantune.io.geometry import same_geometry as same_geometry
+    from scantune.io.identity import find_identifying as find_identifying
+    from scantune.io.identity import identifying_in as identifying_in
     from scantune.io.loop import Loop as Loop
-    from scantune.io.read import open_video as open_video
-    from scantune.io.read import read as read
+    from scantune.io.nifti_writer import write_nifti as write_nifti
+    from scantune.io.reading import open_video as open_video
+    from scantune.io.reading import read as read
+    from scantune.io.still_writer import write_png as write_png
 
 _LATER = {
-    "read": "read",
-    "open_video": "read",
+    "read": "reading",
+    "open_video": "reading",
     "Loop": "loop",
     "same_geometry": "geometry",
+    "find_identifying": "identity",
+    "identifying_in": "identity",
+    "write_cine": "cine_writer",
+    "write_video": "cine_writer",
+    "write_dicom_image": "dicom_writer",
+    "write_dicom_series": "dicom_writer",
+    "write_enhanced": "dicom_writer",
+    "write_nifti": "nifti_writer",
+    "write_png": "still_writer",
 }
 
 __all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", *_LATER]

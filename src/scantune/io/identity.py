@@ -1,0 +1,73 @@
+"""Which header items of a DICOM file say who the patient is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
+
+#: By keyword: names, ids, places and free text that the standard's basic profile removes or replaces (PS3.15 E.1-1).
+_WORDS = """
+AccessionNumber AdditionalPatientHistory AdmissionID AdmittingDiagnosesDescription Allergies BranchOfService
+ConsultingPhysicianName CountryOfResidence CurrentPatientLocation DeviceSerialNumber EthnicGroup ImageComments
+InstitutionAddress InstitutionName InstitutionalDepartmentName InsurancePlanIdentification IssuerOfPatientID
+MedicalAlerts MedicalRecordLocator MilitaryRank NameOfPhysiciansReadingStudy Occupation OperatorsName OtherPatientIDs
+OtherPatientIDsSequence OtherPatientNames PatientAddress PatientAge PatientBirthDate PatientBirthName PatientBirthTime
+PatientComments PatientID PatientMotherBirthName PatientName PatientReligiousPreference PatientTelephoneNumbers
+PerformedProcedureStepID PerformingPhysicianName PersonName PhysiciansOfRecord ReferringPhysicianAddress
+ReferringPhysicianName ReferringPhysicianTelephoneNumbers RegionOfResidence RequestAttributesSequence
+RequestingPhysician RequestingService ResponsibleOrganization ResponsiblePerson ScheduledPerformingPhysicianName
+StationName StudyComments StudyID
+"""
+IDENTIFYING = frozenset(_WORDS.split())
+_DATES = ("DA", "DT")
+_PERSONS = ("PN",)
+
+
+def find_identifying(dataset: Dataset) -> list[str]:
+    """Keywords of the items that are filled in and may identify: names, ids, dates, places, free text, private items.
+
+    Items in sequences are found too. Values are not returned.
+
+    Args:
+        dataset: any DICOM data set.
+
+    Returns:
+        Sorted keywords; private items are one entry, "private".
+    """
+    found: set[str] = set()
+    _walk(dataset, found, depth=0)
+    return sorted(found)
+
+
+def identifying_in(path: Path | str) -> list[str]:
+    """`find_identifying` of a file; [] where it is not DICOM.
+
+    Raises:
+        ReadError: it looks like DICOM and cannot be read.
+    """
+    from scantune.io.detect import file_head, format_of
+    from scantune.io.reading import guarded
+
+    path = Path(path)
+    if format_of(file_head(path)) not in ("dicom", "dicom without preamble"):
+        return []
+    return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
+
+
+def _walk(dataset: Dataset, found: set[str], depth: int) -> None:
+    if depth > 20:
+        return
+    for element in dataset:
+        keyword, filled = element.keyword, element.value not in (None, "", b"", [])
+        if element.VR == "SQ":
+            if keyword in IDENTIFYING and filled:
+                found.add(keyword)
+            for item in element.value:
+                _walk(item, found, depth + 1)
+        elif filled and (keyword in IDENTIFYING or element.VR in (*_DATES, *_PERSONS)):
+            found.add(keyword or str(BaseTag(element.tag)))
+        elif filled and element.tag.is_private and not element.tag.is_private_creator:
+            found.add("private")
