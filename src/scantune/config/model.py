@@ -1,4 +1,4 @@
-"""``model:`` and ``train.freezing:`` of an experiment."""
+"""``model:`` of an experiment."""
 
 from __future__ import annotations
 
@@ -26,53 +26,7 @@ class NormalizationConfig(Block):
         return self
 
 
-class ModelConfig(Block):
-    """The network: a backbone by name, its starting weights and what its head has."""
-
-    backbone: str = Field(min_length=1)
-    """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
-    resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t
-    for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
-    weights: str | None = None
-    """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
-    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle."""
-    pretrained: bool = False
-    """Short for ``weights: published``."""
-    weights_folder: str = "weights"
-    """Folder in which known weights are looked for."""
-    download: bool = False
-    """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
-    min_matched: float = Field(0.5, ge=0, le=1)
-    """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
-    normalization: Literal["auto"] | NormalizationConfig | None = "auto"
-    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
-    first_stride: int | None = Field(None, ge=1, le=4)
-    """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
-    dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout in front of the output layer, while training."""
-    options: dict[str, Any] = Field(default_factory=dict)
-    """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
-
-    @field_validator("backbone")
-    @classmethod
-    def _lower(cls, value: str) -> str:
-        return value.lower()
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelConfig:
-        if self.pretrained and self.weights not in (None, "published"):
-            raise ValueError(
-                f"pretrained: true means weights: published, but weights is {self.weights!r}; give one of them"
-            )
-        return self
-
-    @property
-    def source(self) -> str | None:
-        """``weights``, with ``pretrained`` taken into account."""
-        return "published" if self.pretrained else self.weights
-
-
-#: What one word under ``freezing:`` stands for.
+#: What one word under ``freeze:`` stands for.
 FREEZING_PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "backbone": {"freeze_backbone": True},
@@ -86,9 +40,7 @@ FREEZING_PRESETS: dict[str, dict[str, Any]] = {
 def _expand(value: object) -> object:
     if isinstance(value, str):
         if value not in FREEZING_PRESETS:
-            raise ValueError(
-                f"freezing: {value!r} is not known; it is one of {', '.join(FREEZING_PRESETS)}, or a block"
-            )
+            raise ValueError(f"freeze: {value!r} is not known; it is one of {', '.join(FREEZING_PRESETS)}, or a block")
         return FREEZING_PRESETS[value]
     return value
 
@@ -127,17 +79,66 @@ class FreezingConfig(Block):
         ways = ("freeze_ratio", "freeze_layers", "num_unfrozen_layers", "freeze_backbone")
         given = [name for name in ways if getattr(self, name) not in (None, False)]
         if len(given) > 1:
-            raise ValueError(f"freezing: {' and '.join(given)} are both set; give one of them")
+            raise ValueError(f"freeze: {' and '.join(given)} are both set; give one of them")
         if self.unfreeze_epochs is not None and self.progressive_every is not None:
-            raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
+            raise ValueError("freeze: unfreeze_epochs and progressive_every are both set; give one of them")
         if self.unfreeze_epochs is not None and not given:
             raise ValueError(
-                "freezing: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
+                "freeze: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
             )
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
-            raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
+            raise ValueError(f"freeze: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
         return self
 
 
-#: ``freezing: gradual`` or the block in full.
+#: ``freeze: gradual`` or the block in full.
 Freezing = Annotated[FreezingConfig, BeforeValidator(_expand)]
+
+
+class ModelConfig(Block):
+    """The network: a backbone by name, its starting weights and what its head has."""
+
+    backbone: str = Field(min_length=1)
+    """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
+    resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t
+    for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
+    weights: str | None = None
+    """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
+    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle."""
+    pretrained: bool = False
+    """Short for ``weights: published``."""
+    weights_folder: str = "weights"
+    """Folder in which known weights are looked for."""
+    download: bool = False
+    """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
+    min_matched: float = Field(0.5, ge=0, le=1)
+    """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
+    normalization: Literal["auto"] | NormalizationConfig | None = "auto"
+    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
+    first_stride: int | None = Field(None, ge=1, le=4)
+    """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout in front of the output layer, while training."""
+    freeze: Freezing = FreezingConfig()
+    """Which layers train, when and how fast: none, backbone, gradual, progressive, head_first, low_learning_rate, or a
+    block of its own."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
+
+    @field_validator("backbone")
+    @classmethod
+    def _lower(cls, value: str) -> str:
+        return value.lower()
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelConfig:
+        if self.pretrained and self.weights not in (None, "published"):
+            raise ValueError(
+                f"pretrained: true means weights: published, but weights is {self.weights!r}; give one of them"
+            )
+        return self
+
+    @property
+    def source(self) -> str | None:
+        """``weights``, with ``pretrained`` taken into account."""
+        return "published" if self.pretrained else self.weights

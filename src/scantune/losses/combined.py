@@ -79,6 +79,8 @@ def build(
     start: dict[str, float] = {}
     for name, options in parts.items():
         known = registry.resolve(name, task)
+        if known == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
+            known = "weighted_cross_entropy"
         start[known] = float(options.pop("weight", 1.0))
         components[known] = registry.make(known, _with_context(known, options, frequencies, classes))
     return Combined(components, schedules.build(schedule, start, epochs=epochs))

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from scantune.models.weights.load import LoadReport
 
 Modality = Literal["image", "volume", "video"]
 Kind = Literal["cnn", "vit"]
@@ -46,6 +50,8 @@ class Parts:
         token_grid: tokens per axis of space for "vit", else None.
         prefix_tokens: class and register tokens in front of the grid.
         normalization: input normalisation of the published weights, used where weights are loaded.
+        divisor: what every axis of space must be a multiple of; a dense network's input is padded to it and its output
+            cut again.
     """
 
     net: nn.Module
@@ -57,6 +63,7 @@ class Parts:
     token_grid: tuple[int, ...] | None = None
     prefix_tokens: int = 0
     normalization: Normalization | None = None
+    divisor: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Backbone(nn.Module):
         saliency_layer: dotted name inside this module, or None.
         kind, layout, token_grid, prefix_tokens: see :class:`Parts`.
         normalization: what the input is normalised by, or None for an input taken as it comes.
+        load_report: what of the starting weights matched, or None where they are random.
     """
 
     mean: Tensor
@@ -98,6 +106,8 @@ class Backbone(nn.Module):
         self.layout = parts.layout
         self.token_grid = parts.token_grid
         self.prefix_tokens = parts.prefix_tokens
+        self.divisor = parts.divisor
+        self.load_report: LoadReport | None = None
         self.published_normalization = parts.normalization
         self.normalization: Normalization | None = None
         self.set_normalization(normalization)
@@ -115,4 +125,10 @@ class Backbone(nn.Module):
         """Features [B, F] (dense: logits [B, K, …space]) of ``x`` [B, C, …space]."""
         if self.normalization is not None:
             x = (x - self.mean) / self.std
-        return self.net(x)
+        if self.divisor == 1:
+            return self.net(x)
+        space = x.shape[2:]
+        short = [-length % self.divisor for length in space]
+        # The last axis first, as F.pad takes it; the edge is repeated, which looks more like the image than zeros do.
+        x = functional.pad(x, [n for length in reversed(short) for n in (0, length)], mode="replicate")
+        return self.net(x)[(..., *(slice(length) for length in space))]

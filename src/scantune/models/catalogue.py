@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from scantune.models import cnn, images, volumes
+from scantune.models import cnn, images, videos, volumes
 from scantune.models.backbone import Modality, Parts
+from scantune.models.channels import set_first_stride
 from scantune.records import ScantuneError
 
 Builder = Callable[..., Parts]
@@ -20,7 +22,11 @@ _TABLE: dict[str, dict[str, Builder]] = {
         "densenet121_3d": volumes.densenet121,
         "swinunetr": volumes.swinunetr,
     },
-    "video": {},
+    "video": {
+        **{name: partial(videos.resnet, name) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
+        "mvit_v2_s": videos.mvit_v2_s,
+        "swin3d_t": videos.swin3d_t,
+    },
 }
 for _modality in ("image", "volume", "video"):
     _TABLE[_modality]["small_cnn"] = partial(cnn.small_cnn, modality=_modality)
@@ -69,6 +75,23 @@ def builder(name: str, modality: Modality) -> Builder:
     raise ScantuneError(f"backbone {name!r} is not known for {modality}; did you mean {hint}?")
 
 
-def options_of(recipe_options: dict[str, Any]) -> dict[str, Any]:
-    """Options that were set, without those left at None: a builder's own default holds for these."""
-    return {key: value for key, value in recipe_options.items() if value is not None}
+def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
+    """Build a name with its options; ``first_stride`` is one that every network has.
+
+    Raises:
+        ScantuneError: an option that the network does not have.
+    """
+    own = dict(options)
+    stride = own.pop("first_stride", None)
+    try:
+        parts = builder(name, modality)(in_channels, **own)
+    except TypeError as error:
+        raise ScantuneError(f"backbone {name!r} with options {own}: {error}") from error
+    if stride is not None:
+        set_first_stride(parts.net, stride, keep_time=modality == "video")
+    return parts
+
+
+def wants_size(name: str, modality: Modality) -> bool:
+    """Whether the network is built for one size of input."""
+    return "size" in inspect.signature(builder(name, modality)).parameters

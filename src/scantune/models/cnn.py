@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,13 +54,11 @@ def build(in_channels: int, *, modality: Modality, widths: Sequence[int]) -> Par
     return Parts(net, widths[-1], blocks, saliency_layer=f"layers.{len(widths) - 1}.2")
 
 
-def small_cnn(in_channels: int, *, modality: Modality, widths: Sequence[int] = (16, 32, 64), **_: Any) -> Parts:
+def small_cnn(in_channels: int, *, modality: Modality, widths: Sequence[int] = (16, 32, 64)) -> Parts:
     """Three layers, 23 thousand parameters in 2D: for demonstrations and tests."""
     return build(in_channels, modality=modality, widths=widths)
 
 
-def custom_1(
-    in_channels: int, *, modality: Modality, widths: Sequence[int] = (32, 64, 128, 256, 256), **_: Any
-) -> Parts:
+def custom_1(in_channels: int, *, modality: Modality, widths: Sequence[int] = (32, 64, 128, 256, 256)) -> Parts:
     """The small five-layer network for chest X-rays, about a million parameters in 2D."""
     return build(in_channels, modality=modality, widths=widths)

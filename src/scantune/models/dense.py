@@ -30,7 +30,10 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
         raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(names())}")
     if ndim not in _CHANNELS:
         raise ScantuneError(f"ndim: {ndim} axes of space; a segmentation network has 2 or 3")
-    return _TABLE[low](ndim, in_channels, out_channels, **options)
+    try:
+        return _TABLE[low](ndim, in_channels, out_channels, **options)
+    except TypeError as error:
+        raise ScantuneError(f"network {name!r} with options {options}: {error}") from error
 
 
 def register(name: str) -> Callable[[Callable[..., Parts]], Callable[..., Parts]]:
@@ -58,7 +61,8 @@ def _unet(
     # Batch norm, not MONAI's instance norm: frozen statistics and published U-Nets of angiography know only that.
     made = {"norm": "BATCH", "act": ("RELU", {"inplace": True}), **rest}
     net = UNet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), num_res_units=units, **made)
-    return Parts(net, out_channels, _nested_blocks(net.model), saliency_layer=_deepest(net, "model"))
+    layer = _deepest(net, "model")
+    return Parts(net, out_channels, _nested_blocks(net.model), layer, divisor=2 ** (len(widths) - 1))
 
 
 def _res_unet(ndim: int, in_channels: int, out_channels: int, **options: Any) -> Parts:
@@ -73,7 +77,8 @@ def _attention_unet(
     widths = tuple(channels or _CHANNELS[ndim])
     net = AttentionUnet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), **rest)
     stem, levels, head = net.model
-    return Parts(net, out_channels, [("stem", [stem]), ("levels", [levels]), ("output", [head])], "model.1")
+    found: Blocks = [("stem", [stem]), ("levels", [levels]), ("output", [head])]
+    return Parts(net, out_channels, found, saliency_layer="model.1", divisor=2 ** (len(widths) - 1))
 
 
 def _segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
@@ -84,7 +89,8 @@ def _segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: 
     found += [(f"down{n}", [level]) for n, level in enumerate(net.down_layers)]
     found += [(f"up{n}", [up, sample]) for n, (up, sample) in enumerate(zip(net.up_layers, net.up_samples))]
     found.append(("output", [net.conv_final]))
-    return Parts(net, out_channels, found, saliency_layer=f"down_layers.{len(net.down_layers) - 1}")
+    levels = len(net.down_layers) - 1
+    return Parts(net, out_channels, found, saliency_layer=f"down_layers.{levels}", divisor=2**levels)
 
 
 def _nested_blocks(model: nn.Module) -> Blocks:

@@ -20,6 +20,7 @@ def build(
     *,
     modality: Modality,
     in_channels: int = 1,
+    size: tuple[int, ...] | None = None,
     weights: str | Path | None = None,
     normalization: NormalizationChoice = "auto",
     min_matched: float = 0.5,
@@ -35,14 +36,16 @@ def build(
         modality: "image" [B,C,H,W], "volume" [B,C,D,H,W] or "video" [B,C,T,H,W].
         in_channels: C of the input. Published first layers of another number of channels are adapted, see
             :mod:`scantune.models.channels`.
+        size: axes of space of the input, (H, W), (D, H, W) or (T, H, W): networks of one fixed size (ViT, Swin, MViT)
+            are built for it, the others pass it over.
         weights: None for random; "published" for those known by the backbone's name; a name of
-            :data:`scantune.models.known.KNOWN`; or a file or folder.
+            :data:`scantune.models.weights.KNOWN`; or a file or folder. What matched is in ``load_report``.
         normalization: "auto" follows the weights (None where they are random); None; or your own.
         min_matched: the share of the backbone's parameters that ``weights`` must match by name and shape.
         weights_folder: where named weights are looked for.
         download: look on the network for named weights that are not on this disk. Never done unless asked for.
         seed: of the random weights; None draws from the global state. With a seed that state is left as it was.
-        **options: the builder's own, e.g. ``first_stride``; None means its default.
+        **options: the builder's own, and ``first_stride``; None means its default.
 
     Raises:
         ScantuneError: unknown name (with the nearest), weights not found (with file, format and place) or too little
@@ -53,9 +56,11 @@ def build(
         >>> net(torch.zeros(2, 1, 64, 64)).shape
         torch.Size([2, 512])
     """
-    chosen = catalogue.options_of(options)
+    chosen = _set(options)
+    if size is not None and catalogue.wants_size(backbone, modality):
+        chosen["size"] = list(size)
     with _seeded(seed):
-        parts = catalogue.builder(backbone, modality)(in_channels, **chosen)
+        parts = catalogue.call(backbone, modality, in_channels, chosen)
     recipe = Recipe(backbone.lower(), modality, in_channels, options=chosen)
     net = Backbone(parts, recipe)
     return _finish(net, weights, normalization, min_matched, weights_folder, download)
@@ -85,7 +90,7 @@ def build_dense(
         weights, normalization, min_matched, weights_folder, download, seed: as in :func:`build`.
         **options: the builder's own, e.g. ``channels``; None means its default.
     """
-    chosen = catalogue.options_of(options)
+    chosen = _set(options)
     with _seeded(seed):
         parts = dense.build(backbone, ndim, in_channels, out_channels, **chosen)
     modality: Modality = "image" if ndim == 2 else "volume"
@@ -102,7 +107,7 @@ def rebuild(recipe: Recipe, normalization: Normalization | None) -> Backbone:
             ndim = 2 if recipe.modality == "image" else 3
             parts = dense.build(recipe.name, ndim, recipe.in_channels, **options)
         else:
-            parts = catalogue.builder(recipe.name, recipe.modality)(recipe.in_channels, **options)
+            parts = catalogue.call(recipe.name, recipe.modality, recipe.in_channels, options)
     return Backbone(parts, recipe, normalization)
 
 
@@ -118,9 +123,16 @@ def _finish(
     if weights is not None:
         from scantune.models.weights import load
 
-        published = load.into_backbone(net, weights, min_matched=min_matched, folder=Path(folder), download=download)
+        net.load_report, published = load.into_backbone(
+            net, weights, min_matched=min_matched, folder=Path(folder), download=download
+        )
     net.set_normalization(published if normalization == "auto" else normalization)
     return net
+
+
+def _set(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that were set: for those left at None the builder's own default holds."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _seeded(seed: int | None) -> AbstractContextManager[None]:

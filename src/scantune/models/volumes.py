@@ -18,16 +18,15 @@ _RESNETS: dict[int, tuple[str, list[int], str, int]] = {
 }
 
 
-def resnet(
-    depth: int, in_channels: int, *, first_stride: int = 2, shortcut: str | None = None, dilated: bool = False
-) -> Parts:
+def resnet(depth: int, in_channels: int, *, shortcut: str | None = None, dilated: bool = False) -> Parts:
     """3D ResNet in MedicalNet's layout (Chen et al. 2019, arXiv:1904.00625; names of its published weights).
+
+    The first stride is MedicalNet's 2. With MONAI's 1 the same weights load without complaint, and a step costs about
+    twelve times as much; ``first_stride: 1`` asks for it.
 
     Args:
         depth: 10, 18, 34 or 50.
         in_channels: C of the input [B, C, D, H, W].
-        first_stride: stride of the first convolution. MedicalNet's is 2; 1 loads the same weights without complaint
-            and costs about twelve times the step.
         shortcut: "A" (zero padding) or "B" (convolution); None takes the published weights': B for 10 and 50, A for
             18 and 34.
         dilated: layers 3 and 4 with stride 1 and dilation 2 and 4, as MedicalNet was trained for segmentation; eight
@@ -42,7 +41,7 @@ def resnet(
         [64, 128, 256, 512],
         spatial_dims=3,
         n_input_channels=in_channels,
-        conv1_t_stride=first_stride,
+        conv1_t_stride=2,
         shortcut_type=shortcut or published,
         feed_forward=False,
         bias_downsample=False,

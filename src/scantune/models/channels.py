@@ -1,0 +1,81 @@
+"""The first layer of a network: its number of input channels, and its stride.
+
+Published first layers of C channels are kept for another number of input channels: one channel takes the *sum* of the
+C filters, so that a grey image gives what its C-channel copy would give (the input normalisation is then the mean of
+the C); more channels repeat the filters in turn, scaled by C over their number.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from scantune.records import ScantuneError
+
+Convolution = nn.Conv2d | nn.Conv3d
+
+
+def adapt(weight: Tensor, in_channels: int) -> Tensor:
+    """First-layer weights [F, C, …kernel] for ``in_channels`` channels; see above."""
+    channels = weight.shape[1]
+    if in_channels == channels:
+        return weight
+    if in_channels == 1:
+        return weight.sum(dim=1, keepdim=True)
+    repeated = weight[:, torch.arange(in_channels) % channels]  # [F, C, …] -> [F, in_channels, …]
+    return repeated * (channels / in_channels)
+
+
+def first_convolution(net: nn.Module) -> tuple[str, Convolution]:
+    """Dotted name and module of the first convolution.
+
+    Raises:
+        ScantuneError: the network has none.
+    """
+    for name, module in net.named_modules():
+        if isinstance(module, Convolution):
+            return name, module
+    raise ScantuneError(f"{type(net).__name__} has no convolution at its input")
+
+
+def resize_input(net: nn.Module, in_channels: int) -> None:
+    """Replace the first convolution by one of ``in_channels`` channels, its weights adapted."""
+    name, old = first_convolution(net)
+    made: Any = type(old)(
+        in_channels,
+        old.out_channels,
+        kernel_size=old.kernel_size,  # type: ignore[arg-type]
+        stride=old.stride,  # type: ignore[arg-type]
+        padding=old.padding,  # type: ignore[arg-type]
+        dilation=old.dilation,  # type: ignore[arg-type]
+        bias=old.bias is not None,
+    )
+    with torch.no_grad():
+        made.weight.copy_(adapt(old.weight, in_channels))
+        if old.bias is not None:
+            made.bias.copy_(old.bias)
+    parent, _, leaf = name.rpartition(".")
+    setattr(net.get_submodule(parent), leaf, made)
+
+
+def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
+    """Set the stride of the first convolution; its weights do not depend on it, its cost does.
+
+    Args:
+        net: the network.
+        stride: 1 for small inputs, 2 as most networks have it.
+        keep_time: leave the first axis of space (time) as it is.
+
+    Raises:
+        ScantuneError: the first convolution cuts patches: its stride is the patch's size.
+    """
+    _, first = first_convolution(net)
+    if tuple(first.kernel_size) == tuple(first.stride) and max(first.kernel_size) > 1:
+        raise ScantuneError(
+            f"first_stride: {type(net).__name__} cuts its input into patches of {tuple(first.kernel_size)}; "
+            "its first stride cannot be another"
+        )
+    axes = len(first.kernel_size)
+    first.stride = (first.stride[0], *(stride,) * (axes - 1)) if keep_time else (stride,) * axes  # type: ignore[assignment]

@@ -1,0 +1,159 @@
+"""Published weights that have a name: which file, where it comes from, its licence and its input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scantune.models.backbone import Backbone, Normalization
+from scantune.records import ScantuneError
+
+
+@dataclass(frozen=True)
+class Known:
+    """One set of published weights.
+
+    Attributes:
+        name: as in ``weights: <name>``.
+        files: file names by which it is looked for, the published one first.
+        format: what is in the file.
+        origin: the page it is published on.
+        licence: as stated there, for the model card.
+        trained_on: data, for the model card.
+        normalization: of its input, or None where the network's own holds (or there is none).
+        url: direct address, or "" where it must be fetched by hand.
+        hub: Hugging Face repository, or "".
+    """
+
+    name: str
+    files: tuple[str, ...]
+    format: str
+    origin: str
+    licence: str
+    trained_on: str
+    normalization: Normalization | None = None
+    url: str = ""
+    hub: str = ""
+
+
+_IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+def _medicalnet(depth: int) -> Known:
+    return Known(
+        "medicalnet",
+        (f"resnet_{depth}_23dataset.pth", f"resnet_{depth}.pth"),
+        "PyTorch checkpoint with state_dict of module. names",
+        "https://github.com/Tencent/MedicalNet",
+        "MIT",
+        "23 public CT and MR segmentation data sets (3DSeg-8 and others)",
+        hub=f"TencentMedicalNet/MedicalNet-Resnet{depth}",
+    )
+
+
+def _kinetics(file: str) -> Known:
+    return Known(
+        "kinetics",
+        (file,),
+        "torchvision state_dict",
+        "https://pytorch.org/vision/stable/models.html#video-classification",
+        "BSD-3-Clause (torchvision); Kinetics-400 annotations CC BY 4.0, its videos under their owners' terms",
+        "Kinetics-400",
+        url=f"https://download.pytorch.org/models/{file}",
+    )
+
+
+#: (name of the weights, backbone) → facts. ``imagenet`` of timm's networks is made from timm's own table.
+KNOWN: dict[tuple[str, str], Known] = {
+    **{("medicalnet", f"resnet{depth}_3d"): _medicalnet(depth) for depth in (10, 18, 34, 50)},
+    ("kinetics", "r2plus1d_18"): _kinetics("r2plus1d_18-91a641e6.pth"),
+    ("kinetics", "r3d_18"): _kinetics("r3d_18-b3b3357e.pth"),
+    ("kinetics", "mc3_18"): _kinetics("mc3_18-a90a0ba3.pth"),
+    ("kinetics", "mvit_v2_s"): _kinetics("mvit_v2_s-ae3be167.pth"),
+    ("kinetics", "swin3d_t"): _kinetics("swin3d_t-7615ae03.pth"),
+    ("chexnet", "chexnet"): Known(
+        "chexnet",
+        ("chexnet.pth.tar", "chexnet.safetensors", "model.pth.tar"),
+        "PyTorch checkpoint, DenseNet121 with module.densenet121. names of PyTorch 0.3",
+        "https://github.com/arnoweng/CheXNet",
+        "none stated; trained on NIH ChestX-ray14 (open, with attribution)",
+        "NIH ChestX-ray14, 112,120 radiographs, from ImageNet weights",
+        _IMAGENET,
+    ),
+    ("raddino", "raddino"): Known(
+        "raddino",
+        ("rad-dino/model.safetensors", "raddino.safetensors", "rad-dino.safetensors"),
+        "Hugging Face safetensors, Dinov2Model names",
+        "https://huggingface.co/microsoft/rad-dino",
+        "MIT (until 2025 Microsoft Research License); for research, not for clinical practice",
+        "882,775 chest radiographs (MIMIC-CXR, CheXpert, NIH, PadChest, BRAX and others), from DINOv2",
+        Normalization((0.5307, 0.5307, 0.5307), (0.2583, 0.2583, 0.2583)),
+        hub="microsoft/rad-dino",
+    ),
+    ("ssl_ct", "swinunetr"): Known(
+        "ssl_ct",
+        ("model_swinvit.pt", "ssl_pretrained_weights.pth"),
+        "PyTorch checkpoint, Swin transformer with module. names",
+        "https://github.com/Project-MONAI/research-contributions/tree/main/SwinUNETR/Pretrain",
+        "Apache-2.0",
+        "5,050 CT volumes, self-supervised",
+    ),
+}
+#: What ``published`` means, where it is not ImageNet.
+_DEFAULT = {backbone: name for name, backbone in KNOWN}
+# The same weights under the architecture's plain name, where they must be asked for by name.
+KNOWN["chexnet", "densenet121"] = KNOWN["chexnet", "chexnet"]
+KNOWN["raddino", "vit_base_patch14_dinov2"] = KNOWN["raddino", "raddino"]
+
+
+def find(name: str, backbone: Backbone) -> Known:
+    """The weights ``name`` ("published" for the backbone's default) for a backbone.
+
+    Raises:
+        ScantuneError: there are none of that name, with those there are.
+    """
+    net = backbone.recipe.name
+    chosen = _DEFAULT.get(net, "imagenet") if name == "published" else name
+    if (chosen, net) in KNOWN:
+        return KNOWN[chosen, net]
+    if chosen == "imagenet" and backbone.recipe.modality == "image" and not backbone.recipe.dense:
+        made = _of_timm(net)
+        if made is not None:
+            return made
+    names = sorted({n for n, b in KNOWN if b == net}) or ["none (give a file)"]
+    raise ScantuneError(f"weights {name!r}: none of that name for backbone {net!r}; known for it: {', '.join(names)}")
+
+
+def is_name(weights: str) -> bool:
+    """Whether ``weights`` is meant as a name rather than as a path."""
+    return weights in {"published", "imagenet"} | {name for name, _ in KNOWN}
+
+
+def licence(weights: str, backbone: Backbone) -> str:
+    """Licence of named weights, for the model card; for a file of one's own "not known"."""
+    return find(weights, backbone).licence if is_name(weights) else "not known: a file of the user's own"
+
+
+def _of_timm(net: str) -> Known | None:
+    import timm
+
+    from scantune.models.images import ALIASES
+
+    model = ALIASES.get(net, net)
+    cfg = timm.get_pretrained_cfg(model) if timm.is_model(model) else None
+    if cfg is None or not cfg.has_weights:
+        return None
+    url = str(cfg.url or "")
+    hub = str(cfg.hf_hub_id or "")
+    short = model.split(".")[0]
+    files = [f"{net}.safetensors", f"{short}.safetensors", f"{short}.pth", url.rsplit("/", 1)[-1]]
+    tag = f"{short}.{cfg.tag}" if cfg.tag else short
+    return Known(
+        "imagenet",
+        tuple(dict.fromkeys([f"{tag}.safetensors", f"{tag}/model.safetensors", *(name for name in files if name)])),
+        "timm's safetensors or PyTorch state_dict",
+        f"https://huggingface.co/{hub}" if hub else url,
+        str(cfg.license or "not stated"),
+        str(cfg.tag or "ImageNet"),
+        url=url,
+        hub=hub,
+    )

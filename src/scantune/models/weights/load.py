@@ -1,0 +1,194 @@
+"""Weights into a network, by name and shape, with a report of what matched."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from scantune.models.backbone import Backbone, Normalization
+from scantune.models.channels import adapt, first_convolution
+from scantune.models.weights import files, known, locate, names
+from scantune.records import ScantuneError
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What of a weights file went into a network.
+
+    Attributes:
+        source: name of the file.
+        matched: names that were loaded (as the network has them).
+        missing: names of the network that the file does not have; they keep their random values.
+        unexpected: names of the file that the network does not have.
+        mismatched: (name, shape in the file, shape in the network); they keep their random values.
+        adapted: (name, what was done to make it fit): first layers and position embeddings.
+        share: parameters loaded / parameters of the network.
+    """
+
+    source: str
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    adapted: tuple[tuple[str, str], ...]
+    share: float
+
+    def __str__(self) -> str:
+        lines = [f"{self.source}: {self.share:.1%} of the parameters loaded, {len(self.matched)} tensors"]
+        lines += [f"  adapted {name}: {how}" for name, how in self.adapted]
+        for label, found in (("missing", self.missing), ("unexpected", self.unexpected)):
+            if found:
+                lines.append(f"  {label} ({len(found)}): {_some(found)}")
+        if self.mismatched:
+            shapes = [f"{name} is {in_file}, not {in_net}" for name, in_file, in_net in self.mismatched]
+            lines.append(f"  mismatched ({len(shapes)}): {_some(shapes)}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, object]:
+        """JSON-able, for the run's record."""
+        return {
+            "source": self.source,
+            "share": round(self.share, 6),
+            "matched": len(self.matched),
+            "missing": list(self.missing),
+            "unexpected": list(self.unexpected),
+            "mismatched": [[name, list(a), list(b)] for name, a, b in self.mismatched],
+            "adapted": [list(pair) for pair in self.adapted],
+        }
+
+
+def _some(found: Sequence[str], most: int = 5) -> str:
+    return ", ".join(found[:most]) + (", …" if len(found) > most else "")
+
+
+def load_into(module: nn.Module, source: str | Path | Mapping[str, Tensor], *, min_matched: float = 0.5) -> LoadReport:
+    """Load what fits by name and shape; the rest stays as it was.
+
+    Names are translated from the known published formats (:mod:`scantune.models.weights.names`) and freed of prefixes
+    such as ``module.``. A first layer of another number of channels is adapted
+    (:func:`scantune.models.channels.adapt`), position embeddings of another grid are interpolated.
+
+    Args:
+        module: the network, e.g. ``network.backbone.net``, or a whole :class:`~scantune.models.Network`.
+        source: a file, a folder, or tensors by name.
+        min_matched: the least share of ``module``'s parameters.
+
+    Raises:
+        ScantuneError: the file cannot be read, or too little matched: nothing is loaded then.
+    """
+    label = "tensors" if isinstance(source, Mapping) else Path(source).name
+    tensors = dict(source) if isinstance(source, Mapping) else files.read(source)
+    state = {name: value for name, value in module.state_dict().items() if _counts(name)}
+    translated = {name: value for name, value in names.translate(tensors).items() if _counts(name)}
+    aligned = names.align(translated.keys(), state.keys())
+    offered = {aligned.get(name, name): value for name, value in translated.items()}
+    report, fitting = _match(module, state, offered, label)
+    if report.share < min_matched:
+        raise ScantuneError(
+            f"only {report.share:.1%} of the network's parameters are in the weights, {min_matched:.0%} are asked for "
+            f"(min_matched): is it the right file for this backbone?\n{report}"
+        )
+    module.load_state_dict(fitting, strict=False)
+    return report
+
+
+def into_backbone(
+    backbone: Backbone, weights: str | Path, *, min_matched: float = 0.5, folder: Path, download: bool = False
+) -> tuple[LoadReport, Normalization | None]:
+    """Load named weights, or a file or folder, into a backbone.
+
+    Returns:
+        The report, and the input normalisation that goes with the weights.
+    """
+    if isinstance(weights, str) and known.is_name(weights):
+        facts = known.find(weights, backbone)
+        path = locate.locate(facts, folder, download=download)
+        report = load_into(backbone.net, path, min_matched=min_matched)
+        return report, facts.normalization or backbone.published_normalization
+    path = Path(weights)
+    if not path.exists() and (folder / path).exists():
+        path = folder / path
+    report = load_into(backbone.net, path, min_matched=min_matched)
+    return report, _own_normalization(path, backbone)
+
+
+def _own_normalization(path: Path, backbone: Backbone) -> Normalization | None:
+    """A saved network says what its input was normalised by; for a foreign file the backbone's published one holds."""
+    import json
+
+    beside = (path if path.is_dir() else path.parent) / "architecture.json"
+    if not beside.is_file():
+        return backbone.published_normalization
+    norm = json.loads(beside.read_text())["backbone"]["normalization"]
+    return None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
+
+
+def _counts(name: str) -> bool:
+    # A counter, absent from old files and without effect where batch norm has a momentum.
+    return not name.endswith("num_batches_tracked")
+
+
+def _match(
+    module: nn.Module, state: Mapping[str, Tensor], offered: Mapping[str, Tensor], label: str
+) -> tuple[LoadReport, dict[str, Tensor]]:
+    first = _first_weight(module)
+    fitting: dict[str, Tensor] = {}
+    mismatched: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
+    adapted: list[tuple[str, str]] = []
+    for name in sorted(offered.keys() & state.keys()):
+        made, how = _fit(offered[name], state[name], name, is_first=name == first, module=module)
+        if made is None:
+            mismatched.append((name, tuple(offered[name].shape), tuple(state[name].shape)))
+            continue
+        fitting[name] = made
+        if how:
+            adapted.append((name, how))
+    sizes = {name: value.numel() for name, value in module.named_parameters()}
+    share = sum(sizes.get(name, 0) for name in fitting) / max(sum(sizes.values()), 1)
+    missing = tuple(sorted(state.keys() - offered.keys()))
+    unexpected = tuple(sorted(offered.keys() - state.keys()))
+    report = LoadReport(
+        label, tuple(fitting), missing, unexpected, tuple(mismatched), tuple(adapted), share if sizes else math.nan
+    )
+    return report, fitting
+
+
+def _first_weight(module: nn.Module) -> str:
+    try:
+        return f"{first_convolution(module)[0]}.weight"
+    except ScantuneError:
+        return ""
+
+
+def _fit(value: Tensor, wanted: Tensor, name: str, *, is_first: bool, module: nn.Module) -> tuple[Tensor | None, str]:
+    """The tensor as the network has it, and what was done to it; None where it cannot be made to fit."""
+    if value.shape == wanted.shape:
+        return value, ""
+    same_but_channels = value.shape[:1] + value.shape[2:] == wanted.shape[:1] + wanted.shape[2:]
+    if is_first and value.ndim == wanted.ndim and same_but_channels:
+        how = "summed over" if wanted.shape[1] == 1 else "repeated from"
+        return adapt(value, wanted.shape[1]), f"{how} {value.shape[1]} input channels to {wanted.shape[1]}"
+    if name.endswith("pos_embed") and value.ndim == 3 and value.shape[-1] == wanted.shape[-1]:
+        return _resample_positions(
+            value, wanted, module
+        ), f"interpolated from {value.shape[1]} to {wanted.shape[1]} tokens"
+    if name.rpartition(".")[2].startswith("rel_pos_") and value.shape[-1] == wanted.shape[-1]:
+        resized = nn.functional.interpolate(value.T[None].float(), size=len(wanted), mode="linear")[0].T
+        return resized.to(value.dtype).contiguous(), f"interpolated from {len(value)} to {len(wanted)} positions"
+    return None, ""
+
+
+def _resample_positions(value: Tensor, wanted: Tensor, module: nn.Module) -> Tensor:
+    from timm.layers import resample_abs_pos_embed
+
+    grid = next(part.grid_size for part in module.modules() if hasattr(part, "grid_size"))
+    prefix = wanted.shape[1] - math.prod(grid)  # type: ignore[arg-type]
+    # A square grid is what the published ones have; the prefix is the class token and the like.
+    side = math.isqrt(value.shape[1] - prefix)
+    with torch.no_grad():
+        return resample_abs_pos_embed(value, list(grid), old_size=[side, side], num_prefix_tokens=prefix)  # type: ignore[arg-type]
