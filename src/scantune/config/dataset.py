@@ -1,4 +1,4 @@
-# ruff: noqa: RUF012  (pydantic copies a mutable default for each object)
+
 """``datasets.<name>`` in ``params.yaml``: where a cohort lies, what its columns mean, how it is split."""
 
 from __future__ import annotations
@@ -147,6 +147,8 @@ class DatasetConfig(Block):
 
     root: Text
     """Folder of the files, anywhere, a share too. Nothing is ever written to it and no file outside it is read."""
+    watch: Text | None = None
+    """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``."""
     table: Text | None = None
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal
-
 from pydantic import Field, field_validator
 
 from scantune.config.base import Block
@@ -33,12 +31,6 @@ class EvaluateConfig(Block):
 
     covariates: tuple[str, ...] = ("age", "sex", "volume", "mean")
     """What the simple baseline model may use, where the manifest has it: ``mean`` is the mean intensity."""
-
-    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
-    """How probabilities are calibrated, fitted on validation. Figures before and after are given."""
-
-    miscoverage: float = Field(0.1, gt=0, lt=0.5)
-    """Share of true values that the conformal intervals or sets may miss."""
 
     primary: str | None = None
     """The one figure by which models are compared, stated beforehand. None: the task's first headline figure."""

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF012  (pydantic copies a mutable default for each object)
+
 """``inputs.<name>`` in ``params.yaml``: how files become tensors. One block a modality, every step a key."""
 
 from __future__ import annotations

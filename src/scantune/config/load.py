@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import types
 import typing
 from collections.abc import Iterator
@@ -30,7 +31,24 @@ class ConfigError(ScantuneError):
 
 
 class _SafeLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key written twice (plain YAML silently takes the last)."""
+    """Safe YAML as DVC reads it (1.2: ``on`` is a word, ``1e-4`` a number) that refuses a key written twice."""
+
+
+_WORDS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"}
+_SafeLoader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in found if tag not in _WORDS]
+    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_SafeLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_SafeLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(
+        r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$"
+    ),
+    list("-+0123456789."),
+)
 
 
 def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:

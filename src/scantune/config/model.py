@@ -52,26 +52,26 @@ class FreezingConfig(Block):
     statistics of a frozen batch norm stand still.
     """
 
-    freeze_ratio: float | None = Field(None, ge=0, le=1)
+    freeze_ratio: float | None = Field(default=None, ge=0, le=1)
     """Share of the backbone's layers (modules with parameters, in order from the input) that are frozen."""
-    freeze_layers: int | None = Field(None, ge=0)
+    freeze_layers: int | None = Field(default=None, ge=0)
     """Number of blocks, from the input, that are frozen."""
-    num_unfrozen_layers: int | None = Field(None, ge=0)
+    num_unfrozen_layers: int | None = Field(default=None, ge=0)
     """Number of blocks, from the output, that train; the others are frozen."""
     freeze_backbone: bool = False
     """The whole backbone is frozen."""
     unfreeze_epochs: Literal["quarters"] | tuple[int, ...] | None = None
     """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input;
     after the last all train. "quarters": after each quarter of the epochs."""
-    progressive_every: int | None = Field(None, ge=1)
+    progressive_every: int | None = Field(default=None, ge=1)
     """One more block from the output starts to train every so many epochs (1, 2, 3 … blocks)."""
-    head_epochs: int = Field(0, ge=0)
+    head_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the head trains alone."""
-    backbone_factor: float = Field(1.0, gt=0, le=1)
+    backbone_factor: float = Field(default=1.0, gt=0, le=1)
     """Learning rate of the backbone, as a factor of the head's."""
-    layer_decay: float = Field(1.0, gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
     """Each block's learning rate as a factor of the one nearer to the output."""
-    low_learning_rate: float | None = Field(None, gt=0)
+    low_learning_rate: float | None = Field(default=None, gt=0)
     """Learning rate of every backbone layer, whatever the head's is; takes the place of ``backbone_factor``."""
 
     @model_validator(mode="after")
@@ -111,13 +111,13 @@ class ModelConfig(Block):
     """Folder in which known weights are looked for."""
     download: bool = False
     """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
-    min_matched: float = Field(0.5, ge=0, le=1)
+    min_matched: float = Field(default=0.5, ge=0, le=1)
     """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
     normalization: Literal["auto"] | NormalizationConfig | None = "auto"
     """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
-    first_stride: int | None = Field(None, ge=1, le=4)
+    first_stride: int | None = Field(default=None, ge=1, le=4)
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
     freeze: Freezing = FreezingConfig()
     """Which layers train, when and how fast: none, backbone, gradual, progressive, head_first, low_learning_rate, or a

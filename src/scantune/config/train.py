@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from scantune.config.base import Block, by_name
+from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
 
 Positive = Annotated[int, Field(ge=1)]
@@ -194,6 +195,12 @@ class TrainConfig(Block):
     """Spoiled copies that must score lower."""
     distillation: DistillationConfig | None = None
     """Learning from a teacher."""
+    freezing: Freezing = FreezingConfig()
+    """Which layers train, from when on, and how fast: ``none``, ``backbone``, ``gradual`` …, or the block."""
+    calibration: Literal["temperature", "isotonic", "none"] = "temperature"
+    """How probabilities are calibrated, fitted on validation after training."""
+    miscoverage: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
+    """Share of true values that the conformal intervals or sets, fitted on validation, may miss."""
     augment: dict[str, Any] = Field(default_factory=dict)
     """Random changes of the training samples."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
