@@ -17,15 +17,18 @@ from scantune.records import ReadError
 #: By transfer syntax, which of pydicom's plug-ins to ask first: measured per codec on 2048², 12 bit. The others follow.
 _PLUGINS = {
     "1.2.840.10008.1.2.4.50": ("pylibjpeg", "pillow", "gdcm"),
-    "1.2.840.10008.1.2.4.51": ("pylibjpeg", "gdcm", "pillow"),
-    "1.2.840.10008.1.2.4.57": ("gdcm", "pylibjpeg"),
-    "1.2.840.10008.1.2.4.70": ("gdcm", "pylibjpeg"),
+    "1.2.840.10008.1.2.4.51": ("pylibjpeg", "pillow", "gdcm"),
+    "1.2.840.10008.1.2.4.57": ("pylibjpeg", "gdcm"),
+    "1.2.840.10008.1.2.4.70": ("pylibjpeg", "gdcm"),
     "1.2.840.10008.1.2.4.80": ("pyjpegls", "pylibjpeg", "gdcm"),
     "1.2.840.10008.1.2.4.81": ("pyjpegls", "pylibjpeg", "gdcm"),
-    "1.2.840.10008.1.2.4.90": ("pylibjpeg", "gdcm", "pillow"),
-    "1.2.840.10008.1.2.4.91": ("pylibjpeg", "gdcm", "pillow"),
+    "1.2.840.10008.1.2.4.90": ("pylibjpeg", "pillow", "gdcm"),
+    "1.2.840.10008.1.2.4.91": ("pylibjpeg", "pillow", "gdcm"),
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),
 }
+#: GDCM ends the process on some damaged frames (an uncaught C++ exception), so it is asked in a child process only,
+#: after the others. `child` sets this.
+MAY_CRASH = False
 
 
 class Pixels:
@@ -117,9 +120,14 @@ class Pixels:
         if not isinstance(source, pydicom.Dataset):
             options = options | {"transfer_syntax_uid": UID(syntax)}
         for plugin in _PLUGINS.get(syntax, ("",)):
+            if plugin == "gdcm" and not MAY_CRASH:
+                complaints.append("gdcm: asked in a child process only")
+                continue
             try:
                 array, _ = decoder.as_array(source, raw=False, decoding_plugin=plugin, **options)
-            except Exception as error:  # a decoder given damaged bytes may raise anything
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # damaged bytes: a decoder raises anything, one in Rust a panic
                 complaints.append(f"{plugin or 'pydicom'}: {error!r}")
                 continue
             self.decoder = plugin or "pydicom"

@@ -28,7 +28,7 @@ class Loop:
         frame_time: milliseconds between frames, or None where the file states none.
         facts: JSON-able facts without identity.
         decode: (index, grey, scale) to uint8 [h, w, C]; it may ignore grey and scale.
-        many: where frames cannot be had one by one, (sorted indices) to the frames in that order.
+        many: where frames are not had one by one, (sorted indices, grey, scale) to the frames by index.
     """
 
     n_frames: int
@@ -38,7 +38,7 @@ class Loop:
     frame_time: float | None
     facts: dict[str, Any]
     decode: Callable[[int, bool, int], np.ndarray]
-    many: Callable[[list[int]], dict[int, np.ndarray]] | None = None
+    many: Callable[[list[int], bool, int], dict[int, np.ndarray]] | None = None
 
     def frames(self, indices: Sequence[int] | None = None, *, grey: bool = False, scale: int = 1) -> np.ndarray:
         """Decode frames.
@@ -68,7 +68,7 @@ class Loop:
         places: dict[int, list[int]] = {}
         for at, index in enumerate(wanted):
             places.setdefault(index, []).append(at)
-        decoded = self.many(sorted(places)) if self.many is not None else None
+        decoded = self.many(sorted(places), grey, scale) if self.many is not None else None
         for index, targets in places.items():
             frame = self.decode(index, grey, scale) if decoded is None else decoded[index]
             frame = _fitted(frame, grey, size)

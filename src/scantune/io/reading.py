@@ -69,14 +69,36 @@ def read_here(path: Path, options: Options) -> Volume | Image | Video:
     return guarded(lambda: _read(path, options), str(path))
 
 
-def open_video(path: Path | str, *, window: Window | None = None, limits: Limits | None = None) -> Loop:
+def open_video(
+    path: Path | str, *, window: Window | None = None, limits: Limits | None = None, isolated: bool = False
+) -> Loop:
     """Open a cine loop or video without decoding it; `Loop.frames` decodes what is asked for.
+
+    Args:
+        path: a DICOM, AVI or MP4 file.
+        window: as for `read`; deeper grey than 8 bits is brought to 0–255 by it, else by the file's own window.
+        limits: what reading may cost.
+        isolated: open and decode in a child process.
 
     Raises:
         ReadError: it cannot be opened or is no video.
     """
     options = Options(kind="video", window=window, limits=limits or Limits())
-    return guarded(lambda: _open(Path(path), options), str(path))
+    if isolated:
+        from scantune.io.isolation import open_isolated
+
+        return open_isolated(Path(path), options)
+    loop = guarded(lambda: _open(Path(path), options), str(path))
+    return _guarded_loop(loop, str(path))
+
+
+def _guarded_loop(loop: Loop, place: str) -> Loop:
+    """The loop, its decoding guarded like its opening."""
+    decode, many = loop.decode, loop.many
+    loop.decode = lambda index, grey, scale: guarded(lambda: decode(index, grey, scale), place)
+    if many is not None:
+        loop.many = lambda indices, grey, scale: guarded(lambda: many(indices, grey, scale), place)
+    return loop
 
 
 def guarded(work: Callable[[], _T], place: str) -> _T:

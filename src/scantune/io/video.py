@@ -46,11 +46,11 @@ def open_container(path: Path, options: Options) -> Loop:
         "notes": notes,
     }
 
-    def many(indices: list[int]) -> dict[int, np.ndarray]:
+    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
         return _frames(path, indices, (height, width))
 
     def one(index: int, grey: bool, scale: int) -> np.ndarray:
-        return many([index])[index]
+        return many([index], grey, scale)[index]
 
     return Loop(count, height, width, 3, frame_time, facts, one, many)
 

@@ -1,0 +1,109 @@
+"""The other end of `isolation`: a process that reads files on request. Run as ``python -m scantune.io.child``.
+
+A request is one line of JSON on standard input; an answer is one line of JSON on standard output, followed by the bytes
+of its array. Nothing is pickled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from scantune.io import dicom_pixels
+from scantune.io.arrays import Image, Limits, Options, SeriesRule, Video, Volume
+from scantune.io.reading import open_video, read_here
+from scantune.records import ReadError
+
+_MARGIN = 6 << 30  # bytes beside the decoded array: libraries, the file itself, a decoder's own buffers
+
+
+def options_from(plain: dict[str, Any]) -> Options:
+    """Options from their JSON."""
+    plain = dict(plain)
+    plain["limits"] = Limits(**plain["limits"])
+    plain["series"] = SeriesRule(**plain["series"]) if plain["series"] else None
+    if isinstance(plain["window"], list):
+        plain["window"] = tuple(plain["window"])
+    return Options(**plain)
+
+
+def _read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    found = read_here(Path(request["path"]), options_from(request["options"]))
+    if isinstance(found, Volume):
+        return {"kind": "volume", "affine": found.affine.tolist(), "facts": dict(found.facts)}, found.array
+    if isinstance(found, Image):
+        return {"kind": "image", "spacing": found.spacing, "facts": dict(found.facts)}, found.array
+    assert isinstance(found, Video)
+    return {"kind": "video", "frame_time": found.frame_time, "facts": dict(found.facts)}, found.frames
+
+
+def _open(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    options = options_from(request["options"])
+    loop = open_video(request["path"], window=options.window, limits=options.limits)
+    keys = ("n_frames", "height", "width", "channels", "frame_time", "facts")
+    return {key: getattr(loop, key) for key in keys}, np.empty(0, np.uint8)
+
+
+def _frames(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    options = options_from(request["options"])
+    loop = open_video(request["path"], window=options.window, limits=options.limits)
+    return {}, loop.frames(request["indices"], grey=request["grey"], scale=request["scale"])
+
+
+_WORK: dict[str, Callable[[dict[str, Any]], tuple[dict[str, Any], np.ndarray]]] = {
+    "read": _read,
+    "open": _open,
+    "frames": _frames,
+}
+
+
+def _answer(request: dict[str, Any], out: BinaryIO) -> None:
+    try:
+        reply, array = _WORK[request["work"]](request)
+    except ReadError as error:
+        _send(out, {"reason": error.reason, "detail": error.detail}, None)
+        return
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    stored = np.ascontiguousarray(array.transpose(order))  # a transposed view is sent as it lies in memory
+    _send(out, reply | {"shape": stored.shape, "dtype": stored.dtype.str, "order": order}, stored)
+
+
+def _send(out: BinaryIO, reply: dict[str, Any], array: np.ndarray | None) -> None:
+    out.write(json.dumps(reply).encode() + b"\n")
+    if array is not None and array.size:
+        out.write(array.reshape(-1).view(np.uint8).data)
+    out.flush()
+
+
+def _bound_memory(max_bytes: int) -> None:
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = 3 * max_bytes + _MARGIN
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the answers
+    dicom_pixels.MAY_CRASH = True
+    bounded = False
+    for line in sys.stdin.buffer:
+        request = json.loads(line)
+        if not bounded:
+            _bound_memory(int(request["options"]["limits"]["max_bytes"]))
+            bounded = True
+        _answer(request, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Reading in a child process: a native decoder that crashes or hangs on a damaged file takes nothing with it."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from scantune.io.arrays import Image, Options, Video, Volume
+from scantune.io.loop import Loop
+from scantune.records import ReadError
+
+_LOCK = threading.Lock()
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # by the process that owns it: a fork must not share its parent's
+
+
+def read_isolated(path: Path, options: Options) -> Volume | Image | Video:
+    """`read` in the child.
+
+    Raises:
+        ReadError: as `read`; also where decoding crashed or took longer than ``limits.seconds``.
+    """
+    reply, array = _ask({"work": "read", "path": str(path.absolute())}, options)
+    if reply["kind"] == "volume":
+        return Volume(array, np.array(reply["affine"]), reply["facts"])
+    if reply["kind"] == "image":
+        spacing = reply["spacing"]
+        return Image(array, None if spacing is None else (spacing[0], spacing[1]), reply["facts"])
+    return Video(array, reply["frame_time"], reply["facts"])
+
+
+def open_isolated(path: Path, options: Options) -> Loop:
+    """`open_video` in the child; frames are decoded there too, all that one call asks for at once."""
+    place = str(path.absolute())
+    reply, _ = _ask({"work": "open", "path": place}, options)
+
+    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+        request = {"work": "frames", "path": place, "indices": indices, "grey": grey, "scale": scale}
+        return dict(zip(indices, _ask(request, options)[1], strict=True))
+
+    def one(index: int, grey: bool, scale: int) -> np.ndarray:
+        return many([index], grey, scale)[index]
+
+    size = reply["n_frames"], reply["height"], reply["width"], reply["channels"]
+    return Loop(*size, reply["frame_time"], reply["facts"], one, many)
+
+
+def _ask(request: dict[str, Any], options: Options) -> tuple[dict[str, Any], np.ndarray]:
+    with _LOCK:
+        child = _child()
+        late = threading.Event()
+
+        def stop() -> None:
+            late.set()
+            child.kill()
+
+        timer = threading.Timer(options.limits.seconds, stop)
+        timer.start()
+        try:
+            reply, array = _exchange(child, request | {"options": asdict(options)})
+        except (OSError, EOFError, ValueError) as error:
+            _end(child)
+            if late.is_set():
+                raise ReadError(f"decoding took longer than {options.limits.seconds:g} s", request["path"]) from error
+            raise ReadError(
+                "the decoder crashed on this file", f"{request['path']}: code {child.returncode}"
+            ) from error
+        except BaseException:  # an interrupt in between would leave half an answer in the pipe
+            _end(child)
+            raise
+        finally:
+            timer.cancel()
+    if "reason" in reply:
+        raise ReadError(reply["reason"], reply["detail"])
+    return reply, array
+
+
+def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    assert child.stdin is not None
+    assert child.stdout is not None
+    child.stdin.write(json.dumps(request).encode() + b"\n")
+    child.stdin.flush()
+    line = child.stdout.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    reply = json.loads(line)
+    if "reason" in reply:
+        return reply, np.empty(0)
+    stored = np.empty(reply["shape"], dtype=np.dtype(reply["dtype"]))
+    _fill(child.stdout, stored)
+    return reply, stored.transpose(np.argsort(reply["order"]))
+
+
+def _fill(stream: IO[bytes], array: np.ndarray) -> None:
+    if not array.size:
+        return
+    view, at = memoryview(array.reshape(-1).view(np.uint8)), 0
+    while at < len(view):
+        count = stream.readinto(view[at:])  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        at += count
+
+
+def _child() -> subprocess.Popen[bytes]:
+    """The one child of this process, started when it is first needed."""
+    child = _CHILDREN.get(os.getpid())
+    if child is None or child.poll() is not None:
+        source = str(Path(__file__).resolve().parents[2])
+        known = os.environ.get("PYTHONPATH")
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, known] if known else [source])}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        child = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "scantune.io.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # decoders print there, header texts among it
+            env=environment,
+        )
+        _CHILDREN[os.getpid()] = child
+    return child
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    for stream in (child.stdin, child.stdout):
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                continue  # what was still to be written went with the child
+    _CHILDREN.pop(os.getpid(), None)
+
+
+@atexit.register
+def _end_own() -> None:
+    child = _CHILDREN.get(os.getpid())
+    if child is not None:
+        _end(child)
