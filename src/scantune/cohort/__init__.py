@@ -1,8 +1,21 @@
 """A cohort: its table, its files, its splits, and what to know of it before any training."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, load, read
 from scantune.cohort.split import Assignment, read_splits, split, write_splits
+
+if TYPE_CHECKING:
+    from scantune.cohort.audit import AuditReport as AuditReport
+    from scantune.cohort.audit import LeakageError as LeakageError
+    from scantune.cohort.audit import audit as audit
+
+#: Names that are imported when asked for: they need NumPy, and reading a table does not.
+_LATER = ("AuditReport", "LeakageError", "audit")
 
 __all__ = [
     "Assignment",
@@ -14,4 +27,13 @@ __all__ = [
     "read_splits",
     "split",
     "write_splits",
+    *_LATER,
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"scantune.cohort has no {name!r}")
+    module = importlib.import_module("scantune.cohort.audit")
+    globals().update({later: getattr(module, later) for later in _LATER})
+    return globals()[name]

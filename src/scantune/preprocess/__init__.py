@@ -1,6 +1,6 @@
 """Records → tensors: one module a modality, the store that keeps them, the run that writes the manifest."""
 
-from scantune.preprocess.manifest import Sample, read_manifest
+from scantune.cohort.manifest import Sample, read_manifest
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.run import Summary, run

@@ -16,17 +16,17 @@ def counted(reasons: Iterable[str]) -> dict[str, int]:
 
 
 def flow_of(whole: Cohort, kept: Sequence[Record], excluded: Mapping[str, str]) -> dict[str, Any]:
-    """The flow of participants: samples and subjects after each step, and what each step left out and why."""
+    """The flow of participants: samples and subjects at each step, and why some are not at the next."""
 
-    def step(name: str, records: Sequence[Record] | None, samples: int, left_out: Mapping[str, int]) -> dict[str, Any]:
+    def step(name: str, records: Sequence[Record] | None, samples: int, excluded: Mapping[str, int]) -> dict[str, Any]:
         subjects = len({r.subject_id for r in records}) if records is not None else None
-        return {"name": name, "samples": samples, "subjects": subjects, "left_out": dict(left_out)}
+        return {"name": name, "samples": samples, "subjects": subjects, "excluded": dict(excluded)}
 
     return {
         "subjects_known": whole.subjects_known,
         "steps": [
-            step("in the table", None if whole.left_out else whole.records, whole.rows, {}),
-            step("selected", whole.records, len(whole.records), whole.left_out),
-            step("prepared", kept, len(kept), counted(excluded.values())),
+            step("in the table", None if whole.left_out else whole.records, whole.rows, whole.left_out),
+            step("selected", whole.records, len(whole.records), counted(excluded.values())),
+            step("prepared", kept, len(kept), {}),
         ],
     }

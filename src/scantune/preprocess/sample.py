@@ -153,7 +153,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": _plain(prepared.facts)}
     stored = store.save(path, arrays, facts)
-    return Outcome(job.sample_id, key, digest, {**facts, "digest": stored}, made=True, repaired=repaired)
+    return Outcome(job.sample_id, key, digest, {**facts, **stored}, made=True, repaired=repaired)
 
 
 def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def sample_path(store: Path, key: str) -> Path:
     return store / "samples" / key[:2] / f"{key}.safetensors"
 
 
-def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> str:
+def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, str]:
     """Write a sample: staged beside its place, fsync, renamed. Two writers of one key end with one whole file.
 
     Args:
@@ -51,15 +51,15 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any])
         facts: JSON-able.
 
     Returns:
-        Digest of arrays and facts, as it stands in the file.
+        ``digest`` of arrays and facts and ``tensor_digest`` of the input alone, as they stand in the file.
 
     Raises:
         StoreFull: no room, with the bytes needed and those that are free.
     """
     bodies = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     text = json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    digest = _digest(bodies, text)
-    header: dict[str, Any] = {"__metadata__": {"facts": text, "digest": digest}}
+    tensor_digest, digest = _digests(bodies, text)
+    header: dict[str, Any] = {"__metadata__": {"facts": text, "digest": digest, "tensor_digest": tensor_digest}}
     offset = 0
     for name, body in bodies.items():
         header[name] = {
@@ -88,7 +88,7 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any])
         raise StoreFull(no_room(path, needed)) from error
     finally:
         staged.unlink(missing_ok=True)
-    return digest
+    return {"digest": digest, "tensor_digest": tensor_digest}
 
 
 def no_room(path: Path, needed: int) -> str:
@@ -101,12 +101,15 @@ def no_room(path: Path, needed: int) -> str:
     )
 
 
-def _digest(arrays: Mapping[str, np.ndarray], facts: str) -> str:
-    digest = hashlib.sha256(facts.encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"{name}{_NAMES[array.dtype]}{list(array.shape)}".encode())
-        digest.update(array.data if array.size else b"")
+def _digests(arrays: Mapping[str, np.ndarray], facts: str) -> tuple[str, str]:
+    """SHA-256 of the input alone, and of all that a sample is."""
+    each = {name: _array_digest(array) for name, array in arrays.items()}
+    return each["input"], hashlib.sha256(json.dumps([facts, sorted(each.items())]).encode()).hexdigest()
+
+
+def _array_digest(array: np.ndarray) -> str:
+    digest = hashlib.sha256(f"{_NAMES[array.dtype]}{list(array.shape)}".encode())
+    digest.update(array.data if array.size else b"")
     return digest.hexdigest()
 
 
@@ -136,15 +139,14 @@ def as_float(array: Any) -> Any:
 
 
 def facts(path: Path) -> dict[str, Any]:
-    """Facts of a sample, with its ``digest``.
+    """Facts of a sample, with its ``digest`` and ``tensor_digest``.
 
     Raises:
         Damaged: not a whole sample.
     """
     header, _ = _header(path)
     try:
-        meta = header["__metadata__"]
-        return {**json.loads(meta["facts"]), "digest": meta["digest"]}
+        return _facts(header)
     except (KeyError, ValueError, TypeError) as error:
         raise Damaged(f"the header of {path.name} is damaged") from error
 
@@ -158,12 +160,18 @@ def verify(path: Path) -> dict[str, Any]:
     arrays, header = _read(path)
     try:
         meta = header["__metadata__"]
-        right = _digest(arrays, meta["facts"]) == meta["digest"]
-    except (KeyError, TypeError) as error:
+        right = _digests(arrays, meta["facts"]) == (meta["tensor_digest"], meta["digest"])
+        found = _facts(header)
+    except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"the header of {path.name} is damaged") from error
     if not right:
         raise Damaged(f"the digest of {path.name} is not that of its content")
-    return {**json.loads(meta["facts"]), "digest": meta["digest"]}
+    return found
+
+
+def _facts(header: Mapping[str, Any]) -> dict[str, Any]:
+    meta = header["__metadata__"]
+    return {**json.loads(meta["facts"]), "digest": meta["digest"], "tensor_digest": meta["tensor_digest"]}
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:

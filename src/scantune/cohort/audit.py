@@ -1,0 +1,226 @@
+"""Is the split clean? No subject and no image on two sides; what looks alike is shown; how even and how large sides are."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.cohort import values
+from scantune.cohort.faults import CohortError
+from scantune.cohort.files import write_text
+from scantune.cohort.manifest import Sample, read_manifest
+from scantune.cohort.near import near_pairs
+from scantune.cohort.split import MANY_VALUES, Assignment
+from scantune.config.dataset import SplitConfig
+
+SHOWN = 200  # pairs that are listed one by one
+Z95 = 1.959964
+
+
+class LeakageError(CohortError):
+    """What is tested on was trained on."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two samples that look alike, and where each is."""
+
+    one: str
+    one_side: str
+    other: str
+    other_side: str
+    correlation: float
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What the audit found; a leak raises and never gets here.
+
+    Attributes:
+        sides: side (or fold) to samples, subjects, targets and groups: counts of each value, or n, mean and sd.
+        left_out: samples of ``splits.csv`` that preprocess left out.
+        near_duplicates: the closest pairs on two sides, 200 at most.
+        near_duplicates_total: how many there are.
+        repeated: identical images within a side, as pairs of sample ids.
+        warnings: in words.
+    """
+
+    sides: Mapping[str, Mapping[str, Any]]
+    left_out: int
+    near_duplicates: tuple[Pair, ...] = ()
+    near_duplicates_total: int = 0
+    repeated: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = field(default=())
+
+    def counts(self) -> dict[str, int]:
+        """Flat numbers for a tracker: samples and subjects of each side, near-duplicates, repeated images."""
+        numbers = {
+            f"{name}/{side}": part[name] for side, part in self.sides.items() for name in ("samples", "subjects")
+        }
+        numbers = {name.replace(" ", "_"): value for name, value in numbers.items()}
+        return numbers | {"near_duplicates": self.near_duplicates_total, "repeated": len(self.repeated)}
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        write_text(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+
+
+def audit(
+    cache: Path, assignments: Sequence[Assignment], settings: SplitConfig, *, subjects_known: bool = True
+) -> AuditReport:
+    """Check a split against what preprocess made.
+
+    Args:
+        cache: the input's folder: ``manifest.csv`` and ``samples/``.
+        assignments: the split, of the whole table.
+        settings: thresholds.
+        subjects_known: whether subject ids were given; without them nobody can say that sides share no subject.
+
+    Raises:
+        LeakageError: a subject on two sides, or the same image on two; all pairs named.
+        CohortError: no sample of a side is left.
+    """
+    manifest = {sample.sample_id: sample for sample in read_manifest(cache / "manifest.csv")}
+    placed = {a.sample_id: a for a in assignments}
+    part_of = {name: _part(placed[name]) for name in manifest if name in placed}
+    samples = [manifest[name] for name in part_of]
+    _check_subjects(assignments)
+    crossing, repeated = _identical(samples, part_of)
+    if crossing:
+        raise LeakageError("the same image on two sides of the split", crossing)
+    near = _near(samples, part_of, cache, settings)
+    sides = {part: _balance([s for s in samples if part_of[s.sample_id] == part]) for part in _order(part_of)}
+    empty = sorted({_part(a) for a in assignments} - set(sides))
+    if empty:
+        raise CohortError("split", [f"no sample of {part} is left after preprocess" for part in empty])
+    return AuditReport(
+        sides=sides,
+        left_out=len(placed) - len(samples),
+        near_duplicates=tuple(near[:SHOWN]),
+        near_duplicates_total=len(near),
+        repeated=tuple(repeated),
+        warnings=tuple(_warnings(sides, near, repeated, settings, subjects_known)),
+    )
+
+
+def _part(assignment: Assignment) -> str:
+    return assignment.split if assignment.fold is None else f"fold {assignment.fold}"
+
+
+def _order(part_of: Mapping[str, str]) -> list[str]:
+    known = ["train", "validation", "test"]
+    return sorted(set(part_of.values()), key=lambda part: (known.index(part) if part in known else -1, part))
+
+
+def _check_subjects(assignments: Sequence[Assignment]) -> None:
+    parts: dict[str, set[str]] = defaultdict(set)
+    for assignment in assignments:
+        parts[assignment.subject_id].add(_part(assignment))
+    shared = [f"subject {subject!r} is in {sorted(found)}" for subject, found in parts.items() if len(found) > 1]
+    if shared:
+        raise LeakageError("subjects on two sides of the split", shared)
+
+
+def _identical(samples: Sequence[Sample], part_of: Mapping[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Leaks in words, and pairs within a side, of samples with the same source bytes or the same tensor."""
+    crossing: list[str] = []
+    repeated: list[tuple[str, str]] = []
+    for what, key in (("the same file", "digest"), ("the same pixels", "tensor_digest")):
+        alike: dict[str, list[Sample]] = defaultdict(list)
+        for sample in samples:
+            alike[getattr(sample, key)].append(sample)
+        for found in alike.values():
+            first, *others = found
+            for other in others:
+                pair = (first.sample_id, other.sample_id)
+                sides = (part_of[first.sample_id], part_of[other.sample_id])
+                if sides[0] == sides[1]:
+                    repeated.append(pair)
+                else:
+                    crossing.append(f"{pair[0]} ({sides[0]}) and {pair[1]} ({sides[1]}): {what}")
+    named = {line.rsplit(":", 1)[0]: line for line in reversed(crossing)}
+    return sorted(named.values()), sorted(set(repeated))
+
+
+def _near(samples: Sequence[Sample], part_of: Mapping[str, str], cache: Path, settings: SplitConfig) -> list[Pair]:
+    from safetensors.numpy import load_file
+
+    def tensor(index: int) -> np.ndarray:
+        return load_file(cache / "samples" / f"{samples[index].sample_id}.safetensors")["input"].astype(np.float32)
+
+    pairs = near_pairs(
+        [sample.perceptual_hash for sample in samples],
+        [part_of[sample.sample_id] for sample in samples],
+        tensor,
+        bits=settings.near_duplicate_bits,
+        correlation=settings.near_duplicate_correlation,
+    )
+    names = [sample.sample_id for sample in samples]
+    return [
+        Pair(names[p.one], part_of[names[p.one]], names[p.other], part_of[names[p.other]], p.correlation) for p in pairs
+    ]
+
+
+def _balance(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Samples, subjects, and each target and group: how often each value, or mean and spread of many numbers."""
+    return {
+        "samples": len(samples),
+        "subjects": len({sample.subject_id for sample in samples}),
+        "targets": {name: _spread([s.targets[name] for s in samples]) for name in samples[0].targets},
+        "groups": {name: _spread([s.groups[name] for s in samples]) for name in samples[0].groups},
+    }
+
+
+def _spread(texts: Sequence[str]) -> dict[str, Any]:
+    counts = Counter(texts)
+    try:
+        numbers = [values.number(text) for text in texts if text]
+    except ValueError:
+        numbers = []
+    if len(counts) > MANY_VALUES and numbers:
+        return {
+            "n": len(numbers),
+            "missing": len(texts) - len(numbers),
+            "mean": round(float(np.mean(numbers)), 4),
+            "sd": round(float(np.std(numbers, ddof=1)), 4) if len(numbers) > 1 else None,
+            "min": min(numbers),
+            "max": max(numbers),
+        }
+    return dict(sorted(counts.items()))
+
+
+def _warnings(
+    sides: Mapping[str, Mapping[str, Any]],
+    near: Sequence[Pair],
+    repeated: Sequence[tuple[str, str]],
+    settings: SplitConfig,
+    subjects_known: bool,
+) -> list[str]:
+    found = []
+    if not subjects_known:
+        found.append("no subject ids: each sample is taken for a subject of its own; samples of one person may be on "
+                     "two sides, and intervals may be too narrow")  # fmt: skip
+    needed = math.ceil((Z95 / settings.interval_half_width) ** 2 / 4)
+    for side in ("validation", "test"):
+        subjects = sides[side]["subjects"] if side in sides else needed
+        if subjects < needed:
+            found.append(
+                f"{side} has {subjects} subjects: the 95 % interval of a proportion can be ±{Z95 / 2 / math.sqrt(subjects):.2f}; "
+                f"for ±{settings.interval_half_width:g} it takes {needed}"
+            )
+    if near:
+        first = near[0]
+        found.append(
+            f"{len(near)} pairs on two sides look alike (correlation {settings.near_duplicate_correlation:g} or more), "
+            f"first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
+        )
+    if repeated:
+        found.append(f"{len(repeated)} images stand twice on one side, first {repeated[0][0]} and {repeated[0][1]}")
+    return found

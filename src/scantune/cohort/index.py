@@ -1,0 +1,108 @@
+"""An index of a root: path, size, time and digest of every file, so that a million files need not be hashed each time.
+
+It lists paths, so it stays on this machine (git ignores it), and is what a stage depends on in place of the files.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.cohort.faults import CohortError
+from scantune.cohort.files import unguarded, write_csv
+
+COLUMNS = ("path", "size", "modified_ns", "sha256")
+THREADS = 4  # a share answers several requests at once; a disk does not mind
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What changed since the last index.
+
+    Attributes:
+        files: how many there are.
+        hashed: how many had to be read.
+        gone: how many of the last index are no more.
+        unreadable: relative paths that could not be read, with the reason; they are not in the index.
+    """
+
+    files: int
+    hashed: int
+    gone: int
+    unreadable: tuple[str, ...]
+
+
+def write_index(root: Path, path: Path) -> Indexed:
+    """Index all files below ``root`` but hidden ones; files whose size and time are as before are not read again.
+
+    Raises:
+        CohortError: there is no such folder.
+    """
+    root = root.absolute()
+    if not root.is_dir():
+        raise CohortError("index", [f"no folder {root}"])
+    before = read_index(path, root) if path.is_file() else {}
+    entries: dict[str, tuple[int, int, str]] = {}
+    unreadable: list[str] = []
+    hashed = 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        for name, entry, was_read in pool.map(lambda file: _entry(file, before), _walk(root)):
+            hashed += was_read
+            if isinstance(entry, str):
+                unreadable.append(f"{Path(name).relative_to(root)} ({entry})")
+            else:
+                entries[name] = entry
+    rows = [[Path(name).relative_to(root).as_posix(), *map(str, entry)] for name, entry in sorted(entries.items())]
+    write_csv(path, COLUMNS, rows)
+    return Indexed(len(entries), hashed, len(set(before) - set(entries)), tuple(unreadable))
+
+
+def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
+    """Absolute path to (size, modified in ns, SHA-256).
+
+    Raises:
+        CohortError: it is not there, or no index.
+    """
+    if not path.is_file():
+        raise CohortError("index", [f"no index {path}: write it by 'scantune index'"])
+    root = root.absolute()
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise CohortError("index", [f"{path} has not the columns {', '.join(COLUMNS)}: write it anew"])
+        return {
+            str(root / unguarded(row["path"])): (int(row["size"]), int(row["modified_ns"]), row["sha256"])
+            for row in reader
+        }
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for base, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(base, name) for name in sorted(names) if not name.startswith("."))
+
+
+def _entry(file: Path, before: dict[str, tuple[int, int, str]]) -> tuple[str, tuple[int, int, str] | str, bool]:
+    """(path, entry or why there is none, whether it was read). A file that changes while it is read is read again."""
+    try:
+        for _attempt in range(3):
+            found = os.stat(file)
+            known = before.get(str(file))
+            if known is not None and known[:2] == (found.st_size, found.st_mtime_ns):
+                return str(file), known, False
+            digest = hashlib.sha256()
+            with file.open("rb") as content:
+                while chunk := content.read(CHUNK):
+                    digest.update(chunk)
+            after = os.stat(file)
+            if (after.st_size, after.st_mtime_ns) == (found.st_size, found.st_mtime_ns):
+                return str(file), (found.st_size, found.st_mtime_ns, digest.hexdigest()), True
+    except OSError as error:
+        return str(file), type(error).__name__, True
+    return str(file), "it changes while it is read", True

@@ -1,0 +1,112 @@
+"""Images that are nearly the same: a perceptual hash picks pairs, the tensors' correlation judges them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SIDE = 16  # of a thumbnail of two axes; 6 of one of three: about 250 values either way
+SIDE_3D = 6
+BLOCK = 512
+#: Thumbnails correlate a little differently from the whole tensors.
+SLACK = 0.03
+
+
+@dataclass(frozen=True)
+class Near:
+    """Two samples that look alike: positions in the given sequence, Pearson's correlation of their tensors."""
+
+    one: int
+    other: int
+    correlation: float
+
+
+def near_pairs(
+    hashes: Sequence[str], parts: Sequence[str], tensor: Callable[[int], np.ndarray], *, bits: int, correlation: float
+) -> list[Near]:
+    """Pairs on different parts whose tensors correlate at least so much, the closest first.
+
+    Args:
+        hashes: perceptual hash of each sample, 16 hexadecimal digits.
+        parts: the side or fold of each.
+        tensor: position to its tensor, float32.
+        bits: in how many of 64 bits the hashes may differ for a pair to be looked at.
+        correlation: from which on a pair counts.
+    """
+    codes = np.array([int(text, 16) for text in hashes], np.uint64)
+    side = np.unique(np.asarray(parts), return_inverse=True)[1]
+    thumbs = _Thumbnails(tensor)
+    found = []
+    for rows, columns in _candidates(codes, side, bits):
+        alike = thumbs.correlations(rows, columns) >= correlation - SLACK
+        for one, other in zip(rows[alike].tolist(), columns[alike].tolist(), strict=True):
+            value = _correlation(tensor(one), tensor(other))
+            if value >= correlation:
+                found.append(Near(one, other, round(value, 4)))
+    return sorted(found, key=lambda pair: (-pair.correlation, pair.one, pair.other))
+
+
+def _candidates(codes: np.ndarray, side: np.ndarray, bits: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of pairs (i < j) on different sides whose codes differ in at most so many bits."""
+    for start in range(0, len(codes), BLOCK):
+        block = codes[start : start + BLOCK]
+        rest = codes[start:]
+        near = np.bitwise_count(block[:, None] ^ rest[None]) <= bits
+        near &= side[start : start + BLOCK, None] != side[None, start:]
+        rows, columns = np.nonzero(np.triu(near, 1))
+        if rows.size:
+            yield rows + start, columns + start
+
+
+class _Thumbnails:
+    """Small pictures of the tensors, mean 0 and length 1, each made once and only where a pair asks for it."""
+
+    def __init__(self, tensor: Callable[[int], np.ndarray]) -> None:
+        self._tensor = tensor
+        self._made: dict[int, np.ndarray] = {}
+
+    def correlations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        wanted = np.unique(np.concatenate([rows, columns]))
+        stack = np.stack([self._of(int(index)) for index in wanted])
+        place = {int(index): at for at, index in enumerate(wanted)}
+        first = np.array([place[int(index)] for index in rows])
+        second = np.array([place[int(index)] for index in columns])
+        result = np.empty(rows.size, np.float32)
+        for start in range(0, rows.size, 1 << 16):
+            part = slice(start, start + (1 << 16))
+            result[part] = np.einsum("nk,nk->n", stack[first[part]], stack[second[part]])
+        return result
+
+    def _of(self, index: int) -> np.ndarray:
+        if index not in self._made:
+            small = _shrunk(self._tensor(index).mean(axis=0))  # [C, …] -> […]
+            small = small.ravel() - small.mean()
+            length = float(np.linalg.norm(small))
+            self._made[index] = (small / length if length else small).astype(np.float32)
+        return self._made[index]
+
+
+def _shrunk(array: np.ndarray) -> np.ndarray:
+    """Means over equal blocks, resized to one length whatever the shape: 16 × 16, or 6 × 6 × 6."""
+    side = SIDE if array.ndim == 2 else SIDE_3D
+    for axis in range(array.ndim):
+        length = array.shape[axis]
+        if length >= side:
+            edges = (np.arange(side) * length) // side
+            counts = np.diff(np.append(edges, length))
+            array = np.add.reduceat(array, edges, axis=axis)
+            array = array / counts.reshape([-1 if a == axis else 1 for a in range(array.ndim)])
+        else:
+            array = np.take(array, (np.arange(side) * length) // side, axis=axis)
+    return array
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Pearson's; 0 where the shapes differ or nothing varies."""
+    if one.shape != other.shape:
+        return 0.0
+    first, second = (array.ravel() - array.mean(dtype=np.float64) for array in (one, other))
+    lengths = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / lengths if lengths else 0.0
