@@ -27,15 +27,15 @@ def class_last(output: Tensor, target: Tensor) -> Tensor:
     if output.ndim >= 4:
         output = output.movedim(1, -1)  # [B, K, …space] -> [B, …space, K]
     if output.shape[:-1] != target.shape:
-        raise ScantuneError(
-            f"logits {tuple(output.shape)} do not go with a target {tuple(target.shape)} of class numbers"
-        )
+        raise ScantuneError(f"logits {tuple(output.shape)} do not go with class numbers {tuple(target.shape)}")
     return output
 
 
 def _smoothed(output: Tensor, target: Tensor, weights: Tensor | None, smoothing: float) -> Tensor:
     """Unnormalised cross-entropy per element, weights inside, smoothed as PyTorch does (Szegedy et al. 2016)."""
     logits = class_last(output, target)
+    if weights is not None and len(weights) != logits.shape[-1]:
+        raise ScantuneError(f"{len(weights)} class_weights for logits of {logits.shape[-1]} classes")
     flat = functional.cross_entropy(
         logits.reshape(-1, logits.shape[-1]),
         target.reshape(-1).long(),
@@ -59,10 +59,6 @@ def _class_weights(class_weights: Sequence[float], target: Tensor) -> Tensor:
 def of_target(target: Tensor, *, class_weights: Sequence[float], **_: object) -> Tensor:
     """Each element's weight: its class's."""
     weights = _class_weights(class_weights, target)
-    if int(target.max()) >= len(weights):
-        raise ScantuneError(
-            f"class {int(target.max())} has no weight; class_weights has {len(weights)}: {list(class_weights)}"
-        )
     return weights[target.long()]
 
 

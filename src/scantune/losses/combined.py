@@ -107,7 +107,8 @@ def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
     for name, value in dict(given.pop("parts", {})).items():
         parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
-    for key in [key for key in given if key.endswith("_weight")]:
+    named = [key for key in given if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
+    for key in named:
         parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
     if not parts:
         raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")

@@ -75,6 +75,12 @@ def names(task: str | None = None) -> list[str]:
     return sorted(n for n, entry in _TABLE.items() if task is None or not entry.tasks or task in entry.tasks)
 
 
+def exists(name: str) -> bool:
+    """Whether a user's name for a loss is known."""
+    low = _ALIASES.get(name.lower(), name.lower())
+    return low in _TABLE or low in _BY_TASK
+
+
 def resolve(name: str, task: str | None = None) -> str:
     """The registry's name for what a user wrote.
 
@@ -108,9 +114,7 @@ def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
     takes = set(inspect.signature(entry.values).parameters) - {"output", "target"}
     unknown = sorted(set(options) - takes)
     if unknown:
-        raise ScantuneError(
-            f"loss {name!r} has no option {unknown[0]!r}; it takes {', '.join(sorted(takes)) or 'none'}"
-        )
+        raise ScantuneError(f"loss {name!r} has no option {unknown[0]!r}; it has {', '.join(sorted(takes)) or 'none'}")
     return NamedLoss(name, entry.values, entry.weights, dict(options))
 
 

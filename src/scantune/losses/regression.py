@@ -15,9 +15,7 @@ _TASK = ("regression",)
 
 def _error(output: Tensor, target: Tensor) -> Tensor:
     if output.numel() != target.numel():
-        raise ScantuneError(
-            f"output {tuple(output.shape)} and target {tuple(target.shape)} differ in number of elements"
-        )
+        raise ScantuneError(f"output {tuple(output.shape)} does not go with a target {tuple(target.shape)}")
     # Reshaped, not broadcast: [B, 1] − [B] would be [B, B] and still train.
     return target.to(output.dtype) - output.reshape(target.shape)
 

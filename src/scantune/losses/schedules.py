@@ -188,6 +188,6 @@ def _between(start: Weighting, end: Weighting, share: float) -> dict[str, float]
 def _figure(row: Mapping[str, float], key: str) -> float:
     if key not in row:
         raise ScantuneError(
-            f"the loss weights follow {key!r}, which is not logged; logged are {', '.join(sorted(row))}"
+            f"the loss weights follow {key!r}, which is not logged; these are: {', '.join(sorted(row))}"
         )
     return row[key]

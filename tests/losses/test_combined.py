@@ -1,0 +1,98 @@
+"""Losses by name: presets, combinations, what is refused, and a name of one's own."""
+
+import pytest
+import torch
+
+from scantune import losses
+from scantune.losses import registry
+from scantune.records import ScantuneError
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, 1, 8, 8, generator=generator), torch.randint(0, 2, (2, 8, 8), generator=generator)
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [
+        ("default", {"dice": 0.7, "bce": 0.3}),
+        ("focal", {"dice": 0.6, "focal_bce": 0.4}),
+        ("focal_segmentation", {"dice": 0.6, "focal_bce": 0.4}),
+        ("balanced", {"dice": 0.5, "bce": 0.5}),
+        ("dice_focused", {"dice": 0.8, "bce": 0.2}),
+        ("jaccard", {"jaccard": 0.7, "bce": 0.3}),
+    ],
+)
+def test_presets_have_their_components_and_weights(preset, expected, pair):
+    loss = losses.build(preset, task="segmentation")
+    assert loss.weights(0, 0, []) == expected
+    parts = sum(weight * losses.build({"name": "combined", "parts": {n: 1}})(*pair) for n, weight in expected.items())
+    assert float(loss(*pair)) == pytest.approx(float(parts), rel=1e-5)
+
+
+def test_a_combination_by_weights_and_by_parts_is_the_same(pair):
+    by_weight = losses.build({"name": "combined", "dice_weight": 0.7, "bce_weight": 0.3})
+    by_parts = losses.build({"name": "combined", "parts": {"dice": {"weight": 0.7}, "bce": 0.3}})
+    assert by_weight.weights(0, 0, []) == by_parts.weights(0, 0, []) == {"dice": 0.7, "bce": 0.3}
+    assert torch.equal(by_weight(*pair), by_parts(*pair))
+
+
+def test_options_reach_the_components_that_have_them():
+    loss = losses.build({"name": "default", "squared_pred": True, "pos_weight": 2.0}, task="segmentation")
+    assert loss.components["dice"].options == {"squared_pred": True}
+    assert loss.components["bce"].options == {"pos_weight": 2.0}
+
+
+def test_one_name_means_by_task_what_its_users_mean():
+    assert list(losses.build("focal", task="regression").components) == ["focal_regression"]
+    assert list(losses.build("focal", task="zones").components) == ["focal_cross_entropy"]
+    assert list(losses.build("focal", task="segmentation").components) == ["dice", "focal_bce"]
+    with pytest.raises(ScantuneError, match="depends on the task"):
+        losses.build("focal")
+
+
+@pytest.mark.parametrize(
+    ("spec", "task", "message"),
+    [
+        ("mze", None, "did you mean .*mse"),
+        ("dice", "regression", "does not fit a regression task"),
+        ("mse", "zones", "does not fit a zones task; these do: cross_entropy"),
+        ({"name": "huber", "dleta": 2}, None, "has no option 'dleta'; it has delta"),
+        ({"name": "default", "dleta": 2}, "segmentation", "none of dice, bce has an option 'dleta'"),
+        ({"name": "combined"}, None, "needs parts"),
+        ({"name": "weighted_cross_entropy", "class_weights": "equal"}, None, "'balanced' or one number a class"),
+        ({"name": "weighted_cross_entropy"}, None, "number of classes is needed"),
+    ],
+)
+def test_what_is_wrong_is_named(spec, task, message):
+    with pytest.raises(ScantuneError, match=message):
+        losses.build(spec, task=task)
+
+
+def test_a_loss_of_ones_own_is_one_function_and_a_name():
+    @losses.register("log_cosh_for_a_test")
+    def log_cosh(output, target, *, scale=1.0):
+        return ((output.reshape(target.shape) - target) / scale).cosh().log()
+
+    try:
+        loss = losses.build({"name": "log_cosh_for_a_test", "scale": 2.0}, task="regression")
+        value = loss(torch.zeros(4, 1), torch.full((4,), 2.0))
+        assert value.item() == pytest.approx(float(torch.tensor(1.0).cosh().log()))
+        (named,) = loss.components.values()
+        assert float(named.total(torch.zeros(4, 1), torch.full((4,), 2.0))) == pytest.approx(4 * value.item())
+    finally:
+        registry._TABLE.pop("log_cosh_for_a_test")
+
+
+def test_a_loss_of_ones_own_may_return_one_number_for_the_batch():
+    @losses.register("mean_for_a_test")
+    def mean(output, target):
+        return (output.reshape(target.shape) - target).square().mean()
+
+    try:
+        output, target = torch.arange(4.0), torch.zeros(4)
+        assert torch.equal(losses.build("mean_for_a_test")(output, target), losses.build("mse")(output, target))
+    finally:
+        registry._TABLE.pop("mean_for_a_test")

@@ -1,0 +1,113 @@
+"""Terms of a training's loss."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from scantune import losses
+from scantune.losses import terms
+
+
+def test_mixed_targets_are_mixed_in_numerator_and_denominator():
+    (loss,) = losses.build({"name": "weighted_cross_entropy", "class_weights": [1, 0.5]}).components.values()
+    output = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    a, b = torch.tensor([0, 1]), torch.tensor([1, 1])
+    batch = {"input": output, "target": a, "target_b": b, "lam": 0.3}
+    term = losses.OnTarget(loss)
+    assert float(term.total(nn.Identity(), batch, output)) == pytest.approx(
+        float(0.3 * loss.total(output, a) + 0.7 * loss.total(output, b))
+    )
+    assert float(term.weight(batch)) == pytest.approx(0.3 * 1.5 + 0.7 * 1.0)
+
+
+def test_the_components_of_a_combined_loss_become_terms_by_name():
+    assert list(losses.on_target(losses.build("default", task="segmentation"))) == ["dice", "bce"]
+
+
+def test_scanner_consistency_is_the_variance_of_the_scanners_means():
+    output = torch.tensor([[0.0], [4.0], [5.0], [7.0], [100.0]])
+    batch = {"input": output, "group": torch.tensor([0, 0, 1, 1, -1])}  # means 2 and 6; the last is unknown
+    term = losses.ScannerConsistency()
+    assert float(term.weight(batch)) == 4
+    assert float(term.total(nn.Identity(), batch, output) / term.weight(batch)) == pytest.approx(4.0)
+
+
+def test_scanner_consistency_does_not_punish_the_spread_within_a_scanner():
+    output = torch.tensor([[0.0], [30.0], [10.0], [20.0]], requires_grad=True)
+    batch = {"input": output, "group": torch.tensor([0, 0, 1, 1])}  # both means are 15
+    value = losses.ScannerConsistency().total(nn.Identity(), batch, output)
+    value.backward()
+    assert value.item() == 0.0
+    assert torch.all(output.grad == 0)
+
+
+@pytest.mark.parametrize("group", [[0, 0, 0], [-1, -1, -1], [-1, 2, 2]])
+def test_scanner_consistency_has_no_part_without_two_scanners(group):
+    output = torch.tensor([[0.0], [1.0], [2.0]], requires_grad=True)
+    batch = {"input": output, "group": torch.tensor(group)}
+    term = losses.ScannerConsistency()
+    assert float(term.weight(batch)) == 0
+    assert term.total(nn.Identity(), batch, output).item() == 0
+
+
+def test_a_partner_must_score_lower_by_the_margin():
+    batch = {
+        "input": torch.tensor([[3.0], [1.0], [5.0]]),
+        "partner": torch.tensor([[1.0], [2.0], [9.0]]),
+        "has_partner": torch.tensor([True, True, False]),
+    }
+    term = losses.PairTerm(margin=1.0)
+    assert float(term.weight(batch)) == 2
+    # 3 − 1 is more than the margin: 0; 1 − 2: 1 − (−1) = 2
+    assert float(term.total(nn.Identity(), batch, batch["input"])) == pytest.approx(2.0)
+
+
+def test_without_partners_the_pair_term_has_no_part():
+    batch = {"input": torch.zeros(2, 1), "partner": torch.zeros(2, 1), "has_partner": torch.tensor([False, False])}
+    term = losses.PairTerm()
+    assert float(term.weight(batch)) == float(term.total(nn.Identity(), batch, batch["input"])) == 0
+    assert float(term.weight({"input": torch.zeros(2, 1)})) == 0
+
+
+def test_the_score_of_logits_is_the_log_odds_of_the_last_class():
+    logits = torch.tensor([[0.2, 1.0, 0.5]])
+    p = logits.softmax(1)[0, -1]
+    assert float(terms.score(logits)) == pytest.approx(float((p / (1 - p)).log()), rel=1e-5)
+
+
+def test_distillation_is_the_divergence_from_the_softened_teacher():
+    student, teacher = torch.tensor([[1.0, 0.0, -1.0]]), torch.tensor([[0.0, 2.0, 1.0]])
+    term = losses.Distillation(_Constant(teacher), temperature=3.0)
+    batch = {"input": torch.zeros(1, 2)}
+    expected = 9 * functional.kl_div((student / 3).log_softmax(1), (teacher / 3).softmax(1), reduction="batchmean")
+    value = term.total(nn.Identity(), batch, student) / term.weight(batch)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_distillation_of_the_teacher_itself_costs_nothing_whatever_the_shape():
+    generator = torch.Generator().manual_seed(0)
+    for shape in [(2, 1), (2, 3), (2, 6, 5), (2, 2, 4, 4), (2, 1, 4, 4)]:
+        output = torch.randn(shape, generator=generator)
+        term = losses.Distillation(_Constant(output))
+        assert float(term.total(nn.Identity(), {"input": output}, output)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_distillation_of_numbers_is_the_squared_difference_and_leaves_the_teacher_alone():
+    teacher = nn.Linear(3, 1)
+    inputs = torch.ones(4, 3)
+    output = torch.zeros(4, 1, requires_grad=True)
+    term = losses.Distillation(teacher.train(), values=True)
+    (term.total(nn.Identity(), {"input": inputs}, output) / term.weight({"input": inputs})).backward()
+    assert torch.allclose(output.grad, 2 * (output - teacher(inputs)).detach() / 4)
+    assert not teacher.training
+    assert teacher.weight.grad is None
+
+
+class _Constant(nn.Module):
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def forward(self, x):
+        return self.output
