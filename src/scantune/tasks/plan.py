@@ -14,7 +14,7 @@ from scantune.statistics.distributions import normal_two_sided
 from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, interval
 
-_SHARES = (*PROPORTIONS, "clinical_error_rate")
+_SHARES = (*PROPORTIONS, "clinical_error_rate", "conformal_coverage")
 _BIASED = ("ece",)
 
 

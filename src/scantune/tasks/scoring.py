@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.statistics.figure import jsonable
 from scantune.statistics.resampling import Resampler
-from scantune.tasks import subgroups
+from scantune.tasks import aggregating, baselining, subgroups
+from scantune.tasks.context import Context, Further
 from scantune.tasks.plan import carry_out
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read
 
@@ -58,6 +60,10 @@ def evaluate(
     groups: Sequence[str] | None = None,
     age_bands: Sequence[float] = AGE_BANDS,
     min_group: int = 20,
+    calibration: str = "temperature",
+    miscoverage: float = 0.1,
+    cohort: PredictionTable | None = None,
+    covariates: Sequence[str] = ("age", "sex", "volume", "mean"),
 ) -> dict[str, Any]:
     """All figures of a predictions table, in the structure of ``metrics.json``.
 
@@ -67,49 +73,157 @@ def evaluate(
         split: the rows that the figures are of.
         draws: resampling draws.
         seed: of the draws.
-        confidence: level of the intervals.
+        confidence: level of the resampled intervals.
         groups: columns to form subgroups by; None: all that belong to no task.
         age_bands: years at which a band of the column ``age`` begins.
         min_group: subgroups with fewer subjects are marked as small.
+        calibration: what is fitted on validation: ``temperature``, ``isotonic`` or ``none``.
+        miscoverage: of conformal intervals and sets.
+        cohort: ``sample_id``, ``split``, targets and covariates of all sides, for the baselines; None: the baselines
+            are fitted on the validation rows of ``predictions``.
+        covariates: columns that the baseline model may use.
+
+    Returns:
+        ``metrics``, ``subgroups``, ``baselines`` and the task's further sections. Where the task joins samples
+        (``aggregate``), these are of the joined rows and ``levels`` has the figures of both.
 
     Raises:
         PredictionsError: with every fault of the table.
     """
-    module = metrics_module(task.name)
-    data = parse(predictions, task)
-    rows = np.flatnonzero(predictions.split == split)
+    parse(predictions, task)
+    options = _Options(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage)
+    joined = joined_table(predictions, task)
+    out = _evaluate_level(joined, task, options)
+    out["baselines"] = _baselines(predictions, task, options, cohort, covariates)
+    if joined is not predictions:
+        samples = _evaluate_level(predictions, task, options, short=True)
+        out["levels"] = {"sample": samples["metrics"], task.aggregate.by: out["metrics"]}
+        out["aggregate"] = {"rule": task.aggregate.name, "by": task.aggregate.by}
+    return jsonable(out)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """Keywords of :func:`evaluate`, passed on."""
+
+    split: str
+    draws: int
+    seed: int
+    confidence: float
+    groups: Sequence[str] | None
+    age_bands: Sequence[float]
+    min_group: int
+    calibration: str
+    miscoverage: float
+
+
+def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
+    """The table with samples joined as the task states; the same table where it states nothing.
+
+    Raises:
+        PredictionsError: class targets differ within what is to be joined.
+    """
+    if getattr(task, "aggregate", None) is None:
+        return table
+    faults = Faults()
+    joined = aggregating.join(table, task.aggregate, faults)
+    faults.raise_for(table.name)
+    return joined
+
+
+def rows_of(table: PredictionTable, split: str) -> np.ndarray:
+    """Indices of the rows of a split.
+
+    Raises:
+        PredictionsError: there are none.
+    """
+    rows = np.flatnonzero(table.split == split)
     if not len(rows):
-        there = sorted(set(predictions.split.tolist()))
-        raise PredictionsError(f"{predictions.name}: no row has split {split}; there are {', '.join(there)}")
-    resampler = Resampler(predictions.subject_id[rows], draws, seed)
-    resampler = _on_all_rows(resampler, len(predictions), rows)
-    (whole,) = carry_out([module.plan(data, rows)], resampler, confidence)
-    columns = subgroups.grouping_columns(predictions) if groups is None else [g for g in groups if g in predictions]
-    labels = subgroups.levels(predictions, columns, age_bands)
-    by_group = subgroups.figures(module, data, rows, labels, resampler, confidence=confidence, min_group=min_group)
-    return jsonable(
-        {
-            "task": task.name,
-            "split": split,
-            "n": len(rows),
-            "n_subjects": resampler.n_subjects,
-            "settings": {"draws": draws, "seed": seed, "confidence": confidence},
-            "headline": list(module.headline_names(data)),
-            "metrics": whole.figures,
-            "subgroups": by_group,
-            "baselines": {},
-            "external": {},
-            "saliency": {},
-        }
-    )
+        there = ", ".join(sorted(set(table.split.tolist())))
+        raise PredictionsError(f"{table.name}: no row has split {split}; there are {there}")
+    return rows
 
 
-def _on_all_rows(resampler: Resampler, n: int, rows: np.ndarray) -> Resampler:
-    """Statistics name rows of the whole table; the draws are of the subjects of ``rows`` alone."""
-    codes = np.zeros(n, np.int64)
+def resampler_of(table: PredictionTable, rows: np.ndarray, draws: int, seed: int) -> Resampler:
+    """Draws of the subjects of ``rows``, for statistics that name rows of the whole table."""
+    resampler = Resampler(table.subject_id[rows].astype(str), draws, seed)
+    codes = np.zeros(len(table), np.int64)
     codes[rows] = resampler.codes
     resampler.codes = codes
     return resampler
+
+
+def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short: bool = False) -> dict[str, Any]:
+    """Figures of one level, samples or joined rows; ``short``: the task's figures alone."""
+    module = metrics_module(task.name)
+    data = parse(table, task)
+    rows = rows_of(table, options.split)
+    resampler = resampler_of(table, rows, options.draws, options.seed)
+    (whole,) = carry_out([module.plan(data, rows)], resampler, options.confidence)
+    if short:
+        return {"metrics": whole.figures}
+    named = subgroups.grouping_columns(table) if options.groups is None else options.groups
+    labels = subgroups.levels(table, [g for g in named if g in table], options.age_bands)
+    labels |= module.ranges_of(data) if hasattr(module, "ranges_of") else {}
+    by_group = subgroups.figures(
+        *(module, data, rows, labels, resampler), confidence=options.confidence, min_group=options.min_group
+    )
+    fitted_on = np.flatnonzero(table.split == "validation") if options.split != "validation" else rows[:0]
+    context = Context(
+        *(table, rows, fitted_on, labels, resampler),
+        *(options.confidence, options.calibration, options.miscoverage, options.min_group),
+    )
+    further = further_module(task.name)
+    more = further.further(data, context) if further is not None else Further()
+    for column, levels in more.subgroups.items():
+        for level, figures in levels.items():
+            by_group.setdefault(column, {}).setdefault(level, {}).update(figures)
+    return {
+        "task": task.name,
+        "split": options.split,
+        "n": len(rows),
+        "n_subjects": resampler.n_subjects,
+        "settings": {"draws": options.draws, "seed": options.seed, "confidence": options.confidence},
+        "headline": list(module.headline_names(data)),
+        "metrics": whole.figures | more.figures,
+        "subgroups": by_group,
+        "baselines": {},
+        "external": {},
+        "saliency": {},
+        **more.sections,
+    }
+
+
+def further_module(name: str) -> Any:
+    """The ``further`` module of a task, or None where it has none."""
+    try:
+        return importlib.import_module(f"scantune.tasks.{name}.further")
+    except ModuleNotFoundError:
+        return None
+
+
+def _baselines(
+    table: PredictionTable,
+    task: Any,
+    options: _Options,
+    cohort: PredictionTable | None,
+    covariates: Sequence[str],
+) -> dict[str, Any]:
+    """Headline figures of each baseline on the same rows."""
+    module, further = metrics_module(task.name), further_module(task.name)
+    if further is None or not hasattr(further, "baseline_columns"):
+        return {}
+    data = parse(table, task)
+    rows = rows_of(table, options.split)
+    made = baselining.predictions(further, data, table, rows, cohort, covariates)
+    out: dict[str, Any] = {}
+    for name, found in made.items():
+        joined = joined_table(found, task)
+        every = np.arange(len(joined))
+        resampler = resampler_of(joined, every, options.draws, options.seed)
+        plan = module.plan(parse(joined, task), every, headline=True)
+        out[name] = carry_out([plan], resampler, options.confidence)[0].figures
+    return out
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:
@@ -129,6 +243,18 @@ def write_json(value: Any, path: Path | str) -> None:
     partial.replace(path)
 
 
+def settings_of(task: str | Any) -> Any:
+    """A task's default settings by its name; settings are returned as they come.
+
+    Raises:
+        ScantuneError: there is no such task.
+    """
+    if not isinstance(task, str):
+        return task
+    metrics_module(task)
+    return importlib.import_module(f"scantune.tasks.{task}.schema").Schema()
+
+
 def score_file(path: Path | str, task: str | Any, out: Path | str | None = None, **options: Any) -> dict[str, Any]:
     """Scores a predictions file.
 
@@ -142,10 +268,7 @@ def score_file(path: Path | str, task: str | Any, out: Path | str | None = None,
         PredictionsError: with every fault of the file.
         ScantuneError: there is no such task.
     """
-    if isinstance(task, str):
-        metrics_module(task)
-        task = importlib.import_module(f"scantune.tasks.{task}.schema").Schema()
-    metrics = evaluate(read(path), task, **options)
+    metrics = evaluate(read(path), settings_of(task), **options)
     if out is not None:
         write_json(metrics, out)
     return metrics

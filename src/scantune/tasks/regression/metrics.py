@@ -230,3 +230,13 @@ def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> lis
 
 def _range_reasons(data: Data) -> dict[str, str]:
     return {f"mae_{name}": "undefined: no sample has a target in this range" for name, _, _ in ranges(data.settings)}
+
+
+def ranges_of(data: Data) -> dict[str, np.ndarray]:
+    """The range of the target that each row lies in, as a grouping: ``score_range``."""
+    named = ranges(data.settings)
+    if not named:
+        return {}
+    edges = [low for _, low, _ in named[1:]]
+    names = np.array([name for name, _, _ in named], dtype=object)
+    return {"score_range": names[np.searchsorted(edges, data.target, side="right")]}

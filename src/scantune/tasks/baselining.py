@@ -1,0 +1,101 @@
+"""Baselines on the same split: what the training targets and a few covariates alone would predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.baselines import design
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.subgroups import years
+
+MAX_CATEGORIES = 10
+
+
+def predictions(
+    further: Any,
+    data: Any,
+    table: PredictionTable,
+    rows: np.ndarray,
+    cohort: PredictionTable | None,
+    covariates: Sequence[str],
+) -> dict[str, PredictionTable]:
+    """A predictions table of ``rows`` for each baseline: constant, and on covariates where there are any.
+
+    Args:
+        further: the task's ``further`` module.
+        data: what the task's ``parse`` returned.
+        table: the predictions.
+        rows: int [m], rows to predict.
+        cohort: ``sample_id``, ``split``, targets and covariates; its ``train`` rows are fitted on. None: the rows of
+            validation in ``table``.
+        covariates: columns that may be used.
+    """
+    test = table.take(rows)
+    source = table if cohort is None else cohort
+    train = source.take(np.flatnonzero(source.split == ("validation" if cohort is None else "train")))
+    if not len(train):
+        return {}
+    named = [c for c in covariates if c in source]
+    found = {c: train.text(c) for c in named}
+    asked = {c: test.text(c) if cohort is None else _looked_up(cohort, c, test.sample_id) for c in named}
+    kinds = {c: _as_numbers(v) for c, v in found.items()}
+    kept = [c for c in named if kinds[c] is not None or len(set(found[c].tolist())) <= MAX_CATEGORIES]
+    x, new, _ = design(
+        {c: _chosen(found[c], kinds[c] is not None) for c in kept},
+        {c: _chosen(asked[c], kinds[c] is not None) for c in kept},
+    )
+    if not kept:
+        x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
+    made = further.baseline_columns(train, x, new, data)
+    bare = {c: v for c, v in test.columns.items() if not c.startswith(("p/", "rater/"))}
+    return {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
+
+
+def _looked_up(cohort: PredictionTable, column: str, samples: np.ndarray) -> np.ndarray:
+    values = dict(zip(cohort.sample_id, cohort.text(column)))
+    found = np.empty(len(samples), dtype=object)
+    found[:] = [values.get(s, "") for s in samples]
+    return found
+
+
+def _as_numbers(texts: np.ndarray) -> np.ndarray | None:
+    """Numbers (ages also as DICOM writes them), empty as NaN; None where any other text stands among them."""
+    values = np.empty(len(texts))
+    for i, text in enumerate(texts):
+        try:
+            values[i] = float(text) if text else np.nan
+        except ValueError:
+            values[i] = years(text)
+            if np.isnan(values[i]):
+                return None
+    return values
+
+
+def _chosen(texts: np.ndarray, numeric: bool) -> np.ndarray:
+    if not numeric:
+        return texts
+    values = _as_numbers(texts)
+    return np.full(len(texts), np.nan) if values is None else values
+
+
+def cohort_table(
+    manifest: PredictionTable, splits: PredictionTable, targets: Sequence[str], task_name: str
+) -> PredictionTable:
+    """What the baselines are fitted on, from ``manifest.csv`` and ``splits.csv`` as tables.
+
+    Args:
+        manifest: has ``sample_id``, ``target/<name>`` and covariates.
+        splits: has ``sample_id`` and ``split``.
+        targets: names of the task's targets in the manifest.
+        task_name: the single target of regression and classification is named ``target``, zones keep their names.
+    """
+    side = dict(zip(splits.sample_id, splits.split))
+    of_row = [side.get(s, "") for s in manifest.sample_id]
+    kept = np.array([bool(s) for s in of_row])
+    columns = dict(manifest.columns) | {"split": np.array(of_row, dtype=object)}
+    if task_name != "zones" and len(targets) == 1 and f"target/{targets[0]}" in columns:
+        columns["target"] = columns.pop(f"target/{targets[0]}")
+    return PredictionTable(columns, "manifest.csv").take(kept)

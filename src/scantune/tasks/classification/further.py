@@ -1,0 +1,191 @@
+"""Beyond a classification's figures: curves, operating points, calibration, decision curves, sets, readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics import baselines, calibration, conformal
+from scantune.statistics.confusion import confusion_statistic, counts, one_hot
+from scantune.statistics.decision import THRESHOLDS, decision_statistic
+from scantune.statistics.discrimination import GRID, curve_statistic, threshold_for
+from scantune.statistics.figure import Figure
+from scantune.statistics.ordinal import kappas
+from scantune.statistics.resampling import Sums
+from scantune.tasks.classification.metrics import Data, label, plan
+from scantune.tasks.context import NO_VALIDATION, Context, Further
+from scantune.tasks.coverage import achieved
+from scantune.tasks.plan import Plan, only
+from scantune.tasks.predictions import PredictionTable
+
+COVERAGE = ("conformal_coverage", "conformal_set_size")
+_CALIBRATION = ("brier", "log_loss", "ece", "calibration_slope", "calibration_intercept")
+_AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
+
+
+def further(data: Data, context: Context) -> Further:
+    """All further analyses of a classification. Those of one positive class are made where there are two classes."""
+    out = Further()
+    rows = context.rows
+    finite = np.isfinite(data.probabilities[rows]).all()
+    out.sections["confusion"] = {
+        "classes": data.classes,
+        "matrix": counts(data.target[rows], np.nan_to_num(data.probabilities[rows]).argmax(1), len(data.classes)),
+    }
+    if not finite:
+        return out
+    out.sections["curves"] = _curves(data, context)
+    if data.positive is not None:
+        out.sections["operating_points"] = _operating_points(data, context)
+    out.sections["calibration"] = _calibration(data, context)
+    scores = conformal.set_scores(data.probabilities, data.target)
+
+    def measure(part: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
+        members = conformal.sets(data.probabilities[part], quantiles)
+        covered = members[np.arange(len(part)), data.target[part]]
+        return dict(zip(COVERAGE, (covered.astype(np.float64), members.sum(1).astype(np.float64))))
+
+    achieved(context, scores, measure, COVERAGE, out)
+    readers = _readers(data, context)
+    if readers:
+        out.sections["raters"] = readers
+    return out
+
+
+def _curves(data: Data, context: Context) -> dict[str, Any]:
+    """ROC and precision–recall bands of each class (of the positive one where there are two), reliability, decision."""
+    rows = context.rows
+    shown = [data.positive] if data.positive is not None else range(len(data.classes))
+    curves: dict[str, Any] = {}
+    for k in shown:
+        score, positive = data.probabilities[rows, k], data.target[rows] == k
+        found = context.figures(Plan([curve_statistic(score, positive, rows)]))
+        name = data.classes[k]
+        curves[f"roc/{name}"] = _band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+        curves[f"precision_recall/{name}"] = _band(found, "precision", np.linspace(0, 1, GRID), "recall")
+        curves[f"reliability/{name}"] = vars(calibration.reliability(score, positive))
+    if data.positive is not None:
+        score, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
+        found = context.figures(Plan([decision_statistic(score, positive, rows)]))
+        everyone = _band(found, "all", THRESHOLDS, "threshold")
+        decision = _band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
+        curves["decision"] = decision | {"none": [0.0] * len(THRESHOLDS)}
+    return curves
+
+
+def _band(figures: Mapping[str, Figure], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
+    points = [figures[f"{name}/{i}"] for i in range(len(x))]
+    return {
+        axis: x,
+        "value": [p.value for p in points],
+        "lower": [p.value if p.lower is None else p.lower for p in points],
+        "upper": [p.value if p.upper is None else p.upper for p in points],
+    }
+
+
+def _operating_points(data: Data, context: Context) -> list[dict[str, Any]]:
+    """Thresholds chosen on validation by Youden's index, sensitivity and specificity; what they reach on test."""
+    assert data.positive is not None
+    fit_rows = context.fitted_on
+    wanted = [("youden", "youden", float("nan"))]
+    wanted += [(f"sensitivity_{v:g}", "sensitivity", v) for v in data.settings.sensitivities]
+    wanted += [(f"specificity_{v:g}", "specificity", v) for v in data.settings.specificities]
+    scores, positive = data.probabilities[:, data.positive], data.target == data.positive
+    points: list[dict[str, Any]] = [_point("half", 0.5, "stated", scores, positive, data, context)]
+    for name, criterion, value in wanted:
+        threshold = threshold_for(scores[fit_rows], positive[fit_rows], criterion, value) if len(fit_rows) else None
+        if threshold is None:
+            reason = "validation has one class only" if len(fit_rows) else NO_VALIDATION
+            points.append({"name": name, "threshold": None, "reason": reason})
+        else:
+            points.append(_point(name, threshold, "validation", scores, positive, data, context))
+    return points
+
+
+def _point(
+    name: str, threshold: float, source: str, scores: np.ndarray, positive: np.ndarray, data: Data, context: Context
+) -> dict[str, Any]:
+    rows = context.rows
+    called = (scores[rows] >= threshold).astype(np.int64)
+    statistic = confusion_statistic(positive[rows].astype(np.int64), called, ("negative", "positive"), rows, 1)
+    found = context.figures(Plan([only(statistic, _AT_A_POINT)]))
+    return {
+        "name": name,
+        "threshold": threshold,
+        "chosen_on": source,
+        "sensitivity": found["recall"].value,
+        "specificity": found["specificity"].value,
+        "figures": found,
+    }
+
+
+def _calibration(data: Data, context: Context) -> dict[str, Any]:
+    """Figures of calibration as given, and after each way of calibrating that is fitted on validation."""
+    rows, fit_rows = context.rows, context.fitted_on
+    full = plan(data, rows)
+    section: dict[str, Any] = {"as_given": _only_calibration(context.figures(full))}
+    if context.calibration == "none":
+        return section
+    if not len(fit_rows) or not np.isfinite(data.probabilities[fit_rows]).all():
+        reason = "validation has probabilities that are not finite" if len(fit_rows) else NO_VALIDATION
+        return section | {"reason": reason}
+    section |= {"fitted_on": "validation", "chosen": context.calibration}
+    for name in ("temperature", "isotonic"):
+        fitted = calibration.FITS[name](data.probabilities[fit_rows], data.target[fit_rows])
+        after = replace(data, probabilities=calibration.apply(fitted, data.probabilities))
+        section[name] = {"calibrator": fitted, "figures": _only_calibration(context.figures(plan(after, rows)))}
+        if data.positive is not None:
+            curve = calibration.reliability(
+                after.probabilities[rows, data.positive], data.target[rows] == data.positive
+            )
+            section[name]["reliability"] = vars(curve)
+    return section
+
+
+def _only_calibration(figures: Mapping[str, Figure]) -> dict[str, Figure]:
+    return {k: figures[k] for k in _CALIBRATION if k in figures}
+
+
+def _readers(data: Data, context: Context) -> dict[str, Any]:
+    """Agreement of each pair of model, target and readers: share of equal labels, κ."""
+    columns = {c.removeprefix("rater/"): c for c in context.table.columns if c.startswith("rater/")}
+    if not columns:
+        return {}
+    index = {name: i for i, name in enumerate(data.classes)}
+    sides = {"model": data.prediction, "target": data.target}
+    for name, column in columns.items():
+        sides[name] = np.array([index.get(label(t), -1) for t in context.table.text(column)])
+    size = len(data.classes)
+
+    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
+        matrix = sums.reshape(*sums.shape[:-1], size, size)
+        total = matrix.sum((-2, -1))
+        agreed = np.trace(matrix, axis1=-2, axis2=-1) / np.where(total > 0, total, np.nan)
+        found = {"accuracy": agreed} | kappas(matrix)
+        return found if data.settings.ordinal else {k: found[k] for k in ("accuracy", "kappa")}
+
+    pairs: dict[str, Any] = {}
+    for first, second in combinations(sides, 2):
+        both = context.rows[(sides[first][context.rows] >= 0) & (sides[second][context.rows] >= 0)]
+        cells = one_hot(sides[second][both], sides[first][both], size)
+        pairs[f"{first} − {second}"] = context.figures(Plan([Sums(both, cells, figures)]))
+    return {"pairs": pairs}
+
+
+def baseline_columns(
+    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
+) -> dict[str, dict[str, np.ndarray]]:
+    """Probabilities by prevalence and by a logistic model on covariates x [n, q], for rows new [m, q]."""
+    index = {name: i for i, name in enumerate(data.classes)}
+    target = np.array([index.get(label(t), -1) for t in train.text("target")], np.int64)
+    known = target >= 0
+    if not known.any():
+        return {}
+    found = {"prevalence": baselines.prevalence(target[known], len(data.classes), len(new))}
+    if x.shape[1]:
+        found["covariates"] = baselines.logistic(x[known], target[known], new, len(data.classes))
+    return {name: {f"p/{c}": p[:, k] for k, c in enumerate(data.classes)} for name, p in found.items()}

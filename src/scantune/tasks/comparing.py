@@ -1,0 +1,267 @@
+"""Two predictions files of the same test subjects compared, figure by figure, on paired draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+from scantune.statistics.comparison import holm, mcnemar, non_inferiority, paired_p
+from scantune.statistics.discrimination import delong, delong_test
+from scantune.statistics.distributions import normal_quantile
+from scantune.statistics.figure import jsonable, number
+from scantune.statistics.resampling import Resampler, interval
+from scantune.tasks.plan import Result, carry_out
+from scantune.tasks.predictions import PredictionTable, read
+from scantune.tasks.scoring import (
+    joined_table,
+    metrics_module,
+    parse,
+    resampler_of,
+    rows_of,
+    settings_of,
+    write_json,
+)
+
+_SHOWN = 5
+
+
+class ComparisonError(ScantuneError):
+    """Two files that cannot be compared."""
+
+
+def compare(
+    reference: PredictionTable,
+    challenger: PredictionTable,
+    task: Any,
+    *,
+    primary: str | None = None,
+    margin: float = 0.0,
+    split: str = "test",
+    draws: int = 2000,
+    seed: int = 42,
+    confidence: float = 0.95,
+) -> dict[str, Any]:
+    """Challenger − reference for every headline figure, on the same subjects in the same draws.
+
+    Args:
+        reference: predictions of the model in place.
+        challenger: predictions of the other.
+        task: settings of the task.
+        primary: the one figure that decides, stated beforehand; None: the task's first headline figure.
+        margin: the loss in it that still counts as not inferior.
+        split: the rows compared.
+        draws: resampling draws.
+        seed: of the draws.
+        confidence: level of the intervals.
+
+    Returns:
+        ``primary``, ``decision`` (non-inferiority and superiority in the primary figure), ``metrics`` by name with
+        ``reference``, ``challenger`` and ``difference`` (interval, p-value and Holm's over the others), and for
+        classes ``delong`` and ``mcnemar``.
+
+    Raises:
+        PredictionsError: a file has faults.
+        ComparisonError: samples, subjects or targets differ, or there is no such primary figure.
+    """
+    module = metrics_module(task.name)
+    for t in (reference, challenger):
+        parse(t, task)
+    tables = [_of_split(joined_table(t, task), split) for t in (reference, challenger)]
+    first, second = _aligned(*tables)
+    sides = [parse(t, task) for t in (first, second)]
+    _same_targets(first, *sides)
+    rows = np.arange(len(first))
+    resampler = resampler_of(first, rows, draws, seed)
+    names = list(module.headline_names(sides[0]))
+    primary = names[0] if primary is None else primary
+    if primary not in names:
+        raise ComparisonError(f"primary figure {primary!r}: there are {', '.join(names)}")
+    plans = [module.plan(d, rows, headline=True, paired=True) for d in sides]
+    old, new = carry_out(plans, resampler, confidence)
+    metrics = {n: _difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
+    tests = _class_tests(task.name, sides[0], sides[1], resampler, confidence)
+    if "delong" in tests and "auroc" in metrics:
+        metrics["auroc"]["difference"] = tests["delong"] | {"reason": None}
+    _correct(metrics, primary)
+    difference = metrics[primary]["difference"]
+    decision = non_inferiority(
+        difference["lower"], difference["upper"], margin, lower_is_better=primary in module.ERRORS
+    )
+    return jsonable(
+        {
+            "task": task.name,
+            "n": len(rows),
+            "n_subjects": resampler.n_subjects,
+            "difference": "challenger − reference",
+            "primary": primary,
+            "lower_is_better": [n for n in names if n in module.ERRORS],
+            "decision": vars(decision),
+            "metrics": metrics,
+            **tests,
+        }
+    )
+
+
+def _of_split(table: PredictionTable, split: str) -> PredictionTable:
+    return table.take(rows_of(table, split))
+
+
+def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[PredictionTable, PredictionTable]:
+    """Both tables in the order of the first.
+
+    Raises:
+        ComparisonError: samples or subjects differ; says which.
+    """
+    one, other = (dict(zip(zip(t.sample_id, _folds(t)), range(len(t)))) for t in (first, second))
+    problems = []
+    for mine, theirs, table, away in ((one, other, first, second), (other, one, second, first)):
+        missing = [key[0] for key in mine if key not in theirs]
+        if missing:
+            problems.append(f"{len(missing)} samples of {table.name} are not in {away.name}: {_some(missing)}")
+    if problems:
+        raise ComparisonError("the files are not of the same test samples:\n  " + "\n  ".join(problems))
+    second = second.take(np.array([other[key] for key in one], np.int64))
+    odd = np.flatnonzero(first.subject_id != second.subject_id)
+    if len(odd):
+        raise ComparisonError(
+            f"{len(odd)} samples are of another subject in the other file: {_some(first.sample_id[odd].tolist())}"
+        )
+    return first, second
+
+
+def _folds(table: PredictionTable) -> np.ndarray:
+    return table.text("fold") if "fold" in table else table.split
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + rest
+
+
+def _same_targets(table: PredictionTable, first: Any, second: Any) -> None:
+    if not hasattr(first, "target"):
+        return
+    if getattr(first, "classes", None) != getattr(second, "classes", None):
+        raise ComparisonError(f"the classes differ: {first.classes} and {second.classes}")
+    same = np.isclose(first.target, second.target).reshape(len(table), -1).all(1)
+    if not same.all():
+        odd = table.sample_id[~same].tolist()
+        raise ComparisonError(f"{len(odd)} samples have another target in the other file: {_some(odd)}")
+
+
+def _difference(
+    name: str, reference: Result, challenger: Result, resampler: Resampler, confidence: float
+) -> dict[str, Any]:
+    sides = (reference.figures[name], challenger.figures[name])
+    entry: dict[str, Any] = {"reference": sides[0], "challenger": sides[1]}
+    if (
+        name not in reference.distributions
+        or name not in challenger.distributions
+        or None
+        in (
+            sides[0].value,
+            sides[1].value,
+        )
+    ):
+        why = sides[0].reason or sides[1].reason
+        return entry | {"difference": _no_difference(why)}
+    difference = challenger.distributions[name].minus(reference.distributions[name])
+    if difference.value == 0 and not np.any(difference.draws[np.isfinite(difference.draws)]):
+        return entry | {
+            "difference": {"value": 0.0, "lower": 0.0, "upper": 0.0, "method": "equal in every draw", "p_value": 1.0}
+        }
+    found = interval(difference, resampler.n_subjects, confidence)
+    return entry | {
+        "difference": {
+            "value": number(difference.value),
+            "lower": found.lower,
+            "upper": found.upper,
+            "method": found.method and "paired " + found.method,
+            "p_value": paired_p(difference) if found.lower is not None else None,
+            "reason": found.reason,
+        }
+    }
+
+
+def _no_difference(reason: str | None) -> dict[str, Any]:
+    return {"value": None, "lower": None, "upper": None, "method": None, "p_value": None, "reason": reason}
+
+
+def _correct(metrics: dict[str, dict[str, Any]], primary: str) -> None:
+    """Holm's correction over the figures beside the primary one, which stands alone."""
+    others = {n: m["difference"]["p_value"] for n, m in metrics.items() if n != primary}
+    for name, p in holm(others).items():
+        metrics[name]["difference"]["p_holm"] = p
+    metrics[primary]["difference"]["p_holm"] = metrics[primary]["difference"]["p_value"]
+
+
+def _class_tests(
+    task_name: str, reference: Any, challenger: Any, resampler: Resampler, confidence: float
+) -> dict[str, Any]:
+    """McNemar's test and DeLong's for two models, where each subject gives one sample."""
+    if task_name != "classification":
+        return {}
+    rows = np.arange(len(reference.target))
+    if not resampler.independent(rows):
+        return {"mcnemar": {"reason": "subjects have several samples: McNemar's test takes rows as independent"}}
+    right = [d.prediction == d.target for d in (reference, challenger)]
+    tests: dict[str, Any] = {"mcnemar": vars(mcnemar(*right))}
+    if reference.positive is not None:
+        found = _delong(reference, challenger, confidence)
+        tests |= {"delong": found} if found else {}
+    return tests
+
+
+def _delong(reference: Any, challenger: Any, confidence: float) -> dict[str, Any] | None:
+    positive = reference.target == reference.positive
+    scores = np.stack([d.probabilities[:, reference.positive] for d in (reference, challenger)])
+    areas = delong(scores, positive)
+    contrast = np.array([-1.0, 1.0])
+    variance = float(contrast @ areas.covariance @ contrast)
+    value = float(contrast @ areas.auc)
+    if not np.isfinite(scores).all() or not variance > 1e-15:
+        return None
+    half = normal_quantile((1 + confidence) / 2) * variance**0.5
+    p = delong_test(scores, positive).p_value
+    return {"value": value, "lower": value - half, "upper": value + half, "method": "paired DeLong", "p_value": p}
+
+
+def compare_files(
+    reference: Path | str, challenger: Path | str, task: str | Any, out: Path | str | None = None, **options: Any
+) -> dict[str, Any]:
+    """Compares two predictions files; see :func:`compare`.
+
+    Args:
+        reference: the file of the model in place.
+        challenger: the other.
+        task: a task's name, for its default settings, or its settings.
+        out: where to write the comparison as JSON; None: not written.
+        options: of :func:`compare`.
+    """
+    tables = [read(p) for p in (reference, challenger)]
+    if tables[0].name == tables[1].name:
+        tables = [PredictionTable(t.columns, str(p)) for t, p in zip(tables, (reference, challenger))]
+    found = compare(tables[0], tables[1], settings_of(task), **options)
+    if out is not None:
+        write_json(found, out)
+    return found
+
+
+def lines(comparison: Mapping[str, Any]) -> list[str]:
+    """The comparison as a person reads it on the terminal, one line a figure, the decision last."""
+    out = []
+    for name, entry in comparison["metrics"].items():
+        d = entry["difference"]
+        if d["lower"] is None:
+            out.append(f"{name}: {d['reason']}")
+            continue
+        out.append(f"{name}: {d['value']:+.4f} ({d['lower']:+.4f} … {d['upper']:+.4f}), p {d['p_value']:.3g}")
+    decision = comparison["decision"]
+    word = {True: "not inferior", False: "not shown to be non-inferior", None: "undecided"}[decision["holds"]]
+    better = "; superior" if decision["superior"] else ""
+    out.append(f"{comparison['primary']}, margin {decision['margin']:g}: {word}{better}")
+    return out

@@ -1,0 +1,70 @@
+"""What a task's further analyses are given beside its data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.figure import Figure
+from scantune.statistics.resampling import Resampler
+from scantune.tasks.plan import Plan, carry_out, mean_statistic
+from scantune.tasks.predictions import PredictionTable
+
+NO_VALIDATION = "the file has no rows of validation to fit on"
+
+
+@dataclass(frozen=True)
+class Context:
+    """The table, which of its rows are tested and which are fitted on, and how intervals are made.
+
+    Attributes:
+        table: the predictions.
+        rows: int [n], rows that the figures are of.
+        fitted_on: int [m], rows of validation; empty where there are none.
+        labels: grouping column to the level of each row of the table, [N].
+        resampler: draws of the subjects of ``rows``.
+        confidence: level of the intervals.
+        calibration: what is fitted: ``temperature``, ``isotonic`` or ``none``.
+        miscoverage: of conformal intervals and sets.
+        min_group: fewest subjects of a level that is not small.
+    """
+
+    table: PredictionTable
+    rows: np.ndarray
+    fitted_on: np.ndarray
+    labels: Mapping[str, np.ndarray]
+    resampler: Resampler
+    confidence: float = 0.95
+    calibration: str = "temperature"
+    miscoverage: float = 0.1
+    min_group: int = 20
+
+    def figures(self, plan: Plan) -> dict[str, Figure]:
+        """The figures of one plan."""
+        return carry_out([plan], self.resampler, self.confidence)[0].figures
+
+    def means(self, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Figure]:
+        """The mean of each of some columns [n], by name, with intervals."""
+        return self.figures(Plan([mean_statistic(columns, rows)]))
+
+
+@dataclass
+class Further:
+    """What a task's further analyses give: sections of ``metrics.json``, and figures beside the task's own.
+
+    Attributes:
+        sections: by name.
+        figures: of all rows.
+        subgroups: by column and level.
+    """
+
+    sections: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+    subgroups: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
+
+    def by_level(self, column: str, level: str, figures: Mapping[str, Figure]) -> None:
+        """Adds figures of one level of a grouping column."""
+        self.subgroups.setdefault(column, {}).setdefault(level, {}).update(figures)

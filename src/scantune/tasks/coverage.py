@@ -1,0 +1,68 @@
+"""Conformal intervals and sets fitted on validation, and how often they hold the truth on test, also by subgroup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics import conformal
+from scantune.statistics.figure import undefined
+from scantune.tasks.context import NO_VALIDATION, Context, Further
+
+#: rows and their quantiles to what is averaged: name to values [n]; coverage first.
+Measure = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
+
+
+def achieved(context: Context, scores: np.ndarray, measure: Measure, names: tuple[str, ...], into: Further) -> None:
+    """Adds coverage and size of conformal intervals or sets, marginal and per group.
+
+    Writes the section ``conformal`` with the fitted quantiles and, by grouping column, the coverage of quantiles fitted
+    within each level (``within_groups``); figures ``names`` of all rows and of each subgroup under the common quantile.
+
+    Args:
+        context: what is tested and fitted on.
+        scores: nonconformity of every row of the table, float [N], or [N, M] where a row has M (zones).
+        measure: from rows and quantiles to the columns that are averaged.
+        names: of these columns.
+        into: where it goes.
+    """
+    fit_rows, rows = context.fitted_on, context.rows
+    if not len(fit_rows) or not np.isfinite(scores[fit_rows]).all() or not np.isfinite(scores[rows]).all():
+        reason = NO_VALIDATION if not len(fit_rows) else "a prediction is not a finite number"
+        into.sections["conformal"] = {"reason": reason}
+        into.figures |= dict.fromkeys(names, undefined(reason))
+        return
+    scores = scores.reshape(len(scores), -1)
+    subjects, each = np.repeat(context.table.subject_id[fit_rows], scores.shape[1]), scores.shape[1]
+    fitted = conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects)
+    section: dict[str, Any] = {"fitted_on": "validation", **fitted, "within_groups": {}}
+    into.figures |= _figures(context, measure, rows, conformal.quantiles_for(fitted, len(rows)), names)
+    for column, of_row in context.labels.items():
+        levels = sorted(set(of_row[rows].tolist()))
+        if not 1 < len(levels) <= 30:
+            continue
+        groups = np.repeat(of_row[fit_rows], each)
+        per_group = conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects, groups)
+        within = section["within_groups"].setdefault(column, {})
+        for level in levels:
+            part = rows[of_row[rows] == level]
+            common = _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
+            small = context.resampler.count(part) < context.min_group
+            into.by_level(column, level, {k: f.with_more(small=small) for k, f in common.items()})
+            own = conformal.quantiles_for(per_group, len(part), of_row[part])
+            figures = _figures(context, measure, part, own, names)
+            within[level] = {**per_group["groups"].get(level, {"quantile": None, "n_subjects": 0}), **figures}
+    into.sections["conformal"] = section
+
+
+def _figures(
+    context: Context, measure: Measure, rows: np.ndarray, quantiles: np.ndarray, names: tuple[str, ...]
+) -> dict[str, Any]:
+    columns = measure(rows, quantiles)
+    if not all(np.isfinite(v).all() for v in columns.values()):
+        # An infinite quantile: covered for certain, of no definite width.
+        reason = "too few subjects of validation for a finite interval at this miscoverage"
+        return dict.fromkeys(names, undefined(reason, len(rows), context.resampler.count(rows)))
+    return context.means(columns, rows)

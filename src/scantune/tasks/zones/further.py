@@ -1,0 +1,75 @@
+"""Beyond the figures of graded zones: confusion matrices, conformal sets of grades, baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scantune.statistics import baselines
+from scantune.statistics.confusion import counts
+from scantune.tasks.classification.metrics import label
+from scantune.tasks.context import Context, Further
+from scantune.tasks.coverage import achieved
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.zones.metrics import Data, mean_score, severity, severity_names
+
+COVERAGE = ("conformal_coverage", "conformal_set_size")
+
+
+def further(data: Data, context: Context) -> Further:
+    """Confusion matrices pooled, per zone and of the mean score's class; sets of grades, the share of zones covered."""
+    out = Further()
+    rows, settings = context.rows, data.settings
+    target, predicted = data.target[rows], np.nan_to_num(data.probabilities[rows]).argmax(2)
+    size = len(settings.classes)
+    out.sections["confusion"] = {
+        "classes": settings.classes,
+        "matrix": counts(target.ravel(), predicted.ravel(), size),
+        "zones": {z: counts(target[:, i], predicted[:, i], size) for i, z in enumerate(settings.zones)},
+    }
+    score = [mean_score(codes, settings.grades) for codes in (target, predicted)]
+    both = np.isfinite(score[0]) & np.isfinite(score[1])
+    names = severity_names(settings.cut_offs)
+    classes = [severity(s[both], settings.cut_offs) for s in score]
+    out.sections["ahf_confusion"] = {"classes": names, "matrix": counts(classes[0], classes[1], len(names))}
+    out.sections["without_score"] = {
+        "target": int(np.isnan(score[0]).sum()),
+        "prediction": int(np.isnan(score[1]).sum()),
+    }
+    if np.isfinite(data.probabilities[rows]).all():
+        _sets(data, context, out)
+    return out
+
+
+def _sets(data: Data, context: Context, out: Further) -> None:
+    """Sets of each zone, with one quantile for all zones; a sample's coverage is the share of its zones covered."""
+    zones = np.arange(data.target.shape[1])
+    true = data.probabilities[np.arange(len(data.target))[:, None], zones, data.target]  # [N, Z]
+
+    def measure(part: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
+        members = 1 - data.probabilities[part] <= quantiles[:, None, None] + 1e-12  # [n, Z, K]
+        covered = 1 - true[part] <= quantiles[:, None] + 1e-12
+        return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
+
+    achieved(context, 1 - true, measure, COVERAGE, out)
+
+
+def baseline_columns(
+    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
+) -> dict[str, dict[str, np.ndarray]]:
+    """Probabilities of each zone's grades by prevalence and by a logistic model on covariates."""
+    names = data.settings.classes
+    index = {n: i for i, n in enumerate(names)} | {str(data.settings.grades): data.settings.grades, "": len(names) - 1}
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for zone in data.settings.zones:
+        if f"target/{zone}" not in train:
+            return {}
+        target = np.array([index.get(label(t), -1) for t in train.text(f"target/{zone}")], np.int64)
+        known = target >= 0
+        if not known.any():
+            return {}
+        found = {"prevalence": baselines.prevalence(target[known], len(names), len(new))}
+        if x.shape[1]:
+            found["covariates"] = baselines.logistic(x[known], target[known], new, len(names))
+        for name, p in found.items():
+            out.setdefault(name, {}).update({f"p/{zone}/{c}": p[:, k] for k, c in enumerate(names)})
+    return out
