@@ -1,4 +1,4 @@
-"""Is the split clean? No subject and no image on two sides; what looks alike is shown; how even and how large sides are."""
+"""Is the split clean? No subject and no image on two sides; what looks alike is shown; how even the sides are."""
 
 from __future__ import annotations
 
@@ -212,7 +212,8 @@ def _warnings(
         subjects = sides[side]["subjects"] if side in sides else needed
         if subjects < needed:
             found.append(
-                f"{side} has {subjects} subjects: the 95 % interval of a proportion can be ±{Z95 / 2 / math.sqrt(subjects):.2f}; "
+                f"{side} has {subjects} subjects: the 95 % interval of a proportion can be "
+                f"±{Z95 / 2 / math.sqrt(subjects):.2f}; "
                 f"for ±{settings.interval_half_width:g} it takes {needed}"
             )
     if near:

@@ -1,11 +1,10 @@
 """The face of a head MRI blanked, by plain geometry.
 
-What it is: everything in front of and below an oblique plane that runs from the brow back to the jaw's angle is set
-to the background. The plane is placed by the head's own outline (its top, its forehead, its length), so the scan must show
-the head from its top to the brow, in the usual upright position within 15° or so. What it is not: it knows no anatomy,
-leaves ears and the back of the head, and has not been validated against face recognition. Where that matters use a
-published tool first (mri_deface, pydeface, mri_reface). On brains that are already stripped it would cut into the brain:
-do not set it there.
+What it is: everything in front of and below an oblique plane, which runs from the brow back to the jaw's angle, is set
+to the background. The plane is placed by the head's own outline (its top, forehead and length), so the scan must show
+the head from its top to the brow, upright within 15° or so. What it is not: it knows no anatomy, leaves ears and the
+back of the head, and has not been validated against face recognition. Where that matters use a published tool first
+(mri_deface, pydeface, mri_reface). On brains that are stripped already it would cut into the brain: leave it off there.
 """
 
 from __future__ import annotations

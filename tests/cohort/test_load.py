@@ -1,0 +1,247 @@
+from pathlib import Path
+
+import pytest
+
+from scantune import cohort
+from scantune.cohort.faults import CohortError
+from scantune.config.dataset import TargetColumn
+
+HERE = Path(".")
+LOES = (
+    "anonymized_subject_id,anonymized_session_id,scan,loes-score,Gd-enhanced,training,validation\n"
+    "sub-01,ses-01,mprage,0,0,1,0\n"
+    "sub-01,ses-02,mprage,1.5,0,1,0\n"
+    "sub-02,ses-01,mprage,12,1,0,1\n"
+    "sub-03,ses-01,mprage,34,0,0,1\n"
+)
+LOES_FILES = "{anonymized_subject_id}_{anonymized_session_id}_space-MNI_brain_mprage_RAVEL.nii.gz"
+ZONES = ["right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf"]
+
+
+def faults_of(dataset) -> list[tuple[int | None, str | None, str]]:
+    with pytest.raises(CohortError) as caught:
+        cohort.load(dataset, HERE)
+    return [(fault.row, fault.column, fault.message) for fault in caught.value.faults]
+
+
+def test_scored_brain_scans_with_sessions_template_and_filter(table, dataset, tmp_path):
+    table(LOES)
+    block = dataset(
+        files=LOES_FILES,
+        subject="anonymized_subject_id",
+        targets={"score": {"column": "loes-score", "min": 0, "max": 34}},
+        where={"Gd-enhanced": 0},
+        split={"method": "predefined", "columns": {"train": "training", "validation": "validation"}},
+    )
+    found = cohort.read(block, HERE)
+    assert [r.sample_id for r in found.records] == ["sub-01_ses-01", "sub-01_ses-02", "sub-03_ses-01"]
+    assert [r.subject_id for r in found.records] == ["sub-01", "sub-01", "sub-03"]
+    assert [r.targets["score"] for r in found.records] == ["0", "1.5", "34"]
+    assert [r.split for r in found.records] == ["train", "train", "validation"]
+    assert found.records[0].files == (tmp_path / "sub-01_ses-01_space-MNI_brain_mprage_RAVEL.nii.gz",)
+    assert found.records[2].row == 5
+    assert (found.rows, dict(found.left_out), found.subjects_known) == (4, {"filtered by Gd-enhanced": 1}, True)
+
+
+def test_echo_loops_by_path_never_get_an_id_made_of_it(table, dataset, tmp_path):
+    table("video_path,quality_score\nDoe_John/loop1.avi,1\nDoe_John/loop2.avi,0\n")
+    records = cohort.load(dataset(files="{video_path}", targets={"quality": "quality_score"}), HERE)
+    assert [r.files[0] for r in records] == [tmp_path / "Doe_John/loop1.avi", tmp_path / "Doe_John/loop2.avi"]
+    assert all("doe" not in (r.sample_id + r.subject_id).lower() for r in records)
+    assert len({r.sample_id for r in records}) == 2
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_zones_with_any_separator_and_empty_as_ungradable(table, dataset, separator):
+    rows = [["FileID", *ZONES], ["cxr01", "0", "1", "2", "3", "", "NaN"], ["cxr02", "0", "0", "0", "0", "0", "0"]]
+    table("\n".join(separator.join(row) for row in rows))
+    zones = {zone: {"column": zone, "values": [0, 1, 2, 3]} for zone in ZONES}
+    records = cohort.load(dataset(files="{FileID}.nii.gz", targets=zones), HERE)
+    assert list(records[0].targets.values()) == ["0", "1", "2", "3", "", ""]
+    assert records[0].sample_id == "cxr01"
+
+
+def test_all_errors_are_told_at_once_with_row_and_column(table, dataset):
+    table("id,file,score,age\n,a.png,1,5\n2,b.png,99,5\n3,../c.png,x,5\n3b,d.png,3-Feb,5\n")
+    found = faults_of(
+        dataset(files="{file}", subject="id", sample="{id}_{score}", targets={"score": {"column": "score", "max": 34}})
+    )
+    places = {(row, column) for row, column, _ in found}
+    assert {(2, "id"), (3, "score"), (4, "file"), (4, "score"), (5, "score")} <= places
+    told = dict(((row, column), message) for row, column, message in found)
+    assert "out of range" in told[(3, "score")]
+    assert "leaves the data folder" in told[(4, "file")]
+    assert "not a number" in told[(4, "score")]
+    assert "date" in told[(5, "score")]
+
+
+def test_misspelt_columns_are_named_with_the_nearest(table, dataset):
+    table("subject_id,file,loes_score\n1,a,2\n")
+    found = faults_of(dataset(files="{File}", subject="subjectid", targets={"score": "loes-score"}))
+    assert [(column, message.split("?")[0].split("did you mean ")[1]) for _, column, message in found] == [
+        ("File", "'file'"),
+        ("loes-score", "'loes_score'"),
+        ("subjectid", "'subject_id'"),
+    ]
+
+
+def test_duplicate_rows_and_ids(table, dataset):
+    table("id,file\n1,a.png\n1,a.png\n2,b.png\n2,c.png\nA,d.png\na,e.png\n")
+    found = faults_of(dataset(files="{file}", sample="{id}"))
+    assert [(row, "second row for the same file" in m) for row, _, m in found] == [(3, True), (5, False), (7, False)]
+
+
+@pytest.mark.parametrize("name", ["../outside.png", "/etc/passwd", "a/../../x.png", ".", "a\0b"])
+def test_paths_that_leave_the_root_are_refused(table, dataset, name):
+    table(f"id,file\n1,{name}\n")
+    assert faults_of(dataset(files="{file}", sample="{id}"))[0][:2] == (2, "file")
+
+
+def test_links_out_of_the_root_are_refused_unless_allowed(table, dataset, tmp_path):
+    outside = tmp_path.parent / f"{tmp_path.name}_outside"
+    outside.mkdir()
+    (outside / "x.png").write_bytes(b"x")
+    (tmp_path / "link.png").symlink_to(outside / "x.png")
+    (tmp_path / "folder").symlink_to(outside)
+    table("id,file\n1,link.png\n2,folder/x.png\n")
+    assert [row for row, _, _ in faults_of(dataset(files="{file}", sample="{id}"))] == [2, 3]
+    assert len(cohort.load(dataset(files="{file}", sample="{id}", follow_links=True), HERE)) == 2
+
+
+def test_an_absolute_path_below_the_root_is_taken(table, dataset, tmp_path):
+    table(f"id,file\n1,{tmp_path}/a.png\n")
+    assert cohort.load(dataset(files="{file}", sample="{id}"), HERE)[0].files == (tmp_path / "a.png",)
+
+
+@pytest.mark.parametrize(
+    "where, kept",
+    [
+        ({"n": 2}, ["b"]),
+        ({"n": [1, 3]}, ["a", "c"]),
+        ({"n": {"min": 2}}, ["b", "c"]),
+        ({"n": {"max": 2.5}}, ["a", "b"]),
+        ({"n": {"exclude": [1]}}, ["b", "c", "d"]),
+        ({"yes": True}, ["a"]),
+        ({"yes": ""}, ["d"]),
+        ({"n": {"min": 1}, "yes": False}, ["b", "c"]),
+    ],
+)
+def test_filters_by_value_list_range_and_exclusion(table, dataset, where, kept):
+    table("id,n,yes\na,1,yes\nb,2.0,0\nc,3,no\nd,,\n")
+    assert [r.sample_id for r in cohort.load(dataset(files="{id}", where=where), HERE)] == kept
+
+
+def test_a_range_over_text_is_an_error_not_a_missing_row(table, dataset):
+    table("id,n\na,many\nb,2\n")
+    assert faults_of(dataset(files="{id}", where={"n": {"min": 1}}))[0][:2] == (2, "n")
+
+
+def test_no_row_left_says_why(table, dataset):
+    table("id,n\na,1\n")
+    assert "filtered by n" in faults_of(dataset(files="{id}", where={"n": 9}))[0][2]
+
+
+def test_missing_targets_by_choice(table, dataset):
+    table("id,score\na,1\nb,\nc,NA\n")
+    keep = dataset(files="{id}", targets=["score"])
+    assert [r.targets["score"] for r in cohort.load(keep, HERE)] == ["1", "", ""]
+    stricter = {"score": TargetColumn(column="score", missing="exclude")}
+    found = cohort.read(keep, HERE, targets=stricter)
+    assert [r.sample_id for r in found.records] == ["a"]
+    assert dict(found.left_out) == {"no score": 2}
+    error = dataset(files="{id}", targets={"score": {"column": "score", "missing": "error"}})
+    assert [row for row, _, _ in faults_of(error)] == [3, 4]
+
+
+def test_decimal_comma_by_key(table, dataset):
+    table("id;score\na;1,5\n")
+    block = {"files": "{id}", "targets": {"score": {"column": "score", "number": True}}}
+    assert "decimal" in faults_of(dataset(**block))[0][2]
+    assert cohort.load(dataset(**block, decimal=","), HERE)[0].targets["score"] == "1.5"
+
+
+def test_ages_over_89_are_banded_and_bands_are_cut(table, dataset):
+    table("id,Age,weight\na,89,60\nb,90,80\nc,101Y,\nd,40,100\n")
+    plain = cohort.load(dataset(files="{id}", groups={"age": "Age"}), HERE)
+    assert [r.groups["age"] for r in plain] == ["89", "90+", "90+", "40"]
+    banded = cohort.load(dataset(files="{id}", groups={"age": "Age", "weight": "weight"},
+                                 bands={"age": [18, 40, 65], "weight": [80]}), HERE)  # fmt: skip
+    assert [r.groups["age"] for r in banded] == ["≥65", "≥65", "≥65", "40–65"]
+    assert [r.groups["weight"] for r in banded] == ["<80", "≥80", "", "≥80"]
+
+
+def test_pseudonyms_are_keyed_and_stable(table, dataset, monkeypatch):
+    table("id,file\nDoe_John,a.png\n")
+    block = dataset(files="{file}", sample="{id}_1", subject="id", pseudonyms={"key_variable": "TEST_KEY"})
+    with pytest.raises(CohortError, match="TEST_KEY"):
+        cohort.load(block, HERE)
+    monkeypatch.setenv("TEST_KEY", "a secret of sixteen letters")
+    one = cohort.load(block, HERE)[0]
+    assert one == cohort.load(block, HERE)[0]
+    assert "doe" not in (one.sample_id + one.subject_id).lower()
+    monkeypatch.setenv("TEST_KEY", "another secret of some length")
+    assert cohort.load(block, HERE)[0].subject_id != one.subject_id
+
+
+def test_ids_that_cannot_name_a_file_are_made_safe_and_stay_apart(table, dataset):
+    table("id,n\n=HYPERLINK(1),1\na b,2\na_b,3\n../x,4\n")
+    ids = [r.sample_id for r in cohort.load(dataset(files="{n}", sample="{id}"), HERE)]
+    assert len(set(ids)) == 4
+    assert ids[2] == "a_b"
+    assert all(name[0] not in ".=" and "/" not in name and " " not in name for name in ids)
+
+
+def test_several_files_masks_raters_and_order(table, dataset, tmp_path):
+    table("id,r1,r2,date\na,1,,2024-03-31\n")
+    record = cohort.load(
+        dataset(files=["{id}_t1.nii", "{id}_flair.nii"], masks="{id}_seg.nii", sample="{id}",
+                raters={"one": "r1", "two": "r2"}, order="date"), HERE)[0]  # fmt: skip
+    assert [p.name for p in record.files] == ["a_t1.nii", "a_flair.nii"]
+    assert [p.name for p in record.masks] == ["a_seg.nii"]
+    assert dict(record.raters) == {"one": "1", "two": ""}
+    assert record.order == "2024-03-31T00:00:00"
+
+
+def test_ambiguous_dates_are_refused(table, dataset):
+    table("id,date\na,03/04/2024\n")
+    assert "2024-03-31" in faults_of(dataset(files="{id}", order="date"))[0][2]
+
+
+def test_side_column_by_name(table, dataset):
+    table("id,side\na,train\nb,val\nc,Test\nd,\n")
+    block = dataset(files="{id}", split={"method": "predefined", "columns": "side"})
+    assert [r.split for r in cohort.load(block, HERE)] == ["train", "validation", "test", None]
+    table("id,side\na,trian\n")
+    assert faults_of(block)[0][:2] == (2, "side")
+
+
+def test_a_row_on_two_sides_is_named(table, dataset):
+    table("id,t,v\na,1,1\n")
+    block = dataset(files="{id}", split={"method": "predefined", "columns": {"train": "t", "validation": "v"}})
+    assert "two sides" in faults_of(block)[0][2]
+
+
+def test_class_folders_with_and_without_sides(dataset, tmp_path):
+    for name in ("train/cat/1.png", "train/dog/2.png", "val/cat/3.png", "val/dog/.hidden", "train/notes.txt"):
+        path = tmp_path / "a" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    block = {"class_folders": True, "table": None}
+    records = cohort.load(dataset(root=str(tmp_path / "a"), **block), HERE)
+    assert [(r.split, r.targets["label"]) for r in records] == [
+        ("train", "cat"), ("train", "dog"), ("validation", "cat")]  # fmt: skip
+    records = cohort.load(dataset(root=str(tmp_path / "a" / "train"), targets=["animal"], **block), HERE)
+    assert [(r.split, r.targets["animal"]) for r in records] == [(None, "cat"), (None, "dog")]
+
+
+def test_class_folders_a_class_that_never_trains(dataset, tmp_path):
+    for name in ("train/cat/1.png", "val/dgo/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(CohortError, match="'dgo'"):
+        cohort.load(dataset(class_folders=True, table=None), HERE)
+
+
+def test_a_root_that_is_not_there(dataset, tmp_path):
+    with pytest.raises(CohortError, match="no folder"):
+        cohort.load(dataset(root=str(tmp_path / "none"), files="{id}"), HERE)

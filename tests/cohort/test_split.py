@@ -1,0 +1,202 @@
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scantune.cohort import assign
+from scantune.cohort.faults import CohortError
+from scantune.cohort.split import read_splits, split, write_splits
+from scantune.config.dataset import SplitConfig
+from scantune.records import Record
+
+quick = settings(max_examples=40, deadline=None)
+
+
+def records(n: int, sessions: int = 1, **targets) -> list[Record]:
+    return [
+        Record(f"s{i}_{j}", f"s{i}", (Path("x"),), targets={k: str(v(i)) for k, v in targets.items()}, row=i + 2)
+        for i in range(n)
+        for j in range(sessions)
+    ]
+
+
+def sides(found) -> dict[str, set[str]]:
+    members = defaultdict(set)
+    for a in found:
+        members[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
+    return members
+
+
+@quick
+@given(
+    n=st.integers(3, 60),
+    sessions=st.integers(1, 3),
+    seed=st.integers(0, 5),
+    shares=st.sampled_from([[0.7, 0.15, 0.15], [0.5, 0.25, 0.25], [0.8, 0.1, 0.1]]),
+    method=st.sampled_from(["random", "stratified", "sequential"]),
+)
+def test_every_subject_is_on_one_side_and_shares_are_kept(n, sessions, seed, shares, method):
+    # One class has all the subjects, so that a class can't be missing on a side.
+    config = SplitConfig(method=method, on=["c"] if method == "stratified" else [], fractions=shares, seed=seed)
+    found = split(records(n, sessions, c=lambda i: 1), config)
+    assert len(found) == n * sessions
+    members = sides(found)
+    assert sum(len(m) for m in members.values()) == n
+    expected = assign.counts(n, dict(zip(("train", "validation", "test"), shares)))
+    assert {side: len(m) for side, m in members.items()} == expected
+
+
+@quick
+@given(total=st.integers(0, 500), parts=st.lists(st.integers(1, 20), min_size=1, max_size=6))
+def test_counts_sum_to_the_total_and_are_near_the_shares(total, parts):
+    shares = {str(i): part / sum(parts) for i, part in enumerate(parts)}
+    found = assign.counts(total, shares)
+    assert sum(found.values()) == total
+    assert all(count >= 0 for count in found.values())
+    if total >= len(parts):
+        assert min(found.values()) >= 1
+
+
+@quick
+@given(st.permutations([f"s{i}" for i in range(12)]), st.integers(0, 3))
+def test_digest_order_does_not_depend_on_the_table_s_order(subjects, seed):
+    assert assign.by_digest(subjects, seed) == assign.by_digest(sorted(subjects), seed)
+
+
+@quick
+@given(n=st.integers(10, 50), seed=st.integers(0, 3))
+def test_a_new_subject_moves_hardly_anybody(n, seed):
+    config = SplitConfig(seed=seed)
+    before = {a.subject_id: a.split for a in split(records(n), config)}
+    after = {a.subject_id: a.split for a in split(records(n + 1), config)}
+    assert sum(before[s] != after[s] for s in before) <= 2
+
+
+def test_another_seed_gives_other_subjects():
+    one, other = (split(records(60), SplitConfig(seed=seed)) for seed in (1, 2))
+    assert sides(one)["test"] != sides(other)["test"]
+
+
+@quick
+@given(st.lists(st.sampled_from("aaaaabbbc"), min_size=30, max_size=80), st.integers(0, 3))
+def test_stratified_sides_have_each_class_in_its_share(classes, seed):
+    labels = {f"s{i}": frozenset([c]) for i, c in enumerate(classes)}
+    shares = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    found = assign.alike(labels, shares, seed)
+    total = Counter(classes)
+    for label, count in total.items():
+        for side, share in shares.items():
+            got = sum(found[s] == side for s, c in labels.items() if label in c)
+            assert abs(got - count * share) <= 2
+
+
+def test_stratified_by_a_binned_score_with_many_zeros():
+    config = SplitConfig(method="stratified", on="score", fractions=[0.6, 0.2, 0.2])
+    found = split(records(200, score=lambda i: max(0, i - 60) / 4), config)
+    zero = {f"s{i}" for i in range(61)}
+    for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
+        assert abs(len(sides(found)[side] & zero) - 61 * share) <= 1
+
+
+def test_several_labels_at_once():
+    config = SplitConfig(method="stratified", on=["a", "b"])
+    found = sides(split(records(200, a=lambda i: i % 2, b=lambda i: int(i % 10 == 0)), config))
+    rare = {f"s{i}" for i in range(0, 200, 10)}
+    assert [len(found[side] & rare) for side in ("train", "validation", "test")] == [14, 3, 3]
+
+
+def test_a_class_that_is_missing_on_a_side_is_refused_with_counts():
+    with pytest.raises(CohortError, match=r"c '1' is missing on a side: .*there are 1"):
+        split(records(40, c=lambda i: int(i == 0)), SplitConfig(method="stratified", on="c"))
+
+
+def test_too_few_subjects():
+    with pytest.raises(CohortError, match="no subject on the side"):
+        split(records(2), SplitConfig())
+    with pytest.raises(CohortError, match="5 folds need 5"):
+        split(records(4), SplitConfig(folds=5, fractions=[0.8, 0.2, 0.0]))
+
+
+@pytest.mark.parametrize("on", [[], ["c"]])
+def test_folds_are_disjoint_even_and_leave_the_test_side_out(on):
+    config = SplitConfig(method="stratified" if on else "random", on=on, folds=5, fractions=[0.6, 0.2, 0.2])
+    found = sides(split(records(100, 2, c=lambda i: i % 2), config))
+    assert {name: len(m) for name, m in found.items()} == {**{f"fold {k}": 16 for k in range(5)}, "test": 20}
+    assert len(set().union(*found.values())) == 100
+
+
+def test_sequential_is_the_table_s_order():
+    found = sides(split(records(10), SplitConfig(method="sequential", fractions=[0.6, 0.2, 0.2])))
+    assert found["train"] == {f"s{i}" for i in range(6)}
+    assert found["test"] == {"s8", "s9"}
+
+
+def test_temporal_puts_the_newest_last_and_nothing_that_trains_is_younger():
+    rows = [
+        Record(f"s{i}_{j}", f"s{i}", (), order=f"{2000 + (7 * i) % 20 + j:d}-01-01") for i in range(20) for j in (0, 1)
+    ]
+    found = split(rows, SplitConfig(method="temporal"))
+    dates = {r.sample_id: r.order for r in rows}
+    latest = {side: max(dates[a.sample_id] for a in found if a.split == side) for side in ("train", "validation")}
+    newest = {a.subject_id: max(dates[b.sample_id] for b in found if b.subject_id == a.subject_id)
+              for a in found if a.split == "test"}  # fmt: skip
+    assert latest["train"] <= min(newest.values())
+    with pytest.raises(CohortError, match="without a date"):
+        split(records(10), SplitConfig(method="temporal"))
+
+
+def grouped(levels: str) -> list[Record]:
+    return [Record(f"s{i}", f"s{i}", (), groups={"site": level}) for i, level in enumerate(levels)]
+
+
+def test_group_out_holds_whole_sites_out():
+    config = SplitConfig(method="group_out", group="site", test=["C"], validation=["B"])
+    assert sides(split(grouped("AABBCC"), config)) == {
+        "train": {"s0", "s1"}, "validation": {"s2", "s3"}, "test": {"s4", "s5"}}  # fmt: skip
+    with pytest.raises(CohortError, match="no site 'D'; there are"):
+        split(grouped("AB"), SplitConfig(method="group_out", group="site", test=["D"]))
+
+
+def test_group_out_folds_keep_groups_whole():
+    config = SplitConfig(method="group_out", group="site", folds=3)
+    found = split(grouped("AAABBCCD"), config)
+    fold_of = defaultdict(set)
+    for a, level in zip(found, "AAABBCCD"):
+        fold_of[level].add(a.fold)
+    assert all(len(folds) == 1 for folds in fold_of.values())
+    assert {a.fold for a in found} == {0, 1, 2}
+
+
+def test_a_subject_of_two_sites_is_not_torn_apart():
+    rows = [Record("a1", "a", (), groups={"site": "A"}), Record("a2", "a", (), groups={"site": "B"})]
+    with pytest.raises(CohortError, match="was seen in"):
+        split(rows, SplitConfig(method="group_out", group="site", test=["B"]))
+
+
+def predefined(named: list[tuple[str, str | None]]) -> list[Record]:
+    return [Record(f"x{i}", subject, (), split=side, row=i + 2) for i, (subject, side) in enumerate(named)]
+
+
+def test_predefined_sides_with_a_subject_on_two():
+    rows = predefined([("a", "train"), ("b", "test"), ("a", "test")])
+    with pytest.raises(CohortError, match=r"'a' is on two sides \(row 2: train, row 4: test\)"):
+        split(rows, SplitConfig(method="predefined", columns="side"))
+
+
+def test_predefined_rest_and_fill():
+    rows = predefined([(f"s{i}", "train") for i in range(20)] + [("v", "validation"), ("r", None)])
+    with pytest.raises(CohortError, match="1 subjects are on no side"):
+        split(rows, SplitConfig(method="predefined", columns="side"))
+    found = sides(split(rows, SplitConfig(method="predefined", columns="side", rest="leave_out", fill={"test": 0.2})))
+    assert {side: len(m) for side, m in found.items()} == {"train": 16, "validation": 1, "test": 4}
+    with pytest.raises(CohortError, match="the table itself has"):
+        split(rows, SplitConfig(method="predefined", columns="side", rest="train", fill={"validation": 0.2}))
+
+
+def test_splits_are_written_and_read_back(tmp_path):
+    for config in (SplitConfig(), SplitConfig(folds=3)):
+        found = split(records(30), config)
+        write_splits(tmp_path / "splits.csv", found)
+        assert read_splits(tmp_path / "splits.csv") == found
