@@ -68,7 +68,7 @@ def test_all_errors_are_told_at_once_with_row_and_column(table, dataset):
     )
     places = {(row, column) for row, column, _ in found}
     assert {(2, "id"), (3, "score"), (4, "file"), (4, "score"), (5, "score")} <= places
-    told = dict(((row, column), message) for row, column, message in found)
+    told = {(row, column): message for row, column, message in found}
     assert "out of range" in told[(3, "score")]
     assert "leaves the data folder" in told[(4, "file")]
     assert "not a number" in told[(4, "score")]

@@ -51,7 +51,7 @@ def test_header_faults(table):
 
 @pytest.mark.parametrize("content", ["", "a,b\n", "\n\n"])
 def test_nothing_in_it_is_said(table, content):
-    with pytest.raises(CohortError, match="empty|no rows"):
+    with pytest.raises(CohortError, match=r"empty|no rows"):
         read_table(table(content))
 
 

@@ -10,9 +10,9 @@ from scantune.cohort.load import Cohort, load, read
 from scantune.cohort.split import Assignment, read_splits, split, write_splits
 
 if TYPE_CHECKING:
-    from scantune.cohort.audit import AuditReport as AuditReport
-    from scantune.cohort.audit import LeakageError as LeakageError
-    from scantune.cohort.audit import audit as audit
+    from scantune.cohort.leakage import AuditReport as AuditReport
+    from scantune.cohort.leakage import LeakageError as LeakageError
+    from scantune.cohort.leakage import audit as audit
 
 #: Names that are imported when asked for: they need NumPy, and reading a table does not.
 _LATER = ("AuditReport", "LeakageError", "audit")
@@ -34,6 +34,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"scantune.cohort has no {name!r}")
-    module = importlib.import_module("scantune.cohort.audit")
+    module = importlib.import_module("scantune.cohort.leakage")
     globals().update({later: getattr(module, later) for later in _LATER})
     return globals()[name]
