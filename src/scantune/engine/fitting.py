@@ -98,6 +98,7 @@ def fit(
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(chosen))
+        stack.enter_context(hardware.prepared(network, chosen))
         training = _assemble(
             network=network,
             task=task,
@@ -164,9 +165,10 @@ def _assemble(
     for name, held in zip(("training", "validation"), data):
         if len(held) == 0:
             raise ScantuneError(f"the {name} side has no samples; look at the split and at what was left out")
-    hardware.prepare(network, settings, fabric.device)
     for term in parts["terms"].values():
         hardware.move(term, fabric.device)
+    if parts["freezing"] is not None:
+        parts["freezing"].apply(network, 0)  # before DDP looks at what trains
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
     made = optimizers.build(optimizer, network, parameter_groups, fabric.device, scaled)
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), made)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from scantune.engine.loading import memory_format
 from scantune.engine.settings import Settings
+from scantune.records import ScantuneError
 
 
 @contextmanager
@@ -31,13 +31,35 @@ def backends(settings: Settings) -> Iterator[None]:
         torch.use_deterministic_algorithms(deterministic)
 
 
-def prepare(network: nn.Module, settings: Settings, device: torch.device) -> None:
-    """Memory order and gradient checkpointing, in place."""
+@contextmanager
+def prepared(network: nn.Module, settings: Settings) -> Iterator[None]:
+    """Memory order and gradient checkpointing, in place; the latter is taken off again at the end.
+
+    Raises:
+        ScantuneError: gradient checkpointing of a network that does not name its blocks.
+    """
     if settings.channels_last:
         dims = max((p.dim() for p in network.parameters()), default=0)
         network.to(memory_format=memory_format(dims))  # type: ignore[call-overload]
-    if settings.gradient_checkpointing:
-        checkpoint_blocks(network)
+    wrapped = _checkpointed(network) if settings.gradient_checkpointing else []
+    try:
+        yield
+    finally:
+        for module in wrapped:
+            del module.forward
+
+
+def _checkpointed(network: nn.Module) -> list[nn.Module]:
+    """The modules that compute their inside again in the backward pass."""
+    from scantune.models import checkpointing
+
+    backbone: Any = getattr(network, "backbone", None)
+    if not hasattr(backbone, "blocks"):
+        raise ScantuneError(
+            f"train.gradient_checkpointing: {type(network).__name__} does not name its blocks (backbone.blocks)"
+        )
+    names = checkpointing.enable(backbone)
+    return [backbone.get_submodule(name) for name in names]
 
 
 def compiled(network: nn.Module, settings: Settings) -> nn.Module:
@@ -46,71 +68,13 @@ def compiled(network: nn.Module, settings: Settings) -> nn.Module:
 
 
 def move(term: Any, device: torch.device) -> None:
-    """Put a term's own tensors (class weights, a teacher) on the device."""
-    if hasattr(term, "to"):
-        term.to(device)
+    """Put the networks that a term holds (a teacher) on the device."""
+    for held in (term, *getattr(term, "__dict__", {}).values()):
+        if isinstance(held, nn.Module):
+            held.to(device)
 
 
 def free_memory(device: torch.device) -> None:
     """Give cached memory back to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
-
-
-def checkpoint_blocks(network: nn.Module) -> int:
-    """Make the blocks of a network compute their inside again in the backward pass instead of keeping it.
-
-    Blocks are ``backbone.blocks`` where the network names them, else its children that have children of their own.
-    Batch norm's running figures move in the first pass alone, as without checkpointing.
-
-    Returns:
-        How many blocks.
-    """
-    blocks = _blocks(network)
-    for block in blocks:
-        block.forward = _again(block, block.forward)  # type: ignore[method-assign]
-    return len(blocks)
-
-
-def restore(network: nn.Module) -> None:
-    """Take off what :func:`checkpoint_blocks` put on."""
-    for module in network.modules():
-        if getattr(vars(module).get("forward"), "computes_again", False):
-            del module.forward
-
-
-def _blocks(network: nn.Module) -> list[nn.Module]:
-    backbone = getattr(network, "backbone", network)
-    named = getattr(backbone, "blocks", None)
-    if isinstance(named, list):
-        return [module for _, modules in named for module in modules if any(True for _ in module.children())]
-    return [module for module in network.children() if any(True for _ in module.children())]
-
-
-def _again(block: nn.Module, forward: Any) -> Any:
-    def run(*inputs: Any, **options: Any) -> Any:
-        if not (block.training and torch.is_grad_enabled()):
-            return forward(*inputs, **options)
-        return checkpoint(forward, *inputs, use_reentrant=False, context_fn=lambda: _contexts(block), **options)
-
-    run.computes_again = True  # type: ignore[attr-defined]
-    return run
-
-
-def _contexts(block: nn.Module) -> tuple[AbstractContextManager, AbstractContextManager]:
-    return nullcontext(), _still(block)
-
-
-@contextmanager
-def _still(block: nn.Module) -> Iterator[None]:
-    """Batch norm that computes as in training, and leaves its running figures as they are."""
-    norms = [m for m in block.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    held = [(m, m.momentum, m.num_batches_tracked.clone()) for m in norms if m.num_batches_tracked is not None]
-    for module, _, _ in held:
-        module.momentum = 0.0
-    try:
-        yield
-    finally:
-        for module, momentum, count in held:
-            module.momentum = momentum
-            module.num_batches_tracked.copy_(count)  # type: ignore[union-attr]

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from scantune.engine import distributed, durable, hardware
+from scantune.engine import distributed, durable
 from scantune.engine.history import Row
 from scantune.engine.training import Training
 
@@ -73,7 +73,6 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
         training.raw.load_state_dict(own)
     if training.fabric.is_global_zero and out_dir is not None:
         _write_outputs(training, out_dir, last, own or last)
-    hardware.restore(training.raw)
     epoch = best.epoch if best and keeps_best else training.position.epoch
     return FitResult(
         network=training.raw.cpu().eval(),

@@ -14,13 +14,16 @@ import torch
 
 from scantune.engine.faults import ResumeError
 
+#: What a training runs; a change of the report's code, say, is none to it.
+PARTS = ("augment", "engine", "losses", "models", "tasks")
+
 
 @cache
 def code_digest() -> str:
-    """Digest of the package's own source files, 16 hex digits."""
+    """Digest of the source files that a training runs, 16 hex digits."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted(path for part in PARTS for path in (root / part).rglob("*.py")):
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Nursery:
+    """A warm process that forks trainings, so that each can be killed without paying for its imports."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.engine.toy"],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert json.loads(self.process.stdout.readline())["ready"]
+
+    def train(
+        self, folder: Path, state: Path, *, kill_after: float | None = None, how: int = signal.SIGKILL, **options: Any
+    ) -> int:
+        """Run a training, killed after so many seconds if it still runs; its exit code, negative for a signal."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        order = {"folder": str(folder), "state": str(state), "options": options}
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        pid = json.loads(self.process.stdout.readline())["pid"]
+        if kill_after is not None:
+            time.sleep(kill_after)
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                pass
+        return int(json.loads(self.process.stdout.readline())["status"])
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    held = Nursery()
+    yield held
+    held.close()

@@ -1,0 +1,101 @@
+"""A training killed at any moment and started again ends with the very weights of one that was not."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import Nursery
+from tests.engine.toy import SCHEDULES, LinesSink
+
+OUTPUTS = (
+    "checkpoints/last.safetensors",
+    "checkpoints/best.safetensors",
+    "history.csv",
+    "steps.csv",
+    "checkpoints.json",
+)
+
+
+def _outputs(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in OUTPUTS}
+
+
+def _points(state: Path) -> list[tuple[int, str, float]]:
+    held = LinesSink(state.parent / f"{state.name}.points").held()
+    return sorted(
+        (step, name, value)
+        for step, values in held
+        for name, value in values.items()
+        if "/" not in name or name.startswith("step/")
+    )
+
+
+def _survives(nursery: Nursery, tmp_path: Path, kills: int, seed: int, **options: Any) -> int:
+    """Kill a training ``kills`` times at random moments; how many kills hit it. The end must be the same."""
+    began = time.monotonic()
+    assert nursery.train(tmp_path / "whole", tmp_path / "whole_state", **options) == 0
+    took = time.monotonic() - began
+    moments, hit = random.Random(seed), 0
+    for _ in range(kills):
+        code = nursery.train(
+            tmp_path / "killed", tmp_path / "killed_state", kill_after=moments.uniform(0.02, took), **options
+        )
+        assert code in (0, -signal.SIGKILL)
+        hit += code != 0
+    assert nursery.train(tmp_path / "killed", tmp_path / "killed_state", **options) == 0
+    assert _outputs(tmp_path / "killed") == _outputs(tmp_path / "whole")
+    assert _points(tmp_path / "killed_state") == _points(tmp_path / "whole_state")
+    return hit
+
+
+@pytest.mark.parametrize("schedule", list(SCHEDULES))
+def test_killed_training_ends_with_the_same_bytes_whatever_the_schedule(
+    nursery: Nursery, tmp_path: Path, schedule: str
+) -> None:
+    assert _survives(nursery, tmp_path, 2, 1, schedule=schedule, warmup=0.5, pause=0.002, save_every_steps=2) > 0
+
+
+def test_killed_with_accumulation_workers_and_early_stopping(nursery: Nursery, tmp_path: Path) -> None:
+    options = {"grad_accumulation_steps": 2, "workers": 2, "patience": 2, "pause": 0.002, "save_every_steps": 1}
+    assert _survives(nursery, tmp_path, 3, 2, schedule="plateau", **options) > 0
+
+
+@pytest.mark.parametrize("how,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_told_to_stop_it_saves_and_says_so_by_its_exit_code(
+    nursery: Nursery, tmp_path: Path, how: int, code: int
+) -> None:
+    options = {"pause": 0.01}
+    assert nursery.train(tmp_path / "a", tmp_path / "a_state", **options) == 0
+    assert nursery.train(tmp_path / "b", tmp_path / "b_state", kill_after=0.4, how=how, **options) == code
+    assert (tmp_path / "b_state" / "state.pt").exists()
+    assert nursery.train(tmp_path / "b", tmp_path / "b_state", **options) == 0
+    assert _outputs(tmp_path / "b") == _outputs(tmp_path / "a")
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_many_times(nursery: Nursery, tmp_path: Path, seed: int) -> None:
+    draws = random.Random(seed)
+    options: dict[str, Any] = {
+        "schedule": draws.choice(list(SCHEDULES)),
+        "warmup": draws.choice([0.0, 0.5, 1.0]),
+        "grad_accumulation_steps": draws.choice([1, 2, 3]),
+        "workers": draws.choice([0, 0, 1, 2]),
+        "optimizer": draws.choice(["adam", "adamw", "sgd"]),
+        "strategy": draws.choice(["best", "epoch", "all", "adaptive", "performance", "time", "interval"]),
+        "precision": draws.choice(["32", "bf16"]),
+        "sampler": "shuffled",
+        "save_every_steps": draws.choice([1, 2, 3]),
+        "save_optimizer": draws.choice([False, True]),
+        "pause": 0.002,
+        "epochs": 5,
+    }
+    hit = _survives(nursery, tmp_path, 20, seed, **options)
+    print(f"kills survived: {hit} ({options})")
+    assert hit >= 5

@@ -1,0 +1,186 @@
+"""A training small enough to be killed hundreds of times, as a module, as a script, and forked from a warm process."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scantune import engine
+from scantune.engine.data import Samples
+
+
+class Numbers:
+    """y = Σ x + noise; each sample may take a while, and adds a draw of the epoch."""
+
+    def __init__(self, n: int, seed: int, pause: float = 0.0, jitter: bool = False) -> None:
+        random = np.random.default_rng(seed)
+        self.x = random.normal(size=(n, 4)).astype(np.float32)
+        self.y = (self.x.sum(1) + 0.1 * random.normal(size=n)).astype(np.float32)
+        self.ids = [f"s{i:03d}" for i in range(n)]
+        self.pause, self.jitter, self.epoch = pause, jitter, 0
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        time.sleep(self.pause)
+        draw = np.random.default_rng([self.epoch, index]).normal(scale=0.05, size=4) if self.jitter else 0.0
+        return {
+            "input": (self.x[index] + draw).astype(np.float32),
+            "target": self.y[index],
+            "index": index,
+            "group": index % 2,
+        }
+
+
+class Sum:
+    """A regression of one number."""
+
+    name, dense, outputs = "sum", False, 1
+
+    def head(self, feature_dim: int) -> nn.Module:
+        return nn.Linear(feature_dim, 1)
+
+    def encode(self, targets: Any) -> np.ndarray:
+        return np.float32(targets["y"])
+
+    def flip(self, target: np.ndarray) -> np.ndarray:
+        return target
+
+    def reduce(self, output: Tensor, batch: Any) -> Tensor:
+        return output[:, 0]
+
+    def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        return {"mae": float(np.abs(reduced.astype(float) - targets).mean())}
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        return {}
+
+    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Any) -> dict[str, Any]:
+        return {"prediction": reduced}
+
+
+class Squared:
+    """Σ w·e² / Σ w with a weight that depends on the target, so that denominators differ between batches."""
+
+    def weight(self, batch: Any) -> Tensor:
+        return (1 + (batch["target"] > 0).float()).sum()
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        return ((1 + (batch["target"] > 0).float()) * (output[:, 0] - batch["target"]) ** 2).sum()
+
+
+class Absolute:
+    """Σ |e| / n."""
+
+    def weight(self, batch: Any) -> Tensor:
+        return torch.tensor(float(len(batch["target"])))
+
+    def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+        return (output[:, 0] - batch["target"]).abs().sum()
+
+
+class LinesSink:
+    """Appends points to a file in one write, and knows what it holds."""
+
+    name = "lines"
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def metrics(self, points: Any) -> None:
+        text = "".join(json.dumps([step, dict(values)]) + "\n" for step, values in points)
+        handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, text.encode())
+        os.close(handle)
+
+    def held(self) -> list[tuple[int, dict[str, float]]]:
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        return [(step, values) for step, values in map(json.loads, lines)]
+
+    def last(self, name: str) -> int | None:
+        return max((step for step, values in self.held() if name in values), default=None)
+
+
+def network(dropout: float = 0.1, norm: bool = True, seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    middle = [nn.BatchNorm1d(16)] if norm else []
+    return nn.Sequential(nn.Linear(4, 16), *middle, nn.ReLU(), nn.Dropout(dropout), nn.Linear(16, 1))
+
+
+#: Schedules with the options of a short run.
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "plateau": {"patience": 0, "threshold": 0.2},
+    "onecycle": {},
+    "cosine": {},
+    "step": {"step_size": 1, "gamma": 0.5},
+    "cosine_restarts": {"T_0": 1},
+}
+
+
+def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
+    """One training; ``options`` are plain values, so that they travel as JSON."""
+    held = {"schedule": "onecycle", "warmup": 0.0, "pause": 0.0, "n": 30, "norm": True, "sinks": True} | options
+    settings = {name: value for name, value in held.items() if name in engine.Settings.__dataclass_fields__}
+    data: tuple[Samples, Samples] = (
+        Numbers(held["n"], 0, held["pause"], jitter=True),
+        Numbers(14, 1, held["pause"]),
+    )
+    return engine.fit(
+        network(norm=held["norm"], dropout=held.get("dropout", 0.1)),
+        Sum(),
+        *data,
+        terms={"squared": Squared(), "absolute": Absolute()},
+        settings=engine.Settings(**{"epochs": 3, "batch_size": 4, "progress": False, **settings}),
+        schedule=engine.Schedule(held["schedule"], SCHEDULES[held["schedule"]], warmup_epochs=held["warmup"]),
+        optimizer=engine.OptimizerSpec(held.get("optimizer", "adamw"), learning_rate=0.02),
+        early_stopping=engine.EarlyStopping(patience=held["patience"]) if "patience" in held else None,
+        checkpoints=engine.Strategy(held.get("strategy", "best"), mode="auto"),
+        sinks=[LinesSink(state.parent / f"{state.name}.points")] if held["sinks"] else [],
+        out_dir=folder,
+        state_dir=state,
+        fabric=engine.launch(device="cpu", devices=1, precision=held.get("precision", "32")),
+    )
+
+
+def serve() -> None:
+    """Fork a training for each line of JSON on the standard input; say its process id, and then how it ended."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:  # imports, and the digest of the code, once for all children
+        run(Path(folder) / "out", Path(folder) / "state", epochs=1)
+    print(json.dumps({"ready": True}), flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            try:
+                run(Path(order["folder"]), Path(order["state"]), **order["options"])
+            except SystemExit as ended:
+                os._exit(int(ended.code or 0))
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(json.dumps({"pid": child}), flush=True)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
