@@ -85,7 +85,7 @@ def not_an_image(file: DicomFile) -> str:
     if sop == "1.2.840.10008.1.3.10":
         return "DICOMDIR"
     name = UID(sop).name if sop else ""
-    if sop and name != sop and ("Image" not in name or "Presentation" in name):
+    if sop and name != sop and "Image" not in name:
         return "DICOM without an image"
     return "DICOM without an image" if not sop and not file.rows else ""
 
@@ -109,9 +109,8 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
     if len(left) != 1:
         listed = "; ".join(_line(uid, group) for uid, group in sorted(groups.items()))
         words = "; ".join(f"{digest(uid)}: {group[0].text('SeriesDescription')}" for uid, group in groups.items())
-        raise ReadError(
-            f"{len(groups)} series, of which the rule leaves {len(left) if rule else 'open which'}: {listed}", words
-        )
+        verdict = f"the rule leaves {len(left)} of them" if rule else "no rule says which"
+        raise ReadError(f"{len(groups)} series, and {verdict}: {listed}", words)
     series = groups[left[0]]
     patients = {file.text("PatientID") for file in series}
     if len(patients) > 1:
@@ -280,9 +279,22 @@ def _keys(file: DicomFile) -> dict[str, str | float]:
     gradient = file.floats("DiffusionGradientOrientation")
     if gradient:
         keys["gradient"] = " ".join(f"{value:.4f}" for value in gradient)
-    keys["image type"] = hashlib.sha256(file.text("ImageType").encode()).hexdigest()[:6]
+    keys["image type"] = _image_type(file)
     return keys
 
+
+def _image_type(file: DicomFile) -> str:
+    """The image type where it has known words only, else a digest: it is free text in part."""
+    parts = [part.strip() for part in file.text("ImageType").upper().split("\\")]
+    known = [part for part in parts if part in _IMAGE_TYPES]
+    return " ".join(known) if len(known) == len(parts) else digest(file.text("ImageType"))[:6]
+
+
+_IMAGE_TYPE_WORDS = """
+ORIGINAL DERIVED PRIMARY SECONDARY AXIAL M P R I MAGNITUDE PHASE REAL IMAGINARY M_FFE P_FFE M_SE FFE SE ADC FA TRACEW
+DIFFUSION NONE NORM ND DIS2D DIS3D MFSPLIT OTHER VOLUME WATER FAT IN_PHASE OUT_PHASE
+"""
+_IMAGE_TYPES = frozenset(_IMAGE_TYPE_WORDS.split())
 
 _STACK_KEYS = {
     "echo time": "EchoTime",

@@ -102,7 +102,7 @@ def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[
 def _fill(stream: IO[bytes], array: np.ndarray) -> None:
     if not array.size:
         return
-    view, at = memoryview(array.reshape(-1).view(np.uint8)), 0
+    view, at = array.reshape(-1).view(np.uint8).data, 0
     while at < len(view):
         count = stream.readinto(view[at:])  # type: ignore[attr-defined]
         if not count:

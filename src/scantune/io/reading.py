@@ -107,7 +107,7 @@ def guarded(work: Callable[[], _T], place: str) -> _T:
         warnings.simplefilter("always")
         try:
             result = work()
-        except ReadError:
+        except (ReadError, NameError, ImportError):  # the latter two are faults of ours, not of a file
             raise
         except (MemoryError, RecursionError) as error:
             raise ReadError(f"reading it took too much ({type(error).__name__})", place) from error

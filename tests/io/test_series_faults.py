@@ -1,0 +1,323 @@
+"""What goes wrong in a folder of slices, made here and refused (or noted) by name."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from scantune import io
+from scantune.records import ReadError
+from tests.io.files import edit, refused, series, volume
+
+
+def test_missing_slices_are_counted_and_placed(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s", volume(shape=(24, 6, 5)))
+    paths[5].unlink()
+    assert "1 slice is missing of 24: 1 after slice 5" in refused(tmp_path / "s").reason
+    paths[10].unlink()
+    paths[11].unlink()
+    reason = refused(tmp_path / "s").reason
+    assert "3 slices are missing of 24" in reason
+    assert "2 after slice 9" in reason
+
+
+def test_a_copied_slice_is_kept_once_and_noted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    shutil.copy(paths[3], tmp_path / "s" / "copy.dcm")
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert "1 identical copies of slices left aside" in found.facts["notes"]
+
+
+def test_two_different_slices_at_one_place_are_refused(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    other = tmp_path / "s" / "other.dcm"
+    shutil.copy(paths[3], other)
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.PixelData = dataset.PixelData[::-1]
+
+    edit(other, change)
+    assert "different slices at one place: instance 4 and instance 4" in refused(tmp_path / "s").reason
+
+
+def test_two_series_are_told_apart_and_chosen_by_rule(tmp_path: Path) -> None:
+    short = volume(shape=(5, 10, 12), seed=1)
+    series(tmp_path / "s" / "one", tags={"SeriesDescription": "MPRAGE iso", "SeriesNumber": 3})
+    series(tmp_path / "s" / "two", short, seed="b", tags={"SeriesDescription": "T2 tse", "SeriesNumber": 7})
+    error = refused(tmp_path / "s")
+    assert "2 series, and no rule says which" in error.reason
+    assert "8 files" in error.reason
+    assert "5 files" in error.reason
+    assert "MPRAGE" not in error.reason  # header texts are for the terminal
+    assert "MPRAGE" in error.detail
+    rule = io.SeriesRule
+    digest = error.reason.split(": ")[1].split(" ")[0]
+    for chosen, slices in (
+        (rule(description="mprage"), 8),
+        (rule(number=7), 5),
+        (rule(largest=True), 8),
+    ):
+        assert io.read(tmp_path / "s", series=chosen).array.shape[0] == slices
+    assert io.read(tmp_path / "s", series=rule(uid_digest=digest)).facts["series"] == digest
+    assert "leaves 0 of them" in refused(tmp_path / "s", series=rule(number=9)).reason
+
+
+def test_uneven_spacing_is_refused_with_its_gaps(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+
+    def shift(dataset: pydicom.Dataset) -> None:
+        dataset.ImagePositionPatient[2] += 0.7
+
+    edit(paths[4], shift)
+    reason = refused(tmp_path / "s").reason
+    assert "uneven slice spacing" in reason
+    assert "3.7 mm after slice 4" in reason
+    assert io.read(tmp_path / "s", slice_tolerance=0.25).spacing == pytest.approx((1.5, 1.25, 3.0))
+
+
+def test_slices_shifted_sideways_are_refused(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+
+    def shift(dataset: pydicom.Dataset) -> None:
+        dataset.ImagePositionPatient[0] += 4
+
+    edit(paths[4], shift)
+    assert "shifted against each other" in refused(tmp_path / "s").reason
+
+
+def test_rescale_that_changes_by_slice_is_exact(tmp_path: Path) -> None:
+    written = volume()
+    values = written.array * np.linspace(0.01, 90, 8, dtype=np.float32)[:, None, None]  # products beyond int16
+    paths = series(tmp_path / "s", io.Volume(values, written.affine), rescale="slice")
+    found = io.read(tmp_path / "s")
+    slopes = set()
+    for k, path in enumerate(paths):
+        dataset = pydicom.dcmread(path)
+        slopes.add(float(dataset.RescaleSlope))
+        exact = dataset.pixel_array.astype(np.float64) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+        np.testing.assert_array_equal(found.array[k], exact.astype(np.float32)[::-1, ::-1])  # L, P -> R, A
+    assert len(slopes) == 8
+    np.testing.assert_allclose(found.array, values, atol=0.01 + 90 * 2000 / 65000)
+
+
+@pytest.mark.parametrize(
+    "keyword, what",
+    [
+        ("ImagePositionPatient", "position"),
+        ("ImageOrientationPatient", "orientation"),
+        ("PixelSpacing", "pixel spacing"),
+    ],
+)
+def test_no_geometry_is_made_up(tmp_path: Path, keyword: str, what: str) -> None:
+    for path in series(tmp_path / "s"):
+        edit(path, lambda dataset: delattr(dataset, keyword))
+    reason = refused(tmp_path / "s").reason
+    assert f"8 of 8 slices have no {what}" in reason
+    assert "no geometry is made up" in reason
+
+
+def test_truncated_pixel_data_is_refused(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    whole = paths[2].read_bytes()
+    paths[2].write_bytes(whole[:-30])
+    error = refused(tmp_path / "s")
+    assert "pixel data is cut short: 210 of 240 bytes" in error.reason
+    assert "0003.dcm" in error.detail
+    paths[2].write_bytes(whole[:500])  # cut in the header
+    assert "cut short" in refused(tmp_path / "s").reason
+
+
+@pytest.mark.parametrize("compression", ["rle", "jpeg-ls", "jpeg2000"])
+def test_truncated_compressed_slices_are_refused(tmp_path: Path, compression: str) -> None:
+    paths = series(tmp_path / "s", volume(shape=(4, 40, 48)), compression=compression)
+    paths[2].write_bytes(paths[2].read_bytes()[:-60])
+    refused(tmp_path / "s")
+
+
+def test_foreign_files_are_set_aside_and_counted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    (tmp_path / "s" / "notes.txt").write_text("Jane Doe, 12 March")
+    (tmp_path / "s" / "empty.dcm").write_bytes(b"")
+
+    def report(dataset: pydicom.Dataset) -> None:
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.88.22"
+        dataset.Modality = "SR"
+        for keyword in ("PixelData", "Rows", "Columns"):
+            delattr(dataset, keyword)
+
+    shutil.copy(paths[0], tmp_path / "s" / "report.dcm")
+    edit(tmp_path / "s" / "report.dcm", report)
+
+    def directory(dataset: pydicom.Dataset) -> None:
+        report(dataset)
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.1.3.10"
+
+    shutil.copy(paths[0], tmp_path / "s" / "DICOMDIR")
+    edit(tmp_path / "s" / "DICOMDIR", directory)
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert found.facts["set_aside"] == {"DICOM without an image": 1, "DICOMDIR": 1, "empty file": 1, "not DICOM": 1}
+
+
+def test_a_slice_without_pixel_data_is_refused(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    edit(paths[4], lambda dataset: delattr(dataset, "PixelData"))
+    error = refused(tmp_path / "s")
+    assert "no pixel data" in error.reason
+    assert "0005.dcm" in error.detail
+
+
+def test_a_folder_without_images_says_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("nothing")
+    assert "no DICOM image (1 × not DICOM)" in refused(tmp_path).reason
+    with pytest.raises(ReadError, match="no such file"):
+        io.read(tmp_path / "missing.dcm")
+
+
+def test_a_slice_of_another_size_is_named(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+
+    def grow(dataset: pydicom.Dataset) -> None:
+        dataset.Rows, dataset.Columns = 8, 6
+        dataset.PixelData = bytes(8 * 6 * 2)
+
+    edit(paths[6], grow)
+    assert "instance 7 (8×6) where the others are 10×12" in refused(tmp_path / "s").reason
+
+
+def test_a_slice_of_another_orientation_is_named(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+
+    def turn(dataset: pydicom.Dataset) -> None:
+        dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+
+    edit(paths[6], turn)
+    assert "different orientations: instance 7" in refused(tmp_path / "s").reason
+
+
+def test_a_localizer_is_set_aside(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    shutil.copy(paths[0], tmp_path / "s" / "scout.dcm")
+
+    def scout(dataset: pydicom.Dataset) -> None:
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+        dataset.ImageOrientationPatient = [0, 1, 0, 0, 0, -1]
+
+    edit(tmp_path / "s" / "scout.dcm", scout)
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert "1 localizers set aside" in found.facts["notes"]
+
+
+def test_two_patients_under_one_series_are_refused_without_their_ids(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    for path in paths[5:]:
+        edit(path, lambda dataset: setattr(dataset, "PatientID", "phantom-2"))
+    error = refused(tmp_path / "s")
+    assert "2 patients under one series UID" in error.reason
+    digests = error.reason.rsplit(": ", 1)[1].rstrip(")").split(", ")
+    assert [len(one) for one in digests] == [8, 8]
+
+
+def test_monochrome1_is_inverted_within_the_stored_bits_or_kept(tmp_path: Path) -> None:
+    for path in series(tmp_path / "s"):
+        edit(path, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, -1 - volume().array)  # int16: -32768 + 32767 - x
+    assert found.facts["photometric"] == "MONOCHROME1"
+    assert "MONOCHROME1 inverted" in found.facts["notes"]
+    np.testing.assert_array_equal(io.read(tmp_path / "s", monochrome1="keep").array, volume().array)
+
+
+def _second_stack(tmp_path: Path, **items: tuple[object, object]) -> None:
+    for at, (part, seed) in enumerate((("one", 0), ("two", 1))):
+        tags = {keyword: values[at] for keyword, values in items.items()}
+        folder = tmp_path / "s" / part
+        series(folder, volume(seed=seed), tags=tags)
+        for path in folder.iterdir():
+            edit(
+                path,
+                lambda dataset, at=at: setattr(dataset, "SOPInstanceUID", f"{dataset.SOPInstanceUID[:50]}.{at + 1}"),
+            )
+
+
+@pytest.mark.parametrize(
+    "items, label, rule",
+    [
+        ({"EchoTime": (4.6, 9.2)}, "echo time 9.2", io.SeriesRule(echo_time=9.2)),
+        ({"DiffusionBValue": (0.0, 1000.0)}, "b-value 1000", io.SeriesRule(b_value=1000)),
+        ({"TemporalPositionIdentifier": (1, 2)}, "time 2", io.SeriesRule(stack=1)),
+        ({"ImageType": (["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"])}, "image type", None),
+    ],
+)
+def test_echoes_and_phases_in_one_series_are_told_apart(
+    tmp_path: Path, items: dict, label: str, rule: io.SeriesRule | None
+) -> None:
+    _second_stack(tmp_path, **items)
+    reason = refused(tmp_path / "s").reason
+    assert "2 stacks in one series" in reason
+    assert label in reason
+    if rule is not None:
+        np.testing.assert_array_equal(io.read(tmp_path / "s", series=rule).array, volume(seed=1).array)
+    one = [io.read(tmp_path / "s", volume_index=index).array for index in (0, 1)]
+    both = [volume(seed=0).array, volume(seed=1).array]
+    assert any(np.array_equal(one[0], want) for want in both)
+    assert not np.array_equal(one[0], one[1])
+
+
+def test_one_slice_is_an_image_and_not_a_volume(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    assert "one slice only" in refused(paths[0], kind="volume").reason
+    image = io.read(paths[0])
+    assert isinstance(image, io.Image)
+    np.testing.assert_array_equal(image.array[0], volume().array[0, ::-1, ::-1])
+    assert image.spacing == (1.25, 1.5)
+    for path in paths[1:]:
+        path.unlink()
+    assert "one slice only" in refused(tmp_path / "s", kind="volume").reason
+    assert isinstance(io.read(tmp_path / "s"), io.Image)
+
+
+def test_odd_headers_are_read_and_noted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    for path in paths:
+        raw = path.read_bytes()
+        path.write_bytes(raw.replace(b"ISO_IR 192", b"ISO_IR 999"))  # a character set that does not exist
+    np.testing.assert_array_equal(io.read(tmp_path / "s").array, volume().array)
+    for path in paths:  # no preamble, no meta header
+        raw = path.read_bytes()
+        length = int.from_bytes(raw[140:144], "little")  # of the meta header
+        path.write_bytes(raw[144 + length :])
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert any("no meta header" in note for note in found.facts["notes"])
+
+
+def test_a_private_transfer_syntax_is_refused(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s", compression="rle")
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.5\0", b"1.2.840.99999.9.2.5\0"))
+    assert "transfer syntax" in refused(tmp_path / "s").reason
+
+
+@pytest.mark.parametrize("compression", ["rle", "jpeg-ls", "jpeg2000"])
+def test_compression_changes_no_voxel(tmp_path: Path, compression: str) -> None:
+    written = volume(shape=(4, 40, 48))
+    series(tmp_path / "s", written, compression=compression)
+    np.testing.assert_array_equal(io.read(tmp_path / "s").array, written.array)
+
+
+def test_bits_above_the_stored_ones_are_cleared(tmp_path: Path) -> None:
+    pixels = np.arange(96, dtype=np.uint16).reshape(8, 12)
+    path = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="phantom-1", seed="a", bits=12)
+
+    def overlay(dataset: pydicom.Dataset) -> None:
+        dataset.PixelData = (pixels | 0x8000).tobytes()
+
+    edit(path, overlay)
+    np.testing.assert_array_equal(io.read(path).array[0], pixels)
