@@ -6,8 +6,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from scantune import cohort
-from scantune.cohort.leakage import LeakageError, audit
 from scantune.cohort.faults import CohortError
+from scantune.cohort.leakage import LeakageError, audit
 from scantune.cohort.near import near_pairs
 from scantune.cohort.split import Assignment
 from scantune.config.dataset import SplitConfig

@@ -13,7 +13,7 @@ import numpy as np
 
 MIN_LETTERS = 3
 MIN_HEIGHT = 5  # pixels; below that nobody can read it
-CONTRAST = 0.3  # of the picture's range, between letter and ground
+CONTRAST = 0.2  # of the picture's range, between letter and ground
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+import cv2
+import numpy as np
+import pytest
+
+from scantune import io
+from scantune.preprocess import prepare
+from scantune.preprocess.plane import fit, place
+from scantune.preprocess.text import blank_text, find_text
+from scantune.records import ReadError
+
+
+def test_eight_bits_pass_unchanged(tmp_path, inputs, rng):
+    picture = rng.integers(0, 255, (12, 10), dtype=np.uint8)
+    io.write_png(tmp_path / "a.png", picture)
+    found = prepare([tmp_path / "a.png"], [], inputs["image"]())
+    assert found.tensor.dtype == np.uint8
+    np.testing.assert_array_equal(found.tensor, picture[None])
+
+
+@pytest.mark.parametrize("how, filled", [("pad", 50), ("crop", 100), ("stretch", 100)])
+def test_resizing_keeps_the_aspect_unless_told(how, filled):
+    picture = np.full((40, 20), 9, np.uint8)
+    found = place(picture, fit((40, 20), (10, 10), how))
+    assert found.shape == (10, 10)
+    assert (found == 9).sum() == filled
+    if how == "pad":
+        assert (found[:, 2:7] == 9).all() or (found[:, 3:8] == 9).all()
+
+
+def test_shrinking_averages_areas_and_labels_stay_whole(rng):
+    picture = rng.random((8, 8)).astype(np.float32)
+    fitted = fit((8, 8), (4, 4), "pad")
+    np.testing.assert_allclose(place(picture, fitted), picture.reshape(4, 2, 4, 2).mean(axis=(1, 3)), rtol=1e-5)
+    labels = (picture > 0.5).astype(np.uint8) * 3
+    assert set(np.unique(place(labels, fitted, nearest=True))) <= {0, 3}
+
+
+def test_monochrome1_is_turned_by_key(tmp_path, inputs):
+    ramp = np.arange(200, dtype=np.uint16).reshape(10, 20) * 16
+    for photometric in ("MONOCHROME1", "MONOCHROME2"):
+        io.write_dicom_image(
+            tmp_path / f"{photometric}.dcm", ramp, patient_id="p", seed="1", bits=12, photometric=photometric
+        )
+    one, two = ([tmp_path / f"MONOCHROME{n}.dcm"] for n in (1, 2))
+    plain = prepare(two, [], inputs["image"]()).tensor
+    assert plain[0, 0, 0] == 0
+    assert plain[0, -1, -1] == 255
+    kept = prepare(one, [], inputs["image"](invert_monochrome1=False)).tensor
+    np.testing.assert_array_equal(kept, plain)
+    turned = prepare(one, [], inputs["image"]()).tensor
+    assert np.abs(turned.astype(int) + plain - 255).max() <= 1
+
+
+def test_windows_from_the_block_and_from_the_file(tmp_path, inputs):
+    ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
+    io.write_dicom_image(tmp_path / "a.dcm", ramp, patient_id="p", seed="1", bits=12, window=(1000, 500))
+    block = inputs["image"](intensity={"name": "window", "center": 1000, "width": 500}, dtype="float32")
+    found = prepare([tmp_path / "a.dcm"], [], block).tensor
+    np.testing.assert_allclose(found[0], np.clip((ramp - 750.0) / 500, 0, 1), atol=1e-6)
+    own = prepare([tmp_path / "a.dcm"], [], inputs["image"](intensity="window", dtype="float32")).tensor
+    np.testing.assert_allclose(own, found, atol=2e-3)  # DICOM's window ends half a grey level earlier
+
+
+def test_colour_and_grey(tmp_path, inputs, rng):
+    colour = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+    io.write_png(tmp_path / "c.png", colour)
+    np.testing.assert_array_equal(
+        prepare([tmp_path / "c.png"], [], inputs["image"](channels=3)).tensor, colour.transpose(2, 0, 1))  # fmt: skip
+    grey = prepare([tmp_path / "c.png"], [], inputs["image"]()).tensor[0]
+    assert np.abs(grey - colour @ np.array([0.299, 0.587, 0.114])).max() <= 1
+    io.write_png(tmp_path / "g.png", colour[..., 0])
+    assert prepare([tmp_path / "g.png"], [], inputs["image"](channels=3)).tensor.shape == (3, 8, 8)
+
+
+def test_clahe_spreads_a_dull_picture(tmp_path, inputs, rng):
+    io.write_png(tmp_path / "a.png", (120 + rng.integers(0, 10, (64, 64))).astype(np.uint8))
+    plain, equal = (prepare([tmp_path / "a.png"], [], inputs["image"](clahe=c)).tensor for c in (False, {"clip": 10}))
+    assert equal.std() > 3 * plain.std()
+    with pytest.raises(ReadError, match="0 … 1"):
+        prepare([tmp_path / "a.png"], [], inputs["image"](clahe=True, intensity="zscore"))
+
+
+def test_mask_follows_its_image(tmp_path, inputs, rng):
+    io.write_png(tmp_path / "a.png", rng.integers(0, 255, (40, 20), dtype=np.uint8))
+    mask = np.zeros((40, 20), np.uint8)
+    mask[:, :10] = 255
+    io.write_png(tmp_path / "m.png", mask)
+    found = prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"](size=[20, 20]))
+    assert found.mask.shape == (1, 20, 20)
+    assert found.mask.sum() == 20 * 5
+    io.write_png(tmp_path / "m.png", mask[:30])
+    with pytest.raises(ReadError, match="30×20 where its image is 40×20"):
+        prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"]())
+
+
+def radiograph() -> np.ndarray:
+    """Smooth shading with ribs and a bright, round marker: nothing in it is text."""
+    y, x = np.mgrid[0:512, 0:512] / 512.0
+    chest = 90 + 70 * np.sin(3 * x) * np.cos(2 * y) + 25 * np.sin(40 * y + 6 * x)
+    picture = np.clip(chest, 0, 255).astype(np.uint8)
+    cv2.circle(picture, (400, 80), 30, 230, -1)
+    return picture
+
+
+@pytest.mark.parametrize("colour", [255, 0])
+def test_burned_in_text_is_found_and_blanked(colour):
+    picture = radiograph()
+    written = picture.copy()
+    for line, place_ in (("DOE^JOHN", (20, 30)), ("1961-02-14", (20, 60)), ("ID 4711 0815", (300, 500))):
+        cv2.putText(written, line, place_, cv2.FONT_HERSHEY_SIMPLEX, 0.7, colour, 2)
+    strokes = np.abs(written.astype(int) - picture) > 60
+    blanked, boxes = blank_text(written[..., None])
+    assert boxes >= 3
+    left = np.abs(blanked[..., 0].astype(int) - written) < 20
+    assert (left & strokes).sum() < 0.03 * strokes.sum()
+    untouched = (blanked[..., 0] == written).mean()
+    assert untouched > 0.9
+
+
+def test_a_picture_without_text_is_left_alone():
+    assert find_text(radiograph()[..., None]) == []
+
+
+def test_text_is_blanked_by_key(tmp_path, inputs):
+    picture = radiograph()
+    cv2.putText(picture, "DOE^JOHN", (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
+    io.write_png(tmp_path / "a.png", picture)
+    found = prepare([tmp_path / "a.png"], [], inputs["image"](mask_text=True))
+    assert found.facts["text_areas"] >= 1
+    assert found.tensor[0, 10:36, 15:130].max() < 255

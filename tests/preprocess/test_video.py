@@ -1,0 +1,95 @@
+import cv2
+import numpy as np
+import pytest
+
+from scantune import io
+from scantune.preprocess import prepare
+from scantune.preprocess.sector import sector_mask
+from scantune.preprocess.video import frame_indices
+from scantune.records import ReadError
+
+
+def echo(n: int = 12, text: str = "DOE JOHN 1961-02-14") -> tuple[np.ndarray, np.ndarray]:
+    """Frames [T, 240, 320] of a moving sector with text burned in beside it, and the sector."""
+    rng = np.random.default_rng(0)
+    sector = np.zeros((240, 320), np.uint8)
+    cv2.ellipse(sector, (160, 30), (190, 190), 90, -40, 40, 1, -1)
+    y, x = np.mgrid[0:240, 0:320]
+    speckle = rng.integers(0, 60, (240, 320))
+    frames = []
+    for t in range(n):
+        wall = 90 + 70 * np.sin(np.hypot(x - 160, y - 30) / 9 + t)
+        frame = ((wall + speckle) * sector).clip(0, 255).astype(np.uint8)
+        cv2.putText(frame, text, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255, 1)
+        frames.append(frame)
+    return np.stack(frames), sector.astype(bool)
+
+
+def test_frames_are_taken_at_their_period_and_short_loops_go_round():
+    assert frame_indices(10, 4, 2) == [0, 2, 4, 6]
+    assert frame_indices(10, 4, 2, "center") == [1, 3, 5, 7]
+    assert frame_indices(3, 8, 1) == [0, 1, 2, 0, 1, 2, 0, 1]
+    assert frame_indices(1, 3, 5) == [0, 0, 0]
+
+
+def test_a_loop_becomes_channel_time_rows_columns(tmp_path, inputs):
+    frames, _ = echo(6)
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=8, size=[240, 320]))
+    assert found.tensor.shape == (1, 8, 240, 320)
+    assert found.tensor.dtype == np.uint8
+    np.testing.assert_array_equal(found.tensor[0, :6], frames)
+    np.testing.assert_array_equal(found.tensor[0, 6], frames[0])  # looped, not padded
+    assert found.facts["looped"]
+
+
+def test_decoding_at_a_smaller_scale_is_close_to_shrinking_whole_frames(tmp_path, inputs):
+    frames, _ = echo(4)
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="jpeg", quality=95)
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, size=[56, 56])).tensor[0]
+    whole = io.open_video(tmp_path / "a.dcm").frames(grey=True)[..., 0]
+    expected = [cv2.resize(frame, (56, 42), interpolation=cv2.INTER_AREA) for frame in whole]
+    assert np.abs(found[:, 7:49].astype(int) - np.stack(expected)).mean() < 2.0
+    assert (found[:, :7] == 0).all()
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jpeg"])
+def test_outside_of_the_sector_is_blanked_with_its_text(tmp_path, inputs, encoding):
+    frames, sector = echo()
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding=encoding)
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=12, size=[240, 320], sector=True)).tensor[0]
+    assert (found[:, :20, :140] == 0).all()
+    assert (found[:, sector] > 0).mean() > 0.9
+
+
+def test_sector_is_found_about_where_it_is():
+    frames, sector = echo()
+    found = sector_mask(frames)
+    assert (found & sector).sum() > 0.97 * sector.sum()
+    assert (found & ~sector).sum() < 0.12 * sector.sum()
+
+
+def test_without_a_sector_nothing_is_guessed(tmp_path, inputs):
+    still = np.zeros((5, 64, 64), np.uint8)
+    still[:, 30:33, 30:60] = 255
+    with pytest.raises(ReadError, match="no ultrasound sector"):
+        sector_mask(still)
+    io.write_cine(tmp_path / "a.dcm", still, patient_id="p", seed="1", encoding="raw")
+    with pytest.raises(ReadError, match="no ultrasound sector"):
+        prepare([tmp_path / "a.dcm"], [], inputs["video"](sector=True))
+
+
+def test_too_few_frames_are_refused_by_key(tmp_path, inputs):
+    frames, _ = echo(3)
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    with pytest.raises(ReadError, match="3 frames"):
+        prepare([tmp_path / "a.dcm"], [], inputs["video"](min_frames=4))
+
+
+def test_an_avi_and_colour(tmp_path, inputs):
+    frames, _ = echo(5)
+    io.write_video(tmp_path / "a.avi", frames)
+    found = prepare([tmp_path / "a.avi"], [], inputs["video"](frames=4, size=[64, 64], channels=3, intensity="zscore"))
+    assert found.tensor.shape == (3, 4, 64, 64)
+    assert found.tensor.dtype == np.float16
+    assert abs(float(found.tensor.astype(np.float32).mean())) < 2
