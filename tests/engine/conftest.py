@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -40,21 +41,26 @@ class Nursery:
         assert json.loads(self.process.stdout.readline())["ready"]
 
     def train(
-        self, folder: Path, state: Path, *, kill_after: float | None = None, how: int = signal.SIGKILL, **options: Any
+        self,
+        folder: Path,
+        state: Path,
+        *,
+        kill_after: float | None = None,
+        how: int = signal.SIGKILL,
+        processes: int = 1,
+        **options: Any,
     ) -> int:
         """Run a training, killed after so many seconds if it still runs; its exit code, negative for a signal."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        order = {"folder": str(folder), "state": str(state), "options": options}
+        order = {"folder": str(folder), "state": str(state), "options": options, "processes": processes}
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         pid = json.loads(self.process.stdout.readline())["pid"]
         if kill_after is not None:
             time.sleep(kill_after)
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
-            except ProcessLookupError:
-                pass
         return int(json.loads(self.process.stdout.readline())["status"])
 
     def close(self) -> None:

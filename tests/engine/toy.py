@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +154,45 @@ def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
         sinks=[LinesSink(state.parent / f"{state.name}.points")] if held["sinks"] else [],
         out_dir=folder,
         state_dir=state,
+        freezing=Thaw(held["thaw"]) if "thaw" in held else None,
         fabric=engine.launch(device="cpu", devices=1, precision=held.get("precision", "32")),
     )
+
+
+class Thaw:
+    """The first layer is frozen before epoch ``at``; batch norm stays in evaluation mode throughout."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def apply(self, network: nn.Module, epoch: int) -> list[str]:
+        first: nn.Module = network[0]  # type: ignore[index]
+        first.requires_grad_(epoch >= self.at)
+        return ["first"] if epoch == self.at > 0 else []
+
+    def train_mode(self, network: nn.Module) -> None:
+        network.train()
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                module.eval()
+
+
+def _child(order: dict[str, Any], rank: int) -> None:
+    """Run the training and end the process."""
+    os.setsid()
+    world = order["processes"]
+    if world > 1:
+        ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
+        os.environ |= {name: str(value) for name, value in ranks.items()}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "TORCHELASTIC_RUN_ID": "toy"}
+    try:
+        run(Path(order["folder"]), Path(order["state"]), **order["options"])
+    except SystemExit as ended:
+        os._exit(int(ended.code or 0))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 def serve() -> None:
@@ -164,23 +203,24 @@ def serve() -> None:
     print(json.dumps({"ready": True}), flush=True)
     for line in sys.stdin:
         order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            try:
-                run(Path(order["folder"]), Path(order["state"]), **order["options"])
-            except SystemExit as ended:
-                os._exit(int(ended.code or 0))
-            except BaseException:
-                import traceback
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            order["port"] = free.getsockname()[1]
+        children = []
+        for rank in range(order["processes"]):
+            children.append(os.fork())
+            if children[-1] == 0:
+                _child(order, rank)
+        print(json.dumps({"pid": children[0]}), flush=True)
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+        print(json.dumps({"status": next((code for code in codes if code), 0)}), flush=True)
 
-                traceback.print_exc()
-                os._exit(1)
-            os._exit(0)
-        print(json.dumps({"pid": child}), flush=True)
-        _, status = os.waitpid(child, 0)
-        print(json.dumps({"status": os.waitstatus_to_exitcode(status)}), flush=True)
+
+def main() -> None:
+    """One training as torchrun or SLURM start it: folder, state folder and options (JSON) on the command line."""
+    torch.set_num_threads(1)
+    run(Path(sys.argv[1]), Path(sys.argv[2]), **json.loads(sys.argv[3]))
 
 
 if __name__ == "__main__":
-    serve()
+    main() if len(sys.argv) > 1 else serve()

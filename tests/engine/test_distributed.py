@@ -1,0 +1,66 @@
+"""Two processes give the figures of one with the same effective batch."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from scantune.engine.distributed import resolve_precision
+from scantune.records import ScantuneError
+from tests.engine.conftest import ROOT, Nursery
+
+SAME = {"dropout": 0.0, "n": 29, "thaw": 1, "epochs": 3}
+
+
+def _same(one: Path, other: Path) -> None:
+    first, second = (load_file(f / "checkpoints" / "last.safetensors") for f in (one, other))
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    rows = [list(csv.DictReader((f / "history.csv").open())) for f in (one, other)]
+    assert len(rows[0]) == len(rows[1]) == SAME["epochs"]
+    for a, b in zip(*rows):
+        for column in ("train_loss", "train_squared_loss", "train_mae", "val_loss", "val_absolute_loss", "val_mae"):
+            assert float(a[column]) == pytest.approx(float(b[column]), rel=1e-4), column
+
+
+def test_two_processes_give_the_figures_of_one(nursery: Nursery, tmp_path: Path) -> None:
+    assert nursery.train(tmp_path / "one", tmp_path / "s1", **SAME, batch_size=4, grad_accumulation_steps=2) == 0
+    assert nursery.train(tmp_path / "two", tmp_path / "s2", **SAME, batch_size=4, processes=2) == 0
+    _same(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, tmp_path: Path) -> None:
+    options = {**SAME, "pause": 0.01, "processes": 2, "save_every_steps": 1}
+    assert nursery.train(tmp_path / "whole", tmp_path / "s1", **options) == 0
+    code = nursery.train(tmp_path / "cut", tmp_path / "s2", kill_after=0.8, how=15, **options)
+    assert code in (143, 0)
+    assert nursery.train(tmp_path / "cut", tmp_path / "s2", **options) == 0
+    for name in ("checkpoints/last.safetensors", "checkpoints/best.safetensors"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.heavy
+def test_torchrun_gives_the_figures_of_one_process(nursery: Nursery, tmp_path: Path) -> None:
+    assert nursery.train(tmp_path / "one", tmp_path / "s1", **SAME, batch_size=4, grad_accumulation_steps=4) == 0
+    options = json.dumps({**SAME, "batch_size": 4, "grad_accumulation_steps": 2})
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    subprocess.run(
+        [*launcher, "-m", "tests.engine.toy", str(tmp_path / "two"), str(tmp_path / "s2"), options],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"},
+        check=True,
+    )
+    _same(tmp_path / "one", tmp_path / "two")
+
+
+def test_fp16_on_a_cpu_is_refused_and_not_turned_into_something_else() -> None:
+    with pytest.raises(ScantuneError, match="needs a GPU"):
+        resolve_precision("fp16", "cpu")
