@@ -13,7 +13,7 @@ import math
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,7 @@ def _prepare_environment() -> None:
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("DO_NOT_TRACK", "true")
 
 
@@ -235,6 +236,33 @@ class Run:
             self._points.append(point)
         if len(self._points) >= _BATCH or time.monotonic() - self._sent_at > _SECONDS:
             self.flush()
+
+    def send(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Send points at once, or raise: for a caller that keeps what was not taken.
+
+        Args:
+            points: step, and name to value.
+        """
+        if not self.on:
+            return
+        now = int(time.time() * 1000)
+        _send_points(
+            self.service,
+            self.run_id,
+            [
+                {"key": metric_name(name), "value": float(value), "timestamp": now, "step": int(step)}
+                for step, values in points
+                for name, value in values.items()
+                if math.isfinite(value)
+            ],
+        )
+
+    def last_step(self, name: str) -> int | None:
+        """The last step that the run holds of a figure; None where it holds none."""
+        if not self.on:
+            return None
+        held = self.service.get_metric_history(self.run_id, metric_name(name))
+        return max((point.step for point in held), default=None)
 
     def flush(self) -> None:
         """Send the points that are kept; what cannot be sent stays."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,13 +24,15 @@ class Member:
         targets: target name to text.
         groups: grouping column to text.
         raters: reader to text.
-        facts: the other columns of ``manifest.csv``.
+        shape: of the cached tensor, [C, …].
+        facts: the whole row of ``manifest.csv``.
     """
 
     sample_id: str
     subject_id: str
     split: str
     fold: int | None
+    shape: tuple[int, ...]
     targets: Mapping[str, str]
     groups: Mapping[str, str]
     raters: Mapping[str, str]
@@ -111,38 +112,34 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
     Raises:
         ScantuneError: a file is missing, with the command that makes it.
     """
-    manifest = cache / "manifest.csv"
-    for path, stage in ((manifest, f"preprocess@{cache.name}"), (splits, f"split@{splits.parent.name}" if splits else "")):
+    from scantune.cohort import read_splits
+    from scantune.preprocess import read_manifest
+
+    for path, target in ((cache / "manifest.csv", f"preprocess@{cache.name}"), (splits, "")):
         if path is not None and not path.exists():
-            raise ScantuneError(f"{path}: not here yet; run: dvc repro {stage}")
-    assigned: dict[str, dict[str, str]] = {}
-    if splits is not None:
-        assigned = {row["sample_id"]: row for row in _rows(splits)}
+            raise ScantuneError(f"{path}: not here yet; run: dvc repro {target or f'split@{path.parent.name}'}")
+    assigned = None if splits is None else {given.sample_id: given for given in read_splits(splits)}
     members = []
-    for row in _rows(manifest):
-        given = assigned.get(row["sample_id"]) if splits is not None else {"split": "test"}
-        if given is not None:
-            members.append(_member(row, given))
+    for sample in read_manifest(cache / "manifest.csv"):
+        given = None if assigned is None else assigned.get(sample.sample_id)
+        if assigned is not None and given is None:
+            continue  # the predefined split leaves it out
+        members.append(
+            Member(
+                sample_id=sample.sample_id,
+                subject_id=sample.subject_id,
+                split=given.split if given else "test",
+                fold=given.fold if given else None,
+                shape=sample.shape,
+                targets=sample.targets,
+                groups=sample.groups,
+                raters=sample.raters,
+                facts=sample.row,
+            )
+        )
     return Sides(tuple(members), cache)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def _member(row: Mapping[str, str], given: Mapping[str, str]) -> Member:
-    def below(prefix: str) -> dict[str, str]:
-        return {name.removeprefix(prefix): text for name, text in row.items() if name.startswith(prefix)}
-
-    fold = given.get("fold") or ""
-    return Member(
-        sample_id=row["sample_id"],
-        subject_id=row["subject_id"],
-        split=given["split"],
-        fold=int(fold) if fold else None,
-        targets=below("target/"),
-        groups=below("group/"),
-        raters=below("rater/"),
-        facts={name: text for name, text in row.items() if "/" not in name},
-    )
+def file_digest(path: Path) -> str:
+    """First 16 digits of the SHA-256 of a file: ties runs to the data they used."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

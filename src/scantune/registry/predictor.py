@@ -23,13 +23,13 @@ class Answer:
         values: the task's columns of ``predictions.csv`` (without targets); empty where the files cannot be used.
         reason: why they cannot, or "".
         mask: predicted labels on the prepared grid ([H, W] or [D, H, W], uint8) of a segmentation.
-        facts: of the prepared sample (spacing, affine, what was noted).
+        prepared: the prepared sample (tensor, spacing, facts).
     """
 
     values: Mapping[str, Any]
     reason: str = ""
     mask: np.ndarray | None = None
-    facts: Mapping[str, Any] | None = None
+    prepared: Any = None
 
 
 class Predictor:
@@ -44,9 +44,9 @@ class Predictor:
     def __init__(self, facts: ModelFacts, networks: Sequence[Any]) -> None:
         from pydantic import TypeAdapter
 
-        from scantune.tasks.build import build_task
         from scantune.config.input import InputConfig
         from scantune.config.task import TaskConfig
+        from scantune.tasks.build import build_task
 
         self.facts = facts
         self.networks = list(networks)
@@ -100,17 +100,19 @@ class Predictor:
     def _forward(self, prepared: list[Any]) -> list[Answer]:
         import torch
 
-        x = torch.from_numpy(np.stack([_as_float(p.tensor) for p in prepared]))
+        from scantune.preprocess.store import as_float
+
+        x = torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared]))
         device = next(self.networks[0].parameters()).device
         with torch.inference_mode():
             output = torch.stack([network(x.to(device)).float() for network in self.networks]).mean(0).cpu()
         if self.task.dense:
             masks = self.task.masks(output).numpy().astype(np.uint8)  # type: ignore[attr-defined]
-            rows: list[dict[str, Any]] = [{"volume_prediction": _volume(m, p.facts)} for m, p in zip(masks, prepared)]
-            return [Answer(row, mask=m, facts=p.facts) for row, m, p in zip(rows, masks, prepared)]
+            rows: list[dict[str, Any]] = [{"volume_prediction": _volume(m, p.spacing)} for m, p in zip(masks, prepared)]
+            return [Answer(row, mask=m, prepared=p) for row, m, p in zip(rows, masks, prepared)]
         columns = self.task.columns(output.numpy(), None, self.facts.fitted)
         return [
-            Answer({name: _plain(values[i]) for name, values in columns.items()}, facts=p.facts)
+            Answer({name: _plain(values[i]) for name, values in columns.items()}, prepared=p)
             for i, p in enumerate(prepared)
         ]
 
@@ -126,14 +128,8 @@ def _batches(samples: Iterable[Files], size: int) -> Iterator[list[tuple[Path, .
         yield batch
 
 
-def _as_float(tensor: np.ndarray) -> np.ndarray:
-    """Float32 as the network saw it while training: uint8 stands for 0 … 1."""
-    return tensor.astype(np.float32) / 255.0 if tensor.dtype == np.uint8 else tensor.astype(np.float32)
-
-
-def _volume(mask: np.ndarray, facts: Mapping[str, Any]) -> float:
+def _volume(mask: np.ndarray, spacing: Sequence[float] | None) -> float:
     """Marked mm³ (mm² in 2D); pixels where the file has no spacing."""
-    spacing = facts.get("spacing")
     unit = float(np.prod(spacing)) if spacing else 1.0
     return float((mask > 0).sum()) * unit
 

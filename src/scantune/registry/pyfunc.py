@@ -6,7 +6,6 @@ MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): not
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,7 @@ class Model:
 def _checked(path: str) -> str | Path:
     """Where the model is served, only what lies below the served folders is read."""
     folders = os.environ.get("SCANTUNE_SERVED_FOLDERS", "")
-    served = "mlflow.pyfunc.scoring_server" in sys.modules or bool(folders)
+    served = "__pyfunc_model_path__" in os.environ or bool(folders)  # the first is set by `mlflow models serve`
     if not served:
         return path
     from scantune.registry.predictor import allowed

@@ -16,14 +16,13 @@ from scantune.statistics.discrimination import GRID, curve_statistic, threshold_
 from scantune.statistics.figure import Figure
 from scantune.statistics.ordinal import kappas
 from scantune.statistics.resampling import Sums
-from scantune.tasks.classification.metrics import Data, label, plan
+from scantune.tasks.classification.metrics import Data, calibration_plan, label
 from scantune.tasks.context import NO_VALIDATION, Context, Further
 from scantune.tasks.coverage import achieved
 from scantune.tasks.plan import Plan, only
 from scantune.tasks.predictions import PredictionTable
 
 COVERAGE = ("conformal_coverage", "conformal_set_size")
-_CALIBRATION = ("brier", "log_loss", "ece", "calibration_slope", "calibration_intercept")
 _AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
 
 
@@ -126,8 +125,7 @@ def _point(
 def _calibration(data: Data, context: Context) -> dict[str, Any]:
     """Figures of calibration as given, and after each way of calibrating that is fitted on validation."""
     rows, fit_rows = context.rows, context.fitted_on
-    full = plan(data, rows)
-    section: dict[str, Any] = {"as_given": _only_calibration(context.figures(full))}
+    section: dict[str, Any] = {"as_given": context.figures(calibration_plan(data, rows))}
     if context.calibration == "none":
         return section
     if not len(fit_rows) or not np.isfinite(data.probabilities[fit_rows]).all():
@@ -137,17 +135,13 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
     for name in ("temperature", "isotonic"):
         fitted = calibration.FITS[name](data.probabilities[fit_rows], data.target[fit_rows])
         after = replace(data, probabilities=calibration.apply(fitted, data.probabilities))
-        section[name] = {"calibrator": fitted, "figures": _only_calibration(context.figures(plan(after, rows)))}
+        section[name] = {"calibrator": fitted, "figures": context.figures(calibration_plan(after, rows))}
         if data.positive is not None:
             curve = calibration.reliability(
                 after.probabilities[rows, data.positive], data.target[rows] == data.positive
             )
             section[name]["reliability"] = vars(curve)
     return section
-
-
-def _only_calibration(figures: Mapping[str, Figure]) -> dict[str, Figure]:
-    return {k: figures[k] for k in _CALIBRATION if k in figures}
 
 
 def _readers(data: Data, context: Context) -> dict[str, Any]:

@@ -179,12 +179,26 @@ def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool =
         wanted = set(headline_names(data))
         statistics = [only(s, wanted) for s in statistics]
     else:
-        chosen = p[:, positive] if positive is not None else p.max(1)
-        outcome = y == positive if positive is not None else predicted == y
-        statistics.append(slope_statistic(chosen, outcome, rows))
+        statistics.append(_slope(p, y, positive, rows))
         if data.settings.ordinal:
             statistics.append(_kappa_statistic(y, predicted, len(data.classes), rows))
     return Plan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), void=void)
+
+
+def _slope(p: np.ndarray, y: np.ndarray, positive: int | None, rows: np.ndarray) -> Statistic:
+    """Calibration of the positive class where there are two, else of the most probable class being right."""
+    if positive is not None:
+        return slope_statistic(p[:, positive], y == positive, rows)
+    return slope_statistic(p.max(1), p.argmax(1) == y, rows)
+
+
+def calibration_plan(data: Data, rows: np.ndarray) -> Plan:
+    """Only the figures that calibration changes."""
+    p, y = data.probabilities[rows], data.target[rows]
+    losses = loss_statistic(p, y, rows, data.positive)
+    error = ece_statistic(p.max(1), p.argmax(1) == y, rows)
+    reasons = _reasons(data, y, p.argmax(1))
+    return Plan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons)
 
 
 def _add_delong(

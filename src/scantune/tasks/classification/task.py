@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.logits import softmax
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -96,44 +97,37 @@ class ClassificationTask:
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """Calibration and the conformal threshold of the calibrated probabilities, from validation."""
-        from scantune.statistics.calibration import fit_isotonic, fit_temperature, softmax
-        from scantune.statistics.conformal import conformal_quantile
+        from scantune.statistics import calibration, conformal
 
         truth = targets.reshape(len(targets)).astype(int)
-        logits = self.logits(reduced)
+        plain = softmax(self.logits(reduced))
         fitted: dict[str, Any] = {}
-        if self.calibration == "temperature":
-            fitted["calibration"] = fit_temperature(logits, truth)
-        elif self.calibration == "isotonic":
-            fitted["calibration"] = fit_isotonic(softmax(logits), truth)
-        scores = 1 - self.probabilities(reduced, fitted)[np.arange(len(truth)), truth]
-        worst: dict[str, float] = {}
-        for subject, score in zip(subjects, scores, strict=True):
-            worst[subject] = max(worst.get(subject, 0.0), float(score))
-        threshold = conformal_quantile(np.array(list(worst.values())), self.miscoverage)
-        finite = bool(np.isfinite(threshold))
-        fitted["conformal"] = {"miscoverage": self.miscoverage, "threshold": float(threshold) if finite else None}
+        if self.calibration != "none":
+            fit = {"temperature": calibration.fit_temperature, "isotonic": calibration.fit_isotonic}[self.calibration]
+            fitted["calibration"] = fit(plain, truth)
+        scores = conformal.set_scores(self.probabilities(reduced, fitted), truth)
+        fitted["conformal"] = conformal.fit(scores, self.miscoverage, np.array(subjects))
         return fitted
 
     def probabilities(self, reduced: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
         """Calibrated probabilities [N, K]; the plain softmax where nothing was fitted."""
-        from scantune.statistics.calibration import apply_calibration, softmax
+        from scantune.statistics import calibration
 
-        logits = self.logits(reduced)
-        calibration = fitted.get("calibration")
-        return apply_calibration(calibration, logits) if calibration else softmax(logits)
+        plain = softmax(self.logits(reduced))
+        return calibration.apply(fitted["calibration"], plain) if "calibration" in fitted else plain
 
     def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
-        """``target, p/<class>…, set``; the set (classes joined by ``|``) where a threshold could be fitted."""
+        """``target, p/<class>…, set``; the set (classes joined by ``|``) where a quantile could be fitted."""
         probability = self.probabilities(reduced, fitted)
         columns: dict[str, Any] = {}
         if targets is not None:
             columns["target"] = [self.classes[int(code)] for code in targets.reshape(len(targets))]
         for code, name in enumerate(self.classes):
             columns[f"p/{name}"] = probability[:, code]
-        threshold = fitted.get("conformal", {}).get("threshold")
-        if threshold is not None:
-            inside = 1 - probability <= threshold + 1e-12
+        if fitted.get("conformal", {}).get("quantile") is not None:
+            from scantune.statistics import conformal
+
+            inside = conformal.sets(probability, conformal.quantiles_for(fitted["conformal"], len(probability)))
             columns["set"] = ["|".join(n for n, held in zip(self.classes, row, strict=True) if held) for row in inside]
         return columns
 

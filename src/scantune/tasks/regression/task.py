@@ -96,26 +96,23 @@ class RegressionTask:
         return figures
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """The split-conformal half width, from absolute errors on validation (one a subject: its largest)."""
-        from scantune.statistics.conformal import conformal_quantile
+        """The split-conformal quantile of absolute errors on validation."""
+        from scantune.statistics import conformal
 
-        errors = np.abs(self._finish(reduced[:, 0]) - targets[:, 0])
-        worst: dict[str, float] = {}
-        for subject, error in zip(subjects, errors, strict=True):
-            worst[subject] = max(worst.get(subject, 0.0), float(error))
-        width = conformal_quantile(np.array(list(worst.values())), self.miscoverage)
-        finite = bool(np.isfinite(width))
-        return {"conformal": {"miscoverage": self.miscoverage, "half_width": float(width) if finite else None}}
+        scores = conformal.interval_scores(targets[:, 0].astype(float), self._finish(reduced[:, 0].astype(float)))
+        return {"conformal": conformal.fit(scores, self.miscoverage, np.array(subjects))}
 
     def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
         """``target, prediction, lower, upper``; the bounds only where a conformal width could be fitted."""
         prediction = self._finish(reduced[:, 0].astype(float))
         columns: dict[str, Any] = {} if targets is None else {"target": targets[:, 0].astype(float)}
         columns["prediction"] = prediction
-        width = fitted.get("conformal", {}).get("half_width")
-        if width is not None:
-            columns["lower"] = self._cut(prediction - width)
-            columns["upper"] = self._cut(prediction + width)
+        if fitted.get("conformal", {}).get("quantile") is not None:
+            from scantune.statistics import conformal
+
+            quantiles = conformal.quantiles_for(fitted["conformal"], len(prediction))
+            lower, upper = conformal.intervals(prediction, quantiles)
+            columns["lower"], columns["upper"] = self._cut(lower), self._cut(upper)
         return columns
 
     def _finish(self, prediction: np.ndarray) -> np.ndarray:

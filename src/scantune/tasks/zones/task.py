@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.logits import softmax
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -87,18 +88,19 @@ class ZonesTask:
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """One temperature for all zones, from validation."""
-        from scantune.statistics.calibration import fit_temperature
+        from scantune.statistics import calibration
 
-        classes = len(self.classes)
-        return {"calibration": fit_temperature(reduced.reshape(-1, classes).astype(float), targets.reshape(-1))}
+        plain = softmax(reduced).reshape(-1, len(self.classes))
+        return {"calibration": calibration.fit_temperature(plain, targets.reshape(-1))}
 
     def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
         """``target/<zone>, p/<zone>/<class>…``; an ungradable target is the word."""
-        from scantune.statistics.calibration import apply_calibration, softmax
+        from scantune.statistics import calibration
 
-        flat = reduced.reshape(-1, len(self.classes)).astype(float)
-        calibration = fitted.get("calibration")
-        probability = (apply_calibration(calibration, flat) if calibration else softmax(flat)).reshape(reduced.shape)
+        flat = softmax(reduced).reshape(-1, len(self.classes))
+        if "calibration" in fitted:
+            flat = calibration.apply(fitted["calibration"], flat)
+        probability = flat.reshape(reduced.shape)
         columns: dict[str, Any] = {}
         for place, zone in enumerate(self.zones):
             if targets is not None:

@@ -1,0 +1,100 @@
+"""The ``train:`` block's loss to terms and their weights over the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+from scantune.tasks.protocol import Task
+
+#: The loss of a task whose block names none.
+DEFAULTS = {
+    "regression": "mse",
+    "classification": "cross_entropy",
+    "zones": "weighted_cross_entropy",
+    "segmentation": "default",
+}
+
+
+def loss_name(task_name: str, block: Any) -> str:
+    """The loss's name: as stated, else the task's default."""
+    return block.loss.name if block.loss is not None else DEFAULTS[task_name]
+
+
+def loss_spec(schema: Any, block: Any, classes: int) -> dict[str, Any]:
+    """The loss's name and options, with what other keys of the blocks say of it.
+
+    Args:
+        schema: the ``task:`` block.
+        block: the ``train:`` block.
+        classes: K of the task, for weights by class.
+    """
+    spec: dict[str, Any] = {"name": loss_name(schema.name, block)}
+    if block.loss is not None:
+        spec |= block.loss.options()
+    if block.label_smoothing:
+        spec.setdefault("label_smoothing", block.label_smoothing)
+    if block.class_weights is not None:
+        spec.setdefault("class_weights", block.class_weights)
+    elif schema.name == "zones" and "class_weights" not in spec and spec["name"] == "weighted_cross_entropy":
+        spec["class_weights"] = [1.0] * (classes - 1) + [schema.unknown_weight]
+    return spec
+
+
+def build_terms(
+    task: Task,
+    spec: Mapping[str, Any],
+    block: Any,
+    *,
+    frequencies: Mapping[float, float] | None,
+    classes: int | None,
+    teacher: Any = None,
+) -> tuple[dict[str, Any], Any]:
+    """The loss as terms, and the function that says their weights at each step.
+
+    Args:
+        task: decides what a name means.
+        spec: as :func:`loss_spec` gave it.
+        block: the ``train:`` block, for scanner consistency, partners and distillation.
+        frequencies: target value to how often it stands in the training side.
+        classes: K, where the task has classes.
+        teacher: a trained network to learn from.
+
+    Raises:
+        ScantuneError: the loss does not fit the task, or distillation has no teacher.
+    """
+    from scantune import losses
+
+    combined = losses.build(dict(spec), task=task.name, frequencies=frequencies, classes=classes, epochs=block.epochs)
+    terms: dict[str, Any] = dict(losses.on_target(combined))
+    extra: dict[str, float] = {}
+    if block.scanner_consistency is not None:
+        terms["scanner_consistency"] = losses.ScannerConsistency()
+        extra["scanner_consistency"] = block.scanner_consistency.weight
+    if block.partners is not None:
+        terms["pair"] = losses.PairTerm(margin=block.partners.margin)
+        extra["pair"] = block.partners.weight
+    share = 1.0
+    if block.distillation is not None:
+        if teacher is None:
+            raise ScantuneError("train.distillation needs a teacher: a `derived` experiment with `use: teacher`")
+        held = block.distillation
+        terms["distillation"] = losses.Distillation(teacher, held.temperature, values=task.name == "regression")
+        extra["distillation"] = held.alpha
+        share = 1.0 - held.alpha
+    schedule = combined.weights
+
+    def weights(epoch: int, step: int, history: list[dict[str, Any]]) -> dict[str, float]:
+        return {name: share * value for name, value in schedule(epoch, step, history).items()} | extra
+
+    return terms, weights
+
+
+def good_samples(task: Task, targets: np.ndarray, threshold: float) -> np.ndarray:
+    """Bool [N]: which samples get a spoiled partner: a target (class number or score) at or above the threshold."""
+    if task.dense or targets.reshape(len(targets), -1).shape[1] != 1:
+        raise ScantuneError("train.partners needs a task with one target a sample (regression or two classes)")
+    return targets.reshape(len(targets)) >= threshold

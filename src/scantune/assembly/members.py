@@ -1,0 +1,185 @@
+"""All networks of an experiment: one, several seeds, or one a fold; and what they say on validation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly.cohort import Side
+from scantune.assembly.samples import encode, samples
+from scantune.assembly.sinks import sinks_of
+from scantune.assembly.training import Plan, class_count, train_member
+from scantune.records import ScantuneError
+from scantune.tracking import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an experiment's training gave.
+
+    Attributes:
+        networks: one a member, in their order.
+        results: :class:`scantune.engine.FitResult` of each.
+        fitted: calibration and conformal quantiles.
+        validation: figures of the averaged members on validation (out of fold where there are folds).
+    """
+
+    networks: list[Any]
+    results: list[Any]
+    fitted: dict[str, Any]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train."""
+
+    name: str
+    seed: int
+    train: Side
+    validation: Side
+
+
+def members_of(given: Plan) -> Iterator[Member]:
+    """The members of a plan: one a fold, one a seed, or one.
+
+    Raises:
+        ScantuneError: folds that the split does not have.
+    """
+    settings, sides = given.block.train, given.sides
+    if settings.folds:
+        if len(sides.folds) != settings.folds:
+            raise ScantuneError(
+                f"train.folds is {settings.folds} and the split has {len(sides.folds)}: "
+                f"set datasets.{given.block.dataset}.split.folds to the same number"
+            )
+        for fold in sides.folds:
+            yield Member(f"fold_{fold}", settings.seed, *sides.fold(fold))
+        return
+    train, validation = sides.side("train"), sides.side("validation")
+    for number in range(settings.members):
+        name = f"seed_{settings.seed + number}" if settings.members > 1 else ""
+        yield Member(name, settings.seed + number, train, validation)
+
+
+def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> Trained:
+    """Train every member; a member that was done before a kill is taken as it is.
+
+    Args:
+        given: the plan.
+        out: ``outputs/<experiment>/train``.
+        state: the folder that survives a kill.
+        run: the MLflow run.
+        fabric: as launched; every process calls this.
+    """
+    results, held_out = [], []
+    for member in members_of(given):
+        folder = state / (member.name or "member")
+        result = train_member(
+            given,
+            member.train,
+            member.validation,
+            seed=member.seed,
+            out=folder / "out",
+            state=folder / "state",
+            sinks=sinks_of(given, member.name, run, out) if fabric.is_global_zero else (),
+            start=_start(given, "weights"),
+            teacher=_start(given, "teacher"),
+            fabric=fabric,
+        )
+        results.append(result)
+        if given.block.train.folds:
+            held_out.append((member.validation, predict_side(given, [result.network], member.validation, fabric)))
+    networks = [result.network for result in results]
+    if not held_out:
+        side = given.sides.side("validation")
+        held_out = [(side, predict_side(given, networks, side, fabric))]
+    if fabric.is_global_zero:
+        _collect(state, out, [member.name for member in members_of(given)])
+    return Trained(networks, results, *_fitted(given, held_out))
+
+
+def predict_side(given: Plan, networks: Sequence[Any], side: Side, fabric: Any = None) -> np.ndarray:
+    """What the averaged networks keep of a side's samples, [N, …]."""
+    from scantune.engine import predict
+    from scantune.models.members import averaged
+
+    settings = given.block.train
+    network = averaged(networks, given.task.name)
+    held = predict(
+        network,
+        given.task,
+        samples(side, given.task, seed=settings.seed),
+        batch_size=settings.batch_size,
+        fabric=fabric,
+        precision=settings.precision,
+    )
+    return held.reduced
+
+
+def _fitted(given: Plan, held_out: list[tuple[Side, np.ndarray]]) -> tuple[dict[str, Any], dict[str, float]]:
+    task = given.task
+    reduced = np.concatenate([part for _, part in held_out])
+    encoded = [encode(side, task) for side, _ in held_out]
+    targets = np.concatenate([part for part in encoded if part is not None]) if encoded[0] is not None else reduced
+    subjects = [subject for side, _ in held_out for subject in side.subjects]
+    figures = {name: value for name, value in task.summarise(reduced, targets).items() if value == value}
+    return task.fit(reduced, targets, subjects), figures
+
+
+def _start(given: Plan, use: str) -> Any:
+    """The other model's network, where this experiment has one for ``use``; with an output layer that fits."""
+    if given.start is None or given.use != use:
+        return None
+    from scantune.models import surgery
+    from scantune.registry.model import load_networks, read_facts
+
+    facts = read_facts(given.start)
+    network = load_networks(given.start, facts)[0]
+    if use == "teacher":
+        return network
+    if facts.task["name"] != given.task.name:
+        raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")
+    _, layer = surgery.output_layer(network)
+    now = layer.weight.shape[0]
+    if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()):
+        surgery.replace_output(network, given.task.outputs)
+    old, new = facts.task.get("range"), getattr(given.block.task, "range", None)
+    if given.task.name == "regression" and old and new and tuple(old) != tuple(new):
+        surgery.rescale_output(network, tuple(old), tuple(new))
+    network.requires_grad_(True)
+    return network
+
+
+def _collect(state: Path, out: Path, names: list[str]) -> None:
+    """History and checkpoints of all members from the surviving folder to the stage's outputs."""
+    out.mkdir(parents=True, exist_ok=True)
+    histories: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    for name in names:
+        held = state / (name or "member") / "out"
+        shutil.copytree(held / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
+        if (held / "checkpoints.json").exists():
+            shutil.copy2(held / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
+        histories[name] = json.loads((held / "history.json").read_text())
+        with (held / "history.csv").open(newline="") as file:
+            rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(file)]
+    whole = histories[""] if list(histories) == [""] else {"members": histories}
+    (out / "history.json").write_text(json.dumps(whole, indent=1) + "\n")
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    with (out / "history.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def outputs_of(given: Plan) -> int:
+    """Numbers the network gives a sample."""
+    return class_count(given.task) or given.task.outputs

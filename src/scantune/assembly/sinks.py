@@ -1,0 +1,59 @@
+"""Where a training's figures go beside its history files: MLflow, and TensorBoard or W&B where asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantune.assembly.training import Plan
+from scantune.tracking import Run
+
+
+class MlflowSink:
+    """Points of a training to its MLflow run. What MLflow does not take is raised: the engine keeps it.
+
+    Args:
+        run: the run.
+        prefix: of a member's figures, ``fold_0/``; empty for a single network.
+    """
+
+    name = "mlflow"
+
+    def __init__(self, run: Run, prefix: str = "") -> None:
+        self.run = run
+        self.prefix = prefix
+        self.name = f"mlflow{prefix.strip('/')}"
+
+    def metrics(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Take all of ``points`` (step, name to value) or raise."""
+        self.run.send([(step, {self.prefix + name: value for name, value in held.items()}) for step, held in points])
+
+    def last(self, name: str) -> int | None:
+        """The last step that the run holds of a figure."""
+        return self.run.last_step(self.prefix + name)
+
+    def text(self, epoch: int, name: str, words: str) -> None:
+        """A text of an epoch as an artifact."""
+        self.run.text(words, f"monitoring/{self.prefix}{name}_{epoch:04d}.txt")
+
+    def histogram(self, epoch: int, name: str, counts: Any, edges: Any) -> None:
+        """Counts by bin as a small table."""
+        rows = "\n".join(f"{low:g},{high:g},{count:g}" for low, high, count in zip(edges, edges[1:], counts))
+        self.run.text(f"from,to,count\n{rows}\n", f"monitoring/{self.prefix}{name}_{epoch:04d}.csv")
+
+
+def sinks_of(given: Plan, member: str, run: Run, out: Path) -> list[Any]:
+    """The sinks of one member's training."""
+    held: list[Any] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
+    loggers = given.block.train.loggers
+    if loggers.tensorboard:
+        from scantune.engine.loggers import TensorBoardSink
+
+        held.append(TensorBoardSink(Path("logs") / given.key / member))
+    if loggers.wandb is not None:
+        from scantune.engine.loggers import WandbSink
+
+        name = f"{given.key} {member}".strip()
+        held.append(WandbSink(name=name, folder=Path("wandb"), **loggers.wandb.model_dump()))
+    return held

@@ -1,0 +1,64 @@
+"""Where a training's state survives a kill: outside the stage's outputs, which DVC deletes before it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.assembly.training import Plan
+from scantune.tracking import project_home
+
+
+@dataclass(frozen=True)
+class State:
+    """A folder addressed by all that the training depends on: settings and data."""
+
+    folder: Path
+    writes: bool
+
+    def run_id(self) -> str | None:
+        """The MLflow run that the killed training logged to."""
+        path = self.folder / "mlflow_run"
+        return path.read_text().strip() or None if path.exists() else None
+
+    def remember(self, run_id: str | None) -> None:
+        """Keep the MLflow run's id."""
+        if self.writes and run_id:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "mlflow_run").write_text(run_id)
+
+    def forget(self) -> None:
+        """The training is done and its outputs are whole: the next one starts anew."""
+        if self.writes:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
+    """The state folder of a plan. Two trainings of one plan at once are kept apart by a lock.
+
+    Args:
+        plan: of the experiment.
+        writes: whether this process is the one that writes (rank 0).
+    """
+    from filelock import FileLock
+
+    held = {
+        "key": plan.key,
+        "experiment": plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"}),
+        "input": plan.input.model_dump(mode="json"),
+        "data": [plan.sides.side(name).digest for name in ("train", "validation")],
+        "folds": [m.fold for m in plan.sides.members],
+        "start": plan.start_digest,
+    }
+    digest = hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    folder = project_home() / ".scantune" / "state" / f"{plan.key}-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{folder}.lock") if writes else contextlib.nullcontext()
+    with lock:
+        yield State(folder, writes)

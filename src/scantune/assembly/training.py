@@ -1,0 +1,310 @@
+"""An experiment's blocks to trained networks and what is fitted on validation."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly import loss as losses_of
+from scantune.assembly.cohort import Side, Sides
+from scantune.assembly.network import build_network, tensor_shape
+from scantune.assembly.samples import codes, encode, frequencies, levels, samples
+from scantune.records import ScantuneError
+from scantune.tasks.build import build_task, found_classes
+from scantune.tasks.protocol import Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an experiment needs to train, before anything runs.
+
+    Attributes:
+        key: the experiment's name.
+        block: its settings.
+        input: settings of its input.
+        sides: its samples.
+        task: the task.
+        classes: of a classification.
+        spec: the loss.
+        start: folder of the model that it starts from or learns from, or None.
+        use: ``weights`` or ``teacher``: what the other model is for.
+    """
+
+    key: str
+    block: Any
+    input: Any
+    sides: Sides
+    task: Task
+    classes: tuple[str, ...] | None
+    spec: Mapping[str, Any]
+    start: Path | None = None
+    use: str = "weights"
+
+    @property
+    def start_digest(self) -> str:
+        """A digest of the model that it starts from; empty without one."""
+        return "" if self.start is None else weights_digest(self.start)
+
+    @property
+    def channels(self) -> int:
+        """C of the cached tensors."""
+        return tensor_shape(self.sides.whole)[0]
+
+
+def weights_digest(folder: Path) -> str:
+    """First 16 digits of the SHA-256 over a model folder's weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("member_*/weights.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def plan(
+    key: str, block: Any, input_block: Any, sides: Sides, *, start: Path | None = None, use: str = "weights"
+) -> Plan:
+    """The plan of an experiment; see :class:`Plan`.
+
+    Raises:
+        ScantuneError: the data do not fit the task, by sample.
+    """
+    classes = found_classes(block.task, [m.targets for m in sides.members])
+    name = losses_of.loss_name(block.task.name, block.train)
+    task = build_task(
+        block.task,
+        classes=classes,
+        loss=name,
+        calibration=block.train.calibration,
+        miscoverage=block.train.miscoverage,
+    )
+    spec = losses_of.loss_spec(block.task, block.train, class_count(task) or 0)
+    return Plan(key, block, input_block, sides, task, classes, spec, start, use)
+
+
+def class_count(task: Task) -> int | None:
+    """K where a target is one of K classes."""
+    if task.name == "zones":
+        return len(task.classes)  # type: ignore[attr-defined]
+    return task.outputs if task.name in {"classification", "segmentation"} and task.outputs > 1 else None
+
+
+def train_member(
+    given: Plan,
+    train_side: Side,
+    validation_side: Side,
+    *,
+    seed: int,
+    out: Path,
+    state: Path,
+    sinks: Sequence[Any] = (),
+    start: Any = None,
+    teacher: Any = None,
+    fabric: Any = None,
+) -> Any:
+    """Train one network of an experiment.
+
+    Args:
+        given: the plan.
+        train_side: what it learns from.
+        validation_side: what it is chosen by.
+        seed: of everything random.
+        out: gets history and checkpoints.
+        state: what survives a kill.
+        sinks: where figures go beside the files.
+        start: a trained network to start from, or None.
+        teacher: a trained network to learn from, or None.
+        fabric: as launched.
+
+    Returns:
+        :class:`scantune.engine.FitResult`.
+    """
+    from scantune import engine
+    from scantune.models import freezing as freezing_of
+
+    block, task = given.block, given.task
+    settings = block.train
+    encoded = encode(train_side, task)
+    network = (
+        start if start is not None else build_network(task, block.model, given.input.modality, given.channels, seed)
+    )
+    terms, weights = losses_of.build_terms(
+        task, given.spec, settings, frequencies=frequencies(encoded), classes=class_count(task), teacher=teacher
+    )
+    freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
+    group = settings.scanner_consistency.group if settings.scanner_consistency else None
+    known = levels(train_side, group)
+    changes = augmentation(given)
+    train_data = samples(
+        train_side,
+        task,
+        targets=encoded,
+        group=group,
+        known=known,
+        augment=changes.sample,
+        partners=_partners(given, encoded),
+        seed=seed,
+    )
+    validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
+    return engine.fit(
+        network,
+        task,
+        train_data,
+        validation_data,
+        terms=terms,
+        term_weights=weights,
+        settings=_settings(settings, seed, _balance(given, encoded)),
+        optimizer=engine.OptimizerSpec(
+            learning_rate=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            **settings.optimizer.model_dump(),
+        ),
+        parameter_groups=freezing.parameter_groups(settings.learning_rate),
+        schedule=_schedule(settings),
+        freezing=freezing,
+        mixing=changes.batch,
+        early_stopping=_early_stopping(settings),
+        checkpoints=_strategy(settings),
+        checkpoint_monitor=settings.checkpoints.monitor or "",
+        sinks=sinks,
+        out_dir=out,
+        state_dir=state,
+        fabric=fabric,
+    )
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Random changes: of one sample, and of a batch."""
+
+    sample: Callable[..., Any] | None
+    batch: Callable[..., Any] | None
+
+
+def augmentation(given: Plan) -> Changes:
+    """The ``augment:`` block for the input's modality."""
+    from scantune import augment
+    from scantune.config.augment import augment_config
+
+    held = given.block.train.augment
+    if not held:
+        return Changes(None, None)
+    config = augment_config(given.input.modality, held)
+    spacing = given.input.spacing[::-1] if getattr(given.input, "spacing", None) else None
+    sample = augment.build(given.input.modality, config, spacing=spacing)
+    dims = 3 if given.input.modality == "volume" else 2
+    for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
+        chosen = getattr(config, name, None)
+        if chosen is not None and chosen.enabled:
+            options = {"alpha": chosen.alpha} | ({"dims": dims, "dense": given.task.dense} if name == "cutmix" else {})
+            return Changes(sample, functools.partial(_sometimes, mix, chosen.prob, options))
+    return Changes(sample, None)
+
+
+def _sometimes(mix: Any, prob: float, options: Mapping[str, Any], inputs: Any, targets: Any, generator: Any) -> Any:
+    import torch
+
+    if float(torch.rand((), generator=generator)) >= prob:
+        return inputs, targets, targets, 1.0
+    return mix(inputs, targets, generator, **options)
+
+
+def _partners(given: Plan, encoded: np.ndarray | None) -> Any:
+    from scantune.augment import spoil
+    from scantune.engine import Partners
+
+    held = given.block.train.partners
+    if held is None:
+        return None
+    if encoded is None:
+        raise ScantuneError("train.partners needs a task with one target a sample; masks have none")
+    good = losses_of.good_samples(given.task, encoded, held.good_above)
+    spoiled = functools.partial(spoil, noise=held.noise, blur=held.blur, contrast=held.contrast)
+    return Partners(spoiled, good)
+
+
+def _balance(given: Plan, encoded: np.ndarray | None) -> np.ndarray | None:
+    """What the balanced sampler balances: the class, the score's range, or the mean grade."""
+    if given.block.train.sampler != "balanced":
+        return None
+    if encoded is None:
+        raise ScantuneError("train.sampler: balanced needs one target a sample; masks have none")
+    flat = encoded.reshape(len(encoded), -1)
+    if given.task.name == "classification":
+        return flat[:, 0].astype(np.int64)
+    value = flat.astype(float).mean(axis=1)
+    edges = np.unique(np.quantile(value, np.linspace(0, 1, 6)[1:-1]))
+    return np.digitize(value, edges).astype(np.int64)
+
+
+def _settings(block: Any, seed: int, classes: np.ndarray | None) -> Any:
+    from scantune.engine import Settings
+
+    same = {
+        name: getattr(block, name)
+        for name in Settings.__dataclass_fields__
+        if hasattr(block, name) and name not in {"seed"}
+    }
+    return Settings(
+        **same,
+        seed=seed,
+        classes=classes,
+        save_every_seconds=block.save_every_minutes * 60,
+        histogram_bins=block.monitoring.bins,
+        histogram_range=block.monitoring.range,
+        error_ranges=block.monitoring.error_ranges,
+        gradient_norms=block.monitoring.gradient_norms,
+    )
+
+
+def _schedule(block: Any) -> Any:
+    from scantune.engine import Schedule
+
+    held = block.scheduler
+    options = {} if held is None else held.model_dump(exclude={"name"}, exclude_none=True)
+    if held is not None and held.name == "plateau":
+        options.setdefault("patience", max(1, block.early_stopping.patience // 2))
+    return Schedule(
+        name="constant" if held is None else held.name,
+        options=options,
+        warmup_epochs=block.warmup_epochs,
+        warmup_lr=block.warmup_lr,
+    )
+
+
+def _early_stopping(block: Any) -> Any:
+    from scantune.engine import EarlyStopping
+
+    held = block.early_stopping
+    if not held.enabled:
+        return None
+    return EarlyStopping(
+        patience=held.patience,
+        min_delta=held.min_delta,
+        monitor=held.monitor or "",
+        mode=held.mode,
+        restore_best_weights=held.restore_best_weights,
+    )
+
+
+def _strategy(block: Any) -> Any:
+    from scantune.engine import Strategy
+
+    held = block.checkpoints
+    return Strategy(
+        name=held.strategy,
+        max_checkpoints=held.max_checkpoints,
+        interval=held.interval,
+        threshold=held.threshold,
+        milestones=held.milestones,
+        mode=held.mode,
+    )
+
+
+def group_codes(side: Side, column: str) -> np.ndarray:
+    """Number of each sample's level among this side's own."""
+    return codes(side, column, levels(side, column))

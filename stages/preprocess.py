@@ -1,0 +1,41 @@
+"""Files to cached tensors: ``python stages/preprocess.py <input>`` → ``data/cache/<input>/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
+    from scantune import cohort, preprocess
+    from scantune.assembly.cohort import file_digest
+    from scantune.tracking import open_run, project_home
+
+    params = load()
+    block, tracking = params.inputs[key], params.tracking
+    dataset = params.datasets[block.dataset]
+    out = Path("data/cache") / key
+    loaded = cohort.read(dataset, Path("."))
+    with open_run(
+        "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
+    ) as tracked:
+        tracked.params({"input": block.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")})
+        summary = preprocess.run(
+            loaded,
+            block,
+            out,
+            project_home() / ".scantune" / "store",
+            max_excluded_fraction=dataset.max_excluded_fraction,
+            say=print,
+        )
+        tracked.metrics({"samples": summary.prepared, "excluded": len(summary.excluded)})
+        tracked.tags({"scantune.manifest": file_digest(out / "manifest.csv")})
+        for name in ("manifest.csv", "excluded.csv", "flow.json"):
+            tracked.artifact(out / name)
+
+
+if __name__ == "__main__":
+    stage_main(run)

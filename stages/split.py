@@ -1,0 +1,37 @@
+"""Subjects to sides, audited: ``python stages/split.py <dataset>`` → ``data/splits/<dataset>/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
+    from scantune import cohort
+    from scantune.assembly.cohort import file_digest
+    from scantune.tracking import open_run
+
+    params = load()
+    dataset, tracking = params.datasets[key], params.tracking
+    out, cache = Path("data/splits") / key, Path("data/cache") / key
+    records = cohort.load(dataset, Path("."))
+    with open_run("split", key, dataset=key, enabled=tracking.enabled, require=tracking.require) as tracked:
+        tracked.params({"split": dataset.split.model_dump(mode="json")})
+        assignments = cohort.split(records, dataset.split)
+        out.mkdir(parents=True, exist_ok=True)
+        cohort.write_splits(out / "splits.csv", assignments)
+        audit = cohort.audit(cache, assignments, dataset.split, subjects_known=dataset.subject is not None)
+        audit.write(out / "audit.json")
+        tracked.metrics(audit.counts())
+        tracked.tags({"scantune.manifest": file_digest(cache / "manifest.csv")})
+        tracked.tags({"scantune.splits": file_digest(out / "splits.csv")})
+        tracked.artifact(out)
+    for warning in audit.warnings:
+        print(warning)
+
+
+if __name__ == "__main__":
+    stage_main(run)

@@ -1,0 +1,50 @@
+"""Fine-tune an experiment: ``python stages/train.py <experiment>`` → ``outputs/<experiment>/train/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Train ``experiments.<key>`` (or ``derived.<key>``), fit what is fitted on validation, log one whole model."""
+    from scantune.assembly import members, recipe
+    from scantune.assembly.state import opened_state
+    from scantune.engine import launch
+    from scantune.tracking import RunReference, open_run
+
+    params = load()
+    plan = recipe.plan_of(params, key)
+    out = Path("outputs") / key / "train"
+    settings = plan.block.train
+    fabric = launch(
+        device=settings.device,
+        devices=settings.devices,
+        precision=settings.precision,
+        find_unused_parameters=settings.find_unused_parameters,
+    )
+    with (
+        opened_state(plan, fabric.is_global_zero) as state,
+        open_run(
+            "train",
+            key,
+            dataset=plan.block.dataset,
+            description=plan.block.description,
+            resume=state.run_id(),
+            enabled=params.tracking.enabled and fabric.is_global_zero,
+            require=params.tracking.require,
+        ) as tracked,
+    ):
+        state.remember(tracked.run_id)
+        recipe.log_start(tracked, plan)
+        trained = members.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric)
+        if fabric.is_global_zero:
+            model_id = recipe.finish(tracked, plan, trained, out)
+            RunReference(tracked.run_id, model_id).write(out / "run.json")
+            state.forget()
+
+
+if __name__ == "__main__":
+    stage_main(run)
