@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from scantune.preprocess.sample import Job, Outcome, process
 
+Task = tuple[Job, Mapping[str, Any], Path, Mapping[str, Any]]
+Work = Callable[..., Outcome]
 #: So few samples are done before other processes have started.
 FEW = 8
 
 
 def outcomes(
-    jobs: Sequence[Job], settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]
+    jobs: Sequence[Job],
+    settings: Mapping[str, Any],
+    store_dir: Path,
+    index: Mapping[str, Any],
+    work: Work = process,
 ) -> Iterator[Outcome]:
     """Outcomes as they come, in any order, one for each job.
 
     A decoder that kills its process costs that sample alone: those that were in flight are tried again, each in a
     process of its own, and the one that kills it again is left out.
+
+    Args:
+        jobs: the samples.
+        settings: the input's block as a dict; ``workers`` and ``backend`` say how many at once and where.
+        store_dir: the store.
+        index: of the root, by absolute path.
+        work: what is done with each.
     """
     workers = min(settings.get("workers") or _cores(), max(1, len(jobs)))
     backend = settings.get("backend") or {"name": "loky"}
     if backend["name"] == "loky" and (workers == 1 or len(jobs) <= FEW):
-        yield from (one(job, settings, store_dir, index) for job in jobs)
+        yield from (work(job, settings, store_dir, _index_of(job, index)) for job in jobs)
         return
     left = {job.sample_id: job for job in jobs}
     while left:
+        tasks = [(job, settings, store_dir, _index_of(job, index)) for job in left.values()]
         try:
-            for outcome in _pool(list(left.values()), settings, store_dir, index, workers, backend):
+            for outcome in _pool(work, tasks, workers, backend):
                 left.pop(outcome.sample_id)
                 yield outcome
         except Exception as error:
@@ -39,13 +53,7 @@ def outcomes(
                 raise
             for job in _in_flight(store_dir, left) or [next(iter(left.values()))]:
                 left.pop(job.sample_id)
-                yield _alone(job, settings, store_dir, index)
-
-
-def one(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> Outcome:
-    """:func:`process` on one core: the samples are what is parallel."""
-    _single_thread()
-    return process(job, settings, store_dir, _index_of(job, index))
+                yield _alone(work, (job, settings, store_dir, _index_of(job, index)))
 
 
 def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,24 +66,21 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
     return {name: index[name] for name in names if name in index}
 
 
-def _pool(
-    jobs: Sequence[Job],
-    settings: Mapping[str, Any],
-    store_dir: Path,
-    index: Mapping[str, Any],
-    workers: int,
-    backend: Mapping[str, Any],
-) -> Iterator[Outcome]:
+def _pool(work: Work, tasks: Sequence[Task], workers: int, backend: Mapping[str, Any]) -> Iterator[Outcome]:
     import joblib
 
-    tasks = (joblib.delayed(_task)(job, settings, store_dir, _index_of(job, index)) for job in jobs)
+    calls = (joblib.delayed(_on_one_core)(work, task) for task in tasks)
     with _cluster(backend, workers), joblib.parallel_config(backend=backend["name"], n_jobs=workers):
-        yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="3*n_jobs")(tasks)
+        yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="3*n_jobs")(calls)
 
 
-def _task(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> Outcome:
-    _single_thread()
-    return process(job, settings, store_dir, index)
+def _on_one_core(work: Work, task: Task) -> Outcome:
+    """The samples are what is parallel, so each is done by one thread."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
+    return work(*task)
 
 
 def _cluster(backend: Mapping[str, Any], workers: int) -> AbstractContextManager[Any]:
@@ -101,13 +106,6 @@ def _ray(address: str | None, workers: int) -> AbstractContextManager[Any]:
 
 
 _CLUSTERS: dict[str, Any] = {"dask": _dask, "ray": _ray}
-
-
-def _single_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 
 
 def _cores() -> int:
@@ -140,15 +138,15 @@ def _alive(process_id: int) -> bool:
     return True
 
 
-def _alone(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> Outcome:
+def _alone(work: Work, task: Task) -> Outcome:
     """One sample in a process of its own."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
     from concurrent.futures.process import BrokenProcessPool
 
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(max_workers=1) as pool:
         try:
-            return pool.submit(_task, job, settings, store_dir, _index_of(job, index)).result()
+            return pool.submit(_on_one_core, work, task).result()
         except BrokenProcessPool:
-            detail = ", ".join(map(str, job.files))
-            return Outcome(job.sample_id, reason="its decoder crashed", detail=detail)
+            job = task[0]
+            return Outcome(job.sample_id, reason="its decoder crashed", detail=", ".join(map(str, job.files)))

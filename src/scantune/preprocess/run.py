@@ -76,6 +76,7 @@ def run(
     samples = out_dir / "samples"
     samples.mkdir(parents=True, exist_ok=True)
     store_dir.mkdir(parents=True, exist_ok=True)
+    store.sweep(store_dir)
     done: dict[str, Outcome] = {}
     learned: sources.Known = {}
     for outcome in _outcomes(whole.records, settings, store_dir, index or {}, progress):

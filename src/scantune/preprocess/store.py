@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -234,3 +235,34 @@ def _reflink(source: Path, target: Path) -> None:
     ficlone = 0x40049409
     with source.open("rb") as reading, target.open("xb") as writing:
         fcntl.ioctl(writing.fileno(), ficlone, reading.fileno())
+
+
+def sweep(store: Path, older_than: float = 86400.0) -> None:
+    """Remove what killed runs left half written, once it is older than any run could still be writing (seconds)."""
+    for path in (store / "samples").glob("*/.*"):
+        try:
+            if time.time() - path.stat().st_mtime > older_than:
+                path.unlink(missing_ok=True)
+        except FileNotFoundError:  # another run was quicker
+            continue
+
+
+def damaged(cache: Path) -> list[str]:
+    """Samples of a cache folder whose content is not what ``manifest.csv`` says; every byte is read.
+
+    Args:
+        cache: folder with ``manifest.csv`` and ``samples/``.
+    """
+    from scantune.cohort.manifest import read_manifest
+
+    found = []
+    for sample in read_manifest(cache / "manifest.csv"):
+        try:
+            right = (
+                verify(cache / "samples" / f"{sample.sample_id}.safetensors")["tensor_digest"] == sample.tensor_digest
+            )
+        except Damaged:
+            right = False
+        if not right:
+            found.append(sample.sample_id)
+    return found

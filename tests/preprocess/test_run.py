@@ -1,0 +1,289 @@
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scantune import io, preprocess
+from scantune.cohort.index import read_index, write_index
+from scantune.cohort.load import Cohort
+from scantune.preprocess import parallel, sources, store
+from scantune.preprocess.run import TooManyExcluded
+from scantune.preprocess.sample import Job, Outcome, process, sample_key
+from scantune.records import Record, ScantuneError
+
+
+def outputs(out: Path) -> dict[str, bytes]:
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob("*")) if p.is_file()}
+
+
+@pytest.fixture
+def run(tmp_path):
+    def call(records, block, out="out", **options):
+        return preprocess.run(records, block, tmp_path / out, tmp_path / "store", **options)
+
+    return call
+
+
+def test_manifest_excluded_and_flow(run, pictures, inputs, tmp_path):
+    records = pictures(6)
+    (tmp_path / "raw" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nDoe John 1961")
+    records += [
+        Record("bad", "s9", (tmp_path / "raw" / "broken.png",), targets={"label": "0"}, groups={"site": "A"}),
+        Record("gone", "s9", (tmp_path / "raw" / "gone.png",), targets={"label": "0"}, groups={"site": "A"}),
+    ]
+    cohort = Cohort(records, 10, {"filtered by site": 2}, True)
+    summary = run(cohort, inputs["image"](size=[8, 8]), max_excluded_fraction=0.5)
+    assert (summary.prepared, summary.made) == (6, 6)
+    rows = preprocess.read_manifest(tmp_path / "out" / "manifest.csv")
+    assert [(r.sample_id, r.subject_id, r.targets["label"], r.groups["site"]) for r in rows[:2]] == [
+        ("x0", "s0", "0", "A"), ("x1", "s0", "1", "A")]  # fmt: skip
+    assert rows[0].shape == (1, 8, 8)
+    with (tmp_path / "out" / "excluded.csv").open() as file:
+        excluded = list(csv.reader(file))
+    assert [row[0] for row in excluded] == ["sample_id", "bad", "gone"]
+    assert "no such file" in excluded[2][1]
+    flow = json.loads((tmp_path / "out" / "flow.json").read_text())
+    assert [(s["name"], s["samples"], sum(s["excluded"].values())) for s in flow["steps"]] == [
+        ("in the table", 10, 2), ("selected", 8, 2), ("prepared", 6, 0)]  # fmt: skip
+
+
+def test_too_many_left_out_fails_after_all_is_written(run, pictures, inputs, tmp_path):
+    records = [
+        *pictures(2),
+        Record("gone", "s9", (tmp_path / "none.png",), targets={"label": "0"}, groups={"site": ""}),
+    ]
+    with pytest.raises(TooManyExcluded, match=r"1 of 3 .*max_excluded_fraction 0\.1.*1 × there is no such file"):
+        run(records, inputs["image"]())
+    assert (tmp_path / "out" / "excluded.csv").exists()
+
+
+def test_nothing_is_done_twice_and_one_more_subject_decodes_one(run, pictures, inputs, tmp_path):
+    block = inputs["image"](size=[8, 8])
+    assert run(pictures(5), block).made == 5
+    first = outputs(tmp_path / "out")
+    assert run(pictures(5), block).made == 0
+    assert outputs(tmp_path / "out") == first
+    assert run(pictures(6), block).made == 1
+    assert run(pictures(3), block).made == 0
+    assert len(list((tmp_path / "out" / "samples").iterdir())) == 3
+
+
+def test_settings_content_code_and_libraries_change_the_key_and_where_it_runs_does_not(inputs, monkeypatch):
+    block = inputs["image"](size=[8, 8]).model_dump(mode="json")
+    key = sample_key(["a"], [], block)
+    assert sample_key(["a"], [], block | {"workers": 7, "verify_fraction": 0.1}) == key
+    others = [
+        sample_key(["b"], [], block),
+        sample_key(["a"], ["m"], block),
+        sample_key(["a"], [], block | {"size": [9, 8]}),
+    ]
+    monkeypatch.setattr("scantune.preprocess.sample.code_version", lambda: "another")
+    others.append(sample_key(["a"], [], block))
+    monkeypatch.undo()
+    monkeypatch.setattr("scantune.preprocess.sample.library_versions", lambda: {"numpy": "0"})
+    others.append(sample_key(["a"], [], block))
+    assert len({key, *others}) == 6
+
+
+def test_a_changed_setting_or_file_never_serves_an_old_tensor(run, pictures, inputs, tmp_path):
+    records = pictures(2)
+    run(records, inputs["image"](size=[8, 8]))
+    run(records, inputs["image"](size=[4, 4]))
+    path = tmp_path / "out" / "samples" / "x0.safetensors"
+    assert store.load(path)["input"].shape == (1, 4, 4)
+    state = os.stat(records[0].files[0])
+    io.write_png(records[0].files[0], np.full((12, 10), 7, np.uint8) + np.eye(12, 10, dtype=np.uint8))
+    os.utime(records[0].files[0], ns=(state.st_atime_ns, state.st_mtime_ns))  # as a careless copy would
+    assert run(records, inputs["image"](size=[4, 4])).made == 1
+    assert store.load(path)["input"].max() <= 8
+
+
+def test_a_flipped_bit_in_the_store_is_found_mended_and_told(run, pictures, inputs, tmp_path):
+    block = inputs["image"]()
+    run(pictures(3), block)
+    good = outputs(tmp_path / "out")
+    path = tmp_path / "out" / "samples" / "x1.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    with path.open("r+b") as file:  # in place: the store's own copy is the same file
+        file.write(data)
+    assert store.damaged(tmp_path / "out") == ["x1"]
+    told: list[str] = []
+    assert run(pictures(3), block, say=told.append).repaired == ("x1",)
+    assert any("damaged" in line for line in told)
+    assert outputs(tmp_path / "out") == good
+    assert store.damaged(tmp_path / "out") == []
+
+
+def test_processes_give_what_one_process_gives(run, pictures, inputs, tmp_path):
+    run(pictures(12), inputs["image"](workers=1))
+    summary = preprocess.run(pictures(12), inputs["image"](workers=2), tmp_path / "two", tmp_path / "store2")
+    assert summary.made == 12
+    assert outputs(tmp_path / "two") == outputs(tmp_path / "out")
+
+
+def test_a_dask_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    run(pictures(3), inputs["image"]())
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as cluster:
+        block = inputs["image"](workers=2, backend={"name": "dask", "address": cluster.scheduler_address})
+        assert preprocess.run(pictures(3), block, tmp_path / "dask", tmp_path / "store2").made == 3
+    assert outputs(tmp_path / "dask") == outputs(tmp_path / "out")
+
+
+def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):
+    records, block = pictures(20), inputs["image"]()
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda name: run(records, block, name), ["out", "two"]))
+    assert outputs(tmp_path / "out") == outputs(tmp_path / "two")
+    assert store.damaged(tmp_path / "out") == []
+
+
+def test_a_decoder_that_kills_its_process_costs_its_sample_alone(pictures, inputs, tmp_path):
+    def deadly(job: Job, settings, store_dir, index) -> Outcome:
+        if job.sample_id == "x5":
+            mark = store_dir / "in_flight" / str(os.getpid()) / "x5"
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+            os._exit(9)
+        return process(job, settings, store_dir, index)
+
+    jobs = [Job(r.sample_id, r.files, ()) for r in pictures(12)]
+    block = inputs["image"](workers=2).model_dump(mode="json")
+    found = {o.sample_id: o for o in parallel.outcomes(jobs, block, tmp_path / "store", {}, deadly)}
+    assert len(found) == 12
+    assert {name for name, o in found.items() if not o.key} == {"x5"}
+    assert found["x5"].reason == "its decoder crashed"
+
+
+def test_whatever_a_reader_raises_becomes_a_reason_without_its_text(pictures, inputs, tmp_path, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("Doe John")
+
+    monkeypatch.setattr("scantune.preprocess.sample.prepare", broken)
+    record = pictures(1)[0]
+    found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
+    assert found.reason == "cannot be prepared (RuntimeError)"
+    assert "Doe John" in found.detail
+
+
+def test_a_file_that_keeps_changing_is_left_out(pictures, inputs, tmp_path, monkeypatch):
+    record = pictures(1)[0]
+    real = preprocess.prepare
+
+    def meddling(*arguments):
+        record.files[0].touch()
+        return real(*arguments)
+
+    monkeypatch.setattr("scantune.preprocess.sample.prepare", meddling)
+    found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
+    assert "change while they are read" in found.reason
+    assert not list((tmp_path / "store").rglob("*.safetensors"))
+
+
+def test_the_index_spares_reading_and_names_what_changed(run, pictures, inputs, tmp_path, monkeypatch):
+    records = pictures(2)
+    write_index(tmp_path / "raw", tmp_path / "index.csv")
+    io.write_png(records[1].files[0], np.eye(16, dtype=np.uint8))
+    index = read_index(tmp_path / "index.csv", tmp_path / "raw")
+    read: list[Path] = []
+    real = sources._sha256
+    monkeypatch.setattr(sources, "_sha256", lambda path: read.append(path) or real(path))
+    summary = run(records, inputs["image"](), index=index)
+    assert read == [records[1].files[0]]
+    assert summary.changed == (str(records[1].files[0]),)
+
+
+def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inputs, tmp_path, monkeypatch):
+    records, block = pictures(5), inputs["image"]()
+    real, calls = store.save, []
+
+    def filling(path, arrays, facts):
+        calls.append(path)
+        if len(calls) == 3:
+            raise store.StoreFull(store.no_room(path, 1234))
+        return real(path, arrays, facts)
+
+    monkeypatch.setattr(store, "save", filling)
+    with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples are left"):
+        run(records, block)
+    monkeypatch.undo()
+    assert run(records, block).made == 3
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from scantune import preprocess
+from scantune.config.input import ImageInput
+from scantune.records import Record
+root = Path(sys.argv[1])
+records = [Record(p.stem, p.stem, (p,)) for p in sorted((root / "raw").glob("*.png"))]
+preprocess.run(records, ImageInput(dataset="d", modality="image", workers=1), root / sys.argv[2], root / "store")
+"""
+
+
+def test_killed_at_any_moment_the_next_run_ends_as_if_nothing_had_happened(pictures, tmp_path):
+    pictures(150, (200, 200))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), "out"]
+    made = 0
+    for wish in (5, 60):  # samples that lie in the store when the axe falls
+        child = subprocess.Popen(command, env=environment)
+        while child.poll() is None and len(list((tmp_path / "store").rglob("*.safetensors"))) < wish:
+            time.sleep(0.002)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        whole = [p for p in (tmp_path / "store" / "samples").rglob("*.safetensors") if not p.name.startswith(".")]
+        assert len(whole) >= made
+        made = len(whole)
+        assert all(store.verify(path) for path in whole)
+    subprocess.run(command, env=environment, check=True)
+    after_kills = outputs(tmp_path / "out")
+    (tmp_path / "store").rename(tmp_path / "old")
+    subprocess.run([*command[:-1], "clean"], env=environment, check=True)
+    assert after_kills == outputs(tmp_path / "clean")
+    assert 0 < made < 150
+
+
+def test_no_name_date_or_path_reaches_any_output(run, inputs, tmp_path, rng):
+    secret = ["DOE^JANE", "19610214", "4711-SECRET", "Bloggs", "General Hospital"]
+    tags = {
+        "PatientName": "DOE^JANE", "PatientBirthDate": "19610214", "PatientID": "4711-SECRET",
+        "ReferringPhysicianName": "Bloggs", "InstitutionName": "General Hospital",
+        "SeriesDescription": "chest DOE^JANE", "StudyDate": "19610214",
+    }  # fmt: skip
+    folder = tmp_path / "raw" / "DOE^JANE_19610214"
+    folder.mkdir(parents=True)
+    good, cut = folder / "4711-SECRET.dcm", folder / "Bloggs.dcm"
+    pixels = rng.integers(0, 4095, (64, 64)).astype(np.uint16)
+    for path in (good, cut):
+        io.write_dicom_image(path, pixels, patient_id="4711-SECRET", seed="1", bits=12, tags=tags)
+    cut.write_bytes(good.read_bytes()[:-500])
+    records = [Record("a", "s1", (good,)), Record("b", "s2", (cut,))]
+    told: list[str] = []
+    run(records, inputs["image"](size=[32, 32]), max_excluded_fraction=0.5, say=told.append)
+    written = b"".join(outputs(tmp_path / "out").values())
+    assert b"sample_id" in written
+    for word in secret:
+        assert word.encode() not in written
+        assert word.lower().encode() not in written.lower()
+    assert str(tmp_path).encode() not in written
+    assert any("Bloggs.dcm" in line for line in told)  # the local terminal may say which file
+
+
+def test_groups_that_clash_with_the_manifest_s_columns_are_refused(run, pictures, inputs):
+    records = [replace(r, groups={"shape": "round"}) for r in pictures(1)]
+    with pytest.raises(ScantuneError, match="'shape'"):
+        run(records, inputs["image"]())
