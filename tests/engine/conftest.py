@@ -28,6 +28,9 @@ def _one_thread() -> Iterator[None]:
 class Nursery:
     """A warm process that forks trainings, so that each can be killed without paying for its imports."""
 
+    error: str
+    """What the last training died of, where it was given a file size."""
+
     def __init__(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.engine.toy"],
@@ -61,7 +64,10 @@ class Nursery:
             time.sleep(kill_after)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
-        return int(json.loads(self.process.stdout.readline())["status"])
+        self.error = ""
+        while "status" not in (said := json.loads(self.process.stdout.readline())):
+            self.error = said["error"]
+        return int(said["status"])
 
     def close(self) -> None:
         assert self.process.stdin is not None

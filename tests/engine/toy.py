@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import socket
 import sys
 import tempfile
@@ -185,12 +187,18 @@ def _child(order: dict[str, Any], rank: int) -> None:
         ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
         os.environ |= {name: str(value) for name, value in ranks.items()}
         os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "TORCHELASTIC_RUN_ID": "toy"}
+    if limit := order["options"].pop("file_size", None):  # stands for a full disk: writes fail in mid-file
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
         run(Path(order["folder"]), Path(order["state"]), **order["options"])
     except SystemExit as ended:
         os._exit(int(ended.code or 0))
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        if limit:
+            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
+        else:
+            traceback.print_exc()
         os._exit(1)
     os._exit(0)
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from scantune.records import ScantuneError
 
 _STAGED = ".partial"
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class DiskFullError(ScantuneError):
@@ -73,12 +74,34 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0) -> None:
         os.replace(staged, path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in _NO_ROOM:
             staged.unlink(missing_ok=True)
             raise _full(path, size) from error
         raise
     finally:
         staged.unlink(missing_ok=True)
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file, durably; where there is no room the file is as it was.
+
+    Raises:
+        DiskFullError: no room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = text.encode()
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            file.truncate(before)
+            raise _full(path, len(content)) from error
 
 
 def _check_room(path: Path, size: int) -> None:

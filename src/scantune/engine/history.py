@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,11 +52,7 @@ class History:
         """Append what is new to the journal, durably; its length in rows."""
         fresh = self.rows[self._synced :]
         if self.journal is not None and fresh:
-            self.journal.parent.mkdir(parents=True, exist_ok=True)
-            with self.journal.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(row) + "\n" for row in fresh)
-                file.flush()
-                os.fsync(file.fileno())
+            durable.append(self.journal, "".join(json.dumps(row) + "\n" for row in fresh))
         self._synced = len(self.rows)
         return self._synced
 
