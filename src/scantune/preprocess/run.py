@@ -79,7 +79,7 @@ def run(
     store.sweep(store_dir)
     done: dict[str, Outcome] = {}
     learned: sources.Known = {}
-    for outcome in _outcomes(whole.records, settings, store_dir, index or {}, progress):
+    for outcome in outcomes_of(whole.records, settings, store_dir, index or {}, progress):
         if outcome.fatal:
             sources.remember(store_dir / "digests.sqlite", learned)
             left = len(whole.records) - len(done)
@@ -99,9 +99,10 @@ def run(
     return _written(whole, done, out_dir, max_excluded_fraction)
 
 
-def _outcomes(
+def outcomes_of(
     records: Sequence[Record], settings: Any, store_dir: Path, index: Mapping[str, Any], progress: bool
 ) -> Iterator[Outcome]:
+    """What becomes of each record, as it comes: prepared, found in the store, or left out."""
     from scantune.preprocess.parallel import outcomes
     from scantune.preprocess.progress import shown
 

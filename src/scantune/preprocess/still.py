@@ -12,7 +12,7 @@ from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import merged
 from scantune.preprocess.plane import fit, place
-from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
 
@@ -67,7 +67,7 @@ def prepare_image(
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
-    facts: dict[str, Any] = dict(images[0].facts)
+    facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing)}
     fitted = fit(shapes[0], (size[0], size[1]) if size else None, resize)
     planes = []
     for image in images:

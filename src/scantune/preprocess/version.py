@@ -9,7 +9,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 #: Modules of this package that make tensors; the rest only keeps, counts and shows them.
-_MAKERS = ("prepare", "still", "volume", "video", "plane", "masks", "intensity", "grid", "sector", "text", "deface")
+_MAKERS = (
+    "prepare",
+    "prepared",
+    "reading",
+    "still",
+    "volume",
+    "video",
+    "plane",
+    "masks",
+    "intensity",
+    "grid",
+    "sector",
+    "text",
+    "deface",
+)
 #: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
 _LIBRARIES = (
     "numpy", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "python-gdcm",

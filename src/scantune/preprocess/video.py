@@ -11,7 +11,7 @@ import numpy as np
 from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.plane import Fit, fit, place
-from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.records import ReadError
 
 
@@ -67,6 +67,7 @@ def prepare_video(
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")
     facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
+    facts |= own_facts(pictures, (loop.height, loop.width), None)
     facts["looped"] = frames * period > loop.n_frames
     if sector:
         from scantune.preprocess.sector import sector_mask

@@ -13,7 +13,7 @@ from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, resample, target_grid
 from scantune.preprocess.masks import merged
-from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_volume
 from scantune.records import ReadError
 
@@ -73,7 +73,8 @@ def prepare_volume(
         "fill_nan": None if nan == "exclude" else float(nan),
     }
     volumes = [read_volume(path, **reading) for path in files]
-    first, facts = volumes[0], dict(volumes[0].facts)
+    first = volumes[0]
+    facts = {**first.facts, **own_facts(first.array, first.array.shape[::-1], first.spacing)}
     if deface:
         from scantune.preprocess.deface import defaced
 

@@ -1,0 +1,263 @@
+"""What there is to know of a cohort before any training, gathered in one pass over its files."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.cohort import values
+from scantune.cohort.load import Cohort
+from scantune.preprocess.flow import flow_of
+from scantune.preprocess.run import outcomes_of
+from scantune.preprocess.sample import Outcome
+from scantune.preprocess.store import StoreFull
+from scantune.records import ReadError, Record
+
+MANY = 12  # distinct values above which numbers are shown as a histogram
+BINS = 12
+ODD = 6.0  # robust deviations from the cohort's median
+#: Cells that look like what identifies: dates, DICOM names, mail addresses, long numbers.
+_IDENTIFYING = {
+    "dates": re.compile(r"\b(19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d\b|\b[0-3]?\d[-/.][01]?\d[-/.](19|20)?\d\d\b"),
+    "names": re.compile(r"[A-Za-z]{2,}\^[A-Za-z]{2,}|\b[A-Z][a-z]{2,}[ ,_]+[A-Z][a-z]{2,}\b"),
+    "addresses": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}"),
+    "long numbers": re.compile(r"\d{8,}"),
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check found. Ids are those of the table (or their digests); no path and no header text is in it.
+
+    Attributes:
+        flow: as in ``flow.json``: rows, selected, usable, and why the others are not.
+        excluded: sample id to reason.
+        histograms: what (``spacing R``, ``size A``, ``frames``, ``target/score``) to bin or value to count.
+        labels: target to group to level to value to count.
+        duplicates: sample ids that have the same bytes or the same tensor.
+        odd_intensities: sample id to what is unlike the rest.
+        identifying: where (``header``, ``sample ids``, ``group site``) to what looks identifying to how often.
+        notes: notes of the readers to how often.
+        text_areas: samples in which burned-in text was found to how many lines.
+        thumbnails: sample id to a small picture, uint8 [H, W], of what a network would see.
+        details: sample id to more of a reason: for the local terminal only, never written.
+    """
+
+    flow: Mapping[str, Any]
+    excluded: Mapping[str, str]
+    histograms: Mapping[str, Mapping[str, int]]
+    labels: Mapping[str, Mapping[str, Mapping[str, Mapping[str, int]]]]
+    duplicates: Sequence[Sequence[str]]
+    odd_intensities: Mapping[str, str]
+    identifying: Mapping[str, Mapping[str, int]]
+    notes: Mapping[str, int]
+    text_areas: Mapping[str, int]
+    thumbnails: Mapping[str, np.ndarray] = field(default_factory=dict)
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All that may be written, JSON-able."""
+        hidden = {"thumbnails", "details"}
+        return {name: value for name, value in self.__dict__.items() if name not in hidden}
+
+
+def check(
+    cohort: Cohort,
+    settings: Any,
+    store_dir: Path,
+    *,
+    index: Mapping[str, Any] | None = None,
+    progress: bool = True,
+    pictures: int = 60,
+    headers: Callable[[Path], list[str]] | None = None,
+) -> Findings:
+    """Prepare every record as preprocess would (so that preprocess finds them in the store) and say what was seen.
+
+    Args:
+        cohort: the table, read.
+        settings: the input's block.
+        store_dir: the store.
+        index: of the root, by absolute path.
+        progress: show a bar.
+        pictures: thumbnails for the contact sheet, spread over the cohort.
+        headers: file to the names of its filled identifying items; without it :func:`scantune.io.identifying_in`.
+
+    Raises:
+        StoreFull: no room for the samples.
+    """
+    done: dict[str, Outcome] = {}
+    records = {record.sample_id: record for record in cohort.records}
+    stride = max(1, len(records) // max(1, pictures))
+    pictured = set(list(records)[::stride][:pictures])
+    thumbnails: dict[str, np.ndarray] = {}
+    for outcome in outcomes_of(cohort.records, settings, store_dir, index or {}, progress):
+        if outcome.fatal:
+            raise StoreFull(outcome.fatal)
+        done[outcome.sample_id] = outcome
+        if outcome.key and outcome.sample_id in pictured:
+            thumbnails[outcome.sample_id] = _thumbnail(store_dir, outcome.key)
+    kept = [r for r in cohort.records if done[r.sample_id].key]
+    excluded = {r.sample_id: done[r.sample_id].reason for r in cohort.records if not done[r.sample_id].key}
+    facts = {r.sample_id: done[r.sample_id].facts for r in kept}
+    return Findings(
+        flow=flow_of(cohort, kept, excluded),
+        excluded=excluded,
+        histograms=_histograms(kept, facts),
+        labels=_labels(cohort.records),
+        duplicates=_duplicates(kept, done),
+        odd_intensities=_odd(facts),
+        identifying={**_in_table(cohort.records), **_in_headers(cohort.records, headers)},
+        notes=_notes(facts),
+        text_areas={name: n for name, f in facts.items() if (n := int(f["reading"].get("text_areas") or 0))},
+        thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
+        details={name: o.detail for name, o in done.items() if o.detail},
+    )
+
+
+def _thumbnail(store_dir: Path, key: str, side: int = 96) -> np.ndarray:
+    """The tensor's middle plane, first channel, stretched to 0 … 255; superior or the first row on top."""
+    import cv2
+
+    from scantune.preprocess import store
+
+    tensor = store.load(store.sample_path(store_dir, key))["input"][0]  # [C, …] -> […]
+    volume = tensor.ndim == 3
+    plane = np.asarray(tensor[tensor.shape[0] // 2] if volume else tensor, np.float32)
+    low, high = np.percentile(plane, [1, 99])
+    grey = np.clip((plane - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
+    if volume and plane.shape == tensor.shape[1:] and _is_space(store.facts(store.sample_path(store_dir, key))):
+        grey = grey[::-1]  # volumes: anterior on top, the patient's left on the left-hand side
+    factor = side / max(grey.shape)
+    size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST)
+
+
+def _is_space(facts: Mapping[str, Any]) -> bool:
+    return "affine" in facts["reading"]
+
+
+def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    series: dict[str, list[float | str]] = defaultdict(list)
+    for record in records:
+        reading = facts[record.sample_id]["reading"]
+        for what in ("size", "spacing"):
+            found = reading.get(f"own_{what}")
+            names = "RAS" if found and len(found) == 3 else ("rows", "columns")
+            for axis, value in zip(names, found or (), strict=False):
+                series[f"{what} {axis}"].append(float(value))
+        for name in ("frames", "frame_time"):
+            if reading.get(name) is not None:
+                series[name.replace("_", " ")].append(float(reading[name]))
+        for name in ("format", "modality", "manufacturer", "photometric", "transfer_syntax"):
+            if reading.get(name):
+                series[name.replace("_", " ")].append(str(reading[name]))
+        for name, text in record.targets.items():
+            series[f"target {name}"].append(text if text else "(empty)")
+    return {name: counted_values(found) for name, found in series.items()}
+
+
+def counted_values(found: Sequence[float | str]) -> dict[str, int]:
+    """How often each value, or how many in each of twelve bins where there are many numbers."""
+    counts = Counter(f"{v:g}" if isinstance(v, float) else v for v in found)
+    try:
+        numbers = np.array([values.number(text) for text in counts.elements() if text != "(empty)"])
+    except ValueError:
+        return dict(counts.most_common(40))
+    if len(counts) <= MANY or not numbers.size:
+        return dict(sorted(counts.items(), key=lambda item: (item[0] == "(empty)", _as_number(item[0]))))
+    amounts, edges = np.histogram(numbers, bins=BINS)
+    bins = {f"{edges[i]:.4g}–{edges[i + 1]:.4g}": int(n) for i, n in enumerate(amounts)}
+    return bins | ({"(empty)": counts["(empty)"]} if "(empty)" in counts else {})
+
+
+def _as_number(text: str) -> float:
+    try:
+        return values.number(text)
+    except ValueError:
+        return float("inf")
+
+
+def _labels(records: Sequence[Record]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """Of targets with few values: how often each in every level of every group."""
+    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    for target in records[0].targets if records else ():
+        if len({r.targets[target] for r in records}) > MANY:
+            continue
+        for group in records[0].groups:
+            levels = Counter(r.groups[group] for r in records)
+            if len(levels) > MANY:
+                continue
+            table = {
+                level: dict(sorted(Counter(r.targets[target] for r in records if r.groups[group] == level).items()))
+                for level in sorted(levels)
+            }
+            found.setdefault(target, {})[group] = table
+    return found
+
+
+def _duplicates(records: Sequence[Record], done: Mapping[str, Outcome]) -> list[list[str]]:
+    alike: dict[str, list[str]] = defaultdict(list)
+    for record in records:
+        alike[str(done[record.sample_id].facts["tensor_digest"])].append(record.sample_id)
+    return sorted(names for names in alike.values() if len(names) > 1)
+
+
+def _odd(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Samples whose own mean, spread or range lies more than six robust deviations from the cohort's median."""
+    odd: dict[str, str] = {}
+    names = list(facts)
+    for what in ("mean", "sd", "low", "high"):
+        found = np.array([facts[name]["reading"].get(f"own_{what}", np.nan) for name in names], float)
+        if np.isfinite(found).sum() < 8:
+            continue
+        middle = float(np.nanmedian(found))
+        spread = 1.4826 * float(np.nanmedian(np.abs(found - middle)))
+        far = np.abs(found - middle) > ODD * max(spread, 0.02 * abs(middle), 1e-6)
+        for at in np.flatnonzero(far):
+            word = {"sd": "spread", "low": "smallest value", "high": "largest value"}.get(what, what)
+            line = f"{word} {found[at]:.4g} where {middle:.4g} is usual"
+            odd[names[at]] = f"{odd[names[at]]}; {line}" if names[at] in odd else line
+    return odd
+
+
+def _in_table(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    """Ids and group values that look like names, dates, addresses or record numbers."""
+    columns: dict[str, list[str]] = {
+        "sample ids": [r.sample_id for r in records],
+        "subject ids": sorted({r.subject_id for r in records}),
+    }
+    for group in records[0].groups if records else ():
+        columns[f"group {group}"] = [r.groups[group] for r in records]
+    found: dict[str, dict[str, int]] = {}
+    for name, texts in columns.items():
+        hits = {kind: sum(bool(rule.search(text)) for text in texts) for kind, rule in _IDENTIFYING.items()}
+        if any(hits.values()):
+            found[name] = {kind: count for kind, count in hits.items() if count}
+    return found
+
+
+def _in_headers(records: Sequence[Record], headers: Callable[[Path], list[str]] | None) -> dict[str, dict[str, int]]:
+    """Identifying header items by name (never by value), of each record's first file."""
+    from scantune import io
+    from scantune.preprocess.sources import parts
+
+    look = headers or io.identifying_in
+    found: Counter[str] = Counter()
+    for record in records:
+        try:
+            files = parts(record.files[0])
+            found.update(look(files[0]) if files else [])
+        except (ReadError, OSError):
+            continue  # why it cannot be read stands among the reasons already
+    return {"header": dict(found.most_common())} if found else {}
+
+
+def _notes(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    found = Counter(note for one in facts.values() for note in one["reading"].get("notes") or ())
+    return dict(found.most_common(30))

@@ -1,0 +1,90 @@
+"""A check as one HTML file: everything is in it, nothing is fetched, all text is escaped."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+
+from scantune.cohort.files import write_text
+from scantune.preprocess.check.findings import Findings
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Check of {{ name }}</title>
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<style>
+body { font: 15px/1.45 system-ui, sans-serif; color: #1c2833; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-bottom: 1px solid #d5dbdf }
+table { border-collapse: collapse; margin: .4rem 0 } td, th { padding: .15rem .7rem .15rem 0; text-align: left }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem }
+.bar { background: #4a7fa5; height: .7rem; display: inline-block } .quiet { color: #6b7a85 }
+.sheet { display: flex; flex-wrap: wrap; gap: .5rem } figure { margin: 0; width: 96px }
+figure img { width: 96px; height: 96px; object-fit: contain; background: #000 }
+figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
+.bad { color: #a93226 }
+</style></head><body>
+<h1>Check of {{ name }}</h1>
+<table>{% for step in f.flow.steps %}<tr><th>{{ step.name }}</th><td>{{ step.samples }} samples</td>
+<td>{% if step.subjects is not none %}{{ step.subjects }} subjects{% endif %}</td></tr>{% endfor %}</table>
+{% if not f.flow.subjects_known %}<p class="bad">No subject ids: every sample is taken for a subject of its own.</p>
+{% endif %}
+<h2>Left out</h2>
+{% for step in f.flow.steps if step.excluded %}<table>{% for reason, n in step.excluded.items() %}
+<tr><td>{{ n }}</td><td>{{ reason }}</td></tr>{% endfor %}</table>{% else %}<p>Nothing.</p>{% endfor %}
+{% if f.excluded %}<details><summary>Which samples</summary><table>{% for id, reason in f.excluded.items() %}
+<tr><td>{{ id }}</td><td>{{ reason }}</td></tr>{% endfor %}</table></details>{% endif %}
+<h2>Duplicates</h2>
+{% for ids in f.duplicates %}<p class="bad">The same image: {{ ids | join(", ") }}</p>
+{% else %}<p>None.</p>{% endfor %}
+<h2>Identifying text</h2>
+<p class="quiet">Kinds and counts, never the text itself. Header items stay in the raw files; nothing of them is written
+elsewhere.</p>
+{% for place, kinds in f.identifying.items() %}<p>{{ place }}: {% for kind, n in kinds.items() %}{{ kind }} {{ n }}×{{ ", "
+if not loop.last }}{% endfor %}</p>{% else %}<p>None found.</p>{% endfor %}
+{% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
+<h2>Intensities unlike the rest</h2>
+{% if f.odd_intensities %}<table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td>
+</tr>{% endfor %}</table>{% else %}<p>None.</p>{% endif %}
+{% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
+<td>{{ note }}</td></tr>{% endfor %}</table>{% endif %}
+<h2>Distributions</h2><div class="grid">
+{% for title, counts in f.histograms.items() %}{% set most = counts.values() | max %}<div><strong>{{ title }}</strong>
+<table>{% for value, n in counts.items() %}<tr><td>{{ value }}</td><td><span class="bar"
+style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}</td></tr>{% endfor %}</table></div>
+{% endfor %}</div>
+{% for target, groups in f.labels.items() %}{% for group, levels in groups.items() %}
+<h2>{{ target }} by {{ group }}</h2><table>{% for level, counts in levels.items() %}
+<tr><th>{{ level or "(empty)" }}</th>
+{% for value, n in counts.items() %}<td>{{ value or "(empty)" }}: {{ n }}</td>{% endfor %}</tr>{% endfor %}</table>
+{% endfor %}{% endfor %}
+<h2>What a network would see</h2>
+<p class="quiet">Middle planes of prepared samples, 1st to 99th percentile. Volumes: axial, anterior on top, the
+patient's left on the left-hand side (neurological). Stills and loops: as stored.</p>
+<div class="sheet">{% for id, picture in pictures.items() %}<figure>
+<img alt="" src="data:image/png;base64,{{ picture }}"><figcaption>{{ id }}</figcaption></figure>{% endfor %}</div>
+</body></html>
+"""
+
+
+def write_check(folder: Path, name: str, findings: Findings) -> None:
+    """``check.html`` and ``check.json`` in ``folder``."""
+    write_text(folder / "check.html", page(name, findings))
+    text = json.dumps(findings.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(folder / "check.json", text + "\n")
+
+
+def page(name: str, findings: Findings) -> str:
+    """The page as text."""
+    import jinja2
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    pictures = {sample_id: _png(picture) for sample_id, picture in findings.thumbnails.items()}
+    return environment.from_string(_PAGE).render(name=name, f=findings, pictures=pictures)
+
+
+def _png(picture: np.ndarray) -> str:
+    import cv2
+
+    return base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()

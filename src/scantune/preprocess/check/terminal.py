@@ -1,0 +1,56 @@
+"""A check on the terminal. Here, and only here, files are named by their path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from scantune.preprocess.check.findings import Findings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SHOWN = 20
+BAR = 24
+
+
+def print_check(name: str, findings: Findings, console: Console | None = None) -> None:
+    """Print what a check found."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = console or Console()
+    console.rule(Text(f"check of {name}"))
+    for step in findings.flow["steps"]:
+        subjects = "" if step["subjects"] is None else f" of {step['subjects']} subjects"
+        console.print(Text(f"{step['name']}: {step['samples']} samples{subjects}"))
+        for reason, count in step["excluded"].items():
+            console.print(Text(f"    − {count}  {reason}", style="yellow"))
+    if not findings.flow["subjects_known"]:
+        console.print(Text("no subject ids: each sample is taken for a subject of its own", style="yellow"))
+    _listed(console, "left out", {k: f"{v}  {findings.details.get(k, '')}" for k, v in findings.excluded.items()})
+    _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
+    _listed(console, "intensities unlike the rest", findings.odd_intensities)
+    kinds = {place: ", ".join(f"{k} {n}×" for k, n in found.items()) for place, found in findings.identifying.items()}
+    _listed(console, "looks identifying", kinds)
+    _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})
+    for title, counts in findings.histograms.items():
+        table = Table(title=title, title_justify="left", show_header=False, box=None)
+        most = max(counts.values(), default=1)
+        for value, count in counts.items():
+            table.add_row(Text(value), Text("█" * max(1, round(BAR * count / most)), style="blue"), str(count))
+        console.print(table)
+
+
+def _listed(console: Console, title: str, lines: Mapping[str, str]) -> None:
+    from rich.text import Text
+
+    if not lines:
+        return
+    console.print(Text(title, style="bold"))
+    for number, (key, text) in enumerate(lines.items()):
+        if number == SHOWN:
+            console.print(Text(f"    … and {len(lines) - SHOWN} more"))
+            break
+        console.print(Text(f"    {key}  {text}"))

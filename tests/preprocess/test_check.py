@@ -1,0 +1,87 @@
+import json
+from io import StringIO
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from scantune import io, preprocess
+from scantune.cohort.load import Cohort
+from scantune.preprocess.check import check, print_check, write_check
+from scantune.records import Record
+
+
+@pytest.fixture
+def found(tmp_path, pictures, inputs, rng):
+    records = pictures(12)
+    double = tmp_path / "raw" / "again.png"
+    double.write_bytes(records[0].files[0].read_bytes())
+    dark = tmp_path / "raw" / "dark.png"
+    io.write_png(dark, rng.integers(0, 3, (12, 10), dtype=np.uint8))
+    for name, path in (("<script>", double), ("Doe^John", dark), ("gone", tmp_path / "raw" / "Bloggs.png")):
+        records.append(Record(name, name, (path,), targets={"label": "1"}, groups={"site": "1961-02-14"}))
+    cohort = Cohort(records, 17, {"filtered by site": 2}, True)
+    return check(cohort, inputs["image"](size=[8, 8]), tmp_path / "store", progress=False), cohort
+
+
+def test_counts_duplicates_oddities_and_what_identifies(found):
+    findings, _ = found
+    assert [step["samples"] for step in findings.flow["steps"]] == [17, 15, 14]
+    assert findings.duplicates == [["x0", "<script>"]]
+    assert "Doe^John" in findings.odd_intensities
+    assert findings.identifying["group site"] == {"dates": 3}
+    assert findings.identifying["subject ids"] == {"names": 1}
+    assert findings.histograms["size rows"] == {"12": 14}
+    assert findings.histograms["target label"] == {"0": 6, "1": 8}
+    assert findings.labels["label"]["site"]["A"] == {"0": 6, "1": 6}
+    assert len(findings.thumbnails) == 14
+
+
+def test_page_and_facts_escape_markup_and_hold_no_path(found, tmp_path):
+    findings, _ = found
+    write_check(tmp_path / "check", "demo", findings)
+    page = (tmp_path / "check" / "check.html").read_text()
+    assert "&lt;script&gt;" in page
+    assert "<script>" not in page
+    assert page.count("data:image/png") == 14
+    assert "http://" not in page.replace("http-equiv", "")
+    facts = json.loads((tmp_path / "check" / "check.json").read_text())
+    assert facts["excluded"]["gone"].startswith("there is no such file")
+    for text in (page, json.dumps(facts)):
+        assert "Bloggs" not in text
+        assert str(tmp_path) not in text
+
+
+def test_the_terminal_says_which_file(found):
+    findings, _ = found
+    screen = StringIO()
+    print_check("demo", findings, Console(file=screen, width=200))
+    assert "Bloggs.png" in screen.getvalue()
+    assert "the same image" in screen.getvalue()
+
+
+def test_preprocess_finds_what_the_check_prepared(found, inputs, tmp_path):
+    _, cohort = found
+    summary = preprocess.run(cohort, inputs["image"](size=[8, 8]), tmp_path / "out", tmp_path / "store",
+                             max_excluded_fraction=0.2)  # fmt: skip
+    assert summary.made == 0
+
+
+def test_names_in_headers_are_counted_by_item_not_shown(tmp_path, inputs, rng):
+    path = tmp_path / "a.dcm"
+    io.write_dicom_image(path, rng.integers(0, 4095, (16, 16)).astype(np.uint16), patient_id="4711", seed="1", bits=12,
+                         tags={"PatientName": "DOE^JANE"})  # fmt: skip
+    findings = check(Cohort([Record("a", "a", (path,))], 1), inputs["image"](), tmp_path / "store", progress=False)
+    assert findings.identifying["header"]["PatientName"] == 1
+    assert "DOE" not in json.dumps(findings.as_dict())
+    assert "4711" not in json.dumps(findings.as_dict())
+
+
+def test_volumes_are_shown_with_their_own_spacing(tmp_path, inputs):
+    array = np.arange(10 * 12 * 14, dtype=np.float32).reshape(10, 12, 14)
+    io.write_nifti(tmp_path / "a.nii.gz", io.Volume(array, np.diag([1, 2, 3, 1.0])))
+    records = [Record("a", "a", (tmp_path / "a.nii.gz",))]
+    findings = check(Cohort(records, 1), inputs["volume"](spacing=[3, 3, 3]), tmp_path / "store", progress=False)
+    own = {name: next(iter(counts)) for name, counts in findings.histograms.items() if name[:2] in ("si", "sp")}
+    assert own == {
+        "size R": "14", "size A": "12", "size S": "10", "spacing R": "1", "spacing A": "2", "spacing S": "3"}  # fmt: skip
