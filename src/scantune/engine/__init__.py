@@ -7,6 +7,7 @@ from typing import Any
 
 _HOME = {
     "CachedSamples": "data",
+    "CallableSink": "sinks",
     "Checkpoints": "checkpoints",
     "EarlyStopping": "early_stopping",
     "FitResult": "result",
@@ -19,10 +20,17 @@ _HOME = {
     "Settings": "settings",
     "Sink": "delivery",
     "Strategy": "strategies",
+    "TensorBoardSink": "sinks",
+    "WandbSink": "sinks",
     "fit": "fitting",
+    "folds": "members",
     "forget": "result",
+    "join": "members",
+    "join_columns": "members",
     "launch": "distributed",
     "predict": "prediction",
+    "out_of_fold": "members",
+    "search": "trials",
     "send_left": "delivery",
 }
 

@@ -1,0 +1,153 @@
+"""Loggers beside the history files: TensorBoard and Weights & Biases, imported when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from scantune.engine.delivery import Point
+from scantune.records import ScantuneError
+
+
+class CallableSink:
+    """Any function as a sink: ``send(points)`` takes all or raises.
+
+    Args:
+        name: told apart from other sinks by it.
+        send: takes a list of (step, {name: value}).
+    """
+
+    def __init__(self, name: str, send: Callable[[Sequence[Point]], None]) -> None:
+        self.name = name
+        self.send = send
+
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Take all of ``points`` or raise."""
+        self.send(points)
+
+
+class TensorBoardSink:
+    """Event files for TensorBoard.
+
+    Args:
+        folder: where they go.
+
+    Raises:
+        ScantuneError: TensorBoard is not installed.
+    """
+
+    name = "tensorboard"
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ScantuneError("train.loggers.tensorboard needs TensorBoard: pip install tensorboard") from error
+        self.writer = SummaryWriter(str(folder))
+
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Scalars by step."""
+        for step, values in points:
+            for name, value in values.items():
+                self.writer.add_scalar(name, value, step)
+        self.writer.flush()
+
+    def histogram(self, epoch: int, name: str, counts: Sequence[int], edges: Sequence[float]) -> None:
+        """A histogram as it was counted."""
+        middles = [(low + high) / 2 for low, high in pairwise(edges)]
+        total = sum(c * m for c, m in zip(counts, middles))
+        squares = sum(c * m * m for c, m in zip(counts, middles))
+        self.writer.add_histogram_raw(
+            name,
+            min=edges[0],
+            max=edges[-1],
+            num=sum(counts),
+            sum=total,
+            sum_squares=squares,
+            bucket_limits=list(edges[1:]),
+            bucket_counts=list(counts),
+            global_step=epoch,
+        )
+
+    def text(self, epoch: int, name: str, words: str) -> None:
+        """Words."""
+        self.writer.add_text(name, words, epoch)
+
+    def close(self) -> None:
+        """Finish the files."""
+        self.writer.close()
+
+
+class WandbSink:
+    """A Weights & Biases run.
+
+    Steps and epochs are axes of their own (``step/…`` against ``step/step``, the rest against ``epoch``): a run there
+    takes no step twice.
+
+    Args:
+        folder: where an offline run's files go.
+        project: there.
+        entity: team or user there.
+        mode: ``offline`` or ``online``.
+        run_id: the same after a resume.
+        config: settings shown with the run.
+
+    Raises:
+        ScantuneError: W&B is not installed.
+    """
+
+    name = "wandb"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        project: str,
+        entity: str | None = None,
+        mode: str = "offline",
+        run_id: str | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        try:
+            import wandb
+        except ImportError as error:
+            raise ScantuneError("train.loggers.wandb needs Weights & Biases: pip install wandb") from error
+        folder.mkdir(parents=True, exist_ok=True)
+        self.wandb = wandb
+        self.run = wandb.init(
+            dir=str(folder),
+            project=project,
+            entity=entity,
+            mode=mode,  # type: ignore[arg-type]
+            id=run_id,
+            resume="allow" if mode == "online" else None,
+            config=dict(config or {}),
+            settings=wandb.Settings(console="off", silent=True, save_code=False, disable_git=True),
+        )
+        self.run.define_metric("step/*", step_metric="step/step")
+        self.run.define_metric("*", step_metric="epoch")
+
+    def metrics(self, points: Sequence[Point]) -> None:
+        """Figures against their own axis."""
+        for step, values in points:
+            axis = "step/step" if any(name.startswith("step/") for name in values) else "epoch"
+            self.run.log({**values, axis: step})
+
+    def histogram(self, epoch: int, name: str, counts: Sequence[int], edges: Sequence[float]) -> None:
+        """A histogram as it was counted."""
+        import numpy as np
+
+        held = self.wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
+        self.run.log({f"histogram/{name}": held, "epoch": epoch})
+
+    def model(self, path: Path, name: str) -> None:
+        """A weights file as an artifact."""
+        artifact = self.wandb.Artifact(name, type="model")
+        artifact.add_file(str(path))
+        self.run.log_artifact(artifact)
+
+    def close(self) -> None:
+        """Finish the run's files."""
+        self.run.finish()
