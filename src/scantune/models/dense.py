@@ -46,27 +46,52 @@ def register(name: str) -> Callable[[Callable[..., Parts]], Callable[..., Parts]
     return keep
 
 
+#: Batch norm, not MONAI's instance norm: its statistics can be frozen.
+_NORM = {"norm": "BATCH", "act": ("RELU", {"inplace": True})}
+
+
 def _unet(
+    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
+) -> Parts:
+    """The classic one (Ronneberger et al. 2015): two convolutions a level, skips from the full resolution on."""
+    from monai.networks.nets.basic_unet import BasicUNet
+
+    widths = tuple(channels or _CHANNELS[ndim])
+    if len(widths) != 5:
+        raise ScantuneError(f"unet: channels has {len(widths)} levels {list(widths)}; it takes 5")
+    net = BasicUNet(ndim, in_channels, out_channels, (*widths, widths[0]), **{**_NORM, **rest})
+    found: Blocks = [("stem", [net.conv_0])]
+    found += [(f"down{n}", [getattr(net, f"down_{n}")]) for n in (1, 2, 3, 4)]
+    found += [(f"up{n}", [getattr(net, f"upcat_{n}")]) for n in (4, 3, 2, 1)]
+    found.append(("output", [net.final_conv]))
+    return Parts(net, out_channels, found, saliency_layer="down_4", divisor=16)
+
+
+def _res_unet(
     ndim: int,
     in_channels: int,
     out_channels: int,
     *,
     channels: Sequence[int] | None = None,
-    units: int = 0,
+    units: int = 2,
     **rest: Any,
 ) -> Parts:
+    """Residual units in each level (Zhang et al. 2018, arXiv:1711.10684; MONAI's UNet), full resolution at the top.
+
+    A convolution of its own answers: MONAI's top level has as many channels as there are classes, one for a mask.
+    """
     from monai.networks.nets.unet import UNet
 
     widths = tuple(channels or _CHANNELS[ndim])
-    # Batch norm, not MONAI's instance norm: frozen statistics and published U-Nets of angiography know only that.
-    made = {"norm": "BATCH", "act": ("RELU", {"inplace": True}), **rest}
-    net = UNet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), num_res_units=units, **made)
-    layer = _deepest(net, "model")
-    return Parts(net, out_channels, _nested_blocks(net.model), layer, divisor=2 ** (len(widths) - 1))
-
-
-def _res_unet(ndim: int, in_channels: int, out_channels: int, **options: Any) -> Parts:
-    return _unet(ndim, in_channels, out_channels, **{"units": 2, **options})
+    strides = (1, *(2,) * (len(widths) - 2))
+    body = UNet(ndim, in_channels, widths[0], widths, strides, num_res_units=units, **{**_NORM, **rest})
+    output: nn.Module = (nn.Conv2d if ndim == 2 else nn.Conv3d)(widths[0], out_channels, kernel_size=1)
+    net = nn.Sequential()
+    net.add_module("body", body)
+    net.add_module("output", output)
+    found = [*_nested_blocks(body.model), ("output", [output])]
+    layer = _deepest(net, "body.model")
+    return Parts(net, out_channels, found, saliency_layer=layer, divisor=2 ** (len(widths) - 2))
 
 
 def _attention_unet(
@@ -101,7 +126,7 @@ def _nested_blocks(model: nn.Module) -> Blocks:
     while isinstance(level, nn.Sequential) and len(level) == 3 and hasattr(level[1], "submodule"):
         name = "stem" if not down else f"down{len(down)}"
         down.append((name, [level[0]]))
-        up.append((f"up{len(up)}" if up else "output", [level[2]]))
+        up.append((f"up{len(up)}", [level[2]]))
         level = level[1].submodule
     return [*down, ("bottom", [level]), *reversed(up)]
 

@@ -30,11 +30,40 @@ def mvit_v2_s(in_channels: int, *, size: tuple[int, int, int] = (16, 224, 224), 
     """MViT v2 small (Li et al. 2022, arXiv:2112.01526) for inputs of (T, H, W) ``size``, H = W; F 768."""
     from torchvision.models import video
 
-    net = _make(video.mvit_v2_s, in_channels, temporal_size=size[0], spatial_size=tuple(size[1:]), **options)
-    features = net.head[-1].in_features
+    made = {"residual_pool": True, "residual_with_cls_embed": False, "rel_pos_embed": True, "proj_after_attn": True}
+    net: Any = video.MViT(
+        spatial_size=tuple(size[1:]),
+        temporal_size=size[0],
+        block_setting=_mvit_blocks(),
+        **{**made, "stochastic_depth_prob": 0.2, **options},
+    )
     net.head = nn.Identity()
+    if in_channels != 3:
+        resize_input(net, in_channels)
     last = f"blocks.{len(net.blocks) - 1}.norm1"
-    return Parts(net, features, blocks.find(net), last, layout="tokens", prefix_tokens=1, normalization=_MVIT)
+    return Parts(net, 768, blocks.find(net), last, layout="tokens", prefix_tokens=1, normalization=_MVIT)
+
+
+def _mvit_blocks() -> list[Any]:
+    """The sixteen blocks of MViT v2 small; torchvision's own function is bound to 16 × 224²."""
+    from torchvision.models.video.mvit import MSBlockConfig
+
+    heads = [1, 2, 2] + [4] * 11 + [8, 8]
+    widths = [96, 96, 192, 192] + [384] * 11 + [768, 768]
+    halvings = (1, 3, 14)
+    keys = [8, 4, 4] + [2] * 11 + [1, 1]
+    return [
+        MSBlockConfig(
+            num_heads=heads[n],
+            input_channels=widths[n],
+            output_channels=widths[n + 1],
+            kernel_q=[3, 3, 3],
+            kernel_kv=[3, 3, 3],
+            stride_q=[1, 2, 2] if n in halvings else [1, 1, 1],
+            stride_kv=[1, keys[n], keys[n]],
+        )
+        for n in range(16)
+    ]
 
 
 def swin3d_t(in_channels: int, **options: Any) -> Parts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,10 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
 
 def _pickle(path: Path) -> Any:
     try:
-        with _numpy_scalars_allowed():
-            return torch.load(path, map_location="cpu", weights_only=True)
+        # Opened here: given a path, torch goes by its ending. Its warnings are of old protocols, which it reads.
+        with path.open("rb") as file, _numpy_scalars_allowed(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         cause = str(error).split("WeightsUnpickler error:")[-1].strip().splitlines()[0]
         raise ScantuneError(
