@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.statistics.distributions import normal_quantile, normal_two_sided, t_two_sided
-from scantune.statistics.resampling import Weighted, standard_error
+from scantune.statistics.resampling import Weighted, cumulate, standard_error
 
 CONSTANT = 1e-10
 """A variance below this share of the mean square is a constant's, up to rounding."""
@@ -242,10 +242,9 @@ def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     ties = len(ends) < len(order)
 
     def ranks(weights: np.ndarray) -> np.ndarray:
-        sorted_weights = weights[order]
-        cumulative = np.cumsum(sorted_weights, axis=0)
+        cumulative = cumulate(weights[order])
         if not ties:
-            cumulative -= 0.5 * sorted_weights
+            cumulative -= 0.5 * weights[order]
             return cumulative[inverse]
         upper = cumulative[ends]  # [groups, B]
         middle = upper.copy()

@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.statistics.correlation import midranks
 from scantune.statistics.distributions import chi2_sf, normal_quantile, normal_two_sided
-from scantune.statistics.resampling import Weighted
+from scantune.statistics.resampling import Weighted, cumulate
 
 GRID = 101
 """Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""
@@ -127,15 +127,18 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
     positives = positive[order].astype(np.float64)[:, None]
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        total = np.cumsum(weights, axis=0)
-        true = np.cumsum(weights * positives, axis=0)  # true positives down to each row
+        true = cumulate(weights * positives)  # true positives down to each row
+        total = cumulate(weights.copy())
         if ties:
             total, true = total[ends], true[ends]
         p, n = true[-1], total[-1] - true[-1]
-        gained = np.diff(true, axis=0, prepend=0.0)
+        if ties:
+            gained = np.diff(true, axis=0, prepend=0.0)
+            lost = np.diff(total, axis=0, prepend=0.0) - gained
+        else:
+            gained = weights * positives
+            lost = weights - gained
         # Σ of negatives passed × mean of the true positives before and after
-        false = total - true
-        lost = np.diff(false, axis=0, prepend=0.0)
         area = np.einsum("nb,nb->b", lost, true) - 0.5 * np.einsum("nb,nb->b", lost, gained)
         precision = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
         return {
@@ -207,8 +210,8 @@ def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) 
     grid = np.linspace(0, 1, GRID)
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        total = np.cumsum(weights, axis=0)[ends]
-        true = np.cumsum(weights * positives, axis=0)[ends]
+        true = cumulate(weights * positives)[ends]
+        total = cumulate(weights.copy())[ends]
         false = total - true
         draws = weights.shape[1]
         tpr, precision = np.full((GRID, draws), np.nan), np.full((GRID, draws), np.nan)
