@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 from scantune.cli import stage_main
@@ -9,10 +10,26 @@ from scantune.config.load import load
 
 
 def run(key: str) -> None:
-    """Write path, size and digest of every file under the root of ``datasets.<key>``."""
-    from scantune.cohort.index import write_index
+    """Write path, size and digest of every file under the root of ``datasets.<key>``, without times.
 
-    write_index(Path(load().datasets[key].root), Path("data/index") / f"{key}.csv")
+    The times stay in the project's own folder, where preprocess finds them: a file that is as it was is not read again.
+    """
+    from scantune.cohort.index import read_index, write_index
+    from scantune.tracking import project_home
+
+    dataset = load().datasets[key]
+    root = Path(dataset.root).absolute()
+    timed = Path(dataset.index) if dataset.index else project_home() / ".scantune" / "index" / f"{key}.csv"
+    if not dataset.index:
+        timed.parent.mkdir(parents=True, exist_ok=True)
+        write_index(root, timed)
+    out = Path("data/index") / f"{key}.csv"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["path", "size", "sha256"])
+        for path, (size, _, digest) in sorted(read_index(timed, root).items()):
+            writer.writerow([Path(path).relative_to(root).as_posix(), size, digest])
 
 
 if __name__ == "__main__":

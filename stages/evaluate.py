@@ -1,0 +1,36 @@
+"""Judge an experiment's model: ``python stages/evaluate.py <experiment>`` → ``outputs/<experiment>/evaluate/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.assembly import judging, recipe
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Predict validation and test, compute every figure with its interval, draw, explain, report, log."""
+    from scantune.assembly.cohort import read_sides
+    from scantune.tracking import RunReference, open_run
+
+    params = load()
+    block = recipe.block_of(params, key)
+    home = Path("outputs") / key
+    trained = RunReference.read(home / "train" / "run.json")
+    sides = read_sides(Path("data/cache") / block.input, Path("data/splits") / block.dataset / "splits.csv")
+    with open_run(
+        "evaluate",
+        key,
+        dataset=block.dataset,
+        parent=trained.run_id,
+        enabled=params.tracking.enabled,
+        require=params.tracking.require,
+    ) as tracked:
+        tracked.params({"task": block.task.model_dump(mode="json"), "evaluate": block.evaluate.model_dump(mode="json")})
+        judging.judge(params, key, sides, home / "train" / "model", home / "evaluate", tracked, trained)
+        RunReference(tracked.run_id, trained.model_id).write(home / "evaluate" / "run.json")
+
+
+if __name__ == "__main__":
+    stage_main(run)

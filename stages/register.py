@@ -1,0 +1,45 @@
+"""Register an experiment's model: ``python stages/register.py <experiment>`` → ``outputs/<experiment>/register/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.assembly import recipe
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """The logged model becomes a version; it takes the alias only where the comparison allows it."""
+    from scantune.registry.promotion import register
+    from scantune.tracking import RunReference, open_run
+
+    params = load()
+    block = recipe.block_of(params, key)
+    home = Path("outputs") / key
+    trained = RunReference.read(home / "train" / "run.json")
+    with open_run(
+        "register",
+        key,
+        dataset=block.dataset,
+        parent=trained.run_id,
+        enabled=params.tracking.enabled and block.register_.enabled,
+        require=params.tracking.require,
+    ) as tracked:
+        tracked.params({"register": block.register_.model_dump(mode="json")})
+        decision = register(
+            tracked,
+            trained,
+            name=block.register_.name or block.dataset,
+            alias=block.register_.alias,
+            task=block.task,
+            evaluate=block.evaluate,
+            folder=home / "evaluate",
+        )
+        decision.write(home / "register" / "registration.json")
+        tracked.artifact(home / "register" / "registration.json")
+    print(decision.in_words())
+
+
+if __name__ == "__main__":
+    stage_main(run)
