@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from scantune.engine import Checkpoints, EarlyStopping, Strategy
+from scantune.engine.better import direction, is_better
+from scantune.engine.durable import read_weights
+from scantune.engine.strategies import PRESETS, Entry
+from scantune.records import ScantuneError
+
+VALUES = [0.50, 0.60, 0.58, 0.70, 0.69, 0.71, 0.30, 0.715, math.nan, 0.72]
+
+
+def _kept(strategy: Strategy, values: list[float] = VALUES) -> list[int]:
+    return [e.epoch for e in strategy.kept([Entry(i + 1, i, v) for i, v in enumerate(values)])]
+
+
+@pytest.mark.parametrize(
+    "name,options,epochs",
+    [
+        ("best", {"max_checkpoints": 3}, [6, 8, 10]),
+        ("epoch", {"max_checkpoints": 4}, [7, 8, 9, 10]),
+        ("interval", {"interval": 3}, [3, 6, 9]),
+        ("all", {"interval": 4, "max_checkpoints": 4}, [4, 6, 8, 10]),
+        ("performance", {"threshold": 0.02, "max_checkpoints": 5}, [6, 8, 10]),
+        ("time", {"milestones": (0.25, 0.5, 1.0), "epochs": 10}, [3, 5, 10]),
+    ],
+)
+def test_each_strategy_keeps_what_it_says(name: str, options: dict[str, object], epochs: list[int]) -> None:
+    assert _kept(Strategy(name, mode="max", **options)) == epochs  # type: ignore[arg-type]
+
+
+def test_adaptive_is_dense_while_the_figure_moves_and_sparse_on_a_plateau() -> None:
+    values = [0.1, 0.2, 0.4, 0.8, *[0.8] * 12, 0.4, 0.2]
+    kept = _kept(Strategy("adaptive", max_checkpoints=99, interval=4, mode="max"), values)
+    assert kept[:4] == [1, 2, 3, 4]
+    gaps = [b - a for a, b in pairwise(kept)]
+    assert gaps[3:6] == [1, 2, 4]
+    assert kept[-2:] == [17, 18]
+
+
+def test_presets() -> None:
+    assert (PRESETS["best"], PRESETS["epoch"], PRESETS["adaptive"], PRESETS["performance"]) == (3, 5, 5, 3)
+    assert Strategy("best").limit == 3
+    with pytest.raises(ScantuneError, match="'worst' is not one of best, epoch"):
+        Strategy("worst")
+
+
+def test_checkpoints_alone_keep_the_best_whatever_the_strategy(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, Strategy("interval", interval=4, mode="max"), "val_dice")
+    for epoch, value in enumerate(VALUES, 1):
+        keeper.add(epoch, epoch * 10, value, lambda value=value: {"w": torch.tensor([value])})
+        keeper.flush()
+        keeper.prune()
+    assert [p.name for p in keeper.files()] == [f"epoch-{e:04d}.safetensors" for e in (4, 8, 10)]
+    best = keeper.best()
+    assert best is not None
+    assert (best.epoch, best.value) == (10, 0.72)
+    weights, facts = read_weights(keeper.path(8))
+    assert weights["w"] == torch.tensor([0.715])
+    assert (facts["epoch"], facts["step"], facts["monitor"]) == (8, 80, "val_dice")
+    summary = keeper.summary()
+    assert summary["best"] == {"epoch": 10, "value": 0.72}
+    assert [row["file"] for row in summary["checkpoints"]] == [p.name for p in keeper.files()]
+
+
+def test_checkpoints_that_no_state_names_are_removed(tmp_path: Path) -> None:
+    keeper = Checkpoints(tmp_path, Strategy("epoch"))
+    keeper.add(1, 1, 0.5, lambda: {"w": torch.zeros(1)})
+    keeper.flush()
+    held = keeper.state()
+    keeper.add(2, 2, 0.4, lambda: {"w": torch.zeros(1)})
+    keeper.flush()
+    again = Checkpoints(tmp_path, Strategy("epoch"))
+    again.restore(held)
+    assert [p.name for p in again.files()] == ["epoch-0001.safetensors"]
+
+
+def test_early_stopping_alone() -> None:
+    stopping = EarlyStopping(patience=2, min_delta=0.1, mode="max")
+    assert [stopping.update(v) for v in (0.5, 0.55, 0.7, math.nan, 0.75)] == [False, False, False, False, True]
+    again = EarlyStopping(patience=2, min_delta=0.1, mode="max")
+    again.load(stopping.state())
+    assert (again.best, again.wait) == (0.7, 2)
+
+
+@pytest.mark.parametrize(
+    "name,way",
+    [("val_loss", "min"), ("val_mae", "min"), ("val_hd95", "min"), ("val_dice", "max"), ("val_f1_score", "max")],
+)
+def test_direction_goes_by_the_name(name: str, way: str) -> None:
+    assert direction(name) == way
+    assert direction(name, "max") == "max"
+
+
+def test_nan_is_never_better() -> None:
+    assert not is_better(math.nan, 1.0, "min")
+    assert not is_better(math.nan, math.nan, "min")
+    assert is_better(1.0, math.nan, "min")
