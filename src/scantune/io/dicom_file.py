@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from scantune.io.arrays import Limits
@@ -37,7 +38,7 @@ SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
-_TAG_LIST = list(TAGS.values())
+_TAG_LIST = [Tag(tag) for tag in TAGS.values()]
 _LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 _BIG = "1.2.840.10008.1.2.2"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -71,9 +72,13 @@ class DicomFile:
     implicit: bool
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # plain integers as keys: looking items up by pydicom's tags is most of the time that a series takes
+        self._items = {int(tag): item for tag, item in self.header.items()}
+
     def text(self, keyword: str) -> str:
         """A header item as text, "" where it is missing or empty."""
-        item = self.header.get_item(TAGS[keyword])
+        item = self._items.get(TAGS[keyword])
         if item is None or item.value is None:
             return ""
         value = item.value
@@ -83,7 +88,7 @@ class DicomFile:
 
     def floats(self, keyword: str) -> list[float]:
         """A header item as numbers, [] where it is missing, empty or not numbers."""
-        return floats(self.header, TAGS[keyword])
+        return floats(self.header, self._items.get(TAGS[keyword]), TAGS[keyword])
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """The first number of a header item."""
@@ -132,12 +137,11 @@ class DicomFile:
         return bool(self.syntax) and UID(self.syntax).is_transfer_syntax and UID(self.syntax).is_encapsulated
 
 
-def floats(dataset: pydicom.Dataset, tag: int) -> list[float]:
+def floats(dataset: pydicom.Dataset, item: Any, tag: int) -> list[float]:
     """Numbers of a DS, IS, US, FD … element, [] where there are none.
 
     Texts and shorts are parsed from raw bytes: every slice is asked, and pydicom's conversion is ten times slower.
     """
-    item: Any = dataset.get_item(tag)
     if item is None or item.value is None:
         return []
     if not isinstance(item, RawDataElement) or not isinstance(item.value, bytes):
@@ -248,6 +252,8 @@ def native_frames(file: DicomFile) -> tuple[int, int, np.dtype] | None:
     explicit = element[4:6] in (b"OW", b"OB", b"OF", b"OD", b"UN", b"OL")
     length = int.from_bytes(element[8:12] if explicit else element[4:8], order)
     start = file.offset + (12 if explicit else 8)
+    if not file.little and element[4:6] == b"OW" and file.whole("BitsAllocated") == 8:
+        return None  # bytes lie swapped in words of two
     allocated = file.whole("BitsAllocated")
     dtype = _stored_dtype(file, tag, allocated)
     if length == 0xFFFFFFFF or dtype is None or file.samples not in (1, 3) or file.photometric == "YBR_FULL_422":

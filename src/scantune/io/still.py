@@ -38,7 +38,9 @@ def read_still(path: Path, options: Options) -> Image:
             return _read(path, options, notes)
         except ReadError:
             raise
-        except (OSError, SyntaxError, ValueError, Pillow.DecompressionBombError) as error:
+        except Pillow.DecompressionBombError as error:
+            raise ReadError("the picture has more pixels than the limit of Pillow", f"{path}: {error!r}") from error
+        except (OSError, SyntaxError, ValueError) as error:
             raise ReadError("the picture is damaged or cut short", f"{path}: {error!r}") from error
 
 

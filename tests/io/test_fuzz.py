@@ -1,0 +1,98 @@
+"""Damaged copies of real files are read or refused: no other exception, no crash, no hang."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_files
+
+from scantune import io
+from scantune.records import ReadError
+from tests.io.files import series, volume
+from tests.io.fuzz import mutant
+from tests.io.test_loops import moving
+
+
+def _dicoms() -> list[Path]:
+    found = [Path(str(name)) for name in get_testdata_files("*.dcm")]
+    return sorted(path for path in found if path.stat().st_size < 150_000)
+
+
+def _others(folder: Path) -> list[Path]:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30)).astype(np.uint8)
+    return [
+        io.write_nifti(folder / "a.nii.gz", volume()),
+        io.write_nifti(folder / "a.nii", volume()),
+        io.write_png(folder / "a.png", pixels),
+        io.write_video(folder / "a.avi", moving(4, colour=True)),
+        io.write_video(folder / "a.mp4", moving(4, colour=True)),
+        io.write_cine(folder / "jpeg.dcm", moving(4, colour=True), patient_id="p", seed="a"),
+        io.write_enhanced(folder / "enhanced.dcm", volume(), patient_id="p", seed="a"),
+    ]
+
+
+def _read_all(sources: list[Path], count: int, seed: int, folder: Path, *, isolated: bool) -> Counter[str]:
+    rng, outcome = random.Random(seed), Counter[str]()
+    bytes_of = {path: path.read_bytes() for path in sources}
+    limits = io.Limits(max_bytes=1 << 28, seconds=20)
+    for at in range(count):
+        source = sources[at % len(sources)]
+        path = folder / "mutant"
+        path.write_bytes(mutant(bytes_of[source], rng))
+        start = time.perf_counter()
+        try:
+            io.read(path, limits=limits, isolated=isolated)
+        except ReadError as error:
+            assert error.reason
+            outcome["refused"] += 1
+            outcome["crashed in the child"] += "crashed" in error.reason
+        else:
+            outcome["read"] += 1
+        assert time.perf_counter() - start < 30, source.name
+    return outcome
+
+
+def test_damaged_dicom_files(tmp_path: Path) -> None:
+    outcome = _read_all(_dicoms(), 300, 1, tmp_path, isolated=False)
+    assert outcome["read"] + outcome["refused"] == 300
+    assert outcome["read"] > 20
+    assert outcome["refused"] > 100
+
+
+def test_damaged_files_of_other_formats(tmp_path: Path) -> None:
+    outcome = _read_all(_others(tmp_path), 140, 2, tmp_path, isolated=False)
+    assert outcome["read"] + outcome["refused"] == 140
+
+
+def test_damaged_slices_of_a_series(tmp_path: Path) -> None:
+    paths, rng = series(tmp_path / "s"), random.Random(3)
+    whole, done = paths[3].read_bytes(), 0
+    for _ in range(60):
+        paths[3].write_bytes(mutant(whole, rng))
+        try:
+            found = io.read(tmp_path / "s")
+        except ReadError:
+            done += 1
+            continue
+        done += 1
+        assert found.array.dtype == np.float32
+    assert done == 60
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("isolated", [False, True])
+def test_ten_thousand_damaged_dicom_files(tmp_path: Path, isolated: bool) -> None:
+    count = 10_000 if not isolated else 3_000
+    outcome = _read_all(_dicoms(), count, 4, tmp_path, isolated=isolated)
+    assert outcome["read"] + outcome["refused"] == count
+
+
+@pytest.mark.heavy
+def test_thousands_of_damaged_files_of_other_formats(tmp_path: Path) -> None:
+    outcome = _read_all(_others(tmp_path), 4_000, 5, tmp_path, isolated=False)
+    assert outcome["read"] + outcome["refused"] == 4_000

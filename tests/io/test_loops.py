@@ -1,0 +1,194 @@
+"""Cine loops and videos: only what is asked for is decoded, colours are right, short and cut files are told."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from scantune import io
+from tests.io.files import edit, refused
+
+
+def moving(n: int = 12, colour: bool = False) -> np.ndarray:
+    """A bright disc that moves over a gradient: uint8 [T, H, W(, 3)]."""
+    y, x = np.mgrid[:48, :64]
+    frames = []
+    for t in range(n):
+        disc = ((x - 10 - 4 * t) ** 2 + (y - 24) ** 2 < 64) * 120
+        grey = np.clip(x + y + disc, 0, 255)
+        frames.append(np.stack([grey, grey // 2, 255 - grey], axis=-1) if colour else grey)
+    return np.array(frames, dtype=np.uint8)
+
+
+def _cine(path: Path, frames: np.ndarray, **options: object) -> Path:
+    settings: dict = {"patient_id": "phantom-1", "seed": "a"} | options
+    return io.write_cine(path, frames, **settings)
+
+
+@pytest.mark.parametrize("colour", [False, True])
+@pytest.mark.parametrize("how", [{"encoding": "jpeg"}, {"encoding": "raw"}, {"encoding": "raw", "compression": "rle"}])
+def test_a_loop_comes_back(tmp_path: Path, colour: bool, how: dict) -> None:
+    frames = moving(colour=colour)
+    path = _cine(tmp_path / "a", frames, frame_time=40, **how)
+    found = io.read(path)
+    assert isinstance(found, io.Video)
+    assert found.frame_time == 40
+    expected = frames if colour else frames[..., None]
+    difference = np.abs(found.frames.astype(int) - expected)
+    assert difference.max() <= (0 if how["encoding"] == "raw" else 90)
+    assert np.median(difference) <= (0 if how["encoding"] == "raw" else 3)
+    loop = io.open_video(path)
+    assert (loop.n_frames, loop.height, loop.width, loop.channels) == (12, 48, 64, 3 if colour else 1)
+    some = loop.frames([5, 0, 5], grey=True)
+    assert some.shape == (3, 48, 64, 1)
+    np.testing.assert_array_equal(some[0], some[2])
+    reference = expected[5] if not colour else cv2.cvtColor(frames[5], cv2.COLOR_RGB2GRAY)[..., None]
+    assert np.median(np.abs(some[0].astype(int) - reference)) <= 2
+    assert loop.frames([1], scale=4).shape == (1, 12, 16, 3 if colour else 1)
+
+
+def test_jpeg_frames_agree_with_pydicoms_own_decoding() -> None:
+    path = Path(str(get_testdata_file("examples_ybr_color.dcm")))
+    dataset = pydicom.dcmread(path)
+    expected = pydicom.pixels.pixel_array(dataset)  # RGB
+    found = io.read(path)
+    difference = np.abs(found.frames.astype(int) - expected)
+    assert difference.mean() < 1
+    assert np.quantile(difference, 0.999) <= 8
+    quarter = io.open_video(path).frames([0], scale=4)[0].astype(int)
+    shrunk = cv2.resize(found.frames[0], (80, 60), interpolation=cv2.INTER_AREA)
+    assert np.abs(quarter - shrunk).mean() < 2
+
+
+def test_rgb_kept_as_rgb_in_jpeg_is_not_taken_for_ybr(tmp_path: Path) -> None:
+    frames = moving(n=2, colour=True)
+    path = _cine(tmp_path / "a", frames)
+    streams = []
+    for frame in frames:  # components are coded as they are: R in the place of Y
+        buffer = BytesIO()
+        Image.fromarray(frame).save(buffer, "JPEG", quality=95, keep_rgb=True, subsampling=0)
+        raw = buffer.getvalue()
+        streams.append(raw + b"\0" * (len(raw) % 2))
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.PhotometricInterpretation = "RGB"
+        dataset.PixelData = pydicom.encaps.encapsulate(streams)
+        dataset["PixelData"].is_undefined_length = True
+
+    edit(path, change)
+    found = io.read(path).frames
+    assert np.median(np.abs(found.astype(int) - frames)) <= 2
+
+
+@pytest.mark.parametrize(
+    "items, expected",
+    [
+        ({"FrameTimeVector": [0, 30, 30]}, 30.0),
+        ({"CineRate": 25}, 40.0),
+        ({"RecommendedDisplayFrameRate": 50}, 20.0),
+        ({}, None),
+    ],
+)
+def test_frame_time_comes_from_where_it_stands(tmp_path: Path, items: dict, expected: float | None) -> None:
+    path = _cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items)
+    found = io.read(path)
+    assert found.frame_time == expected
+    assert any("no frame time" in note for note in found.facts["notes"]) == (expected is None)
+
+
+def test_one_frame_is_a_loop_where_one_is_asked_for(tmp_path: Path) -> None:
+    path = _cine(tmp_path / "a", moving(1), encoding="raw")
+    assert isinstance(io.read(path), io.Image)
+    found = io.read(path, kind="video")
+    assert found.frames.shape == (1, 48, 64, 1)
+    assert "one frame only" in found.facts["notes"]
+    assert "is not an image" in refused(_cine(tmp_path / "b", moving(3)), kind="image").reason
+
+
+def test_a_cut_cine_is_refused(tmp_path: Path) -> None:
+    for encoding in ("raw", "jpeg"):
+        path = _cine(tmp_path / encoding, moving(), encoding=encoding)
+        whole = path.read_bytes()
+        path.write_bytes(whole[: int(len(whole) * 0.7)])
+        refused(path)
+
+
+def test_a_frame_of_another_size_is_refused(tmp_path: Path) -> None:
+    path = _cine(tmp_path / "a", moving(4))
+
+    def change(dataset: pydicom.Dataset) -> None:
+        streams = list(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=4))
+        _, other = cv2.imencode(".jpg", np.zeros((20, 20), np.uint8))
+        streams[2] = other.tobytes()
+        dataset.PixelData = pydicom.encaps.encapsulate(streams)
+        dataset["PixelData"].is_undefined_length = True
+
+    edit(path, change)
+    assert "a compressed frame is 20×20 pixels where the header says 48×64" in refused(path).reason
+
+
+def test_deeper_grey_is_brought_to_8_bits_by_the_window(tmp_path: Path) -> None:
+    frames = (moving(3).astype(np.uint16) * 16) & 0xFFF
+    path = _cine(tmp_path / "a", moving(3), encoding="raw", modality="XA")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+        dataset["PixelData"] = pydicom.DataElement(0x7FE00010, "OW", frames.tobytes())
+
+    edit(path, change)
+    assert np.abs(io.read(path).frames[..., 0].astype(float) - frames / 4095 * 255).max() <= 0.5
+    found = io.read(path, window=(1000, 1001)).frames[..., 0]
+    assert np.abs(found - np.clip((frames - 999.5) / 1000 + 0.5, 0, 1) * 255).max() <= 0.51
+
+
+@pytest.mark.parametrize("suffix", ["avi", "mp4"])
+def test_video_files(tmp_path: Path, suffix: str) -> None:
+    frames = moving(colour=True)
+    path = io.write_video(tmp_path / f"a 100%d.{suffix}", frames, frame_time=40)
+    path = path.rename(tmp_path / "b%03d")
+    found = io.read(path)
+    assert found.frames.shape == frames.shape
+    assert found.frame_time == pytest.approx(40)
+    assert np.median(np.abs(found.frames.astype(int) - frames)) <= 6
+    loop = io.open_video(path)
+    some = loop.frames([7, 2], grey=True, scale=2)
+    assert some.shape == (2, 24, 32, 1)
+    np.testing.assert_array_equal(loop.frames([7])[0], found.frames[7])
+
+
+def test_a_video_cut_short_gives_the_frames_that_decode(tmp_path: Path) -> None:
+    path = io.write_video(tmp_path / "a.avi", moving(40, colour=True))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    found = io.open_video(path)
+    assert 5 < found.n_frames < 40
+    assert found.frames().shape[0] == found.n_frames
+    path.write_bytes(whole[:400])
+    refused(path)
+
+
+def test_frames_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    from scantune.records import ReadError
+
+    loop = io.open_video(_cine(tmp_path / "a", moving(3)))
+    with pytest.raises(ReadError, match="frame 3 was asked for; there are 3 from 0"):
+        loop.frames([0, 3])
+    with pytest.raises(ReadError, match="scale"):
+        loop.frames([0], scale=3)
+    path = io.write_png(tmp_path / "p.png", moving(1)[0])
+    with pytest.raises(ReadError, match="not a video"):
+        io.open_video(path)
+
+
+def test_limits_hold_for_loops(tmp_path: Path) -> None:
+    path = _cine(tmp_path / "a", moving())
+    assert "more than the limit" in refused(path, limits=io.Limits(max_bytes=1000)).reason
+    avi = io.write_video(tmp_path / "a.avi", moving(colour=True))
+    assert "more than the limit" in refused(avi, limits=io.Limits(max_bytes=20_000)).reason
