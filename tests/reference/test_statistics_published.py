@@ -119,7 +119,7 @@ def test_surface_distance_slabs():
 
 
 def test_surface_distance_empty_masks():
-    truth, prediction = _slabs()
+    truth, _ = _slabs()
     nothing = np.zeros_like(truth)
     assert overlap.dice(truth, nothing) == 0
     assert overlap.surfaces(truth, nothing, spacing=(2, 1, 1)).hausdorff(95) == math.inf

@@ -1,0 +1,110 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from scantune.statistics.correlation import (
+    correlation_p,
+    fisher_interval,
+    kendall,
+    kendall_by_subject,
+    midranks,
+    pearson,
+    spearman,
+)
+
+tied = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=60)
+
+
+def sides(pairs):
+    return np.array(pairs, float).T
+
+
+@settings(deadline=None, max_examples=60)
+@given(tied)
+def test_kendall_equals_scipy_with_ties(pairs):
+    x, y = sides(pairs)
+    found = kendall(x, y)
+    if len(set(x)) == 1 or len(set(y)) == 1:
+        assert math.isnan(found.tau)
+        return
+    expected = stats.kendalltau(x, y)
+    assert found.tau == pytest.approx(expected.statistic, abs=1e-12)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 33, 34, 150])
+def test_kendall_without_ties_equals_scipy(n):
+    rng = np.random.default_rng(n)
+    x, y = rng.normal(size=n), rng.normal(size=n)
+    found, expected = kendall(x, y), stats.kendalltau(x, y)
+    assert found.tau == pytest.approx(expected.statistic)
+    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-8)
+
+
+def test_kendall_of_each_row_counts_its_partners():
+    x, y = np.array([1, 2, 3, 3.0]), np.array([2, 1, 3, 4.0])
+    # by hand: pairs (0,1) discordant; (0,2) (0,3) (1,2) (1,3) concordant; (2,3) tied
+    np.testing.assert_array_equal(kendall(x, y).concordance, [1, 1, 2, 2])
+
+
+def test_kendall_by_subject_leaves_subjects_out():
+    rng = np.random.default_rng(0)
+    subjects = rng.integers(0, 25, 80)
+    x = rng.integers(0, 9, 80).astype(float)
+    y = x + rng.integers(-3, 4, 80)
+    lower, upper, p = kendall_by_subject(x, y, subjects)
+    kept = [subjects != s for s in np.unique(subjects)]
+    z = np.arctanh([stats.kendalltau(x[k], y[k]).statistic for k in kept])
+    error = math.sqrt((len(z) - 1) / len(z) * ((z - z.mean()) ** 2).sum())
+    centre = math.atanh(stats.kendalltau(x, y).statistic)
+    assert (lower, upper) == pytest.approx(
+        (math.tanh(centre - 1.959964 * error), math.tanh(centre + 1.959964 * error)), abs=1e-6
+    )
+    assert 0 < p < 1e-6
+
+
+@settings(deadline=None, max_examples=60)
+@given(tied)
+def test_spearman_and_ranks_equal_scipy(pairs):
+    x, y = sides(pairs)
+    np.testing.assert_allclose(midranks(x), stats.rankdata(x))
+    if len(set(x)) > 1 and len(set(y)) > 1:
+        assert spearman(x, y) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+    else:
+        assert math.isnan(spearman(x, y))
+
+
+@settings(deadline=None, max_examples=40)
+@given(tied, st.floats(0.1, 50), st.floats(-100, 100))
+def test_scale_shift_symmetry_and_order(pairs, scale, shift):
+    x, y = sides(pairs)
+    order = np.random.default_rng(0).permutation(len(x))
+    for r in (pearson, spearman, lambda a, b: kendall(a, b).tau):
+        if math.isnan(r(x, y)):
+            continue
+        assert r(y, x) == pytest.approx(r(x, y), abs=1e-9)
+        assert r(scale * x + shift, y) == pytest.approx(r(x, y), abs=1e-6)
+        assert r(-x, y) == pytest.approx(-r(x, y), abs=1e-9)
+        assert r(x[order], y[order]) == pytest.approx(r(x, y), abs=1e-9)
+
+
+def test_p_values_equal_scipy():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=30)
+    y = x + rng.normal(size=30) * 2
+    assert correlation_p(pearson(x, y), 30) == pytest.approx(stats.pearsonr(x, y).pvalue)
+    assert correlation_p(spearman(x, y), 30) == pytest.approx(stats.spearmanr(x, y).pvalue)
+
+
+def test_fisher_interval_equals_scipy():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=40)
+    y = x + rng.normal(size=40)
+    expected = stats.pearsonr(x, y).confidence_interval()
+    assert fisher_interval(pearson(x, y), 40) == pytest.approx((expected.low, expected.high))
+    assert fisher_interval(1.0, 40) is None
+    assert fisher_interval(math.nan, 40) is None
