@@ -1,0 +1,111 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from scantune.statistics.baselines import design, linear, logistic, prevalence
+from scantune.statistics.comparison import holm, mcnemar, non_inferiority, paired_p
+from scantune.statistics.decision import THRESHOLDS, decision_statistic
+from scantune.statistics.resampling import Distribution, Resampler
+
+
+def test_mcnemar_by_hand_and_equal_to_the_binomial_test():
+    first = np.array([True] * 12 + [False] * 5 + [True] * 40 + [False] * 3)
+    second = np.array([False] * 12 + [True] * 5 + [True] * 40 + [False] * 3)
+    found = mcnemar(first, second)
+    assert (found.only_first, found.only_second) == (12, 5)
+    assert found.p_exact == pytest.approx(stats.binomtest(5, 17).pvalue)
+    assert found.p_mid == pytest.approx(found.p_exact - stats.binom.pmf(5, 17, 0.5))
+    assert mcnemar(first, first).p_exact == 1
+    assert mcnemar(second, first).p_mid == pytest.approx(found.p_mid)
+
+
+@pytest.mark.parametrize("n", [2, 10])
+def test_mcnemar_with_equal_discordance_is_one_and_mid_p_below(n):
+    first = np.arange(n) < n // 2
+    found = mcnemar(first, ~first)
+    assert found.p_exact == 1
+    assert found.p_mid == pytest.approx(1 - stats.binom.pmf(n // 2, n, 0.5))
+
+
+def test_holm_by_hand():
+    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
+    assert found == {"a": pytest.approx(0.03), "b": pytest.approx(0.06), "c": pytest.approx(0.06), "d": None}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.dictionaries(st.text(min_size=1, max_size=3), st.floats(0, 1), min_size=1))
+def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values):
+    found = holm(p_values)
+    assert all(found[k] >= p for k, p in p_values.items())
+    ordered = sorted(p_values, key=lambda k: p_values[k])
+    assert all(found[a] <= found[b] for a, b in zip(ordered, ordered[1:]))  # noqa: RUF007
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "lower_is_better", "holds", "superior"),
+    [
+        (-0.01, 0.05, False, True, False),
+        (-0.03, 0.05, False, False, False),
+        (0.01, 0.05, False, True, True),
+        (-0.05, 0.01, True, True, False),
+        (-0.05, -0.01, True, True, True),
+        (-0.05, 0.03, True, False, False),
+    ],
+)
+def test_non_inferiority_reads_the_worse_end(lower, upper, lower_is_better, holds, superior):
+    found = non_inferiority(lower, upper, 0.02, lower_is_better=lower_is_better)
+    assert (found.holds, found.superior) == (holds, superior)
+
+
+def test_non_inferiority_without_an_interval_is_undecided():
+    assert non_inferiority(None, None, 0.02, lower_is_better=False).holds is None
+
+
+def test_paired_p_by_hand():
+    draws = np.concatenate([np.full(5, -1.0), np.full(95, 1.0)])
+    assert paired_p(Distribution(1.0, draws, np.empty(0))) == pytest.approx(2 * 6 / 101)
+    assert paired_p(Distribution(np.nan, draws, np.empty(0))) is None
+
+
+def test_net_benefit_of_all_and_none():
+    positive = np.arange(200) < 20
+    found = Resampler(np.arange(200), 0).run([decision_statistic(positive.astype(float), positive, np.arange(200))])[0]
+    assert found["model/50"].value == pytest.approx(0.1)  # a perfect model gains the prevalence
+    tenth = int(np.argmin(np.abs(THRESHOLDS - 0.1)))
+    assert found[f"all/{tenth}"].value == pytest.approx(0, abs=1e-12)
+
+
+def test_linear_baseline_equals_least_squares_and_fills_what_is_missing():
+    rng = np.random.default_rng(0)
+    age = rng.uniform(10, 80, 50)
+    sex = np.array(["F", "M"], dtype=object)[rng.integers(0, 2, 50)]
+    y = 0.1 * age + 3 * (sex == "M")
+    x, new, names = design(
+        {"age": age, "sex": sex}, {"age": np.array([50.0, np.nan]), "sex": np.array(["M", "X"], object)}
+    )
+    assert names == ["age", "sex=M"]
+    found = linear(x, y, new)
+    assert found[0] == pytest.approx(8)
+    assert found[1] == pytest.approx(0.1 * age.mean())
+
+
+def test_logistic_baseline_equals_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(150, 2))
+    for classes in (2, 3):
+        y = np.clip((x[:, 0] + rng.normal(size=150) > 0).astype(int) + (x[:, 1] > 0.5) * (classes - 2), 0, classes - 1)
+        expected = LogisticRegression(C=1 if classes > 2 else 0.5, tol=1e-8, max_iter=500).fit(x, y).predict_proba(x)
+        # With two classes ours penalises both columns of coefficients, ±β/2 each: half of scikit-learn's penalty.
+        found = logistic(x, y, x, classes, ridge=1.0 if classes > 2 else 4.0)
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+        assert logistic(np.empty((150, 0)), y, np.empty((1, 0)), classes) == pytest.approx(prevalence(y, classes, 1))
+
+
+def test_separated_classes_keep_finite_probabilities():
+    x = np.arange(20.0)[:, None] - 10
+    found = logistic(x / 5, (x[:, 0] > 0).astype(int), x / 5, 2)
+    assert ((found > 0) & (found < 1)).all()
