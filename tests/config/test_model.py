@@ -1,23 +1,25 @@
-"""The ``model:`` block: short and full form, and what contradicts itself."""
+"""The ``model:`` block and ``train.freezing:``: short and full form, and what contradicts itself."""
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from scantune.config.model import FreezingConfig, ModelConfig
+from scantune.config.model import Freezing, FreezingConfig, ModelConfig
+
+FREEZING = TypeAdapter(Freezing)
 
 
 def test_a_beginner_writes_the_backbone_alone():
     block = ModelConfig(backbone="ResNet18")
     assert block.backbone == "resnet18"
     assert block.source is None
-    assert block.freeze == FreezingConfig()
 
 
 def test_one_word_freezes_as_the_full_form_does():
-    short = ModelConfig(backbone="resnet18", freeze="gradual").freeze
+    short = FREEZING.validate_python("gradual")
     full = {"freeze_ratio": 0.7, "unfreeze_epochs": "quarters", "backbone_factor": 0.1}
-    assert short == ModelConfig(backbone="resnet18", freeze=full).freeze
-    assert ModelConfig(backbone="resnet18", freeze="low_learning_rate").freeze.low_learning_rate == 1e-5
+    assert short == FREEZING.validate_python(full)
+    assert FREEZING.validate_python("none") == FreezingConfig()
+    assert FREEZING.validate_python("low_learning_rate").low_learning_rate == 1e-5
 
 
 def test_pretrained_is_short_for_published_weights():
@@ -27,7 +29,7 @@ def test_pretrained_is_short_for_published_weights():
 
 
 @pytest.mark.parametrize(
-    ("freeze", "message"),
+    ("freezing", "message"),
     [
         ("half", "'half' is not known"),
         ({"freeze_ratio": 0.5, "freeze_layers": 2}, "both set"),
@@ -38,9 +40,9 @@ def test_pretrained_is_short_for_published_weights():
         ({"freez_ratio": 0.5}, "Extra inputs"),
     ],
 )
-def test_what_contradicts_itself_is_named(freeze, message):
+def test_what_contradicts_itself_is_named(freezing, message):
     with pytest.raises(ValidationError, match=message):
-        ModelConfig(backbone="resnet18", freeze=freeze)
+        FREEZING.validate_python(freezing)
 
 
 def test_a_normalisation_needs_as_many_deviations_above_zero():

@@ -277,3 +277,41 @@ def test_every_named_weight_has_its_facts_for_the_model_card():
     net = models.build("resnet18", modality="image")
     assert known.licence("imagenet", net) == "apache-2.0"
     assert known.licence("mine.pth", net).startswith("not known")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "size"),
+    [
+        ("vit_b_16", "vit_base_patch16_224", 32),
+        ("convnext_tiny", "convnext_tiny", 64),
+        ("efficientnet_b0", "efficientnet_b0", 64),
+        ("densenet121", "densenet121", 64),
+    ],
+)
+def test_torchvisions_own_names_give_torchvisions_own_features(theirs, ours, size):
+    import torchvision
+
+    options = {"image_size": size} if "vit" in theirs else {}
+    net = getattr(torchvision.models, theirs)(**options)
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, value in net.named_parameters():  # norms and layer scales are 1 or tiny at the start: all alike
+            if value.ndim == 1 or "layer_scale" in name:
+                value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+    made = models.build(ours, modality="image", in_channels=3, size=(size, size), seed=0)
+    report = weights.load_into(made.net, net.state_dict())
+    assert not report.missing
+    assert not report.mismatched
+    assert all(name.startswith(("heads", "head", "classifier", "fc")) for name in report.unexpected)
+    x = torch.rand(1, 3, size, size, generator=generator)
+    with torch.no_grad():
+        assert torch.allclose(made.eval()(x), _features(net.eval(), x), rtol=1e-3, atol=1e-3)
+
+
+def _features(net, x):
+    """What goes into the last linear layer."""
+    seen = []
+    last = [module for module in net.modules() if isinstance(module, torch.nn.Linear)][-1]
+    last.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    net(x)
+    return seen[0]

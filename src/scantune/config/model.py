@@ -1,4 +1,4 @@
-"""``model:`` of an experiment."""
+"""``model:`` and ``train.freezing:`` of an experiment."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NormalizationConfig(Block):
         return self
 
 
-#: What one word under ``freeze:`` stands for.
+#: What one word under ``freezing:`` stands for.
 FREEZING_PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     "backbone": {"freeze_backbone": True},
@@ -40,7 +40,9 @@ FREEZING_PRESETS: dict[str, dict[str, Any]] = {
 def _expand(value: object) -> object:
     if isinstance(value, str):
         if value not in FREEZING_PRESETS:
-            raise ValueError(f"freeze: {value!r} is not known; it is one of {', '.join(FREEZING_PRESETS)}, or a block")
+            raise ValueError(
+                f"freezing: {value!r} is not known; it is one of {', '.join(FREEZING_PRESETS)}, or a block"
+            )
         return FREEZING_PRESETS[value]
     return value
 
@@ -79,19 +81,19 @@ class FreezingConfig(Block):
         ways = ("freeze_ratio", "freeze_layers", "num_unfrozen_layers", "freeze_backbone")
         given = [name for name in ways if getattr(self, name) not in (None, False)]
         if len(given) > 1:
-            raise ValueError(f"freeze: {' and '.join(given)} are both set; give one of them")
+            raise ValueError(f"freezing: {' and '.join(given)} are both set; give one of them")
         if self.unfreeze_epochs is not None and self.progressive_every is not None:
-            raise ValueError("freeze: unfreeze_epochs and progressive_every are both set; give one of them")
+            raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
         if self.unfreeze_epochs is not None and not given:
             raise ValueError(
-                "freeze: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
+                "freezing: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
             )
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
-            raise ValueError(f"freeze: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
+            raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")
         return self
 
 
-#: ``freeze: gradual`` or the block in full.
+#: ``freezing: gradual`` or the block in full.
 Freezing = Annotated[FreezingConfig, BeforeValidator(_expand)]
 
 
@@ -119,9 +121,6 @@ class ModelConfig(Block):
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
-    freeze: Freezing = FreezingConfig()
-    """Which layers train, when and how fast: none, backbone, gradual, progressive, head_first, low_learning_rate, or a
-    block of its own."""
     options: dict[str, Any] = Field(default_factory=dict)
     """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
 

@@ -172,7 +172,7 @@ class TrainConfig(Block):
     grad_accumulation_steps: Positive = 1
     """Batches whose gradients make one step."""
     learning_rate: Rate = 3e-4
-    """Of the head; the backbone's is a share of it (``model.freeze``)."""
+    """Of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """Pull of the weights to zero."""
     optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name)] = OptimizerConfig()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor
 
+from scantune.models.weights import torchvision_names
+
 Tensors = Mapping[str, Tensor]
 
 #: DenseNets saved before PyTorch 0.4: ``denselayer1.norm.1.weight`` is ``denselayer1.norm1.weight`` since.
@@ -63,6 +65,9 @@ def _old_densenet(tensors: Tensors) -> dict[str, Tensor]:
 _FORMATS: tuple[tuple[re.Pattern[str], Callable[[Tensors], dict[str, Tensor]]], ...] = (
     (_OLD_DENSENET, _old_densenet),
     (re.compile(r"embeddings\.patch_embeddings\.projection"), _huggingface),
+    (re.compile(r"encoder_layer_0\.self_attention\."), torchvision_names.vit),
+    (re.compile(r"features\.1\.0\.layer_scale$"), torchvision_names.convnext),
+    (re.compile(r"features\.1\.0\.block\.1\.fc1\."), torchvision_names.efficientnet),
 )
 
 
