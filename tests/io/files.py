@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 
 from scantune import io
 from scantune.records import ReadError
+
+PYDICOM_FILES = Path(pydicom.data.__file__).parent / "test_files"  # what pydicom brings along, nothing downloaded
 
 
 def rotation(x: float, y: float, z: float) -> np.ndarray:

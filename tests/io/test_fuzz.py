@@ -9,18 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom.data import get_testdata_files
 
 from scantune import io
 from scantune.records import ReadError
-from tests.io.files import series, volume
+from tests.io.files import PYDICOM_FILES, series, volume
 from tests.io.fuzz import mutant
 from tests.io.test_loops import moving
 
 
 def _dicoms() -> list[Path]:
-    found = [Path(str(name)) for name in get_testdata_files("*.dcm")]
-    return sorted(path for path in found if path.stat().st_size < 150_000)
+    return sorted(path for path in PYDICOM_FILES.glob("*.dcm") if path.stat().st_size < 150_000)
 
 
 def _others(folder: Path) -> list[Path]:
@@ -48,7 +46,6 @@ def _read_all(sources: list[Path], count: int, seed: int, folder: Path, *, isola
         try:
             io.read(path, limits=limits, isolated=isolated)
         except ReadError as error:
-            assert error.reason
             outcome["refused"] += 1
             outcome["crashed in the child"] += "crashed" in error.reason
         else:

@@ -10,10 +10,9 @@ import numpy as np
 import PIL.Image
 import pydicom
 import pytest
-from pydicom.data import get_testdata_file
 
 from scantune import io
-from tests.io.files import edit, refused
+from tests.io.files import PYDICOM_FILES, edit, refused
 
 GREY = np.random.default_rng(0).integers(0, 4096, (40, 48)).astype(np.uint16)
 
@@ -24,7 +23,7 @@ def _image(path: Path, pixels: np.ndarray = GREY, **options: object) -> Path:
 
 
 def _bundled(name: str) -> Path:
-    return Path(str(get_testdata_file(name)))
+    return PYDICOM_FILES / name
 
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "XA", "US", "CT", "MR"])

@@ -78,7 +78,7 @@ def test_a_hang_in_the_child_ends_at_the_time_limit(tmp_path: Path, monkeypatch:
         return exchange(child, request)
 
     monkeypatch.setattr(isolation, "_exchange", hang)
-    with pytest.raises(ReadError, match="longer than 0.5 s"):
+    with pytest.raises(ReadError, match=r"longer than 0\.5 s"):
         io.read(path, isolated=True, limits=io.Limits(seconds=0.5))
     monkeypatch.setattr(isolation, "_exchange", exchange)
     np.testing.assert_array_equal(io.read(path, isolated=True).array, volume().array)

@@ -10,10 +10,9 @@ import numpy as np
 import pydicom
 import pytest
 from PIL import Image
-from pydicom.data import get_testdata_file
 
 from scantune import io
-from tests.io.files import edit, refused
+from tests.io.files import PYDICOM_FILES, edit, refused
 
 
 def moving(n: int = 12, colour: bool = False) -> np.ndarray:
@@ -55,7 +54,7 @@ def test_a_loop_comes_back(tmp_path: Path, colour: bool, how: dict) -> None:
 
 
 def test_jpeg_frames_agree_with_pydicoms_own_decoding() -> None:
-    path = Path(str(get_testdata_file("examples_ybr_color.dcm")))
+    path = PYDICOM_FILES / "examples_ybr_color.dcm"
     dataset = pydicom.dcmread(path)
     expected = pydicom.pixels.pixel_array(dataset)  # RGB
     found = io.read(path)

@@ -12,7 +12,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 from scantune.io.arrays import Image, Options, Video, Volume
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import not_an_image, series_facts, slope_of, stored_range
+from scantune.io.dicom_series import not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
 from scantune.io.dicom_stack import rescale_into
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
@@ -51,6 +51,8 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
     if file.n_frames > 1:
         raise ReadError(f"it has {file.n_frames} frames and is not an image")
+    if options.kind != "image":
+        refuse_mosaic(file)
     if options.kind == "volume":
         raise ReadError("one slice only: this is an image, not a volume")
     return read_image(file, options, aside)

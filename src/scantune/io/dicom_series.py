@@ -90,6 +90,16 @@ def not_an_image(file: DicomFile) -> str:
     return "DICOM without an image" if not sop and not file.rows else ""
 
 
+def refuse_mosaic(file: DicomFile) -> None:
+    """Refuse slices that lie side by side in one picture, as Siemens writes them.
+
+    Raises:
+        ReadError: with the remedy.
+    """
+    if "MOSAIC" in file.text("ImageType").upper():
+        raise ReadError("its slices lie side by side in one picture (a Siemens mosaic); convert it to NIfTI first")
+
+
 def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[DicomFile]:
     """The files of one series, localizers left aside where there is anything else.
 
@@ -158,6 +168,7 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
     notes = [note for file in files for note in file.notes][:3]
     first = files[0]
     for file in files:
+        refuse_mosaic(file)
         if file.samples != 1 or file.photometric not in ("MONOCHROME1", "MONOCHROME2"):
             raise ReadError(
                 f"the slices are {file.photometric or 'of no stated colour'}; a volume has one number a voxel"

@@ -1,0 +1,116 @@
+"""Enhanced multi-frame files: geometry and rescale of each frame, stacks told apart, damage refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from scantune import io
+from tests.io.files import edit, refused, volume
+
+
+def _enhanced(path: Path, of: io.Volume | None = None, **options: object) -> Path:
+    settings: dict = {"patient_id": "phantom-1", "seed": "a"} | options
+    return io.write_enhanced(path, of or volume(turned=(4, 5, 6)), **settings)
+
+
+@pytest.mark.parametrize("compression", ["none", "rle", "jpeg2000"])
+def test_frames_in_any_order_make_one_volume(tmp_path: Path, compression: str) -> None:
+    written = volume(shape=(6, 40, 48), turned=(4, 5, 6))
+    path = _enhanced(tmp_path / "a", written)
+    order = [3, 0, 5, 1, 4, 2]
+
+    def shuffle(dataset: pydicom.Dataset) -> None:
+        frames = dataset.pixel_array[order]
+        groups = [dataset.PerFrameFunctionalGroupsSequence[at] for at in order]
+        dataset.PerFrameFunctionalGroupsSequence = groups
+        dataset.PixelData = frames.tobytes()
+        if compression != "none":
+            syntaxes = {"rle": pydicom.uid.RLELossless, "jpeg2000": pydicom.uid.JPEG2000Lossless}
+            dataset.compress(syntaxes[compression])
+
+    edit(path, shuffle)
+    found = io.read(path)
+    np.testing.assert_array_equal(found.array, written.array)
+    np.testing.assert_allclose(found.affine, written.affine, atol=5e-5)
+
+
+def test_rescale_of_each_frame_is_exact(tmp_path: Path) -> None:
+    written = volume()
+    values = written.array * np.linspace(0.01, 90, 8, dtype=np.float32)[:, None, None]
+    path = _enhanced(tmp_path / "a", io.Volume(values, written.affine), rescale="slice")
+    dataset = pydicom.dcmread(path)
+    found = io.read(path).array
+    for k, group in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        item = group.PixelValueTransformationSequence[0]
+        exact = dataset.pixel_array[k].astype(float) * float(item.RescaleSlope) + float(item.RescaleIntercept)
+        np.testing.assert_array_equal(found[k], exact.astype(np.float32)[::-1, ::-1])
+
+
+def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    second = volume(turned=(4, 5, 6), seed=1)
+    other = pydicom.dcmread(_enhanced(tmp_path / "b", second))
+
+    def join(dataset: pydicom.Dataset) -> None:
+        for group in other.PerFrameFunctionalGroupsSequence:
+            group.FrameContentSequence[0].StackID = "2"
+            dataset.PerFrameFunctionalGroupsSequence.append(group)
+        dataset.PixelData += other.PixelData
+        dataset.NumberOfFrames = 16
+
+    edit(path, join)
+    assert "2 stacks in one series" in refused(path).reason
+    found = io.read(path, series=io.SeriesRule(stack=1))
+    np.testing.assert_array_equal(found.array, second.array)
+    np.testing.assert_array_equal(io.read(path, volume_index=0).array, volume().array)
+
+
+def test_a_missing_frame_and_missing_geometry_are_refused(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    whole = path.read_bytes()
+
+    def drop(dataset: pydicom.Dataset) -> None:
+        frames = np.delete(dataset.pixel_array, 3, axis=0)
+        del dataset.PerFrameFunctionalGroupsSequence[3]
+        dataset.PixelData, dataset.NumberOfFrames = frames.tobytes(), 7
+
+    edit(path, drop)
+    assert "1 slice is missing of 8" in refused(path).reason
+    path.write_bytes(whole)
+
+    def unplace(dataset: pydicom.Dataset) -> None:
+        del dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
+
+    edit(path, unplace)
+    assert "1 of 8 slices have no position: frame 3" in refused(path).reason
+    path.write_bytes(whole)
+    edit(path, lambda dataset: setattr(dataset, "NumberOfFrames", 9))
+    assert "speaks of 9 frames and describes 8" in refused(path).reason
+    path.write_bytes(whole[:-100])
+    assert "cut short" in refused(path).reason
+
+
+def test_a_multi_frame_file_without_functional_groups_has_no_geometry(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+    edit(path, lambda dataset: delattr(dataset, "PerFrameFunctionalGroupsSequence"))
+    assert "no geometry is made up" in refused(path).reason
+
+
+def test_one_frame_is_an_image(tmp_path: Path) -> None:
+    written = volume(shape=(1, 10, 12))
+    values = io.Volume(written.array * 0.5, written.affine)
+    path = _enhanced(tmp_path / "a", values, rescale="slice")
+    found = io.read(path)
+    assert isinstance(found, io.Image)
+    assert found.spacing == (1.25, 1.5)
+    np.testing.assert_allclose(found.array[0], values.array[0, ::-1, ::-1], atol=0.01)
+    assert "one slice only" in refused(path, kind="volume").reason
+
+
+def test_the_frames_can_be_had_as_a_loop(tmp_path: Path) -> None:
+    found = io.read(_enhanced(tmp_path / "a"), kind="video")
+    assert found.frames.shape == (8, 10, 12, 1)
