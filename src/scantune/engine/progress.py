@@ -21,7 +21,8 @@ class Progress:
 
     def __init__(self, training: Training, shown: bool) -> None:
         self.training = training
-        self.bar: Bar | None = _bar() if shown else None
+        forced = training.settings.progress is True
+        self.bar: Bar | None = _bar(forced) if shown else None
         self.task: Any = None
         self.figures = ""
 
@@ -63,10 +64,12 @@ class Progress:
         )
 
 
-def _bar() -> Bar:
+def _bar(forced: bool) -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.fields[figures]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Bar(*columns, console=Console(stderr=True), transient=True, refresh_per_second=4)
+    return Bar(
+        *columns, console=Console(stderr=True, force_terminal=forced or None), transient=True, refresh_per_second=4
+    )

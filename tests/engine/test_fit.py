@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from scantune import engine
+from scantune.engine import monitoring
+from scantune.engine.durable import read_weights
+from scantune.records import ScantuneError
+from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
+
+CPU = {"device": "cpu", "devices": 1, "precision": "32"}
+
+
+def _fit(
+    net: nn.Module | None = None, data: Any = None, terms: Any = None, out: Path | None = None, **given: Any
+) -> engine.FitResult:
+    parts = {k: given.pop(k) for k in list(given) if k not in engine.Settings.__dataclass_fields__}
+    return engine.fit(
+        net if net is not None else network(),
+        parts.pop("task", Sum()),
+        data if data is not None else Numbers(30, 0),
+        parts.pop("validation", Numbers(14, 1)),
+        terms=terms or {"squared": Squared(), "absolute": Absolute()},
+        settings=engine.Settings(**{"epochs": 2, "batch_size": 4, "progress": False, **given}),
+        out_dir=out,
+        fabric=engine.launch(**{**CPU, "precision": parts.pop("precision", "32")}),
+        **parts,
+    )
+
+
+def test_step_is_the_one_a_bare_loop_takes() -> None:
+    """Against an independent formula: one step over all samples, weighted mean plus mean, by plain SGD."""
+    data, net, other = Numbers(12, 0), network(0.0, norm=False), network(0.0, norm=False)
+    optimizer = engine.OptimizerSpec("sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.0)
+    _fit(net, data, epochs=1, batch_size=5, grad_accumulation_steps=3, optimizer=optimizer)
+    x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
+    error, weight = other(x)[:, 0] - y, 1 + (y > 0).float()
+    ((weight * error**2).sum() / weight.sum() + error.abs().mean()).backward()
+    for name, parameter in other.named_parameters():
+        assert parameter.grad is not None
+        torch.testing.assert_close(net.state_dict()[name], parameter.detach() - 0.1 * parameter.grad, msg=name)
+
+
+def test_accumulation_changes_nothing() -> None:
+    once, often = network(0.0, norm=False), network(0.0, norm=False)
+    _fit(once, batch_size=8)
+    _fit(often, batch_size=2, grad_accumulation_steps=4)
+    for name, tensor in once.state_dict().items():
+        torch.testing.assert_close(often.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_number_of_workers_changes_nothing(workers: int) -> None:
+    alone, helped = network(), network()
+    _fit(alone, Numbers(30, 0, jitter=True))
+    _fit(helped, Numbers(30, 0, jitter=True), workers=workers)
+    for name, tensor in alone.state_dict().items():
+        assert torch.equal(helped.state_dict()[name], tensor)
+
+
+def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp_path: Path) -> None:
+    net = network(0.0, norm=False)
+    optimizer = engine.OptimizerSpec("sgd", learning_rate=1e-12, weight_decay=0.0)
+    _fit(net, Numbers(30, 0), out=tmp_path, epochs=1, optimizer=optimizer)
+    data, held = Numbers(30, 0), network(0.0, norm=False)
+    with torch.no_grad():
+        error = (held(torch.from_numpy(data.x))[:, 0] - torch.from_numpy(data.y)).double()
+    weight = 1 + (torch.from_numpy(data.y) > 0).double()
+    row = next(csv.DictReader((tmp_path / "history.csv").open()))
+    assert float(row["train_squared_loss"]) == pytest.approx(float((weight * error**2).sum() / weight.sum()), rel=1e-5)
+    assert float(row["train_absolute_loss"]) == pytest.approx(float(error.abs().mean()), rel=1e-5)
+    assert float(row["train_mae"]) == pytest.approx(float(error.abs().mean()), rel=1e-5)
+    steps = list(csv.DictReader((tmp_path / "steps.csv").open()))
+    assert [int(s["step"]) for s in steps] == list(range(1, 9))
+    assert float(row["train_loss"]) == pytest.approx(np.mean([float(s["loss"]) for s in steps]), rel=1e-6)
+    both = json.loads((tmp_path / "history.json").read_text())
+    assert len(both["epochs"]) == 1
+    assert len(both["steps"]) == 8
+
+
+def test_weights_of_terms_follow_their_schedule() -> None:
+    asked = []
+
+    def weights(epoch: int, step: int, history: list[dict[str, Any]]) -> dict[str, float]:
+        asked.append((epoch, step, len(history)))
+        return {"squared": 1.0 - epoch, "absolute": float(epoch)}
+
+    result = _fit(term_weights=weights)
+    first, second = result.history
+    assert first["val_loss"] == pytest.approx(first["val_squared_loss"])
+    assert second["val_loss"] == pytest.approx(second["val_absolute_loss"])
+    assert (1, 8, 1) in asked
+
+
+def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"epochs": 6, "early_stopping": engine.EarlyStopping(patience=2)}
+    fast = engine.OptimizerSpec("adamw", 0.5)
+    result = _fit(out=tmp_path / "a", optimizer=fast, **options)
+    again = _fit(out=tmp_path / "b", optimizer=fast, **options)
+    assert result.best_value == min(row["val_loss"] for row in result.history)
+    assert result.metrics["epoch"] == result.best_epoch == again.best_epoch
+    best = read_weights(tmp_path / "a" / "checkpoints" / "best.safetensors")[0]
+    for name, tensor in result.network.state_dict().items():
+        assert torch.equal(best[name], tensor)
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    assert not any(str(tmp_path).encode() in (tmp_path / "a" / f).read_bytes() for f in files)
+
+
+def test_early_stopping_ends_it() -> None:
+    still = engine.OptimizerSpec("sgd", learning_rate=1e-9)
+    result = _fit(network(0.0, norm=False), epochs=9, optimizer=still, early_stopping=engine.EarlyStopping(patience=2))
+    assert result.finished == "early stopping"
+    assert result.epochs == 3
+
+
+def test_layer_thawed_later_trains_from_then_on_and_frozen_norm_stands_still() -> None:
+    net = network(0.0)
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    one = _fit(net, epochs=1, freezing=Thaw(at=1))
+    assert torch.equal(net.state_dict()["0.weight"], before["0.weight"])
+    assert torch.equal(net.state_dict()["1.running_mean"], before["1.running_mean"])
+    assert one.trained[0] < one.trained[1]
+    two = _fit(net, epochs=2, freezing=Thaw(at=1))
+    assert not torch.equal(net.state_dict()["0.weight"], before["0.weight"])
+    assert two.unfrozen == {2: ["first"]}
+
+
+def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"epochs": 4, "save_optimizer": True, "save_scheduler": True}
+    options |= {"schedule": engine.Schedule("onecycle"), "checkpoints": engine.Strategy("epoch", 9)}
+    whole, part = network(), network()
+    _fit(whole, state_dir=tmp_path / "s", **options)
+    kept = tmp_path / "s" / "checkpoints" / "epoch-0002.safetensors"
+    _fit(part, state_dir=tmp_path / "t", resume_from=kept, **options)
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(part.state_dict()[name], tensor)
+    kept.with_suffix(".pt").unlink()
+    with pytest.raises(ScantuneError, match="holds weights alone"):
+        _fit(network(), resume_from=kept, **options)
+
+
+def test_bf16_learns_about_the_same() -> None:
+    exact, half = network(0.0), network(0.0)
+    one, other = _fit(exact), _fit(half, precision="bf16")
+    assert other.precision == "bf16-mixed"
+    assert other.history[-1]["val_loss"] == pytest.approx(one.history[-1]["val_loss"], rel=0.1)
+    assert all(t.dtype == torch.float32 for t in half.parameters())
+
+
+def test_clipping_by_norm_and_by_value() -> None:
+    optimizer = engine.OptimizerSpec("sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0)
+    for options, bound in (({"clip_norm": 1e-3}, 1e-3), ({"clip_value": 1e-4}, 1e-4 * 97**0.5)):
+        net = network(0.0, norm=False)
+        before = torch.cat([p.detach().flatten() for p in net.parameters()])
+        _fit(net, epochs=1, batch_size=30, optimizer=optimizer, **options)
+        moved = (torch.cat([p.detach().flatten() for p in net.parameters()]) - before).norm()
+        assert 0 < float(moved) <= bound * 1.001
+
+
+def test_balanced_sampler_needs_classes_and_uses_them() -> None:
+    with pytest.raises(ScantuneError, match="balanced needs a task with classes"):
+        _fit(sampler="balanced")
+    classes = (Numbers(30, 0).y > 1).astype(int)
+    assert _fit(sampler="balanced", classes=classes).finished == "all epochs"
+
+
+def test_mixing_hands_on_both_targets_and_their_share() -> None:
+    seen: list[Any] = []
+
+    class Mixed(Absolute):
+        def total(self, network: nn.Module, batch: Any, output: Tensor) -> Tensor:
+            seen.append({k: batch[k] for k in ("target", "target_b", "lam")} if network.training else None)
+            return super().total(network, batch, output)
+
+    def mixing(inputs: Tensor, targets: Tensor, generator: torch.Generator) -> Any:
+        share = float(torch.rand((), generator=generator))
+        return inputs * share, targets, targets.flip(0), share
+
+    _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
+    first = [held["lam"] for held in seen if held]
+    seen.clear()
+    _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
+    assert first == [held["lam"] for held in seen if held]
+    assert len(set(first)) == len(first) == 8
+
+
+def test_empty_side_is_named() -> None:
+    with pytest.raises(ScantuneError, match="the validation side has no samples"):
+        _fit(validation=Numbers(0, 0))
+
+
+def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[nn.Module] = []
+    monkeypatch.setattr(torch, "compile", lambda net: asked.append(net) or net)
+    net = network()
+    _fit(net, compile=True, epochs=1)
+    assert asked[0] is net
+
+    class Pictures(Numbers):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            return super().__getitem__(index) | {"input": np.ones((3, 4, 4), np.float32)}
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head, self.ordered = nn.Conv2d(3, 4, 3), nn.Linear(4, 1), True
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.ordered &= x.is_contiguous(memory_format=torch.channels_last)
+            return self.head(self.conv(x).mean((2, 3)))
+
+    watching = Watching()
+    _fit(watching, Pictures(8, 0), validation=Pictures(4, 1), channels_last=True, epochs=1)
+    assert watching.ordered
+    assert watching.conv.weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_process_wide_switches_are_put_back() -> None:
+    before = (torch.backends.cudnn.benchmark, torch.backends.cuda.flash_sdp_enabled())
+    _fit(cudnn_benchmark=True, flash_attention=False, deterministic=True, clear_cache=True, epochs=1)
+    assert (torch.backends.cudnn.benchmark, torch.backends.cuda.flash_sdp_enabled()) == before
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+class _Views:
+    name = "views"
+
+    def __init__(self) -> None:
+        self.figures: dict[str, float] = {}
+        self.histograms: dict[str, Any] = {}
+        self.texts: dict[str, str] = {}
+
+    def metrics(self, points: Any) -> None:
+        for _, values in points:
+            self.figures |= values
+
+    def histogram(self, epoch: int, name: str, counts: Any, edges: Any) -> None:
+        self.histograms[name] = (counts, edges)
+
+    def text(self, epoch: int, name: str, words: str) -> None:
+        self.texts[name] = words
+
+
+def test_histograms_gradient_norms_and_parameters_without_gradient_reach_the_sinks() -> None:
+    class Idle(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.idle = network(), nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.inner(x)
+
+    sink = _Views()
+    _fit(Idle(), sinks=[sink], histogram_bins=35, histogram_range=(0.0, 34.0), error_ranges=(-1.0, 1.0))
+    assert sink.figures["gradient_norm/inner.0.weight"] > 0
+    assert sink.texts["parameters without gradient"].splitlines() == ["idle.weight", "idle.bias"]
+    counts, edges = sink.histograms["target"]
+    assert len(counts) == 35
+    assert (edges[0], edges[-1], sum(counts)) == (0.0, 34.0, 14)
+    assert {"val_mae_below_-1", "val_mae_-1_to_1", "val_mae_from_1"} <= set(sink.figures)
+
+
+def test_error_by_range_by_hand() -> None:
+    reduced, targets = np.array([1.0, 6.0, 20.0, 4.0]), np.array([0.0, 5.0, 15.0, 4.0])
+    assert monitoring.error_by_range(reduced, targets, (5, 15)) == {
+        "val_mae_below_5": 0.5,
+        "val_mae_5_to_15": 1.0,
+        "val_mae_from_15": 5.0,
+    }
+    assert np.isnan(monitoring.error_by_range(reduced, targets, (50,))["val_mae_from_50"])
+    assert monitoring.error_by_range(np.ones((4, 3)), targets, (5,)) == {}
+
+
+def test_progress_bar_shows_epoch_loss_and_best(capsys: pytest.CaptureFixture[str]) -> None:
+    _fit(progress=True)
+    said = capsys.readouterr().err
+    assert "epoch 2/2" in said
+    assert "best" in said
+
+
+def test_gradient_checkpointing_changes_no_weight() -> None:
+    from scantune import models
+
+    class Pictures(Numbers):
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            picture = np.random.default_rng(index).normal(size=(1, 16, 16)).astype(np.float32)
+            return super().__getitem__(index) | {"input": picture}
+
+    def made() -> nn.Module:
+        torch.manual_seed(0)
+        backbone = models.build("resnet18", modality="image", in_channels=1)
+        return models.Network(backbone, nn.Linear(backbone.feature_dim, 1))
+
+    plain, again = made(), made()
+    still = engine.OptimizerSpec("sgd", 0.01)
+    _fit(plain, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, optimizer=still)
+    _fit(again, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, optimizer=still, gradient_checkpointing=True)
+    for name, tensor in plain.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor, msg=name)
+    assert not any("forward" in vars(module) for module in again.modules())
+    with pytest.raises(ScantuneError, match="does not name its blocks"):
+        _fit(gradient_checkpointing=True)

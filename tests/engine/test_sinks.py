@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scantune import engine
+from scantune.engine.delivery import Delivery, points_of
+from tests.engine.toy import Numbers, Squared, Sum, network
+
+CPU = {"device": "cpu", "devices": 1, "precision": "32"}
+
+
+def _fit(tmp_path: Path, sink: engine.Sink) -> None:
+    engine.fit(
+        network(),
+        Sum(),
+        Numbers(20, 0),
+        Numbers(8, 1),
+        terms={"squared": Squared()},
+        settings=engine.Settings(epochs=2, batch_size=4, progress=False),
+        sinks=[sink],
+        state_dir=tmp_path / "state",
+        fabric=engine.launch(**CPU),
+    )
+
+
+def test_tensorboard_has_figures_and_histograms(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    _fit(tmp_path, engine.TensorBoardSink(tmp_path / "logs"))
+    held = EventAccumulator(str(tmp_path / "logs"))
+    held.Reload()
+    assert [event.step for event in held.Scalars("val_loss")] == [1, 2]
+    assert "step/loss" in held.Tags()["scalars"]
+    assert {"prediction", "target"} <= set(held.Tags()["histograms"])
+
+
+@pytest.mark.heavy
+def test_wandb_writes_a_run_without_a_network(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    _fit(tmp_path, engine.WandbSink(tmp_path / "logs", project="toy"))
+    assert list((tmp_path / "logs").rglob("*.wandb"))
+
+
+def test_steps_and_epochs_have_names_of_their_own_and_only_finite_figures() -> None:
+    rows = [
+        {"kind": "step", "step": 1, "epoch": 1, "loss": 0.5},
+        {"kind": "step", "step": 2, "epoch": 1, "loss": 0.4},
+        {"kind": "epoch", "epoch": 1, "step": 2, "val_loss": float("nan"), "train_loss": 0.3, "learning_rate": 0.1},
+    ]
+    assert points_of(rows, 10) == [(1, {"step/loss": 0.5}), (1, {"train_loss": 0.3, "learning_rate": 0.1})]
+
+
+def test_many_figures_go_in_calls_that_a_server_takes(tmp_path: Path) -> None:
+    calls: list[int] = []
+    sink = engine.CallableSink("server", lambda points: calls.append(sum(len(v) for _, v in points)))
+    rows = [{"kind": "epoch", "epoch": e, "step": e, **{f"f{i}": 1.0 for i in range(400)}} for e in range(1, 8)]
+    with Delivery([sink], tmp_path) as delivery:
+        delivery.durable(rows)
+    assert sum(calls) == 2800
+    assert max(calls) <= 900

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from scantune.engine.slurm import Job, script, write
+from scantune.records import ScantuneError
+
+JOB = Job("loes", ("python", "stages/train.py", "it's"), nodes=2, gpus_per_node=4, partition="gpu", time="1-00:00:00")
+
+
+def test_script_is_shell_and_says_what_is_asked_for(tmp_path: Path) -> None:
+    path = write(JOB, tmp_path / "loes.sbatch")
+    subprocess.run(["bash", "-n", str(path)], check=True)
+    text = path.read_text()
+    for line in (
+        "--nodes=2",
+        "--ntasks-per-node=4",
+        "--gpus-per-node=4",
+        "--partition=gpu",
+        "--time=1-00:00:00",
+        "--requeue",
+        "--open-mode=append",
+        "--signal=B:TERM@120",
+    ):
+        assert f"#SBATCH {line}\n" in text
+    assert "srun --kill-on-bad-exit=1 python stages/train.py 'it'\"'\"'s' &" in text
+    assert "MASTER_ADDR" in text
+    assert "--account" not in text
+
+
+@pytest.mark.parametrize("code,restarts,requeued", [(143, 0, True), (143, 20, False), (0, 0, False), (1, 0, False)])
+def test_a_stopped_training_goes_back_to_the_queue_and_no_other(
+    tmp_path: Path, code: int, restarts: int, requeued: bool
+) -> None:
+    """The script run by bash, with stand-ins for SLURM's commands."""
+    commands = {"srun": f"exit {code}", "scontrol": f'echo "$@" >> {tmp_path / "asked"}; echo node1', "scancel": "true"}
+    _stand_ins(tmp_path, commands)
+    ended = subprocess.run(
+        ["bash", str(write(JOB, tmp_path / "job.sh"))], env=_environment(tmp_path, restarts), check=False
+    )
+    assert ended.returncode == code
+    assert ("requeue 77" in (tmp_path / "asked").read_text()) == requeued
+
+
+def test_the_signal_reaches_the_training_which_may_take_its_time_to_save(tmp_path: Path) -> None:
+    train = f"trap 'sleep 0.3; touch {tmp_path / 'saved'}; exit 143' TERM; while :; do sleep 0.05; done"
+    commands = {"srun": train, "scontrol": f'echo "$@" >> {tmp_path / "asked"}; echo node1', "scancel": "exit 1"}
+    _stand_ins(tmp_path, commands)
+    job = subprocess.Popen(["bash", str(write(JOB, tmp_path / "job.sh"))], env=_environment(tmp_path, 0))
+    with pytest.raises(subprocess.TimeoutExpired):
+        job.wait(0.7)
+    job.terminate()
+    assert job.wait(20) == 143
+    assert (tmp_path / "saved").exists()
+    assert "requeue 77" in (tmp_path / "asked").read_text()
+
+
+def _stand_ins(folder: Path, commands: dict[str, str]) -> None:
+    (folder / "bin").mkdir()
+    for name, body in commands.items():
+        path = folder / "bin" / name
+        path.write_text(f"#!/bin/bash\n{body}\n")
+        path.chmod(0o755)
+
+
+def _environment(folder: Path, restarts: int) -> dict[str, str]:
+    slurm = {"SLURM_JOB_ID": "77", "SLURM_JOB_NODELIST": "node[1-2]", "SLURM_RESTART_COUNT": str(restarts)}
+    return {**os.environ, **slurm, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("options", [{"name": "a b"}, {"time": "soon"}, {"memory": "much"}, {"partition": "x;rm"}])
+def test_what_slurm_would_not_take_is_refused(options: dict[str, str]) -> None:
+    with pytest.raises(ScantuneError, match=f"slurm.{next(iter(options))}"):
+        Job(**{"name": "a", "command": ("true",), **options})  # type: ignore[arg-type]
+
+
+def test_without_a_gpu_one_process_a_node() -> None:
+    text = script(Job("cpu", ("true",), gpus_per_node=0))
+    assert "--ntasks-per-node=1" in text
+    assert "gpus" not in text
