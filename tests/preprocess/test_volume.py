@@ -38,6 +38,42 @@ def test_values_stay_where_they_were_in_the_body(shape, spacing, wanted, antiali
     assert np.allclose(found[inner], expected[inner], atol=1e-2)
 
 
+@pytest.mark.parametrize("method", ["linear", "nearest"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_the_values_are_those_of_simpleitk(method, order, rng):
+    """An independent resampler, with a grid that is larger than the volume on some sides and oblique to the body."""
+    import SimpleITK as sitk
+
+    turn = sitk.Euler3DTransform((0, 0, 0), 0.2, -0.1, 0.3).GetMatrix()
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(turn).reshape(3, 3) * [0.9, 1.1, 2.0]
+    affine[:3, 3] = [4, -3, 2]
+    array = rng.random((17, 21, 19)).astype(np.float32).transpose(order)
+    volume = io.Volume(array, affine)
+    grid = target_grid(volume, (1.37, 1.37, 1.37), (26, 14, 30))
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    lengths = np.linalg.norm(affine[:3, :3], axis=0)
+    image.SetSpacing(lengths.tolist())
+    image.SetDirection((affine[:3, :3] / lengths).ravel().tolist())
+    image.SetOrigin(affine[:3, 3].tolist())
+    expected = sitk.Resample(
+        image, list(grid.shape[::-1]), sitk.Transform(),
+        {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}[method],
+        grid.affine[:3, 3].tolist(), [1.37] * 3, image.GetDirection(), -1.0,
+    )  # fmt: skip
+    found = resample(volume, grid, interpolation=method, antialias=False, fill=-1.0)
+    np.testing.assert_allclose(found, sitk.GetArrayFromImage(expected), atol=2e-6)
+
+
+def test_bsplines_agree_with_a_smooth_function():
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    function = lambda p: np.sin(p[..., 0] / 3) + np.cos(p[..., 1] / 4) + p[..., 2] / 5  # noqa: E731
+    volume = io.Volume(function(places(affine, (20, 20, 20))).astype(np.float32), affine)
+    grid = target_grid(volume, (0.7, 0.7, 0.7), (14, 14, 14))
+    found = resample(volume, grid, interpolation="bspline")
+    np.testing.assert_allclose(found, function(places(grid.affine, grid.shape)), atol=2e-3)
+
+
 def test_any_stored_orientation_gives_the_same_tensor(tmp_path, volumes, inputs):
     smooth, _ = volumes
     settings_ = inputs["volume"](spacing=[2, 2, 2], size=[6, 7, 8], intensity="none")

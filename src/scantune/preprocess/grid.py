@@ -12,6 +12,8 @@ from scantune.io.arrays import Volume
 
 #: Spacings whose ratio differs less from 1 than this are one spacing: over 512 voxels a shift of 0.05 voxels.
 SAME = 1e-4
+#: Rows of the weights multiplied at once along the slow, middle and fast axis of memory: fastest as measured.
+BLOCKS = (4, 8, 32)
 #: Standard deviation of a Gaussian whose full width at half maximum is 1.
 _PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
@@ -59,52 +61,139 @@ def target_grid(
 
 def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antialias: bool = True,
              fill: float = 0.0) -> np.ndarray:  # fmt: skip
-    """The volume on a grid, float32 [D, H, W].
+    """The volume on a grid whose axes are parallel to its own, float32 [D, H, W].
 
-    Where the voxels of both coincide nothing is interpolated. Shrinking is preceded by a Gaussian whose width makes up
-    for the ratio of spacings (Cardoso et al., MICCAI 2015): sd = sqrt(ratio² − 1) · FWHM⁻¹ voxels.
+    Where the voxels of both coincide nothing is interpolated. Else each axis is one product with a banded matrix that
+    smooths and interpolates at once: trilinear interpolation is separable, and the axes are parallel. The values are
+    those of SimpleITK's linear resampling to rounding, in a fraction of its time. Shrinking is preceded by a Gaussian
+    that makes up for the ratio of spacings (Cardoso et al., MICCAI 2015): sd = sqrt(ratio² − 1) · FWHM⁻¹ voxels.
 
     Args:
         volume: the image.
-        grid: where it shall be known.
-        interpolation: "linear", "nearest" or "bspline" (cubic).
+        grid: where it shall be known, from :func:`target_grid`.
+        interpolation: "linear", "nearest" or "bspline" (cubic, by SimpleITK).
         antialias: smooth before shrinking; never with "nearest".
-        fill: outside the volume.
+        fill: outside the volume, that is beyond half a voxel from its outermost voxels' middles.
     """
-    shift = _whole_shift(volume, grid)
+    relative = np.linalg.inv(volume.affine) @ grid.affine  # indices of the grid -> indices of the volume, W H D
+    if np.abs(relative[:3, :3] - np.diag(np.diag(relative[:3, :3]))).max() > SAME:
+        raise ValueError("the grid's axes are not parallel to the volume's")
+    shift = _whole_shift(relative)
     if shift is not None:
         return _cut(volume.array, shift, grid.shape, fill)
+    axes = [
+        _Axis(length, wanted, float(relative[2 - axis, 2 - axis]), float(relative[2 - axis, 3]))
+        for axis, (length, wanted) in enumerate(zip(volume.array.shape, grid.shape, strict=True))
+    ]
+    result = _WAYS[interpolation](volume.array, axes, antialias)
+    for axis, found in enumerate(axes):
+        if not found.inside.all():
+            result[(slice(None),) * axis + (~found.inside,)] = fill
+    return result
+
+
+class _Axis:
+    """Places of a grid's voxels along one axis of the volume.
+
+    Attributes:
+        length: voxels of the volume.
+        ratio: step of the grid in voxels of the volume.
+        start: continuous index of the grid's first voxel.
+        places: continuous index of each voxel of the grid, moved to the border where it is outside.
+        inside: whether it lies within half a voxel of the volume's.
+    """
+
+    def __init__(self, length: int, wanted: int, ratio: float, start: float) -> None:
+        places = start + ratio * np.arange(wanted)
+        self.length, self.ratio, self.start = length, ratio, start
+        self.inside = (places >= -0.5) & (places < length - 0.5)
+        self.places = np.clip(places, 0, length - 1)
+
+    def weights(self, antialias: bool) -> np.ndarray:
+        """float32 [wanted, length], rows sum to 1: linear interpolation of the volume, smoothed where it shrinks."""
+        rows = np.arange(self.places.size)
+        low = np.minimum(self.places.astype(int), self.length - 1)
+        high = np.minimum(low + 1, self.length - 1)
+        part = self.places - low
+        kernel = _kernel(self.ratio) if antialias else np.ones(1)
+        radius = kernel.size // 2
+        matrix = np.zeros((rows.size, self.length))
+        for offset, weight in zip(range(-radius, radius + 1), kernel, strict=True):  # beyond the border: the border
+            np.add.at(matrix, (rows, np.clip(low + offset, 0, self.length - 1)), weight * (1 - part))
+            np.add.at(matrix, (rows, np.clip(high + offset, 0, self.length - 1)), weight * part)
+        return matrix.astype(np.float32)
+
+
+def _kernel(ratio: float) -> np.ndarray:
+    """Sampled Gaussian of sum 1 for shrinking by ``ratio``, cut at 3.5 standard deviations; [1] without shrinking."""
+    if ratio < 1 + SAME:
+        return np.ones(1)
+    sigma = math.sqrt(ratio**2 - 1) * _PER_FWHM
+    radius = max(1, math.ceil(3.5 * sigma))
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    return weights / weights.sum()
+
+
+def _linear(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
+    # In the order of memory, slowest first: what is left after each product is smaller and lies as before.
+    order = sorted(range(3), key=lambda axis: -abs(array.strides[axis]))
+    stored = array.transpose(order)
+    for place, axis in enumerate(order):
+        stored = _banded(stored, axes[axis].weights(antialias), place)
+    return np.ascontiguousarray(stored.transpose(np.argsort(order)))
+
+
+def _banded(array: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
+    """``weights`` [out, in] applied along one axis, block by block, so that only the band is multiplied."""
+    block, shape = BLOCKS[axis], list(array.shape)
+    shape[axis] = weights.shape[0]
+    result = np.empty(shape, np.float32)
+    for start in range(0, weights.shape[0], block):
+        rows = weights[start : start + block]
+        used = np.flatnonzero(rows.any(axis=0))
+        first, last = int(used[0]), int(used[-1]) + 1
+        band = np.ascontiguousarray(rows[:, first:last])
+        end = start + rows.shape[0]
+        if axis == 0:
+            source = array[first:last].reshape(last - first, -1)
+            np.matmul(band, source, out=result[start:end].reshape(end - start, -1))
+        elif axis == 1:
+            result[:, start:end] = np.matmul(band, array[:, first:last])
+        else:
+            flat = array.reshape(-1, array.shape[2])
+            result.reshape(-1, shape[2])[:, start:end] = flat[:, first:last] @ band.T
+    return result
+
+
+def _nearest(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
+    index = [np.minimum(np.floor(axis.places + 0.5).astype(int), axis.length - 1) for axis in axes]
+    return array[np.ix_(*index)].astype(np.float32)
+
+
+def _cubic(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
+    """Cubic B-splines by SimpleITK, in index space."""
     import SimpleITK as sitk
 
-    stored, affine = volume.storage()  # array axes slowest first; affine columns fastest first
-    own = _lengths(affine)
-    if antialias and interpolation != "nearest":
-        stored = _smoothed(stored, affine, grid)
-    image = sitk.GetImageFromArray(stored)
-    image.SetSpacing(own.tolist())
-    image.SetDirection((affine[:3, :3] / own).ravel().tolist())
-    image.SetOrigin(affine[:3, 3].tolist())
-    wanted = _lengths(grid.affine)
+    if antialias:
+        for axis, found in enumerate(axes):
+            still = _Axis(found.length, found.length, 1.0, 0.0)
+            still.ratio = found.ratio
+            if found.ratio > 1 + SAME:
+                array = _banded(np.ascontiguousarray(array), still.weights(True), axis)
     method = sitk.ResampleImageFilter()
-    method.SetSize([int(n) for n in grid.shape[::-1]])
-    method.SetOutputSpacing(wanted.tolist())
-    method.SetOutputDirection((grid.affine[:3, :3] / wanted).ravel().tolist())
-    method.SetOutputOrigin(grid.affine[:3, 3].tolist())
-    method.SetInterpolator(
-        {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "bspline": sitk.sitkBSpline}[interpolation]
-    )
-    method.SetDefaultPixelValue(float(fill))
+    method.SetSize([axis.places.size for axis in axes[::-1]])
+    method.SetOutputSpacing([axis.ratio for axis in axes[::-1]])
+    method.SetOutputOrigin([axis.start for axis in axes[::-1]])
+    method.SetInterpolator(sitk.sitkBSpline)
     method.SetOutputPixelType(sitk.sitkFloat32)
-    return sitk.GetArrayFromImage(method.Execute(image))
+    return sitk.GetArrayFromImage(method.Execute(sitk.GetImageFromArray(np.ascontiguousarray(array))))
 
 
-def _lengths(affine: np.ndarray) -> np.ndarray:
-    return np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+_WAYS = {"linear": _linear, "nearest": _nearest, "bspline": _cubic}
 
 
-def _whole_shift(volume: Volume, grid: Grid) -> tuple[int, int, int] | None:
+def _whole_shift(relative: np.ndarray) -> tuple[int, int, int] | None:
     """Whole voxels (W, H, D) from the volume's first voxel to the grid's, or None where the grids do not coincide."""
-    relative = np.linalg.inv(volume.affine) @ grid.affine
     if np.abs(relative[:3, :3] - np.eye(3)).max() > SAME:
         return None
     shift = relative[:3, 3]
@@ -125,37 +214,3 @@ def _cut(array: np.ndarray, shift: tuple[int, int, int], shape: tuple[int, int, 
         place.append(slice(low - first, high - first))
     result[tuple(place)] = array[tuple(source)]
     return result
-
-
-def _smoothed(stored: np.ndarray, affine: np.ndarray, grid: Grid) -> np.ndarray:
-    """Gaussian along each stored axis that is about to be shrunk. [slow, middle, fast] -> the same."""
-    import cv2
-
-    own = _lengths(affine)
-    # Spacing of the wanted grid along each stored axis: the axes are parallel up to order and sign.
-    parallel = np.abs((affine[:3, :3] / own).T @ (grid.affine[:3, :3] / _lengths(grid.affine)))
-    ratio = (parallel @ _lengths(grid.affine)) / own
-    sigma = np.sqrt(np.maximum(ratio**2 - 1, 0)) * _PER_FWHM  # fast, middle, slow
-    sigma[ratio < 1 + SAME] = 0
-    if not sigma.any():
-        return stored
-    slow, middle, fast = stored.shape
-    result = stored if not sigma[:2].any() else np.empty_like(stored)
-    one = np.ones(1, np.float32)
-    if sigma[:2].any():
-        row, column = _kernel(sigma[0]), _kernel(sigma[1])
-        for index in range(slow):
-            cv2.sepFilter2D(stored[index], -1, row, column, dst=result[index], borderType=cv2.BORDER_REPLICATE)
-    if sigma[2]:
-        # All other axes as one row: the filter then runs along the slow axis only.
-        flat = result.reshape(slow, middle * fast)
-        flat = cv2.sepFilter2D(flat, -1, one, _kernel(sigma[2]), borderType=cv2.BORDER_REPLICATE)
-        result = flat.reshape(slow, middle, fast)
-    return result
-
-
-def _kernel(sigma: float) -> np.ndarray:
-    """Sampled Gaussian of sum 1, cut at three and a half standard deviations; [1] where there is nothing to smooth."""
-    radius = max(1, math.ceil(3.5 * sigma)) if sigma > 0 else 0
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-9)) ** 2)
-    return (weights / weights.sum()).astype(np.float32)

@@ -67,7 +67,7 @@ def sample_key(digests: list[str], mask_digests: list[str], settings: Any) -> st
         "files": digests,
         "masks": mask_digests,
         "modality": modality,
-        "settings": options,
+        "settings": {name: value for name, value in options.items() if name != "max_voxels"},
         "code": code_version(),
         "libraries": library_versions(),
     }
@@ -160,12 +160,14 @@ def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | Non
     """What the manifest says of a tensor."""
     tensor = arrays["input"]
     wide = store.as_float(tensor)
+    mean = float(wide.mean(dtype=np.float64))
+    rest = (wide - np.float32(mean)).ravel()
     facts: dict[str, Any] = {
         "shape": list(tensor.shape),
         "dtype": str(tensor.dtype),
         "spacing": [round(float(s), 6) for s in spacing] if spacing else None,
-        "mean": float(wide.mean(dtype=np.float64)),
-        "sd": float(wide.std(dtype=np.float64)),
+        "mean": mean,
+        "sd": float(np.sqrt(np.dot(rest, rest) / rest.size)),
         "min": float(wide.min()),
         "max": float(wide.max()),
         "perceptual_hash": perceptual_hash(wide),

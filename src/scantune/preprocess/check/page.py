@@ -41,8 +41,9 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 <h2>Identifying text</h2>
 <p class="quiet">Kinds and counts, never the text itself. Header items stay in the raw files; nothing of them is written
 elsewhere.</p>
-{% for place, kinds in f.identifying.items() %}<p>{{ place }}: {% for kind, n in kinds.items() %}{{ kind }} {{ n }}×{{ ", "
-if not loop.last }}{% endfor %}</p>{% else %}<p>None found.</p>{% endfor %}
+{% for place, kinds in f.identifying.items() %}<p>{{ place }}:
+{% for kind, n in kinds.items() %}{{ kind }} {{ n }}×{{ ", " if not loop.last }}{% endfor %}</p>
+{% else %}<p>None found.</p>{% endfor %}
 {% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
 <h2>Intensities unlike the rest</h2>
 {% if f.odd_intensities %}<table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td>
