@@ -7,11 +7,11 @@ from pathlib import Path
 
 from scantune.records import ReadError
 
-HEAD = 4096
+HEAD = 8192
 
 
 def file_head(path: Path) -> bytes:
-    """The first 4 KiB of a file.
+    """The first 8 KiB of a file.
 
     Raises:
         ReadError: missing, empty, or not a file that may be read.

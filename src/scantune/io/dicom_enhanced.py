@@ -140,4 +140,4 @@ def _image(file: DicomFile, frame: Frame, options: Options, aside: Counter[str])
     file.header.RescaleSlope, file.header.RescaleIntercept = str(frame.slope)[:16], str(frame.intercept)[:16]
     if frame.spacing is not None:
         file.header.PixelSpacing = [str(value)[:16] for value in frame.spacing]
-    return read_image(replace(file, header=file.header), options, aside)
+    return read_image(replace(file, items=dict(file.header.items())), options, aside)

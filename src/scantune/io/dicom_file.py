@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement
-from pydicom.tag import Tag
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from scantune.io.arrays import Limits
 from scantune.io.detect import HEAD
+from scantune.io.dicom_scan import scan
 from scantune.records import ReadError
 
 _WORDS = """
@@ -39,6 +41,8 @@ SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
 _TAG_LIST = [Tag(tag) for tag in TAGS.values()]
+_TAG_SET = frozenset(TAGS.values())
+_LONG_HEAD = 1 << 18
 _LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
 _BIG = "1.2.840.10008.1.2.2"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
@@ -56,29 +60,38 @@ class DicomFile:
 
     Attributes:
         path: of the file.
-        header: the items of `KEYWORDS`, without pixel data.
+        items: the items of `KEYWORDS` by tag, as pydicom's raw or converted elements.
         syntax: transfer syntax UID, or "" where the file states none.
         offset: byte at which the pixel data element starts, or None (deflated).
         little: byte order of the data set.
         implicit: whether value representations are left out.
+        media_class: SOP class of the meta header, "" where there is none.
         notes: what was odd.
     """
 
     path: Path
-    header: pydicom.Dataset
+    items: dict[int, Any]
     syntax: str
     offset: int | None
     little: bool
     implicit: bool
+    media_class: str = ""
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        # plain integers as keys: looking items up by pydicom's tags is most of the time that a series takes
-        self._items = {int(tag): item for tag, item in self.header.items()}
+    @cached_property
+    def header(self) -> pydicom.Dataset:
+        """The items as a data set."""
+        dataset = pydicom.Dataset({BaseTag(tag): item for tag, item in self.items.items()})
+        dataset.set_original_encoding(self.implicit, self.little)
+        return dataset
+
+    def has(self, keyword: str) -> bool:
+        """Whether the header has an item, be it empty."""
+        return TAGS[keyword] in self.items
 
     def text(self, keyword: str) -> str:
         """A header item as text, "" where it is missing or empty."""
-        item = self._items.get(TAGS[keyword])
+        item = self.items.get(TAGS[keyword])
         if item is None or item.value is None:
             return ""
         value = item.value
@@ -88,7 +101,7 @@ class DicomFile:
 
     def floats(self, keyword: str) -> list[float]:
         """A header item as numbers, [] where it is missing, empty or not numbers."""
-        return floats(self.header, self._items.get(TAGS[keyword]), TAGS[keyword])
+        return floats(self.items.get(TAGS[keyword]), TAGS[keyword])
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """The first number of a header item."""
@@ -137,7 +150,7 @@ class DicomFile:
         return bool(self.syntax) and UID(self.syntax).is_transfer_syntax and UID(self.syntax).is_encapsulated
 
 
-def floats(dataset: pydicom.Dataset, item: Any, tag: int) -> list[float]:
+def floats(item: Any, tag: int) -> list[float]:
     """Numbers of a DS, IS, US, FD … element, [] where there are none.
 
     Texts and shorts are parsed from raw bytes: every slice is asked, and pydicom's conversion is ten times slower.
@@ -145,7 +158,7 @@ def floats(dataset: pydicom.Dataset, item: Any, tag: int) -> list[float]:
     if item is None or item.value is None:
         return []
     if not isinstance(item, RawDataElement) or not isinstance(item.value, bytes):
-        return _converted(dataset, tag)
+        return _converted(item)
     if item.VR in ("DS", "IS") or (item.VR is None and tag in _TEXT_NUMBERS):
         try:
             return [float(piece) for piece in item.value.rstrip(b" \0").split(b"\\")]
@@ -154,11 +167,13 @@ def floats(dataset: pydicom.Dataset, item: Any, tag: int) -> list[float]:
     if item.VR == "US" or (item.VR is None and tag in _SHORTS):
         order = "<u2" if item.is_little_endian else ">u2"
         return [float(value) for value in np.frombuffer(item.value[: len(item.value) // 2 * 2], order)]
-    return _converted(dataset, tag)
+    return _converted(item)
 
 
-def _converted(dataset: pydicom.Dataset, tag: int) -> list[float]:
-    value = dataset[tag].value
+def _converted(item: Any) -> list[float]:
+    if isinstance(item, RawDataElement):
+        item = convert_raw_data_element(item)
+    value = item.value
     if value is None or isinstance(value, (str, bytes)):
         return []
     try:
@@ -190,6 +205,16 @@ def open_dicom(path: Path, limits: Limits) -> DicomFile:
 
 def parse(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> DicomFile:
     """As `open_dicom`, of a file that is open already and whose head is known."""
+    scanned = scan(head, _TAG_SET)
+    if scanned is None and len(head) == HEAD:
+        scanned = scan(head + handle.read(_LONG_HEAD), _TAG_SET)  # private items of some vendors take much room
+    if scanned is not None:
+        at, media = scanned.offset, scanned.media_class
+        return DicomFile(path, dict(scanned.items), scanned.syntax, at, True, scanned.implicit, media)
+    return _parse_slowly(handle, head, path, limits)
+
+
+def _parse_slowly(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> DicomFile:
     if _DEFLATED in head:
         _check_deflated(path, limits)
     handle.seek(0)
@@ -197,15 +222,13 @@ def parse(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> DicomFil
         header = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=_TAG_LIST, force=True)
     except Exception as error:
         raise ReadError("the DICOM header cannot be read", f"{path}: {error!r}") from error
-    offset = handle.tell()
-    meta = getattr(header, "file_meta", None)
-    syntax = str(meta.get("TransferSyntaxUID", "") or "") if meta is not None else ""
-    notes = []
-    if not syntax:
-        notes.append("no meta header with a transfer syntax; the encoding was found by looking")
+    offset = None if _DEFLATED.decode() in str(header.file_meta.get("TransferSyntaxUID", "")) else handle.tell()
+    syntax = str(header.file_meta.get("TransferSyntaxUID", "") or "")
+    media = str(header.file_meta.get("MediaStorageSOPClassUID", "") or "")
+    notes = [] if syntax else ["no meta header with a transfer syntax; the encoding was found by looking"]
     implicit, little = header.original_encoding
-    deflated = _DEFLATED.decode() == syntax
-    return DicomFile(path, header, syntax, None if deflated else offset, little is not False, bool(implicit), notes)
+    items = {int(tag): item for tag, item in header.items()}
+    return DicomFile(path, items, syntax, offset, little is not False, bool(implicit), media, notes)
 
 
 def _check_deflated(path: Path, limits: Limits) -> None:

@@ -39,7 +39,7 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
     if file.modality in ("RTDOSE", "SEG"):
         raise ReadError(f"a file of modality {file.modality} is not an image")
-    if "PerFrameFunctionalGroupsSequence" in file.header and options.kind != "video":
+    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
         from scantune.io.dicom_enhanced import read_enhanced
 
         return read_enhanced(file, options, aside)
@@ -97,7 +97,7 @@ def colour_frame(raw: np.ndarray, file: DicomFile) -> np.ndarray:
 
 def modality_values(raw: np.ndarray, file: DicomFile) -> np.ndarray:
     """Stored values to the modality's units, float32 [H, W] (PS3.3 C.11.1)."""
-    if "ModalityLUTSequence" in file.header:
+    if file.has("ModalityLUTSequence"):
         return np.asarray(apply_modality_lut(raw, file.header), dtype=np.float32)
     values = np.empty(raw.shape, dtype=np.float32)
     rescale_into(values, raw, slope_of(file), file.number("RescaleIntercept", 0.0) or 0.0)
@@ -125,7 +125,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 def _file_window(values: np.ndarray, raw: np.ndarray, file: DicomFile) -> np.ndarray:
     """The file's own VOI LUT, or its first window, to 0–1."""
-    if "VOILUTSequence" in file.header and raw.dtype.kind in "iu":
+    if file.has("VOILUTSequence") and raw.dtype.kind in "iu":
         table = file.header.VOILUTSequence[0]
         bits = int(table.LUTDescriptor[2])
         whole = apply_modality_lut(raw, file.header)
@@ -145,7 +145,9 @@ def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | No
             if keyword != "PixelSpacing":
                 notes.append("the spacing is the detector's, not the patient's")
             return found[0], found[1]
-    regions = file.header.get("SequenceOfUltrasoundRegions") or []
+    regions = (
+        file.header.get("SequenceOfUltrasoundRegions") if file.has("SequenceOfUltrasoundRegions") else None
+    ) or []
     for region in regions:
         if region.get("PhysicalUnitsXDirection") == 3 and region.get("PhysicalUnitsYDirection") == 3:  # cm
             spacing = abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10

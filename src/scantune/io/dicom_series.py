@@ -80,8 +80,7 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
 
 def not_an_image(file: DicomFile) -> str:
     """Why a DICOM file holds no image by its own account ("DICOMDIR", "not an image"), or ""."""
-    meta = getattr(file.header, "file_meta", None)
-    sop = file.text("SOPClassUID") or (str(meta.get("MediaStorageSOPClassUID", "")) if meta is not None else "")
+    sop = file.text("SOPClassUID") or file.media_class
     if sop == "1.2.840.10008.1.3.10":
         return "DICOMDIR"
     name = UID(sop).name if sop else ""
