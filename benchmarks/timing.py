@@ -17,7 +17,7 @@ def one_thread() -> None:
 
 
 def in_turn(candidates: dict[str, Callable[[], object]], repeats: int = 7) -> dict[str, tuple[float, float]]:
-    """Median wall and processor milliseconds of each (children included), called in turn; the first round is not counted.
+    """Median wall and processor milliseconds of each (children included), called in turn; the first round is left out.
 
     On a machine that others use too, wall times waver; processor time hardly does.
     """

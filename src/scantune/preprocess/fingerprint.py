@@ -17,10 +17,10 @@ def perceptual_hash(tensor: np.ndarray) -> str:
     """
     import cv2
 
-    plane = tensor.mean(axis=0, dtype=np.float32)  # [C, …] -> […]
-    if plane.ndim == 3:
-        middle = plane.shape[0] // 2
-        plane = plane[max(0, middle - 1) : middle + 2].mean(axis=0)  # [D, H, W] -> [H, W]
+    if tensor.ndim == 4:
+        middle = tensor.shape[1] // 2
+        tensor = tensor[:, max(0, middle - 1) : middle + 2].mean(axis=1, dtype=np.float32)  # [C, D, H, W] -> [C, H, W]
+    plane = tensor.mean(axis=0, dtype=np.float32)
     small = cv2.resize(np.ascontiguousarray(plane), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     low = cv2.dct(small.astype(np.float32))[:LOW, :LOW].ravel()
     bits = low > np.median(low[1:])

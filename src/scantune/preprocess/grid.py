@@ -60,7 +60,7 @@ def target_grid(
 
 
 def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antialias: bool = True,
-             fill: float = 0.0) -> np.ndarray:  # fmt: skip
+             fill: float | None = None) -> np.ndarray:  # fmt: skip
     """The volume on a grid whose axes are parallel to its own, float32 [D, H, W].
 
     Where the voxels of both coincide nothing is interpolated. Else each axis is one product with a banded matrix that
@@ -73,14 +73,15 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
         grid: where it shall be known, from :func:`target_grid`.
         interpolation: "linear", "nearest" or "bspline" (cubic, by SimpleITK).
         antialias: smooth before shrinking; never with "nearest".
-        fill: outside the volume, that is beyond half a voxel from its outermost voxels' middles.
+        fill: outside the volume, that is beyond half a voxel from its outermost voxels' middles; None is its smallest
+            value.
     """
     relative = np.linalg.inv(volume.affine) @ grid.affine  # indices of the grid -> indices of the volume, W H D
     if np.abs(relative[:3, :3] - np.diag(np.diag(relative[:3, :3]))).max() > SAME:
         raise ValueError("the grid's axes are not parallel to the volume's")
     shift = _whole_shift(relative)
     if shift is not None:
-        return _cut(volume.array, shift, grid.shape, fill)
+        return _cut(volume.array, shift, grid.shape, float(volume.array.min()) if fill is None else fill)
     axes = [
         _Axis(length, wanted, float(relative[2 - axis, 2 - axis]), float(relative[2 - axis, 3]))
         for axis, (length, wanted) in enumerate(zip(volume.array.shape, grid.shape, strict=True))
@@ -88,6 +89,7 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
     result = _WAYS[interpolation](volume.array, axes, antialias)
     for axis, found in enumerate(axes):
         if not found.inside.all():
+            fill = float(volume.array.min()) if fill is None else fill
             result[(slice(None),) * axis + (~found.inside,)] = fill
     return result
 

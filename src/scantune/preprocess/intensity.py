@@ -28,6 +28,9 @@ def foreground(array: np.ndarray) -> np.ndarray:
     return array > _otsu(array)
 
 
+_foreground = foreground  # `zscore` has an argument of that name
+
+
 def _otsu(array: np.ndarray) -> float:
     values = array.ravel()[:: max(1, array.size // SAMPLE)]
     count, edges = np.histogram(values, bins=256)
@@ -46,13 +49,14 @@ def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = N
     Raises:
         ReadError: nothing varies.
     """
-    chosen = array[globals()["foreground"](array)] if foreground else array
+    chosen = array[_foreground(array)] if foreground else array
     mean = float(chosen.mean(dtype=np.float64))
-    rest = (chosen - np.float32(mean)).ravel()
+    scaled = array - np.float32(mean)
+    rest = chosen - np.float32(mean) if foreground else scaled.reshape(-1)
     sd = float(np.sqrt(np.dot(rest, rest) / rest.size))  # BLAS: a third of the time of ndarray.std
     if not sd > 0:
         raise ReadError("intensities do not vary, so they cannot be scaled to mean 0 and standard deviation 1")
-    scaled = (array - np.float32(mean)) * np.float32(1.0 / sd)
+    scaled *= np.float32(1.0 / sd)
     return np.clip(scaled, -clip, clip, out=scaled) if clip else scaled
 
 

@@ -159,22 +159,36 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
 def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:
     """What the manifest says of a tensor."""
     tensor = arrays["input"]
-    wide = store.as_float(tensor)
-    mean = float(wide.mean(dtype=np.float64))
-    rest = (wide - np.float32(mean)).ravel()
+    mean, sd, low, high = _moments(tensor)
     facts: dict[str, Any] = {
         "shape": list(tensor.shape),
         "dtype": str(tensor.dtype),
         "spacing": [round(float(s), 6) for s in spacing] if spacing else None,
         "mean": mean,
-        "sd": float(np.sqrt(np.dot(rest, rest) / rest.size)),
-        "min": float(wide.min()),
-        "max": float(wide.max()),
-        "perceptual_hash": perceptual_hash(wide),
+        "sd": sd,
+        "min": low,
+        "max": high,
+        "perceptual_hash": perceptual_hash(tensor),
     }
     if "mask" in arrays:
         facts["mask_fraction"] = float((arrays["mask"] > 0).mean())
     return facts
+
+
+def _moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, float, float]:
+    """Mean, standard deviation, smallest and largest value; piece by piece, so that each stays in the CPU's cache."""
+    flat = tensor.reshape(-1)
+    shift = np.float32(store.as_float(flat[:chunk]).mean())
+    total = squares = 0.0
+    low, high = np.inf, -np.inf
+    for start in range(0, flat.size, chunk):
+        piece = store.as_float(flat[start : start + chunk]) - shift
+        total += float(piece.sum(dtype=np.float64))
+        squares += float(np.dot(piece, piece))
+        low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+    mean = total / flat.size
+    sd = float(np.sqrt(max(0.0, squares / flat.size - mean**2)))
+    return mean + float(shift), sd, low + float(shift), high + float(shift)
 
 
 def _plain(value: Any) -> Any:

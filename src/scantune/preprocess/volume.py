@@ -86,12 +86,17 @@ def prepare_volume(
     channels = []
     for volume in volumes:
         _check_overlap(volume, first)
-        array = resample(volume, grid, interpolation=interpolation, antialias=antialias, fill=float(volume.array.min()))
+        array = resample(volume, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
     mask = _mask(masks, first, grid, mask_labels, empty_mask, limits) if masks else None
     facts["affine"] = np.round(grid.affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
-    return Prepared(np.stack(channels), mask, (float(steps[0]), float(steps[1]), float(steps[2])), facts)
+    return Prepared(
+        channels[0][None] if len(channels) == 1 else np.stack(channels),
+        mask,
+        (float(steps[0]), float(steps[1]), float(steps[2])),
+        facts,
+    )
 
 
 def _grid(
@@ -144,5 +149,7 @@ def _mask(
         if not same:
             raise ReadError(f"mask and image differ in geometry: {words}")
     mask = merged([volume.array for volume in volumes], image.array.shape, labels, empty)
-    placed = resample(io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False)
+    placed = resample(
+        io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False, fill=0.0
+    )
     return placed.astype(np.uint8)[None]
