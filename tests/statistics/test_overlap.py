@@ -136,6 +136,7 @@ def test_shapes_must_fit():
 
 
 @pytest.mark.heavy
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_dice_and_hausdorff_beside_monai():
     """MONAI measures between voxels of the border, not corners with areas: equal within a voxel's diagonal."""
     import torch

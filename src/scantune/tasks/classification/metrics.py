@@ -98,7 +98,7 @@ def parse(table: PredictionTable, settings: Classification, faults: Faults) -> D
     faults.rows(bad, f"column target: not one of the classes {', '.join(classes)}", labels[bad].tolist())
     positive = None
     if len(classes) == 2:
-        positive = index[label(settings.positive)] if settings.positive is not None else 1
+        positive = index.get(label(settings.positive), 1) if settings.positive is not None else 1
     probabilities = _probabilities(table, columns, classes, faults)
     return Data(np.maximum(target, 0), probabilities, classes, positive, table.subject_id, settings)
 

@@ -1,0 +1,128 @@
+"""Two models on the same subjects."""
+
+import json
+
+import numpy as np
+import pytest
+
+from scantune.statistics.discrimination import delong_test
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.comparing import ComparisonError, compare, compare_files, lines
+from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.regression.schema import Regression
+
+
+def models(n=120, subjects=120, seed=0, noise=1.0):
+    """Two classifiers of the same samples; the second sees through ``noise``."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    level = y * 1.5 + rng.normal(size=n)
+    tables = []
+    for score in (level, level + noise * rng.normal(size=n)):
+        p = 1 / (1 + np.exp(-(score - 0.75)))
+        made = {
+            "sample_id": [f"x{i}" for i in range(n)],
+            "subject_id": [f"s{i % subjects}" for i in range(n)],
+            "target": y,
+            "p/0": 1 - p,
+            "p/1": p,
+        }
+        tables.append(PredictionTable.make(made, f"model{len(tables)}.csv"))
+    return tables
+
+
+def test_difference_delong_mcnemar_and_decision():
+    first, second = models()
+    found = compare(first, second, Classification(), margin=0.05)
+    json.dumps(found, allow_nan=False)
+    scores = np.stack([t.columns["p/1"] for t in (first, second)])
+    difference = found["metrics"]["auroc"]["difference"]
+    assert found["primary"] == "auroc"
+    assert difference["method"] == "paired DeLong"
+    assert difference["p_value"] == pytest.approx(delong_test(scores, first.columns["target"] == 1).p_value)
+    for name, entry in found["metrics"].items():
+        d = entry["difference"]
+        expected = entry["challenger"]["value"] - entry["reference"]["value"]
+        assert d["value"] == pytest.approx(expected), name
+        assert d["lower"] <= d["value"] <= d["upper"], name
+        assert d["p_holm"] >= d["p_value"], name
+    assert found["mcnemar"]["only_first"] > found["mcnemar"]["only_second"]
+    assert found["decision"]["holds"] is False
+    assert "not shown to be non-inferior" in lines(found)[-1]
+
+
+def test_the_better_model_is_superior_and_direction_follows_the_figure():
+    first, second = models(noise=3.0)
+    assert compare(second, first, Classification())["decision"]["superior"] is True
+    by_error = compare(second, first, Classification(), primary="brier")
+    assert by_error["decision"]["superior"] is True
+    assert by_error["metrics"]["brier"]["difference"]["upper"] < 0
+    assert by_error["metrics"]["brier"]["difference"]["p_holm"] == by_error["metrics"]["brier"]["difference"]["p_value"]
+
+
+def test_swapping_the_sides_changes_the_sign():
+    first, second = models()
+    there, back = compare(first, second, Classification()), compare(second, first, Classification())
+    for name, entry in there["metrics"].items():
+        assert back["metrics"][name]["difference"]["value"] == pytest.approx(-entry["difference"]["value"]), name
+
+
+def test_a_model_beside_itself_and_rows_in_another_order():
+    first, _ = models()
+    order = np.random.default_rng(1).permutation(len(first))
+    found = compare(first, first.take(order), Classification())
+    assert all(e["difference"]["value"] == 0 for e in found["metrics"].values())
+    assert all(e["difference"]["p_value"] == 1 for e in found["metrics"].values())
+    assert found["decision"]["holds"] is False  # a margin of 0 is not passed by equality
+    assert compare(first, first, Classification(), margin=0.01)["decision"]["holds"] is True
+
+
+def test_repeated_subjects_have_no_mcnemar_and_no_delong():
+    found = compare(*models(subjects=40), Classification())
+    assert "independent" in found["mcnemar"]["reason"]
+    assert found["metrics"]["auroc"]["difference"]["method"].startswith("paired bootstrap by subject")
+
+
+def test_unequal_subjects_are_refused_and_named():
+    first, second = models()
+    with pytest.raises(ComparisonError) as error:
+        compare(first.take(np.arange(1, 120)), second.take(np.arange(118)), Classification())
+    assert "2 samples of model0.csv are not in model1.csv: x118, x119" in str(error.value)
+    assert "1 samples of model1.csv are not in model0.csv: x0" in str(error.value)
+    moved = second.with_columns({"subject_id": ["other", *second.subject_id[1:]]})
+    with pytest.raises(ComparisonError, match="1 samples are of another subject in the other file: x0"):
+        compare(first, moved, Classification())
+    relabelled = second.with_columns({"target": 1 - second.columns["target"]})
+    with pytest.raises(ComparisonError, match="120 samples have another target in the other file: x0, x1"):
+        compare(first, relabelled, Classification())
+    with pytest.raises(ComparisonError, match="primary figure 'speed': there are auroc"):
+        compare(first, second, Classification(), primary="speed")
+
+
+def test_undefined_figures_are_undecided(tmp_path):
+    rng = np.random.default_rng(0)
+    base = {"sample_id": [f"x{i}" for i in range(30)], "target": rng.normal(size=30)}
+    constant = PredictionTable.make(base | {"prediction": np.zeros(30)})
+    good = PredictionTable.make(base | {"prediction": base["target"] + rng.normal(size=30)})
+    found = compare(constant, good, Regression(), primary="spearman_rho")
+    assert found["metrics"]["spearman_rho"]["difference"]["reason"] == "undefined: the prediction is constant"
+    assert found["decision"]["holds"] is None
+    assert "undecided" in lines(found)[-1]
+    write(constant, tmp_path / "a.csv")
+    write(good, tmp_path / "b.csv")
+    written = compare_files(tmp_path / "a.csv", tmp_path / "b.csv", "regression", tmp_path / "out.json", draws=300)
+    assert json.loads((tmp_path / "out.json").read_text()) == written
+    assert written["metrics"]["mae"]["difference"]["method"].startswith("paired bootstrap by subject")
+
+
+@pytest.mark.heavy
+def test_paired_bootstrap_finds_a_difference_of_nothing_in_five_percent():
+    wrong = 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        target = rng.normal(size=80)
+        base = {"sample_id": [f"x{i}" for i in range(80)], "target": target}
+        sides = [PredictionTable.make(base | {"prediction": target + rng.normal(size=80)}) for _ in range(2)]
+        found = compare(*sides, Regression(), draws=1000, seed=seed)
+        wrong += found["metrics"]["mae"]["difference"]["p_value"] < 0.05
+    assert 0.02 < wrong / 300 < 0.09

@@ -1,0 +1,181 @@
+"""The predictions file: read, refused with all its faults at once, written."""
+
+import numpy as np
+import pytest
+
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read, write
+from scantune.tasks.regression.schema import Regression
+from scantune.tasks.scoring import evaluate, parse
+from scantune.tasks.segmentation.schema import Segmentation
+from scantune.tasks.zones.schema import Zones
+
+
+def save(tmp_path, text, encoding="utf-8"):
+    path = tmp_path / "predictions.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def faults_of(tmp_path, text, task):
+    with pytest.raises(PredictionsError) as error:
+        parse(read(save(tmp_path, text)), task)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_read_whatever_separates_and_with_a_byte_order_mark(tmp_path, delimiter, encoding):
+    text = "sample_id,target,prediction\r\n007,1,1.5\r\n008,2,2.5\r\n".replace(",", delimiter)
+    table = read(save(tmp_path, text, encoding))
+    assert table.sample_id.tolist() == ["007", "008"]
+    assert table.subject_id.tolist() == ["007", "008"]
+    assert table.split.tolist() == ["test", "test"]
+    np.testing.assert_array_equal(table.numbers("prediction", Faults()), [1.5, 2.5])
+
+
+def test_only_the_tasks_own_columns_are_needed(tmp_path):
+    table = read(save(tmp_path, "target,prediction\n1,2\n3,4\n"))
+    assert table.sample_id.tolist() == ["row-2", "row-3"]
+    assert evaluate(table, Regression(), draws=200)["metrics"]["mae"]["value"] == 1
+
+
+def test_written_and_read_again_is_the_same_even_where_a_spreadsheet_would_run_it(tmp_path):
+    made = PredictionTable.make(
+        {
+            "sample_id": ["=HYPERLINK(1)", "+a", "-3", "<script>", 'a"b,c'],
+            "target": [0.1, 1 / 3, np.nan, 1e-12, 5],
+            "prediction": np.array([1, 2, 3, 4, 5]),
+        }
+    )
+    path = tmp_path / "predictions.csv"
+    write(made, path)
+    text = path.read_text()
+    assert "'=HYPERLINK(1)" in text
+    assert "'+a" in text
+    assert "\n-3," in text
+    assert not path.with_name("predictions.csv.partial").exists()
+    again = read(path)
+    assert again.sample_id.tolist() == made.sample_id.tolist()
+    np.testing.assert_array_equal(again.numbers("target", Faults()), made.columns["target"])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"target,prediction\n", "there are no rows"),
+        (b"target,\xff\xfe\n", "not UTF-8"),
+        (b"target,target,prediction\n1,1,1\n", "'target' stands 2 times"),
+        (b"target,prediction\n1\n1,2,3\n", "not 2 cells as in the header: row 2 (1), row 3 (3)"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path, content, message):
+    path = tmp_path / "predictions.csv"
+    path.write_bytes(content)
+    with pytest.raises(PredictionsError) as error:
+        parse(read(path), Regression())
+    assert message in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(PredictionsError, match="there is no such file"):
+        read(tmp_path / "nothing.csv")
+
+
+def test_all_faults_of_a_classification_at_once(tmp_path):
+    text = (
+        "sample_id,subject_id,split,target,p/cat,p/dog\n"
+        "a,1,test,cat,0.7,0.3\n"
+        "a,1,test,dog,0.5,0.1\n"
+        "b,,tset,bird,0.2,0.8\n"
+        "c,2,test,cat,1.5,-0.5\n"
+        "d,3,test,dog,high,0.2\n"
+    )
+    message = faults_of(tmp_path, text, Classification())
+    for part in (
+        "column subject_id: empty: row 4",
+        "column split: not one of train, validation, test: row 4 ('tset')",
+        "column sample_id: the sample stands there already: row 3 ('a')",
+        "column target: not one of the classes cat, dog: row 4 ('bird')",
+        "column p/cat: not a number: row 6 ('high')",
+        "column p/cat: a probability lies between 0 and 1: row 5 (1.5)",
+        "p/cat, p/dog must sum to one: row 3 (0.6)",
+    ):
+        assert part in message
+    assert "8 faults" in message
+
+
+def test_missing_columns_name_the_nearest(tmp_path):
+    message = faults_of(tmp_path, "sample_id,targt,predicton\na,1,2\n", Regression())
+    assert "column target is missing; did you mean 'targt'?" in message
+    assert "column prediction is missing; did you mean 'predicton'?" in message
+
+
+@pytest.mark.parametrize(
+    ("header", "settings", "message"),
+    [
+        ("target", {}, "there are no columns p/<class>"),
+        ("target,p/a,p/b", {"classes": ["a", "b", "c"]}, "columns missing: p/c"),
+        ("target,p/a,p/b,p/c", {"classes": ["a", "b"]}, "columns of unknown classes: p/c"),
+        ("target,p/a,p/b", {"positive": "yes"}, "the positive class 'yes' is not one of ['a', 'b']"),
+    ],
+)
+def test_classes_that_do_not_fit_the_settings(tmp_path, header, settings, message):
+    cells = ["a", "0.4", "0.3", "0.3"][: header.count(",") + 1]
+    text = header + "\n" + ",".join(cells) + "\n"
+    assert message in faults_of(tmp_path, text, Classification(**settings))
+
+
+def test_many_faults_of_a_kind_are_counted(tmp_path):
+    rows = "".join(f"{i},x\n" for i in range(40))
+    message = faults_of(tmp_path, "target,prediction\n" + rows, Regression())
+    assert "column prediction: not a number: row 2 ('x'), row 3 ('x')" in message
+    assert "and 35 more" in message
+
+
+def test_labels_may_be_numbers_or_names(tmp_path):
+    numbers = "target,p/0,p/1\n" + "1.0,0.2,0.8\n0,0.9,0.1\n1,0.6,0.4\n0,0.7,0.3\n"
+    names = "target,p/no,p/yes\n" + "yes,0.2,0.8\nno,0.9,0.1\nyes,0.6,0.4\nno,0.7,0.3\n"
+    single = "target,p/1\n" + "1,0.8\n0,0.1\n1,0.4\n0,0.3\n"
+    found = [
+        evaluate(read(save(tmp_path, t)), Classification(), draws=200)["metrics"] for t in (numbers, names, single)
+    ]
+    for name in ("auroc", "f1", "brier"):
+        assert found[0][name]["value"] == found[1][name]["value"] == pytest.approx(found[2][name]["value"])
+
+
+def test_the_positive_class_may_be_named(tmp_path):
+    text = "target,p/ill,p/well\nill,0.8,0.2\nwell,0.6,0.4\nwell,0.1,0.9\n"
+    assert evaluate(read(save(tmp_path, text)), Classification(), draws=200)["metrics"]["recall"]["value"] == 0.5
+    named = evaluate(read(save(tmp_path, text)), Classification(positive="ill"), draws=200)["metrics"]
+    assert named["recall"]["value"] == 1
+    assert named["precision"]["value"] == 0.5
+
+
+def test_zones_take_ungradable_empty_by_name_or_by_number(tmp_path):
+    settings = Zones(zones=("right", "left"))
+    head = "target/right,target/left," + ",".join(
+        f"p/{z}/{c}" for z in ("right", "left") for c in ("0", "1", "2", "3", "ungradable")
+    )
+    p = ",".join(["0.6,0.1,0.1,0.1,0.1"] * 2)
+    table = read(save(tmp_path, f"{head}\n,0,{p}\n4,1.0,{p}\nungradable,3,{p}\nnan,2,{p}\n"))
+    data = parse(table, settings)
+    np.testing.assert_array_equal(data.target, [[4, 0], [4, 1], [4, 3], [4, 2]])
+    by_number = read(save(tmp_path, f"{head}\n,0,{p}\n".replace("ungradable", "4")))
+    assert parse(by_number, settings).target.tolist() == [[4, 0]]
+    message = faults_of(tmp_path, f"{head}\n5,0.5,{p}\n", settings)
+    assert "column target/right: not 0 to 3, or 4 or empty for ungradable: row 2 ('5')" in message
+    assert "column target/left: not 0 to 3, or 4 or empty for ungradable: row 2 ('0.5')" in message
+
+
+def test_segmentation_refuses_shares_above_one_and_negative_distances(tmp_path):
+    message = faults_of(tmp_path, "sample_id,dice,hd95\na,1.2,3\nb,0.5,-1\n", Segmentation())
+    assert "column dice: must be between 0 and 1: row 2 (1.2)" in message
+    assert "column hd95: must be 0 or above: row 3 (-1.0)" in message
+
+
+def test_no_row_of_the_split_asked_for(tmp_path):
+    table = read(save(tmp_path, "split,target,prediction\nvalidation,1,2\n"))
+    with pytest.raises(PredictionsError, match="no row has split test; there are validation"):
+        evaluate(table, Regression())

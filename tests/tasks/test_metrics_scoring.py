@@ -1,0 +1,511 @@
+"""``metrics.json`` of each task: names, values, intervals, reasons, subgroups, baselines, joined samples."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as peer
+
+from scantune.records import ScantuneError
+from scantune.statistics.discrimination import delong
+from scantune.tasks import scoring
+from scantune.tasks.baselining import cohort_table
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.predictions import PredictionsError, PredictionTable, write
+from scantune.tasks.regression.schema import Regression
+from scantune.tasks.segmentation.schema import Segmentation
+from scantune.tasks.subgroups import age_band, grouping_columns, years
+from scantune.tasks.zones.metrics import mean_score, severity
+from scantune.tasks.zones.schema import Zones
+
+KEYS = {"value", "lower", "upper", "method", "n", "n_subjects", "reason"}
+
+
+def cohort(n=240, subjects=80, seed=0, **columns):
+    rng = np.random.default_rng(seed)
+    owner = np.arange(n) % subjects if subjects < n else np.arange(n)
+    return {
+        "sample_id": [f"x{i}" for i in range(n)],
+        "subject_id": [f"s{i}" for i in owner],
+        "split": np.where(owner % 3 == 0, "validation", "test"),
+        "sex": np.array(["F", "M"])[owner % 2],
+        "age": owner,
+        "site": rng.choice(["a", "b"], n),
+        **columns,
+    }
+
+
+def regression(n=240, subjects=80, seed=0, **columns):
+    rng = np.random.default_rng(seed)
+    target = rng.integers(0, 69, n) / 2
+    return PredictionTable.make(
+        cohort(n, subjects, seed) | {"target": target, "prediction": target + rng.normal(0, 2, n)} | columns
+    )
+
+
+def classification(classes=2, n=240, subjects=80, seed=0, sharp=1.5, **columns):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    z = rng.normal(size=(n, classes))
+    z[np.arange(n), y] += sharp
+    p = np.exp(z) / np.exp(z).sum(1, keepdims=True)
+    made = cohort(n, subjects, seed) | {"target": y} | {f"p/{k}": p[:, k] for k in range(classes)}
+    return PredictionTable.make(made | columns)
+
+
+def zones(n=120, seed=0, task=None):
+    task = task or Zones()
+    rng = np.random.default_rng(seed)
+    made = cohort(n, n, seed)
+    for zone in task.zones:
+        y = rng.integers(0, 5, n)
+        p = rng.dirichlet(np.ones(5), n)
+        p[np.arange(n), y] += 0.3
+        p /= p.sum(1, keepdims=True)
+        made[f"target/{zone}"] = np.where(y == 4, "", y.astype(str))
+        made |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(task.classes)}
+    return PredictionTable.make(made)
+
+
+def check_structure(metrics):
+    json.dumps(metrics, allow_nan=False)
+    for name, figure in metrics["metrics"].items():
+        assert set(figure) >= KEYS, name
+        if figure["value"] is None or figure["lower"] is None:
+            assert figure["reason"], name
+        else:
+            assert figure["method"], name
+            assert figure["reason"] is None, name
+            assert figure["lower"] <= figure["value"] <= figure["upper"] or "bootstrap" in figure["method"], name
+
+
+def test_regression_names_values_and_methods_for_one_sample_a_subject():
+    table = regression(n=150, subjects=150)
+    found = scoring.evaluate(table, Regression(range=(0, 34)))
+    check_structure(found)
+    rows = table.split == "test"
+    x, y = table.columns["target"][rows], table.columns["prediction"][rows]
+    m = found["metrics"]
+    wanted = (
+        *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "kendall_tau", "ccc", "icc_2_1", "clinical_error_rate"),
+        *("bland_altman_bias", "bland_altman_sd", "bland_altman_lower", "bland_altman_upper", "bland_altman_slope"),
+        *("mae_below_5", "mae_5_to_15", "mae_from_15"),
+    )
+    assert set(wanted) <= set(m)
+    assert m["mae"]["value"] == pytest.approx(np.abs(x - y).mean())
+    assert m["r2"]["value"] == pytest.approx(peer.r2_score(x, y))
+    for name, test in (
+        ("pearson_r", stats.pearsonr),
+        ("spearman_rho", stats.spearmanr),
+        ("kendall_tau", stats.kendalltau),
+    ):
+        assert m[name]["value"] == pytest.approx(test(x, y)[0])
+        assert m[name]["p_value"] == pytest.approx(test(x, y)[1], rel=1e-5, abs=1e-300)
+        assert "Fisher" in m[name]["method"]
+    assert m["bland_altman_bias"]["method"] == "Student's t"
+    assert m["mae"]["method"].startswith("bootstrap by subject, BCa, 2000 draws")
+    assert m["clinical_error_rate"]["value"] == pytest.approx((np.abs(x - y) > 2).mean())
+    assert m["mae_from_15"]["n"] == (x >= 15).sum()
+    assert m["repeatability"]["reason"] == "nothing was measured twice"
+
+
+def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_beside():
+    found = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400)
+    check_structure(found)
+    for part in ("bias", "sd", "lower", "upper"):
+        assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(found["metrics"])
+    assert found["metrics"]["kendall_tau"]["method"] == "jackknife by subject, Fisher's z"
+    assert found["metrics"]["pearson_r"]["method"].startswith("bootstrap by subject")
+    assert found["metrics"]["bland_altman_bias"]["n"] == found["n"]
+    assert set(found["subgroups"]["score_range"]) == {"below_5", "5_to_15", "from_15"}
+
+
+def test_score_ranges_outside_the_range_of_the_target_are_dropped():
+    table = regression(n=60, subjects=60).with_columns({"target": np.linspace(0, 1, 60)})
+    found = scoring.evaluate(table, Regression(range=(0, 1)), draws=200)["metrics"]
+    assert not [name for name in found if name.startswith("mae_")]
+
+
+def test_binary_classification_equals_scikit_learn():
+    table = classification(n=200, subjects=200)
+    found = scoring.evaluate(table, Classification())
+    check_structure(found)
+    rows = table.split == "test"
+    y, p = table.columns["target"][rows].astype(int), table.columns["p/1"][rows]
+    said = (p > 0.5).astype(int)
+    m = found["metrics"]
+    expected = {
+        "auroc": peer.roc_auc_score(y, p),
+        "auprc": peer.average_precision_score(y, p),
+        "accuracy": peer.accuracy_score(y, said),
+        "balanced_accuracy": peer.balanced_accuracy_score(y, said),
+        "precision": peer.precision_score(y, said),
+        "recall": peer.recall_score(y, said),
+        "specificity": peer.recall_score(y, said, pos_label=0),
+        "f1": peer.f1_score(y, said),
+        "f1_macro": peer.f1_score(y, said, average="macro"),
+        "f1_weighted": peer.f1_score(y, said, average="weighted"),
+        "mcc": peer.matthews_corrcoef(y, said),
+        "brier": peer.brier_score_loss(y, p),
+        "log_loss": peer.log_loss(y, p),
+    }
+    for name, value in expected.items():
+        assert m[name]["value"] == pytest.approx(value), name
+    assert {"ece", "calibration_slope", "calibration_intercept", "recall/0", "f1/1"} <= set(m)
+    assert m["auroc"]["method"] == "DeLong"
+    assert m["auroc"]["upper"] - m["auroc"]["value"] == pytest.approx(1.959964 * delong(p, y == 1).se[0], rel=1e-5)
+
+
+def test_auroc_of_repeated_subjects_is_resampled():
+    assert scoring.evaluate(classification(), Classification(), draws=300)["metrics"]["auroc"]["method"].startswith(
+        "bootstrap by subject"
+    )
+
+
+def test_several_classes():
+    table = classification(classes=3)
+    found = scoring.evaluate(table, Classification(ordinal=True), draws=300)
+    check_structure(found)
+    rows = table.split == "test"
+    y = table.columns["target"][rows].astype(int)
+    p = np.stack([table.columns[f"p/{k}"][rows] for k in range(3)], 1)
+    m = found["metrics"]
+    assert m["auroc"]["value"] == pytest.approx(peer.roc_auc_score(y, p, multi_class="ovr"))
+    assert m["brier"]["value"] == pytest.approx(((p - np.eye(3)[y]) ** 2).sum(1).mean())
+    assert m["kappa_quadratic"]["value"] == pytest.approx(peer.cohen_kappa_score(y, p.argmax(1), weights="quadratic"))
+    assert "recall" not in m
+    assert {"auroc/2", "auprc/0", "precision/1"} <= set(m)
+    assert np.array(found["confusion"]["matrix"]).sum() == rows.sum()
+
+
+def test_zones_by_hand():
+    codes = np.array([[0, 3, 4, 2], [4, 4, 4, 4], [1, 1, 2, 2]])
+    np.testing.assert_allclose(mean_score(codes, 4), [5 / 3, np.nan, 1.5])
+    np.testing.assert_array_equal(severity(np.array([0, 1.3, 1.31, 2.2, 2.3]), (1.3, 2.2)), [0, 0, 1, 1, 2])
+
+
+def test_zones_figures():
+    table, task = zones(), Zones()
+    found = scoring.evaluate(table, task, draws=300)
+    check_structure(found)
+    data = scoring.parse(table, task)
+    rows = table.split == "test"
+    y, said = data.target[rows], data.prediction[rows]
+    m = found["metrics"]
+    assert m["f1_macro"]["value"] == pytest.approx(peer.f1_score(y.ravel(), said.ravel(), average="macro"))
+    assert m["f1_weighted/left_sup"]["value"] == pytest.approx(peer.f1_score(y[:, 1], said[:, 1], average="weighted"))
+    assert m["f1_macro"]["value"] != m["f1_weighted"]["value"]
+    both = (y < 4) & (said < 4)
+    assert m["kappa_quadratic"]["value"] == pytest.approx(
+        peer.cohen_kappa_score(y[both], said[both], weights="quadratic", labels=range(4))
+    )
+    assert m["coverage"]["value"] == pytest.approx((said < 4).mean())
+    assert m["kappa/right_inf"]["ase"] > 0
+    assert {"precision/ungradable", "recall/3", "kappa_linear/left_mid", "coverage/right_mid"} <= set(m)
+    x, p = mean_score(y, 4), mean_score(said, 4)
+    kept = np.isfinite(x) & np.isfinite(p)
+    assert m["mean_score_mae"]["value"] == pytest.approx(np.abs(x - p)[kept].mean())
+    assert m["mean_score_spearman_rho"]["value"] == pytest.approx(stats.spearmanr(x[kept], p[kept])[0])
+    assert m["ahf_auroc/above_2.2"]["value"] == pytest.approx(peer.roc_auc_score(x[kept] > 2.2, p[kept]))
+    assert found["ahf_confusion"]["classes"] == ["up_to_1.3", "up_to_2.2", "above_2.2"]
+    assert np.array(found["confusion"]["zones"]["left_inf"]).sum() == rows.sum()
+
+
+def test_no_gradable_zone_gives_no_score_and_never_zero():
+    table, task = zones(n=30), Zones()
+    blank = table.with_columns({f"target/{z}": [""] * 30 for z in task.zones})
+    found = scoring.evaluate(blank, task, draws=200)["metrics"]
+    for name in ("mean_score_mae", "mean_score_rmse", "mean_score_spearman_rho"):
+        assert found[name]["value"] is None
+        assert found[name]["reason"] == "undefined: no zone is gradable"
+    assert found["kappa"]["value"] is None
+
+
+def test_segmentation_means_count_only_what_is_defined():
+    rng = np.random.default_rng(0)
+    dice = np.where(np.arange(60) % 10 == 0, np.nan, rng.random(60))
+    hd95 = np.where(np.arange(60) == 7, np.inf, 3.0)
+    made = cohort(60, 60) | {"split": ["test"] * 60, "dice": dice, "hd95": hd95, "dice/artery": dice}
+    volume = {"volume_target": rng.random(60) + 1, "volume_prediction": rng.random(60) + 1}
+    found = scoring.evaluate(PredictionTable.make(made | volume), Segmentation(), draws=300)
+    m = found["metrics"]
+    assert m["dice"]["value"] == pytest.approx(np.nanmean(dice))
+    assert m["dice"]["n"] == 54
+    assert m["dice/artery"]["value"] == m["dice"]["value"]
+    assert m["hd95"]["value"] is None
+    assert "infinite in 1 of 60" in m["hd95"]["reason"]
+    assert m["nsd"]["reason"] == "not measured: the file has no column nsd"
+    assert m["volume_bland_altman_bias"]["value"] == pytest.approx(
+        (volume["volume_prediction"] - volume["volume_target"]).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "names", "reason"),
+    [
+        ({"prediction": np.zeros(240)}, ("pearson_r", "spearman_rho", "kendall_tau"), "the prediction is constant"),
+        ({"target": np.full(240, 3.0)}, ("pearson_r", "spearman_rho", "kendall_tau", "r2"), "the target is constant"),
+        ({"prediction": np.full(240, np.nan)}, ("mae", "ccc", "kendall_tau"), "not a finite number in 159 of 159 rows"),
+        ({"prediction": np.where(np.arange(240) == 1, np.inf, 0)}, ("mae",), "not a finite number in 1 of 159 rows"),
+    ],
+)
+def test_undefined_regression_figures_are_null_with_their_reason(columns, names, reason):
+    found = scoring.evaluate(regression().with_columns(columns), Regression(), draws=200)
+    check_structure(found)
+    for name in names:
+        assert found["metrics"][name]["value"] is None, name
+        assert reason in found["metrics"][name]["reason"], name
+
+
+def test_one_class_in_the_test_set():
+    table = classification().with_columns({"target": [1] * 240})
+    found = scoring.evaluate(table, Classification(), draws=200)
+    check_structure(found)
+    for name in ("auroc", "auprc", "specificity", "mcc", "calibration_slope"):
+        assert found["metrics"][name]["value"] is None, name
+        assert "class" in found["metrics"][name]["reason"], name
+    assert found["metrics"]["recall"]["value"] is not None
+
+
+def test_nan_and_constant_probabilities():
+    table = classification().with_columns({"p/0": np.full(240, np.nan), "p/1": np.full(240, np.nan)})
+    found = scoring.evaluate(table, Classification(), draws=200)
+    check_structure(found)
+    assert all(f["value"] is None for f in found["metrics"].values())
+    flat = scoring.evaluate(classification().with_columns({"p/0": [0.5] * 240, "p/1": [0.5] * 240}), Classification())
+    check_structure(flat)
+    assert flat["metrics"]["auroc"]["value"] == 0.5
+    assert flat["metrics"]["calibration_slope"]["value"] is None
+    assert flat["metrics"]["precision"]["value"] is None
+
+
+@settings(deadline=None, max_examples=5)
+@given(st.integers(0, 1000))
+def test_order_of_rows_changes_no_value(seed):
+    table = classification(classes=3, n=60, subjects=60)
+    order = np.random.default_rng(seed).permutation(60)
+    one, other = (scoring.evaluate(t, Classification(), draws=200) for t in (table, table.take(order)))
+    for name, figure in one["metrics"].items():
+        assert other["metrics"][name]["value"] == pytest.approx(figure["value"], abs=1e-9), name
+        assert other["metrics"][name]["lower"] == pytest.approx(figure["lower"], abs=1e-9), name
+
+
+def test_subgroups_have_interval_gap_and_mark_of_smallness():
+    found = scoring.evaluate(regression(), Regression(range=(0, 34)), draws=400, age_bands=(20, 40))
+    sex = found["subgroups"]["sex"]
+    figure = sex["F"]["mae"]
+    assert KEYS | {"gap", "small"} <= set(figure)
+    assert figure["gap"]["value"] == pytest.approx(figure["value"] - sex["M"]["mae"]["value"])
+    assert sex["M"]["mae"]["gap"]["value"] == pytest.approx(-figure["gap"]["value"])
+    assert figure["gap"]["lower"] < figure["gap"]["value"] < figure["gap"]["upper"]
+    assert set(found["subgroups"]["age"]) == {"<20", "20–<40", "≥40"}
+    small = scoring.evaluate(regression(), Regression(), draws=300, min_group=1000)
+    assert all(f["mae"]["small"] for f in small["subgroups"]["sex"].values())
+    only = scoring.evaluate(regression(), Regression(range=(0, 1)), draws=200, groups=["site"])
+    assert set(only["subgroups"]) == {"site"}
+
+
+@pytest.mark.parametrize(
+    ("text", "band"),
+    [
+        ("17", "<18"),
+        ("18", "18–<65"),
+        ("064Y", "18–<65"),
+        ("90+", "≥65"),
+        ("006M", "<18"),
+        ("", "unknown"),
+        ("x", "unknown"),
+    ],
+)
+def test_age_bands(text, band):
+    assert age_band(text, (18, 65)) == band
+
+
+def test_ages_in_months_weeks_and_days():
+    assert years("018M") == 1.5
+    assert years("052W") == pytest.approx(1, abs=0.01)
+    assert math.isnan(years("unknown"))
+
+
+def test_columns_of_the_task_are_no_groups():
+    table = classification().with_columns({"rater/a": [""] * 240, "set": [""] * 240, "scanner": ["x"] * 240})
+    assert grouping_columns(table) == ["sex", "age", "site", "scanner"]
+
+
+def test_calibration_operating_points_and_conformal_sets_come_from_validation():
+    table = classification(n=600, subjects=600, sharp=1.0)
+    found = scoring.evaluate(table, Classification(), draws=300)
+    calibration = found["calibration"]
+    assert calibration["fitted_on"] == "validation"
+    assert {"calibrator", "figures"} <= set(calibration["temperature"])
+    assert calibration["isotonic"]["figures"]["ece"]["value"] >= 0
+    points = {p["name"]: p for p in found["operating_points"]}
+    assert points["half"]["chosen_on"] == "stated"
+    assert points["sensitivity_0.9"]["chosen_on"] == "validation"
+    validation = table.split == "validation"
+    p, y = table.columns["p/1"][validation], table.columns["target"][validation] == 1
+    assert (p[y] >= points["sensitivity_0.9"]["threshold"]).mean() >= 0.9
+    assert points["sensitivity_0.9"]["sensitivity"] == pytest.approx(0.9, abs=0.08)
+    assert found["conformal"]["n_subjects"] == validation.sum()
+    coverage = found["metrics"]["conformal_coverage"]
+    assert coverage["lower"] <= found["conformal"]["expected_coverage"] <= coverage["upper"]
+    assert set(found["conformal"]["within_groups"]["sex"]) == {"F", "M"}
+    assert "conformal_coverage" in found["subgroups"]["sex"]["F"]
+    assert len(found["curves"]["decision"]["value"]) == 99
+    changed = table.with_columns({"target": np.where(validation, 1 - table.columns["target"], table.columns["target"])})
+    again = scoring.evaluate(changed, Classification(), draws=300)
+    assert again["metrics"]["auroc"] == found["metrics"]["auroc"]
+    assert again["operating_points"][1]["threshold"] != points["youden"]["threshold"]
+
+
+def test_without_validation_rows_the_reason_is_given():
+    found = scoring.evaluate(classification(split=["test"] * 240), Classification(), draws=200)
+    check_structure(found)
+    assert "no rows of validation" in found["calibration"]["reason"]
+    assert "no rows of validation" in found["conformal"]["reason"]
+    assert found["metrics"]["conformal_coverage"]["value"] is None
+    assert found["operating_points"][1]["reason"] == "the file has no rows of validation to fit on"
+
+
+def test_conformal_intervals_cover_as_promised():
+    found = scoring.evaluate(regression(n=900, subjects=900), Regression(range=(0, 34)), draws=300, miscoverage=0.2)
+    coverage = found["metrics"]["conformal_coverage"]
+    assert coverage["lower"] - 0.05 <= found["conformal"]["expected_coverage"] <= coverage["upper"] + 0.05
+    assert found["metrics"]["conformal_width"]["value"] == pytest.approx(2 * found["conformal"]["quantile"])
+
+
+def test_intervals_that_the_file_states_are_checked():
+    table = regression()
+    stated = {"lower": table.columns["prediction"] - 4, "upper": table.columns["prediction"] + 4}
+    found = scoring.evaluate(table.with_columns(stated), Regression(), draws=300)["stated_intervals"]
+    assert found["coverage"]["value"] == pytest.approx(0.95, abs=0.05)
+    assert found["width"]["value"] == pytest.approx(8)
+
+
+def test_the_model_beside_human_readers():
+    table = regression()
+    target = table.columns["target"]
+    readers = {"rater/a": target + 1, "rater/b": np.where(np.arange(240) % 2, target, np.nan)}
+    found = scoring.evaluate(table.with_columns(readers), Regression(), draws=300)["raters"]
+    assert found["pairs"]["target − a"]["bland_altman_bias"]["value"] == pytest.approx(-1)
+    assert found["pairs"]["a − b"]["mae"]["value"] == pytest.approx(1)
+    assert found["pairs"]["model − b"]["mae"]["n"] < found["pairs"]["model − a"]["mae"]["n"]
+    assert 0.9 < found["icc_2_1_readers"]["value"] < 1
+    labels = {"rater/a": classification().columns["target"], "rater/b": [""] * 240}
+    classes = scoring.evaluate(classification().with_columns(labels), Classification(), draws=200)["raters"]["pairs"]
+    assert classes["target − a"]["kappa"]["value"] == 1
+    assert classes["a − b"]["kappa"]["value"] is None
+
+
+def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
+    table = regression(n=300, subjects=300)
+    side = np.where(np.arange(300) % 3 == 1, "train", table.split)
+    age = table.columns["target"] * 2 + 5  # a covariate that knows
+    manifest = PredictionTable.make(
+        {"sample_id": table.sample_id, "target/score": table.columns["target"], "age": age, "sex": table.text("sex")}
+    )
+    splits = PredictionTable.make({"sample_id": table.sample_id, "split": side})
+    facts = cohort_table(manifest, splits, ["score"], "regression")
+    tested = table.take(side != "train")
+    found = scoring.evaluate(tested, Regression(), draws=300, cohort=facts)["baselines"]
+    x = table.columns["target"]
+    expected = np.abs(x[side == "test"] - x[side == "train"].mean()).mean()
+    assert found["mean"]["mae"]["value"] == pytest.approx(expected)
+    assert found["mean"]["pearson_r"]["value"] is None
+    assert found["covariates"]["mae"]["value"] == pytest.approx(0, abs=1e-9)
+
+
+def test_baselines_of_the_other_tasks():
+    found = scoring.evaluate(classification(classes=3), Classification(), draws=200)["baselines"]
+    assert found["prevalence"]["auroc"]["value"] == 0.5
+    assert set(found["covariates"]) == set(found["prevalence"])
+    assert scoring.evaluate(zones(), Zones(), draws=200)["baselines"]["prevalence"]["coverage"]["value"] is not None
+
+
+def test_samples_of_a_subject_join_and_both_levels_are_given():
+    n = 180
+    rng = np.random.default_rng(0)
+    owner = np.arange(n) // 3
+    truth = rng.integers(0, 2, 60)[owner]
+    p = np.clip(truth * 0.3 + 0.35 + rng.normal(0, 0.3, n), 0.01, 0.99)
+    made = {
+        "sample_id": [f"x{i}" for i in range(n)],
+        "subject_id": [f"s{i}" for i in owner],
+        "target": truth,
+        "p/0": 1 - p,
+        "p/1": p,
+    }
+    table = PredictionTable.make(made)
+    for rule, join in (("mean", np.mean), ("median", np.median), ("max", None), ("vote", None)):
+        found = scoring.evaluate(table, Classification(aggregate=rule), draws=200)
+        assert (found["n"], found["n_subjects"]) == (60, 60)
+        assert set(found["levels"]) == {"sample", "subject_id"}
+        assert found["levels"]["sample"]["auroc"]["n"] == n
+        assert found["metrics"]["auroc"]["method"] == "DeLong"
+        if join is not None:
+            order = np.argsort([f"s{i}" for i in range(60)])
+            joined = np.array([join(p[owner == s]) for s in range(60)])[order]
+            expected = peer.roc_auc_score(truth[::3][order], joined)
+            assert found["metrics"]["auroc"]["value"] == pytest.approx(expected)
+
+
+def test_vote_and_max_by_hand():
+    made = {
+        "subject_id": ["a", "a", "a", "b"],
+        "target": [1, 1, 1, 0],
+        "p/0": [0.1, 0.6, 0.4, 0.8],
+        "p/1": [0.9, 0.4, 0.6, 0.2],
+    }
+    table = PredictionTable.make(made)
+    voted = scoring.joined_table(table, Classification(aggregate="vote"))
+    np.testing.assert_allclose(voted.columns["p/1"], [2 / 3, 0])
+    largest = scoring.joined_table(table, Classification(aggregate="max"))
+    np.testing.assert_allclose(largest.columns["p/1"], [0.9 / 1.5, 0.2])
+    odd = table.with_columns({"target": [1, 0, 1, 0]})
+    with pytest.raises(PredictionsError, match="have different targets and can't be joined"):
+        scoring.joined_table(odd, Classification(aggregate="vote"))
+
+
+def test_regression_joins_by_a_stated_column():
+    table = regression(n=40, subjects=10).with_columns(
+        {"study": [f"t{i // 2}" for i in range(40)], "split": ["test"] * 40}
+    )
+    task = Regression(aggregate={"name": "median", "by": "study"})
+    joined = scoring.joined_table(table, task)
+    assert len(joined) == 20
+    assert joined.columns["prediction"][0] == pytest.approx(np.median(table.columns["prediction"][:2]))
+    with pytest.raises(PredictionsError, match="column visit is missing"):
+        scoring.joined_table(table, Regression(aggregate={"name": "mean", "by": "visit"}))
+
+
+def test_summary_is_flat_and_the_file_is_json(tmp_path):
+    write(regression(), tmp_path / "predictions.csv")
+    found = scoring.score_file(tmp_path / "predictions.csv", "regression", tmp_path / "metrics.json", draws=200)
+    assert json.loads((tmp_path / "metrics.json").read_text()) == found
+    flat = scoring.summary(found)
+    assert flat["mae"] == found["metrics"]["mae"]["value"]
+    assert all(v is None or isinstance(v, float) for v in flat.values())
+    again = scoring.score_file(tmp_path / "predictions.csv", "regression", draws=200)
+    assert again == found
+    with pytest.raises(ScantuneError, match="task 'ranking': there is none of that name"):
+        scoring.score_file(tmp_path / "predictions.csv", "ranking")
+
+
+@pytest.mark.parametrize("task", ["regression", "classification", "zones"])
+def test_scoring_loads_no_heavy_library(tmp_path, task):
+    table = {"regression": regression, "classification": classification, "zones": zones}[task]()
+    write(table, tmp_path / "predictions.csv")
+    program = (
+        "import sys; from scantune.tasks.scoring import score_file; "
+        f"score_file({str(tmp_path / 'predictions.csv')!r}, {task!r}, draws=200); "
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'mlflow', 'monai'} & set(sys.modules); "
+        "sys.exit(f'loaded {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
