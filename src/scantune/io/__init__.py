@@ -15,6 +15,9 @@ from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume
 if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
     from scantune.io.cine_writer import write_video as write_video
+    from scantune.io.dicom_seg import write_segmentation as write_segmentation
+    from scantune.io.dicom_sr import Measured as Measured
+    from scantune.io.dicom_sr import write_report as write_report
     from scantune.io.dicom_writer import write_dicom_image as write_dicom_image
     from scantune.io.dicom_writer import write_dicom_series as write_dicom_series
     from scantune.io.dicom_writer import write_enhanced as write_enhanced
@@ -41,6 +44,9 @@ _LATER = {
     "write_enhanced": "dicom_writer",
     "write_nifti": "nifti_writer",
     "write_png": "still_writer",
+    "Measured": "dicom_sr",
+    "write_report": "dicom_sr",
+    "write_segmentation": "dicom_seg",
 }
 
 __all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", *_LATER]

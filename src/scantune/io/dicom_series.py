@@ -173,8 +173,7 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
                 f"the slices are {file.photometric or 'of no stated colour'}; a volume has one number a voxel"
             )
     check_size((len(files), first.rows, first.columns), 4, options.limits)
-    frames = [_frame(file, at) for at, file in enumerate(files)]
-    stack = choose(frames, options, notes)
+    stack = choose(series_frames(files), options, notes)
     facts = series_facts(first, len(files), aside, notes)
     return assemble(stack, first, options, facts)
 
@@ -244,6 +243,11 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
         "window": [center, width] if center is not None and width is not None else None,
         "notes": notes,
     }
+
+
+def series_frames(files: list[DicomFile]) -> list[Frame]:
+    """Single-frame files as frames to be stacked."""
+    return [_frame(file, at) for at, file in enumerate(files)]
 
 
 def _frame(file: DicomFile, at: int) -> Frame:

@@ -1,0 +1,154 @@
+"""A model's scores as a DICOM structured report (TID 1500, Measurement Report), written by highdicom."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import numpy as np
+import pydicom
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
+
+from scantune.io.dicom_writer import uid
+from scantune.records import ScantuneError
+
+_SCHEME = "99SCANTUNE"  # codes of one's own begin with 99 (PS3.3, 8.2)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One score.
+
+    Attributes:
+        name: in words, such as "Loes score".
+        value: finite.
+        lower: end of its interval, or None.
+        upper: end of its interval, or None.
+        unit: UCUM code and meaning; ("1", "no units") for a score.
+    """
+
+    name: str
+    value: float
+    lower: float | None = None
+    upper: float | None = None
+    unit: tuple[str, str] = ("1", "no units")
+
+
+def write_report(
+    path: Path | str,
+    sources: Sequence[Path],
+    measured: Sequence[Measured],
+    *,
+    model: str,
+    version: str,
+    seed: str,
+) -> Path:
+    """Write scores of an image or series as a Comprehensive 3D SR that belongs to the same study.
+
+    The patient and study items are those of the source files, as the standard asks: the report goes back to where the
+    images came from and is not an output to be shared. An interval is written as the distances of its ends from the
+    value ("range of upper measurement uncertainty", DCM TID 310).
+
+    Args:
+        path: of the report.
+        sources: the DICOM files that the scores were computed from.
+        measured: at least one score.
+        model: name of the model.
+        version: of the model.
+        seed: the report's UIDs follow from it.
+
+    Raises:
+        ScantuneError: no source or score, or one that is not finite.
+    """
+    if not sources or not measured:
+        raise ScantuneError("a report needs source files and scores")
+    evidence = [pydicom.dcmread(source, stop_before_pixels=True) for source in sources]
+    device = hd.sr.ObserverContext(
+        observer_type=codes.DCM.Device,
+        observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
+            uid=uid("scantune", model, version), name=f"scantune {model}"[:64]
+        ),
+    )
+    group = hd.sr.MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=uid(seed, "tracking"), identifier=model[:64]),
+        algorithm_id=hd.sr.AlgorithmIdentification(name=model, version=version),
+        measurements=[_measurement(one) for one in measured],
+    )
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=device),
+        procedure_reported=Code("image-analysis", _SCHEME, "Automated image analysis"),
+        imaging_measurements=[group],
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=evidence,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd values in the source's own header
+        report = hd.sr.Comprehensive3DSR(
+            evidence=evidence,
+            content=content[0],
+            series_instance_uid=uid(seed, "report series"),
+            series_number=900,
+            sop_instance_uid=uid(seed, "report"),
+            instance_number=1,
+            manufacturer="scantune",
+            is_complete=True,
+        )
+    return save_derived(report, Path(path), evidence[0], seed)
+
+
+def _measurement(one: Measured) -> Any:
+    if not all(np.isfinite(number) for number in (one.value, one.lower or 0.0, one.upper or 0.0)):
+        raise ScantuneError(
+            f"{one.name} is {one.value} ({one.lower} to {one.upper}): a report holds finite numbers only"
+        )
+    properties = None
+    if one.lower is not None and one.upper is not None:
+        properties = hd.sr.MeasurementProperties(
+            upper_measurement_uncertainty=_rounded(one.upper - one.value),
+            lower_measurement_uncertainty=_rounded(one.value - one.lower),
+        )
+    code = "".join(letter if letter.isalnum() else "-" for letter in one.name.lower())[:16]
+    return hd.sr.Measurement(
+        name=Code(code, _SCHEME, one.name[:64]),
+        value=_rounded(one.value),
+        unit=Code(one.unit[0], "UCUM", one.unit[1]),
+        properties=properties,
+    )
+
+
+def _rounded(number: float) -> float:
+    """As many digits as a decimal string of 16 characters holds."""
+    return float(f"{number:.9g}")
+
+
+def save_derived(dataset: Any, path: Path, source: pydicom.Dataset, seed: str) -> Path:
+    """Write a derived object with nothing of the present moment in it.
+
+    Content dates, which the standard demands, are the study's; 1 January 1900 where the study has none. UIDs that
+    highdicom draws at random follow from the seed.
+    """
+    dates = {
+        "ContentDate": "StudyDate",
+        "SeriesDate": "StudyDate",
+        "ContentTime": "StudyTime",
+        "SeriesTime": "StudyTime",
+    }
+    for keyword, of_study in dates.items():
+        if keyword in dataset:
+            setattr(dataset, keyword, source.get(of_study) or ("19000101" if keyword.endswith("Date") else "000000"))
+    for keyword in ("InstanceCreationDate", "InstanceCreationTime", "TimezoneOffsetFromUTC"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    for element in dataset.iterall():
+        if element.keyword in ("ContributionDateTime", "ObservationDateTime"):
+            element.value = ""
+        if element.keyword == "DimensionOrganizationUID":
+            element.value = uid(seed, "dimensions")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
