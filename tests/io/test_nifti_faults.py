@@ -193,6 +193,19 @@ def test_one_slice_is_shown_as_its_dicom_image_would_be(tmp_path: Path, plane: s
     assert "one slice only" in refused(tmp_path / "a.nii.gz", kind="volume").reason
 
 
+def test_the_kind_that_is_asked_for_is_the_kind_that_comes(tmp_path: Path) -> None:
+    path = io.write_nifti(tmp_path / "a.nii", volume())
+    assert "12×10×8 voxels is not an image" in refused(path, kind="image").reason
+    assert "not a video" in refused(path, kind="video").reason
+    assert isinstance(io.read(path, kind="volume"), io.Volume)
+
+
+def test_decoders_are_named_with_their_versions() -> None:
+    found = io.decoder_versions()
+    assert found["nibabel"] == nibabel.__version__
+    assert "missing" not in found.values()
+
+
 def test_masks_on_another_grid_are_told_with_both_grids() -> None:
     one = volume()
     same = io.Volume(one.array, one.affine + 1e-6)

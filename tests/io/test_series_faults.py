@@ -298,6 +298,26 @@ def test_odd_headers_are_read_and_noted(tmp_path: Path) -> None:
     assert any("no meta header" in note for note in found.facts["notes"])
 
 
+def test_a_wrong_value_representation_is_read_through(tmp_path: Path) -> None:
+    for path in series(tmp_path / "s", tags={"SeriesDescription": "phantom"}):
+        raw = path.read_bytes()
+        at = raw.index(b"\x08\x00\x3e\x10LO")
+        path.write_bytes(raw[: at + 4] + b"ZZ" + raw[at + 6 :])
+    np.testing.assert_array_equal(io.read(tmp_path / "s").array, volume().array)
+
+
+def test_slices_that_positions_cannot_miss_are_noted(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s", tags={"SpacingBetweenSlices": "3.0", "ImagesInAcquisition": "8"})
+    assert io.read(tmp_path / "s").facts["notes"] == []
+    for path in paths[1::2]:
+        path.unlink()
+    assert io.read(tmp_path / "s").facts["notes"] == [
+        "the header states 3 mm between slices, their positions are 6 mm apart",
+        "the header states 8 images in the acquisition, 4 are here",
+        "instance numbers run from 1 to 7, and there are 4 files",
+    ]
+
+
 def test_a_private_transfer_syntax_is_refused(tmp_path: Path) -> None:
     paths = series(tmp_path / "s", compression="rle")
     for path in paths:

@@ -15,6 +15,7 @@ from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume
 if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
     from scantune.io.cine_writer import write_video as write_video
+    from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
     from scantune.io.dicom_sr import write_report as write_report
@@ -34,6 +35,7 @@ _LATER = {
     "read": "reading",
     "open_video": "reading",
     "Loop": "loop",
+    "decoder_versions": "decoders",
     "same_geometry": "geometry",
     "find_identifying": "identity",
     "identifying_in": "identity",

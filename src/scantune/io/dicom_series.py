@@ -174,8 +174,24 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
             )
     check_size((len(files), first.rows, first.columns), 4, options.limits)
     stack = choose(series_frames(files), options, notes)
+    _note_doubts(files, stack, notes)
     facts = series_facts(first, len(files), aside, notes)
     return assemble(stack, first, options, facts)
+
+
+def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None:
+    """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it."""
+    step = float(geometry.spacing_of(stack.affine)[2])
+    stated = files[0].number("SpacingBetweenSlices")
+    if stated is not None and np.isfinite(stated) and abs(abs(stated) - step) > 0.05 * step:
+        notes.append(f"the header states {abs(stated):g} mm between slices, their positions are {step:.4g} mm apart")
+    images = files[0].whole("ImagesInAcquisition")
+    if images > len(stack.frames):
+        notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
+    numbers = [file.number("InstanceNumber") for file in files]
+    known = sorted({int(number) for number in numbers if number is not None and abs(number) < 1e9})
+    if len(known) == len(files) > 1 and known[-1] - known[0] + 1 > len(files):
+        notes.append(f"instance numbers run from {known[0]} to {known[-1]}, and there are {len(files)} files")
 
 
 def assemble(stack: Stack, first: DicomFile, options: Options, facts: dict[str, Any]) -> Volume:

@@ -63,6 +63,8 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         return _image(values, header, options, facts)
     if min(shape) == 1:
         raise ReadError("one slice only: this is an image, not a volume")
+    if options.kind == "image":
+        raise ReadError(f"a volume of {'×'.join(map(str, shape))} voxels is not an image")
     affine = _affine(header, shape, options, notes)
     return oriented(values, affine, options, facts)
 
