@@ -14,6 +14,8 @@ from scantune.statistics.resampling import Sums, Weighted
 BINS = 15
 _TINY = 1e-12
 _STEPS = 25
+_CLOSE = 1e-5
+"""A Newton step this short leaves an error of its square."""
 
 
 def logit(p: np.ndarray) -> np.ndarray:
@@ -106,28 +108,26 @@ def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray
     """
     beta = start.copy()
     scale = weights.sum(0)
-    wy, wxy = y @ weights, (x * y) @ weights
+    ones, xx = np.ones_like(x), x * x
+    wy, wxy, wx = y @ weights, (x * y) @ weights, x @ weights
     active = pending = np.arange(weights.shape[1])
     w = weights
     for _ in range(_STEPS):
-        p = x[:, None] * beta[1, active]
-        p += beta[0, active]
-        p *= 0.5
-        np.tanh(p, out=p)
-        p *= 0.5
-        p += 0.5
+        p = x[:, None] * (0.5 * beta[1, active])
+        p += 0.5 * beta[0, active]
+        np.tanh(p, out=p)  # 2 p − 1
         wp = w * p
-        gradient = np.stack([wy[active] - wp.sum(0), wxy[active] - x @ wp])
-        p *= -1
-        p += 1
-        wp *= p  # weight × p (1 − p)
-        a, b, c = wp.sum(0), x @ wp, (x * x) @ wp
+        # Σ w y − Σ w p, with p = (1 + tanh)/2
+        gradient = np.stack([wy[active] - 0.5 * (scale[active] + ones @ wp), wxy[active] - 0.5 * (wx[active] + x @ wp)])
+        wp *= p
+        np.subtract(w, wp, out=wp)  # 4 w p (1 − p)
+        a, b, c = (0.25 * (side @ wp) for side in (ones, x, xx))
         determinant = a * c - b * b
         with np.errstate(all="ignore"):
             step = np.stack([c * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / determinant
         step = np.where(determinant > 1e-12 * a * c, step, np.nan)
         beta[:, active] += step
-        going = (np.abs(step).max(0) > 1e-8) & (np.abs(beta[1, active]) < 1e4)
+        going = (np.abs(step).max(0) > _CLOSE) & (np.abs(beta[1, active]) < 1e4)
         pending = active[going]
         if not pending.size:
             break
@@ -144,12 +144,16 @@ def _newton_offset(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.
     alpha = start.copy()
     wy, total = y @ weights, weights.sum(0)
     for _ in range(_STEPS):
-        p = expit(x[:, None] + alpha)
-        wp = weights * p
+        p = x[:, None] + alpha
+        p *= 0.5
+        np.tanh(p, out=p)  # 2 p − 1
+        first = np.einsum("nb,nb->b", weights, p)
+        p *= p
+        second = total - np.einsum("nb,nb->b", weights, p)  # 4 Σ w p (1 − p)
         with np.errstate(all="ignore"):
-            step = np.clip((wy - wp.sum(0)) / (wp * (1 - p)).sum(0), -5, 5)
+            step = np.clip(4 * (wy - 0.5 * (total + first)) / second, -5, 5)
         alpha += step
-        if not (np.abs(step) > 1e-8).any():
+        if not (np.abs(step) > _CLOSE).any():
             break
     return np.where((wy > 0.5) & (wy < total - 0.5), alpha, np.nan)
 

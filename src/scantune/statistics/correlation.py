@@ -240,12 +240,14 @@ def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     ends = np.append(np.flatnonzero(first)[1:] - 1, len(order) - 1)
     group = (np.cumsum(first) - 1)[inverse]
     ties = len(ends) < len(order)
+    ascending = bool((order == np.arange(len(order))).all())
 
     def ranks(weights: np.ndarray) -> np.ndarray:
-        cumulative = cumulate(weights[order])
+        cumulative = cumulate(weights.copy() if ascending else weights[order])
         if not ties:
-            cumulative -= 0.5 * weights[order]
-            return cumulative[inverse]
+            cumulative = cumulative if ascending else cumulative[inverse]
+            cumulative -= 0.5 * weights
+            return cumulative
         upper = cumulative[ends]  # [groups, B]
         middle = upper.copy()
         middle[1:] += upper[:-1]
@@ -257,7 +259,8 @@ def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
 
 def spearman_statistic(x: np.ndarray, y: np.ndarray, rows: np.ndarray, name: str = "spearman_rho") -> Weighted:
     """Spearman's correlation of x [n] and y [n], to be resampled; ``rows`` [n] are their rows in the table."""
-    rank_x, rank_y = rank_function(x), rank_function(y)
+    by_x = np.argsort(x, kind="stable")  # one side in order spares a permutation of all weights
+    rows, rank_x, rank_y = rows[by_x], rank_function(x[by_x]), rank_function(y[by_x])
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         half = weights.sum(0) / 2  # the mean of the ranks less one half

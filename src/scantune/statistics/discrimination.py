@@ -127,23 +127,23 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
     positives = positive[order].astype(np.float64)[:, None]
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        true = cumulate(weights * positives)  # true positives down to each row
-        total = cumulate(weights.copy())
+        gained = weights * positives  # positives, and below negatives, passed at each row
+        lost = weights - gained
+        total, true = cumulate(weights), cumulate(gained.copy())
         if ties:
             total, true = total[ends], true[ends]
-        p, n = true[-1], total[-1] - true[-1]
-        if ties:
             gained = np.diff(true, axis=0, prepend=0.0)
             lost = np.diff(total, axis=0, prepend=0.0) - gained
-        else:
-            gained = weights * positives
-            lost = weights - gained
-        # Σ of negatives passed × mean of the true positives before and after
-        area = np.einsum("nb,nb->b", lost, true) - 0.5 * np.einsum("nb,nb->b", lost, gained)
-        precision = np.divide(true, total, out=np.zeros_like(true), where=total > 0)
+        p, n = true[-1].copy(), total[-1] - true[-1]
+        # Negatives passed × mean of the true positives before and after; without ties a row is of one class.
+        area = np.einsum("nb,nb->b", lost, true)
+        if ties:
+            area -= 0.5 * np.einsum("nb,nb->b", lost, gained)
+        true /= np.maximum(total, 1)  # precision; where no row was taken yet, 0
+        both = (p > 0) & (n > 0)
         return {
-            "auroc" + suffix: np.where((p > 0) & (n > 0), area / (p * n), np.nan),
-            "auprc" + suffix: np.where((p > 0) & (n > 0), np.einsum("nb,nb->b", gained, precision) / p, np.nan),
+            "auroc" + suffix: np.where(both, area / (p * n), np.nan),
+            "auprc" + suffix: np.where(both, np.einsum("nb,nb->b", gained, true) / p, np.nan),
         }
 
     return Weighted(rows[order], figures)
@@ -211,7 +211,7 @@ def curve_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray) 
 
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         true = cumulate(weights * positives)[ends]
-        total = cumulate(weights.copy())[ends]
+        total = cumulate(weights)[ends]
         false = total - true
         draws = weights.shape[1]
         tpr, precision = np.full((GRID, draws), np.nan), np.full((GRID, draws), np.nan)

@@ -64,7 +64,8 @@ class Weighted:
 
     Attributes:
         rows: int [n], rows of the table that take part, in the order in which ``figures`` takes their weights.
-        figures: weights float64 [n, B] (non-negative counts) to name and values [B]; undefined is NaN.
+        figures: weights float64 [n, B] (non-negative counts), which it may overwrite, to name and values [B];
+            undefined is NaN.
     """
 
     rows: np.ndarray
