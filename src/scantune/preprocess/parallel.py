@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -27,7 +26,7 @@ def outcomes(
     """Outcomes as they come, in any order, one for each job.
 
     A decoder that kills its process costs that sample alone: those that were in flight are tried again, each in a
-    process of its own, and the one that kills it again is left out.
+    process of its own, and the one that kills it again is left out. So are those that an earlier run died at.
 
     Args:
         jobs: the samples.
@@ -36,12 +35,20 @@ def outcomes(
         index: of the root, by absolute path.
         work: what is done with each.
     """
-    workers = min(settings.get("workers") or _cores(), max(1, len(jobs)))
-    backend = settings.get("backend") or {"name": "loky"}
-    if backend["name"] == "loky" and (workers == 1 or len(jobs) <= FEW):
-        yield from (work(job, settings, store_dir, _index_of(job, index)) for job in jobs)
-        return
     left = {job.sample_id: job for job in jobs}
+
+    def alone(suspects: Sequence[Job]) -> Iterator[Outcome]:
+        for job in suspects:
+            left.pop(job.sample_id)
+            yield _alone(work, (job, settings, store_dir, _index_of(job, index)))
+
+    # What a run that died was at may be what killed it.
+    yield from alone(_in_flight(store_dir, left))
+    workers = min(settings.get("workers") or _cores(), max(1, len(left)))
+    backend = settings.get("backend") or {"name": "loky"}
+    if backend["name"] == "loky" and (workers == 1 or len(left) <= FEW):
+        yield from (work(job, settings, store_dir, _index_of(job, index)) for job in left.values())
+        return
     while left:
         tasks = [(job, settings, store_dir, _index_of(job, index)) for job in left.values()]
         try:
@@ -51,9 +58,7 @@ def outcomes(
         except Exception as error:
             if not _is_dead_worker(error):
                 raise
-            for job in _in_flight(store_dir, left) or [next(iter(left.values()))]:
-                left.pop(job.sample_id)
-                yield _alone(work, (job, settings, store_dir, _index_of(job, index)))
+            yield from alone(_in_flight(store_dir, left) or [next(iter(left.values()))])
 
 
 def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,12 +124,14 @@ def _is_dead_worker(error: Exception) -> bool:
 
 
 def _in_flight(store_dir: Path, left: Mapping[str, Job]) -> list[Job]:
-    """Samples that processes were at which are gone; the marks are cleared."""
+    """Samples that processes were at which are gone; their marks are cleared."""
     found = []
-    for folder in (store_dir / "in_flight").glob("*"):
-        if not _alive(int(folder.name)):
-            found += [left[mark.name] for mark in folder.iterdir() if mark.name in left]
-            shutil.rmtree(folder, ignore_errors=True)
+    for mark in (store_dir / "in_flight").glob("*-*"):
+        process_id, sample_id = mark.name.split("-", 1)
+        if not _alive(int(process_id)):
+            mark.unlink(missing_ok=True)
+            if sample_id in left:
+                found.append(left[sample_id])
     return found
 
 

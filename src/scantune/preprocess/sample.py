@@ -221,11 +221,16 @@ def _named(job: Job) -> str:
     return ", ".join(map(str, job.files))
 
 
+def mark_of(store_dir: Path, sample_id: str) -> Path:
+    """Where this process marks that it is at work on a sample."""
+    return store_dir / "in_flight" / f"{os.getpid()}-{sample_id}"
+
+
 class _InFlight:
     """A mark in the store while a sample is worked on: when a decoder kills its process, it says whose scan it was."""
 
     def __init__(self, store_dir: Path, sample_id: str) -> None:
-        self.mark = store_dir / "in_flight" / f"{os.getpid()}" / sample_id
+        self.mark = mark_of(store_dir, sample_id)
 
     def __enter__(self) -> None:
         self.mark.parent.mkdir(parents=True, exist_ok=True)
