@@ -509,3 +509,13 @@ def test_scoring_loads_no_heavy_library(tmp_path, task):
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("make", [lambda: regression(150, 150), lambda: classification(2, 150, 150), zones])
+def test_the_level_of_confidence_reaches_every_interval(make):
+    table = make()
+    task = Zones() if "target/left_sup" in table else Classification() if "p/1" in table else Regression()
+    wide, narrow = (scoring.evaluate(table, task, draws=400, confidence=c)["metrics"] for c in (0.95, 0.8))
+    for name, figure in wide.items():
+        if figure["lower"] is not None and figure["upper"] > figure["lower"]:
+            assert narrow[name]["upper"] - narrow[name]["lower"] < figure["upper"] - figure["lower"], name

@@ -307,7 +307,7 @@ def ccc_interval(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> tupl
     return value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
 
 
-def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT) -> Figure:
+def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT, confidence: float = 0.95) -> Figure:
     """Repeatability coefficient: two measurements of the same differ by less in 95 % of pairs.
 
     ``factor`` · √2 · within-group SD (Bland & Altman, Stat Methods Med Res 1999;8:135; the 1986 paper takes 2 for
@@ -317,6 +317,7 @@ def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT)
         values: float [n].
         groups: [n], equal for measurements of the same.
         factor: of the SD of a difference.
+        confidence: level of the interval.
     """
     _, codes = np.unique(groups, return_inverse=True)
     counts = np.bincount(codes)
@@ -328,11 +329,11 @@ def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT)
     means = np.bincount(codes, values) / counts
     within = float(((values - means[codes]) ** 2).sum()) / df
     value = factor * math.sqrt(2 * within)
-    return Figure(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df))
+    return Figure(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df, confidence))
 
 
-def _chi2_bounds(value: float, df: int) -> dict[str, Any]:
+def _chi2_bounds(value: float, df: int, confidence: float) -> dict[str, Any]:
     if df < 4:
         return {"reason": f"no interval: {df} repeats, at least 4 are needed"}
-    lower, upper = (value * math.sqrt(df / chi2_quantile(p, df)) for p in (0.975, 0.025))
+    lower, upper = (value * math.sqrt(df / chi2_quantile(p, df)) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
     return {"lower": lower, "upper": upper, "method": "chi-squared of the within variance"}

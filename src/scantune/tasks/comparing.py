@@ -80,7 +80,7 @@ def compare(
     primary = names[0] if primary is None else primary
     if primary not in names:
         raise ComparisonError(f"primary figure {primary!r}: there are {', '.join(names)}")
-    plans = [module.plan(d, rows, headline=True, paired=True) for d in sides]
+    plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
     metrics = {n: _difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
     tests = _class_tests(task.name, sides[0], sides[1], resampler, confidence)

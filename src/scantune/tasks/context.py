@@ -68,3 +68,17 @@ class Further:
     def by_level(self, column: str, level: str, figures: Mapping[str, Figure]) -> None:
         """Adds figures of one level of a grouping column."""
         self.subgroups.setdefault(column, {}).setdefault(level, {}).update(figures)
+
+
+def band(figures: Mapping[str, Figure], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
+    """A curve with its band: ``axis`` is x [n]; ``value``, ``lower`` and ``upper`` of the figures ``<name>/<i>``.
+
+    Where a point has no interval (every draw gives one value) the band is the value.
+    """
+    points = [figures[f"{name}/{i}"] for i in range(len(x))]
+    return {
+        axis: x,
+        "value": [p.value for p in points],
+        "lower": [p.value if p.lower is None else p.lower for p in points],
+        "upper": [p.value if p.upper is None else p.upper for p in points],
+    }

@@ -73,7 +73,7 @@ def evaluate(
         split: the rows that the figures are of.
         draws: resampling draws.
         seed: of the draws.
-        confidence: level of the resampled intervals.
+        confidence: level of the intervals.
         groups: columns to form subgroups by; None: all that belong to no task.
         age_bands: years at which a band of the column ``age`` begins.
         min_group: subgroups with fewer subjects are marked as small.
@@ -159,7 +159,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     data = parse(table, task)
     rows = rows_of(table, options.split)
     resampler = resampler_of(table, rows, options.draws, options.seed)
-    (whole,) = carry_out([module.plan(data, rows)], resampler, options.confidence)
+    (whole,) = carry_out([module.plan(data, rows, confidence=options.confidence)], resampler, options.confidence)
     if short:
         return {"metrics": whole.figures}
     named = subgroups.grouping_columns(table) if options.groups is None else options.groups
@@ -221,7 +221,7 @@ def _baselines(
         joined = joined_table(found, task)
         every = np.arange(len(joined))
         resampler = resampler_of(joined, every, options.draws, options.seed)
-        plan = module.plan(parse(joined, task), every, headline=True)
+        plan = module.plan(parse(joined, task), every, headline=True, confidence=options.confidence)
         out[name] = carry_out([plan], resampler, options.confidence)[0].figures
     return out
 

@@ -90,7 +90,10 @@ def figures(
         for level in names:
             inside = of_row[rows] == level
             asked.append((column, level))
-            plans += [task.plan(data, part, headline=True, paired=True) for part in (rows[inside], rows[~inside])]
+            plans += [
+                task.plan(data, part, headline=True, paired=True, confidence=confidence)
+                for part in (rows[inside], rows[~inside])
+            ]
     results = carry_out(plans, resampler, confidence)
     out: dict[str, dict[str, dict[str, Figure]]] = {}
     for i, (column, level) in enumerate(asked):

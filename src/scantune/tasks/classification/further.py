@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -13,11 +12,10 @@ from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import confusion_statistic, counts, one_hot
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic, threshold_for
-from scantune.statistics.figure import Figure
 from scantune.statistics.ordinal import kappas
 from scantune.statistics.resampling import Sums
 from scantune.tasks.classification.metrics import Data, calibration_plan, label
-from scantune.tasks.context import NO_VALIDATION, Context, Further
+from scantune.tasks.context import NO_VALIDATION, Context, Further, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.plan import Plan, only
 from scantune.tasks.predictions import PredictionTable
@@ -64,26 +62,16 @@ def _curves(data: Data, context: Context) -> dict[str, Any]:
         score, positive = data.probabilities[rows, k], data.target[rows] == k
         found = context.figures(Plan([curve_statistic(score, positive, rows)]))
         name = data.classes[k]
-        curves[f"roc/{name}"] = _band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
-        curves[f"precision_recall/{name}"] = _band(found, "precision", np.linspace(0, 1, GRID), "recall")
+        curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+        curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
         curves[f"reliability/{name}"] = vars(calibration.reliability(score, positive))
     if data.positive is not None:
         score, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
         found = context.figures(Plan([decision_statistic(score, positive, rows)]))
-        everyone = _band(found, "all", THRESHOLDS, "threshold")
-        decision = _band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
+        everyone = band(found, "all", THRESHOLDS, "threshold")
+        decision = band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
         curves["decision"] = decision | {"none": [0.0] * len(THRESHOLDS)}
     return curves
-
-
-def _band(figures: Mapping[str, Figure], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
-    points = [figures[f"{name}/{i}"] for i in range(len(x))]
-    return {
-        axis: x,
-        "value": [p.value for p in points],
-        "lower": [p.value if p.lower is None else p.lower for p in points],
-        "upper": [p.value if p.upper is None else p.upper for p in points],
-    }
 
 
 def _operating_points(data: Data, context: Context) -> list[dict[str, Any]]:

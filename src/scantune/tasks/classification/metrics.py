@@ -153,7 +153,9 @@ def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -
     faults.rows(bad, f"{', '.join(columns)} must sum to one", [round(v, 4) for v in sums[bad].tolist()])
 
 
-def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+def plan(
+    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+) -> Plan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
@@ -168,13 +170,13 @@ def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool =
     analytic: dict[str, Interval] = {}
     if positive is not None:
         statistics.append(area_statistic(p[:, positive], y == positive, rows))
-        _add_delong(analytic, "auroc", p[:, positive], y == positive, alone)
+        _add_delong(analytic, "auroc", p[:, positive], y == positive, alone, confidence)
     else:
         statistics.append(
             macro([area_statistic(p[:, k], y == k, rows, f"/{c}") for k, c in enumerate(data.classes)], rows)
         )
         for k, name in enumerate(data.classes):
-            _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone)
+            _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone, confidence)
     if headline:
         wanted = set(headline_names(data))
         statistics = [only(s, wanted) for s in statistics]
@@ -202,9 +204,9 @@ def calibration_plan(data: Data, rows: np.ndarray) -> Plan:
 
 
 def _add_delong(
-    analytic: dict[str, Interval], name: str, scores: np.ndarray, positive: np.ndarray, alone: bool
+    analytic: dict[str, Interval], name: str, scores: np.ndarray, positive: np.ndarray, alone: bool, confidence: float
 ) -> None:
-    bounds = delong_interval(scores, positive) if alone else None
+    bounds = delong_interval(scores, positive, confidence) if alone else None
     if bounds is not None:
         analytic[name] = Interval(*bounds, "DeLong")
 

@@ -77,20 +77,21 @@ def _readers(data: Data, context: Context) -> dict[str, object]:
             pairs[name] = {k: undefined(f"{len(both)} samples were read by both", len(both)) for k in _OF_A_PAIR}
             continue
         pair = Data(sides[second], sides[first], data.subjects, data.settings)
-        found = context.figures(plan(pair, both))
+        found = context.figures(plan(pair, both, confidence=context.confidence))
         pairs[name] = {k: found[k] for k in _OF_A_PAIR}
-    return {"difference": "first − second", "pairs": pairs} | _all_readers(sides, columns, context.rows)
+    return {"difference": "first − second", "pairs": pairs} | _all_readers(sides, columns, context)
 
 
-def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], rows: np.ndarray) -> dict[str, object]:
+def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], context: Context) -> dict[str, object]:
     out: dict[str, object] = {}
+    rows, confidence = context.rows, context.confidence
     for label, names in (("readers", list(columns)), ("readers_and_model", [*columns, "model"])):
         ratings = np.stack([sides[n][rows] for n in names], axis=1)
         complete = ratings[np.isfinite(ratings).all(1)]
         if len(names) < 2 or len(complete) < 5:
             out[f"icc_2_1_{label}"] = undefined("fewer than 2 readers, or 5 samples read by all", len(complete))
             continue
-        found = icc(complete)["icc_2_1"]
+        found = icc(complete, confidence)["icc_2_1"]
         method = "F (Shrout & Fleiss), samples taken as independent"
         out[f"icc_2_1_{label}"] = Figure(found.value, found.lower, found.upper, method, len(complete), len(complete))
     return out

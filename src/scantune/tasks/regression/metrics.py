@@ -79,7 +79,9 @@ def _empty_cells(table: PredictionTable, column: str, values: np.ndarray) -> np.
     return np.flatnonzero(~np.isfinite(values) & ~(told & (cells.dtype == object)))
 
 
-def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+def plan(
+    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+) -> Plan:
     """The figures of some rows.
 
     Args:
@@ -87,6 +89,7 @@ def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool =
         rows: int [n], ascending.
         headline: only those of :func:`headline_names`.
         paired: their draws are needed too, not only their intervals.
+        confidence: level of the analytic intervals.
     """
     x, y, subjects = data.target[rows], data.prediction[rows], data.subjects[rows]
     void = not_finite("prediction", y)
@@ -103,19 +106,19 @@ def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool =
     direct: dict[str, Figure] = {}
     rho = spearman(x, y) if len(rows) > 1 else np.nan
     if alone and not paired:
-        direct["spearman_rho"] = _rank_figure(rho, len(rows), "spearman", correlation_p(rho, len(rows)))
+        direct["spearman_rho"] = _rank_figure(rho, len(rows), "spearman", correlation_p(rho, len(rows)), confidence)
     else:
         statistics.append(spearman_statistic(x, y, rows))
     if not headline:
-        direct["kendall_tau"] = _kendall(x, y, subjects, alone)
-        direct["repeatability"] = _repeatability(x, y, subjects)
+        direct["kendall_tau"] = _kendall(x, y, subjects, alone, confidence)
+        direct["repeatability"] = _repeatability(x, y, subjects, confidence)
         statistics += _by_range(data, x, y, rows)
     p = {"pearson_r": correlation_p(pearson(x, y), len(rows)) if alone and len(rows) > 1 else None}
     if not (alone and not paired):
         p["spearman_rho"] = correlation_p(rho, len(rows)) if alone else None
     return Plan(
         statistics,
-        analytic=_analytic(x, y) if alone and len(rows) > 4 else {},
+        analytic=_analytic(x, y, confidence) if alone and len(rows) > 4 else {},
         direct=_explained(direct, _reasons(x, y)),
         reasons=_reasons(x, y) | _range_reasons(data),
         p_values=p,
@@ -145,10 +148,10 @@ def _explained(figures: dict[str, Figure], reasons: dict[str, str]) -> dict[str,
     }
 
 
-def _rank_figure(r: float, n: int, kind: str, p: float) -> Figure:
+def _rank_figure(r: float, n: int, kind: str, p: float, confidence: float) -> Figure:
     if np.isnan(r):
         return undefined("undefined", n, n, p_value=None)
-    bounds = fisher_interval(r, n, kind)
+    bounds = fisher_interval(r, n, kind, confidence)
     if bounds is None:
         reason = "no interval: the correlation is 1 or −1" if n >= 5 else f"no interval: {n} subjects, 5 are needed"
         return Figure(r, n=n, n_subjects=n, reason=reason, more={"p_value": p})
@@ -162,14 +165,14 @@ _FISHER_NAMES = {
 }
 
 
-def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool) -> Figure:
+def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, confidence: float) -> Figure:
     if len(x) < 2:
         return undefined("undefined", len(x), len(x), p_value=None)
     found = kendall(x, y)
     if alone or np.isnan(found.tau):
-        return _rank_figure(found.tau, len(x), "kendall", found.p_value)
+        return _rank_figure(found.tau, len(x), "kendall", found.p_value, confidence)
     n_subjects = len(np.unique(subjects))
-    bounds = kendall_by_subject(x, y, subjects)
+    bounds = kendall_by_subject(x, y, subjects, confidence)
     if bounds is None:
         few = "no interval: leaving out subjects gives none (too few, or τ is 1 or −1)"
         return Figure(found.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
@@ -178,14 +181,14 @@ def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool) ->
     return Figure(found.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
 
 
-def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> Figure:
+def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float) -> Figure:
     """Of the predictions of samples of one subject with one target: the scan was repeated, nothing had changed."""
     _, codes = np.unique(subjects, return_inverse=True)
     keys = np.unique(np.stack([codes, x]), axis=1, return_inverse=True)[1] if len(x) else np.empty(0, int)
-    return repeatability(y, np.ravel(keys))
+    return repeatability(y, np.ravel(keys), confidence=confidence)
 
 
-def _analytic(x: np.ndarray, y: np.ndarray) -> dict[str, Interval]:
+def _analytic(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, Interval]:
     """Intervals for one pair a subject; left out where there is none, then resampling gives them."""
     found: dict[str, Interval] = {}
 
@@ -193,12 +196,16 @@ def _analytic(x: np.ndarray, y: np.ndarray) -> dict[str, Interval]:
         if bounds is not None and np.isfinite(bounds).all():
             found[name] = Interval(float(bounds[0]), float(bounds[1]), method)
 
-    add("pearson_r", fisher_interval(pearson(x, y), len(x)), f"Fisher's z ({_FISHER_NAMES['pearson']})")
-    add("ccc", ccc_interval(x, y)[1:], "Lin's, on the scale of atanh")
+    add(
+        "pearson_r",
+        fisher_interval(pearson(x, y), len(x), confidence=confidence),
+        f"Fisher's z ({_FISHER_NAMES['pearson']})",
+    )
+    add("ccc", ccc_interval(x, y, confidence)[1:], "Lin's, on the scale of atanh")
     if not (constant(x) and constant(y)):
-        agreement = icc(np.stack([x, y], axis=1))["icc_2_1"]
+        agreement = icc(np.stack([x, y], axis=1), confidence)["icc_2_1"]
         add("icc_2_1", (agreement.lower, agreement.upper), "F (Shrout & Fleiss)")
-    ba = bland_altman(x, y)
+    ba = bland_altman(x, y, confidence)
     add("bland_altman_bias", ba.bias_interval, "Student's t")
     add("bland_altman_lower", ba.lower_interval, "Student's t, standard error √(3s²/n)")
     add("bland_altman_upper", ba.upper_interval, "Student's t, standard error √(3s²/n)")

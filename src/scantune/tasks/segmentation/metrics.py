@@ -69,7 +69,9 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
     return Data(measures, volumes, table.subject_id, settings)
 
 
-def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+def plan(
+    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+) -> Plan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`.
 
     A sample whose measure is undefined (an empty cell: both masks empty) takes no part in that measure's mean: ``n``

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from scantune.statistics import baselines
 from scantune.statistics.confusion import counts
+from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.classification.metrics import label
-from scantune.tasks.context import Context, Further
+from scantune.tasks.context import Context, Further, band
 from scantune.tasks.coverage import achieved
+from scantune.tasks.plan import Plan
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data, mean_score, severity, severity_names
 
@@ -35,9 +40,23 @@ def further(data: Data, context: Context) -> Further:
         "target": int(np.isnan(score[0]).sum()),
         "prediction": int(np.isnan(score[1]).sum()),
     }
+    out.sections["curves"] = _curves(context, score[0][both], score[1][both], rows[both], settings.cut_offs)
     if np.isfinite(data.probabilities[rows]).all():
         _sets(data, context, out)
     return out
+
+
+def _curves(
+    context: Context, target: np.ndarray, prediction: np.ndarray, rows: np.ndarray, cut_offs: Sequence[float]
+) -> dict[str, Any]:
+    """ROC bands of the predicted mean score for a target above each cut-off; none where one side is empty."""
+    curves: dict[str, Any] = {}
+    for cut in cut_offs:
+        above = target > cut + 1e-9
+        if 0 < above.sum() < len(above):
+            found = context.figures(Plan([curve_statistic(prediction, above, rows)]))
+            curves[f"roc/above_{cut:g}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+    return curves
 
 
 def _sets(data: Data, context: Context, out: Further) -> None:

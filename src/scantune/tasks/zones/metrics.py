@@ -101,7 +101,9 @@ def severity(score: np.ndarray, cut_offs: Sequence[float]) -> np.ndarray:
     return np.searchsorted(np.asarray(cut_offs) + 1e-9, score, side="left")
 
 
-def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False) -> Plan:
+def plan(
+    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+) -> Plan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     settings = data.settings
     p, y = data.probabilities[rows], data.target[rows]
@@ -124,7 +126,7 @@ def plan(data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool =
         reasons |= _constant_reasons(x, m)
         if not headline:
             alone = len(np.unique(data.subjects[kept])) == len(kept)
-            statistics += _of_severity(x, m, kept, settings, analytic, reasons, alone)
+            statistics += _of_severity(x, m, kept, settings, analytic, reasons, alone, confidence)
     else:
         statistics.append(_no_score(rows))
         reasons |= dict.fromkeys([*_MEAN_SCORE.values(), "mean_score_spearman_rho"], "undefined: no zone is gradable")
@@ -185,6 +187,7 @@ def _of_severity(
     analytic: dict[str, Interval],
     reasons: dict[str, str],
     alone: bool,
+    confidence: float,
 ) -> list[Statistic]:
     """The class of the mean score, and for each cut-off the ROC of the predicted mean score for a target above it."""
     size = len(settings.cut_offs) + 1
@@ -204,7 +207,7 @@ def _of_severity(
         statistics.append(renamed(area_statistic(m, above, rows), {"auroc": name}))
         side = "is" if not above.any() else "is not"
         reasons[name] = f"undefined: no target's mean score {side} above {cut:g}"
-        bounds = delong_interval(m, above) if alone else None
+        bounds = delong_interval(m, above, confidence) if alone else None
         if bounds is not None:
             analytic[name] = Interval(*bounds, "DeLong")
     return statistics
