@@ -195,6 +195,14 @@ def test_predefined_rest_and_fill():
         split(rows, SplitConfig(method="predefined", columns="side", rest="train", fill={"validation": 0.2}))
 
 
+def test_ids_that_a_spreadsheet_would_run_are_guarded_in_the_file_and_come_back(tmp_path):
+    rows = [Record(f"x{i}", name, ()) for i, name in enumerate(["=HYPERLINK(1)", "-5", "+a", "'=b", "c"])]
+    found = split(rows, SplitConfig())
+    write_splits(tmp_path / "splits.csv", found)
+    assert read_splits(tmp_path / "splits.csv") == found
+    assert ",=HYPERLINK" not in (tmp_path / "splits.csv").read_text()
+
+
 def test_splits_are_written_and_read_back(tmp_path):
     for config in (SplitConfig(), SplitConfig(folds=3)):
         found = split(records(30), config)

@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
 
 def write_text(path: Path, text: str) -> None:
     """Stage beside the target, fsync, rename: a reader sees the old file or the new one, never a part."""
@@ -35,7 +37,7 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) 
 
 def guarded(cell: str) -> str:
     """``=HYPERLINK(…)`` and the like made text; numbers stay."""
-    if cell[:1] in ("=", "+", "-", "@", "\t", "\r"):
+    if cell.lstrip("'")[:1] in _FORMULA and cell[:1] in ("'", *_FORMULA):
         try:
             float(cell)
         except ValueError:
@@ -45,4 +47,4 @@ def guarded(cell: str) -> str:
 
 def unguarded(cell: str) -> str:
     """What :func:`guarded` wrote, as it was."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in ("=", "+", "-", "@", "\t", "\r") else cell
+    return cell[1:] if cell[:1] == "'" and cell.lstrip("'")[:1] in _FORMULA else cell

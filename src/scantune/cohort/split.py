@@ -10,6 +10,7 @@ from pathlib import Path
 
 from scantune.cohort import assign, values
 from scantune.cohort.faults import CohortError
+from scantune.cohort.files import unguarded, write_csv
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
@@ -302,8 +303,6 @@ def _wanted(settings: SplitConfig) -> set[str]:
 
 def write_splits(path: Path, assignments: Sequence[Assignment]) -> None:
     """``splits.csv``: ``sample_id,subject_id,split[,fold]``, replaced whole or not at all."""
-    from scantune.cohort.files import write_csv
-
     folds = any(a.fold is not None for a in assignments)
     header = ["sample_id", "subject_id", "split", *(["fold"] if folds else [])]
     rows = (
@@ -317,6 +316,11 @@ def read_splits(path: Path) -> list[Assignment]:
     """What :func:`write_splits` wrote."""
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            Assignment(row["sample_id"], row["subject_id"], row["split"], int(row["fold"]) if row.get("fold") else None)
+            Assignment(
+                unguarded(row["sample_id"]),
+                unguarded(row["subject_id"]),
+                row["split"],
+                int(row["fold"]) if row.get("fold") else None,
+            )
             for row in csv.DictReader(file)
         ]
