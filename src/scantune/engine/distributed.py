@@ -113,6 +113,11 @@ def launch(
     return fabric
 
 
+def is_bf16_on_cpu(fabric: Fabric) -> bool:
+    """Whether convolutions would run in oneDNN's bf16."""
+    return fabric.device.type == "cpu" and str(fabric.strategy.precision.precision) == PRECISIONS["bf16"]
+
+
 def total(fabric: Fabric, values: Tensor) -> Tensor:
     """Elementwise sum over the processes, in place."""
     if fabric.world_size > 1:

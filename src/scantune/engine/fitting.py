@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from scantune.engine import distributed, hardware, monitoring, optimizers, samplers, state
+from scantune.engine import distributed, half, hardware, monitoring, optimizers, samplers, state
 from scantune.engine.better import direction
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
@@ -99,6 +99,8 @@ def fit(
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(chosen))
         stack.enter_context(hardware.prepared(network, chosen))
+        used = fabric or distributed.launch(devices=1)
+        stack.enter_context(half.guarded(network, distributed.is_bf16_on_cpu(used)))
         training = _assemble(
             network=network,
             task=task,
@@ -114,7 +116,7 @@ def fit(
             early_stopping=_directed(early_stopping, chosen),
             checkpoints=_keeper(checkpoints, checkpoint_monitor, chosen, state_dir, out_dir),
             state_dir=state_dir,
-            fabric=fabric or distributed.launch(devices=1),
+            fabric=used,
         )
         resumed = _resume(training, resume_from)
         _check_monitors(training)

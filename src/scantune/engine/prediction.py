@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from scantune.engine import distributed
+from scantune.engine import distributed, half
 from scantune.engine.data import Samples
 from scantune.engine.loading import Loader, to_device
 from scantune.engine.randomness import generator, preserved, reseed
@@ -77,7 +77,7 @@ def predict(
     called.eval()
     loader = Loader(data, workers=workers)
     kept = []
-    with preserved(), torch.no_grad():
+    with preserved(), torch.no_grad(), half.guarded(called, distributed.is_bf16_on_cpu(used)):
         reseed(seed, "predict")
         for held in loader.batches(0, shard(len(data), batch_size, used.world_size, used.global_rank)):
             batch = to_device(held, used.device)
