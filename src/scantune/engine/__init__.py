@@ -7,7 +7,7 @@ from typing import Any
 
 _HOME = {
     "CachedSamples": "data",
-    "CallableSink": "sinks",
+    "CallableSink": "loggers",
     "Checkpoints": "checkpoints",
     "EarlyStopping": "early_stopping",
     "FitResult": "result",
@@ -20,8 +20,8 @@ _HOME = {
     "Settings": "settings",
     "Sink": "delivery",
     "Strategy": "strategies",
-    "TensorBoardSink": "sinks",
-    "WandbSink": "sinks",
+    "TensorBoardSink": "loggers",
+    "WandbSink": "loggers",
     "fit": "fitting",
     "folds": "members",
     "forget": "result",

@@ -89,6 +89,7 @@ class WandbSink:
     Args:
         folder: where an offline run's files go.
         project: there.
+        name: of the run, for readers.
         entity: team or user there.
         mode: ``offline`` or ``online``.
         run_id: the same after a resume.
@@ -105,6 +106,7 @@ class WandbSink:
         folder: Path,
         *,
         project: str,
+        name: str | None = None,
         entity: str | None = None,
         mode: str = "offline",
         run_id: str | None = None,
@@ -119,6 +121,7 @@ class WandbSink:
         self.run = wandb.init(
             dir=str(folder),
             project=project,
+            name=name,
             entity=entity,
             mode=mode,  # type: ignore[arg-type]
             id=run_id,

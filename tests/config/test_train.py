@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from scantune.config.schedule import OneCycleSchedule
+from scantune.config.train import TrainConfig
+
+
+def test_shorthand_and_full_form_are_one() -> None:
+    short = TrainConfig.model_validate(
+        {
+            "scheduler": "onecycle",
+            "loss": "huber",
+            "optimizer": "sgd",
+            "checkpoints": "adaptive",
+            "early_stopping": False,
+        }
+    )
+    full = TrainConfig.model_validate(
+        {
+            "scheduler": {"name": "onecycle"},
+            "loss": {"name": "huber"},
+            "optimizer": {"name": "sgd"},
+            "checkpoints": {"strategy": "adaptive"},
+            "early_stopping": {"enabled": False},
+        }
+    )
+    assert short == full
+    assert isinstance(short.scheduler, OneCycleSchedule)
+
+
+def test_options_of_a_loss_are_handed_on() -> None:
+    block = TrainConfig.model_validate({"loss": {"name": "huber", "delta": 2}})
+    assert block.loss is not None
+    assert block.loss.options() == {"delta": 2}
+
+
+@pytest.mark.parametrize(
+    "given,words",
+    [
+        ({"clip_norm": 1, "clip_value": 1}, "keep one of them"),
+        ({"epochs": 3, "warmup_epochs": 3}, "must be fewer than epochs"),
+        ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
+        ({"folds": 1}, "no cross-validation"),
+        ({"folds": 3, "members": 2}, "keep one of them"),
+        ({"scheduler": "plato"}, "plateau"),
+        ({"epoch": 3}, "Extra inputs"),
+        ({"batch_size": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(given: dict[str, object], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TrainConfig.model_validate(given)
+
+
+def test_plateau_that_would_never_cut_is_warned_of() -> None:
+    late = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 10}})
+    assert "training ends before the rate is ever cut" in late.warnings()[0]
+    assert TrainConfig.model_validate({"scheduler": "plateau"}).warnings() == []
+    assert TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}}).warnings() == []
