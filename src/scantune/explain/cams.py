@@ -1,0 +1,135 @@
+"""Class activation maps, by the grad-cam library; 2D, 3D and video.
+
+The library makes the maps; three things it does are replaced. Its backward pass adds to the parameters' gradients and
+finds none in a frozen network: gradients are taken here with respect to the layer's output alone. Its scaling draws
+an all-zero map like any other: maps come back unscaled. Its Eigen-CAM decomposes a matrix of cells × cells (gigabytes
+in 3D) and leaves the sign to chance: the same component is taken from channels × channels, with the larger side up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scantune.explain import layers
+from scantune.explain.saliency import Saliency, finish
+from scantune.explain.targets import Target
+from scantune.records import ScantuneError
+
+
+def by_gradients(kind: str) -> Any:
+    """Grad-CAM (Selvaraju et al. 2017, eq. 1–2) and its kin, by the library's class name.
+
+    Grad-CAM++: Chattopadhay et al. 2018, eq. 19. HiResCAM: Draelos & Carin 2020, gradient times activation in each
+    cell.
+    """
+
+    def run(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str) -> list[Saliency]:
+        import pytorch_grad_cam
+
+        name, module = layers.find(network, layer)
+        with _library(getattr(pytorch_grad_cam, kind), network, module, x) as cam, torch.enable_grad():
+            given = x.detach().clone().requires_grad_(True)  # a frozen network has gradients all the same
+            raw, output = _forward(network, module, given)
+            made = []
+            for number, target in enumerate(targets):
+                score = target(output[0])
+                (grads,) = torch.autograd.grad(score, raw, retain_graph=number < len(targets) - 1, allow_unused=True)
+                if grads is None:
+                    raise ScantuneError(f"saliency layer: {name} has no part in the output that is explained")
+                reshape = layers.as_grid(network, x.ndim - 2)
+                a, g = (_numpy(reshape(t)) for t in (raw, grads))
+                cells = cam.get_cam_image(given, module, [target], a, g, False)
+                made.append(
+                    finish(cells[0], tuple(x.shape[2:]), layer=name, method=method, output=float(score.detach()))
+                )
+        return made
+
+    return run
+
+
+def eigencam(
+    network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str
+) -> list[Saliency]:
+    """Eigen-CAM (Muhammad & Yeasin 2020): the first principal component of the activations.
+
+    It does not depend on the target. The sign is that of the larger extreme (Chung & Ying 2025, eq. 13).
+    """
+    name, module = layers.find(network, layer)
+    with layers.evaluating(network), torch.no_grad():
+        raw, output = _forward(network, module, x)
+        cells = first_component(_numpy(layers.as_grid(network, x.ndim - 2)(raw))[0])
+    scores = [float(target(output[0])) for target in targets]
+    return [finish(cells, tuple(x.shape[2:]), layer=name, method=method, output=score) for score in scores]
+
+
+def first_component(activations: np.ndarray) -> np.ndarray:
+    """Projection of activations [C, …cells] onto their first principal component, […cells]."""
+    flat = activations.reshape(len(activations), -1).T.astype(np.float64)  # cells, C
+    flat = flat - flat.mean(axis=0)
+    if not np.isfinite(flat).all():
+        return np.full(activations.shape[1:], np.nan)
+    _, vectors = np.linalg.eigh(flat.T @ flat)
+    projection = (flat @ vectors[:, -1]).reshape(activations.shape[1:])
+    return -projection if -projection.min() > projection.max() else projection
+
+
+def scorecam(
+    network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str
+) -> list[Saliency]:
+    """Score-CAM (Wang et al. 2020): each channel weighted by the score of the input seen through it. 2D only.
+
+    Raises:
+        ScantuneError: a volume or a video.
+    """
+    if x.ndim != 4:
+        raise ScantuneError(
+            f"method: scorecam works on images [C, H, W] only, not on an input of {list(x.shape[1:])}; "
+            "gradcam, gradcam++ and eigencam work on volumes and videos"
+        )
+    import pytorch_grad_cam
+
+    name, module = layers.find(network, layer)
+    with _library(pytorch_grad_cam.ScoreCAM, network, module, x) as cam, torch.no_grad():
+        raw, output = _forward(network, module, x)
+        a = _numpy(layers.as_grid(network, 2)(raw))
+        made = []
+        for target in targets:
+            with contextlib.redirect_stderr(io.StringIO()):  # it draws a progress bar of its own
+                cells = cam.get_cam_image(x, module, [target], a, np.zeros_like(a))
+            made.append(
+                finish(cells[0], tuple(x.shape[2:]), layer=name, method=method, output=float(target(output[0])))
+            )
+    return made
+
+
+@contextlib.contextmanager
+def _library(kind: Any, network: nn.Module, module: nn.Module, x: Tensor) -> Any:
+    """The library's object with its hooks taken off at once; the network back in its modes afterwards."""
+    with layers.evaluating(network):
+        cam = kind(model=network, target_layers=[module])
+        cam.activations_and_grads.release()
+        yield cam
+
+
+def _forward(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Output of the layer and of the network for one sample [1, C, …]."""
+    seen: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _m, _i, out: seen.append(out if torch.is_tensor(out) else out[0]))
+    try:
+        output = network(x)
+    finally:
+        handle.remove()
+    if not seen:
+        raise ScantuneError("saliency layer: the network never calls it")
+    return seen[-1], output
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.detach().float().cpu().numpy()

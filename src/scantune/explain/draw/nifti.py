@@ -1,0 +1,63 @@
+"""A map as a NIfTI file that any viewer lays over the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from scantune.explain.saliency import Saliency
+from scantune.records import ScantuneError
+
+
+def write_nifti(
+    path: Path | str,
+    saliency: Saliency,
+    affine: np.ndarray,
+    *,
+    scan: tuple[Sequence[int], np.ndarray] | None = None,
+) -> None:
+    """Writes the map in mm of the scan's own space.
+
+    Args:
+        path: ending in .nii or .nii.gz.
+        saliency: with a map [D, H, W] in the grid of the network's input.
+        affine: of that grid, index (i, j, k) to mm in RAS, as preprocessing noted it. The file keeps that grid, and
+            viewers lay it over the scan by its coordinates.
+        scan: shape [D, H, W] and affine of the scan itself, where voxels are to match one by one: the map is
+            interpolated onto them, 0 outside.
+
+    Raises:
+        ScantuneError: the map is undefined, or no volume.
+    """
+    from scantune import io
+
+    if saliency.map is None:
+        raise ScantuneError(f"saliency map: undefined ({saliency.reason}); no file is written")
+    if saliency.map.ndim != 3:
+        raise ScantuneError(f"saliency map: [D, H, W] is needed for NIfTI, not {list(saliency.map.shape)}")
+    values, place = saliency.map, np.asarray(affine, np.float64)
+    if scan is not None:
+        values, place = resample(values, place, scan[0], scan[1]), np.asarray(scan[1], np.float64)
+    io.write_nifti(Path(path), io.Volume(values.astype(np.float32), place, {}))
+
+
+def resample(values: np.ndarray, affine: np.ndarray, shape: Sequence[int], onto: np.ndarray) -> np.ndarray:
+    """Values [D, H, W] with ``affine`` on another grid of ``shape`` and affine ``onto``; linear, 0 outside.
+
+    Returns:
+        float32 [D', H', W'].
+    """
+    index = np.linalg.inv(affine) @ np.asarray(onto, np.float64)  # (i', j', k') of the new grid to (i, j, k)
+    new, old = (np.array(list(s)[::-1], np.float64) for s in (shape, values.shape))  # W, H, D
+    # torch counts from −1 to 1 over the field: index = ((c + 1)·n − 1) / 2
+    to_index, to_unit = np.eye(4), np.eye(4)
+    to_index[:3, :3], to_index[:3, 3] = np.diag(new / 2), (new - 1) / 2
+    to_unit[:3, :3], to_unit[:3, 3] = np.diag(2 / old), (1 - old) / old
+    theta = torch.from_numpy((to_unit @ index @ to_index)[:3])[None].float()
+    grid = F.affine_grid(theta, [1, 1, *(int(n) for n in shape)], align_corners=False)
+    x = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
+    return F.grid_sample(x, grid, padding_mode="zeros", align_corners=False)[0, 0].numpy()

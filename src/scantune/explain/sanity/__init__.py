@@ -1,0 +1,86 @@
+"""Tests of saliency maps: none of them is believed for looking right.
+
+Each check gives entries of ``metrics.json``'s "saliency": a figure with its interval, ``passed`` (None where it cannot
+be said) and the ``rule``. A map that fails is still shown, with :func:`warnings` on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from torch import nn
+
+from scantune.explain.sanity.agree import label_randomization, repeatability, shifts, shuffle_labels
+from scantune.explain.sanity.judge import Entry
+from scantune.explain.sanity.overlap import overlap
+from scantune.explain.sanity.question import Question, mapper
+from scantune.explain.sanity.randomise import cascade
+
+__all__ = [
+    "Entry",
+    "Question",
+    "cascade",
+    "check",
+    "label_randomization",
+    "mapper",
+    "overlap",
+    "repeatability",
+    "shifts",
+    "shuffle_labels",
+    "warnings",
+]
+
+_WORDS = {
+    "weight_randomization": "does not depend on what the network learned (weights randomised)",
+    "label_randomization": "is much like that of a network trained on shuffled labels",
+    "repeatability": "differs between networks trained alike",
+    "shift_reproducibility": "changes when the image is moved by a few pixels",
+    "mask_auprc": "does not find the annotated finding better than chance",
+    "mask_pointing": "does not point at the annotated finding more often than chance",
+}
+
+
+def check(
+    network: nn.Module,
+    questions: Sequence[Question],
+    *,
+    method: str = "gradcam",
+    layer: str | None = None,
+    networks: Sequence[nn.Module] = (),
+    shuffled: nn.Module | None = None,
+    segmentation: Sequence[np.ndarray | None] | None = None,
+    steps: int = 5,
+    seed: int = 0,
+) -> dict[str, Entry]:
+    """All checks that can be made with what is given.
+
+    Args:
+        network: the one in question; left as it is.
+        questions: test samples, best drawn at random; a dozen or more subjects for useful intervals.
+        method: see :func:`scantune.explain.maps.maps`.
+        layer: see there.
+        networks: others trained alike but for seed or fold: repeatability.
+        shuffled: one trained on shuffled labels: label randomisation.
+        segmentation: a segmentation network's probabilities for each question.
+        steps: stages of the weight randomisation.
+        seed: of random weights and shifts.
+
+    Returns:
+        Name to entry; JSON-able.
+    """
+    make = mapper(method, layer)
+    found = cascade(network, questions, make=make, steps=steps, seed=seed)
+    found |= shifts(network, questions, make=make, seed=seed)
+    if networks:
+        found |= repeatability([network, *networks], questions, make=make)
+    if shuffled is not None:
+        found |= label_randomization(network, shuffled, questions, make=make)
+    if any(question.mask is not None for question in questions):
+        found |= overlap(network, questions, make=make, segmentation=segmentation)
+    return found
+
+
+def warnings(entries: Mapping[str, Entry]) -> list[str]:
+    """What must stand on every map of a method that failed a check, one sentence each."""
+    return [f"This map {_WORDS[name]}." for name, entry in entries.items() if entry["passed"] is False]

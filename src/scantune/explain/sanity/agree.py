@@ -1,0 +1,169 @@
+"""Do maps say the same twice: between networks, under small shifts, and after training on shuffled labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scantune.explain.sanity.judge import ALIKE, Entry, constant_bounds, mean_figure, verdict
+from scantune.explain.sanity.question import Mapper, Question, mapper, subjects
+from scantune.explain.sanity.similarity import rank_correlation, ssim
+
+REPEAT_RULE = (
+    f"passes where the lower bound of the mean rank correlation between networks is above {ALIKE} "
+    "and above the mean between maps of different samples"
+)
+SHIFT_RULE = f"passes where the lower bound of the mean rank correlation, shifted back, is above {ALIKE}"
+LABEL_RULE = f"passes where the upper bound of the mean rank correlation with the other network is below {ALIKE}"
+
+
+def repeatability(
+    networks: Sequence[nn.Module], questions: Sequence[Question], *, make: Mapper | None = None
+) -> dict[str, Entry]:
+    """The same samples by networks trained alike but for the seed or fold (Arun et al. 2021, repeatability).
+
+    Args:
+        networks: two or more; pairs are averaged.
+        questions: samples that none of them was trained on.
+        make: how maps are made.
+
+    Returns:
+        ``repeatability``: mean rank correlation of one sample's maps; ``chance`` beside it is that of maps of
+        different samples, which a habit (always the centre) would raise as well.
+    """
+    make = make or mapper()
+    maps = [[make(network, question).map for question in questions] for network in networks]
+    same, other, structure = np.full((3, len(questions)), np.nan)
+    for row in range(len(questions)):
+        following = (row + 1) % len(questions)
+        pairs = [(a[row], b[row], b[following]) for a, b in combinations(maps, 2)]
+        same[row] = _mean([_rank(a, b) for a, b, _ in pairs])
+        structure[row] = _mean([ssim(a, b) for a, b, _ in pairs if a is not None and b is not None])
+        if following != row:
+            other[row] = _mean([_rank(a, c) for a, _, c in pairs])
+    chance = _mean(list(other))
+    bar = max(ALIKE, chance) if np.isfinite(chance) else ALIKE
+    figure = constant_bounds(mean_figure(same, subjects(questions)))
+    entry = verdict(
+        figure,
+        REPEAT_RULE,
+        lambda lower, upper: lower > bar,
+        chance=chance,
+        ssim=_mean(list(structure)),
+        n_networks=len(networks),
+    )
+    return {"repeatability": entry}
+
+
+def shifts(
+    network: nn.Module,
+    questions: Sequence[Question],
+    *,
+    make: Mapper | None = None,
+    share: float = 0.04,
+    draws: int = 2,
+    seed: int = 0,
+) -> dict[str, Entry]:
+    """Moves each sample by a few pixels and compares the map, moved back, with the one it had.
+
+    Args:
+        network: which answers.
+        questions: samples.
+        make: how maps are made.
+        share: largest shift along each axis as a share of its size (at least 1 pixel); time is not shifted.
+        draws: shifts a sample, averaged.
+        seed: of the shifts.
+
+    Returns:
+        ``shift_reproducibility``.
+    """
+    make = make or mapper()
+    rng = np.random.default_rng(seed)
+    found = np.full(len(questions), np.nan)
+    for row, question in enumerate(questions):
+        before = make(network, question).map
+        drawn = [_draw_shift(rng, question.input, share) for _ in range(draws)]
+        if before is None:
+            continue
+        alike = []
+        for offset in drawn:
+            after = make(network, replace(question, input=_moved(question.input, offset))).map
+            if after is not None:
+                inside = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(offset, before.shape))
+                back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, before.shape))
+                alike.append(rank_correlation(before[inside], after[back]))
+        found[row] = _mean(alike)
+    figure = constant_bounds(mean_figure(found, subjects(questions)))
+    return {"shift_reproducibility": verdict(figure, SHIFT_RULE, lambda lower, upper: lower > ALIKE)}
+
+
+def label_randomization(
+    network: nn.Module, shuffled: nn.Module, questions: Sequence[Question], *, make: Mapper | None = None
+) -> dict[str, Entry]:
+    """Compares with a network trained on labels that were shuffled (Adebayo et al. 2018, section 3.2).
+
+    Args:
+        network: the one in question.
+        shuffled: trained the same way on :func:`shuffle_labels`.
+        questions: samples.
+        make: how maps are made.
+
+    Returns:
+        ``label_randomization``.
+    """
+    make = make or mapper()
+    found = [_rank(make(network, question).map, make(shuffled, question).map) for question in questions]
+    figure = constant_bounds(mean_figure(np.array(found), subjects(questions)))
+    return {"label_randomization": verdict(figure, LABEL_RULE, lambda lower, upper: upper < ALIKE)}
+
+
+def shuffle_labels(labels: Sequence[str], who: Sequence[str], seed: int = 0) -> list[str]:
+    """Labels dealt out anew among subjects: all samples of a subject get those of one other subject, in turn.
+
+    Args:
+        labels: of each sample.
+        who: its subject.
+        seed: of the deal.
+    """
+    names = sorted(set(who))
+    dealt = np.random.default_rng(seed).permutation(len(names))
+    giver = {name: names[int(i)] for name, i in zip(names, dealt)}
+    theirs = {name: [label for label, subject in zip(labels, who) if subject == name] for name in names}
+    turn = dict.fromkeys(names, 0)
+    out = []
+    for subject in who:
+        given = theirs[giver[subject]]
+        out.append(given[turn[subject] % len(given)])
+        turn[subject] += 1
+    return out
+
+
+def _draw_shift(rng: np.random.Generator, input: Tensor, share: float) -> tuple[int, ...]:
+    """Pixels along each axis of space, not all 0. The first of three axes is left alone where it may be time."""
+    while True:
+        drawn = [int(rng.integers(-max(1, round(share * n)), max(1, round(share * n)) + 1)) for n in input.shape[-2:]]
+        if any(drawn):
+            return (*[0] * (input.ndim - 3), *drawn)
+
+
+def _moved(input: Tensor, offset: tuple[int, ...]) -> Tensor:
+    """Content moved by whole pixels; what comes in repeats the border."""
+    for axis, pixels in enumerate(offset, start=1):
+        if pixels:
+            size = input.shape[axis]
+            input = input.index_select(axis, (torch.arange(size) - pixels).clamp(0, size - 1).to(input.device))
+    return input
+
+
+def _rank(first: np.ndarray | None, second: np.ndarray | None) -> float:
+    return float("nan") if first is None or second is None else rank_correlation(first, second)
+
+
+def _mean(values: list[float]) -> float:
+    finite = [v for v in values if np.isfinite(v)]
+    return float(np.mean(finite)) if finite else float("nan")

@@ -1,0 +1,50 @@
+"""What is asked about one sample, and the maps that answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor, nn
+
+from scantune.explain.maps import map as saliency_map
+from scantune.explain.saliency import Saliency
+from scantune.explain.targets import Target
+
+
+@dataclass(frozen=True)
+class Question:
+    """One sample and what of the output is to be explained.
+
+    Attributes:
+        sample_id: of the sample.
+        subject_id: intervals go by it.
+        input: [C, …space] float32.
+        target: see :mod:`scantune.explain.targets`.
+        mask: [… space], above 0 where the answer ought to come from; None where nobody knows.
+    """
+
+    sample_id: str
+    subject_id: str
+    input: Tensor
+    target: Target
+    mask: np.ndarray | None = None
+
+
+Mapper = Callable[[nn.Module, Question], Saliency]
+"""How a map is made; :func:`mapper` gives one."""
+
+
+def mapper(method: str = "gradcam", layer: str | None = None) -> Mapper:
+    """Maps by one method at one layer."""
+
+    def run(network: nn.Module, question: Question) -> Saliency:
+        return saliency_map(network, question.input, question.target, method, layer)
+
+    return run
+
+
+def subjects(questions: Sequence[Question]) -> list[str]:
+    """Subject of each question."""
+    return [question.subject_id for question in questions]

@@ -1,0 +1,73 @@
+"""How alike two maps are, and how well one finds a mask."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.correlation import spearman
+
+SIDE = 32
+"""Maps are compared on at most so many cells a side: what is finer is interpolation."""
+
+
+def shrink(values: np.ndarray, side: int = SIDE) -> np.ndarray:
+    """Means over blocks, so that no axis has more than ``side`` cells; float64."""
+    import torch
+
+    target = tuple(min(side, n) for n in values.shape)
+    if target == values.shape:
+        return values.astype(np.float64)
+    pools: dict[int, Any] = {2: torch.nn.functional.adaptive_avg_pool2d, 3: torch.nn.functional.adaptive_avg_pool3d}
+    return pools[values.ndim](torch.from_numpy(np.ascontiguousarray(values, np.float64))[None, None], target)[
+        0, 0
+    ].numpy()
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
+    """Spearman's correlation of two maps of one shape, cell by cell; −1 … 1, NaN where one is constant."""
+    return float(spearman(shrink(first).ravel(), shrink(second).ravel()))
+
+
+def ssim(first: np.ndarray, second: np.ndarray) -> float:
+    """Structural similarity of two maps in 0 … 1 (Wang et al. 2004, eq. 13; Gaussian window of SD 1.5); up to 1.
+
+    Smooth maps with much empty space are alike by this figure whatever they show: read it beside the rank correlation.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return gaussian_filter(values, 1.5, truncate=3.5, mode="reflect")
+
+    a, b = shrink(first), shrink(second)
+    mean_a, mean_b = mean(a), mean(b)
+    var_a, var_b, cov = mean(a * a) - mean_a**2, mean(b * b) - mean_b**2, mean(a * b) - mean_a * mean_b
+    c1, c2 = 0.01**2, 0.03**2
+    top = (2 * mean_a * mean_b + c1) * (2 * cov + c2)
+    return float((top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
+
+
+def average_precision(scores: np.ndarray, mask: np.ndarray) -> float:
+    """Area under the precision–recall curve by steps, each element one decision; 0 … 1, NaN without positives.
+
+    Elements of equal score are taken together. A map that knows nothing has the share of positives.
+    """
+    s, positive = scores.ravel().astype(np.float64), mask.ravel() > 0
+    total = int(positive.sum())
+    if total == 0:
+        return math.nan
+    order = np.argsort(-s, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(s[order])), len(s) - 1)  # last of each run of equal scores
+    hits = np.cumsum(positive[order])[ends]
+    return float(np.sum(np.diff(np.concatenate([[0], hits])) * hits / (ends + 1)) / total)
+
+
+def points_at(scores: np.ndarray, mask: np.ndarray) -> float:
+    """Pointing game (Zhang et al. 2018, section 4.2, without tolerance): is the maximum in the mask?
+
+    Where several elements share the maximum: the share of them that is. NaN without positives.
+    """
+    positive = mask > 0
+    return float(positive[scores == scores.max()].mean()) if positive.any() else math.nan
