@@ -31,7 +31,7 @@ def write_nifti(
             interpolated onto them, 0 outside.
 
     Raises:
-        ScantuneError: the map is undefined, or no volume.
+        ScantuneError: the map is undefined, no volume, or nowhere in the scan.
     """
     from scantune import io
 
@@ -42,6 +42,8 @@ def write_nifti(
     values, place = saliency.map, np.asarray(affine, np.float64)
     if scan is not None:
         values, place = resample(values, place, scan[0], scan[1]), np.asarray(scan[1], np.float64)
+        if not values.any():
+            raise ScantuneError("saliency map: no voxel of the scan lies in it; are both affines of the same sample?")
     io.write_nifti(Path(path), io.Volume(values.astype(np.float32), place, {}))
 
 
