@@ -141,7 +141,20 @@ def _against(
     except ScantuneError as error:
         return {}, f"cannot be compared with version {champion.version}: {error}", False
     decided = result["decision"]
-    return result, f"against version {champion.version}: {decided['reason']}", bool(decided["promote"])
+    allowed = decided["holds"] if evaluate.margin > 0 else decided["superior"]
+    return result, f"against version {champion.version}: {_reason(result, evaluate.margin)}", bool(allowed)
+
+
+def _reason(result: dict[str, Any], margin: float) -> str:
+    """The comparison of the primary figure as a sentence."""
+    name = result["primary"]
+    difference, decided = result["metrics"][name]["difference"], result["decision"]
+    if difference["lower"] is None:
+        return f"the difference in {name} is undefined ({difference['reason']})"
+    found = f"{name} differs by {difference['value']:+.4f} ({difference['lower']:+.4f} to {difference['upper']:+.4f})"
+    if margin > 0:
+        return f"{found}, {'not' if decided['holds'] else 'maybe'} inferior by the stated margin of {margin:g}"
+    return f"{found}, {'superior' if decided['superior'] else 'superiority not shown'}"
 
 
 def _predictions_of(service: Any, champion: Any) -> Path | None:
