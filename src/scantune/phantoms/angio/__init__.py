@@ -1,0 +1,1 @@
+"""Coronary angiograms: vessel trees in X-ray projection, with masks."""
