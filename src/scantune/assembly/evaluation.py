@@ -95,14 +95,15 @@ def _predicted(
     task: Task, facts: ModelFacts, side: Side, networks: Sequence[Any], batch_size: int, device: str
 ) -> tuple[np.ndarray, np.ndarray | None]:
     from scantune import engine
+    from scantune.engine.local import Local
 
     data = samples(side, task)
-    fabric = engine.launch(device=device, devices=1, precision="32")
+    local = Local.on(device)
     augment, draws = test_time_augmentation(facts)
 
     def ask(network: Any) -> Any:
         return engine.predict(
-            network, task, data, batch_size=batch_size, fabric=fabric, augment=augment, num_augmentations=draws
+            network, task, data, batch_size=batch_size, fabric=local, augment=augment, num_augmentations=draws
         )
 
     if task.name == "regression" and len(networks) > 1:
@@ -146,15 +147,15 @@ def predicted_masks(task: Any, side: Side, networks: Sequence[Any], batch_size: 
     """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the member, sample by sample."""
     import torch
 
-    from scantune import engine
+    from scantune.engine.local import Local
 
-    fabric = engine.launch(device=device, devices=1, precision="32")
-    network = fabric.to_device(averaged(networks, task.name)).eval()
+    local = Local.on(device)
+    network = local.setup_module(averaged(networks, task.name)).eval()
     data = samples(side, task)
     for start in range(0, len(side), batch_size):
         held = [data[i] for i in range(start, min(start + batch_size, len(side)))]
         with torch.inference_mode():
-            output = network(torch.stack([sample["input"] for sample in held]).to(fabric.device)).float()
+            output = network(torch.stack([sample["input"] for sample in held]).to(local.device)).float()
         said = task.masks(output).cpu().numpy().astype(np.uint8)
         for place, sample in enumerate(held):
             yield said[place], np.asarray(sample["target"]).astype(np.uint8), side[start + place]

@@ -64,7 +64,9 @@ def _classification(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[s
 
     def curves(which: int) -> list[Any]:
         return [
-            plots.Scored(target == entry[0], probability[:, entry[0]], data.classes[entry[0]], figures.get(entry[which]))
+            plots.Scored(
+                target == entry[0], probability[:, entry[0]], data.classes[entry[0]], figures.get(entry[which])
+            )
             for entry in shown
         ]
 

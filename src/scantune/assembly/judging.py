@@ -36,7 +36,9 @@ def judge(
     block = block_of(params, key)
     out.mkdir(parents=True, exist_ok=True)
     facts = read_facts(model)
-    table = predictions_of(block.task, facts, model, sides, batch_size=block.train.batch_size, device=block.train.device)
+    table = predictions_of(
+        block.task, facts, model, sides, batch_size=block.train.batch_size, device=block.train.device
+    )
     write(table, out / "predictions.csv")
     settings = block.evaluate
     metrics = scoring.evaluate(
@@ -48,6 +50,10 @@ def judge(
         groups=settings.groups,
         age_bands=settings.age_bands,
         min_group=settings.min_group,
+        calibration=block.train.calibration,
+        miscoverage=block.train.miscoverage,
+        cohort=_covariates(block),
+        covariates=settings.covariates,
     )
     scoring.write_json(metrics, out / "metrics.json")
     summary = scoring.summary(metrics)
@@ -55,6 +61,16 @@ def judge(
     figures.save_all(figures.draw(table, block.task, metrics), out / "figures")
     log_results(run, block.dataset, sides, metrics, summary, out, trained)
     return metrics
+
+
+def _covariates(block: Any) -> Any:
+    """All sides with their targets and covariates: what the simple baseline models are fitted on."""
+    from scantune.tasks.baselining import cohort_table
+    from scantune.tasks.predictions import read
+
+    manifest = Path("data/cache") / block.input / "manifest.csv"
+    splits = Path("data/splits") / block.dataset / "splits.csv"
+    return cohort_table(read(manifest), read(splits), block.task.target_names(), block.task.name)
 
 
 def log_results(

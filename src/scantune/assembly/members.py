@@ -15,7 +15,7 @@ import numpy as np
 from scantune.assembly.cohort import Side
 from scantune.assembly.samples import encode, samples
 from scantune.assembly.sinks import sinks_of
-from scantune.assembly.training import Plan, class_count, train_member
+from scantune.assembly.training import Plan, train_member
 from scantune.records import ScantuneError
 from scantune.tracking import Run
 
@@ -178,8 +178,3 @@ def _collect(state: Path, out: Path, names: list[str]) -> None:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def outputs_of(given: Plan) -> int:
-    """Numbers the network gives a sample."""
-    return class_count(given.task) or given.task.outputs

@@ -22,14 +22,14 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
     return shapes.pop()
 
 
-def build_network(task: Task, block: Any, modality: str, channels: int, seed: int) -> Any:
+def build_network(task: Task, block: Any, modality: str, shape: tuple[int, ...], seed: int) -> Any:
     """A network with starting weights as the block says, and the task's head.
 
     Args:
         task: what it answers.
         block: the ``model:`` settings.
         modality: image, volume or video.
-        channels: C of the cached tensors.
+        shape: of the cached tensors, [C, …].
         seed: of random weights, head's too.
     """
     import torch
@@ -37,7 +37,7 @@ def build_network(task: Task, block: Any, modality: str, channels: int, seed: in
     from scantune import models
 
     shared = {
-        "in_channels": channels,
+        "in_channels": shape[0],
         "weights": block.source,
         "normalization": _normalization(block.normalization),
         "min_matched": block.min_matched,
@@ -48,11 +48,12 @@ def build_network(task: Task, block: Any, modality: str, channels: int, seed: in
         **block.options,
     }
     if task.dense:
-        shared.pop("first_stride")
+        if shared.pop("first_stride") is not None:
+            raise ScantuneError("model.first_stride: networks that answer per pixel keep their full resolution")
         ndim = 3 if modality == "volume" else 2
         backbone = models.build_dense(block.backbone, ndim=ndim, out_channels=task.outputs, **shared)
         return models.Network(backbone)
-    backbone = models.build(block.backbone, modality=modality, **shared)
+    backbone = models.build(block.backbone, modality=modality, size=shape[1:], **shared)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = task.head(backbone.feature_dim)

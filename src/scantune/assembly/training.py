@@ -14,7 +14,7 @@ import numpy as np
 from scantune.assembly import loss as losses_of
 from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.network import build_network, tensor_shape
-from scantune.assembly.samples import codes, encode, frequencies, levels, samples
+from scantune.assembly.samples import encode, frequencies, levels, samples
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task, found_classes
 from scantune.tasks.protocol import Task
@@ -52,9 +52,9 @@ class Plan:
         return "" if self.start is None else weights_digest(self.start)
 
     @property
-    def channels(self) -> int:
-        """C of the cached tensors."""
-        return tensor_shape(self.sides.whole)[0]
+    def shape(self) -> tuple[int, ...]:
+        """[C, …] of the cached tensors."""
+        return tensor_shape(self.sides.whole)
 
 
 def weights_digest(folder: Path) -> str:
@@ -129,9 +129,7 @@ def train_member(
     block, task = given.block, given.task
     settings = block.train
     encoded = encode(train_side, task)
-    network = (
-        start if start is not None else build_network(task, block.model, given.input.modality, given.channels, seed)
-    )
+    network = start if start is not None else build_network(task, block.model, given.input.modality, given.shape, seed)
     terms, weights = losses_of.build_terms(
         task, given.spec, settings, frequencies=frequencies(encoded), classes=class_count(task), teacher=teacher
     )
@@ -303,8 +301,3 @@ def _strategy(block: Any) -> Any:
         milestones=held.milestones,
         mode=held.mode,
     )
-
-
-def group_codes(side: Side, column: str) -> np.ndarray:
-    """Number of each sample's level among this side's own."""
-    return codes(side, column, levels(side, column))
