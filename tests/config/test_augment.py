@@ -36,8 +36,7 @@ def test_defaults_per_modality() -> None:
     assert (video.p, video.temporal_mask, video.noise, video.flip_left_right) == (0.5, 0.05, (0, 0.02), 0)
     assert (image.cutmix.alpha, image.cutmix.prob, image.mixup.alpha, image.mixup.prob) == (1.0, 0.5, 0.2, 0.5)
     assert (image.randaugment.num_ops, image.randaugment.magnitude, image.flip_left_right) == (2, 9, 0)
-    assert (video.partners.noise, video.partners.blur, video.partners.contrast) == (0.2, 5, 0.5)
-    assert not any(b.enabled for b in (image.cutmix, image.mixup, image.randaugment, video.partners))
+    assert not any(b.enabled for b in (image.cutmix, image.mixup, image.randaugment))
 
 
 def test_false_switches_it_off() -> None:
@@ -56,7 +55,6 @@ def test_false_switches_it_off() -> None:
         ("video", {"p": 2}, r"augment.p: .*less than or equal to 1"),
         ("volume", {"temporal_mask": 0.1}, r"augment.temporal_mask: .*a volume takes .*rotation"),
         ("image", {"randaugment": {"magnitude": 30}}, r"augment.randaugment.magnitude: .*10"),
-        ("video", {"partners": {"blur": 4}}, r"augment.partners: blur: an odd number of pixels, not 4"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(modality: str, written: dict, words: str) -> None:

@@ -26,6 +26,7 @@ def network(name: str, modality: str, channels: int, **options: object) -> model
         ("swin_tiny_patch4_window7_224", "image", (3, 224, 224), {}),
         ("vit_tiny_patch16_224", "image", (3, 64, 64), {"size": (64, 64)}),
         ("r3d_18", "video", (3, 8, 64, 64), {}),
+        ("mvit_v2_s", "video", (1, 4, 64, 64), {"size": (4, 64, 64)}),
     ],
 )
 def test_a_frozen_backbone_has_maps_at_a_layer_found_by_itself(

@@ -22,7 +22,7 @@ __all__ = ["Augment", "Augmented", "Events", "Mixed", "build", "contact_sheet", 
 
 BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume": volume.build, "video": video.build}
 
-_OF_THE_BATCH = {"mixup", "cutmix", "partners"}
+_OF_THE_BATCH = {"mixup", "cutmix"}
 """Settings that stand beside those of a sample and that the training loop applies to a batch."""
 
 
@@ -37,8 +37,7 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
     Args:
         modality: "image", "volume" or "video".
         settings: keywords of that modality's ``build`` (``scantune.augment.image.build`` and so on) and ``enabled``;
-            or a config block of them; None is the defaults. ``mixup``, ``cutmix`` and ``partners`` are the loop's and
-            ignored here.
+            or a config block of them; None is the defaults. ``mixup`` and ``cutmix`` are the loop's and ignored here.
         spacing: of the cached grid along [D,] H, W; None where pixels are square.
 
     Returns:

@@ -89,24 +89,6 @@ class RandAugment(Block):
     """Strength, 0 to 10 (torchvision's 0 to 30 divided by three)."""
 
 
-class Partners(Block):
-    """Spoiled copies of good samples, which must score lower: see the pair term of the loss."""
-
-    enabled: bool = False
-    noise: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the added noise as a share of the sample's range."""
-    blur: Annotated[int, Field(ge=1, le=51)] = 5
-    """Odd size of the Gaussian kernel in pixels; 1 blurs nothing."""
-    contrast: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Factor about the mean."""
-
-    @model_validator(mode="after")
-    def _odd(self) -> Partners:
-        if self.blur % 2 == 0:
-            raise ValueError(f"blur: an odd number of pixels, not {self.blur}; try {self.blur + 1}")
-        return self
-
-
 def _one_mixing(block: Any) -> Any:
     if block.enabled and all(mix.enabled and mix.prob > 0 for mix in (block.mixup, block.cutmix)):
         raise ValueError(
@@ -147,8 +129,6 @@ class ImageAugment(Block):
     """Blends samples of a batch."""
     cutmix: CutMix = CutMix()
     """Pastes boxes between samples of a batch."""
-    partners: Partners = Partners()
-    """Spoiled copies as labelled pairs."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
 
@@ -180,8 +160,6 @@ class VolumeAugment(Block):
     """Blends samples of a batch."""
     cutmix: CutMix = CutMix()
     """Pastes boxes between samples of a batch."""
-    partners: Partners = Partners()
-    """Spoiled copies as labelled pairs."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
 
@@ -217,8 +195,6 @@ class VideoAugment(Block):
     """Blends samples of a batch."""
     cutmix: CutMix = CutMix()
     """Pastes boxes between samples of a batch."""
-    partners: Partners = Partners()
-    """Spoiled copies as labelled pairs."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
 

@@ -3,7 +3,7 @@
 The library makes the maps; three things it does are replaced. Its backward pass adds to the parameters' gradients and
 finds none in a frozen network: gradients are taken here with respect to the layer's output alone. Its scaling draws
 an all-zero map like any other: maps come back unscaled. Its Eigen-CAM decomposes a matrix of cells × cells (gigabytes
-in 3D) and leaves the sign to chance: the same component is taken from channels × channels, with the larger side up.
+in 3D) and leaves the sign to chance: the same component comes from the thin decomposition, with the larger side up.
 """
 
 from __future__ import annotations
@@ -75,8 +75,8 @@ def first_component(activations: np.ndarray) -> np.ndarray:
     flat = flat - flat.mean(axis=0)
     if not np.isfinite(flat).all():
         return np.full(activations.shape[1:], np.nan)
-    _, vectors = np.linalg.eigh(flat.T @ flat)
-    projection = (flat @ vectors[:, -1]).reshape(activations.shape[1:])
+    left, sizes, _ = np.linalg.svd(flat, full_matrices=False)
+    projection = (left[:, 0] * sizes[0]).reshape(activations.shape[1:])
     return -projection if -projection.min() > projection.max() else projection
 
 

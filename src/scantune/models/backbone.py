@@ -47,7 +47,7 @@ class Parts:
         saliency_layer: dotted name inside ``net`` of the layer that Grad-CAM looks at, or None.
         kind: "vit" where attention over a grid of tokens can be shown, else "cnn".
         layout: how the saliency layer's output lies.
-        token_grid: tokens per axis of space for "vit", else None.
+        token_grid: tokens per axis of space where ``layout`` is "tokens", else None.
         prefix_tokens: class and register tokens in front of the grid.
         normalization: input normalisation of the published weights, used where weights are loaded.
         divisor: what every axis of space must be a multiple of; a dense network's input is padded to it and its output

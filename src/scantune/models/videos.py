@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -41,7 +42,13 @@ def mvit_v2_s(in_channels: int, *, size: tuple[int, int, int] = (16, 224, 224), 
     if in_channels != 3:
         resize_input(net, in_channels)
     last = f"blocks.{len(net.blocks) - 1}.norm1"
-    return Parts(net, 768, blocks.find(net), last, layout="tokens", prefix_tokens=1, normalization=_MVIT)
+    grid = (
+        net.pos_encoding.temporal_size,
+        *(math.ceil(n / 8) for n in net.pos_encoding.spatial_size),
+    )  # three halvings
+    return Parts(
+        net, 768, blocks.find(net), last, layout="tokens", token_grid=grid, prefix_tokens=1, normalization=_MVIT
+    )
 
 
 def _mvit_blocks() -> list[Any]:
