@@ -13,6 +13,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -232,7 +233,7 @@ def against_monai() -> dict[str, float]:
     from scantune.engine.saving import Saver
     from scantune.engine.signals import ParentWatch, StopFlag
 
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         raw, cached, targets = _files(Path(name), 24)
         network = _network("volume", "resnet10_3d", 1)
         names = transforms.Compose([transforms.LoadImaged("image"), transforms.EnsureChannelFirstd("image")])
@@ -254,7 +255,7 @@ def against_monai() -> dict[str, float]:
         def runner(precision: str) -> Callable[[], None]:
             data = engine.CachedSamples(cached, targets.numpy())
             training = _assembled(copy.deepcopy(network), (data, data), 4, precision)
-            half.guarded(training.raw, distributed.is_bf16_on_cpu(training.fabric)).__enter__()
+            stack.enter_context(half.guarded(training.raw, distributed.is_bf16_on_cpu(training.fabric)))
             saver = Saver(training, StopFlag(ParentWatch(False)), Delivery((), None))
 
             def epoch() -> None:
@@ -282,7 +283,7 @@ def half_precision() -> dict[str, float]:
     import torch
 
     from scantune import engine
-    from scantune.engine import distributed, half
+    from scantune.engine import half
     from scantune.engine.distributed import resolve_precision
     from scantune.engine.step import train_step
 
@@ -294,11 +295,13 @@ def half_precision() -> dict[str, float]:
         network, data = _network(modality, backbone, shape[0]), _Memory(shape, batch)
         sides = {p: _assembled(copy.deepcopy(network), (data, data), batch, p) for p in ("32", "bf16")}
         held = {"input": data.x, "target": data.y, "index": torch.arange(batch)}
-        for side in sides.values():
-            half.guarded(side.raw, distributed.is_bf16_on_cpu(side.fabric)).__enter__()
-            side.network.train()
-            train_step(side, [dict(held)])
-        rounds = [{p: _timed(partial(train_step, side, [dict(held)])) for p, side in sides.items()} for _ in range(7)]
+        with half.guarded(sides["bf16"].raw, enabled=True):
+            for side in sides.values():
+                side.network.train()
+                train_step(side, [dict(held)])
+            rounds = [
+                {p: _timed(partial(train_step, side, [dict(held)])) for p, side in sides.items()} for _ in range(7)
+            ]
         found[f"float32 / bf16 {name}"] = _ratio(rounds, "32", "bf16")[0]
         print(f"  bf16 {name:<14} × {found[f'float32 / bf16 {name}']:.2f} faster than float32 (goal ≥ 1.4)")
     train, test = _Memory((1, 24, 24), 64), _Memory((1, 24, 24), 400, 1)

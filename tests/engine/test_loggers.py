@@ -25,6 +25,7 @@ def _fit(tmp_path: Path, sink: engine.Sink) -> None:
     )
 
 
+@pytest.mark.heavy
 def test_tensorboard_has_figures_and_histograms(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

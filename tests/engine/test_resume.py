@@ -39,7 +39,7 @@ def _survives(nursery: Nursery, tmp_path: Path, kills: int, seed: int, **options
     took = time.monotonic() - began
     moments, hit = random.Random(seed), 0
     for _ in range(kills):
-        moment = moments.uniform(0.02, took * (1.0 if kills < 5 else 0.5))
+        moment = moments.uniform(0.02, took * 0.5)
         code = nursery.train(tmp_path / "killed", tmp_path / "killed_state", kill_after=moment, **options)
         assert code in (0, -signal.SIGKILL)
         hit += code != 0

@@ -118,6 +118,7 @@ def _halve(training: Training, error: BaseException) -> None:
 def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[Row, Any, Any]:
     """Validate, and settle what depends on the figures; the epoch is then done."""
     settings, position = training.settings, training.position
+    training.optimizer.zero_grad(set_to_none=True)  # their memory is free for validation
     saver.before_validation()
     train_figures = monitoring.training_figures(training)
     val_figures, reduced, targets = validation.validate(training, saver.between_batches)

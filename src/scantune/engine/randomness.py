@@ -27,7 +27,12 @@ def reseed(*parts: int | str) -> None:
     Dropout and stochastic depth take no generator, so the engine sets the global state before every batch. A resumed
     training then draws what the uninterrupted one would have.
     """
-    torch.manual_seed(derive(*parts))
+    seed = derive(*parts)
+    torch.default_generator.manual_seed(seed)
+    if torch.cuda.is_initialized():  # torch.manual_seed would note each call of a process that never uses a GPU
+        torch.cuda.manual_seed_all(seed)
+    if torch.backends.mps.is_available():
+        torch.mps.manual_seed(seed)
 
 
 @contextmanager

@@ -85,6 +85,7 @@ def _backward(
     shares = shares * training.fabric.world_size  # the gradients of the processes are averaged
     totals = torch.zeros_like(denominators)
     answers = []
+    training.optimizer.zero_grad(set_to_none=True)
     place = (training.settings.seed, "step", training.position.step)
     for i, batch in enumerate(batches):
         reseed(*place, i, training.fabric.global_rank)
@@ -141,7 +142,6 @@ def _take(training: Training, batches: list[Batch], figures: list[float]) -> boo
     scaled = getattr(training.fabric.strategy.precision, "scaler", None) is not None
     if finite or (scaled and abs(loss) < float("inf")):  # a scaler leaves an overflowing step out, and lowers its scale
         training.optimizer.step()
-        training.optimizer.zero_grad(set_to_none=True)
         return finite
     training.optimizer.zero_grad(set_to_none=True)
     if training.settings.on_non_finite == "skip":
