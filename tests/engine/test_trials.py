@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +93,6 @@ def test_processes_share_a_study(tmp_path: Path) -> None:
     told = [int(line.split()[0]) for w in workers for line in (w.communicate()[0]).splitlines()]
     assert sorted(told) == sorted(set(told))  # no number twice
     assert 16 <= len(told) <= 18
-    time.sleep(0)
 
 
 def test_failing_trials_are_raised_where_none_went_well(tmp_path: Path) -> None:
