@@ -257,3 +257,28 @@ def test_one_sample_with_or_without_its_batch_axis(trained: Teachable, found: FO
     assert np.array_equal(explain.map(trained, found[0][0]).map, explain.map(trained, found[0][:1]).map)
     with pytest.raises(ScantuneError, match="batch of 3"):
         explain.map(trained, found[0][:3])
+
+
+@pytest.mark.parametrize(
+    "task, output, index, values",
+    [
+        ("regression", [4.0], [()], [4.0]),
+        ("classification", [2.5], [(1,)], [2.5]),
+        ("classification", [-2.5], [(0,)], [2.5]),
+        ("classification", [0.1, 3.0, 1.0], [(1,)], [3.0]),
+        ("zones", [[5.0, 1.0], [0.0, 2.0]], [(0, 0), (1, 1)], [5.0, 2.0]),
+        ("segmentation", [[[1.0, -1.0]]], [(0,)], [1.0]),
+        ("segmentation", [[[0.0, 0.0]], [[1.0, -1.0]]], [(1,)], [1.0]),
+    ],
+)
+def test_what_is_asked_is_what_the_network_answered(
+    task: str, output: list, index: list[tuple[int, ...]], values: list[float]
+) -> None:
+    asked = targets.predicted(task, torch.tensor(output))
+    assert [a.index for a in asked] == index
+    assert [float(a.target(torch.tensor(output))) for a in asked] == values
+
+
+def test_a_task_that_is_not_known_is_named() -> None:
+    with pytest.raises(ScantuneError, match=r"'survival'; known are regression"):
+        targets.predicted("survival", torch.zeros(1))

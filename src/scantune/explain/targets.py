@@ -6,9 +6,12 @@ A target takes one sample's output, without the batch axis, and gives a scalar t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from scantune.records import ScantuneError
 
 Target = Callable[[Tensor], Tensor]
 
@@ -59,3 +62,59 @@ def dense(channel: int = 0, region: Tensor | None = None) -> Target:
         return logits[where.to(logits.device)].mean() if bool(where.any()) else logits.mean()
 
     return mean
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A target and what it asks about.
+
+    Attributes:
+        target: for :func:`scantune.explain.maps.maps`.
+        index: () for a score, (class,) for classes, (zone, grade) for zones, (channel,) where dense; for words.
+    """
+
+    target: Target
+    index: tuple[int, ...] = ()
+
+
+def _score(output: Tensor) -> list[Asked]:
+    return [Asked(unit(0))]
+
+
+def _class(output: Tensor) -> list[Asked]:
+    logits = output.reshape(-1)
+    if len(logits) == 1:  # one logit of two classes: what speaks for the negative one lowers it
+        positive = bool(logits[0] > 0)
+        return [Asked(unit(0, 1.0 if positive else -1.0), (int(positive),))]
+    best = int(logits.argmax())
+    return [Asked(unit(best), (best,))]
+
+
+def _zones(output: Tensor) -> list[Asked]:
+    grades = output.argmax(dim=1).tolist()
+    return [Asked(zone(z, grade), (z, grade)) for z, grade in enumerate(grades)]
+
+
+def _channels(output: Tensor) -> list[Asked]:
+    first = 0 if output.shape[0] == 1 else 1  # channel 0 of several is the background
+    return [Asked(dense(channel), (channel,)) for channel in range(first, output.shape[0])]
+
+
+_PREDICTED = {"regression": _score, "classification": _class, "zones": _zones, "segmentation": _channels}
+
+
+def predicted(task: str, output: Tensor) -> list[Asked]:
+    """What to ask about the answer that a network gave: the score, the class it chose, each zone, each structure.
+
+    Args:
+        task: name of the task.
+        output: of one sample, without the batch axis.
+
+    Raises:
+        ScantuneError: a task that is not known here.
+    """
+    if task not in _PREDICTED:
+        raise ScantuneError(
+            f"task: nothing is known of what to explain for {task!r}; known are {', '.join(_PREDICTED)}"
+        )
+    return _PREDICTED[task](output)
