@@ -57,10 +57,10 @@ def reliability(
     top.set_xlim(-0.01, 1.01)
     top.set_ylim(-0.01, 1.01)
     top.grid(True)
-    style.whole_numbers(bottom.yaxis)
+    style.whole_numbers(bottom.yaxis, 3)
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items()]
     top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
-    top.legend(loc="upper left")
+    top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above: a curve may run anywhere
     style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples taken as independent.")
     return figure
 

@@ -36,7 +36,7 @@ def overlap(
     shares = [name for name in values if not unit.get(name)]
     lengths = [name for name in values if unit.get(name)]
     widths = ([len(shares)] if shares else []) + [1.3] * len(lengths)
-    figure = style.canvas(min(style.DOUBLE, 0.8 + 0.62 * sum(widths)), 2.6)
+    figure = style.canvas(min(style.DOUBLE, 0.8 + 0.8 * sum(widths)), 2.6)
     panels = list(np.atleast_1d(figure.subplots(1, len(widths), width_ratios=widths)))
     panels[0].set_title(title)
     groups = ([shares] if shares else []) + [[name] for name in lengths]
@@ -69,7 +69,7 @@ def spread(n: int) -> np.ndarray:
 def _column(axes: Axes, place: int, name: str, values: np.ndarray, figure: Any) -> str:
     """One measure; returns its words below the axis, with n and what could not be drawn."""
     finite = np.sort(values[np.isfinite(values)])
-    text = f"{words.label(name)}\nn = {len(finite)}"
+    text = f"{words.label(name).partition(' (')[0]}\nn = {len(finite)}"
     undefined, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
     text += f"\n{undefined} undefined" * bool(undefined) + f"\n{infinite} infinite" * bool(infinite)
     if not len(finite):

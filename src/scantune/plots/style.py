@@ -217,9 +217,9 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
     return [value[whole] for value in values]
 
 
-def whole_numbers(axis: Axis) -> None:
+def whole_numbers(axis: Axis, most: int = 9) -> None:
     """Ticks at integers only: half a sample or half an epoch does not exist."""
-    axis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_major_locator(MaxNLocator(most, integer=True))
 
 
 def rounded(lowest: float, highest: float, share: float = 0.04) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def coverage(
 ) -> Figure:
     """Share of samples whose conformal interval or set holds the true value, by subgroup, against the nominal share."""
     return forest(subgroups, metric, overall=overall, min_subjects=min_subjects, reference=nominal,
-                  reference_name="nominal coverage", limits=(0, 1.02), title=title)  # fmt: skip
+                  reference_name="nominal coverage", title=title)  # fmt: skip
 
 
 def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int) -> bool:

@@ -26,6 +26,7 @@ LABELS: Mapping[str, str] = {
     "ccc": "Lin's concordance",
     "cldice": "clDice",
     "clinical_error_rate": "Clinically significant errors",
+    "conformal_coverage": "Coverage of conformal intervals or sets",
     "coverage": "Coverage (graded)",
     "dice": "Dice",
     "ece": "Expected calibration error",
