@@ -11,7 +11,7 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit what is fitted on validation, log one whole model."""
     from scantune.assembly import members, recipe
-    from scantune.assembly.state import opened_state
+    from scantune.assembly.state import opened_state, resend
     from scantune.engine import launch
     from scantune.tracking import RunReference, open_run
 
@@ -31,12 +31,13 @@ def run(key: str) -> None:
             "train",
             key,
             dataset=plan.block.dataset,
-            description=plan.block.description,
+            description=f"Everything done on the dataset {plan.block.dataset}.",
             resume=state.run_id(),
             enabled=params.tracking.enabled and fabric.is_global_zero,
             require=params.tracking.require,
         ) as tracked,
     ):
+        resend(tracked)
         state.remember(tracked.run_id)
         recipe.log_start(tracked, plan)
         trained = members.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric)

@@ -112,8 +112,23 @@ def model_facts(given: Plan, trained: Trained) -> ModelFacts:
             for name, side in sides.items()
         }
         | {"metrics": trained.validation},
-        weights={"source": block.model.source or "random"},
+        weights=_weights_facts(trained, block),
     )
+
+
+def _weights_facts(trained: Trained, block: Any) -> dict[str, Any]:
+    """Where the starting weights came from, what of them matched, and their licence."""
+    if block.model.source is None:
+        return {"source": "random", "licence": "none: the network was trained from random weights"}
+    from scantune.models.weights import licence
+
+    backbone = trained.networks[0].backbone
+    report = backbone.load_report
+    return {
+        "source": block.model.source,
+        "licence": licence(block.model.source, backbone),
+        "matched": None if report is None else str(report),
+    }
 
 
 def summary_of(trained: Trained) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.assembly.training import Plan
-from scantune.tracking import project_home
+from scantune.tracking import Run, project_home
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,42 @@ class State:
             (self.folder / "mlflow_run").write_text(run_id)
 
     def forget(self) -> None:
-        """The training is done and its outputs are whole: the next one starts anew."""
-        if self.writes:
+        """The training is done and its outputs are whole: the next one starts anew.
+
+        Points that a logger did not take stay: they wait beside the run's id.
+        """
+        if not self.writes:
+            return
+        waiting = {path.parent for path in self.folder.rglob("undelivered.jsonl")}
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path.is_file() and path.name not in {"undelivered.jsonl", "mlflow_run"}:
+                path.unlink()
+            elif path.is_dir() and path not in waiting and not any(path.iterdir()):
+                path.rmdir()
+        if not waiting:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def resend(run: Run) -> None:
+    """Send what earlier trainings' figures could not reach, to the runs that they belong to.
+
+    Args:
+        run: any open run: its service is the tracking server.
+    """
+    from scantune.assembly.sinks import MlflowSink
+    from scantune.engine import send_left
+
+    if not run.on:
+        return
+    home = project_home() / ".scantune" / "state"
+    for left in sorted(home.glob("*/*/state/undelivered.jsonl")):
+        noted = left.parents[2] / "mlflow_run"
+        if not noted.exists():
+            continue
+        theirs = Run(run.service, noted.read_text().strip())
+        sinks = {s.name: s for s in (MlflowSink(theirs), MlflowSink(theirs, f"{left.parents[1].name}/"))}
+        if send_left(left.parent, sinks) == 0:
+            shutil.rmtree(left.parents[2], ignore_errors=True)
 
 
 @contextlib.contextmanager

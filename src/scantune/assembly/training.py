@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from scantune.assembly.samples import encode, frequencies, levels, samples
 from scantune.records import ScantuneError
 from scantune.tasks.build import build_task, found_classes
 from scantune.tasks.protocol import Task
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ def train_member(
         seed=seed,
     )
     validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
+    _say(network, freezing)
     return engine.fit(
         network,
         task,
@@ -173,6 +177,15 @@ def train_member(
         state_dir=state,
         fabric=fabric,
     )
+
+
+def _say(network: Any, freezing: Any) -> None:
+    """What of the starting weights matched, and what trains."""
+    report = network.backbone.load_report
+    if report is not None:
+        log.info("%s", report)
+    if any(not row.trains for row in freezing.table(0)):
+        log.info("%s", freezing.describe(0))
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,7 @@ class TrainConfig(Block):
     """Only algorithms that repeat to the last bit on a GPU; slower."""
     find_unused_parameters: bool = False
     """Several processes: allow parameters that a step does not use."""
-    save_every_minutes: Rate = 5.0
+    save_every_minutes: Rate = 0.5
     """How often a training is saved inside an epoch; it is saved at each epoch's end as well."""
     resume: Literal["exact", "lenient", "never"] = "exact"
     """After a kill: go on only where the end is the same to the last bit; go on anyhow; or start anew."""

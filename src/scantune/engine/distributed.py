@@ -115,7 +115,10 @@ def launch(
 
 def is_bf16_on_cpu(fabric: Fabric) -> bool:
     """Whether convolutions would run in oneDNN's bf16."""
-    return fabric.device.type == "cpu" and str(fabric.strategy.precision.precision) == PRECISIONS["bf16"]
+    strategy = getattr(fabric, "strategy", None)  # Local has none: it computes in float32
+    if strategy is None:
+        return False
+    return fabric.device.type == "cpu" and str(strategy.precision.precision) == PRECISIONS["bf16"]
 
 
 def total(fabric: Fabric, values: Tensor) -> Tensor:

@@ -97,14 +97,9 @@ def _version(service: Any, name: str, trained: RunReference) -> str:
     for held in service.search_model_versions(f"name='{name}'"):
         if held.tags.get("scantune.model_id") == trained.model_id:
             return str(held.version)
-    model = service.get_logged_model(trained.model_id)
-    made = service.create_model_version(
-        name,
-        model.artifact_location,
-        run_id=trained.run_id,
-        model_id=trained.model_id,
-        tags={"scantune.model_id": trained.model_id},
-    )
+    import mlflow
+
+    made = mlflow.register_model(f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id})
     return str(made.version)
 
 
@@ -117,9 +112,7 @@ def _champion(service: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _against(
-    service: Any, champion: Any, task: Any, evaluate: Any, folder: Path
-) -> tuple[dict[str, Any], str, bool]:
+def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: all of it, the reason in words, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
     from scantune.tasks.predictions import read
