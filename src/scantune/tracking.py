@@ -121,8 +121,9 @@ def client() -> Any:
 def _away(error: Exception) -> str:
     first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
     return (
-        f"MLflow cannot be reached at {_shown(tracking_uri())}: {_shown(first)}. Start the server, set MLFLOW_TRACKING_URI to one that "
-        "answers, or go on without MLflow by SCANTUNE_MLFLOW=off (or tracking.require: false in params.yaml)"
+        f"MLflow cannot be reached at {_shown(tracking_uri())}: {_shown(first)}. Start the server, set "
+        "MLFLOW_TRACKING_URI to one that answers, or go on without MLflow by SCANTUNE_MLFLOW=off "
+        "(or tracking.require: false in params.yaml)"
     )
 
 

@@ -13,7 +13,13 @@ from scantune.config.load import SCHEMA_NAME, ConfigError, load, parse, schema_t
 ROOT = Path(__file__).parents[2]
 GOOD = {
     "datasets": {
-        "knees": {"root": "data/knees", "table": "t.csv", "files": "{id}.png", "subject": "id", "targets": {"grade": "kl"}}
+        "knees": {
+            "root": "data/knees",
+            "table": "t.csv",
+            "files": "{id}.png",
+            "subject": "id",
+            "targets": {"grade": "kl"},
+        }
     },
     "inputs": {"knees": {"dataset": "knees", "modality": "image", "size": [64, 64]}},
     "experiments": {
@@ -50,12 +56,24 @@ def test_a_good_file_is_read_and_frozen():
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("experiments.knees.train.learning_rat", 0.1, "experiments.knees.train.learning_rat: unknown key; did you mean 'learning_rate'?"),
+        (
+            "experiments.knees.train.learning_rat",
+            0.1,
+            "experiments.knees.train.learning_rat: unknown key; did you mean 'learning_rate'?",
+        ),
         ("experiments.knees.train.epochs", "many", "experiments.knees.train.epochs:"),
         ("experiments.knees.train.epochs", 0, "greater than or equal to 1; got 0"),
-        ("experiments.knees.dataset", "knee", "experiments.knees.dataset: there is no 'knee' in datasets; did you mean 'knees'?"),
+        (
+            "experiments.knees.dataset",
+            "knee",
+            "experiments.knees.dataset: there is no 'knee' in datasets; did you mean 'knees'?",
+        ),
         ("experiments.knees.task.name", "regresion", "did you mean 'regression'?"),
-        ("experiments.knees.task.target", "grad", "experiments.knees.task: there is no 'grad' in datasets.knees.targets; did you mean 'grade'?"),
+        (
+            "experiments.knees.task.target",
+            "grad",
+            "experiments.knees.task: there is no 'grad' in datasets.knees.targets; did you mean 'grade'?",
+        ),
         ("inputs.knees.modality", "vdieo", "did you mean 'video'?"),
         ("inputs.knees.sise", [3], "inputs.knees.sise: unknown key; did you mean 'size'?"),
         ("inputs.knees.dataset", "hips", "inputs.knees.dataset: there is no 'hips' in datasets"),

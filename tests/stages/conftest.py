@@ -64,7 +64,8 @@ class Project:
         held["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), held["PATH"]])
         held |= {"PYTHONPATH": str(self.home / "src"), "OMP_NUM_THREADS": "2", "MLFLOW_DISABLE_TELEMETRY": "true"}
         held |= {"DVC_NO_ANALYTICS": "true", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "HOME": str(self.home)}
-        held |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b", "DVC_SITE_CACHE_DIR": str(self.home / ".site")}
+        held |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        held["DVC_SITE_CACHE_DIR"] = str(self.home / ".site")
         return held
 
     def run(self, *command: str, check: bool = True, **env: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from scantune.assembly.cohort import Side
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
+
+Modality = Literal["image", "volume", "video"]
 
 
 def tensor_shape(side: Side) -> tuple[int, ...]:
@@ -22,7 +24,7 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
     return shapes.pop()
 
 
-def build_network(task: Task, block: Any, modality: str, shape: tuple[int, ...], seed: int) -> Any:
+def build_network(task: Task, block: Any, modality: Modality, shape: tuple[int, ...], seed: int) -> Any:
     """A network with starting weights as the block says, and the task's head.
 
     Args:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
+from scantune.config.augment import augment_config
+from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
+from scantune.records import ScantuneError
 
 
 def contradictions(params: Params) -> Iterator[str]:
@@ -54,18 +57,56 @@ def _own_input(params: Params) -> Iterator[str]:
 
 
 def _same_dataset(params: Params) -> Iterator[str]:
-    for key, block in [*_blocks(params), *((f"external.{n}", e) for n, e in params.external.items())]:
-        given = params.inputs.get(block.input)
-        if given is not None and given.dataset != block.dataset:
-            yield f"{key}.input: {block.input!r} is made from {given.dataset!r}, not from {block.dataset!r}"
+    pairs = [(key, block.input, block.dataset) for key, block in _blocks(params)]
+    pairs += [(f"external.{name}", block.input, block.dataset) for name, block in params.external.items()]
+    for key, wanted, dataset in pairs:
+        given = params.inputs.get(wanted)
+        if given is not None and given.dataset != dataset:
+            yield f"{key}.input: {wanted!r} is made from {given.dataset!r}, not from {dataset!r}"
 
 
 def _targets(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         dataset = params.datasets.get(block.dataset)
         wanted = block.task.target_names()
-        for name in wanted if dataset is not None else ():
-            yield from _unknown(f"{key}.task", name, dataset.targets, f"datasets.{block.dataset}.targets")
+        if dataset is None:
+            continue
+        known = _target_names(dataset)
+        for name in wanted:
+            yield from _unknown(f"{key}.task", name, known, f"datasets.{block.dataset}.targets")
+
+
+def _target_names(dataset: DatasetConfig) -> list[str]:
+    """Its targets; class folders without any have one, ``label``."""
+    return list(dataset.targets) or (["label"] if dataset.class_folders else [])
+
+
+def _augmentation(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        given = params.inputs.get(block.input)
+        if given is None or not block.train.augment:
+            continue
+        try:
+            augment_config(given.modality, block.train.augment, f"{key}.train.augment")
+        except ScantuneError as error:
+            yield from str(error).splitlines()
+
+
+def _losses(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        train = block.train
+        if train.distillation is not None and getattr(block, "use", None) != "teacher":
+            yield f"{key}.train.distillation: needs a teacher: a block in `derived` with `from:` and `use: teacher`"
+        if getattr(block, "use", None) == "teacher" and train.distillation is None:
+            yield f"{key}.use: teacher, but train.distillation is not there: nothing would be learned from it"
+        folds = params.datasets[block.dataset].split.folds if block.dataset in params.datasets else None
+        if train.folds and folds != train.folds:
+            yield f"{key}.train.folds: {train.folds}, but datasets.{block.dataset}.split.folds is {folds or 'not set'}"
+        dense = block.task.name == "segmentation"
+        if dense and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
+            yield f"{key}.task: segmentation needs datasets.{block.dataset}.masks: the path of a sample's mask"
+        if dense and train.test_time_augmentation:
+            yield f"{key}.train.test_time_augmentation: not for segmentation; answers could not be turned back"
 
 
 def _ensembles(params: Params) -> Iterator[str]:
@@ -77,4 +118,12 @@ def _ensembles(params: Params) -> Iterator[str]:
                 yield f"ensembles.{name}.members: they differ in {what}; predictions of one {what} alone are averaged"
 
 
-_FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (_names, _own_input, _same_dataset, _targets, _ensembles)
+_FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
+    _names,
+    _own_input,
+    _same_dataset,
+    _targets,
+    _augmentation,
+    _losses,
+    _ensembles,
+)

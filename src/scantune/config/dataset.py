@@ -1,4 +1,3 @@
-
 """``datasets.<name>`` in ``params.yaml``: where a cohort lies, what its columns mean, how it is split."""
 
 from __future__ import annotations

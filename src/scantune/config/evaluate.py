@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+
 from pydantic import Field, field_validator
 
 from scantune.config.base import Block

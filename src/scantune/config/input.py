@@ -1,4 +1,3 @@
-
 """``inputs.<name>`` in ``params.yaml``: how files become tensors. One block a modality, every step a key."""
 
 from __future__ import annotations
