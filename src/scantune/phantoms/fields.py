@@ -44,8 +44,8 @@ def grain(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.
     noise = rng.standard_normal(shape, dtype=np.float32)
     if sigma <= 0:
         return noise
-    noise = cv2.GaussianBlur(noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
-    return noise / float(noise.std())
+    blurred = cv2.GaussianBlur(noise, (0, 0), sigma, borderType=cv2.BORDER_REFLECT)
+    return blurred / np.float32(blurred.std())
 
 
 def clouds(
