@@ -6,7 +6,7 @@ import numpy as np
 
 from scantune.phantoms.angio.heart import Heart
 from scantune.phantoms.angio.projection import Aim, draw
-from scantune.phantoms.fields import clouds, enlarge, step
+from scantune.phantoms.fields import clouds, enlarge, smooth_2d, step
 
 _MIDLINE = -2.2  # x of spine and sternum: the base of the heart lies left of it
 _AERATED = 0.76  # by which lung is lighter than water
@@ -39,21 +39,39 @@ def chest(rng: np.random.Generator, build: np.random.Generator, aim: Aim, heart:
     rays, beam = coarse.rays(), coarse.axes[2]
     girth = build.normal(1, 0.06)
     body = chord(rays, beam, (_MIDLINE, -0.5, -3), (16.5 * girth, 10.8 * girth, 70.0))
-    right = chord(rays, beam, (_MIDLINE - 7.6, 0.4, 1), (6.6, 9.2, 15.5))
-    left = chord(rays, beam, (_MIDLINE + 8.6, 0.6, 1), (6.2, 9.0, 15.0))
+    cavity = chord(rays, beam, (_MIDLINE, 0.2, 1), (14.4, 9.5, 16.5))
+    middle = chord(rays, beam, (_MIDLINE + 0.6, 1.2, 0), (build.uniform(2.6, 3.4), 6.0, 80.0))
     dome = build.normal(0, 0.6) - 2.2 * breath
     liver = chord(rays, beam, (_MIDLINE - 6.2, -0.5, -18.2 + dome), (10.2, 9.0, 12.0))
     stomach = chord(rays, beam, (_MIDLINE + 8.2, 0.8, -19.0 + dome), (8.2, 8.6, 11.2))
     shadow = heart.chord(rays, beam)
-    air = np.clip(right + left - 0.6 * shadow - 0.75 * (liver + stomach), 0, None)
+    warp = [0.5 / coarse.pixel * smooth_2d(build, shadow.shape, (5, 5)) for _ in range(2)]
+    shadow, middle = (_soft(_bent(field, *warp), 0.35 / coarse.pixel) for field in (shadow, middle))
+    air = np.clip(cavity - 0.75 * shadow - 0.55 * middle - 0.75 * (liver + stomach), 0, None)
     fine = (aim.size, aim.size)
-    air_fine = enlarge(air.astype(np.float32), fine)
-    soft = enlarge((body - _AERATED * air + 0.42 * shadow).astype(np.float32), fine)
+    air_fine = enlarge(_soft(air.astype(np.float32), 0.3 / coarse.pixel), fine)
+    soft = enlarge((body - _AERATED * air + 0.12 * shadow).astype(np.float32), fine)
     # the domes' edges are sharp: lung touches them
-    edge = np.clip(enlarge(np.clip(liver, 0, 3).astype(np.float32), fine), 0, 3)
-    edge += np.clip(enlarge(np.clip(stomach, 0, 3).astype(np.float32), fine), 0, 3)
+    edge = sum(np.clip(enlarge(organ.astype(np.float32), fine), 0, 3) for organ in (liver, stomach))
+    edge = _soft(np.asarray(edge, np.float32), 0.07 / aim.pixel)
     marbled = clouds(rng, fine, 5, 5, 0.62) * (0.10 + 0.045 * air_fine)
     return np.clip(soft + 0.5 * edge + marbled + _markings(build, aim, air_fine) + bones(build, aim), 1.0, None)
+
+
+def _bent(field: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
+    """The field as it is ``right`` and ``down`` pixels from each pixel: float32 [H, W]."""
+    import cv2
+
+    rows, columns = np.mgrid[: field.shape[0], : field.shape[1]].astype(np.float32)
+    return cv2.remap(
+        field.astype(np.float32), columns + right, rows + down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _soft(field: np.ndarray, sigma: float) -> np.ndarray:
+    import cv2
+
+    return cv2.GaussianBlur(field, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
 def _markings(build: np.random.Generator, aim: Aim, air: np.ndarray) -> np.ndarray:
@@ -96,7 +114,10 @@ def _spine(build: np.random.Generator, aim: Aim) -> np.ndarray:
     bend = build.normal(0, 0.012)
     across = right - middle - bend * down**2 * 0.3
     period = 2.75 * build.normal(1, 0.04)
-    phase = ((down + build.uniform(0, period)) / period) % 1.0  # 0 at the upper end plate
+    tilt, bow = build.normal(0, 0.05), build.uniform(-0.03, 0.05)
+    level = down + tilt * across + bow * across**2 + build.uniform(0, period)
+    phase = (level / period) % 1.0  # 0 at the upper end plate
+    sag = build.uniform(0.7, 1.15, 40)[np.clip((level // period).astype(int) + 20, 0, 39)]
     waist = 1.72 - 0.16 * np.sin(np.pi * np.clip(phase / 0.8, 0, 1))
     inside = np.sqrt(np.clip(1 - (across / waist) ** 4, 0, None))
     disc = step(phase, 0.8, 0.86) * step(phase, 1.0, 0.95)
@@ -104,8 +125,10 @@ def _spine(build: np.random.Generator, aim: Aim) -> np.ndarray:
     cortex = np.exp(-(((np.abs(across) - waist + 0.09) / 0.09) ** 2))
     pedicle = np.exp(-((((np.abs(across) - 0.92) / 0.26) ** 2 + ((phase - 0.3) / 0.13) ** 2) ** 2))
     process = np.exp(-(((across / 0.2) ** 2 + ((phase - 0.62) / 0.2) ** 2) ** 2))
-    body = inside * (2.0 - 1.1 * disc + 0.6 * plates)
-    return (body + 0.5 * cortex * (1 - disc) * (inside > 0) + 0.8 * pedicle + 0.7 * process).astype(np.float32)
+    body = inside * (1.9 - 0.9 * disc + 0.4 * plates)
+    bone = body + 0.3 * cortex * (1 - disc) * (inside > 0) + 0.7 * pedicle + 0.6 * process
+    coarse = clouds(build, right.shape, 9, 4, 0.7)
+    return _soft((1.15 * sag * bone * (1 + 0.12 * coarse)).astype(np.float32), 0.06 / aim.pixel)
 
 
 def _ribs(build: np.random.Generator, aim: Aim) -> np.ndarray:

@@ -53,15 +53,15 @@ class Scanner:
 SCANNERS = {
     "alba-flat": Scanner(
         "alba-flat", "a", "Alba (phantom)", "Coro 20", 0.056, False,
-        2.9, 0.6, 2600, 0.55, 0.55, 0.62, 0.72, 0.9, 0.58,
+        3.8, 0.6, 2600, 0.55, 0.55, 0.60, 0.72, 0.9, 0.58,
     ),
     "brisa-tube": Scanner(
         "brisa-tube", "a", "Brisa (phantom)", "Intensifier 9", 0.060, True,
-        2.7, 0.95, 1500, 0.75, 0.85, 0.70, 0.45, 0.25, 0.52,
+        3.8, 0.85, 1500, 0.75, 0.8, 0.58, 0.60, 0.35, 0.52,
     ),
     "corvo-flat": Scanner(
         "corvo-flat", "b", "Corvo (phantom)", "Cine 12", 0.051, False,
-        2.2, 0.9, 620, 0.35, 0.5, 0.85, 0.60, 1.5, 0.66,
+        3.0, 0.9, 620, 0.35, 0.5, 0.80, 0.60, 1.5, 0.66,
     ),
 }  # fmt: skip
 
@@ -70,14 +70,14 @@ def expose(rng: np.random.Generator, attenuation: np.ndarray, scanner: Scanner) 
     """The attenuation that the detector measures: scatter, blur and quantum noise included, float32 [H, W]."""
     import cv2
 
-    beam = np.exp(-(attenuation - float(np.median(attenuation)))).astype(np.float32)  # exposure control
+    beam: np.ndarray = np.exp(-(attenuation - float(np.median(attenuation)))).astype(np.float32)  # exposure control
     small = cv2.resize(beam, None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
     haze = cv2.resize(cv2.GaussianBlur(small, (0, 0), 9, borderType=cv2.BORDER_REFLECT), beam.shape[::-1])
     beam = (beam + scanner.scatter * haze) / (1 + scanner.scatter)
     beam = cv2.GaussianBlur(beam, (0, 0), scanner.blur)
     quanta = scanner.photons * rng.uniform(0.55, 1.6)
     counts = rng.poisson(np.clip(beam, 0.01, 8) * quanta).astype(np.float32) / quanta
-    noise = cv2.GaussianBlur(counts - beam, (0, 0), scanner.correlation)
+    noise = cv2.GaussianBlur(counts - beam, (0, 0), scanner.correlation).astype(np.float32)
     stripes = rng.standard_normal((1, beam.shape[1])).astype(np.float32) * 0.0035 * (not scanner.round_field)
     beam = beam * (1 + stripes) + noise + 0.004 * grain(rng, beam.shape, 0.0)
     return -np.log(np.clip(beam, 0.02, 9))

@@ -166,11 +166,11 @@ def _read(
     """A reader's masks, "" for what has no segment: a little too wide or narrow, without the thinnest and faintest."""
     thinnest, faintest = rng.uniform(0.030, 0.042), rng.uniform(0.25, 0.4)
     noticed = (pieces.radius > thinnest) & (filling > faintest)
-    hand = np.clip(rng.normal(1.04, 0.05), 0.92, 1.16)
+    hand = np.clip(rng.normal(1.02, 0.05), 0.9, 1.14)
     drift = np.stack(
         [np.interp(pieces.reach, np.linspace(0, 40, 41), rng.normal(0, 0.22, 41)) for _ in range(2)], axis=1
     )
-    wide = np.maximum(hand * radius, 0.62) + 0.15
+    wide = np.maximum(hand * radius, 0.6) + 0.1
     masks = {}
     for name in sorted(set(pieces.segment[noticed])):
         chosen = noticed & (pieces.segment == name)

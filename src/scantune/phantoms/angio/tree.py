@@ -128,7 +128,7 @@ class _Growing:
         t = np.linspace(0, length, count)
         total = np.zeros((count, 3))
         for wave in (3.6, 1.9, 1.05):
-            amplitude = self.rng.normal(0, 0.055 * self.tortuosity * wave**0.9 * share, 3)
+            amplitude = self.rng.normal(0, 0.019 * self.tortuosity * wave**1.5 * share, 3)
             phase = self.rng.uniform(0, 2 * np.pi, 3)
             total += amplitude * (np.sin(2 * np.pi * t[:, None] / wave + phase) - np.sin(phase))
         return total * np.clip(t / 0.8, 0, 1)[:, None]
@@ -156,7 +156,7 @@ def _smooth_path(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     count = max(8, int(run[-1] / _STEP))
     at = np.linspace(0, run[-1], count)
     lines = [np.interp(at, run, points[:, axis]) for axis in (0, 1)]
-    half = max(1, int(0.5 / _STEP * min(1.0, run[-1] / 3)))
+    half = max(1, int(1.1 / _STEP * min(1.0, run[-1] / 6)))
     kernel = np.hanning(2 * half + 3)[1:-1]
     kernel /= kernel.sum()
     smooth = []
