@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -71,6 +71,12 @@ class Side(Sequence[Member]):
         text = "\n".join(f"{m.sample_id} {m.facts.get('tensor_digest', '')}" for m in self._members)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    @property
+    def source_digest(self) -> str:
+        """A digest of which samples these are and of their files, however they are prepared."""
+        text = "\n".join(sorted(f"{m.sample_id} {m.facts.get('digest', '')}" for m in self._members))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
 
 @dataclass(frozen=True)
 class Sides:
@@ -95,6 +101,10 @@ class Sides:
     def folds(self) -> list[int]:
         """The folds there are."""
         return sorted({m.fold for m in self.members if m.fold is not None})
+
+    def only(self, sample_ids: Container[str]) -> Side:
+        """Those of some ids, whichever side they are on."""
+        return Side([m for m in self.members if m.sample_id in sample_ids], self.cache)
 
     @property
     def whole(self) -> Side:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scantune.assembly import figures
-from scantune.assembly.cohort import Sides
+from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.evaluation import predictions_of
-from scantune.registry.model import read_facts
+from scantune.registry.looks import Look, look
+from scantune.registry.model import read_facts, weights_digest
 from scantune.tasks import scoring
-from scantune.tasks.predictions import write
+from scantune.tasks.predictions import PredictionTable, write
 from scantune.tracking import Run, RunReference
 
 
@@ -34,36 +38,74 @@ def judge(
     from scantune.assembly.recipe import block_of
 
     block = block_of(params, key)
-    out.mkdir(parents=True, exist_ok=True)
     facts = read_facts(model)
+    test = sides.side("test")
+    seen = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
     table = predictions_of(
         block.task, facts, model, sides, batch_size=block.train.batch_size, device=block.train.device
     )
+    out.mkdir(parents=True, exist_ok=True)
     write(table, out / "predictions.csv")
-    settings = block.evaluate
-    metrics = scoring.evaluate(
+    metrics, summary = write_figures(
         table,
         block.task,
-        draws=settings.draws,
-        seed=settings.seed,
-        confidence=settings.confidence,
-        groups=settings.groups,
-        age_bands=settings.age_bands,
-        min_group=settings.min_group,
+        block.evaluate,
+        out,
+        seen,
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
-        cohort=_covariates(block),
-        covariates=settings.covariates,
+        cohort=covariates_of(block),
     )
-    scoring.write_json(metrics, out / "metrics.json")
-    summary = scoring.summary(metrics)
-    scoring.write_json(summary, out / "summary.json")
-    figures.save_all(figures.draw(table, block.task, metrics), out / "figures")
-    log_results(run, block.dataset, sides, metrics, summary, out, trained)
+    log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
 
 
-def _covariates(block: Any) -> Any:
+def write_figures(
+    table: PredictionTable,
+    schema: Any,
+    settings: Any,
+    out: Path,
+    seen: Look,
+    *,
+    fitted_on: PredictionTable | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Predictions to ``metrics.json``, ``summary.json`` and ``figures/`` in ``out``.
+
+    Args:
+        table: the predictions.
+        schema: the ``task:`` block.
+        settings: the ``evaluate:`` block.
+        out: the folder.
+        seen: which look at the test set this is.
+        fitted_on: validation rows for thresholds and calibration, where ``table`` itself has none.
+        **options: further keywords of :func:`scantune.tasks.scoring.evaluate`.
+
+    Returns:
+        ``metrics.json`` and ``summary.json``.
+    """
+    whole = table if fitted_on is None else stacked([table, fitted_on])
+    chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
+    metrics = scoring.evaluate(whole, schema, **{name: getattr(settings, name) for name in chosen}, **options)
+    metrics["test_set"] = seen.as_dict()
+    scoring.write_json(metrics, out / "metrics.json")
+    summary = scoring.summary(metrics)
+    scoring.write_json(summary, out / "summary.json")
+    figures.save_all(figures.draw(whole, schema, metrics), out / "figures")
+    return metrics, summary
+
+
+def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
+    """Rows of several tables below each other; a column that a table lacks is empty there."""
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    parts = {
+        name: [table.text(name) if name in table else np.full(len(table), "", dtype=object) for table in tables]
+        for name in names
+    }
+    return PredictionTable({name: np.concatenate(part) for name, part in parts.items()}, tables[0].name)
+
+
+def covariates_of(block: Any) -> Any:
     """All sides with their targets and covariates: what the simple baseline models are fitted on."""
     from scantune.tasks.baselining import cohort_table
     from scantune.tasks.predictions import read
@@ -76,17 +118,29 @@ def _covariates(block: Any) -> Any:
 def log_results(
     run: Run,
     dataset: str,
-    sides: Sides,
+    test: Side,
     metrics: dict[str, Any],
     summary: dict[str, Any],
     out: Path,
     trained: RunReference,
+    *,
+    prefix: str = "test",
 ) -> None:
-    """Every figure to the evaluate run, with the model and the test data; the headline ones to the train run too."""
+    """Every figure to the run, with the model and the test data; the headline ones to the train run too.
+
+    Args:
+        run: the run of this stage.
+        dataset: what the test data are called.
+        test: their samples.
+        metrics: ``metrics.json``.
+        summary: ``summary.json``.
+        out: folder with the files.
+        trained: run and logged model of the train stage; empty references for an ensemble.
+        prefix: of the headline figures on the train run.
+    """
     if not run.on:
         return
-    test = sides.side("test")
-    data = (f"{dataset} test", test.digest)
+    data = (dataset, test.digest)
     run.dataset(*data, context="test", rows=len(test))
     values = {f"test_{name}": entry["value"] for name, entry in metrics["metrics"].items()}
     run.metrics(values, model_id=trained.model_id, dataset=data)
@@ -102,5 +156,5 @@ def log_results(
     run.artifact(out / "figures", "figures")
     if trained.run_id:
         parent = Run(run.service, trained.run_id)
-        parent.metrics({f"test_{name}": value for name, value in summary.items()})
+        parent.metrics({f"{prefix}_{name}": value for name, value in summary.items()})
         parent.flush()

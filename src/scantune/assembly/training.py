@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.network import build_network, tensor_shape
 from scantune.assembly.samples import encode, frequencies, levels, samples
 from scantune.records import ScantuneError
+from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task, found_classes
 from scantune.tasks.protocol import Task
 
@@ -58,14 +58,6 @@ class Plan:
     def shape(self) -> tuple[int, ...]:
         """[C, …] of the cached tensors."""
         return tensor_shape(self.sides.whole)
-
-
-def weights_digest(folder: Path) -> str:
-    """First 16 digits of the SHA-256 over a model folder's weights."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("member_*/weights.safetensors")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def plan(

@@ -72,8 +72,8 @@ class DerivedConfig(ExperimentConfig):
 
     from_: Annotated[Name, Field(alias="from")]
     """A name in ``experiments``: its model is where this one starts, or its teacher."""
-    use: Literal["weights", "teacher"] = "weights"
-    """``weights`` starts from them; ``teacher`` distils (``train.distillation``)."""
+    use: Literal["weights", "teacher"]
+    """``weights`` starts from them; ``teacher`` distils (``train.distillation``). No default: DVC watches the key."""
 
 
 class ExternalConfig(Block):

@@ -6,6 +6,7 @@ code or pickle.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -78,6 +79,14 @@ def read_facts(folder: Path) -> ModelFacts:
     if held.get("classes") is not None:
         held["classes"] = tuple(held["classes"])
     return ModelFacts(**held)
+
+
+def weights_digest(folder: Path) -> str:
+    """First 16 digits of the SHA-256 over a model folder's weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("member_*/weights.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[Any]:

@@ -1,0 +1,99 @@
+"""Looks at a test set: every model that was judged on it is counted, and a second one refused where it is locked.
+
+Judging the same weights again shows nothing new and is no further look. What was seen is kept twice: in the project's
+own folder, and as tags of the evaluate runs, so that colleagues who share the tracking server share the count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scantune.records import ScantuneError
+from scantune.tracking import Run, project_home
+
+log = logging.getLogger(__name__)
+
+TEST, MODEL, NUMBER = "scantune.test_digest", "scantune.model_digest", "scantune.look"
+
+
+class LockedTestSet(ScantuneError):
+    """The test set may be looked at once, and was."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One model's look at a test set.
+
+    Attributes:
+        digest: of the test set's samples.
+        look: 1 for the first model judged on it, 2 for the second …; the same when that model is judged again.
+        locked: whether ``evaluate.locked`` was set.
+    """
+
+    digest: str
+    look: int
+    locked: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """For ``metrics.json``."""
+        return asdict(self)
+
+
+def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> Look:
+    """Note, before anything is predicted, that a model looks at a test set.
+
+    Args:
+        run: the evaluate run; its MLflow experiment is searched for earlier looks.
+        test: digest of the test set's samples.
+        model: digest of the model's weights.
+        key: the experiment's name, for messages.
+        locked: refuse where another model looked already.
+
+    Raises:
+        LockedTestSet: ``locked``, and another model was judged on this test set before.
+    """
+    from filelock import FileLock
+
+    path = project_home() / ".scantune" / "looks.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        seen = _logged(run, test) | {name: (entry["look"], entry["key"]) for name, entry in kept.get(test, {}).items()}
+        number = seen[model][0] if model in seen else 1 + max((n for n, _ in seen.values()), default=0)
+        if locked and number > 1:
+            first = ", ".join(sorted({name for n, name in seen.values() if n < number}))
+            raise LockedTestSet(
+                f"evaluate.locked: this test set was looked at before (by {first}). A locked one is looked at once, by "
+                "the model chosen on validation; keep that model's figures, or unlock and report that it was the "
+                f"look number {number}"
+            )
+        kept.setdefault(test, {})[model] = {"look": number, "key": key}
+        staged = path.with_suffix(".partial")
+        staged.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        staged.replace(path)
+    run.tags({TEST: test, MODEL: model, NUMBER: str(number)})
+    run.metrics({"test_look": number})
+    return Look(test, number, locked)
+
+
+def _logged(run: Run, test: str) -> dict[str, tuple[int, str]]:
+    """Model to (number, experiment) as the runs on the server have it; empty where it does not answer."""
+    if not run.on:
+        return {}
+    try:
+        experiment = run.service.get_run(run.run_id).info.experiment_id
+        found = run.service.search_runs([experiment], f"tags.`{TEST}` = '{test}'", max_results=1000)
+    except Exception as error:
+        log.warning(
+            "earlier looks at the test set cannot be asked for (%s); those made here count", type(error).__name__
+        )
+        return {}
+    tags = [held.data.tags for held in found]
+    return {
+        held[MODEL]: (int(held[NUMBER]), held.get("scantune.key", "another"))
+        for held in tags
+        if MODEL in held and held.get(NUMBER, "").isdigit()
+    }

@@ -1,0 +1,30 @@
+"""One table of a model on all datasets: ``python stages/across.py <name in external>`` → ``external/<name>/``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Put the experiment of ``external.<key>`` on every dataset that it was validated on into one table and figure."""
+    from scantune.assembly import external
+    from scantune.tasks.scoring import write_json
+
+    params = load()
+    name = params.external[key].experiment
+    home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
+    own = (params.experiments[name].dataset, home)
+    others = external.others_of(params, name)
+    out = Path("external") / key
+    rows = external.table_rows(own, others)
+    external.write_table(rows, out / "table.csv")
+    write_json({"experiment": name, "datasets": rows}, out / "external.json")
+    external.draw_across(name, own, others, out)
+
+
+if __name__ == "__main__":
+    stage_main(run)

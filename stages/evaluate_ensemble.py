@@ -1,0 +1,52 @@
+"""Judge an ensemble: ``python stages/evaluate_ensemble.py <name in ensembles>`` → ``ensembles/<name>/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.assembly import judging, recipe
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Compute and draw every figure of the averaged predictions of ``ensembles.<key>``, and log them."""
+    from scantune.assembly.cohort import read_sides
+    from scantune.assembly.ensembles import digest_of
+    from scantune.registry.looks import look
+    from scantune.tasks.predictions import read
+    from scantune.tracking import RunReference, open_run
+
+    params = load()
+    block, out = params.ensembles[key], Path("ensembles") / key
+    first = recipe.block_of(params, block.members[0])
+    table = read(out / "predictions.csv")
+    sides = read_sides(Path("data/cache") / first.input, Path("data/splits") / first.dataset / "splits.csv")
+    tested = set(table.sample_id[table.split == "test"])
+    test = sides.only(tested)
+    with open_run(
+        "evaluate",
+        key,
+        dataset=first.dataset,
+        enabled=params.tracking.enabled,
+        require=params.tracking.require,
+    ) as tracked:
+        tracked.params({"members": ",".join(block.members), "evaluate": block.evaluate.model_dump(mode="json")})
+        digest = digest_of(block.members, table)
+        seen = look(tracked, test=test.source_digest, model=digest, key=key, locked=block.evaluate.locked)
+        metrics, summary = judging.write_figures(
+            table,
+            first.task,
+            block.evaluate,
+            out,
+            seen,
+            calibration=first.train.calibration,
+            miscoverage=first.train.miscoverage,
+            cohort=judging.covariates_of(first),
+        )
+        judging.log_results(tracked, f"{first.dataset} test", test, metrics, summary, out, RunReference(None))
+        RunReference(tracked.run_id).write(out / "run.json")
+
+
+if __name__ == "__main__":
+    stage_main(run)

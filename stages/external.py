@@ -1,0 +1,72 @@
+"""A model on another dataset: ``python stages/external.py <name in external>`` → ``outputs/external/<name>/``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
+    from scantune.assembly import external, judging
+    from scantune.assembly.cohort import read_sides
+    from scantune.assembly.evaluation import predictions_of
+    from scantune.registry.looks import look
+    from scantune.registry.model import read_facts, weights_digest
+    from scantune.tasks.predictions import write
+    from scantune.tasks.scoring import write_json
+    from scantune.tracking import RunReference, open_run
+
+    params = load()
+    block = params.external[key]
+    experiment = params.experiments[block.experiment]
+    source, out = Path("outputs") / block.experiment, external.HOME / key
+    model, trained = source / "train" / "model", RunReference.read(source / "train" / "run.json")
+    facts = read_facts(model)
+    external.check_inputs(key, params, facts)
+    home = json.loads((source / "evaluate" / "metrics.json").read_text())
+    sides = read_sides(Path("data/cache") / block.input, None)
+    with open_run(
+        "external",
+        key,
+        dataset=experiment.dataset,
+        parent=trained.run_id,
+        enabled=params.tracking.enabled,
+        require=params.tracking.require,
+    ) as tracked:
+        tracked.params({"external": block.model_dump(mode="json")})
+        seen = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
+        table = predictions_of(
+            experiment.task, facts, model, sides, batch_size=experiment.train.batch_size, device=experiment.train.device
+        )
+        out.mkdir(parents=True, exist_ok=True)
+        write(table, out / "predictions.csv")
+        metrics, summary = judging.write_figures(
+            table,
+            experiment.task,
+            experiment.evaluate,
+            out,
+            seen,
+            fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
+            calibration=experiment.train.calibration,
+            miscoverage=experiment.train.miscoverage,
+        )
+        metrics["external"] = external.section(block, home, metrics)
+        write_json(metrics, out / "metrics.json")
+        pair = (experiment.dataset, home), {block.dataset: metrics}
+        external.draw_across(block.experiment, *pair, out / "figures")
+        external.write_table(external.table_rows(*pair), out / "table.csv")
+        judging.log_results(
+            tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"
+        )
+        tracked.artifact(out / "table.csv")
+        RunReference(tracked.run_id, trained.model_id).write(out / "run.json")
+    for line in external.in_words(metrics["external"]):
+        print(line)
+
+
+if __name__ == "__main__":
+    stage_main(run)
