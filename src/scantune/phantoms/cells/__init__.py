@@ -1,0 +1,1 @@
+"""White blood cells in stained smears, in class folders. Synthetic, and says so."""
