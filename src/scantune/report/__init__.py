@@ -1,1 +1,11 @@
-"""One page a reader believes: the report of a run, its model card and the checklists of two guidelines."""
+"""One page a reader believes: the report of a run, its model card and the checklists of two guidelines.
+
+``report.build(facts, path)`` writes one HTML file that fetches nothing and runs nothing; ``report.model_card`` the card
+beside it. Both are the same bytes for the same facts: no time stamp, no path of a machine.
+"""
+
+from scantune.report.card import model_card
+from scantune.report.facts import Mistake, Picture, RunFacts
+from scantune.report.page import build
+
+__all__ = ["Mistake", "Picture", "RunFacts", "build", "model_card"]

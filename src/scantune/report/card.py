@@ -1,0 +1,124 @@
+"""The model card: what the model is for (the author's to say), what it was trained on, how well it does, its limits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.plots import words
+from scantune.report import words_of as said
+from scantune.report.checklists import AUTHOR
+from scantune.report.facts import RunFacts
+
+
+FEW = 100
+"""Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the card: lines of name and text."""
+
+    title: str
+    lines: tuple[tuple[str, str], ...]
+
+
+def chapters(facts: RunFacts) -> list[Chapter]:
+    """The card's chapters; what only the author can say is marked."""
+    metrics = [(words.label(name), words.interval(facts.figure(name))) for name in facts.headline]
+    return [
+        Chapter("Model", _known(("Name", facts.name), ("It", said.task(facts)), ("Network", said.network(facts)),
+                                ("Starting weights", said.weights(facts)),
+                                ("Licence of the weights", str(facts.model.get("licence") or "")))),
+        Chapter("Intended use", (("Use", AUTHOR), ("Users", AUTHOR), ("Not for", AUTHOR))),
+        Chapter("Data", _known(("Data set", facts.dataset), ("Cohort", _cohort(facts)), ("Sides", said.sides(facts)),
+                               ("Split", said.split(facts)), ("Preparation", said.preprocessing(facts)))),
+        Chapter("Figures on the test side", tuple(metrics)),
+        Chapter("Limits", tuple(("", line) for line in limits(facts))),
+    ]  # fmt: skip
+
+
+def _known(*lines: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((name, text) for name, text in lines if text)
+
+
+def _cohort(facts: RunFacts) -> str:
+    return f"demo cohort: {facts.demo}" if facts.demo else AUTHOR
+
+
+def limits(facts: RunFacts) -> list[str]:
+    """What a user must know, from the run's own facts."""
+    found = []
+    if facts.demo:
+        kind = (
+            "no patient stands behind these figures" if facts.synthetic else "these figures say nothing about patients"
+        )
+        found.append(f"Trained and tested on a demo cohort: {kind}.")
+    if not facts.flow.get("subjects_known", True):
+        found.append("No subject ids: samples of one person may be on two sides, and intervals may be too narrow.")
+    subjects = facts.metrics.get("n_subjects")
+    if subjects is not None and subjects < FEW:
+        found.append(f"Only {subjects} test subjects: the intervals, not the values, are what can be relied on.")
+    found += _beside_baselines(facts)
+    if not facts.metrics.get("external"):
+        found.append("Not tested on data from elsewhere.")
+    small = sorted({
+        f"{column} {level}"
+        for column, levels in (facts.metrics.get("subgroups") or {}).items()
+        for level, held in levels.items()
+        if any(isinstance(entry, dict) and entry.get("small") for entry in held.values())
+    })  # fmt: skip
+    if small:
+        found.append(f"Few subjects tested in: {', '.join(small)}.")
+    if not facts.metrics.get("subgroups"):
+        found.append("No figures by sex, age, site or scanner: the table has no such columns.")
+    checks = (facts.metrics.get("saliency") or {}).get("checks") or {}
+    failed = sorted(name.replace("_", " ") for name, entry in checks.items() if entry.get("passed") is False)
+    if failed:
+        found.append(f"Its saliency maps failed: {', '.join(failed)}.")
+    return [*found, "It is a research model, not a medical device."]
+
+
+def _beside_baselines(facts: RunFacts) -> list[str]:
+    """A baseline whose interval of the first headline figure overlaps the model's."""
+    name = next(iter(facts.headline), "")
+    ours = words.entry(facts.figure(name))
+    alike = []
+    for baseline, entries in (facts.metrics.get("baselines") or {}).items():
+        theirs = words.entry(entries.get(name))
+        bounds = [entry.get(bound) for entry in (ours, theirs) for bound in ("lower", "upper")]
+        if all(words.defined(bound) for bound in bounds) and bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:
+            alike.append(baseline)
+    if not alike:
+        return []
+    return [f"In {words.label(name)} the interval of the baseline {' and '.join(alike)} overlaps the model's."]
+
+
+def model_card(facts: RunFacts, out: Path) -> Path:
+    """Write the card as Markdown.
+
+    Args:
+        facts: of the run.
+        out: the file.
+
+    Returns:
+        ``out``.
+    """
+    from scantune.cohort.files import write_text
+
+    lines = [f"# Model card: {escaped(facts.name)}", ""]
+    if facts.description:
+        lines += [escaped(facts.description), ""]
+    for chapter in chapters(facts):
+        lines += [f"## {chapter.title}", ""]
+        lines += [f"- **{escaped(n)}**: {escaped(text)}" if n else f"- {escaped(text)}" for n, text in chapter.lines]
+        lines.append("")
+    write_text(out, "\n".join(lines))
+    return out
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown and the HTML in it leave as it is, on one line."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\`*_\[\]#|!])", r"\\\1", plain)

@@ -1,0 +1,97 @@
+"""Who is in the data: the flow of participants, and each side of the split in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantune.plots import words
+from scantune.report.facts import RunFacts
+from scantune.report.parts import Cell, Table, Words, image, text
+
+MOST = 40
+"""Values of one column that are listed one by one."""
+
+
+def parts(facts: RunFacts) -> list[Any]:
+    """Flow, cohort table, warnings of the audit."""
+    found: list[Any] = [Words(warning, "bad") for warning in facts.audit.get("warnings") or ()]
+    if facts.flow_figure is not None:
+        found.append(image(facts.flow_figure, wide=True))
+    elif facts.flow.get("steps"):
+        found.append(_flow(facts.flow))
+    sides = facts.audit.get("sides") or {}
+    if sides:
+        found.append(_cohort(sides, facts))
+    return found + _alike(facts.audit)
+
+
+def _flow(flow: Mapping[str, Any]) -> Table:
+    rows = []
+    for step in flow["steps"]:
+        reasons = "; ".join(f"{n} {reason}" for reason, n in (step.get("excluded") or {}).items())
+        rows.append([text(step["name"]), text(step.get("samples")), text(step.get("subjects")), text(reasons)])
+    return Table(["Step", "Samples", "Subjects", "Left out after it"], rows, "Flow of participants")
+
+
+def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
+    names = list(sides)
+    rows: list[list[Cell]] = [
+        [text("Samples"), *(text(sides[side].get("samples"), "number") for side in names)],
+        [text("Subjects"), *(text(sides[side].get("subjects"), "number") for side in names)],
+    ]
+    for kind in ("targets", "groups"):
+        columns = dict.fromkeys(column for side in names for column in sides[side].get(kind) or {})
+        for column in columns:
+            rows += _column(column, [(sides[side].get(kind) or {}).get(column) or {} for side in names], kind)
+    notes = ["Counts with the share of the side's samples; mean ± standard deviation (range) of numbers."]
+    if not facts.flow.get("subjects_known", True):
+        notes.append("No subject ids were given: each sample counts as a subject.")
+    return Table(["", *names], rows, "Cohort by side of the split", notes)
+
+
+def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list[Cell]]:
+    """Rows of one target or group: a line of numbers, or a heading and a line a value."""
+    label = f"{name.replace('_', ' ')} ({'target' if kind == 'targets' else 'group'})"
+    if any(_numeric(spread) for spread in spreads):
+        return [[text(label), *(_moments(spread) for spread in spreads)]]
+    levels = list(dict.fromkeys(level for spread in spreads for level in spread))
+    rows = [[Cell(label, kind="heading")]]
+    for level in levels[:MOST]:
+        cells = []
+        for spread in spreads:
+            n, total = spread.get(level, 0), sum(spread.values())
+            cells.append(Cell(f"{n}", f"{100 * n / total:.0f} %" if total else "", "number"))
+        rows.append([text(level or "(empty)"), *cells])
+    if len(levels) > MOST:
+        rows.append([Cell(f"and {len(levels) - MOST} further values", kind="heading")])
+    return rows
+
+
+def _numeric(spread: Mapping[str, Any]) -> bool:
+    return {"n", "mean", "sd", "min", "max"} <= set(spread)
+
+
+def _moments(spread: Mapping[str, Any]) -> Cell:
+    if not _numeric(spread):
+        return text(", ".join(f"{value}: {n}" for value, n in spread.items()))
+    value = f"{words.number(spread['mean'])} ± {words.number(spread['sd'])}"
+    missing = f"; {spread['missing']} missing" if spread.get("missing") else ""
+    return Cell(value, f"{words.number(spread['min'])} to {words.number(spread['max'])}{missing}", "number")
+
+
+def _alike(audit: Mapping[str, Any]) -> list[Any]:
+    pairs = audit.get("near_duplicates") or ()
+    if not pairs:
+        return []
+    total = audit.get("near_duplicates_total") or len(pairs)
+    rows = [
+        [text(f"{p['one']} ({p['one_side']})"), text(f"{p['other']} ({p['other_side']})"), text(p["correlation"])]
+        for p in pairs[:8]
+    ]
+    note = f"The {len(rows)} closest of {total}; the rest is in audit.json." if total > len(rows) else ""
+    return [
+        Table(
+            ["Sample", "Looks like", "Correlation"], rows, "Pairs on two sides that look alike", [note] if note else []
+        )
+    ]

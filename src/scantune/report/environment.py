@@ -1,0 +1,22 @@
+"""With which versions a run was computed. Nothing that names a machine or a person."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+LIBRARIES = (
+    *("scantune", "torch", "torchvision", "timm", "monai", "lightning-fabric", "numpy", "scipy", "scikit-learn"),
+    *("pydicom", "SimpleITK", "nibabel", "opencv-python-headless", "matplotlib", "mlflow", "dvc"),
+)
+
+
+def environment(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
+    """Python, system, processor family and the libraries that are installed, to their versions."""
+    found = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    for name in libraries:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

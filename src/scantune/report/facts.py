@@ -1,0 +1,125 @@
+"""All that a report is made from. Nothing else is read: the same facts give the same page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Attributes:
+        content: bytes of an SVG or PNG file.
+        title: short heading.
+        caption: what is seen, for the reader and for screen readers.
+    """
+
+    content: bytes
+    title: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A row of the error sheet; all in words.
+
+    Attributes:
+        sample_id: of the sample.
+        kind: ``false positive``, ``misclassified``, ``largest error`` …
+        target: what is true.
+        prediction: what was said.
+        error: its size, in words.
+        group: grouping columns, in words.
+    """
+
+    sample_id: str
+    kind: str
+    target: str
+    prediction: str
+    error: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """The facts of one run.
+
+    Attributes:
+        name: of the experiment.
+        dataset: its data set's name.
+        metrics: ``metrics.json``.
+        description: the author's sentence on the experiment.
+        task: the ``task:`` block.
+        demo: what the cohort is where it is a demo cohort ("synthetic chest radiographs"); "" for real cohorts.
+        synthetic: no patient stands behind the data.
+        flow: ``flow.json`` of preprocess.
+        audit: ``audit.json`` of split.
+        model: backbone, parameters, members, weights and their licence, classes, loss, fitted.
+        training: ``summary.json`` of train.
+        settings: block to its settings, nested.
+        environment: library (and python) to version.
+        digests: data or file to its digest.
+        figures: name to figure of the results.
+        flow_figure: the flow of participants.
+        curves: learning curves.
+        mistakes: the error sheet, worst first.
+        mistakes_of: how many test samples were wrong, in words.
+        mistake_pictures: sheets of their pictures and maps.
+        saliency_pictures: maps and figures of their checks.
+        looks: evaluations on this test set, this one included; None where nobody counted.
+        compared: the comparison with another model (``scantune compare``), or empty.
+    """
+
+    name: str
+    dataset: str
+    metrics: Mapping[str, Any]
+    description: str = ""
+    task: Mapping[str, Any] = field(default_factory=dict)
+    demo: str = ""
+    synthetic: bool = False
+    flow: Mapping[str, Any] = field(default_factory=dict)
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    training: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    figures: Mapping[str, Picture] = field(default_factory=dict)
+    flow_figure: Picture | None = None
+    curves: Picture | None = None
+    mistakes: Sequence[Mistake] = ()
+    mistakes_of: str = ""
+    mistake_pictures: Sequence[Picture] = ()
+    saliency_pictures: Sequence[Picture] = ()
+    looks: int | None = None
+    compared: Mapping[str, Any] = field(default_factory=dict)
+
+    def setting(self, *keys: str) -> Any:
+        """A setting by its place, such as ``setting("train", "epochs")``; None where there is none."""
+        found: Any = self.settings
+        for key in keys:
+            if not isinstance(found, Mapping) or key not in found:
+                return None
+            found = found[key]
+        return found
+
+    def figure(self, name: str) -> Mapping[str, Any] | None:
+        """An entry of the metrics; None where there is none."""
+        found = (self.metrics.get("metrics") or {}).get(name)
+        return found if isinstance(found, Mapping) else None
+
+    @property
+    def headline(self) -> list[str]:
+        """Names of the headline figures that there are; all figures where none is named."""
+        there = self.metrics.get("metrics") or {}
+        named = [name for name in self.metrics.get("headline") or () if name in there]
+        return named or list(there)[:8]
+
+    @property
+    def confidence(self) -> str:
+        """Level of the intervals, as "95 %"."""
+        level = (self.metrics.get("settings") or {}).get("confidence", 0.95)
+        return f"{100 * level:g} %"

@@ -1,0 +1,218 @@
+"""The figures as tables: headline with baselines, by class or zone, subgroups, calibration, thresholds, readers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantune.plots import words
+from scantune.report.facts import RunFacts
+from scantune.report.parts import Cell, Table, Words, counted, figure, text
+
+_BASELINES = {
+    "covariates": "Simple model on covariates",
+    "mean": "Always the mean",
+    "prevalence": "Always the prevalence",
+}
+
+
+def headline(facts: RunFacts) -> Table:
+    """Headline figures of the model, and of the baselines on the same rows beside it."""
+    metrics, baselines = facts.metrics.get("metrics") or {}, facts.metrics.get("baselines") or {}
+    rows = []
+    for name in facts.headline:
+        entry = words.entry(metrics.get(name))
+        beside = [figure(found[name]) if name in found else text(None) for found in baselines.values()]
+        rows.append([text(words.label(name)), _strong(figure(entry)), *beside, counted(entry)])
+    header = ["Figure", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
+    methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
+    notes = [f"Below each value its {facts.confidence} interval. Methods: {'; '.join(methods)}."] if methods else []
+    notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
+    return Table(header, rows, notes=notes)
+
+
+def _strong(cell: Cell) -> Cell:
+    return Cell(cell.text, cell.sub, "undefined" if cell.kind == "undefined" else "headline")
+
+
+def further(facts: RunFacts) -> list[Table]:
+    """All other figures: those of one class or zone as a matrix, the rest as a list."""
+    metrics = facts.metrics.get("metrics") or {}
+    plain = [name for name in metrics if "/" not in name and name not in facts.headline]
+    tables = []
+    if plain:
+        rows = [
+            [text(words.label(n)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
+            for n in plain
+        ]
+        tables.append(Table(["Figure", "Value", "n", "Interval by"], rows, "Further figures"))
+    stems = list(dict.fromkeys(name.split("/")[0] for name in metrics if "/" in name))
+    levels = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics if "/" in name))
+    for start in range(0, len(stems), 5):
+        columns = stems[start : start + 5]
+        rows = []
+        for level in levels:
+            cells = [figure(metrics[f"{s}/{level}"]) if f"{s}/{level}" in metrics else text(None) for s in columns]
+            if any(cell.text != "–" for cell in cells):
+                rows.append([text(level), *cells])
+        title = "By class, zone or part" if start == 0 else ""
+        tables.append(Table(["", *(words.label(s) for s in columns)], rows, title))
+    return tables
+
+
+def subgroups(facts: RunFacts) -> list[Any]:
+    """A table a grouping column: n, the primary figure with its gap to the rest, the other headline figures."""
+    found: list[Any] = []
+    small = False
+    for column, levels in (facts.metrics.get("subgroups") or {}).items():
+        names = [n for n in facts.headline if any(n in held for held in levels.values())][:4]
+        names += [n for n in ("conformal_coverage",) if any(n in held for held in levels.values())]
+        if not names:
+            continue
+        rows = []
+        for level, held in levels.items():
+            first = words.entry(held.get(names[0]))
+            few = bool(first.get("small"))
+            small |= few
+            name = Cell(f"{level} *" if few else str(level), kind="small" if few else "")
+            gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            others = [figure(held[n]) if n in held else text(None) for n in names[1:]]
+            rows.append([name, counted(first), figure(first), gap, *others])
+        header = [column.replace("_", " "), "n", words.label(names[0]), "Gap to the rest", *map(words.label, names[1:])]
+        found.append(Table(header, rows))
+    if small:
+        least = facts.setting("evaluate", "min_group")
+        fewer = f"fewer than {least} subjects" if least else "few subjects"
+        found.append(Words(f"* {fewer}: such a figure says little, and is shown all the same.", "quiet"))
+    if found:
+        found.append(Words("Gap: the group's figure minus that of all other samples, resampled together.", "quiet"))
+    return found
+
+
+def operating_points(facts: RunFacts) -> list[Any]:
+    """Thresholds and what they reach on test."""
+    points = facts.metrics.get("operating_points") or []
+    rows = []
+    for point in points:
+        name = text(str(point.get("name", "")).replace("_", " "))
+        if point.get("threshold") is None:
+            rows.append([name, Cell("undefined", str(point.get("reason") or ""), "undefined"), *[text(None)] * 4])
+            continue
+        held = point.get("figures") or {}
+        reached = [figure(held[n]) if n in held else text(None) for n in ("recall", "specificity", "precision")]
+        rows.append([name, text(words.number(point["threshold"])), text(point.get("chosen_on")), *reached])
+    if not rows:
+        return []
+    header = ["Operating point", "Threshold", "Chosen on", "Sensitivity", "Specificity", "PPV"]
+    return [
+        Table(header, rows, notes=["Thresholds are chosen on validation; what stands here is what they reach on test."])
+    ]
+
+
+def calibration(facts: RunFacts) -> list[Any]:
+    """Figures of calibration as given and after each fit; conformal intervals or sets."""
+    held = facts.metrics.get("calibration") or {}
+    found: list[Any] = []
+    ways = {"as_given": held.get("as_given") or {}}
+    ways |= {n: held[n].get("figures") or {} for n in ("temperature", "isotonic") if isinstance(held.get(n), Mapping)}
+    names = list(dict.fromkeys(name for figures in ways.values() for name in figures))
+    if names:
+        titles = {
+            "as_given": "As the model gives them",
+            "temperature": "After temperature",
+            "isotonic": "After isotonic",
+        }
+        rows = [
+            [text(words.label(n)), *(figure(figures[n]) if n in figures else text(None) for figures in ways.values())]
+            for n in names
+        ]
+        notes = [f"Fitted on {held['fitted_on']}, tested on test."] if held.get("fitted_on") else []
+        found.append(Table(["Figure", *(titles[n] for n in ways)], rows, "Calibration", notes))
+    if held.get("reason"):
+        found.append(Words(f"Calibration was not fitted: {held['reason']}."))
+    return found + _conformal(facts)
+
+
+def _conformal(facts: RunFacts) -> list[Any]:
+    held = facts.metrics.get("conformal") or {}
+    if not held:
+        return []
+    if held.get("reason"):
+        return [Words(f"No conformal intervals or sets: {held['reason']}.")]
+    nominal = 1 - held.get("miscoverage", 0.1)
+    metrics = facts.metrics.get("metrics") or {}
+    rows = [
+        [text(words.label(name)), figure(metrics[name])]
+        for name in ("conformal_coverage", "conformal_width", "conformal_set_size")
+        if name in metrics
+    ]
+    found: list[Any] = [
+        Table(["", "On test"], rows, f"Conformal intervals or sets, made to hold the truth in {100 * nominal:g} %",
+              [f"Fitted on {held.get('fitted_on', 'validation')} ({held.get('n_subjects', '–')} subjects)."])
+    ]  # fmt: skip
+    for column, levels in (held.get("within_groups") or {}).items():
+        names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size")
+                 if any(n in entry for entry in levels.values())]  # fmt: skip
+        body = [
+            [text(level), *(figure(entry[n]) if n in entry else text(None) for n in names)]
+            for level, entry in levels.items()
+        ]
+        found.append(Table([column, *map(words.label, names)], body, f"Fitted within each {column}"))
+    return found
+
+
+def raters(facts: RunFacts) -> list[Any]:
+    """Agreement of model, reference and human readers, pair by pair."""
+    held = facts.metrics.get("raters") or {}
+    pairs = held.get("pairs") or {}
+    names = list(dict.fromkeys(name for figures in pairs.values() for name in figures))
+    found: list[Any] = []
+    if names:
+        rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
+        found.append(Table(["Pair", *map(words.label, names)], rows, "The model beside human readers"))
+    icc = [(name, entry) for name, entry in held.items() if name.startswith("icc_")]
+    if icc:
+        found.append(
+            Table(["", "ICC(2,1)"], [[text(n.removeprefix("icc_2_1_").replace("_", " ")), figure(e)] for n, e in icc])
+        )
+    return found
+
+
+def external(facts: RunFacts) -> list[Any]:
+    """The same figures on other cohorts."""
+    held = {n: e for n, e in (facts.metrics.get("external") or {}).items() if isinstance(e, Mapping)}
+    if not held:
+        return []
+    metrics = facts.metrics.get("metrics") or {}
+    rows = []
+    for name in facts.headline:
+        found = [(entry.get("metrics") or entry).get(name) for entry in held.values()]
+        rows.append(
+            [
+                text(words.label(name)),
+                figure(metrics.get(name)),
+                *(text(None) if f is None else figure(f) for f in found),
+            ]
+        )
+    return [Table(["Figure", f"{facts.dataset} (test)", *held], rows)]
+
+
+def compared(facts: RunFacts) -> list[Any]:
+    """Comparison with another model, and how often the test set was looked at."""
+    found: list[Any] = []
+    held = facts.compared
+    if held.get("metrics"):
+        rows = []
+        for name, entry in held["metrics"].items():
+            p = (entry.get("difference") or {}).get("p_value", entry.get("p_value"))
+            rows.append([text(words.label(name)), figure(entry.get("difference")), text(words.number(p))])
+        found.append(Table(["Figure", "Difference", "p"], rows, str(held.get("difference") or "")))
+    primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
+    if primary:
+        stated = "stated beforehand" if facts.setting("evaluate", "primary") else "the task's first, none was stated"
+        found.append(Words(f"Primary figure: {words.label(primary)} ({stated})."))
+    if facts.looks is not None:
+        times = "once, now" if facts.looks == 1 else f"{facts.looks} times, now included"
+        warning = " Figures that were chosen after several looks are too good." if facts.looks > 1 else ""
+        found.append(Words(f"This test set was looked at {times}.{warning}", "bad" if facts.looks > 5 else ""))
+    return found
