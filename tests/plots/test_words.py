@@ -12,6 +12,7 @@ from scantune.plots import words
     [
         ({"value": 0.8421, "lower": 0.7913, "upper": 0.8849}, "0.842 (0.791 to 0.885)"),
         ({"value": 0.0298, "lower": -0.4702, "upper": 0.5298}, "0.030 (−0.470 to 0.530)"),
+        ({"value": 0.95, "lower": 0.9, "upper": 1.0}, "0.950 (0.900 to 1.000)"),
         ({"value": -78.10, "lower": -110.0, "upper": -45.0}, "−78 (−110 to −45)"),
         ({"value": 2.0, "lower": None, "upper": None}, "2.00"),
         ({"value": None, "reason": "one class"}, "undefined: one class"),
@@ -52,3 +53,10 @@ def test_minus_zero_is_zero():
 )
 def test_label(name, text):
     assert words.label(name) == text
+
+
+def test_levels_are_sorted_as_people_do():
+    levels = ["site B", "18–<40", "from_15", "2–<12", "5_to_15", "below_5", "site A"]
+    assert sorted(levels, key=words.level_order) == [
+        "site A", "site B", "2–<12", "below_5", "5_to_15", "from_15", "18–<40"
+    ]  # fmt: skip

@@ -176,7 +176,7 @@ def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "p
 def note(figure: Figure, text: str) -> None:
     """Add a sentence to the small print below the figure: what was left out, how many, which convention."""
     before = figure.get_supxlabel().replace("\n", " ")
-    wrapped = textwrap.wrap(f"{before} {text}", int(figure.get_figwidth() * 23))
+    wrapped = textwrap.wrap(f"{before} {text}".strip(), int(figure.get_figwidth() * 23))
     figure.supxlabel(
         "\n".join(wrapped), x=0.01, ha="left", fontsize=5.5, color="#4D4D4D", fontweight="normal", linespacing=1.25
     )

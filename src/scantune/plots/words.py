@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
@@ -118,10 +119,17 @@ def interval(figure: Any, digits: int = 3) -> str:
 
 
 def decimals(value: float, digits: int = 3) -> int:
-    """Decimal places that show ``digits`` significant figures: 3 for 0.842, 2 for 1.93, 1 for 21.4; at most 4."""
-    if value == 0:
+    """Decimal places that show ``digits`` significant figures: 3 for 0.842, 2 for 1.93, 1 for 21.4; at most 4.
+
+    1 itself has as many as 0.999: it is where most scores end, and stands beside them.
+    """
+    size = abs(value)
+    if size == 0:
         return digits - 1
-    return min(4, max(0, digits - 1 - math.floor(math.log10(abs(value)) + 1e-12))) if abs(value) < 10**digits else 0
+    if size >= 10**digits:
+        return 0
+    before = -1 if size == 1 else math.floor(math.log10(size) + 1e-12)
+    return min(4, max(0, digits - 1 - before))
 
 
 def fixed(value: Any, places: int) -> str:
@@ -132,3 +140,9 @@ def fixed(value: Any, places: int) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def level_order(level: str) -> tuple[float, int, str]:
+    """Sorts levels as people do: "2–12" before "12–18", "below 5" before "5 to 15", words by letter."""
+    found = re.search(r"\d+(\.\d+)?", level)
+    return (float(found.group()) if found else -1.0, 0 if level.startswith(("below", "<", "under")) else 1, level)

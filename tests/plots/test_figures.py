@@ -1,0 +1,353 @@
+"""What each figure shows: its words, its marks, what it leaves out and says so."""
+
+import numpy as np
+import pytest
+
+from scantune import plots
+from scantune.plots import style
+
+
+def entry(value, lower=None, upper=None, **more):
+    return {"value": value, "lower": lower, "upper": upper, "n": 40, "n_subjects": 30, "reason": None} | more
+
+
+def undefined(reason):
+    return {"value": None, "lower": None, "upper": None, "n": 0, "n_subjects": 0, "reason": reason}
+
+
+def words_in(figure):
+    """Every text of a figure, lines joined."""
+    import matplotlib.text
+
+    figure.canvas.draw()
+    found = [one.get_text().replace("\n", " ") for one in figure.findobj(matplotlib.text.Text)]
+    return " | ".join(text for text in found if text)
+
+
+def marks(axes):
+    return np.concatenate([np.asarray(held.get_offsets()) for held in axes.collections if len(held.get_offsets()) > 1])
+
+
+LIMITS = {
+    "bland_altman_bias": entry(0.5, 0.1, 0.9),
+    "bland_altman_lower": entry(-3.0, -3.6, -2.4),
+    "bland_altman_upper": entry(4.0, 3.4, 4.6),
+}
+
+
+def test_every_name_stays_a_function_after_its_module_is_loaded():
+    for name in dir(plots):
+        assert callable(getattr(plots, name)), name
+    for name in dir(plots):
+        assert callable(getattr(plots, name)), f"{name} is hidden by a module of its name"
+
+
+def test_prediction_against_reference_has_identity_n_and_figures():
+    figure = plots.predicted_against_actual(
+        [0, 1, 2, np.nan], [0.5, 1, 3, 4], name="Loes score", limits=(0, 34), figures={"mae": entry(0.5, 0.2, 0.9)},
+        significant_error=2.0,
+    )  # fmt: skip
+    axes = figure.axes[0]
+    text = words_in(figure)
+    assert "Reference Loes score" in text
+    assert "Predicted Loes score" in text
+    assert "n = 3 MAE 0.500 (0.200 to 0.900)" in text
+    assert "1 of 4 samples have no finite value" in text
+    assert "±2 of the reference" in text
+    identity = axes.lines[0].get_xydata()
+    assert np.array_equal(identity[:, 0], identity[:, 1])
+    assert axes.get_xlim() == axes.get_ylim()
+    assert axes.get_xlim()[1] > 34
+
+
+def test_predictions_outside_the_scale_are_drawn_and_counted():
+    figure = plots.predicted_against_actual([0, 1, 33], [-3, 1, 40], limits=(0, 34))
+    assert "2 of 3 samples lie outside the scale's range 0–34" in words_in(figure)
+    assert figure.axes[0].get_ylim()[0] < -3
+    assert figure.axes[0].get_ylim()[1] > 40
+
+
+def test_bland_altman_draws_the_lines_of_the_metrics_file():
+    target, prediction = np.array([0.0, 2, 4, 6]), np.array([1.0, 2, 5, 9])
+    figure = plots.bland_altman(target, prediction, figures=LIMITS, subjects=["a", "a", "b", "c"])
+    axes = figure.axes[0]
+    heights = {float(line.get_ydata()[0]) for line in axes.lines if len(set(line.get_ydata())) == 1}
+    assert {0.0, 0.5, -3.0, 4.0} <= heights
+    assert np.allclose(marks(axes), np.stack([(target + prediction) / 2, prediction - target], axis=1))
+    text = words_in(figure)
+    assert "bias 0.500 (0.100 to 0.900)" in text
+    assert "upper limit 4.00 (3.40 to 4.60)" in text
+    assert "join a subject's samples" in text
+
+
+def test_bland_altman_says_why_a_limit_is_missing():
+    figure = plots.bland_altman([1, 2], [1, 2], figures=LIMITS | {"bland_altman_upper": undefined("too few subjects")})
+    assert "The upper limit is undefined: too few subjects." in words_in(figure)
+
+
+def test_bland_altman_of_repeated_measures_shows_both_limits():
+    plain = {"bland_altman_plain_upper": entry(3.5), "bland_altman_plain_lower": entry(-2.5)}
+    figure = plots.bland_altman([1, 2, 3], [1, 3, 3], figures=LIMITS | plain)
+    heights = {float(line.get_ydata()[0]) for line in figure.axes[0].lines}
+    assert {3.5, -2.5} <= heights
+    assert "repeated measures; dotted: repeats ignored" in words_in(figure)
+
+
+def test_histogram_has_the_bins_asked_for_and_counts_what_lies_outside():
+    figure = plots.histogram([0, 0, 5, 34], [1, 2, -1, 40], bins=35, limits=(0, 34))
+    bars = figure.axes[0].patches
+    assert len(bars) == 70
+    assert sum(bar.get_height() for bar in bars) == 4 - 2
+    assert "2 predictions lie outside 0–34" in words_in(figure)
+
+
+def test_roc_goes_through_the_points_computed_by_hand():
+    figure = plots.roc(plots.Scored([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8], "lesion", entry(0.75, 0.4, 1.0)))
+    axes = figure.axes[0]
+    curve = next(line for line in axes.lines if line.get_label().startswith("lesion"))
+    assert curve.get_xydata().tolist() == [[0, 0], [0, 0.5], [0.5, 0.5], [0.5, 1], [1, 1]]
+    assert "lesion: AUC 0.750 (0.400 to 1.000)" in words_in(figure)
+    assert "2 positive of 4" in words_in(figure)
+
+
+def test_tied_scores_make_one_slope_not_steps():
+    figure = plots.roc(plots.Scored([0, 1, 0, 1], [0.5, 0.5, 0.5, 0.5]))
+    curve = next(line for line in figure.axes[0].lines if line.get_label() == "model")
+    assert curve.get_xydata().tolist() == [[0, 0], [1, 1]]
+
+
+def test_roc_marks_operating_points_and_band():
+    band = (np.array([0.0, 1.0]), np.array([0.0, 0.9]), np.array([0.2, 1.0]))
+    points = [{"name": "screening", "sensitivity": 0.9, "specificity": 0.6, "threshold": 0.3},
+              {"name": "none", "threshold": None, "sensitivity": None, "specificity": None}]  # fmt: skip
+    scored = plots.Scored([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.3])
+    figure = plots.roc(scored, bands={"model": band}, operating_points=[points[0]])
+    assert "screening (≥ 0.300)" in words_in(figure)
+    assert "pointwise 95 %" in words_in(figure)
+
+
+@pytest.mark.parametrize("draw", [plots.roc, plots.precision_recall, plots.reliability, plots.decision_curve])
+def test_one_class_gives_words_in_place_of_a_curve(draw):
+    text = words_in(draw(plots.Scored([1, 1, 1], [0.1, 0.5, 0.9])))
+    assert "undefined" in text
+    assert "all samples are of one class" in text
+
+
+def test_targets_of_a_curve_are_zero_or_one():
+    with pytest.raises(ValueError, match=r"targets of a curve are 0 or 1, found \[0.0, 1.0, 2.0\]"):
+        plots.roc(plots.Scored([0, 1, 2], [0.1, 0.2, 0.3]))
+
+
+def test_precision_recall_ends_at_the_prevalence():
+    figure = plots.precision_recall(plots.Scored([0, 1, 0, 1, 0], [0.1, 0.9, 0.2, 0.3, 0.4]))
+    curve = next(line for line in figure.axes[0].lines if line.get_label() == "model")
+    assert curve.get_xydata()[-1].tolist() == pytest.approx([1.0, 0.4])
+    assert "prevalence 0.400" in words_in(figure)
+
+
+def test_confusion_has_counts_and_row_shares():
+    text = words_in(plots.confusion([[3, 1], [0, 0]], ["good", "poor $x$"]))
+    assert "3 75 %" in text
+    assert "0 –" in text  # no reference of this class: no share
+    assert "poor $x$" in text  # not read as a formula
+    assert "n = 4." in text
+
+
+def test_confusion_refuses_counts_of_another_size():
+    with pytest.raises(ValueError, match=r"shape \(2, 2\), 3 classes need \(3, 3\)"):
+        plots.confusion([[1, 2], [3, 4]], ["a", "b", "c"])
+
+
+def test_reliability_bins_are_of_equal_size():
+    from scantune.plots.calibration import equal_mass, wilson
+
+    score = np.linspace(0.05, 0.95, 10)
+    bins = equal_mass((score > 0.5).astype(float), score, 5)
+    assert [n for *_, n in bins] == [2, 2, 2, 2, 2]
+    assert [observed for _, observed, _ in bins] == [0, 0, 0.5, 1, 1]
+    assert equal_mass(np.array([0.0, 1, 1, 0]), np.full(4, 0.5), 4) == [(0.5, 0.5, 4)]
+    lower, upper = wilson(np.array([0.5]), np.array([10]))  # Wilson 1927: 0.2366 to 0.7634
+    assert (lower[0], upper[0]) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+
+
+def test_reliability_refuses_what_is_no_probability():
+    with pytest.raises(ValueError, match=r"probabilities lie between 0 and 1, found -2 to 3"):
+        plots.reliability(plots.Scored([0, 1, 1], [-2, 0.5, 3]))
+
+
+def test_net_benefit_of_the_published_example():
+    from scantune.plots.calibration import net_benefit
+
+    # Vickers & Elkin 2006: 80 true and 90 false positives of 1,000 at a threshold of 0.1
+    target = np.array([1] * 100 + [0] * 900)
+    score = np.array([0.5] * 80 + [0.0] * 20 + [0.5] * 90 + [0.0] * 810)
+    assert net_benefit(target, score, np.array([0.1]))[0] == pytest.approx(0.07)
+    assert net_benefit(target, np.ones(1000), np.array([0.1]))[0] == pytest.approx(0.0)
+
+
+GROUPS = {
+    "sex": {"F": {"mae": entry(1.0, 0.8, 1.3)}, "M": {"mae": undefined("fewer than 2 samples")}},
+    "site": {"B": {"mae": entry(3.0, 1.0, 5.0, n=6, n_subjects=5)}},
+}
+
+
+def test_forest_marks_small_groups_and_says_what_is_undefined():
+    text = words_in(plots.forest(GROUPS, "mae", overall=entry(1.2, 1.0, 1.4)))
+    for part in ("All", "sex", "F", "40 (30)", "1.00 (0.80 to 1.30)", "3.00 (1.00 to 5.00) *", "fewer than 20 subjects",
+                 "undefined: fewer than 2 samples"):  # fmt: skip
+        assert part in text
+
+
+def test_levels_stand_in_the_order_of_their_numbers():
+    levels = {name: {"mae": entry(1.0)} for name in ("12–<18", "2–<12", "from_15", "below_5", "5_to_15")}
+    figure = plots.forest({"age": levels}, "mae")
+    names = [tick.get_text().strip() for tick in figure.axes[0].get_yticklabels()]
+    assert names == ["age", "2–<12", "below_5", "5_to_15", "12–<18", "from_15"]
+
+
+def test_coverage_shows_the_nominal_share():
+    groups = {"sex": {"F": {"conformal_coverage": entry(0.85, 0.7, 0.95)}}}
+    figure = plots.coverage(groups, nominal=0.9, overall=entry(0.88, 0.8, 0.94))
+    assert "nominal coverage 0.900" in words_in(figure)
+    assert any(line.get_xdata()[0] == 0.9 for line in figure.axes[0].lines)
+
+
+def test_models_on_several_data_sets():
+    table = {"deep": {"A": entry(1.0, 0.9, 1.2), "B": undefined("no samples")}, "plain": {"A": entry(2.0, 1.5, 2.5)}}
+    text = words_in(plots.across_datasets(table, "mae"))
+    for part in ("deep", "plain", "1.00 (0.90 to 1.20)", "undefined: no samples"):
+        assert part in text
+
+
+ZONES = ["right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf"]
+
+
+def test_the_patients_right_is_on_the_left_of_the_picture():
+    from scantune.plots.film import layout_of
+
+    assert layout_of(list(reversed(ZONES))) == [ZONES[0:2], ZONES[2:4], ZONES[4:6]]
+    assert layout_of(["apex", "base"]) == [["apex"], ["base"]]
+    figure = plots.zones({"kappa_quadratic": {zone: entry(0.5, 0.4, 0.6) for zone in ZONES}})
+    places = {one.get_text(): one.get_position() for one in figure.axes[0].texts}
+    assert places["right_sup"][0] < places["left_sup"][0]
+    assert places["right_sup"][1] < places["right_inf"][1]  # the axis points down
+    assert "R  (patient's right) | L  (patient's left)" in words_in(figure)
+
+
+def test_an_undefined_zone_has_its_reason():
+    zones = {zone: entry(0.5, 0.4, 0.6) for zone in ZONES} | {"left_inf": undefined("one class only")}
+    assert "undefined: one class only" in words_in(plots.zones({"kappa_quadratic": zones}))
+
+
+def test_a_confusion_matrix_a_zone():
+    text = words_in(plots.zone_confusions({zone: np.eye(3, dtype=int) * 4 for zone in ZONES}, ["0", "1", "2"]))
+    assert all(zone in text for zone in ZONES)
+    assert "the patient's right is on the left" in text
+
+
+def test_overlap_counts_what_it_cannot_draw():
+    values = {"dice": [0.8, 0.9, np.nan, 0.7], "hd95": [2.0, np.inf, 3.0, 4.0]}
+    figure = plots.overlap(values, figures={"dice": entry(0.8, 0.7, 0.9)})
+    assert len(figure.axes) == 2
+    text = words_in(figure)
+    assert "Dice n = 3 1 undefined" in text
+    assert "HD95 n = 3 1 infinite" in text
+    assert "HD95 (mm)" in text
+
+
+def test_volume_agreement_draws_both_panels():
+    figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], figures=LIMITS, unit="mL")
+    assert len(figure.axes) == 2
+    assert "Reference volume (mL)" in words_in(figure)
+
+
+HISTORY = [
+    {"epoch": e, "train_loss": 1 / e, "val_loss": 1.2 / e, "train_dice_loss": 0.5 / e, "val_mae": 3 / e + (e > 3),
+     "learning_rate/head": 10.0**-e, "note": "text"}
+    for e in range(1, 6)
+]  # fmt: skip
+
+
+def test_learning_curves_mark_the_best_epoch_and_what_began_to_train():
+    figure = plots.learning_curves(HISTORY, monitor="val_mae", mode="min", unfreezing={2: "layer4"})
+    text = words_in(figure)
+    assert "best val_mae (1.00, epoch 3)" in text
+    assert "layer4" in text
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss", "Loss components", "MAE", "Learning rate"]
+    assert figure.axes[-1].get_yscale() == "log"
+    assert "mathdefault" not in text
+
+
+def test_rows_of_the_history_file_are_read_as_they_are():
+    rows = [{key: str(value) for key, value in row.items()} for row in HISTORY]
+    rows[1]["val_loss"] = ""
+    text = words_in(plots.learning_curves(rows))
+    assert "best val_loss (0.240, epoch 5)" in text
+    assert "val_loss is undefined in 1 of 5 epochs" in text
+
+
+def test_a_history_without_epochs_is_said():
+    assert "no epoch was finished" in words_in(plots.learning_curves([]))
+
+
+def test_slices_are_shown_as_radiologists_read_them():
+    volume = np.zeros((10, 12, 14))  # D upwards, H forwards, W from left to right
+    volume[5, 10, 12] = 1.0  # in front, on the patient's right
+    picture = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[0]
+    row, column = np.argwhere(picture.pixels == 1.0)[0]
+    assert (row, column) == (1, 1)  # front on top, right on the left
+    assert picture.sides == ("R", "L")
+    assert picture.aspect == 2.0
+    coronal, sagittal = plots.planes(volume, (1.0, 2.0, 3.0), at=(5, 10, 12))[1:]
+    assert np.argwhere(coronal.pixels == 1.0).tolist() == [[4, 1]]
+    assert np.argwhere(sagittal.pixels == 1.0).tolist() == [[4, 1]]
+    assert sagittal.sides == ("A", "P")
+    assert len(plots.axial_slices(volume, (1, 1, 1), n=4)) == 4
+
+
+def test_frames_are_numbered_and_timed():
+    loop = np.zeros((30, 8, 8, 1), np.uint8)
+    shown = plots.frames(loop, n=4, frame_time=33.3)
+    assert [one.caption for one in shown] == [
+        "frame 1 of 30, 0 ms", "frame 11 of 30, 333 ms", "frame 20 of 30, 633 ms", "frame 30 of 30, 966 ms"
+    ]  # fmt: skip
+    assert shown[0].pixels.shape == (8, 8)
+
+
+def test_error_sheet_says_kind_truth_and_prediction_of_each():
+    rng = np.random.default_rng(0)
+    errors = [
+        {"picture": rng.random((16, 16)), "sample_id": "s1", "kind": "false positive", "target": "good",
+         "prediction": "poor", "probability": 0.93, "group": {"site": "A"}},
+        {"picture": plots.Picture(rng.random((16, 16)), sides=("R", "L")), "sample_id": "s2", "error": 4.5,
+         "target": 1.5, "prediction": float("nan")},
+    ]  # fmt: skip
+    text = words_in(plots.error_sheet(errors, title="Errors"))
+    for part in ("1. s1", "false positive", "true good, predicted poor", "probability 0.93", "site A", "2. s2",
+                 "true 1.5, predicted –", "error 4.5", "R and L: the patient's right and left"):  # fmt: skip
+        assert part in text
+
+
+def test_an_empty_sheet_says_so():
+    assert "there is nothing to show" in words_in(plots.contact_sheet([]))
+
+
+def test_flow_names_every_reason_and_number():
+    steps = [
+        {"name": "in the table", "samples": 12, "subjects": 9, "excluded": {"no file found": 3, "affine singular": 1}},
+        {"name": "prepared", "samples": 8, "subjects": None, "excluded": {}},
+    ]
+    sides = {"train": {"samples": 6, "subjects": 5}, "test": {"samples": 2, "subjects": 1}}
+    text = words_in(plots.participants(steps, sides))
+    for part in ("12 samples of 9 subjects", "Left out: 4 samples", "3  no file found", "1  affine singular",
+                 "8 samples", "6 samples of 5 subjects", "2 samples of 1 subject"):  # fmt: skip
+        assert part in text
+    assert "not split" in words_in(plots.participants(steps, {}))
+
+
+def test_many_marks_become_pixels_in_a_vector_file():
+    rng = np.random.default_rng(0)
+    target = rng.random(style.RASTER_ABOVE + 1)
+    data = plots.render(plots.predicted_against_actual(target, target), "svg")
+    assert b"data:image/png;base64" in data
+    assert len(data) < 400_000
