@@ -58,7 +58,7 @@ def findings(
     return Findings(
         engorged=step(degree, 0.1, 1.05),
         interstitial=(water * (chest.lung > 0.3)).astype(np.float32),
-        filled=_consolidation(rng, person, frame, chest, alveolar) + 0.05 * step(degree, 0.3, 2.2),
+        filled=_consolidation(rng, person, frame, chest, alveolar) + 0.1 * step(degree, 0.2, 2.0),
         effusion=_effusion(rng, person, chest, fluid, expiration),
     )
 
@@ -69,7 +69,7 @@ def _reticulum(rng: np.random.Generator, frame: Frame, chest: Chest) -> np.ndarr
     fine = smooth_2d(rng, frame.shape, (frame.shape[0] // 5, frame.shape[1] // 5))
     net = 0.30 * step(np.abs(coarse), 0.35, 0.0) + 0.24 * step(np.abs(fine), 0.4, 0.0)
     patchy = np.clip(1 + 0.35 * clouds(rng, frame.shape, 3, 3), 0.3, 1.8)
-    return patchy * (net + 0.35) * np.clip(chest.lung / 8, 0, 1)
+    return patchy * (net + 0.5) * np.clip(chest.lung / 8, 0, 1)
 
 
 def _septa(rng: np.random.Generator, person: Person, frame: Frame, chest: Chest, degree: np.ndarray) -> np.ndarray:

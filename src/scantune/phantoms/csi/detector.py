@@ -24,7 +24,7 @@ class Scanner:
         portable: films are taken in bed: front to back, half sitting.
         attenuation: per cm of water.
         scatter: share of the scattered to the direct beam.
-        photons: per pixel without a body.
+        photons: per pixel without a body, for somebody of usual build.
         blur: SD of the point spread, pixels.
         middle: cm of water below the densest tenth (abdomen, mediastinum) that are shown as middle grey.
         latitude: cm of water from there to about three quarters of the scale.
@@ -63,7 +63,7 @@ SCANNERS = {
     ),
     "corvo-wall": Scanner(
         "corvo-wall", "b", "Corvo (phantom)", "Vista 2", "DX", (304, 288), 0.114, False,
-        0.17, 0.75, 70_000, 0.6, 9.6, 3.3, 0.55, 1.1, 0.8,
+        0.17, 0.75, 100_000, 0.6, 9.6, 3.3, 0.55, 1.1, 0.8,
     ),
 }  # fmt: skip
 
@@ -78,7 +78,8 @@ def expose(rng: np.random.Generator, water: np.ndarray, scanner: Scanner) -> np.
     beam = (beam + 0.35 * scanner.scatter * haze) / (1 + 0.35 * scanner.scatter)
     if scanner.blur:
         beam = cv2.GaussianBlur(beam, (0, 0), scanner.blur)
-    quanta = scanner.photons * rng.uniform(0.6, 1.5)
+    exposure = 0.033 / float(np.percentile(beam, 30))  # automatic: the stout get more
+    quanta = scanner.photons * exposure * rng.uniform(0.6, 1.5)
     noise = 0.6 * rng.standard_normal(water.shape, dtype=np.float32) + 0.8 * grain(rng, water.shape, 0.7)
     beam = beam + np.sqrt(beam / quanta) * noise * (1.2 + scanner.scatter)
     return -np.log(np.clip(beam, 3e-4, 1.2)) / scanner.attenuation

@@ -84,12 +84,16 @@ def _aim(rng: np.random.Generator, scanner: detector.Scanner, person: Person) ->
     sway = 1.0 if scanner.portable else 0.5
     x, y = rng.normal(0, sway), (person.apex + person.angle) / 2 + rng.normal(-0.4, 0.8 * sway)
     zoom = rng.uniform(0.94, 1.03)
-    cropped = bool(rng.random() < (0.15 if scanner.portable else 0.08))
+    cropped = bool(rng.random() < (0.18 if scanner.portable else 0.13))
+    pixel = scanner.pixel * zoom
     if cropped:
-        direction = int(rng.integers(4))
-        x += (0, 0, 8.5, -8.5)[direction] + rng.normal(0, 1.2)
-        y += (10.5, -10.0, 0, 0)[direction] + rng.normal(0, 1.2)
-    return Frame(scanner.shape, scanner.pixel * zoom, (x, y), rng.normal(0, 0.022 * (1 + scanner.portable))), cropped
+        height, width = (pixel * count for count in scanner.shape)
+        lost, side = rng.uniform(5.0, 8.5), int(rng.integers(4))  # cm of lung off the film, and at which edge
+        if side < 2:
+            y = (person.apex + lost + height / 2, person.dome[0] + 1 - lost - height / 2)[side]
+        else:
+            x = (lost - person.half_width + width / 2, person.half_width - lost - width / 2)[side - 2]
+    return Frame(scanner.shape, pixel, (x, y), rng.normal(0, 0.022 * (1 + scanner.portable))), cropped
 
 
 def _marbling(rng: np.random.Generator, frame: Frame) -> np.ndarray:

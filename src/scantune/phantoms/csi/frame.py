@@ -79,14 +79,14 @@ def tubes(frame: Frame, points: np.ndarray, radius: np.ndarray, length: np.ndarr
         return total
     at = frame.to_pixels(points)
     level = np.clip(np.rint(3 * np.log2(np.maximum(radius / frame.pixel, 0.35) / 0.35)), 0, 16).astype(int)
-    thin = np.minimum(1.0, radius / frame.pixel / 0.35) ** 2  # thinner than the thinnest disc: fainter instead
+    exact = (radius / frame.pixel / (0.35 * 2 ** (level / 3))) ** 2  # keeps the tube's volume between levels
     inside = (at[:, 0] > 1) & (at[:, 0] < height - 2) & (at[:, 1] > 1) & (at[:, 1] < width - 2)
     for one in np.unique(level[inside]):
         chosen = inside & (level == one)
         rows, columns = at[chosen].T
         top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
         down, right = rows - top, columns - left
-        weight = (length * thin)[chosen]
+        weight = (length * exact)[chosen]
         impulses = np.zeros(height * width, np.float32)
         for row, column, share in (
             (top, left, (1 - down) * (1 - right)),

@@ -67,7 +67,7 @@ def draw_subject(rng: np.random.Generator, number: int, scanners: tuple[str, ...
         fluid.append((min(right, 10.5), min(left, 10.5)))
     mobile = rng.random() < ((0.92 if stage > 1.0 else 0.08) if confounder else 0.33)
     scanner = scanners[-1] if mobile else scanners[0]
-    chance = (0.07, 0.12 if mobile else 0.06, 0.3 if mobile else 0.06, 0.16 if mobile else 0.03, 0.08)
+    chance = (0.07, 0.15 if mobile else 0.1, 0.3 if mobile else 0.06, 0.16 if mobile else 0.03, 0.08)
     present = tuple(name for name, p in zip(DEVICES, chance) if rng.random() < p)
     age = int(np.clip(rng.normal(60 + 5 * min(stage, 2), 15), 19, 94))
     sex = "F" if rng.random() < 0.46 else "M"
