@@ -49,7 +49,7 @@ filled vessel (255; the catheter is not marked, nor are the thinnest and faintes
 _README_3D = """
 Synthetic CT coronary angiographies made by scantune: nobody's arteries, not for diagnosis.
 
-`images/*.nii.gz` are the hearts of `phantoms.make("angio", …)` as volumes in Hounsfield units, one artery filled;
+`images/*.nii.gz` are the hearts of `phantoms.make("angio", …)` as volumes in Hounsfield units, both arteries filled;
 `masks/*.nii.gz` is 1 in its vessels. Columns as in the cohort of frames, without view and angles.
 """
 
@@ -171,7 +171,7 @@ def _write_volume(out_dir: Path, seed: int, site: str, subject: Subject, size: i
     sample_id = f"angio3d-{site}{subject.number:04d}"
     io.write_nifti(out_dir / "images" / f"{sample_id}.nii.gz", made.volume, dtype="int16", description=SYNTHETIC)
     io.write_nifti(out_dir / "masks" / f"{sample_id}.nii.gz", made.mask, dtype="uint8", description=SYNTHETIC)
-    return _row(sample_id, subject, site, made.stenosis, made.artery, ("nii.gz", "nii.gz"))
+    return _row(sample_id, subject, site, made.stenosis, "both", ("nii.gz", "nii.gz"))
 
 
 def _row(

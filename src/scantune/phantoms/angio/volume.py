@@ -1,4 +1,4 @@
-"""The same hearts as small volumes: CT coronary angiography in Hounsfield units, one artery filled, and its mask."""
+"""The same hearts as small volumes: CT coronary angiography in Hounsfield units, arteries filled, and their mask."""
 
 from __future__ import annotations
 
@@ -19,23 +19,20 @@ _HU = {"lung": -830.0, "fat": -90.0, "muscle": 105.0, "blood": 300.0, "tissue": 
 
 @dataclass(frozen=True, eq=False)
 class Scan:
-    """A volume, its mask (1 in the vessels), the artery and its greatest narrowing (share of the diameter)."""
+    """A volume, its mask (1 in the vessels) and the greatest narrowing (share of the diameter)."""
 
     volume: io.Volume
     mask: io.Volume
-    artery: str
     stenosis: float
 
 
 def make_volume(seed: int, site: str, subject: Subject, *, size: int) -> Scan:
-    """A subject's first artery in diastole, ``size`` voxels along each edge of 12.8 cm."""
-    artery = subject.shots[0].artery
-    heart, tree = anatomy_of(seed, site, subject, artery)
+    """Both arteries of a subject in diastole, ``size`` voxels along each edge of 12.8 cm."""
+    (heart, left), (_, right) = (anatomy_of(seed, site, subject, artery) for artery in ("LCA", "RCA"))
     rng = generator(seed, "angio", site, subject.number, "volume")
-    pieces = cut(tree, heart)
     voxel = _EXTENT / size
     corner = heart.middle + rng.normal(0, 0.3, 3) + 0.5 * _EXTENT * np.array([1, 1, -1])  # of R A S: x and y turn round
-    share = _share(pieces, corner, voxel, size)
+    share = np.maximum(*(_share(cut(tree, heart), corner, voxel, size) for tree in (left, right)))
     tissue = _tissue(rng, heart, corner, voxel, size)
     enhanced = rng.normal(390, 40) * (1 if site == "a" else 0.75)
     values = tissue + share * (enhanced - tissue)
@@ -43,8 +40,8 @@ def make_volume(seed: int, site: str, subject: Subject, *, size: int) -> Scan:
     values = _blurred(values, 0.5) + (28 if site == "a" else 52) * _blurred(noise, 0.6) * 2.2
     affine = np.diag([10 * voxel, 10 * voxel, 10 * voxel, 1.0])
     affine[:3, 3] = 10 * (np.array([-corner[0], -corner[1], corner[2]]) + 0.5 * voxel)
-    mask = (share > 0.4).astype(np.float32)
-    return Scan(io.Volume(values.astype(np.float32), affine), io.Volume(mask, affine), artery, tree.worst)
+    mask = (share > 0.2).astype(np.float32)
+    return Scan(io.Volume(values.astype(np.float32), affine), io.Volume(mask, affine), max(left.worst, right.worst))
 
 
 def _places(corner: np.ndarray, voxel: float, size: int) -> np.ndarray:

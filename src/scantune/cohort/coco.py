@@ -1,0 +1,246 @@
+"""COCO annotations (polygons in one JSON file) → a mask PNG for each image and a table, as ARCADE needs it.
+
+The format is that of "COCO: Data format", https://cocodataset.org/#format-data: ``images`` (id, file_name, width,
+height), ``categories`` (id, name) and ``annotations`` (image_id, category_id, ``segmentation``: polygons x, y, x, y, …
+in pixels, a list for each part). Nothing is written into the data's own folder.
+
+>>> sides = {side: f"arcade/syntax/{name}/annotations/{name}.json"
+...          for side, name in {"train": "train", "validation": "val", "test": "test"}.items()}
+>>> masks_of_coco(sides, "arcade_masks")     # doctest: +SKIP
+
+The block to go with it: ``root`` the folder that both lie in, ``table: arcade_masks/cohort.csv``, ``files: "{file}"``,
+``masks: "{mask}"``, ``split: {method: predefined, columns: split}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.cohort.faults import CohortError, Fault, nearest
+from scantune.cohort.files import write_csv
+
+_MAX_EDGE = 1 << 15
+
+
+def masks_of_coco(
+    annotations: Path | str | Mapping[str, Path | str],
+    out_dir: Path | str,
+    *,
+    images: str = "../images",
+    labels: Mapping[str, int] | str = "binary",
+    root: Path | str | None = None,
+) -> Path:
+    """Draw the polygons of each image as a PNG below ``out_dir/masks`` and list all in ``out_dir/cohort.csv``.
+
+    The table has a row for each image: ``sample_id``, ``file`` and ``mask`` (relative to ``root``), ``categories``
+    (names that are marked, separated by a space), ``width``, ``height``, ``split``. COCO knows no subjects: an image is
+    its own. Where polygons of two labels overlap, the later annotation wins.
+
+    Args:
+        annotations: the JSON file, or side (train, validation, test) to its file.
+        out_dir: a new folder beside the data, never within it.
+        images: folder of the pictures as seen from the JSON's own.
+        labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": the category's id. Or name of
+            category → label, 1 to 255; other categories are left out (``{"stenosis": 1}``).
+        root: what the table's paths start from; without it the nearest folder that pictures and masks share.
+
+    Returns:
+        The table.
+
+    Raises:
+        CohortError: ``out_dir`` lies within the data, a JSON is not COCO, or what is wrong in it (ids that do not
+            exist, run-length masks, polygons of an odd number of values, missing pictures): all of it at once.
+    """
+    sides = annotations if isinstance(annotations, Mapping) else {"": annotations}
+    target = Path(out_dir).resolve()
+    sources = {side: Path(path).resolve() for side, path in sides.items()}
+    folders = {side: (source.parent / images).resolve() for side, source in sources.items()}
+    kept_out(target, *(source.parent for source in sources.values()), *folders.values())
+    start = Path(root).resolve() if root else Path(os.path.commonpath([target, *folders.values()]))
+    contents, chosen = {}, {}
+    for side, source in sources.items():  # all are checked before anything is written
+        contents[side] = _read(source)
+        chosen[side] = _labels(source, contents[side]["categories"], labels)
+        faults = _faults(contents[side], folders[side])
+        if faults:
+            raise CohortError(f"COCO file {source.name}", faults)
+    rows = []
+    for side, content in contents.items():
+        for image, parts, names in _marked(content, chosen[side]):
+            stem = "_".join([side] * bool(side) + list(Path(image["file_name"]).with_suffix("").parts))
+            mask = draw_polygons(parts, (image["height"], image["width"]))
+            path = target / "masks" / f"{stem}.png"
+            write_grey(path, mask * np.uint8(255) if labels == "binary" else mask)
+            rows.append(
+                {
+                    "sample_id": stem,
+                    "file": Path(os.path.relpath(folders[side] / image["file_name"], start)).as_posix(),
+                    "mask": Path(os.path.relpath(path, start)).as_posix(),
+                    "categories": " ".join(names),
+                    "width": image["width"],
+                    "height": image["height"],
+                    "split": side,
+                }
+            )
+    return write_rows(target / "cohort.csv", rows)
+
+
+def _marked(
+    content: Mapping[str, Sequence[Mapping[str, Any]]], chosen: Mapping[Any, int]
+) -> Iterable[tuple[Mapping[str, Any], list[tuple[int, Any]], list[str]]]:
+    """Each image with its labels and polygons, and the names of its categories; by file name."""
+    names = {category["id"]: str(category["name"]) for category in content["categories"]}
+    own: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    for annotation in content["annotations"]:
+        if annotation["category_id"] in chosen:
+            own[annotation["image_id"]].append(annotation)
+    for image in sorted(content["images"], key=lambda image: str(image["file_name"])):
+        found = own[image["id"]]
+        parts = [(chosen[a["category_id"]], a["segmentation"]) for a in found]
+        yield image, parts, sorted({names[a["category_id"]] for a in found})
+
+
+def draw_polygons(parts: Iterable[tuple[int, Sequence[Sequence[float]]]], shape: tuple[int, int]) -> np.ndarray:
+    """Fill polygons, the later over the earlier; a polygon's outline belongs to it.
+
+    Args:
+        parts: label and polygons (x, y, x, y, … in pixels, whole numbers are pixel centres).
+        shape: H, W.
+
+    Returns:
+        uint8 [H, W].
+    """
+    import cv2
+
+    mask = np.zeros(shape, np.uint8)
+    for label, polygons in parts:
+        for polygon in polygons:
+            corners = np.rint(np.asarray(polygon, np.float64).reshape(-1, 1, 2)).astype(np.int32)
+            cv2.fillPoly(mask, [corners], int(label))
+    return mask
+
+
+def kept_out(target: Path, *sources: Path) -> None:
+    """Refuse to write into a folder of the data.
+
+    Raises:
+        CohortError: ``target`` is one of ``sources`` or lies below one.
+    """
+    for source in sources:
+        if target == source or source in target.parents:
+            raise CohortError(
+                f"output folder {target}", [f"it lies within the data folder {source}: name a folder beside it"]
+            )
+
+
+def write_grey(path: Path, pixels: np.ndarray) -> None:
+    """Write uint8 [H, W] or [H, W, 3] as PNG."""
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, format="PNG")
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write rows as UTF-8 CSV; the first row's keys are the header."""
+    header = list(rows[0])
+    write_csv(path, header, [[str(row[column]) for column in header] for row in rows])
+    return path
+
+
+def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
+    try:
+        content = json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CohortError(f"no COCO file {source}", ["name the JSON file of the annotations"]) from error
+    except ValueError as error:
+        raise CohortError(f"COCO file {source.name}", [f"it is not JSON: {error}"]) from error
+    needs = {
+        "images": ("id", "file_name", "width", "height"),
+        "categories": ("id", "name"),
+        "annotations": ("image_id", "category_id", "segmentation"),
+    }
+    faults = []
+    for part, keys in needs.items():
+        found = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+            faults.append(f"{part!r} is missing or no list of objects")
+            continue
+        for number, entry in enumerate(found):
+            missing = [key for key in keys if key not in entry]
+            faults += [f"{part}[{number}] lacks {', '.join(missing)}"] if missing else []
+    if not faults and not content["images"]:
+        faults.append("it lists no images")
+    if faults:
+        raise CohortError(f"COCO file {source.name}", faults)
+    return content
+
+
+def _labels(source: Path, categories: Sequence[Mapping[str, Any]], labels: Mapping[str, int] | str) -> dict[Any, int]:
+    """Category id to label."""
+    if labels == "binary":
+        return {category["id"]: 1 for category in categories}
+    ids = {str(category["name"]): category["id"] for category in categories}
+    if labels == "category":
+        wrong = [key for key in ids.values() if not isinstance(key, int) or not 1 <= key <= 255]
+        if wrong:
+            raise CohortError(f"COCO file {source.name}", [f"category ids {wrong} are no labels: from 1 to 255 can be"])
+        return {key: key for key in ids.values()}
+    if isinstance(labels, str):
+        raise CohortError("labels", [f"{labels!r} is not one of binary, category; or give names and numbers"])
+    faults = [f"no category {name!r}; {nearest(name, list(ids))}" for name in labels if name not in ids]
+    faults += [
+        f"{name!r}: label {label} is not from 1 to 255" for name, label in labels.items() if not 1 <= label <= 255
+    ]
+    if faults:
+        raise CohortError(f"COCO file {source.name}", faults)
+    return {ids[name]: label for name, label in labels.items()}
+
+
+def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) -> list[Fault | str]:
+    faults: list[Fault | str] = []
+    listed = {image["id"] for image in content["images"]}
+    if len(listed) < len(content["images"]):
+        faults.append("two images have one id")
+    stems: dict[tuple[str, ...], str] = {}
+    for image in content["images"]:
+        name = str(image["file_name"])
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            faults.append(f"image {name!r} leaves the data folder")
+        elif not (folder / name).is_file():
+            faults.append(f"image {name!r} is not in the folder of images {folder}")
+        stem = Path(name).with_suffix("").parts
+        if stem in stems:
+            faults.append(f"images {stems[stem]!r} and {name!r} would share a mask")
+        stems[stem] = name
+        size = (image["height"], image["width"])
+        if not all(isinstance(edge, int) and 1 <= edge <= _MAX_EDGE for edge in size):
+            faults.append(f"image {name!r}: height and width are {size}, not from 1 to {_MAX_EDGE}")
+    categories = {category["id"] for category in content["categories"]}
+    for number, annotation in enumerate(content["annotations"]):
+        if annotation["image_id"] not in listed:
+            faults.append(f"annotations[{number}]: no image has the id {annotation['image_id']!r}")
+        if annotation["category_id"] not in categories:
+            faults.append(f"annotations[{number}]: no category has the id {annotation['category_id']!r}")
+        wrong = _polygon_fault(annotation["segmentation"])
+        faults += [f"annotations[{number}]: {wrong}"] if wrong else []
+    return faults
+
+
+def _polygon_fault(polygons: Any) -> str | None:
+    if isinstance(polygons, dict):
+        return "a run-length mask: polygons are needed"
+    if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
+        return "segmentation is no list of polygons"
+    for polygon in polygons:
+        if len(polygon) < 6 or len(polygon) % 2:
+            return f"a polygon of {len(polygon)} values: x and y of three points or more are needed"
+        if not all(isinstance(value, int | float) and np.isfinite(value) for value in polygon):
+            return "a polygon with a value that is no number"
+    return None

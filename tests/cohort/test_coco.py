@@ -1,0 +1,160 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scantune import cohort, io, phantoms
+from scantune.cohort.coco import draw_polygons, masks_of_coco
+from scantune.config.dataset import DatasetConfig
+
+NAMES = {"train": "train", "validation": "val", "test": "test"}
+
+
+def annotation(key, image, category, polygon):
+    return {"id": key, "image_id": image, "category_id": category, "segmentation": [polygon], "area": 1, "bbox": []}
+
+
+@pytest.fixture
+def content():
+    return {
+        "images": [
+            {"id": 7, "file_name": "2.png", "width": 20, "height": 10},
+            {"id": 9, "file_name": "1.png", "width": 20, "height": 10},
+        ],
+        "categories": [{"id": 6, "name": "5"}, {"id": 26, "name": "stenosis"}],
+        "annotations": [
+            annotation(1, 7, 6, [2, 3, 12, 3, 12, 6, 2, 6]),
+            annotation(2, 7, 26, [10, 5, 14, 5, 14, 8, 10, 8]),
+        ],
+    }
+
+
+@pytest.fixture
+def written(tmp_path, content):
+    def write():
+        folder = tmp_path / "data" / "annotations"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "train.json").write_text(json.dumps(content))
+        (tmp_path / "data" / "images").mkdir(exist_ok=True)
+        for name in ("1.png", "2.png"):
+            Image.new("L", (20, 10), 7).save(tmp_path / "data" / "images" / name)
+        return folder / "train.json"
+
+    return write
+
+
+def read(table, root):
+    rows = list(csv.DictReader(table.open()))
+    return rows, {row["sample_id"]: np.asarray(Image.open(root / row["mask"])) for row in rows}
+
+
+def test_polygons_fill_with_their_outline_and_the_later_wins():
+    mask = draw_polygons([(1, [[2, 3, 12, 3, 12, 6, 2, 6]]), (2, [[10, 5, 14, 5, 14, 8, 10, 8]])], (10, 20))
+    expected = np.zeros((10, 20), np.uint8)
+    expected[3:7, 2:13] = 1
+    expected[5:9, 10:15] = 2
+    assert np.array_equal(mask, expected)
+
+
+def test_binary_masks_and_a_row_for_each_image(tmp_path, written):
+    rows, masks = read(masks_of_coco({"train": written()}, tmp_path / "out"), tmp_path)
+    assert [row["file"] for row in rows] == ["data/images/1.png", "data/images/2.png"]
+    assert [row["mask"] for row in rows] == ["out/masks/train_1.png", "out/masks/train_2.png"]
+    assert [row["categories"] for row in rows] == ["", "5 stenosis"]
+    assert {row["split"] for row in rows} == {"train"}
+    assert not masks["train_1"].any()
+    assert set(np.unique(masks["train_2"])) == {0, 255}
+    assert (masks["train_2"] > 0).sum() == 4 * 11 + 4 * 5 - 2 * 3
+
+
+def test_labels_by_category_and_by_choice(tmp_path, written):
+    _, masks = read(masks_of_coco(written(), tmp_path / "all", labels="category"), tmp_path)
+    assert set(np.unique(masks["2"])) == {0, 6, 26}
+    rows, masks = read(masks_of_coco(written(), tmp_path / "one", labels={"stenosis": 3}), tmp_path)
+    assert set(np.unique(masks["2"])) == {0, 3}
+    assert [row["categories"] for row in rows] == ["", "stenosis"]
+
+
+def test_nothing_is_written_into_the_data(tmp_path, written):
+    source = written()
+    for inside in (source.parent / "masks", tmp_path / "data" / "images", tmp_path / "data" / "images" / "masks"):
+        with pytest.raises(cohort.CohortError, match="within the data folder"):
+            masks_of_coco(source, inside)
+
+
+def test_all_faults_are_named_at_once(tmp_path, written, content):
+    content["annotations"] += [
+        annotation(3, 1, 6, [0, 0, 1, 1, 2, 2]),
+        annotation(4, 7, 5, [0, 0, 1, 1, 2, 2]),
+        annotation(5, 7, 6, [0, 0, 1, 1, 2]),
+        {"image_id": 7, "category_id": 6, "segmentation": {"counts": "", "size": [1, 1]}},
+    ]
+    content["images"].append({"id": 11, "file_name": "../3.png", "width": 20, "height": 10})
+    with pytest.raises(cohort.CohortError) as caught:
+        masks_of_coco(written(), tmp_path / "out")
+    text = str(caught.value)
+    for part in (
+        "leaves the data folder",
+        "no image has the id 1",
+        "no category has the id 5",
+        "5 values",
+        "run-length",
+    ):
+        assert part in text
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_are_missing_are_named(tmp_path, written):
+    source = written()
+    (tmp_path / "data" / "images" / "2.png").unlink()
+    with pytest.raises(cohort.CohortError, match=r"'2\.png' is not in the folder"):
+        masks_of_coco(source, tmp_path / "out")
+
+
+def test_what_is_no_coco_is_refused(tmp_path, written, content):
+    with pytest.raises(cohort.CohortError, match=r"no category 'stenoses'.*'stenosis'"):
+        masks_of_coco(written(), tmp_path / "out", labels={"stenoses": 1})
+    del content["categories"]
+    with pytest.raises(cohort.CohortError, match="'categories' is missing"):
+        masks_of_coco(written(), tmp_path / "out")
+    (tmp_path / "data" / "annotations" / "broken.json").write_text("{")
+    with pytest.raises(cohort.CohortError, match="not JSON"):
+        masks_of_coco(tmp_path / "data" / "annotations" / "broken.json", tmp_path / "out")
+
+
+def test_masks_of_the_demo_cohort_come_back_from_its_polygons(tmp_path):
+    phantoms.make("angio", tmp_path / "arcade", n=6, size=96, layout="arcade", seed=3, workers=1)
+    phantoms.make("angio", tmp_path / "plain", n=6, size=96, seed=3, unusable=False, workers=1)
+    folder = tmp_path / "arcade" / "syntax"
+    sides = {side: folder / name / "annotations" / f"{name}.json" for side, name in NAMES.items()}
+    rows, masks = read(masks_of_coco(sides, tmp_path / "masks"), tmp_path)
+    made = {path.stem: path for path in (tmp_path / "plain" / "images").glob("*.dcm")}
+    frames = {stem: io.read(path).array[0] for stem, path in made.items()}
+    seen = drawn = both = 0
+    for row in rows:
+        picture, mask = np.asarray(Image.open(tmp_path / row["file"])), masks[row["sample_id"]] > 0
+        (stem,) = (stem for stem, frame in frames.items() if np.array_equal(frame, picture))
+        whole = np.asarray(Image.open(tmp_path / "plain" / "masks" / f"{stem}.png")) > 0
+        seen, drawn, both = seen + whole.sum(), drawn + mask.sum(), both + (mask & whole).sum()
+    assert both > 0.95 * drawn
+    assert both > 0.7 * seen  # twigs without a segment have no polygon
+
+
+def test_block_of_a_converted_cohort_loads(tmp_path):
+    phantoms.make("angio", tmp_path / "arcade", n=12, size=64, layout="arcade", workers=1)
+    folder = tmp_path / "arcade" / "syntax"
+    sides = {side: folder / name / "annotations" / f"{name}.json" for side, name in NAMES.items()}
+    table = masks_of_coco(sides, tmp_path / "masks")
+    block = DatasetConfig(
+        root=str(tmp_path),
+        table=table.relative_to(tmp_path).as_posix(),
+        sample="{sample_id}",
+        files="{file}",
+        masks="{mask}",
+        split={"method": "predefined", "columns": "split"},
+    )
+    records = cohort.load(block, tmp_path)
+    assert len(records) == len(list(folder.rglob("*.png")))
+    assert all(path.is_file() for record in records for path in (*record.files, *record.masks))
