@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.assembly import figures
+from scantune.assembly import figures, reporting
 from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.evaluation import predictions_of
 from scantune.registry.looks import Look, look
@@ -21,7 +21,7 @@ from scantune.tracking import Run, RunReference
 def judge(
     params: Any, key: str, sides: Sides, model: Path, out: Path, run: Run, trained: RunReference
 ) -> dict[str, Any]:
-    """Write ``predictions.csv``, ``metrics.json``, ``summary.json`` and ``figures/`` to ``out``; log them.
+    """Write predictions, figures, maps, errors and the report to ``out``; log them.
 
     Args:
         params: all settings.
@@ -56,6 +56,7 @@ def judge(
         miscoverage=block.train.miscoverage,
         cohort=covariates_of(block),
     )
+    reporting.finish(reporting.Evaluated(params, key, block, facts, model, sides, table, metrics, out))
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
 
@@ -151,9 +152,11 @@ def log_results(
         for bound in ("lower", "upper")
     }
     run.metrics(bounds)
-    for name in ("predictions.csv", "metrics.json", "report.html", "model_card.md"):
+    for name in ("predictions.csv", "metrics.json", "errors.csv", "report.html", "model_card.md"):
         run.artifact(out / name)
-    run.artifact(out / "figures", "figures")
+    for name in ("figures", "saliency"):
+        if (out / name).is_dir() and any((out / name).iterdir()):
+            run.artifact(out / name, name)
     if trained.run_id:
         parent = Run(run.service, trained.run_id)
         parent.metrics({f"{prefix}_{name}": value for name, value in summary.items()})

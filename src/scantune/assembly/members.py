@@ -90,8 +90,8 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
             out=folder / "out",
             state=folder / "state",
             sinks=sinks_of(given, member.name, run, out) if fabric.is_global_zero else (),
-            start=_start(given, "weights"),
-            teacher=_start(given, "teacher"),
+            start=start_of(given, "weights"),
+            teacher=start_of(given, "teacher"),
             fabric=fabric,
         )
         results.append(result)
@@ -134,7 +134,7 @@ def _fitted(given: Plan, held_out: list[tuple[Side, np.ndarray]]) -> tuple[dict[
     return task.fit(reduced, targets, subjects), figures
 
 
-def _start(given: Plan, use: str) -> Any:
+def start_of(given: Plan, use: str) -> Any:
     """The other model's network, where this experiment has one for ``use``; with an output layer that fits."""
     if given.start is None or given.use != use:
         return None

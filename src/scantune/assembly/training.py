@@ -100,6 +100,7 @@ def train_member(
     start: Any = None,
     teacher: Any = None,
     fabric: Any = None,
+    watch: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
 ) -> Any:
     """Train one network of an experiment.
 
@@ -114,6 +115,7 @@ def train_member(
         start: a trained network to start from, or None.
         teacher: a trained network to learn from, or None.
         fabric: as launched.
+        watch: told the history so far once an epoch is over and another begins; it may raise to end the training.
 
     Returns:
         :class:`scantune.engine.FitResult`.
@@ -150,7 +152,7 @@ def train_member(
         train_data,
         validation_data,
         terms=terms,
-        term_weights=weights,
+        term_weights=weights if watch is None else _watched(weights, watch),
         settings=_settings(settings, seed, _balance(given, encoded)),
         optimizer=engine.OptimizerSpec(
             learning_rate=settings.learning_rate,
@@ -169,6 +171,20 @@ def train_member(
         state_dir=state,
         fabric=fabric,
     )
+
+
+def _watched(weights: Callable[..., Any], watch: Callable[[Sequence[Mapping[str, Any]]], None]) -> Callable[..., Any]:
+    """The terms' weights, which the loop asks for at every step; ``watch`` hears of each new epoch on the way."""
+    told = 0
+
+    def now(epoch: int, step: int, history: list[dict[str, Any]]) -> Any:
+        nonlocal told
+        if len(history) > told:
+            told = len(history)
+            watch(history)
+        return weights(epoch, step, history)
+
+    return now
 
 
 def _say(network: Any, freezing: Any) -> None:

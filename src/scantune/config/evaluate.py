@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 import itertools
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from scantune.config.base import Block
+
+
+def _switch(value: object) -> object:
+    """``false`` and ``true`` as shorthand for ``{enabled: …}``."""
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
+class SaliencyConfig(Block):
+    """Maps of where the network looked, and the tests of these maps."""
+
+    enabled: bool = True
+    """Switch the maps off by ``false``."""
+
+    method: Literal["auto", "gradcam", "gradcam++", "hirescam", "eigencam", "scorecam", "attention", "rollout"] = "auto"
+    """How maps are made. ``auto``: ``hirescam`` for graded zones, ``gradcam`` else. ``scorecam`` is for images only,
+    ``attention`` and ``rollout`` for vision transformers."""
+
+    layer: str | None = None
+    """Dotted name of the layer that is read. None: the one that fits the backbone."""
+
+    layer_idx: int = -1
+    """``attention``: which layer of the transformer, from the first (0) or the last (-1)."""
+
+    samples: Annotated[int, Field(ge=1, le=50)] = 6
+    """Test samples in each group: the best, the worst and a random draw."""
+
+    checks: bool = True
+    """Test the maps themselves: random weights, small shifts, members against each other, masks where there are any."""
+
+    seed: int = 42
+    """Seed of the random draw and of the tests."""
 
 
 class EvaluateConfig(Block):
@@ -41,6 +73,9 @@ class EvaluateConfig(Block):
 
     locked: bool = False
     """The test set may be looked at once only: a second evaluation on it is refused."""
+
+    saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
+    """Where the network looked; ``false`` leaves it out."""
 
     @field_validator("age_bands")
     @classmethod

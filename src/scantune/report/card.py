@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scantune.plots import words
 from scantune.report import words_of as said
 from scantune.report.checklists import AUTHOR
 from scantune.report.facts import RunFacts
-
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
@@ -87,7 +87,7 @@ def _beside_baselines(facts: RunFacts) -> list[str]:
     alike = []
     for baseline, entries in (facts.metrics.get("baselines") or {}).items():
         theirs = words.entry(entries.get(name))
-        bounds = [entry.get(bound) for entry in (ours, theirs) for bound in ("lower", "upper")]
+        bounds: list[Any] = [entry.get(bound) for entry in (ours, theirs) for bound in ("lower", "upper")]
         if all(words.defined(bound) for bound in bounds) and bounds[0] <= bounds[3] and bounds[2] <= bounds[1]:
             alike.append(baseline)
     if not alike:

@@ -23,7 +23,7 @@ def readers(facts: RunFacts) -> str:
 def external(facts: RunFacts) -> str:
     """Cohorts from elsewhere that were tested."""
     held = facts.metrics.get("external") or {}
-    return f"tested on {', '.join(held)}" if held else ""
+    return f"tested on {held.get('dataset', 'data from elsewhere')}" if held else ""
 
 
 def mistakes(facts: RunFacts) -> str:

@@ -179,22 +179,17 @@ def raters(facts: RunFacts) -> list[Any]:
 
 
 def external(facts: RunFacts) -> list[Any]:
-    """The same figures on other cohorts."""
-    held = {n: e for n, e in (facts.metrics.get("external") or {}).items() if isinstance(e, Mapping)}
-    if not held:
+    """The same figures on data from elsewhere, beside those at home."""
+    held = facts.metrics.get("external") or {}
+    figures = {name: entry for name, entry in held.items() if isinstance(entry, Mapping) and "away" in entry}
+    if not figures:
         return []
-    metrics = facts.metrics.get("metrics") or {}
-    rows = []
-    for name in facts.headline:
-        found = [(entry.get("metrics") or entry).get(name) for entry in held.values()]
-        rows.append(
-            [
-                text(words.label(name)),
-                figure(metrics.get(name)),
-                *(text(None) if f is None else figure(f) for f in found),
-            ]
-        )
-    return [Table(["Figure", f"{facts.dataset} (test)", *held], rows)]
+    rows = [
+        [text(words.label(name)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
+        for name, entry in figures.items()
+    ]
+    header = ["Figure", "Own test", str(held.get("dataset") or "Elsewhere"), "Difference"]
+    return [Table(header, rows, f"On data from elsewhere (model {held.get('experiment', facts.name)})")]
 
 
 def compared(facts: RunFacts) -> list[Any]:

@@ -1,0 +1,336 @@
+"""After the figures of an evaluation: errors with their pictures, maps, the report and the model card."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly import errors as errors_of
+from scantune.assembly.cohort import Sides, file_digest
+from scantune.assembly.errors import Judged
+from scantune.assembly.saliency import Explained, Wanted, explain_test
+from scantune.assembly.shown import shown_of
+from scantune.registry.model import ModelFacts, load_networks, weights_digest
+from scantune.tasks.predictions import PredictionTable
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What the report is of.
+
+    Attributes:
+        params: all settings.
+        key: the experiment.
+        block: its settings.
+        facts: of the model.
+        model: the model's folder.
+        sides: the samples.
+        table: predictions.
+        metrics: ``metrics.json`` as computed so far.
+        out: ``outputs/<experiment>/evaluate``.
+    """
+
+    params: Any
+    key: str
+    block: Any
+    facts: ModelFacts
+    model: Path
+    sides: Sides
+    table: PredictionTable
+    metrics: dict[str, Any]
+    out: Path
+
+
+def finish(given: Evaluated) -> None:
+    """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; ``saliency`` goes into the metrics."""
+    from scantune import report
+    from scantune.tasks.scoring import write_json
+
+    samples = errors_of.judged(given.table, given.block.task)
+    explained = _explained(given, samples)
+    given.metrics["saliency"] = explained.section
+    write_json(given.metrics, given.out / "metrics.json")
+    wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if given.block.task.name in _SIZED else 0)
+    errors_of.write_errors(wrong, given.out / "errors.csv")
+    facts = facts_of(given, samples, wrong, explained)
+    report.build(facts, given.out / "report.html")
+    report.model_card(facts, given.out / "model_card.md")
+
+
+_SIZED = frozenset({"regression", "segmentation"})
+"""Tasks whose errors have a size, so that the largest are shown though none may count as wrong."""
+
+
+def _explained(given: Evaluated, samples: Sequence[Judged]) -> Explained:
+    """Maps of the test side; the folder is there in any case, since it is an output of the stage."""
+    from scantune.assembly.evaluation import task_of
+    from scantune.engine.local import Local
+
+    folder = given.out / "saliency"
+    folder.mkdir(parents=True, exist_ok=True)
+    networks = load_networks(given.model, given.facts)
+    device = Local.on(given.block.train.device).device
+    task = task_of(given.block.task, given.facts)
+    return explain_test(
+        Wanted(networks, given.facts, task, given.block.evaluate.saliency, device), given.sides, samples, folder
+    )
+
+
+def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged], explained: Explained) -> Any:
+    """All facts of the run."""
+    from scantune.report import RunFacts
+    from scantune.report.environment import environment
+    from scantune.report.figures import titled
+
+    cache, home = Path("data/cache") / given.block.input, given.out.parent
+    flow = _json(cache / "flow.json")
+    audit = _json(Path("data/splits") / given.block.dataset / "audit.json")
+    demo, synthetic = demo_of(given.params, given.block.dataset)
+    drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
+    return RunFacts(
+        name=given.key,
+        dataset=given.block.dataset,
+        metrics=given.metrics,
+        description=given.block.description,
+        task=given.block.task.model_dump(mode="json"),
+        demo=demo,
+        synthetic=synthetic,
+        flow=flow,
+        audit=audit,
+        model=_model(given),
+        training=_json(home / "train" / "summary.json"),
+        settings=_settings(given),
+        environment=environment(),
+        digests=_digests(given, cache),
+        figures=drawn,
+        flow_figure=_flow_figure(flow, audit),
+        curves=_curves(given, home / "train" / "history.csv"),
+        mistakes=[_mistake(said) for said in wrong],
+        mistakes_of=errors_of.in_words(samples, given.block.task.name),
+        mistake_pictures=_error_sheet(given, wrong[: errors_of.SHOWN], explained),
+        saliency_pictures=_saved(explained, given.out / "saliency"),
+        looks=(given.metrics.get("test_set") or {}).get("look"),
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def demo_of(params: Any, dataset: str) -> tuple[str, bool]:
+    """What the cohort is where it lies among the demo cohorts, and whether it is synthetic; "" for other cohorts."""
+    from scantune import phantoms
+
+    root = PurePosixPath(params.datasets[dataset].root)
+    if root.parts[:2] != ("data", "demo") or len(root.parts) < 3:
+        return "", False
+    held = params.demo.get(root.parts[2])
+    name = held.cohort if held is not None else root.parts[2]
+    line = phantoms.available().get(name, name)
+    return line, "synthetic" in line
+
+
+def _in_order(given: Evaluated) -> list[Path]:
+    """Figures as they were drawn: the task's own first, subgroups last."""
+    from scantune.report.figures import ORDER
+
+    found = sorted((given.out / "figures").glob("*.svg"))
+    return sorted(found, key=lambda p: (ORDER.index(p.stem) if p.stem in ORDER else len(ORDER), p.stem))
+
+
+def _mistake(said: Judged) -> Any:
+    from scantune.report import Mistake
+
+    prediction = f"{said.prediction} ({said.interval})" if said.interval else said.prediction
+    return Mistake(said.sample_id, said.kind, said.target, prediction, said.error, said.group)
+
+
+def _model(given: Evaluated) -> dict[str, Any]:
+    facts, model = given.facts, given.block.model
+    members = _json(given.out.parent / "train" / "summary.json").get("members") or []
+    trained = (members[0].get("trained") or []) if members else []
+    held: dict[str, Any] = {
+        "backbone": model.backbone,
+        "parameters": f"{trained[-1]:,}" if trained else None,
+        "of_these_trained": f"{trained[0]:,}" if trained else None,
+        "members": facts.members,
+        "weights": facts.weights.get("source"),
+        "licence": facts.weights.get("licence"),
+        "matched": facts.weights.get("matched"),
+        "classes": list(facts.classes) if facts.classes else None,
+        "loss": facts.loss,
+        "calibration": (facts.fitted.get("calibration") or {}).get("name"),
+        "test_time_augmentation": facts.augment_draws or None,
+    }
+    return without_paths({name: value for name, value in held.items() if value is not None})
+
+
+def _settings(given: Evaluated) -> dict[str, Any]:
+    dataset = given.params.datasets[given.block.dataset].model_dump(mode="json", exclude_defaults=True)
+    dataset["split"] = given.params.datasets[given.block.dataset].split.model_dump(mode="json", exclude_none=True)
+    blocks = {
+        "dataset": {name: value for name, value in dataset.items() if name not in {"root", "watch", "table"}},
+        "input": given.facts.input,
+        **{name: getattr(given.block, name).model_dump(mode="json") for name in ("task", "model", "train", "evaluate")},
+    }
+    return without_paths(blocks)
+
+
+def without_paths(value: Any) -> Any:
+    """Settings as they may leave: of absolute paths and addresses the last part alone."""
+    if isinstance(value, Mapping):
+        return {key: without_paths(held) for key, held in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_paths(held) for held in value]
+    if isinstance(value, str) and _leads_outside(value):
+        return "…/" + value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return value
+
+
+def _leads_outside(text: str) -> bool:
+    absolute = PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute()
+    return absolute or text.startswith(("~", "..", "\\\\")) or "://" in text
+
+
+def _digests(given: Evaluated, cache: Path) -> dict[str, str]:
+    held = {f"{name} samples": given.sides.side(name).digest for name in ("train", "validation", "test")}
+    files = {"manifest.csv": cache / "manifest.csv"}
+    files["splits.csv"] = Path("data/splits") / given.block.dataset / "splits.csv"
+    held |= {name: file_digest(path) for name, path in files.items() if path.exists()}
+    return held | {"model weights": weights_digest(given.model)}
+
+
+def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any]) -> Any:
+    from scantune import plots
+    from scantune.report.figures import titled
+
+    if not flow.get("steps"):
+        return None
+    sides = {name: {k: side[k] for k in ("samples", "subjects")} for name, side in (audit.get("sides") or {}).items()}
+    return titled("participants", plots.render(plots.participants(flow["steps"], sides), "svg"))
+
+
+def _curves(given: Evaluated, history: Path) -> Any:
+    """Learning curves of the first member."""
+    from scantune import plots
+    from scantune.report.figures import titled
+
+    if not history.exists():
+        return None
+    with history.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = [row for row in rows if row.get("member") == rows[0].get("member")]
+    monitor = given.block.train.monitor
+    mode = "min" if monitor.endswith(("_loss", "_error", "mae", "rmse")) else "max"
+    return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
+
+
+def _saved(explained: Explained, folder: Path) -> list[Any]:
+    """The maps' figures, written to the folder, for the report."""
+    from scantune import plots
+    from scantune.report.figures import titled
+
+    found = []
+    for name, figure in explained.figures.items():
+        (path,) = plots.save(figure, folder / name, ("png",))
+        found.append(titled(name, path.read_bytes()))
+    return found
+
+
+def _error_sheet(given: Evaluated, wrong: Sequence[Judged], explained: Explained) -> list[Any]:
+    """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
+    from scantune import plots
+    from scantune.report.figures import titled
+
+    if not wrong:
+        return []
+    outlines = _outlines(given, wrong) if given.block.task.name == "segmentation" else {}
+    entries = []
+    for said in wrong:
+        picture = outlines.get(said.sample_id) or _beside(given, said, explained)
+        entries.append(
+            {
+                "picture": picture,
+                "sample_id": said.sample_id,
+                "kind": said.kind,
+                "target": said.target or None,
+                "prediction": said.prediction or None,
+                "note": said.error,
+                "group": said.group,
+            }
+        )
+    notes = ["Right: the same with the map of what the model looked at."] if explained.maps and not outlines else []
+    notes += ["Blue: the reference; orange: the model."] if outlines else []
+    figure = plots.error_sheet(entries, columns=3 if explained.maps and not outlines else 4, notes=notes)
+    plots.save(figure, given.out / "figures" / "errors", ("png",))
+    return [titled("errors", (given.out / "figures" / "errors.png").read_bytes())]
+
+
+def _beside(given: Evaluated, said: Judged, explained: Explained) -> Any:
+    """The picture of a sample, and to its right the same under its map where there is one."""
+    from scantune.explain.draw.sheet import flat
+    from scantune.explain.draw.shown import coloured
+    from scantune.explain.saliency import Saliency
+    from scantune.plots import Picture
+
+    if said.sample_id in explained.maps:
+        shown, saliency = explained.maps[said.sample_id]
+    else:
+        member = next(m for m in given.sides.members if m.sample_id == said.sample_id)
+        path = given.sides.cache / "samples" / f"{said.sample_id}.safetensors"
+        shown = shown_of(member, path, said, given.facts.input)
+        saliency = Saliency(None, "", "", "not made")
+    picture, values, sides, aspect = flat(shown, saliency)
+    rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+    if explained.maps:
+        beside = np.full_like(rgb, 0.25) if values is None else coloured(picture, values)
+        rgb = np.concatenate([rgb, beside], axis=1)  # [H, 2 W, 3]
+    return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect)
+
+
+def _outlines(given: Evaluated, wrong: Sequence[Judged]) -> dict[str, Any]:
+    """Both masks drawn on the sample, of volumes on the plane that has most of them."""
+    from scantune.assembly.evaluation import predicted_masks, task_of
+
+    side = given.sides.only({said.sample_id for said in wrong})
+    words = {said.sample_id: said for said in wrong}
+    networks = load_networks(given.model, given.facts)
+    task = task_of(given.block.task, given.facts)
+    found = {}
+    for said, truth, member in predicted_masks(task, side, networks, 1, given.block.train.device):
+        path = given.sides.cache / "samples" / f"{member.sample_id}.safetensors"
+        shown = shown_of(member, path, words[member.sample_id], given.facts.input)
+        found[member.sample_id] = _outlined(shown, said, truth)
+    return found
+
+
+def _outlined(shown: Any, said: np.ndarray, truth: np.ndarray) -> Any:
+    from scantune.explain.draw import planes
+    from scantune.explain.draw.shown import grey
+    from scantune.plots import Picture
+
+    base, sides = grey(shown.image, shown.window), shown.sides
+    aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
+    if said.ndim == 3:
+        at = int(((said > 0) | (truth > 0)).sum(axis=(1, 2)).argmax())
+        base, said, truth = (part[at] for part in (base, said, truth))
+        if shown.modality == "volume":
+            base, said, truth = (part[::-1, ::-1] for part in (base, said, truth))
+            sides = (planes.AXIAL.left, planes.AXIAL.right)
+    rgb = base.copy() if base.ndim == 3 else np.repeat(base[..., None], 3, axis=-1)
+    for mask, colour in ((truth, (0.34, 0.71, 0.91)), (said, (0.90, 0.62, 0.0))):
+        rgb[_edge(mask)] = colour
+    return Picture(rgb, sides=sides, aspect=aspect)
+
+
+def _edge(mask: np.ndarray) -> np.ndarray:
+    """Pixels of a labelled mask [H, W] beside a pixel of another label."""
+    inner = np.pad(mask, 1, mode="edge")
+    shifted = (inner[:-2, 1:-1], inner[2:, 1:-1], inner[1:-1, :-2], inner[1:-1, 2:])
+    return (mask > 0) & np.any([other != mask for other in shifted], axis=0)
