@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from scantune.commands import cohorts, predicting, project, scoring, searching, showing, starting
 from scantune.records import ScantuneError
 
 app = typer.Typer(
@@ -38,11 +37,7 @@ def stage_main(run: Callable[[str], object]) -> None:
 
     A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130.
     """
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for noisy in ("alembic", "mlflow", "httpx", "git"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    project.quiet_logging()
     if len(sys.argv) != 2:
         raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
     try:
@@ -52,15 +47,6 @@ def stage_main(run: Callable[[str], object]) -> None:
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-
-
-def environment() -> dict[str, str]:
-    """What DVC and the stages it starts need: this Python first on the PATH, the project's own code."""
-    env = dict(os.environ)
-    env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
-    env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
-    env.setdefault("DVC_NO_ANALYTICS", "true")
-    return env
 
 
 @app.command()
@@ -81,44 +67,22 @@ def run(
     """
     from scantune.tracking import take_parent_run
 
-    params = _params()
+    params = project.settings()
     named = {"train.epochs": epochs, "train.learning_rate": learning_rate, "train.batch_size": batch_size}
     named |= {"train.seed": seed, "model.backbone": backbone}
     given = [f"{key}={value}" for key, value in named.items() if value]
     if given and not experiment:
         raise ScantuneError(f"{given[0].split('=')[0]}: say which experiment it is for (--experiment NAME)")
-    group = _group(params, experiment) if experiment else "experiments"
+    group = project.group_of(params, experiment) if experiment else "experiments"
     changed = [f"{group}.{experiment}.{setting}" for setting in given] + settings.split()
     take_parent_run()
     chosen = list(targets or ([] if everything else params.quick))
     if experiment:
-        chosen = [f"{'register' if group == 'experiments' else 'register-derived'}@{experiment}"]
-    command = ["dvc", "exp", "run", *(f"-S={_hydra(c)}" for c in changed)] if changed else ["dvc", "repro"]
-    code = subprocess.call([sys.executable, "-m", *command, *chosen], env=environment())
+        chosen = [project.register_target(params, experiment)]
+    code = project.run_dvc(chosen, changed)
     if code == 0:
         _say_where()
     raise typer.Exit(code)
-
-
-def _hydra(setting: str) -> str:
-    """``key=value`` with Hydra's ``++``: it may override a key that stands, or one that only has a default."""
-    if "=" not in setting:
-        raise ScantuneError(f"--set {setting!r}: write key.path=value")
-    return setting if setting.startswith(("+", "~")) else f"++{setting}"
-
-
-def _params():  # type: ignore[no-untyped-def]
-    from scantune.config.load import load
-
-    return load()
-
-
-def _group(params, name: str) -> str:  # type: ignore[no-untyped-def]
-    for group in ("experiments", "derived"):
-        if name in getattr(params, group):
-            return group
-    known = ", ".join([*params.experiments, *params.derived])
-    raise ScantuneError(f"--experiment {name!r}: there is none of that name in params.yaml. There are: {known}")
 
 
 def _say_where() -> None:
@@ -141,7 +105,7 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 5000) -> N
     for line in addresses(f"http://127.0.0.1:{port}"):
         typer.echo(f"  {line}")
     mlflow = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    raise typer.Exit(subprocess.call([*mlflow, "--backend-store-uri", tracking_uri()], env=environment()))
+    raise typer.Exit(subprocess.call([*mlflow, "--backend-store-uri", tracking_uri()], env=project.environment()))
 
 
 @app.command()
@@ -156,8 +120,18 @@ def schema(check: Annotated[bool, typer.Option(help="only say whether the file i
         raise ScantuneError(f"{SCHEMA_NAME} is not what the settings are now; run: make schema")
 
 
-def _find_browser() -> str | None:
-    return next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+for command in (
+    starting.init,
+    cohorts.index,
+    cohorts.check,
+    showing.show,
+    searching.search,
+    scoring.score,
+    scoring.compare,
+    predicting.predict,
+):
+    app.command()(command)
+app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(searching.trial)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,15 @@ def load(path: Path | str = "params.yaml") -> Params:
         ConfigError: the file is missing, is not YAML, or holds an unknown key, a wrong type, a value out of range, a
             name that is not there or settings that contradict each other. All faults are in the one message.
     """
+    return parse(read(path), Path(path).name)
+
+
+def read(path: Path | str = "params.yaml") -> Any:
+    """What stands in the file, as plain values, unchecked.
+
+    Raises:
+        ConfigError: the file is missing, or is not YAML.
+    """
     file = Path(path)
     if not file.exists():
         raise ConfigError([f"{file.name} is not here; run from the project's top folder"], file.name)
@@ -89,7 +98,12 @@ def load(path: Path | str = "params.yaml") -> Params:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError([f"{place}this is not YAML as the safe loader takes it: {problem}"], file.name) from error
-    return parse(held or {}, file.name)
+    return held or {}
+
+
+def plain_value(text: str) -> Any:
+    """One value as it would be read in the file: ``1e-4`` is a number, ``on`` a word."""
+    return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
 
 
 def parse(held: object, name: str = "params.yaml") -> Params:

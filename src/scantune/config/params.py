@@ -11,6 +11,7 @@ from scantune.config.dataset import DatasetConfig
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.input import InputConfig
 from scantune.config.model import ModelConfig
+from scantune.config.search import SearchConfig
 from scantune.config.task import TaskConfig
 from scantune.config.train import TrainConfig
 
@@ -65,6 +66,8 @@ class ExperimentConfig(Block):
     """How it is judged."""
     register_: Annotated[RegisterConfig, Field(alias="register")]
     """How it enters the registry."""
+    search: SearchConfig = SearchConfig()
+    """What ``scantune search`` tries; the pipeline does not use it."""
 
 
 class DerivedConfig(ExperimentConfig):

@@ -1,0 +1,93 @@
+"""``scantune check`` and ``scantune index``: a cohort looked at before any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from scantune.commands import project
+from scantune.records import ScantuneError
+
+
+def check(
+    dataset: Annotated[str, typer.Argument(help="a name in datasets")],
+    given: Annotated[str, typer.Option("--input", help="a name in inputs; that of the dataset's own name")] = "",
+    cache: Annotated[bool, typer.Option(help="check the prepared samples on disk instead, byte by byte")] = False,
+    out: Annotated[Path | None, typer.Option(help="folder of the page; .scantune/check/<dataset>")] = None,
+) -> None:
+    """Prepare every file as the pipeline would, and say what is odd: on the terminal, as a page, in MLflow."""
+    from scantune.tracking import project_home
+
+    project.quiet_logging()
+    params = project.settings()
+    block, name = project.named(params, "datasets", dataset), given or dataset
+    settings = project.named(params, "inputs", name)
+    if settings.dataset != dataset:
+        raise ScantuneError(f"--input {name!r} is made from the dataset {settings.dataset!r}, not from {dataset!r}")
+    if cache:
+        _check_cache(name)
+        return
+    from scantune import cohort
+    from scantune.preprocess.check import check as look
+    from scantune.preprocess.check import print_check, write_check
+    from scantune.tracking import open_run
+
+    folder = out or project_home() / ".scantune" / "check" / dataset
+    read = cohort.read(block, Path("."))
+    tracking = params.tracking
+    with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
+        found = look(read, settings, project_home() / ".scantune" / "store", index=project.known_files(block, dataset))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_check(folder, dataset, found)
+        counts = {
+            "samples": len(read.records) - len(found.excluded),
+            "excluded": len(found.excluded),
+            "duplicates": len(found.duplicates),
+            "odd_intensities": len(found.odd_intensities),
+        }
+        tracked.metrics(counts)
+        for file in ("check.html", "check.json"):
+            tracked.artifact(folder / file)
+    print_check(dataset, found)
+    typer.echo(f"the page: {folder / 'check.html'}")
+
+
+def _check_cache(name: str) -> None:
+    from scantune.preprocess import damaged
+
+    folder = Path("data/cache") / name
+    if not (folder / "manifest.csv").exists():
+        raise ScantuneError(f"{folder}: not here yet; run: dvc repro preprocess@{name}")
+    found = damaged(folder)
+    if found:
+        raise ScantuneError(
+            f"{len(found)} prepared samples are not what they were: {', '.join(found[:20])}"
+            f"{' …' if len(found) > 20 else ''}. Run: dvc repro -f preprocess@{name}, which prepares them again"
+        )
+    typer.echo(f"{folder}: every prepared sample is whole")
+
+
+def index(
+    what: Annotated[str, typer.Argument(help="a name in datasets, or a folder")],
+    out: Annotated[Path | None, typer.Option(help="the index; needed for a folder")] = None,
+) -> None:
+    """Index a folder of many files: path, size, time and digest. What is unchanged since is not read again."""
+    from scantune.cohort.index import write_index
+
+    if Path(what).is_dir() and out is not None:
+        root, path = Path(what), out
+    else:
+        params = project.settings()
+        if what not in params.datasets and Path(what).is_dir():
+            raise ScantuneError(f"{what}: say where the index of a folder goes (--out index.csv)")
+        block = project.named(params, "datasets", what)
+        root, path = Path(block.root), out or project.timed_index(block, what)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found = write_index(root, path)
+    typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} gone")
+    for line in found.unreadable:
+        typer.echo(f"not readable: {line}", err=True)
+    if found.unreadable:
+        raise typer.Exit(1)

@@ -1,0 +1,93 @@
+"""``scantune score`` and ``scantune compare``: anyone's predictions, without PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.records import ScantuneError
+
+Task = Annotated[str, typer.Option("--task", help="regression, classification, zones or segmentation")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="a task setting, as in positive=yes or classes=[a,b]")]
+
+
+def score(
+    predictions: Annotated[Path, typer.Argument(help="a predictions.csv, from any tool")],
+    task: Task,
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("metrics.json"),
+    settings: Set = None,
+    split: Annotated[str, typer.Option(help="rows that are scored")] = "test",
+    draws: Annotated[int, typer.Option(help="resampling draws")] = 2000,
+    seed: Annotated[int, typer.Option(help="of the draws")] = 42,
+    confidence: Annotated[float, typer.Option(help="level of the intervals")] = 0.95,
+) -> None:
+    """Every figure of a predictions file with its 95 % interval, resampled by subject."""
+    from scantune.tasks.scoring import score_file
+
+    schema = task_settings(task, settings or [])
+    metrics = score_file(predictions, schema, out, split=split, draws=draws, seed=seed, confidence=confidence)
+    typer.echo(f"{metrics['n']} samples of {metrics['n_subjects']} subjects")
+    for name in metrics["headline"]:
+        if name in metrics["metrics"]:
+            typer.echo(f"{name}: {_figure(metrics['metrics'][name])}")
+    typer.echo(f"all figures: {out}")
+
+
+def compare(
+    reference: Annotated[Path, typer.Argument(help="predictions.csv of the model in place")],
+    challenger: Annotated[Path, typer.Argument(help="predictions.csv of the other, on the same test subjects")],
+    task: Task,
+    primary: Annotated[str, typer.Option(help="the one figure that decides, stated beforehand")] = "",
+    margin: Annotated[float, typer.Option(help="loss in it that still counts as not inferior")] = 0.0,
+    out: Annotated[Path | None, typer.Option(help="write the whole comparison as JSON")] = None,
+    settings: Set = None,
+    draws: Annotated[int, typer.Option(help="resampling draws")] = 2000,
+    seed: Annotated[int, typer.Option(help="of the draws")] = 42,
+) -> None:
+    """Two models on the same test subjects: paired differences, and a decision in the primary figure."""
+    from scantune.tasks.comparing import compare_files, lines
+
+    schema = task_settings(task, settings or [])
+    options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
+    found = compare_files(reference, challenger, schema, out, **options)
+    typer.echo(f"challenger − reference, {found['n']} samples of {found['n_subjects']} subjects")
+    for line in lines(found):
+        typer.echo(line)
+
+
+def task_settings(name: str, given: list[str]) -> Any:
+    """A task's settings, its defaults changed by ``key=value`` in YAML.
+
+    Raises:
+        ScantuneError: an unknown task or key, a value that does not fit.
+    """
+    from pydantic import ValidationError
+
+    from scantune.tasks.scoring import settings_of
+
+    held = settings_of(name)
+    values: dict[str, Any] = {}
+    for setting in given:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise ScantuneError(f"--set {setting!r}: write key=value")
+        from scantune.config.load import plain_value
+
+        values[key.strip()] = plain_value(text)
+    try:
+        return type(held).model_validate(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        known = ", ".join(type(held).model_fields)
+        at = ".".join(map(str, first["loc"]))
+        raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
+
+
+def _figure(entry: dict[str, Any]) -> str:
+    if entry["value"] is None:
+        return f"undefined ({entry['reason']})"
+    if entry["lower"] is None:
+        return f"{entry['value']:.4f} ({entry['reason']})"
+    return f"{entry['value']:.4f} ({entry['lower']:.4f} … {entry['upper']:.4f})"

@@ -1,0 +1,102 @@
+"""``scantune show``: the images as they are loaded, and the network's architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.commands import project
+from scantune.records import ScantuneError
+
+
+def show(
+    experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
+    n: Annotated[int, typer.Option("-n", help="pictures on the sheet")] = 12,
+    out: Annotated[Path | None, typer.Option(help="folder of the sheet; .scantune/show/<experiment>")] = None,
+    depth: Annotated[int, typer.Option(help="levels of the network that are printed")] = 2,
+) -> None:
+    """Show an experiment before it is trained: a sheet of prepared samples with their targets, and the network."""
+    from scantune.assembly import recipe
+    from scantune.assembly.network import build_network
+    from scantune.tracking import project_home
+
+    params = project.settings()
+    plan = recipe.plan_of(params, experiment)
+    sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
+    network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, plan.block.train.seed)
+    shape = " × ".join(map(str, plan.shape))
+    typer.echo(
+        f"{experiment}: {plan.block.model.backbone} on {plan.input.modality} tensors of {shape} (channels first)"
+    )
+    for line in architecture(network, plan.shape, depth):
+        typer.echo(line)
+    typer.echo(f"images as loaded: {sheet}")
+
+
+def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:
+    """One line a module down to ``depth``: name, kind, the shape that it gives for one sample, its weights."""
+    import torch
+
+    given: dict[str, str] = {}
+
+    def noted(name: str) -> Any:
+        def hook(_module: Any, _inputs: Any, output: Any) -> None:
+            given[name] = " × ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else "several"
+
+        return hook
+
+    shown = {name: module for name, module in network.named_modules() if name and name.count(".") < depth}
+    hooks = [module.register_forward_hook(noted(name)) for name, module in shown.items()]
+    network.eval()
+    with torch.inference_mode():
+        network(torch.zeros(1, *shape))
+    for hook in hooks:
+        hook.remove()
+    width = max(len(name) for name in shown) + 2
+    lines = []
+    for name, module in shown.items():
+        count = sum(p.numel() for p in module.parameters())
+        lines.append(f"  {name:<{width}}{type(module).__name__:<22}{given.get(name, '–'):<20}{count:>12,}")
+    whole = [p.numel() for p in network.parameters()]
+    return [*lines, f"  {sum(whole):,} weights in {len(whole)} tensors"]
+
+
+def _sheet(plan: Any, n: int, folder: Path) -> Path:
+    """Samples of the training side, spread over it, as the network gets them; with the task's targets."""
+    from scantune import plots
+    from scantune.preprocess.store import as_float, load
+
+    side = plan.sides.side("train")
+    if not len(side):
+        raise ScantuneError("the training side is empty")
+    picked = sorted({round(i * (len(side) - 1) / max(1, n - 1)) for i in range(min(n, len(side)))})
+    pictures = []
+    for place in picked:
+        member = side[place]
+        tensor = as_float(load(side.paths[place])["input"])
+        told = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
+        pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{told}"))
+    kind = {"volume": "Middle axial slice.", "video": "Middle frame."}.get(plan.input.modality, "")
+    figure = plots.contact_sheet(
+        pictures, title=f"{plan.block.input}: as the network gets them", notes=[kind] * bool(kind)
+    )
+    return plots.save(figure, folder / "images")[-1]
+
+
+def _picture(tensor: Any, modality: str, caption: str) -> Any:
+    """The middle plane of a tensor [C, …]; three channels as colour."""
+    import numpy as np
+
+    from scantune import plots
+
+    array = np.asarray(tensor, np.float32)
+    if array.ndim == 4:
+        array = array[:, array.shape[1] // 2]
+    if modality == "volume":  # as radiologists read it: right on the left, front on top
+        return plots.Picture(array[0, ::-1, ::-1], caption, sides=("R", "L"))
+    if array.shape[0] == 3:
+        low, high = float(array.min()), float(array.max())
+        return plots.Picture(np.moveaxis((array - low) / max(high - low, 1e-6), 0, -1), caption)
+    return plots.Picture(array[0], caption)

@@ -1,0 +1,182 @@
+"""``scantune init``: blocks of params.yaml for a table of one's own, from its columns and the first file's kind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.records import ScantuneError
+
+_SUBJECT = re.compile(r"(subject|patient|participant|case|person)(_?id)?$|^(mrn|pid|.*subject_id|.*patient_id)$", re.I)
+_GROUP = re.compile(r"^(sex|gender|age|site|centre|center|hospital|scanner|vendor|manufacturer)\b", re.I)
+_TARGET = re.compile(r"(score|label|target|class|grade|quality|diagnosis|outcome|severity)", re.I)
+_ENDINGS = ("", ".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".avi", ".mp4")
+_FEW = 10  # distinct values up to which a target is taken for classes
+_LOOKED = 50  # files that a template is tried on
+
+
+def init(
+    table: Annotated[Path, typer.Argument(help="CSV or Excel, one row a sample")],
+    root: Annotated[Path | None, typer.Option(help="folder of the files; that of the table")] = None,
+    name: Annotated[str, typer.Option(help="of the blocks; the table's name")] = "",
+    target: Annotated[str, typer.Option(help="the column to predict, where the guess is wrong")] = "",
+    out: Annotated[Path | None, typer.Option(help="write the blocks to this file rather than the terminal")] = None,
+) -> None:
+    """Write a dataset, an input and an experiment for a table, to be read, corrected and put into params.yaml."""
+    import yaml
+
+    held = blocks(table, root or table.parent, name or _name(table), target)
+    words = (
+        "# Written by scantune init from the table's columns; read it through, then put each block into its group.\n"
+    )
+    text = words + yaml.safe_dump(held, sort_keys=False, width=118, default_flow_style=None)
+    if out is None:
+        typer.echo(text)
+        return
+    if out.exists():
+        raise ScantuneError(f"{out} is there already; give another --out")
+    out.write_text(text, encoding="utf-8")
+    typer.echo(f"{out}: three blocks")
+
+
+def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, Any]:
+    """The three blocks, checked as params.yaml is.
+
+    Raises:
+        ScantuneError: no column leads to files, or none can be a target.
+    """
+    from scantune.cohort.table import read_table
+    from scantune.config.load import parse
+
+    read = read_table(table)
+    rows = [row.cells for row in read.rows]
+    template, first = files_of(read.columns, rows, root)
+    subject = next((c for c in read.columns if _SUBJECT.search(c)), None)
+    groups = [c for c in read.columns if _GROUP.match(c)]
+    used = {*re.findall(r"\{(.+?)\}", template), subject, *groups}
+    chosen = target or _target(read.columns, rows, used)
+    if chosen not in read.columns:
+        raise ScantuneError(f"--target {chosen!r}: no such column; there are {', '.join(read.columns)}")
+    task = _task(chosen, [row[chosen] for row in rows])
+    short = re.sub(r"[^A-Za-z0-9]+", "_", chosen).strip("_").lower() or "target"
+    below = table.resolve().is_relative_to(root.resolve())
+    dataset = {
+        "root": str(root),
+        "watch": str(root),
+        "table": str(table.resolve().relative_to(root.resolve()) if below else table.resolve()),
+        "files": template,
+        **({"subject": subject} if subject else {}),
+        "targets": {short: chosen},
+        **({"groups": groups} if groups else {}),
+        "split": {"method": "stratified", "on": short, "fractions": [0.7, 0.15, 0.15], "seed": 42},
+    }
+    modality, settings, model = _kind(first)
+    made = {
+        "datasets": {name: dataset},
+        "inputs": {name: {"dataset": name, "modality": modality, **settings}},
+        "experiments": {
+            name: {
+                "dataset": name,
+                "input": name,
+                "task": {**task, "target": short},
+                "model": model,
+                "train": {"epochs": 30, "batch_size": 8, "learning_rate": 3e-4, "scheduler": "onecycle"},
+                "evaluate": {},
+                "register": {},
+            }
+        },
+    }
+    parse(made, "the blocks")
+    return made
+
+
+def files_of(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path) -> tuple[str, Path]:
+    """A template of columns that leads to files below ``root``, and the first file.
+
+    Raises:
+        ScantuneError: none does for most rows.
+    """
+    looked = rows[:_LOOKED]
+    candidates = [f"{{{column}}}{ending}" for column in columns for ending in _ENDINGS]
+    candidates += _from_names(columns, looked, root)
+    best = max(candidates, key=lambda template: len(_existing(template, looked, root)), default="")
+    found = _existing(best, looked, root) if best else []
+    if len(found) * 2 < len(looked):
+        raise ScantuneError(
+            f"no column of the table leads to files below {root}: give --root the folder that paths start from, or "
+            "write `files:` by hand, as in '{subject}_{session}.nii.gz'"
+        )
+    return best, found[0]
+
+
+def _existing(template: str, rows: Sequence[dict[str, str]], root: Path) -> list[Path]:
+    from scantune.cohort.template import fill
+
+    return [
+        root / text
+        for row in rows
+        if (text := fill(template, row)) and not text.startswith(".") and (root / text).exists()
+    ]
+
+
+def _from_names(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path) -> list[str]:
+    """Templates that the names of files suggest: where cells of the first rows stand in them."""
+    names = [path.relative_to(root).as_posix() for path in sorted(root.rglob("*"))[:20000]]
+    found = []
+    for row in rows[:3]:
+        cells = sorted(((v, c) for c, v in row.items() if len(v) >= 2), key=lambda pair: -len(pair[0]))
+        for name in names:
+            if not any(value in name for value, _ in cells):
+                continue
+            template = name
+            for value, column in cells:
+                bare = re.split(r"(\{.*?\})", template)
+                template = "".join(p if p.startswith("{") else p.replace(value, f"{{{column}}}", 1) for p in bare)
+            found.append(template)
+    return list(dict.fromkeys(found))[:200]
+
+
+def _target(columns: Sequence[str], rows: Sequence[dict[str, str]], used: set[str | None]) -> str:
+    free = [c for c in columns if c not in used and len({row[c] for row in rows}) > 1]
+    named = [c for c in free if _TARGET.search(c)]
+    rest = [c for c in free if len({row[c] for row in rows}) <= max(_FEW, len(rows) // 2)]
+    if not named and not rest:
+        raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
+    return (named or rest)[0]
+
+
+def _task(column: str, cells: Sequence[str]) -> dict[str, Any]:
+    values = {cell for cell in cells if cell}
+    try:
+        numbers = sorted(float(value) for value in values)
+    except ValueError:
+        numbers = []
+    if numbers and len(values) > _FEW:
+        return {"name": "regression"}
+    if len(values) < 2:
+        raise ScantuneError(f"column {column!r} has {len(values)} values; a target needs two")
+    return {"name": "classification"}
+
+
+def _kind(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Modality, settings of the input and a model for files as the first one."""
+    from scantune import io
+
+    read = io.read(path)
+    if isinstance(read, io.Volume):
+        spacing = [max(1.0, round(s, 1)) for s in read.spacing]
+        size = [
+            max(16, 16 * round(n * own / s / 16)) for n, own, s in zip(read.array.shape[::-1], read.spacing, spacing)
+        ]
+        return "volume", {"spacing": spacing, "size": size, "intensity": "zscore"}, {"backbone": "resnet10_3d"}
+    if isinstance(read, io.Image):
+        return "image", {"size": [224, 224]}, {"backbone": "resnet18"}
+    return "video", {"size": [112, 112], "frames": 16}, {"backbone": "r2plus1d_18"}
+
+
+def _name(table: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9_\-]+", "_", table.stem).strip("_-") or "mine"

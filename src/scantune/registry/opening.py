@@ -1,0 +1,108 @@
+"""A model by folder or MLflow address, opened by our own code; anything else only where the caller trusts it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scantune.records import ScantuneError
+from scantune.registry.model import MODEL
+from scantune.registry.predictor import Answer, Files, Predictor
+
+_LOADER = "scantune.registry.pyfunc"
+
+
+class UntrustedModel(ScantuneError):
+    """Opening the model would run code that came with it."""
+
+
+def open_model(source: str, *, trust: bool = False, device: str = "cpu") -> Any:
+    """A model that answers ``predict(samples, batch_size) -> list[Answer]``.
+
+    A model of our own format is weights and JSON: no code of the model runs, wherever it came from. Any other MLflow
+    model brings code or pickles of its own.
+
+    Args:
+        source: a folder, or an address that MLflow knows: ``models:/<name>@<alias>``, ``runs:/…``.
+        trust: open a model of another format too, and so run its code.
+        device: where it computes.
+
+    Raises:
+        UntrustedModel: another format, and ``trust`` is not set.
+        ScantuneError: there is no model.
+    """
+    folder = _fetched(source) if ":/" in source else Path(source)
+    if not folder.is_dir():
+        raise ScantuneError(
+            f"{source}: there is no such folder; a model is a folder or an address as models:/name@alias"
+        )
+    own = _own_folder(folder)
+    if own is not None:
+        return Predictor.load(own, device)
+    if not (folder / "MLmodel").is_file():
+        raise ScantuneError(f"{source}: neither a scantune model ({MODEL}) nor an MLflow model (MLmodel)")
+    if not trust:
+        raise UntrustedModel(
+            f"{source}: not of scantune's own format; to open it is to run the code that it brings. If you know who "
+            "made it and trust them: --trust"
+        )
+    return Foreign(folder)
+
+
+def _fetched(source: str) -> Path:
+    """The model's files on this machine."""
+    from scantune.tracking import client
+
+    client()  # sets the address of the server
+    import mlflow
+
+    try:
+        return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))
+    except Exception as error:
+        first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise ScantuneError(f"{source}: MLflow does not give this model ({first})") from error
+
+
+def _own_folder(folder: Path) -> Path | None:
+    """The folder with our files, where the model is of our own format."""
+    if (folder / MODEL).is_file():
+        return folder
+    described = folder / "MLmodel"
+    if not described.is_file():
+        return None
+    held = yaml.safe_load(described.read_text(encoding="utf-8")) or {}
+    flavour = (held.get("flavors") or {}).get("python_function") or {}
+    if flavour.get("loader_module") != _LOADER or not isinstance(flavour.get("data"), str):
+        return None
+    inner = (folder / flavour["data"]).resolve()
+    return inner if inner.is_relative_to(folder.resolve()) and (inner / MODEL).is_file() else None
+
+
+class Foreign:
+    """Another tool's MLflow model that takes a table with the column ``path``."""
+
+    facts = None
+
+    def __init__(self, folder: Path) -> None:
+        import os
+
+        import mlflow
+
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "true"  # asked for by --trust, in this process alone
+        self.name = "another model"
+        self._model = mlflow.pyfunc.load_model(str(folder))
+
+    def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
+        """One answer a sample; see :meth:`Predictor.predict`."""
+        import pandas as pd
+
+        paths = [str(s) if isinstance(s, (str, Path)) else str(s[0]) for s in samples]
+        rows = pd.DataFrame(self._model.predict(pd.DataFrame({"path": paths}))).to_dict("records")
+        if len(rows) != len(paths):
+            raise ScantuneError(f"the model gave {len(rows)} answers to {len(paths)} samples")
+        return [
+            Answer({str(k): v for k, v in row.items() if k != "reason"}, str(row.get("reason") or "")) for row in rows
+        ]

@@ -1,0 +1,116 @@
+"""A model's answer in the form of its source: a DICOM structured report, a mask as DICOM SEG, NIfTI or PNG."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+from scantune.registry.predictor import Answer, Predictor
+
+
+def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+    """The scores as a DICOM SR of the source's study, named by a digest of the source.
+
+    Raises:
+        ScantuneError: the source is not DICOM, or there are no scores.
+    """
+    from scantune import io
+
+    if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
+        raise ScantuneError("a structured report belongs to a DICOM study; this source is of another format")
+    sources = _files(source)
+    digest = _digest(sources)
+    return io.write_report(
+        folder / f"{digest}.dcm",
+        sources,
+        measured(answer),
+        model=model.facts.name,
+        version=version_of(model),
+        seed=f"{digest} {version_of(model)}",
+    )
+
+
+def measured(answer: Answer) -> list[Any]:
+    """The answer's scores: a prediction with its interval, or a probability a class."""
+    from scantune import io
+
+    values = {name: value for name, value in answer.values.items() if isinstance(value, (int, float))}
+    if "prediction" in values:
+        return [io.Measured("prediction", values["prediction"], values.get("lower"), values.get("upper"))]
+    return [
+        io.Measured(name.removeprefix("p/").replace("/", " ") if name.startswith("p/") else name, float(value))
+        for name, value in values.items()
+        if np.isfinite(value)
+    ]
+
+
+def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+    """The mask on the source's own grid: DICOM SEG of a series, NIfTI of a NIfTI file; a still as PNG.
+
+    Raises:
+        ScantuneError: the model gives no masks, or this source cannot take one.
+    """
+    from scantune import io
+
+    if answer.mask is None:
+        raise ScantuneError("this model gives no masks")
+    digest = _digest(_files(source))
+    folder.mkdir(parents=True, exist_ok=True)
+    if answer.mask.ndim == 2:
+        import cv2
+
+        path = folder / f"{digest}.png"  # on the prepared grid: labels, not grey values
+        path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
+        return path
+    mask = on_source_grid(source, answer)
+    if answer.prepared.facts.get("format") != "dicom":
+        path = folder / f"{digest}.nii.gz"
+        io.write_nifti(path, mask, dtype="uint8")
+        return path
+    labels = dict(enumerate(model.facts.task.get("classes", ("background", "foreground"))))
+    return io.write_segmentation(
+        folder / f"{digest}.dcm",
+        mask,
+        source,
+        {value: name for value, name in labels.items() if value},
+        model=model.facts.name,
+        version=version_of(model),
+        seed=f"{digest} {version_of(model)}",
+    )
+
+
+def on_source_grid(source: Path, answer: Answer) -> Any:
+    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside."""
+    from scantune import io
+    from scantune.preprocess.grid import Grid, resample
+
+    volume = io.read(source)
+    assert isinstance(volume, io.Volume)
+    affine = np.array(answer.prepared.facts["affine"], np.float64)
+    assert answer.mask is not None
+    held = io.Volume(answer.mask.astype(np.float32), affine)
+    grid = Grid(volume.array.shape, volume.affine)  # type: ignore[arg-type]
+    return io.Volume(resample(held, grid, interpolation="nearest", antialias=False, fill=0.0), volume.affine)
+
+
+def version_of(model: Predictor) -> str:
+    """A digest of what the model is: its facts and what was fitted."""
+    from dataclasses import asdict
+
+    return hashlib.sha256(repr(sorted(asdict(model.facts).items())).encode()).hexdigest()[:12]
+
+
+def _files(source: Path) -> list[Path]:
+    from scantune.preprocess.sources import parts
+
+    return parts(source)
+
+
+def _digest(files: list[Path]) -> str:
+    """Names the result without naming the source."""
+    held = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    return hashlib.sha256("\n".join(held).encode()).hexdigest()[:20]
