@@ -120,12 +120,13 @@ def build(person: Person, frame: Frame, *, expiration: float = 0.0, heart: float
     beyond = np.abs(x)
     t = np.clip((y - person.apex) / (person.angle - person.apex), 0, 1)
     medial = 4.6 - 2.7 * np.sqrt(np.clip((y - person.apex) / 4.5, 0, 1))
+    medial -= np.where(x < 0, 0.9, 0.4) * step(y, person.apex + 10, person.apex + 17)  # behind the heart
     chord = person.depth * np.sqrt(np.clip(t / 0.4, 0, 1)) * np.sqrt(np.clip(1 - (x / cage) ** 2, 0, None))
-    chord *= np.sqrt(np.clip((beyond - medial) / 1.6, 0, 1)) * (y > person.apex)
+    chord *= np.sqrt(np.clip((beyond - medial) / 2.3, 0, 1)) * (y > person.apex)
     organ = _heart(person, x, y, heart, expiration)
     structures = np.maximum(organ, _great_vessels(person, x, y))
     lung = np.clip(chord - structures, 0, None)
-    lung = np.clip(lung - _abdomen(person, x, y, expiration), 0, None) * (y < person.angle + 1)
+    lung = np.clip(lung - _abdomen(person, x, y, expiration), 0, None) * step(y, person.angle + 2.5, person.angle - 1)
     return Chest(x, y, _body(person, x, y, cage), lung, organ, lung > 1.2)
 
 

@@ -67,9 +67,9 @@ def _reticulum(rng: np.random.Generator, frame: Frame, chest: Chest) -> np.ndarr
     """A net of thickened septa: ridges of smooth noise at two scales, and faint haze."""
     coarse = smooth_2d(rng, frame.shape, (frame.shape[0] // 9, frame.shape[1] // 9))
     fine = smooth_2d(rng, frame.shape, (frame.shape[0] // 5, frame.shape[1] // 5))
-    net = 0.30 * step(np.abs(coarse), 0.35, 0.0) + 0.24 * step(np.abs(fine), 0.4, 0.0)
+    net = 0.55 * step(np.abs(coarse), 0.35, 0.0) + 0.45 * step(np.abs(fine), 0.4, 0.0)
     patchy = np.clip(1 + 0.35 * clouds(rng, frame.shape, 3, 3), 0.3, 1.8)
-    return patchy * (net + 0.5) * np.clip(chest.lung / 8, 0, 1)
+    return patchy * (net + 0.8) * np.clip(chest.lung / 8, 0, 1)
 
 
 def _septa(rng: np.random.Generator, person: Person, frame: Frame, chest: Chest, degree: np.ndarray) -> np.ndarray:
@@ -87,7 +87,7 @@ def _septa(rng: np.random.Generator, person: Person, frame: Frame, chest: Chest,
             bend = rng.normal(0, 0.08)
             steps = [(near, heading), ((near + far) / 2, heading + bend), (far, heading)]
             lines.append(np.array([[x + side * r * np.cos(a), y + r * np.sin(a)] for r, a in steps]))
-    return step(degree, 1.2, 1.9) * np.clip(draw(frame, lines, 0.07, 3.2), 0, 0.7)
+    return step(degree, 1.2, 1.9) * np.clip(draw(frame, lines, 0.075, 7.0), 0, 1.4)
 
 
 def _cuffs(rng: np.random.Generator, person: Person, frame: Frame) -> np.ndarray:
@@ -100,7 +100,7 @@ def _cuffs(rng: np.random.Generator, person: Person, frame: Frame) -> np.ndarray
             centre = (x + (1.6 * rng.normal() + 1.7) * (-1 if side == 0 else 1), y + 2.4 * rng.normal())
             radius = rng.uniform(0.22, 0.38)
             lines.append(np.stack([centre[0] + radius * np.cos(circle), centre[1] + radius * np.sin(circle)], axis=1))
-    return np.clip(draw(frame, lines, 0.09, 2.5), 0, 0.8)
+    return np.clip(draw(frame, lines, 0.09, 4.5), 0, 1.3)
 
 
 def _consolidation(
@@ -112,7 +112,7 @@ def _consolidation(
         ellipsoid(chest.x, chest.y, (1.7 * x, y + 1.5), (8.5, 10.0), 1.0)
         for x, y in (hilum(person, 0), hilum(person, 1))
     )
-    bias = -0.9 + 2.3 * amount + 0.7 * near
+    bias = -1.1 + 1.8 * amount + 0.8 * near
     patches = step(texture + bias, -0.2, 1.9)
     return (amount * (0.08 + 0.5 * patches)).astype(np.float32)
 

@@ -88,7 +88,7 @@ def _aim(rng: np.random.Generator, scanner: detector.Scanner, person: Person) ->
     pixel = scanner.pixel * zoom
     if cropped:
         height, width = (pixel * count for count in scanner.shape)
-        lost, side = rng.uniform(5.0, 8.5), int(rng.integers(4))  # cm of lung off the film, and at which edge
+        lost, side = rng.uniform(4.5, 7.0), int(rng.integers(4))  # cm of lung off the film, and at which edge
         if side < 2:
             y = (person.apex + lost + height / 2, person.dome[0] + 1 - lost - height / 2)[side]
         else:

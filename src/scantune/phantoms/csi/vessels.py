@@ -38,7 +38,7 @@ def vessels(rng: np.random.Generator, person: Person, frame: Frame, chest: Chest
         swollen = engorged[row, column]
         upright = np.interp(points[:, 1] - person.apex, [2, 11, 20], [0.66, 1.0, 1.28])
         radii = radii * (upright * (1 - swollen) + 1.5 * swollen)
-        seen = (radii > 0.055 - 0.02 * swollen) & (chest.lung[row, column] > 0.8)
+        seen = (radii > 0.045 - 0.015 * swollen) & (chest.lung[row, column] > 0.8)
         total += tubes(frame, points[seen], radii[seen], np.full(int(seen.sum()), _STEP))
         centre = hilum(person, side)
         total += ellipsoid(chest.x, chest.y, centre, (1.5, 2.5), 2.6, -0.35 if side else 0.35)
@@ -57,7 +57,7 @@ def _grow(rng: np.random.Generator, person: Person, side: int) -> tuple[np.ndarr
     for _ in range(_GENERATIONS):
         heading = heading + rng.normal(0, 0.09, len(heading))
         at = at + _STEP * np.stack([outward * np.cos(heading), np.sin(heading)], axis=1)
-        radius = radius * 0.965
+        radius = radius * 0.972
         points.append(at)
         radii.append(radius)
         branching = (rng.random(len(radius)) < 0.17) & (radius > 0.05)
