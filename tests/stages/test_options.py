@@ -1,0 +1,210 @@
+"""Every option of a training does something: against the plain training, what it should change is changed."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from scantune.config.load import parse
+from tests.stages.conftest import digits_params, experiment
+
+BASE = {"epochs": 2, "batch_size": 16, "learning_rate": 0.01, "precision": "32", "early_stopping": False}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory, request) -> Path:
+    """A folder in which demo, preprocess and split ran, in this process."""
+    home = tmp_path_factory.mktemp("options")
+    (home / "dvc.yaml").write_text("stages: {}\n")
+    write(home, {})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(home)
+        patch.setenv("SCANTUNE_MLFLOW", "off")
+        from stages import demo, preprocess, split
+
+        demo.run("digits")
+        preprocess.run("digits")
+        split.run("digits")
+    return home
+
+
+def write(home: Path, train: dict, **blocks: dict) -> dict:
+    params = digits_params(n=160)
+    held = experiment("small_cnn", **{**BASE, **train})
+    for name, block in blocks.items():
+        held[name] = {**held[name], **block}
+    params["experiments"] = {"small": held}
+    import yaml
+
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    return params
+
+
+def train(home: Path, out: Path, train: dict, **blocks: dict):
+    """Train in this process; the trained members."""
+    from scantune.assembly import members, recipe
+    from scantune.engine import launch
+    from scantune.tracking import Run
+
+    params = parse(copy.deepcopy(write(home, train, **blocks)))
+    plan = recipe.plan_of(params, "small")
+    settings = plan.block.train
+    fabric = launch(device="cpu", devices=1, precision=settings.precision)
+    return members.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
+
+
+@pytest.fixture
+def runs(prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(prepared)
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+
+    def one(settings: dict, name: str = "a", **blocks: dict):
+        return train(prepared, tmp_path / name, settings, **blocks)
+
+    return one
+
+
+def weights(trained) -> np.ndarray:
+    state = trained.networks[0].state_dict()
+    return np.concatenate([v.detach().numpy().ravel().astype(float) for _, v in sorted(state.items())])
+
+
+@pytest.fixture(scope="module")
+def plain(prepared, tmp_path_factory) -> np.ndarray:
+    """Weights of the plain training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(prepared)
+        patch.setenv("SCANTUNE_MLFLOW", "off")
+        return weights(train(prepared, tmp_path_factory.mktemp("plain"), {}))
+
+
+def test_the_plain_training_repeats_to_the_last_bit(runs, plain):
+    assert np.array_equal(weights(runs({})), plain)
+
+
+OPTIONS = {
+    "loss: focal": {"loss": "focal"},
+    "loss: label smoothing": {"label_smoothing": 0.1},
+    "loss: class weights": {"loss": "weighted_cross_entropy", "class_weights": [1, 2, 3, 1, 1, 1, 1, 1, 1, 1]},
+    "optimizer: sgd": {"optimizer": "sgd"},
+    "optimizer: adam": {"optimizer": "adam", "weight_decay": 0.1},
+    "optimizer: betas": {"optimizer": {"name": "adamw", "betas": [0.5, 0.9]}},
+    "scheduler: onecycle": {"scheduler": "onecycle"},
+    "scheduler: cosine": {"scheduler": "cosine"},
+    "scheduler: step": {"scheduler": {"name": "step", "step_size": 1}},
+    "scheduler: restarts": {"scheduler": {"name": "cosine_restarts", "T_0": 2}},
+    "warm-up": {"warmup_epochs": 1},
+    "accumulation": {"grad_accumulation_steps": 3},
+    "clip norm": {"clip_norm": 0.01},
+    "clip value": {"clip_value": 0.001},
+    "sampler: balanced": {"sampler": "balanced"},
+    "freezing: backbone": {"freezing": "backbone"},
+    "freezing: head first": {"freezing": "head_first"},
+    "freezing: gradual": {"freezing": {"freeze_ratio": 0.7, "unfreeze_epochs": [1]}},
+    "freezing: progressive": {"freezing": "progressive"},
+    "freezing: low rate": {"freezing": "low_learning_rate"},
+    "augment: rotation": {"augment": {"rotation": 20}},
+    "augment: mixup": {"augment": {"mixup": {"enabled": True, "prob": 1.0}}},
+    "augment: cutmix": {"augment": {"cutmix": {"enabled": True, "prob": 1.0}}},
+    "augment: randaugment": {"augment": {"randaugment": {"enabled": True}}},
+    "precision: bf16": {"precision": "bf16"},
+    "seed": {"seed": 7},
+    "batch size": {"batch_size": 8},
+    "weight decay": {"weight_decay": 0.5},
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_changes_what_is_learned(runs, plain, name):
+    got = weights(runs(OPTIONS[name]))
+    assert np.isfinite(got).all()
+    assert not np.array_equal(got, plain), f"{name} had no effect"
+
+
+def test_a_frozen_backbone_stays_as_it_was_and_the_head_learns(runs):
+    long, short = runs({"freezing": "backbone", "epochs": 2}), runs({"freezing": "backbone", "epochs": 1}, "b")
+    one, other = (t.networks[0].state_dict() for t in (long, short))
+    for key in one:
+        same = np.array_equal(one[key].numpy(), other[key].numpy())
+        assert same == key.startswith("backbone."), key
+
+
+def test_a_plateau_cuts_the_rate(runs, tmp_path):
+    import csv
+
+    runs({"scheduler": {"name": "plateau", "patience": 0, "threshold": 10.0, "factor": 0.1}, "epochs": 3})
+    with (tmp_path / "a" / "out" / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    rates = [max(float(v) for k, v in row.items() if k.startswith("learning_rate") and v) for row in rows]
+    assert rates[-1] < rates[0] * 0.5
+
+
+def runs_best(folder: Path) -> str:
+    """Stem of the checkpoint file of the best epoch."""
+    bodies = {path.stem: path.read_bytes()[-4096:] for path in folder.glob("epoch-*.safetensors")}
+    best = (folder / "best.safetensors").read_bytes()[-4096:]
+    return next((stem for stem, body in bodies.items() if body == best), "")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "kept"),
+    [
+        ("best", 2),
+        ("epoch", 2),
+        ({"strategy": "interval", "interval": 2}, 2),
+        ("all", 2),
+        ("adaptive", 2),
+        ("performance", 2),
+        ({"strategy": "time", "milestones": [0.5, 1.0]}, 2),
+    ],
+)
+def test_a_checkpoint_strategy_keeps_what_it_says(runs, tmp_path, strategy, kept):
+    spec = {"strategy": strategy} if isinstance(strategy, str) else dict(strategy)
+    runs({"epochs": 4, "checkpoints": {**spec, "max_checkpoints": kept}})
+    folder = tmp_path / "a" / "out" / "checkpoints"
+    epochs = sorted(folder.glob("epoch-*.safetensors"))
+    best = runs_best(folder)
+    assert 1 <= len([path for path in epochs if path.stem != best]) <= kept, "the best is kept in any case"
+    assert (folder / "best.safetensors").exists()
+    assert (folder / "last.safetensors").exists()
+    assert all(np.isfinite(v).all() for v in load_file(epochs[0]).values())
+    summary = json.loads((folder / "checkpoints.json").read_text())
+    assert summary
+
+
+def test_members_differ_and_their_average_is_fitted(runs):
+    trained = runs({"members": 2})
+    one, other = (network.state_dict()["head.weight"].numpy() for network in trained.networks)
+    assert not np.array_equal(one, other)
+    assert trained.fitted["conformal"]["n_subjects"] == 32
+
+
+def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypatch):
+    from scantune.assembly import members, recipe
+
+    monkeypatch.chdir(prepared)
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    held = write(prepared, {"folds": 2})
+    held["datasets"]["digits"]["split"]["folds"] = 2
+    import yaml
+
+    (prepared / "params.yaml").write_text(yaml.safe_dump(held))
+    from stages import split
+
+    split.run("digits")
+    try:
+        plan = recipe.plan_of(parse(held), "small")
+        found = list(members.members_of(plan))
+        out = [m.sample_id for member in found for m in member.validation]
+        assert len(found) == 2
+        assert len(out) == len(set(out)) == 128
+        for member in found:
+            assert not set(member.train.subjects) & set(member.validation.subjects)
+    finally:
+        write(prepared, {})
+        split.run("digits")
