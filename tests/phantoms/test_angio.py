@@ -78,7 +78,7 @@ def test_unusable_files_are_unusable_in_three_ways(made, rows):
 
 def test_what_is_written_depends_on_the_seed_alone(tmp_path):
     for name, options in {"one": {"workers": 1}, "two": {"workers": 2}, "other": {"seed": 1, "workers": 1}}.items():
-        phantoms.make("angio", tmp_path / name, n=3, size=64, **options)
+        phantoms.make("angio", tmp_path / name, n=2, size=48, **options)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
     assert not {one[path] for path in one if path.endswith(".dcm")} & set(other.values())

@@ -164,7 +164,7 @@ def _read(
     lit: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """A reader's masks, "" for what has no segment: a little too wide or narrow, without the thinnest and faintest."""
-    thinnest, faintest = rng.uniform(0.030, 0.042), rng.uniform(0.25, 0.4)
+    thinnest, faintest = rng.uniform(0.036, 0.046), rng.uniform(0.3, 0.45)
     noticed = (pieces.radius > thinnest) & (filling > faintest)
     hand = np.clip(rng.normal(1.02, 0.05), 0.9, 1.14)
     drift = np.stack(
