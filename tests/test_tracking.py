@@ -195,3 +195,26 @@ def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, mon
     history = tracking.client().get_metric_history(run.run_id, "loss")
     assert [point.step for point in history] == [0, 1, 2, 3]
     assert not list(Path(store / ".scantune" / "pending").glob("*.jsonl"))
+
+
+def test_two_processes_on_one_store_lose_nothing(store):
+    with open_run("train", "first", dataset="hips"):
+        pass  # the store's tables are there
+    code = """
+import sys
+from scantune.tracking import open_run
+with open_run("train", sys.argv[1], dataset="hips") as run:
+    for step in range(40):
+        run.metrics({"loss": step}, step=step)
+        run.flush()
+print(run.run_id)
+"""
+    env = {**os.environ, "PYTHONPATH": str(Path(tracking.__file__).parents[1])}
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, name], cwd=store, env=env, stdout=subprocess.PIPE, text=True)
+        for name in ("a", "b")
+    ]
+    ids = [process.communicate(timeout=120)[0].split()[-1] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    for run_id in ids:
+        assert [p.step for p in tracking.client().get_metric_history(run_id, "loss")] == list(range(40))

@@ -110,3 +110,57 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = make_project(tmp_path_factory.mktemp("pipeline") / "project", digits_params())
     project.dvc("repro")
     return project
+
+
+def grouped_params() -> dict:
+    """Two experiments, two that start from them, a second site, an ensemble."""
+    params = digits_params(360)
+    params["datasets"]["digits"]["where"] = {"label": [0, 1, 2]}  # few classes, few curves to draw
+    far = {"root": "data/demo/far", "watch": "data/demo/far"}
+    params["demo"]["far"] = {"cohort": "digits", "seed": 3, "options": {"n": 100}}
+    params["datasets"]["far"] = params["datasets"]["digits"] | far
+    params["inputs"]["far"] = params["inputs"]["digits"] | {"dataset": "far"}
+    quick = {"epochs": 1, "batch_size": 16}
+    space = {"train.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "train.batch_size": [16, 32]}
+    params["experiments"] = {
+        "small": experiment("small_cnn", **quick) | {"search": {"space": space, "n_trials": 3}},
+        "other": experiment("small_cnn", **quick, seed=7),
+    }
+    still = experiment("small_cnn", **quick | {"learning_rate": 1e-9, "weight_decay": 0.0})
+    taught = experiment("small_cnn", **quick, distillation={})
+    params["derived"] = {
+        "tuned": still | {"from": "small", "use": "weights"},
+        "student": taught | {"from": "other", "use": "teacher"},
+    }
+    for block in (*params["experiments"].values(), *params["derived"].values()):
+        block["evaluate"] = {"draws": 200, "saliency": False}
+    params["external"] = {"small_far": {"experiment": "small", "dataset": "far", "input": "far"}}
+    params["ensembles"] = {"both": {"members": ["small", "other"], "evaluate": {"draws": 200}}}
+    return params
+
+
+def run_stages(home: Path, *calls: str) -> None:
+    """Stage functions in this process: ``train small`` is ``python stages/train.py small`` in ``home``."""
+    import importlib
+    import warnings
+
+    with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of Matplotlib, about crowded figures of so few samples
+        patched.chdir(home)
+        patched.setenv("SCANTUNE_MLFLOW", "off")
+        for call in calls:
+            stage, key = call.split()
+            importlib.import_module(f"stages.{stage}").run(key)
+
+
+@pytest.fixture(scope="session")
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the stages of all groups ran in this process, without DVC and MLflow."""
+    home = tmp_path_factory.mktemp("groups")
+    (home / "params.yaml").write_text(yaml.safe_dump(grouped_params(), sort_keys=False))
+    prepared = [f"{stage} {name}" for stage in ("demo", "preprocess") for name in ("digits", "far")]
+    trained = [f"train {name}" for name in ("small", "other", "tuned", "student")]
+    judged = [f"evaluate {name}" for name in ("small", "other")]
+    last = ["external small_far", "across small_far", "ensemble both", "evaluate_ensemble both"]
+    run_stages(home, *prepared, "split digits", *trained, *judged, *last)
+    return home

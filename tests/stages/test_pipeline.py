@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
 import sys
 
 import pytest
@@ -153,6 +154,21 @@ def test_a_fault_in_params_stops_before_anything_runs(ran, tmp_path):
     text = fresh.python("-m", "scantune.cli", "run", check=False)
     assert "experiments.small.train.learning_rat: unknown key; did you mean 'learning_rate'?" in text
     assert not (fresh.home / "data").exists()
+
+
+def test_a_second_repro_at_the_same_time_is_told_so_and_does_no_harm(ran):
+    command = [sys.executable, "-m", "dvc", "repro", "-f", "--single-item", "preprocess@digits"]
+    first = subprocess.Popen(
+        command, cwd=ran.home, env=ran.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    said = ""
+    while "Running stage" not in said and first.poll() is None:
+        said += first.stdout.readline()
+    second = ran.run(*command, check=False)
+    rest, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, said + rest
+    assert "lock" in second.lower() or "busy" in second.lower(), second
+    assert not ran_stages(ran.dvc("repro")), "what was made is whole and the same"
 
 
 @pytest.mark.heavy
