@@ -76,7 +76,7 @@ def draw_person(rng: np.random.Generator, *, female: bool, age: int) -> Person:
         depth=15.5 * scale + rng.normal(0, 0.9),
         fat=float(np.clip(rng.gamma(4, 1.4), 2, 13)),
         heart=float(np.clip(rng.normal(1.0, 0.07), 0.85, 1.2)),
-        breasts=float(rng.uniform(1.2, 4.5)) if female else 0.0,
+        breasts=float(rng.uniform(1.2, 4.0)) if female else 0.0,
         slope=float(rng.normal(7.0, 0.8)),
         knob=1.45 + 0.006 * (age - 40) + abs(rng.normal(0, 0.12)),
         tilt=float(rng.normal(0.55, 0.1)),
@@ -136,7 +136,9 @@ def _heart(person: Person, x: np.ndarray, y: np.ndarray, size: float, expiration
     left = ellipsoid(x, y, (2.7 * scale, base - 4.4), (6.6 * scale, 4.9 * scale), 9.5 * scale, person.tilt)
     right = ellipsoid(x, y, (-1.1, base - 5.2), (3.7 * scale, 5.0 * scale), 7.5 * scale)
     waist = ellipsoid(x, y, (1.5, base - 9.3), (2.9 * scale, 4.2), 6.5)
-    return np.maximum(np.maximum(left, right), waist)
+    middle = ellipsoid(x, y, (0.6, base - 4.2), (3.6 * scale, 5.2 * scale), 9.0 * scale)
+    parts: list[np.ndarray] = [left, right, waist, middle]
+    return np.maximum.reduce(parts)
 
 
 def _great_vessels(person: Person, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -178,7 +180,8 @@ def _body(person: Person, x: np.ndarray, y: np.ndarray, cage: np.ndarray) -> np.
     )
     body = (torso**3 + shoulder**3 + neck**3 + arm**3) ** (1 / 3)  # a union without creases
     low = person.apex + 17.0
-    breast = ellipsoid(beyond, y, (0.5 * person.half_width, low), (0.47 * person.half_width, 5.3), person.breasts)
+    round_edge = ellipsoid(beyond, y, (0.56 * person.half_width, low), (0.5 * person.half_width, 5.4), 1.0)
+    breast = person.breasts * round_edge**1.4 * step(y, low - 5.4, low + 3.0)  # seen by its lower edge
     pectoral = ellipsoid(
         beyond, y, (0.6 * person.half_width, person.apex + 9), (0.5 * person.half_width, 4.6), 1.1, 0.5
     )

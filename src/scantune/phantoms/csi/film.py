@@ -92,6 +92,7 @@ def _aim(rng: np.random.Generator, scanner: detector.Scanner, person: Person) ->
         if side < 2:
             y = (person.apex + lost + height / 2, person.dome[0] + 1 - lost - height / 2)[side]
         else:
+            lost += 1.5  # the lungs are thin at their sides
             x = (lost - person.half_width + width / 2, person.half_width - lost - width / 2)[side - 2]
     return Frame(scanner.shape, pixel, (x, y), rng.normal(0, 0.022 * (1 + scanner.portable))), cropped
 
