@@ -1,0 +1,284 @@
+"""Derived, external and averaged models, and looks at the test set: the stages' own functions, in this process."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from scantune.assembly import ensembles, external
+from scantune.records import ScantuneError
+from scantune.registry.looks import LockedTestSet, look
+from scantune.tasks.predictions import PredictionsError, PredictionTable, read
+from scantune.tracking import Run
+from tests.stages.conftest import ROOT, digits_params, grouped_params, run_stages
+
+
+def weights(home: Path, name: str) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load_file
+
+    return load_file(home / "outputs" / name / "train" / "model" / "member_0" / "weights.safetensors")
+
+
+def held(path: Path) -> dict:
+    return json.loads(path.read_text())
+
+
+# --- derived
+
+
+def test_one_that_starts_from_another_has_its_weights(grouped):
+    start, tuned, other = (weights(grouped, name) for name in ("small", "tuned", "other"))
+    trained = [name for name in start if "running" not in name and "num_batches" not in name]
+    assert all(np.allclose(start[name], tuned[name], atol=1e-5) for name in trained)
+    assert not all(np.allclose(start[name], other[name], atol=1e-5) for name in trained)
+
+
+def test_a_student_learns_from_its_teacher(grouped):
+    with (grouped / "outputs" / "student" / "train" / "history.csv").open() as file:
+        row = next(csv.DictReader(file))
+    assert float(row["train_distillation_loss"]) > 0
+    with (grouped / "outputs" / "small" / "train" / "history.csv").open() as file:
+        assert "train_distillation_loss" not in next(csv.DictReader(file))
+
+
+# --- external
+
+
+def test_every_usable_sample_of_the_other_dataset_is_test_data(grouped):
+    table = read(grouped / "outputs" / "external" / "small_far" / "predictions.csv")
+    with (grouped / "data" / "cache" / "far" / "manifest.csv").open() as file:
+        usable = [row["sample_id"] for row in csv.DictReader(file)]
+    assert table.sample_id.tolist() == usable
+    assert set(table.split) == {"test"}
+    metrics = held(grouped / "outputs" / "external" / "small_far" / "metrics.json")
+    assert metrics["n"] == len(usable)
+    guess = np.stack([table.numbers(f"p/{k}", None) for k in range(3)], 1).argmax(1)
+    accuracy = np.mean(guess == table.text("target").astype(int))
+    assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
+
+
+def test_the_drop_stands_in_metrics_table_and_figure(grouped):
+    folder = grouped / "outputs" / "external" / "small_far"
+    home = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["metrics"]["accuracy"]
+    away = held(folder / "metrics.json")["metrics"]["accuracy"]
+    found = held(folder / "metrics.json")["external"]["accuracy"]["difference"]
+    assert found["value"] == pytest.approx(away["value"] - home["value"])
+    assert found["lower"] < found["value"] < found["upper"]
+    for path in (folder / "table.csv", grouped / "external" / "small_far" / "table.csv"):
+        with path.open() as file:
+            rows = list(csv.DictReader(file))
+        assert [row["dataset"] for row in rows] == ["digits", "far"]
+        assert rows[0]["accuracy_difference"] == ""
+        assert float(rows[1]["accuracy_difference"]) == pytest.approx(found["value"])
+    assert (folder / "figures" / "across_datasets.svg").stat().st_size > 1000
+    assert (grouped / "external" / "small_far" / "across_datasets.png").exists()
+
+
+def test_the_interval_of_a_difference_is_recovered_from_both():
+    # two independent normal means: ±1.96·√(s₁² + s₂²), which MOVER gives exactly for symmetric intervals
+    home = {"value": 5.0, "lower": 5 - 3.0, "upper": 5 + 3.0, "reason": None}
+    away = {"value": 4.0, "lower": 4 - 4.0, "upper": 4 + 4.0, "reason": None}
+    found = external.difference(home, away)
+    assert (found["value"], found["lower"], found["upper"]) == (-1.0, -6.0, 4.0)
+    undefined = {"value": None, "lower": None, "upper": None, "reason": "one class"}
+    assert external.difference(home, undefined)["reason"] == "one class"
+    assert external.difference(home, undefined)["value"] is None
+    bare = away | {"lower": None}
+    assert external.difference(home, bare)["lower"] is None
+    assert external.difference(home, bare)["reason"]
+
+
+def test_a_dataset_prepared_in_another_way_is_refused(grouped):
+    from scantune.config.load import parse
+    from scantune.registry.model import read_facts
+
+    params = grouped_params()
+    params["inputs"]["far"]["size"] = [20, 20]
+    facts = read_facts(grouped / "outputs" / "small" / "train" / "model")
+    external.check_inputs("small_far", parse(grouped_params()), facts)
+    with pytest.raises(ScantuneError, match=r"size is \[20, 20\], the model's \[16, 16\]"):
+        external.check_inputs("small_far", parse(params), facts)
+
+
+# --- ensembles
+
+
+def test_an_ensemble_is_the_mean_probability_on_the_same_samples(grouped):
+    whole = read(grouped / "ensembles" / "both" / "predictions.csv")
+    members = [read(grouped / "outputs" / name / "evaluate" / "predictions.csv") for name in ("small", "other")]
+    assert whole.sample_id.tolist() == members[0].sample_id.tolist()
+    for k in range(3):
+        parts = [dict(zip(m.sample_id, m.numbers(f"p/{k}", None))) for m in members]
+        mean = [np.mean([part[s] for part in parts]) for s in whole.sample_id]
+        assert np.allclose(whole.numbers(f"p/{k}", None), mean)
+    assert "set" not in whole, "a member's conformal sets hold for the member alone"
+    metrics = held(grouped / "ensembles" / "both" / "metrics.json")
+    assert metrics["n"] == (whole.split == "test").sum()
+    assert set(held(grouped / "ensembles" / "both" / "summary.json")) <= set(metrics["metrics"])
+    assert (grouped / "ensembles" / "both" / "figures" / "confusion.svg").exists()
+    assert metrics["baselines"]
+
+
+def regression(values: list[float], ids: str = "abcd", targets: tuple[float, ...] = (1, 2, 3, 4)) -> PredictionTable:
+    n = len(values)
+    columns = {"sample_id": list(ids[:n]), "split": ["validation"] + ["test"] * (n - 1)}
+    return PredictionTable.make(columns | {"target": targets[:n], "prediction": values, "lower": [0.0] * n})
+
+
+def test_numbers_are_averaged_with_their_spread():
+    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([3.0, 2, 5, 4])}, "regression")
+    assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
+    assert np.allclose(joined.numbers("prediction_sd", None), [np.sqrt(2), 0, np.sqrt(2), 0])
+    assert "lower" not in joined
+
+
+def test_rows_are_matched_by_sample_and_other_validation_rows_are_left_out():
+    turned = regression([3.0, 2, 5, 4]).take(np.array([0, 3, 2, 1]))
+    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": turned}, "regression")
+    assert joined.sample_id.tolist() == list("abcd")
+    assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
+    odd = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([1.0, 2, 3, 4], "xbcd")}, "regression")
+    assert odd.sample_id.tolist() == list("bcd")
+
+
+def test_what_cannot_be_averaged_is_refused_with_the_reason():
+    one = regression([1.0, 2, 3, 4])
+    with pytest.raises(ScantuneError, match=r"different samples: 1 of a are not in b: d\."):
+        ensembles.average({"a": one, "b": regression([1.0, 2, 3])}, "regression")
+    with pytest.raises(ScantuneError, match="a and b differ in the column target"):
+        ensembles.average({"a": one, "b": regression([1.0, 2, 3, 4], targets=(1, 2, 3, 5))}, "regression")
+    with pytest.raises(ScantuneError, match=r"train\.members"):
+        ensembles.average({"a": one, "b": one}, "segmentation")
+    with pytest.raises(PredictionsError, match=r"of b cannot.*\s+column prediction: not a finite number: row 3"):
+        ensembles.average({"a": one, "b": regression([1.0, float("nan"), 3, 4])}, "regression")
+
+
+def test_a_member_that_has_not_been_judged_is_named_with_the_command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScantuneError, match="dvc repro evaluate@small"):
+        ensembles.read_members(["small"])
+
+
+# --- looks at the test set
+
+
+def test_each_model_that_looks_is_counted_once(grouped):
+    first = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["test_set"]
+    second = held(grouped / "outputs" / "other" / "evaluate" / "metrics.json")["test_set"]
+    third = held(grouped / "ensembles" / "both" / "metrics.json")["test_set"]
+    away = held(grouped / "outputs" / "external" / "small_far" / "metrics.json")["test_set"]
+    assert [m["look"] for m in (first, second, third, away)] == [1, 2, 3, 1]
+    assert first["digest"] == second["digest"] == third["digest"] != away["digest"]
+
+
+def test_judging_the_same_model_again_is_no_further_look_and_changes_nothing(grouped, tmp_path):
+    home = tmp_path / "again"
+    shutil.copytree(grouped, home)
+    path = home / "outputs" / "small" / "evaluate" / "metrics.json"
+    before = path.read_bytes()
+    run_stages(home, "evaluate small")
+    assert path.read_bytes() == before
+
+
+def test_a_locked_test_set_is_looked_at_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    off = Run()
+    assert look(off, test="t", model="m1", key="a", locked=True).look == 1
+    assert look(off, test="t", model="m1", key="a", locked=True).look == 1
+    with pytest.raises(LockedTestSet, match=r"looked at before \(by a\)"):
+        look(off, test="t", model="m2", key="b", locked=True)
+    assert look(off, test="t", model="m2", key="b").look == 2, "the refused look was none"
+    assert look(off, test="t", model="m1", key="a", locked=True).look == 1, "the first look stays the first"
+    assert look(off, test="another", model="m2", key="b", locked=True).look == 1
+
+
+def test_the_stage_refuses_before_it_predicts(grouped, tmp_path):
+    home = tmp_path / "locked"
+    shutil.copytree(grouped, home)
+    params = yaml.safe_load((home / "params.yaml").read_text())
+    params["experiments"]["other"]["evaluate"]["locked"] = True
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.rmtree(home / "outputs" / "other" / "evaluate")
+    with pytest.raises(LockedTestSet):
+        run_stages(home, "evaluate other")
+    assert not (home / "outputs" / "other" / "evaluate" / "predictions.csv").exists()
+
+
+class Service:
+    """As much of an MLflow client as looks need: runs with tags."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, str]] = {}
+
+    def get_run(self, run_id):
+        return SimpleNamespace(info=SimpleNamespace(experiment_id="1"))
+
+    def search_runs(self, experiments, query, max_results):
+        wanted = query.split("'")[1]
+        tagged = [tags for tags in self.runs.values() if tags.get("scantune.test_digest") == wanted]
+        return [SimpleNamespace(data=SimpleNamespace(tags=tags)) for tags in tagged]
+
+    def log_batch(self, run_id, tags=(), metrics=()):
+        self.runs.setdefault(run_id, {"scantune.key": run_id}).update({tag.key: tag.value for tag in tags})
+
+
+def test_looks_of_colleagues_on_the_same_server_count(tmp_path, monkeypatch):
+    server = Service()
+    for number, place in enumerate(("mine", "theirs"), start=1):
+        (tmp_path / place).mkdir()
+        monkeypatch.chdir(tmp_path / place)
+        assert look(Run(server, place), test="t", model=f"model of {place}", key=place).look == number
+    with pytest.raises(LockedTestSet, match=r"by mine, theirs"):
+        look(Run(server, "third"), test="t", model="third", key="third", locked=True)
+
+
+# --- DVC
+
+
+def stages_of(folder: Path, params: dict) -> set[str]:
+    for file in ("dvc.yaml", ".dvcignore"):
+        shutil.copy2(ROOT / file, folder / file)
+    (folder / ".dvc").mkdir(exist_ok=True)
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    command = [sys.executable, "-m", "dvc", "stage", "list", "--names-only"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_dvc_takes_empty_groups_and_full_ones(tmp_path):
+    plain = stages_of(tmp_path, digits_params())
+    assert "register@small" in plain
+    assert not any("derived" in name or "external" in name or "ensemble" in name for name in plain)
+    full = stages_of(tmp_path, grouped_params())
+    both = {f"{stage}-derived@{name}" for stage in ("train", "evaluate", "register") for name in ("tuned", "student")}
+    assert both | {"external@small_far", "across@small_far", "ensemble@both", "evaluate-ensemble@both"} <= full
+
+
+@pytest.mark.heavy
+def test_dvc_runs_all_groups_and_then_nothing(tmp_path):
+    from tests.stages.conftest import make_project
+
+    project = make_project(tmp_path / "project", grouped_params())
+    project.dvc("repro", SCANTUNE_MLFLOW="off")
+    assert (project.home / "ensembles" / "both" / "metrics.json").exists()
+    assert (project.home / "external" / "small_far" / "table.csv").exists()
+    assert (project.home / "outputs" / "tuned" / "register" / "registration.json").exists()
+    assert "Running stage" not in project.dvc("repro", SCANTUNE_MLFLOW="off")
+    params = project.params()
+    params["derived"]["tuned"]["train"]["seed"] = 8
+    project.write(params)
+    text = project.dvc("repro", SCANTUNE_MLFLOW="off")
+    assert "Running stage 'train-derived@tuned'" in text
+    assert "Running stage 'train@small'" not in text
+    assert "Running stage 'evaluate-ensemble@both'" not in text, "its members did not change"
