@@ -78,12 +78,18 @@ def _classification(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[s
     if data.positive is not None:
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
         held["decision_curve"] = plots.decision_curve(one)
-        held["reliability"] = plots.reliability(one, figures=figures)
+        held["reliability"] = plots.reliability(one, figures=_calibration(figures))
     else:
         guess = probability.argmax(1)
         top = plots.Scored(guess == target, probability.max(1), "top label")
-        held["reliability"] = plots.reliability(top, figures=figures)
+        held["reliability"] = plots.reliability(top, figures=_calibration(figures))
     return held
+
+
+def _calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that belong beside a reliability curve."""
+    names = ("ece", "brier", "calibration_slope", "calibration_intercept")
+    return {name: figures[name] for name in names if name in figures}
 
 
 def _zones(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[str, Any]) -> Drawn:

@@ -58,7 +58,11 @@ def reliability(
     top.set_ylim(-0.01, 1.01)
     top.grid(True)
     style.whole_numbers(bottom.yaxis, 3)
-    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items()]
+    known = {key: words.defined(words.entry(value).get("value")) for key, value in (figures or {}).items()}
+    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items() if known[key]]
+    for key, value in (figures or {}).items():
+        if not known[key]:  # a reason is too long for the panel
+            style.note(figure, f"{words.label(key)} {words.interval(value)}.")
     top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above: a curve may run anywhere
     style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples taken as independent.")

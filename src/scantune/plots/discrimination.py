@@ -77,7 +77,7 @@ def roc(
             validation and marked here.
         title: heading.
     """
-    figure, axes = style.single(style.SINGLE, style.SINGLE)
+    figure, axes = _panel(curves)
     axes.set_title(title)
     _unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
@@ -110,7 +110,7 @@ def precision_recall(
     Drawn in steps: straight lines between points would promise precision that no threshold gives (Davis & Goadrich,
     ICML 2006). Arguments as of :func:`roc`; operating points need ``precision`` and ``sensitivity``.
     """
-    figure, axes = style.single(style.SINGLE, style.SINGLE)
+    figure, axes = _panel(curves)
     axes.set_title(title)
     _unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
     drawn = 0
@@ -137,6 +137,16 @@ def precision_recall(
 
 def _several(curves: Scored | Sequence[Scored]) -> Sequence[Scored]:
     return [curves] if isinstance(curves, Scored) else curves
+
+
+#: More curves than this get their legend beside the panel.
+_MANY = 6
+
+
+def _panel(curves: Scored | Sequence[Scored]) -> tuple[Figure, Axes]:
+    """A square panel, with room for the legend to its right where there are many curves."""
+    many = len(_several(curves)) > _MANY
+    return style.single(style.SINGLE * (1.45 if many else 1), style.SINGLE * (1.1 if many else 1))
 
 
 def _unit_square(axes: Axes, x: str, y: str) -> None:
@@ -179,4 +189,7 @@ def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> N
         return
     if bands:
         style.note(figure, "Bands: pointwise 95 %.")
-    axes.legend(loc=where, fontsize=6)
+    if drawn > _MANY:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
+    else:
+        axes.legend(loc=where, fontsize=6)

@@ -67,11 +67,12 @@ def contact_sheet(
     Args:
         pictures: in reading order.
         columns: pictures a row.
-        width: of the sheet, inches.
+        width: of a sheet whose rows are full, inches; fewer pictures make a narrower one.
         title: heading.
         notes: small print.
     """
-    columns = max(1, min(columns, len(pictures) or 1))
+    asked, columns = columns, max(1, min(columns, len(pictures) or 1))
+    width = max(width * columns / asked, min(width, 0.8 * style.SINGLE))
     rows = max(1, math.ceil(len(pictures) / columns))
     wide = width / columns
     shape = max((one.pixels.shape[0] * one.aspect / one.pixels.shape[1] for one in pictures), default=0.5)

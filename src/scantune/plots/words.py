@@ -109,7 +109,8 @@ def interval(figure: Any, digits: int = 3) -> str:
     facts = entry(figure)
     value = facts.get("value")
     if not defined(value):
-        return f"undefined: {facts.get('reason') or 'no reason given'}"
+        reason = str(facts.get("reason") or "no reason given")
+        return f"undefined: {reason.removeprefix('undefined: ')}"
     lower, upper = facts.get("lower"), facts.get("upper")
     places = decimals(max(abs(float(part)) for part in (value, lower, upper) if defined(part)), digits)
     text = fixed(value, places)

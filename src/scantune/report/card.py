@@ -51,10 +51,7 @@ def limits(facts: RunFacts) -> list[str]:
     """What a user must know, from the run's own facts."""
     found = []
     if facts.demo:
-        kind = (
-            "no patient stands behind these figures" if facts.synthetic else "these figures say nothing about patients"
-        )
-        found.append(f"Trained and tested on a demo cohort: {kind}.")
+        found.append(f"Trained and tested on a demo cohort: {said.behind(facts)}.")
     if not facts.flow.get("subjects_known", True):
         found.append("No subject ids: samples of one person may be on two sides, and intervals may be too narrow.")
     subjects = facts.metrics.get("n_subjects")

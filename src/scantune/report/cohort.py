@@ -15,15 +15,20 @@ MOST = 40
 
 def parts(facts: RunFacts) -> list[Any]:
     """Flow, cohort table, warnings of the audit."""
-    found: list[Any] = [Words(warning, "bad") for warning in facts.audit.get("warnings") or ()]
+    warnings = [w for w in facts.audit.get("warnings") or () if not w.startswith("no subject ids")]  # a banner says it
+    found: list[Any] = [Words(_sentence(warning), "bad") for warning in warnings]
     if facts.flow_figure is not None:
-        found.append(image(facts.flow_figure, wide=True))
+        found.append(image(facts.flow_figure))
     elif facts.flow.get("steps"):
         found.append(_flow(facts.flow))
     sides = facts.audit.get("sides") or {}
     if sides:
         found.append(_cohort(sides, facts))
     return found + _alike(facts.audit)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
 
 
 def _flow(flow: Mapping[str, Any]) -> Table:
@@ -61,7 +66,7 @@ def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list
         cells = []
         for spread in spreads:
             n, total = spread.get(level, 0), sum(spread.values())
-            cells.append(Cell(f"{n}", f"{100 * n / total:.0f} %" if total else "", "number"))
+            cells.append(Cell(f"{n} ({100 * n / total:.0f} %)" if total else str(n), kind="number"))
         rows.append([text(level or "(empty)"), *cells])
     if len(levels) > MOST:
         rows.append([Cell(f"and {len(levels) - MOST} further values", kind="heading")])

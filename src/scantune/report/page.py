@@ -43,10 +43,8 @@ def banners(facts: RunFacts) -> list[str]:
     """What must stand above everything else."""
     found = []
     if facts.demo:
-        behind = (
-            "No patient stands behind any figure." if facts.synthetic else "No figure says anything about patients."
-        )
-        found.append(f"Demo cohort ({facts.demo}). {behind}")
+        behind = said.behind(facts)
+        found.append(f"Demo cohort: {facts.demo}. {behind[0].upper()}{behind[1:]}.")
     if not facts.flow.get("subjects_known", True):
         found.append(
             "No subject ids: each sample was taken for a subject of its own. Where a person gave several samples, they "
@@ -61,17 +59,17 @@ def sections(facts: RunFacts) -> list[Section]:
     return [
         Section("results", "Results", [results.headline(facts), *results.external(facts), *results.compared(facts)]),
         Section("participants", "Participants", cohort.parts(facts)),
-        Section("figures", "Figures", [Images(figures)] if figures else [], new_page=True),
+        Section("figures", "Figures", [Images(figures)] if figures else []),
         Section("subgroups", "Subgroups", results.subgroups(facts)),
         Section("calibration", "Calibration and uncertainty", results.calibration(facts)),
         Section("thresholds", "Operating points", results.operating_points(facts)),
         Section("readers", "Readers", results.raters(facts)),
-        Section("errors", "Errors", _errors(facts), new_page=True),
+        Section("errors", "Errors", _errors(facts)),
         Section("saliency", "Where the model looked", saliency.parts(facts), new_page=True),
-        Section("model", "Model and training", training.parts(facts), new_page=True),
+        Section("model", "Model and training", training.parts(facts)),
         Section("card", "Model card", _card(facts)),
         Section("all", "All figures", results.further(facts), new_page=True),
-        Section("settings", "Settings", training.settings(facts), new_page=True),
+        Section("settings", "Settings", training.settings(facts)),
         Section("environment", "Environment and data", training.environment(facts)),
         Section("checklists", "Reporting checklists", _checklists(facts), new_page=True),
     ]
@@ -87,7 +85,7 @@ def _subtitle(facts: RunFacts) -> str:
 
 def _errors(facts: RunFacts) -> list[Any]:
     found: list[Any] = [Words(f"{facts.mistakes_of}.")] if facts.mistakes_of else []
-    found += [image(picture, wide=True) for picture in facts.mistake_pictures]
+    found += [image(picture) for picture in facts.mistake_pictures]
     if facts.mistakes:
         found.append(_mistakes(facts.mistakes))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,13 +62,13 @@ class Image:
         uri: ``data:`` address.
         title: short heading.
         caption: what is seen.
-        wide: takes the page's whole width.
+        width: in CSS pixels, a third above its size on paper; 0 where unknown.
     """
 
     uri: str
     title: str
     caption: str
-    wide: bool = False
+    width: int = 0
     form: str = "image"
 
 
@@ -89,11 +90,19 @@ class Section:
     new_page: bool = False
 
 
-def image(picture: Picture, wide: bool = False) -> Image:
+def image(picture: Picture) -> Image:
     """The picture as it stands in the page."""
-    kind = "image/png" if picture.content[:8] == b"\x89PNG\r\n\x1a\n" else "image/svg+xml"
-    uri = f"data:{kind};base64,{base64.b64encode(picture.content).decode()}"
-    return Image(uri, picture.title, picture.caption, wide)
+    png = picture.content[:8] == b"\x89PNG\r\n\x1a\n"
+    uri = f"data:image/{'png' if png else 'svg+xml'};base64,{base64.b64encode(picture.content).decode()}"
+    return Image(uri, picture.title, picture.caption, round(_inches(picture.content, png) * 96 * 4 / 3))
+
+
+def _inches(content: bytes, png: bool) -> float:
+    """Width on paper: PNG figures have 300 dots an inch, SVG figures say theirs in points. 0 where it isn't said."""
+    if png:
+        return int.from_bytes(content[16:20], "big") / 300
+    found = re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
+    return float(found[1]) / 72 if found else 0.0
 
 
 def text(value: object, kind: str = "") -> Cell:
@@ -122,6 +131,22 @@ def counted(entry: Mapping[str, Any]) -> Cell:
     if n is None:
         return text(None)
     return Cell(str(n), f"{subjects} subjects" if subjects is not None and subjects != n else "", "number")
+
+
+def footnoted(table: Table) -> Table:
+    """The table with long reasons below it, each once, and a letter in the cells."""
+    marks: dict[str, str] = {}
+
+    def short(cell: Cell) -> Cell:
+        reason = cell.sub if cell.kind == "undefined" else cell.sub.removeprefix("no interval: ")
+        if cell.kind != "undefined" and reason == cell.sub:
+            return cell
+        mark = marks.setdefault(reason, chr(ord("a") + len(marks) % 26))
+        return Cell(cell.text, f"[{mark}]" if cell.kind == "undefined" else f"no interval [{mark}]", cell.kind)
+
+    rows = [[short(cell) for cell in row] for row in table.rows]
+    notes = [*table.notes, *(f"[{mark}] {reason}." for reason, mark in marks.items())]
+    return Table(table.header, rows, table.title, notes)
 
 
 def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

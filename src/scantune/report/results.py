@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
 
 _BASELINES = {
     "covariates": "Simple model on covariates",
@@ -48,15 +49,16 @@ def further(facts: RunFacts) -> list[Table]:
         tables.append(Table(["Figure", "Value", "n", "Interval by"], rows, "Further figures"))
     stems = list(dict.fromkeys(name.split("/")[0] for name in metrics if "/" in name))
     levels = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics if "/" in name))
-    for start in range(0, len(stems), 5):
-        columns = stems[start : start + 5]
+    wide = math.ceil(len(stems) / max(1, math.ceil(len(stems) / 6)))  # columns a table, alike in all
+    for start in range(0, len(stems), wide or 1):
+        columns = stems[start : start + wide]
         rows = []
         for level in levels:
             cells = [figure(metrics[f"{s}/{level}"]) if f"{s}/{level}" in metrics else text(None) for s in columns]
             if any(cell.text != "–" for cell in cells):
                 rows.append([text(level), *cells])
         title = "By class, zone or part" if start == 0 else ""
-        tables.append(Table(["", *(words.label(s) for s in columns)], rows, title))
+        tables.append(footnoted(Table(["", *(words.label(s) for s in columns)], rows, title)))
     return tables
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from scantune.report.facts import RunFacts
@@ -26,9 +27,7 @@ def parts(facts: RunFacts) -> list[Any]:
     if held.get("reason"):
         found.append(Words(f"No maps: {held['reason']}."))
     if held.get("method"):
-        found.append(
-            Words(f"Maps by {held['method']} at layer {held.get('layer', '–')}. {held.get('note', '')}".strip())
-        )
+        found.append(Words(_made(held)))
     checks = held.get("checks") or {}
     failed = [NAMES.get(name, name) for name, entry in checks.items() if entry.get("passed") is False]
     if failed:
@@ -37,7 +36,20 @@ def parts(facts: RunFacts) -> list[Any]:
         )
     if checks:
         found.append(_verdicts(checks))
-    return found + [image(picture, wide=True) for picture in facts.saliency_pictures]
+    return found + [image(picture) for picture in facts.saliency_pictures]
+
+
+def _made(held: Mapping[str, Any]) -> str:
+    """How the maps were made, and how fine they can be."""
+    words = [f"Maps by {held['method']} at layer {held.get('layer', '–')}."]
+    if held.get("grid"):
+        cells = " × ".join(str(n) for n in held["grid"])
+        words.append(f"That layer has {cells} cells: what looks finer is interpolation.")
+    undefined = held.get("undefined") or {}
+    if undefined:
+        reasons = "; ".join(sorted({str(reason) for reason in undefined.values()}))
+        words.append(f"{len(undefined)} maps are undefined ({reasons}).")
+    return " ".join([*words, str(held.get("note") or "")]).strip()
 
 
 def _verdicts(checks: Any) -> Table:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from scantune.assembly import errors
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.regression.schema import Regression
+from scantune.tasks.segmentation.schema import Segmentation
+from scantune.tasks.zones.schema import Zones
+
+
+def table(n: int, **columns: object) -> PredictionTable:
+    held = {"sample_id": [f"s{i}" for i in range(n)], "split": ["test"] * (n - 1) + ["validation"]}
+    return PredictionTable.make(held | columns)  # type: ignore[arg-type]
+
+
+def test_false_positives_and_negatives_come_worst_first() -> None:
+    p = np.array([0.9, 0.4, 0.1, 0.6, 0.2])
+    found = errors.judged(
+        table(5, target=["no", "yes", "yes", "yes", "no"], **{"p/no": 1 - p, "p/yes": p}),
+        Classification(positive="yes"),
+    )
+    wrong = errors.worst(found)
+    assert [(w.sample_id, w.kind) for w in wrong] == [
+        ("s0", "false positive"), ("s2", "false negative"), ("s1", "false negative"),
+    ]  # fmt: skip
+    assert wrong[0].prediction == "yes (0.90)"
+    assert errors.in_words(found, "classification") == "3 of 4 test samples are misclassified"
+
+
+def test_the_largest_regression_errors_are_shown_though_none_is_significant() -> None:
+    found = errors.judged(
+        table(4, target=np.array([1.0, 2.0, 3.0, 4.0]), prediction=np.array([1.5, 0.9, 3.0, 9.0])), Regression()
+    )
+    assert errors.worst(found) == []
+    filled = errors.worst(found, at_least=2)
+    assert [w.sample_id for w in filled] == ["s1", "s0"]
+    assert [w.kind for w in filled] == ["too low", "too high"]
+    assert filled[0].error == "−1.10"
+
+
+def test_zones_are_judged_by_the_grades_they_are_off() -> None:
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    columns: dict[str, object] = {"target/right_sup": ["0", "2", "0"], "target/left_sup": ["1", "ungradable", "0"]}
+    for zone, said in (("right_sup", (2, 2, 0)), ("left_sup", (1, 0, 0))):
+        for k, name in enumerate(schema.classes):
+            columns[f"p/{zone}/{name}"] = np.array([1.0 if code == k else 0.0 for code in said])
+    found = errors.judged(table(3, **columns), schema)
+    assert [(f.size, f.kind, f.target, f.prediction) for f in found] == [
+        (2.0, "1 of 2 zones", "0 1", "2 1"), (1.0, "1 of 2 zones", "2 –", "2 0"),
+    ]  # fmt: skip
+
+
+def test_an_undefined_dice_is_no_error_and_no_success() -> None:
+    found = errors.judged(table(4, dice=np.array([0.9, np.nan, 0.2, 1.0])), Segmentation())
+    assert [w.sample_id for w in errors.worst(found, at_least=9)] == ["s2", "s0"]
+    assert found[1].wrong is False
+
+
+def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:
+    given = PredictionTable.make(
+        {
+            "sample_id": ["=HYPERLINK(1)", "b"],
+            "subject_id": ["secret", "secret2"],
+            "target": ["@x", "b"],
+            "p/@x": np.array([0.1, 0.2]),
+            "p/b": np.array([0.9, 0.8]),
+            "site": ["+site", "-"],
+        }
+    )
+    wrong = errors.worst(errors.judged(given, Classification()))
+    errors.write_errors(wrong, tmp_path / "errors.csv")
+    text = (tmp_path / "errors.csv").read_text()
+    rows = list(csv.reader(text.splitlines()))
+    assert rows[0][:4] == ["rank", "sample_id", "kind", "target"]
+    assert rows[1][1] == "'=HYPERLINK(1)"
+    assert rows[1][3] == "'@x"
+    assert "secret" not in text
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row)

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune import report
+from scantune.report import RunFacts
+from scantune.report.checklists import AUTHOR, answers, checklists
+from tests.report.conftest import HOSTILE, full
+
+
+def test_claim_has_its_44_items_in_order() -> None:
+    items = checklists()["CLAIM, 2024 update"]
+    assert [item.number for item in items] == [str(n) for n in range(1, 45)]
+    assert all(item.asks and item.section for item in items)
+
+
+def test_tripod_has_its_27_items_with_their_parts() -> None:
+    numbers = [item.number for item in checklists()["TRIPOD+AI"]]
+    assert len(numbers) == len(set(numbers)) == 52
+    assert sorted({int(n.rstrip("abcdefg")) for n in numbers}) == list(range(1, 28))
+    assert {n for n in numbers if n.startswith("12")} == {f"12{letter}" for letter in "abcdefg"}
+
+
+def test_every_item_is_answered_or_marked_as_the_authors(task: str) -> None:
+    for items in checklists().values():
+        given = answers(items, full(task))
+        assert all(answer.text for answer in given)
+        assert all(answer.filled == (answer.text != AUTHOR) for answer in given)
+        assert sum(answer.filled for answer in given) > 20
+
+
+def test_without_facts_nothing_is_claimed() -> None:
+    for items in checklists().values():
+        assert [a.item.number for a in answers(items, RunFacts("a", "b", {})) if a.filled] == []
+
+
+def test_only_authors_fill_ethics_funding_and_limitations() -> None:
+    facts = full("classification")
+    for title, numbers in (("CLAIM, 2024 update", {"34", "40", "44"}), ("TRIPOD+AI", {"17", "18a", "26"})):
+        assert not any(a.filled for a in answers(checklists()[title], facts) if a.item.number in numbers)
+
+
+def test_the_card_leaves_the_intended_use_to_the_author_and_gives_figures_with_intervals(
+    tmp_path: Path, task: str
+) -> None:
+    text = report.model_card(full(task), tmp_path / "card.md").read_text()
+    assert "- **Use**: author to fill" in text
+    assert " to " in text.split("## Figures on the test side")[1].split("## Limits")[0]
+    assert "no patient stands behind any figure" in text
+    assert "Only" in text
+
+
+def test_markup_in_the_card_is_text(tmp_path: Path) -> None:
+    facts = full("regression", name=f"{HOSTILE}\n# big", description="a | b [x](y) *c*")
+    text = report.model_card(facts, tmp_path / "card.md").read_text()
+    assert "<script" not in text
+    assert "\n# big" not in text
+    assert r"a \| b \[x\](y) \*c\*" in text

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from scantune import report
+from scantune.report import Mistake, RunFacts
+from scantune.report.page import html
+from tests.report.conftest import HOSTILE, full
+
+_ALLOWED = ("data:image/", "#")
+
+
+class Page(HTMLParser):
+    """What the browser would make of it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.addresses: list[str] = []
+        self.handlers: list[str] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "action", "srcset", "data", "poster", "background"}:
+                self.addresses.append(value or "")
+            if name.startswith("on") or name == "style":
+                self.handlers.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def test_a_page_of_minimal_facts_has_its_name_and_says_what_it_lacks() -> None:
+    page = Page(html(RunFacts("alone", "nowhere", {})))
+    assert "alone" in page.text
+    assert "author to fill" in page.text
+    assert page.open == []
+
+
+def test_full_facts_of_each_task_make_a_page_of_all_sections(task: str) -> None:
+    page = Page(html(full(task)))
+    for title in ("Results", "Participants", "Figures", "Errors", "Where the model looked", "Model card", "Settings"):
+        assert title in page.text
+    assert "s004" in page.text
+    assert page.tags.count("img") == 5
+
+
+def test_nothing_is_fetched_and_nothing_runs(task: str) -> None:
+    page = Page(html(full(task)))
+    assert page.addresses
+    assert all(address.startswith(_ALLOWED) for address in page.addresses)
+    assert not {"script", "iframe", "object", "embed", "link", "form", "base"} & set(page.tags)
+    assert page.handlers == []
+
+
+def test_the_style_sheet_names_no_address() -> None:
+    style = re.search(r"<style>(.*?)</style>", html(RunFacts("a", "b", {})), re.S)
+    assert style is not None
+    assert not re.search(r"url\(|@import|https?:|//", style[1])
+
+
+def test_markup_in_what_a_user_gives_is_shown_as_text() -> None:
+    group = {"metrics": {HOSTILE: {"value": 1.0, "n": 3}}, "subgroups": {HOSTILE: {HOSTILE: {"mae": {"value": 1.0}}}}}
+    facts = full(
+        "regression",
+        name=HOSTILE,
+        dataset=HOSTILE,
+        description=HOSTILE,
+        demo=HOSTILE,
+        metrics={**group, "headline": [HOSTILE], "saliency": {"reason": HOSTILE}},
+        settings={"dataset": {HOSTILE: HOSTILE}},
+        audit={"sides": {HOSTILE: {"samples": 1, "subjects": 1, "targets": {HOSTILE: {HOSTILE: 1}}}}},
+        mistakes=[Mistake(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE)],
+        environment={HOSTILE: HOSTILE},
+    )
+    text = html(facts)
+    page = Page(text)
+    assert "script" not in page.tags
+    assert "<script" not in text
+    assert page.text.count(HOSTILE) > 15
+
+
+def test_an_undefined_figure_stands_with_its_reason_and_never_as_a_number() -> None:
+    entry = {"value": None, "lower": None, "upper": None, "n": 4, "reason": "undefined: the predictions are constant"}
+    page = Page(html(RunFacts("a", "b", {"metrics": {"pearson_r": entry}, "headline": ["pearson_r"]})))
+    assert "undefined the predictions are constant" in page.text
+    assert "undefined: undefined" not in page.text
+    assert "nan" not in page.text.lower().split()
+
+
+def test_a_value_without_interval_says_why() -> None:
+    entry = {"value": 1.0, "lower": None, "upper": None, "n": 4, "reason": "no interval: every draw gives the same"}
+    page = Page(html(RunFacts("a", "b", {"metrics": {"auroc": entry}, "headline": ["auroc"]})))
+    assert "no interval: every draw gives the same" in page.text
+
+
+def test_the_banner_says_that_the_cohort_is_made_up_and_that_subjects_are_unknown() -> None:
+    page = Page(html(full("regression")))
+    assert "No patient stands behind any figure" in page.text
+    assert "No subject ids" in page.text
+    plain = Page(html(full("regression", demo="", synthetic=False, flow={"subjects_known": True})))
+    assert "Demo cohort" not in plain.text
+    assert "No subject ids" not in plain.text
+
+
+def test_small_groups_are_marked_and_gaps_given() -> None:
+    page = Page(html(full("regression")))
+    assert "Gap to the rest" in page.text
+    assert "F *" in page.text
+    assert "fewer than 20 subjects" in page.text
+
+
+def test_a_failed_check_of_the_maps_stands_above_them() -> None:
+    text = html(full("classification"))
+    assert 0 < text.index("Do not rely on these maps") < text.index("<figcaption>Maps")
+    assert "FAILED" in text
+    assert "1 maps are undefined" in text
+
+
+def test_baselines_stand_beside_the_model() -> None:
+    page = Page(html(full("regression")))
+    assert "Always the mean" in page.text
+
+
+def test_looks_at_the_test_set_are_told() -> None:
+    assert "looked at 2 times" in Page(html(full("regression"))).text
+
+
+def test_the_same_facts_give_the_same_bytes_without_time_or_path(tmp_path: Path, task: str) -> None:
+    facts = full(task)
+    first = report.build(facts, tmp_path / "one" / "report.html").read_bytes()
+    second = report.build(full(task), tmp_path / "two" / "report.html").read_bytes()
+    assert first == second
+    assert str(tmp_path).encode() not in first
+    assert not re.search(rb"\b20\d\d-\d\d-\d\d\b|\d\d:\d\d:\d\d", first)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 13])
+def test_figures_by_class_are_all_there(columns: int) -> None:
+    metrics = {f"m{i}/one": {"value": 0.1234 + i, "n": 3} for i in range(columns)}
+    page = Page(html(RunFacts("a", "b", {"metrics": {"mae": {"value": 1.0}, **metrics}, "headline": ["mae"]})))
+    assert all(f"m{i}" in page.text for i in range(columns))
