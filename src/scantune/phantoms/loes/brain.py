@@ -116,13 +116,15 @@ def grow(
     depth = person.uniform(0.34, 0.46)
     place += np.array(shift, np.float32)[:, None, None, None]
     source = place * sizes[:, None, None, None] + coarse + fine
-    _widen(source, place, extents)
+    loss = _widen(source, place, extents)
     index = source - np.array(base.first[::-1], np.float32)[:, None, None, None]
-    t1, grey, white = (
-        ndimage.map_coordinates(tissue, index, order=1, mode="constant") for tissue in (base.t1, base.grey, base.white)
-    )
+    t1 = ndimage.map_coordinates(base.t1, index, order=1, mode="constant")
+    inside = t1 > 0
+    grey, white = np.zeros((2, *shape), np.float32)
+    for tissue, source_map in ((grey, base.grey), (white, base.white)):
+        tissue[inside] = ndimage.map_coordinates(source_map, index[:, inside], order=1, mode="constant")
     lesion = _lesion(source, white, grey, edge, extents)
-    signal = _sulci(t1, grey + white, extents)
+    signal = _thinned(t1, grey + white, loss) if loss.any() else t1
     core = ndimage.gaussian_filter(lesion, 2.0)  # darkest in the middle of a large lesion
     signal = signal * (1 - lesion * np.clip(depth * mottle * (0.75 + 0.6 * core), 0, 0.6))
     if gadolinium:
@@ -140,32 +142,63 @@ def _extracted(t1: np.ndarray) -> np.ndarray:
     return (pieces == 1 + int(np.argmax(sizes[1:]))).astype(np.float32)
 
 
-def _widen(source: np.ndarray, place: np.ndarray, extents: Mapping[tuple[str, str], float]) -> None:
-    """Atrophy: what lies around an item's centre, the ventricle's horn, is drawn larger (in place)."""
+def _widen(source: np.ndarray, place: np.ndarray, extents: Mapping[tuple[str, str], float]) -> np.ndarray:
+    """Atrophy: what lies around an item's centre, the ventricle's horn, is drawn larger (in place).
+
+    Returns:
+        How much of the tissue goes besides, 0–0.5; float32 [D, H, W].
+    """
     towards = np.zeros_like(source)
     total = np.zeros(source.shape[1:], np.float32)
+    loss = np.zeros_like(total)
     for item in (item for item in ITEMS if item.atrophy):
         for side in ("left", "right", "midline"):
             extent = extents.get((item.name, side), 0.0)
             if not extent:
                 continue
-            strength = _SHRINK.get(item.name, 0.17 if item.group == "global atrophy" else 0.34)
-            pull = strength * extent * np.exp(-_reach(place, item, side) / 1.4)
+            near = extent * np.exp(-_reach(place, item, side) / 1.4)
+            whole = item.name.endswith("global atrophy")
+            pull = near * _SHRINK.get(item.name, 0.17 if whole else 0.34)
             centre = np.array(_centre(item, side)[::-1], np.float32)
             towards += pull * (centre[:, None, None, None] - place)
             total += np.abs(pull)
-    source += towards * (np.tanh(total / 0.6) * 0.6 / np.maximum(total, 1e-6))  # many together must not fold space
+            loss += 0.13 if whole else 0.35 * near
+    if total.any():
+        total = np.maximum(total, 1e-6)
+        source += towards * (np.tanh(total / 0.6) * 0.6 / total) * _deep(place)  # many together must not fold space
+    return np.minimum(loss, 0.5)
 
 
-def _sulci(t1: np.ndarray, tissue: np.ndarray, extents: Mapping[tuple[str, str], float]) -> np.ndarray:
-    """Global atrophy: where a voxel is partly fluid, it becomes more so."""
-    grade = sum((f"{grade} global atrophy", "midline") in extents for grade in ("mild", "moderate", "severe"))
-    if not grade:
-        return t1
-    cut = 0.14 * grade
-    share = np.clip((tissue - cut) / (1 - cut), 0, 1) / np.maximum(tissue, 0.05)
+def _deep(place: np.ndarray) -> np.ndarray:
+    """0 at the brain's surface, which the skull keeps where it is, 1 from 16 mm inward; float32 [D, H, W]."""
+    inward = _inward()
+    index = [
+        np.clip(np.rint((axis[line] - first) / _COARSE), 0, size - 1).astype(int)
+        for axis, line, first, size in zip(place, _LINES, template().first[::-1], inward.shape)
+    ]
+    return step(inward[np.ix_(*index)], 2, 16)
+
+
+#: mm, of the map of depths.
+_COARSE = 3
+#: What leaves one axis of a [D, H, W] grid: D, H, W.
+_LINES = ((slice(None), 0, 0), (0, slice(None), 0), (0, 0, slice(None)))
+
+
+@cache
+def _inward() -> np.ndarray:
+    """Distance to the outside of the template's brain, mm: float32, every ``_COARSE`` mm."""
+    from scipy import ndimage
+
+    inside = ndimage.binary_fill_holes(template().t1[::_COARSE, ::_COARSE, ::_COARSE] > 0.1)
+    return ndimage.distance_transform_edt(inside, sampling=_COARSE).astype(np.float32)
+
+
+def _thinned(t1: np.ndarray, tissue: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """Where a voxel is partly fluid, it becomes more so: wider sulci, a thinner corpus callosum."""
+    kept = np.clip((tissue - loss) / (1 - loss), 0, 1) / np.maximum(tissue, 0.05)
     fluid = np.minimum(t1, 0.28)
-    return fluid + (t1 - fluid) * np.clip(share, 0, 1)
+    return fluid + (t1 - fluid) * np.clip(kept, 0, 1)
 
 
 def _centre(item: Item, side: str) -> tuple[float, float, float]:

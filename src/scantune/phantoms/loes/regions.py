@@ -51,7 +51,7 @@ ITEMS: tuple[Item, ...] = (
         ("periventricular", (27, -56, 14), (11, 20, 14)),
         ("central", (30, -64, 22), (14, 22, 19)),
         ("subcortical", (33, -72, 24), (18, 24, 26)),
-        atrophy=((22, -62, 10), (22, 22, 22)),
+        atrophy=((25, -47, 10), (20, 24, 20)),
     ),
     *_lobe(
         "anterior temporal",
@@ -65,7 +65,7 @@ ITEMS: tuple[Item, ...] = (
         ("periventricular", (20, 27, 12), (10, 16, 16)),
         ("central", (26, 34, 18), (13, 20, 21)),
         ("subcortical", (30, 42, 20), (17, 21, 27)),
-        atrophy=((16, 30, 8), (20, 22, 22)),
+        atrophy=((12, 18, 10), (18, 22, 20)),
     ),
     Item("splenium", "corpus callosum", (0, -39, 13), (20, 10, 12)),
     Item("body", "corpus callosum", (0, -10, 27), (17, 27, 9)),

@@ -60,7 +60,7 @@ def draw_subject(rng: np.random.Generator, number: int, scanners: tuple[str, ...
     sex = "F" if rng.random() < 0.12 else "M"
     child = rng.random() < 0.6 and sex == "M"
     age = rng.uniform(4, 13) if child else rng.uniform(16, 68)
-    clear = rng.random() < (0.8 if sex == "F" else 0.26)
+    clear = rng.random() < (0.8 if sex == "F" else 0.19)
     stage = 0.0 if clear else float(0.03 + 0.95 * rng.beta(0.95, 1.6))
     rapid = not clear and rng.random() < (0.6 if child else 0.25)
     rate = 0.0 if clear else rng.uniform(0.12, 0.45) if rapid else rng.uniform(0.0, 0.05)  # stage a year
