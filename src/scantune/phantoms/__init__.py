@@ -22,6 +22,7 @@ _WRITERS = {
     "digits": ("scantune.phantoms.digits", "1,797 handwritten digits (real; from scikit-learn) as PNG"),
     "loes": ("scantune.phantoms.loes", "brain MRI with Loes scores and lesion masks (synthetic; NIfTI, DICOM series)"),
     "csi": ("scantune.phantoms.csi", "chest radiographs with a congestion grade in each of six zones (synthetic)"),
+    "echo": ("scantune.phantoms.echo", "apical four-chamber cine loops of graded quality (synthetic; DICOM, AVI)"),
 }
 
 
