@@ -283,7 +283,13 @@ def test_nobody_is_watched_outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.delenv("DVC_STAGE", raising=False)
     assert not ParentWatch().enabled
     monkeypatch.setenv("DVC_STAGE", "train")
-    assert ParentWatch().enabled
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert ParentWatch().enabled
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert not ParentWatch().enabled, "started by nohup, it is meant to outlive its parent"
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_monitor_that_will_not_be_there_is_refused_before_anything_runs() -> None:
