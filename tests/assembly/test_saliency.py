@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scantune.assembly import errors, saliency
+from scantune.assembly.evaluation import task_of
+from scantune.registry.model import load_networks
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.regression.schema import Regression
+from scantune.tasks.zones.schema import Zones
+from tests.assembly.conftest import N, make, settings
+
+
+def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
+    sides, held, folder, table = make(home, modality, schema, targets, **facts)
+    samples = errors.judged(table, schema)
+    networks = load_networks(folder, held)
+    wanted = saliency.Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return saliency.explain_test(wanted, sides, samples, home / "out"), samples
+
+
+def numbers() -> list[dict[str, str]]:
+    return [{"score": str(i)} for i in range(N)]
+
+
+def labels() -> list[dict[str, str]]:
+    return [{"label": "ab"[i % 2]} for i in range(N)]
+
+
+def test_maps_of_an_image_come_with_checks_and_the_comparison_with_masks(tmp_path: Path) -> None:
+    schema = Classification(target="label")
+    found, samples = explain(
+        tmp_path, "image", schema, labels(), settings(checks=True), classes=("a", "b"), loss="cross_entropy"
+    )
+    assert found.section["method"] == "gradcam"
+    assert set(found.section["samples"]) == {"best", "worst", "random"}
+    assert set(found.section["checks"]) >= {"weight_randomization", "shift_reproducibility", "mask_auprc"}
+    assert found.section["checks"]["mask_auprc"]["n"] > 0
+    assert {"sheet", "checks", "weight_randomization"} <= set(found.figures)
+    assert set(found.section["samples"]["worst"]) <= {s.sample_id for s in samples}
+
+
+def test_a_volume_gets_planes_and_a_map_for_a_viewer(tmp_path: Path) -> None:
+    import numpy as np
+
+    from scantune import io
+
+    found, _ = explain(tmp_path, "volume", Regression(target="score"), numbers(), settings())
+    files = sorted((tmp_path / "out").glob("*.nii.gz"))
+    assert files, found.section
+    volume = io.read(files[0])
+    assert volume.array.shape == (24, 32, 28)
+    assert np.allclose(volume.spacing, 3)
+    assert any(name.startswith("sample_") for name in found.figures)
+
+
+def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
+    found, _ = explain(tmp_path, "video", Regression(target="score"), numbers()[:8], settings(samples=1))
+    assert next((tmp_path / "out").glob("*.gif")).read_bytes()[:3] == b"GIF"
+    assert next(iter(found.maps.values()))[0].frame_time == 80.0
+
+
+def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": str(i % 3), "left_sup": str((i + 1) % 3)} for i in range(N)]
+    found, _ = explain(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    assert found.section["method"] == "hirescam"
+    assert found.section["n_maps"] == 2 * len({s for group in found.section["samples"].values() for s in group})
+    assert "every_question" in found.figures
+    asked = {shown.asked.split(":")[0] for shown, _ in found.maps.values()}
+    assert asked <= {"right sup", "left sup"}
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [({"layer": "nowhere"}, "is no layer"), ({"method": "rollout"}, ""), ({"enabled": False}, "switched off")],
+)
+def test_what_cannot_be_made_is_a_reason_and_no_error(tmp_path: Path, block: dict[str, Any], says: str) -> None:
+    found, _ = explain(tmp_path, "image", Regression(target="score"), numbers(), settings(**block))
+    assert says in found.section["reason"]
+    assert found.maps == {}
+    assert str(tmp_path) not in found.section["reason"]
+
+
+def test_the_same_seed_draws_the_same_samples(tmp_path: Path) -> None:
+    runs = [
+        explain(tmp_path / name, "image", Regression(target="score"), numbers(), settings(seed=5))[0] for name in "ab"
+    ]
+    assert runs[0].section == runs[1].section
