@@ -1,0 +1,31 @@
+"""Every benchmark in turn, each in a process of its own: ``python -m benchmarks [name …]``.
+
+A benchmark measures scantune and a peer in turn, in one run, on data it makes, and prints the ratio. Absolute times
+depend on the machine; ratios are what to quote.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+NAMES = ("startup", "preprocess_volume", "preprocess_cine", "preprocess_cohort", "statistics", "engine")
+
+
+def main() -> int:
+    chosen = sys.argv[1:] or NAMES
+    unknown = sorted(set(chosen) - set(NAMES))
+    if unknown:
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        return 2
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])}
+    failed = 0
+    for name in chosen:
+        print(f"\n== {name}", flush=True)
+        failed += subprocess.call([sys.executable, "-m", f"benchmarks.{name}"], env=env) != 0
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
