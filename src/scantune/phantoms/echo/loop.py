@@ -64,7 +64,7 @@ def make_loop(
     """
     loop, scanner = subject.loops[number], SCANNERS[subject.scanner]
     rng = generator(seed, "echo", site, subject.number, "loop", number)
-    placement, depth = _place(rng, subject, loop)
+    placement, depth = place(rng, subject, loop)
     sector = make_sector(scanner, depth, size=size, margins=margins)
     spoiled = lay_out(rng, loop.faults, sector)
     phase = rng.random() + np.arange(loop.frames) * loop.frame_time * loop.rate / 60000
@@ -77,14 +77,14 @@ def make_loop(
     return Cine(pictures, sector, phase, region, (ends[0], ends[1]))
 
 
-def _place(rng: np.random.Generator, subject: Subject, loop: Loop) -> tuple[Placement, float]:
+def place(rng: np.random.Generator, subject: Subject, loop: Loop) -> tuple[Placement, float]:
     """Where the heart lies in the sector, and the depth shown, cm."""
     heart, faults = subject.heart, loop.faults
     squeeze = 1 - 0.3 * faults.foreshortening
     down = rng.uniform(2.3, 3.1) + 0.5 * faults.foreshortening
     floor = down + heart.length * squeeze + heart.atria
-    aside, deep = rng.random() < 0.5, rng.choice([-1.0, 1.0])
-    across = 1.0 + rng.normal(0, 0.25) + (deep * 2.6 * faults.framing if aside else 0.0)
+    aside, side = rng.random() < 0.5, rng.choice([-1.0, 1.0])
+    across = 1.0 + rng.normal(0, 0.25) + (side * 2.6 * faults.framing if aside else 0.0)
     depth = floor + rng.uniform(0.9, 2.0) + (0.0 if aside else 7.0 * faults.framing)
     return Placement(across, down, float(rng.normal(0.07, 0.06)), squeeze), float(np.clip(np.round(depth), 12, 25))
 

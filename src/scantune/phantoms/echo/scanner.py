@@ -54,7 +54,7 @@ class Scanner:
 SCANNERS = {
     "delfin-S3": Scanner(
         "delfin-S3", "a", "Delfin (phantom)", "S3", (160, 208), 40.0,
-        0.060, 1.05, 50, -30, 1.25, 0.25, 0.35, (1.0, 0.955, 0.86), "jpeg", False,
+        0.060, 1.05, 50, -28, 1.15, 0.25, 0.35, (1.0, 0.955, 0.86), "jpeg", False,
     ),
     "egret-P1": Scanner(
         "egret-P1", "a", "Egret (phantom)", "P1", (168, 200), 37.5,
@@ -62,7 +62,7 @@ SCANNERS = {
     ),
     "fulmar-X": Scanner(
         "fulmar-X", "b", "Fulmar (phantom)", "X", (176, 216), 43.0,
-        0.090, 1.6, 46, -25, 1.4, 0.15, 0.7, (0.86, 0.95, 1.0), "jpeg", False,
+        0.090, 1.6, 46, -24, 1.25, 0.15, 0.7, (0.86, 0.95, 1.0), "jpeg", False,
     ),
 }  # fmt: skip
 

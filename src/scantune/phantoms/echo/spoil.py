@@ -38,7 +38,7 @@ class Faults:
 
 #: What a fault of severity 1 costs, in units of `quality`'s scale.
 COSTS = {
-    "dropout": 0.42, "shadow": 0.50, "reverberation": 0.34, "haze": 0.46, "penetration": 0.52,
+    "dropout": 0.42, "shadow": 0.50, "reverberation": 0.34, "haze": 0.54, "penetration": 0.52,
     "aberration": 0.42, "gain": 0.42, "foreshortening": 0.26, "framing": 0.30,
 }  # fmt: skip
 #: How often a fault befalls a loop of the worst and of the best window.
@@ -108,7 +108,7 @@ def lay_out(rng: np.random.Generator, faults: Faults, sector: Sector) -> Spoiled
     weak = np.clip(depth - 3, 0, None) * 22 / reach * (faults.penetration > 0)
     edges = 15 * np.clip(np.abs(turn) - 0.6, 0, None) ** 1.5  # the array sends less to its sides
     side = rng.choice([-1.0, 1.0])
-    gain = side * faults.gain * (19 if side > 0 else 18)
+    gain = side * faults.gain * (19 if side > 0 else 13) + 7 * faults.penetration  # who sees little turns it up
     region = np.maximum(np.clip((gone - 4) / 10, 0, 1), np.clip(1.8 * np.maximum(arcs, veil), 0, 1))
     loss = gone + weak + edges + 0 * depth
     return Spoiled(loss, arcs + veil, 6 * faults.penetration + 0 * depth, gain, region.astype(np.float32))
