@@ -79,3 +79,7 @@ def _give_back(opened: Any, path: Path, answer: Any, sr: Path | None, seg: Path 
             write(folder, path, answer, opened)
         except ScantuneError as error:
             typer.echo(f"  {path}: {error}", err=True)
+        except Exception as error:  # a header that lacks what the standard demands; the answer stands in the table
+            typer.echo(
+                f"  {path}: no result could be written for this source ({type(error).__name__}: {error})", err=True
+            )

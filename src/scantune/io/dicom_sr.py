@@ -78,13 +78,14 @@ def write_report(
         tracking_identifier=hd.sr.TrackingIdentifier(uid=uid(seed, "tracking"), identifier=model[:64]),
         algorithm_id=hd.sr.AlgorithmIdentification(name=model, version=version),
         measurements=[_measurement(one) for one in measured],
+        source_images=[hd.sr.SourceImageForMeasurementGroup.from_source_image(image) for image in evidence[:1]],
     )
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=device),
         procedure_reported=Code("image-analysis", _SCHEME, "Automated image analysis"),
         imaging_measurements=[group],
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=evidence,
+        referenced_images=evidence if _describable(evidence) else None,
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd values in the source's own header
@@ -99,6 +100,15 @@ def write_report(
             is_complete=True,
         )
     return save_derived(report, Path(path), evidence[0], seed)
+
+
+def _describable(images: Sequence[pydicom.Dataset]) -> bool:
+    """Whether the report's image library can be filled: radiographs often lack what the standard demands of them."""
+    try:
+        hd.sr.ImageLibrary(images)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _measurement(one: Measured) -> Any:

@@ -1,0 +1,135 @@
+"""Search, sweep, show: commands on an experiment whose cohort is prepared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from scantune.assembly import search as searching
+from scantune.cli import app
+from scantune.commands import project
+from scantune.records import ScantuneError
+
+
+@pytest.fixture
+def home(grouped, tmp_path, monkeypatch):
+    for name in ("data", "params.yaml"):
+        source = grouped / name
+        shutil.copytree(source, tmp_path / name) if source.is_dir() else shutil.copy2(source, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    return tmp_path
+
+
+def call(*arguments: object) -> str:
+    done = CliRunner().invoke(app, [str(a) for a in arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+def test_a_search_goes_on_where_it_stopped_and_writes_the_best_as_a_block(home):
+    assert "1 complete" in call("search", "small", "--n-trials", 1)
+    text = call("search", "small")
+    assert "3 complete" in text
+    assert text.count("trial ") == 2, "two more, to the three of search.n_trials"
+    path = home / ".scantune" / "search" / "small" / "best_params.yaml"
+    block = yaml.safe_load(path.read_text())["small_best"]
+    assert 1e-3 <= block["train"]["learning_rate"] <= 1e-2
+    assert block["train"]["batch_size"] in (16, 32)
+    assert "search" not in block
+    assert not list(path.parent.glob("trial-*")), "no trial leaves its folder"
+    assert not (home / ".scantune" / "looks.json").exists(), "the test set is not looked at"
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["small_best"] = block
+    from scantune.config.load import parse
+
+    assert parse(params).experiments["small_best"].train.learning_rate == block["train"]["learning_rate"]
+
+
+def test_training_with_what_was_found_changes_those_keys_alone(home, monkeypatch):
+    block = yaml.safe_load(Path("params.yaml").read_text())["experiments"]["small"]
+    del block["search"]
+    block["train"] |= {"learning_rate": 0.0042, "optimizer": {"name": "sgd", "nesterov": True}}
+    Path("best.yaml").write_text(yaml.safe_dump({"small_best": block}))
+    seen: list[object] = []
+    monkeypatch.setattr(project, "run_dvc", lambda *given: seen.append(given) or 0)
+    call("search", "small", "--train-best", "--from", "best.yaml")
+    changed = [
+        "experiments.small.train.learning_rate=0.0042",
+        "experiments.small.train.optimizer={name:sgd,nesterov:true}",
+    ]
+    assert seen == [(["register@small"], changed)]
+    with pytest.raises(ScantuneError, match="run: scantune search other"):
+        call("search", "other", "--train-best")
+
+
+def test_a_trial_that_is_worse_is_stopped_early(home):
+    given = searching.searched("small")
+    told: list[tuple[int, float]] = []
+
+    class Enough(Exception):
+        pass
+
+    def report(epoch: int, value: float) -> None:
+        told.append((epoch, value))
+        if epoch == 2:
+            raise Enough
+
+    from scantune.tracking import Run
+
+    given.folder.mkdir(parents=True)
+    with pytest.raises(Enough):
+        searching._one_trial(given, "small 0", {"train.epochs": 4}, Run(), report)
+    assert [epoch for epoch, _ in told] == [1, 2], "two of four epochs were trained"
+    assert all(value == value for _, value in told)
+
+
+def test_a_space_that_cannot_be_is_refused_before_anything_runs(home):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["small"]["search"]["space"] = {"train.learning_rat": [0.1]}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ScantuneError, match="learning_rat: unknown key; did you mean 'learning_rate'"):
+        call("search", "small")
+    with pytest.raises(ScantuneError, match="'smal' is neither"):
+        call("search", "smal")
+    params["experiments"]["small"]["search"]["space"] = {"train.learning_rate": {"low": 2, "high": 1}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    with pytest.raises(ScantuneError, match="low 2 is not below high 1"):
+        call("search", "small")
+
+
+def test_the_same_space_as_a_sweep_whose_agents_run_a_trial(home):
+    call("search", "small", "--sweep", "sweep.yaml", "--n-trials", 9)
+    held = yaml.safe_load(Path("sweep.yaml").read_text())
+    assert held["run_cap"] == 9
+    assert held["metric"] == {"name": "val_loss", "goal": "minimize"}
+    assert held["parameters"]["train.batch_size"] == {"values": [16, 32]}
+    at = held["command"].index("scantune.cli")
+    agent = [part for part in held["command"][at + 1 :] if part != "${args}"]
+    assert "best val_loss: " in call(*agent, "--train.learning_rate=5e-3", "--train.batch_size=32")
+    with pytest.raises(ScantuneError, match=r"write --key\.path=value"):
+        call(*agent, "--learning_rate=5e-3")
+
+
+def test_show_prints_the_network_and_draws_the_images_as_loaded(home):
+    text = call("show", "tuned", "-n", 4)
+    assert "tensors of 1 × 16 × 16" in text
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
+    assert rows["head"].split()[1:3] == ["Linear", "3"], "three classes"
+    total = int(next(line for line in text.splitlines() if " weights in " in line).split()[0].replace(",", ""))
+    parts = sum(int(rows[name].split()[-1].replace(",", "")) for name in ("backbone", "head"))
+    assert total == parts
+    sheet = home / ".scantune" / "show" / "tuned" / "images.png"
+    assert sheet.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_search_keeps_its_study_in_one_file(home):
+    call("search", "small", "--n-trials", 1)
+    lines = (home / ".scantune" / "search" / "small" / "study.journal").read_text().splitlines()
+    assert all(isinstance(json.loads(line), dict) for line in lines)
