@@ -89,7 +89,7 @@ def _classification(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[s
 def _calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
     """The figures that belong beside a reliability curve."""
     names = ("ece", "brier", "calibration_slope", "calibration_intercept")
-    return {name: figures[name] for name in names if name in figures}
+    return {name: figures[name] for name in names if name in figures and figures[name]["value"] is not None}
 
 
 def _zones(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[str, Any]) -> Drawn:
