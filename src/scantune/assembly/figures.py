@@ -108,9 +108,8 @@ def _zones(data: Any, rows: np.ndarray, schema: Any, figures: Mapping[str, Any])
     truth, said = _mean_scores(target, schema.grades), _mean_scores(guess, schema.grades)
     both = np.isfinite(truth) & np.isfinite(said)
     if both.any():
-        named = {
-            name.removeprefix("mean_score_"): entry for name, entry in figures.items() if name.startswith("mean_score_")
-        }
+        shown = ("mae", "rmse", "pearson_r", "spearman_rho")
+        named = {name: figures[f"mean_score_{name}"] for name in shown if f"mean_score_{name}" in figures}
         held["mean_score"] = plots.predicted_against_actual(
             truth[both], said[both], name="mean score", limits=(0, schema.grades - 1), figures=named
         )

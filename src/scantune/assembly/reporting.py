@@ -34,6 +34,8 @@ class Evaluated:
         table: predictions.
         metrics: ``metrics.json`` as computed so far.
         out: ``outputs/<experiment>/evaluate``.
+        trained: the folder of the train stage; beside ``out`` where None.
+        dataset: whose test data these are; the experiment's own where "".
     """
 
     params: Any
@@ -45,6 +47,18 @@ class Evaluated:
     table: PredictionTable
     metrics: dict[str, Any]
     out: Path
+    trained: Path | None = None
+    dataset: str = ""
+
+    @property
+    def data(self) -> str:
+        """The data set that was tested on."""
+        return self.dataset or self.block.dataset
+
+    @property
+    def train(self) -> Path:
+        """The folder of the train stage."""
+        return self.trained or self.out.parent / "train"
 
 
 def finish(given: Evaluated) -> None:
@@ -88,14 +102,13 @@ def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged
     from scantune.report.environment import environment
     from scantune.report.figures import titled
 
-    cache, home = Path("data/cache") / given.block.input, given.out.parent
-    flow = _json(cache / "flow.json")
-    audit = _json(Path("data/splits") / given.block.dataset / "audit.json")
-    demo, synthetic = demo_of(given.params, given.block.dataset)
+    flow = _json(given.sides.cache / "flow.json")
+    audit = _json(Path("data/splits") / given.data / "audit.json") if not given.dataset else {}
+    demo, synthetic = demo_of(given.params, given.data)
     drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
     return RunFacts(
         name=given.key,
-        dataset=given.block.dataset,
+        dataset=given.data,
         metrics=given.metrics,
         description=given.block.description,
         task=given.block.task.model_dump(mode="json"),
@@ -104,13 +117,13 @@ def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged
         flow=flow,
         audit=audit,
         model=_model(given),
-        training=_json(home / "train" / "summary.json"),
+        training=_json(given.train / "summary.json"),
         settings=_settings(given),
         environment=environment(),
-        digests=_digests(given, cache),
+        digests=_digests(given),
         figures=drawn,
         flow_figure=_flow_figure(flow, audit),
-        curves=_curves(given, home / "train" / "history.csv"),
+        curves=_curves(given, given.train / "history.csv"),
         mistakes=[_mistake(said) for said in wrong],
         mistakes_of=errors_of.in_words(samples, given.block.task.name),
         mistake_pictures=_error_sheet(given, wrong[: errors_of.SHOWN], explained),
@@ -153,7 +166,7 @@ def _mistake(said: Judged) -> Any:
 
 def _model(given: Evaluated) -> dict[str, Any]:
     facts, model = given.facts, given.block.model
-    members = _json(given.out.parent / "train" / "summary.json").get("members") or []
+    members = _json(given.train / "summary.json").get("members") or []
     trained = (members[0].get("trained") or []) if members else []
     held: dict[str, Any] = {
         "backbone": model.backbone,
@@ -172,8 +185,8 @@ def _model(given: Evaluated) -> dict[str, Any]:
 
 
 def _settings(given: Evaluated) -> dict[str, Any]:
-    dataset = given.params.datasets[given.block.dataset].model_dump(mode="json", exclude_defaults=True)
-    dataset["split"] = given.params.datasets[given.block.dataset].split.model_dump(mode="json", exclude_none=True)
+    dataset = given.params.datasets[given.data].model_dump(mode="json", exclude_defaults=True)
+    dataset["split"] = given.params.datasets[given.data].split.model_dump(mode="json", exclude_none=True)
     blocks = {
         "dataset": {name: value for name, value in dataset.items() if name not in {"root", "watch", "table"}},
         "input": given.facts.input,
@@ -198,10 +211,11 @@ def _leads_outside(text: str) -> bool:
     return absolute or text.startswith(("~", "..", "\\\\")) or "://" in text
 
 
-def _digests(given: Evaluated, cache: Path) -> dict[str, str]:
+def _digests(given: Evaluated) -> dict[str, str]:
     held = {f"{name} samples": given.sides.side(name).digest for name in ("train", "validation", "test")}
-    files = {"manifest.csv": cache / "manifest.csv"}
-    files["splits.csv"] = Path("data/splits") / given.block.dataset / "splits.csv"
+    files = {"manifest.csv": given.sides.cache / "manifest.csv"}
+    if not given.dataset:
+        files["splits.csv"] = Path("data/splits") / given.data / "splits.csv"
     held |= {name: file_digest(path) for name, path in files.items() if path.exists()}
     return held | {"model weights": weights_digest(given.model)}
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Mapping
 from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, image, text
+from scantune.tasks.subgroups import years
 
+MANY = 15
+"""More distinct numbers than this are told by their mean and spread."""
 MOST = 40
 """Values of one column that are listed one by one."""
 
@@ -58,6 +63,7 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
 def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list[Cell]]:
     """Rows of one target or group: a line of numbers, or a heading and a line a value."""
     label = f"{name.replace('_', ' ')} ({'target' if kind == 'targets' else 'group'})"
+    spreads = [_as_moments(spread) for spread in spreads] if _of_numbers(spreads) else spreads
     if any(_numeric(spread) for spread in spreads):
         return [[text(label), *(_moments(spread) for spread in spreads)]]
     levels = list(dict.fromkeys(level for spread in spreads for level in spread))
@@ -71,6 +77,31 @@ def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list
     if len(levels) > MOST:
         rows.append([Cell(f"and {len(levels) - MOST} further values", kind="heading")])
     return rows
+
+
+def _of_numbers(spreads: list[Mapping[str, Any]]) -> bool:
+    """Whether a column is one of many numbers, ages such as ``90+`` and ``063Y`` among them."""
+    counts = [spread for spread in spreads if not _numeric(spread)]
+    texts = {text for spread in counts for text in spread if text}
+    many = len(texts) > MANY or len(counts) < len(spreads)
+    return many and all(math.isfinite(years(text)) for text in texts)
+
+
+def _as_moments(spread: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Counts of numbers as n, mean and spread; ``90+`` counts as 90."""
+    if _numeric(spread):
+        return spread
+    values = [years(text) for text, n in spread.items() for _ in range(n) if text]
+    if not values:
+        return {}
+    return {
+        "n": len(values),
+        "missing": spread.get("", 0),
+        "mean": statistics.fmean(values),
+        "sd": statistics.stdev(values) if len(values) > 1 else None,
+        "min": min(values),
+        "max": max(values),
+    }
 
 
 def _numeric(spread: Mapping[str, Any]) -> bool:
