@@ -82,7 +82,7 @@ def test_every_lesion_darkens_its_place_on_its_side(item):
     side = disease.sides(item)[0]
     clean, ill = grown({}), grown({(item.name, side): 1.0})
     darker = clean.signal - ill.signal
-    assert darker.max() > 0.08
+    assert darker.max() > 0.05  # twice the noise of the better scanner
     place = np.argwhere(ill.lesion > 0.3).mean(axis=0)[::-1] * SPACING + brain.ORIGIN
     expected = np.array(item.centre) * [-1 if side == "left" else 1, 1, 1]
     assert np.linalg.norm(place - expected) < 16

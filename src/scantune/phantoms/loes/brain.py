@@ -19,6 +19,8 @@ ORIGIN = (-80.0, -118.0, -72.0)
 EXTENT = (160.0, 204.0, 160.0)
 
 
+#: Where people's ventricles differ, ill or not.
+_VENTRICLES = Item("ventricles", "", (0.0, -10.0, 18.0), (36.0, 46.0, 26.0), "any")
 #: Items whose own tissue shrinks, having no ventricle within.
 _SHRINK = {"brain stem atrophy": -0.2, "cerebellar atrophy": -0.2}
 
@@ -113,10 +115,10 @@ def grow(
     fine = np.stack([smooth_3d(person, shape, (13, 16, 13)) for _ in range(3)]) * np.float32(0.7)
     edge = smooth_3d(person, shape, (26, 30, 26))
     mottle = 1 + 0.22 * smooth_3d(person, shape, (20, 24, 20))
-    depth = person.uniform(0.34, 0.46)
+    depth, roomy = person.uniform(0.14, 0.4), person.normal(0, 0.09)
     place += np.array(shift, np.float32)[:, None, None, None]
     source = place * sizes[:, None, None, None] + coarse + fine
-    loss = _widen(source, place, extents)
+    loss = _widen(source, place, extents, roomy)
     index = source - np.array(base.first[::-1], np.float32)[:, None, None, None]
     t1 = ndimage.map_coordinates(base.t1, index, order=1, mode="constant")
     inside = t1 > 0
@@ -142,14 +144,17 @@ def _extracted(t1: np.ndarray) -> np.ndarray:
     return (pieces == 1 + int(np.argmax(sizes[1:]))).astype(np.float32)
 
 
-def _widen(source: np.ndarray, place: np.ndarray, extents: Mapping[tuple[str, str], float]) -> np.ndarray:
+def _widen(source: np.ndarray, place: np.ndarray, extents: Mapping[tuple[str, str], float], roomy: float) -> np.ndarray:
     """Atrophy: what lies around an item's centre, the ventricle's horn, is drawn larger (in place).
+
+    The person's own ventricles are larger or smaller than the template's by ``roomy``, which no score counts.
 
     Returns:
         How much of the tissue goes besides, 0–0.5; float32 [D, H, W].
     """
-    towards = np.zeros_like(source)
-    total = np.zeros(source.shape[1:], np.float32)
+    total = np.float32(roomy) * np.exp(-_reach(place, _VENTRICLES, "midline") / 1.4)
+    towards = total * (np.array(_VENTRICLES.centre[::-1], np.float32)[:, None, None, None] - place)
+    total = np.abs(total)
     loss = np.zeros_like(total)
     for item in (item for item in ITEMS if item.atrophy):
         for side in ("left", "right", "midline"):
@@ -163,9 +168,8 @@ def _widen(source: np.ndarray, place: np.ndarray, extents: Mapping[tuple[str, st
             towards += pull * (centre[:, None, None, None] - place)
             total += np.abs(pull)
             loss += 0.13 if whole else 0.35 * near
-    if total.any():
-        total = np.maximum(total, 1e-6)
-        source += towards * (np.tanh(total / 0.6) * 0.6 / total) * _deep(place)  # many together must not fold space
+    total = np.maximum(total, 1e-6)
+    source += towards * (np.tanh(total / 0.6) * 0.6 / total) * _deep(place)  # many together must not fold space
     return np.minimum(loss, 0.5)
 
 

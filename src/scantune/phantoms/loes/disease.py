@@ -55,4 +55,4 @@ def read_score(rng: np.random.Generator, planted: float) -> float:
     """What a reader makes of it: in half points, less certain the more there is; a clean brain is seldom misread."""
     if planted == 0:
         return 0.5 if rng.random() < 0.04 else 0.0
-    return float(np.clip(np.round(2 * rng.normal(planted, 0.4 + 0.05 * planted)) / 2, 0, 34))
+    return float(np.clip(np.round(2 * rng.normal(planted, 0.5 + 0.06 * planted)) / 2, 0, 34))
