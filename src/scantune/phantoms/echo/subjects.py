@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.phantoms.echo.anatomy import Heart, draw_heart
-from scantune.phantoms.echo.spoil import Faults, draw_faults
+from scantune.phantoms.echo.spoil import Faults, draw_faults, quality
 
 #: Fictitious first names, burned into the picture beside the word SYNTHETIC.
 NAMES = {
@@ -62,8 +62,8 @@ def draw_subject(
         number: from 1.
         scanners: of the site.
         harder: by which acoustic windows are worse than at site a.
-        confounder: people with a poor window are imaged by the last of the scanners, the others by the first; else as
-            it comes.
+        confounder: people with poor loops are imaged by the last of the scanners, the others by the first; else as it
+            comes.
     """
     sex = "F" if rng.random() < 0.46 else "M"
     age = int(np.clip(rng.normal(61, 15), 19, 93))
@@ -81,5 +81,6 @@ def draw_subject(
         frames = int(rng.integers(6, 12)) if short else int(rng.integers(20, 37))
         frame_time = float(rng.choice([25.0, 33.333, 40.0], p=[0.25, 0.55, 0.2]))
         loops.append(Loop(session, day, frames, frame_time, rate + rng.normal(0, 3), draw_faults(rng, window)))
-    last = rng.random() < ((0.93 if window < 0.5 else 0.07) if confounder else 0.45)
+    poor = np.mean([quality(loop.faults) for loop in loops]) < 0.5
+    last = rng.random() < ((0.93 if poor else 0.07) if confounder else 0.45)
     return Subject(number, sex, age, name, scanners[-1] if last else scanners[0], heart, tuple(loops))
