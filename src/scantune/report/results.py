@@ -81,7 +81,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
             others = [figure(held[n]) if n in held else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
         header = [column.replace("_", " "), "n", words.label(names[0]), "Gap to the rest", *map(words.label, names[1:])]
-        found.append(Table(header, rows))
+        found.append(footnoted(Table(header, rows)))
     if small:
         least = facts.setting("evaluate", "min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
