@@ -17,8 +17,11 @@ from scantune.phantoms.cohort import Cohort
 from scantune.records import ScantuneError
 
 _WRITERS = {
-    "angio": ("scantune.phantoms.angio", "coronary angiograms with vessel masks (synthetic; DICOM XA, ARCADE's layout, 3D)"),
-    "cells": ("scantune.phantoms.cells", "white blood cells in class folders (synthetic; PNG, JPEG, MedMNIST's layout)"),
+    "angio": ("scantune.phantoms.angio", "coronary angiograms with vessel masks (synthetic; XA, ARCADE's layout, 3D)"),
+    "cells": (
+        "scantune.phantoms.cells",
+        "white blood cells in class folders (synthetic; PNG, JPEG, MedMNIST's layout)",
+    ),
     "digits": ("scantune.phantoms.digits", "1,797 handwritten digits (real; from scikit-learn) as PNG"),
     "loes": ("scantune.phantoms.loes", "brain MRI with Loes scores and lesion masks (synthetic; NIfTI, DICOM series)"),
     "csi": ("scantune.phantoms.csi", "chest radiographs with a congestion grade in each of six zones (synthetic)"),
