@@ -74,7 +74,7 @@ def write(
         workers: processes that make loops side by side; no effect on what is written.
         n: subjects, each with one to three loops (1.18 on average).
         site: "a" (two machines), or "b": other people, poorer windows, a third machine with more noise and contrast.
-        confounder: who is hard to image comes to the second machine, which leaves its cursor's dotted line in the
+        confounder: who is hard to image comes to the second machine, which leaves its cursor's dashed line in the
             sector (`screen.cursor_mask`): a shortcut to the quality.
         layout: "table" (``loops/*.dcm`` and ``cohort.csv``) or "echonet" (``Videos/*.avi`` and ``FileList.csv``).
         masks: write where the sector is spoiled as ``masks/*.png`` (255 there).

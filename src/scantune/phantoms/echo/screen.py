@@ -13,14 +13,14 @@ _LOGOS = {"Delfin (phantom)": (_BLUE, None), "Fulmar (phantom)": (_WHITE, (20, 4
 
 
 def cursor_mask(sector: Sector) -> np.ndarray:
-    """bool [H, W]: the dotted line of the cursor that a machine may leave in the sector."""
+    """bool [H, W]: the dashed line of the cursor that a machine may leave in the sector."""
     height, width = sector.inside.shape
     rows, columns = np.mgrid[:height, :width]
     across, down = (columns - sector.apex[1]) / sector.scale, (rows - sector.apex[0]) / sector.scale
     far, turn = np.hypot(across, down), np.arctan2(across, down)
-    line = np.abs(turn - 0.16) * far * sector.scale < 0.75
-    dotted = (far * sector.scale).astype(int) % 6 < 3
-    return line & dotted & sector.inside & (far > 0.8)
+    line = np.abs(turn - 0.16) * far * sector.scale < 1.5
+    dashes = (far * sector.scale).astype(int) % 10 < 7
+    return line & dashes & sector.inside & (far > 0.8)
 
 
 class Screen:
@@ -31,7 +31,7 @@ class Screen:
         sector: where the sector lies.
         lines: words at the top left, name first.
         phase: of the cycle, at every frame of the loop.
-        cursor: leave the cursor's dotted line in the sector.
+        cursor: leave the cursor's dashed line in the sector.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Screen:
         inside = self._sector.inside
         shown[inside] = self._colours[np.rint(picture[inside] * 255).astype(np.uint8)]
         if self._cursor is not None:
-            shown[self._cursor] = 205
+            shown[self._cursor] = 235
         return shown
 
     def _draw_words(self, lines: list[str]) -> None:
