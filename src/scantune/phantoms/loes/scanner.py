@@ -46,7 +46,7 @@ SCANNERS = {
     for scanner in (
         Scanner("borealis-3T", "a", "Borealis (phantom)", "B3.0", 3.0, 1.0, 1.0, 0.026, 0.09, (0, 0, 0), 820),
         Scanner("cirrus-1.5T", "a", "Cirrus (phantom)", "C1.5", 1.5, 0.72, 0.86, 0.04, 0.06, (0.35, 0.35, 0.35), 310),
-        Scanner("tramont-1.5T", "b", "Tramont (phantom)", "T1.5", 1.5, 0.6, 1.3, 0.035, 0.14, (0.5, 0.4, 0.4), 1400),
+        Scanner("tramont-1.5T", "b", "Tramont (phantom)", "T1.5", 1.5, 0.5, 1.5, 0.04, 0.24, (1.0, 0.4, 0.4), 1400),
     )
 }
 
