@@ -209,7 +209,7 @@ with open_run("train", sys.argv[1], dataset="hips") as run:
         run.flush()
 print(run.run_id)
 """
-    env = {**os.environ, "PYTHONPATH": str(Path(tracking.__file__).parents[1])}
+    env = {**os.environ, "PYTHONPATH": str(Path(tracking.__file__).parents[2])}
     both = [
         subprocess.Popen([sys.executable, "-c", code, name], cwd=store, env=env, stdout=subprocess.PIPE, text=True)
         for name in ("a", "b")

@@ -1,0 +1,28 @@
+"""Runs in MLflow: opened, fed in batches, kept when the server is away."""
+
+from scantune.tracking.opening import RunReference, open_run
+from scantune.tracking.run import Run, flatten, metric_name
+from scantune.tracking.store import (
+    TrackingError,
+    client,
+    experiment_id,
+    project_home,
+    switched_off,
+    take_parent_run,
+    tracking_uri,
+)
+
+__all__ = [
+    "Run",
+    "RunReference",
+    "TrackingError",
+    "client",
+    "experiment_id",
+    "flatten",
+    "metric_name",
+    "open_run",
+    "project_home",
+    "switched_off",
+    "take_parent_run",
+    "tracking_uri",
+]

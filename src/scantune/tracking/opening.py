@@ -1,0 +1,135 @@
+"""A stage's run opened, gone on with, closed; and the reference to it that the next stage reads."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scantune.tracking.run import Run, resend
+from scantune.tracking.store import (
+    TrackingError,
+    away,
+    client,
+    experiment_id,
+    project_home,
+    switched_off,
+    take_parent_run,
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RunReference:
+    """What ``run.json`` holds: enough for the next stage to find the run, and the model that it logged."""
+
+    run_id: str | None
+    model_id: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> RunReference:
+        """The reference in ``path``; an empty one where the file does not exist."""
+        if not path.exists():
+            return cls(None)
+        held = json.loads(path.read_text())
+        return cls(held.get("run_id"), held.get("model_id"))
+
+    def write(self, path: Path) -> None:
+        """Write to ``path``, making its folder."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"run_id": self.run_id, "model_id": self.model_id}) + "\n")
+
+
+@contextlib.contextmanager
+def open_run(
+    stage: str,
+    key: str,
+    *,
+    dataset: str,
+    description: str = "",
+    tags: Mapping[str, str] | None = None,
+    parent: str | None = None,
+    resume: str | None = None,
+    enabled: bool = True,
+    require: bool = True,
+) -> Iterator[Run]:
+    """The MLflow run of one stage execution.
+
+    Args:
+        stage: preprocess, split, train, evaluate, register.
+        key: the block of params.yaml; the run is named ``<stage> <key>``.
+        dataset: names the MLflow experiment.
+        description: of the MLflow experiment.
+        tags: further tags.
+        parent: run id of the parent; one that the store does not know is passed over.
+        resume: run id to go on with (after a kill); a new run is opened where the store does not know it.
+        enabled: False switches MLflow off.
+        require: whether a server that cannot be reached stops the stage.
+
+    Raises:
+        TrackingError: the server cannot be reached and ``require`` is set.
+    """
+    outer = take_parent_run()
+    if switched_off(enabled):
+        yield Run()
+        return
+    try:
+        run = _open(stage, key, dataset, description, dict(tags or {}), parent or outer, resume)
+    except Exception as error:
+        if require:
+            raise error if isinstance(error, TrackingError) else TrackingError(away(error)) from error
+        log.warning("%s", away(error))
+        yield Run()
+        return
+    status = "FAILED"
+    try:
+        yield run
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    except SystemExit as error:
+        status = "FINISHED" if error.code in (None, 0) else "KILLED"
+        raise
+    finally:
+        run.close(status)
+
+
+def _open(
+    stage: str, key: str, dataset: str, description: str, tags: dict[str, str], parent: str | None, resume: str | None
+) -> Run:
+    service = client()
+    waiting = project_home() / ".scantune" / "pending"
+    resend(service, waiting)
+    experiment = experiment_id(service, dataset, description)
+    if resume and (held := _find(service, resume)) is not None:
+        service.update_run(held.info.run_id, status="RUNNING")
+        return Run(service, resume, waiting / f"{resume}.jsonl")
+    tags |= {
+        "mlflow.user": "scantune",  # MLflow would put the login name here, and a path below
+        "mlflow.source.name": f"stages/{stage}.py",
+        "mlflow.source.type": "LOCAL",
+        "scantune.stage": stage,
+        "scantune.key": key,
+    }
+    if parent and (found := _find(service, parent)) is not None and found.info.experiment_id == experiment:
+        tags["mlflow.parentRunId"] = parent
+    elif parent:
+        tags["scantune.parent_run_id"] = parent
+    made = service.create_run(experiment, tags=tags, run_name=f"{stage} {key}")
+    return Run(service, made.info.run_id, waiting / f"{made.info.run_id}.jsonl")
+
+
+def _find(service: Any, run_id: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        found = service.get_run(run_id)
+    except MlflowException:
+        return None
+    return found if found.info.lifecycle_stage == "active" else None

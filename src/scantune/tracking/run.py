@@ -1,0 +1,245 @@
+"""One run in MLflow: fed in batches; what the server did not take is kept."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scantune.tracking.store import first_line
+
+log = logging.getLogger(__name__)
+
+_BATCH = 500  # points kept before they are sent; a log_batch takes at most 1,000
+_SECONDS = 10.0
+_PARAM_LENGTH = 6000
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as ``train.learning_rate: 0.001``."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, name)
+        else:
+            flat[name] = value
+    return flat
+
+
+def metric_name(name: str) -> str:
+    """``name`` in the letters that MLflow takes; the others become ``_``."""
+    return re.sub(r"[^A-Za-z0-9_\-./ :]", "_", name)
+
+
+@dataclass
+class Run:
+    """One MLflow run, or nothing at all where MLflow is switched off: every method then does nothing.
+
+    A server that goes away while the run is open never raises from here: points are kept, tried again, and at the end
+    written to ``pending`` for the next run to send.
+    """
+
+    service: Any = None
+    run_id: str | None = None
+    pending: Path | None = None
+    _points: list[dict[str, Any]] = field(default_factory=list)
+    _sent_at: float = field(default_factory=time.monotonic)
+    _away_until: float = 0.0
+    _failures: int = 0
+    _warned: set[str] = field(default_factory=set)
+
+    @property
+    def on(self) -> bool:
+        """Whether anything is logged at all."""
+        return self.run_id is not None
+
+    def params(self, values: Mapping[str, Any]) -> None:
+        """Log settings once; one that is there already with another value becomes a tag ``param.<name>``."""
+        if not self.on:
+            return
+        flat = {k: _text(v) for k, v in flatten(values).items()}
+        self._try("parameters", lambda: self._send_params(flat))
+
+    def _send_params(self, flat: dict[str, str]) -> None:
+        from mlflow.entities import Param
+
+        held = self.service.get_run(self.run_id).data.params
+        fresh = [Param(metric_name(k), v) for k, v in flat.items() if metric_name(k) not in held]
+        for start in range(0, len(fresh), 100):
+            self.service.log_batch(self.run_id, params=fresh[start : start + 100])
+        for name, value in flat.items():
+            if held.get(metric_name(name), value) != value:
+                self.service.set_tag(self.run_id, f"param.{metric_name(name)}", value)
+
+    def metrics(
+        self,
+        values: Mapping[str, float | None],
+        step: int = 0,
+        *,
+        model_id: str | None = None,
+        dataset: tuple[str, str] | None = None,
+    ) -> None:
+        """Keep points to be sent in batches. Undefined ones (None, NaN) and infinite ones are not points.
+
+        Args:
+            values: name to value.
+            step: the step or epoch they belong to.
+            model_id: the logged model that they are figures of.
+            dataset: name and digest of the data they were measured on.
+        """
+        if not self.on:
+            return
+        now = int(time.time() * 1000)
+        for name, value in values.items():
+            if value is None or not math.isfinite(value):
+                continue
+            point = {"key": metric_name(name), "value": float(value), "timestamp": now, "step": int(step)}
+            if model_id:
+                point["model_id"] = model_id
+            if model_id and dataset:
+                point["dataset_name"], point["dataset_digest"] = dataset
+            self._points.append(point)
+        if len(self._points) >= _BATCH or time.monotonic() - self._sent_at > _SECONDS:
+            self.flush()
+
+    def send(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+        """Send points at once, or raise: for a caller that keeps what was not taken.
+
+        Args:
+            points: step, and name to value.
+        """
+        if not self.on:
+            return
+        now = int(time.time() * 1000)
+        send_points(
+            self.service,
+            self.run_id,
+            [
+                {"key": metric_name(name), "value": float(value), "timestamp": now, "step": int(step)}
+                for step, values in points
+                for name, value in values.items()
+                if math.isfinite(value)
+            ],
+        )
+
+    def last_step(self, name: str) -> int | None:
+        """The last step that the run holds of a figure; None where it holds none."""
+        if not self.on:
+            return None
+        held = self.service.get_metric_history(self.run_id, metric_name(name))
+        return max((point.step for point in held), default=None)
+
+    def flush(self) -> None:
+        """Send the points that are kept; what cannot be sent stays."""
+        if not self.on or not self._points or time.monotonic() < self._away_until:
+            return
+        sent = self._try("metrics", lambda: send_points(self.service, self.run_id, self._points))
+        self._sent_at = time.monotonic()
+        if sent:
+            self._points = []
+            self._failures = 0
+        else:  # wait longer each time, so that an absent server costs the training little
+            self._failures += 1
+            self._away_until = time.monotonic() + min(300.0, 5.0 * 2**self._failures)
+
+    def tags(self, values: Mapping[str, Any]) -> None:
+        """Set tags."""
+        if self.on:
+            from mlflow.entities import RunTag
+
+            tags = [RunTag(k, _text(v)) for k, v in values.items()]
+            self._try("tags", lambda: self.service.log_batch(self.run_id, tags=tags))
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Log a file, or all files of a folder, under ``folder``."""
+        if not self.on or not path.exists():
+            return
+        send = self.service.log_artifacts if path.is_dir() else self.service.log_artifact
+        self._try(f"artifact {path.name}", lambda: send(self.run_id, str(path), folder))
+
+    def text(self, text: str, name: str) -> None:
+        """Log ``text`` as the file ``name``."""
+        if self.on:
+            self._try(f"artifact {name}", lambda: self.service.log_text(self.run_id, text, name))
+
+    def dataset(self, name: str, digest: str, *, context: str, rows: int) -> None:
+        """Say which data the run used: shown in the UI's Dataset column.
+
+        Args:
+            name: the dataset's name in params.yaml.
+            digest: of its samples; at most 36 characters are kept.
+            context: training, validation or test.
+            rows: number of samples.
+        """
+        if not self.on:
+            return
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        held = Dataset(
+            name=name,
+            digest=digest[:36],
+            source_type="code",
+            source=json.dumps({"tags": {"dataset": name}}),
+            profile=json.dumps({"num_rows": rows}),
+        )
+        given = DatasetInput(held, [InputTag("mlflow.data.context", context)])
+        self._try("dataset", lambda: self.service.log_inputs(self.run_id, [given]))
+
+    def _try(self, what: str, send: Any) -> bool:
+        try:
+            send()
+        except Exception as error:
+            if what not in self._warned:
+                self._warned.add(what)
+                first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+                log.warning(
+                    "MLflow did not take the %s (%s); the run goes on, its files hold it", what, without_password(first)
+                )
+            return False
+        return True
+
+    def close(self, status: str) -> None:
+        """Send what is kept, or write it to ``pending``, and end the run as FINISHED, FAILED or KILLED."""
+        if not self.on:
+            return
+        self._away_until = 0.0
+        self.flush()
+        if self._points and self.pending is not None:
+            self.pending.parent.mkdir(parents=True, exist_ok=True)
+            with self.pending.open("a") as file:
+                file.writelines(json.dumps(point) + "\n" for point in self._points)
+            log.warning("%d points wait in %s; the next run sends them", len(self._points), self.pending.name)
+        self._try("status", lambda: self.service.set_terminated(self.run_id, status))
+
+
+def send_points(service: Any, run_id: str | None, points: list[dict[str, Any]]) -> None:
+    """Send points of a run in batches that MLflow takes, or raise what it raises."""
+    from mlflow.entities import Metric
+
+    metrics = [Metric(**point, run_id=run_id) for point in points]
+    for start in range(0, len(metrics), 1000):
+        service.log_batch(run_id, metrics=metrics[start : start + 1000])
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    return text if len(text) <= _PARAM_LENGTH else text[: _PARAM_LENGTH - 1] + "…"
+
+
+def resend(service: Any, folder: Path) -> None:
+    """Send what earlier runs could not; a file goes only when all of it went."""
+    for path in sorted(folder.glob("*.jsonl")):
+        points = [json.loads(line) for line in path.read_text().splitlines() if line]
+        try:
+            send_points(service, path.stem, points)
+        except Exception as error:
+            log.warning("points of run %s still wait (%s)", path.stem, type(error).__name__)
+            continue
+        path.unlink()

@@ -1,0 +1,126 @@
+"""Which MLflow store: its address, its client, and what is said when it is away.
+
+MLflow itself is imported when a client is made, not before. Everything goes through ``MlflowClient``: the fluent
+interface would add the user's name and the script's path as tags.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from scantune.records import ScantuneError
+
+OFF = {"off", "0", "false", "no"}
+
+
+class TrackingError(ScantuneError):
+    """The tracking server cannot be reached, or refuses."""
+
+
+def project_home(start: Path | None = None) -> Path:
+    """The project's own folder, also from the copy below ``.dvc/tmp`` in which ``dvc exp run --temp`` works."""
+    here = (start or Path.cwd()).resolve()
+    for parent in (here, *here.parents):
+        if parent.name == ".dvc" and here.is_relative_to(parent / "tmp"):
+            return parent.parent
+    return next((p for p in (here, *here.parents) if (p / "dvc.yaml").exists()), here)
+
+
+def tracking_uri() -> str:
+    """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store beside ``dvc.yaml``."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_home() / 'mlflow.db'}"
+
+
+def switched_off(enabled: bool = True) -> bool:
+    """Whether MLflow is off: by the key ``tracking.enabled``, by ``SCANTUNE_MLFLOW=off``, or not being rank 0."""
+    if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) or 0) != 0:
+        return True
+    return not enabled or os.environ.get("SCANTUNE_MLFLOW", "on").lower() in OFF
+
+
+def take_parent_run() -> str | None:
+    """The run that ``mlflow run`` opened, taken out of the environment.
+
+    Left there, every run opened below would resume that same one and their parameters would collide.
+    """
+    run_id = os.environ.pop("MLFLOW_RUN_ID", None)
+    if run_id:
+        os.environ["SCANTUNE_PARENT_RUN_ID"] = run_id
+    return os.environ.get("SCANTUNE_PARENT_RUN_ID")
+
+
+def prepare_environment() -> None:
+    """What MLflow reads at import: a server that is away must not hold a call for minutes; no pickles."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+def client() -> Any:
+    """An ``MlflowClient`` of :func:`tracking_uri`, which is made the process's own store as well.
+
+    Raises:
+        TrackingError: MLflow cannot be opened at that address.
+    """
+    prepare_environment()
+    import mlflow
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
+    uri = tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        return mlflow.MlflowClient(uri)
+    except Exception as error:
+        raise TrackingError(away(error)) from error
+
+
+def away(error: Exception) -> str:
+    """What a person reads when the server does not answer: where it should be, why, and what to do."""
+    return (
+        f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
+        "MLFLOW_TRACKING_URI to one that answers, or go on without MLflow by SCANTUNE_MLFLOW=off "
+        "(or tracking.require: false in params.yaml)"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, without passwords; its type where it has no message."""
+    first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
+    return without_password(first)
+
+
+def without_password(text: str) -> str:
+    """``text`` as a terminal may show it: no password in an address."""
+    return re.sub(r"//[^@/\s]+@", "//…@", text)
+
+
+def experiment_id(service: Any, name: str, description: str = "") -> str:
+    """The id of the MLflow experiment ``name``, made where it does not exist (one a dataset)."""
+    found = service.get_experiment_by_name(name)
+    if found is None:
+        location = None
+        if tracking_uri().startswith("sqlite:"):
+            location = (project_home() / "mlartifacts").as_uri()
+        with contextlib.suppress(Exception):  # two stages may make it at once: the second finds it below
+            service.create_experiment(name, artifact_location=location)
+        found = service.get_experiment_by_name(name)
+    elif found.lifecycle_stage == "deleted":
+        service.restore_experiment(found.experiment_id)
+    if description and found.tags.get("mlflow.note.content") != description:
+        service.set_experiment_tag(found.experiment_id, "mlflow.note.content", description)
+    if found.tags.get("mlflow.experimentKind") != "custom_model_development":
+        service.set_experiment_tag(found.experiment_id, "mlflow.experimentKind", "custom_model_development")
+    return found.experiment_id
