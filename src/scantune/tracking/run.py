@@ -198,10 +198,8 @@ class Run:
         except Exception as error:
             if what not in self._warned:
                 self._warned.add(what)
-                first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-                log.warning(
-                    "MLflow did not take the %s (%s); the run goes on, its files hold it", what, without_password(first)
-                )
+                why = first_line(error)
+                log.warning("MLflow did not take the %s (%s); the run goes on, its files hold it", what, why)
             return False
         return True
 
