@@ -109,15 +109,17 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 5000) -> N
 
 
 @app.command()
-def schema(check: Annotated[bool, typer.Option(help="only say whether the file is current")] = False) -> None:
-    """Write params.schema.json, which editors complete and check params.yaml by."""
+def schema(check: Annotated[bool, typer.Option(help="only say whether the files are current")] = False) -> None:
+    """Write params.schema.json, which editors complete and check params.yaml by, and docs/settings.md, for people."""
+    from scantune.commands.describing import settings_text
     from scantune.config.load import SCHEMA_NAME, schema_text
 
-    path, text = Path(SCHEMA_NAME), schema_text()
-    if not check:
-        path.write_text(text)
-    elif not path.exists() or path.read_text() != text:
-        raise ScantuneError(f"{SCHEMA_NAME} is not what the settings are now; run: make schema")
+    for path, text in ((Path(SCHEMA_NAME), schema_text()), (Path("docs/settings.md"), settings_text())):
+        if not check:
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != text:
+            raise ScantuneError(f"{path} is not what the settings are now; run: make schema")
 
 
 for command in (

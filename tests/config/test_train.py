@@ -59,3 +59,9 @@ def test_plateau_that_would_never_cut_is_warned_of() -> None:
     assert "training ends before the rate is ever cut" in late.warnings()[0]
     assert TrainConfig.model_validate({"scheduler": "plateau"}).warnings() == []
     assert TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}}).warnings() == []
+
+
+def test_an_even_blur_is_refused_with_the_odd_ones_beside_it():
+    with pytest.raises(ValidationError, match="odd, 3 or 5"):
+        TrainConfig(partners={"blur": 4})
+    assert TrainConfig(partners={"blur": 5}).partners.blur == 5

@@ -63,6 +63,7 @@ class MixUp(Block):
     """Two samples of a batch blended, and their targets with them."""
 
     enabled: bool = False
+    """Whether it is done at all."""
     alpha: Annotated[float, Field(gt=0)] = 0.2
     """Of the Beta distribution of the share; small values leave most batches almost pure."""
     prob: Probability = 0.5
@@ -73,6 +74,7 @@ class CutMix(Block):
     """A box of one sample pasted into another, targets weighted by area."""
 
     enabled: bool = False
+    """Whether it is done at all."""
     alpha: Annotated[float, Field(gt=0)] = 1.0
     """Of the Beta distribution of the share; 1 is uniform."""
     prob: Probability = 0.5
@@ -83,6 +85,7 @@ class RandAugment(Block):
     """A few operations of a fixed list, all of one strength; works on grey images as on colour."""
 
     enabled: bool = False
+    """Whether it is done at all."""
     num_ops: Annotated[int, Field(ge=1, le=14)] = 2
     """Operations a sample."""
     magnitude: Annotated[float, Field(ge=0, le=10)] = 9

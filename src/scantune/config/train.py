@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
@@ -118,6 +118,13 @@ class PartnersConfig(Block):
     """By how much the partner must score lower."""
     weight: Rate = 0.5
     """The term's weight in the loss."""
+
+    @field_validator("blur")
+    @classmethod
+    def _odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError(f"a blur has a middle: its width is odd, {value - 1} or {value + 1}")
+        return value
 
 
 class DistillationConfig(Block):

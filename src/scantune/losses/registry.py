@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,16 @@ def register(name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None 
 def names(task: str | None = None) -> list[str]:
     """Names of the losses, or of those that fit a task."""
     return sorted(n for n, entry in _TABLE.items() if task is None or not entry.tasks or task in entry.tasks)
+
+
+def described() -> Iterator[tuple[str, list[str], dict[str, Any], str]]:
+    """For each loss: name, tasks that it fits, its options with their defaults, what it is."""
+    for name, entry in sorted(_TABLE.items()):
+        takes = inspect.signature(entry.values).parameters
+        given = {"frequencies"}  # by the engine, from the training side
+        options = {key: p.default for key, p in takes.items() if key not in {"output", "target", *given}}
+        options = {key: None if value is inspect.Parameter.empty else value for key, value in options.items()}
+        yield name, sorted(entry.tasks), options, (entry.values.__doc__ or "").split("\n\n")[0]
 
 
 def exists(name: str) -> bool:

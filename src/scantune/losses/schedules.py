@@ -9,8 +9,8 @@ and .7).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from scantune.records import ScantuneError
@@ -179,6 +179,14 @@ _MAKE: dict[str, Callable[..., Schedule]] = {
     "performance": _fixed(Performance),
 }
 _MOVING = ("cosine", "step", "performance")
+
+
+def described() -> Iterator[tuple[str, dict[str, Any], str]]:
+    """For each schedule: name, its options with their defaults, what it does."""
+    own = {"constant": Constant, "cosine": Cosine, "step": Step, "adaptive": Adaptive, "performance": Performance}
+    for name, schedule in own.items():
+        found = {f.name: None if f.default is MISSING else f.default for f in fields(schedule) if f.name != "start"}
+        yield name, found, (schedule.__doc__ or "").split("\n\n")[0]
 
 
 def _between(start: Weighting, end: Weighting, share: float) -> dict[str, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,12 @@ def available() -> dict[str, str]:
     return {name: line for name, (_, line) in _WRITERS.items()}
 
 
+def writer_of(name: str) -> Callable[..., Cohort]:
+    """The cohort's own ``write`` function, whose keywords are its options."""
+    write: Callable[..., Cohort] = importlib.import_module(_WRITERS[name][0]).write
+    return write
+
+
 def make(name: str, out_dir: str | Path, *, seed: int = 0, workers: int = 2, **options: Any) -> Cohort:
     """Write the demo cohort ``name`` below ``out_dir`` (made if need be; files of the same name are replaced).
 
@@ -52,7 +59,7 @@ def make(name: str, out_dir: str | Path, *, seed: int = 0, workers: int = 2, **o
     """
     if name not in _WRITERS:
         raise ScantuneError(f"there is no demo cohort {name!r}; there are {', '.join(_WRITERS)}")
-    write = importlib.import_module(_WRITERS[name][0]).write
+    write = writer_of(name)
     known = [key for key in inspect.signature(write).parameters if key not in ("out_dir", "seed", "workers")]
     for key in options:
         if key not in known:

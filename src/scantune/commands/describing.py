@@ -1,0 +1,225 @@
+"""``docs/settings.md``: every key of ``params.yaml`` with its values, its default and a sentence, from the settings.
+
+Nothing here is written by hand: a key's sentence is the docstring under its field.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_HEAD = """# Settings
+
+All keys of `params.yaml`, one a line. This page is written by `scantune schema` from the code and checked by
+`scantune schema --check`. Where a block has a `name`, the name alone is short for it: `scheduler: cosine` means
+`scheduler: {name: cosine}`.
+"""
+_TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false", "null": "null"}
+_ENDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
+#: Groups of blocks that say what another one says already.
+_LIKE = {"derived.<name>": "ExperimentConfig"}
+
+
+def settings_text() -> str:
+    """The whole page; the same text every time."""
+    from scantune.config.params import Params
+
+    schema = Params.model_json_schema(by_alias=True)
+    lines = [_HEAD]
+    lines += _Pages(schema["$defs"]).of(schema, "")
+    lines += _augmentation()
+    lines += _losses()
+    lines += _cohorts()
+    return "\n".join(lines).rstrip() + "\n"
+
+
+class _Pages:
+    """Sections of a JSON schema, each block once."""
+
+    def __init__(self, blocks: Mapping[str, Any]) -> None:
+        self.blocks = blocks
+        self.said: dict[str, str] = {}
+
+    def of(self, block: Mapping[str, Any], path: str) -> Iterator[str]:
+        """The section of a block, then those of the blocks in it."""
+        known = self.blocks[_LIKE[path]]["properties"] if path in _LIKE else {}
+        chosen = {"name", "modality"} if _kind(block) else set()  # the title says it
+        own = {key: value for key, value in block["properties"].items() if key not in {*known, *chosen}}
+        if path:
+            yield f"\n## `{path}`\n"
+            yield _plain(block.get("description", ""))
+            if known:
+                yield "\nAll keys of an experiment, and:"
+        else:
+            yield "\n## The groups\n"
+        if own:
+            yield "\n| key | values | default | |\n| --- | --- | --- | --- |"
+        required = block.get("required", ())
+        for key, value in own.items():
+            default = _default(value, key in required)
+            yield f"| `{key}` | {_cell(self._values(value))} | {default} | {_cell(value.get('description', ''))} |"
+        for key, value in own.items():
+            yield from self._below(value, f"{path}.{key}" if path else key)
+
+    def _below(self, value: Mapping[str, Any], path: str) -> Iterator[str]:
+        for name, where in _references(value, path):
+            block = self.blocks[name]
+            if name in self.said or not block.get("properties"):
+                continue
+            kind = _kind(block) or name.lower()
+            title = f"{where}: {kind}" if kind and _several(value) else where
+            self.said[name] = title
+            yield from self.of(block, title)
+
+    def _values(self, value: Mapping[str, Any]) -> str:
+        named = [name for name, _ in _references(value, "")]
+        kinds = [_kind(self.blocks[name]) for name in named]
+        if named and all(kinds) and _several(value):
+            return "a block: " + ", ".join(f"`{kind}`" for kind in kinds)
+        return " or ".join(dict.fromkeys(_words(value)))
+
+
+def _references(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    """Names of the blocks that a key may hold, and where each stands."""
+    if "$ref" in value:
+        yield value["$ref"].rsplit("/", 1)[-1], path
+    for part in (*value.get("anyOf", ()), *value.get("oneOf", ()), *value.get("allOf", ())):
+        yield from _references(part, path)
+    below = [value.get("additionalProperties"), *value.get("patternProperties", {}).values()]
+    for part in below:
+        if isinstance(part, Mapping):
+            yield from _references(part, f"{path}.<name>")
+    if isinstance(value.get("items"), Mapping):
+        yield from _references(value["items"], path)
+
+
+def _several(value: Mapping[str, Any]) -> bool:
+    return len(list(_references(value, ""))) > 1
+
+
+def _kind(block: Mapping[str, Any]) -> str:
+    """What tells a block from its alternatives: the constant of its ``name`` or ``modality``."""
+    for key in ("name", "modality"):
+        found = block.get("properties", {}).get(key, {})
+        if "const" in found:
+            return str(found["const"])
+    return ""
+
+
+def _words(value: Mapping[str, Any]) -> Iterator[str]:
+    """What a key may hold, in words."""
+    if "$ref" in value:
+        yield "a block"
+    elif "const" in value:
+        yield f"`{value['const']}`"
+    elif "enum" in value:
+        yield ", ".join("tab" if one == "\t" else f"`{one}`" for one in value["enum"])
+    elif value.get("type") == "array":
+        items = value.get("items") or {}
+        inner = " or ".join(dict.fromkeys(_words(items))) if isinstance(items, Mapping) else ""
+        yield f"list of {inner}" if inner else "a number or a pair" if "prefixItems" in value else "list"
+    elif value.get("type") == "object":
+        yield "named blocks or values"
+    elif value.get("type") in _TYPES:
+        ends = " ".join(text.format(_number(value[key])) for key, text in _ENDS.items() if key in value)
+        yield f"{_TYPES[value['type']]} {ends}".strip()
+    for part in (*value.get("anyOf", ()), *value.get("oneOf", ())):
+        yield from _words(part)
+
+
+def _number(value: float) -> str:
+    return f"{value:.15g}"
+
+
+def _default(value: Mapping[str, Any], required: bool) -> str:
+    if required:
+        return "required"
+    held = value.get("default", {} if value.get("type") == "object" else None)
+    if isinstance(held, Mapping):
+        return "`{}`" if not held else "see below" if "name" not in held else f"`{held['name']}`"
+    if isinstance(held, bool) or held is None:
+        return "`null`" if held is None else f"`{str(held).lower()}`"
+    return f"`{held}`" if held != "" else '`""`'
+
+
+def _plain(text: str) -> str:
+    """Docstring to Markdown, on one line."""
+    text = re.sub(r":func:`(.+?)`", r"`\1`", text)
+    return " ".join(re.sub(r"``(.+?)``", r"`\1`", text).split())
+
+
+def _cell(text: str) -> str:
+    return _plain(text).replace("|", "\\|")
+
+
+def _augmentation() -> Iterator[str]:
+    from scantune.config.augment import BY_MODALITY
+
+    yield "\n## `experiments.<name>.train.augment`\n"
+    yield "By the modality of the experiment's input. Without the block nothing is changed; `{}` is none as well."
+    for modality, block in BY_MODALITY.items():
+        schema = block.model_json_schema(by_alias=True)
+        pages = _Pages(schema["$defs"])
+        if modality != "image":  # the same as an image's
+            pages.said |= dict.fromkeys(schema["$defs"], "")
+        yield from pages.of(schema, f"experiments.<name>.train.augment: {modality}")
+
+
+def _losses() -> Iterator[str]:
+    from scantune.losses import PRESETS
+    from scantune.losses.registry import described
+    from scantune.losses.schedules import described as schedules
+
+    yield "\n## `experiments.<name>.train.loss` by name\n"
+    yield "Each has its options as further keys: `loss: {name: huber, delta: 2}`."
+    yield "\n| name | tasks | options | |\n| --- | --- | --- | --- |"
+    for name, tasks, options, words in described():
+        yield f"| `{name}` | {', '.join(tasks) or 'any'} | {_options(options)} | {_cell(words)} |"
+    yield "\nFor segmentation also these weighted sums, and `{name: combined, parts: {dice: 0.7, bce: 0.3}}`:"
+    yield "\n| name | parts |\n| --- | --- |"
+    for name, parts in PRESETS.items():
+        yield f"| `{name}` | {', '.join(f'{weight:g} {part}' for part, weight in parts.items())} |"
+    yield "\nTheir weights may move over the training: `loss: {name: default, schedule: {name: cosine}}`."
+    yield "\n| schedule | options | |\n| --- | --- | --- |"
+    for name, options, words in schedules():
+        yield f"| `{name}` | {_options(options)} | {_cell(words)} |"
+
+
+def _options(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{key}`" + ("" if value is None else f" {_yaml(value)}") for key, value in options.items())
+
+
+def _cohorts() -> Iterator[str]:
+    from scantune import phantoms
+    from scantune.phantoms import writer_of
+
+    yield "\n## `demo.<name>.options` by cohort\n"
+    for name, what in phantoms.available().items():
+        write = writer_of(name)
+        said = _arguments(write.__doc__ or "")
+        yield f"\n**{name}**: {_plain(what)}"
+        yield "\n| option | default | |\n| --- | --- | --- |"
+        for key, parameter in inspect.signature(write).parameters.items():
+            if key not in ("out_dir", "seed", "workers"):
+                yield f"| `{key}` | `{_yaml(parameter.default)}` | {_cell(said.get(key, ''))} |"
+
+
+def _yaml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _arguments(doc: str) -> dict[str, str]:
+    """The section ``Args`` of a docstring: name to words."""
+    section = re.search(r"Args:\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(doc), re.DOTALL)
+    found: dict[str, str] = {}
+    name = ""
+    for line in (section.group(1) if section else "").splitlines():
+        start = re.match(r" {4}(\w+): (.*)", line)
+        if start:
+            name = start.group(1)
+            found[name] = start.group(2)
+        elif name:
+            found[name] += " " + line.strip()
+    return found
