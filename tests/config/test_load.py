@@ -97,6 +97,17 @@ def test_all_faults_are_named_at_once():
     assert any(f.startswith("experiments.knees.evaluate: is missing") for f in caught.value.faults)
 
 
+def test_a_block_may_take_over_another_one_and_change_some_of_it(tmp_path):
+    (tmp_path / "params.yaml").write_text(
+        "datasets:\n  a: &a {root: here, watch: here, table: t.csv, files: '{f}', targets: {y: y}}\n"
+        "  b: {<<: *a, root: there, watch: there}\n"
+        "inputs:\n  a: &i {dataset: a, modality: image, size: [8, 8]}\n  b: {<<: *i, dataset: b}\nexperiments: {}\n"
+    )
+    params = load(tmp_path / "params.yaml")
+    assert (params.datasets["b"].root, params.datasets["b"].table) == ("there", "t.csv")
+    assert params.datasets["a"].root == "here"
+
+
 def test_a_key_written_twice_is_refused(tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text("datasets: {}\ninputs: {}\ndatasets: {}\n")

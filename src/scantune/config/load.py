@@ -52,14 +52,16 @@ _SafeLoader.add_implicit_resolver(
 
 
 def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    loader.flatten_mapping(node)
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *other`: what stands beside it wins
+            continue
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         line = key_node.start_mark.line + 1
         if key in seen:
             raise ConfigError([f"line {line}: the key {key!r} stands already in line {seen[key]}; keep one of the two"])
         seen[key] = line
+    loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
 
 
