@@ -14,12 +14,11 @@ def run(key: str) -> None:
 
     The times stay in the project's own folder, where preprocess finds them: a file that is as it was is not read again.
     """
-    from scantune.cohort.index import read_index, write_index
-    from scantune.tracking import project_home
+    from scantune.cohort.index import read_index, timed_index, write_index
 
     dataset = load().datasets[key]
     root = Path(dataset.root).absolute()
-    timed = Path(dataset.index) if dataset.index else project_home() / ".scantune" / "index" / f"{key}.csv"
+    timed = timed_index(dataset.index, key)
     if not dataset.index:
         timed.parent.mkdir(parents=True, exist_ok=True)
         write_index(root, timed)

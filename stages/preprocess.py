@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from scantune.cli import stage_main
 from scantune.config.load import load
@@ -13,6 +12,7 @@ def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
     from scantune import cohort, preprocess
     from scantune.assembly.cohort import file_digest
+    from scantune.cohort.index import known_files
     from scantune.tracking import open_run, project_home
 
     params = load()
@@ -30,22 +30,13 @@ def run(key: str) -> None:
             out,
             project_home() / ".scantune" / "store",
             max_excluded_fraction=dataset.max_excluded_fraction,
-            index=known_files(dataset, block.dataset),
+            index=known_files(Path(dataset.root), dataset.index, block.dataset),
             say=print,
         )
         tracked.metrics({"samples": summary.prepared, "excluded": len(summary.excluded)})
         tracked.tags({"scantune.manifest": file_digest(out / "manifest.csv")})
         for name in ("manifest.csv", "excluded.csv", "flow.json"):
             tracked.artifact(out / name)
-
-
-def known_files(dataset: Any, name: str) -> dict[str, tuple[int, int, str]]:
-    """Digests of files that are as the index stage saw them; empty where it has not run here."""
-    from scantune.cohort.index import read_index
-    from scantune.tracking import project_home
-
-    timed = Path(dataset.index) if dataset.index else project_home() / ".scantune" / "index" / f"{name}.csv"
-    return read_index(timed, Path(dataset.root).absolute()) if timed.is_file() else {}
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.files import unguarded, write_csv
+from scantune.tracking import project_home
 
 COLUMNS = ("path", "size", "modified_ns", "sha256")
 THREADS = 4  # a share answers several requests at once; a disk does not mind
@@ -80,6 +81,17 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
             str(root / unguarded(row["path"])): (int(row["size"]), int(row["modified_ns"]), row["sha256"])
             for row in reader
         }
+
+
+def timed_index(index: str | None, name: str) -> Path:
+    """Where a dataset's index with times lies: ``index`` where the user keeps one, else in the project's own folder."""
+    return Path(index) if index else project_home() / ".scantune" / "index" / f"{name}.csv"
+
+
+def known_files(root: Path, index: str | None, name: str) -> dict[str, tuple[int, int, str]]:
+    """Digests of files that are as a dataset's index saw them; empty where it has not been made here."""
+    timed = timed_index(index, name)
+    return read_index(timed, root.absolute()) if timed.is_file() else {}
 
 
 def _walk(root: Path) -> Iterator[Path]:

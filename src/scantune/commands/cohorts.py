@@ -30,6 +30,7 @@ def check(
         _check_cache(name)
         return
     from scantune import cohort
+    from scantune.cohort.index import known_files
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
@@ -38,7 +39,8 @@ def check(
     read = cohort.read(block, Path("."))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
-        found = look(read, settings, project_home() / ".scantune" / "store", index=project.known_files(block, dataset))
+        store, known = project_home() / ".scantune" / "store", known_files(Path(block.root), block.index, dataset)
+        found = look(read, settings, store, index=known)
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, found)
         counts = {
@@ -74,7 +76,7 @@ def index(
     out: Annotated[Path | None, typer.Option(help="the index; needed for a folder")] = None,
 ) -> None:
     """Index a folder of many files: path, size, time and digest. What is unchanged since is not read again."""
-    from scantune.cohort.index import write_index
+    from scantune.cohort.index import timed_index, write_index
 
     if Path(what).is_dir() and out is not None:
         root, path = Path(what), out
@@ -83,7 +85,7 @@ def index(
         if what not in params.datasets and Path(what).is_dir():
             raise ScantuneError(f"{what}: say where the index of a folder goes (--out index.csv)")
         block = project.named(params, "datasets", what)
-        root, path = Path(block.root), out or project.timed_index(block, what)
+        root, path = Path(block.root), out or timed_index(block.index, what)
     path.parent.mkdir(parents=True, exist_ok=True)
     found = write_index(root, path)
     typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} gone")

@@ -82,18 +82,3 @@ def named(params: Any, group: str, name: str) -> Any:
     if name not in blocks:
         raise ScantuneError(f"{name!r} is not in {group} of params.yaml. There are: {', '.join(blocks) or 'none'}")
     return blocks[name]
-
-
-def known_files(dataset: Any, name: str) -> dict[str, tuple[int, int, str]]:
-    """Digests of files that are as the index saw them; empty where it has not run here."""
-    from scantune.cohort.index import read_index
-
-    timed = timed_index(dataset, name)
-    return read_index(timed, Path(dataset.root).absolute()) if timed.is_file() else {}
-
-
-def timed_index(dataset: Any, name: str) -> Path:
-    """Where a dataset's index with times lies."""
-    from scantune.tracking import project_home
-
-    return Path(dataset.index) if dataset.index else project_home() / ".scantune" / "index" / f"{name}.csv"
