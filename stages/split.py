@@ -23,7 +23,7 @@ def run(key: str) -> None:
         assignments = cohort.split(records, dataset.split)
         out.mkdir(parents=True, exist_ok=True)
         cohort.write_splits(out / "splits.csv", assignments)
-        audit = cohort.audit(cache, assignments, dataset.split, subjects_known=dataset.subject is not None)
+        audit = cohort.audit(cache, assignments, dataset.split, subjects_known=dataset.subjects_known)
         audit.write(out / "audit.json")
         tracked.metrics(audit.counts())
         tracked.tags({"scantune.manifest": file_digest(cache / "manifest.csv")})

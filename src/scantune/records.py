@@ -56,6 +56,8 @@ class Record:
         groups: grouping columns (sex, age, site, scanner …) to their value as text.
         raters: reader's name to that reader's value as text.
         split: the side that the table itself names ("train", "validation", "test"), or None.
+        series: what names the one series that is meant in a folder of several ("uid", "number" or "description") and
+            its value, or None.
         order: the value by which sequential and temporal splits sort, or None.
         row: line of the table that it came from (1 is the header), or None for class folders.
     """
@@ -68,5 +70,6 @@ class Record:
     groups: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     raters: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     split: str | None = None
+    series: tuple[str, str] | None = None
     order: str | None = None
     row: int | None = None

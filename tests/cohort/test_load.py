@@ -245,3 +245,24 @@ def test_class_folders_a_class_that_never_trains(dataset, tmp_path):
 def test_a_root_that_is_not_there(dataset, tmp_path):
     with pytest.raises(CohortError, match="no folder"):
         cohort.load(dataset(root=str(tmp_path / "none"), files="{id}"), HERE)
+
+
+def test_a_subject_is_found_within_a_path_and_a_row_without_one_is_named(table, dataset):
+    table("Path,y\nset/train/patient00007/study1/a.jpg,1\nset/train/patient00007/study2/a.jpg,0\n")
+    block = dataset(files="{Path}", subject={"column": "Path", "match": "patient[0-9]+"}, targets=["y"])
+    found = cohort.read(block, HERE)
+    assert [r.subject_id for r in found.records] == ["patient00007"] * 2
+    assert found.subjects_known
+    grouped = block.model_copy(update={"subject": type(block.subject)(column="Path", match="patient([0-9]+)")})
+    assert {r.subject_id for r in cohort.load(grouped, HERE)} == {"00007"}
+    table("Path,y\nset/train/p7/a.jpg,1\n")
+    assert [(row, column) for row, column, message in faults_of(block) if "no subject's id" in message] == [(2, "Path")]
+
+
+def test_recoded_cells_are_other_values_before_they_are_checked(table, dataset):
+    table("id,edema\na,-1.0\nb,\nc,1.0\nd,0\n")
+    rule = {"column": "edema", "values": [0, 1], "recode": {"-1": 1, "": 0}}
+    records = cohort.load(dataset(files="{id}", targets={"edema": rule}), HERE)
+    assert [float(r.targets["edema"]) for r in records] == [1, 0, 1, 0]
+    table("id,edema\na,2\n")
+    assert faults_of(dataset(files="{id}", targets={"edema": rule}))[0][:2] == (2, "edema")

@@ -64,7 +64,8 @@ def test_two_series_are_told_apart_and_chosen_by_rule(tmp_path: Path) -> None:
     ):
         assert io.read(tmp_path / "s", series=chosen).array.shape[0] == slices
     assert io.read(tmp_path / "s", series=rule(uid_digest=digest)).facts["series"] == digest
-    assert "leaves 0 of them" in refused(tmp_path / "s", series=rule(number=9)).reason
+    assert "none of them is the one that is named" in refused(tmp_path / "s", series=rule(number=9)).reason
+    assert "leaves 0 of them" in refused(tmp_path / "s", series=rule(description="dwi")).reason
 
 
 def test_uneven_spacing_is_refused_with_its_gaps(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,16 +24,20 @@ SIDES = {
 _NOT_IMAGES = {".txt", ".csv", ".tsv", ".json", ".md", ".xlsx", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc"}
 
 
-def load_folders(root: Path, *, target: str = "label", follow_links: bool = False) -> list[Record]:
+def load_folders(
+    root: Path, *, target: str = "label", follow_links: bool = False, subject_from: str | None = None
+) -> list[Record]:
     """One record a file, its target the name of its class folder, its split the name of the folder above.
 
     Args:
         root: absolute folder.
         target: name that the class gets among the targets.
         follow_links: accept links out of ``root``.
+        subject_from: regular expression for the subject's id in a file's name; without it each file is a subject.
 
     Raises:
-        CohortError: no folders, sides and classes side by side, a class that one side has and training has not.
+        CohortError: no folders, sides and classes side by side, a class that one side has and training has not, file
+            names in which ``subject_from`` finds nothing (all of them).
     """
     names = [path.name for path in _folders(root)]
     sides = [name for name in names if name.casefold() in SIDES]
@@ -40,22 +45,37 @@ def load_folders(root: Path, *, target: str = "label", follow_links: bool = Fals
         raise CohortError(
             f"class folders in {root}", [f"sides {sides} beside other folders {sorted(set(names) - set(sides))}"]
         )
-    records = []
+    records: list[Record] = []
+    nameless: list[str] = []
     for side in sides or [""]:
         for folder in _folders(root / side):
             for path in _files(folder, root, follow_links):
                 name = path.relative_to(root).as_posix()
+                subject = _subject(path.name, subject_from) if subject_from else name
+                if not subject:
+                    nameless.append(name)
                 records.append(
                     Record(
                         sample_id=digest_id(name),
-                        subject_id=digest_id(name),
+                        subject_id=digest_id(subject),
                         files=(path,),
                         targets={target: folder.name},
                         split=SIDES[side.casefold()] if side else None,
                     )
                 )
+    if nameless:
+        raise CohortError(
+            f"class folders in {root}",
+            [f"{name!r} has no subject's id: nothing matches {subject_from!r}" for name in nameless],
+        )
     _check(records, root, target)
     return records
+
+
+def _subject(name: str, pattern: str) -> str:
+    """What the pattern's first group matches in a file's name, all that it matches where it has none, or ""."""
+    found = re.search(pattern, name)
+    return "" if found is None else (found.group(1 if found.re.groups else 0) or "")
 
 
 def _folders(folder: Path) -> list[Path]:

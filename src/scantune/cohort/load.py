@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,7 +13,7 @@ from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import SIDES, load_folders
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import below, fields, fill
-from scantune.config.dataset import DatasetConfig, Range, TargetColumn, Unless
+from scantune.config.dataset import DatasetConfig, PartOf, Range, TargetColumn, Unless
 from scantune.records import Record
 
 _YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
@@ -25,7 +27,8 @@ class Cohort:
         records: the rows that stay, in the table's order.
         rows: how many rows the table has.
         left_out: reason to count of the rows that filters and missing targets left out.
-        subjects_known: whether a column names the subject; where not, every sample is taken for a subject of its own.
+        subjects_known: whether a column or file names say the subject; where not, each sample is taken for a subject of
+            its own.
         notes: what was noticed while reading, for the terminal.
     """
 
@@ -58,7 +61,8 @@ def read(dataset: DatasetConfig, base: Path, *, targets: Mapping[str, TargetColu
         raise CohortError(f"no folder {root}", ["'root' must be the folder that the cohort's files lie in"])
     if dataset.class_folders:
         name = next(iter(dataset.targets), "label")
-        cohort = Cohort((found := load_folders(root, target=name, follow_links=dataset.follow_links)), len(found))
+        found = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
+        cohort = Cohort(found, len(found), subjects_known=dataset.subjects_known)
     else:
         table = read_table(root / str(dataset.table), separator=dataset.separator, sheet=dataset.sheet)
         cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root)
@@ -79,7 +83,7 @@ def _from_table(table: Table, dataset: DatasetConfig, targets: Mapping[str, Targ
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
     if faults:
         raise CohortError(title, faults)
-    return Cohort(records, len(table.rows), left_out, dataset.subject is not None, table.notes)
+    return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes)
 
 
 def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[Fault]:
@@ -89,11 +93,12 @@ def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str,
         *((name, "files") for template in dataset.files for name in fields(template)),
         *((name, "masks") for template in dataset.masks for name in fields(template)),
         *((name, "sample") for name in fields(dataset.sample or "")),
+        *((name, "series") for name in fields(dataset.series.name if dataset.series else "")),
         *((target.column, f"targets.{name}") for name, target in targets.items()),
         *((column, f"groups.{name}") for name, column in dataset.groups.items()),
         *((column, f"raters.{name}") for name, column in dataset.raters.items()),
         *((column, "where") for column in dataset.where),
-        *((column, "subject") for column in [dataset.subject] if column),
+        *((column, "subject") for column in [_subject_column(dataset)] if column),
         *((column, "order") for column in [dataset.order] if column),
         *((column, "split.columns") for column in (columns.values() if isinstance(columns, dict) else [columns])),
     ]
@@ -141,7 +146,7 @@ def _with_targets(
     for row in rows:
         stays = True
         for name, rule in targets.items():
-            text = row.cells[rule.column]
+            text = _recoded(row.cells[rule.column], rule, dataset.decimal)
             if values.is_empty(text):
                 if rule.missing == "error":
                     faults.append(Fault(f"no value for the target {name!r}", row.line, rule.column))
@@ -168,21 +173,63 @@ def _record(
     faults: list[Fault],
 ) -> Record:
     sample = _sample_id(row, table, dataset, faults)
-    subject = row.cells[dataset.subject] if dataset.subject else sample
-    if not subject:
-        faults.append(Fault("the subject's id is blank", row.line, dataset.subject))
+    subject = _subject_id(row, dataset, sample, faults)
+    series = _series(row, dataset, faults)
+    if series and not (dataset.sample or "sample_id" in table.columns):
+        sample = f"{sample}_{hashlib.sha256(series[1].encode()).hexdigest()[:8]}"  # of one folder, still one subject
     return Record(
         sample_id=ids.safe(sample),
         subject_id=subject,
         files=_paths(dataset.files, row, root, dataset.follow_links, faults),
         masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
-        targets={name: _plain(row.cells[rule.column], dataset.decimal) for name, rule in targets.items()},
+        targets={
+            name: _plain(_recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal)
+            for name, rule in targets.items()
+        },
         groups={name: _group(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
         raters={name: _plain(row.cells[column], dataset.decimal) for name, column in dataset.raters.items()},
         split=_side(row, dataset, faults),
+        series=series,
         order=_order(row, dataset, faults),
         row=row.line,
     )
+
+
+def _subject_column(dataset: DatasetConfig) -> str | None:
+    return dataset.subject.column if isinstance(dataset.subject, PartOf) else dataset.subject
+
+
+def _subject_id(row: Row, dataset: DatasetConfig, sample: str, faults: list[Fault]) -> str:
+    """The subject's column, the part of one that the pattern finds, or the sample's own id."""
+    column = _subject_column(dataset)
+    if column is None:
+        return sample
+    text = row.cells[column]
+    if isinstance(dataset.subject, PartOf):
+        found = re.search(dataset.subject.match, text)
+        if found is None:
+            wanted = dataset.subject.match
+            faults.append(Fault(f"{text!r} has no subject's id: nothing matches {wanted!r}", row.line, column))
+            return text
+        text = found.group(1 if found.re.groups else 0) or ""
+    if not text:
+        faults.append(Fault("the subject's id is blank", row.line, column))
+    return text
+
+
+def _recoded(text: str, rule: TargetColumn, decimal: str) -> str:
+    """The cell, or what ``recode`` takes it for."""
+    for value, other in rule.recode.items():
+        if text == value or (value == "" and values.is_empty(text)) or _same_number(text, value, decimal):
+            return str(other)
+    return text
+
+
+def _same_number(text: str, value: str, decimal: str) -> bool:
+    try:
+        return values.number(value) == values.number(text, decimal)
+    except ValueError:
+        return False
 
 
 def _plain(text: str, decimal: str) -> str:
@@ -212,6 +259,25 @@ def _sample_id(row: Row, table: Table, dataset: DatasetConfig, faults: list[Faul
     if any(ids.looks_like_path(part) for part in parts):
         return ids.digest_id("\n".join(parts))
     return "_".join(parts)
+
+
+def _series(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str, str] | None:
+    """What names the row's series, or None where the cell is empty."""
+    if dataset.series is None:
+        return None
+    text = fill(dataset.series.name, row.cells).strip()
+    if values.is_empty(text):
+        return None
+    if dataset.series.by == "number":
+        try:
+            number = values.number(text, dataset.decimal)
+        except ValueError:
+            number = 0.5
+        if number.is_integer():
+            return "number", f"{int(number)}"
+        wrong = f"{text!r} is no series number: a whole number, or set 'series.by' to uid or description"
+        faults.append(Fault(wrong, row.line, ", ".join(fields(dataset.series.name))))
+    return dataset.series.by, text
 
 
 def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, faults: list[Fault]) -> tuple[Path, ...]:
@@ -286,8 +352,9 @@ def _repeated(records: list[Record]) -> list[Fault]:
         other = first.setdefault(record.sample_id.casefold(), record)
         if other is record:
             continue
-        what = "a second row for the same file" if other.files == record.files else "the same sample id"
-        remedy = "remove one" if other.files == record.files else "make it unique by 'sample: \"{column}_{column}\"'"
+        twice = (other.files, other.series) == (record.files, record.series)
+        what = "a second row for the same file" if twice else "the same sample id"
+        remedy = "remove one" if twice else "make it unique by 'sample: \"{column}_{column}\"'"
         faults.append(Fault(f"{what} as row {other.row} ({record.sample_id!r}): {remedy}", record.row))
     return faults
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block, by_name
 
@@ -52,8 +53,45 @@ class TargetColumn(Block):
     """The column holds numbers: anything else is an error."""
     values: list[Cell] | None = None
     """The only values that are right (numbers compare as numbers: 3 is 3.0)."""
+    recode: dict[str, Cell] = {}
+    """Cells taken for another value before anything else, keys in quotes: ``{"-1": 1, "": 0}`` takes uncertain for
+    positive and blank for negative. Numbers compare as numbers; "" is an empty cell."""
     missing: Literal["keep", "exclude", "error"] = "keep"
     """Empty cells: ``keep`` them (the task says what they mean), ``exclude`` the row, or call them an ``error``."""
+
+
+def _pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from error
+    return value
+
+
+class PartOf(Block):
+    """The part of a column that is the subject's id, where no column holds it alone."""
+
+    column: Text
+    """Column of the table, often the path of the file."""
+    match: Annotated[str, Field(min_length=1, max_length=200)]
+    """Regular expression searched in it: ``patient[0-9]+``. Its first group, if it has one, is the id, else all it
+    matches. A row in which nothing matches is an error."""
+
+    @field_validator("match")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        return _pattern(value)
+
+
+class SeriesName(Block):
+    """How a row names its DICOM series. ``series: "{series_uid}"`` is short for ``series: {name: "{series_uid}"}``."""
+
+    name: Text
+    """Columns in braces: ``"{series_uid}"``. Where they are empty, the folder must hold one series, or the input's
+    own ``series`` say which."""
+    by: Literal["uid", "number", "description"] = "uid"
+    """What the name is: the series instance UID (or the digest of it by which messages tell series apart), the series
+    number, or the whole series description (the case does not matter)."""
 
 
 class Pseudonyms(Block):
@@ -162,12 +200,18 @@ class DatasetConfig(Block):
     """Path below ``root`` from columns in braces: ``"{id}_{session}.nii.gz"``. Several become channels."""
     masks: Annotated[list[Text], BeforeValidator(_listed)] = []
     """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
+    series: Annotated[SeriesName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
+    """The one DICOM series that a row means where its folder holds several. Files that are not DICOM have none."""
     follow_links: bool = False
     """Allow symbolic links below ``root`` that lead out of it (data kept by DataLad or DVC)."""
     index: Text | None = None
     """Index of ``root`` written by ``scantune index``: digests of unchanged files are taken from it."""
-    subject: Text | None = None
-    """Column of the subject's id. Without it every sample is taken for a subject of its own, and the report says so."""
+    subject_from: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Class folders: regular expression for the subject's id in a file's name, ``"^[^_]+"`` or ``"patient([0-9]+)"``.
+    Its first group, if it has one, is the id, else all it matches; in the outputs stands a digest of it."""
+    subject: Text | PartOf | None = None
+    """Column of the subject's id, or the part of one: ``{column: Path, match: "patient[0-9]+"}``. Without it every
+    sample is taken for a subject of its own, and the report says so."""
     sample: Text | None = None
     """Sample id from columns in braces. Without it the column ``sample_id``, or the columns named in ``files``."""
     pseudonyms: Pseudonyms | None = None
@@ -190,12 +234,25 @@ class DatasetConfig(Block):
     max_excluded_fraction: Fraction = 0.1
     """Preprocess fails when a larger share of the samples cannot be used."""
 
+    @property
+    def subjects_known(self) -> bool:
+        """Whether something says which samples are of one subject."""
+        return self.subject is not None or self.subject_from is not None
+
+    @field_validator("subject_from")
+    @classmethod
+    def _compiles(cls, value: str | None) -> str | None:
+        return value if value is None else _pattern(value)
+
     @model_validator(mode="after")
     def _consistent(self) -> DatasetConfig:
         if self.class_folders == bool(self.table):
             raise ValueError("give either 'table' or 'class_folders: true'")
         if self.table and not self.files:
             raise ValueError("'table' needs 'files': the path of a sample's file from the table's columns, in braces")
+        for key in ("subject", "series") if self.class_folders else ("subject_from",):
+            if getattr(self, key) is not None:
+                raise ValueError(f"'{key}' is for {'a table' if self.class_folders else 'class folders'}")
         unknown = sorted(set(self.bands) - set(self.groups))
         if unknown:
             raise ValueError(f"bands of {unknown}: not among the groups {sorted(self.groups)}")

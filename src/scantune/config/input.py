@@ -12,6 +12,9 @@ Length = Annotated[int, Field(ge=1, le=8192)]
 Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
 
 
+Affine = Literal["refuse", "sform", "qform"]
+
+
 class Backend(Block):
     """Where samples are prepared."""
 
@@ -102,6 +105,9 @@ class _Common(Block):
     """A file whose header promises more values than this is refused before memory is asked for."""
     nan: Literal["exclude"] | float = "exclude"
     """Values that are not finite: leave the sample out, or put this number in their place."""
+    series: str | None = None
+    """DICOM folders of several series: words in the wanted one's description. Without it such a folder is left out,
+    unless the table names the series of each row (``datasets.<name>.series``)."""
     mask_labels: list[int] | None = None
     """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
     empty_mask: Literal["keep", "exclude"] = "keep"
@@ -130,8 +136,8 @@ class VolumeInput(_Common):
     """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
     volume_index: int | None = Field(default=None, ge=0)
     """4D files: the volume that is read, from 0. Without it a 4D file is left out."""
-    series: str | None = None
-    """DICOM folders of several series: words in the wanted one's description. Without it such a folder is left out."""
+    affine: Affine = "refuse"
+    """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
     tilt: Literal["exclude", "resample"] = "exclude"
     """Gantry tilt: leave the scan out, or resample it upright."""
     dtype: Literal["float16", "float32"] = "float16"
@@ -156,6 +162,8 @@ class ImageInput(_Common):
         Clahe | None, BeforeValidator(lambda v: {True: {}, False: None}.get(v, v) if isinstance(v, bool) else v)
     ] = None
     """Local contrast equalisation: ``true`` or ``{clip: 2, tiles: 8}``."""
+    affine: Affine = "refuse"
+    """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
     mask_text: bool = False
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None

@@ -102,6 +102,8 @@ class SeriesRule:
 
     Attributes:
         uid_digest: first characters of the series' digest, as the list of a refusal shows it.
+        uid: the series instance UID, or the first six characters or more of its digest.
+        title: the whole series description, whatever the case and the blanks.
         description: words that the series description has, whatever the case.
         number: the series number.
         largest: the series with the most images, where that is one.
@@ -111,12 +113,19 @@ class SeriesRule:
     """
 
     uid_digest: str | None = None
+    uid: str | None = None
+    title: str | None = None
     description: str | None = None
     number: int | None = None
     largest: bool = False
     echo_time: float | None = None
     b_value: float | None = None
     stack: int | None = None
+
+    @property
+    def names_one(self) -> bool:
+        """Whether it names a series (rather than describing one): a single file must then be of it too."""
+        return any(value is not None for value in (self.uid_digest, self.uid, self.title, self.number))
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,14 @@ def _read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
     options = options_from(request["options"])
-    loop = open_video(request["path"], window=options.window, limits=options.limits)
+    loop = open_video(request["path"], series=options.series, window=options.window, limits=options.limits)
     keys = ("n_frames", "height", "width", "channels", "frame_time", "facts")
     return {key: getattr(loop, key) for key in keys}, np.empty(0, np.uint8)
 
 
 def _frames(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
     options = options_from(request["options"])
-    loop = open_video(request["path"], window=options.window, limits=options.limits)
+    loop = open_video(request["path"], series=options.series, window=options.window, limits=options.limits)
     return {}, loop.frames(request["indices"], grey=request["grey"], scale=request["scale"])
 
 

@@ -12,7 +12,7 @@ from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 from scantune.io.arrays import Image, Options, Video, Volume
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
+from scantune.io.dicom_series import choose_series, not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
 from scantune.io.dicom_stack import rescale_into
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
@@ -22,8 +22,15 @@ CINE = frozenset({"US", "XA", "RF", "IVUS", "IVOCT", "ES", "XC", "GM", "OPT", "O
 
 
 def read_file(path: Path, options: Options) -> Volume | Image | Video:
-    """Read one DICOM file of any kind."""
-    return read_opened(open_dicom(path, options.limits), options, Counter())
+    """Read one DICOM file of any kind.
+
+    Raises:
+        ReadError: also where it is not of the series that is named.
+    """
+    file = open_dicom(path, options.limits)
+    if options.series is not None and options.series.names_one:
+        choose_series([file], options.series)
+    return read_opened(file, options, Counter())
 
 
 def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volume | Image | Video:

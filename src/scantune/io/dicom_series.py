@@ -44,6 +44,22 @@ def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
     return read_series(chosen, options, aside)
 
 
+def loop_of(folder: Path, options: Options) -> DicomFile:
+    """The one multi-frame file of the series that a folder holds, or that the rule names.
+
+    Raises:
+        ReadError: no DICOM image, several series, a series of several files.
+    """
+    aside: Counter[str] = Counter()
+    files = scan(folder, options, aside)
+    if not files:
+        raise ReadError(f"the folder holds no DICOM image ({_counts(aside) or 'it is empty'})", str(folder))
+    chosen = choose_series(files, options.series)
+    if len(chosen) != 1:
+        raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")
+    return chosen[0]
+
+
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
     """Headers of all DICOM images below a folder; links to folders are not followed.
 
@@ -119,6 +135,8 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
         listed = "; ".join(_line(uid, group) for uid, group in sorted(groups.items()))
         words = "; ".join(f"{digest(uid)}: {group[0].text('SeriesDescription')}" for uid, group in groups.items())
         verdict = f"the rule leaves {len(left)} of them" if rule else "no rule says which"
+        if rule is not None and rule.names_one and not left:
+            verdict = "none of them is the one that is named"
         raise ReadError(f"{len(groups)} series, and {verdict}: {listed}", words)
     series = groups[left[0]]
     patients = {file.text("PatientID") for file in series}
@@ -142,9 +160,21 @@ def _matches(uid: str, files: list[DicomFile], rule: SeriesRule | None) -> bool:
         return True
     if rule.uid_digest is not None and not digest(uid).startswith(rule.uid_digest.lower()):
         return False
+    if rule.uid is not None and not _is_uid(uid, rule.uid):
+        return False
+    if rule.title is not None and _folded(rule.title) != _folded(files[0].text("SeriesDescription")):
+        return False
     if rule.number is not None and files[0].number("SeriesNumber") != rule.number:
         return False
     return rule.description is None or rule.description.lower() in files[0].text("SeriesDescription").lower()
+
+
+def _is_uid(uid: str, named: str) -> bool:
+    return uid == named or (len(named) >= 6 and digest(uid).startswith(named.lower()))
+
+
+def _folded(text: str) -> str:
+    return " ".join(text.split()).casefold()
 
 
 def _line(uid: str, files: list[DicomFile]) -> str:

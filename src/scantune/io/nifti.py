@@ -240,20 +240,9 @@ def _affine(header: Any, shape: tuple[int, int, int], options: Options, notes: l
         raise ReadError(f"the unit of length has code {unit}, which NIfTI does not have")
     sform = header.get_sform() if int(header["sform_code"]) > 0 else None
     qform = _qform(header) if int(header["qform_code"]) > 0 else None
-    forms = {"sform": sform, "qform": qform}
-    if options.affine != "agree":
-        chosen = forms[options.affine]
-        if chosen is None:
-            raise ReadError(f"it has no {options.affine}")
-    elif sform is not None and qform is not None:
-        geometry.check_affine(sform)
-        distance = geometry.corner_distance(sform, qform, shape)
-        if not distance <= _AFFINE_TOLERANCE * float(geometry.spacing_of(sform).min()):
-            both = "; ".join(f"{k} {np.round(v[:3], 4).tolist()}" for k, v in (("sform", sform), ("qform", qform)))
-            raise ReadError(f"sform and qform disagree by {distance:.3g} mm; the key affine chooses one: {both}")
-        chosen = sform
-    else:
-        chosen = sform if sform is not None else qform
+    chosen = sform if sform is not None else qform
+    if sform is not None and qform is not None:
+        chosen = _agreed({"sform": sform, "qform": qform}, shape, options.affine, notes)
     if chosen is None:
         raise ReadError("neither sform nor qform is set: the file does not say where its voxels lie")
     affine = np.asarray(chosen, dtype=np.float64).copy()
@@ -271,6 +260,20 @@ def _qform(header: Any) -> np.ndarray:
         return header.get_qform()
     except Exception as error:
         raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
+
+def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: str, notes: list[str]) -> np.ndarray:
+    """The sform where both are the same within a quarter of a voxel, else the one that is trusted, with a note."""
+    if trusted == "agree":
+        geometry.check_affine(forms["sform"])
+    distance = geometry.corner_distance(forms["sform"], forms["qform"], shape)
+    if distance <= _AFFINE_TOLERANCE * float(geometry.spacing_of(forms["qform"]).min()):
+        return forms["sform"]
+    if trusted == "agree":
+        both = "; ".join(f"{name} {np.round(form[:3], 4).tolist()}" for name, form in forms.items())
+        raise ReadError(f"sform and qform disagree by {distance:.3g} mm; the key affine chooses one: {both}")
+    notes.append(f"sform and qform disagree; the {trusted} is taken by choice")
+    return forms[trusted]
+
 
 
 def _image(values: np.ndarray, header: Any, options: Options, facts: dict[str, Any]) -> Image:

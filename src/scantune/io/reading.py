@@ -43,7 +43,7 @@ def read(
             for float32 in 0–1.
         monochrome1: whether images whose low values are bright are inverted.
         tilt: whether a sheared volume (gantry tilt) is refused or resampled upright.
-        affine: which affine of a NIfTI file holds; "agree" refuses where its two disagree.
+        affine: which affine of a NIfTI file holds where its two disagree; "agree" refuses such a file.
         fill_nan: number that takes the place of NaN and infinite voxels; None refuses them.
         allow_constant: whether an image with one value only is accepted (an empty mask is one).
         slice_tolerance: how far a gap between slices may differ from the usual, as a share of it.
@@ -70,12 +70,18 @@ def read_here(path: Path, options: Options) -> Volume | Image | Video:
 
 
 def open_video(
-    path: Path | str, *, window: Window | None = None, limits: Limits | None = None, isolated: bool = False
+    path: Path | str,
+    *,
+    series: SeriesRule | None = None,
+    window: Window | None = None,
+    limits: Limits | None = None,
+    isolated: bool = False,
 ) -> Loop:
     """Open a cine loop or video without decoding it; `Loop.frames` decodes what is asked for.
 
     Args:
-        path: a DICOM, AVI or MP4 file.
+        path: a DICOM, AVI or MP4 file, or a folder of DICOM files.
+        series: which series of a folder.
         window: as for `read`; deeper grey than 8 bits is brought to 0–255 by it, else by the file's own window.
         limits: what reading may cost.
         isolated: open and decode in a child process.
@@ -83,7 +89,7 @@ def open_video(
     Raises:
         ReadError: it cannot be opened or is no video.
     """
-    options = Options(kind="video", window=window, limits=limits or Limits())
+    options = Options(kind="video", series=series, window=window, limits=limits or Limits())
     if isolated:
         from scantune.io.isolation import open_isolated
 
@@ -131,13 +137,15 @@ def _read(path: Path, options: Options) -> Volume | Image | Video:
 
 
 def _open(path: Path, options: Options) -> Loop:
-    found = _format(path)
+    found = "dicom" if path.is_dir() else _format(path)
     if found == "dicom":
         from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_series import not_an_image
+        from scantune.io.dicom_series import choose_series, loop_of, not_an_image
 
-        file = open_dicom(path, options.limits)
+        file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
+        if options.series is not None and options.series.names_one:
+            choose_series([file], options.series)
         if not_an_image(file) or not file.rows:
             raise ReadError("DICOM without an image", str(path))
         return open_cine(file, options)

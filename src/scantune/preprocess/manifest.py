@@ -18,7 +18,7 @@ def write_manifest(path: Path, rows: Sequence[tuple[Record, Outcome]]) -> None:
     groups = list(rows[0][0].groups) if rows else []
     raters = list(rows[0][0].raters) if rows else []
     header = [
-        "sample_id", "subject_id", "digest", "tensor_digest", "perceptual_hash", *FACTS,
+        "sample_id", "subject_id", "digest", "tensor_digest", "perceptual_hash", *FACTS, "notes",
         *(f"target/{name}" for name in targets), *(f"rater/{name}" for name in raters), "split", "order", *groups,
     ]  # fmt: skip
     taken = sorted(set(groups) & set(header[: len(header) - len(groups)]))
@@ -34,6 +34,7 @@ def _manifest_row(record: Record, outcome: Outcome) -> list[str]:
         record.sample_id, record.subject_id, outcome.digest, facts["tensor_digest"], facts["perceptual_hash"],
         "x".join(map(str, shape)), facts["dtype"], "x".join(f"{s:g}" for s in spacing) if spacing else "",
         *(f"{facts[name]:.6g}" for name in ("mean", "sd", "min", "max")),
+        "; ".join(facts["reading"].get("notes", ())),
         *record.targets.values(), *record.raters.values(), record.split or "", record.order or "",
         *record.groups.values(),
     ]  # fmt: skip

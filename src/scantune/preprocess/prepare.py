@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune import io
 from scantune.preprocess.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def prepare(
     files: Sequence[Path],
     mask_files: Sequence[Path],
     settings: VolumeInput | ImageInput | VideoInput | Mapping[str, Any],
+    series: tuple[str, str] | None = None,
 ) -> Prepared:
     """One sample's tensor.
 
@@ -33,12 +35,31 @@ def prepare(
         files: one file or folder, or several that become channels.
         mask_files: masks that belong to them.
         settings: the block of ``params.yaml``, or the same as a dict (as the registered model holds it).
+        series: what names the one that is meant in a folder of several DICOM series ("uid", "number" or
+            "description") and its value; it goes before the settings' own rule.
 
     Raises:
         ReadError: the files cannot be used.
     """
     modality, options = what_matters(settings)
-    return _function(modality)(list(files), list(mask_files), **options)
+    chosen = _series_rule(series, options.pop("series", None))
+    return _function(modality)(list(files), list(mask_files), series=chosen, **options)
+
+
+def _series_rule(named: tuple[str, str] | None, words: str | None) -> io.SeriesRule | None:
+    """The record's own series, else words of a description, else no rule."""
+    if named is None:
+        return io.SeriesRule(description=words) if words else None
+    by, value = named
+    return _NAMES[by](value)
+
+
+#: What a record can name its series by.
+_NAMES: dict[str, Callable[[str], io.SeriesRule]] = {
+    "uid": lambda value: io.SeriesRule(uid=value),
+    "number": lambda value: io.SeriesRule(number=int(value)),
+    "description": lambda value: io.SeriesRule(title=value),
+}
 
 
 def what_matters(settings: Any) -> tuple[str, dict[str, Any]]:

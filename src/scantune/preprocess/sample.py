@@ -27,6 +27,7 @@ class Job:
     sample_id: str
     files: tuple[Path, ...]
     masks: tuple[Path, ...]
+    series: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,16 @@ class Outcome:
     fatal: str = ""
 
 
-def sample_key(digests: list[str], mask_digests: list[str], settings: Any) -> str:
+def sample_key(
+    digests: list[str], mask_digests: list[str], settings: Any, series: tuple[str, str] | None = None
+) -> str:
     """SHA-256 of all that a sample's tensor depends on: source bytes, settings, our code, the decoders' versions."""
     modality, options = what_matters(settings)
     parts = {
         "files": digests,
         "masks": mask_digests,
         "modality": modality,
+        "series": series,
         "settings": {name: value for name, value in options.items() if name != "max_voxels"},
         "code": code_version(),
         "libraries": library_versions(),
@@ -139,8 +143,10 @@ def _with_index(known: sources.Known, index: Mapping[str, tuple[int, int, str]])
 
 def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digests: list[str]) -> Outcome:
     files, masks = digests[: len(job.files)], digests[len(job.files) :]
-    digest = files[0] if len(files) == 1 else hashlib.sha256("\n".join(files).encode()).hexdigest()
-    key = sample_key(files, masks, settings)
+    # Two series of one folder are not the same image, so the name of the series is part of what a source is.
+    named = [*files, *(job.series or ())]
+    digest = named[0] if len(named) == 1 else hashlib.sha256("\n".join(named).encode()).hexdigest()
+    key = sample_key(files, masks, settings, job.series)
     path = store.sample_path(store_dir, key)
     repaired = False
     if path.exists():
@@ -149,7 +155,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
             return Outcome(job.sample_id, key, digest, store.verify(path) if check else store.facts(path))
         except store.Damaged:
             repaired = True
-    prepared = prepare(job.files, job.masks, settings)
+    prepared = prepare(job.files, job.masks, settings, job.series)
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": _plain(prepared.facts)}
     stored = store.save(path, arrays, facts)

@@ -28,6 +28,8 @@ def prepare_image(
     invert_monochrome1: bool = True,
     clahe: Mapping[str, Any] | None = None,
     mask_text: bool = False,
+    series: io.SeriesRule | None = None,
+    affine: str = "refuse",
     dtype: str | None = None,
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
@@ -46,6 +48,8 @@ def prepare_image(
         invert_monochrome1: turn MONOCHROME1 round.
         clahe: clip and tiles, or None.
         mask_text: find burned-in text and blank it.
+        series: which one of a folder of several DICOM series.
+        affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
         dtype: of the result; None picks uint8 where intensities end in 0 … 1.
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
@@ -58,12 +62,13 @@ def prepare_image(
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     dtype = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
     reading: dict[str, Any] = {
+        "affine": "agree" if affine == "refuse" else affine,
         "monochrome1": "invert" if invert_monochrome1 else "keep",
         "limits": io.Limits(max_bytes=4 * max_voxels),
         "fill_nan": None if nan == "exclude" else float(nan),
     }
     window = "file" if name == "window" and options.get("center") is None else None
-    images = [read_image(path, window=window, **reading) for path in files]
+    images = [read_image(path, window=window, series=series, **reading) for path in files]
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
@@ -85,7 +90,8 @@ def prepare_image(
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
     mask = None
     if masks:
-        read = [read_image(path, allow_constant=True, limits=reading["limits"]).array for path in masks]
+        same_way = {name: reading[name] for name in ("limits", "affine")}
+        read = [read_image(path, allow_constant=True, **same_way).array for path in masks]
         mask = place(merged(read, shapes[0], mask_labels, empty_mask), fitted, nearest=True)[None]
     spacing = images[0].spacing
     if spacing is not None:

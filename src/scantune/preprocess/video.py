@@ -29,6 +29,7 @@ def prepare_video(
     sector: bool = False,
     intensity: Mapping[str, Any],
     dtype: str | None = None,
+    series: io.SeriesRule | None = None,
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
@@ -49,6 +50,7 @@ def prepare_video(
         sector: find the ultrasound sector and blank the rest.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
         dtype: of the result; None picks uint8 where intensities end in 0 … 1.
+        series: which one of a folder of several DICOM series.
         nan, mask_labels, empty_mask: of other modalities.
         max_voxels: refuse larger files.
 
@@ -58,7 +60,7 @@ def prepare_video(
     if len(files) != 1 or masks:
         raise ReadError(f"a video sample is one loop without masks; given are {len(files)} files, {len(masks)} masks")
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
-    loop = io.open_video(files[0], limits=io.Limits(max_bytes=max_voxels))
+    loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
     if loop.n_frames < min_frames:
         raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {min_frames}")
     chosen = frame_indices(loop.n_frames, frames, period, start)

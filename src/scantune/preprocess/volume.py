@@ -31,7 +31,8 @@ def prepare_volume(
     intensity: Mapping[str, Any],
     deface: bool = False,
     volume_index: int | None = None,
-    series: str | None = None,
+    series: io.SeriesRule | None = None,
+    affine: str = "refuse",
     tilt: str = "exclude",
     dtype: str = "float16",
     nan: str | float = "exclude",
@@ -53,7 +54,8 @@ def prepare_volume(
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
         deface: blank the face of a head MRI first.
         volume_index: of a 4D file.
-        series: words in the wanted series' description.
+        series: which one of a folder of several DICOM series.
+        affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
         tilt: "exclude" or "resample".
         dtype: "float16" or "float32".
         nan: "exclude", or what to put in the place of values that are not finite.
@@ -66,7 +68,8 @@ def prepare_volume(
     """
     limits = io.Limits(max_bytes=4 * max_voxels)
     reading: dict[str, Any] = {
-        "series": io.SeriesRule(description=series) if series else None,
+        "series": series,
+        "affine": "agree" if affine == "refuse" else affine,
         "volume_index": volume_index,
         "limits": limits,
         "tilt": "resample" if tilt == "resample" else "refuse",
@@ -88,7 +91,7 @@ def prepare_volume(
         _check_overlap(volume, first)
         array = resample(volume, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
-    mask = _mask(masks, first, grid, mask_labels, empty_mask, limits) if masks else None
+    mask = _mask(masks, first, grid, mask_labels, empty_mask, reading) if masks else None
     facts["affine"] = np.round(grid.affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
@@ -140,10 +143,11 @@ def _mask(
     grid: Grid,
     labels: Sequence[int] | None,
     empty: str,
-    limits: io.Limits,
+    reading: Mapping[str, Any],
 ) -> np.ndarray:
     """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one."""
-    volumes = [read_volume(path, allow_constant=True, limits=limits) for path in paths]
+    same_way = {name: reading[name] for name in ("limits", "affine")}
+    volumes = [read_volume(path, allow_constant=True, **same_way) for path in paths]
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
