@@ -18,8 +18,9 @@ class Volume:
     """A volume in the closest RAS+ orientation.
 
     Attributes:
-        array: float32 [D, H, W]; D grows to superior, H to anterior, W to the patient's right. In the file's own units
-            (HU where the modality gives them). It may be a transposed view: `storage` gives it as it lies in memory.
+        array: float32 [D, H, W] (integers where reading was asked to keep them); D grows to superior, H to anterior, W
+            to the patient's right. In the file's own units (HU where the modality gives them). It may be a transposed
+            view: `storage` gives it as it lies in memory.
         affine: float64 [4, 4], from (i, j, k) = (W, H, D) indices to millimetres in RAS+.
         facts: JSON-able facts without identity.
     """
@@ -39,7 +40,7 @@ class Volume:
 
         Resamplers that copy their input (SimpleITK) are spared a transposition by it.
         """
-        order = sorted(range(3), key=lambda axis: -self.array.strides[axis])  # array axes, slowest first
+        order = sorted(range(3), key=lambda axis: -abs(self.array.strides[axis]))  # array axes, slowest first
         stored = self.array.transpose(order)
         columns = [2 - axis for axis in order[::-1]]  # affine columns in the order fastest first
         affine = self.affine.copy()
@@ -143,3 +144,4 @@ class Options:
     fill_nan: float | None = None
     allow_constant: bool = False
     slice_tolerance: float = 0.02
+    keep_integers: bool = False

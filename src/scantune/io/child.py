@@ -69,7 +69,7 @@ def _answer(request: dict[str, Any], out: BinaryIO) -> None:
     except ReadError as error:
         _send(out, {"reason": error.reason, "detail": error.detail}, None)
         return
-    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
     stored = np.ascontiguousarray(array.transpose(order))  # a transposed view is sent as it lies in memory
     _send(out, reply | {"shape": stored.shape, "dtype": stored.dtype.str, "order": order}, stored)
 

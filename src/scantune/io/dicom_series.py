@@ -238,7 +238,7 @@ def assemble(stack: Stack, first: DicomFile, options: Options, facts: dict[str, 
         )
     orientation = geometry.orientation_of(stack.affine)
     facts["orientation"] = orientation.codes
-    array = fill(stack, orientation)
+    array = fill(stack, orientation, options.keep_integers)
     array = check_values(array, options, facts["notes"])
     array = _shown(array, first, options, facts)
     volume = Volume(array, geometry.to_ras(stack.affine, shape, orientation), facts)

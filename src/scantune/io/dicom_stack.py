@@ -266,7 +266,7 @@ def _label(names: Sequence[str], values: Sequence[object]) -> str:
     return ", ".join(f"{name} {word}" for name, word in zip(names, words, strict=True))
 
 
-def fill(stack: Stack, orientation: geometry.Orientation) -> np.ndarray:
+def fill(stack: Stack, orientation: geometry.Orientation, keep_integers: bool = False) -> np.ndarray:
     """Decode the stack's frames into float32 [D, H, W].
 
     Each frame is rescaled by its own slope and intercept, exact in float32, and written flipped where its axes run
@@ -275,32 +275,53 @@ def fill(stack: Stack, orientation: geometry.Orientation) -> np.ndarray:
     Args:
         stack: sorted frames; its affine is that of (column, row, slice).
         orientation: of that affine.
+        keep_integers: int16 where every rescaled value is one.
     """
+    found = _filled(stack, orientation, np.int16, _add_into) if keep_integers else None
+    return _filled(stack, orientation, np.float32, rescale_into) if found is None else found  # type: ignore[return-value]
+
+
+def _filled(
+    stack: Stack, orientation: geometry.Orientation, dtype: type, into: Callable[..., bool]
+) -> np.ndarray | None:
+    """The frames by ``into``, or None where one does not fit."""
     first = stack.frames[0]
     steps = [slice(None)] * 3  # of stored axes column, row, slice
     for world, axis in enumerate(orientation.source):
         if orientation.flipped[world]:
             steps[axis] = slice(None, None, -1)
-    stored = np.empty((len(stack.frames), first.rows, first.columns), dtype=np.float32)  # slice, row, column
+    stored: np.ndarray = np.empty((len(stack.frames), first.rows, first.columns), dtype=dtype)  # slice, row, column
     target = stored[steps[2]]
     for at, frame in enumerate(stack.frames):
         raw = frame.load()
         if raw.shape != (first.rows, first.columns):
             raise ReadError(f"{frame.name} is in colour or of another size; a volume has one number a voxel")
-        rescale_into(target[at], raw[steps[1], steps[0]], frame.slope, frame.intercept)
+        if not into(target[at], raw[steps[1], steps[0]], frame.slope, frame.intercept):
+            return None
     right, anterior, superior = orientation.source
     # stored axes (slice, row, column) are (2, 1, 0) of (column, row, slice)
     return stored.transpose(2 - superior, 2 - anterior, 2 - right)
 
 
-def rescale_into(target: np.ndarray, raw: np.ndarray, slope: float, intercept: float) -> None:
-    """``raw * slope + intercept``, rounded once to float32."""
+def _add_into(target: np.ndarray, raw: np.ndarray, slope: float, intercept: float) -> bool:
+    """``raw + intercept`` as int16; False where that is not exact."""
+    if slope != 1 or raw.dtype.kind not in "iu" or raw.dtype.itemsize > 2 or not _small_whole(intercept):
+        return False
+    if not -32768 <= int(raw.min()) + int(intercept) <= int(raw.max()) + int(intercept) <= 32767:
+        return False
+    np.copyto(target, raw.astype(np.int32) + int(intercept) if intercept else raw, casting="unsafe")
+    return True
+
+
+def rescale_into(target: np.ndarray, raw: np.ndarray, slope: float, intercept: float) -> bool:
+    """``raw * slope + intercept``, rounded once to float32. Always True."""
     if slope == 1 and intercept == 0:
         np.copyto(target, raw, casting="unsafe")
     elif slope == 1 and raw.dtype.kind in "iu" and raw.dtype.itemsize <= 2 and _small_whole(intercept):
         np.add(raw, np.float32(intercept), out=target, casting="unsafe", dtype=np.float32)
     else:
         np.copyto(target, raw.astype(np.float64) * slope + intercept, casting="same_kind")
+    return True
 
 
 def _small_whole(number: float) -> bool:

@@ -79,7 +79,7 @@ def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: di
     orientation = geometry.orientation_of(affine)
     facts["orientation"] = orientation.codes
     turned = geometry.to_ras(affine, values.shape, orientation)
-    array = turn(values, orientation)
+    array = turn(values, orientation, options.keep_integers)
     array = check_values(array, options, facts["notes"])
     if options.window is not None:
         if options.window == "file":
@@ -93,16 +93,25 @@ def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: di
     return volume
 
 
-def turn(values: np.ndarray, orientation: geometry.Orientation) -> np.ndarray:
-    """Stored voxels (i, j, k) as float32 [D, H, W]: flipped while converted, transposed as a view."""
+def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: bool = False) -> np.ndarray:
+    """Stored voxels (i, j, k) as float32 [D, H, W]: flipped while converted, transposed as a view.
+
+    Args:
+        values: as stored.
+        orientation: of their affine.
+        keep_integers: integers of at most 16 bits are only viewed.
+    """
     steps: list[slice] = [slice(None)] * 3
     for world, axis in enumerate(orientation.source):
         if orientation.flipped[world]:
             steps[axis] = slice(None, None, -1)
-    fresh = np.empty_like(values, dtype=np.float32, order="K", subok=False)
-    np.copyto(fresh, values[tuple(steps)], casting="unsafe")
+    flipped = values[tuple(steps)]
     right, anterior, superior = orientation.source
-    return fresh.transpose(superior, anterior, right)  # i j k -> D H W
+    if keep_integers and values.dtype.kind in "iu" and values.dtype.itemsize <= 2 and values.dtype.isnative:
+        return flipped.transpose(superior, anterior, right)  # i j k -> D H W
+    fresh = np.empty_like(values, dtype=np.float32, order="K", subok=False)
+    np.copyto(fresh, flipped, casting="unsafe")
+    return fresh.transpose(superior, anterior, right)
 
 
 class _Bytes:
@@ -252,15 +261,6 @@ def _affine(header: Any, shape: tuple[int, int, int], options: Options, notes: l
     return affine
 
 
-def _qform(header: Any) -> np.ndarray:
-    zooms = np.asarray(header["pixdim"][1:4], dtype=float)
-    if (zooms <= 0).any() or not np.isfinite(zooms).all():
-        raise ReadError(f"the header states no spacing: pixdim is {zooms.tolist()}")
-    try:
-        return header.get_qform()
-    except Exception as error:
-        raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
-
 def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: str, notes: list[str]) -> np.ndarray:
     """The sform where both are the same within a quarter of a voxel, else the one that is trusted, with a note."""
     if trusted == "agree":
@@ -274,6 +274,15 @@ def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: 
     notes.append(f"sform and qform disagree; the {trusted} is taken by choice")
     return forms[trusted]
 
+
+def _qform(header: Any) -> np.ndarray:
+    zooms = np.asarray(header["pixdim"][1:4], dtype=float)
+    if (zooms <= 0).any() or not np.isfinite(zooms).all():
+        raise ReadError(f"the header states no spacing: pixdim is {zooms.tolist()}")
+    try:
+        return header.get_qform()
+    except Exception as error:
+        raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
 
 
 def _image(values: np.ndarray, header: Any, options: Options, facts: dict[str, Any]) -> Image:

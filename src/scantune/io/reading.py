@@ -29,6 +29,7 @@ def read(
     fill_nan: float | None = None,
     allow_constant: bool = False,
     slice_tolerance: float = 0.02,
+    keep_integers: bool = False,
     isolated: bool = False,
 ) -> Volume | Image | Video:
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
@@ -47,6 +48,7 @@ def read(
         fill_nan: number that takes the place of NaN and infinite voxels; None refuses them.
         allow_constant: whether an image with one value only is accepted (an empty mask is one).
         slice_tolerance: how far a gap between slices may differ from the usual, as a share of it.
+        keep_integers: a volume whose values are integers of at most 16 bits stays so: half the memory of float32.
         isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
             damaged file takes nothing with it.
 
@@ -55,7 +57,7 @@ def read(
     """
     options = Options(
         kind, series, volume_index, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
-        slice_tolerance,
+        slice_tolerance, keep_integers,
     )  # fmt: skip
     if isolated:
         from scantune.io.isolation import read_isolated

@@ -27,7 +27,7 @@ def resample_upright(volume: Volume) -> Volume:
     upright[:3, 3] += upright[:3, :3] @ low
     # indices of the new grid to indices of the old one: SimpleITK can then work without a direction matrix
     mapping = np.linalg.inv(volume.affine) @ upright
-    picture = sitk.GetImageFromArray(np.ascontiguousarray(volume.array))
+    picture = sitk.GetImageFromArray(np.ascontiguousarray(volume.array, dtype=np.float32))
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(mapping[:3, :3].ravel().tolist())
     transform.SetTranslation(mapping[:3, 3].tolist())

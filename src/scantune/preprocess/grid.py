@@ -137,34 +137,50 @@ def _kernel(ratio: float) -> np.ndarray:
 
 
 def _linear(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
-    # In the order of memory, slowest first: what is left after each product is smaller and lies as before.
+    """Slab by slab along the slowest axis of memory, all three products while the slab lies in the CPU's cache."""
     order = sorted(range(3), key=lambda axis: -abs(array.strides[axis]))
     stored = array.transpose(order)
-    for place, axis in enumerate(order):
-        stored = _banded(stored, axes[axis].weights(antialias), place)
-    return np.ascontiguousarray(stored.transpose(np.argsort(order)))
+    slow, middle, fast = (_bands(axes[axis].weights(antialias), BLOCKS[at]) for at, axis in enumerate(order))
+    count = tuple(axes[axis].places.size for axis in order)
+    result = np.empty(count, np.float32)
+    most = max(last - first for _, (first, last), _ in slow)
+    whole = np.empty((most, *stored.shape[1:]), np.float32)
+    planes = np.empty((BLOCKS[0], *stored.shape[1:]), np.float32)
+    rows = np.empty((BLOCKS[0], count[1], stored.shape[2]), np.float32)
+    for (start, end), (first, last), weights in slow:
+        np.copyto(whole[: last - first], stored[first:last], casting="unsafe")  # whatever dtype and direction it has
+        done = end - start
+        np.matmul(weights, whole[: last - first].reshape(last - first, -1), out=planes[:done].reshape(done, -1))
+        _along(planes[:done], middle, rows[:done])
+        _along_last(rows[:done], fast, result[start:end])
+    return np.ascontiguousarray(result.transpose(np.argsort(order)))
 
 
-def _banded(array: np.ndarray, weights: np.ndarray, axis: int) -> np.ndarray:
-    """``weights`` [out, in] applied along one axis, block by block, so that only the band is multiplied."""
-    block, shape = BLOCKS[axis], list(array.shape)
-    shape[axis] = weights.shape[0]
-    result = np.empty(shape, np.float32)
+_Band = tuple[tuple[int, int], tuple[int, int], np.ndarray]
+
+
+def _bands(weights: np.ndarray, block: int) -> list[_Band]:
+    """Blocks of rows of ``weights`` [out, in]: their rows, the columns that are not 0, and the weights of both."""
+    found = []
     for start in range(0, weights.shape[0], block):
         rows = weights[start : start + block]
         used = np.flatnonzero(rows.any(axis=0))
         first, last = int(used[0]), int(used[-1]) + 1
-        band = np.ascontiguousarray(rows[:, first:last])
-        end = start + rows.shape[0]
-        if axis == 0:
-            source = array[first:last].reshape(last - first, -1)
-            np.matmul(band, source, out=result[start:end].reshape(end - start, -1))
-        elif axis == 1:
-            result[:, start:end] = np.matmul(band, array[:, first:last])
-        else:
-            flat = array.reshape(-1, array.shape[2])
-            result.reshape(-1, shape[2])[:, start:end] = flat[:, first:last] @ band.T
-    return result
+        found.append(((start, start + len(rows)), (first, last), np.ascontiguousarray(rows[:, first:last])))
+    return found
+
+
+def _along(array: np.ndarray, bands: Sequence[_Band], out: np.ndarray) -> None:
+    """The product along the middle axis."""
+    for (start, end), (first, last), weights in bands:
+        np.matmul(weights, array[:, first:last], out=out[:, start:end])
+
+
+def _along_last(array: np.ndarray, bands: Sequence[_Band], out: np.ndarray) -> None:
+    """The product along the last axis."""
+    flat, wanted = array.reshape(-1, array.shape[2]), out.reshape(-1, out.shape[2])
+    for (start, end), (first, last), weights in bands:
+        np.matmul(flat[:, first:last], weights.T, out=wanted[:, start:end])
 
 
 def _nearest(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
@@ -177,18 +193,18 @@ def _cubic(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndar
     import SimpleITK as sitk
 
     if antialias:
-        for axis, found in enumerate(axes):
-            still = _Axis(found.length, found.length, 1.0, 0.0)
-            still.ratio = found.ratio
-            if found.ratio > 1 + SAME:
-                array = _banded(np.ascontiguousarray(array), still.weights(True), axis)
+        still = [_Axis(found.length, found.length, 1.0, 0.0) for found in axes]
+        for here, found in zip(still, axes, strict=True):
+            here.ratio = found.ratio
+        if any(found.ratio > 1 + SAME for found in axes):
+            array = _linear(array, still, True)
     method = sitk.ResampleImageFilter()
     method.SetSize([axis.places.size for axis in axes[::-1]])
     method.SetOutputSpacing([axis.ratio for axis in axes[::-1]])
     method.SetOutputOrigin([axis.start for axis in axes[::-1]])
     method.SetInterpolator(sitk.sitkBSpline)
     method.SetOutputPixelType(sitk.sitkFloat32)
-    return sitk.GetArrayFromImage(method.Execute(sitk.GetImageFromArray(np.ascontiguousarray(array))))
+    return sitk.GetArrayFromImage(method.Execute(sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))))
 
 
 _WAYS = {"linear": _linear, "nearest": _nearest, "bspline": _cubic}

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from scantune.preprocess.half import narrowed
 from scantune.records import ReadError
 
 #: Voxels that percentiles are taken from: more change nothing that is seen, and cost.
 SAMPLE = 1 << 20
+_PIECE = 1 << 16  # fits into the CPU's cache
 #: An image whose smallest value fills this share of it was cut out by someone (skull stripped, masked).
 MASKED_SHARE = 0.01
 
@@ -33,8 +35,7 @@ _foreground = foreground  # `zscore` has an argument of that name
 
 def _otsu(array: np.ndarray) -> float:
     values = array.ravel()[:: max(1, array.size // SAMPLE)]
-    count, edges = np.histogram(values, bins=256)
-    middle = (edges[1:] + edges[:-1]) / 2
+    count, middle = _histogram(values)
     below = np.cumsum(count).astype(np.float64)
     above = below[-1] - below
     total = np.cumsum(count * middle)
@@ -43,21 +44,46 @@ def _otsu(array: np.ndarray) -> float:
     return float(middle[np.nanargmax(between[:-1])])
 
 
+def _histogram(values: np.ndarray, bins: int = 256) -> tuple[np.ndarray, np.ndarray]:
+    """How many values lie in each of the bins between smallest and largest, and the bins' middles."""
+    import cv2
+
+    low, high = np.float32(values.min()), np.float32(values.max())
+    wide = np.ascontiguousarray(values, dtype=np.float32).reshape(1, -1)
+    beyond = float(np.nextafter(high, np.float32(np.inf)))  # OpenCV leaves the upper limit out
+    count = cv2.calcHist([wide], [0], None, [bins], [float(low), beyond]).ravel()  # a tenth of numpy.histogram's time
+    edges = np.linspace(float(low), float(high), bins + 1)
+    return count, (edges[1:] + edges[:-1]) / 2
+
+
 def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = None) -> np.ndarray:
     """(value − mean) / standard deviation, of the foreground or of all.
 
     Raises:
         ReadError: nothing varies.
     """
-    chosen = array[_foreground(array)] if foreground else array
-    mean = float(chosen.mean(dtype=np.float64))
+    inside = _foreground(array).reshape(-1) if foreground else None
+    mean = _mean(array.reshape(-1), inside)
     scaled = array - np.float32(mean)
-    rest = chosen - np.float32(mean) if foreground else scaled.reshape(-1)
-    sd = float(np.sqrt(np.dot(rest, rest) / rest.size))  # BLAS: a third of the time of ndarray.std
+    sd = float(np.sqrt(_mean(scaled.reshape(-1), inside, squared=True)))
     if not sd > 0:
         raise ReadError("intensities do not vary, so they cannot be scaled to mean 0 and standard deviation 1")
     scaled *= np.float32(1.0 / sd)
     return np.clip(scaled, -clip, clip, out=scaled) if clip else scaled
+
+
+def _mean(flat: np.ndarray, inside: np.ndarray | None, squared: bool = False) -> float:
+    """Mean of values or of their squares, of all or of those inside.
+
+    Sums of pieces in float32, of the pieces in float64: a fraction of the time of ndarray.mean and ndarray.std.
+    """
+    total = 0.0
+    for start in range(0, flat.size, _PIECE):
+        piece = flat[start : start + _PIECE]
+        if inside is not None:
+            piece = piece * inside[start : start + _PIECE]
+        total += float(np.dot(piece, piece)) if squared else float(piece.sum())
+    return total / (flat.size if inside is None else max(1, int(np.count_nonzero(inside))))
 
 
 def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) -> np.ndarray:
@@ -130,4 +156,4 @@ def to_dtype(array: np.ndarray, dtype: str) -> np.ndarray:
         array = array.astype(np.float32) * np.float32(1 / 255)
     if dtype == "float16" and max(abs(float(array.min())), abs(float(array.max()))) > 65504.0:
         raise ReadError("values beyond ±65,504 do not fit into float16: set 'dtype: float32'")
-    return array.astype(dtype)
+    return narrowed(array) if dtype == "float16" else array.astype(dtype)

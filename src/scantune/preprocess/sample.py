@@ -188,8 +188,9 @@ def _moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, fl
     total = squares = 0.0
     low, high = np.inf, -np.inf
     for start in range(0, flat.size, chunk):
-        piece = store.as_float(flat[start : start + chunk]) - shift
-        total += float(piece.sum(dtype=np.float64))
+        piece = store.as_float(flat[start : start + chunk])
+        piece -= shift
+        total += float(piece.sum())
         squares += float(np.dot(piece, piece))
         low, high = min(low, float(piece.min())), max(high, float(piece.max()))
     mean = total / flat.size

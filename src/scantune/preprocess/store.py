@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune.preprocess.half import widened
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
@@ -133,10 +134,12 @@ def load_torch(path: Path) -> dict[str, Tensor]:
 def as_float(array: Any) -> Any:
     """What a network takes, float32: uint8 stands for 0 … 1, float16 is widened. NumPy array or torch tensor."""
     if isinstance(array, np.ndarray):
-        widened = array.astype(np.float32)
-        return widened * np.float32(1 / 255) if array.dtype == np.uint8 else widened
-    widened = array.float()
-    return widened.mul_(1 / 255) if array.element_size() == 1 else widened
+        if array.dtype == np.float16:
+            return widened(array)
+        wide = array.astype(np.float32)
+        return wide * np.float32(1 / 255) if array.dtype == np.uint8 else wide
+    wide = array.float()
+    return wide.mul_(1 / 255) if array.element_size() == 1 else wide
 
 
 def facts(path: Path) -> dict[str, Any]:

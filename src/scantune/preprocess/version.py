@@ -19,6 +19,7 @@ _MAKERS = (
     "plane",
     "masks",
     "intensity",
+    "half",
     "grid",
     "sector",
     "text",

@@ -72,6 +72,7 @@ def prepare_volume(
         "affine": "agree" if affine == "refuse" else affine,
         "volume_index": volume_index,
         "limits": limits,
+        "keep_integers": not deface,
         "tilt": "resample" if tilt == "resample" else "refuse",
         "fill_nan": None if nan == "exclude" else float(nan),
     }
