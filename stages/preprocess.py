@@ -10,8 +10,9 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
-    from scantune import cohort, preprocess
+    from scantune import preprocess
     from scantune.assembly.cohort import file_digest
+    from scantune.assembly.targets import read_for_tasks
     from scantune.cohort.index import known_files
     from scantune.tracking import open_run, project_home
 
@@ -19,7 +20,7 @@ def run(key: str) -> None:
     block, tracking = params.inputs[key], params.tracking
     dataset = params.datasets[block.dataset]
     out = Path("data/cache") / key
-    loaded = cohort.read(dataset, Path("."))
+    loaded = read_for_tasks(params, block.dataset, Path("."))
     with open_run(
         "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
     ) as tracked:

@@ -44,13 +44,16 @@ def load(dataset: DatasetConfig, base: Path) -> list[Record]:
     return read(dataset, base).records
 
 
-def read(dataset: DatasetConfig, base: Path, *, targets: Mapping[str, TargetColumn] | None = None) -> Cohort:
+def read(
+    dataset: DatasetConfig, base: Path, *, targets: Mapping[str, TargetColumn] | None = None, needed_by: str = ""
+) -> Cohort:
     """Records of a dataset's table or class folders, and what was left out.
 
     Args:
         dataset: the block of ``params.yaml``.
         base: folder that a relative ``root`` starts from (the project's).
         targets: stricter rules for targets than the dataset's own, for example those of a task.
+        needed_by: who makes them stricter, for the message.
 
     Raises:
         CohortError: everything that is wrong with the table, by row and column.
@@ -65,12 +68,14 @@ def read(dataset: DatasetConfig, base: Path, *, targets: Mapping[str, TargetColu
         cohort = Cohort(found, len(found), subjects_known=dataset.subjects_known)
     else:
         table = read_table(root / str(dataset.table), separator=dataset.separator, sheet=dataset.sheet)
-        cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root)
+        title = f"table {dataset.table}" + (f" (its targets as {needed_by} need them)" if needed_by else "")
+        cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root, title)
     return _pseudonymised(cohort, dataset)
 
 
-def _from_table(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn], root: Path) -> Cohort:
-    title = f"table {dataset.table}"
+def _from_table(
+    table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn], root: Path, title: str
+) -> Cohort:
     missing = _missing_columns(table, dataset, targets)
     if missing:
         raise CohortError(title, missing)

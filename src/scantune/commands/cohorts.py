@@ -29,14 +29,14 @@ def check(
     if cache:
         _check_cache(name)
         return
-    from scantune import cohort
+    from scantune.assembly.targets import read_for_tasks
     from scantune.cohort.index import known_files
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
 
     folder = out or project_home() / ".scantune" / "check" / dataset
-    read = cohort.read(block, Path("."))
+    read = read_for_tasks(params, dataset, Path("."))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
         store, known = project_home() / ".scantune" / "store", known_files(Path(block.root), block.index, dataset)

@@ -61,6 +61,10 @@ class Classification(Block):
         """The targets of the data set that it needs."""
         return (self.target,)
 
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the target: the classes, where they are named."""
+        return {self.target: {"values": list(self.classes)}} if self.classes else {}
+
 
 def _text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):

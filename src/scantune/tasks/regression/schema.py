@@ -54,6 +54,11 @@ class Regression(Block):
         """The targets of the data set that it needs."""
         return (self.target,)
 
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the targets: numbers within the range."""
+        low, high = self.range or (None, None)
+        return {self.target: {"number": True, "min": low, "max": high}}
+
     def cuts(self) -> tuple[float, ...]:
         """The cut points of ``score_ranges`` that lie inside ``range``."""
         if self.range is None:

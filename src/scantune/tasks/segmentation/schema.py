@@ -41,6 +41,10 @@ class Segmentation(Block):
         """The targets of the data set that it needs: none, its target is the mask."""
         return ()
 
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the targets: it has none."""
+        return {}
+
     @property
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""

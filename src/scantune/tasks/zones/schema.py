@@ -67,6 +67,10 @@ class Zones(Block):
         """The targets of the data set that it needs."""
         return self.zones
 
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the targets: a grade, or what says ungradable. An empty cell does too."""
+        return {zone: {"values": [*range(self.grades + 1), UNGRADABLE]} for zone in self.zones}
+
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
         if self.sides is not None:

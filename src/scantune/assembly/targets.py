@@ -1,0 +1,57 @@
+"""What the experiments on a dataset need of its targets, so that a wrong label is told before anything is prepared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.load import Cohort, read
+from scantune.config.dataset import TargetColumn
+from scantune.config.params import Params
+
+
+def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
+    """Records of ``datasets.<name>``, each target right for every experiment on it.
+
+    Raises:
+        CohortError: as :func:`scantune.cohort.read`; also values that a task cannot take, all with row and column.
+    """
+    dataset = params.datasets[name]
+    if dataset.class_folders:
+        return read(dataset, base)
+    columns, needed_by = dict(dataset.targets), []
+    for key, task in _tasks(params, name).items():
+        rules = {target: rule for target, rule in task.target_rules().items() if target in columns}
+        for target, rule in rules.items():
+            columns[target] = stricter(columns[target], rule)
+        needed_by += [key] if rules else []
+    changed = columns != dict(dataset.targets)
+    return read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
+
+
+def _tasks(params: Params, name: str) -> dict[str, Any]:
+    """Key of an experiment to its task, for all that train or are tested on the dataset."""
+    groups = (("experiments", params.experiments), ("derived", params.derived))
+    found = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
+    for key, block in params.external.items():
+        if block.dataset == name and block.experiment in params.experiments:
+            found[f"external.{key}"] = params.experiments[block.experiment].task
+    return found
+
+
+def stricter(own: TargetColumn, rule: dict[str, Any]) -> TargetColumn:
+    """A column's rule and a task's, both of which must hold."""
+    low = [value for value in (own.min, rule.get("min")) if value is not None]
+    high = [value for value in (own.max, rule.get("max")) if value is not None]
+    values, wanted = own.values, rule.get("values")
+    if wanted is not None:
+        texts = {str(value) for value in wanted}
+        values = wanted if values is None else [value for value in values if str(value) in texts]
+    return own.model_copy(
+        update={
+            "number": own.number or bool(rule.get("number")),
+            "min": max(low, default=None),
+            "max": min(high, default=None),
+            "values": values,
+        }
+    )

@@ -1,0 +1,65 @@
+"""A label that an experiment's task cannot take is told before anything is prepared: row, column, all at once."""
+
+import numpy as np
+import pytest
+
+from scantune import io
+from scantune.cohort.faults import CohortError
+from scantune.config.load import parse
+from tests.stages.conftest import run_stages
+
+BRAINS = (
+    "file,score,grade_a,grade_b\n0.png,12,0,3\n1.png,35,,7\n2.png,-1,1,ungradable\n3.png,n/a,4,2\n4.png,3-Feb,2.5,1\n"
+)
+
+
+def blocks(task: dict, targets: object) -> dict:
+    trained = {"dataset": "d", "input": "d", "task": task, "model": {"backbone": "small_cnn"}}
+    return {
+        "datasets": {"d": {"root": "raw", "watch": "raw", "table": "t.csv", "files": "{file}", "targets": targets}},
+        "inputs": {"d": {"dataset": "d", "modality": "image", "size": [8, 8], "workers": 1}},
+        "experiments": {"e": trained | {"train": {"epochs": 1}, "evaluate": {}, "register": {}}},
+    }
+
+
+@pytest.fixture
+def faults(tmp_path):
+    """Rows and columns that the preprocess stage complains of."""
+    import yaml
+
+    def call(task: dict, targets: object) -> list[tuple[int | None, str | None]]:
+        held = blocks(task, targets)
+        parse(held)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(held))
+        rng = np.random.default_rng(0)
+        for number in range(5):
+            io.write_png(tmp_path / "raw" / f"{number}.png", rng.integers(0, 255, (8, 8), dtype=np.uint8))
+        (tmp_path / "raw" / "t.csv").write_text(BRAINS)
+        with pytest.raises(CohortError, match=r"experiments\.e") as caught:
+            run_stages(tmp_path, "preprocess d")
+        assert not (tmp_path / "data").exists()
+        return [(fault.row, fault.column) for fault in caught.value.faults]
+
+    return call
+
+
+def test_scores_outside_the_task_s_range(faults):
+    found = faults({"name": "regression", "target": "score", "range": [0, 34]}, {"score": "score"})
+    assert found == [(3, "score"), (4, "score"), (6, "score")]
+
+
+def test_a_dataset_s_own_narrower_range_still_holds(faults):
+    task = {"name": "regression", "target": "score", "range": [0, 40]}
+    found = faults(task, {"score": {"column": "score", "max": 10}})
+    assert found == [(2, "score"), (3, "score"), (4, "score"), (6, "score")]
+
+
+def test_grades_that_no_zone_has(faults):
+    task = {"name": "zones", "zones": ["a", "b"], "grades": 4}
+    found = faults(task, {"a": "grade_a", "b": "grade_b"})
+    assert found == [(3, "grade_b"), (6, "grade_a")]  # empty, 4 and the word say ungradable
+
+
+def test_classes_that_are_not_named(faults):
+    task = {"name": "classification", "target": "b", "classes": [1, 2, 3]}
+    assert faults(task, {"b": "grade_b"}) == [(3, "grade_b"), (4, "grade_b")]
