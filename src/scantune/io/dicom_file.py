@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -77,6 +77,9 @@ class DicomFile:
     implicit: bool
     media_class: str = ""
     notes: list[str] = field(default_factory=list)
+    _numbers: dict[str, list[float]] = field(
+        default_factory=dict, init=False, repr=False
+    )  # parsed once: each is asked many times
 
     @cached_property
     def header(self) -> pydicom.Dataset:
@@ -101,7 +104,10 @@ class DicomFile:
 
     def floats(self, keyword: str) -> list[float]:
         """A header item as numbers, [] where it is missing, empty or not numbers."""
-        return floats(self.items.get(TAGS[keyword]), TAGS[keyword])
+        found = self._numbers.get(keyword)
+        if found is None:
+            found = self._numbers[keyword] = floats(self.items.get(TAGS[keyword]), TAGS[keyword])
+        return found
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """The first number of a header item."""
@@ -147,7 +153,12 @@ class DicomFile:
     @property
     def compressed(self) -> bool:
         """Whether pixels are encapsulated."""
-        return bool(self.syntax) and UID(self.syntax).is_transfer_syntax and UID(self.syntax).is_encapsulated
+        return _encapsulated(self.syntax)
+
+
+@lru_cache(256)
+def _encapsulated(syntax: str) -> bool:
+    return bool(syntax) and UID(syntax).is_transfer_syntax and UID(syntax).is_encapsulated
 
 
 def floats(item: Any, tag: int) -> list[float]:

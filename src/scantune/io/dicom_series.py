@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +100,15 @@ def not_an_image(file: DicomFile) -> str:
     sop = file.text("SOPClassUID") or file.media_class
     if sop == "1.2.840.10008.1.3.10":
         return "DICOMDIR"
-    name = UID(sop).name if sop else ""
+    name = _name(sop) if sop else ""
     if sop and name != sop and "Image" not in name:
         return "DICOM without an image"
     return "DICOM without an image" if not sop and not file.rows else ""
+
+
+@lru_cache(256)
+def _name(uid: str) -> str:
+    return UID(uid).name
 
 
 def refuse_mosaic(file: DicomFile) -> None:
