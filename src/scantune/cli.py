@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scantune.commands import cohorts, predicting, project, scoring, searching, showing, starting
+from scantune.commands import cohorts, converting, predicting, project, scoring, searching, showing, starting
 from scantune.records import ScantuneError
 
 app = typer.Typer(
@@ -133,6 +133,7 @@ for command in (
     predicting.predict,
 ):
     app.command()(command)
+app.add_typer(converting.app, name="convert")
 app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(searching.trial)
 
 

@@ -242,7 +242,8 @@ def _partners(given: Plan, encoded: np.ndarray | None) -> Any:
     if encoded is None:
         raise ScantuneError("train.partners needs a task with one target a sample; masks have none")
     good = losses_of.good_samples(given.task, encoded, held.good_above)
-    spoiled = functools.partial(spoil, noise=held.noise, blur=held.blur, contrast=held.contrast)
+    dims = 3 if given.input.modality == "volume" else 2
+    spoiled = functools.partial(spoil, noise=held.noise, blur=held.blur, contrast=held.contrast, dims=dims)
     return Partners(spoiled, good)
 
 
@@ -264,15 +265,15 @@ def _settings(block: Any, seed: int, classes: np.ndarray | None) -> Any:
     from scantune.engine import Settings
 
     same = {
-        name: getattr(block, name)
-        for name in Settings.__dataclass_fields__
-        if hasattr(block, name) and name not in {"seed"}
+        name: getattr(block, name) for name in Settings.__dataclass_fields__ if hasattr(block, name) and name != "seed"
     }
     return Settings(
         **same,
         seed=seed,
         classes=classes,
         save_every_seconds=block.save_every_minutes * 60,
+        save_optimizer=block.checkpoints.save_optimizer,
+        save_scheduler=block.checkpoints.save_scheduler,
         histogram_bins=block.monitoring.bins,
         histogram_range=block.monitoring.range,
         error_ranges=block.monitoring.error_ranges,
@@ -287,6 +288,8 @@ def _schedule(block: Any) -> Any:
     options = {} if held is None else held.model_dump(exclude={"name"}, exclude_none=True)
     if held is not None and held.name == "plateau":
         options.setdefault("patience", max(1, block.early_stopping.patience // 2))
+    if "max_lr" in options:  # a share, so that slower groups keep their distance
+        options["max_share"] = options.pop("max_lr") / block.learning_rate
     return Schedule(
         name="constant" if held is None else held.name,
         options=options,

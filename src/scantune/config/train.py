@@ -205,9 +205,10 @@ class TrainConfig(Block):
     freezing: Freezing = FreezingConfig()
     """Which layers train, from when on, and how fast: ``none``, ``backbone``, ``gradual`` …, or the block."""
     calibration: Literal["temperature", "isotonic", "none"] = "temperature"
-    """How probabilities are calibrated, fitted on validation after training."""
+    """How probabilities (of classes and graded zones) are calibrated, fitted on validation after training."""
     miscoverage: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
-    """Share of true values that the conformal intervals or sets, fitted on validation, may miss."""
+    """Share of true values that the conformal intervals (regression) or sets (classification) may miss; fitted on
+    validation."""
     augment: dict[str, Any] = Field(default_factory=dict)
     """Random changes of the training samples."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"

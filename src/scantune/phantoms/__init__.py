@@ -64,6 +64,6 @@ def make(name: str, out_dir: str | Path, *, seed: int = 0, workers: int = 2, **o
     for key in options:
         if key not in known:
             raise ScantuneError(f"the demo cohort {name!r} has no option {key!r}; it has {', '.join(known)}")
-    out_dir = Path(out_dir)
+    out_dir = Path(out_dir).absolute()  # workers that are kept from another call may stand in another folder
     out_dir.mkdir(parents=True, exist_ok=True)
     return write(out_dir, seed=seed, workers=workers, **options)

@@ -69,7 +69,12 @@ def _classification(schema: Any, classes: tuple[str, ...] | None, loss: str | No
 def _zones(schema: Any, classes: Any, loss: str | None, fit: dict[str, Any]) -> Task:
     from scantune.tasks.zones.task import ZonesTask
 
-    return ZonesTask(schema.zones, grades=schema.grades, mirrored=schema.mirrored())
+    return ZonesTask(
+        schema.zones,
+        grades=schema.grades,
+        mirrored=schema.mirrored(),
+        calibration=fit.get("calibration", "temperature"),
+    )
 
 
 def _segmentation(schema: Any, classes: Any, loss: str | None, fit: dict[str, Any]) -> Task:

@@ -23,14 +23,23 @@ class ZonesTask:
         zones: their names, in the order of the network's outputs; also the names of the targets.
         grades: number of grades; the class after the last is "ungradable".
         mirrored: for each zone the index of the zone whose place it takes in the left-right mirrored image.
+        calibration: "temperature", "isotonic" or "none": what is fitted on validation.
     """
 
     name = "zones"
     dense = False
 
-    def __init__(self, zones: Sequence[str], *, grades: int = 4, mirrored: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        zones: Sequence[str],
+        *,
+        grades: int = 4,
+        mirrored: Sequence[int] | None = None,
+        calibration: str = "temperature",
+    ) -> None:
         self.zones = tuple(zones)
         self.grades = grades
+        self.calibration = calibration
         self.classes = (*(str(grade) for grade in range(grades)), "ungradable")
         self.mirrored = tuple(mirrored) if mirrored is not None else tuple(range(len(self.zones)))
         self.outputs = len(self.zones) * len(self.classes)
@@ -87,11 +96,14 @@ class ZonesTask:
         }
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """One temperature for all zones, from validation."""
+        """One calibration for all zones, from validation."""
         from scantune.statistics import calibration
 
+        if self.calibration == "none":
+            return {}
         plain = softmax(reduced).reshape(-1, len(self.classes))
-        return {"calibration": calibration.fit_temperature(plain, targets.reshape(-1))}
+        fit = {"temperature": calibration.fit_temperature, "isotonic": calibration.fit_isotonic}[self.calibration]
+        return {"calibration": fit(plain, targets.reshape(-1))}
 
     def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
         """``target/<zone>, p/<zone>/<class>…``; an ungradable target is the word."""

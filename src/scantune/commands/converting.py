@@ -1,0 +1,93 @@
+"""``scantune convert``: data sets that are no table of files, written out as one beside themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.records import ScantuneError
+
+app = typer.Typer(no_args_is_help=True, help="Write a data set that is no table of files as one: COCO masks, MedMNIST.")
+
+
+@app.command()
+def coco(
+    annotations: Annotated[list[str], typer.Argument(help="a JSON file, or train=… validation=… test=… JSON files")],
+    out: Annotated[Path, typer.Option(help="new folder beside the data: masks/*.png and cohort.csv")],
+    images: Annotated[str, typer.Option(help="folder of the pictures, as seen from the JSON's own")] = "../images",
+    labels: Annotated[
+        str, typer.Option(help="binary, category (its id), or names and numbers: stenosis=1,catheter=2")
+    ] = "binary",
+    root: Annotated[Path | None, typer.Option(help="what paths in the table start from; nearest shared folder")] = None,
+) -> None:
+    """Draw the polygons of COCO annotations (ARCADE and others) as masks, with a table of pictures and masks."""
+    from scantune.cohort.coco import masks_of_coco
+
+    table = masks_of_coco(_sides(annotations), out, images=images, labels=_labels(labels), root=root)
+    start = root or _start(table)
+    keys = {"files": "{file}", "masks": "{mask}", "sample": "{sample_id}"}
+    _say(table, start, keys, sides=len(annotations) > 1)
+
+
+@app.command()
+def medmnist(
+    source: Annotated[Path, typer.Argument(help="the .npz file")],
+    out: Annotated[Path, typer.Option(help="new folder: images/*.png and cohort.csv")],
+    names: Annotated[str, typer.Option(help="names of the classes from 0, with commas")] = "",
+) -> None:
+    """Write the pictures of a MedMNIST file as PNG, with a table of labels and sides."""
+    from scantune.cohort.medmnist import table_of_medmnist
+
+    table = table_of_medmnist(source, out, names=[n.strip() for n in names.split(",")] if names else None)
+    targets = table.open(encoding="utf-8").readline().strip().split(",")[3:]
+    _say(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
+
+
+def _sides(given: list[str]) -> Any:
+    """``train=a.json`` … to side and file, or the one file."""
+    if len(given) == 1 and "=" not in given[0]:
+        return given[0]
+    pairs = [one.partition("=") for one in given]
+    wrong = [one for one, (side, sign, path) in zip(given, pairs) if side not in _SIDES or not path]
+    if wrong:
+        raise ScantuneError(f"{wrong[0]!r}: with several files write side=file, the side one of {', '.join(_SIDES)}")
+    return {side: path for side, _, path in pairs}
+
+
+_SIDES = ("train", "validation", "test")
+
+
+def _labels(text: str) -> Any:
+    if text in {"binary", "category"}:
+        return text
+    found = {}
+    for part in text.split(","):
+        name, sign, number = part.rpartition("=")
+        if not sign or not number.strip().isdigit():
+            raise ScantuneError(f"--labels {text!r}: binary, category, or names and numbers such as stenosis=1")
+        found[name.strip()] = int(number)
+    return found
+
+
+def _start(table: Path) -> Path:
+    """The folder that the table's paths start from: found again from its first row."""
+    import csv
+
+    with table.open(newline="", encoding="utf-8") as file:
+        first = next(csv.DictReader(file))
+    folders = [table.resolve().parent, *table.resolve().parents]
+    return next((f for f in folders if (f / first["file"]).is_file() and (f / first["mask"]).is_file()), folders[0])
+
+
+def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
+    """What was written, and the dataset's block that reads it."""
+    import yaml
+
+    count = sum(1 for _ in table.open(encoding="utf-8")) - 1
+    split = {"method": "predefined", "columns": "split"} if sides else {"method": "random"}
+    path = table.resolve().relative_to(root.resolve())
+    block = {"root": str(root), "watch": str(root), "table": path.as_posix(), **keys, "split": split}
+    typer.echo(f"{table}: {count} samples. A block for datasets in params.yaml:\n")
+    typer.echo(yaml.safe_dump({table.parent.name: block}, sort_keys=False, default_flow_style=None, width=118))
