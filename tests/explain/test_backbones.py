@@ -112,6 +112,36 @@ def test_dense_networks(name: str, ndim: int, side: int) -> None:
 
 
 def test_a_layer_of_one_cell_is_undefined_not_drawn() -> None:
-    made = explain.map(network("resnet18", "image", 1), torch.rand(1, 32, 32))
+    made = explain.map(network("resnet18", "image", 1), torch.rand(1, 32, 32), layer="layer4")
     assert made.map is None
     assert "single cell" in str(made.reason)
+
+
+@pytest.mark.parametrize(
+    "name, modality, shape, layer, grid",
+    [
+        ("resnet18", "image", (1, 224, 224), "layer4", (7, 7)),
+        ("resnet18", "image", (1, 96, 96), "layer2", (12, 12)),
+        ("resnet18", "image", (1, 4, 4), "act1", (2, 2)),  # nothing has cells enough: the finest there is
+        ("custom_1", "image", (1, 128, 128), "layers.4.2", (8, 8)),
+        ("custom_1", "image", (1, 64, 64), "layers.3.2", (8, 8)),
+        ("small_cnn", "video", (1, 8, 64, 64), "layers.2.2", (2, 16, 16)),
+        ("resnet10_3d", "volume", (1, 40, 48, 32), "layer1", (10, 12, 8)),
+        ("convnext_atto", "image", (3, 96, 96), "stages.1", (12, 12)),
+    ],
+)
+def test_the_layer_is_the_deepest_with_cells_enough(
+    name: str, modality: str, shape: tuple[int, ...], layer: str, grid: tuple[int, ...]
+) -> None:
+    net = network(name, modality, shape[0])
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    made = explain.map(net, x, method="eigencam")
+    assert (made.layer, made.grid) == (f"backbone.net.{layer}", grid)
+
+
+def test_a_dense_network_is_read_higher_up_where_its_bottom_is_coarse_and_a_key_overrides() -> None:
+    net = models.Network(models.build_dense("unet", ndim=2, in_channels=1, out_channels=1, seed=0))
+    x = torch.rand(1, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert explain.map(net, x, explain.targets.dense(), method="eigencam").grid == (8, 8)
+    chosen = explain.map(net, x, explain.targets.dense(), method="eigencam", layer="down_4")
+    assert (chosen.layer, chosen.grid) == ("backbone.net.down_4", (4, 4))

@@ -205,14 +205,14 @@ def test_the_same_figure_is_the_same_file(modality: str, tmp_path: Path) -> None
 @pytest.mark.parametrize("made, width", [(saliency("video"), 2), (NOWHERE, 1)])
 def test_gif_plays_every_frame_at_its_own_pace(made: Saliency, width: int, tmp_path: Path) -> None:
     given = replace(shown("video"), sides=("septum", "wall"))
-    path = draw.gif(tmp_path / "loop.gif", given, made, side=60)
+    path = draw.animate(tmp_path / "loop.gif", given, made, side=60)
     with Image.open(path) as loop:
         assert loop.n_frames == 7
         assert loop.info["duration"] == 40
         assert loop.info["loop"] == 0
         assert loop.size == (width * 80, 60 + 16 * (2 if made.map is None else 1))
     first = path.read_bytes()
-    assert draw.gif(path, given, made, side=60).read_bytes() == first
+    assert draw.animate(path, given, made, side=60).read_bytes() == first
     assert not list(tmp_path.glob("*.part"))
 
 

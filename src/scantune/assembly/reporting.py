@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
 from scantune.assembly import errors as errors_of
+from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Sides, file_digest
 from scantune.assembly.errors import Judged
-from scantune.assembly.saliency import Explained, Wanted, explain_test
+from scantune.assembly.originals import Originals
+from scantune.assembly.retraining import again
+from scantune.assembly.saliency import Explained, explain_test
 from scantune.assembly.shown import shown_of
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks.predictions import PredictionTable
@@ -55,6 +60,11 @@ class Evaluated:
         """The data set that was tested on."""
         return self.dataset or self.block.dataset
 
+    @cached_property
+    def originals(self) -> Originals:
+        """The files of the samples, for pictures."""
+        return Originals(self.params.datasets.get(self.data), self.facts.input)
+
     @property
     def train(self) -> Path:
         """The folder of the train stage."""
@@ -91,9 +101,10 @@ def _explained(given: Evaluated, samples: Sequence[Judged]) -> Explained:
     networks = load_networks(given.model, given.facts)
     device = Local.on(given.block.train.device).device
     task = task_of(given.block.task, given.facts)
-    return explain_test(
-        Wanted(networks, given.facts, task, given.block.evaluate.saliency, device), given.sides, samples, folder
-    )
+    retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
+    settings = given.block.evaluate.saliency
+    wanted = Wanted(networks, given.facts, task, settings, device, given.originals, retrain)
+    return explain_test(wanted, given.sides, samples, folder)
 
 
 def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged], explained: Explained) -> Any:
@@ -298,7 +309,7 @@ def _beside(given: Evaluated, said: Judged, explained: Explained) -> Any:
     else:
         member = next(m for m in given.sides.members if m.sample_id == said.sample_id)
         path = given.sides.cache / "samples" / f"{said.sample_id}.safetensors"
-        shown = shown_of(member, path, said, given.facts.input)
+        shown = shown_of(member, path, said, given.facts.input, originals=given.originals)
         saliency = Saliency(None, "", "", "not made")
     picture, values, sides, aspect = flat(shown, saliency)
     rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)

@@ -1,7 +1,8 @@
-"""A cached tensor as a reader sees it: image, planes or frames, with its spacing, sides and what was said of it."""
+"""A sample as a reader sees it: image, planes or frames, with its spacing, sides and what was said of it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from scantune.assembly.cohort import Member
 from scantune.assembly.errors import Judged
 from scantune.assembly.evaluation import spacing_of
+from scantune.assembly.originals import Originals, sides_of
 
 
-def shown_of(member: Member, path: Path, said: Judged, settings: Any, asked: str = "") -> Any:
+def shown_of(
+    member: Member, path: Path, said: Judged, settings: Any, asked: str = "", originals: Originals | None = None
+) -> Any:
     """A sample for :mod:`scantune.explain.draw`.
 
     Args:
@@ -21,6 +25,8 @@ def shown_of(member: Member, path: Path, said: Judged, settings: Any, asked: str
         said: truth and prediction in words.
         settings: the model's ``input`` block, a mapping.
         asked: what a map explains.
+        originals: the files, at whose own resolution the sample is shown; without them, and where a file is not here,
+            it is shown as the network saw it.
     """
     from scantune.explain.draw import Shown
     from scantune.preprocess import store
@@ -30,7 +36,8 @@ def shown_of(member: Member, path: Path, said: Judged, settings: Any, asked: str
     spacing = spacing_of(member.facts)
     axes = {"image": 2, "volume": 3, "video": 3}[modality]
     affine, time = reading.get("affine"), reading.get("frame_time")
-    return Shown(
+    grid = np.array(affine, np.float64) if affine is not None and modality == "volume" else None
+    cached = Shown(
         sample_id=member.sample_id,
         image=visible(store.load(path)["input"], modality),
         modality=modality,
@@ -39,9 +46,13 @@ def shown_of(member: Member, path: Path, said: Judged, settings: Any, asked: str
         interval=said.interval,
         asked=asked,
         spacing=spacing if spacing is not None and len(spacing) == axes else None,
-        affine=np.array(affine, np.float64) if affine is not None and modality == "volume" else None,
+        sides=sides_of(reading),
+        affine=grid,
+        map_affine=grid,
         frame_time=float(time) * settings.get("period", 1) if time else None,
     )
+    own = None if originals is None else originals.of(member.sample_id)
+    return cached if own is None else replace(cached, **own)
 
 
 def visible(tensor: np.ndarray, modality: str) -> np.ndarray:

@@ -26,7 +26,8 @@ class SaliencyConfig(Block):
     ``attention`` and ``rollout`` for vision transformers."""
 
     layer: str | None = None
-    """Dotted name of the layer that is read. None: the one that fits the backbone."""
+    """Dotted name of the layer that is read. None: the deepest one that still has 7 cells along rows and columns (5
+    along each axis of a volume, 2 along time)."""
 
     layer_idx: int = -1
     """``attention``: which layer of the transformer, from the first (0) or the last (-1)."""
@@ -36,6 +37,23 @@ class SaliencyConfig(Block):
 
     checks: bool = True
     """Test the maps themselves: random weights, small shifts, members against each other, masks where there are any."""
+
+    repeat: bool = False
+    """Train once more with another seed and ask whether the maps are the same; takes as long as the training did.
+    Members and folds are compared in any case."""
+
+    label_randomization: bool = False
+    """Train once more on shuffled labels: maps must change. Takes as long as the training did."""
+
+    mask_class: str | None = None
+    """Classification whose data set has ``masks``: the class that they are evidence of. Its samples and its maps are
+    compared with the masks. None: all samples, by the map of the predicted class."""
+
+    segmentation: str | None = None
+    """A segmentation experiment on the same input, whose probabilities find the masks beside the maps."""
+
+    animation: Literal["gif", "mp4", "both"] = "gif"
+    """Of a loop under its map: animated GIF, MP4, or both."""
 
     seed: int = 42
     """Seed of the random draw and of the tests."""

@@ -33,7 +33,7 @@ def by_gradients(kind: str) -> Any:
     def run(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str) -> list[Saliency]:
         import pytorch_grad_cam
 
-        name, module = layers.find(network, layer)
+        name, module = layers.find(network, layer, x)
         with _library(getattr(pytorch_grad_cam, kind), network, module, x) as cam, torch.enable_grad():
             given = x.detach().clone().requires_grad_(True)  # a frozen network has gradients all the same
             raw, output = _forward(network, module, given)
@@ -61,7 +61,7 @@ def eigencam(
 
     It does not depend on the target. The sign is that of the larger extreme (Chung & Ying 2025, eq. 13).
     """
-    name, module = layers.find(network, layer)
+    name, module = layers.find(network, layer, x)
     with layers.evaluating(network), torch.no_grad():
         raw, output = _forward(network, module, x)
         cells = first_component(_numpy(layers.as_grid(network, x.ndim - 2)(raw))[0])
@@ -95,7 +95,7 @@ def scorecam(
         )
     import pytorch_grad_cam
 
-    name, module = layers.find(network, layer)
+    name, module = layers.find(network, layer, x)
     with _library(pytorch_grad_cam.ScoreCAM, network, module, x) as cam, torch.no_grad():
         raw, output = _forward(network, module, x)
         a = _numpy(layers.as_grid(network, 2)(raw))

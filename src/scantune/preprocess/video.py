@@ -10,8 +10,10 @@ import numpy as np
 
 from scantune import io
 from scantune.preprocess import intensity as intensities
+from scantune.preprocess.masks import merged
 from scantune.preprocess.plane import Fit, fit, place
 from scantune.preprocess.prepared import Prepared, own_facts
+from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
 
 
@@ -27,9 +29,9 @@ def prepare_video(
     min_frames: int = 1,
     channels: int = 1,
     sector: bool = False,
+    series: io.SeriesRule | None = None,
     intensity: Mapping[str, Any],
     dtype: str | None = None,
-    series: io.SeriesRule | None = None,
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
@@ -39,7 +41,7 @@ def prepare_video(
 
     Args:
         files: one loop.
-        masks: none: a loop has no masks.
+        masks: pictures of the frames' size that hold for the whole loop; several become labels 1, 2, …
         size: (height, width) of the result.
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
@@ -48,17 +50,19 @@ def prepare_video(
         min_frames: refuse a loop with fewer frames that decode.
         channels: 1 (grey) or 3.
         sector: find the ultrasound sector and blank the rest.
+        series: which one of a folder of several DICOM series.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
         dtype: of the result; None picks uint8 where intensities end in 0 … 1.
-        series: which one of a folder of several DICOM series.
-        nan, mask_labels, empty_mask: of other modalities.
+        nan: of other modalities.
+        mask_labels: labels that may stand in a mask.
+        empty_mask: "keep" or "exclude".
         max_voxels: refuse larger files.
 
     Raises:
         ReadError: the loop cannot be used.
     """
-    if len(files) != 1 or masks:
-        raise ReadError(f"a video sample is one loop without masks; given are {len(files)} files, {len(masks)} masks")
+    if len(files) != 1:
+        raise ReadError(f"a video sample is one loop; given are {len(files)} files")
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
     if loop.n_frames < min_frames:
@@ -83,7 +87,19 @@ def prepare_video(
     kind = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
     scaled = placed if name == "scale" else intensities.apply(placed.astype(np.float32), name, **options)
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
-    return Prepared(np.ascontiguousarray(tensor), None, None, facts)
+    mask = None
+    if masks:
+        still = _mask(masks, (loop.height, loop.width), fitted, mask_labels, empty_mask)
+        mask = np.repeat(still[None, None], len(chosen), axis=1)  # H W -> 1 T H W
+    return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
+
+
+def _mask(
+    paths: Sequence[Path], shape: tuple[int, int], fitted: Fit, labels: Sequence[int] | None, empty: str
+) -> np.ndarray:
+    """uint8 [H, W]: what is marked in a still picture of the frames' size."""
+    read = [read_image(path, allow_constant=True).array for path in paths]
+    return place(merged(read, shape, labels, empty), fitted, nearest=True)
 
 
 def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:

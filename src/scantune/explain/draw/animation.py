@@ -1,4 +1,4 @@
-"""A loop under its map as an animated GIF."""
+"""A loop under its map as an animated GIF or as MP4."""
 
 from __future__ import annotations
 
@@ -12,41 +12,69 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image as Page
 
-from scantune.explain.draw.shown import Shown, coloured, grey, onto
+from scantune.explain.draw.shown import Shown, coloured, grey, mapped
 from scantune.explain.saliency import Saliency
+from scantune.records import ScantuneError
 
 _BAND = 16
 """Pixels of the line of text below the frames."""
 
 
-def gif(path: Path | str, shown: Shown, saliency: Saliency, *, side: int = 224) -> Path:
-    """Writes the loop, with the same under its map beside it, as an animated GIF; whole or not there.
+def animate(path: Path | str, shown: Shown, saliency: Saliency, *, side: int = 224) -> Path:
+    """Writes the loop, with the same under its map beside it; whole or not there.
 
     Args:
-        path: to write.
+        path: to write, ending in .gif or .mp4.
         shown: a video [T, H, W] or [T, H, W, 3].
         saliency: its map; where undefined the loop alone is shown and the reason is written below.
         side: height of the frames in pixels.
 
     Returns:
         ``path``.
+
+    Raises:
+        ScantuneError: another suffix.
     """
-    pages = [_page(frame, shown, saliency) for frame in frames(shown, saliency, side)]
-    stream = io.BytesIO()
-    time = round((shown.frame_time or 50.0) / 10) * 10  # a GIF counts hundredths of a second
-    pages[0].save(stream, "GIF", save_all=True, append_images=pages[1:], duration=max(20, time), loop=0, optimize=False)
     path = Path(path)
+    if path.suffix not in _WRITERS:
+        raise ScantuneError(f"an animation ends in {' or '.join(_WRITERS)}, not {path.suffix!r}")
+    pages = [_page(frame, shown, saliency) for frame in frames(shown, saliency, side)]
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(stream.getvalue())
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    _WRITERS[path.suffix](part, pages, shown.frame_time or 50.0)
     os.replace(part, path)
     return path
+
+
+def _gif(path: Path, pages: list[Page], frame_time: float) -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    time = round(frame_time / 10) * 10  # a GIF counts hundredths of a second
+    indexed = [page.quantize(palette=page.quantize(256), dither=Image.Dither.FLOYDSTEINBERG) for page in pages]
+    indexed[0].save(stream, "GIF", save_all=True, append_images=indexed[1:], duration=max(20, time), loop=0,
+                    optimize=False)  # fmt: skip
+    path.write_bytes(stream.getvalue())
+
+
+def _mp4(path: Path, pages: list[Page], frame_time: float) -> None:
+    from scantune.io import write_video
+
+    frames = np.stack([np.asarray(page.convert("RGB")) for page in pages])
+    even = tuple(n + n % 2 for n in frames.shape[1:3])  # the codec takes blocks of two pixels
+    frames = np.pad(frames, ((0, 0), *((0, n - m) for n, m in zip(even, frames.shape[1:3])), (0, 0)), "edge")
+    write_video(path, np.tile(frames, (_ROUNDS, 1, 1, 1)), frame_time=frame_time)
+
+
+_WRITERS = {".gif": _gif, ".mp4": _mp4}
+_ROUNDS = 3
+"""An MP4 does not start again by itself, so that the loop is in it several times."""
 
 
 def frames(shown: Shown, saliency: Saliency, side: int = 224) -> list[np.ndarray]:
     """Frames uint8 [side, width, 3]: the plain loop and, where there is a map, the coloured one to the right of it."""
     base = grey(shown.image, shown.window)
-    values = None if saliency.map is None else onto(saliency.map, shown.image.shape[:3])
+    values = mapped(shown, saliency)
     made = []
     for t, plain in enumerate(base):
         rgb = np.repeat(plain[..., None], 3, axis=-1) if plain.ndim == 2 else plain
@@ -64,7 +92,7 @@ def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _page(frame: np.ndarray, shown: Shown, saliency: Saliency) -> Page:
-    """A frame with its lines of text, in a palette of its own."""
+    """A frame with its lines of text."""
     from PIL import Image, ImageDraw
 
     lines = [f"{shown.sample_id}: {shown.caption()}", *shown.warnings]
@@ -83,5 +111,4 @@ def _page(frame: np.ndarray, shown: Shown, saliency: Saliency) -> Page:
             pen.text(
                 (x, height // 2), text, fill="white", font_size=13, anchor=anchor, stroke_width=1, stroke_fill="black"
             )
-    palette = page.quantize(256)
-    return page.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    return page

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.explain.draw import planes
-from scantune.explain.draw.shown import COLOURS, Shown, coloured, grey, onto
+from scantune.explain.draw.shown import COLOURS, Shown, coloured, grey, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+AS_STORED = "Shown as stored: the file does not say which side is which."
 
 
 @style.styled
@@ -25,14 +28,14 @@ def image(shown: Shown, saliency: Saliency) -> Figure:
     left, right = figure.subplots(1, 2)
     base = grey(shown.image, shown.window)
     panel(left, base, shown.sides, _aspect(shown.spacing))
-    if saliency.map is None:
+    values = mapped(shown, saliency)
+    if values is None:
         panel(right, base * 0.4, None, _aspect(shown.spacing))
         _undefined(right, saliency)
     else:
-        values = onto(saliency.map, shown.image.shape[:2], shown.box)
         panel(right, coloured(base, values), shown.sides, _aspect(shown.spacing))
         bar(figure, [left, right])
-    return _finished(figure, shown, saliency, None if shown.sides else "The file does not say which side is which.")
+    return _finished(figure, shown, saliency, None if shown.sides else AS_STORED)
 
 
 @style.styled
@@ -47,7 +50,7 @@ def volume(shown: Shown, saliency: Saliency) -> Figure:
     figure = style.canvas(style.DOUBLE, 2 * height + 1.0)
     axes = figure.subplots(2, 3, width_ratios=widths)
     base = grey(shown.image, shown.window)
-    values = None if saliency.map is None else onto(saliency.map, shape)
+    values = mapped(shown, saliency)
     d, h, w = planes.maximum(values) if values is not None else (shape[0] // 2, shape[1] // 2, shape[2] // 2)
     for column, cut in enumerate(cuts):
         at, aspect = (d, h, w)[cut.axis], cut.aspect(shown.spacing)
@@ -73,7 +76,7 @@ def volume(shown: Shown, saliency: Saliency) -> Figure:
 def video(shown: Shown, saliency: Saliency, frames: int = 6) -> Figure:
     """Frames through the loop, that of the map's maximum among them: as they are above, under the map below."""
     count = len(shown.image)
-    values = None if saliency.map is None else onto(saliency.map, shown.image.shape[:3])
+    values = mapped(shown, saliency)
     peak = None if values is None else int(values.max(axis=(1, 2)).argmax())
     chosen = frames_shown(count, frames, peak)
     proportion = shown.image.shape[1] / shown.image.shape[2]
@@ -93,7 +96,7 @@ def video(shown: Shown, saliency: Saliency, frames: int = 6) -> Figure:
     else:
         bar(figure, list(axes[1]))
     peak_words = "" if peak is None else f"Maximum in frame {peak + 1} (bold). "
-    sides = "" if shown.sides else "The file does not say which side is which."
+    sides = "" if shown.sides else AS_STORED
     return _finished(figure, shown, saliency, peak_words + sides)
 
 
@@ -115,7 +118,7 @@ def frames_shown(count: int, frames: int, peak: int | None) -> list[int]:
 
 def panel(axes: Axes, picture: np.ndarray, sides: tuple[str, str] | None, aspect: float = 1.0) -> None:
     """One picture [H, W] or [H, W, 3] in 0 … 1, without axes, with its sides written in."""
-    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="nearest")
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():

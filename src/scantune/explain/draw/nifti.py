@@ -19,6 +19,7 @@ def write_nifti(
     affine: np.ndarray,
     *,
     scan: tuple[Sequence[int], np.ndarray] | None = None,
+    stored: str | None = None,
 ) -> None:
     """Writes the map in mm of the scan's own space.
 
@@ -29,6 +30,7 @@ def write_nifti(
             viewers lay it over the scan by its coordinates.
         scan: shape [D, H, W] and affine of the scan itself, where voxels are to match one by one: the map is
             interpolated onto them, 0 outside.
+        stored: directions in which the axes of the scan's file grow ("LPS"): the overlay's grow alike. None is RAS.
 
     Raises:
         ScantuneError: the map is undefined, no volume, or nowhere in the scan.
@@ -44,7 +46,35 @@ def write_nifti(
         values, place = resample(values, place, scan[0], scan[1]), np.asarray(scan[1], np.float64)
         if not values.any():
             raise ScantuneError("saliency map: no voxel of the scan lies in it; are both affines of the same sample?")
+    if stored is not None:
+        values, place = as_stored(values, place, stored)
     io.write_nifti(Path(path), io.Volume(values.astype(np.float32), place, {}))
+
+
+_WORLD = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
+
+
+def as_stored(values: np.ndarray, affine: np.ndarray, directions: str) -> tuple[np.ndarray, np.ndarray]:
+    """A volume in RAS turned and mirrored until its axes grow as ``directions`` say; each voxel keeps its place.
+
+    Args:
+        values: [D, H, W].
+        affine: of it.
+        directions: of the axes i, j, k of the file, such as "LPS".
+
+    Returns:
+        The array, its axes k, j, i of the file, and its affine.
+    """
+    world = [_WORLD[letter] for letter in directions]
+    turned = values.transpose(2, 1, 0).transpose(world)  # D H W -> R A S -> i j k
+    back = np.zeros((4, 4))
+    back[3, 3] = 1
+    for axis, (letter, source) in enumerate(zip(directions, world)):
+        mirrored = letter in "LPI"
+        back[source, axis] = -1 if mirrored else 1
+        back[source, 3] = turned.shape[axis] - 1 if mirrored else 0
+        turned = np.flip(turned, axis) if mirrored else turned
+    return np.ascontiguousarray(turned.transpose(2, 1, 0)), affine @ back
 
 
 def resample(values: np.ndarray, affine: np.ndarray, shape: Sequence[int], onto: np.ndarray) -> np.ndarray:

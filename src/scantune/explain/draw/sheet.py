@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scantune.explain.draw import planes
-from scantune.explain.draw.figures import bar, described, panel, warn
-from scantune.explain.draw.shown import Shown, coloured, grey, onto
+from scantune.explain.draw.figures import AS_STORED, bar, described, panel, warn
+from scantune.explain.draw.shown import Shown, coloured, grey, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
 
@@ -41,34 +42,60 @@ def pick(errors: Sequence[float], n: int = 4, seed: int = 0) -> dict[str, list[i
 
 
 @style.styled
-def sheet(groups: Mapping[str, Sequence[tuple[Shown, Saliency]]], *, seed: int | None = None) -> Figure:
+def sheet(
+    groups: Mapping[str, Sequence[tuple[Shown, Saliency]]], *, seed: int | None = None, notes: Sequence[str] = ()
+) -> Figure:
     """One row a group, one column a sample: the map over the plane or frame of its maximum.
 
     Args:
         groups: title of the row ("best", "worst", "random") to samples with their maps.
         seed: of the random draw, for the small print.
+        notes: more small print.
     """
     rows = {title: list(members) for title, members in groups.items() if members}
     columns = max((len(members) for members in rows.values()), default=1)
     tile = style.DOUBLE * 0.9 / columns
-    figure = style.canvas(style.DOUBLE, max(1, len(rows)) * (tile + 0.32) + 0.6)
-    axes = figure.subplots(max(1, len(rows)), columns, squeeze=False)
+    heads = [max((len(_head(shown, tile)) for shown, _ in members), default=0) for members in rows.values()]
+    tall = [tile * max((_tallness(shown) for shown, _ in members), default=1.0) for members in rows.values()]
+    figure = style.canvas(style.DOUBLE, sum(tall) + _LINE * sum(heads) + 0.15 * len(rows) + 0.6)
+    heights = [high + _LINE * lines for high, lines in zip(tall, heads)]
+    axes = figure.subplots(max(1, len(rows)), columns, squeeze=False, height_ratios=heights or None)
     for row, (title, members) in enumerate(rows.items()):
         for column in range(columns):
             if column >= len(members):
                 axes[row, column].set_axis_off()
                 continue
             shown, saliency = members[column]
-            _tile(axes[row, column], shown, saliency)
+            _tile(axes[row, column], shown, saliency, tile)
         axes[row, 0].set_ylabel(title, fontsize=8, fontweight="bold")
     everyone = [member for members in rows.values() for member in members]
     if any(saliency.map is not None for _, saliency in everyone):
         bar(figure, list(axes.ravel()))
-    _small_print(figure, everyone, seed)
+    _small_print(figure, everyone, seed, notes)
     return figure
 
 
-def _tile(axes: Axes, shown: Shown, saliency: Saliency) -> None:
+_SIZE = 5.5
+"""Points of the text over a picture."""
+_LINE = _SIZE * 1.25 / 72
+"""Inches of one line of it."""
+
+
+def _head(shown: Shown, width: float, lines: int = 2) -> list[str]:
+    """What stands over a picture ``width`` inches wide: each part on one line or two, longer ones cut."""
+    letters = max(8, int(width * 72 / (_SIZE * 0.56)))
+    parts = [shown.sample_id, *(part for part in shown.caption().split(" · ") if part)]
+    return [line for part in parts for line in textwrap.wrap(part, letters, max_lines=lines, placeholder=" …")]
+
+
+def _tallness(shown: Shown) -> float:
+    """Height of the picture by its width, within reason."""
+    rows, columns = shown.image.shape[:2] if shown.modality == "image" else shown.image.shape[1:3]
+    aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
+    return float(np.clip(rows * aspect / columns, 0.4, 2.0))
+
+
+def _tile(axes: Axes, shown: Shown, saliency: Saliency, width: float) -> None:
     picture, values, sides, aspect = flat(shown, saliency)
     panel(axes, picture * 0.4 if values is None else coloured(picture, values), sides, aspect)
     if values is None:
@@ -76,8 +103,7 @@ def _tile(axes: Axes, shown: Shown, saliency: Saliency) -> None:
         for text in axes.texts:
             text.set_color("white")
             text.set_fontsize(5)
-    lines = [shown.sample_id, *(part for part in shown.caption().split(" · ") if part)]
-    axes.set_title("\n".join(lines), fontsize=5.5, fontweight="normal")
+    axes.set_title("\n".join(_head(shown, width)), fontsize=_SIZE, fontweight="normal")
 
 
 def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str] | None, float]:
@@ -87,11 +113,10 @@ def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | Non
         Picture [H, W] or [H, W, 3] in 0 … 1, map [H, W] or None, letters of the sides, aspect.
     """
     base = grey(shown.image, shown.window)
+    values = mapped(shown, saliency)
     flat_aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
     if shown.modality == "image":
-        values = None if saliency.map is None else onto(saliency.map, base.shape[:2], shown.box)
         return base, values, shown.sides, flat_aspect
-    values = None if saliency.map is None else onto(saliency.map, base.shape[:3])
     at = len(base) // 2 if values is None else int(values.max(axis=(1, 2)).argmax())
     if shown.modality == "video":
         return base[at], None if values is None else values[at], shown.sides, flat_aspect
@@ -100,7 +125,9 @@ def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | Non
     return cut.cut(base, at), None if values is None else cut.cut(values, at), letters, cut.aspect(shown.spacing)
 
 
-def _small_print(figure: Figure, everyone: list[tuple[Shown, Saliency]], seed: int | None) -> None:
+def _small_print(
+    figure: Figure, everyone: list[tuple[Shown, Saliency]], seed: int | None, notes: Sequence[str]
+) -> None:
     warnings = tuple(dict.fromkeys(sentence for shown, _ in everyone for sentence in shown.warnings))
     warn(figure, warnings)
     for words in dict.fromkeys(described(saliency) for _, saliency in everyone):
@@ -111,3 +138,7 @@ def _small_print(figure: Figure, everyone: list[tuple[Shown, Saliency]], seed: i
         style.note(figure, f"Axial plane of the maximum. {planes.CONVENTION}")
     if any(shown.modality == "video" for shown, _ in everyone):
         style.note(figure, "Frame of the maximum.")
+    if any(shown.modality != "volume" and shown.sides is None for shown, _ in everyone):
+        style.note(figure, f"Without letters: {AS_STORED[0].lower()}{AS_STORED[1:]}")
+    for words in notes:
+        style.note(figure, words)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from scantune.explain.saliency import Saliency
+
 Modality = Literal["image", "volume", "video"]
 
 
@@ -29,8 +31,11 @@ class Shown:
         spacing: size of an element along the axes of space, any one unit; None is square.
         sides: what is written at the left and the right edge of a still image or video; None where the file does not
             say which side is which. Volumes know theirs.
-        box: top, left, height and width of the part of a still image that the network saw, in its pixels; None is all.
+        box: top, left, height and width of what the network saw, in pixels of the still or frame; beyond its edges
+            where it was padded; None is all.
         affine: index (i, j, k) to mm in RAS, of a volume.
+        map_affine: the same of the network's grid where that is another one than the volume's.
+        stored: directions in which the file's own axes grow ("LPS"), of a volume; None is as it is shown (RAS).
         frame_time: ms from frame to frame, of a video.
         warnings: sentences that must stand on the picture, see :func:`scantune.explain.sanity.warnings`.
     """
@@ -45,8 +50,10 @@ class Shown:
     window: tuple[float, float] | None = None
     spacing: tuple[float, ...] | None = None
     sides: tuple[str, str] | None = None
-    box: tuple[int, int, int, int] | None = None
+    box: tuple[float, float, float, float] | None = None
     affine: np.ndarray | None = None
+    map_affine: np.ndarray | None = None
+    stored: str | None = None
     frame_time: float | None = None
     warnings: tuple[str, ...] = ()
 
@@ -68,18 +75,52 @@ def grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
     return np.clip((image.astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
 
 
-def onto(values: np.ndarray, shape: tuple[int, ...], box: tuple[int, int, int, int] | None = None) -> np.ndarray:
-    """A map on the image's own grid, linear; 0 outside of ``box`` (top, left, height, width; images only)."""
-    if box is not None:
-        top, left, height, width = box
-        full = np.zeros(shape, np.float32)
-        full[top : top + height, left : left + width] = onto(values, (height, width))
-        return full
+def onto(
+    values: np.ndarray, shape: tuple[int, ...], box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """A map on the picture's own grid, linear.
+
+    Args:
+        values: [h, w], [d, h, w] or [t, h, w].
+        shape: of the picture.
+        box: what ``values`` cover of each plane: top, left, height, width in the picture's pixels, also beyond its
+            edges; the map is 0 outside of it. None is all.
+
+    Returns:
+        float32 of ``shape``.
+    """
+    if box is not None and tuple(box) != (0, 0, *shape[-2:]):
+        return _cut(values, shape, box)
     if values.shape == shape:
         return values
     mode = {2: "bilinear", 3: "trilinear"}[values.ndim]
     x = torch.from_numpy(np.ascontiguousarray(values, np.float32))[None, None]
     return F.interpolate(x, shape, mode=mode, align_corners=False)[0, 0].numpy()
+
+
+def _cut(values: np.ndarray, shape: tuple[int, ...], box: tuple[float, float, float, float]) -> np.ndarray:
+    planes = values[None] if values.ndim == 2 else values  # [T, h, w]
+    top, left, height, width = box
+    v, u = ((np.arange(n) + 0.5 - start) / size for n, start, size in zip(shape[-2:], (top, left), (height, width)))
+    grid = np.stack(np.meshgrid(2 * u - 1, 2 * v - 1), axis=-1)[None].astype(np.float32)  # [1, H, W, xy]
+    x = torch.from_numpy(np.ascontiguousarray(planes, np.float32))[None]
+    found = F.grid_sample(x, torch.from_numpy(grid), padding_mode="border", align_corners=False)[0].numpy()
+    inside = ((v >= 0) & (v <= 1))[:, None] & ((u >= 0) & (u <= 1))
+    return (found * inside).reshape(shape)
+
+
+def mapped(shown: Shown, saliency: Saliency) -> np.ndarray | None:
+    """The map on the grid of ``shown.image`` (colour aside), float32; None where it is undefined."""
+    if saliency.map is None:
+        return None
+    if shown.modality != "volume":
+        shape = shown.image.shape[: 2 if shown.modality == "image" else 3]
+        return onto(saliency.map, shape, shown.box)
+    if shown.affine is None or shown.map_affine is None:
+        return onto(saliency.map, shown.image.shape)
+    from scantune.explain.draw.nifti import resample
+
+    return resample(saliency.map, shown.map_affine, shown.image.shape, shown.affine)
 
 
 def coloured(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:

@@ -1,0 +1,83 @@
+"""What maps are made with and what is asked of them: networks, settings, samples, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly.cohort import Member, Sides
+from scantune.assembly.errors import Judged
+from scantune.assembly.originals import Originals
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What maps are made with.
+
+    Attributes:
+        networks: of the members.
+        facts: of the model.
+        task: the task.
+        settings: the ``saliency:`` block.
+        device: where it computes.
+        originals: the samples' files, to draw on; None draws on the cached tensors.
+        retrain: a network trained once more with another seed, or (True) on shuffled labels; None where it cannot be.
+    """
+
+    networks: Sequence[Any]
+    facts: Any
+    task: Any
+    settings: Any
+    device: Any
+    originals: Originals | None = None
+    retrain: Callable[[bool], Any] | None = None
+
+    @property
+    def method(self) -> str:
+        """The method, ``auto`` decided."""
+        chosen = self.settings.method
+        return ("hirescam" if self.task.name == "zones" else "gradcam") if chosen == "auto" else chosen
+
+    def network(self, member: Member) -> Any:
+        """The network that answered for a sample: the fold's own, else the first."""
+        fold = member.fold if member.fold is not None and member.fold < len(self.networks) else 0
+        return self.networks[fold].to(self.device).eval()
+
+    def options(self) -> dict[str, Any]:
+        """Further keywords of :func:`scantune.explain.maps`."""
+        return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
+
+
+def main_question(task: Any, said: Judged, found: Sequence[Any]) -> int:
+    """The question that stands for the sample: of zones the one with the highest predicted grade."""
+    if task.name != "zones":
+        return 0
+    grades = [int(word) if word.isdigit() else -1 for word in said.prediction.split()]
+    return int(np.argmax(grades[: len(found)]))
+
+
+def path_of(sides: Sides, member: Member) -> Path:
+    """The cached tensor of a sample."""
+    return sides.cache / "samples" / f"{member.sample_id}.safetensors"
+
+
+def input_of(path: Path) -> Any:
+    """A cached tensor as the network takes it."""
+    from scantune.engine.data import as_input, read_cached
+
+    return as_input(read_cached(path)["input"])
+
+
+def asked_of(wanted: Wanted, network: Any, x: Any) -> list[Any]:
+    """Questions about the answer that a network gives to one sample."""
+    import torch
+
+    from scantune.explain import targets
+
+    with torch.inference_mode():
+        output = network(x[None])[0].float()
+    return targets.predicted(wanted.task.name, output)
