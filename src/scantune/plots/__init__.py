@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .discrimination import precision_recall as precision_recall
     from .discrimination import roc as roc
     from .film import zone_confusions as zone_confusions
+    from .film import zone_reliability as zone_reliability
     from .film import zones as zones
     from .flow import participants as participants
     from .masks import overlap as overlap
@@ -64,6 +65,7 @@ _HOME = {
     "save": "style",
     "volume_agreement": "differences",
     "zone_confusions": "film",
+    "zone_reliability": "film",
     "zones": "film",
 }
 

@@ -67,28 +67,35 @@ def bland_altman(
 
 @style.styled
 def volume_agreement(
-    target: Array, prediction: Array, *, figures: Mapping[str, Any], unit: str = "mL", title: str = ""
+    target: Array,
+    prediction: Array,
+    *,
+    figures: Mapping[str, Any],
+    unit: str = "mL",
+    what: str = "volume",
+    title: str = "",
 ) -> Figure:
-    """Volumes of predicted masks against the reference's, and their differences with limits of agreement.
+    """Volumes (or areas) of predicted masks against the reference's, and their differences with limits of agreement.
 
     Args:
         target: volume of the reference mask, [N].
         prediction: volume of the predicted mask, [N].
         figures: ``bland_altman_bias``, ``_lower``, ``_upper`` of the volumes; entries of ``metrics.json``.
         unit: of the volumes.
+        what: ``volume``, or ``area`` of masks in a plane.
         title: heading.
     """
     figure = style.canvas(style.DOUBLE, style.SINGLE * 0.9)
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
     left.set_title(title)
-    left.set_xlabel(with_unit("Reference volume", unit))
-    left.set_ylabel(with_unit("Predicted volume", unit))
-    right.set_xlabel(with_unit("Mean of both volumes", unit))
+    left.set_xlabel(with_unit(f"Reference {what}", unit))
+    left.set_ylabel(with_unit(f"Predicted {what}", unit))
+    right.set_xlabel(with_unit(f"Mean of both {what}s", unit))
     right.set_ylabel(with_unit("Predicted − reference", unit))
     x, y = style.finite(figure, target, prediction)
     if not len(x):
-        style.undefined(left, "no sample has both volumes")
-        style.undefined(right, "no sample has both volumes")
+        style.undefined(left, f"no sample has both {what}s")
+        style.undefined(right, f"no sample has both {what}s")
         return figure
     ends = np.array(style.rounded(float(min(x.min(), y.min())), float(max(x.max(), y.max()))))
     identity(left, x, y, ends)

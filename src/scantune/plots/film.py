@@ -9,6 +9,8 @@ import matplotlib as mpl
 import numpy as np
 
 from . import matrices, style, words
+from .calibration import equal_mass, wilson
+from .discrimination import Scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +41,11 @@ def layout_of(names: Sequence[str]) -> list[list[str]]:
     if any((level, side) not in places for level in rows for side in (0, 1)):
         return [[each] for each in names]
     return [[places[level, side] for side in (0, 1)] for level in rows]
+
+
+def named(zone: str) -> str:
+    """A zone's name for a reader."""
+    return zone.replace("_", " ")
 
 
 @style.styled
@@ -102,7 +109,7 @@ def _zone(axes: Axes, row: int, column: int, zone: str, facts: dict[str, Any], l
             linestyle="-" if words.defined(value) else (0, (3, 2)),
         )
     )
-    axes.text(column, row - 0.26, zone, ha="center", va="center", fontsize=5.5, color="#4D4D4D")
+    axes.text(column, row - 0.26, named(zone), ha="center", va="center", fontsize=5.5, color="#4D4D4D")
     if words.defined(value):
         bounds = words.interval(facts).partition(" ")
         axes.text(column, row + 0.0, bounds[0], ha="center", va="center", fontsize=9, fontweight="bold")
@@ -139,7 +146,72 @@ def zone_confusions(
     for line, names in zip(panels, grid):
         for axes, zone in zip(line, names):
             matrices.draw(axes, np.asarray(counts[zone], dtype=np.float64), classes, size=5.5)
-            axes.set_title(zone, fontsize=7)
+            axes.set_title(named(zone), fontsize=7)
     style.note(figure, "Shade and per cent: share of each reference class (row).")
     _say_sides(figure, grid)
     return figure
+
+
+@style.styled
+def zone_reliability(
+    zones: Mapping[str, Scored],
+    pooled: Scored,
+    *,
+    bins: int = 5,
+    layout: Layout | None = None,
+    title: str = "",
+) -> Figure:
+    """Reliability of the grade that is said: a panel a zone in its place on the film, and one of all zones.
+
+    Args:
+        zones: zone to whether the grade was right and its probability; ``figure`` is its ``ece``.
+        pooled: the same over all zones.
+        bins: number of bins of equal size of a zone; twice as many over all zones.
+        layout: as of :func:`zones`.
+        title: heading.
+    """
+    grid = layout or layout_of(list(zones))
+    wide = max(len(line) for line in grid)
+    figure = style.canvas(style.DOUBLE if wide > 1 else style.SINGLE * 1.6, max(1.45 * len(grid), 2.6) + 0.35)
+    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(wide * 1.45, 2.6)))  # type: ignore[arg-type]
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
+    panels = np.asarray(left.subplots(len(grid), wide, squeeze=False, sharex=True, sharey=True))
+    for line, names in zip(panels, grid):
+        for axes, zone in zip(line, names):
+            _reliability(figure, axes, zones[zone], bins)
+            axes.set_title(named(zone), fontsize=7)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Right")
+    whole = right.subplots()
+    _reliability(figure, whole, pooled, 2 * bins)
+    whole.set_title(pooled.name, fontsize=7)
+    whole.set_ylabel("Share of right grades")
+    whole.set_xlabel("Probability of the grade that is said")
+    style.note(figure, "Bins of equal size. Bars: 95 % Wilson intervals, zones taken as independent.")
+    _say_sides(figure, grid)
+    return figure
+
+
+def _reliability(figure: Figure, axes: Axes, one: Scored, bins: int) -> None:
+    """One panel: the curve, n and the calibration error."""
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xticks([0, 0.5, 1])
+    axes.set_yticks([0, 0.5, 1])
+    axes.grid(True)
+    axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
+    target, score = (np.asarray(values, dtype=np.float64) for values in (one.target, one.score))
+    if not len(target):
+        style.undefined(axes, "no sample")
+        return
+    points = np.array(equal_mass(target, score, bins))
+    lower, upper = wilson(points[:, 1], points[:, 2])
+    axes.vlines(points[:, 0], lower, upper, color=style.BLUE, linewidth=0.7, alpha=0.8)
+    axes.plot(points[:, 0], points[:, 1], color=style.BLUE, marker="o", markersize=3)
+    lines = [f"n = {len(target)}"]
+    if one.figure is not None:
+        value, _, bounds = words.interval(one.figure).partition(" ")
+        lines = [f"ECE {value}", bounds, *lines] if bounds.startswith("(") else lines
+    axes.text(0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=5.5, linespacing=1.3)

@@ -10,6 +10,12 @@ from typing import Any, TypeGuard
 #: How the names of ``metrics.json`` are written for a reader. What is missing is written by :func:`label`.
 LABELS: Mapping[str, str] = {
     "accuracy": "Accuracy",
+    "ahf_accuracy": "Class of the mean score: accuracy",
+    "ahf_auroc": "Class of the mean score: AUROC",
+    "ahf_balanced_accuracy": "Class of the mean score: balanced accuracy",
+    "ahf_f1_macro": "Class of the mean score: F1, macro",
+    "ahf_kappa_quadratic": "Class of the mean score: kappa, quadratic weights",
+    "ahf_recall": "Class of the mean score: sensitivity",
     "auprc": "AUPRC",
     "auroc": "AUROC",
     "balanced_accuracy": "Balanced accuracy",
@@ -28,6 +34,8 @@ LABELS: Mapping[str, str] = {
     "cldice": "clDice",
     "clinical_error_rate": "Clinically significant errors",
     "conformal_coverage": "Coverage of conformal intervals or sets",
+    "conformal_set_size": "Mean size of conformal sets",
+    "conformal_width": "Mean width of conformal intervals",
     "coverage": "Coverage (graded)",
     "dice": "Dice",
     "ece": "Expected calibration error",
@@ -44,6 +52,11 @@ LABELS: Mapping[str, str] = {
     "log_loss": "Log loss",
     "mae": "MAE",
     "mcc": "Matthews correlation",
+    "mean_score_bland_altman_bias": "Mean score: bias",
+    "mean_score_bland_altman_lower": "Mean score: lower limit of agreement",
+    "mean_score_bland_altman_sd": "Mean score: SD of differences",
+    "mean_score_bland_altman_upper": "Mean score: upper limit of agreement",
+    "mean_score_icc_2_1": "Mean score: ICC(2,1)",
     "mean_score_mae": "Mean score: MAE",
     "mean_score_pearson_r": "Mean score: Pearson's r",
     "mean_score_rmse": "Mean score: RMSE",
@@ -53,9 +66,18 @@ LABELS: Mapping[str, str] = {
     "precision": "Precision (PPV)",
     "r2": "R²",
     "recall": "Sensitivity (recall)",
+    "repeatability": "Repeatability coefficient",
     "rmse": "RMSE",
     "spearman_rho": "Spearman's ρ",
     "specificity": "Specificity",
+    "volume_bland_altman_bias": "Size of the mask: bias",
+    "volume_bland_altman_lower": "Size of the mask: lower limit of agreement",
+    "volume_bland_altman_sd": "Size of the mask: SD of differences",
+    "volume_bland_altman_upper": "Size of the mask: upper limit of agreement",
+    "volume_icc_2_1": "Size of the mask: ICC(2,1)",
+    "volume_mae": "Size of the mask: MAE",
+    "volume_pearson_r": "Size of the mask: Pearson's r",
+    "volume_rmse": "Size of the mask: RMSE",
 }
 
 
@@ -125,8 +147,8 @@ def decimals(value: float, digits: int = 3) -> int:
     1 itself has as many as 0.999: it is where most scores end, and stands beside them.
     """
     size = abs(value)
-    if size == 0:
-        return digits - 1
+    if size < 1e-9:  # nothing but rounding is left of such a score
+        return digits
     if size >= 10**digits:
         return 0
     before = -1 if size == 1 else math.floor(math.log10(size) + 1e-12)

@@ -62,7 +62,7 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
 
 def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list[Cell]]:
     """Rows of one target or group: a line of numbers, or a heading and a line a value."""
-    label = f"{name.replace('_', ' ')} ({'target' if kind == 'targets' else 'group'})"
+    label = name.replace("_", " ") + (" (target)" if kind == "targets" else "")
     spreads = [_as_moments(spread) for spread in spreads] if _of_numbers(spreads) else spreads
     if any(_numeric(spread) for spread in spreads):
         return [[text(label), *(_moments(spread) for spread in spreads)]]
@@ -113,7 +113,12 @@ def _moments(spread: Mapping[str, Any]) -> Cell:
         return text(", ".join(f"{value}: {n}" for value, n in spread.items()))
     value = f"{words.number(spread['mean'])} ± {words.number(spread['sd'])}"
     missing = f"; {spread['missing']} missing" if spread.get("missing") else ""
-    return Cell(value, f"{words.number(spread['min'])} to {words.number(spread['max'])}{missing}", "number")
+    return Cell(value, f"{_end(spread['min'])} to {_end(spread['max'])}{missing}", "number")
+
+
+def _end(value: float) -> str:
+    """An end of a range: whole numbers as such."""
+    return f"{value:.0f}".replace("-", "−") if float(value).is_integer() else words.number(value)
 
 
 def _alike(audit: Mapping[str, Any]) -> list[Any]:
@@ -122,7 +127,11 @@ def _alike(audit: Mapping[str, Any]) -> list[Any]:
         return []
     total = audit.get("near_duplicates_total") or len(pairs)
     rows = [
-        [text(f"{p['one']} ({p['one_side']})"), text(f"{p['other']} ({p['other_side']})"), text(p["correlation"])]
+        [
+            text(f"{p['one']} ({p['one_side']})"),
+            text(f"{p['other']} ({p['other_side']})"),
+            text(words.fixed(p["correlation"], 3)),
+        ]
         for p in pairs[:8]
     ]
     note = f"The {len(rows)} closest of {total}; the rest is in audit.json." if total > len(rows) else ""

@@ -70,7 +70,6 @@ class RunFacts:
         mistake_pictures: sheets of their pictures and maps.
         saliency_pictures: maps and figures of their checks.
         looks: evaluations on this test set, this one included; None where nobody counted.
-        compared: the comparison with another model (``scantune compare``), or empty.
     """
 
     name: str
@@ -95,7 +94,6 @@ class RunFacts:
     mistake_pictures: Sequence[Picture] = ()
     saliency_pictures: Sequence[Picture] = ()
     looks: int | None = None
-    compared: Mapping[str, Any] = field(default_factory=dict)
 
     def setting(self, *keys: str) -> Any:
         """A setting by its place, such as ``setting("train", "epochs")``; None where there is none."""

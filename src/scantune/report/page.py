@@ -57,7 +57,15 @@ def sections(facts: RunFacts) -> list[Section]:
     """The page from top to bottom."""
     figures = [image(picture) for picture in facts.figures.values()]
     return [
-        Section("results", "Results", [results.headline(facts), *results.external(facts), *results.compared(facts)]),
+        Section(
+            *("results", "Results"),
+            [
+                *results.external(facts),
+                results.headline(facts),
+                *results.levels(facts),
+                *results.beforehand(facts),
+            ],
+        ),
         Section("participants", "Participants", cohort.parts(facts)),
         Section("figures", "Figures", [Images(figures)] if figures else []),
         Section("subgroups", "Subgroups", results.subgroups(facts)),

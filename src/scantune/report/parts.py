@@ -11,6 +11,9 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import Picture
 
+WIDE = 640
+"""Pictures wider than this, in CSS pixels, do not stand side by side: their words would be too small."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -19,7 +22,7 @@ class Cell:
     Attributes:
         text: in it.
         sub: smaller, below.
-        kind: ``number``, ``undefined``, ``good``, ``bad``, ``small`` or "".
+        kind: ``number``, ``number long`` where words follow, ``undefined``, ``good``, ``bad``, ``small`` or "".
     """
 
     text: str
@@ -70,6 +73,11 @@ class Image:
     caption: str
     width: int = 0
     form: str = "image"
+
+    @property
+    def wide(self) -> bool:
+        """Whether it takes the page's whole width."""
+        return self.width > WIDE
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def figure(entry: Any, digits: int = 3) -> Cell:
         return Cell(
             words.fixed(value, places), f"{words.fixed(lower, places)} to {words.fixed(upper, places)}", "number"
         )
-    return Cell(words.fixed(value, places), reason or "no interval", "number")
+    return Cell(words.fixed(value, places), reason or "no interval", "number long")
 
 
 def counted(entry: Mapping[str, Any]) -> Cell:

@@ -11,9 +11,12 @@ from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
 
 _BASELINES = {
+    "contrast_threshold": "Threshold of local contrast",
     "covariates": "Simple model on covariates",
     "mean": "Always the mean",
+    "mean_mask": "Always the mean mask",
     "prevalence": "Always the prevalence",
+    "threshold": "Intensity threshold",
 }
 
 
@@ -24,12 +27,37 @@ def headline(facts: RunFacts) -> Table:
     for name in facts.headline:
         entry = words.entry(metrics.get(name))
         beside = [figure(found[name]) if name in found else text(None) for found in baselines.values()]
-        rows.append([text(words.label(name)), _strong(figure(entry)), *beside, counted(entry)])
+        rows.append([text(_labelled(name, facts)), _strong(figure(entry)), *beside, counted(entry)])
     header = ["Figure", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Below each value its {facts.confidence} interval. Methods: {'; '.join(methods)}."] if methods else []
     notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
+    if facts.metrics.get("task") == "zones":
+        notes.append("n counts zones, and films where the figure is of the mean score.")
     return Table(header, rows, notes=notes)
+
+
+def _labelled(name: str, facts: RunFacts) -> str:
+    """A figure's name with its unit, where it has one."""
+    unit = (facts.metrics.get("units") or {}).get(name.partition("/")[0])
+    return f"{words.label(name)} ({unit})" if unit else words.label(name)
+
+
+def levels(facts: RunFacts) -> list[Any]:
+    """Where samples were joined: the headline figures of joined rows and of single samples."""
+    rule, held = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
+    if not rule or len(held) < 2:
+        return []
+    names = [name for name in facts.headline if all(name in figures for figures in held.values())]
+    rows = []
+    for name in names:
+        cells = [figure(figures[name]) for figures in held.values()]
+        rows.append([text(words.label(name)), *cells, *(counted(figures[name]) for figures in held.values())])
+    titles = [f"By {level.removesuffix('_id').replace('_', ' ')}" for level in held]
+    by = str(rule.get("by", "")).removesuffix("_id").replace("_", " ")
+    note = f"The samples of one {by} were joined by {rule.get('rule')}; all else in this report is of joined rows."
+    header = ["Figure", *titles, *(f"n, {title.lower()}" for title in titles)]
+    return [Table(header, rows, "At both levels", [note])]
 
 
 def _strong(cell: Cell) -> Cell:
@@ -43,7 +71,7 @@ def further(facts: RunFacts) -> list[Table]:
     tables = []
     if plain:
         rows = [
-            [text(words.label(n)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
+            [text(_labelled(n, facts)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
             for n in plain
         ]
         tables.append(Table(["Figure", "Value", "n", "Interval by"], rows, "Further figures"))
@@ -115,20 +143,26 @@ def calibration(facts: RunFacts) -> list[Any]:
     """Figures of calibration as given and after each fit; conformal intervals or sets."""
     held = facts.metrics.get("calibration") or {}
     found: list[Any] = []
-    ways = {"as_given": held.get("as_given") or {}}
-    ways |= {n: held[n].get("figures") or {} for n in ("temperature", "isotonic") if isinstance(held.get(n), Mapping)}
+    named = [n for n in ("network", "temperature", "isotonic") if isinstance(held.get(n), Mapping)]
+    ways = {"network": held["network"].get("figures") or {}} if "network" in named else {}
+    ways |= {"as_given": held.get("as_given") or {}}
+    ways |= {n: held[n].get("figures") or {} for n in named if n != "network"}
     names = list(dict.fromkeys(name for figures in ways.values() for name in figures))
     if names:
+        applied = held.get("applied") or {}
+        by = f" (temperature {words.number(applied['temperature'])})" if applied.get("temperature") else ""
         titles = {
-            "as_given": "As the model gives them",
-            "temperature": "After temperature",
-            "isotonic": "After isotonic",
+            "network": "Before calibration",
+            "as_given": f"As the model gives them{by}",
+            "temperature": "If calibrated by temperature",
+            "isotonic": "If calibrated by isotonic regression",
         }
         rows = [
             [text(words.label(n)), *(figure(figures[n]) if n in figures else text(None) for figures in ways.values())]
             for n in names
         ]
-        notes = [f"Fitted on {held['fitted_on']}, tested on test."] if held.get("fitted_on") else []
+        fitted = held.get("fitted_on") or ("validation" if applied else "")
+        notes = [f"Fitted on {fitted}, tested on test."] if fitted else []
         found.append(Table(["Figure", *(titles[n] for n in ways)], rows, "Calibration", notes))
     if held.get("reason"):
         found.append(Words(f"Calibration was not fitted: {held['reason']}."))
@@ -143,24 +177,21 @@ def _conformal(facts: RunFacts) -> list[Any]:
         return [Words(f"No conformal intervals or sets: {held['reason']}.")]
     nominal = 1 - held.get("miscoverage", 0.1)
     metrics = facts.metrics.get("metrics") or {}
-    rows = [
-        [text(words.label(name)), figure(metrics[name])]
-        for name in ("conformal_coverage", "conformal_width", "conformal_set_size")
-        if name in metrics
-    ]
-    found: list[Any] = [
-        Table(["", "On test"], rows, f"Conformal intervals or sets, made to hold the truth in {100 * nominal:g} %",
-              [f"Fitted on {held.get('fitted_on', 'validation')} ({held.get('n_subjects', '–')} subjects)."])
-    ]  # fmt: skip
+    names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
+    what = "intervals" if "conformal_width" in names else "sets"
+    rows = (
+        [[text("All, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]] if names else []
+    )
     for column, levels in (held.get("within_groups") or {}).items():
-        names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size")
-                 if any(n in entry for entry in levels.values())]  # fmt: skip
-        body = [
-            [text(level), *(figure(entry[n]) if n in entry else text(None) for n in names)]
+        rows.append([Cell(f"By {column.replace('_', ' ')}, a quantile for each", kind="heading")])
+        rows += [
+            [text(level), *(figure(entry[n]) if n in entry else text(None) for n in names),
+             counted(words.entry(entry.get(names[0])))]
             for level, entry in levels.items()
-        ]
-        found.append(Table([column, *map(words.label, names)], body, f"Fitted within each {column}"))
-    return found
+        ]  # fmt: skip
+    title = f"Conformal {what}, made to hold the truth in {100 * nominal:g} %"
+    notes = [f"Fitted on {held.get('fitted_on', 'validation')} ({held.get('n_subjects', '–')} subjects)."]
+    return [footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))]
 
 
 def raters(facts: RunFacts) -> list[Any]:
@@ -172,12 +203,26 @@ def raters(facts: RunFacts) -> list[Any]:
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
         found.append(Table(["Pair", *map(words.label, names)], rows, "The model beside human readers"))
+    found += _readers_by_zone(held.get("zones") or {})
     icc = [(name, entry) for name, entry in held.items() if name.startswith("icc_")]
     if icc:
         found.append(
             Table(["", "ICC(2,1)"], [[text(n.removeprefix("icc_2_1_").replace("_", " ")), figure(e)] for n, e in icc])
         )
     return found
+
+
+def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
+    """The quadratic κ of each pair in each zone."""
+    pairs = list(dict.fromkeys(pair for found in zones.values() for pair in found))
+    if not pairs:
+        return []
+    rows = [
+        [text(pair), *(figure(found[pair]) if pair in found else text(None) for found in zones.values())]
+        for pair in pairs
+    ]
+    title = "Kappa with quadratic weights by zone"
+    return [footnoted(Table(["Pair", *(zone.replace("_", " ") for zone in zones)], rows, title))]
 
 
 def external(facts: RunFacts) -> list[Any]:
@@ -194,16 +239,9 @@ def external(facts: RunFacts) -> list[Any]:
     return [Table(header, rows, f"On data from elsewhere (model {held.get('experiment', facts.name)})")]
 
 
-def compared(facts: RunFacts) -> list[Any]:
-    """Comparison with another model, and how often the test set was looked at."""
+def beforehand(facts: RunFacts) -> list[Any]:
+    """Which figure was to decide, and how often the test set was looked at."""
     found: list[Any] = []
-    held = facts.compared
-    if held.get("metrics"):
-        rows = []
-        for name, entry in held["metrics"].items():
-            p = (entry.get("difference") or {}).get("p_value", entry.get("p_value"))
-            rows.append([text(words.label(name)), figure(entry.get("difference")), text(words.number(p))])
-        found.append(Table(["Figure", "Difference", "p"], rows, str(held.get("difference") or "")))
     primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
     if primary:
         stated = "stated beforehand" if facts.setting("evaluate", "primary") else "the task's first, none was stated"

@@ -1,8 +1,11 @@
-"""What a model must beat: the mean, the prevalence, and a linear or logistic model on a few covariates."""
+"""What a model must beat: the mean, the prevalence, a linear or logistic model on a few covariates; of masks one
+intensity threshold, and the mask that fits on average."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -95,3 +98,83 @@ def _softmax(z: np.ndarray) -> np.ndarray:
 def prevalence(y: np.ndarray, classes: int, m: int) -> np.ndarray:
     """The training shares of the classes, for each of ``m`` rows: [m, K]."""
     return np.tile(np.bincount(y, minlength=classes) / max(1, len(y)), (m, 1))
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A mask by intensity alone.
+
+    Attributes:
+        value: the threshold, in the images' unit.
+        above: whether the mask is what is at least as bright, or what is at most as bright.
+        dice: mean over the images that it was chosen on.
+    """
+
+    value: float
+    above: bool
+    dice: float
+
+    def mask(self, image: np.ndarray) -> np.ndarray:
+        """Bool of the image's shape."""
+        return image >= self.value if self.above else image <= self.value
+
+
+def best_threshold(images: Sequence[np.ndarray], masks: Sequence[np.ndarray], steps: int = 128) -> Threshold:
+    """The intensity, and the side of it, whose masks have the highest mean Dice on some images.
+
+    Args:
+        images: float, each of any shape.
+        masks: bool, each of its image's shape.
+        steps: thresholds tried, at quantiles of the images' intensities.
+    """
+    pooled = np.concatenate([image.ravel()[:: max(1, image.size // 4000)] for image in images])
+    cuts = np.unique(np.quantile(pooled, np.linspace(0, 1, steps)))
+    dice = np.zeros((2, len(cuts)))
+    counted = 0
+    for image, mask in zip(images, masks, strict=True):
+        if not mask.any():
+            continue
+        counted += 1
+        below = [[np.searchsorted(np.sort(v), cuts, end) for v in (image[mask], image.ravel())] for end in _ENDS]
+        size, whole = int(mask.sum()), image.size
+        both, said = size - below[0][0], whole - below[0][1]  # at least as bright: what is not below
+        dice[0] += 2 * both / (said + size)
+        dice[1] += 2 * below[1][0] / (below[1][1] + size)
+    dice /= max(1, counted)
+    side, place = divmod(int(dice.argmax()), len(cuts))
+    return Threshold(float(cuts[place]), side == 0, float(dice[side, place]))
+
+
+_ENDS: tuple[Literal["left"], Literal["right"]] = ("left", "right")
+
+
+def mean_mask(masks: Sequence[np.ndarray], classes: int, steps: int = 19) -> np.ndarray:
+    """The one labelled mask that serves for every image: where a class is frequent among the masks.
+
+    The frequency from which a place is labelled is the one with the highest mean Dice on these masks.
+
+    Args:
+        masks: integer labels 0 … classes − 1, all of one shape.
+        classes: number of classes, background included.
+        steps: frequencies tried, as shares of the highest one.
+    """
+    share = np.stack([sum((mask == k).astype(np.float32) for mask in masks) / len(masks) for k in range(1, classes)])
+    label, peak = share.argmax(0) + 1, share.max(0)
+    best, found = -1.0, np.zeros_like(label)
+    for cut in np.linspace(0.05, 0.95, steps) * peak.max():
+        tried = np.where((peak >= cut) & (peak > 0), label, 0)
+        score = float(np.mean([_foreground_dice(tried, mask, classes) for mask in masks]))
+        if score > best:
+            best, found = score, tried
+    return found.astype(np.uint8)
+
+
+def _foreground_dice(said: np.ndarray, truth: np.ndarray, classes: int) -> float:
+    """Mean Dice over the classes but the background that either mask has; 0 where neither has any."""
+    found = []
+    for k in range(1, classes):
+        a, b = said == k, truth == k
+        total = int(a.sum()) + int(b.sum())
+        if total:
+            found.append(2 * int((a & b).sum()) / total)
+    return sum(found) / len(found) if found else 0.0

@@ -258,6 +258,16 @@ def apply(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarra
     return _APPLY[calibrator["name"]](calibrator, np.asarray(probabilities, np.float64))
 
 
+def undone(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray) -> np.ndarray | None:
+    """Probabilities [n, K] as they were before a temperature; None where that cannot be had back, or nothing was done.
+
+    Isotonic maps have steps, between which what went in is lost.
+    """
+    if (calibrator or {}).get("name") != "temperature":
+        return None
+    return apply({"name": "temperature", "temperature": 1 / calibrator["temperature"]}, probabilities)  # type: ignore[index]
+
+
 def _apply_temperature(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
     z = np.log(np.clip(probabilities, _TINY, 1.0)) / calibrator["temperature"]
     z = np.exp(z - z.max(1, keepdims=True))

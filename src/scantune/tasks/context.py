@@ -30,6 +30,7 @@ class Context:
         calibration: what is fitted: ``temperature``, ``isotonic`` or ``none``.
         miscoverage: of conformal intervals and sets.
         min_group: fewest subjects of a level that is not small.
+        calibrated_by: the calibrator that the table's probabilities have gone through, where that is known.
     """
 
     table: PredictionTable
@@ -41,6 +42,7 @@ class Context:
     calibration: str = "temperature"
     miscoverage: float = 0.1
     min_group: int = 20
+    calibrated_by: Mapping[str, Any] | None = None
 
     def figures(self, plan: Plan) -> dict[str, Figure]:
         """The figures of one plan."""

@@ -64,6 +64,8 @@ def evaluate(
     miscoverage: float = 0.1,
     cohort: PredictionTable | None = None,
     covariates: Sequence[str] = ("age", "sex", "volume", "mean"),
+    calibrated_by: Mapping[str, Any] | None = None,
+    beside: Mapping[str, PredictionTable] | None = None,
 ) -> dict[str, Any]:
     """All figures of a predictions table, in the structure of ``metrics.json``.
 
@@ -82,6 +84,8 @@ def evaluate(
         cohort: ``sample_id``, ``split``, targets and covariates of all sides, for the baselines; None: the baselines
             are fitted on the validation rows of ``predictions``.
         covariates: columns that the baseline model may use.
+        calibrated_by: the calibrator that the probabilities have gone through; None: none that is known of.
+        beside: further baselines by name: predictions of the rows of ``split``, in their order.
 
     Returns:
         ``metrics``, ``subgroups``, ``baselines`` and the task's further sections. Where the task joins samples
@@ -91,10 +95,12 @@ def evaluate(
         PredictionsError: with every fault of the table.
     """
     parse(predictions, task)
-    options = _Options(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage)
     joined = joined_table(predictions, task)
+    # a temperature is undone sample by sample, not of what was joined
+    known = calibrated_by if joined is predictions else None
+    options = _Options(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known)
     out = _evaluate_level(joined, task, options)
-    out["baselines"] = _baselines(predictions, task, options, cohort, covariates)
+    out["baselines"] = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if joined is not predictions:
         samples = _evaluate_level(predictions, task, options, short=True)
         out["levels"] = {"sample": samples["metrics"], task.aggregate.by: out["metrics"]}
@@ -115,6 +121,7 @@ class _Options:
     min_group: int
     calibration: str
     miscoverage: float
+    calibrated_by: Mapping[str, Any] | None = None
 
 
 def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
@@ -171,7 +178,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     fitted_on = np.flatnonzero(table.split == "validation") if options.split != "validation" else rows[:0]
     context = Context(
         *(table, rows, fitted_on, labels, resampler),
-        *(options.confidence, options.calibration, options.miscoverage, options.min_group),
+        *(options.confidence, options.calibration, options.miscoverage, options.min_group, options.calibrated_by),
     )
     further = further_module(task.name)
     more = further.further(data, context) if further is not None else Further()
@@ -208,16 +215,16 @@ def _baselines(
     options: _Options,
     cohort: PredictionTable | None,
     covariates: Sequence[str],
+    beside: Mapping[str, PredictionTable],
 ) -> dict[str, Any]:
     """Headline figures of each baseline on the same rows."""
     module, further = metrics_module(task.name), further_module(task.name)
-    if further is None or not hasattr(further, "baseline_columns"):
-        return {}
-    data = parse(table, task)
-    rows = rows_of(table, options.split)
-    made = baselining.predictions(further, data, table, rows, cohort, covariates)
+    made: dict[str, PredictionTable] = {}
+    if further is not None and hasattr(further, "baseline_columns"):
+        rows = rows_of(table, options.split)
+        made = baselining.predictions(further, parse(table, task), table, rows, cohort, covariates)
     out: dict[str, Any] = {}
-    for name, found in made.items():
+    for name, found in (made | dict(beside)).items():
         joined = joined_table(found, task)
         every = np.arange(len(joined))
         resampler = resampler_of(joined, every, options.draws, options.seed)

@@ -111,9 +111,12 @@ def _point(
 
 
 def _calibration(data: Data, context: Context) -> dict[str, Any]:
-    """Figures of calibration as given, and after each way of calibrating that is fitted on validation."""
+    """Figures of calibration as given, before (``network``) and after each way that is fitted on validation."""
     rows, fit_rows = context.rows, context.fitted_on
     section: dict[str, Any] = {"as_given": context.figures(calibration_plan(data, rows))}
+    before = calibration.undone(context.calibrated_by, data.probabilities)
+    if before is not None:
+        section |= {"applied": context.calibrated_by, "network": _calibrated(data, before, context)}
     if context.calibration == "none":
         return section
     if not len(fit_rows) or not np.isfinite(data.probabilities[fit_rows]).all():
@@ -121,15 +124,25 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
         return section | {"reason": reason}
     section |= {"fitted_on": "validation", "chosen": context.calibration}
     for name in ("temperature", "isotonic"):
-        fitted = calibration.FITS[name](data.probabilities[fit_rows], data.target[fit_rows])
-        after = replace(data, probabilities=calibration.apply(fitted, data.probabilities))
-        section[name] = {"calibrator": fitted, "figures": context.figures(calibration_plan(after, rows))}
-        if data.positive is not None:
-            curve = calibration.reliability(
-                after.probabilities[rows, data.positive], data.target[rows] == data.positive
-            )
-            section[name]["reliability"] = vars(curve)
+        if before is not None and name == "temperature":
+            continue  # fitted when the model was trained; fitted again it is 1
+        source = data.probabilities if before is None else before
+        fitted = calibration.FITS[name](source[fit_rows], data.target[fit_rows])
+        after = calibration.apply(fitted, source)
+        section[name] = {"calibrator": fitted} | _calibrated(data, after, context)
     return section
+
+
+def _calibrated(data: Data, probabilities: np.ndarray, context: Context) -> dict[str, Any]:
+    """Figures of calibration of other probabilities [N, K] of the same rows, and their reliability curve."""
+    rows = context.rows
+    found: dict[str, Any] = {
+        "figures": context.figures(calibration_plan(replace(data, probabilities=probabilities), rows))
+    }
+    if data.positive is not None:
+        curve = calibration.reliability(probabilities[rows, data.positive], data.target[rows] == data.positive)
+        found["reliability"] = vars(curve)
+    return found
 
 
 def _readers(data: Data, context: Context) -> dict[str, Any]:

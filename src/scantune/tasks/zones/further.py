@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics import baselines
+from scantune.statistics import baselines, calibration
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.classification.metrics import label
@@ -15,13 +15,14 @@ from scantune.tasks.context import Context, Further, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.plan import Plan
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.zones.metrics import Data, mean_score, severity, severity_names
+from scantune.tasks.zones.metrics import Data, aliases, mean_score, severity, severity_names
+from scantune.tasks.zones.readers import readers
 
 COVERAGE = ("conformal_coverage", "conformal_set_size")
 
 
 def further(data: Data, context: Context) -> Further:
-    """Confusion matrices pooled, per zone and of the mean score's class; sets of grades, the share of zones covered."""
+    """Confusion matrices pooled, per zone and of the mean score's class; calibration; sets of grades; readers."""
     out = Further()
     rows, settings = context.rows, data.settings
     target, predicted = data.target[rows], np.nan_to_num(data.probabilities[rows]).argmax(2)
@@ -42,8 +43,43 @@ def further(data: Data, context: Context) -> Further:
     }
     out.sections["curves"] = _curves(context, score[0][both], score[1][both], rows[both], settings.cut_offs)
     if np.isfinite(data.probabilities[rows]).all():
+        out.sections["calibration"] = _calibration(data, context)
         _sets(data, context, out)
+    read = readers(data, context)
+    if read:
+        out.sections["raters"] = read
     return out
+
+
+def _calibration(data: Data, context: Context) -> dict[str, Any]:
+    """Whether a grade's probability is its share of right ones: over all zones and by zone, also before calibration."""
+    found: dict[str, Any] = _calibrated(data.probabilities, data, context)
+    section = {"as_given": found.pop("figures"), **found}
+    before = calibration.undone(context.calibrated_by, data.probabilities.reshape(-1, data.probabilities.shape[2]))
+    if before is not None:
+        section["applied"] = context.calibrated_by
+        section["network"] = _calibrated(before.reshape(data.probabilities.shape), data, context)
+    return section
+
+
+def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict[str, Any]:
+    """``figures`` over all zones, figures by ``zones``, and ``reliability`` of each: of the grade that is said."""
+    rows = context.rows
+    p, target = probabilities[rows], data.target[rows]  # [n, Z, K], [n, Z]
+    said, right = p.max(2), p.argmax(2) == target
+
+    def figures(zones: list[int]) -> Any:
+        """Of some zones, each zone of a sample a row."""
+        each = np.repeat(rows, len(zones))
+        losses = calibration.loss_statistic(p[:, zones].reshape(-1, p.shape[2]), target[:, zones].ravel(), each, None)
+        error = calibration.ece_statistic(said[:, zones].ravel(), right[:, zones].ravel(), each)
+        return context.figures(Plan([losses, error]))
+
+    names = data.settings.zones
+    curves = {zone: vars(calibration.reliability(said[:, i], right[:, i])) for i, zone in enumerate(names)}
+    curves["pooled"] = vars(calibration.reliability(said.ravel(), right.ravel()))
+    by_zone = {zone: figures([i]) for i, zone in enumerate(names)}
+    return {"figures": figures(list(range(len(names)))), "zones": by_zone, "reliability": curves}
 
 
 def _curves(
@@ -76,8 +112,7 @@ def baseline_columns(
     train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
 ) -> dict[str, dict[str, np.ndarray]]:
     """Probabilities of each zone's grades by prevalence and by a logistic model on covariates."""
-    names = data.settings.classes
-    index = {n: i for i, n in enumerate(names)} | {str(data.settings.grades): data.settings.grades, "": len(names) - 1}
+    names, index = data.settings.classes, aliases(data.settings)
     out: dict[str, dict[str, np.ndarray]] = {}
     for zone in data.settings.zones:
         if f"target/{zone}" not in train:

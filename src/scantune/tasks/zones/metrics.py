@@ -60,10 +60,7 @@ def headline_names(data: Data) -> tuple[str, ...]:
 
 def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | None:
     """Reads ``target/<zone>`` and ``p/<zone>/<class>``; ungradable may be written so, as its number, or left empty."""
-    names = settings.classes
-    aliases = {n: i for i, n in enumerate(names)} | dict.fromkeys(
-        (str(settings.grades), UNGRADABLE, "", "nan", "NaN"), settings.grades
-    )
+    known = aliases(settings)
     found = {z: _zone_columns(table, z, settings) for z in settings.zones}
     wanted = [f"target/{z}" for z in settings.zones] + [c for z in settings.zones for c in found[z]]
     if not table.require(wanted, faults):
@@ -71,7 +68,7 @@ def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | Non
     targets, probabilities = [], []
     for zone in settings.zones:
         labels = np.array([label(t) for t in table.text(f"target/{zone}")], dtype=object)
-        codes = np.array([aliases.get(v, -1) for v in labels], np.int64)
+        codes = np.array([known.get(v, -1) for v in labels], np.int64)
         bad = np.flatnonzero(codes < 0)
         right = f"0 to {settings.grades - 1}, or {settings.grades} or empty for ungradable"
         faults.rows(bad, f"column target/{zone}: not {right}", labels[bad].tolist())
@@ -80,6 +77,12 @@ def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | Non
         check_probabilities(p, found[zone], faults)
         probabilities.append(p)
     return Data(np.stack(targets, 1), np.stack(probabilities, 1), table.subject_id, settings)
+
+
+def aliases(settings: Zones) -> dict[str, int]:
+    """How a table may write a class, to its index: ungradable also as its number, or left empty."""
+    ungradable = (str(settings.grades), UNGRADABLE, "", "nan", "NaN")
+    return {n: i for i, n in enumerate(settings.classes)} | dict.fromkeys(ungradable, settings.grades)
 
 
 def _zone_columns(table: PredictionTable, zone: str, settings: Zones) -> list[str]:
