@@ -18,7 +18,7 @@ def _values(backbone, seed=9):
     """The network's names with generated values, without the counters that old files do not have."""
     generator = torch.Generator().manual_seed(seed)
     return {
-        name: torch.rand(value.shape, generator=generator)
+        name: torch.rand(value.shape, generator=generator) if value.is_floating_point() else value
         for name, value in backbone.net.state_dict().items()
         if not name.endswith("num_batches_tracked")
     }
@@ -94,6 +94,48 @@ def test_huggingface_dinov2_names_with_split_query_key_and_value(tmp_path, prefi
     assert _equal(made, values)
     assert made.load_report.missing == ()
     assert [n for n in made.load_report.unexpected if "mask_token" not in n] == []
+
+
+def _pretrained_alone(values):
+    """Names of ``model_swinvit.pt``: the encoder in DataParallel, the MLP's layers named as timm names them."""
+    short = {name.removeprefix("swinViT.").replace(".linear", ".fc"): value for name, value in values.items()}
+    heads = {"rotation_head.weight": torch.zeros(4, 4), "norm.weight": torch.zeros(4)}
+    return {"epoch": 1, "state_dict": {f"module.{name}": value for name, value in (short | heads).items()}}
+
+
+def _pretrained_with_a_decoder(values):
+    """Names of ``ssl_pretrained_weights.pth``: each stage wrapped once more, a whole decoder beside the encoder."""
+    short = {name.removeprefix("swinViT."): value for name, value in values.items()}
+    encoder = {re.sub(r"^(layers\d\.0)\.", r"encoder.\1.0.", name): value for name, value in short.items()}
+    encoder = {name if name.startswith("encoder.") else f"encoder.{name}": value for name, value in encoder.items()}
+    rest = {
+        "encoder.mask_token": torch.zeros(1),
+        "decoder1.conv.weight": torch.zeros(3),
+        "out.conv.conv.bias": torch.zeros(1),
+    }
+    return {"model": encoder | rest}
+
+
+@pytest.mark.parametrize("layout", [_pretrained_alone, _pretrained_with_a_decoder])
+def test_both_layouts_of_swin_unetrs_self_supervised_encoder(tmp_path, layout):
+    options = {"modality": "volume", "feature_size": 12}
+    values = _values(models.build("swinunetr", **options))
+    written = layout(values)
+    names_there = next(iter(v for v in written.values() if isinstance(v, dict)))
+    assert {"module.layers1.0.blocks.0.mlp.fc1.weight", "encoder.layers1.0.0.blocks.0.attn.qkv.weight"} & set(
+        names_there
+    )
+    torch.save(written, tmp_path / "model_swinvit.pt")
+    made = models.build("swinunetr", weights="ssl_ct", weights_folder=tmp_path, **options)
+    assert _equal(made, values)
+    assert made.load_report.missing == ()
+    assert made.load_report.share == 1.0
+
+
+def test_every_file_on_a_hub_has_the_name_that_it_is_looked_for_by():
+    for (name, _), facts in known.KNOWN.items():
+        if facts.hub:
+            assert facts.hub_file in {file.rpartition("/")[2] for file in facts.files}, name
 
 
 def test_raddino_is_named_with_its_own_normalisation(tmp_path, monkeypatch):

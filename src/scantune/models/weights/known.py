@@ -22,6 +22,7 @@ class Known:
         normalization: of its input, or None where the network's own holds (or there is none).
         url: direct address, or "" where it must be fetched by hand.
         hub: Hugging Face repository, or "".
+        hub_file: the file's name there.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Known:
     normalization: Normalization | None = None
     url: str = ""
     hub: str = ""
+    hub_file: str = "model.safetensors"
 
 
 _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -47,6 +49,7 @@ def _medicalnet(depth: int) -> Known:
         "MIT",
         "23 public CT and MR segmentation data sets (3DSeg-8 and others)",
         hub=f"TencentMedicalNet/MedicalNet-Resnet{depth}",
+        hub_file=f"resnet_{depth}_23dataset.pth",
     )
 
 
@@ -92,7 +95,7 @@ KNOWN: dict[tuple[str, str], Known] = {
     ("ssl_ct", "swinunetr"): Known(
         "ssl_ct",
         ("model_swinvit.pt", "ssl_pretrained_weights.pth"),
-        "PyTorch checkpoint, Swin transformer with module. names",
+        "PyTorch checkpoint, Swin transformer with module. or encoder. names",
         "https://github.com/Project-MONAI/research-contributions/tree/main/SwinUNETR/Pretrain",
         "Apache-2.0",
         "5,050 CT volumes, self-supervised",

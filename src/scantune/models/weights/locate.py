@@ -7,8 +7,6 @@ from pathlib import Path
 from scantune.models.weights.known import Known
 from scantune.records import ScantuneError
 
-_HUB_FILE = "model.safetensors"
-
 
 def locate(known: Known, folder: Path, *, download: bool = False) -> Path:
     """The file of ``known``: in ``folder``, else in the caches of torch and Hugging Face, else fetched if allowed.
@@ -43,7 +41,7 @@ def _hub_cache(known: Known) -> Path | None:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(known.hub, _HUB_FILE)
+    found = try_to_load_from_cache(known.hub, known.hub_file)
     return Path(found) if isinstance(found, str) else None
 
 
@@ -52,7 +50,7 @@ def _fetch(known: Known, folder: Path) -> Path:
         if known.hub:
             from huggingface_hub import hf_hub_download
 
-            return Path(hf_hub_download(known.hub, _HUB_FILE))
+            return Path(hf_hub_download(known.hub, known.hub_file))
         import torch
 
         folder.mkdir(parents=True, exist_ok=True)

@@ -61,9 +61,20 @@ def _old_densenet(tensors: Tensors) -> dict[str, Tensor]:
     return {_OLD_DENSENET.sub(lambda m: m[1] + m[2], name): value for name, value in tensors.items()}
 
 
+#: A stage of MONAI's 3D Swin transformer: ``layers1.0`` in the network, ``layers1.0.0`` where it was wrapped once more.
+_SWIN_3D = re.compile(r"(?:^|\.)layers[1-4]\.0\.(?:0\.)?(?:blocks\.\d+|downsample)\.")
+
+
+def _swin_3d(tensors: Tensors) -> dict[str, Tensor]:
+    """SwinUNETR's self-supervised encoders, of both layouts: the MLP's layers have timm's names in one of them."""
+    rules = ((r"(layers[1-4]\.0)\.0\.", r"\1."), (r"(layers[1-4]\.0\.blocks\.\d+\.mlp)\.fc([12])\.", r"\1.linear\2."))
+    return {_replaced(name, rules): value for name, value in tensors.items()}
+
+
 #: (what a format's names have somewhere, how they are renamed)
 _FORMATS: tuple[tuple[re.Pattern[str], Callable[[Tensors], dict[str, Tensor]]], ...] = (
     (_OLD_DENSENET, _old_densenet),
+    (_SWIN_3D, _swin_3d),
     (re.compile(r"embeddings\.patch_embeddings\.projection"), _huggingface),
     (re.compile(r"encoder_layer_0\.self_attention\."), torchvision_names.vit),
     (re.compile(r"features\.1\.0\.layer_scale$"), torchvision_names.convnext),
@@ -81,27 +92,25 @@ def translate(tensors: Tensors) -> dict[str, Tensor]:
 
 
 def align(names: Collection[str], wanted: Collection[str]) -> dict[str, str]:
-    """Name in the file → name in the network, after the one prefix that makes most of them agree.
+    """Name in the file → name in the network, after the one change of prefix that makes most of them agree.
 
-    Files are saved from inside other things: ``module.`` (DataParallel), ``state_dict.model.``, ``densenet121.`` … One
-    prefix is taken off all names, never one per name: ``encoder.norm.weight`` must not pass for ``norm.weight``. A
-    network that is wrapped (``swinViT.``) has the prefix on its own side instead.
+    Files are saved from inside other things: ``module.`` (DataParallel), ``state_dict.model.``, ``densenet121.`` … and
+    a network may be wrapped itself (``swinViT.``). One prefix is taken off all names and one put before them, never one
+    per name: ``encoder.norm.weight`` must not pass for ``norm.weight``.
     """
-    gone = _common_prefix(names, wanted)
-    added = _common_prefix(wanted, names)
-    if gone[1] >= added[1]:
-        return {name: name.removeprefix(gone[0]) for name in names if name.startswith(gone[0])}
-    return {name: added[0] + name for name in names}
-
-
-def _common_prefix(longer: Collection[str], shorter: Collection[str]) -> tuple[str, int]:
-    """The prefix of names in ``longer`` behind which most names of ``shorter`` stand, and how many."""
-    counts: Counter[str] = Counter()
-    for name in longer:
-        parts = name.split(".")
-        for cut in range(len(parts)):
-            if ".".join(parts[cut:]) in shorter:
-                counts["".join(f"{part}." for part in parts[:cut])] += 1
+    ends: dict[str, list[str]] = {}
+    for name in wanted:
+        for prefix, end in _cuts(name):
+            ends.setdefault(end, []).append(prefix)
+    counts = Counter((gone, put) for name in names for gone, end in _cuts(name) for put in ends.get(end, ()))
     if not counts:
-        return "", 0
-    return max(counts.items(), key=lambda item: (item[1], -len(item[0])))
+        return {name: name for name in names}
+    gone, put = max(counts, key=lambda pair: (counts[pair], -len(pair[0]) - len(pair[1])))
+    return {name: put + name.removeprefix(gone) for name in names if name.startswith(gone)}
+
+
+def _cuts(name: str, deepest: int = 4) -> list[tuple[str, str]]:
+    """A dotted name as (prefix, rest), every way with at most so many parts in the prefix."""
+    parts = name.split(".")
+    cuts = range(min(len(parts), deepest + 1))
+    return [("".join(f"{part}." for part in parts[:cut]), ".".join(parts[cut:])) for cut in cuts]
