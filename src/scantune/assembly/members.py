@@ -149,8 +149,10 @@ def start_of(given: Plan, use: str) -> Any:
         raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")
     _, layer = surgery.output_layer(network)
     now = layer.weight.shape[0]
-    if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()):
-        surgery.replace_output(network, given.task.outputs)
+    zones = tuple(facts.task.get("zones") or ()) != tuple(getattr(given.task, "zones", ()))
+    if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()) or zones:
+        shape = (len(given.task.zones), len(given.task.classes)) if given.task.name == "zones" else None  # type: ignore[attr-defined]
+        surgery.replace_output(network, given.task.outputs, shape=shape)
     old, new = facts.task.get("range"), getattr(given.block.task, "range", None)
     if given.task.name == "regression" and old and new and tuple(old) != tuple(new):
         surgery.rescale_output(network, tuple(old), tuple(new))

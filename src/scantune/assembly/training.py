@@ -85,7 +85,9 @@ def class_count(task: Task) -> int | None:
     """K where a target is one of K classes."""
     if task.name == "zones":
         return len(task.classes)  # type: ignore[attr-defined]
-    return task.outputs if task.name in {"classification", "segmentation"} and task.outputs > 1 else None
+    if task.dense:
+        return max(2, task.outputs)  # one channel is the sign's logit
+    return task.outputs if task.name == "classification" and task.outputs > 1 else None
 
 
 def train_member(

@@ -227,7 +227,12 @@ def _recoded(text: str, rule: TargetColumn, decimal: str) -> str:
     for value, other in rule.recode.items():
         if text == value or (value == "" and values.is_empty(text)) or _same_number(text, value, decimal):
             return str(other)
-    return text
+    if not rule.recode:
+        return text
+    try:
+        return f"{values.number(text, decimal):.12g}"  # as the others are written: 1.0 and 1 are one class
+    except ValueError:
+        return text
 
 
 def _same_number(text: str, value: str, decimal: str) -> bool:

@@ -105,8 +105,20 @@ def _losses(params: Params) -> Iterator[str]:
         dense = block.task.name == "segmentation"
         if dense and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: segmentation needs datasets.{block.dataset}.masks: the path of a sample's mask"
+        if dense and train.sampler == "balanced":
+            yield f"{key}.train.sampler: balanced needs one target a sample; masks have none"
+        if train.partners is not None and block.task.name in {"segmentation", "zones"}:
+            yield f"{key}.train.partners: needs one target a sample (regression or two classes)"
         if dense and train.test_time_augmentation:
             yield f"{key}.train.test_time_augmentation: not for segmentation; answers could not be turned back"
+
+
+def _scanners(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        held, dataset = block.train.scanner_consistency, params.datasets.get(block.dataset)
+        if held is not None and dataset is not None:
+            where = f"datasets.{block.dataset}.groups"
+            yield from _unknown(f"{key}.train.scanner_consistency.group", held.group, dataset.groups, where)
 
 
 def _ensembles(params: Params) -> Iterator[str]:
@@ -125,5 +137,6 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _targets,
     _augmentation,
     _losses,
+    _scanners,
     _ensembles,
 )

@@ -21,10 +21,14 @@ _TASKS = ("classification", "zones", "segmentation")
 def class_last(output: Tensor, target: Tensor) -> Tensor:
     """Logits with the classes as last axis: [B, …, K] for a target [B, …].
 
+    A dense network's single channel is the logit of class 1; that of class 0 is 0.
+
     Raises:
         ScantuneError: shapes that do not go together.
     """
     if output.ndim >= 4:
+        if output.shape[1] == 1:
+            output = torch.cat([torch.zeros_like(output), output], dim=1)
         output = output.movedim(1, -1)  # [B, K, …space] -> [B, …space, K]
     if output.shape[:-1] != target.shape:
         raise ScantuneError(f"logits {tuple(output.shape)} do not go with class numbers {tuple(target.shape)}")

@@ -28,14 +28,15 @@ def output_layer(network: Network) -> tuple[str, Any]:
     return (f"{prefix}.{name}" if name else prefix), layer
 
 
-def replace_output(network: Network, outputs: int, *, generator: torch.Generator | None = None) -> None:
+def replace_output(
+    network: Network, outputs: int, *, shape: tuple[int, ...] | None = None, generator: torch.Generator | None = None
+) -> None:
     """Give the network an output layer of ``outputs`` numbers: Xavier-uniform weights, bias 0; the rest stays trained.
-
-    A head that ends in a reshape (zones) gets its new linear layer only where the reshape still fits.
 
     Args:
         network: changed in place.
         outputs: numbers a sample (channels of a dense network).
+        shape: of a head that ends in a reshape (zones: how many, and their classes), whose product is ``outputs``.
         generator: draws the weights; None draws from the global state.
     """
     name, old = output_layer(network)
@@ -52,6 +53,10 @@ def replace_output(network: Network, outputs: int, *, generator: torch.Generator
     made = made.to(old.weight.device, old.weight.dtype)
     parent, _, leaf = name.rpartition(".")
     setattr(network.get_submodule(parent), leaf, made)
+    if shape is not None:
+        reshapes = [name for name, part in network.head.named_modules() if isinstance(part, nn.Unflatten)]
+        parent, _, leaf = f"head.{reshapes[-1]}".rpartition(".")
+        setattr(network.get_submodule(parent), leaf, nn.Unflatten(1, shape))
     if network.backbone.recipe.dense:
         _note_dense_outputs(network, outputs)
 

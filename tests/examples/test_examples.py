@@ -1,0 +1,73 @@
+"""Every example is right as it stands: settings that load, backbones and weights that exist under these names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scantune.config.load import load
+
+FILES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+
+
+def blocks(path: Path):
+    params = load(path)
+    return params, {**params.experiments, **params.derived}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_an_example_loads_and_states_what_dvc_needs(path):
+    _, found = blocks(path)
+    assert found
+    written = yaml.safe_load(path.read_text())
+    for group in ("experiments", "derived"):
+        for name, block in (written.get(group) or {}).items():
+            assert {"dataset", "input", "task", "model", "train", "evaluate", "register"} <= set(block), name
+            assert block["description"], name
+    assert all("watch" in block for block in written["datasets"].values())
+    assert all(not block.train.warnings() for block in found.values())
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_each_block_says_what_was_measured_and_where_weights_come_from(path):
+    text = path.read_text()
+    lines = text.splitlines()
+    written = yaml.safe_load(text)
+    for group in ("experiments", "derived"):
+        for name, block in (written.get(group) or {}).items():
+            at = lines.index(f"  {name}:", lines.index(f"{group}:"))
+            comment = ""
+            while lines[at - 1].lstrip().startswith("#"):
+                at -= 1
+                comment = lines[at].strip() + " " + comment
+            assert "measured" in comment, name
+            if block["model"].get("weights"):
+                assert "Weights:" in comment, name
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path):
+    import torch
+
+    from scantune.assembly.network import build_network
+    from scantune.models.weights import known
+    from scantune.tasks.build import build_task
+
+    params, found = blocks(path)
+    for block in found.values():
+        given = params.inputs[block.input]
+        classes = getattr(block.task, "classes", None) or ("a", "b")
+        task = build_task(block.task, classes=tuple(classes), loss=block.train.loss.name if block.train.loss else None)
+        channels = getattr(given, "channels", 1)
+        space = given.size[::-1] if given.modality == "volume" else given.size
+        shape = (channels, *([given.frames] if given.modality == "video" else []), *space)
+        bare = block.model.model_copy(update={"weights": None, "pretrained": False})
+        with torch.device("meta"):
+            network = build_network(task, bare, given.modality, shape, 0)
+            output = network(torch.zeros(1, *shape))
+        assert output.shape[0] == 1
+        if block.model.source:
+            assert known.find(block.model.source, network.backbone).licence
