@@ -45,16 +45,20 @@ def known(points: np.ndarray) -> np.ndarray:
     return 100 + 2 * points[..., 0] - 3 * points[..., 1] + 0.5 * points[..., 2]
 
 
+#: In this process, so that a test can change what is called.
+HERE = {"dataset": "d", "workers": 1, "backend": "threads"}
+
+
 def image_input(**keys) -> ImageInput:
-    return ImageInput(**{"dataset": "d", "modality": "image", "workers": 1, **keys})
+    return ImageInput(**{"modality": "image", **HERE, **keys})
 
 
 def volume_input(**keys) -> VolumeInput:
-    return VolumeInput(**{"dataset": "d", "modality": "volume", "workers": 1, "dtype": "float32", **keys})
+    return VolumeInput(**{"modality": "volume", "dtype": "float32", **HERE, **keys})
 
 
 def video_input(**keys) -> VideoInput:
-    return VideoInput(**{"dataset": "d", "modality": "video", "workers": 1, **keys})
+    return VideoInput(**{"modality": "video", **HERE, **keys})
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ import pytest
 from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
 from scantune.cohort.load import Cohort
-from scantune.preprocess import parallel, sources, store
+from scantune.preprocess import sources, store
 from scantune.preprocess.run import TooManyExcluded
-from scantune.preprocess.sample import Job, Outcome, mark_of, process, sample_key
+from scantune.preprocess.sample import Job, process, sample_key
 from scantune.records import Record, ScantuneError
 
 
@@ -126,7 +126,9 @@ def test_a_flipped_bit_in_the_store_is_found_mended_and_told(run, pictures, inpu
 
 def test_processes_give_what_one_process_gives(run, pictures, inputs, tmp_path):
     run(pictures(12), inputs["image"](workers=1))
-    summary = preprocess.run(pictures(12), inputs["image"](workers=2), tmp_path / "two", tmp_path / "store2")
+    summary = preprocess.run(
+        pictures(12), inputs["image"](workers=2, backend="processes"), tmp_path / "two", tmp_path / "store2"
+    )
     assert summary.made == 12
     assert outputs(tmp_path / "two") == outputs(tmp_path / "out")
 
@@ -148,42 +150,6 @@ def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):
         list(pool.map(lambda name: run(records, block, name), ["out", "two"]))
     assert outputs(tmp_path / "out") == outputs(tmp_path / "two")
     assert store.damaged(tmp_path / "out") == []
-
-
-def test_a_decoder_that_kills_its_process_costs_its_sample_alone(pictures, inputs, tmp_path):
-    def deadly(job: Job, settings, store_dir, index) -> Outcome:
-        if job.sample_id == "x5":
-            mark_of(store_dir, "x5").parent.mkdir(parents=True, exist_ok=True)
-            mark_of(store_dir, "x5").touch()
-            os._exit(9)
-        return process(job, settings, store_dir, index)
-
-    jobs = [Job(r.sample_id, r.files, ()) for r in pictures(12)]
-    block = inputs["image"](workers=2).model_dump(mode="json")
-    found = {o.sample_id: o for o in parallel.outcomes(jobs, block, tmp_path / "store", {}, deadly)}
-    assert len(found) == 12
-    assert {name for name, o in found.items() if not o.key} == {"x5"}
-    assert found["x5"].reason == "its decoder crashed"
-
-
-def test_what_a_run_died_at_is_tried_in_a_process_of_its_own(pictures, inputs, tmp_path):
-    here = os.getpid()
-
-    def deadly(job: Job, settings, store_dir, index) -> Outcome:
-        if job.sample_id == "x1":
-            assert os.getpid() != here
-            os._exit(9)
-        return process(job, settings, store_dir, index)
-
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    (tmp_path / "store" / "in_flight").mkdir(parents=True)
-    (tmp_path / "store" / "in_flight" / f"{dead.pid}-x1").touch()
-    jobs = [Job(r.sample_id, r.files, ()) for r in pictures(3)]
-    block = inputs["image"]().model_dump(mode="json")
-    found = {o.sample_id: o.reason for o in parallel.outcomes(jobs, block, tmp_path / "store", {}, deadly)}
-    assert found == {"x0": "", "x1": "its decoder crashed", "x2": ""}
-    assert not list((tmp_path / "store" / "in_flight").iterdir())
 
 
 def test_whatever_a_reader_raises_becomes_a_reason_without_its_text(pictures, inputs, tmp_path, monkeypatch):

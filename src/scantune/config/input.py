@@ -12,14 +12,17 @@ Length = Annotated[int, Field(ge=1, le=8192)]
 Millimetres = Annotated[float, Field(gt=0.0, le=1000.0)]
 
 
+Where = Literal["processes", "threads", "dask", "ray"]
+_JOBLIB = {"loky": "processes", "threading": "threads"}
 Affine = Literal["refuse", "sform", "qform"]
 
 
 class Backend(Block):
     """Where samples are prepared."""
 
-    name: Literal["loky", "threading", "dask", "ray"] = "loky"
-    """Processes on this machine (``loky``), or a cluster of Dask or Ray."""
+    name: Annotated[Where, BeforeValidator(lambda v: _JOBLIB.get(str(v), v))] = "processes"
+    """Processes on this machine, or a cluster of Dask or Ray. A decoder that crashes or hangs costs its sample alone;
+    ``threads`` go without that guard. joblib's words ``loky`` and ``threading`` are taken too."""
     address: str | None = None
     """Address of the Dask scheduler or Ray head; without it one is started on this machine."""
 
@@ -99,6 +102,8 @@ class _Common(Block):
     """Samples prepared at once; without it one a core."""
     backend: Annotated[Backend, BeforeValidator(by_name)] = Backend()
     """Processes here, or a cluster."""
+    time_limit: float = Field(default=600.0, gt=0.0)
+    """Seconds that one sample may take. One that takes longer (a decoder that hangs) is left out."""
     verify_fraction: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of the samples found in the store whose digest is checked before they are used again."""
     max_voxels: int = Field(default=2**30, ge=1)

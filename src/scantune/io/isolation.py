@@ -67,14 +67,14 @@ def _ask(request: dict[str, Any], options: Options) -> tuple[dict[str, Any], np.
         try:
             reply, array = _exchange(child, request | {"options": asdict(options)})
         except (OSError, EOFError, ValueError) as error:
-            _end(child)
+            end(child)
             if late.is_set():
                 raise ReadError(f"decoding took longer than {options.limits.seconds:g} s", request["path"]) from error
             raise ReadError(
                 "the decoder crashed on this file", f"{request['path']}: code {child.returncode}"
             ) from error
         except BaseException:  # an interrupt in between would leave half an answer in the pipe
-            _end(child)
+            end(child)
             raise
         finally:
             timer.cancel()
@@ -114,22 +114,28 @@ def _child() -> subprocess.Popen[bytes]:
     """The one child of this process, started when it is first needed."""
     child = _CHILDREN.get(os.getpid())
     if child is None or child.poll() is not None:
-        source = str(Path(__file__).resolve().parents[2])
-        known = os.environ.get("PYTHONPATH")
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, known] if known else [source])}
-        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        child = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "scantune.io.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # decoders print there, header texts among it
-            env=environment,
-        )
-        _CHILDREN[os.getpid()] = child
+        child = _CHILDREN[os.getpid()] = spawn("scantune.io.child")
     return child
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def spawn(module: str) -> subprocess.Popen[bytes]:
+    """``python -m module`` on one core, its standard input and output piped here."""
+    source = str(Path(__file__).resolve().parents[2])
+    known = os.environ.get("PYTHONPATH")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, known] if known else [source])}
+    environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
+    environment |= {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # decoders print there, header texts among it
+        env=environment,
+    )
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Kill a process that `spawn` started, and close its pipes."""
     child.kill()
     child.wait()
     for stream in (child.stdin, child.stdout):
@@ -145,4 +151,4 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _end_own() -> None:
     child = _CHILDREN.get(os.getpid())
     if child is not None:
-        _end(child)
+        end(child)

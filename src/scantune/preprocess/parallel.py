@@ -3,62 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from scantune.preprocess.sample import Job, Outcome, process
+from scantune.preprocess.worker import Worker
 
 Task = tuple[Job, Mapping[str, Any], Path, Mapping[str, Any]]
-Work = Callable[..., Outcome]
-#: So few samples are done before other processes have started.
-FEW = 8
 
 
 def outcomes(
-    jobs: Sequence[Job],
-    settings: Mapping[str, Any],
-    store_dir: Path,
-    index: Mapping[str, Any],
-    work: Work = process,
-) -> Iterator[Outcome]:
+    jobs: Sequence[Job], settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]
+) -> Generator[Outcome]:
     """Outcomes as they come, in any order, one for each job.
 
-    A decoder that kills its process costs that sample alone: those that were in flight are tried again, each in a
-    process of its own, and the one that kills it again is left out. So are those that an earlier run died at.
+    Each process works on one sample at a time, so that a decoder that kills its process, or hangs, costs that sample
+    alone. ``threads`` go without that guard.
 
     Args:
         jobs: the samples.
         settings: the input's block as a dict; ``workers`` and ``backend`` say how many at once and where.
         store_dir: the store.
         index: of the root, by absolute path.
-        work: what is done with each.
     """
-    left = {job.sample_id: job for job in jobs}
-
-    def alone(suspects: Sequence[Job]) -> Iterator[Outcome]:
-        for job in suspects:
-            left.pop(job.sample_id)
-            yield _alone(work, (job, settings, store_dir, _index_of(job, index)))
-
-    # What a run that died was at may be what killed it.
-    yield from alone(_in_flight(store_dir, left))
-    workers = min(settings.get("workers") or _cores(), max(1, len(left)))
-    backend = settings.get("backend") or {"name": "loky"}
-    if backend["name"] == "loky" and (workers == 1 or len(left) <= FEW):
-        yield from (work(job, settings, store_dir, _index_of(job, index)) for job in left.values())
-        return
-    while left:
-        tasks = [(job, settings, store_dir, _index_of(job, index)) for job in left.values()]
-        try:
-            for outcome in _pool(work, tasks, workers, backend):
-                left.pop(outcome.sample_id)
-                yield outcome
-        except Exception as error:
-            if not _is_dead_worker(error):
-                raise
-            yield from alone(_in_flight(store_dir, left) or [next(iter(left.values()))])
+    tasks = ((job, settings, store_dir, _index_of(job, index)) for job in jobs)
+    workers = min(settings.get("workers") or _cores(), max(1, len(jobs)))
+    backend = settings.get("backend") or {"name": "processes"}
+    if backend["name"] == "threads" and workers == 1:
+        yield from (process(*task) for task in tasks)
+    elif backend["name"] == "processes":
+        yield from _by_processes(tasks, workers)
+    else:
+        yield from _by_joblib(tasks, workers, backend)
 
 
 def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,21 +51,67 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
     return {name: index[name] for name in names if name in index}
 
 
-def _pool(work: Work, tasks: Sequence[Task], workers: int, backend: Mapping[str, Any]) -> Iterator[Outcome]:
+def _by_processes(tasks: Iterator[Task], workers: int) -> Iterator[Outcome]:
+    """A thread for each process hands it one sample after another."""
+    done: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
+    taking, crew = threading.Lock(), [Worker() for _ in range(workers)]
+
+    def serve(worker: Worker) -> None:
+        try:
+            while True:
+                with taking:
+                    task = next(tasks, None)
+                outcome = worker.process(*task) if task is not None else None
+                if outcome is None:  # no more tasks, or nobody waits any longer
+                    break
+                done.put(outcome)
+        except BaseException as error:  # of ours, not of a scan: it ends the run
+            done.put(error)
+        else:
+            done.put(None)
+
+    threads = [threading.Thread(target=serve, args=(worker,), daemon=True) for worker in crew]
+    try:
+        for thread in threads:
+            thread.start()
+        left = workers
+        while left:
+            found = done.get()
+            if isinstance(found, BaseException):
+                raise found
+            if found is None:
+                left -= 1
+            else:
+                yield found
+    finally:
+        for worker in crew:
+            worker.close()
+
+
+def _by_joblib(tasks: Iterator[Task], workers: int, backend: Mapping[str, Any]) -> Iterator[Outcome]:
     import joblib
 
-    calls = (joblib.delayed(_on_one_core)(work, task) for task in tasks)
-    with _cluster(backend, workers), joblib.parallel_config(backend=backend["name"], n_jobs=workers):
+    work: Callable[[Task], Outcome] = _unguarded if backend["name"] == "threads" else _guarded
+    name = {"threads": "threading"}.get(backend["name"], backend["name"])
+    calls = (joblib.delayed(work)(task) for task in tasks)
+    with _cluster(backend, workers), joblib.parallel_config(backend=name, n_jobs=workers):
         yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="3*n_jobs")(calls)
 
 
-def _on_one_core(work: Work, task: Task) -> Outcome:
-    """The samples are what is parallel, so each is done by one thread."""
-    import cv2
+def _unguarded(task: Task) -> Outcome:
+    return process(*task)
 
-    cv2.setNumThreads(1)
-    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-    return work(*task)
+
+_HERE = threading.local()
+
+
+def _guarded(task: Task) -> Outcome:
+    """One sample on a cluster's machine, in a process beside the cluster's own."""
+    if not hasattr(_HERE, "worker"):
+        _HERE.worker = Worker()
+    outcome = _HERE.worker.process(*task)
+    assert outcome is not None
+    return outcome
 
 
 def _cluster(backend: Mapping[str, Any], workers: int) -> AbstractContextManager[Any]:
@@ -115,45 +141,3 @@ _CLUSTERS: dict[str, Any] = {"dask": _dask, "ray": _ray}
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _is_dead_worker(error: Exception) -> bool:
-    from concurrent.futures.process import BrokenProcessPool
-
-    return isinstance(error, BrokenProcessPool)
-
-
-def _in_flight(store_dir: Path, left: Mapping[str, Job]) -> list[Job]:
-    """Samples that processes were at which are gone; their marks are cleared."""
-    found = []
-    for mark in (store_dir / "in_flight").glob("*-*"):
-        process_id, sample_id = mark.name.split("-", 1)
-        if not _alive(int(process_id)):
-            mark.unlink(missing_ok=True)
-            if sample_id in left:
-                found.append(left[sample_id])
-    return found
-
-
-def _alive(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def _alone(work: Work, task: Task) -> Outcome:
-    """One sample in a process of its own."""
-    from concurrent.futures.process import BrokenProcessPool
-
-    from joblib.externals.loky import ProcessPoolExecutor
-
-    with ProcessPoolExecutor(max_workers=1) as pool:
-        try:
-            return pool.submit(_on_one_core, work, task).result()
-        except BrokenProcessPool:
-            job = task[0]
-            return Outcome(job.sample_id, reason="its decoder crashed", detail=", ".join(map(str, job.files)))

@@ -20,7 +20,7 @@ _BY_MODALITY = {
     "video": ("scantune.preprocess.video", "prepare_video"),
 }
 #: Keys that say where and how carefully samples are prepared, not what comes out.
-_NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "modality")
+_NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "time_limit", "modality")
 
 
 def prepare(

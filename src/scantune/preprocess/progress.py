@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from scantune.preprocess.sample import Outcome
 
 
-def shown(outcomes: Iterator[Outcome], total: int) -> Iterator[Outcome]:
+def shown(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
     """The outcomes as they pass, counted on a bar: done, left out, found in the store."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

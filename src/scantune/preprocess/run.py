@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,19 +80,20 @@ def run(
     store.sweep(store_dir)
     done: dict[str, Outcome] = {}
     learned: sources.Known = {}
-    for outcome in outcomes_of(whole.records, settings, store_dir, index or {}, progress):
-        if outcome.fatal:
-            sources.remember(store_dir / "digests.sqlite", learned)
-            left = len(whole.records) - len(done)
-            raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples are left to prepare")
-        done[outcome.sample_id] = outcome
-        learned |= outcome.learned
-        if len(learned) > 10_000:
-            sources.remember(store_dir / "digests.sqlite", learned)
-            learned = {}
-        if outcome.key:
-            store.link(store.sample_path(store_dir, outcome.key), samples / f"{outcome.sample_id}.safetensors")
-        _tell(outcome, say)
+    with closing(outcomes_of(whole.records, settings, store_dir, index or {}, progress)) as found:
+        for outcome in found:
+            if outcome.fatal:
+                sources.remember(store_dir / "digests.sqlite", learned)
+                left = len(whole.records) - len(done)
+                raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples are left to prepare")
+            done[outcome.sample_id] = outcome
+            learned |= outcome.learned
+            if len(learned) > 10_000:
+                sources.remember(store_dir / "digests.sqlite", learned)
+                learned = {}
+            if outcome.key:
+                store.link(store.sample_path(store_dir, outcome.key), samples / f"{outcome.sample_id}.safetensors")
+            _tell(outcome, say)
     sources.remember(store_dir / "digests.sqlite", learned)
     for path in samples.iterdir():
         if path.stem not in done or not done[path.stem].key:
@@ -101,7 +103,7 @@ def run(
 
 def outcomes_of(
     records: Sequence[Record], settings: Any, store_dir: Path, index: Mapping[str, Any], progress: bool
-) -> Iterator[Outcome]:
+) -> Generator[Outcome]:
     """What becomes of each record, as it comes: prepared, found in the store, or left out."""
     from scantune.preprocess.parallel import outcomes
     from scantune.preprocess.progress import shown

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,18 +88,17 @@ def process(
         store_dir: the store.
         index: path to size, time (ns) and digest, as ``scantune index`` wrote them for these files.
     """
-    with _InFlight(store_dir, job.sample_id):
-        try:
-            return _process(job, settings, store_dir, index or {})
-        except ReadError as error:
-            return Outcome(job.sample_id, reason=error.reason, detail=error.detail or _named(job))
-        except store.StoreFull as error:
-            return Outcome(job.sample_id, fatal=str(error))
-        except MemoryError:
-            return Outcome(job.sample_id, reason="not enough memory to prepare it", detail=_named(job))
-        except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
-            what = f"{_named(job)}: {type(error).__name__}: {error}"
-            return Outcome(job.sample_id, reason=f"cannot be prepared ({type(error).__name__})", detail=what)
+    try:
+        return _process(job, settings, store_dir, index or {})
+    except ReadError as error:
+        return Outcome(job.sample_id, reason=error.reason, detail=error.detail or _named(job))
+    except store.StoreFull as error:
+        return Outcome(job.sample_id, fatal=str(error))
+    except MemoryError:
+        return Outcome(job.sample_id, reason="not enough memory to prepare it", detail=_named(job))
+    except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
+        what = f"{_named(job)}: {type(error).__name__}: {error}"
+        return Outcome(job.sample_id, reason=f"cannot be prepared ({type(error).__name__})", detail=what)
 
 
 def _process(
@@ -226,22 +224,3 @@ def _with(outcome: Outcome, **changes: Any) -> Outcome:
 
 def _named(job: Job) -> str:
     return ", ".join(map(str, job.files))
-
-
-def mark_of(store_dir: Path, sample_id: str) -> Path:
-    """Where this process marks that it is at work on a sample."""
-    return store_dir / "in_flight" / f"{os.getpid()}-{sample_id}"
-
-
-class _InFlight:
-    """A mark in the store while a sample is worked on: when a decoder kills its process, it says whose scan it was."""
-
-    def __init__(self, store_dir: Path, sample_id: str) -> None:
-        self.mark = mark_of(store_dir, sample_id)
-
-    def __enter__(self) -> None:
-        self.mark.parent.mkdir(parents=True, exist_ok=True)
-        self.mark.touch()
-
-    def __exit__(self, *_: object) -> None:
-        self.mark.unlink(missing_ok=True)
