@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from scantune.assembly import judging, recipe
+from scantune.assembly import judging, recipe, reporting
 from scantune.cli import stage_main
 from scantune.config.load import load
 
@@ -14,6 +15,7 @@ def run(key: str) -> None:
     from scantune.assembly.cohort import read_sides
     from scantune.assembly.ensembles import digest_of
     from scantune.registry.looks import look
+    from scantune.registry.model import read_facts
     from scantune.tasks.predictions import read
     from scantune.tracking import RunReference, open_run
 
@@ -44,6 +46,12 @@ def run(key: str) -> None:
             miscoverage=first.train.miscoverage,
             cohort=judging.covariates_of(first),
         )
+        facts = read_facts(Path("outputs") / block.members[0] / "train" / "model")
+        averaged = first.model_copy(
+            update={"evaluate": block.evaluate, "description": f"The mean of {', '.join(block.members)}."}
+        )
+        given = reporting.Evaluated(params, key, averaged, facts, None, sides, table, metrics, out)
+        reporting.finish(replace(given, members=tuple(block.members), card=False))
         judging.log_results(tracked, f"{first.dataset} test", test, metrics, summary, out, RunReference(None))
         RunReference(tracked.run_id).write(out / "run.json")
 

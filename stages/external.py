@@ -11,13 +11,12 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
-    from scantune.assembly import external, judging
+    from scantune.assembly import external, judging, reporting
     from scantune.assembly.cohort import read_sides
     from scantune.assembly.evaluation import predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tasks.predictions import write
-    from scantune.tasks.scoring import write_json
     from scantune.tracking import RunReference, open_run
 
     params = load()
@@ -53,12 +52,14 @@ def run(key: str) -> None:
             fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
+            calibrated_by=facts.fitted.get("calibration"),
+            units=judging.units_of(sides.whole),
         )
         metrics["external"] = external.section(block, home, metrics)
-        write_json(metrics, out / "metrics.json")
         pair = (experiment.dataset, home), {block.dataset: metrics}
         external.draw_across(block.experiment, *pair, out / "figures")
         external.write_table(external.table_rows(*pair), out / "table.csv")
+        reporting.finish(external.judged(params, key, facts, sides, table, metrics))
         judging.log_results(
             tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"
         )

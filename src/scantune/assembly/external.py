@@ -137,6 +137,35 @@ def draw_across(
     plots.save(figure, folder / "across_datasets")
 
 
+def judged(params: Any, key: str, facts: Any, sides: Any, table: PredictionTable, metrics: dict[str, Any]) -> Any:
+    """What the report of the block ``external.<key>`` is of.
+
+    The maps themselves were tested on the model's own test data: that is not done again.
+    """
+    from scantune.assembly.reporting import Evaluated
+
+    block = params.external[key]
+    experiment = params.experiments[block.experiment]
+    saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})
+    evaluate = experiment.evaluate.model_copy(update={"saliency": saliency})
+    source = Path("outputs") / block.experiment / "train"
+    return Evaluated(
+        params,
+        block.experiment,
+        experiment.model_copy(update={"evaluate": evaluate}),
+        facts,
+        source / "model",
+        sides,
+        table,
+        metrics,
+        HOME / key,
+        trained=source,
+        dataset=block.dataset,
+        name=f"{block.experiment} on {block.dataset}",
+        card=False,
+    )
+
+
 def in_words(figures: Mapping[str, Any]) -> list[str]:
     """The section as lines for the terminal."""
     lines = []

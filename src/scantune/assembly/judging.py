@@ -55,6 +55,9 @@ def judge(
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
         cohort=covariates_of(block),
+        calibrated_by=facts.fitted.get("calibration"),
+        beside=beside(block.task, facts, sides, table),
+        units=units_of(test),
     )
     reporting.finish(reporting.Evaluated(params, key, block, facts, model, sides, table, metrics, out))
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
@@ -69,6 +72,7 @@ def write_figures(
     seen: Look,
     *,
     fitted_on: PredictionTable | None = None,
+    units: figures.Units | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], dict[str, float | None]]:
     """Predictions to ``metrics.json``, ``summary.json`` and ``figures/`` in ``out``.
@@ -80,6 +84,7 @@ def write_figures(
         out: the folder.
         seen: which look at the test set this is.
         fitted_on: validation rows for thresholds and calibration, where ``table`` itself has none.
+        units: of lengths and sizes of masks.
         **options: further keywords of :func:`scantune.tasks.scoring.evaluate`.
 
     Returns:
@@ -89,11 +94,29 @@ def write_figures(
     chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
     metrics = scoring.evaluate(whole, schema, **{name: getattr(settings, name) for name in chosen}, **options)
     metrics["test_set"] = seen.as_dict()
+    if units is not None and schema.name == "segmentation":
+        metrics["units"] = units.of_figures()
     scoring.write_json(metrics, out / "metrics.json")
     summary = scoring.summary(metrics)
     scoring.write_json(summary, out / "summary.json")
-    figures.save_all(figures.draw(whole, schema, metrics), out / "figures")
+    figures.save_all(figures.draw(whole, schema, metrics, units=units), out / "figures")
     return metrics, summary
+
+
+def units_of(side: Side) -> figures.Units:
+    """Of lengths and sizes on a side: those of its spacings, pixels where a sample has none."""
+    spaced = bool(len(side)) and all(member.facts.get("spacing") for member in side)
+    return figures.Units.of(spaced, len(side[0].shape) - 1 if len(side) else 2)
+
+
+def beside(schema: Any, facts: Any, sides: Sides, table: PredictionTable) -> dict[str, PredictionTable]:
+    """Baselines that need the images: those of masks."""
+    if schema.name != "segmentation":
+        return {}
+    from scantune.assembly.evaluation import task_of
+    from scantune.assembly.mask_baselines import mask_baselines
+
+    return mask_baselines(task_of(schema, facts), sides, table)
 
 
 def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
@@ -153,7 +176,8 @@ def log_results(
     }
     run.metrics(bounds)
     for name in ("predictions.csv", "metrics.json", "errors.csv", "report.html", "model_card.md"):
-        run.artifact(out / name)
+        if (out / name).exists():
+            run.artifact(out / name)
     for name in ("figures", "saliency"):
         if (out / name).is_dir() and any((out / name).iterdir()):
             run.artifact(out / name, name)

@@ -33,27 +33,33 @@ class Evaluated:
         params: all settings.
         key: the experiment.
         block: its settings.
-        facts: of the model.
-        model: the model's folder.
+        facts: of the model; of an ensemble of the first member.
+        model: the model's folder; None for an ensemble of several experiments' models, which has no maps.
         sides: the samples.
         table: predictions.
         metrics: ``metrics.json`` as computed so far.
         out: ``outputs/<experiment>/evaluate``.
         trained: the folder of the train stage; beside ``out`` where None.
         dataset: whose test data these are; the experiment's own where "".
+        members: experiments whose predictions were averaged.
+        name: of the report; the experiment's where "".
+        card: whether a model card is written.
     """
 
     params: Any
     key: str
     block: Any
     facts: ModelFacts
-    model: Path
+    model: Path | None
     sides: Sides
     table: PredictionTable
     metrics: dict[str, Any]
     out: Path
     trained: Path | None = None
     dataset: str = ""
+    members: tuple[str, ...] = ()
+    name: str = ""
+    card: bool = True
 
     @property
     def data(self) -> str:
@@ -84,7 +90,8 @@ def finish(given: Evaluated) -> None:
     errors_of.write_errors(wrong, given.out / "errors.csv")
     facts = facts_of(given, samples, wrong, explained)
     report.build(facts, given.out / "report.html")
-    report.model_card(facts, given.out / "model_card.md")
+    if given.card:
+        report.model_card(facts, given.out / "model_card.md")
 
 
 _SIZED = frozenset({"regression", "segmentation"})
@@ -96,6 +103,8 @@ def _explained(given: Evaluated, samples: Sequence[Judged]) -> Explained:
     from scantune.assembly.evaluation import task_of
     from scantune.engine.local import Local
 
+    if given.model is None:
+        return Explained({"reason": "averaged predictions of several models; each member's report has its own maps"})
     folder = given.out / "saliency"
     folder.mkdir(parents=True, exist_ok=True)
     networks = load_networks(given.model, given.facts)
@@ -118,7 +127,7 @@ def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged
     demo, synthetic = demo_of(given.params, given.data)
     drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
     return RunFacts(
-        name=given.key,
+        name=given.name or given.key,
         dataset=given.data,
         metrics=given.metrics,
         description=given.block.description,
@@ -128,13 +137,13 @@ def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged
         flow=flow,
         audit=audit,
         model=_model(given),
-        training=_json(given.train / "summary.json"),
+        training={} if given.members else _json(given.train / "summary.json"),
         settings=_settings(given),
         environment=environment(),
         digests=_digests(given),
         figures=drawn,
-        flow_figure=_flow_figure(flow, audit),
-        curves=_curves(given, given.train / "history.csv"),
+        flow_figure=_flow_figure(flow, audit, given),
+        curves=None if given.members else _curves(given, given.train / "history.csv"),
         mistakes=[_mistake(said) for said in wrong],
         mistakes_of=errors_of.in_words(samples, given.block.task.name),
         mistake_pictures=_error_sheet(given, wrong[: errors_of.SHOWN], explained),
@@ -164,7 +173,7 @@ def _in_order(given: Evaluated) -> list[Path]:
     """Figures as they were drawn: the task's own first, subgroups last."""
     from scantune.report.figures import ORDER
 
-    found = sorted((given.out / "figures").glob("*.svg"))
+    found = [p for p in sorted((given.out / "figures").glob("*.svg")) if p.stem != "participants"]
     return sorted(found, key=lambda p: (ORDER.index(p.stem) if p.stem in ORDER else len(ORDER), p.stem))
 
 
@@ -177,6 +186,8 @@ def _mistake(said: Judged) -> Any:
 
 def _model(given: Evaluated) -> dict[str, Any]:
     facts, model = given.facts, given.block.model
+    if given.members:
+        return {"backbone": f"the averaged predictions of {', '.join(given.members)}", "members": len(given.members)}
     members = _json(given.train / "summary.json").get("members") or []
     trained = (members[0].get("trained") or []) if members else []
     held: dict[str, Any] = {
@@ -198,10 +209,11 @@ def _model(given: Evaluated) -> dict[str, Any]:
 def _settings(given: Evaluated) -> dict[str, Any]:
     dataset = given.params.datasets[given.data].model_dump(mode="json", exclude_defaults=True)
     dataset["split"] = given.params.datasets[given.data].split.model_dump(mode="json", exclude_none=True)
+    named = ("task", "evaluate") if given.members else ("task", "model", "train", "evaluate")
     blocks = {
         "dataset": {name: value for name, value in dataset.items() if name not in {"root", "watch", "table"}},
-        "input": given.facts.input,
-        **{name: getattr(given.block, name).model_dump(mode="json") for name in ("task", "model", "train", "evaluate")},
+        "input": {} if given.members else given.facts.input,
+        **{name: getattr(given.block, name).model_dump(mode="json") for name in named},
     }
     return without_paths(blocks)
 
@@ -223,22 +235,30 @@ def _leads_outside(text: str) -> bool:
 
 
 def _digests(given: Evaluated) -> dict[str, str]:
-    held = {f"{name} samples": given.sides.side(name).digest for name in ("train", "validation", "test")}
+    sides = {name: given.sides.side(name) for name in ("train", "validation", "test")}
+    held = {f"{name} samples": side.digest for name, side in sides.items() if len(side)}
     files = {"manifest.csv": given.sides.cache / "manifest.csv"}
     if not given.dataset:
         files["splits.csv"] = Path("data/splits") / given.data / "splits.csv"
     held |= {name: file_digest(path) for name, path in files.items() if path.exists()}
-    return held | {"model weights": weights_digest(given.model)}
+    models = {"model weights": given.model} if given.model is not None else {
+        f"model weights of {name}": Path("outputs") / name / "train" / "model" for name in given.members
+    }  # fmt: skip
+    return held | {name: weights_digest(path) for name, path in models.items()}
 
 
-def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any]) -> Any:
+def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluated) -> Any:
     from scantune import plots
     from scantune.report.figures import titled
 
     if not flow.get("steps"):
         return None
     sides = {name: {k: side[k] for k in ("samples", "subjects")} for name, side in (audit.get("sides") or {}).items()}
-    return titled("participants", plots.render(plots.participants(flow["steps"], sides), "svg"))
+    if given.dataset:
+        sides = {"tested": {"samples": given.metrics["n"], "subjects": given.metrics["n_subjects"]}}
+    figure = plots.participants(flow["steps"], sides)
+    path, _ = plots.save(figure, given.out / "figures" / "participants")
+    return titled("participants", path.read_bytes())
 
 
 def _curves(given: Evaluated, history: Path) -> Any:
@@ -275,7 +295,8 @@ def _error_sheet(given: Evaluated, wrong: Sequence[Judged], explained: Explained
 
     if not wrong:
         return []
-    outlines = _outlines(given, wrong) if given.block.task.name == "segmentation" else {}
+    dense = given.block.task.name == "segmentation" and given.model is not None
+    outlines = _outlines(given, wrong) if dense else {}
     entries = []
     for said in wrong:
         picture = outlines.get(said.sample_id) or _beside(given, said, explained)
@@ -325,6 +346,7 @@ def _outlines(given: Evaluated, wrong: Sequence[Judged]) -> dict[str, Any]:
 
     side = given.sides.only({said.sample_id for said in wrong})
     words = {said.sample_id: said for said in wrong}
+    assert given.model is not None
     networks = load_networks(given.model, given.facts)
     task = task_of(given.block.task, given.facts)
     found = {}

@@ -40,8 +40,11 @@ def forest(
     """
     rows: list[tuple[str, Any]] = [] if overall is None else [("All", overall)]
     for column, levels in subgroups.items():
-        rows.append((column, None))
-        rows += [(f"  {level}", levels[level].get(metric)) for level in sorted(levels, key=words.level_order)]
+        rows.append((words.level(column, column), None))
+        rows += [
+            (f"  {words.level(column, level)}", levels[level].get(metric))
+            for level in sorted(levels, key=words.level_order)
+        ]
     figure, axes = style.single(style.DOUBLE * 0.8, 0.75 + _ROW * len(rows))
     axes.set_title(title)
     axes.set_xlabel(words.label(metric))

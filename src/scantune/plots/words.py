@@ -91,6 +91,11 @@ def label(name: str) -> str:
     return f"{text}, {rest}" if rest else text
 
 
+def level(column: str, name: str) -> str:
+    """A level of a grouping column for a reader: those of score ranges without underscores, a table's own as it has."""
+    return name.replace("_", " ") if column == "score_range" else name
+
+
 def entry(figure: Any) -> dict[str, Any]:
     """One entry of ``metrics.json`` as a dict, from a mapping, a bare number, None or an object with ``as_dict``."""
     if figure is None:

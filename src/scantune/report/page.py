@@ -9,7 +9,7 @@ from typing import Any
 
 from scantune.report import card, cohort, results, saliency, training
 from scantune.report import words_of as said
-from scantune.report.checklists import AUTHOR, answers, checklists
+from scantune.report.checklists import AUTHOR, SOURCES, answers, checklists
 from scantune.report.facts import Mistake, RunFacts
 from scantune.report.parts import Cell, Images, Section, Table, Words, image, text
 
@@ -129,7 +129,7 @@ def _checklists(facts: RunFacts) -> list[Any]:
         ]
         filled = sum(a.filled for a in given)
         found.append(Table(["Item", "Section", "Asks for", "In this run"], rows, title,
-                           [f"{filled} of {len(given)} filled from the run."]))  # fmt: skip
+                           [f"{filled} of {len(given)} filled from the run. {SOURCES[title]}."]))  # fmt: skip
     return found
 
 

@@ -100,11 +100,12 @@ def subgroups(facts: RunFacts) -> list[Any]:
         if not names:
             continue
         rows = []
-        for level, held in levels.items():
+        for level, held in sorted(levels.items(), key=lambda pair: words.level_order(pair[0])):
             first = words.entry(held.get(names[0]))
             few = bool(first.get("small"))
             small |= few
-            name = Cell(f"{level} *" if few else str(level), kind="small" if few else "")
+            said = words.level(column, str(level))
+            name = Cell(f"{said} *" if few else said, kind="small" if few else "")
             gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
             others = [figure(held[n]) if n in held else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
@@ -185,7 +186,7 @@ def _conformal(facts: RunFacts) -> list[Any]:
     for column, levels in (held.get("within_groups") or {}).items():
         rows.append([Cell(f"By {column.replace('_', ' ')}, a quantile for each", kind="heading")])
         rows += [
-            [text(level), *(figure(entry[n]) if n in entry else text(None) for n in names),
+            [text(words.level(column, level)), *(figure(entry[n]) if n in entry else text(None) for n in names),
              counted(words.entry(entry.get(names[0])))]
             for level, entry in levels.items()
         ]  # fmt: skip

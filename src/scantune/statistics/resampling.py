@@ -259,7 +259,8 @@ def interval(
         confidence: level.
         proportion: the figure is a share of rows.
         biased: draws exceed the figure as the figure exceeds the truth (a mean of absolute deviations, at least 0):
-            the basic interval 2 · value − quantile takes that out (Davison & Hinkley 1997, eq. 5.6).
+            the basic interval 2 · value − quantile takes that out (Davison & Hinkley 1997, eq. 5.6). Where it ends
+            below the figure itself it is widened up to it, which can only add to its coverage.
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
     if n_subjects < FEWEST:
@@ -275,6 +276,7 @@ def interval(
     alpha = (1 - confidence) / 2
     if biased:
         upper, lower = np.maximum(0.0, 2 * distribution.value - np.quantile(draws, (alpha, 1 - alpha)))
+        upper = max(upper, distribution.value)
         return Interval(float(lower), float(upper), f"bootstrap by subject, basic, {distribution.draws.size} draws")
     levels = _bca_levels(distribution, draws, alpha)
     method = f"bootstrap by subject, BCa, {distribution.draws.size} draws"
