@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from scantune import engine
@@ -21,7 +22,9 @@ def _fit(tmp_path: Path, sink: engine.Sink) -> None:
         settings=engine.Settings(epochs=2, batch_size=4, progress=False),
         sinks=[sink],
         state_dir=tmp_path / "state",
+        out_dir=tmp_path / "out",
         fabric=engine.launch(**CPU),
+        pictures=lambda network: {"validation": np.full((8, 12, 3), 200, np.uint8)},
     )
 
 
@@ -36,13 +39,36 @@ def test_tensorboard_has_figures_and_histograms(tmp_path: Path) -> None:
     assert [event.step for event in held.Scalars("val_loss")] == [1, 2]
     assert "step/loss" in held.Tags()["scalars"]
     assert {"prediction", "target"} <= set(held.Tags()["histograms"])
+    assert [(image.step, image.width, image.height) for image in held.Images("validation")] == [(2, 12, 8)]
 
 
 @pytest.mark.heavy
 def test_wandb_writes_a_run_without_a_network(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
-    _fit(tmp_path, engine.WandbSink(tmp_path / "logs", project="toy"))
-    assert list((tmp_path / "logs").rglob("*.wandb"))
+    _fit(tmp_path, engine.WandbSink(tmp_path / "logs", project="toy", artifact="toy-model"))
+    (written,) = (tmp_path / "logs").rglob("*.wandb")
+    assert b"toy-model" in written.read_bytes()  # the weights go with it as an artifact
+    assert b"val_loss" in written.read_bytes()
+    assert list((tmp_path / "logs").rglob("media/images/validation*.png"))
+
+
+def test_pictures_that_fail_cost_the_pictures_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    shown: list[str] = []
+
+    class Album(engine.CallableSink):
+        def image(self, epoch: int, name: str, pixels: np.ndarray) -> None:
+            shown.append(name)
+
+    def fail(network: object) -> dict[str, np.ndarray]:
+        raise ValueError("no colours left")
+
+    engine.fit(
+        network(), Sum(), Numbers(8, 0), Numbers(4, 1), terms={"squared": Squared()},
+        settings=engine.Settings(epochs=1, batch_size=4, progress=False), fabric=engine.launch(**CPU),
+        sinks=[Album("album", lambda points: None)], out_dir=tmp_path, pictures=fail,
+    )  # fmt: skip
+    assert shown == []
+    assert "no colours left" in caplog.text
 
 
 def test_steps_and_epochs_have_names_of_their_own_and_only_finite_figures() -> None:

@@ -208,3 +208,25 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
     finally:
         write(prepared, {})
         split.run("digits")
+
+
+@pytest.mark.heavy
+def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_at_the_end(
+    prepared, tmp_path, monkeypatch
+):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    monkeypatch.chdir(prepared)
+    settings = {
+        "epochs": 1,
+        "augment": {"rotation": 10},
+        "loggers": {"tensorboard": True},
+        "monitoring": {"pictures": 3},
+    }
+    train(prepared, tmp_path, settings)
+    assert (tmp_path / "out" / "augmented.png").read_bytes()[:4] == b"\x89PNG"
+    held = EventAccumulator(str(prepared / "logs" / "small"))
+    held.Reload()
+    assert [image.step for image in held.Images("augmented")] == [0]
+    assert [image.step for image in held.Images("validation")] == [1]

@@ -48,7 +48,7 @@ def predictions_of(
     else:
         parts.append((sides.side("validation"), "validation", networks))
     parts.append((test, "test", networks))
-    tables = [_part(task, facts, *part, batch_size, device) for part in parts if len(part[0])]
+    tables = [part_of(task, facts, *part, batch_size, device) for part in parts if len(part[0])]
     names = list(dict.fromkeys(name for table in tables for name in table))
     joined = {name: np.concatenate([_column(table, name) for table in tables]) for name in names}
     if not sides.folds:
@@ -61,9 +61,10 @@ def _column(table: Mapping[str, Any], name: str) -> np.ndarray:
     return np.asarray(table[name]) if name in table else np.full(length, "", dtype=object)
 
 
-def _part(
+def part_of(
     task: Task, facts: ModelFacts, side: Side, split: str, networks: Sequence[Any], batch_size: int, device: str
 ) -> dict[str, Any]:
+    """Columns of one side's predictions by some networks."""
     columns: dict[str, Any] = {
         "sample_id": [m.sample_id for m in side],
         "subject_id": [m.subject_id for m in side],

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly.cohort import Side
+from scantune.assembly.pictures import answers, show_augmented
 from scantune.assembly.samples import encode, samples
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
@@ -80,8 +81,11 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
         fabric: as launched; every process calls this.
     """
     results, held_out = [], []
-    for member in members_of(given):
+    for number, member in enumerate(members_of(given)):
         folder = state / (member.name or "member")
+        sinks = sinks_of(given, member.name, run, out) if fabric.is_global_zero else []
+        if fabric.is_global_zero and number == 0:
+            show_augmented(given, member.train, run, out, sinks)
         result = train_member(
             given,
             member.train,
@@ -89,10 +93,11 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
             seed=member.seed,
             out=folder / "out",
             state=folder / "state",
-            sinks=sinks_of(given, member.name, run, out) if fabric.is_global_zero else (),
+            sinks=sinks,
             start=start_of(given, "weights"),
             teacher=start_of(given, "teacher"),
             fabric=fabric,
+            pictures=answers(given, member.validation),
         )
         results.append(result)
         if given.block.train.folds:

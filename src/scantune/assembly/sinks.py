@@ -55,5 +55,8 @@ def sinks_of(given: Plan, member: str, run: Run, out: Path) -> list[Any]:
         from scantune.engine.loggers import WandbSink
 
         name = f"{given.key} {member}".strip()
-        held.append(WandbSink(name=name, folder=Path("wandb"), **loggers.wandb.model_dump()))
+        config = given.block.model_dump(mode="json")
+        artifact = f"{given.key}-{member}".rstrip("-")
+        options = loggers.wandb.model_dump()
+        held.append(WandbSink(name=name, folder=Path("wandb"), config=config, artifact=artifact, **options))
     return held

@@ -103,6 +103,7 @@ def train_member(
     teacher: Any = None,
     fabric: Any = None,
     watch: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
+    pictures: Callable[[Any], Mapping[str, np.ndarray]] | None = None,
 ) -> Any:
     """Train one network of an experiment.
 
@@ -117,6 +118,7 @@ def train_member(
         start: a trained network to start from, or None.
         teacher: a trained network to learn from, or None.
         fabric: as launched.
+        pictures: draws what the finished network answers, for the sinks that take pictures.
         watch: told the history so far once an epoch is over and another begins; it may raise to end the training.
 
     Returns:
@@ -172,6 +174,7 @@ def train_member(
         out_dir=out,
         state_dir=state,
         fabric=fabric,
+        pictures=pictures,
     )
 
 

@@ -145,6 +145,9 @@ class MonitoringConfig(Block):
     """Their range; the targets' own where null."""
     error_ranges: tuple[float, ...] = ()
     """Cut points between which the mean absolute error is given (``[5, 15]``: below 5, 5 to 15, from 15)."""
+    pictures: Annotated[int, Field(ge=0, le=24)] = 6
+    """Validation samples that TensorBoard and Weights & Biases are shown at the end, with what the network says of each
+    and a map of where it looked; 0 none."""
     gradient_norms: bool = True
     """Gradient norm by parameter, and the names of those without gradient."""
 

@@ -35,8 +35,8 @@ class Sink(Protocol):
     """Where figures go. A sink may raise: what it did not take comes again later.
 
     Methods that it does not have are not called: ``histogram(epoch, name, counts, edges)``, ``text(epoch, name,
-    words)``, ``last(name) -> int | None`` (the last step that it holds of a figure, so that none is sent twice after a
-    kill), ``close()``.
+    words)``, ``image(epoch, name, pixels)``, ``model(path)``, ``last(name) -> int | None`` (the last step that it holds
+    of a figure, so that none is sent twice after a kill), ``close()``.
     """
 
     name: str
@@ -114,6 +114,10 @@ def _show(sink: Any, view: EpochView) -> None:
         sink.histogram(view.epoch, held.name, held.counts, held.edges)
     for name, words in view.texts.items() if hasattr(sink, "text") else ():
         sink.text(view.epoch, name, words)
+    for name, pixels in view.images.items() if hasattr(sink, "image") else ():
+        sink.image(view.epoch, name, pixels)
+    if view.model is not None and hasattr(sink, "model"):
+        sink.model(view.model)
 
 
 class Delivery:

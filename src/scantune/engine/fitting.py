@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import nn
 
 from scantune.engine import distributed, half, hardware, monitoring, optimizers, samplers, state
@@ -20,6 +22,7 @@ from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History
 from scantune.engine.loading import Loader
 from scantune.engine.loop import run, unfreeze
+from scantune.engine.monitoring import EpochView
 from scantune.engine.optimizers import OptimizerSpec
 from scantune.engine.progress import Progress
 from scantune.engine.randomness import preserved
@@ -34,6 +37,8 @@ from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+log = logging.getLogger(__name__)
 
 
 def fit(
@@ -58,6 +63,7 @@ def fit(
     state_dir: Path | None = None,
     resume_from: Path | None = None,
     fabric: Fabric | None = None,
+    pictures: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
 ) -> FitResult:
     """Fine-tune a network.
 
@@ -82,6 +88,7 @@ def fit(
         state_dir: what must survive a kill lies here; given again, the training goes on. None survives nothing.
         resume_from: a kept checkpoint to go on from instead (needs ``save_optimizer`` when it was kept).
         fabric: from :func:`~scantune.engine.distributed.launch`; one is made where None.
+        pictures: draws what the finished network answers, by name, for the sinks that take pictures.
 
     Returns:
         The network and how it came about.
@@ -126,7 +133,24 @@ def fit(
         )
         progress = stack.enter_context(Progress.of(training))
         run(training, flag, delivery, progress)
-        return result_of(training, out_dir, resumed)
+        result = result_of(training, out_dir, resumed)
+        if training.fabric.is_global_zero:
+            best = None if out_dir is None else out_dir / "checkpoints" / "best.safetensors"
+            delivery.monitor(EpochView(result.epochs, images=_drawn(pictures, result, sinks), model=best))
+        return result
+
+
+def _drawn(
+    pictures: Callable[[nn.Module], Mapping[str, np.ndarray]] | None, result: FitResult, sinks: Sequence[Sink]
+) -> Mapping[str, np.ndarray]:
+    """Pictures of the finished network's answers; what fails there costs the pictures alone."""
+    if pictures is None or not any(hasattr(sink, "image") for sink in sinks):
+        return {}
+    try:
+        return pictures(result.network)
+    except Exception as error:
+        log.warning("no pictures for the loggers: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
+        return {}
 
 
 def _ones(terms: Mapping[str, Term]) -> TermWeights:

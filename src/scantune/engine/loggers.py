@@ -75,6 +75,11 @@ class TensorBoardSink:
         """Words."""
         self.writer.add_text(name, words, epoch)
 
+    def image(self, epoch: int, name: str, pixels: Any) -> None:
+        """A picture, uint8 [H, W] or [H, W, 3]."""
+        self.writer.add_image(name, pixels, epoch, dataformats="HW" if pixels.ndim == 2 else "HWC")
+        self.writer.flush()
+
     def close(self) -> None:
         """Finish the files."""
         self.writer.close()
@@ -94,6 +99,7 @@ class WandbSink:
         mode: ``offline`` or ``online``.
         run_id: the same after a resume.
         config: settings shown with the run.
+        artifact: name of the model there.
 
     Raises:
         ScantuneError: W&B is not installed.
@@ -111,13 +117,14 @@ class WandbSink:
         mode: str = "offline",
         run_id: str | None = None,
         config: Mapping[str, Any] | None = None,
+        artifact: str = "model",
     ) -> None:
         try:
             import wandb
         except ImportError as error:
             raise ScantuneError("train.loggers.wandb needs Weights & Biases: pip install wandb") from error
         folder.mkdir(parents=True, exist_ok=True)
-        self.wandb = wandb
+        self.wandb, self.artifact = wandb, artifact
         self.run = wandb.init(
             dir=str(folder),
             project=project,
@@ -145,9 +152,13 @@ class WandbSink:
         held = self.wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
         self.run.log({f"histogram/{name}": held, "epoch": epoch})
 
-    def model(self, path: Path, name: str) -> None:
+    def image(self, epoch: int, name: str, pixels: Any) -> None:
+        """A picture, uint8 [H, W] or [H, W, 3]."""
+        self.run.log({name: self.wandb.Image(pixels), "epoch": epoch})
+
+    def model(self, path: Path) -> None:
         """A weights file as an artifact."""
-        artifact = self.wandb.Artifact(name, type="model")
+        artifact = self.wandb.Artifact(self.artifact, type="model")
         artifact.add_file(str(path))
         self.run.log_artifact(artifact)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,12 +35,16 @@ class EpochView:
         figures: further figures by name (gradient norms by parameter, memory in bytes).
         histograms: of predictions and targets.
         texts: name to words (the parameters without gradient).
+        images: name to uint8 [H, W] or [H, W, 3].
+        model: the weights that the training ends with.
     """
 
     epoch: int
-    figures: dict[str, float]
-    histograms: list[Histogram]
-    texts: dict[str, str]
+    figures: dict[str, float] = field(default_factory=dict)
+    histograms: list[Histogram] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    images: Mapping[str, np.ndarray] = field(default_factory=dict)
+    model: Path | None = None
 
 
 def training_figures(training: Training) -> dict[str, float]:
