@@ -358,8 +358,8 @@ def test_another_number_of_outputs_gets_a_new_output_layer(runs, homes, tmp_path
     params["derived"] = {"y": {**params["experiments"]["x"], "task": task, "from": "x", "use": "weights"}}
     _, second = train(params, tmp_path / "derived", "y")
     old, new = (trained.networks[0].state_dict() for trained in (first, second))
-    assert new["head.weight"].shape[0] == 10
-    assert old["head.weight"].shape[0] == 30
+    assert new["head.0.weight"].shape[0] == 10
+    assert old["head.0.weight"].shape[0] == 30
     kept = [name for name in old if name.startswith("backbone.")]
     assert all(np.array_equal(old[name].numpy(), new[name].numpy()) for name in kept)
 
