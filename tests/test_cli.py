@@ -172,6 +172,44 @@ def test_init_for_volumes_named_by_subject_and_session(tmp_path):
     assert held["inputs"]["t"]["spacing"] == [1.5, 1.5, 1.5]
 
 
+def test_init_sees_zones_masks_and_readers(tmp_path):
+    rng = np.random.default_rng(3)
+    for i in range(4):
+        for folder in ("films", "masks"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            io.write_png(tmp_path / folder / f"{i}.png", rng.integers(0, 255, (12, 12), dtype=np.uint8))
+    zones = ["right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf"]
+    rows = [f"films/{i}.png;" + ";".join(str(grade % 4) for grade in range(i, i + 6)) for i in range(4)]
+    (tmp_path / "zones.csv").write_text("file;" + ";".join(zones) + "\n" + "\n".join(rows) + "\n")
+    held = blocks_of(call("init", tmp_path / "zones.csv"))
+    assert held["experiments"]["zones"]["task"] == {"name": "zones"}
+    assert held["datasets"]["zones"]["targets"] == zones
+    rows = [f"films/{i}.png,masks/{i}.png" for i in range(4)]
+    (tmp_path / "drawn.csv").write_text("file,mask\n" + "\n".join(rows) + "\n")
+    held = blocks_of(call("init", tmp_path / "drawn.csv"))
+    assert held["datasets"]["drawn"]["masks"] == "{mask}"
+    assert held["experiments"]["drawn"]["model"] == {"backbone": "unet"}
+    rows = [f"films/{i}.png,{i % 2},{i % 2},{i // 2}" for i in range(4)]
+    (tmp_path / "read.csv").write_text("file,label,reader_1,reader_2\n" + "\n".join(rows) + "\n")
+    held = blocks_of(call("init", tmp_path / "read.csv"))
+    assert held["datasets"]["read"]["raters"] == ["reader_1", "reader_2"]
+    assert held["datasets"]["read"]["targets"] == {"label": "label"}
+
+
+def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
+    from scantune.commands.predicting import samples_of
+
+    volume = io.Volume(np.random.default_rng(2).random((4, 5, 6), np.float32), np.diag([1.5, 1.5, 1.5, 1.0]))
+    io.write_dicom_series(tmp_path / "all" / "one", volume, patient_id="P1", seed="s")
+    io.write_nifti(tmp_path / "all" / "two.nii.gz", volume)
+    (tmp_path / "all" / "notes.txt").write_text("not an image")
+    assert samples_of(tmp_path / "all" / "one") == [tmp_path / "all" / "one"]
+    assert samples_of(tmp_path / "all") == [tmp_path / "all" / "one", tmp_path / "all" / "two.nii.gz"]
+    assert len(samples_of(tmp_path / "all", series=False)) == 5
+    (tmp_path / "bare").mkdir()
+    assert samples_of(tmp_path / "bare") == [tmp_path / "bare"]
+
+
 def with_params() -> None:
     held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
     held["inputs"]["mine"] |= {"size": [12, 12], "workers": 1}

@@ -12,7 +12,7 @@ from scantune.records import ScantuneError
 
 def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
-    files: Annotated[list[Path] | None, typer.Argument(help="a sample each: a file, or a folder with a series")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="files, series folders, or folders of them")] = None,
     listed: Annotated[Path | None, typer.Option("--list", help="a text file with a sample's path a line")] = None,
     out: Annotated[Path, typer.Option(help="the table of answers")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
@@ -25,10 +25,12 @@ def predict(
     from scantune.registry.opening import open_model
     from scantune.tasks.predictions import PredictionTable, write
 
-    samples = [*(files or []), *_listed(listed)]
-    if not samples:
+    paths = [*(files or []), *_listed(listed)]
+    if not paths:
         raise ScantuneError("predict: give files, folders or --list FILE")
     opened = open_model(model, trust=trust, device=device)
+    series = opened.facts is None or opened.facts.input.get("modality") == "volume"
+    samples = [sample for path in paths for sample in samples_of(path, series)]
     rows = []
     for start in range(0, len(samples), batch_size):
         batch = samples[start : start + batch_size]
@@ -44,6 +46,37 @@ def predict(
     typer.echo(f"{out}: {len(rows) - len(bad)} answers, {len(bad)} samples that could not be used")
     for row in bad[:20]:
         typer.echo(f"  {row['file']}: {row['reason']}", err=True)
+
+
+def samples_of(path: Path, series: bool = True) -> list[Path]:
+    """What a path means: a file, a folder with a DICOM series, or a folder of files or of such folders.
+
+    Args:
+        path: a file or folder.
+        series: a folder in which DICOM files lie is one sample, as in a table of volumes; else each file is one.
+
+    Returns:
+        Samples by name; ``path`` itself where nothing below it can be read, to be refused with its reason.
+    """
+    from scantune import io
+
+    if not path.is_dir():
+        return [path]
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    kinds = {entry: io.kind_of(entry) for entry in entries if entry.is_file()}
+    if series and any(kind.startswith("dicom") for kind in kinds.values()):
+        return [path]
+    found = [entry for entry, kind in kinds.items() if kind != "unknown"]
+    for folder in (entry for entry in entries if entry.is_dir()):
+        below = samples_of(folder, series)
+        found += below if below != [folder] or (series and _holds_dicom(folder)) else []
+    return sorted(found) or [path]
+
+
+def _holds_dicom(folder: Path) -> bool:
+    from scantune import io
+
+    return any(io.kind_of(entry).startswith("dicom") for entry in folder.iterdir() if entry.is_file())
 
 
 def _listed(path: Path | None) -> list[Path]:

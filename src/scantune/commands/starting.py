@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from scantune.records import ScantuneError
 
 _SUBJECT = re.compile(r"(subject|patient|participant|case|person)(_?id)?$|^(mrn|pid|.*subject_id|.*patient_id)$", re.I)
 _GROUP = re.compile(r"^(sex|gender|age|site|centre|center|hospital|scanner|vendor|manufacturer)\b", re.I)
+_READER = re.compile(r"^(reader|rater|observer|annotator)[ _-]?\w+$", re.I)
+_MASK = re.compile(r"(mask|segmentation)", re.I)
 _TARGET = re.compile(r"(score|label|target|class|grade|quality|diagnosis|outcome|severity)", re.I)
 _ENDINGS = ("", ".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".avi", ".mp4")
 _FEW = 10  # distinct values up to which a target is taken for classes
@@ -57,12 +60,9 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     template, first = files_of(read.columns, rows, root)
     subject = next((c for c in read.columns if _SUBJECT.search(c)), None)
     groups = [c for c in read.columns if _GROUP.match(c)]
-    used = {*re.findall(r"\{(.+?)\}", template), subject, *groups}
-    chosen = target or _target(read.columns, rows, used)
-    if chosen not in read.columns:
-        raise ScantuneError(f"--target {chosen!r}: no such column; there are {', '.join(read.columns)}")
-    task = _task(chosen, [row[chosen] for row in rows])
-    short = re.sub(r"[^A-Za-z0-9]+", "_", chosen).strip("_").lower() or "target"
+    readers = [c for c in read.columns if _READER.match(c)]
+    used = {*re.findall(r"\{(.+?)\}", template), subject, *groups, *readers}
+    goal = _goal(read.columns, rows, root, used, target)
     below = table.resolve().is_relative_to(root.resolve())
     dataset = {
         "root": str(root),
@@ -70,9 +70,14 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
         "table": str(table.resolve().relative_to(root.resolve()) if below else table.resolve()),
         "files": template,
         **({"subject": subject} if subject else {}),
-        "targets": {short: chosen},
+        **goal.dataset,
         **({"groups": groups} if groups else {}),
-        "split": {"method": "stratified", "on": short, "fractions": [0.7, 0.15, 0.15], "seed": 42},
+        **({"raters": readers} if readers and goal.on else {}),
+        "split": {
+            **({"method": "stratified", "on": goal.on} if goal.on else {"method": "random"}),
+            "fractions": [0.7, 0.15, 0.15],
+            "seed": 42,
+        },
     }
     modality, settings, model = _kind(first)
     made = {
@@ -82,8 +87,8 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
             name: {
                 "dataset": name,
                 "input": name,
-                "task": {**task, "target": short},
-                "model": model,
+                "task": goal.task,
+                "model": goal.model or model,
                 "train": {"epochs": 30, "batch_size": 8, "learning_rate": 3e-4, "scheduler": "onecycle"},
                 "evaluate": {},
                 "register": {},
@@ -92,6 +97,47 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     }
     parse(made, "the blocks")
     return made
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a table seems to be for.
+
+    Attributes:
+        dataset: keys of the dataset: targets or masks.
+        task: the task's block.
+        on: the target that the split is stratified on; empty for none.
+        model: the network, where the task decides it.
+    """
+
+    dataset: dict[str, Any]
+    task: dict[str, Any]
+    on: str = ""
+    model: dict[str, Any] | None = None
+
+
+def _goal(
+    columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path, used: set[str | None], target: str
+) -> Goal:
+    """Six zones, masks, or one column: the one named, or the one that looks like a target.
+
+    Raises:
+        ScantuneError: the column named is not there, or none can be a target.
+    """
+    from scantune.tasks.zones.schema import CONGESTION_ZONES
+
+    if not target and set(CONGESTION_ZONES) <= set(columns):
+        return Goal({"targets": list(CONGESTION_ZONES)}, {"name": "zones"})
+    masks = [f"{{{c}}}" for c in columns if _MASK.search(c) and c not in used]
+    drawn = next((m for m in masks if len(_existing(m, rows[:_LOOKED], root)) * 2 >= len(rows[:_LOOKED])), None)
+    if not target and drawn:
+        task = {"name": "segmentation", "classes": ["background", "foreground"]}
+        return Goal({"masks": drawn}, task, model={"backbone": "unet"})
+    chosen = target or _target(columns, rows, used)
+    if chosen not in columns:
+        raise ScantuneError(f"--target {chosen!r}: no such column; there are {', '.join(columns)}")
+    short = re.sub(r"[^A-Za-z0-9]+", "_", chosen).strip("_").lower() or "target"
+    return Goal({"targets": {short: chosen}}, {**_task(chosen, [row[chosen] for row in rows]), "target": short}, short)
 
 
 def files_of(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path) -> tuple[str, Path]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
     from scantune.io.cine_writer import write_video as write_video
     from scantune.io.decoders import decoder_versions as decoder_versions
+    from scantune.io.detect import kind_of as kind_of
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
     from scantune.io.dicom_sr import write_report as write_report
@@ -35,6 +36,7 @@ _LATER = {
     "read": "reading",
     "open_video": "reading",
     "Loop": "loop",
+    "kind_of": "detect",
     "decoder_versions": "decoders",
     "same_geometry": "geometry",
     "find_identifying": "identity",

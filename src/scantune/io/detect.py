@@ -40,6 +40,14 @@ def format_of(head: bytes) -> str:
     return "unknown"
 
 
+def kind_of(path: Path) -> str:
+    """The format of a file, as :func:`format_of` names it; "unknown" also where it cannot be opened."""
+    try:
+        return format_of(file_head(path))
+    except ReadError:
+        return "unknown"
+
+
 def is_nifti(head: bytes) -> bool:
     """NIfTI-1 or NIfTI-2, single file or the header of a pair, either byte order."""
     if len(head) < 348:
