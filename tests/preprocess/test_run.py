@@ -144,6 +144,19 @@ def test_a_dask_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tm
     assert outputs(tmp_path / "dask") == outputs(tmp_path / "out")
 
 
+@pytest.mark.heavy
+@pytest.mark.filterwarnings("ignore")  # of Ray, about its own files and processes
+def test_a_ray_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tmp_path):
+    ray = pytest.importorskip("ray")
+    run(pictures(5), inputs["image"]())
+    try:
+        block = inputs["image"](workers=2, backend="ray")
+        assert preprocess.run(pictures(5), block, tmp_path / "ray", tmp_path / "store2").made == 5
+    finally:
+        ray.shutdown()
+    assert outputs(tmp_path / "ray") == outputs(tmp_path / "out")
+
+
 def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):
     records, block = pictures(20), inputs["image"]()
     with ThreadPoolExecutor(2) as pool:

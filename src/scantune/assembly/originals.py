@@ -86,7 +86,7 @@ _OPPOSITE = str.maketrans("RLAPHF", "LRPAFH")
 def _prepared(record: Record, settings: Mapping[str, Any], **more: Any) -> Any:
     from scantune.preprocess import prepare
 
-    return prepare(record.files, (), {**settings, **_AS_IT_IS[settings["modality"]], **more})
+    return prepare(record.files, (), {**settings, **_AS_IT_IS[settings["modality"]], **more}, record.series)
 
 
 def _still(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def explain_test(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: P
         return _explain(wanted, sides, samples, out)
     except ScantuneError as error:
         log.warning("no saliency maps: %s", error)
-        return Explained({"reason": str(error)})
+        return Explained({"reason": getattr(error, "reason", str(error))})  # a path stands in the detail alone
     except Exception as error:  # a map must never cost the figures
         log.warning("no saliency maps: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
         return Explained({"reason": f"the maps failed ({type(error).__name__})"})

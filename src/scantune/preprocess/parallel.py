@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,7 @@ def outcomes(
     tasks = ((job, settings, store_dir, _index_of(job, index)) for job in jobs)
     workers = min(settings.get("workers") or _cores(), max(1, len(jobs)))
     backend = settings.get("backend") or {"name": "processes"}
-    if backend["name"] == "threads" and workers == 1:
-        yield from (process(*task) for task in tasks)
-    elif backend["name"] == "processes":
-        yield from _by_processes(tasks, workers)
-    else:
-        yield from _by_joblib(tasks, workers, backend)
+    yield from _BACKENDS[backend["name"]](tasks, workers, backend.get("address"))
 
 
 def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,7 +46,7 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
     return {name: index[name] for name in names if name in index}
 
 
-def _by_processes(tasks: Iterator[Task], workers: int) -> Iterator[Outcome]:
+def _by_processes(tasks: Iterator[Task], workers: int, address: str | None = None) -> Iterator[Outcome]:
     """A thread for each process hands it one sample after another."""
     done: queue.SimpleQueue[Outcome | BaseException | None] = queue.SimpleQueue()
     taking, crew = threading.Lock(), [Worker() for _ in range(workers)]
@@ -88,18 +83,39 @@ def _by_processes(tasks: Iterator[Task], workers: int) -> Iterator[Outcome]:
             worker.close()
 
 
-def _by_joblib(tasks: Iterator[Task], workers: int, backend: Mapping[str, Any]) -> Iterator[Outcome]:
+def _by_threads(tasks: Iterator[Task], workers: int, address: str | None = None) -> Iterator[Outcome]:
+    if workers == 1:
+        yield from (process(*task) for task in tasks)
+        return
     import joblib
 
-    work: Callable[[Task], Outcome] = _unguarded if backend["name"] == "threads" else _guarded
-    name = {"threads": "threading"}.get(backend["name"], backend["name"])
-    calls = (joblib.delayed(work)(task) for task in tasks)
-    with _cluster(backend, workers), joblib.parallel_config(backend=name, n_jobs=workers):
+    calls = (joblib.delayed(process)(*task) for task in tasks)
+    with joblib.parallel_config(backend="threading", n_jobs=workers):
         yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="3*n_jobs")(calls)
 
 
-def _unguarded(task: Task) -> Outcome:
-    return process(*task)
+def _by_dask(tasks: Iterator[Task], workers: int, address: str | None) -> Iterator[Outcome]:
+    """By joblib's backend, on the cluster at ``address`` or one that is started here."""
+    import joblib
+    from dask.distributed import Client, LocalCluster
+
+    cluster = address or LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+    calls = (joblib.delayed(_guarded)(task) for task in tasks)
+    with Client(cluster), joblib.parallel_config(backend="dask", n_jobs=workers):
+        yield from joblib.Parallel(return_as="generator_unordered", pre_dispatch="3*n_jobs")(calls)
+
+
+def _by_ray(tasks: Iterator[Task], workers: int, address: str | None) -> Iterator[Outcome]:
+    """By Ray itself: its backend of joblib gives nothing before all is done. Twice ``workers`` are on their way."""
+    import ray
+
+    ray.init(address=address, num_cpus=None if address else workers, ignore_reinit_error=True)
+    work = ray.remote(_guarded)
+    waiting = [work.remote(task) for task in itertools.islice(tasks, 2 * workers)]
+    while waiting:
+        done, waiting = ray.wait(waiting)
+        waiting += [work.remote(task) for task in itertools.islice(tasks, len(done))]
+        yield from ray.get(done)
 
 
 _HERE = threading.local()
@@ -114,29 +130,12 @@ def _guarded(task: Task) -> Outcome:
     return outcome
 
 
-def _cluster(backend: Mapping[str, Any], workers: int) -> AbstractContextManager[Any]:
-    """The cluster that joblib is to use, connected."""
-    return _CLUSTERS.get(backend["name"], lambda *_: nullcontext())(backend.get("address"), workers)
-
-
-def _dask(address: str | None, workers: int) -> AbstractContextManager[Any]:
-    from dask.distributed import Client, LocalCluster
-
-    if address:
-        return Client(address)
-    return Client(LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None))
-
-
-def _ray(address: str | None, workers: int) -> AbstractContextManager[Any]:
-    import ray
-    from ray.util.joblib import register_ray
-
-    ray.init(address=address, num_cpus=None if address else workers, ignore_reinit_error=True)
-    register_ray()
-    return nullcontext()
-
-
-_CLUSTERS: dict[str, Any] = {"dask": _dask, "ray": _ray}
+_BACKENDS: dict[str, Callable[[Iterator[Task], int, str | None], Iterator[Outcome]]] = {
+    "processes": _by_processes,
+    "threads": _by_threads,
+    "dask": _by_dask,
+    "ray": _by_ray,
+}
 
 
 def _cores() -> int:
