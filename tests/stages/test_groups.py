@@ -83,6 +83,30 @@ def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     assert (grouped / "external" / "small_far" / "across_datasets.png").exists()
 
 
+def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(grouped):
+    folder = grouped / "outputs" / "external" / "small_far"
+    page = (folder / "report.html").read_text()
+    assert "<h1>small on far</h1>" in page
+    assert "On data from elsewhere (model small)" in page
+    assert '<th scope="col">Own test</th>' in page
+    figures = held(folder / "metrics.json")
+    assert figures["external"]["dataset"] == "far"
+    wrong = len((folder / "errors.csv").read_text().splitlines()) - 1
+    guessed = round((1 - figures["metrics"]["accuracy"]["value"]) * figures["n"])
+    assert wrong == guessed
+    assert (folder / "figures" / "participants.svg").exists()
+    assert "Demo cohort" in page
+    assert "checks" not in figures["saliency"], "the maps were tested at home"
+
+
+def test_averaged_models_have_a_report_too(grouped):
+    page = (grouped / "ensembles" / "both" / "report.html").read_text()
+    assert "the averaged predictions of small, other" in page
+    assert "model weights of other" in page
+    assert "No maps: averaged predictions of several models" in page
+    assert (grouped / "ensembles" / "both" / "errors.csv").exists()
+
+
 def test_the_interval_of_a_difference_is_recovered_from_both():
     # two independent normal means: ±1.96·√(s₁² + s₂²), which MOVER gives exactly for symmetric intervals
     home = {"value": 5.0, "lower": 5 - 3.0, "upper": 5 + 3.0, "reason": None}

@@ -124,3 +124,13 @@ def test_reliability_covers_all_rows():
     assert found.n.sum() == 100
     assert (found.probability * found.n).sum() == pytest.approx(p.sum())
     assert (found.observed * found.n).sum() == pytest.approx(positive.sum())
+
+
+def test_a_temperature_can_be_undone_and_isotonic_maps_cannot():
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.ones(4), 30)
+    after = calibration.apply({"name": "temperature", "temperature": 1.7}, p)
+    before = calibration.undone({"name": "temperature", "temperature": 1.7}, after)
+    assert np.allclose(before, p)
+    assert calibration.undone({"name": "isotonic", "maps": []}, after) is None
+    assert calibration.undone(None, after) is None

@@ -27,11 +27,15 @@ def check_inputs(key: str, params: Any, facts: Any) -> None:
     Raises:
         ScantuneError: settings that change the tensors differ; which, and both values.
     """
+    from pydantic import TypeAdapter
+
+    from scantune.config.input import InputConfig
     from scantune.preprocess.prepare import what_matters
 
     block = params.external[key]
     modality, theirs = what_matters(params.inputs[block.input])
-    own_modality, own = what_matters(facts.input)
+    # a model may be older than a setting, which then had its default
+    own_modality, own = what_matters(TypeAdapter(InputConfig).validate_python(facts.input))
     theirs, own = {"modality": modality, **theirs}, {"modality": own_modality, **own}
     odd = sorted(name for name in theirs.keys() | own.keys() if theirs.get(name) != own.get(name))
     if odd:

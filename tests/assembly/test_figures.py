@@ -1,0 +1,126 @@
+"""What the evaluate stage draws of each task, from the figures it has computed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from scantune.assembly import figures
+from scantune.tasks import scoring
+from scantune.tasks.predictions import PredictionTable
+from tests.report.conftest import table_of
+
+
+def drawn(table: PredictionTable, schema: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    units = options.pop("units", None)
+    metrics = scoring.evaluate(table, schema, draws=200, **options)
+    return figures.draw(table, schema, metrics, units=units), metrics
+
+
+def legends(figure: Any) -> str:
+    held = [axes.get_legend() for axes in figure.axes]
+    return " | ".join(text.get_text() for legend in held if legend is not None for text in legend.get_texts())
+
+
+def bands(figure: Any) -> int:
+    from matplotlib.collections import FillBetweenPolyCollection
+
+    return sum(isinstance(part, FillBetweenPolyCollection) for axes in figure.axes for part in axes.collections)
+
+
+def test_two_classes_have_curves_with_bands_and_the_points_chosen_on_validation():
+    schema = scoring.settings_of("classification")
+    held, metrics = drawn(table_of("classification"), schema, calibrated_by={"name": "temperature", "temperature": 0.7})
+    assert set(held) == {
+        *("confusion", "roc", "precision_recall", "reliability", "decision_curve", "subgroups", "coverage")
+    }
+    assert [bands(held[name]) for name in ("roc", "precision_recall", "decision_curve")] == [1, 1, 1]
+    youden = next(p for p in metrics["operating_points"] if p["name"] == "youden")
+    for name in ("roc", "precision_recall"):
+        assert "Youden's index (≥" in legends(held[name])
+        assert "sensitivity 0.9 (≥" in legends(held[name])
+    marks = [line.get_xydata() for line in held["roc"].axes[0].lines if len(line.get_xdata()) == 1]
+    assert any(np.allclose(mark, (1 - youden["specificity"], youden["sensitivity"])) for mark in marks)
+    assert "before calibration" in legends(held["reliability"])
+
+
+def test_many_classes_have_a_curve_each_and_no_decision_curve():
+    rng = np.random.default_rng(2)
+    truth = np.arange(60) % 3
+    p = rng.dirichlet(np.ones(3), 60) + np.eye(3)[truth]
+    columns = {f"p/{name}": p[:, k] / 2 for k, name in enumerate("abc")}
+    table = PredictionTable.make({"target": ["abc"[t] for t in truth], **columns})
+    held, _ = drawn(table, scoring.settings_of("classification"))
+    assert "decision_curve" not in held
+    assert bands(held["roc"]) == 3
+    assert "before calibration" not in legends(held["reliability"])
+
+
+def test_a_number_is_drawn_with_its_intervals():
+    table = table_of("regression")
+    values = table.numbers("prediction", None)  # type: ignore[arg-type]
+    table = table.with_columns({"lower": values - 3, "upper": values + 3})
+    held, _ = drawn(table, scoring.settings_of("regression"))
+    assert set(held) == {"predicted_against_actual", "bland_altman", "histogram", "subgroups", "coverage"}
+    n = int((table.split == "test").sum())
+    bars = [c for c in held["predicted_against_actual"].axes[0].collections if len(c.get_paths()) == n]
+    assert any(np.isclose(np.ptp(bars[0].get_paths()[0].vertices[:, 1]), 6) for _ in bars)
+
+
+def test_zones_have_their_reliability_and_the_class_of_the_mean_score():
+    held, metrics = drawn(table_of("zones"), scoring.settings_of("zones"))
+    names = {"zones", "zone_confusions", "zone_reliability", "mean_score", "mean_score_agreement"}
+    assert names | {"severity_confusion", "severity_roc", "subgroups", "coverage"} == set(held)
+    texts = [text.get_text() for axes in held["zone_reliability"].axes for text in axes.texts]
+    assert len(texts) == 7
+    assert all("ECE" in text for text in texts)
+    assert bands(held["severity_roc"]) == sum(name.startswith("roc/") for name in metrics["curves"])
+
+
+def test_masks_are_drawn_in_the_units_of_their_spacing():
+    n = 24
+    rng = np.random.default_rng(1)
+    columns = {"dice": rng.uniform(0.5, 0.9, n), "hd95": rng.uniform(1, 9, n), "volume_target": rng.uniform(90, 99, n)}
+    table = PredictionTable.make(columns | {"volume_prediction": rng.uniform(90, 99, n)})
+    schema = scoring.settings_of("segmentation")
+    for units, length, size in (
+        (figures.Units.of(True, 3), "mm", "Reference volume (mm³)"),
+        (figures.Units.of(False, 2), "pixels", "Reference area (pixels)"),
+    ):
+        held, _ = drawn(table, schema, units=units)
+        labels = [axes.get_ylabel() for axes in held["overlap"].axes]
+        assert f"HD95 ({length})" in labels
+        assert held["volume_agreement"].axes[0].get_xlabel() == size
+
+
+def test_joined_samples_are_drawn_joined_and_single():
+    schema = type(scoring.settings_of("classification"))(aggregate="mean")  # type: ignore[call-arg]
+    n = 40
+    rng = np.random.default_rng(4)
+    truth = np.arange(n) // 2 % 2
+    p = np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.2, n), 0.01, 0.99)
+    table = PredictionTable.make(
+        {
+            "sample_id": [f"s{i}" for i in range(n)],
+            "subject_id": [f"p{i // 2}" for i in range(n)],
+            "target": truth.astype(float),
+            "p/0": 1 - p,
+            "p/1": p,
+        }
+    )
+    held, metrics = drawn(table, schema)
+    assert metrics["n"] == n // 2
+    assert {"roc", "roc_of_samples", "confusion", "confusion_of_samples"} <= set(held)
+    notes = [held[name].get_supxlabel() for name in ("confusion", "confusion_of_samples")]
+    assert "n = 20." in notes[0]
+    assert "n = 40." in notes[1]
+
+
+@pytest.mark.parametrize(("spaced", "axes", "sized"), [(True, 2, "mm²"), (False, 3, "voxels")])
+def test_only_what_has_a_unit_gets_one(spaced: bool, axes: int, sized: str):
+    units = figures.Units.of(spaced, axes).of_figures()
+    assert units["volume_mae"] == sized
+    assert "dice" not in units
+    assert "volume_pearson_r" not in units
