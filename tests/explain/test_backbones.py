@@ -126,7 +126,7 @@ def test_a_layer_of_one_cell_is_undefined_not_drawn() -> None:
         ("custom_1", "image", (1, 128, 128), "layers.4.2", (8, 8)),
         ("custom_1", "image", (1, 64, 64), "layers.3.2", (8, 8)),
         ("small_cnn", "video", (1, 8, 64, 64), "layers.2.2", (2, 16, 16)),
-        ("resnet10_3d", "volume", (1, 40, 48, 32), "layer1", (10, 12, 8)),
+        ("resnet10_3d", "volume", (1, 56, 64, 48), "layer3", (4, 4, 3)),
         ("convnext_atto", "image", (3, 96, 96), "stages.1", (12, 12)),
     ],
 )

@@ -306,3 +306,70 @@ def test_figures_of_the_checks_say_passed_failed_or_why_not() -> None:
     assert "0.70 (0.60 to 0.80)   FAILED" in text
     assert "0.80 (0.70 to 0.90)   passed" in text
     assert "undefined: undefined in all of 4 samples" in text
+
+
+@pytest.mark.parametrize("directions", ["LPS", "RAS", "ASL", "IRP"])
+def test_nifti_has_the_shape_and_the_affine_of_the_scans_file(directions: str, tmp_path: Path) -> None:
+    """A scan stored in any direction, written and read by another library: the overlay's grid is the file's own."""
+    import nibabel
+
+    ras = nibabel.Nifti1Image(np.arange(10 * 8 * 6, dtype=np.float32).reshape(10, 8, 6), AFFINE)
+    turn = nibabel.orientations.axcodes2ornt(tuple(directions))
+    stored = ras.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(AFFINE), turn))
+    nibabel.save(stored, tmp_path / "scan.nii.gz")
+    read = io.read(tmp_path / "scan.nii.gz")
+    values = np.zeros(read.array.shape, np.float32)
+    values[1, 2, 3] = 1
+    draw.write_nifti(
+        tmp_path / "map.nii.gz",
+        Saliency(values, "l", "gradcam"),
+        read.affine,
+        scan=(read.array.shape, read.affine),
+        stored=str(read.facts["orientation"]),
+    )
+    overlay = nibabel.load(tmp_path / "map.nii.gz")
+    assert overlay.shape == stored.shape
+    np.testing.assert_allclose(overlay.affine, stored.affine, atol=1e-4)
+    peak = np.unravel_index(int(np.argmax(overlay.get_fdata())), overlay.shape)
+    assert stored.get_fdata()[peak] == read.array[1, 2, 3]
+
+
+def test_mp4_plays_the_loop_several_times_at_its_pace(tmp_path: Path) -> None:
+    path = draw.animate(tmp_path / "loop.mp4", shown("video"), saliency("video"), side=61)
+    loop = io.open_video(path)
+    assert loop.n_frames == 21
+    assert loop.frame_time == pytest.approx(40, abs=1)
+    assert loop.height % 2 == loop.width % 2 == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["loop.mp4"]
+    with pytest.raises(ScantuneError, match=r"ends in \.gif or \.mp4, not '\.avi'"):
+        draw.animate(tmp_path / "loop.avi", shown("video"), saliency("video"))
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.sampled_from(["pad", "crop", "stretch"]),
+    st.tuples(st.integers(40, 90), st.integers(40, 90)),
+    st.tuples(st.integers(32, 64), st.integers(32, 64)),
+)
+def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int], size: tuple[int, int]) -> None:
+    """A bright square goes through preprocessing; taken for a map and drawn over the file, it lies on the square."""
+    from scantune.assembly.originals import _box
+    from scantune.preprocess.plane import fit, place
+
+    picture = np.zeros(shape, np.float32)
+    middle = tuple(n // 2 for n in shape)
+    picture[middle[0] - 6 : middle[0] + 6, middle[1] - 6 : middle[1] + 6] = 1
+    seen = place(picture, fit(shape, size, how))
+    back = onto(seen, shape, _box(shape, {"size": size, "resize": how}))
+    assert back.shape == shape
+    assert np.corrcoef(back.ravel(), picture.ravel())[0, 1] > 0.85
+
+
+def test_long_words_do_not_run_into_the_next_picture() -> None:
+    from scantune.explain.draw.sheet import _head
+
+    long = replace(shown("image"), prediction="eosinophil (0.62)", interval="{basophil, eosinophil, monocyte, other}")
+    lines = _head(long, 1.0)
+    assert max(len(line) for line in lines) <= 1.0 * 72 / (5.5 * 0.56)
+    assert any(line.endswith("…") for line in lines)
+    assert "set {basophil," in long.caption()

@@ -40,7 +40,8 @@ class Wanted:
     def method(self) -> str:
         """The method, ``auto`` decided."""
         chosen = self.settings.method
-        return ("hirescam" if self.task.name == "zones" else "gradcam") if chosen == "auto" else chosen
+        placed = self.task.name in {"zones", "segmentation"}  # Grad-CAM's mean over places forgets which place is asked
+        return ("hirescam" if placed else "gradcam") if chosen == "auto" else chosen
 
     def network(self, member: Member) -> Any:
         """The network that answered for a sample: the fold's own, else the first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,29 +34,48 @@ def checks_of(wanted: Wanted, sides: Sides, samples: Sequence[Judged], members: 
     network = wanted.networks[0].to(wanted.device).eval()
     questions = [_question(wanted, sides, members[said.sample_id], said, network) for said in drawn[:CHECKED]]
     others = [other.to(wanted.device).eval() for other in wanted.networks[1:4]]
-    others += _again(wanted, False) if wanted.settings.repeat and not others else []
-    shuffled = _again(wanted, True) if wanted.settings.label_randomization else []
+    left_out: dict[str, Any] = {}
+    if wanted.settings.repeat and not others:
+        others = _optional("repeatability", left_out, lambda: [_again(wanted, False)]) or []
+    shuffled = None
+    if wanted.settings.label_randomization:
+        shuffled = _optional("label_randomization", left_out, lambda: _again(wanted, True))
     found = sanity.check(
-        network,
-        questions,
-        method=wanted.method,
-        layer=layer,
-        networks=others,
-        shuffled=shuffled[0] if shuffled else None,
-        seed=seed,
+        network, questions, method=wanted.method, layer=layer, networks=others, shuffled=shuffled, seed=seed
     )
     masked = _masked(wanted, sides, members, drawn, network)
     if masked:
-        make = sanity.mapper(wanted.method, layer)
-        found |= sanity.overlap(network, masked, make=make, segmentation=_segmented(wanted, masked))
-    return jsonable(found)
+        said = _optional("mask_auprc_segmentation", left_out, lambda: _segmented(wanted, masked))
+        found |= sanity.overlap(network, masked, make=sanity.mapper(wanted.method, layer), segmentation=said)
+    elif wanted.settings.segmentation:
+        left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask with something in it")
+    return jsonable(found | left_out)
 
 
-def _again(wanted: Wanted, shuffled: bool) -> list[Any]:
-    """Another network trained alike, in a list; an empty one where there is nothing to train from."""
+def _optional(name: str, left_out: dict[str, Any], make: Callable[[], Any]) -> Any:
+    """What a test needs; None, and its reason in ``left_out``, where it cannot be had."""
+    try:
+        return make()
+    except ScantuneError as error:
+        left_out[name] = _undefined(str(error))
+        return None
+
+
+def _undefined(reason: str) -> dict[str, Any]:
+    from scantune.statistics.figure import undefined
+
+    return undefined(reason).as_dict() | {"passed": None, "rule": "asked for, and could not be made"}
+
+
+def _again(wanted: Wanted, shuffled: bool) -> Any:
+    """Another network trained alike.
+
+    Raises:
+        ScantuneError: there is nothing to train from.
+    """
     if wanted.retrain is None:
-        return []
-    return [wanted.retrain(shuffled).to(wanted.device).eval()]
+        raise ScantuneError("only an experiment on its own data set can be trained again")
+    return wanted.retrain(shuffled).to(wanted.device).eval()
 
 
 def _question(wanted: Wanted, sides: Sides, member: Member, said: Judged, network: Any) -> Any:

@@ -22,11 +22,11 @@ class SaliencyConfig(Block):
     """Switch the maps off by ``false``."""
 
     method: Literal["auto", "gradcam", "gradcam++", "hirescam", "eigencam", "scorecam", "attention", "rollout"] = "auto"
-    """How maps are made. ``auto``: ``hirescam`` for graded zones, ``gradcam`` else. ``scorecam`` is for images only,
-    ``attention`` and ``rollout`` for vision transformers."""
+    """How maps are made. ``auto``: ``hirescam`` for graded zones and segmentation, ``gradcam`` else. ``scorecam`` is
+    for images only, ``attention`` and ``rollout`` for vision transformers."""
 
     layer: str | None = None
-    """Dotted name of the layer that is read. None: the deepest one that still has 7 cells along rows and columns (5
+    """Dotted name of the layer that is read. None: the deepest one that still has 7 cells along rows and columns (3
     along each axis of a volume, 2 along time)."""
 
     layer_idx: int = -1

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scantune.explain import layers
+from scantune.explain import layers, library
 from scantune.explain.saliency import Saliency, finish
 from scantune.explain.targets import Target
 from scantune.records import ScantuneError
@@ -31,10 +31,8 @@ def by_gradients(kind: str) -> Any:
     """
 
     def run(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str) -> list[Saliency]:
-        import pytorch_grad_cam
-
         name, module = layers.find(network, layer, x)
-        with _library(getattr(pytorch_grad_cam, kind), network, module, x) as cam, torch.enable_grad():
+        with _library(library.method(kind), network, module, x) as cam, torch.enable_grad():
             given = x.detach().clone().requires_grad_(True)  # a frozen network has gradients all the same
             raw, output = _forward(network, module, given)
             made = []
@@ -93,10 +91,8 @@ def scorecam(
             f"method: scorecam works on images [C, H, W] only, not on an input of {list(x.shape[1:])}; "
             "gradcam, gradcam++ and eigencam work on volumes and videos"
         )
-    import pytorch_grad_cam
-
     name, module = layers.find(network, layer, x)
-    with _library(pytorch_grad_cam.ScoreCAM, network, module, x) as cam, torch.no_grad():
+    with _library(library.method("ScoreCAM"), network, module, x) as cam, torch.no_grad():
         raw, output = _forward(network, module, x)
         a = _numpy(layers.as_grid(network, 2)(raw))
         made = []

@@ -20,8 +20,8 @@ from scantune.records import ScantuneError
 
 CELLS = 7
 """Cells along rows and columns that a layer needs to be read by default: as a ResNet's last layer has of 224 pixels."""
-DEEP_CELLS = 5
-"""The same along each axis of a volume."""
+DEEP_CELLS = 3
+"""The same along each axis of a volume, whose cells are dear."""
 MOMENTS = 2
 """The same along the frames of a loop."""
 

@@ -94,6 +94,8 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
         axes.plot(entry["value"], y, marker="s" if entry["passed"] is False else "o", color=colour)
         if entry.get("chance") is not None:
             axes.plot(entry["chance"], y, marker="|", markersize=9, color=style.INK)
+        if entry.get("shuffled") is not None:
+            axes.plot(entry["shuffled"], y, marker="x", markersize=4, color=style.GREY, zorder=0)
     for y, (_, entry) in enumerate(rows):
         text = f"{words.interval(entry, 2)}   {verdict_word(entry)}"
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
@@ -104,7 +106,8 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_title("Can these maps be believed?")
     style.note(
         figure,
-        "Bars: 95 % intervals, resampled by subject; upright stroke: chance; square: failed. Rules: metrics.json.",
+        "Bars: 95 % intervals, resampled by subject; upright stroke: chance; cross: the maps of other samples; "
+        "square: failed. Rules: metrics.json.",
     )
     return figure
 

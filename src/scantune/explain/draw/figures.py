@@ -158,7 +158,8 @@ def _finished(figure: Figure, shown: Shown, saliency: Saliency, words: str | Non
     lines = textwrap.wrap(title, int(figure.get_figwidth() * 15))
     figure.suptitle("\n".join(lines), fontsize=7.5, x=0.01, ha="left", fontweight="bold")
     warn(figure, shown.warnings)
-    window = "" if shown.window is None else f"Window {shown.window[0]:g} to {shown.window[1]:g}.".replace("-", "−")
+    known = shown.window is not None and shown.window != (0.0, 1.0)
+    window = f"Window {shown.window[0]:g} to {shown.window[1]:g}.".replace("-", "−") if known and shown.window else ""
     for sentence in (described(saliency), window, words):
         if sentence:
             style.note(figure, sentence)

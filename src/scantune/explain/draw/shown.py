@@ -59,7 +59,9 @@ class Shown:
 
     def caption(self) -> str:
         """Label, prediction and interval in one line."""
-        prediction = f"{self.prediction} ({self.interval})" if self.interval else self.prediction
+        a_set = self.interval.startswith("{")
+        said = f"{self.prediction}, set {self.interval}" if a_set else f"{self.prediction} ({self.interval})"
+        prediction = said if self.interval else self.prediction
         parts = [("label", self.truth), ("prediction", prediction), ("map of", self.asked)]
         return " · ".join(f"{name} {text}" for name, text in parts if text)
 

@@ -36,7 +36,7 @@ def overlap(
 
     Returns:
         ``mask_auprc`` and ``mask_pointing`` with ``chance``, ``difference`` and, of other samples' maps on this mask,
-        ``shuffled`` (what a habit would reach); ``mask_auprc_segmentation`` where asked for.
+        ``shuffled`` (what a habit would reach) and ``beyond_shuffled``; ``mask_auprc_segmentation`` where asked for.
     """
     make = make or mapper()
     kept = [i for i, question in enumerate(questions) if question.mask is not None and (question.mask > 0).any()]
@@ -74,12 +74,14 @@ def _entry(own: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, who: list[
     difference = constant_bounds(mean_figure(own - chance if len(own) else own, who))
     figure = mean_figure(own, who)
     judged = verdict(difference, rule, lambda lower, upper: lower > 0)
+    habit = constant_bounds(mean_figure(own - shuffled if len(own) else own, who))
     more = {
         "passed": judged["passed"],
         "rule": rule,
         "chance": float(chance[defined].mean()) if defined.any() else None,
         "shuffled": float(np.nanmean(shuffled)) if np.isfinite(shuffled).any() else None,
         "difference": {key: judged[key] for key in ("value", "lower", "upper", "method")},
+        "beyond_shuffled": {key: habit.as_dict()[key] for key in ("value", "lower", "upper", "method", "reason")},
     }
     return figure.as_dict() | more
 
