@@ -81,6 +81,38 @@ def test_damaged_slices_of_a_series(tmp_path: Path) -> None:
     assert done == 60
 
 
+@pytest.mark.parametrize("depth", [50, 3_000, 100_000])
+@pytest.mark.parametrize("length", ["undefined", "stated"])
+def test_sequences_nested_beyond_reason_are_read_past_or_refused(tmp_path: Path, depth: int, length: str) -> None:
+    path = io.write_dicom_image(tmp_path / "a.dcm", moving(1)[0], patient_id="p", seed="a")
+    plain, raw = io.read(path), path.read_bytes()
+    at = raw.index(b"\x10\x00\x10\x00PN")  # the patient's name: the sequence stands before it
+    path.write_bytes(raw[:at] + _nested(depth, length) + raw[at:])
+    start = time.perf_counter()
+    try:
+        np.testing.assert_array_equal(io.read(path).array, plain.array)
+    except ReadError:
+        assert depth > 50
+    try:
+        assert "PatientName" in io.identifying_in(path)
+    except ReadError:
+        assert depth > 50
+    assert time.perf_counter() - start < 20
+
+
+def _nested(depth: int, length: str) -> bytes:
+    """Referenced image sequences, one within the other."""
+    sequence, item = b"\x08\x00\x40\x11SQ\x00\x00", b"\xfe\xff\x00\xe0"
+    if length == "undefined":
+        end = b"\xfe\xff\x0d\xe0" + b"\0" * 4 + b"\xfe\xff\xdd\xe0" + b"\0" * 4
+        return (sequence + b"\xff" * 4 + item + b"\xff" * 4) * depth + end * depth
+    parts = []
+    for inner in range(depth - 1, -1, -1):  # outermost first; each level is 20 bytes
+        size = 20 * inner
+        parts.append(sequence + (8 + size).to_bytes(4, "little") + item + size.to_bytes(4, "little"))
+    return b"".join(parts)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("isolated", [False, True])
 def test_ten_thousand_damaged_dicom_files(tmp_path: Path, isolated: bool) -> None:
