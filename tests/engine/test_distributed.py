@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,23 @@ def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, 
     assert nursery.train(tmp_path / "cut", tmp_path / "s2", **options) == 0
     for name in ("checkpoints/last.safetensors", "checkpoints/best.safetensors"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_when_one_process_runs_out_of_memory_all_end_with_its_message_and_start_again_smaller(
+    nursery: Nursery, tmp_path: Path
+) -> None:
+    options = {**SAME, "batch_size": 4, "save_every_steps": 1, "processes": 2, "greedy": 99}
+    assert nursery.train(tmp_path / "whole", tmp_path / "s1", **options) == 0
+    greedy = {**options, "greedy": 3, "on_out_of_memory": "halve"}
+    began = time.monotonic()
+    assert nursery.train(tmp_path / "cut", tmp_path / "s2", **greedy) == 1
+    assert time.monotonic() - began < 30  # the other one did not wait for gradients that do not come
+    first, last = ((tmp_path / f"cut.error{rank}").read_text() for rank in (0, 1))
+    assert "batch_size 2 and grad_accumulation_steps 2" in last
+    assert "process 1 failed: OutOfMemoryError" in first
+    assert "batch_size 2 and grad_accumulation_steps 2" in first
+    assert nursery.train(tmp_path / "cut", tmp_path / "s2", **greedy) == 0
+    _same(tmp_path / "whole", tmp_path / "cut")  # the same samples a step
 
 
 @pytest.mark.heavy

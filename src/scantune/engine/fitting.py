@@ -31,6 +31,7 @@ from scantune.engine.schedules import Schedule
 from scantune.engine.settings import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.signals import listening
 from scantune.engine.strategies import Strategy
+from scantune.engine.together import Together
 from scantune.engine.training import Sums, Training
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
@@ -107,6 +108,7 @@ def fit(
         stack.enter_context(hardware.backends(chosen))
         stack.enter_context(hardware.prepared(network, chosen))
         used = fabric or distributed.launch(devices=1)
+        stack.enter_context(Together(used))
         stack.enter_context(half.guarded(network, distributed.is_bf16_on_cpu(used)))
         training = _assemble(
             network=network,
@@ -126,6 +128,7 @@ def fit(
             fabric=used,
         )
         resumed = _resume(training, resume_from)
+        state.take_smaller(training)
         _check_monitors(training)
         flag = stack.enter_context(listening(chosen.watch_parent))
         delivery = stack.enter_context(

@@ -102,11 +102,15 @@ def _planned(training: Training) -> list[list[Any]]:
 
 
 def _halve(training: Training, error: BaseException) -> None:
-    """Half the batch, twice the accumulation: the same samples a step. Else the error says what to lower."""
+    """Half the batch, twice the accumulation: the same samples a step. Else the error says what to lower.
+
+    Of several processes the others wait for gradients that will not come: they end together, and start smaller.
+    """
     told = out_of_memory(training.batch_size, training.accumulation, training.device)
-    alone = training.fabric.world_size == 1  # the others wait for gradients that will not come
-    if training.settings.on_out_of_memory != "halve" or training.batch_size == 1 or not alone:
+    if training.settings.on_out_of_memory != "halve" or training.batch_size == 1:
         raise told from error
+    if training.fabric.world_size > 1:
+        raise state.halve_at_next_start(training) or told from error
     training.optimizer.zero_grad(set_to_none=True)
     training.batch_size, training.accumulation = -(-training.batch_size // 2), training.accumulation * 2
     hardware.free_memory(training.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ from typing import Any
 import torch
 
 from scantune.engine import distributed, durable, versions
-from scantune.engine.faults import ResumeError
+from scantune.engine.faults import OutOfMemoryError, ResumeError
 from scantune.engine.training import Position, Sums, Training
 from scantune.records import ScantuneError
 
 FORMAT = 1
 STATE_NAME = "state.pt"
 JOURNAL_NAME = "history.jsonl"
+SMALLER_NAME = "smaller_batch.json"
 
 
 def settings_of(training: Training) -> dict[str, Any]:
@@ -157,6 +159,33 @@ def _restore_sums(training: Training, state: dict[str, Any]) -> None:
     sums.steps = int(state["steps"])
     if len(state["index"]):
         sums.reduced, sums.targets, sums.index = [state["reduced"]], [state["targets"]], [state["index"]]
+
+
+def halve_at_next_start(training: Training) -> ScantuneError | None:
+    """Leave word beside the state that the next start takes half the batch; what is said now. None without a state."""
+    if training.state_path is None:
+        return None
+    smaller = {"batch_size": -(-training.batch_size // 2), "accumulation": training.accumulation * 2}
+    durable.write_json(training.state_path.with_name(SMALLER_NAME), smaller)
+    return OutOfMemoryError(
+        f"out of memory on {training.device} with train.batch_size {training.batch_size}. All "
+        f"{training.fabric.world_size} processes end; started again, the training goes on from its last saved step "
+        f"with batch_size {smaller['batch_size']} and grad_accumulation_steps {smaller['accumulation']}"
+    )
+
+
+def take_smaller(training: Training) -> None:
+    """The smaller batch that an earlier start left word of."""
+    path = None if training.state_path is None else training.state_path.with_name(SMALLER_NAME)
+    if path is None or not path.exists():
+        return
+    held = json.loads(path.read_text())
+    if held["batch_size"] < training.batch_size:
+        training.batch_size, training.accumulation = held["batch_size"], held["accumulation"]
+        training.notes.append(
+            f"out of memory at an earlier start: batch_size {training.batch_size}, grad_accumulation_steps "
+            f"{training.accumulation} from here"
+        )
 
 
 def load_checkpoint(training: Training, weights: Path) -> None:
