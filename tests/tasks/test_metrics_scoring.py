@@ -455,6 +455,19 @@ def test_samples_of_a_subject_join_and_both_levels_are_given():
             assert found["metrics"]["auroc"]["value"] == pytest.approx(expected)
 
 
+def test_the_age_of_a_subject_whose_scans_lie_years_apart_is_their_mean():
+    columns = {
+        "subject_id": ["a", "a", "b", "b", "c"],
+        "age": ["10", "16", "90+", "", ""],
+        "scanner": ["1", "2", "2", "2", "1"],
+        "target": [1.0, 2, 3, 4, 5],
+        "prediction": [1.0, 2, 3, 4, 5],
+    }
+    joined = scoring.joined_table(PredictionTable.make(columns), Regression(aggregate="mean"))
+    assert joined.text("age").tolist() == ["13", "90", ""]
+    assert joined.text("scanner").tolist() == ["mixed", "2", "1"], "numbers of devices are names"
+
+
 def test_vote_and_max_by_hand():
     made = {
         "subject_id": ["a", "a", "a", "b"],

@@ -8,6 +8,7 @@ import numpy as np
 
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.subgroups import AGES, years
 
 _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda block: block.mean(0),
@@ -21,8 +22,8 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionT
     """One row for each value of ``rule.by`` in each split.
 
     Numbers (``target``, ``prediction`` of a regression) join by the rule. The probabilities of one target join by the
-    rule and are made to sum to one again. Class targets must agree. Other columns stay where all rows agree, else they
-    become ``mixed``; ``sample_id`` becomes the value joined by.
+    rule and are made to sum to one again. Class targets must agree. Ages become their mean. Other columns stay where
+    all rows agree, else they become ``mixed``; ``sample_id`` becomes the value joined by.
 
     Args:
         table: of samples, checked.
@@ -45,7 +46,8 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionT
         elif column == "target" or column.startswith("target/"):
             joined[column] = _agreed(table, column, members, rule.by, faults)
         elif column not in ("lower", "upper", "set"):
-            joined[column] = _same(table.text(column), members)
+            held = _mean_age(table.text(column), members) if column.lower() in AGES else None
+            joined[column] = _same(table.text(column), members) if held is None else held
     joined |= _probabilities(table, members, rule.name)
     joined["sample_id"] = by[first]
     joined["subject_id"] = _same(table.subject_id, members)
@@ -72,6 +74,18 @@ def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: 
 def _same(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
     found = np.empty(len(members), dtype=object)
     found[:] = [texts[m[0]] if len(set(texts[m].tolist())) == 1 else "mixed" for m in members]
+    return found
+
+
+def _mean_age(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray | None:
+    """Mean age in years of each group, of the ages that are known; None where no row has one."""
+    ages = np.array([years(text) for text in texts])
+    if not np.isfinite(ages).any():
+        return None
+    found = np.empty(len(members), dtype=object)
+    for place, rows in enumerate(members):
+        known = ages[rows][np.isfinite(ages[rows])]
+        found[place] = f"{known.mean():.4g}" if len(known) else ""
     return found
 
 

@@ -16,6 +16,8 @@ from scantune.tasks.predictions import PredictionTable
 
 UNKNOWN = "unknown"
 MAX_LEVELS = 30
+AGES = ("age", "age_years", "patient_age")
+"""Columns that hold an age, whatever their case."""
 
 _OWN = re.compile(
     r"^(sample_id|subject_id|split|fold|target|target/.*|p/.*|prediction|prediction_sd|lower|upper|set|rater/.*|"
@@ -51,7 +53,7 @@ def levels(table: PredictionTable, columns: Sequence[str], bands: Sequence[float
     out: dict[str, np.ndarray] = {}
     for column in columns:
         texts = table.text(column)
-        banded = column.lower() in ("age", "age_years", "patient_age") and bands
+        banded = column.lower() in AGES and bands
         named = [age_band(t, bands) if banded else (t or UNKNOWN) for t in texts]
         out[column] = np.array(named, dtype=object)
     return out
