@@ -1,4 +1,4 @@
-"""Maps of the shipped systems find what was planted in their cohorts: each block of ``params.yaml`` from files to figures.
+"""Maps of the shipped systems find what was planted in their cohorts: blocks of ``params.yaml`` from files to figures.
 
 Minutes each. What is asserted is what stands in ``metrics.json``; chance is the mask's share of the picture.
 """
@@ -16,24 +16,38 @@ import pytest
 import yaml
 
 from scantune import io
+from scantune.config.load import read
 from tests.stages.conftest import ROOT, run_stages
 
 pytestmark = pytest.mark.heavy
 
 
-def system(home: Path, name: str, **changes: dict[str, Any]) -> Path:
-    """A folder with one system's blocks of ``params.yaml``; ``changes`` by kind of block."""
-    held = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params: dict[str, Any] = {kind: {name: held[kind][name]} for kind in ("demo", "datasets", "inputs", "experiments")}
+MASKS: dict[str, dict[str, Any]] = {
+    "loes": {"demo": {"options": {"masks": True}}, "datasets": {"masks": "{mask}"}},
+    "csi": {"datasets": {"masks": "masks/{FileID}.png"}},
+    "echo": {"demo": {"options": {"masks": True}}, "datasets": {"masks": "{mask}"}},
+    "cells": {"demo": {"options": {"masks": True, "layout": "table"}}, "datasets": {"masks": "{mask}"}},
+    "angio": {},
+}
+"""What a system's blocks need besides, so that the masks of what was planted are made and read."""
+
+
+def system(home: Path, name: str, *changes: dict[str, dict[str, Any]]) -> Path:
+    """A folder with one system's blocks of ``params.yaml``, with ``changes`` by group of blocks."""
+    held = read(ROOT / "params.yaml")
+    params: dict[str, Any] = {group: {name: held[group][name]} for group in GROUPS}
     params |= {"quick": [], "tracking": {"enabled": False, "require": False}}
-    params |= {"derived": {}, "external": {}, "ensembles": {}}
-    for kind, change in changes.items():
-        for key, value in change.items():
-            block = params[kind][name]
-            block[key] = {**block[key], **value} if isinstance(value, dict) and key in block else value
+    for change in (MASKS[name], *changes):
+        for group, more in change.items():
+            block = params[group][name]
+            for key, value in more.items():
+                block[key] = {**block.get(key, {}), **value} if isinstance(value, dict) else value
     home.mkdir(parents=True, exist_ok=True)
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return home
+
+
+GROUPS = ("demo", "datasets", "inputs", "experiments")
 
 
 def run(home: Path, name: str, *stages: str) -> dict[str, Any]:
@@ -80,12 +94,9 @@ def test_a_map_exposes_the_shortcut_that_a_confounded_cohort_offers(tmp_path: Pa
     is caught by its map, one trained on a cohort without it is not; and the table by scanner shows the mixture."""
     pointing = {}
     for confounder in (False, True):
-        options = {"layout": "table", "masks": True, "confounder": confounder}
-        changes = {
-            "demo": {"options": options},
-            "experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}},
-        }
-        home = system(tmp_path / str(confounder), "cells", **changes)
+        options = {"demo": {"options": {"confounder": confounder}}}
+        asked = {"experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}}}
+        home = system(tmp_path / str(confounder), "cells", options, asked)
         run_stages(home, "demo cells")
         mask_the_pointer(home / "data/demo/cells")
         pointing[confounder] = run(home, "cells", "preprocess", "split", "train", "evaluate")["checks"]["mask_auprc"]

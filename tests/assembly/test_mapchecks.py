@@ -1,0 +1,114 @@
+"""What maps are held against: masks by zone, class and structure, networks trained again, a segmentation network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from scantune.assembly import errors, mapchecks, saliency
+from scantune.assembly.asking import Wanted
+from scantune.assembly.evaluation import task_of
+from scantune.preprocess import store
+from scantune.registry.model import load_networks
+from scantune.tasks.classification.schema import Classification
+from scantune.tasks.regression.schema import Regression
+from scantune.tasks.zones.schema import Zones
+from tests.assembly.conftest import N, make, settings
+from tests.stages.conftest import digits_params, experiment, run_stages
+
+
+def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
+    sides, held, folder, table = make(home, modality, schema, targets, **facts)
+    networks = load_networks(folder, held)
+    wanted = Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return wanted, sides, errors.judged(table, schema)
+
+
+def masked_of(wanted: Wanted, sides: Any, samples: Any) -> list[Any]:
+    members = {m.sample_id: m for m in sides.members}
+    return mapchecks._masked(wanted, sides, members, samples, wanted.networks[0].eval())
+
+
+def labels() -> list[dict[str, str]]:
+    return [{"label": "ab"[i % 2]} for i in range(N)]
+
+
+def test_a_zone_is_held_against_its_own_label_where_the_model_calls_it_affected(tmp_path: Path) -> None:
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": str(i % 3), "left_sup": "0"} for i in range(N)]
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    with torch.no_grad():  # grade 2 in the first zone, grade 0 in the second, whatever is seen
+        last = [m for m in wanted.networks[0].modules() if isinstance(m, torch.nn.Linear)][-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, 0, 9, 0, 9, 0, 0, 0]))
+    found = masked_of(wanted, sides, samples)
+    assert len(found) == len(samples)
+    for question in found:
+        array = store.load(sides.cache / "samples" / f"{question.sample_id}.safetensors")["mask"][0]
+        np.testing.assert_array_equal(question.mask, array == 1)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor([9.0, 0, 0, 0, 0, 0, 9, 0]))  # only the second zone, which no mask marks
+    assert masked_of(wanted, sides, samples) == []
+
+
+def test_masks_that_are_evidence_of_one_class_are_held_against_its_own_samples(tmp_path: Path) -> None:
+    schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
+    found = masked_of(wanted, sides, samples)
+    truth = {m.sample_id: m.targets["label"] for m in sides.members}
+    assert {truth[question.sample_id] for question in found} == {"b"}
+    logits = wanted.networks[0](found[0].input[None])[0].detach()
+    assert float(found[0].target(logits)) == float(logits.reshape(-1)[-1])
+
+
+def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path: Path) -> None:
+    schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
+    block = settings(mask_class="c", checks=True)
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
+    found = saliency.explain_test(wanted, sides, samples, tmp_path / "out")
+    assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is none of the classes a, b"
+
+
+def test_what_cannot_be_made_again_is_undefined_with_its_reason(tmp_path: Path) -> None:
+    block = settings(checks=True, repeat=True, label_randomization=True, segmentation="vessels")
+    targets = [{"score": str(i)} for i in range(N)]
+    wanted, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    checks = saliency.explain_test(wanted, sides, samples, tmp_path / "out").section["checks"]
+    for name, reason in (
+        ("repeatability", "can be trained again"),
+        ("label_randomization", "can be trained again"),
+        ("mask_auprc_segmentation", "'vessels' is not trained yet"),
+    ):
+        assert checks[name]["value"] is None
+        assert checks[name]["passed"] is None
+        assert reason in checks[name]["reason"]
+    assert checks["mask_auprc"]["beyond_shuffled"]["value"] is not None
+
+
+@pytest.fixture(scope="module")
+def trained_again(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """``checks`` of an evaluation that trained twice more."""
+    home = tmp_path_factory.mktemp("again")
+    params = digits_params(200)
+    params["datasets"]["digits"]["where"] = {"label": [0, 1]}
+    block = experiment("small_cnn", epochs=3, learning_rate=0.01)
+    block["evaluate"] = {"draws": 200, "saliency": {"repeat": True, "label_randomization": True, "samples": 1}}
+    params["experiments"] = {"small": block}
+    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run_stages(home, *(f"{s} digits" for s in ("demo", "preprocess", "split")), "train small", "evaluate small")
+    return json.loads((home / "outputs/small/evaluate/metrics.json").read_text())["saliency"]["checks"]
+
+
+def test_an_experiment_is_trained_once_more_with_another_seed_and_on_shuffled_labels(trained_again: Any) -> None:
+    repeated, shuffled = trained_again["repeatability"], trained_again["label_randomization"]
+    assert repeated["n_networks"] == 2
+    assert -1 <= repeated["value"] < 0.999  # another network, not the same again
+    assert repeated["passed"] in (True, False)
+    assert -1 <= shuffled["value"] < 0.999
+    assert shuffled["rule"].startswith("passes where")
