@@ -24,7 +24,7 @@ def run(key: str) -> None:
     with open_run(
         "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
     ) as tracked:
-        tracked.params({"input": block.model_dump(mode="json"), "dataset": dataset.model_dump(mode="json")})
+        tracked.params({"input": block.model_dump(mode="json"), "dataset": dataset.without_places()})
         summary = preprocess.run(
             loaded,
             block,

@@ -234,6 +234,10 @@ class DatasetConfig(Block):
     max_excluded_fraction: Fraction = 0.1
     """Preprocess fails when a larger share of the samples cannot be used."""
 
+    def without_places(self) -> dict[str, object]:
+        """All but where the files lie: folders may be named after people and places, and outputs are shared."""
+        return self.model_dump(mode="json", exclude={"root", "watch", "table", "index"})
+
     @property
     def subjects_known(self) -> bool:
         """Whether something says which samples are of one subject."""
