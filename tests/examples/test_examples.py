@@ -22,6 +22,7 @@ def test_an_example_loads_and_states_what_dvc_needs(path):
     _, found = blocks(path)
     assert found
     written = yaml.safe_load(path.read_text())
+    assert {"demo", "datasets", "inputs", "experiments", "derived", "external", "ensembles"} <= set(written)
     for group in ("experiments", "derived"):
         for name, block in (written.get(group) or {}).items():
             assert {"dataset", "input", "task", "model", "train", "evaluate", "register"} <= set(block), name
