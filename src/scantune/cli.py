@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from scantune.commands import cohorts, converting, predicting, project, scoring, searching, showing, starting
+from scantune.commands import cohorts, converting, keeping, predicting, project, scoring, searching, showing, starting
 from scantune.records import ScantuneError
 
 app = typer.Typer(
@@ -127,6 +127,7 @@ for command in (
     cohorts.index,
     cohorts.check,
     showing.show,
+    keeping.checkpoints,
     searching.search,
     scoring.score,
     scoring.compare,

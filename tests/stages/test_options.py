@@ -230,3 +230,34 @@ def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_
     held.Reload()
     assert [image.step for image in held.Images("augmented")] == [0]
     assert [image.step for image in held.Images("validation")] == [1]
+
+
+def test_a_training_goes_on_from_any_checkpoint_that_was_kept_with_its_optimizer(prepared, tmp_path, monkeypatch):
+    import shutil
+
+    from typer.testing import CliRunner
+
+    from scantune.cli import app
+
+    monkeypatch.chdir(prepared)
+    kept = {"strategy": "epoch", "save_optimizer": True, "save_scheduler": True}
+    options = {"epochs": 3, "scheduler": "onecycle", "checkpoints": kept}
+    whole = train(prepared, tmp_path / "whole", options)
+    home = prepared / "outputs" / "small" / "train"
+    shutil.copytree(tmp_path / "whole" / "out", home)
+    try:
+        listed = CliRunner().invoke(app, ["checkpoints", "small"]).output
+        assert [line.split()[1] for line in listed.splitlines() if "epoch-" in line] == ["1", "2", "3"]
+        assert "can be gone on from" in listed
+        assert CliRunner().invoke(app, ["checkpoints", "small", "--best"]).output.strip().endswith("best.safetensors")
+        assert "3 kept, best val_loss" in CliRunner().invoke(app, ["checkpoints", "small", "--summary"]).output
+        assert "epoch 2" in CliRunner().invoke(app, ["checkpoints", "small", "--continue-from", "2"]).output
+        went_on = train(prepared, tmp_path / "went_on", options)
+        for name, tensor in whole.networks[0].state_dict().items():
+            assert (went_on.networks[0].state_dict()[name] == tensor).all(), name
+        assert went_on.results[0].resumed
+        assert [row["epoch"] for row in went_on.results[0].history] == [1, 2, 3]
+        assert not train(prepared, tmp_path / "anew", options).results[0].resumed  # once, then anew
+        assert CliRunner().invoke(app, ["checkpoints", "small", "--continue-from", "9"]).exit_code != 0
+    finally:
+        shutil.rmtree(prepared / "outputs")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.assembly import continuing
 from scantune.assembly.cohort import Side
 from scantune.assembly.pictures import answers, show_augmented
 from scantune.assembly.samples import encode, samples
@@ -98,6 +99,7 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
             teacher=start_of(given, "teacher"),
             fabric=fabric,
             pictures=answers(given, member.validation),
+            resume_from=continuing.wanted(given.key, member.name),
         )
         results.append(result)
         if given.block.train.folds:
@@ -108,6 +110,7 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
         held_out = [(side, predict_side(given, networks, side, fabric))]
     if fabric.is_global_zero:
         _collect(state, out, [member.name for member in members_of(given)])
+        continuing.done(given.key)
     return Trained(networks, results, *_fitted(given, held_out))
 
 

@@ -104,6 +104,7 @@ def train_member(
     fabric: Any = None,
     watch: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
     pictures: Callable[[Any], Mapping[str, np.ndarray]] | None = None,
+    resume_from: Path | None = None,
 ) -> Any:
     """Train one network of an experiment.
 
@@ -119,6 +120,7 @@ def train_member(
         teacher: a trained network to learn from, or None.
         fabric: as launched.
         pictures: draws what the finished network answers, for the sinks that take pictures.
+        resume_from: a kept checkpoint to go on from.
         watch: told the history so far once an epoch is over and another begins; it may raise to end the training.
 
     Returns:
@@ -175,6 +177,7 @@ def train_member(
         state_dir=state,
         fabric=fabric,
         pictures=pictures,
+        resume_from=resume_from,
     )
 
 
