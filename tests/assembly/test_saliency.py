@@ -64,6 +64,18 @@ def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
     assert next(iter(found.maps.values()))[0].frame_time == 80.0
 
 
+def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
+    schema = Regression(target="score")
+    sides, held, folder, table = make(tmp_path, "image", schema, numbers())
+    samples = errors.judged(table, schema)
+    wanted = saliency.Wanted(
+        load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
+    )
+    wrong = [said.sample_id for said in errors.worst(samples, at_least=5)]
+    assert set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out", wrong).maps)
+    assert not set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out").maps)
+
+
 def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": str(i % 3), "left_sup": str((i + 1) % 3)} for i in range(N)]

@@ -83,10 +83,10 @@ def finish(given: Evaluated) -> None:
     from scantune.tasks.scoring import write_json
 
     samples = errors_of.judged(given.table, given.block.task)
-    explained = _explained(given, samples)
+    wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if given.block.task.name in _SIZED else 0)
+    explained = _explained(given, samples, [said.sample_id for said in wrong[: errors_of.SHOWN]])
     given.metrics["saliency"] = explained.section
     write_json(given.metrics, given.out / "metrics.json")
-    wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if given.block.task.name in _SIZED else 0)
     errors_of.write_errors(wrong, given.out / "errors.csv")
     facts = facts_of(given, samples, wrong, explained)
     report.build(facts, given.out / "report.html")
@@ -98,8 +98,8 @@ _SIZED = frozenset({"regression", "segmentation"})
 """Tasks whose errors have a size, so that the largest are shown though none may count as wrong."""
 
 
-def _explained(given: Evaluated, samples: Sequence[Judged]) -> Explained:
-    """Maps of the test side; the folder is there in any case, since it is an output of the stage."""
+def _explained(given: Evaluated, samples: Sequence[Judged], errors: Sequence[str]) -> Explained:
+    """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
     from scantune.assembly.evaluation import task_of
     from scantune.engine.local import Local
 
@@ -113,7 +113,7 @@ def _explained(given: Evaluated, samples: Sequence[Judged]) -> Explained:
     retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
     settings = given.block.evaluate.saliency
     wanted = Wanted(networks, given.facts, task, settings, device, given.originals, retrain)
-    return explain_test(wanted, given.sides, samples, folder)
+    return explain_test(wanted, given.sides, samples, folder, errors if given.block.task.name != "segmentation" else ())
 
 
 def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged], explained: Explained) -> Any:

@@ -36,7 +36,9 @@ class Explained:
     figures: dict[str, Any] = field(default_factory=dict)
 
 
-def explain_test(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path) -> Explained:
+def explain_test(
+    wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path, errors: Sequence[str] = ()
+) -> Explained:
     """Maps, figures, files for viewers and tests. A failure is a reason in the section, never an end of the stage.
 
     Args:
@@ -44,11 +46,12 @@ def explain_test(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: P
         sides: the samples.
         samples: the test samples, judged.
         out: folder for files of its own; figures are returned.
+        errors: ids of further samples that need a map, for the sheet of errors.
     """
     if not wanted.settings.enabled:
         return Explained({"reason": "switched off (evaluate.saliency)"})
     try:
-        return _explain(wanted, sides, samples, out)
+        return _explain(wanted, sides, samples, out, errors)
     except ScantuneError as error:
         log.warning("no saliency maps: %s", error)
         return Explained({"reason": getattr(error, "reason", str(error))})  # a path stands in the detail alone
@@ -57,12 +60,13 @@ def explain_test(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: P
         return Explained({"reason": f"the maps failed ({type(error).__name__})"})
 
 
-def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path) -> Explained:
+def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path, errors: Sequence[str]) -> Explained:
     from scantune.explain import draw
 
     members = {m.sample_id: m for m in sides.members}
     chosen = draw.pick([s.size for s in samples], wanted.settings.samples, wanted.settings.seed)
     rows = list(dict.fromkeys(row for rows in chosen.values() for row in rows))
+    rows += [row for row, said in enumerate(samples) if said.sample_id in set(errors) and row not in rows]
     started = time.perf_counter()
     answers = {row: _maps(wanted, sides, members[samples[row].sample_id], samples[row]) for row in rows}
     section = _section(wanted, samples, chosen, answers)
