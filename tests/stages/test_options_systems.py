@@ -220,6 +220,32 @@ def test_the_weight_of_ungradable_zones_counts(runs, trained_plainly):
     assert not np.array_equal(got, trained_plainly("csi"))
 
 
+MODEL: dict[str, dict[str, Any]] = {
+    "dropout": {"dropout": 0.5},
+    "first stride": {"first_stride": 2},
+    "normalization": {"normalization": {"mean": [0.3], "std": [0.2]}},
+    "options": {"options": {"widths": [8, 16]}},
+    "backbone": {"backbone": "custom_1"},
+}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("option", MODEL)
+@pytest.mark.parametrize("system", ["loes", "csi", "echo"])
+def test_a_key_of_the_network_changes_what_is_learned(runs, trained_plainly, system, option):
+    got = weights(runs(system, {}, model=MODEL[option])[1])
+    plain = trained_plainly(system)
+    assert np.isfinite(got).all()
+    assert got.shape != plain.shape or not np.array_equal(got, plain)
+
+
+@pytest.mark.heavy
+def test_errors_are_followed_by_range_of_the_score(runs, tmp_path):
+    runs("loes", {"monitoring": {"error_ranges": [5, 15]}})
+    header = (tmp_path / "a" / "out" / "history.csv").read_text().splitlines()[0]
+    assert {"val_mae_below_5", "val_mae_5_to_15", "val_mae_from_15"} <= set(header.split(","))
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("system", ["loes", "csi", "echo", "echo_score"])
 def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, system):
@@ -274,8 +300,8 @@ def test_a_loss_that_does_not_fit_is_refused_by_name(runs, system, settings, why
 @pytest.mark.parametrize("system", ["loes", "csi", "angio", "echo"])
 def test_checkpoints_follow_the_figure_that_is_named(runs, tmp_path, system):
     metric = {"loes": "val_mae", "csi": "val_accuracy", "angio": "val_dice", "echo": "val_accuracy"}[system]
-    every = {"strategy": "all", "interval": 1}
-    settings = {"epochs": 3, "monitor": metric, "checkpoints": {**every, "save_optimizer": True}}
+    every = {"strategy": "all", "interval": 1, "monitor": metric}
+    settings = {"epochs": 3, "checkpoints": {**every, "save_optimizer": True}}
     runs(system, settings)
     folder = tmp_path / "a" / "out" / "checkpoints"
     summary = json.loads((folder / "checkpoints.json").read_text())
