@@ -61,6 +61,11 @@ def test_plateau_that_would_never_cut_is_warned_of() -> None:
     assert TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}}).warnings() == []
 
 
+def test_true_stands_for_the_usual_number_of_folds_and_copies():
+    assert (TrainConfig(folds=True).folds, TrainConfig(test_time_augmentation=True).test_time_augmentation) == (5, 5)
+    assert (TrainConfig(folds=False).folds, TrainConfig(folds=3).folds) == (0, 3)
+
+
 def test_an_even_blur_is_refused_with_the_odd_ones_beside_it():
     with pytest.raises(ValidationError, match="odd, 3 or 5"):
         TrainConfig(partners={"blur": 4})

@@ -102,3 +102,15 @@ def test_nan_is_never_better() -> None:
     assert not is_better(math.nan, 1.0, "min")
     assert not is_better(math.nan, math.nan, "min")
     assert is_better(1.0, math.nan, "min")
+
+
+def test_in_a_loop_of_ones_own_the_figures_name_says_which_way_is_better(tmp_path: Path) -> None:
+    for monitor, best in (("val_dice", 2), ("val_loss", 1)):
+        keeper = Checkpoints(tmp_path / monitor, Strategy("best", 1), monitor)
+        for epoch, value in enumerate((0.2, 0.9, 0.5), 1):
+            keeper.add(epoch, epoch, value, lambda: {"w": torch.zeros(1)})
+        assert [entry.epoch for entry in keeper.wanted()] == [best]
+        stopping = EarlyStopping(patience=1, min_delta=0.0, monitor=monitor)
+        assert [stopping.update(value) for value in (0.2, 0.9)] == [False, monitor == "val_loss"]
+    losses = EarlyStopping(patience=2, min_delta=0.0)
+    assert [losses.update(value) for value in (1.0, 0.5, 0.6, 0.7)] == [False, False, False, True]

@@ -20,6 +20,11 @@ def _switch(value: object) -> object:
     return {"enabled": value} if isinstance(value, bool) else value
 
 
+def _five(value: object) -> object:
+    """``true`` as shorthand for the usual number."""
+    return 5 * value if isinstance(value, bool) else value
+
+
 def _by_strategy(value: object) -> object:
     return by_name(value, "strategy")
 
@@ -234,10 +239,10 @@ class TrainConfig(Block):
     """What is looked at every epoch."""
     loggers: LoggersConfig = LoggersConfig()
     """TensorBoard, Weights & Biases."""
-    test_time_augmentation: Annotated[int, Field(ge=0)] = 0
-    """Augmented copies whose answers are averaged at prediction; 0 none."""
-    folds: Annotated[int, Field(ge=0)] = 0
-    """Train so many members by cross-validation, one a fold of the split; 0 trains one."""
+    test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
+    """Augmented copies whose answers are averaged at prediction; 0 none, ``true`` 5."""
+    folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
+    """Train so many members by cross-validation, one a fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
     """Train so many members with seeds ``seed``, ``seed`` + 1 … and average them."""
     seed: int = 42

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from scantune.engine import durable
+from scantune.engine.better import direction
 from scantune.engine.strategies import Entry, Strategy, best_of
 
 #: What a checkpoint holds beside the weights where training is to go on from it: nested primitives and tensors.
@@ -37,6 +38,10 @@ class Checkpoints:
     monitor: str = "val_loss"
     seen: list[Entry] = field(default_factory=list)
     _waiting: dict[int, tuple[dict[str, Tensor], dict[str, Any], Training | None]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.strategy.mode == "auto":
+            self.strategy = replace(self.strategy, mode=direction(self.monitor))
 
     def wanted(self) -> list[Entry]:
         """Epochs whose weights are kept now, in order: the strategy's choice and the best."""

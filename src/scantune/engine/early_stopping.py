@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scantune.engine.better import is_better
+from scantune.engine.better import direction, is_better
 
 
 @dataclass
@@ -16,14 +16,14 @@ class EarlyStopping:
     Attributes:
         patience: epochs without improvement before the end.
         min_delta: by how much the figure must improve to count.
-        monitor: name of the figure; the loop's own where empty.
+        monitor: name of the figure; the loop's own where empty, ``val_loss`` in a loop of one's own.
         mode: ``min``, ``max`` or ``auto`` (by the name).
         restore_best_weights: the loop takes the best epoch's weights at the end.
         best: the best figure so far, NaN at first.
         wait: epochs since.
 
     Example:
-        >>> stopping = EarlyStopping(patience=2, mode="min", min_delta=0.0)
+        >>> stopping = EarlyStopping(patience=2, min_delta=0.0)
         >>> [stopping.update(loss) for loss in (1.0, 0.5, 0.6, 0.7)]
         [False, False, False, True]
     """
@@ -38,7 +38,7 @@ class EarlyStopping:
 
     def update(self, value: float) -> bool:
         """Take an epoch's figure; True where training should end. NaN counts as no improvement."""
-        if is_better(value, self.best, self.mode, self.min_delta):
+        if is_better(value, self.best, direction(self.monitor or "val_loss", self.mode), self.min_delta):
             self.best, self.wait = value, 0
         else:
             self.wait += 1

@@ -36,7 +36,7 @@ class Strategy:
         threshold: share of the best within which an epoch counts (``performance``); relative change that counts as
             moving (``adaptive``).
         milestones: shares of the run (``time``).
-        mode: ``min`` or ``max``.
+        mode: ``min``, ``max`` or ``auto``: by the name of the figure that ``Checkpoints`` ranks by; ``min`` without.
         epochs: epochs of the whole run (``time``).
     """
 
@@ -45,7 +45,7 @@ class Strategy:
     interval: int = 5
     threshold: float = 0.05
     milestones: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    mode: str = "min"
+    mode: str = "auto"
     epochs: int = 0
 
     def __post_init__(self) -> None:
@@ -70,7 +70,7 @@ PRESETS = {"best": 3, "epoch": 5, "interval": 5, "all": 5, "adaptive": 5, "perfo
 
 def _ranked(entries: Sequence[Entry], mode: str) -> list[Entry]:
     """Best first; earlier before later where equal, NaN last."""
-    sign = 1 if mode == "min" else -1
+    sign = -1 if mode == "max" else 1
     return sorted(entries, key=lambda e: (math.isnan(e.value), sign * e.value if e.value == e.value else 0, e.epoch))
 
 
@@ -127,7 +127,11 @@ def _performance(rule: Strategy, kept: list[Entry], entry: Entry, before: Sequen
     if top is None:
         return kept
     bound = rule.threshold * abs(top.value)
-    near = [e for e in [*kept, entry] if not is_better(top.value, e.value, rule.mode, bound) and e.value == e.value]
+    near = [
+        e
+        for e in [*kept, entry]
+        if not is_better(top.value, e.value, "max" if rule.mode == "max" else "min", bound) and e.value == e.value
+    ]
     return _in_order(_ranked(near, rule.mode)[: rule.limit])
 
 
