@@ -121,6 +121,18 @@ def test_a_picture_without_text_is_left_alone():
     assert find_text(radiograph()[..., None]) == []
 
 
+@pytest.mark.parametrize("letters", ["R", "AP", "MK"])
+def test_single_letters_are_found_where_they_are_crisp_and_dots_and_wires_are_not(letters):
+    picture = radiograph()
+    cv2.circle(picture, (60, 300), 8, 255, -1)  # an electrode
+    cv2.polylines(picture, [np.array([[100, 400], [130, 380], [170, 395], [220, 385]], np.int32)], False, 255, 2)
+    assert find_text(picture[..., None]) == []
+    cv2.putText(picture, letters, (440, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
+    found = find_text(picture[..., None])
+    assert any(box.top <= 21 < 40 <= box.bottom and box.left <= 442 for box in found)
+    assert all(box.left > 400 and box.bottom < 70 for box in found)
+
+
 def test_text_is_blanked_by_key(tmp_path, inputs):
     picture = radiograph()
     cv2.putText(picture, "DOE^JOHN", (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
