@@ -28,6 +28,7 @@ def run(key: str) -> None:
     external.check_inputs(key, params, facts)
     home = json.loads((source / "evaluate" / "metrics.json").read_text())
     sides = read_sides(Path("data/cache") / block.input, None)
+    own = read_sides(Path("data/cache") / experiment.input, Path("data/splits") / experiment.dataset / "splits.csv")
     with open_run(
         "external",
         key,
@@ -52,7 +53,9 @@ def run(key: str) -> None:
             fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
+            cohort=external.cohort(experiment, sides.cache),
             calibrated_by=facts.fitted.get("calibration"),
+            beside=judging.beside(experiment.task, facts, sides, table, home=own),
             units=judging.units_of(sides.whole),
         )
         metrics["external"] = external.section(block, home, metrics)

@@ -54,7 +54,11 @@ def test_many_classes_have_a_curve_each_and_no_decision_curve():
     table = PredictionTable.make({"target": ["abc"[t] for t in truth], **columns})
     held, _ = drawn(table, scoring.settings_of("classification"))
     assert "decision_curve" not in held
-    assert bands(held["roc"]) == 3
+    for name, what in (("roc", "AUC"), ("precision_recall", "AP")):
+        panels = [axes for axes in held[name].axes if axes.get_visible()]
+        assert [axes.get_title(loc="left") for axes in panels] == ["a", "b", "c"]
+        assert bands(held[name]) == 3
+        assert all(axes.texts[0].get_text().startswith(what) for axes in panels)
     assert "before calibration" not in legends(held["reliability"])
 
 

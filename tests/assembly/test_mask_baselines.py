@@ -57,4 +57,8 @@ def test_without_training_samples_there_are_none(tmp_path: Path):
     sides, _ = cohort(tmp_path, 6)
     alone = Sides(tuple(m for m in sides.members if m.split == "test"), tmp_path)
     table = PredictionTable.make({"sample_id": [m.sample_id for m in alone.members], "dice": [0.5, 0.5]})
-    assert mask_baselines(build_task(scoring.settings_of("segmentation")), alone, table) == {}
+    task = build_task(scoring.settings_of("segmentation"))
+    assert mask_baselines(task, alone, table) == {}
+    away, here = mask_baselines(task, alone, table, home=sides), mask_baselines(task, sides, table)
+    for name, found in away.items():
+        assert np.array_equal(found.columns["dice"], here[name].columns["dice"]), "chosen on the model's own training"

@@ -97,6 +97,15 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     assert (folder / "figures" / "participants.svg").exists()
     assert "Demo cohort" in page
     assert "checks" not in figures["saliency"], "the maps were tested at home"
+    manifest = read(grouped / "data" / "cache" / "digits" / "manifest.csv")
+    splits = read(grouped / "data" / "splits" / "digits" / "splits.csv")
+    side = dict(zip(splits.sample_id, splits.split))
+    shares = np.bincount(
+        [int(t) for s, t in zip(manifest.sample_id, manifest.text("target/label")) if side[s] == "train"]
+    )
+    truth = read(folder / "predictions.csv").text("target").astype(int)
+    prevalence = figures["baselines"]["prevalence"]["accuracy"]["value"]
+    assert prevalence == pytest.approx((truth == shares.argmax()).mean()), "of the model's own training side"
 
 
 def test_averaged_models_have_a_report_too(grouped):

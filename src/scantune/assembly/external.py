@@ -141,6 +141,23 @@ def draw_across(
     plots.save(figure, folder / "across_datasets")
 
 
+def cohort(block: Any, cache: Path) -> PredictionTable:
+    """What the simple baselines are fitted on and asked: the model's own training side, and the other data set.
+
+    Args:
+        block: the experiment's.
+        cache: of the other data set's input.
+    """
+    from scantune.assembly.judging import covariates_of, stacked
+    from scantune.tasks.baselining import cohort_table
+    from scantune.tasks.predictions import read
+
+    home, manifest = covariates_of(block), read(cache / "manifest.csv")
+    tested = manifest.with_columns({"split": ["test"] * len(manifest)})
+    away = cohort_table(manifest, tested, block.task.target_names(), block.task.name)
+    return stacked([home.take(home.split == "train"), away])
+
+
 def judged(params: Any, key: str, facts: Any, sides: Any, table: PredictionTable, metrics: dict[str, Any]) -> Any:
     """What the report of the block ``external.<key>`` is of.
 

@@ -17,9 +17,6 @@ Drawn = dict[str, Any]
 MARKED = ("youden", "sensitivity", "specificity")
 """Operating points that are marked on curves: the first of each kind; the report's table has them all."""
 
-BANDS = 5
-"""More curves than this in a panel are drawn without their bands, which would hide each other."""
-
 
 @dataclass(frozen=True)
 class Units:
@@ -163,15 +160,20 @@ def _classification(given: Given) -> Drawn:
             for entry in shown
         ]
 
-    points = _marked(given.metrics.get("operating_points") or [])
     bands = {name: _bands(given.metrics, name, axis) for name, axis in _AXES.items()}
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
-        "roc": plots.roc(curves(1), bands=bands["roc"], operating_points=points),
-        "precision_recall": plots.precision_recall(curves(2), bands=bands["precision_recall"], operating_points=points),
         "reliability": plots.reliability(_before_and_after(given), figures=_calibration(given.figures)),
     }
-    if data.positive is not None:
+    if data.positive is None:
+        drawn["roc"] = plots.roc_by_class(curves(1), bands=bands["roc"])
+        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=bands["precision_recall"])
+    else:
+        marked = _marked(given.metrics.get("operating_points") or [])
+        drawn["roc"] = plots.roc(curves(1), bands=bands["roc"], operating_points=marked)
+        drawn["precision_recall"] = plots.precision_recall(
+            curves(2), bands=bands["precision_recall"], operating_points=marked
+        )
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
         held = (given.metrics.get("curves") or {}).get("decision")
         band = None if held is None else {one.name: _band(held, "threshold")}
@@ -183,10 +185,9 @@ _AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
 
 
 def _bands(metrics: Mapping[str, Any], kind: str, axis: str) -> dict[str, Any]:
-    """Class to band of ``roc`` or ``precision_recall`` curves; none where there are too many to be told apart."""
-    curves = metrics.get("curves") or {}
-    found = {name.partition("/")[2]: _band(held, axis) for name, held in curves.items() if name.startswith(kind + "/")}
-    return found if len(found) <= BANDS else {}
+    """Class to band of ``roc`` or ``precision_recall`` curves."""
+    curves = (metrics.get("curves") or {}).items()
+    return {name.partition("/")[2]: _band(held, axis) for name, held in curves if name.startswith(kind + "/")}
 
 
 def _band(held: Mapping[str, Any], axis: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -109,14 +109,16 @@ def units_of(side: Side) -> figures.Units:
     return figures.Units.of(spaced, len(side[0].shape) - 1 if len(side) else 2)
 
 
-def beside(schema: Any, facts: Any, sides: Sides, table: PredictionTable) -> dict[str, PredictionTable]:
-    """Baselines that need the images: those of masks."""
+def beside(
+    schema: Any, facts: Any, sides: Sides, table: PredictionTable, home: Sides | None = None
+) -> dict[str, PredictionTable]:
+    """Baselines that need the images: those of masks; fitted on ``home`` where ``sides`` are of another data set."""
     if schema.name != "segmentation":
         return {}
     from scantune.assembly.evaluation import task_of
     from scantune.assembly.mask_baselines import mask_baselines
 
-    return mask_baselines(task_of(schema, facts), sides, table)
+    return mask_baselines(task_of(schema, facts), sides, table, home=home)
 
 
 def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:

@@ -22,7 +22,9 @@ SURROUNDINGS = 16
 Masker = Callable[[np.ndarray], np.ndarray]
 
 
-def mask_baselines(task: Any, sides: Sides, table: PredictionTable, split: str = "test") -> dict[str, PredictionTable]:
+def mask_baselines(
+    task: Any, sides: Sides, table: PredictionTable, split: str = "test", home: Sides | None = None
+) -> dict[str, PredictionTable]:
     """Baseline to its predictions of the table's rows of a split.
 
     ``threshold``: the intensity of the first channel, and the side of it, with the best mean Dice on training samples;
@@ -35,15 +37,17 @@ def mask_baselines(task: Any, sides: Sides, table: PredictionTable, split: str =
         sides: the samples; without a training side there are no baselines.
         table: predictions of the model.
         split: whose rows are predicted.
+        home: the model's own samples, where ``sides`` are of another data set.
     """
-    training = sides.side("train") if not sides.folds else sides.whole
     rows = table.take(np.flatnonzero(table.split == split))
     tested = set(rows.sample_id)
-    chosen = [m for m in training if m.sample_id not in tested]
+    source = sides if home is None else home
+    training = source.side("train") if not source.folds else source.whole
+    chosen = [m for m in training if home is not None or m.sample_id not in tested]
     if not chosen:
         return {}
     step = max(1, len(chosen) // MOST)
-    makers = _makers(task, Side(chosen[::step][:MOST], sides.cache))
+    makers = _makers(task, Side(chosen[::step][:MOST], source.cache))
     side = sides.only(tested)
     measured: dict[str, dict[str, dict[str, float]]] = {name: {} for name in makers}
     for (image, truth), member in zip(_pairs(task, side), side, strict=True):

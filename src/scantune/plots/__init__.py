@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .agreement import histogram as histogram
     from .agreement import predicted_against_actual as predicted_against_actual
+    from .by_class import precision_recall_by_class as precision_recall_by_class
+    from .by_class import roc_by_class as roc_by_class
     from .calibration import decision_curve as decision_curve
     from .calibration import reliability as reliability
     from .differences import bland_altman as bland_altman
@@ -58,10 +60,12 @@ _HOME = {
     "participants": "flow",
     "planes": "pictures",
     "precision_recall": "discrimination",
+    "precision_recall_by_class": "by_class",
     "predicted_against_actual": "agreement",
     "reliability": "calibration",
     "render": "style",
     "roc": "discrimination",
+    "roc_by_class": "by_class",
     "save": "style",
     "volume_agreement": "differences",
     "zone_confusions": "film",

@@ -79,7 +79,7 @@ def roc(
     """
     figure, axes = _panel(curves)
     axes.set_title(title)
-    _unit_square(axes, "1 − specificity", "Sensitivity")
+    unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
     drawn = 0
     for index, one in enumerate(_several(curves)):
@@ -112,7 +112,7 @@ def precision_recall(
     """
     figure, axes = _panel(curves)
     axes.set_title(title)
-    _unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
+    unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
     drawn = 0
     for index, one in enumerate(_several(curves)):
         data = usable(figure, one)
@@ -149,7 +149,8 @@ def _panel(curves: Scored | Sequence[Scored]) -> tuple[Figure, Axes]:
     return style.single(style.SINGLE * (1.45 if many else 1), style.SINGLE * (1.1 if many else 1))
 
 
-def _unit_square(axes: Axes, x: str, y: str) -> None:
+def unit_square(axes: Axes, x: str, y: str) -> None:
+    """Both axes from 0 to 1, of equal length."""
     axes.set_xlim(-0.01, 1.01)
     axes.set_ylim(-0.01, 1.01)
     axes.set_aspect("equal")

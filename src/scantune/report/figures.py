@@ -5,12 +5,13 @@ from __future__ import annotations
 from scantune.report.facts import Picture
 
 _WORDS = {
+    "across_datasets": ("The same model on other data", ""),
     "predicted_against_actual": ("Predicted against actual", "Each mark a sample; on the diagonal both agree."),
     "bland_altman": ("Agreement (Bland–Altman)", "Difference against mean, with bias and limits of agreement."),
     "histogram": ("Distribution of targets and predictions", ""),
     "confusion": ("Confusion matrix", "Rows are the truth, columns what the model said."),
-    "roc": ("ROC", "Sensitivity against 1 − specificity."),
-    "precision_recall": ("Precision–recall", "PPV against sensitivity."),
+    "roc": ("ROC", "Sensitivity against 1 − specificity; of several classes each against the rest."),
+    "precision_recall": ("Precision–recall", "PPV against sensitivity; of several classes each against the rest."),
     "decision_curve": ("Decision curve", "Net benefit by the threshold at which one would act."),
     "reliability": ("Reliability", "Observed share against predicted probability; on the diagonal they agree."),
     "severity_roc": ("ROC of the mean score", "The predicted mean score for a true one above each cut-off."),
@@ -24,7 +25,6 @@ _WORDS = {
     "volume_agreement": ("Agreement of sizes", "Predicted and true size of each sample's mask."),
     "subgroups": ("Primary figure by subgroup", ""),
     "coverage": ("Coverage of conformal intervals or sets", "Share that holds the truth, in all and by subgroup."),
-    "across_datasets": ("The same model on other data", ""),
     "learning_curves": ("Learning curves", ""),
     "participants": ("Flow of participants", ""),
     "sheet": ("Best, worst and randomly drawn samples", ""),

@@ -246,6 +246,7 @@ def interval(
     *,
     proportion: bool = False,
     biased: bool = False,
+    percentile: bool = False,
 ) -> Interval:
     """Interval of a resampled figure: BCa where it holds, else by percentiles.
 
@@ -261,6 +262,7 @@ def interval(
         biased: draws exceed the figure as the figure exceeds the truth (a mean of absolute deviations, at least 0):
             the basic interval 2 · value − quantile takes that out (Davison & Hinkley 1997, eq. 5.6). Where it ends
             below the figure itself it is widened up to it, which can only add to its coverage.
+        percentile: by percentiles in any case.
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
     if n_subjects < FEWEST:
@@ -272,13 +274,13 @@ def interval(
         return Interval(reason=f"no interval: undefined in {100 * lost:.0f} % of the draws")
     if np.ptp(draws) < 1e-12:
         return _flat(distribution.value, n_subjects, confidence, proportion)
-    draws = np.sort(draws)
+    draws = draws if percentile else np.sort(draws)
     alpha = (1 - confidence) / 2
     if biased:
         upper, lower = np.maximum(0.0, 2 * distribution.value - np.quantile(draws, (alpha, 1 - alpha)))
         upper = max(upper, distribution.value)
         return Interval(float(lower), float(upper), f"bootstrap by subject, basic, {distribution.draws.size} draws")
-    levels = _bca_levels(distribution, draws, alpha)
+    levels = None if percentile else _bca_levels(distribution, draws, alpha)
     method = f"bootstrap by subject, BCa, {distribution.draws.size} draws"
     if levels is None:
         levels = (alpha, 1 - alpha)

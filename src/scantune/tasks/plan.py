@@ -30,6 +30,8 @@ class Plan:
         more: further values of a figure, by name.
         p_values: two-sided p-value by name; None: to be had from the draws, on the scale of atanh.
         void: why all figures are undefined (a prediction that is not a number).
+        curve: the figures are points of a curve, whose band is by percentiles: BCa's corrections, made point by point,
+            would tear it.
     """
 
     statistics: Sequence[Statistic] = ()
@@ -39,6 +41,7 @@ class Plan:
     more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     p_values: Mapping[str, float | None] = field(default_factory=dict)
     void: str | None = None
+    curve: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,9 @@ def _figure(plan: Plan, name: str, distribution: Distribution, n: int, n_subject
     if name in plan.p_values and more["p_value"] is None:
         more["p_value"] = _p_from_draws(distribution)
     found = plan.analytic.get(name)
-    if found is None:
+    if plan.curve:
+        found = interval(distribution, n_subjects, confidence, percentile=True)
+    elif found is None:
         found = interval(distribution, n_subjects, confidence, proportion=is_share(name), biased=name in _BIASED)
     return Figure(distribution.value, found.lower, found.upper, found.method, n, n_subjects, found.reason, more)
 

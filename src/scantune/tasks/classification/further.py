@@ -60,14 +60,14 @@ def _curves(data: Data, context: Context) -> dict[str, Any]:
     curves: dict[str, Any] = {}
     for k in shown:
         score, positive = data.probabilities[rows, k], data.target[rows] == k
-        found = context.figures(Plan([curve_statistic(score, positive, rows)]))
+        found = context.figures(Plan([curve_statistic(score, positive, rows)], curve=True))
         name = data.classes[k]
         curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
         curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
         curves[f"reliability/{name}"] = vars(calibration.reliability(score, positive))
     if data.positive is not None:
         score, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
-        found = context.figures(Plan([decision_statistic(score, positive, rows)]))
+        found = context.figures(Plan([decision_statistic(score, positive, rows)], curve=True))
         everyone = band(found, "all", THRESHOLDS, "threshold")
         decision = band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
         curves["decision"] = decision | {"none": [0.0] * len(THRESHOLDS)}

@@ -90,7 +90,7 @@ def _curves(
     for cut in cut_offs:
         above = target > cut + 1e-9
         if 0 < above.sum() < len(above):
-            found = context.figures(Plan([curve_statistic(prediction, above, rows)]))
+            found = context.figures(Plan([curve_statistic(prediction, above, rows)], curve=True))
             curves[f"roc/above_{cut:g}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
     return curves
 

@@ -1,0 +1,106 @@
+"""Curves of several classes, one against the rest: a panel a class, so that each keeps its band."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import style, words
+from .discrimination import Band, Scored, curve_points, unit_square, usable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_ACROSS = 3
+
+Points = tuple[np.ndarray, np.ndarray]
+
+
+@style.styled
+def roc_by_class(curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = "") -> Figure:
+    """ROC of each class against the rest, those of the others pale behind it.
+
+    Args:
+        curves: one a class.
+        bands: class to its band over 1 − specificity.
+        title: heading.
+    """
+    return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC")
+
+
+@style.styled
+def precision_recall_by_class(
+    curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = ""
+) -> Figure:
+    """Precision against recall of each class, in steps; the dotted line is its prevalence. See :func:`roc_by_class`."""
+    axes = ("Recall (sensitivity)", "Precision (PPV)")
+    return _panels(curves, bands or {}, title, _precision_recall, axes, "AP")
+
+
+def _roc(target: np.ndarray, score: np.ndarray) -> Points:
+    false, true, _ = curve_points(target, score)
+    return false / false[-1], true / true[-1]
+
+
+def _precision_recall(target: np.ndarray, score: np.ndarray) -> Points:
+    false, true, _ = curve_points(target, score)
+    precision = true[1:] / (true[1:] + false[1:])
+    return np.append(0, true[1:] / true[-1]), np.append(precision[:1], precision)
+
+
+def _panels(
+    curves: Sequence[Scored],
+    bands: Mapping[str, Band],
+    title: str,
+    points: Callable[[np.ndarray, np.ndarray], Points],
+    names: tuple[str, str],
+    what: str,
+) -> Figure:
+    rows = -(-len(curves) // _ACROSS)
+    figure = style.canvas(style.DOUBLE, 2.25 * rows + (0.2 if title else 0))
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
+    panels = figure.subplots(rows, _ACROSS, squeeze=False, sharex=True, sharey=True)
+    steps = "steps-pre" if what == "AP" else "default"
+    data = [usable(figure, one) for one in curves]
+    drawn = [None if isinstance(held, str) else points(*held) for held in data]
+    for place, one in enumerate(curves):
+        axes, held, line = panels.flat[place], data[place], drawn[place]
+        axes.set_title(one.name, fontsize=7)
+        if isinstance(held, str) or line is None:
+            style.undefined(axes, str(held))
+            continue
+        unit_square(axes, names[0] if place + _ACROSS >= len(curves) else "", names[1] if place % _ACROSS == 0 else "")
+        for other, behind in enumerate(drawn):
+            if behind is not None and other != place:
+                axes.plot(*behind, color=style.PALE, linewidth=0.7, drawstyle=steps, zorder=1)
+        if one.name in bands:
+            axes.fill_between(*bands[one.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
+        axes.plot(*line, color=style.BLUE, drawstyle=steps, zorder=3)
+        share = float(held[0].mean())
+        chance = ([0, 1], [0, 1]) if what == "AUC" else ([0, 1], [share, share])
+        axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
+        _corner(axes, one, what, held[0])
+    for axes in panels.flat[len(curves) :]:
+        axes.set_visible(False)
+    for axes in panels.flat[max(0, len(curves) - _ACROSS) : len(curves)]:
+        axes.xaxis.set_tick_params(labelbottom=True)
+    dotted = "chance" if what == "AUC" else "prevalence"
+    band = "Bands: pointwise 95 %. " if bands else ""
+    style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
+    return figure
+
+
+def _corner(axes: Axes, one: Scored, what: str, target: np.ndarray) -> None:
+    """The area with its interval, and how many samples are of the class."""
+    lines = [f"{int(target.sum())} of {len(target)}"]
+    if one.figure is not None:
+        value, _, bounds = words.interval(one.figure).partition(" ")
+        lines = [f"{what} {value}", bounds, *lines]
+    box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
+    right = what == "AUC"
+    axes.text(0.97 if right else 0.03, 0.03, "\n".join(lines), transform=axes.transAxes, va="bottom", zorder=5,
+              ha="right" if right else "left", fontsize=6, linespacing=1.3, bbox=box)  # fmt: skip
