@@ -368,7 +368,7 @@ def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int]
 def test_long_words_do_not_run_into_the_next_picture() -> None:
     from scantune.explain.draw.sheet import _head
 
-    long = replace(shown("image"), prediction="eosinophil (0.62)", interval="{basophil, eosinophil, monocyte, other}")
+    long = replace(shown("image"), prediction="eosinophil (0.62)", interval="{" + ", ".join(["basophil"] * 20) + "}")
     lines = _head(long, 1.0)
     assert max(len(line) for line in lines) <= 1.0 * 72 / (5.5 * 0.56)
     assert any(line.endswith("…") for line in lines)

@@ -37,14 +37,22 @@ def system(home: Path, name: str, *changes: dict[str, dict[str, Any]]) -> Path:
     held = read(ROOT / "params.yaml")
     params: dict[str, Any] = {group: {name: held[group][name]} for group in GROUPS}
     params |= {"quick": [], "tracking": {"enabled": False, "require": False}}
-    for change in (MASKS[name], *changes):
+    quick = {"experiments": {"evaluate": {"draws": 200, "saliency": {"samples": 2}}}}
+    for change in (MASKS[name], quick, *changes):
         for group, more in change.items():
             block = params[group][name]
             for key, value in more.items():
-                block[key] = {**block.get(key, {}), **value} if isinstance(value, dict) else value
+                block[key] = joined(block.get(key, {}), value)
     home.mkdir(parents=True, exist_ok=True)
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     return home
+
+
+def joined(old: Any, new: Any) -> Any:
+    """``new`` over ``old``, mappings key by key."""
+    if not isinstance(new, dict) or not isinstance(old, dict):
+        return new
+    return old | {key: joined(old.get(key), value) for key, value in new.items()}
 
 
 GROUPS = ("demo", "datasets", "inputs", "experiments")

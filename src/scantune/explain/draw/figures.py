@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-AS_STORED = "Shown as stored: the file does not say which side is which."
+AS_STORED = "Shown as stored, since the file does not say which side is which."
 
 
 @style.styled

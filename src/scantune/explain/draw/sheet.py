@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.explain.draw import planes
-from scantune.explain.draw.figures import AS_STORED, bar, described, panel, warn
+from scantune.explain.draw.figures import bar, described, panel, warn
 from scantune.explain.draw.shown import Shown, coloured, grey, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
@@ -81,8 +81,8 @@ _LINE = _SIZE * 1.25 / 72
 """Inches of one line of it."""
 
 
-def _head(shown: Shown, width: float, lines: int = 2) -> list[str]:
-    """What stands over a picture ``width`` inches wide: each part on one line or two, longer ones cut."""
+def _head(shown: Shown, width: float, lines: int = 4) -> list[str]:
+    """What stands over a picture ``width`` inches wide: each part on a line or a few, longer ones cut."""
     letters = max(8, int(width * 72 / (_SIZE * 0.56)))
     parts = [shown.sample_id, *(part for part in shown.caption().split(" · ") if part)]
     return [line for part in parts for line in textwrap.wrap(part, letters, max_lines=lines, placeholder=" …")]
@@ -139,6 +139,6 @@ def _small_print(
     if any(shown.modality == "video" for shown, _ in everyone):
         style.note(figure, "Frame of the maximum.")
     if any(shown.modality != "volume" and shown.sides is None for shown, _ in everyone):
-        style.note(figure, f"Without letters: {AS_STORED[0].lower()}{AS_STORED[1:]}")
+        style.note(figure, "Without letters: shown as stored, since the file does not say which side is which.")
     for words in notes:
         style.note(figure, words)
