@@ -39,6 +39,7 @@ SECRETS = {
     "file name": "Filemanova",
     "table's name column": "Tabletown",
     "table's phone column": "0555-778-1123",
+    "table's exam date": "2019-03-",
     "still's metadata": "Metadatova",
     "NIfTI header": "Niftison",
     "text in pixels": "PIXELSON",
@@ -84,9 +85,14 @@ def _place(root: Path, number: int, ending: str) -> Path:
 
 
 def _table(root: Path, rows: list[dict[str, object]]) -> None:
+    """The table, with a row for a file that cannot be read."""
+    broken = _place(root, len(rows), ".dcm")
+    broken.write_bytes(b"\0" * 128 + b"DICM" + SECRETS["patient's name"].encode() * 9)
+    rows.append({**rows[0], "file": broken.relative_to(root).as_posix(), "person": "broken"})
     for number, row in enumerate(rows):
         row |= {"patient_name": SECRETS["table's name column"] + ", Jo", "phone": SECRETS["table's phone column"]}
         row |= {"birth_date": f"1943-12-{number % 27 + 1:02d}", "age": 93 if number == 0 else 40 + number}
+        row |= {"exam": SECRETS["table's exam date"] + f"{number % 27 + 1:02d}"}
     with (root / "cohort.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -173,7 +179,7 @@ COHORTS = {"films": films, "loops": loops, "scans": scans}
 def params(roots: Path) -> dict:
     """A project on the three cohorts, each with a model of a kind of its own."""
     dataset = {
-        "table": "cohort.csv", "files": "{file}", "subject": "person", "groups": {"age": "age"},
+        "table": "cohort.csv", "files": "{file}", "subject": "person", "order": "exam", "groups": {"age": "age"},
         "split": {"fractions": [0.5, 0.25, 0.25]}, "max_excluded_fraction": 0.2,
     }  # fmt: skip
     prepare = {

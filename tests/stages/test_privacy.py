@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from scantune.commands.cohorts import check
 from scantune.preprocess import read_manifest, store
 from tests.stages import planted
 
@@ -26,7 +27,10 @@ def run(home: Path, mlflow: str, *calls: str) -> None:
             patched.setenv("MLFLOW_TRACKING_URI", mlflow)
         for call in calls:
             stage, key = call.split()
-            importlib.import_module(f"stages.{stage}").run(key)
+            if stage == "check":
+                check(key, given="", cache=False, out=None)
+            else:
+                importlib.import_module(f"stages.{stage}").run(key)
 
 
 def project(tmp_path: Path, n: int) -> Path:
@@ -57,6 +61,7 @@ def test_nothing_of_it_is_in_what_preprocess_and_split_write(tmp_path):
     for name in planted.COHORTS:
         samples = read_manifest(home / "data" / "cache" / name / "manifest.csv")
         assert len(samples) == 14
+        assert (home / "data" / "cache" / name / "excluded.csv").read_text().count("\n") == 2
         assert [sample.groups["age"] for sample in samples].count("90+") == 1
         top = [plane_of(home, name, sample.sample_id)[: 9 if name == "films" else 5] for sample in samples]
         if name == "loops":
@@ -76,9 +81,10 @@ def test_nothing_of_it_is_in_any_output_figure_report_run_or_registered_model(tm
     home = project(tmp_path, 24)
     prepared = [f"{stage} {name}" for name in planted.COHORTS for stage in ("index", "preprocess", "split")]
     judged = [f"{stage} {name}" for name in planted.COHORTS for stage in ("train", "evaluate", "register")]
-    run(home, f"sqlite:///{home / 'mlflow.db'}", *prepared, *judged)
+    run(home, f"sqlite:///{home / 'mlflow.db'}", *prepared, *judged, *(f"check {name}" for name in planted.COHORTS))
     for name in planted.COHORTS:
         assert (home / "outputs" / name / "evaluate" / "report.html").exists()
         assert list(home.rglob(f"outputs/{name}/evaluate/**/*.png"))
+        assert (home / ".scantune" / "check" / name / "check.html").exists()
     assert list((home / "mlartifacts").rglob("*.safetensors")), "the registered model is not among what was searched"
     assert planted.found_in(home, apart_from=LOCAL) == {}

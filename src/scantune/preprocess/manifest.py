@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scantune.cohort.files import write_csv
@@ -24,10 +24,24 @@ def write_manifest(path: Path, rows: Sequence[tuple[Record, Outcome]]) -> None:
     taken = sorted(set(groups) & set(header[: len(header) - len(groups)]))
     if taken:
         raise ScantuneError(f"groups {taken} have the names of other columns of manifest.csv: name them otherwise")
-    write_csv(path, header, [_manifest_row(record, outcome) for record, outcome in rows])
+    places = _places([record.order for record, _ in rows])
+    write_csv(path, header, [_manifest_row(record, outcome, places) for record, outcome in rows])
 
 
-def _manifest_row(record: Record, outcome: Outcome) -> list[str]:
+def _places(order: Sequence[str | None]) -> dict[str | None, str]:
+    """Value to its place in the order, from 1: the values themselves may be dates of examinations, which identify."""
+    known = sorted({value for value in order if value is not None}, key=_by_number_or_text)
+    return {None: "", **{value: str(place) for place, value in enumerate(known, start=1)}}
+
+
+def _by_number_or_text(value: str) -> tuple[float, str]:
+    try:
+        return float(value), ""
+    except ValueError:
+        return 0.0, value
+
+
+def _manifest_row(record: Record, outcome: Outcome, places: Mapping[str | None, str]) -> list[str]:
     facts = outcome.facts
     shape, spacing = facts["shape"], facts["spacing"]
     return [
@@ -35,6 +49,6 @@ def _manifest_row(record: Record, outcome: Outcome) -> list[str]:
         "x".join(map(str, shape)), facts["dtype"], "x".join(f"{s:g}" for s in spacing) if spacing else "",
         *(f"{facts[name]:.6g}" for name in ("mean", "sd", "min", "max")),
         "; ".join(facts["reading"].get("notes", ())),
-        *record.targets.values(), *record.raters.values(), record.split or "", record.order or "",
+        *record.targets.values(), *record.raters.values(), record.split or "", places[record.order],
         *record.groups.values(),
     ]  # fmt: skip
