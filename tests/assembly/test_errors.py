@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,9 @@ def test_false_positives_and_negatives_come_worst_first() -> None:
     assert [(w.sample_id, w.kind) for w in wrong] == [
         ("s0", "false positive"), ("s2", "false negative"), ("s1", "false negative"),
     ]  # fmt: skip
-    assert wrong[0].prediction == "yes (0.90)"
+    assert wrong[0].prediction == wrong[0].said == "yes (0.90)"
+    assert replace(wrong[0], interval="{no, yes}").said == "yes (0.90), set {no, yes}"
+    assert replace(wrong[0], interval="1 to 2").said == "yes (0.90) (1 to 2)"
     assert errors.in_words(found, "classification") == "3 of 4 test samples are misclassified"
 
 

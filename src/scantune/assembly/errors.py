@@ -44,6 +44,17 @@ class Judged:
     error: str = ""
     group: str = ""
 
+    @property
+    def said(self) -> str:
+        """The prediction with its interval or set."""
+        if not self.interval:
+            return self.prediction
+        return (
+            f"{self.prediction}, set {self.interval}"
+            if self.interval[0] == "{"
+            else f"{self.prediction} ({self.interval})"
+        )
+
 
 def judged(table: PredictionTable, schema: Any, split: str = "test") -> list[Judged]:
     """Every sample of a split, in the table's order.

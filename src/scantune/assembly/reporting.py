@@ -16,6 +16,7 @@ import numpy as np
 from scantune.assembly import errors as errors_of
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Sides, file_digest
+from scantune.assembly.demos import demo_of
 from scantune.assembly.errors import Judged
 from scantune.assembly.originals import Originals
 from scantune.assembly.retraining import again
@@ -156,19 +157,6 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def demo_of(params: Any, dataset: str) -> tuple[str, bool]:
-    """What the cohort is where it lies among the demo cohorts, and whether it is synthetic; "" for other cohorts."""
-    from scantune import phantoms
-
-    root = PurePosixPath(params.datasets[dataset].root)
-    if root.parts[:2] != ("data", "demo") or len(root.parts) < 3:
-        return "", False
-    held = params.demo.get(root.parts[2])
-    name = held.cohort if held is not None else root.parts[2]
-    line = phantoms.available().get(name, name)
-    return line, "synthetic" in line
-
-
 def _in_order(given: Evaluated) -> list[Path]:
     """Figures as they were drawn: the task's own first, subgroups last."""
     from scantune.report.figures import ORDER
@@ -180,11 +168,12 @@ def _in_order(given: Evaluated) -> list[Path]:
 def _mistake(said: Judged) -> Any:
     from scantune.report import Mistake
 
-    prediction = f"{said.prediction} ({said.interval})" if said.interval else said.prediction
-    return Mistake(said.sample_id, said.kind, said.target, prediction, said.error, said.group)
+    return Mistake(said.sample_id, said.kind, said.target, said.said, said.error, said.group)
 
 
 def _model(given: Evaluated) -> dict[str, Any]:
+    from scantune.report.facts import SYNTHETIC
+
     facts, model = given.facts, given.block.model
     if given.members:
         return {"backbone": f"the averaged predictions of {', '.join(given.members)}", "members": len(given.members)}
@@ -202,6 +191,7 @@ def _model(given: Evaluated) -> dict[str, Any]:
         "loss": facts.loss,
         "calibration": (facts.fitted.get("calibration") or {}).get("name"),
         "test_time_augmentation": facts.augment_draws or None,
+        "trained_on": SYNTHETIC if facts.synthetic else None,
     }
     return without_paths({name: value for name, value in held.items() if value is not None})
 
@@ -306,7 +296,7 @@ def _error_sheet(given: Evaluated, wrong: Sequence[Judged], explained: Explained
                 "sample_id": said.sample_id,
                 "kind": said.kind,
                 "target": said.target or None,
-                "prediction": said.prediction or None,
+                "prediction": said.said or None,
                 "note": said.error,
                 "group": said.group,
             }
