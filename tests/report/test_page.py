@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scantune import report
-from scantune.report import Mistake, RunFacts
+from scantune.report import Mistake, RunFacts, card
 from scantune.report.page import html
 from tests.report.conftest import HOSTILE, full
 
@@ -45,6 +45,16 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+def test_a_model_of_a_demo_cohort_says_so_on_other_data_too() -> None:
+    from scantune.report.facts import SYNTHETIC
+    from scantune.report.page import banners
+
+    facts = full("regression", demo="", synthetic=False, model={"trained_on": SYNTHETIC})
+    assert any("trained on a synthetic demo cohort" in line for line in banners(facts))
+    assert any("synthetic demo cohort" in line for line in card.limits(facts))
+    assert not any("synthetic" in line for line in banners(full("regression", demo="", synthetic=False)))
 
 
 def test_a_page_of_minimal_facts_has_its_name_and_says_what_it_lacks() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report import words_of as said
 from scantune.report.checklists import AUTHOR
-from scantune.report.facts import RunFacts
+from scantune.report.facts import SYNTHETIC, RunFacts
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
@@ -52,6 +52,8 @@ def limits(facts: RunFacts) -> list[str]:
     found = []
     if facts.demo:
         found.append(f"Trained and tested on a demo cohort: {said.behind(facts)}.")
+    elif facts.model.get("trained_on") == SYNTHETIC:
+        found.append(f"Trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
     if not facts.flow.get("subjects_known", True):
         found.append("No subject ids: samples of one person may be on two sides, and intervals may be too narrow.")
     subjects = facts.metrics.get("n_subjects")

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+SYNTHETIC = "a synthetic demo cohort"
+"""What a model was trained on, where no patient stands behind it."""
+
 
 @dataclass(frozen=True)
 class Picture:

@@ -10,7 +10,7 @@ from typing import Any
 from scantune.report import card, cohort, results, saliency, training
 from scantune.report import words_of as said
 from scantune.report.checklists import AUTHOR, SOURCES, answers, checklists
-from scantune.report.facts import Mistake, RunFacts
+from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.parts import Cell, Images, Section, Table, Words, image, text
 
 
@@ -45,6 +45,8 @@ def banners(facts: RunFacts) -> list[str]:
     if facts.demo:
         behind = said.behind(facts)
         found.append(f"Demo cohort: {facts.demo}. {behind[0].upper()}{behind[1:]}.")
+    elif facts.model.get("trained_on") == SYNTHETIC:
+        found.append(f"The model was trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
     if not facts.flow.get("subjects_known", True):
         found.append(
             "No subject ids: each sample was taken for a subject of its own. Where a person gave several samples, they "
