@@ -35,7 +35,7 @@ def free_port() -> int:
         return held.getsockname()[1]
 
 
-def wait_for(url: str, seconds: float = 60.0) -> None:
+def wait_for(url: str, seconds: float = 240.0) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -65,7 +65,7 @@ def server(store, monkeypatch):
     def stop() -> None:
         if process.poll() is None:
             os.killpg(process.pid, 15)
-            process.wait(30)
+            process.wait(60)
 
     try:
         wait_for(f"{url}/health")
