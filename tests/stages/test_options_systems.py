@@ -220,6 +220,41 @@ def test_the_weight_of_ungradable_zones_counts(runs, trained_plainly):
     assert not np.array_equal(got, trained_plainly("csi"))
 
 
+#: An option and one of its own keys: the key must matter beside the option alone.
+DETAILS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("scheduler", {"name": "onecycle"}, {"pct_start": 0.6}),
+    ("scheduler", {"name": "onecycle"}, {"div_factor": 5.0}),
+    ("scheduler", {"name": "onecycle"}, {"final_div_factor": 2.0}),
+    ("scheduler", {"name": "cosine"}, {"eta_min": 0.005}),
+    ("scheduler", {"name": "cosine_restarts", "T_0": 1}, {"T_mult": 1}),
+    ("scheduler", {"name": "cosine_restarts", "T_0": 3}, {"eta_min": 0.005}),
+    ("scheduler", {"name": "plateau", "patience": 0, "threshold": 10.0}, {"factor": 0.9}),
+    ("scheduler", {"name": "plateau", "patience": 0, "threshold": 10.0}, {"patience": 2}),
+    ("scheduler", {"name": "plateau", "patience": 0, "threshold": 10.0}, {"threshold": 0.0}),
+    ("scheduler", {"name": "plateau", "patience": 0, "threshold": 10.0}, {"cooldown": 3}),
+    ("scheduler", {"name": "plateau", "patience": 0, "threshold": 10.0}, {"min_lr": 0.009}),
+    ("augment", {"randaugment": {"enabled": True}}, {"randaugment": {"enabled": True, "num_ops": 1}}),
+    ("augment", {"randaugment": {"enabled": True}}, {"randaugment": {"enabled": True, "magnitude": 2}}),
+    ("augment", {"mixup": {"enabled": True}}, {"mixup": {"enabled": True, "alpha": 5.0}}),
+    ("augment", {"mixup": {"enabled": True}}, {"mixup": {"enabled": True, "prob": 1.0}}),
+    ("augment", {"cutmix": {"enabled": True}}, {"cutmix": {"enabled": True, "alpha": 5.0}}),
+    ("augment", {"cutmix": {"enabled": True}}, {"cutmix": {"enabled": True, "prob": 1.0}}),
+    ("augment", {"rotation": 20}, {"p": 1.0}),
+    ("augment", {"rotation": 20}, {"enabled": False}),
+    ("freezing", {"head_epochs": 1}, {"head_epochs": 2}),
+    ("freezing", {"num_unfrozen_layers": 1, "progressive_every": 1}, {"progressive_every": 2}),
+    ("freezing", {"low_learning_rate": 1e-3}, {"low_learning_rate": 1e-5}),
+]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("block", "option", "detail"), DETAILS, ids=[f"{b} {list(o)} {d}" for b, o, d in DETAILS])
+def test_a_key_of_an_option_matters_beside_the_option(runs, block, option, detail):
+    one = weights(runs("csi", {block: option, "epochs": 4})[1])
+    other = weights(runs("csi", {block: {**option, **detail}, "epochs": 4}, "b")[1])
+    assert not np.array_equal(one, other)
+
+
 MODEL: dict[str, dict[str, Any]] = {
     "dropout": {"dropout": 0.5},
     "first stride": {"first_stride": 2},
