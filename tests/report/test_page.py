@@ -47,6 +47,24 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
+def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> None:
+    assert "p-values of no correlation: Pearson" in html(full("regression"))
+    metrics = dict(full("zones").metrics)
+    entry = {"value": 0.61, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30, "ase": 0.0523}
+    metrics["metrics"] = metrics["metrics"] | {"kappa_quadratic/left_sup": entry}
+    assert "0.500 to 0.700; ASE 0.052" in html(full("zones", metrics=metrics))
+
+
+def test_joined_samples_are_told_at_both_levels() -> None:
+    facts = full("classification")
+    figures = facts.metrics["metrics"]
+    levels = {"levels": {"sample": figures, "study": figures}, "aggregate": {"rule": "mean", "by": "study"}}
+    page = html(full("classification", metrics={**facts.metrics, **levels}))
+    assert "The samples of one study were joined by mean" in page
+    assert page.index("At both levels") < page.index("Primary figure")
+    assert "At both levels" not in html(facts)
+
+
 def test_a_model_of_a_demo_cohort_says_so_on_other_data_too() -> None:
     from scantune.report.facts import SYNTHETIC
     from scantune.report.page import banners

@@ -34,7 +34,24 @@ def headline(facts: RunFacts) -> Table:
     notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
     if facts.metrics.get("task") == "zones":
         notes.append("n counts zones, and films where the figure is of the mean score.")
+        notes += _without_score(facts.metrics.get("without_score") or {})
+    notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
+
+
+def _without_score(held: Mapping[str, Any]) -> list[str]:
+    """Films that have no mean score, since no zone of them was graded."""
+    if not any(held.values()):
+        return []
+    return [f"Films without any graded zone have no mean score: {held['target']} in the truth, "
+            f"{held['prediction']} as predicted."]  # fmt: skip
+
+
+def _p_values(metrics: Mapping[str, Any]) -> list[str]:
+    """That correlations are none, tested."""
+    found = {n: p for n, e in metrics.items() if words.defined(p := words.entry(e).get("p_value")) and "/" not in n}
+    told = [f"{words.label(n)} {'below 0.001' if p < 0.001 else words.fixed(p, 3)}" for n, p in found.items()]
+    return [f"p-values of no correlation: {', '.join(told)}."] if told else []
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
@@ -82,12 +99,20 @@ def further(facts: RunFacts) -> list[Table]:
         columns = stems[start : start + wide]
         rows = []
         for level in levels:
-            cells = [figure(metrics[f"{s}/{level}"]) if f"{s}/{level}" in metrics else text(None) for s in columns]
+            cells = [_with_ase(metrics[f"{s}/{level}"]) if f"{s}/{level}" in metrics else text(None) for s in columns]
             if any(cell.text != "–" for cell in cells):
                 rows.append([text(level), *cells])
         title = "By class, zone or part" if start == 0 else ""
         tables.append(footnoted(Table(["", *(words.label(s) for s in columns)], rows, title)))
     return tables
+
+
+def _with_ase(entry: Mapping[str, Any]) -> Cell:
+    """A figure, and its asymptotic standard error where it has one."""
+    cell, ase = figure(entry), entry.get("ase")
+    if not words.defined(ase) or cell.kind != "number":
+        return cell
+    return Cell(cell.text, f"{cell.sub}; ASE {words.fixed(ase, 3)}", cell.kind)
 
 
 def subgroups(facts: RunFacts) -> list[Any]:
@@ -183,6 +208,10 @@ def _conformal(facts: RunFacts) -> list[Any]:
     rows = (
         [[text("All, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]] if names else []
     )
+    stated = facts.metrics.get("stated_intervals") or {}
+    if {"coverage", "width"} <= set(stated):
+        rows.append([text("As the model gives them"), *map(figure, (stated["coverage"], stated["width"])),
+                     counted(stated["coverage"])])  # fmt: skip
     for column, levels in (held.get("within_groups") or {}).items():
         rows.append([Cell(f"By {column.replace('_', ' ')}, a quantile for each", kind="heading")])
         rows += [
