@@ -298,6 +298,13 @@ def test_one_bad_file_gets_a_reason_and_ends_nothing(cohort, model):
     assert rows[1]["prediction"] == ""
 
 
+def test_maps_of_where_the_model_looked_come_beside_the_answers(cohort, model):
+    call("predict", model, "files/p0_a.png", "files/p7_a.png", "files/p2_a.png", "--out", "a.csv", "--maps", "maps")
+    call("predict", model, "files/p0_a.png", "--out", "a.csv", "--maps", "maps")
+    assert sorted(path.name for path in Path("maps").iterdir()) == ["p0_a.png", "p0_a_2.png", "p2_a.png"]
+    assert all(path.stat().st_size > 5000 for path in Path("maps").iterdir())
+
+
 def test_answers_do_not_depend_on_the_batch_and_a_list_does_as_well(cohort, model):
     Path("list.txt").write_text("files/p0_a.png\n\nfiles/p2_a.png\nfiles/p3_a.png\n")
     call("predict", model, "--list", "list.txt", "--out", "one.csv", "--batch-size", 1)

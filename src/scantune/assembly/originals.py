@@ -57,12 +57,17 @@ class Originals:
             input lies in stills and loops.
         """
         record = self._records.get(sample_id)
-        if record is None or not all(path.exists() for path in record.files):
+        return None if record is None else self.read(record, self.settings)
+
+    @staticmethod
+    def read(record: Record, settings: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The same of a record; see :meth:`of`."""
+        if not all(path.exists() for path in record.files):
             return None
         try:
-            return _READ[self.settings["modality"]](record, self.settings)
+            return _READ[settings["modality"]](record, settings)
         except (ScantuneError, OSError, MemoryError) as error:
-            log.info("the map of %s is drawn on its cached tensor: %s", sample_id, error)
+            log.info("the map of %s is drawn on its prepared tensor: %s", record.sample_id, error)
             return None
 
 
@@ -109,8 +114,9 @@ def _still(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _loop(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
     from scantune import io
+    from scantune.preprocess.prepare import series_rule
 
-    loop = io.open_video(record.files[0])
+    loop = io.open_video(record.files[0], series=series_rule(record.series, settings.get("series")))
     held = _prepared(record, settings, size=[loop.height, loop.width])
     frames = held.tensor[0] if held.tensor.shape[0] != 3 else np.moveaxis(held.tensor, 0, -1)
     return {

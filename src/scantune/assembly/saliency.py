@@ -111,11 +111,11 @@ def _maps(wanted: Wanted, sides: Sides, member: Member, said: Judged) -> list[tu
     if len(found) == 1 and len(asked) > 1:
         asked = asked[:1]
     shown = shown_of(member, path, said, wanted.facts.input, originals=wanted.originals)
-    words = [_asked(wanted, a.index) for a in asked]
+    words = [worded(wanted, a.index) for a in asked]
     return [(replace(shown, asked=text), saliency) for text, saliency in zip(words, found)]
 
 
-def _asked(wanted: Wanted, index: tuple[int, ...]) -> str:
+def worded(wanted: Wanted, index: tuple[int, ...]) -> str:
     """What a map explains, in words."""
     task = wanted.task
     if not index:

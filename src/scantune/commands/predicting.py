@@ -17,6 +17,7 @@ def predict(
     out: Annotated[Path, typer.Option(help="the table of answers")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[Path | None, typer.Option(help="folder for masks: DICOM SEG, NIfTI or PNG, as the source")] = None,
+    maps: Annotated[Path | None, typer.Option(help="folder for maps of where the model looked")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="open a model of another format, and run its code")] = False,
     batch_size: Annotated[int, typer.Option(help="samples at once")] = 8,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
@@ -29,6 +30,10 @@ def predict(
     if not paths:
         raise ScantuneError("predict: give files, folders or --list FILE")
     opened = open_model(model, trust=trust, device=device)
+    if maps is not None:
+        from scantune.assembly.predicted_maps import check
+
+        check(opened)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
     samples = [sample for path in paths for sample in samples_of(path, series)]
     rows = []
@@ -37,7 +42,7 @@ def predict(
         for path, answer in zip(batch, _asked(opened, batch), strict=True):
             rows.append({"file": str(path), **answer.values, "reason": answer.reason})
             if not answer.reason:
-                _give_back(opened, path, answer, sr, seg)
+                _give_back(opened, path, answer, sr, seg, maps)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -99,13 +104,17 @@ def _asked(opened: Any, samples: list[Path]) -> list[Any]:
     return [answer for sample in samples for answer in _asked(opened, [sample])]
 
 
-def _give_back(opened: Any, path: Path, answer: Any, sr: Path | None, seg: Path | None) -> None:
-    """Report and mask beside the table; one that cannot be written is said and ends nothing."""
-    if (sr is None and seg is None) or opened.facts is None:
+def _give_back(
+    opened: Any, path: Path, answer: Any, sr: Path | None, seg: Path | None, maps: Path | None = None
+) -> None:
+    """Report, mask and map beside the table; one that cannot be written is said and ends nothing."""
+    if (sr is None and seg is None and maps is None) or opened.facts is None:
         return
+    from scantune.assembly import predicted_maps
     from scantune.registry import results
 
-    for folder, write in ((sr, results.write_scores), (seg, results.write_mask)):
+    wanted = ((sr, results.write_scores), (seg, results.write_mask), (maps, predicted_maps.write_map))
+    for folder, write in wanted:
         if folder is None:
             continue
         try:

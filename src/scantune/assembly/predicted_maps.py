@@ -1,0 +1,120 @@
+"""Where a model looked in a file that it was asked about: what ``scantune predict --maps`` writes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly.asking import Wanted, asked_of
+from scantune.assembly.originals import Originals
+from scantune.assembly.saliency import worded
+from scantune.assembly.shown import visible
+from scantune.records import Record, ScantuneError
+
+
+def write_map(folder: Path, source: Path, answer: Any, model: Any) -> Path:
+    """The map of one answer as a figure; of a volume as NIfTI on the scan's grid and of a loop as GIF, too.
+
+    Args:
+        folder: where the files go, named as the source; a name that is taken gets a number.
+        source: the file or folder that the model was asked about.
+        answer: :class:`scantune.registry.predictor.Answer`.
+        model: :class:`scantune.registry.predictor.Predictor`.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ScantuneError: no method or layer fits this network.
+    """
+    import torch
+
+    from scantune import explain, plots
+    from scantune.config.evaluate import SaliencyConfig
+    from scantune.explain import draw
+    from scantune.preprocess.store import as_float
+
+    network = model.networks[0].eval()
+    wanted = Wanted(model.networks, model.facts, model.task, SaliencyConfig(), next(network.parameters()).device)
+    x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
+    asked = asked_of(wanted, network, x)
+    maps = explain.maps(network, x, [one.target for one in asked], method=wanted.method)
+    shown = _shown(source, answer, model)
+    found = [(replace(shown, asked=worded(wanted, one.index)), made) for one, made in zip(asked, maps)]
+    stem = _free(folder, source.name.split(".")[0])
+    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet({shown.sample_id: found})
+    (path,) = plots.save(figure, folder / stem, ("png",))
+    if shown.modality == "video":
+        draw.animate(folder / f"{stem}.gif", *found[0])
+    for number, (_, made) in enumerate(found) if shown.modality == "volume" else ():
+        if made.map is not None and shown.map_affine is not None:
+            name = f"{stem}.nii.gz" if len(found) == 1 else f"{stem}_{number}.nii.gz"
+            scan = (shown.image.shape, shown.affine)
+            draw.write_nifti(folder / name, made, shown.map_affine, scan=scan, stored=shown.stored)
+    return path
+
+
+def _free(folder: Path, stem: str) -> str:
+    folder.mkdir(parents=True, exist_ok=True)
+    number, name = 1, stem
+    while (folder / f"{name}.png").exists():
+        number += 1
+        name = f"{stem}_{number}"
+    return name
+
+
+def _shown(source: Path, answer: Any, model: Any) -> Any:
+    """The source as a reader sees it, with the answer in words."""
+    from scantune.explain.draw import Shown
+
+    settings, held = model.facts.input, answer.prepared
+    affine = np.array(held.facts["affine"], np.float64) if settings["modality"] == "volume" else None
+    prediction, interval = _words(model, answer.values)
+    shown = Shown(
+        sample_id=source.name.split(".")[0],
+        image=visible(held.tensor, settings["modality"]),
+        modality=settings["modality"],
+        prediction=prediction,
+        interval=interval,
+        affine=affine,
+        map_affine=affine,
+    )
+    own = Originals.read(Record("", "", (source,)), settings)
+    return shown if own is None else replace(shown, **own)
+
+
+def _words(model: Any, values: Any) -> tuple[str, str]:
+    """Prediction and interval (or set)."""
+    from scantune.plots.words import fixed, number
+
+    name = model.task.name
+    if name == "regression":
+        bounds = [values[end] for end in ("lower", "upper") if end in values]
+        return number(values["prediction"]), " to ".join(number(float(b)) for b in bounds) if len(bounds) == 2 else ""
+    if name == "classification":
+        shares = {column[2:]: float(p) for column, p in values.items() if column.startswith("p/")}
+        best = max(shares, key=lambda key: shares[key])
+        held = str(values.get("set", ""))
+        return f"{best} ({fixed(shares[best], 2)})", "{" + held.replace("|", ", ") + "}" if held else ""
+    if name == "zones":
+        return " ".join(_grade(model.task, zone, values) for zone in model.task.zones), ""
+    return f"size {number(values['volume_prediction'])}" if "volume_prediction" in values else "", ""
+
+
+def _grade(task: Any, zone: str, values: Any) -> str:
+    shares = [float(values[f"p/{zone}/{name}"]) for name in task.classes]
+    best = task.classes[int(np.argmax(shares))]
+    return "–" if best == task.classes[-1] else str(best)
+
+
+def check(model: Any) -> None:
+    """That maps can be made at all.
+
+    Raises:
+        ScantuneError: the model is not one of ours.
+    """
+    if model.facts is None:
+        raise ScantuneError("--maps: only a model folder of scantune says what its networks look at")
