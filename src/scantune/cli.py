@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from scantune.commands import cohorts, converting, keeping, predicting, project, scoring, searching, showing, starting
+from scantune.commands import (
+    cluster,
+    cohorts,
+    converting,
+    keeping,
+    predicting,
+    project,
+    scoring,
+    searching,
+    showing,
+    starting,
+)
 from scantune.records import ScantuneError
 
 app = typer.Typer(
@@ -128,6 +139,7 @@ for command in (
     cohorts.check,
     showing.show,
     keeping.checkpoints,
+    cluster.slurm,
     searching.search,
     scoring.score,
     scoring.compare,

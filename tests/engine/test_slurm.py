@@ -82,3 +82,35 @@ def test_without_a_gpu_one_process_a_node() -> None:
     text = script(Job("cpu", ("true",), gpus_per_node=0))
     assert "--ntasks-per-node=1" in text
     assert "gpus" not in text
+
+
+def test_the_command_writes_a_job_that_prepares_trains_and_judges(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+    from typer.testing import CliRunner
+
+    from scantune.cli import app
+    from tests.stages.conftest import digits_params
+
+    monkeypatch.chdir(tmp_path)
+    params = digits_params()
+    derived = {**params["experiments"]["small"], "from": "small", "use": "weights"}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**params, "derived": {"student": derived}}))
+    options = ["--nodes", "2", "--gpus", "4", "--setup", "module load cuda"]
+    for name in ("small", "student"):
+        told = CliRunner().invoke(app, ["slurm", name, *options], catch_exceptions=False).output
+        assert f"sbatch {name}.sbatch" in told
+        commands = {word: f'echo "{word} $@" >> said' for word in ("srun", "dvc", "module")}
+        home = tmp_path / name
+        home.mkdir()
+        _stand_ins(home, {**commands, "scontrol": "echo node1", "scancel": "true"})
+        subprocess.run(["bash", str(tmp_path / f"{name}.sbatch")], env=_environment(home, 0), cwd=home, check=True)
+        group = "" if name == "small" else "-derived"
+        assert (home / "said").read_text().splitlines() == [
+            "module load cuda",
+            f"dvc repro {'' if name == 'small' else 'train@small '}preprocess@digits split@digits",
+            f"srun --kill-on-bad-exit=1 python stages/train.py {name}",
+            f"dvc commit --force train{group}@{name}",
+            f"dvc repro register{group}@{name}",
+        ]

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -152,8 +153,20 @@ def finite(value: Any) -> Any:
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested primitives and tensors, to be read by :func:`read_state`."""
-    write(path, lambda file: torch.save(dict(state), file), size_of(state))
+    """Write nested primitives and tensors, to be read by :func:`read_state`; equal states are the same bytes."""
+    held = _canonical(dict(state))
+    write(path, lambda file: torch.save(held, file), size_of(state))
+
+
+def _canonical(value: Any) -> Any:
+    """The same value of fresh containers and interned texts: a pickle tells equal objects from one object."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, Mapping):
+        return {_canonical(k): _canonical(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_canonical(v) for v in value) if type(value) in (list, tuple) else value
+    return value
 
 
 def read_state(path: Path) -> dict[str, Any]:

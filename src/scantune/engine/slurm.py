@@ -34,6 +34,7 @@ class Job:
         seconds_to_save: between the signal and the end.
         max_requeues: how often it is put back in the queue before it gives up.
         setup: lines run on the first node before (modules, environment).
+        after: lines run there once the training is done.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Job:
     seconds_to_save: int = 120
     max_requeues: int = 20
     setup: tuple[str, ...] = field(default=())
+    after: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
         named = {"name": self.name, "partition": self.partition or "x", "account": self.account or "x"}
@@ -108,7 +110,9 @@ def _body(job: Job) -> list[str]:
         f'if [ "$code" -eq 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {job.max_requeues} ]; then',
         '  scontrol requeue "$SLURM_JOB_ID"',
         "fi",
-        'exit "$code"',
+        '[ "$code" -eq 0 ] || exit "$code"',
+        *job.after,
+        "exit 0",
     ]
 
 
