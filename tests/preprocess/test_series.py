@@ -129,3 +129,29 @@ def test_the_form_to_trust_is_a_choice_and_the_manifest_notes_it(inputs, tmp_pat
     for choice in ("sform", "qform"):
         notes = {name: m.row["notes"] for name, m in run[choice][1].items()}
         assert notes == {"same": "", "turned": f"sform and qform disagree; the {choice} is taken by choice"}
+
+
+def test_a_loop_is_found_among_the_series_of_its_folder(inputs, tmp_path, rng):
+    for number in (1, 2):
+        frames = rng.integers(0, 100 * number, (4, 32, 32), dtype=np.uint8)
+        tags = {"SeriesNumber": number, "SeriesDescription": f"A4C {number}"}
+        io.write_cine(
+            tmp_path / "study" / f"{number}.dcm", frames, patient_id="p", seed=str(number), encoding="raw", tags=tags
+        )
+    block = inputs["video"](frames=4, size=[32, 32])
+    assert preprocess.prepare([tmp_path / "study"], [], block, ("number", "1")).tensor.max() < 100
+    assert preprocess.prepare([tmp_path / "study"], [], block, ("description", "a4c 2")).tensor.max() > 100
+    words = preprocess.prepare([tmp_path / "study"], [], inputs["video"](frames=4, size=[32, 32], series="a4c 2"))
+    assert words.tensor.max() > 100
+    with pytest.raises(ReadError, match="2 series, and no rule says which"):
+        preprocess.prepare([tmp_path / "study"], [], block)
+
+
+def test_monochrome1_that_was_inverted_stands_in_the_manifest(inputs, tmp_path, rng):
+    pixels = rng.integers(0, 4000, (12, 12)).astype(np.uint16)
+    path = io.write_dicom_image(
+        tmp_path / "a.dcm", pixels, patient_id="p", seed="a", bits=12, photometric="MONOCHROME1"
+    )
+    preprocess.run([Record("a", "a", (path,))], inputs["image"](), tmp_path / "out", tmp_path / "store")
+    (sample,) = preprocess.read_manifest(tmp_path / "out" / "manifest.csv")
+    assert "MONOCHROME1 inverted" in sample.row["notes"]

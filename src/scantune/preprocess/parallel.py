@@ -81,6 +81,9 @@ def _by_processes(tasks: Iterator[Task], workers: int, address: str | None = Non
     finally:
         for worker in crew:
             worker.close()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join(10)
 
 
 def _by_threads(tasks: Iterator[Task], workers: int, address: str | None = None) -> Iterator[Outcome]:

@@ -42,11 +42,11 @@ def prepare(
         ReadError: the files cannot be used.
     """
     modality, options = what_matters(settings)
-    chosen = _series_rule(series, options.pop("series", None))
+    chosen = series_rule(series, options.pop("series", None))
     return _function(modality)(list(files), list(mask_files), series=chosen, **options)
 
 
-def _series_rule(named: tuple[str, str] | None, words: str | None) -> io.SeriesRule | None:
+def series_rule(named: tuple[str, str] | None, words: str | None) -> io.SeriesRule | None:
     """The record's own series, else words of a description, else no rule."""
     if named is None:
         return io.SeriesRule(description=words) if words else None

@@ -64,8 +64,7 @@ class Worker:
             self._closed = True
             child, self._child = self._child, None
         if child is not None:
-            child.kill()
-            child.wait()
+            end(child)
 
     def _ready(self) -> subprocess.Popen[bytes] | None:
         with self._lock:
