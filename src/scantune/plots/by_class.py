@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ACROSS = 3
-
 Points = tuple[np.ndarray, np.ndarray]
 
 
@@ -59,11 +57,12 @@ def _panels(
     names: tuple[str, str],
     what: str,
 ) -> Figure:
-    rows = -(-len(curves) // _ACROSS)
-    figure = style.canvas(style.DOUBLE, 2.25 * rows + (0.2 if title else 0))
+    across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
+    rows = -(-len(curves) // across)
+    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * rows + 0.2 + (0.2 if title else 0))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
-    panels = figure.subplots(rows, _ACROSS, squeeze=False, sharex=True, sharey=True)
+    panels = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True)
     steps = "steps-pre" if what == "AP" else "default"
     data = [usable(figure, one) for one in curves]
     drawn = [None if isinstance(held, str) else points(*held) for held in data]
@@ -73,7 +72,7 @@ def _panels(
         if isinstance(held, str) or line is None:
             style.undefined(axes, str(held))
             continue
-        unit_square(axes, names[0] if place + _ACROSS >= len(curves) else "", names[1] if place % _ACROSS == 0 else "")
+        unit_square(axes, names[0] if place + across >= len(curves) else "", names[1] if place % across == 0 else "")
         for other, behind in enumerate(drawn):
             if behind is not None and other != place:
                 axes.plot(*behind, color=style.PALE, linewidth=0.7, drawstyle=steps, zorder=1)
@@ -86,7 +85,7 @@ def _panels(
         _corner(axes, one, what, held[0])
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
-    for axes in panels.flat[max(0, len(curves) - _ACROSS) : len(curves)]:
+    for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.xaxis.set_tick_params(labelbottom=True)
     dotted = "chance" if what == "AUC" else "prevalence"
     band = "Bands: pointwise 95 %. " if bands else ""
@@ -99,7 +98,7 @@ def _corner(axes: Axes, one: Scored, what: str, target: np.ndarray) -> None:
     lines = [f"{int(target.sum())} of {len(target)}"]
     if one.figure is not None:
         value, _, bounds = words.interval(one.figure).partition(" ")
-        lines = [f"{what} {value}", bounds, *lines]
+        lines = [f"{what} {value}", *([bounds] if bounds else []), *lines]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
     right = what == "AUC"
     axes.text(0.97 if right else 0.03, 0.03, "\n".join(lines), transform=axes.transAxes, va="bottom", zorder=5,

@@ -148,6 +148,8 @@ def zone_confusions(
             matrices.draw(axes, np.asarray(counts[zone], dtype=np.float64), classes, size=5.5)
             axes.set_title(named(zone), fontsize=7)
     style.note(figure, "Shade and per cent: share of each reference class (row).")
+    if "–" in classes:
+        style.note(figure, "–: ungradable.")
     _say_sides(figure, grid)
     return figure
 

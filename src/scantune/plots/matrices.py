@@ -52,7 +52,9 @@ def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.
     for row in range(len(classes)):
         for column in range(len(classes)):
             per_cent = share[row, column]
-            text = f"{int(table[row, column])}" + ("\n–" if np.isnan(per_cent) else f"\n{100 * per_cent:.0f} %")
+            none = table[row, column] == 0 and row != column  # the eye should find the errors, not look past zeros
+            share_of = "" if none else "\n–" if np.isnan(per_cent) else f"\n{100 * per_cent:.0f} %"
+            text = f"{int(table[row, column])}{share_of}"
             light = per_cent > 0.55
             axes.text(
                 column,
@@ -61,7 +63,7 @@ def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.
                 ha="center",
                 va="center",
                 fontsize=size,
-                color="white" if light else style.INK,
+                color="white" if light else style.GREY if none else style.INK,
                 fontweight="bold" if row == column else "normal",
             )
     names = ["\n".join(textwrap.wrap(str(name), 12)) or str(name) for name in classes]
