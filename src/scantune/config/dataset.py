@@ -224,7 +224,8 @@ class DatasetConfig(Block):
     bands: dict[Text, Annotated[list[float], Field(min_length=1)]] = {}
     """Groups cut into bands at these numbers: ``{age: [18, 40, 65]}``."""
     raters: Columns = {}
-    """Several readers of the same sample: a reader's name and the column of his values."""
+    """Several readers of the same sample: a reader's name and the column of his values. Of graded zones one column a
+    zone, named ``<reader>_<zone>`` or ``<reader>/<zone>``."""
     where: dict[Text, Filter] = {}
     """Rows that stay: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold."""
     order: Text | None = None
