@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.assembly.asking import Wanted, asked_of
 from scantune.assembly.originals import Originals
-from scantune.assembly.saliency import worded
+from scantune.assembly.saliency import notes_of, worded
 from scantune.assembly.shown import visible
 from scantune.records import Record, ScantuneError
 
@@ -45,7 +45,8 @@ def write_map(folder: Path, source: Path, answer: Any, model: Any) -> Path:
     shown = _shown(source, answer, model)
     found = [(replace(shown, asked=worded(wanted, one.index)), made) for one, made in zip(asked, maps)]
     stem = _free(folder, source.name.split(".")[0])
-    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet({shown.sample_id: found})
+    whole = {shown.sample_id: found}
+    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=notes_of(wanted.task))
     (path,) = plots.save(figure, folder / stem, ("png",))
     if shown.modality == "video":
         draw.animate(folder / f"{stem}.gif", *found[0])

@@ -90,7 +90,7 @@ def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path,
     main = {row: found[main_question(wanted.task, samples[row], found)] for row, found in warned.items()}
     plain = {row: (replace(shown, warnings=()), saliency) for row, (shown, saliency) in main.items()}
     groups = {title: [main[row] for row in rows] for title, rows in chosen.items()}
-    notes = _notes(wanted.task)
+    notes = notes_of(wanted.task)
     figures = {"sheet": draw.sheet(groups, seed=wanted.settings.seed, notes=notes)}
     figures |= _several(samples, chosen, warned, notes)
     figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, wanted.settings.animation)
@@ -166,7 +166,7 @@ def _several(
     return {"every_question": draw.sheet(shown, notes=notes)} if shown else {}
 
 
-def _notes(task: Any) -> list[str]:
+def notes_of(task: Any) -> list[str]:
     """What the words over a picture need to be read."""
     if task.name != "zones":
         return []
