@@ -34,6 +34,17 @@ def test_without_facts_nothing_is_claimed() -> None:
         assert [a.item.number for a in answers(items, RunFacts("a", "b", {})) if a.filled] == []
 
 
+def test_what_the_run_knows_is_said_in_a_reader_s_words() -> None:
+    train = {"epochs": 3, "augment": {"random_flip": 0.5, "noise": None, "rotation": [-10, 10]}}
+    facts = full("classification", settings={"train": train})
+    claim = {a.item.number: a.text for a in answers(checklists()["CLAIM, 2024 update"], facts)}
+    assert "augmented by random flip, rotation" in claim["25"]
+    assert claim["28"].startswith("AUROC, AUPRC, Accuracy")
+    assert "5 × no image" in claim["35"]
+    assert claim["38"].startswith("AUROC 0.")
+    assert "Brier" not in claim["38"]
+
+
 def test_only_authors_fill_ethics_funding_and_limitations() -> None:
     facts = full("classification")
     for title, numbers in (("CLAIM, 2024 update", {"34", "40", "44"}), ("TRIPOD+AI", {"17", "18a", "26"})):

@@ -87,7 +87,7 @@ def _excluded(reasons: Mapping[str, Any]) -> list[str]:
     total = sum(int(n) for n in reasons.values())
     lines = [f"Left out: {total} sample" + "s" * (total != 1)]
     for reason, n in sorted(reasons.items(), key=lambda pair: (-int(pair[1]), pair[0])):
-        lines += textwrap.wrap(f"{n}  {reason}", 46, subsequent_indent="    ")
+        lines += textwrap.wrap(f"{n} × {reason}", 46, subsequent_indent="    ")
     return lines
 
 

@@ -63,7 +63,7 @@ def limits(facts: RunFacts) -> list[str]:
     if not facts.metrics.get("external"):
         found.append("Not tested on data from elsewhere.")
     small = sorted({
-        f"{column} {level}"
+        f"{words.level(column, column)} {words.level(column, level)}"
         for column, levels in (facts.metrics.get("subgroups") or {}).items()
         for level, held in levels.items()
         if any(isinstance(entry, dict) and entry.get("small") for entry in held.values())

@@ -59,8 +59,12 @@ def characteristics(facts: RunFacts) -> str:
 
 def missing(facts: RunFacts) -> str:
     """What became of samples that miss something."""
-    flow = said.flow(facts)
-    return f"samples without usable image or target are left out and counted: {flow}" if flow else ""
+    known = said.flow(facts)
+    return (
+        "samples without usable image or target are left out, counted by reason, and named in excluded.csv"
+        if known
+        else ""
+    )
 
 
 def disjoint(facts: RunFacts) -> str:
@@ -114,7 +118,7 @@ CLAIM = (
     Item("26", "Training", "How the final model was chosen", final),
     Item("27", "Training", "Ensembles", members),
     Item("28", "Evaluation", "Measures of performance",
-         lambda f: ", ".join(f.headline)),
+         said.measures),
     Item("29", "Evaluation", "Significance and uncertainty", said.intervals),
     Item("30", "Evaluation", "Robustness, sensitivity analysis", by_group),
     Item("31", "Evaluation", "Explainability", said.saliency),
@@ -124,7 +128,7 @@ CLAIM = (
     Item("35", "Results: data", "Numbers included and left out", said.flow),
     Item("36", "Results: data", "Characteristics of each partition", characteristics),
     Item("37", "Results: performance", "Performance with uncertainty", said.figures),
-    Item("38", "Results: performance", "Diagnostic performance with its precision", said.figures),
+    Item("38", "Results: performance", "Diagnostic performance with its precision", said.diagnostic),
     Item("39", "Results: performance", "Analysis of what was answered wrongly", mistakes),
     Item("40", "Discussion", "Limitations"),
     Item("41", "Discussion", "Implications for practice"),

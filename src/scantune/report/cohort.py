@@ -39,7 +39,7 @@ def _sentence(words: str) -> str:
 def _flow(flow: Mapping[str, Any]) -> Table:
     rows = []
     for step in flow["steps"]:
-        reasons = "; ".join(f"{n} {reason}" for reason, n in (step.get("excluded") or {}).items())
+        reasons = "; ".join(f"{n} × {reason}" for reason, n in (step.get("excluded") or {}).items())
         rows.append([text(step["name"]), text(step.get("samples")), text(step.get("subjects")), text(reasons)])
     return Table(["Step", "Samples", "Subjects", "Left out after it"], rows, "Flow of participants")
 

@@ -50,7 +50,7 @@ def _analysis(facts: RunFacts) -> str:
 
 def _measures(facts: RunFacts) -> str:
     drawn = ", ".join(name.replace("_", " ") for name in facts.figures)
-    return f"{', '.join(facts.headline)}" + (f"; drawn: {drawn}" if drawn else "")
+    return said.measures(facts) + (f"; drawn: {drawn}" if drawn else "")
 
 
 def _specification(facts: RunFacts) -> str:

@@ -55,7 +55,7 @@ def flow(facts: RunFacts) -> str:
     """Samples at each step and what was left out."""
     lines = []
     for step in facts.flow.get("steps") or ():
-        left = "; ".join(f"{n} {reason}" for reason, n in (step.get("excluded") or {}).items())
+        left = "; ".join(f"{n} × {reason}" for reason, n in (step.get("excluded") or {}).items())
         lines.append(f"{step['name']} {step.get('samples')}" + (f" (left out: {left})" if left else ""))
     return ", ".join(lines)
 
@@ -108,7 +108,29 @@ def training(facts: RunFacts) -> str:
         if isinstance(value, Mapping) and value.get("name"):
             parts.append(f"{key} {value['name']}")
     loss = facts.model.get("loss")
-    return ", ".join(parts + ([f"loss {loss}"] if loss else []))
+    parts += [f"loss {loss}"] if loss else []
+    return ", ".join([*parts, *augmentation(held)])
+
+
+def augmentation(train: Mapping[str, Any]) -> list[str]:
+    """What training samples were changed by."""
+    if "augment" not in train:
+        return []
+    named = [
+        name.replace("_", " ") for name, value in (train["augment"] or {}).items() if value not in (None, False, 0)
+    ]
+    return [f"augmented by {', '.join(named)}" if named else "not augmented"]
+
+
+def measures(facts: RunFacts) -> str:
+    """Names of the headline figures."""
+    return ", ".join(words.label(name) for name in facts.headline)
+
+
+def diagnostic(facts: RunFacts) -> str:
+    """Figures of diagnosis with intervals, where classes are told apart; else the headline figures."""
+    named = [n for n in ("auroc", "recall", "specificity", "precision", "accuracy") if facts.figure(n)]
+    return figures(facts, named) if facts.task.get("name") == "classification" else figures(facts)
 
 
 def software(facts: RunFacts) -> str:
