@@ -339,7 +339,7 @@ def test_flow_names_every_reason_and_number():
     ]
     sides = {"train": {"samples": 6, "subjects": 5}, "test": {"samples": 2, "subjects": 1}}
     text = words_in(plots.participants(steps, sides))
-    for part in ("12 samples of 9 subjects", "Left out: 4 samples", "3  no file found", "1  affine singular",
+    for part in ("12 samples of 9 subjects", "Left out: 4 samples", "3 × no file found", "1 × affine singular",
                  "8 samples", "6 samples of 5 subjects", "2 samples of 1 subject"):  # fmt: skip
         assert part in text
     assert "not split" in words_in(plots.participants(steps, {}))
