@@ -55,6 +55,14 @@ def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> 
     assert "0.500 to 0.700; ASE 0.052" in html(full("zones", metrics=metrics))
 
 
+def test_sets_that_hold_the_truth_too_seldom_are_warned_of() -> None:
+    metrics = dict(full("classification").metrics)
+    short = {"value": 0.6, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30}
+    for coverage, warned in ((short, True), (short | {"upper": 0.91}, False)):
+        metrics["metrics"] = metrics["metrics"] | {"conformal_coverage": coverage}
+        assert ("held less often than promised" in html(full("classification", metrics=metrics))) is warned
+
+
 def test_joined_samples_are_told_at_both_levels() -> None:
     facts = full("classification")
     figures = facts.metrics["metrics"]

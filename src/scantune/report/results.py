@@ -221,7 +221,15 @@ def _conformal(facts: RunFacts) -> list[Any]:
         ]  # fmt: skip
     title = f"Conformal {what}, made to hold the truth in {100 * nominal:g} %"
     notes = [f"Fitted on {held.get('fitted_on', 'validation')} ({held.get('n_subjects', '–')} subjects)."]
-    return [footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))]
+    table = footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))
+    upper = words.entry(metrics.get("conformal_coverage")).get("upper")
+    if not words.defined(upper) or upper >= nominal:
+        return [table]
+    short = (
+        f"The truth was held less often than promised, beyond chance: the tested subjects differ from those of "
+        f"{held.get('fitted_on', 'validation')}, or these also chose the checkpoint."
+    )
+    return [Words(short, "bad"), table]
 
 
 def raters(facts: RunFacts) -> list[Any]:
