@@ -14,7 +14,7 @@ from scantune.config.input import ImageInput, VideoInput, VolumeInput
 
 
 def originals(root: Path, settings: object) -> Originals:
-    names = sorted(path.name for path in root.iterdir())
+    names = sorted(path.name for path in root.iterdir() if path.suffix != ".csv" and path.is_file())
     (root / "cohort.csv").write_text("id,file\n" + "".join(f"s{i},{name}\n" for i, name in enumerate(names)))
     block = DatasetConfig(root=str(root), table="cohort.csv", files="{file}", sample="{id}")
     return Originals(block, settings.model_dump(mode="json"))  # type: ignore[attr-defined]
@@ -85,6 +85,25 @@ def test_text_outside_the_sector_stays_blank(tmp_path: Path) -> None:
     assert own["image"].shape == (3, 120, 160)
     assert own["image"][:, :10, :32].max() == 0
     np.testing.assert_allclose(own["image"][1, 40:100, 50:110], frames[2, 40:100, 50:110] / 255, atol=1e-6)
+
+
+def test_text_that_nothing_blanks_is_not_drawn_legibly(tmp_path: Path) -> None:
+    """Then the small tensor that the network saw is drawn."""
+    import cv2
+
+    text = cv2.putText(np.zeros((400, 400), np.uint8), "DOE JOHN 1961-02-14", (20, 40), 0, 0.8, 255, 2)
+    pixels = np.random.default_rng(0).integers(0, 300, text.shape).astype(np.uint16)
+    pixels[text > 100] = 4000
+    io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="1", bits=12)
+    plain: dict = {"dataset": "d", "modality": "image", "size": [64, 64]}
+    assert originals(tmp_path, ImageInput(**plain)).of("s0") is None
+    blanked = originals(tmp_path, ImageInput(**plain, mask_text=True)).of("s0")
+    assert blanked is not None
+    assert blanked["image"][20:45, 20:300].max() < 1000
+    frames = np.random.default_rng(0).integers(0, 255, (4, 40, 40)).astype(np.uint8)
+    (tmp_path / "loops").mkdir()
+    io.write_cine(tmp_path / "loops" / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
+    assert originals(tmp_path / "loops", VideoInput(dataset="d", modality="video", frames=2)).of("s0") is None
 
 
 def test_without_the_files_there_is_nothing_and_no_error(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Samples as their files have them, to be drawn under a map: read again where the files are, privacy steps kept.
 
-A face that was blanked, text that was found and all outside an ultrasound sector stay blanked. Nothing is written.
+A face that was blanked, text that was found and all outside an ultrasound sector stay blanked. Where text could be read
+at the file's own resolution (a still in which some is found, a loop whose sector is not cut out) the prepared tensor is
+drawn instead.
 """
 
 from __future__ import annotations
@@ -97,7 +99,13 @@ def _prepared(record: Record, settings: Mapping[str, Any], **more: Any) -> Any:
 def _still(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
     held = _prepared(record, settings)
     colour = held.tensor.shape[0] == 3
-    inverted = any("MONOCHROME1 inverted" in note for note in held.facts.get("notes", ()))
+    if not settings.get("mask_text"):
+        from scantune.preprocess.text import find_text
+
+        boxes = find_text(np.moveaxis(held.tensor, 0, -1))
+        if any(box.right - box.left > 2 * (box.bottom - box.top) for box in boxes):  # a side's letter may be read
+            raise ScantuneError("it has text burned in, which mask_text would blank")
+    inverted = _inverted(held.facts)
     if colour:
         held = _prepared(record, settings, intensity={"name": "scale"})  # eight bits as 0 … 1
     elif inverted and _window(held.facts):  # the window is of the values as they were
@@ -116,6 +124,8 @@ def _loop(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
     from scantune import io
     from scantune.preprocess.prepare import series_rule
 
+    if not settings.get("sector"):
+        raise ScantuneError("text outside of an ultrasound sector would be legible; sector: true blanks it")
     loop = io.open_video(record.files[0], series=series_rule(record.series, settings.get("series")))
     held = _prepared(record, settings, size=[loop.height, loop.width])
     frames = held.tensor[0] if held.tensor.shape[0] != 3 else np.moveaxis(held.tensor, 0, -1)
@@ -133,13 +143,17 @@ def _scan(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "image": held.tensor[0],
         "spacing": held.spacing,
-        "window": _window(held.facts),
+        "window": None if _inverted(held.facts) else _window(held.facts),
         "affine": np.array(held.facts["affine"], np.float64),
         "stored": held.facts.get("orientation"),
     }
 
 
 _READ = {"image": _still, "video": _loop, "volume": _scan}
+
+
+def _inverted(facts: Mapping[str, Any]) -> bool:
+    return any("MONOCHROME1 inverted" in note for note in facts.get("notes", ()))
 
 
 def _window(facts: Mapping[str, Any]) -> tuple[float, float] | None:
