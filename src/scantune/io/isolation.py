@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -83,7 +84,13 @@ def _ask(request: dict[str, Any], options: Options) -> tuple[dict[str, Any], np.
     return reply, array
 
 
-def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+def ask(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any]:
+    """Send a request to a child as a line of JSON, and read its answer, one line too.
+
+    Raises:
+        EOFError: the child ended before its answer did.
+        OSError: it takes no request any more.
+    """
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
@@ -91,7 +98,12 @@ def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[
     line = child.stdout.readline()
     if not line.endswith(b"\n"):
         raise EOFError
-    reply = json.loads(line)
+    return json.loads(line)
+
+
+def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    assert child.stdout is not None
+    reply = ask(child, request)
     if "reason" in reply:
         return reply, np.empty(0)
     stored = np.empty(reply["shape"], dtype=np.dtype(reply["dtype"]))

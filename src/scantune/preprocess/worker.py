@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scantune.io.isolation import end, spawn
+from scantune.io.isolation import ask, end, spawn
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
 from scantune.records import ScantuneError
@@ -45,7 +44,7 @@ class Worker:
         limit = float(settings.get("time_limit") or 600.0)
         watch = _Watch(child, limit)
         try:
-            reply = _exchange(child, request_of(job, settings, store_dir, index))
+            reply = ask(child, request_of(job, settings, store_dir, index))
         except (OSError, EOFError, ValueError):
             reply = None
         if watch.over() or reply is None:
@@ -112,17 +111,6 @@ class _Watch:
             self._over = True
         self._timer.cancel()
         return self.late
-
-
-def _exchange(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any]:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write(json.dumps(request).encode() + b"\n")
-    child.stdin.flush()
-    line = child.stdout.readline()
-    if not line.endswith(b"\n"):
-        raise EOFError
-    return json.loads(line)
 
 
 def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> dict[str, Any]:
