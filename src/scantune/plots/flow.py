@@ -65,7 +65,7 @@ def _sides(axes: Axes, sides: Mapping[str, Mapping[str, Any]], y: float, middle:
     if not sides:
         axes.text(middle, y, "not split", ha="center", va="top", style="italic")
         return
-    each = style.DOUBLE * 0.98 / len(sides)
+    each = min(style.DOUBLE * 0.98 / len(sides), 2.2)
     wide = min(each - 0.1, 1.9)
     first = max(style.DOUBLE * 0.01, middle - each * len(sides) / 2)
     centres = [first + each * (index + 0.5) for index in range(len(sides))]

@@ -270,7 +270,7 @@ def external(facts: RunFacts) -> list[Any]:
     if not figures:
         return []
     rows = [
-        [text(words.label(name)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
+        [text(_labelled(name, facts)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
         for name, entry in figures.items()
     ]
     header = ["Figure", "Own test", str(held.get("dataset") or "Elsewhere"), "Difference"]
