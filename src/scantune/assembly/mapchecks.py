@@ -16,7 +16,7 @@ from scantune.records import ScantuneError
 CHECKED = 12
 """Samples that the tests of the maps draw."""
 MASKED = 40
-"""Maps that are compared with masks, at most."""
+"""Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
 
 
 def checks_of(wanted: Wanted, sides: Sides, samples: Sequence[Judged], members: Mapping[str, Member]) -> dict[str, Any]:
@@ -90,20 +90,23 @@ def _question(wanted: Wanted, sides: Sides, member: Member, said: Judged, networ
 def _masked(
     wanted: Wanted, sides: Sides, members: Mapping[str, Member], drawn: Sequence[Judged], network: Any
 ) -> list[Any]:
-    """Questions whose answer lies in a mask, :data:`MASKED` at most."""
+    """Questions whose answer lies in a mask, of :data:`MASKED` samples at most."""
     from scantune.engine.data import read_cached
 
     found: list[Any] = []
+    samples = 0
     for said in drawn:
         member = members[said.sample_id]
         path = path_of(sides, member)
         mask = read_cached(path).get("mask")
         if mask is None or not bool((mask > 0).any()):
             continue
-        found += _ABOUT_MASKS[wanted.task.name](wanted, member, input_of(path), mask[0].numpy(), network)
-        if len(found) >= MASKED:
+        questions = list(_ABOUT_MASKS[wanted.task.name](wanted, member, input_of(path), mask[0].numpy(), network))
+        found += questions
+        samples += bool(questions)
+        if samples == MASKED:
             break
-    return found[:MASKED]
+    return found
 
 
 def _of_answer(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
