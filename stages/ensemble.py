@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.assembly import recipe
+from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
 
@@ -16,7 +16,7 @@ def run(key: str) -> None:
 
     params = load()
     members = params.ensembles[key].members
-    task = recipe.block_of(params, members[0]).task
+    task = block_of(params, members[0]).task
     table = ensembles.average(ensembles.read_members(members), task.name)
     out = Path("ensembles") / key
     out.mkdir(parents=True, exist_ok=True)

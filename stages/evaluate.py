@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.assembly import judging, recipe
+from scantune.assembly import judging
+from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
 
@@ -15,7 +16,7 @@ def run(key: str) -> None:
     from scantune.tracking import RunReference, open_run
 
     params = load()
-    block = recipe.block_of(params, key)
+    block = block_of(params, key)
     home = Path("outputs") / key
     trained = RunReference.read(home / "train" / "run.json")
     sides = read_sides(Path("data/cache") / block.input, Path("data/splits") / block.dataset / "splits.csv")

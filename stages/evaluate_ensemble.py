@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from scantune.assembly import judging, recipe, reporting
+from scantune.assembly import judging, reporting
+from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
 
@@ -21,7 +22,7 @@ def run(key: str) -> None:
 
     params = load()
     block, out = params.ensembles[key], Path("ensembles") / key
-    first = recipe.block_of(params, block.members[0])
+    first = block_of(params, block.members[0])
     table = read(out / "predictions.csv")
     sides = read_sides(Path("data/cache") / first.input, Path("data/splits") / first.dataset / "splits.csv")
     tested = set(table.sample_id[table.split == "test"])

@@ -35,7 +35,7 @@ def judge(
     Returns:
         ``metrics.json``.
     """
-    from scantune.assembly.recipe import block_of
+    from scantune.assembly.blocks import block_of
 
     block = block_of(params, key)
     facts = read_facts(model)

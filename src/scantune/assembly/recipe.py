@@ -8,28 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from scantune.assembly import training
+from scantune.assembly.blocks import block_of
 from scantune.assembly.cohort import file_digest, read_sides
 from scantune.assembly.demos import demo_of
 from scantune.assembly.members import Trained
 from scantune.assembly.training import Plan
-from scantune.records import ScantuneError
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
 from scantune.tracking import Run
 
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
-
-
-def block_of(params: Any, key: str) -> Any:
-    """The block of an experiment or derived experiment.
-
-    Raises:
-        ScantuneError: there is none.
-    """
-    for group in (params.experiments, params.derived):
-        if key in group:
-            return group[key]
-    raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
 
 
 def plan_of(params: Any, key: str) -> Plan:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from scantune.assembly import members, recipe
+from scantune.assembly.blocks import block_of
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
 from scantune.config.load import parse, read
@@ -82,7 +83,7 @@ def searched(key: str) -> Searched:
     """
     raw = read()
     params = parse(raw)
-    recipe.block_of(params, key)
+    block_of(params, key)
     given = Searched(key, "experiments" if key in params.experiments else "derived", raw, params)
     if given.block.search.space:
         first = {name: (span.get("choices") or [span.get("low")])[0] for name, span in given.space.items()}

@@ -1,0 +1,19 @@
+"""Blocks of params.yaml by name; nothing heavy is imported for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scantune.records import ScantuneError
+
+
+def block_of(params: Any, key: str) -> Any:
+    """The block of an experiment or derived experiment.
+
+    Raises:
+        ScantuneError: there is none.
+    """
+    for group in (params.experiments, params.derived):
+        if key in group:
+            return group[key]
+    raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
