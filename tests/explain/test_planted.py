@@ -17,6 +17,7 @@ import yaml
 
 from scantune import io
 from scantune.config.load import read
+from scantune.records import ReadError
 from tests.stages.conftest import ROOT, run_stages
 
 pytestmark = pytest.mark.heavy
@@ -98,21 +99,34 @@ def overlays_lie_on_the_scan(home: Path) -> None:
             np.testing.assert_allclose(nibabel.load(path).affine, stored.affine, atol=1e-3)
 
 
-def test_a_map_exposes_the_shortcut_that_a_confounded_cohort_offers(tmp_path: Path) -> None:
-    """The second microscope takes two of five kinds and leaves its pointer in the picture: a network that looks at it
-    is caught by its map, one trained on a cohort without it is not; and the table by scanner shows the mixture."""
-    pointing = {}
-    for confounder in (False, True):
-        options = {"demo": {"options": {"confounder": confounder}}}
+def test_a_map_exposes_a_shortcut_that_lies_in_one_place(tmp_path: Path) -> None:
+    """Every eosinophil's picture gets a dark mark in its corner: a network that learns the mark is caught by its map,
+    one trained on the pictures without it is not."""
+    found = {}
+    for marked in (False, True):
         asked = {"experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}}}
-        home = system(tmp_path / str(confounder), "cells", options, asked)
+        home = system(tmp_path / str(marked), "cells", asked)
         run_stages(home, "demo cells")
         mask_the_pointer(home / "data/demo/cells")
-        pointing[confounder] = run(home, "cells", "preprocess", "split", "train", "evaluate")["checks"]["mask_auprc"]
-    assert pointing[True]["difference"]["lower"] > 0, pointing
-    assert pointing[True]["value"] > 2 * pointing[False]["value"], pointing
-    metrics = json.loads((tmp_path / "True/outputs/cells/evaluate/metrics.json").read_text())
-    assert "scanner" in metrics["subgroups"]
+        if marked:
+            mark(home / "data/demo/cells", "eosinophil")
+        found[marked] = run(home, "cells", "preprocess", "split", "train", "evaluate")["checks"]["mask_auprc"]
+    assert found[True]["difference"]["lower"] > 0, found
+    assert found[True]["value"] > 2 * found[False]["value"], found
+
+
+def mark(folder: Path, kind: str) -> None:
+    """A dark square in the corner of every picture of a kind that can be read."""
+    with (folder / "cohort.csv").open() as file:
+        files = [folder / row["file"] for row in csv.DictReader(file) if row["label"] == kind]
+    for path in files:
+        try:
+            picture = np.array(io.read(path).array)
+        except ReadError:
+            continue
+        side = picture.shape[1] / 128
+        picture[:, int(112 * side) : int(124 * side), int(8 * side) : int(24 * side)] = 20
+        io.write_png(path, picture)
 
 
 def mask_the_pointer(folder: Path) -> None:
