@@ -11,17 +11,15 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-import numpy as np
-
 from scantune.assembly import errors as errors_of
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Sides, file_digest
 from scantune.assembly.demos import demo_of
+from scantune.assembly.error_sheet import error_sheet
 from scantune.assembly.errors import Judged
 from scantune.assembly.originals import Originals
 from scantune.assembly.retraining import again
 from scantune.assembly.saliency import Explained, explain_test
-from scantune.assembly.shown import shown_of
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks.predictions import PredictionTable
 
@@ -147,7 +145,7 @@ def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged
         curves=None if given.members else _curves(given, given.train / "history.csv"),
         mistakes=[_mistake(said) for said in wrong],
         mistakes_of=errors_of.in_words(samples, given.block.task.name),
-        mistake_pictures=_error_sheet(given, wrong[: errors_of.SHOWN], explained),
+        mistake_pictures=error_sheet(given, wrong[: errors_of.SHOWN], explained),
         saliency_pictures=_saved(explained, given.out / "saliency"),
         looks=(given.metrics.get("test_set") or {}).get("look"),
     )
@@ -276,98 +274,3 @@ def _saved(explained: Explained, folder: Path) -> list[Any]:
         (path,) = plots.save(figure, folder / name, ("png",))
         found.append(titled(name, path.read_bytes()))
     return found
-
-
-def _error_sheet(given: Evaluated, wrong: Sequence[Judged], explained: Explained) -> list[Any]:
-    """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
-    from scantune import plots
-    from scantune.report.figures import titled
-
-    if not wrong:
-        return []
-    dense = given.block.task.name == "segmentation" and given.model is not None
-    outlines = _outlines(given, wrong) if dense else {}
-    entries = []
-    for said in wrong:
-        picture = outlines.get(said.sample_id) or _beside(given, said, explained)
-        entries.append(
-            {
-                "picture": picture,
-                "sample_id": said.sample_id,
-                "kind": said.kind,
-                "target": said.target or None,
-                "prediction": said.said or None,
-                "note": said.error,
-                "group": said.group,
-            }
-        )
-    notes = ["Right: the same with the map of what the model looked at."] if explained.maps and not outlines else []
-    notes += ["Blue: the reference; orange: the model."] if outlines else []
-    figure = plots.error_sheet(entries, columns=3 if explained.maps and not outlines else 4, notes=notes)
-    plots.save(figure, given.out / "figures" / "errors", ("png",))
-    return [titled("errors", (given.out / "figures" / "errors.png").read_bytes())]
-
-
-def _beside(given: Evaluated, said: Judged, explained: Explained) -> Any:
-    """The picture of a sample, and to its right the same under its map where there is one."""
-    from scantune.explain.draw.sheet import flat
-    from scantune.explain.draw.shown import coloured
-    from scantune.explain.saliency import Saliency
-    from scantune.plots import Picture
-
-    if said.sample_id in explained.maps:
-        shown, saliency = explained.maps[said.sample_id]
-    else:
-        member = next(m for m in given.sides.members if m.sample_id == said.sample_id)
-        path = given.sides.cache / "samples" / f"{said.sample_id}.safetensors"
-        shown = shown_of(member, path, said, given.facts.input, originals=given.originals)
-        saliency = Saliency(None, "", "", "not made")
-    picture, values, sides, aspect = flat(shown, saliency)
-    rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
-    if explained.maps:
-        beside = np.full_like(rgb, 0.25) if values is None else coloured(picture, values)
-        rgb = np.concatenate([rgb, beside], axis=1)  # [H, 2 W, 3]
-    return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect)
-
-
-def _outlines(given: Evaluated, wrong: Sequence[Judged]) -> dict[str, Any]:
-    """Both masks drawn on the sample, of volumes on the plane that has most of them."""
-    from scantune.assembly.evaluation import predicted_masks, task_of
-
-    side = given.sides.only({said.sample_id for said in wrong})
-    words = {said.sample_id: said for said in wrong}
-    assert given.model is not None
-    networks = load_networks(given.model, given.facts)
-    task = task_of(given.block.task, given.facts)
-    found = {}
-    for said, truth, member in predicted_masks(task, side, networks, 1, given.block.train.device):
-        path = given.sides.cache / "samples" / f"{member.sample_id}.safetensors"
-        shown = shown_of(member, path, words[member.sample_id], given.facts.input)
-        found[member.sample_id] = _outlined(shown, said, truth)
-    return found
-
-
-def _outlined(shown: Any, said: np.ndarray, truth: np.ndarray) -> Any:
-    from scantune.explain.draw import planes
-    from scantune.explain.draw.shown import grey
-    from scantune.plots import Picture
-
-    base, sides = grey(shown.image, shown.window), shown.sides
-    aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
-    if said.ndim == 3:
-        at = int(((said > 0) | (truth > 0)).sum(axis=(1, 2)).argmax())
-        base, said, truth = (part[at] for part in (base, said, truth))
-        if shown.modality == "volume":
-            base, said, truth = (part[::-1, ::-1] for part in (base, said, truth))
-            sides = (planes.AXIAL.left, planes.AXIAL.right)
-    rgb = base.copy() if base.ndim == 3 else np.repeat(base[..., None], 3, axis=-1)
-    for mask, colour in ((truth, (0.34, 0.71, 0.91)), (said, (0.90, 0.62, 0.0))):
-        rgb[_edge(mask)] = colour
-    return Picture(rgb, sides=sides, aspect=aspect)
-
-
-def _edge(mask: np.ndarray) -> np.ndarray:
-    """Pixels of a labelled mask [H, W] beside a pixel of another label."""
-    inner = np.pad(mask, 1, mode="edge")
-    shifted = (inner[:-2, 1:-1], inner[2:, 1:-1], inner[1:-1, :-2], inner[1:-1, 2:])
-    return (mask > 0) & np.any([other != mask for other in shifted], axis=0)

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scantune.cohort import ids, values
+from scantune.cohort.cells import group_of, order_of, plain, recoded, side_of
 from scantune.cohort.faults import CohortError, Fault, nearest
-from scantune.cohort.folders import SIDES, load_folders
+from scantune.cohort.folders import load_folders
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import below, fields, fill
 from scantune.config.dataset import DatasetConfig, PartOf, Range, TargetColumn, Unless
 from scantune.records import Record
-
-_YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
 
 
 @dataclass(frozen=True)
@@ -151,7 +150,7 @@ def _with_targets(
     for row in rows:
         stays = True
         for name, rule in targets.items():
-            text = _recoded(row.cells[rule.column], rule, dataset.decimal)
+            text = recoded(row.cells[rule.column], rule, dataset.decimal)
             if values.is_empty(text):
                 if rule.missing == "error":
                     faults.append(Fault(f"no value for the target {name!r}", row.line, rule.column))
@@ -188,14 +187,14 @@ def _record(
         files=_paths(dataset.files, row, root, dataset.follow_links, faults),
         masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
         targets={
-            name: _plain(_recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal)
+            name: plain(recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal)
             for name, rule in targets.items()
         },
-        groups={name: _group(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
-        raters={name: _plain(row.cells[column], dataset.decimal) for name, column in dataset.raters.items()},
-        split=_side(row, dataset, faults),
+        groups={name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
+        raters={name: plain(row.cells[column], dataset.decimal) for name, column in dataset.raters.items()},
+        split=side_of(row, dataset, faults),
         series=series,
-        order=_order(row, dataset, faults),
+        order=order_of(row, dataset, faults),
         row=row.line,
     )
 
@@ -219,38 +218,6 @@ def _subject_id(row: Row, dataset: DatasetConfig, sample: str, faults: list[Faul
         text = found.group(1 if found.re.groups else 0) or ""
     if not text:
         faults.append(Fault("the subject's id is blank", row.line, column))
-    return text
-
-
-def _recoded(text: str, rule: TargetColumn, decimal: str) -> str:
-    """The cell, or what ``recode`` takes it for."""
-    for value, other in rule.recode.items():
-        if text == value or (value == "" and values.is_empty(text)) or _same_number(text, value, decimal):
-            return str(other)
-    if not rule.recode:
-        return text
-    try:
-        return f"{values.number(text, decimal):.12g}"  # as the others are written: 1.0 and 1 are one class
-    except ValueError:
-        return text
-
-
-def _same_number(text: str, value: str, decimal: str) -> bool:
-    try:
-        return values.number(value) == values.number(text, decimal)
-    except ValueError:
-        return False
-
-
-def _plain(text: str, decimal: str) -> str:
-    """A value as later stages read it: empty is "", numbers have a point."""
-    if values.is_empty(text):
-        return ""
-    if decimal == "," and "," in text:
-        try:
-            return f"{values.number(text, decimal):.12g}"
-        except ValueError:
-            return text
     return text
 
 
@@ -299,58 +266,6 @@ def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, fault
         except ValueError as error:
             faults.append(Fault(f"the file {name!r} {error}", row.line, ", ".join(fields(template)) or None))
     return tuple(paths)
-
-
-def _group(name: str, row: Row, column: str, dataset: DatasetConfig, faults: list[Fault]) -> str:
-    text = _plain(row.cells[column], dataset.decimal)
-    text = ids.cap_age(text) if "age" in {name.casefold(), column.casefold()} else text
-    if name not in dataset.bands:
-        return text
-    try:
-        return ids.band(text, dataset.bands[name])
-    except ValueError:
-        faults.append(Fault(f"{text!r} is not a number, though 'bands' cut it into ranges", row.line, column))
-        return text
-
-
-def _side(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
-    """The side that the table names: by one column of names, or by a yes/no column for each side."""
-    columns = dataset.split.columns
-    if columns is None:
-        return None
-    if isinstance(columns, str):
-        text = row.cells[columns]
-        if text and text.casefold() not in SIDES:
-            faults.append(Fault(f"{text!r} is not a side: one of {sorted(SIDES)}", row.line, columns))
-        return SIDES.get(text.casefold())
-    named = []
-    for side, column in columns.items():
-        text = row.cells[column].casefold()
-        if text in _YES:
-            named.append(side)
-        elif text not in _NO and not values.is_empty(text):
-            faults.append(Fault(f"{row.cells[column]!r} is neither yes (1) nor no (0)", row.line, column))
-    if len(named) > 1:
-        faults.append(Fault(f"on two sides: {' and '.join(named)}", row.line, ", ".join(columns[s] for s in named)))
-    return named[0] if named else None
-
-
-def _order(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
-    """A date or number in a form that sorts: ISO dates as they are, numbers with a point."""
-    if dataset.order is None:
-        return None
-    import datetime
-
-    text = row.cells[dataset.order]
-    try:
-        return f"{values.number(text, dataset.decimal):.12g}"
-    except ValueError:
-        pass
-    try:
-        return datetime.datetime.fromisoformat(text).isoformat()
-    except ValueError:
-        faults.append(Fault(f"{text!r} is neither a number nor a date like 2024-03-31", row.line, dataset.order))
-        return None
 
 
 def _repeated(records: list[Record]) -> list[Fault]:

@@ -10,9 +10,10 @@ import numpy as np
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from scantune.io.arrays import Image, Options, Video, Volume
+from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import choose_series, not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
+from scantune.io.dicom_series import not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
 from scantune.io.dicom_stack import rescale_into
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError

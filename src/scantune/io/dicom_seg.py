@@ -15,8 +15,9 @@ from pydicom.sr.coding import Code
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume
+from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_series import choose_series, scan, series_frames
+from scantune.io.dicom_series import scan, series_frames
 from scantune.io.dicom_sr import save_derived
 from scantune.io.dicom_stack import choose
 from scantune.io.dicom_writer import uid

@@ -141,9 +141,10 @@ def _read(path: Path, options: Options) -> Volume | Image | Video:
 def _open(path: Path, options: Options) -> Loop:
     found = "dicom" if path.is_dir() else _format(path)
     if found == "dicom":
+        from scantune.io.dicom_choice import choose_series
         from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_series import choose_series, loop_of, not_an_image
+        from scantune.io.dicom_series import loop_of, not_an_image
 
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
         if options.series is not None and options.series.names_one:

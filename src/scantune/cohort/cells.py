@@ -1,0 +1,97 @@
+"""Cells of a row to what a record holds: targets recoded, groups, the side of a given split, places in an order."""
+
+from __future__ import annotations
+
+from scantune.cohort import ids, values
+from scantune.cohort.faults import Fault
+from scantune.cohort.folders import SIDES
+from scantune.cohort.table import Row
+from scantune.config.dataset import DatasetConfig, TargetColumn
+
+_YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
+
+
+def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
+    """The cell, or what ``recode`` takes it for."""
+    for value, other in rule.recode.items():
+        if text == value or (value == "" and values.is_empty(text)) or same_number(text, value, decimal):
+            return str(other)
+    if not rule.recode:
+        return text
+    try:
+        return f"{values.number(text, decimal):.12g}"  # as the others are written: 1.0 and 1 are one class
+    except ValueError:
+        return text
+
+
+def same_number(text: str, value: str, decimal: str) -> bool:
+    """Whether two texts are one number, ``value`` with a point, ``text`` as the table writes it."""
+    try:
+        return values.number(value) == values.number(text, decimal)
+    except ValueError:
+        return False
+
+
+def plain(text: str, decimal: str) -> str:
+    """A value as later stages read it: empty is "", numbers have a point."""
+    if values.is_empty(text):
+        return ""
+    if decimal == "," and "," in text:
+        try:
+            return f"{values.number(text, decimal):.12g}"
+        except ValueError:
+            return text
+    return text
+
+
+def group_of(name: str, row: Row, column: str, dataset: DatasetConfig, faults: list[Fault]) -> str:
+    """A grouping cell as it may be written: numbers plain, ages over 89 as 90+."""
+    text = plain(row.cells[column], dataset.decimal)
+    text = ids.cap_age(text) if "age" in {name.casefold(), column.casefold()} else text
+    if name not in dataset.bands:
+        return text
+    try:
+        return ids.band(text, dataset.bands[name])
+    except ValueError:
+        faults.append(Fault(f"{text!r} is not a number, though 'bands' cut it into ranges", row.line, column))
+        return text
+
+
+def side_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
+    """The side that the table names: by one column of names, or by a yes/no column for each side."""
+    columns = dataset.split.columns
+    if columns is None:
+        return None
+    if isinstance(columns, str):
+        text = row.cells[columns]
+        if text and text.casefold() not in SIDES:
+            faults.append(Fault(f"{text!r} is not a side: one of {sorted(SIDES)}", row.line, columns))
+        return SIDES.get(text.casefold())
+    named = []
+    for side, column in columns.items():
+        text = row.cells[column].casefold()
+        if text in _YES:
+            named.append(side)
+        elif text not in _NO and not values.is_empty(text):
+            faults.append(Fault(f"{row.cells[column]!r} is neither yes (1) nor no (0)", row.line, column))
+    if len(named) > 1:
+        faults.append(Fault(f"on two sides: {' and '.join(named)}", row.line, ", ".join(columns[s] for s in named)))
+    return named[0] if named else None
+
+
+def order_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | None:
+    """A date or number in a form that sorts: ISO dates as they are, numbers with a point."""
+    if dataset.order is None:
+        return None
+    import datetime
+
+    text = row.cells[dataset.order]
+    try:
+        return f"{values.number(text, dataset.decimal):.12g}"
+    except ValueError:
+        pass
+    try:
+        return datetime.datetime.fromisoformat(text).isoformat()
+    except ValueError:
+        faults.append(Fault(f"{text!r} is neither a number nor a date like 2024-03-31", row.line, dataset.order))
+        return None
