@@ -107,6 +107,24 @@ def test_a_changed_setting_or_file_never_serves_an_old_tensor(run, pictures, inp
     assert store.load(path)["input"].max() <= 8
 
 
+def test_the_digests_change_with_a_mask_where_the_manifest_does_not(run, pictures, inputs, tmp_path):
+    mask = np.zeros((12, 10), dtype=np.uint8)
+    written = []
+    for side in (4, 8):
+        mask[:side, :side] = 255
+        io.write_png(tmp_path / "mask.png", mask[None])
+        records = [replace(record, masks=(tmp_path / "mask.png",)) for record in pictures(2)]
+        run(records, inputs["image"](size=[8, 8]), out=str(side))
+        written.append({name: (tmp_path / str(side) / name).read_bytes() for name in ("manifest.csv", "digests.csv")})
+    first, second = written
+    assert first["manifest.csv"] == second["manifest.csv"]
+    assert first["digests.csv"] != second["digests.csv"]
+    held = [line.split(",") for line in second["digests.csv"].decode().split()]
+    assert held == [["sample_id", "digest"]] + [
+        [f"x{i}", store.facts(tmp_path / "8" / "samples" / f"x{i}.safetensors")["digest"]] for i in (0, 1)
+    ]
+
+
 def test_a_flipped_bit_in_the_store_is_found_mended_and_told(run, pictures, inputs, tmp_path):
     block = inputs["image"]()
     run(pictures(3), block)

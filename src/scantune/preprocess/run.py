@@ -61,7 +61,8 @@ def run(
     Args:
         cohort: what :func:`scantune.cohort.read` gave (its counts open the flow of participants), or records alone.
         settings: the input's block of ``params.yaml``.
-        out_dir: gets ``samples/<sample_id>.safetensors``, ``manifest.csv``, ``excluded.csv``, ``flow.json``.
+        out_dir: gets ``samples/<sample_id>.safetensors``, ``manifest.csv``, ``digests.csv`` (of each sample's content,
+            masks and facts too: what later stages depend on), ``excluded.csv``, ``flow.json``.
         store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
         max_excluded_fraction: more samples than this share left out is a failure.
         index: what ``scantune index`` wrote, by absolute path.
@@ -127,6 +128,11 @@ def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: f
     kept = [r for r in whole.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in whole.records if not done[r.sample_id].key}
     write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept])
+    write_csv(
+        out_dir / "digests.csv",
+        ["sample_id", "digest"],
+        [[r.sample_id, done[r.sample_id].facts["digest"]] for r in kept],
+    )
     write_csv(out_dir / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in excluded.items()])
     flow = flow_of(whole, kept, excluded)
     write_text(out_dir / "flow.json", json.dumps(flow, indent=2, ensure_ascii=False) + "\n")
