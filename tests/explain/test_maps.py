@@ -107,6 +107,16 @@ def test_a_frozen_network_has_the_same_map(trained: Teachable, found: FOUND) -> 
     assert np.array_equal(free, frozen)
 
 
+def test_the_map_is_that_of_float32_in_ones_own_bf16(trained: Teachable, found: FOUND) -> None:
+    """bf16's gradients of small layers are wrong on a CPU; a map must not be made of them."""
+    x = found[0][0]
+    plain = explain.map(trained, x, layer="stem")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = explain.map(trained, x, layer="stem")
+        assert torch.is_autocast_enabled("cpu")
+    assert np.array_equal(got.map, plain.map)  # type: ignore[arg-type]
+
+
 def test_what_lowers_a_score_is_another_map(trained: Teachable, found: FOUND) -> None:
     up, down = explain.maps(trained, found[0][0], [targets.unit(0), targets.unit(0, sign=-1)])
     assert up.output == pytest.approx(-down.output)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from scantune.explain import attention, cams, layers
@@ -35,7 +36,9 @@ def maps(
     layer: str | None = None,
     **options: Any,
 ) -> list[Saliency]:
-    """One map a target, from one forward pass. The network is left as it was: modes, gradients, hooks.
+    """One map a target, from one forward pass, in float32 whatever autocast we are called in.
+
+    The network is left as it was: modes, gradients, hooks.
 
     Args:
         network: from [B, C, …space] to the task's output [B, …]; frozen or not.
@@ -53,7 +56,9 @@ def maps(
     batch = x if _has_batch(network, x) else x[None]
     if len(batch) != 1:
         raise ScantuneError(f"saliency takes one sample at a time; got a batch of {len(batch)}")
-    return METHODS[method](network, batch.float().to(layers.device_of(network)), targets, layer, method, **options)
+    device = layers.device_of(network)
+    with torch.autocast(device.type, enabled=False):  # on a CPU bf16's gradients of small layers are wrong
+        return METHODS[method](network, batch.float().to(device), targets, layer, method, **options)
 
 
 def map(
