@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import itertools
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
 
 
 class Block(BaseModel):
@@ -14,11 +15,37 @@ class Block(BaseModel):
         frozen=True,
         extra="forbid",
         strict=False,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         validate_default=True,
         protected_namespaces=(),
     )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        # Pydantic's own use_attribute_docstrings parses every block's source at every start; only a schema needs it.
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in documentation(cls).items():
+            properties[cls.model_fields[name].alias or name]["description"] = text
+        return schema
+
+
+def documentation(block: type[Block]) -> dict[str, str]:
+    """The docstring under each field of a block that has one, inherited fields too."""
+    import ast
+    import inspect
+    import textwrap
+
+    found: dict[str, str] = {}
+    for cls in reversed(block.__mro__):
+        if not issubclass(cls, Block) or cls is Block:
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
+        for field, said in itertools.pairwise(body):
+            held = isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr) and said.value
+            if isinstance(held, ast.Constant) and isinstance(held.value, str):
+                found[field.target.id] = inspect.cleandoc(held.value)
+    return {name: text for name, text in found.items() if name in block.model_fields}
 
 
 #: A name in ``params.yaml``: it becomes a folder, a DVC stage and an MLflow run.

@@ -30,7 +30,7 @@ class ConfigError(ScantuneError):
         super().__init__(f"{name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")
 
 
-class _SafeLoader(yaml.SafeLoader):
+class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's where it is
     """Safe YAML as DVC reads it (1.2: ``on`` is a word, ``1e-4`` a number) that refuses a key written twice."""
 
 
