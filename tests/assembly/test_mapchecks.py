@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,17 @@ import pytest
 import torch
 import yaml
 
-from scantune.assembly import errors, mapchecks, saliency
+from scantune import models
+from scantune.assembly import errors, mapmasks, saliency
 from scantune.assembly.asking import Wanted
 from scantune.assembly.evaluation import task_of
+from scantune.explain.sanity import Question
 from scantune.preprocess import store
-from scantune.registry.model import load_networks
+from scantune.records import ScantuneError
+from scantune.registry.model import load_networks, save_model
 from scantune.tasks.classification.schema import Classification
 from scantune.tasks.regression.schema import Regression
+from scantune.tasks.segmentation.schema import Segmentation
 from scantune.tasks.zones.schema import Zones
 from tests.assembly.conftest import N, make, settings
 from tests.stages.conftest import digits_params, experiment, run_stages
@@ -32,7 +37,7 @@ def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, st
 
 def masked_of(wanted: Wanted, sides: Any, samples: Any) -> list[Any]:
     members = {m.sample_id: m for m in sides.members}
-    return mapchecks._masked(wanted, sides, members, samples, wanted.networks[0].eval())
+    return mapmasks.masked(wanted, sides, members, samples, wanted.networks[0].eval())
 
 
 def labels() -> list[dict[str, str]]:
@@ -89,6 +94,59 @@ def test_what_cannot_be_made_again_is_undefined_with_its_reason(tmp_path: Path) 
         assert checks[name]["passed"] is None
         assert reason in checks[name]["reason"]
     assert checks["mask_auprc"]["beyond_shuffled"]["value"] is not None
+
+
+def beside(home: Path, wanted: Any, channels: int, members: int = 1, **facts: Any) -> None:
+    """A segmentation ``outlines`` of random weights among the outputs of the working folder."""
+    dense = [models.build_dense("unet", ndim=2, in_channels=1, out_channels=channels, seed=n) for n in range(members)]
+    schema = Segmentation(classes=tuple("abc"[: max(2, channels)]))
+    held = replace(wanted.facts, task=schema.model_dump(mode="json"), members=members, **facts)
+    save_model(home / "outputs/outlines/train/model", held, [models.Network(net).eval() for net in dense])
+
+
+def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": "1", "left_sup": "1"} for _ in range(N)]
+    block = settings(segmentation="outlines")
+    wanted, _, _ = wanted_of(tmp_path, "image", schema, targets, block, loss="cross_entropy")
+    beside(tmp_path, wanted, 3)
+    network = load_networks(tmp_path / "outputs/outlines/train/model", wanted.facts)[0]
+    question = Question("s", "p", torch.rand(1, 32, 32), None)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        shares = network(question.input[None])[0].softmax(0).numpy()
+    asked = [replace(question, label=label) for label in (1, 2, None)]
+    found = mapmasks.segmented(wanted, asked)
+    for said, expected in zip(found, (shares[1], shares[2], 1 - shares[0])):
+        np.testing.assert_allclose(said, expected, atol=1e-6)
+
+
+def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    targets = [{"score": str(i)} for i in range(N)]
+    block = settings(segmentation="outlines")
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    beside(tmp_path, wanted, 1, members=2)
+    nets = load_networks(tmp_path / "outputs/outlines/train/model", replace(wanted.facts, members=2))
+    x = torch.rand(1, 32, 32)
+    with torch.inference_mode():
+        own = [net(x[None])[0, 0].sigmoid().numpy() for net in nets]
+    asked = [Question("s", "p", x, None, fold=fold) for fold in (0, 1, None)]  # type: ignore[arg-type]
+    for said, expected in zip(mapmasks.segmented(wanted, asked), (own[0], own[1], (own[0] + own[1]) / 2)):
+        np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    targets = [{"score": str(i)} for i in range(N)]
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings(segmentation="outlines"))
+    beside(tmp_path, wanted, 1, dataset="elsewhere")
+    with pytest.raises(ScantuneError, match="'outlines' takes other samples"):
+        mapmasks.segmented(wanted, [])
 
 
 @pytest.fixture(scope="module")

@@ -81,6 +81,51 @@ def test_maps_find_the_planted_finding(name: str, tmp_path: Path) -> None:
         overlays_lie_on_the_scan(tmp_path)
 
 
+OUTLINES: dict[str, dict[str, Any]] = {
+    "cells": {"classes": ["background", "body", "nucleus"], "channels": [8, 16, 32], "epochs": 3},
+    "csi": {"classes": ["background", *"abcdef"], "channels": [8, 16, 32, 64], "epochs": 5},
+    "loes": {"classes": ["background", "lesion"], "channels": [8, 16, 32], "epochs": 4},
+}
+"""A segmentation of what a system's masks mark: a class, zones, a score."""
+
+
+@pytest.mark.parametrize("name", OUTLINES)
+def test_maps_are_held_against_a_segmentation_network_on_the_same_pictures(name: str, tmp_path: Path) -> None:
+    fewer = {"loes": {"demo": {"options": {"n": 90}}}}
+    asked = {"experiments": {"evaluate": {"saliency": {"segmentation": "outlines"}}}}
+    home = system(tmp_path, name, fewer.get(name, {}), asked)
+    add_outlines(home, name)
+    run_stages(home, *(f"{stage} {name}" for stage in ("demo", "preprocess", "split", "train")), "train outlines")
+    checks = run(home, name, "evaluate")["checks"]
+    for check in ("mask_auprc", "mask_pointing"):
+        ours, theirs = checks[check], checks[f"{check}_segmentation"]
+        assert theirs["n"] >= ours["n"] >= 8
+        assert theirs["lower"] > theirs["chance"], theirs  # the network finds what is marked
+        gap = theirs["difference"]
+        assert gap["lower"] <= gap["value"] <= gap["upper"]
+        assert gap["value"] == pytest.approx(theirs["map"] - theirs["value"], abs=0.05)
+        assert theirs["passed"] is (gap["lower"] > -0.1)
+    page = (home / "outputs" / name / "evaluate" / "report.html").read_text()
+    assert "as a segmentation network" in page
+    assert "map less network by" in page
+
+
+def add_outlines(home: Path, name: str) -> None:
+    """The experiment ``outlines`` beside a system's own, on the same input."""
+    params = read(home / "params.yaml")
+    held = OUTLINES[name]
+    params["experiments"]["outlines"] = {
+        "dataset": name,
+        "input": name,
+        "task": {"name": "segmentation", "classes": held["classes"]},
+        "model": {"backbone": "unet", "options": {"channels": held["channels"]}},
+        "train": {"epochs": held["epochs"], "batch_size": 8, "learning_rate": 3e-3, "monitor": "val_loss"},
+        "evaluate": {"saliency": False},
+        "register": {},
+    }
+    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
 def overlays_lie_on_the_scan(home: Path) -> None:
     """Files for a viewer have the scan's own grid, and the highest of them lie nearer to the lesions than chance."""
     with (home / "data/demo/loes/cohort.csv").open(newline="") as file:

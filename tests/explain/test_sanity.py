@@ -121,11 +121,25 @@ def test_a_map_that_moves_with_the_picture_is_reproducible(trained: Teachable, q
 
 
 def test_a_segmentation_network_sets_the_bar(trained: Teachable, questions: list[Question]) -> None:
-    perfect = [question.mask for question in questions[:8]]
-    entries = overlap(trained, questions[:8], segmentation=perfect)
-    assert entries["mask_auprc_segmentation"]["value"] == pytest.approx(1.0)
-    assert entries["mask_auprc_segmentation"]["passed"] is None
-    assert entries["mask_auprc_segmentation"]["share_of_it"] == pytest.approx(entries["mask_auprc"]["value"])
+    perfect = overlap(trained, questions, segmentation=[question.mask for question in questions])
+    for name in ("mask_auprc", "mask_pointing"):
+        ours, theirs = perfect[name], perfect[f"{name}_segmentation"]
+        assert theirs["value"] == pytest.approx(1.0)
+        assert theirs["chance"] == pytest.approx(ours["chance"])
+        assert theirs["map"] == pytest.approx(ours["value"])
+        assert theirs["difference"]["value"] == pytest.approx(ours["value"] - 1)
+        assert theirs["passed"] is (theirs["difference"]["lower"] > -0.1)
+    assert perfect["mask_auprc_segmentation"]["passed"] is False
+    assert "finds less of the annotated finding than a segmentation network" in " ".join(warnings(perfect))
+
+
+def test_a_map_as_good_as_the_segmentation_network_passes(trained: Teachable, questions: list[Question]) -> None:
+    make = mapper()
+    alike = [make(trained, question).map for question in questions]
+    entries = overlap(trained, questions, segmentation=[*alike[:15], None])
+    assert entries["mask_auprc_segmentation"]["difference"]["value"] == pytest.approx(0, abs=1e-9)
+    assert entries["mask_auprc_segmentation"]["passed"] is True
+    assert (entries["mask_auprc_segmentation"]["n"], entries["mask_auprc"]["n"]) == (15, 16)
 
 
 def test_samples_without_finding_and_undefined_maps_are_left_out_and_counted() -> None:

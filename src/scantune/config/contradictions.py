@@ -121,6 +121,29 @@ def _scanners(params: Params) -> Iterator[str]:
             yield from _unknown(f"{key}.train.scanner_consistency.group", held.group, dataset.groups, where)
 
 
+def _saliency(params: Params) -> Iterator[str]:
+    known = {**params.experiments, **params.derived}
+    for key, block in _blocks(params):
+        held, given, dataset = (
+            block.evaluate.saliency,
+            params.inputs.get(block.input),
+            params.datasets.get(block.dataset),
+        )
+        where, wanted = f"{key}.evaluate.saliency", held.segmentation
+        if held.method == "scorecam" and given is not None and given.modality != "image":
+            yield f"{where}.method: scorecam is for images, and this is a {given.modality}; gradcam works on it"
+        if wanted is None:
+            continue
+        yield from _unknown(f"{where}.segmentation", wanted, known, "experiments or derived")
+        if dataset is not None and not dataset.masks:
+            yield f"{where}.segmentation: needs datasets.{block.dataset}.masks: the path of a sample's mask"
+        other = known.get(wanted)
+        if other is not None and other.task.name != "segmentation":
+            yield f"{where}.segmentation: {wanted!r} is a {other.task.name}, not a segmentation"
+        if other is not None and other.input != block.input:
+            yield f"{where}.segmentation: {wanted!r} takes the input {other.input!r}, and this one {block.input!r}"
+
+
 def _ensembles(params: Params) -> Iterator[str]:
     known = {**params.experiments, **params.derived}
     for name, ensemble in params.ensembles.items():
@@ -138,5 +161,6 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _augmentation,
     _losses,
     _scanners,
+    _saliency,
     _ensembles,
 )

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, figure, image, text
 
 NAMES = {
     "label_randomization": "Shuffled labels give another map",
     "mask_auprc": "Finds the annotated finding (area under precision–recall)",
-    "mask_auprc_segmentation": "The same area of a segmentation network",
+    "mask_auprc_segmentation": "Finds as much of it as a segmentation network (the network's area)",
     "mask_pointing": "Points at the annotated finding",
+    "mask_pointing_segmentation": "Points at it as often as a segmentation network (the network's share)",
     "repeatability": "Networks trained alike give the same map",
     "shift_reproducibility": "A small shift moves the map along",
     "weight_randomization": "Random weights give another map",
@@ -59,5 +61,18 @@ def _verdicts(checks: Any) -> Table:
             entry.get("passed"),
             Cell("no verdict" if str(entry.get("rule", "")).startswith("passes") else "for comparison"),
         )
-        rows.append([text(NAMES.get(name, name)), figure(entry), verdict, text(entry.get("rule"))])
-    return Table(["Check", "Figure", "Verdict", "Rule"], rows, "Can these maps be believed?")
+        rows.append([text(NAMES.get(name, name)), figure(entry), _beside(entry), verdict, text(entry.get("rule"))])
+    return Table(["Check", "Figure", "Beside it", "Verdict", "Rule"], rows, "Can these maps be believed?")
+
+
+_BESIDE = {"chance": "chance", "shuffled": "other samples' maps", "map": "the map"}
+
+
+def _beside(entry: Mapping[str, Any]) -> Cell:
+    """What the figure is read against, and how far it lies from it."""
+    said = [f"{label} {words.number(entry[name], 2)}" for name, label in _BESIDE.items() if entry.get(name) is not None]
+    away = entry.get("difference") or {}
+    if away.get("value") is None:
+        return Cell("; ".join(said) or "–")
+    less = "map less network" if "map" in entry else "more than chance"
+    return Cell("; ".join(said), sub=f"{less} by {words.interval(away, 2)}")

@@ -19,7 +19,8 @@ NAMES = {
     "shift_reproducibility": "rank correlation after a small shift",
     "mask_auprc": "area under precision–recall against the mask",
     "mask_pointing": "pointing game: maximum in the mask",
-    "mask_auprc_segmentation": "the same area of a segmentation network",
+    "mask_auprc_segmentation": "the same area by a segmentation network",
+    "mask_pointing_segmentation": "pointing game by a segmentation network",
 }
 
 

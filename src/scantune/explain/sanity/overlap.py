@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch import nn
@@ -14,7 +14,11 @@ from scantune.explain.sanity.similarity import average_precision, points_at
 
 PRECISION_RULE = "passes where the lower bound of the mean difference from chance (the mask's share) is above 0"
 POINTING_RULE = "passes where the lower bound of the mean difference from chance (the mask's share) is above 0"
-SEGMENTATION_RULE = "no rule: how much of what a segmentation network finds the map finds"
+NEAR = 0.1
+"""A map that falls short of a segmentation network by no more than this is as good as it."""
+SEGMENTATION_RULE = (
+    f"passes where the lower bound of the mean difference of the map from the segmentation network is above −{NEAR}"
+)
 
 
 def overlap(
@@ -36,30 +40,26 @@ def overlap(
 
     Returns:
         ``mask_auprc`` and ``mask_pointing`` with ``chance``, ``difference`` and, of other samples' maps on this mask,
-        ``shuffled`` (what a habit would reach) and ``beyond_shuffled``; ``mask_auprc_segmentation`` where asked for.
+        ``shuffled`` (what a habit would reach) and ``beyond_shuffled``. With ``segmentation`` also
+        ``mask_auprc_segmentation`` and ``mask_pointing_segmentation``: the same figures of that network, with ``map``
+        (the map's on the same samples), ``difference`` (map less network) and the verdict on it.
     """
     make = make or mapper()
     kept = [i for i, question in enumerate(questions) if question.mask is not None and (question.mask > 0).any()]
     asked = [questions[i] for i in kept]
     maps = [make(network, question) for question in asked]
-    entries = from_maps(maps, [_mask(question) for question in asked], subjects(asked))
+    masks, who = [_mask(question) for question in asked], subjects(asked)
+    entries = from_maps(maps, masks, who)
     if segmentation is not None:
-        pairs = [(segmentation[i], question) for i, question in zip(kept, asked)]
-        values = [np.nan if p is None else average_precision(p, _mask(question)) for p, question in pairs]
-        figure = mean_figure(np.array(values, np.float64), subjects(asked))
-        ours = entries["mask_auprc"]["value"]
-        share = None if ours is None or not figure.value else ours / figure.value
-        entry = verdict(figure, SEGMENTATION_RULE, lambda *_: False, share_of_it=share)
-        entries["mask_auprc_segmentation"] = entry | {"passed": None}
+        entries |= against_network(maps, [segmentation[i] for i in kept], masks, who)
     return entries
 
 
 def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], who: Sequence[str]) -> dict[str, Entry]:
     """The same from maps that are there already; ``masks`` [… space] each with something in it."""
     chance = np.array([float((mask > 0).mean()) for mask in masks])
-    measures = {"mask_auprc": (average_precision, PRECISION_RULE), "mask_pointing": (points_at, POINTING_RULE)}
     entries = {}
-    for name, (measure, rule) in measures.items():
+    for name, (measure, rule) in _MEASURES.items():
         own = np.array([np.nan if s.map is None else measure(s.map, mask) for s, mask in zip(maps, masks)])
         others = [_other(maps, i) for i in range(len(maps))]
         shuffled = np.array(
@@ -67,6 +67,42 @@ def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], who: Sequen
         )
         entries[name] = _entry(own, chance, shuffled, list(who), rule)
     return entries
+
+
+def against_network(
+    maps: Sequence[Saliency], found: Sequence[np.ndarray | None], masks: Sequence[np.ndarray], who: Sequence[str]
+) -> dict[str, Entry]:
+    """What a segmentation network reaches on the same masks, and how far the maps fall short of it.
+
+    Args:
+        maps: of each question.
+        found: the network's probabilities [… space] for it, None where it cannot say.
+        masks: [… space], each with something in it.
+        who: subject of each.
+    """
+    chance = np.array([float((mask > 0).mean()) for mask in masks])
+    entries = {}
+    for name, (measure, _) in _MEASURES.items():
+        own = np.array([np.nan if s.map is None else measure(s.map, mask) for s, mask in zip(maps, masks)])
+        theirs = np.array([np.nan if p is None else measure(p, mask) for p, mask in zip(found, masks)])
+        both = np.isfinite(own) & np.isfinite(theirs)
+        less = constant_bounds(mean_figure(own - theirs if len(own) else own, who))
+        judged = verdict(less, SEGMENTATION_RULE, lambda lower, upper: lower > -NEAR)
+        entries[f"{name}_segmentation"] = constant_bounds(mean_figure(theirs, who)).as_dict() | {
+            "passed": judged["passed"],
+            "rule": SEGMENTATION_RULE,
+            "chance": float(chance[np.isfinite(theirs)].mean()) if np.isfinite(theirs).any() else None,
+            "map": float(own[both].mean()) if both.any() else None,
+            "difference": {key: judged[key] for key in _BOUNDS},
+        }
+    return entries
+
+
+_MEASURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str]] = {
+    "mask_auprc": (average_precision, PRECISION_RULE),
+    "mask_pointing": (points_at, POINTING_RULE),
+}
+_BOUNDS = ("value", "lower", "upper", "method", "reason")
 
 
 def _entry(own: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, who: list[str], rule: str) -> Entry:
@@ -80,8 +116,8 @@ def _entry(own: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, who: list[
         "rule": rule,
         "chance": float(chance[defined].mean()) if defined.any() else None,
         "shuffled": float(np.nanmean(shuffled)) if np.isfinite(shuffled).any() else None,
-        "difference": {key: judged[key] for key in ("value", "lower", "upper", "method")},
-        "beyond_shuffled": {key: habit.as_dict()[key] for key in ("value", "lower", "upper", "method", "reason")},
+        "difference": {key: judged[key] for key in _BOUNDS},
+        "beyond_shuffled": {key: habit.as_dict()[key] for key in _BOUNDS},
     }
     return figure.as_dict() | more
 

@@ -23,6 +23,8 @@ class Question:
         input: [C, …space] float32.
         target: see :mod:`scantune.explain.targets`.
         mask: [… space], above 0 where the answer ought to come from; None where nobody knows.
+        label: which label of the data set's masks ``mask`` is; None is all of them.
+        fold: in which the sample is held out; None without folds.
     """
 
     sample_id: str
@@ -30,6 +32,8 @@ class Question:
     input: Tensor
     target: Target
     mask: np.ndarray | None = None
+    label: int | None = None
+    fold: int | None = None
 
 
 Mapper = Callable[[nn.Module, Question], Saliency]

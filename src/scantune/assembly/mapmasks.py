@@ -1,0 +1,163 @@
+"""What maps are held against: masks by zone, class and structure, and a segmentation network that finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.assembly.asking import Wanted, asked_of, input_of, path_of
+from scantune.assembly.cohort import Member, Sides
+from scantune.assembly.errors import Judged
+from scantune.records import ScantuneError
+
+MASKED = 40
+"""Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
+
+
+def masked(
+    wanted: Wanted, sides: Sides, members: Mapping[str, Member], drawn: Sequence[Judged], network: Any
+) -> list[Any]:
+    """Questions whose answer lies in a mask, of :data:`MASKED` samples at most.
+
+    Args:
+        wanted: settings, task and device.
+        sides: the samples.
+        members: by sample id.
+        drawn: in the order in which samples are taken.
+        network: which answers.
+
+    Raises:
+        ScantuneError: ``mask_class`` is no class.
+    """
+    from scantune.engine.data import read_cached
+
+    found: list[Any] = []
+    samples = 0
+    for said in drawn:
+        member = members[said.sample_id]
+        path = path_of(sides, member)
+        mask = read_cached(path).get("mask")
+        if mask is None or not bool((mask > 0).any()):
+            continue
+        questions = list(_ABOUT_MASKS[wanted.task.name](wanted, member, input_of(path), mask[0].numpy(), network))
+        found += questions
+        samples += bool(questions)
+        if samples == MASKED:
+            break
+    return found
+
+
+def _of_answer(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
+    """The score is asked about what is marked, and a segmentation's structures about their own label."""
+    x = x.to(wanted.device)
+    for asked in asked_of(wanted, network, x):
+        label = asked.index[0] if wanted.task.name == "segmentation" and len(wanted.task.foreground) > 1 else None
+        yield from _question(member, x, asked.target, mask, label)
+
+
+def _of_class(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
+    """The class that the masks are evidence of, on its own samples; without one the class that was predicted."""
+    from scantune.explain import targets
+
+    name, classes = wanted.settings.mask_class, wanted.facts.classes
+    x = x.to(wanted.device)
+    if name is None:
+        yield from _of_answer(wanted, member, x, mask, network)
+        return
+    if name not in classes:
+        raise ScantuneError(f"evaluate.saliency.mask_class: {name!r} is none of the classes {', '.join(classes)}")
+    if member.targets[wanted.task.target] != name:
+        return
+    number = classes.index(name)
+    single = wanted.task.outputs == 1  # one logit of two classes: the first one lowers it
+    target = targets.unit(0, 1.0 if number else -1.0) if single else targets.unit(number)
+    yield from _question(member, x, target, mask, None)
+
+
+def _of_zones(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
+    """Each zone that the model calls affected, and the label of the mask that is this zone: 1 for the first."""
+    x = x.to(wanted.device)
+    gradable = len(wanted.task.classes) - 1
+    for asked in asked_of(wanted, network, x):
+        zone, grade = asked.index
+        if 0 < grade < gradable:
+            yield from _question(member, x, asked.target, mask, zone + 1)
+
+
+def _question(member: Member, x: Any, target: Any, mask: np.ndarray, label: int | None) -> Iterator[Any]:
+    """The question, where its label is marked at all."""
+    from scantune.explain import sanity
+
+    own = mask > 0 if label is None else mask == label
+    if own.any():
+        yield sanity.Question(
+            member.sample_id, member.subject_id, x, target, own.astype(np.uint8), label=label, fold=member.fold
+        )
+
+
+_ABOUT_MASKS = {
+    "regression": _of_answer,
+    "classification": _of_class,
+    "zones": _of_zones,
+    "segmentation": _of_answer,
+}
+
+
+def segmented(wanted: Wanted, questions: Sequence[Any]) -> list[np.ndarray | None] | None:
+    """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
+
+    Args:
+        wanted: settings (``segmentation`` names the experiment) and device.
+        questions: from :func:`masked`.
+
+    Returns:
+        For each question probabilities, float32 [… space]: of its own label where the network tells labels apart,
+        else of anything marked. With folds the network that did not see the sample answers.
+
+    Raises:
+        ScantuneError: it is not trained yet, is none, or takes other samples or prepares them in another way.
+    """
+    import torch
+
+    from scantune.models.members import averaged
+
+    key = wanted.settings.segmentation
+    if key is None:
+        return None
+    networks = [network.to(wanted.device).eval() for network in _networks(wanted, key)]
+    everyone = averaged(networks, "segmentation").eval()
+    found: list[np.ndarray | None] = []
+    for question in questions:
+        network = networks[question.fold] if question.fold is not None and question.fold < len(networks) else everyone
+        with torch.inference_mode():
+            logits = network(question.input[None].to(wanted.device))[0].float()
+        found.append(_there(logits, question.label).cpu().numpy())
+    return found
+
+
+def _networks(wanted: Wanted, key: str) -> list[Any]:
+    """Those of the experiment ``key``, of its folder beside the others' outputs."""
+    from scantune.registry.model import load_networks, read_facts
+
+    folder, where = Path("outputs") / key / "train" / "model", "evaluate.saliency.segmentation"
+    if not folder.is_dir():
+        raise ScantuneError(
+            f"{where}: {key!r} is not trained yet; run: dvc repro train@{key}, and evaluate once more (dvc repro -f -s)"
+        )
+    facts = read_facts(folder)
+    if facts.task["name"] != "segmentation":
+        raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
+    if (facts.dataset, facts.input) != (wanted.facts.dataset, wanted.facts.input):
+        raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
+    return load_networks(folder, facts)
+
+
+def _there(logits: Any, label: int | None) -> Any:
+    """Probability [… space] of ``label``, or of anything that is not background; logits [K, … space]."""
+    if len(logits) == 1:
+        return logits[0].sigmoid()
+    shares = logits.softmax(0)
+    return shares[label] if label is not None and label < len(shares) else 1 - shares[0]
