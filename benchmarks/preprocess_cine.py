@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import warnings
 from pathlib import Path
@@ -35,9 +34,9 @@ def main() -> dict[str, float]:
         plain = block.model_dump(mode="json")
 
         def ours() -> np.ndarray:
-            shutil.rmtree(scratch / "store", ignore_errors=True)
-            outcome = process(Job("a", (path,), ()), plain, scratch / "store")
-            return store.load(store.sample_path(scratch / "store", str(outcome.key)))["input"][0]
+            new = Path(tempfile.mkdtemp(dir=scratch))
+            outcome = process(Job("a", (path,), ()), plain, new)
+            return store.load(store.sample_path(new, str(outcome.key)))["input"][0]
 
         def usual() -> np.ndarray:
             pixels = pydicom.dcmread(path).pixel_array[:32]
