@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune import engine
-from scantune.engine import monitoring
+from scantune.engine import hardware, monitoring
 from scantune.engine.durable import read_weights
 from scantune.records import ScantuneError
 from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
@@ -224,11 +224,63 @@ def test_channels_last_and_compile_keys_reach_the_network(monkeypatch: pytest.Mo
     assert watching.conv.weight.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_process_wide_switches_are_put_back() -> None:
-    before = (torch.backends.cudnn.benchmark, torch.backends.cuda.flash_sdp_enabled())
-    _fit(cudnn_benchmark=True, flash_attention=False, deterministic=True, clear_cache=True, epochs=1)
-    assert (torch.backends.cudnn.benchmark, torch.backends.cuda.flash_sdp_enabled()) == before
-    assert not torch.are_deterministic_algorithms_enabled()
+def test_process_wide_switches_hold_while_training_and_are_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    emptied: list[torch.device] = []
+    monkeypatch.setattr(hardware, "free_memory", emptied.append)
+
+    def switches() -> tuple[bool, bool, bool]:
+        return (
+            torch.backends.cudnn.benchmark,
+            torch.backends.cuda.flash_sdp_enabled(),
+            torch.are_deterministic_algorithms_enabled(),
+        )
+
+    class Watching(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.seen = network(), set()
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.seen.add(switches())
+            return self.inner(x)
+
+    before, watching = switches(), Watching()
+    _fit(watching, cudnn_benchmark=True, flash_attention=False, deterministic=True, clear_cache=True, epochs=2)
+    assert watching.seen == {(True, False, True)}
+    assert switches() == before
+    assert len(emptied) == 2  # after each epoch
+    _fit(epochs=1)
+    assert len(emptied) == 2
+
+
+def test_memory_of_a_gpu_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate(("memory_allocated", "memory_reserved", "max_memory_allocated"), 1):
+        monkeypatch.setattr(torch.cuda, name, lambda device, n=number: n)
+    told = monitoring.memory(torch.device("cuda", 0))
+    assert told == {"gpu_memory_allocated": 1.0, "gpu_memory_reserved": 2.0, "gpu_memory_peak": 3.0}
+    assert monitoring.memory(torch.device("cpu")) == {}
+
+
+def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    from scantune.engine import figures
+
+    monkeypatch.setattr(figures, "_OWN", {})
+
+    @engine.metric("largest_error")
+    def largest_error(said: np.ndarray, truth: np.ndarray) -> float:
+        return float(np.abs(said - truth).max())
+
+    sink = _Views()
+    result = _fit(sinks=[sink], monitor="val_largest_error", epochs=3)
+    rows = [row["val_largest_error"] for row in result.history]
+    assert result.best_value == min(rows)
+    assert all(row["train_largest_error"] >= row["train_mae"] for row in result.history)
+    assert sink.figures["val_largest_error"] == rows[-1]
+    with pytest.raises(ScantuneError, match="there already"):
+        engine.metric("largest_error")(lambda said, truth: 0.0)
+    engine.metric("mae")(lambda said, truth: 0.0)
+    with pytest.raises(ScantuneError, match="'mae': the task sum has a figure of that name"):
+        _fit(epochs=1)
 
 
 class _Views:

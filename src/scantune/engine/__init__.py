@@ -28,6 +28,7 @@ _HOME = {
     "join": "members",
     "join_columns": "members",
     "launch": "distributed",
+    "metric": "figures",
     "predict": "prediction",
     "out_of_fold": "members",
     "search": "trials",

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from scantune.engine import distributed
+from scantune.engine.figures import summarise
 from scantune.engine.loading import to_device
 from scantune.engine.training import Sums, Training
 
@@ -61,7 +62,7 @@ def training_figures(training: Training) -> dict[str, float]:
     reduced, targets, index = (np.concatenate(held) for held in zip(*shards))
     order = np.argsort(index, kind="stable")
     targets = np.zeros(len(reduced)) if training.task.dense else targets[order]
-    return figures | dict(training.task.summarise(reduced[order], targets))
+    return figures | summarise(training.task, reduced[order], targets)
 
 
 def names(training: Training) -> set[str]:
@@ -77,7 +78,7 @@ def names(training: Training) -> set[str]:
             target = batch["index"] if training.task.dense else batch["target"]
             sums.keep(training.task.reduce(output, batch), target, batch["index"])
     reduced, targets, _ = sums.arrays()
-    found = set(training.task.summarise(reduced, np.zeros(len(reduced)) if training.task.dense else targets))
+    found = set(summarise(training.task, reduced, np.zeros(len(reduced)) if training.task.dense else targets))
     both = {f"{side}_{name}" for side in ("train", "val") for name in found}
     return {n for n in both if training.mixing is None or n.startswith("val_")}
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from scantune.engine import distributed
+from scantune.engine.figures import summarise
 from scantune.engine.loading import to_device
 from scantune.engine.randomness import reseed
 from scantune.engine.samplers import shard
@@ -40,7 +41,7 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
     reduced, targets = joined(training, sums)
     if training.task.dense:
         targets = np.zeros(len(reduced))
-    return figures | dict(training.task.summarise(reduced, targets)), reduced, targets
+    return figures | summarise(training.task, reduced, targets), reduced, targets
 
 
 def _judge(training: Training, sums: Sums, batch: dict[str, Any]) -> None:
