@@ -45,6 +45,7 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"folds": 1}, "no cross-validation"),
         ({"folds": 3, "members": 2}, "keep one of them"),
         ({"scheduler": "plato"}, "plateau"),
+        ({"partners": {}, "augment": {"mixup": {"enabled": True}}}, r"partners and augment\.mixup"),
         ({"epoch": 3}, "Extra inputs"),
         ({"batch_size": 0}, "greater than or equal to 1"),
     ],

@@ -42,6 +42,17 @@ def test_scanner_consistency_does_not_punish_the_spread_within_a_scanner():
     assert torch.all(output.grad == 0)
 
 
+def test_scanner_consistency_of_logits_compares_what_they_say():
+    group = torch.tensor([0, 0, 1, 1])
+    shifted = torch.tensor([[2.0, 0.0], [0.0, 2.0], [9.0, 7.0], [7.0, 9.0]])  # a shift of all logits says nothing
+    term = losses.ScannerConsistency(losses.probabilities)
+    assert term.total(nn.Identity(), {"group": group}, shifted) == pytest.approx(0, abs=1e-6)
+    logit = torch.tensor([0.0, 0.0, 20.0, 20.0])
+    assert term.total(nn.Identity(), {"group": group}, logit[:, None]) / 4 == pytest.approx(0.25**2, abs=1e-4)
+    masks = logit.view(4, 1, 1, 1).expand(4, 1, 2, 2)  # half the picture at one scanner, all of it at the other
+    assert term.total(nn.Identity(), {"group": group}, masks) / 4 == pytest.approx(0.25**2, abs=1e-4)
+
+
 @pytest.mark.parametrize("group", [[0, 0, 0], [-1, -1, -1], [-1, 2, 2]])
 def test_scanner_consistency_has_no_part_without_two_scanners(group):
     output = torch.tensor([[0.0], [1.0], [2.0]], requires_grad=True)

@@ -72,7 +72,9 @@ def build_terms(
     terms: dict[str, Any] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:
-        terms["scanner_consistency"] = losses.ScannerConsistency()
+        terms["scanner_consistency"] = losses.ScannerConsistency(
+            None if task.name == "regression" else losses.probabilities
+        )
         extra["scanner_consistency"] = block.scanner_consistency.weight
     if block.partners is not None:
         terms["pair"] = losses.PairTerm(margin=block.partners.margin)

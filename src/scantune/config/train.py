@@ -25,6 +25,10 @@ def _five(value: object) -> object:
     return 5 * value if isinstance(value, bool) else value
 
 
+def _enabled(value: object) -> bool:
+    return isinstance(value, dict) and bool(value.get("enabled"))
+
+
 def _by_strategy(value: object) -> object:
     return by_name(value, "strategy")
 
@@ -100,7 +104,10 @@ class CheckpointsConfig(Block):
 
 
 class ScannerConsistencyConfig(Block):
-    """A term that pulls the scanners' mean predictions together: the variance *between* them."""
+    """A term that pulls the scanners' mean predictions together: the variance *between* them.
+
+    Predictions are the score, the probability of each class (and zone), or each class's share of the picture.
+    """
 
     group: str = "scanner"
     """The grouping column that names the scanner."""
@@ -165,14 +172,15 @@ class WandbConfig(Block):
     entity: str | None = None
     """Team or user there."""
     mode: Literal["offline", "online"] = "offline"
-    """``offline`` writes files that ``wandb sync`` sends later."""
+    """``offline`` writes files that ``wandb sync`` sends later (with ``--append`` where a training was killed and
+    left two folders of one run)."""
 
 
 class LoggersConfig(Block):
     """Loggers beside MLflow and the history files."""
 
     tensorboard: bool = False
-    """Write TensorBoard events."""
+    """Write TensorBoard events below ``logs/<experiment>/``, a folder a training."""
     wandb: WandbConfig | None = None
     """Write a Weights & Biases run."""
 
@@ -288,6 +296,12 @@ class TrainConfig(Block):
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
+        mixed = [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
+        if self.partners is not None and mixed:
+            raise ValueError(
+                f"partners and augment.{mixed[0]}: a sample that is mixed with another has no spoiled copy to stand "
+                "above; keep one of them"
+            )
         if self.folds == 1:
             raise ValueError("folds: 1 is no cross-validation; use 0 for none, or 2 and more")
         if self.folds and self.members > 1:

@@ -15,7 +15,15 @@ from scantune.losses import classes, masks, regression
 from scantune.losses.combined import PRESETS, Combined, build
 from scantune.losses.loss import Loss
 from scantune.losses.registry import names, register
-from scantune.losses.terms import Distillation, OnTarget, PairTerm, ScannerConsistency, Term, on_target
+from scantune.losses.terms import (
+    Distillation,
+    OnTarget,
+    PairTerm,
+    ScannerConsistency,
+    Term,
+    on_target,
+    probabilities,
+)
 
 __all__ = [
     "PRESETS",
@@ -31,6 +39,7 @@ __all__ = [
     "masks",
     "names",
     "on_target",
+    "probabilities",
     "register",
     "regression",
 ]

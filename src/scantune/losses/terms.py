@@ -72,7 +72,7 @@ class ScannerConsistency:
     within one forward pass: small batches see few of them.
 
     Attributes:
-        activation: applied to the output first, e.g. ``torch.sigmoid`` for logits; None for a regression.
+        activation: makes predictions of the output: :func:`probabilities` of logits; None for a regression.
     """
 
     activation: Callable[[Tensor], Tensor] | None = None
@@ -91,6 +91,16 @@ class ScannerConsistency:
         made = (output if self.activation is None else self.activation(output)).reshape(len(group), -1).float()
         means = torch.stack([made[group == code].mean(dim=0) for code in group.unique() if code >= 0])
         return means.var(dim=0, correction=0).mean() * self.weight(batch)  # [scanners, K] -> scalar
+
+
+def probabilities(output: Tensor) -> Tensor:
+    """What logits say: [B, K] and [B, Z, K] as they are; [B, K, …space] as each class's share of the picture, [B, K].
+
+    A single logit is that of class 1.
+    """
+    axis = 1 if output.ndim >= 4 else -1
+    said = output.float().sigmoid() if output.shape[axis] == 1 else output.float().softmax(axis)
+    return said.flatten(2).mean(2) if output.ndim >= 4 else said
 
 
 def score(output: Tensor) -> Tensor:
