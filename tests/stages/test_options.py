@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 from pathlib import Path
 
@@ -135,8 +136,6 @@ def test_a_frozen_backbone_stays_as_it_was_and_the_head_learns(runs):
 
 
 def test_a_plateau_cuts_the_rate(runs, tmp_path):
-    import csv
-
     runs({"scheduler": {"name": "plateau", "patience": 0, "threshold": 10.0, "factor": 0.1}, "epochs": 3})
     with (tmp_path / "a" / "out" / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -177,11 +176,15 @@ def test_a_checkpoint_strategy_keeps_what_it_says(runs, tmp_path, strategy, kept
     assert summary
 
 
-def test_members_differ_and_their_average_is_fitted(runs):
+def test_members_differ_and_their_average_is_fitted(runs, tmp_path):
     trained = runs({"members": 2})
     one, other = (network.state_dict()["head.weight"].numpy() for network in trained.networks)
     assert not np.array_equal(one, other)
     assert trained.fitted["conformal"]["n_subjects"] == 32
+    for file, axis, points in (("history.csv", "epoch", 2), ("steps.csv", "step", 12)):
+        rows = list(csv.DictReader((tmp_path / "a" / "out" / file).open()))
+        told = [(row["member"], int(row[axis])) for row in rows]
+        assert told == [(f"seed_{seed}", n) for seed in (42, 43) for n in range(1, points + 1)]
 
 
 def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypatch):
@@ -210,6 +213,35 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
         split.run("digits")
 
 
+def test_a_training_that_goes_on_does_so_in_the_loggers_runs_and_another_one_has_its_own(
+    prepared, tmp_path, monkeypatch
+):
+    from scantune.assembly import recipe
+    from scantune.assembly.sinks import sinks_of
+    from scantune.engine import loggers
+    from scantune.tracking import Run
+
+    monkeypatch.chdir(prepared)
+    for name in ("TensorBoardSink", "WandbSink"):
+        monkeypatch.setattr(loggers, name, lambda folder, **given: (folder, given.get("run_id")))
+    wanted = {"tensorboard": True, "wandb": {"project": "mine"}}
+    plan = recipe.plan_of(parse(copy.deepcopy(write(prepared, {"loggers": wanted}))), "small")
+    began, again, other = (sinks_of(plan, "", Run(), tmp_path / state) for state in ("a", "a", "b"))
+    assert began == again
+    assert began[0][0].parent == Path("logs/small")
+    assert {began[0][0], began[1][1]}.isdisjoint({other[0][0], other[1][1]})
+
+
+def test_the_sheet_of_augmented_samples_goes_to_mlflow(prepared, tmp_path, monkeypatch):
+    from scantune.tracking import Run
+
+    sent: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(Run, "artifact", lambda self, path, folder=None: sent.append((path.name, folder)))
+    monkeypatch.chdir(prepared)
+    train(prepared, tmp_path, {"epochs": 1, "augment": {"rotation": 10}})
+    assert ("augmented.png", "monitoring") in sent
+
+
 @pytest.mark.heavy
 def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_at_the_end(
     prepared, tmp_path, monkeypatch
@@ -226,7 +258,8 @@ def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_
     }
     train(prepared, tmp_path, settings)
     assert (tmp_path / "out" / "augmented.png").read_bytes()[:4] == b"\x89PNG"
-    held = EventAccumulator(str(prepared / "logs" / "small"))
+    (folder,) = (prepared / "logs" / "small").iterdir()
+    held = EventAccumulator(str(folder))
     held.Reload()
     assert [image.step for image in held.Images("augmented")] == [0]
     assert [image.step for image in held.Images("validation")] == [1]

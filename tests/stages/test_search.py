@@ -90,6 +90,26 @@ def test_a_trial_that_is_worse_is_stopped_early(home):
     assert all(value == value for _, value in told)
 
 
+def test_each_trial_is_a_run_in_weights_and_biases_where_that_is_asked_for(home, monkeypatch):
+    from scantune.engine import CallableSink, loggers
+
+    began: list[tuple[str, str]] = []
+    points: list[object] = []
+
+    def sink(folder, **given):
+        began.append((given["project"], given["run_id"]))
+        return CallableSink("wandb", points.extend)
+
+    monkeypatch.setattr(loggers, "WandbSink", sink)
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["small"]["train"]["loggers"] = {"wandb": {"project": "mine"}}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    call("search", "small", "--n-trials", 2)
+    assert [project for project, _ in began] == ["mine", "mine"]
+    assert len({run for _, run in began}) == 2
+    assert any("val_loss" in values for _, values in points)
+
+
 def test_a_space_that_cannot_be_is_refused_before_anything_runs(home):
     params = yaml.safe_load(Path("params.yaml").read_text())
     params["experiments"]["small"]["search"]["space"] = {"train.learning_rat": [0.1]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
     results, held_out = [], []
     for number, member in enumerate(members_of(given)):
         folder = state / (member.name or "member")
-        sinks = sinks_of(given, member.name, run, out) if fabric.is_global_zero else []
+        sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
         if fabric.is_global_zero and number == 0:
             show_augmented(given, member.train, run, out, sinks)
         result = train_member(
@@ -95,7 +95,7 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
             out=folder / "out",
             state=folder / "state",
             sinks=sinks,
-            start=start_of(given, "weights"),
+            start=start_of(given, "weights", member.seed),
             teacher=start_of(given, "teacher"),
             fabric=fabric,
             pictures=answers(given, member.validation),
@@ -142,10 +142,17 @@ def _fitted(given: Plan, held_out: list[tuple[Side, np.ndarray]]) -> tuple[dict[
     return task.fit(reduced, targets, subjects), figures
 
 
-def start_of(given: Plan, use: str) -> Any:
-    """The other model's network, where this experiment has one for ``use``; with an output layer that fits."""
+def start_of(given: Plan, use: str, seed: int = 0) -> Any:
+    """The other model's network, where this experiment has one for ``use``; with an output layer that fits.
+
+    Args:
+        given: the plan.
+        use: ``weights`` or ``teacher``.
+        seed: of an output layer that is new.
+    """
     if given.start is None or given.use != use:
         return None
+    from scantune.engine.randomness import generator
     from scantune.models import surgery
     from scantune.registry.model import load_networks, read_facts
 
@@ -160,7 +167,7 @@ def start_of(given: Plan, use: str) -> Any:
     zones = tuple(facts.task.get("zones") or ()) != tuple(getattr(given.task, "zones", ()))
     if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()) or zones:
         shape = (len(given.task.zones), len(given.task.classes)) if given.task.name == "zones" else None  # type: ignore[attr-defined]
-        surgery.replace_output(network, given.task.outputs, shape=shape)
+        surgery.replace_output(network, given.task.outputs, shape=shape, generator=generator(seed, "output layer"))
     old, new = facts.task.get("range"), getattr(given.block.task, "range", None)
     if given.task.name == "regression" and old and new and tuple(old) != tuple(new):
         surgery.rescale_output(network, tuple(old), tuple(new))
@@ -171,20 +178,27 @@ def start_of(given: Plan, use: str) -> Any:
 def _collect(state: Path, out: Path, names: list[str]) -> None:
     """History and checkpoints of all members from the surviving folder to the stage's outputs."""
     out.mkdir(parents=True, exist_ok=True)
+    homes = {name: state / (name or "member") / "out" for name in names}
     histories: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        held = state / (name or "member") / "out"
+    for name, held in homes.items():
         shutil.copytree(held / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
         if (held / "checkpoints.json").exists():
             shutil.copy2(held / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
         histories[name] = json.loads((held / "history.json").read_text())
-        with (held / "history.csv").open(newline="") as file:
-            rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(file)]
     whole = histories[""] if list(histories) == [""] else {"members": histories}
     (out / "history.json").write_text(json.dumps(whole, indent=1) + "\n")
+    for file in ("history.csv", "steps.csv"):
+        _join(homes, file, out / file)
+
+
+def _join(homes: Mapping[str, Path], file: str, target: Path) -> None:
+    """The members' tables below each other, with a column that names the member where there are several."""
+    rows: list[dict[str, Any]] = []
+    for name, held in homes.items():
+        with (held / file).open(newline="") as table:
+            rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(table)]
     columns = list(dict.fromkeys(column for row in rows for column in row))
-    with (out / "history.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
+    with target.open("w", newline="") as table:
+        writer = csv.DictWriter(table, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

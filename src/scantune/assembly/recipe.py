@@ -60,7 +60,7 @@ def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
     summary = summary_of(trained)
     (out / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
-    for name in ("history.csv", "history.json", "summary.json"):
+    for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)
     _log_curves(run, given, out)
     params = {

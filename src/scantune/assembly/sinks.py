@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scantune.assembly.training import Plan
+from scantune.engine import durable
 from scantune.tracking import Run
 
 
@@ -43,20 +45,35 @@ class MlflowSink:
         self.run.text(f"from,to,count\n{rows}\n", f"monitoring/{self.prefix}{name}_{epoch:04d}.csv")
 
 
-def sinks_of(given: Plan, member: str, run: Run, out: Path) -> list[Any]:
-    """The sinks of one member's training."""
+def sinks_of(given: Plan, member: str, run: Run, state: Path) -> list[Any]:
+    """The sinks of one member's training.
+
+    Args:
+        given: the plan.
+        member: its name; empty for a single network.
+        run: the MLflow run.
+        state: the folder that survives a kill: started again, a training goes on in the runs that it began.
+    """
     held: list[Any] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
     loggers = given.block.train.loggers
     if loggers.tensorboard:
         from scantune.engine.loggers import TensorBoardSink
 
-        held.append(TensorBoardSink(Path("logs") / given.key / member))
+        held.append(TensorBoardSink(Path("logs") / given.key / _mark(state) / member))
     if loggers.wandb is not None:
         from scantune.engine.loggers import WandbSink
 
         name = f"{given.key} {member}".strip()
         config = given.block.model_dump(mode="json")
         artifact = f"{given.key}-{member}".rstrip("-")
-        options = loggers.wandb.model_dump()
+        options = loggers.wandb.model_dump() | {"run_id": f"{_mark(state)}-{member}".rstrip("-")}
         held.append(WandbSink(name=name, folder=Path("wandb"), config=config, artifact=artifact, **options))
     return held
+
+
+def _mark(state: Path) -> str:
+    """What tells this training from the experiment's other ones; the same after a kill."""
+    path = state / "mark"
+    if not path.exists():
+        durable.write_text(path, secrets.token_hex(4))
+    return path.read_text()
