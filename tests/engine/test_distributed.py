@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from scantune.engine.distributed import resolve_precision
+from scantune.engine.distributed import launch, resolve_precision
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT, Nursery
 
@@ -36,6 +38,39 @@ def test_two_processes_give_the_figures_of_one(nursery: Nursery, tmp_path: Path)
     assert nursery.train(tmp_path / "one", tmp_path / "s1", **SAME, batch_size=4, grad_accumulation_steps=2) == 0
     assert nursery.train(tmp_path / "two", tmp_path / "s2", **SAME, batch_size=4, processes=2) == 0
     _same(tmp_path / "one", tmp_path / "two")
+
+
+def test_two_nodes_of_a_cluster_give_the_figures_of_one(nursery: Nursery, tmp_path: Path) -> None:
+    assert nursery.train(tmp_path / "one", tmp_path / "s1", **SAME, batch_size=4, grad_accumulation_steps=2) == 0
+    assert nursery.train(tmp_path / "two", tmp_path / "s2", **SAME, batch_size=4, processes=2, slurm=True) == 0
+    _same(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("variables", "devices", "nodes"),
+    [
+        ({}, 4, 1),  # started alone: all GPUs that are visible
+        ({"LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "6"}, 2, 3),
+        ({"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_PROCID": "5", "SLURM_JOB_NAME": "loes"}, 4, 2),
+    ],
+    ids=["alone", "torchrun", "SLURM"],
+)
+def test_gpus_are_all_those_visible_or_what_the_cluster_says(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], devices: int, nodes: int
+) -> None:
+    import lightning_fabric
+    import torch
+
+    asked: list[dict[str, Any]] = []
+    for name in [name for name in os.environ if name.startswith("SLURM_") or "WORLD_SIZE" in name]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.setattr(lightning_fabric, "Fabric", lambda **given: asked.append(given) or MagicMock())
+    launch(device="cuda", precision="32", find_unused_parameters=True)
+    assert (asked[0]["devices"], asked[0]["num_nodes"], asked[0]["accelerator"]) == (devices, nodes, "cuda")
+    assert asked[0]["strategy"]._ddp_kwargs["find_unused_parameters"] is True
 
 
 def test_two_processes_stopped_and_started_again_end_the_same(nursery: Nursery, tmp_path: Path) -> None:

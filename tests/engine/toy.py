@@ -200,9 +200,9 @@ def _child(order: dict[str, Any], rank: int) -> None:
     os.setsid()
     world = order["processes"]
     if world > 1:
-        ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
-        os.environ |= {name: str(value) for name, value in ranks.items()}
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"]), "TORCHELASTIC_RUN_ID": "toy"}
+        start = _as_slurm_starts if order["options"].pop("slurm", False) else _as_torchrun_starts
+        os.environ |= {name: str(value) for name, value in start(rank, world).items()}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(order["port"])}
     if limit := order["options"].pop("file_size", None):  # stands for a full disk: writes fail in mid-file
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -219,6 +219,19 @@ def _child(order: dict[str, Any], rank: int) -> None:
             traceback.print_exc()
         os._exit(1)
     os._exit(0)
+
+
+def _as_torchrun_starts(rank: int, world: int) -> dict[str, Any]:
+    """All on one node."""
+    ranks = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0}
+    return {**ranks, "TORCHELASTIC_RUN_ID": "toy"}
+
+
+def _as_slurm_starts(rank: int, world: int) -> dict[str, Any]:
+    """Each on a node of its own: every one is its node's first."""
+    own = {"SLURM_PROCID": rank, "SLURM_NODEID": rank, "SLURM_LOCALID": 0}
+    job = {"SLURM_NTASKS": world, "SLURM_NNODES": world, "SLURM_NTASKS_PER_NODE": 1}
+    return {**own, **job, "SLURM_JOB_ID": 77, "SLURM_JOB_NAME": "toy", "SLURM_NODELIST": "localhost"}
 
 
 def serve() -> None:
