@@ -1,4 +1,5 @@
 import csv
+import importlib.util
 import json
 import os
 import signal
@@ -173,6 +174,14 @@ def test_a_ray_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tmp
     finally:
         ray.shutdown()
     assert outputs(tmp_path / "ray") == outputs(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("backend", "package"), [("dask", "distributed"), ("ray", "ray")])
+def test_a_cluster_without_its_package_is_a_message(run, pictures, inputs, monkeypatch, backend, package):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else find(name))
+    with pytest.raises(ScantuneError, match=f"backend: '{backend}' needs the package {package}: pip install"):
+        run(pictures(1), inputs["image"](backend=backend))
 
 
 def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):

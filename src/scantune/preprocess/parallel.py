@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import os
 import queue
@@ -12,6 +13,7 @@ from typing import Any
 
 from scantune.preprocess.sample import Job, Outcome, process
 from scantune.preprocess.worker import Worker
+from scantune.records import ScantuneError
 
 Task = tuple[Job, Mapping[str, Any], Path, Mapping[str, Any]]
 
@@ -100,6 +102,8 @@ def _by_threads(tasks: Iterator[Task], workers: int, address: str | None = None)
 def _by_dask(tasks: Iterator[Task], workers: int, address: str | None) -> Iterator[Outcome]:
     """By joblib's backend, on the cluster at ``address`` or one that is started here."""
     import joblib
+
+    _needs("dask", "distributed")
     from dask.distributed import Client, LocalCluster
 
     cluster = address or LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
@@ -110,6 +114,7 @@ def _by_dask(tasks: Iterator[Task], workers: int, address: str | None) -> Iterat
 
 def _by_ray(tasks: Iterator[Task], workers: int, address: str | None) -> Iterator[Outcome]:
     """By Ray itself: its backend of joblib gives nothing before all is done. Twice ``workers`` are on their way."""
+    _needs("ray", "ray")
     import ray
 
     ray.init(address=address, num_cpus=None if address else workers, ignore_reinit_error=True)
@@ -121,6 +126,14 @@ def _by_ray(tasks: Iterator[Task], workers: int, address: str | None) -> Iterato
         yield from ray.get(done)
 
 
+def _needs(backend: str, package: str) -> None:
+    if importlib.util.find_spec(package) is None:
+        raise ScantuneError(
+            f"inputs.<name>.backend: {backend!r} needs the package {package}: pip install 'scantune[{_EXTRAS[backend]}]'"
+        )
+
+
+_EXTRAS = {"dask": "cluster", "ray": "ray"}
 _HERE = threading.local()
 
 
