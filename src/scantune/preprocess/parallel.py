@@ -129,7 +129,8 @@ def _by_ray(tasks: Iterator[Task], workers: int, address: str | None) -> Iterato
 def _needs(backend: str, package: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise ScantuneError(
-            f"inputs.<name>.backend: {backend!r} needs the package {package}: pip install 'scantune[{_EXTRAS[backend]}]'"
+            f"inputs.<name>.backend: {backend!r} needs the package {package}: "
+            f"pip install 'scantune[{_EXTRAS[backend]}]'"
         )
 
 
