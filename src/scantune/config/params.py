@@ -76,7 +76,8 @@ class DerivedConfig(ExperimentConfig):
     from_: Annotated[Name, Field(alias="from")]
     """A name in ``experiments``: its model is where this one starts, or its teacher."""
     use: Literal["weights", "teacher"]
-    """``weights`` starts from them; ``teacher`` distils (``train.distillation``). No default: DVC watches the key."""
+    """``weights`` starts from them; ``teacher`` distils (``train.distillation``). No default: DVC watches the key.
+    Other classes or zones get a new output layer (Xavier-uniform, bias 0); another ``range`` of a score rescales it."""
 
 
 class ExternalConfig(Block):
