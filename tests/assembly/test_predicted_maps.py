@@ -83,3 +83,31 @@ def test_a_foreign_model_has_no_maps() -> None:
 
     with pytest.raises(ScantuneError, match="only a model folder of scantune"):
         predicted_maps.check(Foreign())
+
+
+def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from scantune.explain import draw
+
+    made: list[Any] = []
+    drawn = draw.draw
+    monkeypatch.setattr(draw, "draw", lambda shown, saliency: made.append(saliency) or drawn(shown, saliency))
+    film = tmp_path / "film.png"
+    io.write_png(film, np.random.default_rng(0).integers(0, 255, (48, 40)).astype(np.uint8))
+    settings = ImageInput(dataset="d", modality="image", size=[32, 32])
+    model = opened(settings, Regression(target="score"), (1, 32, 32))
+    (answer,) = model.predict([film])
+    predicted_maps.write_map(tmp_path / "maps", film, answer, model)
+    predicted_maps.write_map(tmp_path / "maps", film, answer, model, method="eigencam", layer="layers.0.2")
+    assert [(one.method, one.layer) for one in made][1] == ("eigencam", "backbone.net.layers.0.2")
+    assert made[0].method == "gradcam"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"), [({"layer": "nowhere"}, "is no layer"), ({"method": "xray"}, "--map-method: 'xray' is none of")]
+)
+def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
+    asked: dict[str, str], says: str
+) -> None:
+    model = opened(ImageInput(dataset="d", modality="image", size=[32, 32]), Regression(target="score"), (1, 32, 32))
+    with pytest.raises(ScantuneError, match=says):
+        predicted_maps.check(model, **asked)

@@ -25,6 +25,7 @@ def network(name: str, modality: str, channels: int, **options: object) -> model
         ("convnext_atto", "image", (3, 96, 96), {}),
         ("swin_tiny_patch4_window7_224", "image", (3, 224, 224), {}),
         ("vit_tiny_patch16_224", "image", (3, 64, 64), {"size": (64, 64)}),
+        ("mobilenetv3_small_050", "image", (3, 64, 64), {}),  # widens its features behind the pooling
         ("r3d_18", "video", (3, 8, 64, 64), {}),
         ("mvit_v2_s", "video", (1, 4, 64, 64), {"size": (4, 64, 64)}),
     ],

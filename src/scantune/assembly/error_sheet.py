@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly.errors import Judged
-from scantune.assembly.saliency import Explained
+from scantune.assembly.saliency import Explained, warnings_of
 from scantune.assembly.shown import shown_of
 from scantune.registry.model import load_networks
 
@@ -16,6 +16,7 @@ from scantune.registry.model import load_networks
 def error_sheet(given: Any, wrong: Sequence[Judged], explained: Explained) -> list[Any]:
     """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
     from scantune import plots
+    from scantune.explain.draw.figures import warn
     from scantune.report.figures import titled
 
     if not wrong:
@@ -36,11 +37,24 @@ def error_sheet(given: Any, wrong: Sequence[Judged], explained: Explained) -> li
                 "group": said.group,
             }
         )
-    notes = ["Right: the same with the map of what the model looked at."] if explained.maps and not outlines else []
+    mapped = bool(explained.maps) and not outlines
+    notes = [_about_maps(explained)] if mapped else []
     notes += ["Blue: the reference; orange: the model."] if outlines else []
-    figure = plots.error_sheet(entries, columns=3 if explained.maps and not outlines else 4, notes=notes)
+    figure = plots.error_sheet(entries, columns=3 if mapped else 4, notes=notes)
+    if mapped:
+        warn(figure, warnings_of(explained.section))
     plots.save(figure, given.out / "figures" / "errors", ("png",))
     return [titled("errors", (given.out / "figures" / "errors.png").read_bytes())]
+
+
+def _about_maps(explained: Explained) -> str:
+    from scantune.explain.draw.figures import described
+
+    _, saliency = next(iter(explained.maps.values()))
+    return (
+        "Beside each picture the same under the map of the answer that was given, "
+        f"bright where it is highest, each by its own maximum; {described(saliency)}"
+    )
 
 
 def _beside(given: Any, said: Judged, explained: Explained) -> Any:
@@ -62,7 +76,7 @@ def _beside(given: Any, said: Judged, explained: Explained) -> Any:
     if explained.maps:
         beside = np.full_like(rgb, 0.25) if values is None else coloured(picture, values)
         rgb = np.concatenate([rgb, beside], axis=1)  # [H, 2 W, 3]
-    return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect)
+    return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect, tiles=2 if explained.maps else 1)
 
 
 def _outlines(given: Any, wrong: Sequence[Judged]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from scantune.assembly.shown import visible
 from scantune.records import Record, ScantuneError
 
 
-def write_map(folder: Path, source: Path, answer: Any, model: Any) -> Path:
+def write_map(
+    folder: Path, source: Path, answer: Any, model: Any, *, method: str = "auto", layer: str | None = None
+) -> Path:
     """The map of one answer as a figure; of a volume as NIfTI on the scan's grid and of a loop as GIF, too.
 
     Args:
@@ -23,6 +25,8 @@ def write_map(folder: Path, source: Path, answer: Any, model: Any) -> Path:
         source: the file or folder that the model was asked about.
         answer: :class:`scantune.registry.predictor.Answer`.
         model: :class:`scantune.registry.predictor.Predictor`.
+        method: as ``evaluate.saliency.method``.
+        layer: as ``evaluate.saliency.layer``.
 
     Returns:
         The figure.
@@ -38,10 +42,13 @@ def write_map(folder: Path, source: Path, answer: Any, model: Any) -> Path:
     from scantune.preprocess.store import as_float
 
     network = model.networks[0].eval()
-    wanted = Wanted(model.networks, model.facts, model.task, SaliencyConfig(), next(network.parameters()).device)
+    chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
+    wanted = Wanted(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
     asked = asked_of(wanted, network, x)
-    maps = explain.maps(network, x, [one.target for one in asked], method=wanted.method)
+    maps = explain.maps(
+        network, x, [one.target for one in asked], method=wanted.method, layer=layer, **wanted.options()
+    )
     shown = _shown(source, answer, model)
     found = [(replace(shown, asked=worded(wanted, one.index)), made) for one, made in zip(asked, maps)]
     stem = _free(folder, source.name.split(".")[0])
@@ -111,11 +118,18 @@ def _grade(task: Any, zone: str, values: Any) -> str:
     return "–" if best == task.classes[-1] else str(best)
 
 
-def check(model: Any) -> None:
+def check(model: Any, method: str = "auto", layer: str | None = None) -> None:
     """That maps can be made at all.
 
     Raises:
-        ScantuneError: the model is not one of ours.
+        ScantuneError: the model is not one of ours, or has no such layer, or there is no such method.
     """
+    from scantune.explain import layers
+    from scantune.explain.maps import METHODS
+
     if model.facts is None:
         raise ScantuneError("--maps: only a model folder of scantune says what its networks look at")
+    if method not in ("auto", *METHODS):
+        raise ScantuneError(f"--map-method: {method!r} is none of auto, {', '.join(METHODS)}")
+    if layer is not None:
+        layers.find(model.networks[0], layer)

@@ -82,7 +82,7 @@ def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path,
         from scantune.assembly.mapchecks import checks_of
 
         section["checks"] = checks_of(wanted, sides, samples, members)
-    warnings = _warnings(section.get("checks") or {})
+    warnings = warnings_of(section)
     warned = {
         row: [(replace(shown, warnings=warnings), saliency) for shown, saliency in found]
         for row, found in answers.items()
@@ -146,10 +146,11 @@ def _section(
     return section
 
 
-def _warnings(checks: Mapping[str, Any]) -> tuple[str, ...]:
+def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
+    """What must stand on every map, by the checks in ``saliency`` of ``metrics.json``."""
     from scantune.explain import sanity
 
-    return tuple(sanity.warnings(checks)) if checks else ()
+    return tuple(sanity.warnings(section.get("checks") or {}))
 
 
 def _several(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,31 +21,43 @@ def predict(
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[Path | None, typer.Option(help="folder for masks: DICOM SEG, NIfTI or PNG, as the source")] = None,
     maps: Annotated[Path | None, typer.Option(help="folder for maps of where the model looked")] = None,
+    map_method: Annotated[str, typer.Option(help="as evaluate.saliency.method")] = "auto",
+    map_layer: Annotated[str | None, typer.Option(help="as evaluate.saliency.layer; else found by itself")] = None,
     trust: Annotated[bool, typer.Option("--trust", help="open a model of another format, and run its code")] = False,
     batch_size: Annotated[int, typer.Option(help="samples at once")] = 8,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    workers: Annotated[int, typer.Option(min=1, help="processes that read files")] = 1,
+    time_limit: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="seconds that reading a sample may take; else as the model says"),
+    ] = None,
+    isolated: Annotated[
+        bool | None, typer.Option(help="read in another process, so that a decoder that crashes or hangs ends nothing")
+    ] = None,
 ) -> None:
     """Ask a model about files. One that cannot be used gets a reason in the table, and ends nothing."""
     from scantune.registry.opening import open_model
+    from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
 
     paths = [*(files or []), *_listed(listed)]
     if not paths:
         raise ScantuneError("predict: give files, folders or --list FILE")
-    opened = open_model(model, trust=trust, device=device)
+    reading = Reading(time_limit=time_limit, workers=workers)
+    if isolated is not None:
+        reading = replace(reading, isolated=isolated)
+    opened = open_model(model, trust=trust, device=device, reading=reading)
     if maps is not None:
         from scantune.assembly.predicted_maps import check
 
-        check(opened)
+        check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
     samples = [sample for path in paths for sample in samples_of(path, series)]
     rows = []
-    for start in range(0, len(samples), batch_size):
-        batch = samples[start : start + batch_size]
-        for path, answer in zip(batch, _asked(opened, batch), strict=True):
-            rows.append({"file": str(path), **answer.values, "reason": answer.reason})
-            if not answer.reason:
-                _give_back(opened, path, answer, sr, seg, maps)
+    for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
+        rows.append({"file": str(path), **answer.values, "reason": answer.reason})
+        if not answer.reason:
+            _give_back(opened, path, answer, sr, seg, maps)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -92,31 +107,23 @@ def _listed(path: Path | None) -> list[Path]:
     return [Path(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def _asked(opened: Any, samples: list[Path]) -> list[Any]:
-    """Answers of a batch; where the batch fails as a whole each sample is asked alone."""
-    from scantune.registry.predictor import Answer
-
-    try:
-        return opened.predict(samples, batch_size=len(samples))
-    except Exception as error:
-        if len(samples) == 1:
-            return [Answer({}, reason=f"the model could not be asked ({type(error).__name__})")]
-    return [answer for sample in samples for answer in _asked(opened, [sample])]
-
-
-def _give_back(
-    opened: Any, path: Path, answer: Any, sr: Path | None, seg: Path | None, maps: Path | None = None
-) -> None:
-    """Report, mask and map beside the table; one that cannot be written is said and ends nothing."""
-    if (sr is None and seg is None and maps is None) or opened.facts is None:
-        return
+def _writers(
+    sr: Path | None, seg: Path | None, maps: Path | None, map_method: str, map_layer: str | None
+) -> list[tuple[Path, Callable[..., Any]]]:
+    """Folder and function of each kind of result that is asked for."""
+    if sr is None and seg is None and maps is None:
+        return []
     from scantune.assembly import predicted_maps
     from scantune.registry import results
 
-    wanted = ((sr, results.write_scores), (seg, results.write_mask), (maps, predicted_maps.write_map))
-    for folder, write in wanted:
-        if folder is None:
-            continue
+    mapped = functools.partial(predicted_maps.write_map, method=map_method, layer=map_layer)
+    known = ((sr, results.write_scores), (seg, results.write_mask), (maps, mapped))
+    return [(folder, write) for folder, write in known if folder is not None]
+
+
+def _give_back(opened: Any, path: Path, answer: Any, writers: Sequence[tuple[Path, Callable[..., Any]]]) -> None:
+    """Report, mask and map beside the table; one that cannot be written is said and ends nothing."""
+    for folder, write in writers if opened.facts is not None else ():
         try:
             write(folder, path, answer, opened)
         except ScantuneError as error:

@@ -177,10 +177,14 @@ def as_grid(network: nn.Module, space: int) -> Callable[[Tensor], Tensor]:
 def tokens_to_grid(tokens: Tensor, prefix: int, grid: tuple[int, ...] | None, space: int) -> Tensor:
     """Tokens [B, prefix + N, C] as [B, C, …grid]; where ``grid`` does not fit, N must be a square or cube.
 
+    Where all tokens together are the grid (class tokens that join in later blocks) none is dropped.
+
     Raises:
         ScantuneError: N is no such number.
     """
     batch, count, channels = tokens.shape
+    if grid is not None and math.prod(grid) == count:
+        prefix = 0
     n = count - prefix
     if grid is None or math.prod(grid) != n:
         side = round(n ** (1 / space))

@@ -50,7 +50,8 @@ def build(name: str, in_channels: int, *, size: tuple[int, int] | None = None, *
     net: Any = timm.create_model(known, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
     cfg = net.pretrained_cfg
     normalization = Normalization(tuple(cfg["mean"]), tuple(cfg["std"])) if cfg.get("mean") else None
-    return Parts(net, net.num_features, blocks.find(net), normalization=normalization, **_saliency(net))
+    dim = getattr(net, "head_hidden_size", net.num_features)  # some widen the features once more behind the pooling
+    return Parts(net, dim, blocks.find(net), normalization=normalization, **_saliency(net))
 
 
 def _has_fixed_size(name: str) -> bool:

@@ -33,6 +33,7 @@ class Picture:
         aspect: height of a pixel divided by its width.
         frame: colour of a border, or None.
         tag: a word in the upper left corner ("false positive"), for readers who don't see the border's colour.
+        tiles: how many views of the sample stand side by side in ``pixels``; each gets the letters of its sides.
     """
 
     pixels: np.ndarray
@@ -42,6 +43,7 @@ class Picture:
     aspect: float = 1.0
     frame: str | None = None
     tag: str = ""
+    tiles: int = 1
 
 
 def shown_range(pixels: np.ndarray) -> tuple[float, float]:
@@ -119,8 +121,10 @@ def _draw(axes: Axes, picture: Picture) -> None:
     mark: dict[str, Any] = {"color": "white", "fontsize": 6, "fontweight": "bold", "transform": axes.transAxes}
     plate = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 0.8}
     if picture.sides is not None:
-        axes.text(0.02, 0.5, picture.sides[0], ha="left", va="center", bbox=plate, **mark)
-        axes.text(0.98, 0.5, picture.sides[1], ha="right", va="center", bbox=plate, **mark)
+        for tile in range(picture.tiles):
+            left, right = ((tile + share) / picture.tiles for share in (0.02, 0.98))
+            axes.text(left, 0.5, picture.sides[0], ha="left", va="center", bbox=plate, **mark)
+            axes.text(right, 0.5, picture.sides[1], ha="right", va="center", bbox=plate, **mark)
     if picture.tag:
         axes.text(0.02, 0.97, picture.tag, ha="left", va="top", bbox=plate, **mark)
 
