@@ -130,6 +130,20 @@ def test_a_failed_and_an_interrupted_stage_say_so(store):
     assert status == {failed.run_id: "FAILED", killed.run_id: "KILLED"}
 
 
+def test_the_run_of_a_killed_process_is_said_to_be_killed(store):
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    left = open_run("evaluate", "a", dataset="hips")
+    killed = left.__enter__()
+    note = store / ".scantune" / "open" / killed.run_id
+    assert note.read_text().endswith(f":{os.getpid()}")
+    note.write_text(note.read_text().replace(f":{os.getpid()}", f":{gone.pid}"))
+    with open_run("evaluate", "a", dataset="hips") as run, open_run("trial", "a", dataset="hips") as below:
+        status = [tracking.client().get_run(r.run_id).info.status for r in (killed, run, below)]
+    assert status == ["KILLED", "RUNNING", "RUNNING"]
+    assert not list(note.parent.iterdir())
+
+
 @pytest.mark.parametrize("how", ["variable", "key", "rank"])
 def test_switched_off_nothing_is_written(store, monkeypatch, how):
     if how == "variable":

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.engine.randomness import derive
 from scantune.records import ScantuneError
+from scantune.tracking import unfinished
 
 if TYPE_CHECKING:
     import optuna
@@ -82,7 +81,7 @@ def search(
     while _finished(study) < n_trials:
         study.sampler = _sampler(derive(seed, "trial", len(study.get_trials(deepcopy=False))))
         trial = study.ask()
-        trial.set_user_attr(_OWNER, _me())
+        trial.set_user_attr(_OWNER, unfinished.me())
         _try(study, trial, objective, {key: _suggest(trial, key, held) for key, held in space.items()})
     return _result(study)
 
@@ -111,24 +110,9 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=10, constant_liar=True)
 
 
-def _me() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
 def _alive(owner: str) -> bool:
-    """Whether a trial's process still runs; on other machines it is taken to."""
-    host, _, pid = owner.rpartition(":")
-    if host != socket.gethostname():
-        return True
-    if int(pid) == os.getpid():
-        return False  # we have only just begun: a number used again
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    """Whether a trial's process still runs. We have only just begun: one with our own number is another."""
+    return owner != unfinished.me() and unfinished.alive(owner)
 
 
 def _retry_orphans(study: optuna.Study) -> None:
@@ -136,7 +120,7 @@ def _retry_orphans(study: optuna.Study) -> None:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _alive(trial.user_attrs.get(_OWNER, f"{socket.gethostname()}:{os.getpid()}")):
+        if not _alive(trial.user_attrs.get(_OWNER, unfinished.me())):
             study.tell(trial.number, state=TrialState.FAIL)
             if trial.params:
                 study.enqueue_trial(trial.params)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.tracking import unfinished
 from scantune.tracking.run import Run, resend
 from scantune.tracking.store import (
     TrackingError,
@@ -87,6 +88,7 @@ def open_run(
         yield Run()
         return
     status = "FAILED"
+    unfinished.note(str(run.run_id))
     try:
         yield run
         status = "FINISHED"
@@ -98,6 +100,7 @@ def open_run(
         raise
     finally:
         run.close(status)
+        unfinished.forget(str(run.run_id))
 
 
 def _open(
@@ -106,6 +109,7 @@ def _open(
     service = client()
     waiting = project_home() / ".scantune" / "pending"
     resend(service, waiting)
+    unfinished.close_all(service)
     experiment = experiment_id(service, dataset, description)
     if resume and (held := _find(service, resume)) is not None:
         service.update_run(held.info.run_id, status="RUNNING")
