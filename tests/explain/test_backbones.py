@@ -102,14 +102,16 @@ def test_attention_is_refused_where_there_is_none() -> None:
         explain.map(network("small_cnn", "image", 1), torch.rand(1, 32, 32), method="rollout")
 
 
-@pytest.mark.parametrize("name, ndim, side", [("unet", 2, 64), ("segresnet", 3, 32)])
+@pytest.mark.parametrize(
+    "name, ndim, side", [("unet", 2, 64), ("segresnet", 3, 32), ("attention_unet", 2, 64), ("res_unet", 2, 64)]
+)
 def test_dense_networks(name: str, ndim: int, side: int) -> None:
     net = models.Network(models.build_dense(name, ndim=ndim, in_channels=1, out_channels=2, seed=0))
     x = torch.rand(1, *[side] * ndim, generator=torch.Generator().manual_seed(0))
     made = explain.map(net, x, explain.targets.dense(1), method="eigencam")
     assert made.map is not None
     assert made.map.shape == (side,) * ndim
-    assert min(made.grid) > 1
+    assert 1 < min(made.grid) < side  # the bottom or near it, not the answer itself
 
 
 def test_a_layer_of_one_cell_is_undefined_not_drawn() -> None:
@@ -146,3 +148,10 @@ def test_a_dense_network_is_read_higher_up_where_its_bottom_is_coarse_and_a_key_
     assert explain.map(net, x, explain.targets.dense(), method="eigencam").grid == (8, 8)
     chosen = explain.map(net, x, explain.targets.dense(), method="eigencam", layer="down_4")
     assert (chosen.layer, chosen.grid) == ("backbone.net.down_4", (4, 4))
+
+
+def test_layers_that_stand_in_lists_are_found() -> None:
+    """A Swin encoder's stages: not the patches before anything was learned of them."""
+    net = network("swinunetr", "volume", 1, feature_size=12)
+    made = explain.map(net, torch.rand(1, 32, 32, 32, generator=torch.Generator().manual_seed(0)), method="eigencam")
+    assert (made.layer, made.grid) == ("backbone.net.swinViT.layers2.0", (4, 4, 4))

@@ -118,19 +118,25 @@ def _grids(network: nn.Module, x: Tensor) -> dict[str, tuple[int, ...]]:
     return found
 
 
+_NESTED = frozenset({"SkipConnection", "AttentionLayer"})
+"""MONAI's U-Nets hold each level inside the one above it."""
+
+
 def _whole_layers(network: nn.Module) -> list[tuple[str, nn.Module]]:
     """Layers whose output is all that passes on: not the insides of a residual block, nor the head's."""
     backbone: Any = getattr(network, "backbone", network)
     inner = getattr(backbone, "net", backbone)
     own = getattr(backbone, "saliency_layer", None)
-    ends = {id(module) for _, modules in getattr(backbone, "blocks", None) or [] for module in modules}
+    blocks = [module for _, modules in getattr(backbone, "blocks", None) or [] for module in modules]
+    # a list is never called itself, what is in it is
+    ends = {id(m) for block in blocks for m in (block if isinstance(block, nn.ModuleList) else (block,))}
     names = {id(module): name for name, module in network.named_modules()}
     kept: list[tuple[str, nn.Module]] = []
 
     def walk(module: nn.Module) -> None:
         for child in module.children():
             kept.append((names[id(child)], child))
-            if isinstance(child, (nn.Sequential, nn.ModuleList)) or type(child).__name__ == "SkipConnection":
+            if isinstance(child, (nn.Sequential, nn.ModuleList)) or type(child).__name__ in _NESTED:
                 walk(child)
 
     walk(inner)

@@ -103,7 +103,8 @@ def _attention_unet(
     net = AttentionUnet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), **rest)
     stem, levels, head = net.model
     found: Blocks = [("stem", [stem]), ("levels", [levels]), ("output", [head])]
-    return Parts(net, out_channels, found, saliency_layer="model.1", divisor=2 ** (len(widths) - 1))
+    bottom = "model.1.submodule" + ".1.submodule" * (len(widths) - 2)
+    return Parts(net, out_channels, found, saliency_layer=bottom, divisor=2 ** (len(widths) - 1))
 
 
 def _segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
