@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -54,3 +58,93 @@ def test_an_error_inside_leaves_autocast_as_it_was() -> None:
         with pytest.raises(RuntimeError):
             layer(torch.zeros(1, 2, 3, 3))
         assert torch.is_autocast_enabled("cpu")
+
+
+_LAYERS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+_CHANNELS = (1, 2, 3, 8, 16, 17, 33, 64, 128)
+_SIZES = (5, 5, 5, 6, 7, 8, 9, 12, 13, 16, 20)
+
+
+def _drawn(seed: int, n: int, work: float) -> Iterator[tuple[nn.Module, torch.Tensor]]:
+    """Convolutions and inputs that bf16 is said to be right for, small ones more often than not."""
+    draws = np.random.default_rng(seed)
+
+    def per_axis(choices: Any, axes: int) -> tuple[int, ...]:
+        found = draws.choice(choices, axes if draws.random() < 0.4 else 1)
+        return tuple(int(v) for v in found) * (axes // len(found))
+
+    while n:
+        axes = int(draws.choice([1, 2, 2, 3, 3]))
+        kernel, stride, dilation, size = (
+            per_axis(c, axes) for c in ((1, 2, 3, 3, 3, 5), (1, 1, 2, 3), (1, 1, 1, 2), _SIZES)
+        )
+        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation)]
+        padding = [int(draws.choice([0, span // 2, span // 2, span - 1])) for span in spans]
+        groups = int(draws.choice([1, 1, 1, 2, 4]))
+        inside, outside, batch = (int(draws.choice(c)) for c in (_CHANNELS, _CHANNELS, (1, 2, 3, 4, 8)))
+        inside, outside = inside * groups, outside * groups
+        if batch * inside * outside * np.prod(size) * np.prod(kernel) / groups > work or min(size) < max(spans):
+            continue
+        layer = _LAYERS[axes](inside, outside, kernel, stride, padding, dilation, groups)  # type: ignore[arg-type]
+        x = torch.randn((batch, inside, *size), generator=torch.Generator().manual_seed(n))
+        if not half.is_safe(layer, x.shape):
+            continue
+        if axes > 1 and draws.random() < 0.4:
+            x = x.to(memory_format=_CHANNELS_LAST[axes])
+            layer = layer.to(memory_format=_CHANNELS_LAST[axes]) if draws.random() < 0.5 else layer  # type: ignore[call-overload]
+        n -= 1
+        yield layer, x
+
+
+def _worst(layer: nn.Module, x: torch.Tensor) -> float:
+    """Largest relative difference of output and gradients (input, weights, bias), bf16 against float32, of three."""
+
+    def run(bf16: bool) -> list[torch.Tensor]:
+        layer.zero_grad()
+        held = x.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            answer = layer(held)
+        towards = torch.randn(answer.shape, generator=torch.Generator().manual_seed(1))
+        answer.backward(towards.to(answer.dtype))
+        gradients = [g.grad.float() for g in (held, *layer.parameters()) if g.grad is not None]
+        return [answer.detach().float(), *gradients]
+
+    wanted, worst = run(False), 0.0
+    floor = 0.3 * wanted[0][:, 0].numel() ** 0.5  # sums over places that happen to cancel are not to be divided by
+    for _ in range(3):
+        for i, (made, right) in enumerate(zip(run(True), wanted)):
+            size = max(float(right.square().mean().sqrt()), floor if i > 1 else 0.05)
+            error = float((made - right).square().mean().sqrt()) / size
+            worst = max(worst, error if error == error else float("inf"))
+    return worst
+
+
+def _check(seed: int, n: int, work: float) -> None:
+    torch.manual_seed(seed)
+    wrong = [(layer, tuple(x.shape)) for layer, x in _drawn(seed, n, work) if not _worst(layer, x) < 0.03]
+    assert not wrong
+
+
+def test_of_some_dozen_geometries_none_that_runs_in_bf16_is_wrong() -> None:
+    _check(0, 40, 3e6)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("threads", [1, 2])
+def test_of_hundreds_of_geometries_none_that_runs_in_bf16_is_wrong(threads: int) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        _check(threads, 600, 1e8)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_five_places_are_enough_for_a_kernel_of_three_but_four_are_not() -> None:
+    layer = nn.Conv2d(1, 1, 3, padding=1)
+    assert half.is_safe(layer, torch.Size([1, 1, 5, 9]))
+    assert not half.is_safe(layer, torch.Size([1, 1, 4, 9]))
+    assert not half.is_safe(nn.Conv2d(1, 1, 5, padding=2), torch.Size([1, 1, 9, 9]))
+    assert not half.is_safe(nn.Conv2d(1, 1, 3, padding=2, dilation=2), torch.Size([1, 1, 9, 9]))
+    assert not half.is_safe(nn.ConvTranspose2d(1, 1, 3, padding=2), torch.Size([1, 1, 5, 5]))

@@ -18,12 +18,18 @@ from torch.nn.modules.conv import _ConvNd
 
 
 def is_safe(convolution: _ConvNd, shape: torch.Size) -> bool:
-    """Whether every axis of the input is at least twice as long as the kernel there (dilation counted in).
+    """Whether bf16 is right for a convolution and an input.
 
-    Of some thousand random geometries none that this holds for was wrong.
+    It is where every axis of the input is at least twice as long as the kernel there (dilation counted in); and where
+    a kernel of at most 3 meets at least 5 on every axis, unless the convolution is a transposed one, whose output can
+    be smaller than its input. Of some thousand random geometries, with one thread and with two, none that this holds
+    for was wrong; the tests draw such geometries anew.
     """
-    spans = (d * (k - 1) + 1 for k, d in zip(convolution.kernel_size, convolution.dilation))
-    return all(span == 1 or size >= 2 * span for span, size in zip(spans, shape[2:]))
+    sizes = shape[2:]
+    spans = [d * (k - 1) + 1 for k, d in zip(convolution.kernel_size, convolution.dilation)]
+    if not convolution.transposed and max(spans) <= 3 and min(sizes) >= 5:
+        return True
+    return all(span == 1 or size >= 2 * span for span, size in zip(spans, sizes))
 
 
 @contextmanager
