@@ -53,11 +53,11 @@ def predict(
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
     samples = [sample for path in paths for sample in samples_of(path, series)]
-    rows = []
+    rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
     for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
         rows.append({"file": str(path), **answer.values, "reason": answer.reason})
         if not answer.reason:
-            _give_back(opened, path, answer, sr, seg, maps)
+            _give_back(opened, path, answer, writers)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
 import queue
 import signal
 import sys
 import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from scantune.preprocess.sample import process
+import numpy as np
+
+from scantune.preprocess.prepare import prepare
+from scantune.preprocess.sample import plain, process, refusal
 from scantune.preprocess.worker import reply_of, task_from
+
+_MARGIN = 5.0  # s; within the limit itself the parent ends this process
 
 
 def _listen(lines: queue.SimpleQueue[bytes]) -> None:
@@ -18,6 +27,20 @@ def _listen(lines: queue.SimpleQueue[bytes]) -> None:
     for line in sys.stdin.buffer:
         lines.put(line)
     os._exit(0)
+
+
+def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
+    """An outcome where a store is named; else the prepared sample, its tensor apart."""
+    if "store" in request:
+        return reply_of(process(*task_from(request))), None
+    try:
+        made = prepare([Path(path) for path in request["files"]], (), request["settings"])
+    except Exception as error:  # one bad scan never ends the run
+        reason, detail = refusal(error, ", ".join(request["files"]))
+        return {"reason": reason, "detail": detail}, None
+    tensor = np.ascontiguousarray(made.tensor)
+    about = {"shape": tensor.shape, "dtype": tensor.dtype.str, "bytes": tensor.nbytes}
+    return {**about, "spacing": plain(made.spacing), "facts": plain(made.facts)}, tensor
 
 
 def main() -> None:
@@ -30,8 +53,15 @@ def main() -> None:
     out.write(b"ready\n")
     out.flush()
     while True:
-        outcome = process(*task_from(json.loads(lines.get())))
-        out.write(json.dumps(reply_of(outcome)).encode() + b"\n")
+        request = json.loads(lines.get())
+        # A decoder that hangs holds the interpreter's lock: with the parent gone too, nothing else would end it.
+        limit = float(request["settings"].get("time_limit") or 600.0) + _MARGIN
+        faulthandler.dump_traceback_later(limit, exit=True)
+        reply, tensor = _answer(request)
+        faulthandler.cancel_dump_traceback_later()
+        out.write(json.dumps(reply).encode() + b"\n")
+        if tensor is not None and tensor.size:
+            out.write(tensor.reshape(-1).view(np.uint8).data)
         out.flush()
 
 

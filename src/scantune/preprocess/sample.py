@@ -90,15 +90,26 @@ def process(
     """
     try:
         return _process(job, settings, store_dir, index or {})
-    except ReadError as error:
-        return Outcome(job.sample_id, reason=error.reason, detail=error.detail or _named(job))
     except store.StoreFull as error:
         return Outcome(job.sample_id, fatal=str(error))
-    except MemoryError:
-        return Outcome(job.sample_id, reason="not enough memory to prepare it", detail=_named(job))
     except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
-        what = f"{_named(job)}: {type(error).__name__}: {error}"
-        return Outcome(job.sample_id, reason=f"cannot be prepared ({type(error).__name__})", detail=what)
+        reason, detail = refusal(error, _named(job))
+        return Outcome(job.sample_id, reason=reason, detail=detail)
+
+
+def refusal(error: Exception, named: str) -> tuple[str, str]:
+    """Why a sample is left out, in words that may be written to outputs, and more of it for the local terminal.
+
+    Args:
+        error: what preparing it raised.
+        named: its files.
+    """
+    if isinstance(error, ReadError):
+        return error.reason, error.detail or named
+    if isinstance(error, MemoryError):
+        return "not enough memory to prepare it", named
+    kind = type(error).__name__
+    return f"cannot be prepared ({kind})", f"{named}: {kind}: {error}"
 
 
 def _process(
@@ -155,7 +166,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
             repaired = True
     prepared = prepare(job.files, job.masks, settings, job.series)
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
-    facts = {**_measured(arrays, prepared.spacing), "reading": _plain(prepared.facts)}
+    facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     stored = store.save(path, arrays, facts)
     return Outcome(job.sample_id, key, digest, {**facts, **stored}, made=True, repaired=repaired)
 
@@ -196,12 +207,12 @@ def _moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, fl
     return mean + float(shift), sd, low + float(shift), high + float(shift)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Facts as JSON takes them: tuples as lists, NumPy numbers as numbers, what is not finite as null."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):

@@ -4,31 +4,53 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scantune.io.isolation import ask, end, spawn
+from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
-from scantune.records import ScantuneError
+from scantune.records import ReadError, ScantuneError
 
 LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or the files are too slow to read"
 CRASHED = "its decoder crashed"
 KILLED = "the process that read it was killed; memory may have run out"
+NO_PROCESS = "the process that prepares samples does not start"
+WITHOUT = "Without it a decoder that crashes ends the run: `backend: threads`, or `scantune predict --no-isolated`"
 _SIGKILL = -9
 
 
 class Worker:
     """Prepares one sample at a time in a process of its own, a new one after each that dies.
 
-    Requests and answers are lines of JSON; tensors go from that process straight to the store.
+    Requests and answers are lines of JSON. Tensors go from that process straight to the store (:meth:`process`), or
+    follow the answer as bytes (:meth:`prepare`).
     """
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._closed = False
+
+    def start(self) -> None:
+        """Start the process without waiting for it, where it does not run.
+
+        Raises:
+            ScantuneError: the system starts none.
+        """
+        with self._lock:
+            if self._child is not None and self._child.poll() is not None:
+                end(self._child)  # killed while nobody asked it anything: no fault of the next sample
+                self._child = None
+            if self._child is None and not self._closed:
+                try:
+                    self._child = spawn("scantune.preprocess.child")
+                except OSError as error:
+                    raise ScantuneError(f"{NO_PROCESS} ({error}). {WITHOUT}") from error
 
     def process(
         self, job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]
@@ -38,24 +60,28 @@ class Worker:
         Raises:
             ScantuneError: the process cannot be started at all.
         """
-        child = self._ready()
-        if child is None:
-            return None
-        limit = float(settings.get("time_limit") or 600.0)
-        watch = _Watch(child, limit)
         try:
-            reply = ask(child, request_of(job, settings, store_dir, index))
-        except (OSError, EOFError, ValueError):
-            reply = None
-        if watch.over() or reply is None:
-            code = child.wait()
-            self._drop(child)
-        if reply is not None:
-            return outcome_from(reply)
-        if self._closed:
-            return None
-        reason = LATE.format(limit) if watch.late else KILLED if code == _SIGKILL else CRASHED
-        return Outcome(job.sample_id, reason=reason, detail=f"{', '.join(map(str, job.files))}: code {code}")
+            reply, _ = self._asked(request_of(job, settings, store_dir, index), settings)
+        except _Lost as lost:
+            if self._closed:
+                return None
+            return Outcome(job.sample_id, reason=lost.reason, detail=f"{', '.join(map(str, job.files))}: {lost.detail}")
+        return outcome_from(reply)
+
+    def prepare(self, files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared:
+        """As :func:`scantune.preprocess.prepare`, without masks.
+
+        Raises:
+            ReadError: the files cannot be used; a decoder that crashed or hung among the reasons.
+            ScantuneError: the process cannot be started at all.
+        """
+        places = [str(path.absolute()) for path in files]
+        reply, body = self._asked({"files": places, "settings": dict(settings)}, settings)
+        if "reason" in reply:
+            raise ReadError(reply["reason"], reply["detail"])
+        tensor = np.frombuffer(body, np.dtype(reply["dtype"])).reshape(reply["shape"])
+        spacing = reply["spacing"]
+        return Prepared(tensor, None, None if spacing is None else tuple(spacing), reply["facts"])
 
     def close(self) -> None:
         """End the process, whatever it is at."""
@@ -65,17 +91,44 @@ class Worker:
         if child is not None:
             end(child)
 
-    def _ready(self) -> subprocess.Popen[bytes] | None:
-        with self._lock:
-            if self._closed:
-                return None
-            child = self._child = self._child or spawn("scantune.preprocess.child")
+    def _asked(self, request: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """The answer and the bytes that follow it.
+
+        Raises:
+            _Lost: there is none.
+        """
+        child = self._ready()
+        limit = float(settings.get("time_limit") or 600.0)
+        watch, answer = _Watch(child, limit), None
+        try:
+            reply = ask(child, request)
+            answer = reply, _following(child, int(reply.get("bytes", 0)))
+        except (OSError, EOFError, ValueError):
+            pass
+        except BaseException:  # an interrupt: the rest of this answer would be taken for the next one
+            watch.over()
+            self._drop(child)
+            raise
+        if not watch.over() and answer is not None:
+            return answer
+        code = _ended(child)
+        self._drop(child)
+        if answer is not None:
+            return answer
+        raise _Lost(LATE.format(limit) if watch.late else KILLED if code == _SIGKILL else CRASHED, f"code {code}")
+
+    def _ready(self) -> subprocess.Popen[bytes]:
+        self.start()
+        child = self._child
+        if child is None:
+            raise _Lost("the process that reads has been ended")
         if not hasattr(child, "greeted"):
             assert child.stdout is not None
-            if not child.stdout.readline() and not self._closed:
+            if not child.stdout.readline():
+                if self._closed:
+                    raise _Lost("the process that reads has been ended")
                 raise ScantuneError(
-                    f"the process that prepares samples does not start (code {child.wait()}): "
-                    "'python -m scantune.preprocess.child' says why"
+                    f"{NO_PROCESS} (code {child.wait()}): 'python -m scantune.preprocess.child' says why. {WITHOUT}"
                 )
             child.greeted = True  # type: ignore[attr-defined]
         return child
@@ -85,6 +138,28 @@ class Worker:
             if self._child is child:
                 self._child = None
         end(child)
+
+
+class _Lost(ReadError):
+    """The process ended before its answer did."""
+
+
+def _following(child: subprocess.Popen[bytes], count: int) -> bytes:
+    """The bytes after an answer."""
+    assert child.stdout is not None
+    body = child.stdout.read(count) if count else b""
+    if len(body) != count:
+        raise EOFError
+    return body
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its exit code; one that answers nonsense and lives on is ended."""
+    try:
+        return child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
 
 
 class _Watch:

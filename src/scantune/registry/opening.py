@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 
 from scantune.records import ScantuneError
 from scantune.registry.model import MODEL
-from scantune.registry.predictor import Answer, Files, Predictor
+from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_alone
 
 _LOADER = "scantune.registry.pyfunc"
 
@@ -19,8 +20,8 @@ class UntrustedModel(ScantuneError):
     """Opening the model would run code that came with it."""
 
 
-def open_model(source: str, *, trust: bool = False, device: str = "cpu") -> Any:
-    """A model that answers ``predict(samples, batch_size) -> list[Answer]``.
+def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading: Reading | None = None) -> Any:
+    """A model that answers ``predict(samples, batch_size) -> list[Answer]``, and ``answers`` as they come.
 
     A model of our own format is weights and JSON: no code of the model runs, wherever it came from. Any other MLflow
     model brings code or pickles of its own.
@@ -29,6 +30,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu") -> Any:
         source: a folder, or an address that MLflow knows: ``models:/<name>@<alias>``, ``runs:/…``.
         trust: open a model of another format too, and so run its code.
         device: where it computes.
+        reading: how files are read; a model of another format reads as it likes.
 
     Raises:
         UntrustedModel: another format, and ``trust`` is not set.
@@ -41,7 +43,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu") -> Any:
         )
     own = _own_folder(folder)
     if own is not None:
-        return Predictor.load(own, device)
+        return Predictor.load(own, device, reading=reading)
     if not (folder / "MLmodel").is_file():
         raise ScantuneError(f"{source}: neither a scantune model ({MODEL}) nor an MLflow model (MLmodel)")
     if not trust:
@@ -97,6 +99,15 @@ class Foreign:
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
         """One answer a sample; see :meth:`Predictor.predict`."""
+        return list(self.answers(samples, batch_size))
+
+    def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
+        """One answer a sample as they come; see :meth:`Predictor.answers`."""
+        samples = iter(samples)
+        while batch := list(itertools.islice(samples, batch_size)):
+            yield from each_alone(self._asked, batch)
+
+    def _asked(self, samples: list[Files]) -> list[Answer]:
         import pandas as pd
 
         paths = [str(s) if isinstance(s, (str, Path)) else str(s[0]) for s in samples]

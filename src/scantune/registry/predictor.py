@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +35,22 @@ class Answer:
     prepared: Any = None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """How files are read.
+
+    Attributes:
+        isolated: in a process beside this one, so that a decoder that crashes or hangs costs its file alone. False
+            where no process may be started; ``SCANTUNE_ISOLATION=off`` in the environment makes that the default.
+        time_limit: seconds that one sample may take there; None for what the model's ``input:`` block says.
+        workers: such processes.
+    """
+
+    isolated: bool = field(default_factory=lambda: os.environ.get("SCANTUNE_ISOLATION", "").lower() != "off")
+    time_limit: float | None = None
+    workers: int = 1
+
+
 class Predictor:
     """A model folder, opened.
 
@@ -41,7 +60,7 @@ class Predictor:
         {'p/0': 0.01, …}
     """
 
-    def __init__(self, facts: ModelFacts, networks: Sequence[Any]) -> None:
+    def __init__(self, facts: ModelFacts, networks: Sequence[Any], *, reading: Reading | None = None) -> None:
         from pydantic import TypeAdapter
 
         from scantune.config.input import InputConfig
@@ -50,52 +69,70 @@ class Predictor:
 
         self.facts = facts
         self.networks = list(networks)
+        self.reading = reading or Reading()
         self.input: Any = TypeAdapter(InputConfig).validate_python(facts.input)
         schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "cpu") -> Predictor:
+    def load(cls, folder: str | Path, device: str = "cpu", *, reading: Reading | None = None) -> Predictor:
         """Open a model folder.
+
+        Args:
+            folder: with ``model.json`` and the weights.
+            device: where it computes.
+            reading: how files are read; without it in a process of its own, as ``SCANTUNE_ISOLATION`` allows.
 
         Raises:
             ScantuneError: it is not one.
         """
-        folder = Path(folder)
+        folder, reading = Path(folder), reading or Reading()
         facts = read_facts(folder)
-        return cls(facts, load_networks(folder, facts, device))
+        if reading.isolated:
+            from scantune.preprocess import ahead
+
+            ahead.start()  # it comes up while the weights are read
+        return cls(facts, load_networks(folder, facts, device), reading=reading)
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
-        """One answer a sample, in their order.
+        """One answer a sample, in their order; all of them, with what each was prepared to, are held in memory.
+
+        See :meth:`answers`.
+        """
+        return list(self.answers(samples, batch_size))
+
+    def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
+        """One answer a sample, in their order, as they come.
+
+        Files are read and prepared in another process while the networks are at work on the batch before.
 
         Args:
             samples: each a file, a folder (DICOM series) or several files (one a channel).
             batch_size: samples that go through the networks at once.
 
-        Returns:
-            Answers; a sample whose files cannot be used has a ``reason`` and no values, and ends nothing.
+        Yields:
+            Answers; a sample whose files cannot be used has a ``reason`` and no values, and ends nothing, be it that
+            its decoder crashes or hangs.
+
+        Raises:
+            ScantuneError: the process that reads cannot be started.
         """
-        answers: list[Answer] = []
-        for batch in _batches(samples, batch_size):
-            answers.extend(self._batch(batch))
-        return answers
+        from scantune.preprocess.ahead import prepared
 
-    def _batch(self, batch: list[tuple[Path, ...]]) -> list[Answer]:
-        from scantune.preprocess import prepare
+        settings = self.input.model_dump(mode="json")
+        if self.reading.time_limit is not None:
+            settings["time_limit"] = self.reading.time_limit
+        how = {"isolated": self.reading.isolated, "workers": self.reading.workers, "ahead": batch_size}
+        with closing(prepared(map(_paths, samples), settings, **how)) as found:  # type: ignore[arg-type, type-var]
+            for batch in _batches(found, batch_size):
+                yield from self._batch(batch)
 
-        prepared: list[Any] = []
-        for files in batch:
-            try:
-                prepared.append(prepare(files, (), self.input))
-            except ReadError as error:
-                prepared.append(Answer({}, reason=error.reason))
-        usable = [p for p in prepared if not isinstance(p, Answer)]
-        if not usable:
-            return prepared
+    def _batch(self, batch: list[Any]) -> list[Answer]:
+        usable = [p for p in batch if not isinstance(p, ReadError)]
         shapes = {p.tensor.shape for p in usable}
         groups = [usable] if len(shapes) == 1 else [[p] for p in usable]  # grids of their own size go one by one
-        given = iter([answer for group in groups for answer in self._forward(group)])
-        return [p if isinstance(p, Answer) else next(given) for p in prepared]
+        given = iter([answer for group in groups for answer in each_alone(self._forward, group)])
+        return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(given) for p in batch]
 
     def _forward(self, prepared: list[Any]) -> list[Answer]:
         import torch
@@ -117,14 +154,23 @@ class Predictor:
         ]
 
 
-def _batches(samples: Iterable[Files], size: int) -> Iterator[list[tuple[Path, ...]]]:
-    batch: list[tuple[Path, ...]] = []
-    for files in samples:
-        batch.append((Path(files),) if isinstance(files, (str, Path)) else tuple(Path(f) for f in files))
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def each_alone(ask: Callable[[list[Any]], list[Answer]], asked: list[Any]) -> list[Answer]:
+    """Answers of a batch; where the model fails on it as a whole, each is asked alone, and one it fails on is named."""
+    try:
+        return ask(asked)
+    except Exception as error:
+        if len(asked) == 1:
+            return [Answer({}, reason=f"the model could not be asked ({type(error).__name__})")]
+    return [answer for one in asked for answer in each_alone(ask, [one])]
+
+
+def _paths(files: Files) -> tuple[Path, ...]:
+    return (Path(files),) if isinstance(files, (str, Path)) else tuple(Path(f) for f in files)
+
+
+def _batches(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    found = iter(found)
+    while batch := list(itertools.islice(found, size)):
         yield batch
 
 

@@ -1,6 +1,8 @@
 """The model as an MLflow pyfunc: a table of paths in, a table of answers out.
 
-MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled.
+MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled. What a served model
+may be asked is said by whoever serves it, in the environment, not by the client: ``SCANTUNE_SERVED_FOLDERS``,
+``SCANTUNE_SERVED_BYTES``, ``SCANTUNE_SERVED_SECONDS`` (a sample), ``SCANTUNE_ISOLATION``.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ class Model:
     """What ``mlflow.pyfunc.load_model`` gives."""
 
     def __init__(self, folder: Path) -> None:
-        from scantune.registry.predictor import Predictor
+        from scantune.registry.predictor import Predictor, Reading
 
-        self.predictor = Predictor.load(folder)
+        seconds = os.environ.get("SCANTUNE_SERVED_SECONDS")
+        self.predictor = Predictor.load(folder, reading=Reading(time_limit=float(seconds) if seconds else None))
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
         """One row a sample.
@@ -40,7 +43,7 @@ class Model:
         if "path" not in getattr(model_input, "columns", ()):
             raise ScantuneError("the input needs a column 'path': a file or folder a row")
         paths = [_checked(path) for path in model_input["path"]]
-        answers = self.predictor.predict(paths, batch_size=int((params or {}).get("batch_size", 8)))
+        answers = self.predictor.answers(paths, batch_size=int((params or {}).get("batch_size", 8)))
         return pd.DataFrame([{**answer.values, "reason": answer.reason} for answer in answers])
 
 

@@ -1,0 +1,114 @@
+"""Files prepared in processes beside this one, a few ahead of who takes them; those processes are kept for the next."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from scantune.preprocess.prepare import prepare
+from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.sample import refusal
+from scantune.preprocess.worker import Worker
+from scantune.records import ReadError
+
+_IDLE: dict[int, deque[Worker]] = {}  # by the process that owns them: a fork must not share its parent's
+_KEPT = 4
+
+
+def prepared(
+    samples: Iterable[Sequence[Path]],
+    settings: Mapping[str, Any],
+    *,
+    isolated: bool = True,
+    workers: int = 1,
+    ahead: int = 8,
+) -> Iterator[Prepared | ReadError]:
+    """Each sample's tensor or why there is none, in their order.
+
+    Args:
+        samples: files of each.
+        settings: the input's block as a dict; ``time_limit`` holds for each sample where ``isolated``.
+        isolated: in processes of their own, where a decoder that crashes or hangs costs its sample alone. Else here,
+            one when it is asked for.
+        workers: processes.
+        ahead: samples that may be ready before they are taken.
+
+    Raises:
+        ScantuneError: a process cannot be started.
+    """
+    if not isolated:
+        yield from (_here(files, settings) for files in samples)
+        return
+    free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
+    crew = [_taken() for _ in range(workers)]
+    for worker in crew:
+        free.put(worker)
+    waiting: deque[Future[Prepared | ReadError]] = deque()
+    whole = False
+    with ThreadPoolExecutor(workers) as threads:
+        try:
+            for files in samples:
+                waiting.append(threads.submit(_there, free, files, settings))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+            whole = True
+        finally:
+            for future in waiting:
+                future.cancel()
+            for worker in crew:
+                _give_back(worker, whole)
+
+
+def start() -> None:
+    """Start a process now, without waiting for it, for whoever will need one."""
+    worker = _taken()
+    worker.start()
+    _give_back(worker, True)
+
+
+@atexit.register
+def end_idle() -> None:
+    """End the processes that wait for work."""
+    for worker in _IDLE.pop(os.getpid(), ()):
+        worker.close()
+
+
+def _taken() -> Worker:
+    try:
+        return _IDLE[os.getpid()].pop()
+    except (KeyError, IndexError):
+        return Worker()
+
+
+def _give_back(worker: Worker, whole: bool) -> None:
+    """Keep it for the next, unless it was stopped amid its work or there are enough."""
+    idle = _IDLE.setdefault(os.getpid(), deque())
+    if whole and len(idle) < _KEPT:
+        idle.append(worker)
+    else:
+        worker.close()
+
+
+def _there(free: queue.SimpleQueue[Worker], files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared | ReadError:
+    worker = free.get()
+    try:
+        return worker.prepare(files, settings)
+    except ReadError as error:
+        return error
+    finally:
+        free.put(worker)
+
+
+def _here(files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared | ReadError:
+    try:
+        return prepare(files, (), settings)
+    except Exception as error:  # one bad scan never ends the run
+        return ReadError(*refusal(error, ", ".join(map(str, files))))
