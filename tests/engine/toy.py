@@ -18,19 +18,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scantune import engine
+from scantune import engine, losses
 from scantune.engine.data import Samples
 
 
 class Numbers:
     """y = Σ x + noise; each sample may take a while, and adds a draw of the epoch."""
 
-    def __init__(self, n: int, seed: int, pause: float = 0.0, jitter: bool = False) -> None:
+    def __init__(self, n: int, seed: int, pause: float = 0.0, jitter: bool = False, partners: bool = False) -> None:
         random = np.random.default_rng(seed)
         self.x = random.normal(size=(n, 4)).astype(np.float32)
         self.y = (self.x.sum(1) + 0.1 * random.normal(size=n)).astype(np.float32)
         self.ids = [f"s{i:03d}" for i in range(n)]
-        self.pause, self.jitter, self.epoch = pause, jitter, 0
+        self.pause, self.jitter, self.epoch, self.partners = pause, jitter, 0, partners
 
     def __len__(self) -> int:
         return len(self.x)
@@ -41,12 +41,14 @@ class Numbers:
     def __getitem__(self, index: int) -> dict[str, Any]:
         time.sleep(self.pause)
         draw = np.random.default_rng([self.epoch, index]).normal(scale=0.05, size=4) if self.jitter else 0.0
-        return {
+        held = {
             "input": (self.x[index] + draw).astype(np.float32),
             "target": self.y[index],
             "index": index,
             "group": index % 2,
         }
+        spoiled = {"has_partner": self.y[index] > 1, "partner": held["input"] - np.float32(0.5)}
+        return held | (spoiled if self.partners else {})
 
 
 class Sum:
@@ -139,16 +141,20 @@ def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
     """One training; ``options`` are plain values, so that they travel as JSON."""
     held = {"schedule": "onecycle", "warmup": 0.0, "pause": 0.0, "n": 30, "norm": True, "sinks": True} | options
     settings = {name: value for name, value in held.items() if name in engine.Settings.__dataclass_fields__}
+    comparing = held.get("comparing", False)
     data: tuple[Samples, Samples] = (
-        Numbers(held["n"], 0, held["pause"], jitter=True),
-        Numbers(14, 1, held["pause"]),
+        Numbers(held["n"], 0, held["pause"], jitter=True, partners=comparing),
+        Numbers(14, 1, held["pause"], partners=comparing),
     )
+    terms: dict[str, Any] = {"squared": Squared(), "absolute": Absolute()}
+    if comparing:  # few samples have partners: some batches and processes have none
+        terms |= {"pair": losses.PairTerm(), "scanners": losses.ScannerConsistency()}
     net = network(norm=held["norm"], dropout=held.get("dropout", 0.1))
     return engine.fit(
         Greedy(net, held["greedy"]) if "greedy" in held else net,
         Sum(),
         *data,
-        terms={"squared": Squared(), "absolute": Absolute()},
+        terms=terms,
         settings=engine.Settings(**{"epochs": 3, "batch_size": 4, "progress": False, **settings}),
         schedule=engine.Schedule(held["schedule"], SCHEDULES[held["schedule"]], warmup_epochs=held["warmup"]),
         optimizer=engine.OptimizerSpec(held.get("optimizer", "adamw"), learning_rate=0.02),

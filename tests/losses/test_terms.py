@@ -53,6 +53,16 @@ def test_scanner_consistency_of_logits_compares_what_they_say():
     assert term.total(nn.Identity(), {"group": group}, masks) / 4 == pytest.approx(0.25**2, abs=1e-4)
 
 
+def test_scanner_consistency_of_a_whole_side_does_not_depend_on_its_batches():
+    output = torch.tensor([[0.0], [4.0], [5.0], [7.0], [100.0]])
+    group = torch.tensor([0, 0, 1, 1, -1])
+    term = losses.ScannerConsistency()
+    rows = [term.rows({"group": group[i : i + 2]}, output[i : i + 2]) for i in (0, 2, 4)]
+    total, weight = term.of_all(torch.cat(rows))
+    assert (float(total / weight), float(weight)) == (4.0, 4.0)
+    assert [float(part) for part in term.of_all(rows[0])] == [0.0, 0.0]  # but one scanner
+
+
 @pytest.mark.parametrize("group", [[0, 0, 0], [-1, -1, -1], [-1, 2, 2]])
 def test_scanner_consistency_has_no_part_without_two_scanners(group):
     output = torch.tensor([[0.0], [1.0], [2.0]], requires_grad=True)

@@ -106,7 +106,8 @@ class CheckpointsConfig(Block):
 class ScannerConsistencyConfig(Block):
     """A term that pulls the scanners' mean predictions together: the variance *between* them.
 
-    Predictions are the score, the probability of each class (and zone), or each class's share of the picture.
+    Predictions are the score, the probability of each class (and zone), or each class's share of the picture. In
+    training those of one batch are compared, in validation all.
     """
 
     group: str = "scanner"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -107,7 +108,10 @@ def launch(
     strategy: Any = "auto"
     if int(count) * nodes > 1:
         # Buffers are the first rank's: batch norm's running figures do not depend on when they are looked at.
-        strategy = DDPStrategy(find_unused_parameters=find_unused_parameters, broadcast_buffers=False)
+        known = inspect.signature(torch.nn.parallel.DistributedDataParallel).parameters
+        key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before PyTorch 2.15
+        unshared: dict[str, Any] = {key: False}
+        strategy = DDPStrategy(find_unused_parameters=find_unused_parameters, **unshared)
     fabric = Fabric(accelerator=kind, devices=int(count), num_nodes=nodes, strategy=strategy, precision=chosen)  # type: ignore[arg-type]
     fabric.launch()
     return fabric

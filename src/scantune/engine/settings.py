@@ -13,7 +13,11 @@ from scantune.tasks.protocol import Batch
 
 
 class Term(Protocol):
-    """A part of the loss as numerator and denominator, so that both can be summed over batches and processes."""
+    """A part of the loss as numerator and denominator, so that both can be summed over batches and processes.
+
+    One that compares samples with each other may have ``rows(batch, output)``, [B, …], and ``of_all(rows)``: numerator
+    and denominator of all samples of the validation side at once.
+    """
 
     def weight(self, batch: Batch) -> Tensor:
         """The denominator: a scalar of the batch's targets alone."""

@@ -15,6 +15,9 @@ from scantune.engine.randomness import reseed
 from scantune.engine.samplers import shard
 from scantune.engine.training import Sums, Training
 
+#: Rows of the samples judged so far, by the number of a term that compares samples with each other.
+Compared = dict[int, list[torch.Tensor]]
+
 
 def validate(training: Training, between: Callable[[], None] = lambda: None) -> tuple[dict[str, float], Any, Any]:
     """Losses and the task's figures on the validation samples.
@@ -31,12 +34,15 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
     reseed(training.settings.seed, "validation", training.position.epoch)
     training.network.eval()
     sums = Sums.empty(len(training.terms), training.device)
+    compared: Compared = {k: [] for k, term in enumerate(training.terms.values()) if hasattr(term, "of_all")}
     planned = shard(len(loader.samples), training.batch_size, fabric.world_size, fabric.global_rank)
     with torch.no_grad():
         for batch in loader.batches(0, planned):
-            _judge(training, sums, to_device(batch, training.device, training.settings.channels_last))
+            _judge(training, sums, to_device(batch, training.device, training.settings.channels_last), compared)
             between()
     totals, weights = distributed.total(fabric, sums.totals), distributed.total(fabric, sums.weights)
+    for k, rows in compared.items():
+        totals[k], weights[k] = _of_all(training, k, rows)
     figures = loss_figures(training, totals, weights)
     reduced, targets = joined(training, sums)
     if training.task.dense:
@@ -44,13 +50,23 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
     return figures | summarise(training.task, reduced, targets), reduced, targets
 
 
-def _judge(training: Training, sums: Sums, batch: dict[str, Any]) -> None:
+def _judge(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
     output = training.network(batch["input"])
     for k, term in enumerate(training.terms.values()):
+        if k in compared:
+            compared[k].append(term.rows(batch, output).cpu())  # type: ignore[attr-defined]
+            continue
         sums.totals[k] += term.total(training.network, batch, output).to(sums.totals)
         sums.weights[k] += term.weight(batch).to(sums.weights)
     target = batch["index"] if training.task.dense else batch["target"]
     sums.keep(training.task.reduce(output, batch), target, batch["index"])
+
+
+def _of_all(training: Training, number: int, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Numerator and denominator of a term that compares the samples of all batches and processes."""
+    term: Any = list(training.terms.values())[number]
+    shards = distributed.gathered(training.fabric, torch.cat(rows) if rows else None)
+    return term.of_all(torch.cat([shard for shard in shards if shard is not None]))
 
 
 def loss_figures(training: Training, totals: torch.Tensor, weights: torch.Tensor) -> dict[str, float]:

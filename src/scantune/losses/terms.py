@@ -20,7 +20,9 @@ Batch = Mapping[str, Any]
 class Term(Protocol):
     """One term of the loss: ``total / weight``, both summed over accumulation steps and ranks before they are divided.
 
-    A weight of 0 says that this batch has nothing for the term; where the sum of weights is 0 the term is left out.
+    A weight of 0 says that this batch has nothing for the term; where the sum of weights is 0 the term is left out. One
+    that compares samples with each other may have ``rows(batch, output)`` and ``of_all(rows)``, by which validation
+    judges all samples at once.
     """
 
     def weight(self, batch: Batch) -> Tensor:
@@ -68,8 +70,8 @@ class ScannerConsistency:
     """Variance of the per-scanner mean predictions: the spread within a scanner is left alone, it is the subjects'.
 
     The variance is that of the means themselves (divided by their number), per output, mean over outputs. Samples of an
-    unknown scanner (``batch["group"]`` −1) and batches of fewer than two scanners have no part. Scanners are compared
-    within one forward pass: small batches see few of them.
+    unknown scanner (``batch["group"]`` −1) and fewer than two scanners have no part. In training scanners are compared
+    within one forward pass: small batches see few of them. Validation compares them over all samples.
 
     Attributes:
         activation: makes predictions of the output: :func:`probabilities` of logits; None for a regression.
@@ -87,10 +89,27 @@ class ScannerConsistency:
         """Variance of the scanners' means, times the weight."""
         if self.weight(batch) == 0:
             return output.sum() * 0.0
-        group = batch["group"]
-        made = (output if self.activation is None else self.activation(output)).reshape(len(group), -1).float()
-        means = torch.stack([made[group == code].mean(dim=0) for code in group.unique() if code >= 0])
-        return means.var(dim=0, correction=0).mean() * self.weight(batch)  # [scanners, K] -> scalar
+        return _between(self._said(output), batch["group"]) * self.weight(batch)
+
+    def rows(self, batch: Batch, output: Tensor) -> Tensor:
+        """What :meth:`of_all` takes of a batch: the scanner and the predictions, float64 [B, 1 + K]."""
+        return torch.cat([batch["group"][:, None].double(), self._said(output).double()], dim=1)
+
+    def of_all(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Numerator and denominator of a whole side, from the rows of all its samples."""
+        group = rows[:, 0]
+        weight = self.weight({"group": group})
+        return (_between(rows[:, 1:], group) * weight if weight > 0 else weight), weight
+
+    def _said(self, output: Tensor) -> Tensor:
+        made = output if self.activation is None else self.activation(output)
+        return made.reshape(len(output), -1).float()
+
+
+def _between(said: Tensor, group: Tensor) -> Tensor:
+    """Variance of the groups' mean predictions [B, K]; groups below 0 are left out."""
+    means = torch.stack([said[group == code].mean(dim=0) for code in group.unique() if code >= 0])
+    return means.var(dim=0, correction=0).mean()  # [scanners, K] -> scalar
 
 
 def probabilities(output: Tensor) -> Tensor:
