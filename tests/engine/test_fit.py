@@ -98,6 +98,11 @@ def test_weights_of_terms_follow_their_schedule() -> None:
     assert first["val_loss"] == pytest.approx(first["val_squared_loss"])
     assert second["val_loss"] == pytest.approx(second["val_absolute_loss"])
     assert (1, 8, 1) in asked
+    both, alone = network(), network()
+    _fit(both, term_weights=lambda *_: {"squared": 2.0, "absolute": 0.0}, epochs=1)
+    _fit(alone, terms={"squared": Squared()}, term_weights=lambda *_: {"squared": 2.0}, epochs=1)
+    for name, tensor in alone.state_dict().items():
+        assert torch.equal(both.state_dict()[name], tensor), "a weight of 0 takes a part out of the gradient"
 
 
 def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -> None:
@@ -187,6 +192,7 @@ def test_mixing_hands_on_both_targets_and_their_share() -> None:
 
     _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
     first = [held["lam"] for held in seen if held]
+    assert all(torch.equal(held["target_b"], held["target"].flip(0)) for held in seen if held)
     seen.clear()
     _fit(terms={"absolute": Mixed()}, mixing=mixing, epochs=1)
     assert first == [held["lam"] for held in seen if held]
