@@ -13,13 +13,15 @@ import torch
 import yaml
 
 from scantune import models
-from scantune.assembly import errors, mapmasks, saliency
+from scantune.assembly import errors, mapmasks, retraining, saliency
+from scantune.assembly import samples as samples_of
 from scantune.assembly.asking import Wanted
+from scantune.assembly.cohort import Member, Side
 from scantune.assembly.evaluation import task_of
 from scantune.explain.sanity import Question
 from scantune.preprocess import store
 from scantune.records import ScantuneError
-from scantune.registry.model import load_networks, save_model
+from scantune.registry.model import ModelFacts, load_networks, save_model
 from scantune.tasks.classification.schema import Classification
 from scantune.tasks.regression.schema import Regression
 from scantune.tasks.segmentation.schema import Segmentation
@@ -170,3 +172,33 @@ def test_an_experiment_is_trained_once_more_with_another_seed_and_on_shuffled_la
     assert repeated["passed"] in (True, False)
     assert -1 <= shuffled["value"] < 0.999
     assert shuffled["rule"].startswith("passes where")
+
+
+def side_of(home: Path, shapes: list[tuple[int, ...]]) -> Side:
+    """Samples of six subjects whose masks hold their number."""
+    (home / "samples").mkdir()
+    members = []
+    for i, shape in enumerate(shapes):
+        arrays = {"input": np.full((1, *shape), i, np.uint8), "mask": np.full((1, *shape), i + 1, np.uint8)}
+        store.save(home / "samples" / f"s{i}.safetensors", arrays, {})
+        members.append(Member(f"s{i}", f"p{i // 2}", "train", None, (1, *shape), {}, {}, {}, {}))
+    return Side(members, home)
+
+
+def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
+    side = side_of(tmp_path, [(8, 8)] * 12)
+    task = task_of(Segmentation(), ModelFacts("m", "d", {}, {}, loss="dice"))
+    plain, dealt = (samples_of.samples(one, task) for one in (side, retraining.shuffle(side, 0, dense=True)))
+    pictures = [int(255 * held["input"].max() + 0.5) for held in (dealt[i] for i in range(12))]
+    given = [int(dealt[i]["target"].max()) - 1 for i in range(12)]
+    assert pictures == list(range(12))  # the pictures stay where they were
+    assert [int(plain[i]["target"].max()) - 1 for i in range(12)] == pictures
+    assert sorted(given) == pictures
+    assert given != pictures
+    assert [i // 2 for i in given[::2]] == [i // 2 for i in given[1::2]]  # a subject's masks stay together
+
+
+def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:
+    side = side_of(tmp_path, [(8, 8), (8, 8), (8, 9), (8, 9)])
+    with pytest.raises(ScantuneError, match="only where all are of one shape"):
+        retraining.shuffle(side, 0, dense=True)

@@ -26,6 +26,7 @@ class Member:
         raters: reader to text.
         shape: of the cached tensor, [C, …].
         facts: the whole row of ``manifest.csv``.
+        mask_from: the sample whose mask is learned from; empty is its own. Other than that only to test maps by.
     """
 
     sample_id: str
@@ -37,6 +38,7 @@ class Member:
     groups: Mapping[str, str]
     raters: Mapping[str, str]
     facts: Mapping[str, str]
+    mask_from: str = ""
 
 
 class Side(Sequence[Member]):
@@ -59,6 +61,13 @@ class Side(Sequence[Member]):
     def paths(self) -> list[Path]:
         """The cached tensors."""
         return [self._cache / "samples" / f"{m.sample_id}.safetensors" for m in self._members]
+
+    @property
+    def mask_paths(self) -> list[Path] | None:
+        """The cached tensors whose masks are learned from; None where each is the sample's own."""
+        if not any(m.mask_from for m in self._members):
+            return None
+        return [self._cache / "samples" / f"{m.mask_from or m.sample_id}.safetensors" for m in self._members]
 
     @property
     def subjects(self) -> list[str]:

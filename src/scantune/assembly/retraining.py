@@ -25,17 +25,15 @@ def again(params: Any, key: str, shuffled: bool) -> Any:
         shuffled: on shuffled labels with the seed it had; else on the same labels with another seed.
 
     Raises:
-        ScantuneError: shuffled labels for a task that learns from masks.
+        ScantuneError: shuffled masks that differ in shape.
     """
     from scantune.assembly import members, recipe, training
 
     plan = recipe.plan_of(params, key)
-    if shuffled and plan.task.dense:
-        raise ScantuneError("evaluate.saliency.label_randomization: a task that learns from masks has no labels")
     member = next(iter(members.members_of(plan)))
     train, validation = member.train, member.validation
     if shuffled:
-        train, validation = (shuffle(side, member.seed) for side in (train, validation))
+        train, validation = (shuffle(side, member.seed, dense=plan.task.dense) for side in (train, validation))
     with tempfile.TemporaryDirectory() as home:
         result = training.train_member(
             plan,
@@ -50,11 +48,21 @@ def again(params: Any, key: str, shuffled: bool) -> Any:
     return result.network
 
 
-def shuffle(side: Side, seed: int) -> Side:
-    """The side with the targets of each subject given to another one."""
+def shuffle(side: Side, seed: int, *, dense: bool = False) -> Side:
+    """The side with the targets (``dense``: the masks) of each subject given to another one.
+
+    Raises:
+        ScantuneError: masks of several shapes, which do not fit each other's pictures.
+    """
     from scantune.explain.sanity import shuffle_labels
 
     held: Sequence[Any] = list(side)
-    dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in held], side.subjects, seed)
     cache = side.paths[0].parent.parent if held else Path()
+    if dense:
+        shapes = {member.shape[1:] for member in held}
+        if len(shapes) > 1:
+            raise ScantuneError("label_randomization: masks can be dealt out anew only where all are of one shape")
+        givers = shuffle_labels([member.sample_id for member in held], side.subjects, seed)
+        return Side([replace(m, mask_from=giver) for m, giver in zip(held, givers)], cache)
+    dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in held], side.subjects, seed)
     return Side([replace(m, targets=json.loads(text)) for m, text in zip(held, dealt)], cache)

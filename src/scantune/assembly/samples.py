@@ -85,6 +85,7 @@ def samples(
         encode(side, task) if targets is None else targets,
         codes(side, group, known or {}),
         ids=[member.sample_id for member in side],
+        masks=side.mask_paths,
         augment=augment,
         flip=task.flip,
         partners=partners,

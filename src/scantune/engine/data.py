@@ -66,6 +66,7 @@ class CachedSamples:
         targets: [N, …] as the task encoded them; None takes the file's mask (a leading axis of one is dropped).
         groups: int [N], the scanner's code; −1 unknown.
         ids: sample ids, for messages; the files' stems where None.
+        masks: one file a sample, from which its mask is taken; None takes the sample's own.
         augment: random changes; None for none.
         flip: the target of a mirrored sample (:meth:`Task.flip`); needed where ``augment`` may flip.
         partners: spoiled copies; None for none.
@@ -79,6 +80,7 @@ class CachedSamples:
         groups: np.ndarray | None = None,
         *,
         ids: Sequence[str] | None = None,
+        masks: Sequence[Path] | None = None,
         augment: Augment | None = None,
         flip: Callable[[np.ndarray], np.ndarray] | None = None,
         partners: Partners | None = None,
@@ -88,6 +90,7 @@ class CachedSamples:
         self.targets = targets
         self.groups = groups
         self.ids = list(ids) if ids is not None else [p.stem for p in self.paths]
+        self.masks = masks
         self.augment = augment
         self.flip = flip
         self.partners = partners
@@ -103,7 +106,7 @@ class CachedSamples:
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         held = read_cached(self.paths[index])
-        inputs, mask = as_input(held["input"]), held.get("mask") if self.targets is None else None
+        inputs, mask = as_input(held["input"]), self._mask(index, held) if self.targets is None else None
         target = None if self.targets is None else np.asarray(self.targets[index])
         draws = generator(self.seed, "sample", self.epoch, int(index))
         if self.augment is not None:
@@ -121,6 +124,9 @@ class CachedSamples:
             sample["has_partner"] = good
             sample["partner"] = self.partners.spoil(inputs, draws).contiguous() if good else inputs
         return sample
+
+    def _mask(self, index: int, held: Mapping[str, Tensor]) -> Tensor | None:
+        return (held if self.masks is None else read_cached(self.masks[index])).get("mask")
 
 
 def _mask_target(mask: Tensor | None) -> Tensor:

@@ -5,6 +5,7 @@ The fused kernel never forms the matrix, so it is switched off while a map is ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -105,9 +106,10 @@ def _to_patches(
     layer: str,
     method: str,
 ) -> list[Saliency]:
-    prefix = int(vit.num_prefix_tokens)
-    row = matrix[0] if prefix else matrix.mean(0)
     grid = getattr(getattr(network, "backbone", network), "token_grid", None)
+    patches_alone = grid is not None and math.prod(grid) == len(matrix)  # the class token joins in later blocks
+    prefix = 0 if patches_alone else int(vit.num_prefix_tokens)
+    row = matrix[0] if prefix else matrix.mean(0)
     cells = layers.tokens_to_grid(row[None, :, None], prefix, grid, x.ndim - 2)[0, 0].float().cpu().numpy()
     shape = tuple(x.shape[2:])
     return [finish(cells, shape, layer=layer, method=method, output=float(target(output[0]))) for target in targets]
