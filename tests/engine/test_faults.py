@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import pickle
 import signal
@@ -148,7 +149,7 @@ def test_full_disk_leaves_what_was_whole_and_says_what_is_needed(
 
     with monkeypatch.context() as patched:
         patched.setattr(durable.os, "fsync", full)
-        with pytest.raises(DiskFullError, match=r"MB needed.*free"):
+        with pytest.raises(DiskFullError, match=r"[1-9]\.\d kB needed.*free"):
             durable.write_state(path, {"a": torch.arange(300)})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
@@ -165,6 +166,30 @@ def test_training_on_a_disk_without_room_goes_on_when_there_is(nursery: Nursery,
     assert not list(held.rglob("*partial"))
     assert nursery.train(folder, held, save_every_steps=1, sinks=False) == 0
     assert (folder / "history.csv").exists()
+
+
+@pytest.mark.heavy
+def test_training_on_a_file_system_that_is_full_goes_on_with_the_same_end(nursery: Nursery, tmp_path: Path) -> None:
+    """A real one: 60 kB of memory, in a namespace of its own."""
+    small, kept = tmp_path / "small", tmp_path / "kept"
+    small.mkdir()
+    mount = f"mount -t tmpfs -o size=60k none {small}"
+    if subprocess.run(["unshare", "-rm", "sh", "-c", mount], capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    options = {"save_every_steps": 1, "sinks": False, "epochs": 30}
+    toy = f"{sys.executable} -m tests.engine.toy {small}/out {small}/s '{json.dumps(options)}'"
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f"{mount} && ! {toy} && cp -r {small}/s {kept}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "the disk is full" in done.stderr
+    assert not list(kept.rglob("*partial"))
+    assert nursery.train(tmp_path / "out", kept, **options) == 0
+    assert nursery.train(tmp_path / "whole", tmp_path / "s", **options) == 0
+    for name in ("checkpoints/last.safetensors", "history.csv", "steps.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 class _Away:

@@ -112,11 +112,15 @@ def _check_room(path: Path, size: int) -> None:
 
 def _full(path: Path, size: int) -> DiskFullError:
     free = shutil.disk_usage(path.parent).free
-    needed = f"{size / 1e6:,.1f} MB needed, " if size else ""
+    needed = f"{_amount(size)} needed, " if size else ""
     return DiskFullError(
-        f"the disk is full: {path.name} was not written ({needed}{free / 1e6:,.1f} MB free in {path.parent}). "
+        f"the disk is full: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
         "Nothing written before is damaged; make room and start again: the run goes on from its last saved step"
     )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
 
 
 def _sync_folder(folder: Path) -> None:
