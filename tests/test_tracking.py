@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from scantune import tracking
+from scantune.engine import Interrupted
 from scantune.tracking import RunReference, TrackingError, open_run
 
 mlflow = pytest.importorskip("mlflow")
@@ -126,8 +127,10 @@ def test_a_failed_and_an_interrupted_stage_say_so(store):
         raise ZeroDivisionError
     with pytest.raises(KeyboardInterrupt), open_run("train", "b", dataset="hips") as killed:
         raise KeyboardInterrupt
-    status = {r.run_id: tracking.client().get_run(r.run_id).info.status for r in (failed, killed)}
-    assert status == {failed.run_id: "FAILED", killed.run_id: "KILLED"}
+    with pytest.raises(SystemExit), open_run("train", "c", dataset="hips") as stopped:
+        raise Interrupted("SIGTERM", 143)  # as a training that saved ends
+    status = {r.run_id: tracking.client().get_run(r.run_id).info.status for r in (failed, killed, stopped)}
+    assert status == {failed.run_id: "FAILED", killed.run_id: "KILLED", stopped.run_id: "KILLED"}
 
 
 def test_the_run_of_a_killed_process_is_said_to_be_killed(store):
