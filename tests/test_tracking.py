@@ -90,6 +90,7 @@ def test_a_stage_run_has_its_name_parameters_points_and_no_login_name(store):
     assert not any(str(store) in value for value in held.data.tags.values())
     assert [f.path for f in tracking.client().list_artifacts(run.run_id)] == ["note.txt"]
     assert (store / "mlflow.db").exists()
+    assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false", "MLflow unpickles nothing in a stage"
 
 
 def test_a_parameter_that_changed_becomes_a_tag(store):
