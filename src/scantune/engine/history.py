@@ -31,6 +31,7 @@ class History:
     journal: Path | None = None
     rows: list[Row] = field(default_factory=list)
     _synced: int = 0
+    _epochs: list[Row] = field(default_factory=list)
 
     def step(self, step: int, epoch: int, values: Mapping[str, float]) -> None:
         """Keep a step's figures; both counted from 1."""
@@ -39,10 +40,11 @@ class History:
     def epoch(self, epoch: int, step: int, values: Mapping[str, Any]) -> None:
         """Keep an epoch's figures."""
         self.rows.append({"kind": "epoch", "epoch": epoch, "step": step, **values})
+        self._epochs.append(_bare(self.rows[-1]))
 
     def epochs(self) -> list[Row]:
-        """The epochs' rows, without their kind."""
-        return [_bare(row) for row in self.rows if row["kind"] == "epoch"]
+        """The epochs' rows, without their kind. Asked for at every step: the steps' rows are not looked through."""
+        return list(self._epochs)
 
     def steps(self) -> list[Row]:
         """The steps' rows, without their kind."""
@@ -64,6 +66,7 @@ class History:
                 self.rows = [json.loads(file.readline()) for _ in range(rows)]
                 file.truncate(file.tell())
         self._synced = len(self.rows)
+        self._epochs = [_bare(row) for row in self.rows if row["kind"] == "epoch"]
 
     def export(self, folder: Path) -> None:
         """Write ``history.csv`` (a row an epoch), ``steps.csv`` (a row a step) and ``history.json`` (both)."""
