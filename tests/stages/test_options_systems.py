@@ -100,6 +100,7 @@ OF_TASK: dict[str, dict[str, dict[str, Any]]] = {
         "scanner consistency by another group": {"scanner_consistency": {"weight": 10.0, "group": "sex"}},
     },
     "segmentation": {
+        "scanner consistency": {"scanner_consistency": {"weight": 100.0}},
         **{f"preset {name}": {"loss": name} for name in PRESETS if name != "default"},
         "smooth": {"loss": {"name": "default", "smooth": 100.0}},
         "squared": {"loss": {"name": "default", "squared_pred": True}},
