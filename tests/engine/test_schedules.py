@@ -112,3 +112,7 @@ def test_optimizers_take_a_step_and_pass_over_what_is_frozen(name: str) -> None:
     optimizer.step()
     moved = [not torch.equal(a, b) for a, b in zip(before, network.parameters())]
     assert moved == [False, False, True, True]
+    network.requires_grad_(True)  # thawed, beside others that have a momentum
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    assert not any(torch.equal(a, b) for a, b in zip(before, network.parameters()))

@@ -46,6 +46,9 @@ def _adaptive(kind: type[Optimizer]) -> Callable[..., Optimizer]:
 
 def _sgd(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> Optimizer:
     options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
+    # PyTorch's fused kernel fails where some parameters of a group have a momentum already and others, thawed or used
+    # for the first time, have none.
+    fused = fused and spec.momentum == 0
     return torch.optim.SGD(groups, momentum=spec.momentum, nesterov=spec.nesterov, fused=fused, **options)
 
 
