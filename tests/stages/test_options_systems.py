@@ -424,6 +424,12 @@ def test_another_number_of_outputs_gets_a_new_output_layer(runs, homes, tmp_path
     assert old["head.0.weight"].shape[0] == 30
     kept = [name for name in old if name.startswith("backbone.")]
     assert all(np.array_equal(old[name].numpy(), new[name].numpy()) for name in kept)
+    heads = []
+    for seed in (42, 7, 42):
+        params["derived"]["y"]["train"]["seed"] = seed
+        heads.append(train(params, tmp_path / f"again{len(heads)}", "y")[1].networks[0].state_dict()["head.0.weight"])
+    assert np.allclose(heads[0], heads[2], atol=1e-6)
+    assert not np.allclose(heads[0], heads[1], atol=1e-2), "the new layer follows the seed"
 
 
 SPLITS: dict[str, tuple[str, dict[str, Any]]] = {
