@@ -90,6 +90,28 @@ def test_a_trial_that_is_worse_is_stopped_early(home):
     assert all(value == value for _, value in told)
 
 
+@pytest.mark.heavy
+def test_trials_are_runs_below_the_search_in_mlflow_whatever_the_number_of_starts(home, monkeypatch):
+    from scantune import tracking
+
+    monkeypatch.delenv("SCANTUNE_MLFLOW")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (home / "dvc.yaml").write_text("stages: {}\n")
+    call("search", "small", "--n-trials", 1)
+    call("search", "small", "--n-trials", 3)
+    service = tracking.client()
+    runs = service.search_runs([e.experiment_id for e in service.search_experiments()])
+    (whole,) = [run for run in runs if run.data.tags["scantune.stage"] == "search"]
+    trials = [run for run in runs if run.data.tags["scantune.stage"] == "trial"]
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {whole.info.run_id}
+    assert whole.data.metrics["trials"] == len(trials) == 3
+    assert whole.data.metrics["best_value"] == min(run.data.metrics["best_val_loss"] for run in trials)
+    best = min(trials, key=lambda run: run.data.metrics["best_val_loss"])
+    assert whole.data.tags["best.train.learning_rate"] == best.data.params["train.learning_rate"]
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert len(service.get_metric_history(best.info.run_id, "val_loss")) == 1  # of one epoch
+
+
 def test_each_trial_is_a_run_in_weights_and_biases_where_that_is_asked_for(home, monkeypatch):
     from scantune.engine import CallableSink, loggers
 
