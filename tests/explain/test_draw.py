@@ -300,12 +300,15 @@ def test_figures_of_the_checks_say_passed_failed_or_why_not() -> None:
     text = words(draw.cascade(failed))
     assert "FAILED" in text
     assert "passes where the upper bound" in text
+    beside = entry(0.9, False, map=0.6, difference={"value": -0.3, "lower": -0.4, "upper": -0.2})
     overview = draw.overview({"weight_randomization": failed, "repeatability": entry(0.8, True, chance=0.1),
-                              "mask_auprc": entry(None, None)})  # fmt: skip
+                              "mask_auprc": entry(None, None), "mask_auprc_segmentation": beside})  # fmt: skip
     text = words(overview)
     assert "0.70 (0.60 to 0.80)   FAILED" in text
     assert "0.80 (0.70 to 0.90)   passed" in text
     assert "undefined: undefined in all of 4 samples" in text
+    assert "map − segmentation network (0.90)" in text
+    assert "−0.30 (−0.40 to −0.20)   FAILED" in text
 
 
 @pytest.mark.parametrize("directions", ["LPS", "RAS", "ASL", "IRP"])

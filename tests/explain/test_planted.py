@@ -82,18 +82,30 @@ def test_maps_find_the_planted_finding(name: str, tmp_path: Path) -> None:
 
 
 OUTLINES: dict[str, dict[str, Any]] = {
-    "cells": {"classes": ["background", "body", "nucleus"], "channels": [8, 16, 32], "epochs": 3},
-    "csi": {"classes": ["background", *"abcdef"], "channels": [8, 16, 32, 64], "epochs": 5},
-    "loes": {"classes": ["background", "lesion"], "channels": [8, 16, 32], "epochs": 4},
+    "cells": {"classes": ["background", "body", "nucleus"], "channels": [8, 16, 32, 32, 32], "epochs": 3},
+    "csi": {"classes": ["background", *"abcdef"], "channels": [16, 32, 32, 32, 32], "epochs": 12},
+    "loes": {"classes": ["background", "lesion"], "channels": [8, 16, 32, 32, 32], "epochs": 12},
 }
-"""A segmentation of what a system's masks mark: a class, zones, a score."""
+"""A segmentation of what a system's masks mark: evidence of a class, six zones, the source of a score."""
+SMALLER: dict[str, dict[str, Any]] = {
+    "cells": {"demo": {"options": {"n": 40}}, "experiments": {"train": {"epochs": 4}}},
+    "csi": {
+        "demo": {"options": {"n": 120}},
+        "inputs": {"size": [64, 64]},
+        "experiments": {"train": {"epochs": 8}, "evaluate": {"saliency": {"layer": "layers.2.2"}}},
+    },
+    "loes": {
+        "demo": {"options": {"n": 90, "spacing": 4.0}},
+        "inputs": {"spacing": [6, 6, 6], "size": [32, 32, 32]},
+        "experiments": {"train": {"epochs": 4}},
+    },
+}
 
 
 @pytest.mark.parametrize("name", OUTLINES)
 def test_maps_are_held_against_a_segmentation_network_on_the_same_pictures(name: str, tmp_path: Path) -> None:
-    fewer = {"loes": {"demo": {"options": {"n": 90}}}}
     asked = {"experiments": {"evaluate": {"saliency": {"segmentation": "outlines"}}}}
-    home = system(tmp_path, name, fewer.get(name, {}), asked)
+    home = system(tmp_path, name, SMALLER[name], asked)
     add_outlines(home, name)
     run_stages(home, *(f"{stage} {name}" for stage in ("demo", "preprocess", "split", "train")), "train outlines")
     checks = run(home, name, "evaluate")["checks"]
@@ -103,11 +115,10 @@ def test_maps_are_held_against_a_segmentation_network_on_the_same_pictures(name:
         assert theirs["lower"] > theirs["chance"], theirs  # the network finds what is marked
         gap = theirs["difference"]
         assert gap["lower"] <= gap["value"] <= gap["upper"]
-        assert gap["value"] == pytest.approx(theirs["map"] - theirs["value"], abs=0.05)
         assert theirs["passed"] is (gap["lower"] > -0.1)
     page = (home / "outputs" / name / "evaluate" / "report.html").read_text()
     assert "as a segmentation network" in page
-    assert "map less network by" in page
+    assert "map − network:" in page
 
 
 def add_outlines(home: Path, name: str) -> None:
@@ -119,7 +130,7 @@ def add_outlines(home: Path, name: str) -> None:
         "input": name,
         "task": {"name": "segmentation", "classes": held["classes"]},
         "model": {"backbone": "unet", "options": {"channels": held["channels"]}},
-        "train": {"epochs": held["epochs"], "batch_size": 8, "learning_rate": 3e-3, "monitor": "val_loss"},
+        "train": {"epochs": held["epochs"], "batch_size": 8, "learning_rate": 3e-3, "scheduler": "onecycle"},
         "evaluate": {"saliency": False},
         "register": {},
     }

@@ -130,7 +130,9 @@ def test_a_segmentation_network_sets_the_bar(trained: Teachable, questions: list
         assert theirs["difference"]["value"] == pytest.approx(ours["value"] - 1)
         assert theirs["passed"] is (theirs["difference"]["lower"] > -0.1)
     assert perfect["mask_auprc_segmentation"]["passed"] is False
-    assert "finds less of the annotated finding than a segmentation network" in " ".join(warnings(perfect))
+    assert "was not shown to find as much of the annotated finding as a segmentation network" in " ".join(
+        warnings(perfect)
+    )
 
 
 def test_a_map_as_good_as_the_segmentation_network_passes(trained: Teachable, questions: list[Question]) -> None:

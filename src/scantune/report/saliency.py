@@ -74,5 +74,5 @@ def _beside(entry: Mapping[str, Any]) -> Cell:
     away = entry.get("difference") or {}
     if away.get("value") is None:
         return Cell("; ".join(said) or "–")
-    less = "map less network" if "map" in entry else "more than chance"
-    return Cell("; ".join(said), sub=f"{less} by {words.interval(away, 2)}")
+    than = "map − network:" if "map" in entry else "above chance by"
+    return Cell("; ".join(said), sub=f"{than} {words.interval(away, 2)}")

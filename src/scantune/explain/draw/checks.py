@@ -19,8 +19,8 @@ NAMES = {
     "shift_reproducibility": "rank correlation after a small shift",
     "mask_auprc": "area under precision–recall against the mask",
     "mask_pointing": "pointing game: maximum in the mask",
-    "mask_auprc_segmentation": "the same area by a segmentation network",
-    "mask_pointing_segmentation": "pointing game by a segmentation network",
+    "mask_auprc_segmentation": "that area: map − segmentation network",
+    "mask_pointing_segmentation": "pointing game: map − segmentation network",
 }
 
 
@@ -82,7 +82,7 @@ def cascade(entry: Mapping[str, Any]) -> Figure:
 @style.styled
 def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Every check with its value, its interval, what chance gives and its verdict."""
-    rows = [(name, entry) for name, entry in entries.items() if name in NAMES]
+    rows = [(name, _plotted(entry)) for name, entry in entries.items() if name in NAMES]
     figure = style.canvas(style.DOUBLE, 0.34 * max(1, len(rows)) + 0.9)
     axes = figure.add_subplot()
     for y, (_, entry) in enumerate(rows):
@@ -100,7 +100,7 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     for y, (_, entry) in enumerate(rows):
         text = f"{words.interval(entry, 2)}   {verdict_word(entry)}"
         axes.text(1.02, y, text, transform=axes.get_yaxis_transform(), va="center", fontsize=6)
-    axes.set_yticks(range(len(rows)), [NAMES[name] for name, _ in rows])
+    axes.set_yticks(range(len(rows)), [_named(name, entries[name]) for name, _ in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(min([-0.05, *(e["lower"] for _, e in rows if e["lower"] is not None)]) - 0.02, 1.02)
     axes.axvline(0, color=style.INK, linewidth=0.4)
@@ -111,6 +111,18 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
         "square: failed. Rules: metrics.json.",
     )
     return figure
+
+
+def _plotted(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """What is judged: of a segmentation network how far the map falls short of it."""
+    if "map" not in entry:
+        return dict(entry)
+    return {"value": None, "passed": entry["passed"], "rule": entry["rule"], **entry["difference"]}
+
+
+def _named(name: str, entry: Mapping[str, Any]) -> str:
+    known = "map" in entry and entry["value"] is not None
+    return f"{NAMES[name]} ({words.number(entry['value'], 2)})" if known else NAMES[name]
 
 
 def verdict_word(entry: Mapping[str, Any]) -> str:

@@ -38,8 +38,8 @@ _WORDS = {
     "shift_reproducibility": "changes when the image is moved by a few pixels",
     "mask_auprc": "does not find the annotated finding better than chance",
     "mask_pointing": "does not point at the annotated finding more often than chance",
-    "mask_auprc_segmentation": "finds less of the annotated finding than a segmentation network does",
-    "mask_pointing_segmentation": "points at the annotated finding less often than a segmentation network does",
+    "mask_auprc_segmentation": "was not shown to find as much of the annotated finding as a segmentation network",
+    "mask_pointing_segmentation": "was not shown to point at the annotated finding as often as a segmentation network",
 }
 
 
