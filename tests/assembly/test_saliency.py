@@ -8,11 +8,12 @@ import torch
 
 from scantune.assembly import errors, saliency
 from scantune.assembly.evaluation import task_of
+from scantune.assembly.network import build_network
 from scantune.registry.model import load_networks
 from scantune.tasks.classification.schema import Classification
 from scantune.tasks.regression.schema import Regression
 from scantune.tasks.zones.schema import Zones
-from tests.assembly.conftest import N, make, settings
+from tests.assembly.conftest import Model, N, make, settings
 
 
 def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
@@ -103,3 +104,25 @@ def test_the_same_seed_draws_the_same_samples(tmp_path: Path) -> None:
         explain(tmp_path / name, "image", Regression(target="score"), numbers(), settings(seed=5))[0] for name in "ab"
     ]
     assert runs[0].section == runs[1].section
+
+
+@pytest.mark.parametrize(
+    ("block", "layer"),
+    [
+        ({"method": "rollout"}, "all blocks"),
+        ({"method": "attention", "layer_idx": 0}, "backbone.net.blocks.0.attn"),
+        ({}, "backbone.net.blocks.11.norm1"),
+    ],
+)
+def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
+    tmp_path: Path, block: dict[str, Any], layer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = Regression(target="score")
+    sides, held, _, table = make(tmp_path, "image", schema, numbers())
+    task = task_of(schema, held)
+    network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
+    wanted = saliency.Wanted([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
+    with caplog.at_level("INFO"):
+        found = saliency.explain_test(wanted, sides, errors.judged(table, schema), tmp_path / "out").section
+    assert (found["layer"], found["grid"]) == (layer, [2, 2])
+    assert f"at {layer}, 2 × 2 cells" in caplog.text

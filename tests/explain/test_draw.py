@@ -376,3 +376,19 @@ def test_long_words_do_not_run_into_the_next_picture() -> None:
     assert max(len(line) for line in lines) <= 1.0 * 72 / (5.5 * 0.56)
     assert any(line.endswith("…") for line in lines)
     assert "set {basophil," in long.caption()
+
+
+def test_a_maximum_in_an_empty_plane_is_said_and_the_nearest_plane_with_something_is_shown() -> None:
+    from scantune.explain.draw import sheet
+
+    image = np.zeros((8, 6, 6), np.float32)
+    image[2:5] = 100.0
+    values = np.zeros_like(image)
+    values[7, 1, 1], values[4, 5, 0] = 1.0, 0.5
+    shown = draw.Shown("s", image, "volume", window=(0.0, 100.0))
+    picture, found, _, _ = sheet.flat(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))
+    assert float(picture.max()) == 1.0
+    assert float(found.max()) == 0.5  # plane 4
+    assert "maximum outside" in words(draw.sheet({"best": [(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))]}))
+    values[3, 0, 0] = 2.0
+    assert "maximum outside" not in words(draw.sheet({"best": [(shown, Saliency(values / 2, "l", "m"))]}))

@@ -39,6 +39,7 @@ def write_map(
     from scantune import explain, plots
     from scantune.config.evaluate import SaliencyConfig
     from scantune.explain import draw
+    from scantune.plots import style
     from scantune.preprocess.store import as_float
 
     network = model.networks[0].eval()
@@ -54,6 +55,7 @@ def write_map(
     stem = _free(folder, source.name.split(".")[0])
     whole = {shown.sample_id: found}
     figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=notes_of(wanted.task))
+    style.note(figure, "Whether such maps can be believed stands in the report of the model's evaluation.")
     (path,) = plots.save(figure, folder / stem, ("png",))
     if shown.modality == "video":
         draw.animate(folder / f"{stem}.gif", *found[0])

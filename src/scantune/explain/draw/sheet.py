@@ -103,7 +103,37 @@ def _tile(axes: Axes, shown: Shown, saliency: Saliency, width: float) -> None:
         for text in axes.texts:
             text.set_color("white")
             text.set_fontsize(5)
+    elif _empty_at_peak(shown, saliency):
+        axes.text(0.5, 0.02, _OUTSIDE, transform=axes.transAxes, ha="center", va="bottom", color="white", fontsize=4.5)
     axes.set_title("\n".join(_head(shown, width)), fontsize=_SIZE, fontweight="normal")
+
+
+_OUTSIDE = "maximum outside: its plane is empty"
+
+
+def _empty_at_peak(shown: Shown, saliency: Saliency) -> bool:
+    """Whether the map of a volume has its maximum in a plane that shows nothing."""
+    values = mapped(shown, saliency) if shown.modality == "volume" else None
+    return values is not None and _plane(grey(shown.image, shown.window), values) != int(_peaks(values).argmax())
+
+
+def _peaks(values: np.ndarray) -> np.ndarray:
+    return values.max(axis=(1, 2))
+
+
+def _plane(base: np.ndarray, values: np.ndarray, bright: float = 0.1, share: float = 0.1) -> int:
+    """The plane of the maximum or, where that shows next to nothing, the nearest one that shows something.
+
+    Args:
+        base: volume [D, H, W] in 0 … 1.
+        values: map [D, H, W].
+        bright: what counts as something.
+        share: of the fullest plane's bright elements that a plane needs.
+    """
+    filled = (base > bright).sum(axis=(1, 2))
+    at = int(_peaks(values).argmax())
+    enough = np.flatnonzero(filled >= share * filled.max())
+    return int(enough[np.abs(enough - at).argmin()])
 
 
 def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str] | None, float]:
@@ -117,10 +147,10 @@ def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | Non
     flat_aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
     if shown.modality == "image":
         return base, values, shown.sides, flat_aspect
-    at = len(base) // 2 if values is None else int(values.max(axis=(1, 2)).argmax())
+    at = len(base) // 2 if values is None else int(_peaks(values).argmax())
     if shown.modality == "video":
         return base[at], None if values is None else values[at], shown.sides, flat_aspect
-    cut = planes.AXIAL
+    cut, at = planes.AXIAL, at if values is None else _plane(base, values)
     letters = (cut.left, cut.right)
     return cut.cut(base, at), None if values is None else cut.cut(values, at), letters, cut.aspect(shown.spacing)
 
@@ -135,7 +165,7 @@ def _small_print(
     if seed is not None:
         style.note(figure, f"Random draw with seed {seed}.")
     if any(shown.modality == "volume" for shown, _ in everyone):
-        style.note(figure, f"Axial plane of the maximum. {planes.CONVENTION}")
+        style.note(figure, f"Axial plane of the maximum, or the nearest that shows something. {planes.CONVENTION}")
     if any(shown.modality == "video" for shown, _ in everyone):
         style.note(figure, "Frame of the maximum.")
     if any(shown.modality != "volume" and shown.sides is None for shown, _ in everyone):
