@@ -173,8 +173,8 @@ class WandbConfig(Block):
     entity: str | None = None
     """Team or user there."""
     mode: Literal["offline", "online"] = "offline"
-    """``offline`` writes files that ``wandb sync`` sends later (with ``--append`` where a training was killed and
-    left two folders of one run)."""
+    """``offline`` writes files that ``wandb sync`` sends later; a training that was killed and went on left two folders
+    of one run, which it joins."""
 
 
 class LoggersConfig(Block):
