@@ -379,14 +379,14 @@ def test_long_words_do_not_run_into_the_next_picture() -> None:
 
 
 def test_a_maximum_in_an_empty_plane_is_said_and_the_nearest_plane_with_something_is_shown() -> None:
-    from scantune.explain.draw import sheet
+    from scantune.explain.draw.sheet import flat
 
     image = np.zeros((8, 6, 6), np.float32)
     image[2:5] = 100.0
     values = np.zeros_like(image)
     values[7, 1, 1], values[4, 5, 0] = 1.0, 0.5
     shown = draw.Shown("s", image, "volume", window=(0.0, 100.0))
-    picture, found, _, _ = sheet.flat(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))
+    picture, found, _, _ = flat(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))
     assert float(picture.max()) == 1.0
     assert float(found.max()) == 0.5  # plane 4
     assert "maximum outside" in words(draw.sheet({"best": [(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))]}))
