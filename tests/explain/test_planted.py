@@ -84,20 +84,14 @@ def test_maps_find_the_planted_finding(name: str, tmp_path: Path) -> None:
 OUTLINES: dict[str, dict[str, Any]] = {
     "cells": {"classes": ["background", "body", "nucleus"], "channels": [8, 16, 32, 32, 32], "epochs": 3},
     "csi": {"classes": ["background", *"abcdef"], "channels": [16, 32, 32, 32, 32], "epochs": 12},
-    "loes": {"classes": ["background", "lesion"], "channels": [8, 16, 32, 32, 32], "epochs": 12},
 }
-"""A segmentation of what a system's masks mark: evidence of a class, six zones, the source of a score."""
+"""A segmentation of what a system's masks mark: a cell's body and nucleus, six zones."""
 SMALLER: dict[str, dict[str, Any]] = {
     "cells": {"demo": {"options": {"n": 40}}, "experiments": {"train": {"epochs": 4}}},
     "csi": {
-        "demo": {"options": {"n": 120}},
+        "demo": {"options": {"n": 70}},
         "inputs": {"size": [64, 64]},
         "experiments": {"train": {"epochs": 8}, "evaluate": {"saliency": {"layer": "layers.2.2"}}},
-    },
-    "loes": {
-        "demo": {"options": {"n": 90, "spacing": 4.0}},
-        "inputs": {"spacing": [6, 6, 6], "size": [32, 32, 32]},
-        "experiments": {"train": {"epochs": 4}},
     },
 }
 
