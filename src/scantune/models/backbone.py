@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scantune.models import pooling
+
 if TYPE_CHECKING:
     from scantune.models.weights.load import LoadReport
 
@@ -97,7 +99,7 @@ class Backbone(nn.Module):
 
     def __init__(self, parts: Parts, recipe: Recipe, normalization: Normalization | None = None) -> None:
         super().__init__()
-        self.net = parts.net
+        self.net = pooling.quicken(parts.net)
         self.recipe = recipe
         self.feature_dim = parts.feature_dim
         self.blocks = parts.blocks
