@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 
-NAMES = ("startup", "preprocess_volume", "preprocess_cine", "preprocess_cohort", "statistics", "engine")
+NAMES = ("startup", "preprocess_volume", "preprocess_cine", "preprocess_cohort", "statistics", "engine", "gandlf")
 
 
 def main() -> int:
