@@ -156,3 +156,10 @@ def test_the_shipped_file_is_right_and_states_every_block_that_dvc_needs():
             assert {"dataset", "input", "task", "model", "train", "evaluate", "register"} <= set(block), name
             assert "name" in block["task"], name
     assert all("watch" in block for block in written["datasets"].values())
+
+
+def test_a_method_for_images_is_refused_for_loops_before_anything_runs():
+    held = changed("inputs.knees.modality", "video")
+    held["experiments"]["knees"]["evaluate"] = {"saliency": {"method": "scorecam"}}
+    with pytest.raises(ConfigError, match=r"evaluate\.saliency\.method: scorecam is for images, and this is a video"):
+        parse(held)
