@@ -32,7 +32,7 @@ def close_all(service: Any) -> None:
     from mlflow.exceptions import MlflowException
 
     for path in sorted(_folder().glob("*")):
-        if alive(path.read_text()):
+        if alive(_owner(path)):
             continue
         with contextlib.suppress(MlflowException):  # a run that this store does not know
             if service.get_run(path.name).info.status == "RUNNING":
@@ -57,6 +57,14 @@ def alive(owner: str) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _owner(path: Path) -> str:
+    """Who noted the run; another process may have forgotten it by now."""
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
 
 
 def _folder() -> Path:
