@@ -133,6 +133,16 @@ def test_single_letters_are_found_where_they_are_crisp_and_dots_and_wires_are_no
     assert all(box.left > 400 and box.bottom < 70 for box in found)
 
 
+def test_a_letter_on_bright_ground_is_found_and_one_that_the_border_cuts_is_none():
+    picture = np.full((256, 256), 185, np.uint8)
+    picture[200:] = 0  # the range of greys is a whole one
+    cv2.line(picture, (80, 0), (86, 10), 255, 2)  # a wire that comes in from outside
+    assert find_text(picture[..., None]) == []
+    cv2.putText(picture, "R", (180, 60), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 2)
+    (box,) = find_text(picture[..., None])
+    assert 160 < box.left < 181 < 192 < box.right < 215
+
+
 def test_text_is_blanked_by_key(tmp_path, inputs):
     picture = radiograph()
     cv2.putText(picture, "DOE^JOHN", (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
