@@ -74,6 +74,16 @@ def test_near_duplicates_are_judged_by_correlation_not_by_hash(tmp_path):
     assert not audit(folder, place("train", "test", "validation"), FAR).near_duplicates
 
 
+def test_a_pair_just_below_the_threshold_is_none_though_its_thumbnails_are_alike():
+    rng = np.random.default_rng(0)
+    smooth = np.kron(rng.random((1, 16, 16)), np.ones((1, 4, 4))).astype(np.float32)
+    fine = smooth + 0.12 * rng.standard_normal((1, 64, 64)).astype(np.float32)  # a thumbnail averages it away
+    value = float(np.corrcoef(smooth.ravel(), fine.ravel())[0, 1])
+    for threshold, found in ((value + 0.002, 0), (value - 0.002, 1)):
+        args = (["0" * 16] * 2, ["a", "b"], [smooth, fine].__getitem__)
+        assert len(near_pairs(*args, bits=4, correlation=threshold)) == found
+
+
 def test_near_pairs_of_volumes_of_unlike_shape_are_none():
     tensors = [np.random.default_rng(0).random(shape).astype(np.float32) for shape in [(1, 9, 9, 9), (1, 9, 9, 8)]]
     assert near_pairs(["0" * 16] * 2, ["a", "b"], tensors.__getitem__, bits=4, correlation=0.5) == []

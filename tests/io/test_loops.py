@@ -90,6 +90,7 @@ def test_rgb_kept_as_rgb_in_jpeg_is_not_taken_for_ybr(tmp_path: Path) -> None:
     "items, expected",
     [
         ({"FrameTimeVector": [0, 30, 30]}, 30.0),
+        ({"FrameTimeVector": [99, 30, 40]}, 35.0),  # the first is from before the loop
         ({"CineRate": 25}, 40.0),
         ({"RecommendedDisplayFrameRate": 50}, 20.0),
         ({}, None),

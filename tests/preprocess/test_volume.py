@@ -123,7 +123,7 @@ def test_equal_spacing_crops_and_pads_without_interpolating(tmp_path, volumes, i
     assert (found[:, 12:] == low).all()
 
 
-def test_smoothing_before_shrinking_removes_what_cannot_be_shown(volumes):
+def test_smoothing_before_shrinking_removes_what_cannot_be_shown(tmp_path, volumes, inputs):
     stripes = np.zeros((4, 4, 64), np.float32)
     stripes[..., ::2] = 100.0  # half a cycle a voxel
     volume = io.Volume(stripes, np.eye(4))
@@ -131,6 +131,10 @@ def test_smoothing_before_shrinking_removes_what_cannot_be_shown(volumes):
     plain, smoothed = (resample(volume, grid, antialias=flag)[2, 2, 2:-2] for flag in (False, True))
     assert smoothed.std() < 2.0 < 20.0 < plain.std()
     assert smoothed.mean() == pytest.approx(50.0, abs=1.0)
+    io.write_nifti(tmp_path / "a.nii", volume)
+    for flag, (low, high) in {True: (0.0, 2.0), False: (20.0, 99.0)}.items():
+        block = inputs["volume"](spacing=[3.9, 1, 1], antialias=flag, intensity="none")
+        assert low <= prepare([tmp_path / "a.nii"], [], block).tensor[0, 2, 2, 2:-2].std() < high
 
 
 def test_foreground_is_the_middle_of_the_crop(tmp_path, inputs):
@@ -189,6 +193,8 @@ def test_several_files_become_channels_and_several_masks_labels(tmp_path, inputs
     found = prepare(path("t1", "t2"), path("m1", "m2"), inputs["volume"](intensity="none"))
     np.testing.assert_array_equal(found.tensor, [base, base[::-1]])
     assert np.bincount(found.mask.ravel()).tolist() == [512 - 9 - 11, 9, 11]
+    with pytest.raises(ReadError, match="masks overlap"):
+        prepare(path("t1"), path("m1", "m1"), inputs["volume"]())
     with pytest.raises(ReadError, match="different places"):
         prepare(path("t1", "far"), [], inputs["volume"]())
 

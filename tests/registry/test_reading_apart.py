@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -164,11 +165,13 @@ def test_where_no_process_can_be_started_the_remedy_is_said(folder: Path, plante
     assert not answer.reason
 
 
-def test_code_that_lies_among_the_scans_is_not_run(folder: Path, planted: Any, monkeypatch: Any) -> None:
-    paths = planted([b""])
-    (folder.parent / "numpy.py").write_text("raise SystemExit('code from the folder of scans was run')")
+def test_code_that_lies_among_the_scans_is_not_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead.end_idle()
+    path = io.write_png(folder.parent / "a.png", np.arange(140, dtype=np.uint8).reshape(14, 10))
+    for name in ("numpy.py", "random.py"):
+        (folder.parent / name).write_text("raise SystemExit('code from the folder of scans was run')")
     monkeypatch.chdir(folder.parent)
-    (answer,) = Predictor.load(folder).predict(paths)
+    (answer,) = Predictor.load(folder).predict([path])
     assert not answer.reason
 
 
@@ -202,5 +205,13 @@ def _children(parent: int | None = None) -> set[int]:
     """Processes that ``parent`` (this one) started, by whichever thread."""
     found: set[int] = set()
     for task in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
-        found |= {int(child) for child in (task / "children").read_text().split()}
-    return {child for child in found if b"preprocess.child" in Path(f"/proc/{child}/cmdline").read_bytes()}
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found |= {int(child) for child in (task / "children").read_text().split()}
+    return {child for child in found if b"preprocess.child" in _command(child)}
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
