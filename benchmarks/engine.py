@@ -27,7 +27,7 @@ from benchmarks.training import (
     timed,
 )
 
-SAMPLES, STEPS, EPOCHS = 16, 15, 5
+SAMPLES, STEPS, EPOCHS = 16, 15, 9
 #: Larger ones, where a step takes seconds: bf16 alone is measured on these.
 LARGER = (
     ("image 224²", "image", "resnet18", (3, 224, 224), 4),
