@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from scantune import engine, losses
 from tests.engine.conftest import Nursery
-from tests.engine.toy import SCHEDULES, LinesSink
+from tests.engine.toy import SCHEDULES, Absolute, LinesSink, Numbers, Squared, Sum, network
 
 OUTPUTS = (
     "checkpoints/last.safetensors",
@@ -59,6 +61,43 @@ def test_killed_training_ends_with_the_same_bytes_whatever_the_schedule(
 def test_killed_with_accumulation_workers_and_early_stopping(nursery: Nursery, tmp_path: Path) -> None:
     options = {"grad_accumulation_steps": 2, "workers": 2, "patience": 2, "pause": 0.002, "save_every_steps": 1}
     assert _survives(nursery, tmp_path, 3, 2, schedule="plateau", **options) > 0
+
+
+class _Broken(Exception):
+    pass
+
+
+@pytest.mark.parametrize("at", [9, 11, 14])
+def test_plateau_stopping_and_weights_of_the_loss_remember_what_was_before(tmp_path: Path, at: int) -> None:
+    """Broken off in the third epoch or at its edges (five steps each): what hangs on earlier epochs must come back."""
+
+    def trained(name: str, broken: int | None = None) -> engine.FitResult:
+        adaptive = losses.schedules.build("adaptive", {"squared": 1.0, "absolute": 1.0})
+
+        def weights(epoch: int, step: int, history: list[dict[str, Any]]) -> dict[str, float]:
+            if step == broken:
+                raise _Broken
+            return adaptive(epoch, step, history)
+
+        return engine.fit(
+            network(), Sum(), Numbers(20, 0), Numbers(8, 1), terms={"squared": Squared(), "absolute": Absolute()},
+            term_weights=weights,
+            schedule=engine.Schedule("plateau", {"patience": 0, "threshold": 10.0}),
+            early_stopping=engine.EarlyStopping(patience=3, min_delta=1e6),
+            settings=engine.Settings(epochs=9, batch_size=4, progress=False, save_every_steps=1),
+            state_dir=tmp_path / name, fabric=engine.launch(device="cpu", devices=1, precision="32"),
+        )  # fmt: skip
+
+    whole = trained("whole")
+    assert (whole.epochs, whole.finished) == (4, "early stopping")
+    assert whole.history[-1]["learning_rate"] < whole.history[0]["learning_rate"] / 3
+    with pytest.raises(_Broken):
+        trained("broken", at)
+    again = trained("broken")
+    assert again.resumed
+    assert again.history == whole.history
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(again.network.state_dict()[name], tensor), name
 
 
 @pytest.mark.parametrize("how,code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
