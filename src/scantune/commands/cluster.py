@@ -51,9 +51,9 @@ def slurm(
         setup=(
             *(setup or ()),
             "export PYTHONPATH=src",
-            f"dvc repro {' '.join(before)} || exit",
             f"rm -rf {folder}  # as DVC does; what a killed training goes on from lies elsewhere",
         ),
+        prepare=(f"dvc repro {' '.join(before)}",),
         after=(f"dvc commit --force {train} || exit", f"dvc repro {register} || exit"),
     )
     path = write(job, out or Path(f"{experiment}.sbatch"))

@@ -34,6 +34,7 @@ class Job:
         seconds_to_save: between the signal and the end.
         max_requeues: how often it is put back in the queue before it gives up.
         setup: lines run on the first node before (modules, environment).
+        prepare: commands run there then, which may take long: the job goes back to the queue in their midst too.
         after: lines run there once the training is done.
     """
 
@@ -49,6 +50,7 @@ class Job:
     seconds_to_save: int = 120
     max_requeues: int = 20
     setup: tuple[str, ...] = field(default=())
+    prepare: tuple[str, ...] = field(default=())
     after: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -85,7 +87,8 @@ def script(job: Job) -> str:
     }
     lines = ["#!/bin/bash"]
     lines += [f"#SBATCH --{key}={value}" for key, value in options.items() if value != ""]
-    lines += ["#SBATCH --requeue", "", "set -u", *job.setup, "", *_environment(job), "", *_body(job)]
+    lines += ["#SBATCH --requeue", "", "set -u", *job.setup, "", *_environment(job), "", *_again(job)]
+    lines += [*_prepare(job), "", *_body(job)]
     return "\n".join(lines) + "\n"
 
 
@@ -94,6 +97,31 @@ def _environment(job: Job) -> list[str]:
         'export MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
         'export MASTER_PORT="$((20000 + SLURM_JOB_ID % 20000))"',
         f"export OMP_NUM_THREADS={job.cpus_per_task}",
+    ]
+
+
+def _again(job: Job) -> list[str]:
+    return [
+        "again() {  # back to the queue, where it goes on from what is saved",
+        f'  [ "${{SLURM_RESTART_COUNT:-0}}" -ge {job.max_requeues} ] || scontrol requeue "$SLURM_JOB_ID"',
+        "  exit 143",
+        "}",
+        "",
+    ]
+
+
+def _prepare(job: Job) -> list[str]:
+    if not job.prepare:
+        return []
+    return [
+        f"( {' && '.join(job.prepare)} ) &",
+        "step=$!",
+        "stopped=0",
+        "trap 'stopped=1; kill -TERM \"$step\" 2>/dev/null' TERM",
+        "code=0",
+        'wait "$step" || code=$?',
+        '[ "$stopped" -eq 0 ] || again',
+        '[ "$code" -eq 0 ] || exit "$code"',
     ]
 
 
@@ -107,9 +135,7 @@ def _body(job: Job) -> list[str]:
         'wait "$step" || code=$?',
         "# The signal ends the first wait; the training is still saving then.",
         'while kill -0 "$step" 2>/dev/null; do code=0; wait "$step" || code=$?; done',
-        f'if [ "$code" -eq 143 ] && [ "${{SLURM_RESTART_COUNT:-0}}" -lt {job.max_requeues} ]; then',
-        '  scontrol requeue "$SLURM_JOB_ID"',
-        "fi",
+        '[ "$code" -ne 143 ] || again',
         '[ "$code" -eq 0 ] || exit "$code"',
         *job.after,
         "exit 0",
