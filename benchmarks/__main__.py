@@ -10,7 +10,16 @@ import os
 import subprocess
 import sys
 
-NAMES = ("startup", "preprocess_volume", "preprocess_cine", "preprocess_cohort", "statistics", "engine", "gandlf")
+NAMES = (
+    "startup",
+    "preprocess_volume",
+    "preprocess_cine",
+    "preprocess_cohort",
+    "statistics",
+    "engine",
+    "gandlf",
+    "predicting",
+)
 
 
 def main() -> int:
