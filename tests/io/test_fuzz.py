@@ -118,10 +118,12 @@ def _nested(depth: int, length: str) -> bytes:
 def test_ten_thousand_damaged_dicom_files(tmp_path: Path, isolated: bool) -> None:
     count = 10_000 if not isolated else 3_000
     outcome = _read_all(_dicoms(), count, 4, tmp_path, isolated=isolated)
+    print(f"{count} damaged DICOM files: {dict(outcome)}")
     assert outcome["read"] + outcome["refused"] == count
 
 
 @pytest.mark.heavy
 def test_thousands_of_damaged_files_of_other_formats(tmp_path: Path) -> None:
     outcome = _read_all(_others(tmp_path), 4_000, 5, tmp_path, isolated=False)
+    print(f"4000 damaged files of other formats: {dict(outcome)}")
     assert outcome["read"] + outcome["refused"] == 4_000

@@ -86,9 +86,10 @@ def test_a_file_that_does_not_say_where_it_lies_is_refused(tmp_path: Path) -> No
     assert "no spacing" in refused(path).reason
 
 
-def test_lengths_in_metres_become_millimetres(tmp_path: Path) -> None:
-    path = _save(tmp_path / "a.nii", NOISE, np.diag([0.002, 0.002, 0.003, 1]), xyzt_units=1)
-    found = io.read(path)
+@pytest.mark.parametrize("unit, millimetre", [(1, 0.001), (3, 1000.0)])
+def test_lengths_in_metres_and_micrometres_become_millimetres(tmp_path: Path, unit: int, millimetre: float) -> None:
+    affine = np.diag([2 * millimetre, 2 * millimetre, 3 * millimetre, 1])
+    found = io.read(_save(tmp_path / "a.nii", NOISE, affine, xyzt_units=unit))
     assert found.spacing == pytest.approx((2, 2, 3))
     assert any("not mm" in note for note in found.facts["notes"])
 
