@@ -25,6 +25,14 @@ def test_a_number_is_widened_to_the_range_it_means(key: str, written: object, re
     assert getattr(augment_config("volume", {key: written}), key) == pytest.approx(read)
 
 
+@pytest.mark.parametrize(
+    ("written", "on"),
+    [({"alpha": 0.4}, True), (True, True), ({"enabled": False, "alpha": 0.4}, False), ({}, False), (False, False)],
+)
+def test_mixing_that_says_anything_is_on(written: object, on: bool) -> None:
+    assert augment_config("image", {"mixup": written}).mixup.enabled is on
+
+
 def test_temporal_crop_is_a_share_of_the_frames() -> None:
     assert augment_config("video", {"temporal_crop": 0.8}).temporal_crop == (0.8, 1.0)
 

@@ -59,11 +59,18 @@ Noise = Annotated[_Pair, _range(_itself, 0, 10, "0.1 is that very standard devia
 Share = Annotated[_Pair, _range(_down_from_one, 0.05, 1, "0.9 means [0.9, 1] of the frames, 1 all")]
 
 
+def _on(value: object) -> object:
+    """A block that says anything is on, unless it says ``enabled: false``; ``true`` and ``false`` are short for it."""
+    if isinstance(value, bool):
+        return {"enabled": value}
+    return {"enabled": True, **value} if isinstance(value, Mapping) and value else value
+
+
 class MixUp(Block):
     """Two samples of a batch blended, and their targets with them."""
 
     enabled: bool = False
-    """Whether it is done at all."""
+    """Whether it is done at all; true where another key of the block is written."""
     alpha: Annotated[float, Field(gt=0)] = 0.2
     """Of the Beta distribution of the share; small values leave most batches almost pure."""
     prob: Probability = 0.5
@@ -74,7 +81,7 @@ class CutMix(Block):
     """A box of one sample pasted into another, targets weighted by area."""
 
     enabled: bool = False
-    """Whether it is done at all."""
+    """Whether it is done at all; true where another key of the block is written."""
     alpha: Annotated[float, Field(gt=0)] = 1.0
     """Of the Beta distribution of the share; 1 is uniform."""
     prob: Probability = 0.5
@@ -85,7 +92,7 @@ class RandAugment(Block):
     """A few operations of a fixed list, all of one strength; works on grey images as on colour."""
 
     enabled: bool = False
-    """Whether it is done at all."""
+    """Whether it is done at all; true where another key of the block is written."""
     num_ops: Annotated[int, Field(ge=1, le=14)] = 2
     """Operations a sample."""
     magnitude: Annotated[float, Field(ge=0, le=10)] = 9
@@ -126,11 +133,11 @@ class ImageAugment(Block):
     """Changes the anatomy; left and right targets are swapped with it."""
     flip_up_down: Probability = 0.0
     """Changes the anatomy."""
-    randaugment: RandAugment = RandAugment()
+    randaugment: Annotated[RandAugment, BeforeValidator(_on)] = RandAugment()
     """Further operations by RandAugment."""
-    mixup: MixUp = MixUp()
+    mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
     """Blends samples of a batch."""
-    cutmix: CutMix = CutMix()
+    cutmix: Annotated[CutMix, BeforeValidator(_on)] = CutMix()
     """Pastes boxes between samples of a batch."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
@@ -159,9 +166,9 @@ class VolumeAugment(Block):
     """Factor about the mean."""
     noise: Noise = (0.1, 0.1)
     """Standard deviation of Gaussian noise, in standard deviations of the volume."""
-    mixup: MixUp = MixUp()
+    mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
     """Blends samples of a batch."""
-    cutmix: CutMix = CutMix()
+    cutmix: Annotated[CutMix, BeforeValidator(_on)] = CutMix()
     """Pastes boxes between samples of a batch."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
@@ -194,9 +201,9 @@ class VideoAugment(Block):
     """Probability that a frame is blanked."""
     flip_left_right: Probability = 0.0
     """Changes the anatomy; left and right targets are swapped with it."""
-    mixup: MixUp = MixUp()
+    mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
     """Blends samples of a batch."""
-    cutmix: CutMix = CutMix()
+    cutmix: Annotated[CutMix, BeforeValidator(_on)] = CutMix()
     """Pastes boxes between samples of a batch."""
 
     _mixing = model_validator(mode="after")(_one_mixing)
