@@ -86,5 +86,7 @@ def test_nothing_of_it_is_in_any_output_figure_report_run_or_registered_model(tm
         assert (home / "outputs" / name / "evaluate" / "report.html").exists()
         assert list(home.rglob(f"outputs/{name}/evaluate/**/*.png"))
         assert (home / ".scantune" / "check" / name / "check.html").exists()
+        pages = [page.read_bytes() for page in (home / "mlartifacts").rglob("check.html")]
+        assert (home / ".scantune" / "check" / name / "check.html").read_bytes() in pages
     assert list((home / "mlartifacts").rglob("*.safetensors")), "the registered model is not among what was searched"
     assert planted.found_in(home, apart_from=LOCAL) == {}
