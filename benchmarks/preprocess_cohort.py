@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.timing import in_turn, one_thread, report
 
-VOLUMES, SHAPE = 120, (128, 160, 160)
+VOLUMES, SHAPE = 300, (128, 160, 160)
 
 
 def two_cores(scratch: Path) -> dict[str, float]:
@@ -25,12 +25,13 @@ def two_cores(scratch: Path) -> dict[str, float]:
     from scantune.records import Record
 
     base = np.random.default_rng(0).normal(500, 80, SHAPE).astype(np.float32)
+    (scratch / "raw").mkdir()
+    io.write_nifti(scratch / "raw" / "0.nii.gz", io.Volume(base, np.eye(4)), dtype="int16")
+    packed = (scratch / "raw" / "0.nii.gz").read_bytes()
     records = []
     for i in range(VOLUMES):
         path = scratch / "raw" / f"{i}.nii.gz"
-        path.parent.mkdir(exist_ok=True)
-        base[0, 0, 0] = i  # other bytes, so another sample
-        io.write_nifti(path, io.Volume(base, np.eye(4)), dtype="int16")
+        path.write_bytes(packed[:4] + i.to_bytes(4, "little") + packed[8:])  # another time in gzip's header
         records.append(Record(f"x{i}", f"s{i}", (path,)))
 
     def run(workers: int) -> None:
