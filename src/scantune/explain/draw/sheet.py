@@ -54,10 +54,10 @@ def sheet(
     """
     rows = {title: list(members) for title, members in groups.items() if members}
     columns = max((len(members) for members in rows.values()), default=1)
-    tile = style.DOUBLE * 0.9 / columns
+    tile = style.DOUBLE * 0.84 / columns  # the bar and the gaps take the rest
     heads = [max((len(_head(shown, tile)) for shown, _ in members), default=0) for members in rows.values()]
     tall = [tile * max((_tallness(shown) for shown, _ in members), default=1.0) for members in rows.values()]
-    figure = style.canvas(style.DOUBLE, sum(tall) + _LINE * sum(heads) + 0.15 * len(rows) + 0.6)
+    figure = style.canvas(style.DOUBLE, sum(tall) + _LINE * sum(heads) + 0.2 * len(rows) + 0.7)
     heights = [high + _LINE * lines for high, lines in zip(tall, heads)]
     axes = figure.subplots(max(1, len(rows)), columns, squeeze=False, height_ratios=heights or None)
     for row, (title, members) in enumerate(rows.items()):
@@ -83,7 +83,7 @@ _LINE = _SIZE * 1.25 / 72
 
 def _head(shown: Shown, width: float, lines: int = 4) -> list[str]:
     """What stands over a picture ``width`` inches wide: each part on a line or a few, longer ones cut."""
-    letters = max(8, int(width * 72 / (_SIZE * 0.56)))
+    letters = max(8, int(width * 72 / (_SIZE * 0.58)))
     parts = [shown.sample_id, *(part for part in shown.caption().split(" · ") if part)]
     return [line for part in parts for line in textwrap.wrap(part, letters, max_lines=lines, placeholder=" …")]
 
@@ -108,7 +108,7 @@ def _tile(axes: Axes, shown: Shown, saliency: Saliency, width: float) -> None:
     axes.set_title("\n".join(_head(shown, width)), fontsize=_SIZE, fontweight="normal")
 
 
-_OUTSIDE = "maximum outside: its plane is empty"
+_OUTSIDE = "maximum outside:\nits plane is empty"
 
 
 def _empty_at_peak(shown: Shown, saliency: Saliency) -> bool:
