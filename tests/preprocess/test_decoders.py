@@ -4,11 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from scantune import preprocess
+from tests.processes import children, left
 
 #: Planted in the processes that decode: what a PNG ends with says what its native decoder does.
 PLANTED = """
@@ -104,13 +104,8 @@ def test_a_killed_run_leaves_no_process_behind(planted, tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)])
     while parent.poll() is None and not list((tmp_path / "store").rglob("*.safetensors")):
         time.sleep(0.005)
-    children = [int(c) for c in Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()]
-    for task in Path(f"/proc/{parent.pid}/task").iterdir():
-        children += [int(c) for c in (task / "children").read_text().split()]
+    found = children(parent.pid)
     parent.kill()
     parent.wait()
-    assert children
-    until = time.monotonic() + 20
-    while any(Path(f"/proc/{child}/stat").exists() for child in children) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not [c for c in children if Path(f"/proc/{c}/stat").exists()]
+    assert found
+    assert not left(found, 20)

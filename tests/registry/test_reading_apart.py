@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
@@ -24,6 +23,7 @@ from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from tests.preprocess.test_decoders import PLANTED
+from tests.processes import children, left
 
 REASONS = {
     b"CRSH": "its decoder crashed",
@@ -99,18 +99,18 @@ def test_the_registered_model_and_the_command_do_so_too(folder: Path, planted: A
 def test_one_process_serves_all_files_and_all_models(folder: Path, planted: Any) -> None:
     paths = planted([b""] * 6)
     assert not Predictor.load(folder).predict(paths[:1])[0].reason
-    kept = _children()  # those of earlier tests may be among them
+    kept = children()  # those of earlier tests may be among them
     assert kept
     for _ in range(2):
         for answer in Predictor.load(folder).answers(paths, batch_size=2):
             assert not answer.reason
-            assert _children() <= kept
+            assert children() <= kept
 
 
 def test_a_process_that_was_killed_while_idle_costs_nothing(folder: Path, planted: Any) -> None:
     paths, model = planted([b"", b""]), Predictor.load(folder)
     before = model.predict(paths)
-    for child in _children():
+    for child in children():
         os.kill(child, signal.SIGKILL)
         os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert [answer.values for answer in model.predict(paths)] == [answer.values for answer in before]
@@ -192,27 +192,8 @@ def test_a_decoder_that_hangs_ends_by_itself_when_the_parent_is_gone(folder: Pat
     until = time.monotonic() + 60
     while not told.exists() and time.monotonic() < until:
         time.sleep(0.05)
-    found = _children(parent.pid)
+    found = children(parent.pid)
     parent.kill()
     parent.wait()
     assert found
-    until = time.monotonic() + 30
-    while any(Path(f"/proc/{child}").exists() for child in found) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert not [child for child in found if Path(f"/proc/{child}").exists()]
-
-
-def _children(parent: int | None = None) -> set[int]:
-    """Processes that ``parent`` (this one) started, by whichever thread."""
-    found: set[int] = set()
-    for task in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread that has just ended
-            found |= {int(child) for child in (task / "children").read_text().split()}
-    return {child for child in found if b"preprocess.child" in _command(child)}
-
-
-def _command(process: int) -> bytes:
-    try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    assert not left(found, 30)

@@ -43,9 +43,8 @@ def guarded(network: nn.Module, enabled: bool) -> Iterator[None]:
         network: its convolutions get a ``forward`` of their own, taken off at the end.
         enabled: whether bf16 is used on a CPU at all.
     """
-    before = {
-        module: vars(module).get("forward") for module in network.modules() if enabled and _is_convolution(module)
-    }
+    convolutions: list[Any] = [module for module in network.modules() if enabled and isinstance(module, _ConvNd)]
+    before = {module: vars(module).get("forward") for module in convolutions}
     for module in before:
         module.forward = partial(_forward, module)
     try:
@@ -56,10 +55,6 @@ def guarded(network: nn.Module, enabled: bool) -> Iterator[None]:
                 del module.forward
             else:
                 module.forward = own
-
-
-def _is_convolution(module: nn.Module) -> bool:
-    return isinstance(module, _ConvNd)
 
 
 def _forward(module: Any, x: Tensor, *more: Any) -> Tensor:

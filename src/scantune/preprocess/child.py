@@ -17,7 +17,7 @@ import numpy as np
 
 from scantune.preprocess.prepare import prepare
 from scantune.preprocess.sample import plain, process, refusal
-from scantune.preprocess.worker import reply_of, task_from
+from scantune.preprocess.worker import reply_of, seconds_of, task_from
 
 _MARGIN = 5.0  # s; within the limit itself the parent ends this process
 
@@ -55,7 +55,7 @@ def main() -> None:
     while True:
         request = json.loads(lines.get())
         # A decoder that hangs holds the interpreter's lock: with the parent gone too, nothing else would end it.
-        limit = float(request["settings"].get("time_limit") or 600.0) + _MARGIN
+        limit = seconds_of(request["settings"]) + _MARGIN
         faulthandler.dump_traceback_later(limit, exit=True)
         reply, tensor = _answer(request)
         faulthandler.cancel_dump_traceback_later()

@@ -98,7 +98,7 @@ class Worker:
             _Lost: there is none.
         """
         child = self._ready()
-        limit = float(settings.get("time_limit") or 600.0)
+        limit = seconds_of(settings)
         watch, answer = _Watch(child, limit), None
         try:
             reply = ask(child, request)
@@ -138,6 +138,11 @@ class Worker:
             if self._child is child:
                 self._child = None
         end(child)
+
+
+def seconds_of(settings: Mapping[str, Any]) -> float:
+    """How long one sample may take, by the input's block; 600 s where it does not say."""
+    return float(settings.get("time_limit") or 600.0)
 
 
 class _Lost(ReadError):
