@@ -28,7 +28,7 @@ def _subjects(rng: np.random.Generator, n: int) -> np.ndarray:
 
 def _regression(rng: np.random.Generator, n: int) -> Any:
     from scantune.tasks.regression.metrics import Data
-    from scantune.tasks.regression.schema import Regression
+    from scantune.tasks.regression.settings import Regression
 
     target = rng.integers(0, 69, n) / 2
     return Data(target, target + rng.normal(0, 2, n), _subjects(rng, n), Regression(range=(0, 34)))
@@ -36,7 +36,7 @@ def _regression(rng: np.random.Generator, n: int) -> Any:
 
 def _classification(rng: np.random.Generator, n: int) -> Any:
     from scantune.tasks.classification.metrics import Data
-    from scantune.tasks.classification.schema import Classification
+    from scantune.tasks.classification.settings import Classification
 
     y = rng.integers(0, 2, n)
     p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(0, 1.5, n))))
@@ -45,7 +45,7 @@ def _classification(rng: np.random.Generator, n: int) -> Any:
 
 def _zones(rng: np.random.Generator, n: int) -> Any:
     from scantune.tasks.zones.metrics import Data
-    from scantune.tasks.zones.schema import Zones
+    from scantune.tasks.zones.settings import Zones
 
     y = rng.integers(0, 5, (n, 6))
     p = rng.dirichlet(np.ones(5), (n, 6))
@@ -146,10 +146,10 @@ MAKE: Mapping[str, tuple[Callable[..., Any], Callable[..., Figures]]] = {
 
 def _ours(task: str, data: Any, draws: int = DRAWS) -> Any:
     from scantune.statistics.resampling import Resampler
+    from scantune.tasks.catalogue import part
     from scantune.tasks.plan import carry_out
-    from scantune.tasks.scoring import metrics_module
 
-    plan = metrics_module(task).plan(data, np.arange(len(data.subjects)))
+    plan = part(task, "metrics").plan(data, np.arange(len(data.subjects)))
     return carry_out([plan], Resampler(data.subjects, draws))[0]
 
 

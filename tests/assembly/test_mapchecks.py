@@ -13,7 +13,6 @@ import torch
 import yaml
 
 from scantune import models
-from scantune.assembly import errors, mapmasks, retraining, saliency
 from scantune.assembly import samples as samples_of
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Member, Side
@@ -22,10 +21,11 @@ from scantune.explain.sanity import Question
 from scantune.preprocess import store
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, save_model
-from scantune.tasks.classification.schema import Classification
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.segmentation.schema import Segmentation
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks import errors, mapmasks, retraining, saliency
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.zones.settings import Zones
 from tests.assembly.conftest import N, make, settings
 from tests.stages.conftest import digits_params, experiment, run_stages
 

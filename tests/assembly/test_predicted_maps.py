@@ -16,9 +16,9 @@ from scantune.config.input import ImageInput, VideoInput, VolumeInput
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts
 from scantune.registry.predictor import Predictor
-from scantune.tasks.classification.schema import Classification
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.zones.settings import Zones
 from tests.assembly.conftest import Model
 
 

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from scantune.assembly import errors, saliency
 from scantune.assembly.evaluation import task_of
 from scantune.assembly.network import build_network
 from scantune.registry.model import load_networks
-from scantune.tasks.classification.schema import Classification
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks import errors, saliency
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.zones.settings import Zones
 from tests.assembly.conftest import Model, N, make, settings
 
 

@@ -41,7 +41,7 @@ def _classification(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def _zones(rng: np.random.Generator) -> dict[str, Any]:
-    from scantune.tasks.zones.schema import CONGESTION_ZONES, UNGRADABLE
+    from scantune.tasks.zones.settings import CONGESTION_ZONES, UNGRADABLE
 
     columns: dict[str, Any] = {}
     classes = ["0", "1", "2", "3", UNGRADABLE]

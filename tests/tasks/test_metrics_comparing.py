@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from scantune.statistics.discrimination import delong_test
-from scantune.tasks.classification.schema import Classification
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.comparing import ComparisonError, compare, compare_files, lines
 from scantune.tasks.predictions import PredictionTable, write
-from scantune.tasks.regression.schema import Regression
+from scantune.tasks.regression.settings import Regression
 
 
 def models(n=120, subjects=120, seed=0, noise=1.0):

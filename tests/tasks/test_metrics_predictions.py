@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from scantune.tasks.classification.schema import Classification
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read, write
-from scantune.tasks.regression.schema import Regression
+from scantune.tasks.regression.settings import Regression
 from scantune.tasks.scoring import evaluate, parse
-from scantune.tasks.segmentation.schema import Segmentation
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.zones.settings import Zones
 
 
 def save(tmp_path, text, encoding="utf-8"):

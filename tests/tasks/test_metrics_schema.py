@@ -5,10 +5,10 @@ from pydantic import ValidationError
 
 from scantune.config.base import documentation
 from scantune.config.evaluate import EvaluateConfig
-from scantune.tasks.classification.schema import Classification
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.segmentation.schema import Segmentation
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.zones.settings import Zones
 
 
 @pytest.mark.parametrize(

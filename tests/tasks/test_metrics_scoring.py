@@ -16,13 +16,13 @@ from scantune.records import ScantuneError
 from scantune.statistics.discrimination import delong
 from scantune.tasks import scoring
 from scantune.tasks.baselining import cohort_table
-from scantune.tasks.classification.schema import Classification
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import PredictionsError, PredictionTable, write
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.segmentation.schema import Segmentation
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.subgroups import age_band, grouping_columns, years
 from scantune.tasks.zones.metrics import mean_score, severity
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks.zones.settings import Zones
 
 KEYS = {"value", "lower", "upper", "method", "n", "n_subjects", "reason"}
 

@@ -10,7 +10,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from scantune.tasks import scoring
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.zones.schema import CONGESTION_ZONES, UNGRADABLE, Zones
+from scantune.tasks.zones.settings import CONGESTION_ZONES, UNGRADABLE, Zones
 
 ZONES = CONGESTION_ZONES
 N = 60

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly.cohort import Member, Sides
-from scantune.assembly.errors import Judged
 from scantune.assembly.originals import Originals
+from scantune.tasks.errors import SampleError
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Wanted:
         return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
 
 
-def main_question(task: Any, said: Judged, found: Sequence[Any]) -> int:
+def main_question(task: Any, said: SampleError, found: Sequence[Any]) -> int:
     """The question that stands for the sample: of zones the one with the highest predicted grade."""
     if task.name != "zones":
         return 0

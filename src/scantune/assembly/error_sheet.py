@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from scantune.assembly.errors import Judged
 from scantune.assembly.saliency import Explained, warnings_of
 from scantune.assembly.shown import shown_of
 from scantune.registry.model import load_networks
+from scantune.tasks import errors as errors_of
+from scantune.tasks.errors import SampleError
 
 
-def error_sheet(given: Any, wrong: Sequence[Judged], explained: Explained) -> list[Any]:
+def error_sheet(given: Any, wrong: Sequence[SampleError], explained: Explained) -> list[Any]:
     """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
     from scantune import plots
     from scantune.explain.draw.figures import warn
@@ -21,8 +22,8 @@ def error_sheet(given: Any, wrong: Sequence[Judged], explained: Explained) -> li
 
     if not wrong:
         return []
-    dense = given.block.task.name == "segmentation" and given.model is not None
-    outlines = _outlines(given, wrong) if dense else {}
+    outlined = errors_of.of_task(given.block.task.name).OUTLINED and given.model is not None
+    outlines = _outlines(given, wrong) if outlined else {}
     entries = []
     for said in wrong:
         picture = outlines.get(said.sample_id) or _beside(given, said, explained)
@@ -32,7 +33,7 @@ def error_sheet(given: Any, wrong: Sequence[Judged], explained: Explained) -> li
                 "sample_id": said.sample_id,
                 "kind": said.kind,
                 "target": said.target or None,
-                "prediction": said.said or None,
+                "prediction": said.answer or None,
                 "note": said.error,
                 "group": said.group,
             }
@@ -57,7 +58,7 @@ def _about_maps(explained: Explained) -> str:
     )
 
 
-def _beside(given: Any, said: Judged, explained: Explained) -> Any:
+def _beside(given: Any, said: SampleError, explained: Explained) -> Any:
     """The picture of a sample, and to its right the same under its map where there is one."""
     from scantune.explain.draw.sheet import flat
     from scantune.explain.draw.shown import coloured
@@ -79,7 +80,7 @@ def _beside(given: Any, said: Judged, explained: Explained) -> Any:
     return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect, tiles=2 if explained.maps else 1)
 
 
-def _outlines(given: Any, wrong: Sequence[Judged]) -> dict[str, Any]:
+def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
     """Both masks drawn on the sample, of volumes on the plane that has most of them."""
     from scantune.assembly.evaluation import predicted_masks, task_of
 

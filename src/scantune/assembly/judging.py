@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from scantune.assembly import figures, reporting
+from scantune.assembly import reporting
 from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.evaluation import predictions_of
 from scantune.registry.looks import Look, look
 from scantune.registry.model import read_facts, weights_digest
-from scantune.tasks import scoring
+from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tracking import Run, RunReference
 

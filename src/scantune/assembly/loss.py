@@ -7,41 +7,32 @@ from typing import Any
 
 import numpy as np
 
+from scantune.config.train import TrainConfig
 from scantune.records import ScantuneError
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.protocol import Task
 
-#: The loss of a task whose block names none.
-DEFAULTS = {
-    "regression": "mse",
-    "classification": "cross_entropy",
-    "zones": "weighted_cross_entropy",
-    "segmentation": "default",
-}
 
-
-def loss_name(task_name: str, block: Any) -> str:
+def loss_name(task: TaskSettings, block: TrainConfig) -> str:
     """The loss's name: as stated, else the task's default."""
-    return block.loss.name if block.loss is not None else DEFAULTS[task_name]
+    return block.loss.name if block.loss is not None else task.default_loss
 
 
-def loss_spec(schema: Any, block: Any, classes: int) -> dict[str, Any]:
+def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
     """The loss's name and options, with what other keys of the blocks say of it.
 
     Args:
-        schema: the ``task:`` block.
+        task: the ``task:`` block.
         block: the ``train:`` block.
-        classes: K of the task, for weights by class.
     """
-    spec: dict[str, Any] = {"name": loss_name(schema.name, block)}
+    spec: dict[str, Any] = {"name": loss_name(task, block)}
     if block.loss is not None:
         spec |= block.loss.options()
     if block.label_smoothing:
         spec.setdefault("label_smoothing", block.label_smoothing)
     if block.class_weights is not None:
         spec.setdefault("class_weights", block.class_weights)
-    elif schema.name == "zones" and "class_weights" not in spec and spec["name"] == "weighted_cross_entropy":
-        spec["class_weights"] = [1.0] * (classes - 1) + [schema.unknown_weight]
-    return spec
+    return task.loss_options(spec["name"]) | spec
 
 
 def build_terms(
@@ -73,7 +64,7 @@ def build_terms(
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:
         terms["scanner_consistency"] = losses.ScannerConsistency(
-            None if task.name == "regression" else losses.probabilities
+            None if task.class_axis is None else losses.probabilities
         )
         extra["scanner_consistency"] = block.scanner_consistency.weight
     if block.partners is not None:
@@ -84,7 +75,7 @@ def build_terms(
         if teacher is None:
             raise ScantuneError("train.distillation needs a teacher: a `derived` experiment with `use: teacher`")
         held = block.distillation
-        terms["distillation"] = losses.Distillation(teacher, held.temperature, values=task.name == "regression")
+        terms["distillation"] = losses.Distillation(teacher, held.temperature, values=task.class_axis is None)
         extra["distillation"] = held.alpha
         share = 1.0 - held.alpha
     schedule = combined.weights
@@ -97,6 +88,6 @@ def build_terms(
 
 def good_samples(task: Task, targets: np.ndarray, threshold: float) -> np.ndarray:
     """Bool [N]: which samples get a spoiled partner: a target (class number or score) at or above the threshold."""
-    if task.dense or targets.reshape(len(targets), -1).shape[1] != 1:
+    if targets.reshape(len(targets), -1).shape[1] != 1:
         raise ScantuneError("train.partners needs a task with one target a sample (regression or two classes)")
     return targets.reshape(len(targets)) >= threshold

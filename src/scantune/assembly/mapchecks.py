@@ -10,14 +10,16 @@ import numpy as np
 from scantune.assembly import mapmasks
 from scantune.assembly.asking import Wanted, asked_of, input_of, main_question, path_of
 from scantune.assembly.cohort import Member, Sides
-from scantune.assembly.errors import Judged
 from scantune.records import ScantuneError
+from scantune.tasks.errors import SampleError
 
 CHECKED = 12
 """Samples that the tests of the maps draw."""
 
 
-def checks_of(wanted: Wanted, sides: Sides, samples: Sequence[Judged], members: Mapping[str, Member]) -> dict[str, Any]:
+def checks_of(
+    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], members: Mapping[str, Member]
+) -> dict[str, Any]:
     """The tests on a random draw, and the comparison with masks on samples that have one.
 
     Returns:
@@ -76,7 +78,7 @@ def _again(wanted: Wanted, shuffled: bool) -> Any:
     return wanted.retrain(shuffled).to(wanted.device).eval()
 
 
-def _question(wanted: Wanted, sides: Sides, member: Member, said: Judged, network: Any) -> Any:
+def _question(wanted: Wanted, sides: Sides, member: Member, said: SampleError, network: Any) -> Any:
     from scantune.explain import sanity
 
     x = input_of(path_of(sides, member)).to(wanted.device)

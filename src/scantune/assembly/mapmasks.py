@@ -10,15 +10,15 @@ import numpy as np
 
 from scantune.assembly.asking import Wanted, asked_of, input_of, path_of
 from scantune.assembly.cohort import Member, Sides
-from scantune.assembly.errors import Judged
 from scantune.records import ScantuneError
+from scantune.tasks.errors import SampleError
 
 MASKED = 40
 """Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
 
 
 def masked(
-    wanted: Wanted, sides: Sides, members: Mapping[str, Member], drawn: Sequence[Judged], network: Any
+    wanted: Wanted, sides: Sides, members: Mapping[str, Member], drawn: Sequence[SampleError], network: Any
 ) -> list[Any]:
     """Questions whose answer lies in a mask, of :data:`MASKED` samples at most.
 

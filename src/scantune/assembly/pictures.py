@@ -66,7 +66,6 @@ def answers(given: Plan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] |
 def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.assembly.asking import Wanted, asked_of, input_of, main_question
-    from scantune.assembly.errors import judged
     from scantune.assembly.evaluation import part_of
     from scantune.assembly.shown import shown_of
     from scantune.explain import draw
@@ -78,7 +77,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
     settings = given.block.evaluate.saliency
     wanted = Wanted([network], facts, given.task, settings, "cpu")
     drawn = []
-    for member, path, said in zip(some, some.paths, judged(table, given.block.task, "validation")):
+    for member, path, said in zip(some, some.paths, sample_errors(table, given.block.task, "validation")):
         x = input_of(path)
         asked = asked_of(wanted, network, x)
         maps = explain.maps(

@@ -11,16 +11,16 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from scantune.assembly import errors as errors_of
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Sides, file_digest
 from scantune.assembly.demos import demo_of
 from scantune.assembly.error_sheet import error_sheet
-from scantune.assembly.errors import Judged
 from scantune.assembly.originals import Originals
 from scantune.assembly.retraining import again
 from scantune.assembly.saliency import Explained, explain_test
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
+from scantune.tasks import errors as errors_of
+from scantune.tasks.errors import SampleError
 from scantune.tasks.predictions import PredictionTable
 
 
@@ -81,8 +81,9 @@ def finish(given: Evaluated) -> None:
     from scantune import report
     from scantune.tasks.scoring import write_json
 
-    samples = errors_of.judged(given.table, given.block.task)
-    wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if given.block.task.name in _SIZED else 0)
+    samples = errors_of.sample_errors(given.table, given.block.task)
+    sized = errors_of.of_task(given.block.task.name).SIZED
+    wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if sized else 0)
     explained = _explained(given, samples, [said.sample_id for said in wrong[: errors_of.SHOWN]])
     given.metrics["saliency"] = explained.section
     write_json(given.metrics, given.out / "metrics.json")
@@ -93,11 +94,7 @@ def finish(given: Evaluated) -> None:
         report.model_card(facts, given.out / "model_card.md")
 
 
-_SIZED = frozenset({"regression", "segmentation"})
-"""Tasks whose errors have a size, so that the largest are shown though none may count as wrong."""
-
-
-def _explained(given: Evaluated, samples: Sequence[Judged], errors: Sequence[str]) -> Explained:
+def _explained(given: Evaluated, samples: Sequence[SampleError], errors: Sequence[str]) -> Explained:
     """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
     from scantune.assembly.evaluation import task_of
     from scantune.engine.local import Local
@@ -112,10 +109,14 @@ def _explained(given: Evaluated, samples: Sequence[Judged], errors: Sequence[str
     retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
     settings = given.block.evaluate.saliency
     wanted = Wanted(networks, given.facts, task, settings, device, given.originals, retrain)
-    return explain_test(wanted, given.sides, samples, folder, errors if given.block.task.name != "segmentation" else ())
+    return explain_test(
+        wanted, given.sides, samples, folder, () if errors_of.of_task(given.block.task.name).OUTLINED else errors
+    )
 
 
-def facts_of(given: Evaluated, samples: Sequence[Judged], wrong: Sequence[Judged], explained: Explained) -> Any:
+def facts_of(
+    given: Evaluated, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: Explained
+) -> Any:
     """All facts of the run."""
     from scantune.report import RunFacts
     from scantune.report.environment import environment
@@ -157,16 +158,17 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _in_order(given: Evaluated) -> list[Path]:
     """Figures as they were drawn: the task's own first, subgroups last."""
-    from scantune.report.figures import ORDER
+    from scantune.report.figures import captions
 
+    order = list(captions())
     found = [p for p in sorted((given.out / "figures").glob("*.svg")) if p.stem != "participants"]
-    return sorted(found, key=lambda p: (ORDER.index(p.stem) if p.stem in ORDER else len(ORDER), p.stem))
+    return sorted(found, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem))
 
 
-def _mistake(said: Judged) -> Any:
+def _mistake(said: SampleError) -> Any:
     from scantune.report import Mistake
 
-    return Mistake(said.sample_id, said.kind, said.target, said.said, said.error, said.group)
+    return Mistake(said.sample_id, said.kind, said.target, said.answer, said.error, said.group)
 
 
 def _model(given: Evaluated) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from scantune.assembly.asking import Wanted, asked_of, input_of, main_question, path_of
 from scantune.assembly.cohort import Member, Sides
-from scantune.assembly.errors import Judged
 from scantune.assembly.shown import shown_of
 from scantune.records import ScantuneError
+from scantune.tasks.errors import SampleError
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Explained:
 
 
 def explain_test(
-    wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path, errors: Sequence[str] = ()
+    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str] = ()
 ) -> Explained:
     """Maps, figures, files for viewers and tests. A failure is a reason in the section, never an end of the stage.
 
@@ -60,7 +60,9 @@ def explain_test(
         return Explained({"reason": f"the maps failed ({type(error).__name__})"})
 
 
-def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path, errors: Sequence[str]) -> Explained:
+def _explain(
+    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str]
+) -> Explained:
     from scantune.explain import draw
 
     members = {m.sample_id: m for m in sides.members}
@@ -98,7 +100,7 @@ def _explain(wanted: Wanted, sides: Sides, samples: Sequence[Judged], out: Path,
     return Explained(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
 
 
-def _maps(wanted: Wanted, sides: Sides, member: Member, said: Judged) -> list[tuple[Any, Any]]:
+def _maps(wanted: Wanted, sides: Sides, member: Member, said: SampleError) -> list[tuple[Any, Any]]:
     """A sample with the map of each question about it: one, or one a zone or structure."""
     from scantune import explain
 
@@ -128,7 +130,7 @@ def worded(wanted: Wanted, index: tuple[int, ...]) -> str:
 
 
 def _section(
-    wanted: Wanted, samples: Sequence[Judged], chosen: Mapping[str, Sequence[int]], answers: Mapping[int, Any]
+    wanted: Wanted, samples: Sequence[SampleError], chosen: Mapping[str, Sequence[int]], answers: Mapping[int, Any]
 ) -> dict[str, Any]:
     maps = [(samples[row].sample_id, saliency) for row, found in answers.items() for _, saliency in found]
     first = maps[0][1]
@@ -154,7 +156,7 @@ def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _several(
-    samples: Sequence[Judged],
+    samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
     answers: Mapping[int, Sequence[Any]],
     notes: Sequence[str],
@@ -175,7 +177,7 @@ def notes_of(task: Any) -> list[str]:
 
 
 def _singles(
-    samples: Sequence[Judged], rows: Sequence[int], main: Mapping[int, tuple[Any, Any]], out: Path, animation: str
+    samples: Sequence[SampleError], rows: Sequence[int], main: Mapping[int, tuple[Any, Any]], out: Path, animation: str
 ) -> dict[str, Any]:
     """Planes and a NIfTI file of volumes, frames and an animation of loops; images are large enough in the sheet."""
     from scantune.explain import draw

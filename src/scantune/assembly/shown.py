@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly.cohort import Member
-from scantune.assembly.errors import Judged
 from scantune.assembly.evaluation import spacing_of
 from scantune.assembly.originals import Originals, sides_of
+from scantune.tasks.errors import SampleError
 
 
 def shown_of(
-    member: Member, path: Path, said: Judged, settings: Any, asked: str = "", originals: Originals | None = None
+    member: Member, path: Path, said: SampleError, settings: Any, asked: str = "", originals: Originals | None = None
 ) -> Any:
     """A sample for :mod:`scantune.explain.draw`.
 

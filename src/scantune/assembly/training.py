@@ -17,7 +17,7 @@ from scantune.assembly.network import build_network, tensor_shape
 from scantune.assembly.samples import encode, frequencies, levels, samples
 from scantune.records import ScantuneError
 from scantune.registry.model import weights_digest
-from scantune.tasks.build import build_task, found_classes
+from scantune.tasks.build import build_task
 from scantune.tasks.protocol import Task
 
 log = logging.getLogger(__name__)
@@ -70,8 +70,8 @@ def plan(
     Raises:
         ScantuneError: the data do not fit the task, by sample.
     """
-    classes = found_classes(block.task, [m.targets for m in sides.members])
-    name = losses_of.loss_name(block.task.name, block.train)
+    classes = block.task.classes_in([m.targets for m in sides.members])
+    name = losses_of.loss_name(block.task, block.train)
     task = build_task(
         block.task,
         classes=classes,
@@ -79,17 +79,8 @@ def plan(
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
     )
-    spec = losses_of.loss_spec(block.task, block.train, class_count(task) or 0)
+    spec = losses_of.loss_spec(block.task, block.train)
     return Plan(key, block, input_block, sides, task, classes, spec, start, use)
-
-
-def class_count(task: Task) -> int | None:
-    """K where a target is one of K classes."""
-    if task.name == "zones":
-        return len(task.classes)  # type: ignore[attr-defined]
-    if task.dense:
-        return max(2, task.outputs)  # one channel is the sign's logit
-    return task.outputs if task.name == "classification" and task.outputs > 1 else None
 
 
 def train_member(
@@ -136,7 +127,7 @@ def train_member(
     encoded = encode(train_side, task)
     network = start if start is not None else build_network(task, block.model, given.input.modality, given.shape, seed)
     terms, weights = losses_of.build_terms(
-        task, given.spec, settings, frequencies=frequencies(encoded), classes=class_count(task), teacher=teacher
+        task, given.spec, settings, frequencies=frequencies(encoded), classes=task.class_count, teacher=teacher
     )
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
@@ -263,12 +254,7 @@ def _balance(given: Plan, encoded: np.ndarray | None) -> np.ndarray | None:
         return None
     if encoded is None:
         raise ScantuneError("train.sampler: balanced needs one target a sample; masks have none")
-    flat = encoded.reshape(len(encoded), -1)
-    if given.task.name == "classification":
-        return flat[:, 0].astype(np.int64)
-    value = flat.astype(float).mean(axis=1)
-    edges = np.unique(np.quantile(value, np.linspace(0, 1, 6)[1:-1]))
-    return np.digitize(value, edges).astype(np.int64)
+    return given.task.strata(encoded)
 
 
 def _settings(block: Any, seed: int, classes: np.ndarray | None) -> Any:

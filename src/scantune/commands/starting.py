@@ -124,7 +124,7 @@ def _goal(
     Raises:
         ScantuneError: the column named is not there, or none can be a target.
     """
-    from scantune.tasks.zones.schema import CONGESTION_ZONES
+    from scantune.tasks.zones.settings import CONGESTION_ZONES
 
     if not target and set(CONGESTION_ZONES) <= set(columns):
         return Goal({"targets": list(CONGESTION_ZONES)}, {"name": "zones"})

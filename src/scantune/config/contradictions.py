@@ -102,15 +102,15 @@ def _losses(params: Params) -> Iterator[str]:
         folds = params.datasets[block.dataset].split.folds if block.dataset in params.datasets else None
         if train.folds and folds != train.folds:
             yield f"{key}.train.folds: {train.folds}, but datasets.{block.dataset}.split.folds is {folds or 'not set'}"
-        dense = block.task.name == "segmentation"
-        if dense and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
-            yield f"{key}.task: segmentation needs datasets.{block.dataset}.masks: the path of a sample's mask"
-        if dense and train.sampler == "balanced":
+        masks = block.task.target_kind == "mask"
+        if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
+            yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"
+        if masks and train.sampler == "balanced":
             yield f"{key}.train.sampler: balanced needs one target a sample; masks have none"
-        if train.partners is not None and block.task.name in {"segmentation", "zones"}:
+        if train.partners is not None and not block.task.one_target:
             yield f"{key}.train.partners: needs one target a sample (regression or two classes)"
-        if dense and train.test_time_augmentation:
-            yield f"{key}.train.test_time_augmentation: not for segmentation; answers could not be turned back"
+        if masks and train.test_time_augmentation:
+            yield f"{key}.train.test_time_augmentation: not for masks; answers could not be turned back"
 
 
 def _scanners(params: Params) -> Iterator[str]:
@@ -138,7 +138,7 @@ def _saliency(params: Params) -> Iterator[str]:
         if dataset is not None and not dataset.masks:
             yield f"{where}.segmentation: needs datasets.{block.dataset}.masks: the path of a sample's mask"
         other = known.get(wanted)
-        if other is not None and other.task.name != "segmentation":
+        if other is not None and other.task.target_kind != "mask":
             yield f"{where}.segmentation: {wanted!r} is a {other.task.name}, not a segmentation"
         if other is not None and other.input != block.input:
             yield f"{where}.segmentation: {wanted!r} takes the input {other.input!r}, and this one {block.input!r}"

@@ -1,38 +1,28 @@
-"""The tasks' settings, collected by name from ``tasks/<name>/schema.py``; a folder there is a task."""
+"""The tasks' settings, collected by name from ``tasks/<name>/settings.py``."""
 
 from __future__ import annotations
 
-import importlib
 from functools import reduce
 from operator import or_
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from scantune.config.base import Block, by_name
-
-_FOLDER = Path(__file__).parent.parent / "tasks"
+from scantune.config.base import by_name
+from scantune.tasks import catalogue
 
 #: Names of the tasks there are.
-TASKS: tuple[str, ...] = tuple(sorted(p.parent.name for p in _FOLDER.glob("*/schema.py")))
-
-
-def _schema(task: str) -> Any:
-    """The settings' class of a task: the one whose ``name`` is the folder's."""
-    module = importlib.import_module(f"scantune.tasks.{task}.schema")
-    for held in vars(module).values():
-        if isinstance(held, type) and issubclass(held, Block) and held is not Block:
-            field = held.model_fields.get("name")
-            if field is not None and field.default == task:
-                return held
-    raise ImportError(f"tasks/{task}/schema.py has no Block with `name: Literal[{task!r}] = {task!r}`")
-
+TASKS: tuple[str, ...] = catalogue.names()
 
 #: Task name to the class of its settings.
-SCHEMAS: dict[str, Any] = {name: _schema(name) for name in TASKS}
+SCHEMAS: dict[str, Any] = {name: catalogue.part(name, "settings").Settings for name in TASKS}
 
 if TYPE_CHECKING:
-    TaskConfig = Any
+    from scantune.tasks.classification.settings import Classification
+    from scantune.tasks.regression.settings import Regression
+    from scantune.tasks.segmentation.settings import Segmentation
+    from scantune.tasks.zones.settings import Zones
+
+    TaskConfig = Regression | Classification | Zones | Segmentation
 else:
     TaskConfig = Annotated[reduce(or_, SCHEMAS.values()), Field(discriminator="name"), BeforeValidator(by_name)]

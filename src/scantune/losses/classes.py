@@ -88,7 +88,7 @@ def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = No
     return of_target(target, class_weights=class_weights)
 
 
-@register("focal_cross_entropy", tasks=_TASKS, weights=_focal_weights)
+@register("focal_cross_entropy", tasks=_TASKS, weights=_focal_weights, short="focal")
 def focal_cross_entropy(
     output: Tensor, target: Tensor, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None
 ) -> Tensor:

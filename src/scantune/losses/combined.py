@@ -98,7 +98,9 @@ def _parts(given: dict[str, Any], task: str | None) -> dict[str, dict[str, Any]]
 
 def _preset(name: str, task: str | None) -> dict[str, float] | None:
     short = name.removesuffix("_segmentation")
-    if task not in (None, "segmentation") or (short == "focal" and name == "focal" and task is None):
+    if (task is not None and not registry.fits("dice", task)) or (
+        short == "focal" and name == "focal" and task is None
+    ):
         return None
     return PRESETS.get(short)
 

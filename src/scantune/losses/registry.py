@@ -19,7 +19,7 @@ class Entry:
     Attributes:
         values: ``values(output, target, **options) -> Tensor``.
         weights: ``weights(target, **options) -> Tensor``, or None.
-        tasks: the kinds of task that it fits; empty for any.
+        tasks: names of the tasks that it fits; empty for any.
     """
 
     values: Values
@@ -28,14 +28,8 @@ class Entry:
 
 
 _TABLE: dict[str, Entry] = {}
-#: Names that mean something else by task.
-_BY_TASK: dict[str, dict[str, str]] = {
-    "focal": {
-        "regression": "focal_regression",
-        "classification": "focal_cross_entropy",
-        "zones": "focal_cross_entropy",
-    },
-}
+#: Short names that mean another loss by task, to the losses that they may mean.
+_SHORT: dict[str, list[str]] = {}
 _ALIASES = {
     "mae": "l1",
     "ce": "cross_entropy",
@@ -46,7 +40,9 @@ _ALIASES = {
 }
 
 
-def register(name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None = None) -> Callable[[Values], Values]:
+def register(
+    name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None = None, short: str | None = None
+) -> Callable[[Values], Values]:
     """Give a loss a name that ``params.yaml`` may use.
 
     The function takes output and target and returns losses: one per element of the target, one per sample [B], or one
@@ -56,6 +52,7 @@ def register(name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None 
         name: as in ``loss: <name>``.
         tasks: "regression", "classification", "zones", "segmentation"; empty for any.
         weights: ``weights(target, **options) -> Tensor`` of the shape of the losses.
+        short: a name that it shares with losses of other tasks; the task decides which one is meant.
 
     Example:
         >>> @register("log_cosh")
@@ -65,6 +62,8 @@ def register(name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None 
 
     def keep(values: Values) -> Values:
         _TABLE[name] = Entry(values, weights, frozenset(tasks))
+        if short is not None and name not in _SHORT.setdefault(short, []):
+            _SHORT[short].append(name)
         return values
 
     return keep
@@ -88,7 +87,7 @@ def described() -> Iterator[tuple[str, list[str], dict[str, Any], str]]:
 def exists(name: str) -> bool:
     """Whether a user's name for a loss is known."""
     low = _ALIASES.get(name.lower(), name.lower())
-    return low in _TABLE or low in _BY_TASK
+    return low in _TABLE or low in _SHORT
 
 
 def resolve(name: str, task: str | None = None) -> str:
@@ -98,13 +97,11 @@ def resolve(name: str, task: str | None = None) -> str:
         ScantuneError: an unknown name, one that needs the task, or one that does not fit it.
     """
     low = _ALIASES.get(name.lower(), name.lower())
-    if low in _BY_TASK:
-        fitting = _BY_TASK[low]
-        if task not in fitting:
-            raise ScantuneError(
-                f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(set(fitting.values())))}"
-            )
-        low = fitting[task]
+    if low in _SHORT:
+        fitting = [other for other in _SHORT[low] if task in _TABLE[other].tasks]
+        if not fitting:
+            raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[low]))}")
+        low = fitting[0]
     if low not in _TABLE:
         near = difflib.get_close_matches(low, names(task), n=4, cutoff=0.4) or names(task)
         raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(near)}?")
@@ -126,6 +123,11 @@ def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
     if unknown:
         raise ScantuneError(f"loss {name!r} has no option {unknown[0]!r}; it has {', '.join(sorted(takes)) or 'none'}")
     return NamedLoss(name, entry.values, entry.weights, dict(options))
+
+
+def fits(name: str, task: str) -> bool:
+    """Whether a loss of the registry serves a task."""
+    return not _TABLE[name].tasks or task in _TABLE[name].tasks
 
 
 def takes(name: str, option: str) -> bool:

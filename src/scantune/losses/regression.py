@@ -63,7 +63,7 @@ def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     return torch.where(size <= delta, 0.5 * size.square(), delta * (size - 0.5 * delta))
 
 
-@register("focal_regression", tasks=_TASK)
+@register("focal_regression", tasks=_TASK, short="focal")
 def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
     """alpha · abs(e)^gamma · e²: large errors count more than in mse."""
     error = _error(output, target)

@@ -15,7 +15,7 @@ MAX_CATEGORIES = 10
 
 
 def predictions(
-    further: Any,
+    analyses: Any,
     data: Any,
     table: PredictionTable,
     rows: np.ndarray,
@@ -25,7 +25,7 @@ def predictions(
     """A predictions table of ``rows`` for each baseline: constant, and on covariates where there are any.
 
     Args:
-        further: the task's ``further`` module.
+        analyses: the task's ``analyses`` module.
         data: what the task's ``parse`` returned.
         table: the predictions.
         rows: int [m], rows to predict.
@@ -49,7 +49,7 @@ def predictions(
     )
     if not kept:
         x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
-    made = further.baseline_columns(train, x, new, data)
+    made = analyses.baseline_columns(train, x, new, data)
     bare = {c: v for c, v in test.columns.items() if not c.startswith(("p/", "rater/"))}
     return {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
 

@@ -14,11 +14,11 @@ from scantune.statistics.discrimination import delong, delong_test
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.figure import jsonable, number
 from scantune.statistics.resampling import Resampler, interval
+from scantune.tasks.catalogue import part
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable, read
 from scantune.tasks.scoring import (
     joined_table,
-    metrics_module,
     parse,
     resampler_of,
     rows_of,
@@ -67,7 +67,7 @@ def compare(
         PredictionsError: a file has faults.
         ComparisonError: samples, subjects or targets differ, or there is no such primary figure.
     """
-    module = metrics_module(task.name)
+    module = part(task.name, "metrics")
     for t in (reference, challenger):
         parse(t, task)
     tables = [_of_split(joined_table(t, task), split) for t in (reference, challenger)]

@@ -24,6 +24,14 @@ class Task(Protocol):
     """The network answers per pixel (segmentation) rather than per sample."""
     outputs: int
     """Numbers the network gives a sample; channels where ``dense``."""
+    output_shape: tuple[int, ...]
+    """Axes of one sample's output but those of space: [K], or [Z, K] for several places."""
+    class_axis: int | None
+    """Axis of the classes in a batch's output; None where the output is a plain number."""
+    class_count: int | None
+    """K where a target is one of K classes, for weights by class; None where it is none."""
+    labels: tuple[str, ...]
+    """What the outputs are of, by name: classes, zones, structures; empty for a single number."""
 
     def head(self, feature_dim: int) -> nn.Module:
         """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``."""
@@ -35,6 +43,10 @@ class Task(Protocol):
         Raises:
             ScantuneError: a value that the task cannot take, with the value and what would be right.
         """
+        ...
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """For a balanced sampler: the stratum of each target of :meth:`encode`, int64 [N]."""
         ...
 
     def flip(self, target: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -12,28 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from scantune.records import ScantuneError
 from scantune.statistics.figure import jsonable
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, subgroups
+from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Context, Further
 from scantune.tasks.plan import carry_out
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read
 
 AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
-
-
-def metrics_module(name: str) -> Any:
-    """The ``metrics`` module of a task: ``parse``, ``plan``, ``headline_names`` and the rest.
-
-    Raises:
-        ScantuneError: there is no such task.
-    """
-    folder = Path(__file__).parent
-    names = sorted(p.parent.name for p in folder.glob("*/metrics.py"))
-    if name not in names:
-        raise ScantuneError(f"task {name!r}: there is none of that name; there are {', '.join(names)}")
-    return importlib.import_module(f"scantune.tasks.{name}.metrics")
 
 
 def parse(table: PredictionTable, task: Any) -> Any:
@@ -44,7 +30,7 @@ def parse(table: PredictionTable, task: Any) -> Any:
     """
     faults = Faults()
     table.check(faults)
-    data = metrics_module(task.name).parse(table, task, faults)
+    data = part(task.name, "metrics").parse(table, task, faults)
     faults.raise_for(table.name)
     return data
 
@@ -162,7 +148,7 @@ def resampler_of(table: PredictionTable, rows: np.ndarray, draws: int, seed: int
 
 def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short: bool = False) -> dict[str, Any]:
     """Figures of one level, samples or joined rows; ``short``: the task's figures alone."""
-    module = metrics_module(task.name)
+    module = part(task.name, "metrics")
     data = parse(table, task)
     rows = rows_of(table, options.split)
     resampler = resampler_of(table, rows, options.draws, options.seed)
@@ -180,8 +166,8 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         *(table, rows, fitted_on, labels, resampler),
         *(options.confidence, options.calibration, options.miscoverage, options.min_group, options.calibrated_by),
     )
-    further = further_module(task.name)
-    more = further.further(data, context) if further is not None else Further()
+    analyses = optional_part(task.name, "analyses")
+    more = analyses.further(data, context) if analyses is not None else Further()
     for column, levels in more.subgroups.items():
         for level, figures in levels.items():
             by_group.setdefault(column, {}).setdefault(level, {}).update(figures)
@@ -201,14 +187,6 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     }
 
 
-def further_module(name: str) -> Any:
-    """The ``further`` module of a task, or None where it has none."""
-    try:
-        return importlib.import_module(f"scantune.tasks.{name}.further")
-    except ModuleNotFoundError:
-        return None
-
-
 def _baselines(
     table: PredictionTable,
     task: Any,
@@ -218,11 +196,11 @@ def _baselines(
     beside: Mapping[str, PredictionTable],
 ) -> dict[str, Any]:
     """Headline figures of each baseline on the same rows."""
-    module, further = metrics_module(task.name), further_module(task.name)
+    module, analyses = part(task.name, "metrics"), optional_part(task.name, "analyses")
     made: dict[str, PredictionTable] = {}
-    if further is not None and hasattr(further, "baseline_columns"):
+    if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)
-        made = baselining.predictions(further, parse(table, task), table, rows, cohort, covariates)
+        made = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
     out: dict[str, Any] = {}
     for name, found in (made | dict(beside)).items():
         joined = joined_table(found, task)
@@ -258,8 +236,7 @@ def settings_of(task: str | Any) -> Any:
     """
     if not isinstance(task, str):
         return task
-    metrics_module(task)
-    return importlib.import_module(f"scantune.tasks.{task}.schema").Schema()
+    return part(task, "settings").Settings()
 
 
 def score_file(path: Path | str, task: str | Any, out: Path | str | None = None, **options: Any) -> dict[str, Any]:

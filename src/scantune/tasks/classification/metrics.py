@@ -12,7 +12,7 @@ from scantune.statistics.confusion import confusion_statistic, one_hot
 from scantune.statistics.discrimination import area_statistic, delong_interval, macro
 from scantune.statistics.ordinal import kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
-from scantune.tasks.classification.schema import Classification
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.plan import Plan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
 

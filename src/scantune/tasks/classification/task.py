@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +13,12 @@ from scantune.tasks.logits import softmax
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from scantune.tasks.classification.settings import Classification
     from scantune.tasks.protocol import Batch
+
+
+#: Losses of one logit: a classification by one of them has one output and a sigmoid.
+BINARY_LOSSES = frozenset({"bce", "focal_bce"})
 
 
 class ClassificationTask:
@@ -29,6 +34,7 @@ class ClassificationTask:
 
     name = "classification"
     dense = False
+    class_axis = 1
 
     def __init__(
         self,
@@ -36,7 +42,7 @@ class ClassificationTask:
         classes: Sequence[str],
         *,
         sigmoid: bool = False,
-        calibration: Literal["temperature", "isotonic", "none"] = "temperature",
+        calibration: str = "temperature",
         miscoverage: float = 0.1,
     ) -> None:
         if sigmoid and len(classes) != 2:
@@ -47,6 +53,9 @@ class ClassificationTask:
         self.calibration = calibration
         self.miscoverage = miscoverage
         self.outputs = 1 if sigmoid else len(self.classes)
+        self.output_shape = (self.outputs,)
+        self.class_count = None if sigmoid else self.outputs
+        self.labels = self.classes
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
     def head(self, feature_dim: int) -> nn.Module:
@@ -66,6 +75,10 @@ class ClassificationTask:
         if code is None:
             raise ScantuneError(f"target {self.target!r} is {text!r}; the classes are {', '.join(self.classes)}")
         return np.array([code], np.float32) if self.sigmoid else np.array(code, np.int64)
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """The class."""
+        return encoded.reshape(len(encoded)).astype(np.int64)
 
     def flip(self, target: np.ndarray) -> np.ndarray:
         """A class has no side."""
@@ -130,6 +143,24 @@ class ClassificationTask:
             inside = conformal.sets(probability, conformal.quantiles_for(fitted["conformal"], len(probability)))
             columns["set"] = ["|".join(n for n, held in zip(self.classes, row, strict=True) if held) for row in inside]
         return columns
+
+
+def build(
+    settings: Classification,
+    *,
+    classes: tuple[str, ...] | None = None,
+    loss: str | None = None,
+    calibration: str = "temperature",
+    miscoverage: float = 0.1,
+) -> ClassificationTask:
+    """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
+    return ClassificationTask(
+        settings.target,
+        classes or settings.classes or (),
+        sigmoid=loss in BINARY_LOSSES,
+        calibration=calibration,
+        miscoverage=miscoverage,
+    )
 
 
 def _plain(text: str) -> str:

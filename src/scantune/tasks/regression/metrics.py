@@ -30,7 +30,7 @@ from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.resampling import Interval, Statistic
 from scantune.tasks.plan import Plan, mean_statistic, not_finite, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.regression.schema import Regression
+from scantune.tasks.regression.settings import Regression
 
 _HEADLINE = (
     *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "ccc", "icc_2_1", "bland_altman_bias"),

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.strata import fifths
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.tasks.protocol import Batch
+    from scantune.tasks.regression.settings import Regression
 
 
 class RegressionTask:
@@ -30,6 +32,10 @@ class RegressionTask:
     name = "regression"
     dense = False
     outputs = 1
+    output_shape = (1,)
+    class_axis = None
+    class_count = None
+    labels = ()
 
     def __init__(
         self,
@@ -67,6 +73,10 @@ class RegressionTask:
             allowed = f"{self.limits[0]:g} to {self.limits[1]:g}" if self.limits else "a finite number"
             raise ScantuneError(f"target {self.target!r} is {text}; right would be {allowed}")
         return np.array([value], np.float32)
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """Which fifth of the training targets each one lies in."""
+        return fifths(encoded.reshape(len(encoded), -1).astype(float).mean(axis=1))
 
     def flip(self, target: np.ndarray) -> np.ndarray:
         """A score has no side."""
@@ -121,6 +131,24 @@ class RegressionTask:
 
     def _cut(self, values: np.ndarray) -> np.ndarray:
         return np.clip(values, *self.limits) if self.limits else values
+
+
+def build(
+    settings: Regression,
+    *,
+    classes: tuple[str, ...] | None = None,
+    loss: str | None = None,
+    calibration: str = "temperature",
+    miscoverage: float = 0.1,
+) -> RegressionTask:
+    """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
+    return RegressionTask(
+        settings.target,
+        limits=settings.range,
+        score_ranges=settings.cuts(),
+        step=settings.round,
+        miscoverage=miscoverage,
+    )
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

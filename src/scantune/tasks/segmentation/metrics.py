@@ -12,7 +12,7 @@ from scantune.statistics.figure import undefined
 from scantune.statistics.resampling import Statistic
 from scantune.tasks.plan import Plan, mean_statistic, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.segmentation.schema import Segmentation
+from scantune.tasks.segmentation.settings import Segmentation
 
 MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
 """Columns of each sample, also as ``<measure>/<class>``; only ``dice`` is required."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.tasks.protocol import Batch
+    from scantune.tasks.segmentation.settings import Segmentation
 
 
 class SegmentationTask:
@@ -30,6 +31,7 @@ class SegmentationTask:
 
     name = "segmentation"
     dense = True
+    class_axis = 1
 
     def __init__(
         self,
@@ -42,6 +44,9 @@ class SegmentationTask:
     ) -> None:
         self.foreground = tuple(foreground)
         self.outputs = 1 if len(self.foreground) == 1 else len(self.foreground) + 1
+        self.output_shape = (self.outputs,)
+        self.class_count = len(self.foreground) + 1
+        self.labels = self.foreground
         self.nsd_tolerance = nsd_tolerance
         self.cldice = cldice
         self.empty = empty
@@ -54,6 +59,10 @@ class SegmentationTask:
     def encode(self, targets: Mapping[str, str]) -> np.ndarray:
         """Nothing: the target is the mask beside the image."""
         return np.zeros(0, np.float32)
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """Not called: a mask is no target to balance samples by."""
+        raise TypeError("masks have no strata")
 
     def flip(self, target: np.ndarray) -> np.ndarray:
         """The mask is mirrored with the image; its labels have no side."""
@@ -126,6 +135,24 @@ class SegmentationTask:
                 "recall": both / truth,
             }
             return {name: _mean_rows(values) for name, values in per_class.items()}
+
+
+def build(
+    settings: Segmentation,
+    *,
+    classes: tuple[str, ...] | None = None,
+    loss: str | None = None,
+    calibration: str = "temperature",
+    miscoverage: float = 0.1,
+) -> SegmentationTask:
+    """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
+    return SegmentationTask(
+        settings.foreground,
+        nsd_tolerance=settings.nsd_tolerance,
+        cldice=settings.cldice,
+        empty=settings.empty,
+        missed=settings.missed,
+    )
 
 
 def _mean(values: Sequence[float]) -> float:

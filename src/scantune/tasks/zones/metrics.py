@@ -17,7 +17,7 @@ from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.metrics import check_probabilities, label
 from scantune.tasks.plan import Plan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.zones.schema import UNGRADABLE, Zones
+from scantune.tasks.zones.settings import UNGRADABLE, Zones
 
 ERRORS = ("mean_score_mae", "mean_score_rmse")
 """Figures that are better when lower."""

@@ -9,11 +9,13 @@ import numpy as np
 
 from scantune.records import ScantuneError
 from scantune.tasks.logits import softmax
+from scantune.tasks.strata import fifths
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.tasks.protocol import Batch
+    from scantune.tasks.zones.settings import Zones
 
 
 class ZonesTask:
@@ -28,6 +30,7 @@ class ZonesTask:
 
     name = "zones"
     dense = False
+    class_axis = 2
 
     def __init__(
         self,
@@ -43,6 +46,9 @@ class ZonesTask:
         self.classes = (*(str(grade) for grade in range(grades)), "ungradable")
         self.mirrored = tuple(mirrored) if mirrored is not None else tuple(range(len(self.zones)))
         self.outputs = len(self.zones) * len(self.classes)
+        self.output_shape = (len(self.zones), len(self.classes))
+        self.class_count = len(self.classes)
+        self.labels = self.zones
 
     def head(self, feature_dim: int) -> nn.Module:
         """A linear layer for all zones, features [B, feature_dim] → logits [B, Z, K]."""
@@ -71,6 +77,10 @@ class ZonesTask:
             allowed = f"0 to {self.grades - 1}, or empty where ungradable"
             raise ScantuneError(f"zone {zone!r} is {text!r}; right would be {allowed}")
         return int(value)
+
+    def strata(self, encoded: np.ndarray) -> np.ndarray:
+        """Which fifth of the training samples' mean classes each one lies in."""
+        return fifths(encoded.astype(float).mean(axis=1))
 
     def flip(self, target: np.ndarray) -> np.ndarray:
         """Right and left zones change places."""
@@ -120,6 +130,18 @@ class ZonesTask:
             for code, name in enumerate(self.classes):
                 columns[f"p/{zone}/{name}"] = probability[:, place, code]
         return columns
+
+
+def build(
+    settings: Zones,
+    *,
+    classes: tuple[str, ...] | None = None,
+    loss: str | None = None,
+    calibration: str = "temperature",
+    miscoverage: float = 0.1,
+) -> ZonesTask:
+    """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
+    return ZonesTask(settings.zones, grades=settings.grades, mirrored=settings.mirrored(), calibration=calibration)
 
 
 def _mean_where(values: np.ndarray, held: np.ndarray) -> np.ndarray:

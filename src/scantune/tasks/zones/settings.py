@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.config.base import Block
+from scantune.tasks.base import TargetKind, TaskSettings
 from scantune.tasks.joining import AggregateField
 
 #: The class beside the grades. In tables it may be written so, as the number after the last grade, or left empty.
@@ -16,8 +16,12 @@ UNGRADABLE = "ungradable"
 CONGESTION_ZONES = ("right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf")
 
 
-class Zones(Block):
+class Zones(TaskSettings):
     """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
+
+    target_kind: ClassVar[TargetKind] = "class"
+    default_loss: ClassVar[str] = "weighted_cross_entropy"
+    one_target: ClassVar[bool] = False
 
     name: Literal["zones"] = "zones"
 
@@ -71,6 +75,12 @@ class Zones(Block):
         """What may stand in the targets: a grade, or what says ungradable. An empty cell does too."""
         return {zone: {"values": [*range(self.grades + 1), UNGRADABLE]} for zone in self.zones}
 
+    def loss_options(self, loss: str) -> dict[str, Any]:
+        """The weight of the class ungradable."""
+        if loss != "weighted_cross_entropy":
+            return {}
+        return {"class_weights": [1.0] * self.grades + [self.unknown_weight]}
+
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
         if self.sides is not None:
@@ -86,4 +96,4 @@ class Zones(Block):
 
 
 #: The name under which the settings are collected.
-Schema = Zones
+Settings = Zones

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.config.base import Block
+from scantune.records import ScantuneError
+from scantune.tasks.base import TargetKind, TaskSettings
 from scantune.tasks.joining import AggregateField
 
 
-class Classification(Block):
+class Classification(TaskSettings):
     """One of two or more classes a sample."""
+
+    target_kind: ClassVar[TargetKind] = "class"
+    default_loss: ClassVar[str] = "cross_entropy"
 
     name: Literal["classification"] = "classification"
 
@@ -65,6 +70,27 @@ class Classification(Block):
         """What may stand in the target: the classes, where they are named."""
         return {self.target: {"values": list(self.classes)}} if self.classes else {}
 
+    def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+        """The classes as stated, else those in the data, numbers in their order.
+
+        Raises:
+            ScantuneError: fewer than two.
+        """
+        if self.classes is not None:
+            return self.classes
+        present = {row[self.target] for row in targets if row.get(self.target, "") != ""}
+        if len(present) < 2:
+            listed = ", ".join(present)
+            raise ScantuneError(f"target {self.target!r} has {len(present)} classes ({listed}); two are needed")
+        return tuple(sorted(present, key=_natural))
+
+
+def _natural(text: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(text), text)
+    except ValueError:
+        return (1, 0.0, text)
+
 
 def _text(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -73,4 +99,4 @@ def _text(value: object) -> object:
 
 
 #: The name under which the settings are collected.
-Schema = Classification
+Settings = Classification

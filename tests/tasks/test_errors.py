@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from scantune.assembly import errors
-from scantune.tasks.classification.schema import Classification
+from scantune.tasks import errors
+from scantune.tasks.classification.settings import Classification
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.regression.schema import Regression
-from scantune.tasks.segmentation.schema import Segmentation
-from scantune.tasks.zones.schema import Zones
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.zones.settings import Zones
 
 
 def table(n: int, **columns: object) -> PredictionTable:
@@ -21,7 +21,7 @@ def table(n: int, **columns: object) -> PredictionTable:
 
 def test_false_positives_and_negatives_come_worst_first() -> None:
     p = np.array([0.9, 0.4, 0.1, 0.6, 0.2])
-    found = errors.judged(
+    found = errors.sample_errors(
         table(5, target=["no", "yes", "yes", "yes", "no"], **{"p/no": 1 - p, "p/yes": p}),
         Classification(positive="yes"),
     )
@@ -29,14 +29,14 @@ def test_false_positives_and_negatives_come_worst_first() -> None:
     assert [(w.sample_id, w.kind) for w in wrong] == [
         ("s0", "false positive"), ("s2", "false negative"), ("s1", "false negative"),
     ]  # fmt: skip
-    assert wrong[0].prediction == wrong[0].said == "yes (0.90)"
-    assert replace(wrong[0], interval="{no, yes}").said == "yes (0.90), set {no, yes}"
-    assert replace(wrong[0], interval="1 to 2").said == "yes (0.90) (1 to 2)"
+    assert wrong[0].prediction == wrong[0].answer == "yes (0.90)"
+    assert replace(wrong[0], interval="{no, yes}").answer == "yes (0.90), set {no, yes}"
+    assert replace(wrong[0], interval="1 to 2").answer == "yes (0.90) (1 to 2)"
     assert errors.in_words(found, "classification") == "3 of 4 test samples are misclassified"
 
 
 def test_the_largest_regression_errors_are_shown_though_none_is_significant() -> None:
-    found = errors.judged(
+    found = errors.sample_errors(
         table(4, target=np.array([1.0, 2.0, 3.0, 4.0]), prediction=np.array([1.5, 0.9, 3.0, 9.0])), Regression()
     )
     assert errors.worst(found) == []
@@ -46,20 +46,20 @@ def test_the_largest_regression_errors_are_shown_though_none_is_significant() ->
     assert filled[0].error == "−1.10"
 
 
-def test_zones_are_judged_by_the_grades_they_are_off() -> None:
+def test_zones_are_measured_by_the_grades_they_are_off() -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     columns: dict[str, object] = {"target/right_sup": ["0", "2", "0"], "target/left_sup": ["1", "ungradable", "0"]}
     for zone, said in (("right_sup", (2, 2, 0)), ("left_sup", (1, 0, 0))):
         for k, name in enumerate(schema.classes):
             columns[f"p/{zone}/{name}"] = np.array([1.0 if code == k else 0.0 for code in said])
-    found = errors.judged(table(3, **columns), schema)
+    found = errors.sample_errors(table(3, **columns), schema)
     assert [(f.size, f.kind, f.target, f.prediction) for f in found] == [
         (2.0, "1 of 2 zones", "0 1", "2 1"), (1.0, "1 of 2 zones", "2 –", "2 0"),
     ]  # fmt: skip
 
 
 def test_an_undefined_dice_is_no_error_and_no_success() -> None:
-    found = errors.judged(table(4, dice=np.array([0.9, np.nan, 0.2, 1.0])), Segmentation())
+    found = errors.sample_errors(table(4, dice=np.array([0.9, np.nan, 0.2, 1.0])), Segmentation())
     assert [w.sample_id for w in errors.worst(found, at_least=9)] == ["s2", "s0"]
     assert found[1].wrong is False
 
@@ -75,7 +75,7 @@ def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:
             "site": ["+site", "-"],
         }
     )
-    wrong = errors.worst(errors.judged(given, Classification()))
+    wrong = errors.worst(errors.sample_errors(given, Classification()))
     errors.write_errors(wrong, tmp_path / "errors.csv")
     text = (tmp_path / "errors.csv").read_text()
     rows = list(csv.reader(text.splitlines()))

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from scantune.assembly import figures
-from scantune.tasks import scoring
+from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
 

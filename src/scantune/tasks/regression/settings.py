@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.config.base import Block
+from scantune.tasks.base import TargetKind, TaskSettings
 from scantune.tasks.joining import AggregateField
 
 
-class Regression(Block):
+class Regression(TaskSettings):
     """One number a sample, such as a severity score."""
+
+    target_kind: ClassVar[TargetKind] = "number"
+    default_loss: ClassVar[str] = "mse"
 
     name: Literal["regression"] = "regression"
 
@@ -68,4 +71,4 @@ class Regression(Block):
 
 
 #: The name under which the settings are collected.
-Schema = Regression
+Settings = Regression

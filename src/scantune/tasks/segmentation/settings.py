@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from scantune.config.base import Block
+from scantune.tasks.base import TargetKind, TaskSettings
 
 
-class Segmentation(Block):
+class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
+
+    target_kind: ClassVar[TargetKind] = "mask"
+    default_loss: ClassVar[str] = "default"
+    one_target: ClassVar[bool] = False
 
     name: Literal["segmentation"] = "segmentation"
 
@@ -37,14 +41,6 @@ class Segmentation(Block):
             raise ValueError(f"classes {list(self.classes)}: a name stands twice")
         return self
 
-    def target_names(self) -> tuple[str, ...]:
-        """The targets of the data set that it needs: none, its target is the mask."""
-        return ()
-
-    def target_rules(self) -> dict[str, dict[str, object]]:
-        """What may stand in the targets: it has none."""
-        return {}
-
     @property
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""
@@ -52,4 +48,4 @@ class Segmentation(Block):
 
 
 #: The name under which the settings are collected.
-Schema = Segmentation
+Settings = Segmentation

@@ -1,0 +1,47 @@
+"""What the settings of every task have: the ``task:`` block, and what is asked of it before torch is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal
+
+from scantune.config.base import Block
+
+#: What a sample's target is: a number, one class (or one class for each of several places), or a mask beside the image.
+TargetKind = Literal["number", "class", "mask"]
+
+
+class TaskSettings(Block):
+    """A ``task:`` block. A task's ``settings`` module has one subclass, named ``Settings`` there."""
+
+    target_kind: ClassVar[TargetKind]
+    """Which losses fit, and whether the data set needs masks."""
+    default_loss: ClassVar[str]
+    """The loss of a block that names none."""
+    one_target: ClassVar[bool] = True
+    """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
+
+    name: str
+
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that the task needs."""
+        return ()
+
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """For each target what its column may hold: keywords of ``TargetColumn``."""
+        return {}
+
+    def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...] | None:
+        """The classes of the network's outputs where they depend on the data; None where the block settles them.
+
+        Args:
+            targets: target name to text, one mapping a sample.
+
+        Raises:
+            ScantuneError: the data do not have the classes that the task needs.
+        """
+        return None
+
+    def loss_options(self, loss: str) -> dict[str, Any]:
+        """Options of the loss that follow from the block where the ``train:`` block names none."""
+        return {}

@@ -1,0 +1,36 @@
+"""What a classifier took a sample for."""
+
+from __future__ import annotations
+
+from scantune.plots.words import fixed
+from scantune.tasks.classification.metrics import Data
+from scantune.tasks.errors import Verdict
+from scantune.tasks.predictions import PredictionTable
+
+COUNTED = "misclassified"
+"""What the samples that count as errors are."""
+
+SIZED = False
+"""Only misclassified samples are shown."""
+
+OUTLINED = False
+"""Errors are pictured beside their maps, not as outlines."""
+
+
+def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+    """The error of one sample: how little probability its true class has."""
+    truth, said = int(data.target[row]), int(data.probabilities[row].argmax())
+    wrong, kind = truth != said, "right"
+    if wrong:
+        positive = "false positive" if said == data.positive else "false negative"
+        kind = "misclassified" if data.positive is None else positive
+    held = table.text("set")[row] if "set" in table else ""
+    return Verdict(
+        size=1 - float(data.probabilities[row, truth]),
+        wrong=wrong,
+        kind=kind,
+        target=data.classes[truth],
+        prediction=f"{data.classes[said]} ({fixed(float(data.probabilities[row, said]), 2)})",
+        interval="{" + held.replace("|", ", ") + "}" if held else "",
+        error=f"true class at {fixed(float(data.probabilities[row, truth]), 2)}",
+    )

@@ -1,0 +1,97 @@
+"""The figures of a classification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune import plots
+from scantune.tasks.figures import Drawn, FigureInput, band, bands
+
+MARKED = ("youden", "sensitivity", "specificity")
+"""Operating points that are marked on curves: the first of each kind; the report's table has them all."""
+
+CAPTIONS = {
+    "confusion": ("Confusion matrix", "Rows are the truth, columns what the model said."),
+    "roc": ("ROC", "Sensitivity against 1 − specificity; of several classes each against the rest."),
+    "precision_recall": ("Precision–recall", "PPV against sensitivity; of several classes each against the rest."),
+    "decision_curve": ("Decision curve", "Net benefit by the threshold at which one would act."),
+    "reliability": ("Reliability", "Observed share against predicted probability; on the diagonal they agree."),
+}
+"""Name of a figure to its title and caption, in the order of the report."""
+
+
+def draw(given: FigureInput) -> Drawn:
+    """Name to figure."""
+    data, rows = given.data, given.rows
+    target, probability = data.target[rows], data.probabilities[rows]
+    counts = np.zeros((len(data.classes),) * 2, int)
+    np.add.at(counts, (target, probability.argmax(1)), 1)
+    if data.positive is not None:
+        shown = [(data.positive, "auroc", "auprc")]
+    else:
+        shown = [(k, f"auroc/{name}", f"auprc/{name}") for k, name in enumerate(data.classes)]
+
+    def curves(which: int) -> list[Any]:
+        return [
+            plots.Scored(
+                target == entry[0], probability[:, entry[0]], data.classes[entry[0]], given.figures.get(entry[which])
+            )
+            for entry in shown
+        ]
+
+    roc, precision_recall = bands(given.metrics, "roc"), bands(given.metrics, "precision_recall")
+    drawn = {
+        "confusion": plots.confusion(counts, data.classes),
+        "reliability": plots.reliability(_before_and_after(given), figures=_calibration(given.figures)),
+    }
+    if data.positive is None:
+        drawn["roc"] = plots.roc_by_class(curves(1), bands=roc)
+        drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall)
+    else:
+        marked = _marked(given.metrics.get("operating_points") or [])
+        drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked)
+        drawn["precision_recall"] = plots.precision_recall(curves(2), bands=precision_recall, operating_points=marked)
+        one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
+        held = (given.metrics.get("curves") or {}).get("decision")
+        around = None if held is None else {one.name: band(held, "threshold")}
+        drawn["decision_curve"] = plots.decision_curve(one, bands=around)
+    return drawn
+
+
+def _marked(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The operating points that were chosen on validation: the first of each kind, with what they reach here."""
+    found: dict[str, dict[str, Any]] = {}
+    for point in points:
+        kind = str(point["name"]).partition("_")[0]
+        if kind in MARKED and point.get("chosen_on") == "validation" and kind not in found:
+            name = {"youden": "Youden's index"}.get(kind, str(point["name"]).replace("_", " "))
+            reached = (point["figures"].get("precision") or {}).get("value")
+            found[kind] = {**point, "name": name, "precision": reached}
+    return list(found.values())
+
+
+def _before_and_after(given: FigureInput) -> list[Any]:
+    """What reliability is of: the positive class, or the class that is said; also before calibration where known."""
+    from scantune.statistics.calibration import undone
+
+    data, rows = given.data, given.rows
+    section = given.metrics.get("calibration") or {}
+    before = undone(section.get("applied"), data.probabilities)
+    if data.positive is not None:
+        name, target = data.classes[data.positive], data.target[rows] == data.positive
+        versions = {name: data.probabilities, f"{name}, before calibration": before}
+        held = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
+    else:
+        versions = {"class that is said": data.probabilities, "before calibration": before}
+        right = data.probabilities.argmax(1)[rows] == data.target[rows]  # a temperature leaves the order as it is
+        held = {key: (p[rows].max(1), right) for key, p in versions.items() if p is not None}
+    return [plots.Scored(target, score, key) for key, (score, target) in held.items()]
+
+
+def _calibration(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures that belong beside a reliability curve."""
+    names = ("ece", "brier", "calibration_slope", "calibration_intercept")
+    return {name: figures[name] for name in names if name in figures and figures[name]["value"] is not None}

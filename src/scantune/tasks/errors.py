@@ -1,0 +1,125 @@
+"""Where the model was wrong: every sample measured as its task says, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from scantune.tasks.base import TaskSettings
+from scantune.tasks.catalogue import part
+from scantune.tasks.predictions import PredictionTable
+
+SHOWN = 12
+"""Errors with pictures."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How wrong the model was about one sample, as its task measures it.
+
+    Attributes:
+        size: larger is worse, on a scale of the task's own; NaN where it is undefined.
+        wrong: whether it counts as an error.
+        kind: ``false positive``, ``too high`` …
+        target: the reference, in words.
+        prediction: the answer, in words.
+        interval: of the prediction, or its set, in words; "" without one.
+        error: the size in words.
+    """
+
+    size: float
+    wrong: bool
+    kind: str
+    target: str
+    prediction: str
+    interval: str = ""
+    error: str = ""
+
+    @property
+    def answer(self) -> str:
+        """The prediction with its interval or set."""
+        if not self.interval:
+            return self.prediction
+        conformal_set = self.interval[0] == "{"
+        return f"{self.prediction}, set {self.interval}" if conformal_set else f"{self.prediction} ({self.interval})"
+
+
+@dataclass(frozen=True)
+class SampleError(Verdict):
+    """A verdict with the sample that it is of.
+
+    Attributes:
+        sample_id: of the sample.
+        row: in the predictions table.
+        group: grouping columns in words.
+    """
+
+    sample_id: str = ""
+    row: int = -1
+    group: str = ""
+
+
+class Errors(Protocol):
+    """A task's ``errors`` module."""
+
+    COUNTED: str
+    SIZED: bool
+    OUTLINED: bool
+
+    def judge(self, data: object, row: int, table: PredictionTable) -> Verdict:
+        """The verdict on one row."""
+        ...
+
+
+def of_task(task: str) -> Errors:
+    """The ``errors`` module of a task."""
+    return cast(Errors, part(task, "errors"))
+
+
+def sample_errors(table: PredictionTable, task: TaskSettings, split: str = "test") -> list[SampleError]:
+    """Every sample of a split, in the table's order.
+
+    Args:
+        table: the predictions.
+        task: the ``task:`` block.
+        split: the rows that are measured.
+    """
+    from scantune.tasks.scoring import parse
+    from scantune.tasks.subgroups import grouping_columns
+
+    data, errors = parse(table, task), of_task(task.name)
+    groups = {name: table.text(name) for name in grouping_columns(table)}
+    measured = []
+    for row in np.flatnonzero(table.split == split).tolist():
+        verdict = errors.judge(data, row, table)
+        words = ", ".join(f"{name} {values[row]}" for name, values in groups.items() if values[row])
+        measured.append(SampleError(**vars(verdict), sample_id=str(table.sample_id[row]), row=row, group=words))
+    return measured
+
+
+def worst(samples: Sequence[SampleError], at_least: int = 0) -> list[SampleError]:
+    """Those that are wrong, worst first; filled up to ``at_least`` with the largest errors among the others."""
+    order = sorted((s for s in samples if np.isfinite(s.size)), key=lambda s: (not s.wrong, -s.size, s.sample_id))
+    return order[: max(sum(s.wrong for s in order), min(at_least, len(order)))]
+
+
+def in_words(samples: Sequence[SampleError], task: str) -> str:
+    """How many count as errors."""
+    wrong = sum(s.wrong for s in samples)
+    return f"{wrong} of {len(samples)} test samples are {of_task(task).COUNTED}"
+
+
+def write_errors(samples: Sequence[SampleError], path: Path) -> None:
+    """As CSV, worst first, with sample ids alone and no text that a spreadsheet would run."""
+    from scantune.cohort.files import write_csv
+
+    header = ["rank", "sample_id", "kind", "target", "prediction", "interval", "error", "group"]
+    rows = [
+        [str(rank), s.sample_id, s.kind, s.target, s.prediction, s.interval, s.error, s.group]
+        for rank, s in enumerate(samples, 1)
+    ]
+    write_csv(path, header, rows)

@@ -1,0 +1,147 @@
+"""The figures of an evaluation, by task, from the very table and figures that ``metrics.json`` was computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune import plots
+from scantune.tasks.base import TaskSettings
+from scantune.tasks.catalogue import part
+from scantune.tasks.predictions import PredictionTable
+
+Drawn = dict[str, Any]
+
+#: Axis, lower and upper end of a curve's band, float64 [n] each.
+Band = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Units:
+    """What lengths and sizes of masks are in: millimetres where all samples have a spacing, pixels else."""
+
+    length: str = "pixels"
+    size: str = "pixels"
+    kind: str = "area"
+
+    @classmethod
+    def of(cls, spaced: bool, axes: int) -> Units:
+        """Of masks with ``axes`` axes of space."""
+        kind = "area" if axes == 2 else "volume"
+        if not spaced:
+            return cls("pixels", "pixels", kind) if axes == 2 else cls("voxels", "voxels", kind)
+        return cls("mm", "mm²" if axes == 2 else "mm³", kind)
+
+    def of_figures(self) -> dict[str, str]:
+        """Figure to its unit, of those that have one."""
+        sized = ("mae", "rmse", "bland_altman_bias", "bland_altman_sd", "bland_altman_lower", "bland_altman_upper")
+        return {"hd95": self.length} | {f"volume_{name}": self.size for name in sized}
+
+
+@dataclass(frozen=True)
+class FigureInput:
+    """What a task's figures are drawn from.
+
+    Attributes:
+        table: predictions, of all splits.
+        data: the same as the task reads them.
+        rows: int [n], rows that are drawn.
+        metrics: ``metrics.json``.
+        units: of lengths and sizes.
+    """
+
+    table: PredictionTable
+    data: Any
+    rows: np.ndarray
+    metrics: Mapping[str, Any]
+    units: Units
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """The figures by name."""
+        return self.metrics["metrics"]
+
+    def starting(self, prefix: str) -> dict[str, Any]:
+        """Figures whose names start so, by the rest of their names."""
+        return {name.removeprefix(prefix): entry for name, entry in self.figures.items() if name.startswith(prefix)}
+
+    def column(self, name: str) -> np.ndarray | None:
+        """A column of numbers of the rows; None where there is none, or one that is not finite."""
+        from scantune.tasks.predictions import Faults
+
+        if name not in self.table:
+            return None
+        values = self.table.numbers(name, Faults())[self.rows]
+        return values if np.isfinite(values).all() else None
+
+
+def draw(
+    table: PredictionTable,
+    settings: TaskSettings,
+    metrics: Mapping[str, Any],
+    split: str = "test",
+    units: Units | None = None,
+) -> Drawn:
+    """Name to matplotlib figure. Where samples are joined these are of the joined rows, and those of samples beside.
+
+    Args:
+        table: predictions.
+        settings: the ``task:`` block.
+        metrics: ``metrics.json``.
+        split: the rows that are drawn.
+        units: of lengths and sizes of masks.
+    """
+    from scantune.tasks.scoring import joined_table, parse
+
+    joined = joined_table(table, settings)
+
+    def of(rows: PredictionTable, held: Mapping[str, Any]) -> Drawn:
+        chosen = np.flatnonzero(rows.split == split)
+        return part(settings.name, "figures").draw(
+            FigureInput(rows, parse(rows, settings), chosen, held, units or Units())
+        )
+
+    drawn = of(joined, metrics) | _by_group(metrics)
+    if joined is not table:
+        plain = {"metrics": metrics["levels"]["sample"], "task": metrics["task"]}
+        drawn |= {f"{name}_of_samples": figure for name, figure in of(table, plain).items()}
+    return drawn
+
+
+def save_all(figures: Drawn, folder: Path) -> dict[str, Path]:
+    """Write each figure as SVG and PNG; name to the SVG's path."""
+    return {name: plots.save(figure, folder / name)[0] for name, figure in figures.items()}
+
+
+def _by_group(metrics: Mapping[str, Any]) -> Drawn:
+    """The primary figure, and the coverage of conformal intervals or sets, by subgroup."""
+    groups, figures = metrics.get("subgroups") or {}, metrics["metrics"]
+    drawn: Drawn = {}
+    if groups and metrics["headline"]:
+        primary = metrics["headline"][0]
+        drawn["subgroups"] = plots.forest(groups, primary, overall=figures.get(primary))
+    covered = (figures.get("conformal_coverage") or {}).get("value")
+    if covered is not None:
+        nominal = 1 - (metrics.get("conformal") or {}).get("miscoverage", 0.1)
+        drawn["coverage"] = plots.coverage(groups, nominal=nominal, overall=figures["conformal_coverage"])
+    return drawn
+
+
+AXES = {"roc": "false_positive_rate", "precision_recall": "recall"}
+"""Kind of curve to the axis that its band runs along."""
+
+
+def bands(metrics: Mapping[str, Any], kind: str) -> dict[str, Band]:
+    """Class to band of the ``roc`` or ``precision_recall`` curves of ``metrics.json``."""
+    curves = (metrics.get("curves") or {}).items()
+    return {name.partition("/")[2]: band(curve, AXES[kind]) for name, curve in curves if name.startswith(kind + "/")}
+
+
+def band(curve: Mapping[str, Any], axis: str) -> Band:
+    """A curve's axis, lower and upper end, float64 [n] each."""
+    x, lower, upper = (np.array(curve[name], dtype=np.float64) for name in (axis, "lower", "upper"))
+    return x, lower, upper

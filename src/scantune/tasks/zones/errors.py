@@ -1,0 +1,39 @@
+"""In how many zones, and by how many grades, a film is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scantune.tasks.errors import Verdict
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.zones.metrics import Data
+
+COUNTED = "wrong in at least one zone"
+"""What the samples that count as errors are."""
+
+SIZED = False
+"""Only samples with a wrong zone are shown."""
+
+OUTLINED = False
+"""Errors are pictured beside their maps, not as outlines."""
+
+
+def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+    """The error of one sample: its zones' distances in grades, added up; ungradable is one step from any grade."""
+    grades = data.settings.grades
+    truth, said = data.target[row], data.probabilities[row].argmax(1)
+    both = (truth < grades) & (said < grades)
+    steps = np.where(both, np.abs(truth - said), (truth != said).astype(int))
+    wrong = int((truth != said).sum())
+
+    def graded(codes: np.ndarray) -> str:
+        return " ".join("–" if code >= grades else str(int(code)) for code in codes)
+
+    return Verdict(
+        size=float(steps.sum()),
+        wrong=wrong > 0,
+        kind=f"{wrong} of {len(truth)} zones" if wrong else "right",
+        target=graded(truth),
+        prediction=graded(said),
+        error=f"{int(steps.sum())} grades in all",
+    )

@@ -1,0 +1,95 @@
+"""The figures of graded zones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scantune import plots
+from scantune.tasks.figures import Drawn, FigureInput, bands
+from scantune.tasks.zones.metrics import mean_score
+
+CAPTIONS = {
+    "severity_roc": ("ROC of the mean score", "The predicted mean score for a true one above each cut-off."),
+    "severity_confusion": ("Class of the mean score", "Rows are the truth, columns what the model said."),
+    "zone_confusions": ("Confusion by zone", "As on the film: the subject's right is on the left."),
+    "zone_reliability": ("Reliability by zone", "How often the grade that is said is right, by its probability."),
+    "zones": ("Agreement by zone", "As on the film: the subject's right is on the left."),
+    "mean_score": ("Mean score", "Predicted against actual mean of the gradable zones."),
+    "mean_score_agreement": ("Agreement of mean scores (Bland–Altman)", "Difference against mean of both scores."),
+}
+"""Name of a figure to its title and caption, in the order of the report."""
+
+
+def draw(given: FigureInput) -> Drawn:
+    """Name to figure."""
+    rows, settings, figures = given.rows, given.data.settings, given.figures
+    target, guess = given.data.target[rows], given.data.prediction[rows]
+    counts = {}
+    for place, zone in enumerate(settings.zones):
+        table = np.zeros((len(settings.classes),) * 2, int)
+        np.add.at(table, (target[:, place], guess[:, place]), 1)
+        counts[zone] = table
+    by_zone = {
+        metric: {zone: figures[f"{metric}/{zone}"] for zone in settings.zones if f"{metric}/{zone}" in figures}
+        for metric in ("kappa_quadratic", "f1_macro")
+    }
+    drawn = {
+        "zones": plots.zones({metric: zones for metric, zones in by_zone.items() if zones}),
+        "zone_confusions": plots.zone_confusions(counts, [*settings.classes[:-1], "–"]),
+        "zone_reliability": _zone_reliability(given),
+    }
+    return drawn | _mean_score(given, target, guess) | _severity(given, target, guess)
+
+
+def _zone_reliability(given: FigureInput) -> Any:
+    """Over all zones and zone by zone: how often the grade that is said is right, by its probability."""
+    p, target = given.data.probabilities[given.rows], given.data.target[given.rows]
+    said, right = p.max(2), p.argmax(2) == target
+    held = given.metrics.get("calibration") or {}
+    zones = {
+        zone: plots.Scored(right[:, i], said[:, i], zone, ((held.get("zones") or {}).get(zone) or {}).get("ece"))
+        for i, zone in enumerate(given.data.settings.zones)
+    }
+    pooled = plots.Scored(right.ravel(), said.ravel(), "all zones", (held.get("as_given") or {}).get("ece"))
+    return plots.zone_reliability(zones, pooled)
+
+
+def _mean_score(given: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
+    truth, said = (mean_score(codes, given.data.settings.grades) for codes in (target, guess))
+    both = np.isfinite(truth) & np.isfinite(said)
+    if not both.any():
+        return {}
+    figures = given.starting("mean_score_")
+    shown = ("mae", "rmse", "pearson_r", "spearman_rho")
+    beside: dict[str, Any] = {name: figures[name] for name in shown if name in figures}
+    subjects = [str(subject) for subject in given.data.subjects[given.rows][both]]
+    return {
+        "mean_score": plots.predicted_against_actual(
+            truth[both], said[both], name="mean score", limits=(0, given.data.settings.grades - 1), figures=beside
+        ),
+        "mean_score_agreement": plots.bland_altman(
+            truth[both], said[both], figures=figures, name="mean score", subjects=subjects
+        ),
+    }
+
+
+def _severity(given: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
+    """The class of the mean score: its confusion matrix, and the ROC of the mean score for each cut-off."""
+    held = given.metrics.get("ahf_confusion") or {}
+    if not held or not np.sum(held["matrix"]):
+        return {}
+    drawn = {"severity_confusion": plots.confusion(held["matrix"], [n.replace("_", " ") for n in held["classes"]])}
+    truth, said = (mean_score(codes, given.data.settings.grades) for codes in (target, guess))
+    both = np.isfinite(truth) & np.isfinite(said)
+    curves = []
+    for cut in given.data.settings.cut_offs:
+        above = truth[both] > cut + 1e-9
+        if 0 < above.sum() < len(above):
+            figure = given.figures.get(f"ahf_auroc/above_{cut:g}")
+            curves.append(plots.Scored(above, said[both], f"above {cut:g}", figure))
+    if curves:
+        around = {name.replace("_", " "): band for name, band in bands(given.metrics, "roc").items()}
+        drawn["severity_roc"] = plots.roc(curves, bands=around)
+    return drawn
