@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from scantune import models
+from scantune.assembly import mapmasks, retraining, saliency
 from scantune.assembly import samples as samples_of
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Member, Side
@@ -21,7 +22,7 @@ from scantune.explain.sanity import Question
 from scantune.preprocess import store
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, save_model
-from scantune.tasks import errors, mapmasks, retraining, saliency
+from scantune.tasks import errors
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
@@ -34,7 +35,7 @@ def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, st
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
     networks = load_networks(folder, held)
     wanted = Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
-    return wanted, sides, errors.judged(table, schema)
+    return wanted, sides, errors.sample_errors(table, schema)
 
 
 def masked_of(wanted: Wanted, sides: Any, samples: Any) -> list[Any]:

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 
+from scantune.assembly import saliency
 from scantune.assembly.evaluation import task_of
 from scantune.assembly.network import build_network
 from scantune.registry.model import load_networks
-from scantune.tasks import errors, saliency
+from scantune.tasks import errors
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.zones.settings import Zones
@@ -18,7 +19,7 @@ from tests.assembly.conftest import Model, N, make, settings
 
 def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
-    samples = errors.judged(table, schema)
+    samples = errors.sample_errors(table, schema)
     networks = load_networks(folder, held)
     wanted = saliency.Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
     return saliency.explain_test(wanted, sides, samples, home / "out"), samples
@@ -68,7 +69,7 @@ def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
 def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
     schema = Regression(target="score")
     sides, held, folder, table = make(tmp_path, "image", schema, numbers())
-    samples = errors.judged(table, schema)
+    samples = errors.sample_errors(table, schema)
     wanted = saliency.Wanted(
         load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
     )
@@ -123,6 +124,6 @@ def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
     network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
     wanted = saliency.Wanted([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
     with caplog.at_level("INFO"):
-        found = saliency.explain_test(wanted, sides, errors.judged(table, schema), tmp_path / "out").section
+        found = saliency.explain_test(wanted, sides, errors.sample_errors(table, schema), tmp_path / "out").section
     assert (found["layer"], found["grid"]) == (layer, [2, 2])
     assert f"at {layer}, 2 × 2 cells" in caplog.text

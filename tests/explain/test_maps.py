@@ -284,11 +284,11 @@ def test_one_sample_with_or_without_its_batch_axis(trained: Teachable, found: FO
 def test_what_is_asked_is_what_the_network_answered(
     task: str, output: list, index: list[tuple[int, ...]], values: list[float]
 ) -> None:
-    asked = targets.predicted(task, torch.tensor(output))
+    asked = targets.of_task(task).questions(torch.tensor(output))
     assert [a.index for a in asked] == index
     assert [float(a.target(torch.tensor(output))) for a in asked] == values
 
 
 def test_a_task_that_is_not_known_is_named() -> None:
-    with pytest.raises(ScantuneError, match=r"'survival'; known are regression"):
-        targets.predicted("survival", torch.zeros(1))
+    with pytest.raises(ScantuneError, match="'phrenology': there is none of that name; there are classification"):
+        targets.of_task("phrenology")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from scantune.assembly.cohort import Member, Sides
 from scantune.assembly.originals import Originals
-from scantune.tasks.errors import SampleError
+from scantune.tasks import questions
+from scantune.tasks.questions import MapQuestion
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Wanted:
     def method(self) -> str:
         """The method, ``auto`` decided."""
         chosen = self.settings.method
-        placed = self.task.name in {"zones", "segmentation"}  # Grad-CAM's mean over places forgets which place is asked
+        placed = questions.of_task(self.task.name).PLACED  # Grad-CAM's mean over places forgets which place is asked
         return ("hirescam" if placed else "gradcam") if chosen == "auto" else chosen
 
     def network(self, member: Member) -> Any:
@@ -51,14 +53,6 @@ class Wanted:
     def options(self) -> dict[str, Any]:
         """Further keywords of :func:`scantune.explain.maps`."""
         return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
-
-
-def main_question(task: Any, said: SampleError, found: Sequence[Any]) -> int:
-    """The question that stands for the sample: of zones the one with the highest predicted grade."""
-    if task.name != "zones":
-        return 0
-    grades = [int(word) if word.isdigit() else -1 for word in said.prediction.split()]
-    return int(np.argmax(grades[: len(found)]))
 
 
 def path_of(sides: Sides, member: Member) -> Path:
@@ -73,12 +67,14 @@ def input_of(path: Path) -> Any:
     return as_input(read_cached(path)["input"])
 
 
-def asked_of(wanted: Wanted, network: Any, x: Any) -> list[Any]:
-    """Questions about the answer that a network gives to one sample."""
+def output_of(network: nn.Module, x: Tensor) -> Tensor:
+    """The network's output for one sample [C, …], without the batch axis."""
     import torch
 
-    from scantune.explain import targets
-
     with torch.inference_mode():
-        output = network(x[None])[0].float()
-    return targets.predicted(wanted.task.name, output)
+        return network(x[None])[0].float()
+
+
+def asked_of(wanted: Wanted, network: nn.Module, x: Tensor) -> list[MapQuestion]:
+    """Questions about the answer that a network gives to one sample."""
+    return questions.of_task(wanted.task.name).questions(output_of(network, x))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly import mapmasks
-from scantune.assembly.asking import Wanted, asked_of, input_of, main_question, path_of
+from scantune.assembly.asking import Wanted, asked_of, input_of, path_of
 from scantune.assembly.cohort import Member, Sides
 from scantune.records import ScantuneError
+from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
 
 CHECKED = 12
@@ -83,5 +84,6 @@ def _question(wanted: Wanted, sides: Sides, member: Member, said: SampleError, n
 
     x = input_of(path_of(sides, member)).to(wanted.device)
     asked = asked_of(wanted, network, x)
-    target = asked[main_question(wanted.task, said, asked)].target
+    main = questions.of_task(wanted.task.name).main_question(said.prediction, len(asked))
+    target = asked[main].target
     return sanity.Question(member.sample_id, member.subject_id, x, target)

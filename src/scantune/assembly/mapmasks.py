@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.assembly.asking import Wanted, asked_of, input_of, path_of
+from scantune.assembly.asking import Wanted, input_of, output_of, path_of
 from scantune.assembly.cohort import Member, Sides
 from scantune.records import ScantuneError
+from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 MASKED = 40
 """Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
@@ -42,76 +46,35 @@ def masked(
         mask = read_cached(path).get("mask")
         if mask is None or not bool((mask > 0).any()):
             continue
-        questions = list(_ABOUT_MASKS[wanted.task.name](wanted, member, input_of(path), mask[0].numpy(), network))
-        found += questions
-        samples += bool(questions)
+        answered = list(_questions(wanted, member, input_of(path), mask[0].numpy(), network))
+        found += answered
+        samples += bool(answered)
         if samples == MASKED:
             break
     return found
 
 
-def _of_answer(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
-    """The score is asked about what is marked, and a segmentation's structures about their own label."""
-    x = x.to(wanted.device)
-    for asked in asked_of(wanted, network, x):
-        label = asked.index[0] if wanted.task.name == "segmentation" and len(wanted.task.foreground) > 1 else None
-        yield from _question(member, x, asked.target, mask, label)
-
-
-def _of_class(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
-    """The class that the masks are evidence of, on its own samples; without one the class that was predicted."""
-    from scantune.explain import targets
-
-    name, classes = wanted.settings.mask_class, wanted.facts.classes
-    x = x.to(wanted.device)
-    if name is None:
-        yield from _of_answer(wanted, member, x, mask, network)
-        return
-    if name not in classes:
-        raise ScantuneError(f"evaluate.saliency.mask_class: {name!r} is none of the classes {', '.join(classes)}")
-    if member.targets[wanted.task.target] != name:
-        return
-    number = classes.index(name)
-    single = wanted.task.outputs == 1  # one logit of two classes: the first one lowers it
-    target = targets.unit(0, 1.0 if number else -1.0) if single else targets.unit(number)
-    yield from _question(member, x, target, mask, None)
-
-
-def _of_zones(wanted: Wanted, member: Member, x: Any, mask: np.ndarray, network: Any) -> Iterator[Any]:
-    """Each zone that the model calls affected, and the label of the mask that is this zone: 1 for the first."""
-    x = x.to(wanted.device)
-    gradable = len(wanted.task.classes) - 1
-    for asked in asked_of(wanted, network, x):
-        zone, grade = asked.index
-        if 0 < grade < gradable:
-            yield from _question(member, x, asked.target, mask, zone + 1)
-
-
-def _question(member: Member, x: Any, target: Any, mask: np.ndarray, label: int | None) -> Iterator[Any]:
-    """The question, where its label is marked at all."""
+def _questions(wanted: Wanted, member: Member, x: Tensor, mask: np.ndarray, network: nn.Module) -> Iterator[Any]:
+    """Those whose label is marked at all."""
     from scantune.explain import sanity
 
-    own = mask > 0 if label is None else mask == label
-    if own.any():
-        yield sanity.Question(
-            member.sample_id, member.subject_id, x, target, own.astype(np.uint8), label=label, fold=member.fold
-        )
+    x = x.to(wanted.device)
+    own = questions.of_task(wanted.task.name)
+    output = output_of(network, x)
+    for target, label in own.mask_questions(wanted.task, output, wanted.settings.mask_class, member.targets):
+        marked = mask > 0 if label is None else mask == label
+        if marked.any():
+            yield sanity.Question(
+                member.sample_id, member.subject_id, x, target, marked.astype(np.uint8), label=label, fold=member.fold
+            )
 
 
-_ABOUT_MASKS = {
-    "regression": _of_answer,
-    "classification": _of_class,
-    "zones": _of_zones,
-    "segmentation": _of_answer,
-}
-
-
-def segmented(wanted: Wanted, questions: Sequence[Any]) -> list[np.ndarray | None] | None:
+def segmented(wanted: Wanted, asked: Sequence[Any]) -> list[np.ndarray | None] | None:
     """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
 
     Args:
         wanted: settings (``segmentation`` names the experiment) and device.
-        questions: from :func:`masked`.
+        asked: from :func:`masked`.
 
     Returns:
         For each question probabilities, float32 [… space]: of its own label where the network tells labels apart,
@@ -130,7 +93,7 @@ def segmented(wanted: Wanted, questions: Sequence[Any]) -> list[np.ndarray | Non
     networks = [network.to(wanted.device).eval() for network in _networks(wanted, key)]
     everyone = averaged(networks, "segmentation").eval()
     found: list[np.ndarray | None] = []
-    for question in questions:
+    for question in asked:
         network = networks[question.fold] if question.fold is not None and question.fold < len(networks) else everyone
         with torch.inference_mode():
             logits = network(question.input[None].to(wanted.device))[0].float()

@@ -65,10 +65,12 @@ def answers(given: Plan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] |
 
 def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
     from scantune import explain
-    from scantune.assembly.asking import Wanted, asked_of, input_of, main_question
+    from scantune.assembly.asking import Wanted, asked_of, input_of
     from scantune.assembly.evaluation import part_of
     from scantune.assembly.shown import shown_of
     from scantune.explain import draw
+    from scantune.tasks import questions
+    from scantune.tasks.errors import sample_errors
     from scantune.tasks.predictions import PredictionTable
 
     some = given.sides.only({side[row].sample_id for row in _spread(len(side), number)})
@@ -84,7 +86,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
             network, x, [one.target for one in asked], method=wanted.method, layer=settings.layer, **wanted.options()
         )
         shown = replace(shown_of(member, path, said, facts.input), asked="")
-        drawn.append((shown, maps[main_question(given.task, said, maps) if len(maps) > 1 else 0]))
+        drawn.append((shown, maps[questions.of_task(given.task.name).main_question(said.prediction, len(maps))]))
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}
 
 

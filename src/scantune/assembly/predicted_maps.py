@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from scantune.assembly.asking import Wanted, asked_of
+from scantune.assembly.asking import Wanted, output_of
 from scantune.assembly.originals import Originals
-from scantune.assembly.saliency import notes_of, worded
 from scantune.assembly.shown import visible
 from scantune.records import Record, ScantuneError
+from scantune.tasks import questions
+from scantune.tasks.catalogue import part
 
 
 def write_map(
@@ -46,15 +47,16 @@ def write_map(
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
     wanted = Wanted(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
-    asked = asked_of(wanted, network, x)
+    own = questions.of_task(model.task.name)
+    asked = own.questions(output_of(network, x))
     maps = explain.maps(
         network, x, [one.target for one in asked], method=wanted.method, layer=layer, **wanted.options()
     )
     shown = _shown(source, answer, model)
-    found = [(replace(shown, asked=worded(wanted, one.index)), made) for one, made in zip(asked, maps)]
+    found = [(replace(shown, asked=own.subject(model.task, one.index)), made) for one, made in zip(asked, maps)]
     stem = _free(folder, source.name.split(".")[0])
     whole = {shown.sample_id: found}
-    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=notes_of(wanted.task))
+    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=own.notes(model.task))
     style.note(figure, "Whether such maps can be believed stands in the report of the model's evaluation.")
     (path,) = plots.save(figure, folder / stem, ("png",))
     if shown.modality == "video":
@@ -82,7 +84,7 @@ def _shown(source: Path, answer: Any, model: Any) -> Any:
 
     settings, held = model.facts.input, answer.prepared
     affine = np.array(held.facts["affine"], np.float64) if settings["modality"] == "volume" else None
-    prediction, interval = _words(model, answer.values)
+    prediction, interval = part(model.task.name, "words").answer(model.task, answer.values)
     shown = Shown(
         sample_id=source.name.split(".")[0],
         image=visible(held.tensor, settings["modality"]),
@@ -94,30 +96,6 @@ def _shown(source: Path, answer: Any, model: Any) -> Any:
     )
     own = Originals.read(Record("", "", (source,)), settings)
     return shown if own is None else replace(shown, **own)
-
-
-def _words(model: Any, values: Any) -> tuple[str, str]:
-    """Prediction and interval (or set)."""
-    from scantune.plots.words import fixed, number
-
-    name = model.task.name
-    if name == "regression":
-        bounds = [values[end] for end in ("lower", "upper") if end in values]
-        return number(values["prediction"]), " to ".join(number(float(b)) for b in bounds) if len(bounds) == 2 else ""
-    if name == "classification":
-        shares = {column[2:]: float(p) for column, p in values.items() if column.startswith("p/")}
-        best = max(shares, key=lambda key: shares[key])
-        held = str(values.get("set", ""))
-        return f"{best} ({fixed(shares[best], 2)})", "{" + held.replace("|", ", ") + "}" if held else ""
-    if name == "zones":
-        return " ".join(_grade(model.task, zone, values) for zone in model.task.zones), ""
-    return f"size {number(values['volume_prediction'])}" if "volume_prediction" in values else "", ""
-
-
-def _grade(task: Any, zone: str, values: Any) -> str:
-    shares = [float(values[f"p/{zone}/{name}"]) for name in task.classes]
-    best = task.classes[int(np.argmax(shares))]
-    return "–" if best == task.classes[-1] else str(best)
 
 
 def check(model: Any, method: str = "auto", layer: str | None = None) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scantune.assembly.asking import Wanted, asked_of, input_of, main_question, path_of
+from scantune.assembly.asking import Wanted, asked_of, input_of, path_of
 from scantune.assembly.cohort import Member, Sides
 from scantune.assembly.shown import shown_of
 from scantune.records import ScantuneError
+from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
 
 log = logging.getLogger(__name__)
@@ -89,10 +90,11 @@ def _explain(
         row: [(replace(shown, warnings=warnings), saliency) for shown, saliency in found]
         for row, found in answers.items()
     }
-    main = {row: found[main_question(wanted.task, samples[row], found)] for row, found in warned.items()}
+    own = questions.of_task(wanted.task.name)
+    main = {row: found[own.main_question(samples[row].prediction, len(found))] for row, found in warned.items()}
     plain = {row: (replace(shown, warnings=()), saliency) for row, (shown, saliency) in main.items()}
     groups = {title: [main[row] for row in rows] for title, rows in chosen.items()}
-    notes = notes_of(wanted.task)
+    notes = own.notes(wanted.task)
     figures = {"sheet": draw.sheet(groups, seed=wanted.settings.seed, notes=notes)}
     figures |= _several(samples, chosen, warned, notes)
     figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, wanted.settings.animation)
@@ -113,20 +115,8 @@ def _maps(wanted: Wanted, sides: Sides, member: Member, said: SampleError) -> li
     if len(found) == 1 and len(asked) > 1:
         asked = asked[:1]
     shown = shown_of(member, path, said, wanted.facts.input, originals=wanted.originals)
-    words = [worded(wanted, a.index) for a in asked]
+    words = [questions.of_task(wanted.task.name).subject(wanted.task, one.index) for one in asked]
     return [(replace(shown, asked=text), saliency) for text, saliency in zip(words, found)]
-
-
-def worded(wanted: Wanted, index: tuple[int, ...]) -> str:
-    """What a map explains, in words."""
-    task = wanted.task
-    if not index:
-        return ""
-    if task.name == "zones":
-        return f"{task.zones[index[0]].replace('_', ' ')}: {task.classes[index[1]]}"
-    if task.name == "segmentation":
-        return task.foreground[index[0] - (len(task.foreground) > 1)]
-    return f"class {wanted.facts.classes[index[0]]}"
 
 
 def _section(
@@ -167,13 +157,6 @@ def _several(
     rows = [*chosen["worst"][:2], *chosen["best"][:1]]
     shown = {samples[row].sample_id: answers[row] for row in rows if len(answers[row]) > 1}
     return {"every_question": draw.sheet(shown, notes=notes)} if shown else {}
-
-
-def notes_of(task: Any) -> list[str]:
-    """What the words over a picture need to be read."""
-    if task.name != "zones":
-        return []
-    return [f"Grades in the order {', '.join(zone.replace('_', ' ') for zone in task.zones)}; – is ungradable."]
 
 
 def _singles(

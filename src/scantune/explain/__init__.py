@@ -4,8 +4,8 @@ Maps by :func:`map` and :func:`maps`; pictures by :mod:`scantune.explain.draw`; 
 :mod:`scantune.explain.sanity`.
 """
 
-from scantune.explain import targets
 from scantune.explain.maps import METHODS, map, maps, zones
 from scantune.explain.saliency import Saliency
+from scantune.tasks import questions as targets
 
 __all__ = ["METHODS", "Saliency", "map", "maps", "targets", "zones"]

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from scantune.explain import layers
 from scantune.explain.saliency import Saliency, finish
-from scantune.explain.targets import Target
 from scantune.records import ScantuneError
+from scantune.tasks.questions import Target
 
 
 def attention(

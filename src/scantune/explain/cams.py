@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from scantune.explain import layers, library
 from scantune.explain.saliency import Saliency, finish
-from scantune.explain.targets import Target
 from scantune.records import ScantuneError
+from scantune.tasks.questions import Target
 
 
 def by_gradients(kind: str) -> Any:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from scantune.explain import attention, cams, layers
 from scantune.explain.saliency import Saliency
-from scantune.explain.targets import Target, unit
 from scantune.records import ScantuneError
+from scantune.tasks.questions import Target, unit
 
 METHODS: dict[str, Callable[..., list[Saliency]]] = {
     "gradcam": cams.by_gradients("GradCAM"),
@@ -43,7 +43,7 @@ def maps(
     Args:
         network: from [B, C, …space] to the task's output [B, …]; frozen or not.
         x: one sample, [C, …space] or [1, C, …space], float32, as the network takes it.
-        targets: what is asked, see :mod:`scantune.explain.targets`.
+        targets: what is asked, see :mod:`scantune.tasks.questions`.
         method: one of :data:`METHODS`; scorecam for images only, attention and rollout for vision transformers.
         layer: dotted name; None is the layer that fits the backbone.
         **options: ``layer_idx`` of attention.
@@ -88,7 +88,7 @@ def zones(
         method: see :func:`maps`.
         layer: see :func:`maps`.
     """
-    from scantune.explain.targets import zone
+    from scantune.tasks.questions import zone
 
     return maps(network, x, [zone(z, grade) for z, grade in enumerate(grades)], method=method, layer=layer)
 

@@ -28,7 +28,7 @@ def chapters(facts: RunFacts) -> list[Chapter]:
     """The card's chapters; what only the author can say is marked."""
     metrics = [(words.label(name), words.interval(facts.figure(name))) for name in facts.headline]
     return [
-        Chapter("Model", _known(("Name", facts.name), ("It", said.task(facts)), ("Network", said.network(facts)),
+        Chapter("Model", _known(("Name", facts.name), ("Task", said.task(facts)), ("Network", said.network(facts)),
                                 ("Starting weights", said.weights(facts)),
                                 ("Licence of the weights", str(facts.model.get("licence") or "")))),
         Chapter("Intended use", (("Use", AUTHOR), ("Users", AUTHOR), ("Not for", AUTHOR))),

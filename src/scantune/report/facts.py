@@ -113,6 +113,11 @@ class RunFacts:
         return found if isinstance(found, Mapping) else None
 
     @property
+    def task_name(self) -> str:
+        """Name of the task; "" where nothing says it."""
+        return str(self.task.get("name") or self.metrics.get("task") or "")
+
+    @property
     def headline(self) -> list[str]:
         """Names of the headline figures that there are; all figures where none is named."""
         there = self.metrics.get("metrics") or {}

@@ -86,7 +86,7 @@ def sections(facts: RunFacts) -> list[Section]:
 
 
 def _subtitle(facts: RunFacts) -> str:
-    parts = [f"A model that {said.task(facts)}", f"data set {facts.dataset}"]
+    parts = [said.task(facts).capitalize(), f"data set {facts.dataset}"]
     n, subjects = facts.metrics.get("n"), facts.metrics.get("n_subjects")
     if n:
         parts.append(f"{n} test samples" + (f" of {subjects} subjects" if subjects else ""))

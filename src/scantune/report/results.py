@@ -9,6 +9,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.tasks.catalogue import part
 
 _BASELINES = {
     "contrast_threshold": "Threshold of local contrast",
@@ -32,19 +33,9 @@ def headline(facts: RunFacts) -> Table:
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Below each value its {facts.confidence} interval. Methods: {'; '.join(methods)}."] if methods else []
     notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
-    if facts.metrics.get("task") == "zones":
-        notes.append("n counts zones, and films where the figure is of the mean score.")
-        notes += _without_score(facts.metrics.get("without_score") or {})
+    notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
-
-
-def _without_score(held: Mapping[str, Any]) -> list[str]:
-    """Films that have no mean score, since no zone of them was graded."""
-    if not any(held.values()):
-        return []
-    return [f"Films without any graded zone have no mean score: {held['target']} in the truth, "
-            f"{held['prediction']} as predicted."]  # fmt: skip
 
 
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:

@@ -6,6 +6,7 @@ from scantune.report import claim
 from scantune.report import words_of as said
 from scantune.report.checklists import Item
 from scantune.report.facts import RunFacts
+from scantune.tasks.catalogue import part
 
 
 def _balance(facts: RunFacts) -> str:
@@ -19,14 +20,7 @@ def _fairness(facts: RunFacts) -> str:
 
 
 def _output(facts: RunFacts) -> str:
-    task = facts.task.get("name")
-    what = {
-        "regression": "a number with its conformal interval",
-        "classification": "a calibrated probability for each class, with a conformal set",
-        "zones": "a probability for each grade of each zone",
-        "segmentation": "a label for each pixel or voxel",
-    }
-    return what.get(str(task), "")
+    return part(facts.task_name, "words").OUTPUT if facts.task_name else ""
 
 
 def _calibrated(facts: RunFacts) -> str:

@@ -7,13 +7,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-
-TASKS = {
-    "regression": "predicts a number",
-    "classification": "tells classes apart",
-    "zones": "grades each zone of an image",
-    "segmentation": "outlines structures",
-}
+from scantune.tasks.catalogue import part
 
 
 def behind(facts: RunFacts) -> str:
@@ -22,10 +16,10 @@ def behind(facts: RunFacts) -> str:
 
 
 def task(facts: RunFacts) -> str:
-    """What the model answers."""
-    name = str(facts.task.get("name") or facts.metrics.get("task") or "")
-    target = facts.task.get("target")
-    return f"{TASKS.get(name, name or 'unknown task')}" + (f" ({target})" if target else "")
+    """What the model predicts."""
+    name, target = facts.task_name, facts.task.get("target")
+    predicts = part(name, "words").TASK if name else "unknown task"
+    return f"{name}: {predicts}" + (f" ({target})" if target else "")
 
 
 def network(facts: RunFacts) -> str:
@@ -128,9 +122,9 @@ def measures(facts: RunFacts) -> str:
 
 
 def diagnostic(facts: RunFacts) -> str:
-    """Figures of diagnosis with intervals, where classes are told apart; else the headline figures."""
+    """Metrics of diagnostic accuracy with intervals, where there are any; else the headline metrics."""
     named = [n for n in ("auroc", "recall", "specificity", "precision", "accuracy") if facts.figure(n)]
-    return figures(facts, named) if facts.task.get("name") == "classification" else figures(facts)
+    return figures(facts, named) if facts.figure("auroc") else figures(facts)
 
 
 def software(facts: RunFacts) -> str:

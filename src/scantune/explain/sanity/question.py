@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from scantune.explain.maps import map as saliency_map
 from scantune.explain.saliency import Saliency
-from scantune.explain.targets import Target
+from scantune.tasks.questions import Target
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Question:
         sample_id: of the sample.
         subject_id: intervals go by it.
         input: [C, …space] float32.
-        target: see :mod:`scantune.explain.targets`.
+        target: see :mod:`scantune.tasks.questions`.
         mask: [… space], above 0 where the answer ought to come from; None where nobody knows.
         label: which label of the data set's masks ``mask`` is; None is all of them.
         fold: in which the sample is held out; None without folds.

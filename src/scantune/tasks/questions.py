@@ -5,13 +5,14 @@ A target takes one sample's output, without the batch axis, and gives a scalar t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from scantune.records import ScantuneError
+from scantune.tasks.catalogue import part
 
 Target = Callable[[Tensor], Tensor]
 
@@ -65,56 +66,61 @@ def dense(channel: int = 0, region: Tensor | None = None) -> Target:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A target and what it asks about.
+class MapQuestion:
+    """A number of the output that a map explains, and what that number is about.
 
     Attributes:
         target: for :func:`scantune.explain.maps.maps`.
-        index: () for a score, (class,) for classes, (zone, grade) for zones, (channel,) where dense; for words.
+        index: () for a score, (class,) for classes, (zone, grade) for zones, (channel,) for masks.
     """
 
     target: Target
     index: tuple[int, ...] = ()
 
 
-def _score(output: Tensor) -> list[Asked]:
-    return [Asked(unit(0))]
+#: What a mask is held against: a target, and the mask's label that it is about (None: anything that is marked).
+MaskQuestion = tuple[Target, int | None]
 
 
-def _class(output: Tensor) -> list[Asked]:
-    logits = output.reshape(-1)
-    if len(logits) == 1:  # one logit of two classes: what speaks for the negative one lowers it
-        positive = bool(logits[0] > 0)
-        return [Asked(unit(0, 1.0 if positive else -1.0), (int(positive),))]
-    best = int(logits.argmax())
-    return [Asked(unit(best), (best,))]
+class SaliencyOfTask(Protocol):
+    """A task's ``saliency`` module: what is asked of a network about the answer that it gave."""
+
+    PLACED: bool
+    """A question is about one place of the image, which the mean over places of Grad-CAM forgets."""
+
+    def questions(self, output: Tensor) -> list[MapQuestion]:
+        """What to ask about one sample's output, without the batch axis."""
+        ...
+
+    def main_question(self, prediction: str, count: int) -> int:
+        """Which of ``count`` questions stands for the sample, by its prediction in words."""
+        ...
+
+    def subject(self, task: Any, index: tuple[int, ...]) -> str:
+        """What a question is about, in words; "" where there is but one."""
+        ...
+
+    def notes(self, task: Any) -> list[str]:
+        """What the words over a picture need to be understood."""
+        ...
+
+    def mask_questions(
+        self, task: Any, output: Tensor, evidence: str | None, targets: Mapping[str, str]
+    ) -> Iterator[MaskQuestion]:
+        """The questions whose answer lies in the sample's mask.
+
+        Args:
+            task: the task.
+            output: of the sample, without the batch axis.
+            evidence: ``evaluate.saliency.mask_class``: the class that masks are evidence of.
+            targets: the sample's targets, as text.
+
+        Raises:
+            ScantuneError: ``evidence`` is no class of the task.
+        """
+        ...
 
 
-def _zones(output: Tensor) -> list[Asked]:
-    grades = output.argmax(dim=1).tolist()
-    return [Asked(zone(z, grade), (z, grade)) for z, grade in enumerate(grades)]
-
-
-def _channels(output: Tensor) -> list[Asked]:
-    first = 0 if output.shape[0] == 1 else 1  # channel 0 of several is the background
-    return [Asked(dense(channel), (channel,)) for channel in range(first, output.shape[0])]
-
-
-_PREDICTED = {"regression": _score, "classification": _class, "zones": _zones, "segmentation": _channels}
-
-
-def predicted(task: str, output: Tensor) -> list[Asked]:
-    """What to ask about the answer that a network gave: the score, the class it chose, each zone, each structure.
-
-    Args:
-        task: name of the task.
-        output: of one sample, without the batch axis.
-
-    Raises:
-        ScantuneError: a task that is not known here.
-    """
-    if task not in _PREDICTED:
-        raise ScantuneError(
-            f"task: nothing is known of what to explain for {task!r}; known are {', '.join(_PREDICTED)}"
-        )
-    return _PREDICTED[task](output)
+def of_task(task: str) -> SaliencyOfTask:
+    """The ``saliency`` module of a task."""
+    return cast(SaliencyOfTask, part(task, "saliency"))
