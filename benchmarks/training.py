@@ -56,6 +56,9 @@ class Mean:
     def reduce(self, output: Any, batch: Any) -> Any:
         return output[:, 0]
 
+    def kept_target(self, batch: Any) -> Any:
+        return batch["target"]
+
     def summarise(self, reduced: Any, targets: Any) -> dict[str, float]:
         return {}
 

@@ -68,6 +68,9 @@ class Sum:
     def reduce(self, output: Tensor, batch: Any) -> Tensor:
         return output[:, 0]
 
+    def kept_target(self, batch: Any) -> Tensor:
+        return batch["target"]
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         return {"mae": float(np.abs(reduced.astype(float) - targets).mean())}
 

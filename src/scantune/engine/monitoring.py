@@ -61,8 +61,7 @@ def training_figures(training: Training) -> dict[str, float]:
         return figures
     reduced, targets, index = (np.concatenate(held) for held in zip(*shards))
     order = np.argsort(index, kind="stable")
-    targets = np.zeros(len(reduced)) if training.task.dense else targets[order]
-    return figures | summarise(training.task, reduced[order], targets)
+    return figures | summarise(training.task, reduced[order], targets[order])
 
 
 def names(training: Training) -> set[str]:
@@ -75,10 +74,9 @@ def names(training: Training) -> set[str]:
         for held in loader.batches(0, planned):
             batch = to_device(held, training.device, training.settings.channels_last)
             output = training.network(batch["input"])
-            target = batch["index"] if training.task.dense else batch["target"]
-            sums.keep(training.task.reduce(output, batch), target, batch["index"])
+            sums.keep(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
     reduced, targets, _ = sums.arrays()
-    found = set(summarise(training.task, reduced, np.zeros(len(reduced)) if training.task.dense else targets))
+    found = set(summarise(training.task, reduced, targets))
     both = {f"{side}_{name}" for side in ("train", "val") for name in found}
     return {n for n in both if training.mixing is None or n.startswith("val_")}
 

@@ -168,12 +168,7 @@ def _sum_up(
         return  # the answers to mixed samples say little of the model
     for batch, answer in zip(batches, answers):
         with torch.no_grad():
-            sums.keep(training.task.reduce(answer, batch), _kept_target(training, batch), batch["index"])
-
-
-def _kept_target(training: Training, batch: Batch) -> Tensor:
-    """Dense targets are in the reduced figures already, and too large to keep."""
-    return batch["index"] if training.task.dense else batch["target"]
+            sums.keep(training.task.reduce(answer, batch), training.task.kept_target(batch), batch["index"])
 
 
 class _Buffers:

@@ -45,8 +45,6 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
         totals[k], weights[k] = _of_all(training, k, rows)
     figures = loss_figures(training, totals, weights)
     reduced, targets = joined(training, sums)
-    if training.task.dense:
-        targets = np.zeros(len(reduced))
     return figures | summarise(training.task, reduced, targets), reduced, targets
 
 
@@ -58,8 +56,7 @@ def _judge(training: Training, sums: Sums, batch: dict[str, Any], compared: Comp
             continue
         sums.totals[k] += term.total(training.network, batch, output).to(sums.totals)
         sums.weights[k] += term.weight(batch).to(sums.weights)
-    target = batch["index"] if training.task.dense else batch["target"]
-    sums.keep(training.task.reduce(output, batch), target, batch["index"])
+    sums.keep(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
 
 
 def _of_all(training: Training, number: int, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

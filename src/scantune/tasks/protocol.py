@@ -57,6 +57,10 @@ class Task(Protocol):
         """What validation and prediction keep of a batch, [B, …]: the output itself, or per-sample sums where dense."""
         ...
 
+    def kept_target(self, batch: Batch) -> Tensor:
+        """The targets [B, …] that :meth:`summarise` takes beside what :meth:`reduce` keeps of a batch."""
+        ...
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """Figures of an epoch from all N samples' ``reduced`` [N, …]; names without prefix; undefined is NaN."""
         ...

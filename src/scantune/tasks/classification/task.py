@@ -94,6 +94,10 @@ class ClassificationTask:
             return np.concatenate([np.zeros_like(reduced), reduced], axis=1).astype(np.float64)
         return reduced.astype(np.float64)
 
+    def kept_target(self, batch: Batch) -> Tensor:
+        """The targets themselves."""
+        return batch["target"]
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``accuracy``, ``balanced_accuracy``, ``f1_macro`` of the largest logit."""
         truth = targets.reshape(len(targets)).astype(int)

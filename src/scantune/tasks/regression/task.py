@@ -86,6 +86,10 @@ class RegressionTask:
         """The output itself, [B, 1]."""
         return output
 
+    def kept_target(self, batch: Batch) -> Tensor:
+        """The targets themselves."""
+        return batch["target"]
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``mae``, ``rmse``, ``pearson_r``, ``spearman_rho`` and ``mae_<range>``; undefined is NaN."""
         prediction, target = reduced[:, 0].astype(float), targets[:, 0].astype(float)

@@ -90,6 +90,10 @@ class ZonesTask:
         """The logits themselves, [B, Z, K]."""
         return output
 
+    def kept_target(self, batch: Batch) -> Tensor:
+        """The targets themselves."""
+        return batch["target"]
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``accuracy`` and ``kappa_quadratic`` pooled over gradable zones, ``mean_score_mae``; undefined is NaN."""
         guess = reduced.argmax(axis=2)
