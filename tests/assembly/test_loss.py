@@ -17,7 +17,8 @@ from scantune.records import ScantuneError
 
 def terms_of(task: str, spec: dict[str, Any], teacher: Any = None, **train: Any) -> tuple[dict[str, Any], Any]:
     block = TrainConfig.model_validate({"epochs": 5, **train})
-    return build_terms(SimpleNamespace(name=task), spec, block, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
+    known = SimpleNamespace(name=task, class_axis=None if task == "regression" else 1)
+    return build_terms(known, spec, block, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
 
 
 def test_each_term_has_the_weight_of_its_key():
