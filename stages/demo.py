@@ -10,10 +10,10 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Write the cohort of the block ``demo.<key>`` as real files."""
-    from scantune import phantoms
+    from scantune import demos
 
     block = load().demo[key]
-    phantoms.make(block.cohort, Path("data/demo") / key, seed=block.seed, **block.options)
+    demos.make(block.cohort, Path("data/demo") / key, seed=block.seed, **block.options)
 
 
 if __name__ == "__main__":

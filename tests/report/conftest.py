@@ -94,7 +94,8 @@ def full(task: str, **changes: Any) -> RunFacts:
         "description": "A description.",
         "metrics": metrics,
         "task": schema.model_dump(mode="json"),
-        "demo": "made-up films (synthetic)",
+        "cohort": "made-up films (synthetic)",
+        "demo": True,
         "synthetic": True,
         "flow": {
             "subjects_known": False,

@@ -77,10 +77,24 @@ def test_a_model_of_a_demo_cohort_says_so_on_other_data_too() -> None:
     from scantune.report.facts import SYNTHETIC
     from scantune.report.page import banners
 
-    facts = full("regression", demo="", synthetic=False, model={"trained_on": SYNTHETIC})
-    assert any("trained on a synthetic demo cohort" in line for line in banners(facts))
-    assert any("synthetic demo cohort" in line for line in card.limits(facts))
-    assert not any("synthetic" in line for line in banners(full("regression", demo="", synthetic=False)))
+    facts = full("regression", demo=False, synthetic=False, model={"trained_on": SYNTHETIC})
+    assert any("trained on a synthetic cohort" in line for line in banners(facts))
+    assert any("synthetic cohort" in line for line in card.limits(facts))
+    real = full("regression", cohort="films of one hospital", demo=False, synthetic=False)
+    assert not any("synthetic" in line for line in banners(real))
+
+
+def test_synthetic_data_of_a_user_are_called_so_and_a_description_alone_is_none() -> None:
+    from scantune.report.page import banners
+
+    drawn = full("regression", cohort="liver CT by a diffusion model", demo=False)
+    assert banners(drawn)[0] == (
+        "Synthetic cohort: liver CT by a diffusion model. No patient stands behind any figure."
+    )
+    assert card.limits(drawn)[0] == "Trained and tested on a synthetic cohort: no patient stands behind any figure."
+    real = full("regression", cohort="films of one hospital", demo=False, synthetic=False)
+    assert not any("cohort" in line for line in banners(real))
+    assert "films of one hospital" in html(real)
 
 
 def test_a_page_of_minimal_facts_has_its_name_and_says_what_it_lacks() -> None:
@@ -119,7 +133,7 @@ def test_markup_in_what_a_user_gives_is_shown_as_text() -> None:
         name=HOSTILE,
         dataset=HOSTILE,
         description=HOSTILE,
-        demo=HOSTILE,
+        cohort=HOSTILE,
         metrics={**group, "headline": [HOSTILE], "saliency": {"reason": HOSTILE}},
         settings={"dataset": {HOSTILE: HOSTILE}},
         audit={"sides": {HOSTILE: {"samples": 1, "subjects": 1, "targets": {HOSTILE: {HOSTILE: 1}}}}},
@@ -151,7 +165,7 @@ def test_the_banner_says_that_the_cohort_is_made_up_and_that_subjects_are_unknow
     page = Page(html(full("regression")))
     assert "No patient stands behind any figure" in page.text
     assert "No subject ids" in page.text
-    plain = Page(html(full("regression", demo="", synthetic=False, flow={"subjects_known": True})))
+    plain = Page(html(full("regression", demo=False, synthetic=False, flow={"subjects_known": True})))
     assert "Demo cohort" not in plain.text
     assert "No subject ids" not in plain.text
 

@@ -95,7 +95,8 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     guessed = round((1 - figures["metrics"]["accuracy"]["value"]) * figures["n"])
     assert wrong == guessed
     assert (folder / "figures" / "participants.svg").exists()
-    assert "Demo cohort" in page
+    assert "Demo cohort: 1,797 handwritten digits" in page
+    assert held(grouped / "outputs/small/train/model/model.json")["synthetic"] is False, "real handwriting"
     assert "checks" not in figures["saliency"], "the maps were tested at home"
     manifest = read(grouped / "data" / "cache" / "digits" / "manifest.csv")
     splits = read(grouped / "data" / "splits" / "digits" / "splits.csv")

@@ -102,7 +102,8 @@ sys.path = [p for p in sys.path if not p.endswith("src")]
 import mlflow, pandas as pd
 mlflow.set_tracking_uri("sqlite:///{ran.home}/mlflow.db")
 model = mlflow.pyfunc.load_model("models:/digits@champion")
-import scantune
+import importlib.util, scantune
+assert importlib.util.find_spec("scantune_phantoms") is None, "no model carries the demo cohorts"
 assert "mlartifacts" in scantune.__file__ or "tmp" in scantune.__file__, scantune.__file__
 assert not scantune.__file__.startswith("{ran.home}/src")
 out = model.predict(pd.DataFrame({{"path": ["{image}", "missing.png"]}}))

@@ -111,6 +111,11 @@ class Sides:
         """The folds there are."""
         return sorted({m.fold for m in self.members if m.fold is not None})
 
+    @property
+    def synthetic(self) -> bool:
+        """No patient stands behind the samples, as the cohort's own folder says."""
+        return any(m.facts.get("synthetic") == "true" for m in self.members)
+
     def only(self, sample_ids: Container[str]) -> Side:
         """Those of some ids, whichever side they are on."""
         return Side([m for m in self.members if m.sample_id in sample_ids], self.cache)

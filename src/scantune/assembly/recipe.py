@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scantune.assembly import training
 from scantune.assembly.blocks import block_of
 from scantune.assembly.cohort import file_digest, read_sides
-from scantune.assembly.demos import demo_of
 from scantune.assembly.members import Trained
 from scantune.assembly.training import Plan
 from scantune.registry.log import log_model
@@ -27,8 +25,7 @@ def plan_of(params: Any, key: str) -> Plan:
     parent = getattr(block, "from_", None)
     start = Path("outputs") / parent / "train" / "model" if parent else None
     use = getattr(block, "use", "weights")
-    found = training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
-    return replace(found, synthetic=demo_of(params, block.dataset)[1])
+    return training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
 
 
 def log_start(run: Run, given: Plan) -> None:
@@ -42,7 +39,7 @@ def log_start(run: Run, given: Plan) -> None:
         {
             "scantune.manifest": file_digest(cache / "manifest.csv"),
             "scantune.splits": file_digest(splits),
-            **({"scantune.synthetic": "true"} if given.synthetic else {}),
+            **({"scantune.synthetic": "true"} if given.sides.synthetic else {}),
             **({"mlflow.note.content": block.description} if block.description else {}),
         }
     )
@@ -105,7 +102,7 @@ def model_facts(given: Plan, trained: Trained) -> ModelFacts:
         }
         | {"metrics": trained.validation},
         weights=_weights_facts(trained, block),
-        synthetic=given.synthetic,
+        synthetic=given.sides.synthetic,
     )
 
 

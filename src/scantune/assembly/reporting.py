@@ -13,7 +13,6 @@ from typing import Any
 
 from scantune.assembly.asking import Wanted
 from scantune.assembly.cohort import Sides, file_digest
-from scantune.assembly.demos import demo_of
 from scantune.assembly.error_sheet import error_sheet
 from scantune.assembly.originals import Originals
 from scantune.assembly.retraining import again
@@ -124,7 +123,7 @@ def facts_of(
 
     flow = _json(given.sides.cache / "flow.json")
     audit = _json(Path("data/splits") / given.data / "audit.json") if not given.dataset else {}
-    demo, synthetic = demo_of(given.params, given.data)
+    cohort = flow.get("cohort") or {}
     drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
     return RunFacts(
         name=given.name or given.key,
@@ -132,8 +131,9 @@ def facts_of(
         metrics=given.metrics,
         description=given.block.description,
         task=given.block.task.model_dump(mode="json"),
-        demo=demo,
-        synthetic=synthetic,
+        cohort=cohort.get("description", ""),
+        demo=cohort.get("demo", False),
+        synthetic=given.sides.synthetic,
         flow=flow,
         audit=audit,
         model=_model(given),

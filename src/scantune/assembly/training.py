@@ -37,7 +37,6 @@ class Plan:
         spec: the loss.
         start: folder of the model that it starts from or learns from, or None.
         use: ``weights`` or ``teacher``: what the other model is for.
-        synthetic: the samples are a synthetic demo cohort's.
     """
 
     key: str
@@ -49,7 +48,6 @@ class Plan:
     spec: Mapping[str, Any]
     start: Path | None = None
     use: str = "weights"
-    synthetic: bool = False
 
     @property
     def start_digest(self) -> str:

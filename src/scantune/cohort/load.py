@@ -12,6 +12,7 @@ from scantune.cohort import ids, values
 from scantune.cohort.cells import group_of, order_of, plain, recoded, side_of
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
+from scantune.cohort.provenance import Provenance, read_provenance
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import below, fields, fill
 from scantune.config.dataset import DatasetConfig, PartOf, Range, TargetColumn, Unless
@@ -29,6 +30,7 @@ class Cohort:
         subjects_known: whether a column or file names say the subject; where not, each sample is taken for a subject of
             its own.
         notes: what was noticed while reading, for the terminal.
+        provenance: what the cohort's ``scantune_cohort.json`` says, or None without one.
     """
 
     records: list[Record]
@@ -36,6 +38,7 @@ class Cohort:
     left_out: Mapping[str, int] = field(default_factory=dict)
     subjects_known: bool = False
     notes: tuple[str, ...] = ()
+    provenance: Provenance | None = None
 
 
 def load(dataset: DatasetConfig, base: Path) -> list[Record]:
@@ -69,7 +72,7 @@ def read(
         table = read_table(root / str(dataset.table), separator=dataset.separator, sheet=dataset.sheet)
         title = f"table {dataset.table}" + (f" (its targets as {needed_by} need them)" if needed_by else "")
         cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root, title)
-    return _pseudonymised(cohort, dataset)
+    return _pseudonymised(replace(cohort, provenance=read_provenance(root)), dataset)
 
 
 def _from_table(

@@ -192,18 +192,15 @@ def _options(options: Mapping[str, Any]) -> str:
 
 
 def _cohorts() -> Iterator[str]:
-    from scantune import phantoms
-    from scantune.phantoms import writer_of
+    from scantune import demos
 
     yield "\n## `demo.<name>.options` by cohort\n"
-    for name, what in phantoms.available().items():
-        write = writer_of(name)
-        said = _arguments(write.__doc__ or "")
-        yield f"\n**{name}**: {_plain(what)}"
+    for name, cohort in demos.cohorts().items():
+        said = _arguments(cohort.write.__doc__ or "")
+        yield f"\n**{name}**: {_plain(cohort.description)}"
         yield "\n| option | default | |\n| --- | --- | --- |"
-        for key, parameter in inspect.signature(write).parameters.items():
-            if key not in ("out_dir", "seed", "workers"):
-                yield f"| `{key}` | `{_yaml(parameter.default)}` | {_cell(said.get(key, ''))} |"
+        for key, parameter in demos.options_of(cohort).items():
+            yield f"| `{key}` | `{_yaml(parameter.default)}` | {_cell(said.get(key, ''))} |"
 
 
 def _yaml(value: object) -> str:

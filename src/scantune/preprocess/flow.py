@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from scantune.cohort.load import Cohort
@@ -23,6 +24,7 @@ def flow_of(whole: Cohort, kept: Sequence[Record], excluded: Mapping[str, str]) 
         return {"name": name, "samples": samples, "subjects": subjects, "excluded": dict(excluded)}
 
     return {
+        "cohort": None if whole.provenance is None else asdict(whole.provenance),
         "subjects_known": whole.subjects_known,
         "steps": [
             step("in the table", None if whole.left_out else whole.records, whole.rows, whole.left_out),

@@ -127,7 +127,7 @@ def _tell(outcome: Outcome, say: Callable[[str], None]) -> None:
 def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: float) -> Summary:
     kept = [r for r in whole.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in whole.records if not done[r.sample_id].key}
-    write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept])
+    write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept], whole.provenance)
     write_csv(
         out_dir / "digests.csv",
         ["sample_id", "digest"],

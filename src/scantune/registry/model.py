@@ -36,7 +36,7 @@ class ModelFacts:
         augment: its settings.
         training: number of samples and subjects, digest of the data, metrics of the validation side.
         weights: where the starting weights came from, and their licence.
-        synthetic: the cohort is a demo cohort.
+        synthetic: no patient stands behind the training data, as the cohort's own folder says.
     """
 
     name: str

@@ -44,14 +44,14 @@ def _known(*lines: tuple[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _cohort(facts: RunFacts) -> str:
-    return f"demo cohort: {facts.demo}" if facts.demo else AUTHOR
+    return said.cohort(facts) or AUTHOR
 
 
 def limits(facts: RunFacts) -> list[str]:
     """What a user must know, from the run's own facts."""
     found = []
-    if facts.demo:
-        found.append(f"Trained and tested on a demo cohort: {said.behind(facts)}.")
+    if said.kind_of_cohort(facts):
+        found.append(f"Trained and tested on a {said.kind_of_cohort(facts)}: {said.behind(facts)}.")
     elif facts.model.get("trained_on") == SYNTHETIC:
         found.append(f"Trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
     if not facts.flow.get("subjects_known", True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-SYNTHETIC = "a synthetic demo cohort"
+SYNTHETIC = "a synthetic cohort"
 """What a model was trained on, where no patient stands behind it."""
 
 
@@ -56,7 +56,8 @@ class RunFacts:
         metrics: ``metrics.json``.
         description: the author's sentence on the experiment.
         task: the ``task:`` block.
-        demo: what the cohort is where it is a demo cohort ("synthetic chest radiographs"); "" for real cohorts.
+        cohort: what the data are, as the cohort's own folder says ("chest radiographs"); "" where it says nothing.
+        demo: written by the stage ``demo``.
         synthetic: no patient stands behind the data.
         flow: ``flow.json`` of preprocess.
         audit: ``audit.json`` of split.
@@ -80,7 +81,8 @@ class RunFacts:
     metrics: Mapping[str, Any]
     description: str = ""
     task: Mapping[str, Any] = field(default_factory=dict)
-    demo: str = ""
+    cohort: str = ""
+    demo: bool = False
     synthetic: bool = False
     flow: Mapping[str, Any] = field(default_factory=dict)
     audit: Mapping[str, Any] = field(default_factory=dict)

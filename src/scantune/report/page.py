@@ -42,9 +42,8 @@ def html(facts: RunFacts) -> str:
 def banners(facts: RunFacts) -> list[str]:
     """What must stand above everything else."""
     found = []
-    if facts.demo:
-        behind = said.behind(facts)
-        found.append(f"Demo cohort: {facts.demo}. {behind[0].upper()}{behind[1:]}.")
+    if said.kind_of_cohort(facts):
+        found.append(". ".join(_sentence(text) for text in (said.cohort(facts), said.behind(facts))) + ".")
     elif facts.model.get("trained_on") == SYNTHETIC:
         found.append(f"The model was trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
     if not facts.flow.get("subjects_known", True):
@@ -53,6 +52,10 @@ def banners(facts: RunFacts) -> list[str]:
             "may be on both sides of the split, and the intervals are too narrow."
         )
     return found
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def sections(facts: RunFacts) -> list[Section]:

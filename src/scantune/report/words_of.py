@@ -10,8 +10,19 @@ from scantune.report.facts import RunFacts
 from scantune.tasks.catalogue import part
 
 
+def cohort(facts: RunFacts) -> str:
+    """What the data are, in the words of the cohort's own folder; "" where it says nothing."""
+    kind = kind_of_cohort(facts)
+    return ": ".join(part for part in (kind, facts.cohort) if part)
+
+
+def kind_of_cohort(facts: RunFacts) -> str:
+    """``demo cohort`` or ``synthetic cohort``; "" for data of patients."""
+    return "demo cohort" if facts.demo else "synthetic cohort" if facts.synthetic else ""
+
+
 def behind(facts: RunFacts) -> str:
-    """Who stands behind a demo cohort."""
+    """Disclaimer for demo cohorts and synthetic ones."""
     return "no patient stands behind any figure" if facts.synthetic else "no figure says anything about patients"
 
 
