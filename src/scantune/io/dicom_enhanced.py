@@ -11,6 +11,7 @@ from pydicom import Dataset
 
 from scantune.io.arrays import Image, Options, Volume
 from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_image import read_image
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import assemble, series_facts
 from scantune.io.dicom_stack import Frame, choose
@@ -135,8 +136,6 @@ def _window(group: Dataset, shared: Dataset) -> list[float] | None:
 
 def _image(file: DicomFile, frame: Frame, options: Options, aside: Counter[str]) -> Image:
     """One frame as a picture; its functional groups take the place of the header items of a plain image."""
-    from scantune.io.dicom_image import read_image
-
     file.header.RescaleSlope, file.header.RescaleIntercept = str(frame.slope)[:16], str(frame.intercept)[:16]
     if frame.spacing is not None:
         file.header.PixelSpacing = [str(value)[:16] for value in frame.spacing]

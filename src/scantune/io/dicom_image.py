@@ -1,73 +1,20 @@
-"""A single DICOM file: a still image, or on to a volume or a cine loop where it holds one."""
+"""A still image from a DICOM file of one frame."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from scantune.io.arrays import Image, Options, Video, Volume
-from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_file import DicomFile, open_dicom
+from scantune.io.arrays import Image, Options
+from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
+from scantune.io.dicom_series import series_facts, slope_of, stored_range
 from scantune.io.dicom_stack import rescale_into
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
-
-#: Modalities whose multi-frame files are loops, not stacks of slices.
-CINE = frozenset({"US", "XA", "RF", "IVUS", "IVOCT", "ES", "XC", "GM", "OPT", "OT", "SC", "DX", "CR", "MG", "PX", "IO"})
-
-
-def read_file(path: Path, options: Options) -> Volume | Image | Video:
-    """Read one DICOM file of any kind.
-
-    Raises:
-        ReadError: also where it is not of the series that is named.
-    """
-    file = open_dicom(path, options.limits)
-    if options.series is not None and options.series.names_one:
-        choose_series([file], options.series)
-    return read_opened(file, options, Counter())
-
-
-def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volume | Image | Video:
-    """Read a file whose header is known.
-
-    Raises:
-        ReadError: no image in it, or not of the kind that was asked for.
-    """
-    kind = not_an_image(file)
-    if kind:
-        raise ReadError(f"{kind}{f' (modality {file.modality})' if file.modality else ''}", str(file.path))
-    if not file.rows:
-        raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
-    if file.modality in ("RTDOSE", "SEG"):
-        raise ReadError(f"a file of modality {file.modality} is not an image")
-    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
-        from scantune.io.dicom_enhanced import read_enhanced
-
-        return read_enhanced(file, options, aside)
-    if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
-        from scantune.io.dicom_cine import open_cine
-
-        return open_cine(file, options).video(options)
-    if file.n_frames > 1 and options.kind != "image":
-        raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
-    if file.n_frames > 1:
-        raise ReadError(f"it has {file.n_frames} frames and is not an image")
-    if options.kind != "image":
-        refuse_mosaic(file)
-    if options.kind == "volume":
-        raise ReadError("one slice only: this is an image, not a volume")
-    return read_image(file, options, aside)
-
-
-def _is_loop(file: DicomFile) -> bool:
-    return file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str]) -> Image:

@@ -13,52 +13,14 @@ import pydicom
 from pydicom.uid import UID
 
 from scantune.io import geometry
-from scantune.io.arrays import Image, Options, Video, Volume
+from scantune.io.arrays import Options, Volume
 from scantune.io.detect import HEAD, format_of
-from scantune.io.dicom_choice import choose_series, digest
+from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile, parse, vendor
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack, choose, fill
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
-
-
-def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
-    """Read the one DICOM series that a folder (with its subfolders) holds, or that the rule names.
-
-    Raises:
-        ReadError: see `dicom_stack` for what a series can be refused for.
-    """
-    aside: Counter[str] = Counter()
-    files = scan(folder, options, aside)
-    if not files:
-        raise ReadError(f"the folder holds no DICOM image ({_counts(aside) or 'it is empty'})", str(folder))
-    chosen = choose_series(files, options.series)
-    if len(chosen) == 1:
-        from scantune.io.dicom_image import read_opened
-
-        return read_opened(chosen[0], options, aside)
-    if options.kind in ("image", "video"):
-        raise ReadError(f"a series of {len(chosen)} DICOM files is not one {options.kind}")
-    if any(file.n_frames > 1 for file in chosen):
-        raise ReadError(f"the series has {len(chosen)} multi-frame files; name one of them")
-    return read_series(chosen, options, aside)
-
-
-def loop_of(folder: Path, options: Options) -> DicomFile:
-    """The one multi-frame file of the series that a folder holds, or that the rule names.
-
-    Raises:
-        ReadError: no DICOM image, several series, a series of several files.
-    """
-    aside: Counter[str] = Counter()
-    files = scan(folder, options, aside)
-    if not files:
-        raise ReadError(f"the folder holds no DICOM image ({_counts(aside) or 'it is empty'})", str(folder))
-    chosen = choose_series(files, options.series)
-    if len(chosen) != 1:
-        raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")
-    return chosen[0]
 
 
 def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]:
@@ -121,7 +83,8 @@ def refuse_mosaic(file: DicomFile) -> None:
         raise ReadError("its slices lie side by side in one picture (a Siemens mosaic); convert it to NIfTI first")
 
 
-def _counts(aside: Counter[str]) -> str:
+def counts_of(aside: Counter[str]) -> str:
+    """What was set aside, in words: ``2 × DICOMDIR, 1 × not DICOM``."""
     return ", ".join(f"{count} × {what}" for what, count in sorted(aside.items()))
 
 

@@ -131,7 +131,7 @@ def guarded(work: Callable[[], _T], place: str) -> _T:
 
 def _read(path: Path, options: Options) -> Volume | Image | Video:
     if path.is_dir():
-        from scantune.io.dicom_series import read_folder
+        from scantune.io.dicom_reading import read_folder
 
         return read_folder(path, options)
     found = _format(path)
@@ -144,7 +144,8 @@ def _open(path: Path, options: Options) -> Loop:
         from scantune.io.dicom_choice import choose_series
         from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_series import loop_of, not_an_image
+        from scantune.io.dicom_reading import loop_of
+        from scantune.io.dicom_series import not_an_image
 
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
         if options.series is not None and options.series.names_one:
@@ -171,7 +172,7 @@ _FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti"
 
 
 def _dicom(path: Path, options: Options) -> Volume | Image | Video:
-    from scantune.io.dicom_image import read_file
+    from scantune.io.dicom_reading import read_file
 
     return read_file(path, options)
 
