@@ -15,7 +15,7 @@ NAMES = (
     "preprocess_volume",
     "preprocess_cine",
     "preprocess_cohort",
-    "statistics",
+    "resampling",
     "engine",
     "gandlf",
     "predicting",

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from scantune import report
 from scantune.report import RunFacts
-from scantune.report.checklists import AUTHOR, answers, checklists
+from scantune.report.checklists import checklists
+from scantune.report.items import AUTHOR, answers
 from tests.report.conftest import HOSTILE, full
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from scantune.models import pooling
-
-if TYPE_CHECKING:
-    from scantune.models.weights.load import LoadReport
+from scantune.models.load_report import LoadReport
 
 Modality = Literal["image", "volume", "video"]
 Kind = Literal["cnn", "vit"]

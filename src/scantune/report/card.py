@@ -9,8 +9,8 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report import words_of as said
-from scantune.report.checklists import AUTHOR
 from scantune.report.facts import SYNTHETIC, RunFacts
+from scantune.report.items import AUTHOR
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""

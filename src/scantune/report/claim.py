@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scantune.report import words_of as said
-from scantune.report.checklists import Item
 from scantune.report.facts import RunFacts
+from scantune.report.items import Item
 
 
 def members(facts: RunFacts) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 
 from scantune.report import card, cohort, results, saliency, training
 from scantune.report import words_of as said
-from scantune.report.checklists import AUTHOR, SOURCES, answers, checklists
+from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
+from scantune.report.items import AUTHOR, answers
 from scantune.report.parts import Cell, Images, Section, Table, Words, image, text
 
 

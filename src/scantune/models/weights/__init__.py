@@ -5,8 +5,9 @@ Example:
     >>> print(report)
 """
 
+from scantune.models.load_report import LoadReport
 from scantune.models.weights.files import read
 from scantune.models.weights.known import KNOWN, Known, licence
-from scantune.models.weights.load import LoadReport, into_backbone, load_into
+from scantune.models.weights.load import into_backbone, load_into
 
 __all__ = ["KNOWN", "Known", "LoadReport", "into_backbone", "licence", "load_into", "read"]
