@@ -12,7 +12,8 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Put the experiment of ``external.<key>`` on every dataset that it was validated on into one table and figure."""
     from scantune.assembly import external
-    from scantune.tasks.scoring import write_json
+    from scantune.files import write_json
+    from scantune.tables import write_rows
 
     params = load()
     name = params.external[key].experiment
@@ -21,8 +22,8 @@ def run(key: str) -> None:
     others = external.others_of(params, name)
     out = Path("external") / key
     rows = external.table_rows(own, others)
-    external.write_table(rows, out / "table.csv")
-    write_json({"experiment": name, "datasets": rows}, out / "external.json")
+    write_rows(out / "table.csv", rows)
+    write_json(out / "external.json", {"experiment": name, "datasets": rows})
     external.draw_across(name, own, others, out)
 
 

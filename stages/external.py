@@ -16,6 +16,7 @@ def run(key: str) -> None:
     from scantune.assembly.evaluation import predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
+    from scantune.tables import write_rows
     from scantune.tasks.predictions import write
     from scantune.tracking import RunReference, open_run
 
@@ -61,7 +62,7 @@ def run(key: str) -> None:
         metrics["external"] = external.section(block, home, metrics)
         pair = (experiment.dataset, home), {block.dataset: metrics}
         external.draw_across(block.experiment, *pair, out / "figures")
-        external.write_table(external.table_rows(*pair), out / "table.csv")
+        write_rows(out / "table.csv", external.table_rows(*pair))
         reporting.finish(external.judged(params, key, facts, sides, table, metrics))
         judging.log_results(
             tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"

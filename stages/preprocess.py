@@ -11,9 +11,9 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
     from scantune import preprocess
-    from scantune.assembly.cohort import file_digest
     from scantune.assembly.targets import read_for_tasks
     from scantune.cohort.index import known_files
+    from scantune.digests import SHORT, file_digest
     from scantune.tracking import open_run, project_home
 
     params = load()
@@ -35,7 +35,7 @@ def run(key: str) -> None:
             say=print,
         )
         tracked.metrics({"samples": summary.prepared, "excluded": len(summary.excluded)})
-        tracked.tags({"scantune.manifest": file_digest(out / "manifest.csv")})
+        tracked.tags({"scantune.manifest": file_digest(out / "manifest.csv", SHORT)})
         for name in ("manifest.csv", "excluded.csv", "flow.json"):
             tracked.artifact(out / name)
 

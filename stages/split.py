@@ -11,7 +11,7 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
-    from scantune.assembly.cohort import file_digest
+    from scantune.digests import SHORT, file_digest
     from scantune.tracking import open_run
 
     params = load()
@@ -26,8 +26,8 @@ def run(key: str) -> None:
         audit = cohort.audit(cache, assignments, dataset.split, subjects_known=dataset.subjects_known)
         audit.write(out / "audit.json")
         tracked.metrics(audit.counts())
-        tracked.tags({"scantune.manifest": file_digest(cache / "manifest.csv")})
-        tracked.tags({"scantune.splits": file_digest(out / "splits.csv")})
+        tracked.tags({"scantune.manifest": file_digest(cache / "manifest.csv", SHORT)})
+        tracked.tags({"scantune.splits": file_digest(out / "splits.csv", SHORT)})
         tracked.artifact(out)
     for warning in audit.warnings:
         print(warning)

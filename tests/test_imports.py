@@ -51,7 +51,7 @@ def test_no_two_parts_of_a_package_import_each_other(graph):
 
 
 def test_no_benchmark_takes_the_name_of_a_module_that_others_import(graph):
-    """``python benchmarks/startup.py`` puts their folder first on the path, so ``import statistics`` must not be theirs."""
+    """``python benchmarks/startup.py`` puts their folder first on the path, so ``statistics`` must not be theirs."""
     import sys
 
     names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__main__", "__init__"}

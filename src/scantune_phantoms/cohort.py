@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tables import write_csv
 
 #: Stands in every synthetic file's header, table note and README.
 SYNTHETIC = "SYNTHETIC image made by scantune; no patient, not for diagnosis"
@@ -74,11 +73,7 @@ def side_by_side(function: Callable[..., Any], jobs: Iterable[Sequence[Any]], wo
 
 def write_table(path: Path, rows: Sequence[Mapping[str, object]], *, delimiter: str = ",") -> Path:
     """Write rows as UTF-8 CSV with Unix line ends; the first row's keys are the header. None is written empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), delimiter=delimiter, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path.write_text(text.getvalue(), encoding="utf-8", newline="\n")
+    write_csv(path, list(rows[0]), (list(row.values()) for row in rows), delimiter=delimiter)
     return path
 
 

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import pickle
-import resource
 import signal
 import subprocess
 import sys
@@ -18,12 +17,12 @@ import numpy as np
 import pytest
 import torch
 
-from scantune import engine
+from scantune import engine, files
 from scantune.engine import durable, loading, state
-from scantune.engine.durable import DiskFullError
 from scantune.engine.faults import NonFiniteError, OutOfMemoryError, ResumeError
 from scantune.engine.loading import Loader, LoadingError
 from scantune.engine.signals import ParentWatch
+from scantune.files import DiskFullError
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT, Nursery
 from tests.engine.toy import LinesSink, Numbers, Squared, Sum, network
@@ -149,27 +148,13 @@ def test_full_disk_leaves_what_was_whole_and_says_what_is_needed(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(durable.os, "fsync", full)
+        patched.setattr(files.os, "fsync", full)
         with pytest.raises(DiskFullError, match=r"[1-9]\.\d kB needed.*free"):
             durable.write_state(path, {"a": torch.arange(300)})
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["state.pt"]
     durable.write_state(path, {"a": torch.arange(300)})  # there is room again
     assert len(durable.read_state(path)["a"]) == 300
-
-
-def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> None:
-    path = tmp_path / "history.jsonl"
-    durable.append(path, "whole\n")
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # stands for the disk: a write ends in the middle
-    try:
-        with pytest.raises(DiskFullError, match="disk is full"):
-            durable.append(path, "half of this line is written\n")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
-    assert path.read_text() == "whole\n"
 
 
 def test_training_on_a_disk_without_room_goes_on_when_there_is(nursery: Nursery, tmp_path: Path) -> None:

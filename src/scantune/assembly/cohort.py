@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
 
 
@@ -78,13 +78,13 @@ class Side(Sequence[Member]):
     def digest(self) -> str:
         """A digest of which samples these are and of their tensors: the same data, the same digest."""
         text = "\n".join(f"{m.sample_id} {m.facts.get('tensor_digest', '')}" for m in self._members)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return text_digest(text, SHORT)
 
     @property
     def source_digest(self) -> str:
         """A digest of which samples these are and of their files, however they are prepared."""
         text = "\n".join(sorted(f"{m.sample_id} {m.facts.get('digest', '')}" for m in self._members))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return text_digest(text, SHORT)
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,3 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
             )
         )
     return Sides(tuple(members), cache)
-
-
-def file_digest(path: Path) -> str:
-    """First 16 digits of the SHA-256 of a file: ties runs to the data they used."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

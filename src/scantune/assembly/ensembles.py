@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scantune.digests import SHORT, text_digest
 from scantune.engine.members import join_columns
 from scantune.records import ScantuneError
 from scantune.tasks.predictions import Faults, PredictionTable, read
@@ -132,4 +132,4 @@ def read_members(names: Sequence[str]) -> dict[str, PredictionTable]:
 def digest_of(names: Sequence[str], table: PredictionTable) -> str:
     """A digest of an ensemble: its members and what they say."""
     answers = [table.text(name).tolist() for name in sorted(table.columns) if _is_answer(name)]
-    return hashlib.sha256(repr((sorted(names), answers)).encode()).hexdigest()[:16]
+    return text_digest(repr((sorted(names), answers)), SHORT)

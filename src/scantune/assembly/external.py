@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,16 +113,6 @@ def table_rows(home: tuple[str, Mapping[str, Any]], others: Mapping[str, Mapping
 
 
 _ENDS = {"": "value", "_lower": "lower", "_upper": "upper"}
-
-
-def write_table(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """As CSV; what is undefined is empty."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def draw_across(

@@ -11,6 +11,7 @@ import numpy as np
 from scantune.assembly import reporting
 from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.evaluation import predictions_of
+from scantune.files import write_json
 from scantune.registry.looks import Look, look
 from scantune.registry.model import read_facts, weights_digest
 from scantune.tasks import figures, scoring
@@ -96,9 +97,9 @@ def write_figures(
     metrics["test_set"] = seen.as_dict()
     if units is not None and schema.name == "segmentation":
         metrics["units"] = units.of_figures()
-    scoring.write_json(metrics, out / "metrics.json")
+    write_json(out / "metrics.json", metrics)
     summary = scoring.summary(metrics)
-    scoring.write_json(summary, out / "summary.json")
+    write_json(out / "summary.json", summary)
     figures.save_all(figures.draw(whole, schema, metrics, units=units), out / "figures")
     return metrics, summary
 

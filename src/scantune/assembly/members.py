@@ -18,7 +18,9 @@ from scantune.assembly.pictures import answers, show_augmented
 from scantune.assembly.samples import encode, samples
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
+from scantune.files import write_json
 from scantune.records import ScantuneError
+from scantune.tables import write_rows
 from scantune.tracking import Run
 
 
@@ -186,7 +188,7 @@ def _collect(state: Path, out: Path, names: list[str]) -> None:
             shutil.copy2(held / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
         histories[name] = json.loads((held / "history.json").read_text())
     whole = histories[""] if list(histories) == [""] else {"members": histories}
-    (out / "history.json").write_text(json.dumps(whole, indent=1) + "\n")
+    write_json(out / "history.json", whole)
     for file in ("history.csv", "steps.csv"):
         _join(homes, file, out / file)
 
@@ -197,8 +199,4 @@ def _join(homes: Mapping[str, Path], file: str, target: Path) -> None:
     for name, held in homes.items():
         with (held / file).open(newline="") as table:
             rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(table)]
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    with target.open("w", newline="") as table:
-        writer = csv.DictWriter(table, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_rows(target, rows)

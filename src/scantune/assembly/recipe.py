@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from scantune.assembly import training
 from scantune.assembly.blocks import block_of
-from scantune.assembly.cohort import file_digest, read_sides
+from scantune.assembly.cohort import read_sides
 from scantune.assembly.members import Trained
 from scantune.assembly.training import Plan
+from scantune.digests import SHORT, file_digest
+from scantune.files import finite, write_json
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
 from scantune.tracking import Run
@@ -37,8 +38,8 @@ def log_start(run: Run, given: Plan) -> None:
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(
         {
-            "scantune.manifest": file_digest(cache / "manifest.csv"),
-            "scantune.splits": file_digest(splits),
+            "scantune.manifest": file_digest(cache / "manifest.csv", SHORT),
+            "scantune.splits": file_digest(splits, SHORT),
             **({"scantune.synthetic": "true"} if given.sides.synthetic else {}),
             **({"mlflow.note.content": block.description} if block.description else {}),
         }
@@ -55,7 +56,7 @@ def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
     facts = model_facts(given, trained)
     save_model(out / "model", facts, trained.networks)
     summary = summary_of(trained)
-    (out / "summary.json").write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    write_json(out / "summary.json", finite(summary), sort_keys=True)
     run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)

@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from scantune.assembly.asking import Wanted
-from scantune.assembly.cohort import Sides, file_digest
+from scantune.assembly.cohort import Sides
 from scantune.assembly.error_sheet import error_sheet
 from scantune.assembly.originals import Originals
 from scantune.assembly.retraining import again
 from scantune.assembly.saliency import Explained, explain_test
+from scantune.digests import SHORT, file_digest
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
@@ -78,14 +79,14 @@ class Evaluated:
 def finish(given: Evaluated) -> None:
     """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; ``saliency`` goes into the metrics."""
     from scantune import report
-    from scantune.tasks.scoring import write_json
+    from scantune.files import write_json
 
     samples = errors_of.sample_errors(given.table, given.block.task)
     sized = errors_of.of_task(given.block.task.name).SIZED
     wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if sized else 0)
     explained = _explained(given, samples, [said.sample_id for said in wrong[: errors_of.SHOWN]])
     given.metrics["saliency"] = explained.section
-    write_json(given.metrics, given.out / "metrics.json")
+    write_json(given.out / "metrics.json", given.metrics)
     errors_of.write_errors(wrong, given.out / "errors.csv")
     facts = facts_of(given, samples, wrong, explained)
     report.build(facts, given.out / "report.html")
@@ -230,7 +231,7 @@ def _digests(given: Evaluated) -> dict[str, str]:
     files = {"manifest.csv": given.sides.cache / "manifest.csv"}
     if not given.dataset:
         files["splits.csv"] = Path("data/splits") / given.data / "splits.csv"
-    held |= {name: file_digest(path) for name, path in files.items() if path.exists()}
+    held |= {name: file_digest(path, SHORT) for name, path in files.items() if path.exists()}
     models = {"model weights": given.model} if given.model is not None else {
         f"model weights of {name}": Path("outputs") / name / "train" / "model" for name in given.members
     }  # fmt: skip

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scantune import files
 from scantune.assembly.training import Plan
-from scantune.engine import durable
 from scantune.tracking import Run
 
 
@@ -75,5 +75,5 @@ def _mark(state: Path) -> str:
     """What tells this training from the experiment's other ones; the same after a kill."""
     path = state / "mark"
     if not path.exists():
-        durable.write_text(path, secrets.token_hex(4))
+        files.write_text(path, secrets.token_hex(4))
     return path.read_text()

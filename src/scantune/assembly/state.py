@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.assembly.training import Plan
+from scantune.digests import text_digest
 from scantune.tracking import Run, project_home
 
 
@@ -89,7 +89,7 @@ def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
         "folds": [m.fold for m in plan.sides.members],
         "start": plan.start_digest,
     }
-    digest = hashlib.sha256(json.dumps(held, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    digest = text_digest(json.dumps(held, sort_keys=True, default=str), 20)
     folder = project_home() / ".scantune" / "state" / f"{plan.key}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(f"{folder}.lock") if writes else contextlib.nullcontext()

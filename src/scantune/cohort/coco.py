@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from scantune.cohort.faults import CohortError, Fault, nearest
-from scantune.cohort.files import write_csv
+from scantune.tables import write_csv
 
 _MAX_EDGE = 1 << 15
 

@@ -8,6 +8,7 @@ import os
 import re
 
 from scantune.cohort.faults import CohortError
+from scantune.digests import text_digest
 
 _PATH_LIKE = re.compile(r"[/\\]|\.[A-Za-z][A-Za-z0-9]{1,4}$")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._\-+=@]")
@@ -22,7 +23,7 @@ def looks_like_path(text: str) -> bool:
 
 def digest_id(text: str) -> str:
     """An id for a sample that has only a path: ``s`` and 12 hexadecimal digits of the path's SHA-256."""
-    return f"s{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"s{text_digest(text, 12)}"
 
 
 def is_safe(sample_id: str) -> bool:
@@ -39,7 +40,7 @@ def safe(text: str) -> str:
     """An id that can name a file. What cannot is replaced by ``_`` and told apart by six digits of its digest."""
     if is_safe(text):
         return text
-    tail = hashlib.sha256(text.encode()).hexdigest()[:6]
+    tail = text_digest(text, 6)
     return f"{_UNSAFE.sub('_', text).strip('.-+=@_')[: MAX_LENGTH - 8] or 's'}_{tail}"
 
 

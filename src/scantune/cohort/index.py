@@ -6,7 +6,6 @@ It lists paths, so it stays on this machine (git ignores it), and is what a stag
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError
-from scantune.cohort.files import unguarded, write_csv
+from scantune.digests import file_digest
+from scantune.tables import unguarded, write_csv
 from scantune.tracking import project_home
 
 COLUMNS = ("path", "size", "modified_ns", "sha256")
 THREADS = 4  # a share answers several requests at once; a disk does not mind
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -108,13 +107,10 @@ def _entry(file: Path, before: dict[str, tuple[int, int, str]]) -> tuple[str, tu
             known = before.get(str(file))
             if known is not None and known[:2] == (found.st_size, found.st_mtime_ns):
                 return str(file), known, False
-            digest = hashlib.sha256()
-            with file.open("rb") as content:
-                while chunk := content.read(CHUNK):
-                    digest.update(chunk)
+            digest = file_digest(file)
             after = os.stat(file)
             if (after.st_size, after.st_mtime_ns) == (found.st_size, found.st_mtime_ns):
-                return str(file), (found.st_size, found.st_mtime_ns, digest.hexdigest()), True
+                return str(file), (found.st_size, found.st_mtime_ns, digest), True
     except OSError as error:
         return str(file), type(error).__name__, True
     return str(file), "it changes while it is read", True

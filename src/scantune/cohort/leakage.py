@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,11 +13,11 @@ import numpy as np
 
 from scantune.cohort import values
 from scantune.cohort.faults import CohortError
-from scantune.cohort.files import write_text
 from scantune.cohort.manifest import Sample, read_manifest
 from scantune.cohort.near import near_pairs
 from scantune.cohort.split import MANY_VALUES, Assignment
 from scantune.config.dataset import SplitConfig
+from scantune.files import write_json
 
 SHOWN = 200  # pairs that are listed one by one
 Z95 = 1.959964
@@ -69,7 +68,7 @@ class AuditReport:
 
     def write(self, path: Path) -> None:
         """As JSON."""
-        write_text(path, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
+        write_json(path, asdict(self))
 
 
 def audit(

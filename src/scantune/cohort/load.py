@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from scantune.cohort.provenance import Provenance, read_provenance
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import below, fields, fill
 from scantune.config.dataset import DatasetConfig, PartOf, Range, TargetColumn, Unless
+from scantune.digests import text_digest
 from scantune.records import Record
 
 
@@ -183,7 +183,7 @@ def _record(
     subject = _subject_id(row, dataset, sample, faults)
     series = _series(row, dataset, faults)
     if series and not (dataset.sample or "sample_id" in table.columns):
-        sample = f"{sample}_{hashlib.sha256(series[1].encode()).hexdigest()[:8]}"  # of one folder, still one subject
+        sample = f"{sample}_{text_digest(series[1], 8)}"  # of one folder, still one subject
     return Record(
         sample_id=ids.safe(sample),
         subject_id=subject,

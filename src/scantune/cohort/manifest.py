@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scantune.cohort.files import unguarded
 from scantune.records import ScantuneError
+from scantune.tables import unguarded
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from scantune.cohort.faults import CohortError, nearest
-from scantune.cohort.files import write_text
+from scantune.files import write_json
 
 FILE = "scantune_cohort.json"
 
@@ -34,7 +34,7 @@ class Provenance:
 
 def write_provenance(folder: Path, provenance: Provenance) -> None:
     """Write ``scantune_cohort.json`` into the cohort's folder."""
-    write_text(folder / FILE, json.dumps(asdict(provenance), indent=2, ensure_ascii=False) + "\n")
+    write_json(folder / FILE, asdict(provenance))
 
 
 def read_provenance(root: Path) -> Provenance | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from scantune.cohort import assign, values
 from scantune.cohort.faults import CohortError
-from scantune.cohort.files import unguarded, write_csv
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
+from scantune.tables import unguarded, write_csv
 
 SIDES = ("train", "validation", "test")
 #: A numeric target of more distinct values than this is cut into bins before it is stratified by.

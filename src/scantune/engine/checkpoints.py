@@ -13,6 +13,7 @@ from torch import Tensor
 from scantune.engine import durable
 from scantune.engine.better import direction
 from scantune.engine.strategies import Entry, Strategy, best_of
+from scantune.files import STAGED
 
 #: What a checkpoint holds beside the weights where training is to go on from it: nested primitives and tensors.
 Training = Mapping[str, Any]
@@ -84,7 +85,7 @@ class Checkpoints:
         self.seen.append(Entry(epoch, step, float(value)))
 
     def flush(self) -> None:
-        """Write what waits. Raises :class:`~scantune.engine.durable.DiskFullError` where there is no room."""
+        """Write what waits. Raises :class:`~scantune.files.DiskFullError` where there is no room."""
         for epoch, (weights, facts, training) in list(self._waiting.items()):
             if training is not None:
                 durable.write_state(self.path(epoch).with_suffix(".pt"), training)
@@ -97,7 +98,7 @@ class Checkpoints:
         for path in self.folder.glob("epoch-*"):
             if path.stem not in wanted:
                 path.unlink(missing_ok=True)
-        for path in self.folder.glob(".*.partial"):
+        for path in self.folder.glob(f".*{STAGED}"):
             path.unlink(missing_ok=True)
 
     def path(self, epoch: int) -> Path:

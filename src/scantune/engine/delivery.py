@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
+from scantune import files
 from scantune.engine import durable
 from scantune.engine.history import Row
 from scantune.engine.monitoring import EpochView
@@ -206,7 +207,7 @@ class Delivery:
 
 def _append(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
     before = path.read_text() if path.exists() else ""
-    durable.write_text(path, before + "".join(json.dumps(point) + "\n" for point in points))
+    files.write_text(path, before + "".join(json.dumps(point) + "\n" for point in points))
 
 
 def _taken_before(folder: Path | None) -> dict[str, int]:
@@ -260,7 +261,7 @@ def send_left(folder: Path, sinks: Mapping[str, Sink]) -> int:
             sinks[name].metrics([(p["step"], p["values"]) for p in own])
         except Exception:
             kept += own
-    durable.write_text(path, "".join(json.dumps(p) + "\n" for p in kept))
+    files.write_text(path, "".join(json.dumps(p) + "\n" for p in kept))
     if not kept:
         path.unlink()
     return len(kept)

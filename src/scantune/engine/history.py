@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scantune import files, tables
 from scantune.engine import durable
 
 Row = dict[str, Any]
@@ -54,7 +52,7 @@ class History:
         """Append what is new to the journal, durably; its length in rows."""
         fresh = self.rows[self._synced :]
         if self.journal is not None and fresh:
-            durable.append(self.journal, "".join(json.dumps(row) + "\n" for row in fresh))
+            files.append(self.journal, "".join(json.dumps(row) + "\n" for row in fresh))
         self._synced = len(self.rows)
         return self._synced
 
@@ -71,25 +69,10 @@ class History:
     def export(self, folder: Path) -> None:
         """Write ``history.csv`` (a row an epoch), ``steps.csv`` (a row a step) and ``history.json`` (both)."""
         epochs, steps = self.epochs(), self.steps()
-        durable.write_text(folder / "history.csv", as_csv(epochs))
-        durable.write_text(folder / "steps.csv", as_csv(steps))
+        tables.write_rows(folder / "history.csv", epochs)
+        tables.write_rows(folder / "steps.csv", steps)
         durable.write_json(folder / "history.json", {"epochs": epochs, "steps": steps})
 
 
 def _bare(row: Row) -> Row:
     return {k: v for k, v in row.items() if k != "kind"}
-
-
-def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Rows as CSV; the columns in the order they first come, undefined figures empty."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in columns])
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -10,7 +10,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scantune.engine import durable
+from scantune import files
 from scantune.records import ScantuneError
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
@@ -144,5 +144,5 @@ def _body(job: Job) -> list[str]:
 
 def write(job: Job, path: Path) -> Path:
     """Write the script, to be handed to ``sbatch``."""
-    durable.write_text(path, script(job))
+    files.write_text(path, script(job))
     return path

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from scantune import files
 from scantune.engine import distributed, durable, versions
 from scantune.engine.faults import OutOfMemoryError, ResumeError
 from scantune.engine.training import Position, Sums, Training
@@ -205,7 +206,7 @@ def load_checkpoint(training: Training, weights: Path) -> None:
     journal = training.history.journal
     source = weights.parent.parent / JOURNAL_NAME
     if journal is not None and source.exists() and source != journal:
-        durable.write_text(journal, source.read_text(encoding="utf-8"))
+        files.write_text(journal, source.read_text(encoding="utf-8"))
     training.history.restore(int(state["rows"]))
     training.checkpoints.seen = _seen(state)
     _restore_loop(training, state)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scantune.files import write_bytes
 from scantune.models import layers
 from scantune.models.backbone import Backbone, Normalization, Recipe
 from scantune.models.make import rebuild
@@ -83,8 +83,8 @@ def save(network: Network, folder: str | Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     text = json.dumps(architecture(network), indent=2, sort_keys=True) + "\n"
-    _write_whole(folder / WEIGHTS, to_bytes(state))
-    _write_whole(folder / ARCHITECTURE, text.encode())
+    write_bytes(folder / WEIGHTS, to_bytes(state))
+    write_bytes(folder / ARCHITECTURE, text.encode())
 
 
 def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
@@ -108,15 +108,3 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
         raise ScantuneError(f"{folder}: not a network that can be loaded: {error}") from error
     return network.to(device).eval()
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with staged.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from scantune.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -165,10 +166,7 @@ def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "p
     written = []
     for form in formats:
         path = Path(f"{stem}.{form}")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(path.name + ".part")
-        part.write_bytes(render(figure, form))
-        os.replace(part, path)
+        write_bytes(path, render(figure, form))
         written.append(path)
     return written
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scantune.cohort.files import write_csv
 from scantune.cohort.provenance import Provenance
 from scantune.preprocess.sample import Outcome
 from scantune.records import Record, ScantuneError
+from scantune.tables import write_csv
 
 FACTS = ("shape", "dtype", "spacing", "mean", "sd", "min", "max")
 

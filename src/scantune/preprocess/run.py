@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scantune.cohort.files import write_csv, write_text
 from scantune.cohort.load import Cohort
+from scantune.files import write_json
 from scantune.preprocess import sources, store
 from scantune.preprocess.flow import counted, flow_of
 from scantune.preprocess.manifest import write_manifest
 from scantune.preprocess.sample import Job, Outcome
 from scantune.records import Record, ScantuneError
+from scantune.tables import write_csv
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: f
     )
     write_csv(out_dir / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in excluded.items()])
     flow = flow_of(whole, kept, excluded)
-    write_text(out_dir / "flow.json", json.dumps(flow, indent=2, ensure_ascii=False) + "\n")
+    write_json(out_dir / "flow.json", flow)
     summary = Summary(
         prepared=len(kept),
         excluded=excluded,

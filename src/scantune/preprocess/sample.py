@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.digests import text_digest
 from scantune.preprocess import sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.prepare import prepare, what_matters
@@ -74,7 +75,7 @@ def sample_key(
         "code": code_version(),
         "libraries": library_versions(),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return text_digest(json.dumps(parts, sort_keys=True))
 
 
 def process(
@@ -154,7 +155,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
     files, masks = digests[: len(job.files)], digests[len(job.files) :]
     # Two series of one folder are not the same image, so the name of the series is part of what a source is.
     named = [*files, *(job.series or ())]
-    digest = named[0] if len(named) == 1 else hashlib.sha256("\n".join(named).encode()).hexdigest()
+    digest = named[0] if len(named) == 1 else text_digest("\n".join(named))
     key = sample_key(files, masks, settings, job.series)
     path = store.sample_path(store_dir, key)
     repaired = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Mapping
@@ -10,9 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from scantune.digests import file_digest, text_digest
 from scantune.records import ReadError
-
-CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
             state = State.of(file)
             before = known.get(str(file))
             if before is None or before[0] != state:
-                learned[str(file)] = before = (state, _sha256(file))
+                learned[str(file)] = before = (state, file_digest(file))
         except FileNotFoundError as error:
             raise ReadError("there is no such file", str(file)) from error
         except OSError as error:
@@ -81,7 +79,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
         digests.append(before[1])
     if not path.is_dir():
         return digests[0], learned
-    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest(), learned
+    return text_digest("\n".join(sorted(digests))), learned
 
 
 def unchanged(paths: Iterable[Path], known: Mapping[str, tuple[State, str]]) -> bool:
@@ -94,14 +92,6 @@ def unchanged(paths: Iterable[Path], known: Mapping[str, tuple[State, str]]) -> 
             except (KeyError, OSError):
                 return False
     return True
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def remembered(database: Path, paths: Iterable[Path]) -> Known:

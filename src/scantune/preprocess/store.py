@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scantune import files
+from scantune.digests import text_digest
 from scantune.preprocess.half import widened
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DTYPES = {"F16": "<f2", "F32": "<f4", "U8": "|u1"}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
 _MAX_HEADER = 1 << 24
@@ -73,23 +74,17 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any])
     head = json.dumps(header, ensure_ascii=False).encode()
     head += b" " * (-len(head) % 8)
     needed = 8 + len(head) + offset
-    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with staged.open("wb") as file:
-            file.write(len(head).to_bytes(8, "little"))
-            file.write(head)
-            for body in bodies.values():
-                file.write(body.data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(staged, path)
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
+
+    def put(file: Any) -> None:
+        file.write(len(head).to_bytes(8, "little"))
+        file.write(head)
+        for body in bodies.values():
+            file.write(body.data)
+
+    try:  # a sample that a power cut takes is prepared again
+        files.write(path, put, needed, sync_folder=False)
+    except files.DiskFullError as error:
         raise StoreFull(no_room(path, needed)) from error
-    finally:
-        staged.unlink(missing_ok=True)
     return {"digest": digest, "tensor_digest": tensor_digest}
 
 
@@ -106,7 +101,7 @@ def no_room(path: Path, needed: int) -> str:
 def _digests(arrays: Mapping[str, np.ndarray], facts: str) -> tuple[str, str]:
     """SHA-256 of the input alone, and of all that a sample is."""
     each = {name: _array_digest(array) for name, array in arrays.items()}
-    return each["input"], hashlib.sha256(json.dumps([facts, sorted(each.items())]).encode()).hexdigest()
+    return each["input"], text_digest(json.dumps([facts, sorted(each.items())]))
 
 
 def _array_digest(array: np.ndarray) -> str:
@@ -221,7 +216,7 @@ def link(source: Path, target: Path) -> None:
             except OSError as error:
                 staged.unlink(missing_ok=True)
                 if way is shutil.copyfile:
-                    if error.errno in _NO_ROOM:
+                    if error.errno in files.NO_ROOM:
                         raise StoreFull(no_room(target, source.stat().st_size)) from error
                     raise
         os.replace(staged, target)

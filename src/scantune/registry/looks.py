@@ -11,6 +11,7 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.tracking import Run, project_home
 
@@ -71,9 +72,7 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
                 f"look number {number}"
             )
         kept.setdefault(test, {})[model] = {"look": number, "key": key}
-        staged = path.with_suffix(".partial")
-        staged.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
-        staged.replace(path)
+        write_json(path, kept, sort_keys=True)
     run.tags({TEST: test, MODEL: model, NUMBER: str(number)})
     run.metrics({"test_look": number})
     return Look(test, number, locked)

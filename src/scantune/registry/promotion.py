@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.tracking import Run, RunReference
 
@@ -44,8 +44,7 @@ class Decision:
 
     def write(self, path: Path) -> None:
         """As JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+        write_json(path, asdict(self), sort_keys=True)
 
 
 def register(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scantune.digests import file_digest, text_digest
 from scantune.records import ScantuneError
 from scantune.registry.predictor import Answer, Predictor
 
@@ -101,7 +101,7 @@ def version_of(model: Predictor) -> str:
     """A digest of what the model is: its facts and what was fitted."""
     from dataclasses import asdict
 
-    return hashlib.sha256(repr(sorted(asdict(model.facts).items())).encode()).hexdigest()[:12]
+    return text_digest(repr(sorted(asdict(model.facts).items())), 12)
 
 
 def _files(source: Path) -> list[Path]:
@@ -112,5 +112,4 @@ def _files(source: Path) -> list[Path]:
 
 def _digest(files: list[Path]) -> str:
     """Names the result without naming the source."""
-    held = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
-    return hashlib.sha256("\n".join(held).encode()).hexdigest()[:20]
+    return text_digest("\n".join(sorted(map(file_digest, files))), 20)

@@ -104,7 +104,7 @@ def model_card(facts: RunFacts, out: Path) -> Path:
     Returns:
         ``out``.
     """
-    from scantune.cohort.files import write_text
+    from scantune.files import write_text
 
     lines = [f"# Model card: {escaped(facts.name)}", ""]
     if facts.description:

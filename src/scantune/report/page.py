@@ -25,7 +25,7 @@ def build(facts: RunFacts, out: Path) -> Path:
     Returns:
         ``out``.
     """
-    from scantune.cohort.files import write_text
+    from scantune.files import write_text
 
     write_text(out, html(facts))
     return out

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.statistics.comparison import holm, mcnemar, non_inferiority, paired_p
 from scantune.statistics.discrimination import delong, delong_test
@@ -23,7 +24,6 @@ from scantune.tasks.scoring import (
     resampler_of,
     rows_of,
     settings_of,
-    write_json,
 )
 
 _SHOWN = 5
@@ -247,7 +247,7 @@ def compare_files(
         tables = [PredictionTable(t.columns, str(p)) for t, p in zip(tables, (reference, challenger))]
     found = compare(tables[0], tables[1], settings_of(task), **options)
     if out is not None:
-        write_json(found, out)
+        write_json(Path(out), found)
     return found
 
 

@@ -115,7 +115,7 @@ def in_words(samples: Sequence[SampleError], task: str) -> str:
 
 def write_errors(samples: Sequence[SampleError], path: Path) -> None:
     """As CSV, worst first, with sample ids alone and no text that a spreadsheet would run."""
-    from scantune.cohort.files import write_csv
+    from scantune.tables import write_csv
 
     header = ["rank", "sample_id", "kind", "target", "prediction", "interval", "error", "group"]
     rows = [

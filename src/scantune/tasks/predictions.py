@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tables import unguarded, write_csv
 
 SPLITS = ("train", "validation", "test")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SHOWN = 5
 
 #: Values of a column, as given.
@@ -189,26 +188,18 @@ def read(path: Path | str) -> PredictionTable:
     faults.raise_for(path.name)
     cells = list(zip(*rows[1:])) if len(rows) > 1 else [()] * len(header)
     return PredictionTable(
-        {h: _text_array([_unescape(v.strip()) for v in c]) for h, c in zip(header, cells)}, path.name
+        {h: _text_array([unguarded(v.strip()) for v in c]) for h, c in zip(header, cells)}, path.name
     )
 
 
 def write(table: PredictionTable, path: Path | str) -> None:
     """Writes a predictions file whole or not at all; text that a spreadsheet would run as a formula gets a ``'``."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([_escape(c) for c in table.columns])
-        writer.writerows(zip(*(_cells(v) for v in table.columns.values())))
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    write_csv(Path(path), list(table.columns), zip(*(_cells(v) for v in table.columns.values())))
 
 
 def _cells(values: np.ndarray) -> list[str]:
     if values.dtype == object:
-        return [_escape(v) for v in values]
+        return list(values)
     return ["" if v != v else _plain(v) for v in values.tolist()]
 
 
@@ -216,14 +207,6 @@ def _plain(value: float) -> str:
     if value != value:
         return ""
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-
-
-def _escape(text: str) -> str:
-    return "'" + text if text.startswith(_FORMULA) and _number(text) is None else text
-
-
-def _unescape(text: str) -> str:
-    return text[1:] if text.startswith("'") and text[1:2] in _FORMULA else text
 
 
 def _number(text: object) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.files import write_json
 from scantune.statistics.figure import jsonable
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, subgroups
@@ -216,18 +215,6 @@ def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:
     return {name: metrics["metrics"][name]["value"] for name in metrics["headline"] if name in metrics["metrics"]}
 
 
-def write_json(value: Any, path: Path | str) -> None:
-    """Writes JSON whole or not at all, without NaN."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=1, allow_nan=False, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
-
-
 def settings_of(task: str | Any) -> Any:
     """A task's default settings by its name; settings are returned as they come.
 
@@ -254,5 +241,5 @@ def score_file(path: Path | str, task: str | Any, out: Path | str | None = None,
     """
     metrics = evaluate(read(path), settings_of(task), **options)
     if out is not None:
-        write_json(metrics, out)
+        write_json(Path(out), metrics)
     return metrics

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scantune.files import write_json
 from scantune.tracking import unfinished
 from scantune.tracking.run import Run, resend
 from scantune.tracking.store import (
@@ -42,8 +43,7 @@ class RunReference:
 
     def write(self, path: Path) -> None:
         """Write to ``path``, making its folder."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"run_id": self.run_id, "model_id": self.model_id}) + "\n")
+        write_json(path, {"run_id": self.run_id, "model_id": self.model_id})
 
 
 @contextlib.contextmanager

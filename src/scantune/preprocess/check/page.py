@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import json
 from pathlib import Path
 
 import numpy as np
 
-from scantune.cohort.files import write_text
+from scantune.files import write_json, write_text
 from scantune.preprocess.check.findings import Findings
 
 _PAGE = """<!doctype html>
@@ -72,8 +71,7 @@ patient's left on the left-hand side (neurological). Stills and loops: as stored
 def write_check(folder: Path, name: str, findings: Findings) -> None:
     """``check.html`` and ``check.json`` in ``folder``."""
     write_text(folder / "check.html", page(name, findings))
-    text = json.dumps(findings.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "check.json", text + "\n")
+    write_json(folder / "check.json", findings.as_dict())
 
 
 def page(name: str, findings: Findings) -> str:

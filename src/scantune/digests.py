@@ -1,0 +1,24 @@
+"""SHA-256 of texts and files, in hexadecimal: what ties a result to what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+#: Digits of a digest that people and other files are shown.
+SHORT = 16
+_CHUNK = 1 << 20  # bytes read at a time
+
+
+def text_digest(text: str, digits: int = 64) -> str:
+    """The first digits of a text's digest."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
+
+
+def file_digest(path: Path, digits: int = 64) -> str:
+    """The first digits of a file's digest."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()[:digits]

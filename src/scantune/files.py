@@ -1,0 +1,165 @@
+"""Files that are whole or not there: written beside their target, synced, renamed."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from scantune.records import ScantuneError
+
+#: End of the name of a file that is still being written.
+STAGED = ".partial"
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class DiskFullError(ScantuneError):
+    """No room for a file; what was there before is untouched."""
+
+
+class _Watched(io.RawIOBase):
+    """A file that remembers the error of a write: PyTorch's writer turns it into words without a number."""
+
+    def __init__(self, inner: BinaryIO) -> None:
+        self.inner = inner
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self.inner.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        if self.error is None and not self.inner.closed:
+            self.inner.flush()
+
+
+def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder: bool = True) -> None:
+    """Write a file so that a reader sees the old one or the whole new one, at whatever moment we are killed.
+
+    Args:
+        path: the target; its folder is made. Two writers of one path end with one whole file.
+        put: writes the content to the open binary file it is given.
+        size: about how many bytes it will take; where the disk has less, nothing is written.
+        sync_folder: outlast a power cut right after the call too; it takes as long again as the file itself.
+
+    Raises:
+        DiskFullError: no room, with the bytes needed and free.
+        OSError: any other failure to write.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if size and shutil.disk_usage(path.parent).free < size:
+        raise _full(path, size)
+    staged = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{STAGED}")
+    try:
+        with staged.open("wb", buffering=1 << 20) as file:
+            watched = _Watched(file)
+            try:
+                put(watched)
+                file.flush()
+                os.fsync(file.fileno())
+            except Exception as error:
+                raise watched.error or error from error
+        os.replace(staged, path)
+        if sync_folder:
+            _sync(path.parent)
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            staged.unlink(missing_ok=True)
+            raise _full(path, size) from error
+        raise
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def append(path: Path, text: str) -> None:
+    """Add whole lines to a file, durably; where there is no room the file is as it was.
+
+    Raises:
+        DiskFullError: no room.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = text.encode()
+    with path.open("ab", buffering=0) as file:
+        before = file.tell()
+        try:
+            view = memoryview(content)
+            while view:
+                view = view[file.write(view) :]
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            file.truncate(before)
+            raise _full(path, len(content)) from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file; see :func:`write`."""
+    write(path, lambda file: file.write(content), len(content))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, its line ends as they are; see :func:`write`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
+    """Write JSON; see :func:`write`.
+
+    Raises:
+        ValueError: a NaN or an infinity, which JSON has no numbers for: what is undefined is null.
+    """
+    write_text(path, json.dumps(value, indent=1, allow_nan=False, ensure_ascii=False, sort_keys=sort_keys) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """``value`` with null for every float that JSON cannot hold."""
+    if isinstance(value, float):
+        return value if abs(value) < float("inf") else None
+    if isinstance(value, Mapping):
+        return {str(k): finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(v) for v in value]
+    return value
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file; see :func:`write`."""
+    with source.open("rb") as content:
+        write(target, lambda file: shutil.copyfileobj(content, file, 1 << 20), source.stat().st_size)
+
+
+def _full(path: Path, size: int) -> DiskFullError:
+    free = shutil.disk_usage(path.parent).free
+    needed = f"{_amount(size)} needed, " if size else ""
+    return DiskFullError(
+        f"the disk is full: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
+        "Nothing written before is damaged; make room and start again: the run goes on from what was saved last"
+    )
+
+
+def _amount(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e5 else f"{size / 1e3:,.1f} kB"
+
+
+def _sync(folder: Path) -> None:
+    """Make the rename itself durable; Windows has no such call and needs none."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,72 @@
+"""Files are whole or not there, whoever writes them and however the disk fills up."""
+
+from __future__ import annotations
+
+import errno
+import resource
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scantune import files
+from scantune.files import DiskFullError
+
+
+def full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_file_is_replaced_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.txt"
+    files.write_text(path, "first\n")
+    files.write_text(path, "zweite – é\r\n")
+    assert path.read_bytes() == "zweite – é\r\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    files.write_json(path, {"value": None})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(path, {"value": float("nan")})
+    files.write_json(path, files.finite({"value": [float("inf"), 1.5]}), sort_keys=True)
+    assert path.read_text() == '{\n "value": [\n  null,\n  1.5\n ]\n}\n'
+
+
+def test_a_full_disk_is_told_with_the_bytes_needed_and_leaves_what_was_whole(tmp_path: Path, monkeypatch: Any) -> None:
+    path = tmp_path / "a.bin"
+    files.write_bytes(path, b"first")
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DiskFullError, match=r"a\.bin was not written \(2\.0 kB needed, .*free in"):
+        files.write_bytes(path, b"x" * 2000)
+    assert path.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_of_one_file_at_once_end_with_one_whole_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    bodies = [bytes([k]) * 200_000 for k in range(8)]
+    writers = [threading.Thread(target=files.write_bytes, args=(path, body)) for body in bodies]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert path.read_bytes() in bodies
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_that_does_not_fit_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    files.append(path, "whole\n")
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))  # stands for the disk: a write ends in the middle
+    try:
+        with pytest.raises(DiskFullError, match="disk is full"):
+            files.append(path, "half of this line is written\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert path.read_text() == "whole\n"
