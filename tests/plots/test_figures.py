@@ -255,6 +255,36 @@ def test_overlap_counts_what_it_cannot_draw():
     assert "HD95 (mm)" in text
 
 
+def test_many_samples_are_drawn_as_their_density_and_few_each_by_itself():
+    few = plots.overlap({"dice": np.linspace(0.1, 0.9, 30)}).axes[0]
+    many = plots.overlap({"dice": np.linspace(0.1, 0.9, 3000)}).axes[0]
+    marks = [len(drawn.get_offsets()) for axes in (few, many) for drawn in axes.collections]
+    assert 30 in marks
+    assert 3000 not in marks
+    ends = [list(line.get_ydata()) for line in many.lines if len(line.get_ydata()) == 2]
+    assert any(np.allclose(pair, 0.5, atol=1e-3) for pair in ends), "the median"
+
+
+def test_no_figure_draws_from_the_global_random_state():
+    before = np.random.get_state()[1].copy()  # noqa: NPY002 - what is tested
+    plots.overlap({"dice": np.linspace(0.1, 0.9, 30)})
+    plots.histogram([0, 5, 34], [1, 2, 3])
+    assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+def test_both_numbers_have_their_distribution_beside_the_marks():
+    figure = plots.predicted_against_actual([0, 1, 2, 2], [0.5, 1, 3, 3])
+    margins = figure.axes[0].child_axes
+    counts = [sum(bar.get_height() for bar in margins[0].patches), sum(bar.get_width() for bar in margins[1].patches)]
+    assert counts == [4, 4]
+
+
+def test_no_label_of_a_square_panel_is_cut_off():
+    figure = plots.confusion(np.eye(4) * 30 + 3, ["basophil", "eosinophil", "lymphocyte", "monocyte"])
+    plots.render(figure, "png")
+    assert figure.axes[0].get_tightbbox().x0 >= 0
+
+
 def test_volume_agreement_draws_both_panels():
     figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], figures=LIMITS, unit="mL")
     assert len(figure.axes) == 2

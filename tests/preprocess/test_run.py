@@ -223,8 +223,8 @@ def test_the_index_spares_reading_and_names_what_changed(run, pictures, inputs, 
     io.write_png(records[1].files[0], np.eye(16, dtype=np.uint8))
     index = read_index(tmp_path / "index.csv", tmp_path / "raw")
     read: list[Path] = []
-    real = sources._sha256
-    monkeypatch.setattr(sources, "_sha256", lambda path: read.append(path) or real(path))
+    real = sources.file_digest
+    monkeypatch.setattr(sources, "file_digest", lambda path: read.append(path) or real(path))
     summary = run(records, inputs["image"](), index=index)
     assert read == [records[1].files[0]]
     assert summary.changed == (str(records[1].files[0]),)

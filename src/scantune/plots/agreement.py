@@ -99,9 +99,24 @@ def predicted_against_actual(
         axes.vlines(x, np.asarray(lower)[kept], np.asarray(upper)[kept], color=style.BLUE, alpha=0.3, linewidth=0.6)
         style.note(figure, "Bars: prediction intervals.")
     identity(axes, x, y, ends)
+    _margins(figure, axes, x, y)
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items()]
     corner(axes, [f"n = {len(x)}", *lines])
     return figure
+
+
+def _margins(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    """How each of the two numbers is distributed, along its own axis."""
+    import seaborn
+
+    bins = np.linspace(*axes.get_xlim(), 36)
+    look = {"bins": bins, "color": style.PALE, "edgecolor": style.GREY, "linewidth": 0.4, "alpha": 1}
+    for side, values in (("top", {"x": x}), ("right", {"y": y})):
+        place = (0, 1.02, 1, 0.12) if side == "top" else (1.02, 0, 0.12, 1)
+        margin = axes.inset_axes(place)
+        seaborn.histplot(**values, **look, ax=margin)
+        margin.set(xlim=axes.get_xlim()) if side == "top" else margin.set(ylim=axes.get_ylim())
+        margin.axis("off")
 
 
 def _range(figure: Figure, x: np.ndarray, y: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
@@ -147,13 +162,13 @@ def histogram(
         limits: range that the bins divide; of the data where None. What lies outside is counted below the figure.
         title: heading.
     """
+    import seaborn
+
     figure, axes = style.single(style.SINGLE, style.SINGLE * 0.7)
     axes.set_title(title)
     sides = [np.asarray(values, dtype=np.float64) for values in (target, prediction)]
     kept = [values[np.isfinite(values)] for values in sides]
     both = np.concatenate(kept)
-    axes.set_xlabel(with_unit(name[:1].upper() + name[1:], unit))
-    axes.set_ylabel("Samples")
     if not len(both):
         style.undefined(axes, "no finite value")
         return figure
@@ -163,24 +178,26 @@ def histogram(
         (kept[0], sides[0], 1, "", "reference"),
         (kept[1], sides[1], -1, "////", "prediction"),
     ):
-        counts = np.histogram(values, edges)[0]
-        axes.bar(
-            edges[:-1],
-            sign * counts,
-            width=np.diff(edges),
-            align="edge",
+        seaborn.histplot(
+            x=values,
+            weights=np.full(len(values), sign),
+            bins=edges.tolist(),
+            ax=axes,
             color="white" if hatch else style.GREY,
+            alpha=1,
             edgecolor=style.BLUE if hatch else style.INK,
             hatch=hatch,
             linewidth=0.5,
             label=f"{text} (n = {len(values)})",
         )
-        outside = len(values) - int(counts.sum())
+        outside = int(((values < edges[0]) | (values > edges[-1])).sum())
         if outside:
             style.note(figure, f"{outside} {text}s lie outside {edges[0]:g}–{edges[-1]:g}.")
         if len(values) < len(all_values):
             style.note(figure, f"{len(all_values) - len(values)} {text}s have no finite value.")
     axes.axhline(0, color=style.INK, linewidth=0.6)
+    axes.set_xlabel(with_unit(name[:1].upper() + name[1:], unit))
+    axes.set_ylabel("Samples")
     style.whole_numbers(axes.yaxis)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlim(edges[0], edges[-1])

@@ -30,13 +30,13 @@ def reliability(
     Raises:
         ValueError: a score is not between 0 and 1.
     """
+    import seaborn
+
     figure = style.canvas(style.SINGLE, style.SINGLE * 1.22)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     top.set_title(title)
     top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
     top.set_ylabel("Observed frequency")
-    bottom.set_ylabel("Samples")
-    bottom.set_xlabel("Predicted probability")
     drawn = 0
     for index, one in enumerate(curves if not isinstance(curves, Scored) else [curves]):
         data = usable(figure, one)
@@ -48,8 +48,8 @@ def reliability(
             raise ValueError(f"{one.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}")
         _reliability_line(top, index, target, score, one, bins)
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
-        counts, edges = np.histogram(score, np.linspace(0, 1, 26))
-        bottom.stairs(counts, edges, color=colour, linestyle=dash, linewidth=0.8)
+        seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
+                         color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
         drawn += 1
     if not drawn:
         style.undefined(top, "no curve can be drawn (see below)")
@@ -57,6 +57,8 @@ def reliability(
     top.set_xlim(-0.01, 1.01)
     top.set_ylim(-0.01, 1.01)
     top.grid(True)
+    bottom.set_ylabel("Samples")
+    bottom.set_xlabel("Predicted probability")
     style.whole_numbers(bottom.yaxis, 3)
     known = {key: words.defined(words.entry(value).get("value")) for key, value in (figures or {}).items()}
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items() if known[key]]

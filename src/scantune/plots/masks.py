@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: From this many samples on their density says more than their marks.
+MANY = 150
+
+
 @style.styled
 def overlap(
     values: Mapping[str, np.ndarray | Sequence[float]],
@@ -22,7 +26,7 @@ def overlap(
     units: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Every sample's Dice, IoU, HD95 … as a mark, with box (quartiles) and the mean's interval beside it.
+    """Every sample's Dice, IoU, HD95 … as a mark (their density where they are many), with box and the mean's interval.
 
     Measures without a unit share one panel from 0 to 1; those with one (HD95 in mm) get a panel each.
 
@@ -42,28 +46,20 @@ def overlap(
     groups = ([shares] if shares else []) + [[name] for name in lengths]
     for axes, names in zip(panels, groups):
         shared = not unit.get(names[0])
-        axes.set_ylabel("Per sample" if shared else f"{words.label(names[0])} ({unit[names[0]]})")
-        axes.set_xlim(-0.6, len(names) - 0.4)
         axes.grid(True, axis="y")
         texts = [_column(axes, place, name, np.asarray(values[name], dtype=np.float64), (figures or {}).get(name))
                  for place, name in enumerate(names)]  # fmt: skip
+        axes.set(xlabel="", xlim=(-0.6, len(names) - 0.4))
+        axes.set_ylabel("Per sample" if shared else f"{words.label(names[0])} ({unit[names[0]]})")
         axes.set_xticks(range(len(names)), texts)
         axes.tick_params(axis="x", length=0)
         axes.set_ylim(*((-0.03, 1.03) if shared else (0, None)))
-    style.note(figure, "Box: quartiles. Diamond: mean with 95 % interval. Undefined and infinite values are counted.")
+    style.note(
+        figure,
+        "Box: quartiles; whiskers: up to 1.5 of their range. Diamond: mean with 95 % interval. "
+        "Undefined and infinite values are counted.",
+    )
     return figure
-
-
-def spread(n: int) -> np.ndarray:
-    """Sideways places in (−1, 1) of n marks, the same every time: van der Corput's sequence, no randomness needed."""
-    places = np.zeros(n)
-    for index in range(n):
-        rest, step = index + 1, 0.5
-        while rest:
-            places[index] += step * (rest & 1)
-            rest >>= 1
-            step /= 2
-    return 2 * places - 1
 
 
 def _column(axes: Axes, place: int, name: str, values: np.ndarray, figure: Any) -> str:
@@ -74,11 +70,7 @@ def _column(axes: Axes, place: int, name: str, values: np.ndarray, figure: Any) 
     text += f"\n{undefined} undefined" * bool(undefined) + f"\n{infinite} infinite" * bool(infinite)
     if not len(finite):
         return text
-    axes.scatter(place - 0.12 + 0.2 * spread(len(finite)), finite, s=5, c=style.SKY, alpha=0.6, linewidths=0,
-                 rasterized=len(finite) > style.RASTER_ABOVE, zorder=2)  # fmt: skip
-    low, middle, high = np.percentile(finite, [25, 50, 75])
-    axes.add_patch(_rectangle(place - 0.34, low, 0.44, high - low))
-    axes.plot([place - 0.34, place + 0.1], [middle, middle], color=style.INK, linewidth=1.2, zorder=4)
+    _spread(axes, np.full(len(finite), place - 0.12), finite)
     facts = words.entry(figure)
     if words.defined(facts.get("value")):
         lower, upper = facts.get("lower"), facts.get("upper")
@@ -88,7 +80,22 @@ def _column(axes: Axes, place: int, name: str, values: np.ndarray, figure: Any) 
     return text
 
 
-def _rectangle(x: float, y: float, width: float, height: float) -> Any:
-    from matplotlib.patches import Rectangle
+def _spread(axes: Axes, place: np.ndarray, values: np.ndarray) -> None:
+    """How values are spread: a box of the quartiles over each sample's mark, or over their density where they are many.
 
-    return Rectangle((x, y), width, height, facecolor="none", edgecolor=style.INK, linewidth=0.8, zorder=3)
+    Args:
+        axes: the panel.
+        place: middle of the column, the same for each value, [N].
+        values: finite, [N].
+    """
+    import seaborn
+
+    column = {"x": place, "y": values, "ax": axes, "native_scale": True, "width": 0.44}
+    if len(values) > MANY:
+        seaborn.violinplot(**column, inner=None, cut=0, linewidth=0, color=style.SKY, saturation=1)
+    else:
+        seaborn.swarmplot(**{key: held for key, held in column.items() if key != "width"}, size=2.2, color=style.SKY,
+                          linewidth=0, warn_thresh=1)  # fmt: skip
+    ink = {"color": style.INK, "linewidth": 0.8}
+    seaborn.boxplot(**column, fill=False, showfliers=False, showcaps=False, color=style.INK, linewidth=0.8,
+                    medianprops={"linewidth": 1.4}, whiskerprops=ink, zorder=3)  # fmt: skip

@@ -42,37 +42,30 @@ def confusion(counts: np.ndarray | Sequence[Sequence[int]], classes: Sequence[st
 
 def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.5) -> None:
     """One matrix into a panel; a class without references has counts, no per cent."""
+    import seaborn
+
     total = table.sum(axis=1, keepdims=True)
     share = np.divide(table, total, out=np.full_like(table, np.nan), where=total > 0)
-    # edges at k ± ½, so that class k sits at k; vector squares, not pixels
-    edges = np.arange(len(classes) + 1) - 0.5
-    axes.pcolormesh(
-        edges, edges, np.nan_to_num(share), cmap="Blues", vmin=0, vmax=1.15, edgecolors="white", linewidth=1
-    )
-    for row in range(len(classes)):
-        for column in range(len(classes)):
-            per_cent = share[row, column]
-            none = table[row, column] == 0 and row != column  # the eye should find the errors, not look past zeros
-            share_of = "" if none else "\n–" if np.isnan(per_cent) else f"\n{100 * per_cent:.0f} %"
-            text = f"{int(table[row, column])}{share_of}"
-            light = per_cent > 0.55
-            axes.text(
-                column,
-                row,
-                text,
-                ha="center",
-                va="center",
-                fontsize=size,
-                color="white" if light else style.GREY if none else style.INK,
-                fontweight="bold" if row == column else "normal",
-            )
     names = ["\n".join(textwrap.wrap(str(name), 12)) or str(name) for name in classes]
-    axes.set_xticks(range(len(classes)), names)
-    axes.set_yticks(range(len(classes)), names)
-    axes.tick_params(length=0)
+    seaborn.heatmap(
+        np.nan_to_num(share), ax=axes, cmap="Blues", vmin=0, vmax=1.15, linewidths=1, square=True, cbar=False,
+        annot=_fields(table, share), fmt="", annot_kws={"fontsize": size}, xticklabels=names, yticklabels=names,
+    )  # fmt: skip
+    for place, text in enumerate(axes.texts):
+        row, column = divmod(place, len(classes))
+        if row == column:
+            text.set_fontweight("bold")
+        elif table[row, column] == 0:  # the eye should find the errors, not look past zeros
+            text.set_color(style.GREY)
+    axes.tick_params(length=0, labelrotation=0)
     axes.set_xlabel("Predicted")
     axes.set_ylabel("Reference")
-    axes.invert_yaxis()
-    axes.set_aspect("equal")
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+
+
+def _fields(table: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Words of each field: its count, and its share of the class; no errors have a count alone."""
+    fields = np.empty(table.shape, dtype=object)
+    for (row, column), count in np.ndenumerate(table):
+        per_cent = "–" if np.isnan(share[row, column]) else f"{100 * share[row, column]:.0f} %"
+        fields[row, column] = f"{int(count)}" + (f"\n{per_cent}" if count or row == column else "")
+    return fields

@@ -153,6 +153,9 @@ def render(figure: Figure, form: str) -> bytes:
     """
     stream = io.BytesIO()
     with look():
+        if any(axes.get_aspect() != "auto" for axes in figure.axes):
+            for _ in range(2):  # where a panel is square the layout needs rounds: the first may cut labels off
+                figure.draw_without_rendering()
         figure.savefig(stream, format=form, metadata=_SILENT[form], dpi=300)
     return stream.getvalue()
 
