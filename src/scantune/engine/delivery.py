@@ -9,18 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from scantune import files
 from scantune.engine import durable
 from scantune.engine.history import Row
 from scantune.engine.monitoring import EpochView
+from scantune.outbox import Outbox, collect, leave
 
 log = logging.getLogger(__name__)
 
@@ -60,52 +57,28 @@ def points_of(rows: Sequence[Row], log_every: int = 1) -> list[Point]:
     return points
 
 
-@dataclass
 class _Line:
     """One sink and what it has not taken yet."""
 
-    sink: Sink
-    waiting: deque[tuple[int, Point]] = field(default_factory=deque)
-    views: deque[EpochView] = field(default_factory=lambda: deque(maxlen=100))
-    taken: int = 0
-    failures: int = 0
-    not_before: float = 0.0
+    def __init__(self, sink: Sink, taken: int) -> None:
+        self.sink, self.taken = sink, taken
+        self.points: Outbox[tuple[int, Point]] = Outbox(
+            sink.name, self._take, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
+        )
+        self.views: Outbox[EpochView] = Outbox(sink.name, self._show, batch=1, most=100)
 
-    def send(self) -> bool:
+    def send(self, *, now: bool = False) -> bool:
         """Hand on what waits; whether anything changed. A failing sink is left alone for a while."""
-        if not (self.waiting or self.views) or time.monotonic() < self.not_before:
-            return False
-        try:
-            while self.waiting:
-                self._send_some()
-            while self.views:
-                _show(self.sink, self.views[0])
-                self.views.popleft()
-        except Exception as error:
-            self._failed(error)
-            return True
-        if self.failures:
-            log.warning("%s answers again; everything kept was sent", self.sink.name)
-        self.failures = 0
-        return True
+        changed = self.points.flush(now=now)
+        return (not self.points and self.views.flush(now=now)) or changed
 
-    def _send_some(self) -> None:
-        chunk: list[tuple[int, Point]] = []
-        values = 0
-        for row, point in self.waiting:
-            values += len(point[1])
-            if chunk and values > _VALUES_A_CALL:
-                break
-            chunk.append((row, point))
-        self.sink.metrics([point for _, point in chunk])
-        for _ in chunk:
-            self.taken = self.waiting.popleft()[0]
+    def _take(self, numbered: list[tuple[int, Point]]) -> None:
+        self.sink.metrics([point for _, point in numbered])
+        self.taken = numbered[-1][0]
 
-    def _failed(self, error: Exception) -> None:
-        if not self.failures:
-            log.warning("%s is away (%s); training goes on, its figures are kept", self.sink.name, type(error).__name__)
-        self.failures += 1
-        self.not_before = time.monotonic() + min(60.0, 2.0**self.failures)
+    def _show(self, views: list[EpochView]) -> None:
+        for view in views:
+            _show(self.sink, view)
 
 
 def _show(sink: Any, view: EpochView) -> None:
@@ -134,7 +107,7 @@ class Delivery:
     def __init__(self, sinks: Sequence[Sink], folder: Path | None, log_every: int = 10, patience: float = 15.0) -> None:
         self.folder, self.log_every, self.patience = folder, log_every, patience
         held = _taken_before(folder)
-        self.lines = [_Line(sink, taken=held.get(sink.name, 0)) for sink in sinks]
+        self.lines = [_Line(sink, held.get(sink.name, 0)) for sink in sinks]
         self.seen = [line.taken for line in self.lines]
         self.wake, self.ending = threading.Condition(), False
         self.thread: threading.Thread | None = None
@@ -150,8 +123,6 @@ class Delivery:
             return
         with self.wake:
             self.ending = True
-            for line in self.lines:
-                line.not_before = 0.0
             self.wake.notify()
         self.thread.join(self.patience)
         self._leave_behind()
@@ -165,7 +136,7 @@ class Delivery:
         with self.wake:
             for i, line in enumerate(self.lines):
                 fresh = _not_held(line.sink, rows, self.seen[i]) if self.seen[i] < len(rows) else []
-                line.waiting.extend(_numbered(fresh, self.log_every))
+                line.points.put(_numbered(fresh, self.log_every))
                 self.seen[i] = len(rows)
             self.wake.notify()
 
@@ -175,7 +146,7 @@ class Delivery:
             return
         with self.wake:
             for line in self.lines:
-                line.views.append(view)
+                line.views.put([view])
             self.wake.notify()
 
     def _work(self) -> None:
@@ -184,7 +155,7 @@ class Delivery:
                 if not self.ending:
                     self.wake.wait(1.0)
                 ending = self.ending
-            changed = [line.send() for line in self.lines]
+            changed = [line.send(now=ending) for line in self.lines]
             if any(changed):
                 self._remember()
             if ending:
@@ -197,17 +168,12 @@ class Delivery:
 
     def _leave_behind(self) -> None:
         for line in self.lines:
-            left = [{"sink": line.sink.name, "step": p[0], "values": dict(p[1])} for _, p in list(line.waiting)]
+            left = [{"sink": line.sink.name, "step": p[0], "values": dict(p[1])} for _, p in line.points.left()]
             if not left:
                 continue
             log.warning("%s did not take %d points; they are in the history files", line.sink.name, len(left))
             if self.folder is not None:
-                _quietly(partial(_append, self.folder / _UNDELIVERED, left))
-
-
-def _append(path: Path, points: Sequence[Mapping[str, Any]]) -> None:
-    before = path.read_text() if path.exists() else ""
-    files.write_text(path, before + "".join(json.dumps(point) + "\n" for point in points))
+                _quietly(partial(leave, self.folder / _UNDELIVERED, left))
 
 
 def _taken_before(folder: Path | None) -> dict[str, int]:
@@ -250,18 +216,15 @@ def send_left(folder: Path, sinks: Mapping[str, Sink]) -> int:
         folder: the training's ``state_dir``.
         sinks: by the name they had.
     """
-    path = folder / _UNDELIVERED
-    if not path.exists():
-        return 0
-    left = [json.loads(line) for line in path.read_text().splitlines()]
-    kept = []
-    for name in dict.fromkeys(p["sink"] for p in left):
-        own = [p for p in left if p["sink"] == name]
-        try:
-            sinks[name].metrics([(p["step"], p["values"]) for p in own])
-        except Exception:
-            kept += own
-    files.write_text(path, "".join(json.dumps(p) + "\n" for p in kept))
-    if not kept:
-        path.unlink()
-    return len(kept)
+
+    def send(left: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        kept = []
+        for name in dict.fromkeys(point["sink"] for point in left):
+            own = [point for point in left if point["sink"] == name]
+            try:
+                sinks[name].metrics([(point["step"], point["values"]) for point in own])
+            except Exception:
+                kept += own
+        return kept
+
+    return collect(folder / _UNDELIVERED, send)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.store import first_line
 
 log = logging.getLogger(__name__)
@@ -49,11 +50,13 @@ class Run:
     service: Any = None
     run_id: str | None = None
     pending: Path | None = None
-    _points: list[dict[str, Any]] = field(default_factory=list)
     _sent_at: float = field(default_factory=time.monotonic)
-    _away_until: float = 0.0
-    _failures: int = 0
     _warned: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._points: Outbox[dict[str, Any]] = Outbox(
+            "MLflow", lambda points: send_points(self.service, self.run_id, points), batch=1000, longest=300.0
+        )
 
     @property
     def on(self) -> bool:
@@ -105,7 +108,7 @@ class Run:
                 point["model_id"] = model_id
             if model_id and dataset:
                 point["dataset_name"], point["dataset_digest"] = dataset
-            self._points.append(point)
+            self._points.put([point])
         if len(self._points) >= _BATCH or time.monotonic() - self._sent_at > _SECONDS:
             self.flush()
 
@@ -138,16 +141,8 @@ class Run:
 
     def flush(self) -> None:
         """Send the points that are kept; what cannot be sent stays."""
-        if not self.on or not self._points or time.monotonic() < self._away_until:
-            return
-        sent = self._try("metrics", lambda: send_points(self.service, self.run_id, self._points))
-        self._sent_at = time.monotonic()
-        if sent:
-            self._points = []
-            self._failures = 0
-        else:  # wait longer each time, so that an absent server costs the training little
-            self._failures += 1
-            self._away_until = time.monotonic() + min(300.0, 5.0 * 2**self._failures)
+        if self.on and self._points.flush():
+            self._sent_at = time.monotonic()
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Set tags."""
@@ -207,12 +202,9 @@ class Run:
         """Send what is kept, or write it to ``pending``, and end the run as FINISHED, FAILED or KILLED."""
         if not self.on:
             return
-        self._away_until = 0.0
-        self.flush()
+        self._points.flush(now=True)
         if self._points and self.pending is not None:
-            self.pending.parent.mkdir(parents=True, exist_ok=True)
-            with self.pending.open("a") as file:
-                file.writelines(json.dumps(point) + "\n" for point in self._points)
+            leave(self.pending, self._points.left())
             log.warning("%d points wait in %s; the next run sends them", len(self._points), self.pending.name)
         self._try("status", lambda: self.service.set_terminated(self.run_id, status))
 
@@ -234,10 +226,13 @@ def _text(value: Any) -> str:
 def resend(service: Any, folder: Path) -> None:
     """Send what earlier runs could not; a file goes only when all of it went."""
     for path in sorted(folder.glob("*.jsonl")):
-        points = [json.loads(line) for line in path.read_text().splitlines() if line]
-        try:
-            send_points(service, path.stem, points)
-        except Exception as error:
-            log.warning("points of run %s still wait (%s)", path.stem, type(error).__name__)
-            continue
-        path.unlink()
+        collect(path, lambda points, run_id=path.stem: _resent(service, run_id, points))  # type: ignore[misc]
+
+
+def _resent(service: Any, run_id: str, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        send_points(service, run_id, points)
+    except Exception as error:
+        log.warning("points of run %s still wait (%s)", run_id, type(error).__name__)
+        return points
+    return []

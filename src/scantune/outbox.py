@@ -1,0 +1,128 @@
+"""What a server has not taken yet: sent in batches, tried again after growing waits, left in a file at the end."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from scantune import files
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Outbox(Generic[T]):
+    """Items on their way to a server that may be away, oldest first, none of them twice.
+
+    One thread may put while another one flushes.
+
+    Args:
+        name: of the server, for the log.
+        send: takes a batch whole, or raises.
+        batch: the greatest weight of one call; an item that weighs more goes by itself.
+        weigh: weight of an item.
+        longest: wait between two attempts, in seconds, that it grows to.
+        most: items kept; the oldest are dropped beyond. None keeps all.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        send: Callable[[list[T]], None],
+        *,
+        batch: int,
+        weigh: Callable[[T], int] = lambda item: 1,
+        longest: float = 60.0,
+        most: int | None = None,
+    ) -> None:
+        self.name, self.batch, self.longest = name, batch, longest
+        self._send, self._weigh = send, weigh
+        self._items: deque[T] = deque(maxlen=most)
+        self._failures, self._not_before = 0, 0.0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, items: Iterable[T]) -> None:
+        """Items to be sent by the next :meth:`flush`."""
+        with self._lock:
+            self._items.extend(items)
+
+    def flush(self, *, now: bool = False) -> bool:
+        """Send what waits, unless the server was away a moment ago; whether a batch went or failed.
+
+        Args:
+            now: ask the server however short ago it was away.
+        """
+        if not self._items or (time.monotonic() < self._not_before and not now):
+            return False
+        try:
+            while chunk := self._next():
+                self._send(chunk)
+                self._taken(chunk)
+        except Exception as error:
+            self._failed(error)
+            return True
+        if self._failures:
+            log.warning("%s answers again; everything kept was sent", self.name)
+        self._failures = 0
+        return True
+
+    def left(self) -> list[T]:
+        """What was not taken."""
+        with self._lock:
+            return list(self._items)
+
+    def _next(self) -> list[T]:
+        chunk: list[T] = []
+        weight = 0
+        with self._lock:
+            for item in self._items:
+                weight += self._weigh(item)
+                if chunk and weight > self.batch:
+                    break
+                chunk.append(item)
+        return chunk
+
+    def _taken(self, chunk: list[T]) -> None:
+        with self._lock:
+            for item in chunk:
+                if self._items and self._items[0] is item:  # else it was dropped meanwhile, being the oldest
+                    self._items.popleft()
+
+    def _failed(self, error: Exception) -> None:
+        if not self._failures:
+            log.warning("%s is away (%s); the run goes on, what it logs is kept", self.name, type(error).__name__)
+        self._failures += 1
+        self._not_before = time.monotonic() + min(self.longest, 2.0**self._failures)
+
+
+def leave(path: Path, items: Iterable[Mapping[str, Any]]) -> None:
+    """Add items to a file for a later run to send: a line of JSON each, all of them or none."""
+    files.append(path, "".join(json.dumps(item) + "\n" for item in items))
+
+
+def collect(path: Path, send: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> int:
+    """Send what an earlier run left; the file goes when all of it was taken. How many items are still there.
+
+    Args:
+        path: the file; it may be missing.
+        send: returns the items that were not taken.
+    """
+    if not path.exists():
+        return 0
+    items = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    kept = send(items)
+    if not kept:
+        path.unlink()
+    elif len(kept) < len(items):
+        files.write_text(path, "".join(json.dumps(item) + "\n" for item in kept))
+    return len(kept)
