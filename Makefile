@@ -13,8 +13,8 @@ run: $(VENV)/.ready            ## the quick default, from files to a registered 
 all: $(VENV)/.ready            ## everything in params.yaml
 	$(BIN)/scantune run --all
 
-test: $(VENV)/.ready           ## the quick tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.ready           ## the quick tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 heavy: $(VENV)/.ready          ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
