@@ -48,7 +48,7 @@ def test_wandb_writes_a_run_without_a_network(tmp_path: Path) -> None:
     pytest.importorskip("wandb")
     _fit(tmp_path, engine.WandbSink(tmp_path / "logs", project="toy", artifact="toy-model"))
     (written,) = (tmp_path / "logs").rglob("*.wandb")
-    end = time.monotonic() + 30  # a process of its own writes it, and is not waited for
+    end = time.monotonic() + 120  # a process of its own writes it, and is not waited for
     while not all(word in written.read_bytes() for word in (b"toy-model", b"val_loss")):
         assert time.monotonic() < end, "neither figures nor the weights as an artifact"
         time.sleep(0.05)

@@ -55,7 +55,7 @@ def test_each_costs_its_own_sample_alone(planted, inputs, tmp_path):
     done = preprocess.run(
         records, block, tmp_path / "out", tmp_path / "store", max_excluded_fraction=1.0, say=told.append
     )
-    assert time.monotonic() - start < 40
+    assert time.monotonic() - start < 120
     assert done.prepared == 5
     assert {name: reason.split(":")[0] for name, reason in done.excluded.items()} == {
         "x1": "its decoder crashed",
