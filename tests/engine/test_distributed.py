@@ -102,7 +102,7 @@ def test_when_one_process_runs_out_of_memory_all_end_with_its_message_and_start_
     greedy = {**options, "greedy": 3, "on_out_of_memory": "halve"}
     began = time.monotonic()
     assert nursery.train(tmp_path / "cut", tmp_path / "s2", **greedy) == 1
-    assert time.monotonic() - began < 30  # the other one did not wait for gradients that do not come
+    assert time.monotonic() - began < 120  # the other one did not wait for gradients that do not come
     first, last = ((tmp_path / f"cut.error{rank}").read_text() for rank in (0, 1))
     assert "batch_size 2 and grad_accumulation_steps 2" in last
     assert "process 1 failed: OutOfMemoryError" in first

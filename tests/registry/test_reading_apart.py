@@ -189,7 +189,7 @@ def test_a_decoder_that_hangs_ends_by_itself_when_the_parent_is_gone(folder: Pat
     plant, told = folder.parent / "plant" / "sitecustomize.py", folder.parent / "it hangs"
     plant.write_text(PLANTED.replace("ctypes.PyDLL", f"open({str(told)!r}, 'w').close(); ctypes.PyDLL"))
     parent = subprocess.Popen([sys.executable, "-c", SCRIPT, str(folder), str(path)])
-    until = time.monotonic() + 60
+    until = time.monotonic() + 240
     while not told.exists() and time.monotonic() < until:
         time.sleep(0.05)
     found = children(parent.pid)
