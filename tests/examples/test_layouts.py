@@ -172,7 +172,7 @@ LAYOUTS: dict[str, tuple[str, str, Callable[[Path], None], str, int]] = {
     "chexpert's radiologists": ("chexpert", "chexpert_valid", chexpert, "", 13),
     "medmnist": ("medmnist", "bloodmnist", medmnist, "bloodmnist", 40),
 }
-SMALL = {"image": {"size": [32, 32]}, "video": {"size": [32, 32], "frames": 4}, "volume": {"size": [12, 14, 12]}}
+SMALL = {"image": {"shape": [32, 32]}, "video": {"shape": [32, 32], "frames": 4}, "volume": {"shape": [12, 14, 12]}}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

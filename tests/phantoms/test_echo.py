@@ -14,7 +14,7 @@ from scantune.phantoms.echo.spoil import COSTS
 from scantune.preprocess.video import prepare_video
 from scantune.records import ReadError, ScantuneError
 
-READ = {"size": (64, 64), "frames": 8, "period": 3, "min_frames": 2, "sector": True, "intensity": {"name": "scale"}}
+READ = {"shape": (64, 64), "frames": 8, "period": 3, "min_frames": 2, "sector": True, "intensity": {"name": "scale"}}
 
 
 def rows_of(made):

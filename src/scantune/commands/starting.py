@@ -215,13 +215,13 @@ def _kind(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     read = io.read(path)
     if isinstance(read, io.Volume):
         spacing = [max(1.0, round(s, 1)) for s in read.spacing]
-        size = [
+        shape = [
             max(16, 16 * round(n * own / s / 16)) for n, own, s in zip(read.array.shape[::-1], read.spacing, spacing)
         ]
-        return "volume", {"spacing": spacing, "size": size, "intensity": "zscore"}, {"backbone": "resnet10_3d"}
+        return "volume", {"spacing": spacing, "shape": shape, "intensity": "zscore"}, {"backbone": "resnet10_3d"}
     if isinstance(read, io.Image):
-        return "image", {"size": [224, 224]}, {"backbone": "resnet18"}
-    return "video", {"size": [112, 112], "frames": 16}, {"backbone": "r2plus1d_18"}
+        return "image", {"shape": [224, 224]}, {"backbone": "resnet18"}
+    return "video", {"shape": [112, 112], "frames": 16}, {"backbone": "r2plus1d_18"}
 
 
 def _name(table: Path) -> str:
