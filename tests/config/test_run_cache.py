@@ -1,4 +1,4 @@
-"""No key of ours is one that DVC's run cache leaves out, and a user's own key of such a name is refused with a remedy."""
+"""No key of ours is one that the run cache of DVC leaves out; a user's key of such a name is refused with a remedy."""
 
 from __future__ import annotations
 
