@@ -192,7 +192,8 @@ class DatasetConfig(Block):
     root: Text
     """Folder of the files, anywhere, a share too. Nothing is ever written to it and no file outside it is read."""
     watch: Text | None = None
-    """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``."""
+    """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``. What
+    the dataset reads beside it (a table elsewhere) stands in the group ``watched``."""
     table: Text | None = None
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
