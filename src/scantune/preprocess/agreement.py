@@ -18,8 +18,7 @@ INPUT = "input.json"
 
 def write_input(cache: Path, settings: Any) -> None:
     """Write ``input.json``: the settings that the tensors depend on."""
-    modality, options = what_matters(settings)
-    write_text(cache / INPUT, json.dumps({"modality": modality, **options}, indent=1, sort_keys=True) + "\n")
+    write_text(cache / INPUT, json.dumps(_whole(settings), indent=1, sort_keys=True) + "\n")
 
 
 def read_input(cache: Path) -> dict[str, Any]:
@@ -59,6 +58,7 @@ def _whole(settings: Any) -> dict[str, Any]:
         with contextlib.suppress(ValidationError):  # of another version: compared as it stands
             settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
     modality, options = what_matters(settings)
+    options.pop("max_voxels", None)  # decides which files are refused, not what becomes of the others
     return {"modality": modality, **options}
 
 
