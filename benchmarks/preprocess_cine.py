@@ -30,7 +30,7 @@ def main() -> dict[str, float]:
         grey = np.stack([120 + 90 * np.sin(np.hypot(x - 320, y - 40) / 14 + t / 3) for t in range(FRAMES)])
         frames = np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=3)
         path = io.write_cine(scratch / "loop.dcm", frames, patient_id="p", seed="1", encoding="jpeg")
-        block = VideoInput(dataset="d", modality="video", frames=32, size=[112, 112], resize="stretch")
+        block = VideoInput(dataset="d", modality="video", frames=32, shape=[112, 112], resize="stretch")
         plain = block.model_dump(mode="json")
 
         def ours() -> np.ndarray:

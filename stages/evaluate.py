@@ -12,14 +12,14 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Predict validation and test, compute every figure with its interval, draw, explain, report, log."""
-    from scantune.assembly.cohort import read_sides
+    from scantune.assembly.cohort import sides_of
     from scantune.tracking import RunReference, open_run
 
     params = load()
     block = block_of(params, key)
     home = Path("outputs") / key
     trained = RunReference.read(home / "train" / "run.json")
-    sides = read_sides(Path("data/cache") / block.input, Path("data/splits") / block.dataset / "splits.csv")
+    sides = sides_of(params, block.input, block.dataset)
     with open_run(
         "evaluate",
         key,

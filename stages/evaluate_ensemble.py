@@ -13,7 +13,7 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Compute and draw every figure of the averaged predictions of ``ensembles.<key>``, and log them."""
-    from scantune.assembly.cohort import read_sides
+    from scantune.assembly.cohort import sides_of
     from scantune.assembly.ensembles import digest_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts
@@ -24,7 +24,7 @@ def run(key: str) -> None:
     block, out = params.ensembles[key], Path("ensembles") / key
     first = block_of(params, block.members[0])
     table = read(out / "predictions.csv")
-    sides = read_sides(Path("data/cache") / first.input, Path("data/splits") / first.dataset / "splits.csv")
+    sides = sides_of(params, first.input, first.dataset)
     tested = set(table.sample_id[table.split == "test"])
     test = sides.only(tested)
     with open_run(

@@ -12,7 +12,7 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
     from scantune.assembly import external, judging, reporting
-    from scantune.assembly.cohort import read_sides
+    from scantune.assembly.cohort import sides_of
     from scantune.assembly.evaluation import predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
@@ -28,8 +28,8 @@ def run(key: str) -> None:
     facts = read_facts(model)
     external.check_inputs(key, params, facts)
     home = json.loads((source / "evaluate" / "metrics.json").read_text())
-    sides = read_sides(Path("data/cache") / block.input, None)
-    own = read_sides(Path("data/cache") / experiment.input, Path("data/splits") / experiment.dataset / "splits.csv")
+    sides = sides_of(params, block.input, None)
+    own = sides_of(params, experiment.input, experiment.dataset)
     with open_run(
         "external",
         key,

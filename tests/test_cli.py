@@ -212,7 +212,7 @@ def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
 
 def with_params() -> None:
     held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
-    held["inputs"]["mine"] |= {"size": [12, 12], "workers": 1}
+    held["inputs"]["mine"] |= {"shape": [12, 12], "workers": 1}
     held["datasets"]["mine"]["max_excluded_fraction"] = 0.5
     Path("params.yaml").write_text(yaml.safe_dump(held))
 
@@ -276,7 +276,7 @@ def model(tmp_path: Path) -> Path:
         name="tiny",
         dataset="mine",
         task={"name": "regression", "target": "score"},
-        input={"dataset": "mine", "modality": "image", "size": [12, 12]},
+        input={"dataset": "mine", "modality": "image", "shape": [12, 12]},
         fitted={"conformal": {"quantile": 0.5}},
     )
     save_model(tmp_path / "model", facts, [network])
@@ -357,7 +357,7 @@ def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):
     assert int(held.pixel_array.sum()) == int((array > 60).sum())
     nifti = tmp_path / "v.nii.gz"
     io.write_nifti(nifti, io.Volume(array, affine))
-    prepared = prepare([nifti], [], settings | {"size": [4, 4, 5]})  # a crop of it
+    prepared = prepare([nifti], [], settings | {"shape": [4, 4, 5]})  # a crop of it
     answer = Answer({}, mask=(prepared.tensor[0] > 60).astype(np.uint8), prepared=prepared)
     back = io.read(results.write_mask(tmp_path / "seg", nifti, answer, opened)).array
     assert back.shape == array.shape

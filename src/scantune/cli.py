@@ -70,7 +70,7 @@ def run(
     batch_size: Annotated[str, typer.Option(help="overrides train.batch_size")] = "",
     seed: Annotated[str, typer.Option(help="overrides train.seed")] = "",
     backbone: Annotated[str, typer.Option(help="overrides model.backbone")] = "",
-    settings: Annotated[str, typer.Option("--set", help="other keys, 'inputs.digits.size=[16,16] …'")] = "",
+    settings: Annotated[str, typer.Option("--set", help="other keys, 'inputs.digits.shape=[16,16] …'")] = "",
 ) -> None:
     """Run the pipeline: the quick default, one experiment, some targets, or everything.
 

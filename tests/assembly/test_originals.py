@@ -41,7 +41,7 @@ def test_a_film_is_shown_whole_in_its_own_units_window_and_sides(tmp_path: Path)
     pixels = np.arange(120 * 90, dtype=np.uint16).reshape(120, 90) % 4000
     tags = {"PatientOrientation": ["L", "F"], "WindowCenter": 2000, "WindowWidth": 1000}
     io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="1", bits=12, tags=tags)
-    held = originals(tmp_path, ImageInput(dataset="d", modality="image", size=[64, 64], intensity="percentile"))
+    held = originals(tmp_path, ImageInput(dataset="d", modality="image", shape=[64, 64], intensity="percentile"))
     own = held.of("s0")
     assert own is not None
     np.testing.assert_array_equal(own["image"], pixels)
@@ -54,7 +54,7 @@ def test_a_film_is_shown_whole_in_its_own_units_window_and_sides(tmp_path: Path)
 def test_colour_is_shown_as_it_is(tmp_path: Path) -> None:
     picture = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
     io.write_png(tmp_path / "a.png", picture)
-    own = originals(tmp_path, ImageInput(dataset="d", modality="image", size=[32, 32], channels=3)).of("s0")
+    own = originals(tmp_path, ImageInput(dataset="d", modality="image", shape=[32, 32], channels=3)).of("s0")
     assert own is not None
     np.testing.assert_allclose(own["image"], picture / 255, atol=1e-3)
 
@@ -63,7 +63,7 @@ def test_a_scan_is_shown_on_its_own_grid_and_a_blanked_face_stays_blank(tmp_path
     array = np.random.default_rng(0).normal(100, 20, (20, 30, 24)).astype(np.float32)
     affine = np.diag([2.0, 2.0, 2.5, 1.0])
     io.write_nifti(tmp_path / "a.nii.gz", io.Volume(array, affine))
-    own = originals(tmp_path, VolumeInput(dataset="d", modality="volume", spacing=[4, 4, 4], size=[8, 8, 8])).of("s0")
+    own = originals(tmp_path, VolumeInput(dataset="d", modality="volume", spacing=[4, 4, 4], shape=[8, 8, 8])).of("s0")
     assert own is not None
     np.testing.assert_allclose(own["image"], array, rtol=1e-5)
     np.testing.assert_allclose(own["affine"], affine)
@@ -79,7 +79,7 @@ def test_text_outside_the_sector_stays_blank(tmp_path: Path) -> None:
     frames[:, 30:110, 40:120] = rng.integers(20, 255, (6, 80, 80))
     frames[:, 2:8, 2:30] = 255  # a name
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
-    settings = VideoInput(dataset="d", modality="video", size=[32, 32], frames=3, period=2, sector=True)
+    settings = VideoInput(dataset="d", modality="video", shape=[32, 32], frames=3, period=2, sector=True)
     own = originals(tmp_path, settings).of("s0")
     assert own is not None
     assert own["image"].shape == (3, 120, 160)
@@ -95,7 +95,7 @@ def test_text_that_nothing_blanks_is_not_drawn_legibly(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 300, text.shape).astype(np.uint16)
     pixels[text > 100] = 4000
     io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="1", bits=12)
-    plain: dict = {"dataset": "d", "modality": "image", "size": [64, 64]}
+    plain: dict = {"dataset": "d", "modality": "image", "shape": [64, 64]}
     assert originals(tmp_path, ImageInput(**plain)).of("s0") is None
     blanked = originals(tmp_path, ImageInput(**plain, mask_text=True)).of("s0")
     assert blanked is not None

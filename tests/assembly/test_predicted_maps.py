@@ -40,7 +40,7 @@ def test_a_scan_gets_planes_and_a_file_on_its_own_grid(tmp_path: Path) -> None:
     array = np.random.default_rng(0).normal(100, 20, (30, 36, 32)).astype(np.float32)
     affine = np.array([[2.0, 0, 0, -30], [0, 2, 0, -40], [0, 0, 2, -20], [0, 0, 0, 1]])
     io.write_nifti(tmp_path / "scan.nii.gz", io.Volume(array, affine))
-    settings = VolumeInput(dataset="d", modality="volume", spacing=[3, 3, 3], size=[16, 16, 16])
+    settings = VolumeInput(dataset="d", modality="volume", spacing=[3, 3, 3], shape=[16, 16, 16])
     model = opened(settings, Regression(target="score"), (1, 16, 16, 16))
     path = ask(model, tmp_path / "scan.nii.gz", tmp_path / "maps")
     assert path.name == "scan.png"
@@ -53,7 +53,7 @@ def test_a_scan_gets_planes_and_a_file_on_its_own_grid(tmp_path: Path) -> None:
 def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
     frames = np.random.default_rng(0).integers(0, 255, (6, 64, 80)).astype(np.uint8)
     io.write_cine(tmp_path / "loop.dcm", frames, patient_id="p", seed="1", encoding="raw")
-    settings = VideoInput(dataset="d", modality="video", size=[32, 32], frames=4)
+    settings = VideoInput(dataset="d", modality="video", shape=[32, 32], frames=4)
     facts = {"classes": ("bad", "good"), "loss": "cross_entropy"}
     model = opened(settings, Classification(target="q"), (1, 4, 32, 32), **facts)
     ask(model, tmp_path / "loop.dcm", tmp_path / "maps")
@@ -68,7 +68,7 @@ def test_every_zone_has_its_map_on_one_sheet(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(draw, "sheet", lambda groups, **more: seen.append((groups, more)) or sheet(groups, **more))
     io.write_png(tmp_path / "film.png", np.random.default_rng(0).integers(0, 255, (48, 40)).astype(np.uint8))
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
-    settings = ImageInput(dataset="d", modality="image", size=[32, 32])
+    settings = ImageInput(dataset="d", modality="image", shape=[32, 32])
     model = opened(settings, schema, (1, 32, 32), loss="cross_entropy")
     ask(model, tmp_path / "film.png", tmp_path / "maps")
     ((groups, more),) = seen
@@ -93,7 +93,7 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
     monkeypatch.setattr(draw, "draw", lambda shown, saliency: made.append(saliency) or drawn(shown, saliency))
     film = tmp_path / "film.png"
     io.write_png(film, np.random.default_rng(0).integers(0, 255, (48, 40)).astype(np.uint8))
-    settings = ImageInput(dataset="d", modality="image", size=[32, 32])
+    settings = ImageInput(dataset="d", modality="image", shape=[32, 32])
     model = opened(settings, Regression(target="score"), (1, 32, 32))
     (answer,) = model.predict([film])
     predicted_maps.write_map(tmp_path / "maps", film, answer, model)
@@ -108,6 +108,6 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
     asked: dict[str, str], says: str
 ) -> None:
-    model = opened(ImageInput(dataset="d", modality="image", size=[32, 32]), Regression(target="score"), (1, 32, 32))
+    model = opened(ImageInput(dataset="d", modality="image", shape=[32, 32]), Regression(target="score"), (1, 32, 32))
     with pytest.raises(ScantuneError, match=says):
         predicted_maps.check(model, **asked)

@@ -17,7 +17,7 @@ def blocks(task: dict, targets: object) -> dict:
     trained = {"dataset": "d", "input": "d", "task": task, "model": {"backbone": "small_cnn"}}
     return {
         "datasets": {"d": {"root": "raw", "watch": "raw", "table": "t.csv", "files": "{file}", "targets": targets}},
-        "inputs": {"d": {"dataset": "d", "modality": "image", "size": [8, 8], "workers": 1}},
+        "inputs": {"d": {"dataset": "d", "modality": "image", "shape": [8, 8], "workers": 1}},
         "experiments": {"e": trained | {"train": {"epochs": 1}, "evaluate": {}, "register": {}}},
     }
 

@@ -125,8 +125,8 @@ def test_what_is_no_coco_is_refused(tmp_path, written, content):
 
 
 def test_masks_of_the_demo_cohort_come_back_from_its_polygons(tmp_path):
-    demos.make("angio", tmp_path / "arcade", n=6, size=96, layout="arcade", seed=3, workers=1)
-    demos.make("angio", tmp_path / "plain", n=6, size=96, seed=3, unusable=False, workers=1)
+    demos.make("angio", tmp_path / "arcade", n=6, edge=96, layout="arcade", seed=3, workers=1)
+    demos.make("angio", tmp_path / "plain", n=6, edge=96, seed=3, unusable=False, workers=1)
     folder = tmp_path / "arcade" / "syntax"
     sides = {side: folder / name / "annotations" / f"{name}.json" for side, name in NAMES.items()}
     rows, masks = read(masks_of_coco(sides, tmp_path / "masks"), tmp_path)
@@ -143,7 +143,7 @@ def test_masks_of_the_demo_cohort_come_back_from_its_polygons(tmp_path):
 
 
 def test_block_of_a_converted_cohort_loads(tmp_path):
-    demos.make("angio", tmp_path / "arcade", n=12, size=64, layout="arcade", workers=1)
+    demos.make("angio", tmp_path / "arcade", n=12, edge=64, layout="arcade", workers=1)
     folder = tmp_path / "arcade" / "syntax"
     sides = {side: folder / name / "annotations" / f"{name}.json" for side, name in NAMES.items()}
     table = masks_of_coco(sides, tmp_path / "masks")

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from scantune.cohort.faults import CohortError
-from scantune.cohort.index import read_index, write_index
+from scantune.cohort.index import check_links, index_of, read_index, write_digests, write_index
 
 
 def test_index_lists_files_with_digests_and_reads_only_what_changed(tmp_path):
@@ -41,3 +41,40 @@ def test_what_is_no_index_is_refused(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     with pytest.raises(CohortError, match="write it anew"):
         read_index(tmp_path / "t.csv", tmp_path)
+
+
+def test_a_link_to_a_folder_elsewhere_is_refused_until_it_is_watched(tmp_path):
+    root, elsewhere = tmp_path / "raw", tmp_path / "elsewhere"
+    for folder in (root / "own", elsewhere / "part"):
+        folder.mkdir(parents=True)
+    (root / "inside").symlink_to(root / "own")
+    check_links(root, "films", [])
+    (root / "more").symlink_to(elsewhere / "part")
+    with pytest.raises(CohortError) as caught:
+        check_links(root, "films", [])
+    assert f"watched: {{films_1: {{dataset: films, path: {elsewhere / 'part'}}}}}" in str(caught.value)
+    check_links(root, "films", [str(elsewhere)])
+
+
+def test_digests_say_neither_names_nor_times_and_follow_content_and_place(tmp_path):
+    def digests(path):
+        write_digests(index_of(path, tmp_path / "timed.csv"), path, tmp_path / "out.csv")
+        return (tmp_path / "out.csv").read_text()
+
+    folder = tmp_path / "Folderson"
+    folder.mkdir()
+    (folder / "Filemanova.png").write_bytes(b"a")
+    first = digests(folder)
+    assert "Filemanova" not in first
+    os.utime(folder / "Filemanova.png", (1, 1))
+    assert digests(folder) == first
+    (folder / "Filemanova.png").rename(folder / "other.png")
+    moved = digests(folder)
+    assert moved != first
+    (folder / "other.png").write_bytes(b"b")
+    assert digests(folder) != moved
+    table = tmp_path / "Tabletown.csv"
+    table.write_text("a\n1\n")
+    assert "Tabletown" not in digests(table)
+    with pytest.raises(CohortError, match=r"no file or folder .*none"):
+        index_of(tmp_path / "none", tmp_path / "timed.csv")

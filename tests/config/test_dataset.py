@@ -48,7 +48,7 @@ def test_datasets_that_contradict_themselves_are_refused(keys, message):
     "keys, message",
     [
         ({"spacing": [1, 0, 1]}, "greater than 0"),
-        ({"size": [8, 8]}, "at least 3"),
+        ({"shape": [8, 8]}, "at least 3"),
         ({"intensity": {"name": "window", "center": 40}}, "center and width"),
         ({"intensity": {"name": "percentile", "lower": 60, "upper": 40}}, "not below"),
         ({"intensity": "zscor"}, "zscor"),

@@ -21,7 +21,7 @@ GOOD = {
             "targets": {"grade": "kl"},
         }
     },
-    "inputs": {"knees": {"dataset": "knees", "modality": "image", "size": [64, 64]}},
+    "inputs": {"knees": {"dataset": "knees", "modality": "image", "shape": [64, 64]}},
     "experiments": {
         "knees": {
             "dataset": "knees",
@@ -90,7 +90,7 @@ def test_a_good_file_is_read_and_frozen():
             "experiments.knees.evaluate.saliency.segmentation: needs datasets.knees.masks",
         ),
         ("inputs.knees.modality", "vdieo", "did you mean 'video'?"),
-        ("inputs.knees.sise", [3], "inputs.knees.sise: unknown key; did you mean 'size'?"),
+        ("inputs.knees.shap", [3], "inputs.knees.shap: unknown key; did you mean 'shape'?"),
         ("inputs.knees.dataset", "hips", "inputs.knees.dataset: there is no 'hips' in datasets"),
         ("experimants", {}, "experimants: unknown key; did you mean 'experiments'?"),
         ("datasets.bad name!", {}, "datasets.bad name!"),
@@ -104,7 +104,7 @@ def test_a_fault_is_named(path, value, said):
 
 def test_all_faults_are_named_at_once():
     held = changed("experiments.knees.train.epochs", 0)
-    held["inputs"]["knees"]["size"] = [0, 64]
+    held["inputs"]["knees"]["shape"] = [0, 64]
     held["experiments"]["knees"].pop("evaluate")
     with pytest.raises(ConfigError) as caught:
         parse(held)
@@ -116,7 +116,7 @@ def test_a_block_may_take_over_another_one_and_change_some_of_it(tmp_path):
     (tmp_path / "params.yaml").write_text(
         "datasets:\n  a: &a {root: here, watch: here, table: t.csv, files: '{f}', targets: {y: y}}\n"
         "  b: {<<: *a, root: there, watch: there}\n"
-        "inputs:\n  a: &i {dataset: a, modality: image, size: [8, 8]}\n  b: {<<: *i, dataset: b}\nexperiments: {}\n"
+        "inputs:\n  a: &i {dataset: a, modality: image, shape: [8, 8]}\n  b: {<<: *i, dataset: b}\nexperiments: {}\n"
     )
     params = load(tmp_path / "params.yaml")
     assert (params.datasets["b"].root, params.datasets["b"].table) == ("there", "t.csv")

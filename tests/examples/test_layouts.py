@@ -107,12 +107,12 @@ def arcade(root: Path) -> None:
         content = {"images": images, "annotations": annotations, "categories": categories}
         files[side].write_text(json.dumps(content))
     sides = [f"train={files['train']}", f"validation={files['val']}", f"test={files['test']}"]
-    done = CliRunner().invoke(app, ["convert", "coco", *sides, "--out", str(root / "arcade_masks")])
+    done = CliRunner().invoke(app, ["convert", "coco", *sides, "--out", str(root / "arcade" / "masks")])
     assert done.exit_code == 0, done.output
-    said = yaml.safe_load(done.output.split("params.yaml:")[1])["arcade_masks"]
+    said = yaml.safe_load(done.output.split("params.yaml:")[1])["masks"]
     example = yaml.safe_load((EXAMPLES / "arcade.yaml").read_text())["datasets"]["arcade"]
-    assert Path(said.pop("root")) == root.resolve()
-    assert all(example[key] == value for key, value in said.items() if key != "watch")
+    assert Path(said.pop("root")) == Path(said.pop("watch")) == (root / "arcade").resolve()
+    assert all(example[key] == value for key, value in said.items())
 
 
 def chexpert(root: Path) -> None:
@@ -167,12 +167,12 @@ LAYOUTS: dict[str, tuple[str, str, Callable[[Path], None], str, int]] = {
     "loes of one scanner": ("loes", "loes_b", loes, "", 11),
     "csi": ("csi", "csi", csi, "", 24),
     "echonet": ("echonet_dynamic", "echonet", echonet, "", 12),
-    "arcade": ("arcade", "arcade", arcade, "", 12),
+    "arcade": ("arcade", "arcade", arcade, "arcade", 12),
     "chexpert": ("chexpert", "chexpert", chexpert, "", 92),
     "chexpert's radiologists": ("chexpert", "chexpert_valid", chexpert, "", 13),
     "medmnist": ("medmnist", "bloodmnist", medmnist, "bloodmnist", 40),
 }
-SMALL = {"image": {"size": [32, 32]}, "video": {"size": [32, 32], "frames": 4}, "volume": {"size": [12, 14, 12]}}
+SMALL = {"image": {"shape": [32, 32]}, "video": {"shape": [32, 32], "frames": 4}, "volume": {"shape": [12, 14, 12]}}
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -182,7 +182,8 @@ def test_the_blocks_of_an_example_prepare_and_split_the_data_set(tmp_path, name)
     root.mkdir()
     make(root)
     params = read(EXAMPLES / f"{example}.yaml")
-    params["datasets"][dataset]["root"] = str(root / below)
+    params["datasets"][dataset] |= {"root": str(root / below), "watch": str(root / below)}
+    params["datasets"][dataset].pop("index", None)
     params["datasets"][dataset]["split"].setdefault("near_duplicate_correlation", 1.0)
     given = params["inputs"][dataset]
     small = SMALL[given["modality"]] | ({"spacing": [12, 12, 12]} if given["modality"] == "volume" else {})

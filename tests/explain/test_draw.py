@@ -363,7 +363,7 @@ def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int]
     middle = tuple(n // 2 for n in shape)
     picture[middle[0] - 6 : middle[0] + 6, middle[1] - 6 : middle[1] + 6] = 1
     seen = place(picture, fit(shape, size, how))
-    back = onto(seen, shape, _box(shape, {"size": size, "resize": how}))
+    back = onto(seen, shape, _box(shape, {"shape": size, "resize": how}))
     assert back.shape == shape
     assert np.corrcoef(back.ravel(), picture.ravel())[0, 1] > 0.85
 

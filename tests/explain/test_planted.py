@@ -90,7 +90,7 @@ SMALLER: dict[str, dict[str, Any]] = {
     "cells": {"demo": {"options": {"n": 40}}, "experiments": {"train": {"epochs": 4}}},
     "csi": {
         "demo": {"options": {"n": 70}},
-        "inputs": {"size": [64, 64]},
+        "inputs": {"shape": [64, 64]},
         "experiments": {"train": {"epochs": 8}, "evaluate": {"saliency": {"layer": "layers.2.2"}}},
     },
 }

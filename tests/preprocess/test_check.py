@@ -21,7 +21,7 @@ def found(tmp_path, pictures, inputs, rng):
     for name, path in (("<script>", double), ("Doe^John", dark), ("gone", tmp_path / "raw" / "Bloggs.png")):
         records.append(Record(name, name, (path,), targets={"label": "1"}, groups={"site": "1961-02-14"}))
     cohort = Cohort(records, 17, {"filtered by site": 2}, True)
-    return check(cohort, inputs["image"](size=[8, 8]), tmp_path / "store", progress=False), cohort
+    return check(cohort, inputs["image"](shape=[8, 8]), tmp_path / "store", progress=False), cohort
 
 
 def test_counts_duplicates_oddities_and_what_identifies(found):
@@ -62,7 +62,7 @@ def test_the_terminal_says_which_file(found):
 
 def test_preprocess_finds_what_the_check_prepared(found, inputs, tmp_path):
     _, cohort = found
-    summary = preprocess.run(cohort, inputs["image"](size=[8, 8]), tmp_path / "out", tmp_path / "store",
+    summary = preprocess.run(cohort, inputs["image"](shape=[8, 8]), tmp_path / "out", tmp_path / "store",
                              max_excluded_fraction=0.2)  # fmt: skip
     assert summary.made == 0
 

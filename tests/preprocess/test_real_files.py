@@ -20,7 +20,7 @@ def bundled(name: str) -> Path:
 
 def test_the_echo_cine_has_its_thirty_frames_in_grey_and_in_place():
     path = bundled("examples_ybr_color.dcm")
-    made = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=30, size=[240, 320]))
+    made = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=30, shape=[240, 320]))
     assert made.tensor.shape == (1, 30, 240, 320)
     assert made.tensor.dtype == np.uint8
     assert made.facts["frame_time"] == pytest.approx(33.333)
@@ -34,9 +34,9 @@ def test_the_echo_cine_has_its_thirty_frames_in_grey_and_in_place():
 
 def test_every_second_frame_and_a_loop_that_is_too_short_goes_round():
     path = bundled("examples_ybr_color.dcm")
-    settings = VideoInput(dataset="d", modality="video", frames=20, period=2, size=[240, 320])
+    settings = VideoInput(dataset="d", modality="video", frames=20, period=2, shape=[240, 320])
     made = preprocess.prepare([path], [], settings)
-    whole = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=30, size=[240, 320]))
+    whole = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=30, shape=[240, 320]))
     assert np.array_equal(made.tensor[0, 3], whole.tensor[0, 6])
     assert np.array_equal(made.tensor[0, 16], whole.tensor[0, 2]), "frame 32 of 30 is frame 2: looped, not black"
 
@@ -56,7 +56,7 @@ def test_an_enhanced_mr_without_positions_is_no_volume_and_its_reason_names_nobo
     with pytest.raises(ReadError, match="10 frames without positions") as caught:
         preprocess.prepare([path], [], VolumeInput(dataset="d", modality="volume"))
     assert str(path) not in caught.value.reason
-    made = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=10, size=[64, 64]))
+    made = preprocess.prepare([path], [], VideoInput(dataset="d", modality="video", frames=10, shape=[64, 64]))
     assert made.tensor.shape == (1, 10, 64, 64)
     assert made.tensor.std() > 0
 
@@ -64,7 +64,7 @@ def test_an_enhanced_mr_without_positions_is_no_volume_and_its_reason_names_nobo
 def test_a_cohort_of_them_keeps_the_good_and_names_the_bad(tmp_path):
     names = ["examples_ybr_color.dcm", "MR_truncated.dcm"]
     records = [Record(f"s{i}", f"p{i}", (bundled(name),)) for i, name in enumerate(names)]
-    settings = VideoInput(dataset="d", modality="video", frames=8, size=[32, 32], workers=1)
+    settings = VideoInput(dataset="d", modality="video", frames=8, shape=[32, 32], workers=1)
     summary = preprocess.run(
         records, settings, tmp_path / "out", tmp_path / "store", max_excluded_fraction=0.9, progress=False
     )

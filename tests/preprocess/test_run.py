@@ -42,7 +42,7 @@ def test_manifest_excluded_and_flow(run, pictures, inputs, tmp_path):
         Record("gone", "s9", (tmp_path / "raw" / "gone.png",), targets={"label": "0"}, groups={"site": "A"}),
     ]
     cohort = Cohort(records, 10, {"filtered by site": 2}, True)
-    summary = run(cohort, inputs["image"](size=[8, 8]), max_excluded_fraction=0.5)
+    summary = run(cohort, inputs["image"](shape=[8, 8]), max_excluded_fraction=0.5)
     assert (summary.prepared, summary.made) == (6, 6)
     rows = preprocess.read_manifest(tmp_path / "out" / "manifest.csv")
     assert [(r.sample_id, r.subject_id, r.targets["label"], r.groups["site"]) for r in rows[:2]] == [
@@ -68,7 +68,7 @@ def test_too_many_left_out_fails_after_all_is_written(run, pictures, inputs, tmp
 
 
 def test_nothing_is_done_twice_and_one_more_subject_decodes_one(run, pictures, inputs, tmp_path):
-    block = inputs["image"](size=[8, 8])
+    block = inputs["image"](shape=[8, 8])
     assert run(pictures(5), block).made == 5
     first = outputs(tmp_path / "out")
     assert run(pictures(5), block).made == 0
@@ -79,13 +79,13 @@ def test_nothing_is_done_twice_and_one_more_subject_decodes_one(run, pictures, i
 
 
 def test_settings_content_code_and_libraries_change_the_key_and_where_it_runs_does_not(inputs, monkeypatch):
-    block = inputs["image"](size=[8, 8]).model_dump(mode="json")
+    block = inputs["image"](shape=[8, 8]).model_dump(mode="json")
     key = sample_key(["a"], [], block)
     assert sample_key(["a"], [], block | {"workers": 7, "verify_fraction": 0.1}) == key
     others = [
         sample_key(["b"], [], block),
         sample_key(["a"], ["m"], block),
-        sample_key(["a"], [], block | {"size": [9, 8]}),
+        sample_key(["a"], [], block | {"shape": [9, 8]}),
     ]
     monkeypatch.setattr("scantune.preprocess.sample.code_version", lambda: "another")
     others.append(sample_key(["a"], [], block))
@@ -97,14 +97,14 @@ def test_settings_content_code_and_libraries_change_the_key_and_where_it_runs_do
 
 def test_a_changed_setting_or_file_never_serves_an_old_tensor(run, pictures, inputs, tmp_path):
     records = pictures(2)
-    run(records, inputs["image"](size=[8, 8]))
-    run(records, inputs["image"](size=[4, 4]))
+    run(records, inputs["image"](shape=[8, 8]))
+    run(records, inputs["image"](shape=[4, 4]))
     path = tmp_path / "out" / "samples" / "x0.safetensors"
     assert store.load(path)["input"].shape == (1, 4, 4)
     state = os.stat(records[0].files[0])
     io.write_png(records[0].files[0], np.full((12, 10), 7, np.uint8) + np.eye(12, 10, dtype=np.uint8))
     os.utime(records[0].files[0], ns=(state.st_atime_ns, state.st_mtime_ns))  # as a careless copy would
-    assert run(records, inputs["image"](size=[4, 4])).made == 1
+    assert run(records, inputs["image"](shape=[4, 4])).made == 1
     assert store.load(path)["input"].max() <= 8
 
 
@@ -115,7 +115,7 @@ def test_the_digests_change_with_a_mask_where_the_manifest_does_not(run, picture
         mask[:side, :side] = 255
         io.write_png(tmp_path / "mask.png", mask[None])
         records = [replace(record, masks=(tmp_path / "mask.png",)) for record in pictures(2)]
-        run(records, inputs["image"](size=[8, 8]), out=str(side))
+        run(records, inputs["image"](shape=[8, 8]), out=str(side))
         written.append({name: (tmp_path / str(side) / name).read_bytes() for name in ("manifest.csv", "digests.csv")})
     first, second = written
     assert first["manifest.csv"] == second["manifest.csv"]
@@ -298,7 +298,7 @@ def test_no_name_date_or_path_reaches_any_output(run, inputs, tmp_path, rng):
     cut.write_bytes(good.read_bytes()[:-500])
     records = [Record("a", "s1", (good,)), Record("b", "s2", (cut,))]
     told: list[str] = []
-    run(records, inputs["image"](size=[32, 32]), max_excluded_fraction=0.5, say=told.append)
+    run(records, inputs["image"](shape=[32, 32]), max_excluded_fraction=0.5, say=told.append)
     written = b"".join(outputs(tmp_path / "out").values())
     assert b"sample_id" in written
     for word in secret:

@@ -138,10 +138,10 @@ def test_a_loop_is_found_among_the_series_of_its_folder(inputs, tmp_path, rng):
         io.write_cine(
             tmp_path / "study" / f"{number}.dcm", frames, patient_id="p", seed=str(number), encoding="raw", tags=tags
         )
-    block = inputs["video"](frames=4, size=[32, 32])
+    block = inputs["video"](frames=4, shape=[32, 32])
     assert preprocess.prepare([tmp_path / "study"], [], block, ("number", "1")).tensor.max() < 100
     assert preprocess.prepare([tmp_path / "study"], [], block, ("description", "a4c 2")).tensor.max() > 100
-    words = preprocess.prepare([tmp_path / "study"], [], inputs["video"](frames=4, size=[32, 32], series="a4c 2"))
+    words = preprocess.prepare([tmp_path / "study"], [], inputs["video"](frames=4, shape=[32, 32], series="a4c 2"))
     assert words.tensor.max() > 100
     with pytest.raises(ReadError, match="2 series, and no rule says which"):
         preprocess.prepare([tmp_path / "study"], [], block)

@@ -85,7 +85,7 @@ def test_mask_follows_its_image(tmp_path, inputs, rng):
     mask = np.zeros((40, 20), np.uint8)
     mask[:, :10] = 255
     io.write_png(tmp_path / "m.png", mask)
-    found = prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"](size=[20, 20]))
+    found = prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"](shape=[20, 20]))
     assert found.mask.shape == (1, 20, 20)
     assert found.mask.sum() == 20 * 5
     io.write_png(tmp_path / "m.png", mask[:30])

@@ -35,7 +35,7 @@ def test_frames_are_taken_at_their_period_and_short_loops_go_round():
 def test_a_loop_becomes_channel_time_rows_columns(tmp_path, inputs):
     frames, _ = echo(6)
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=8, size=[240, 320]))
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=8, shape=[240, 320]))
     assert found.tensor.shape == (1, 8, 240, 320)
     assert found.tensor.dtype == np.uint8
     np.testing.assert_array_equal(found.tensor[0, :6], frames)
@@ -46,7 +46,7 @@ def test_a_loop_becomes_channel_time_rows_columns(tmp_path, inputs):
 def test_decoding_at_a_smaller_scale_is_close_to_shrinking_whole_frames(tmp_path, inputs):
     frames, _ = echo(4)
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="jpeg", quality=95)
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, size=[56, 56])).tensor[0]
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, shape=[56, 56])).tensor[0]
     whole = io.open_video(tmp_path / "a.dcm").frames(grey=True)[..., 0]
     expected = [cv2.resize(frame, (56, 42), interpolation=cv2.INTER_AREA) for frame in whole]
     assert np.abs(found[:, 7:49].astype(int) - np.stack(expected)).mean() < 2.0
@@ -57,7 +57,7 @@ def test_decoding_at_a_smaller_scale_is_close_to_shrinking_whole_frames(tmp_path
 def test_outside_of_the_sector_is_blanked_with_its_text(tmp_path, inputs, encoding):
     frames, sector = echo()
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding=encoding)
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=12, size=[240, 320], sector=True)).tensor[0]
+    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=12, shape=[240, 320], sector=True)).tensor[0]
     assert (found[:, :20, :140] == 0).all()
     assert (found[:, sector] > 0).mean() > 0.9
 
@@ -89,7 +89,7 @@ def test_too_few_frames_are_refused_by_key(tmp_path, inputs):
 def test_an_avi_and_colour(tmp_path, inputs):
     frames, _ = echo(5)
     io.write_video(tmp_path / "a.avi", frames)
-    found = prepare([tmp_path / "a.avi"], [], inputs["video"](frames=4, size=[64, 64], channels=3, intensity="zscore"))
+    found = prepare([tmp_path / "a.avi"], [], inputs["video"](frames=4, shape=[64, 64], channels=3, intensity="zscore"))
     assert found.tensor.shape == (3, 4, 64, 64)
     assert found.tensor.dtype == np.float16
     assert abs(float(found.tensor.astype(np.float32).mean())) < 2

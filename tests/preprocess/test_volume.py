@@ -76,7 +76,7 @@ def test_bsplines_agree_with_a_smooth_function():
 
 def test_any_stored_orientation_gives_the_same_tensor(tmp_path, volumes, inputs):
     smooth, _ = volumes
-    settings_ = inputs["volume"](spacing=[2, 2, 2], size=[6, 7, 8], intensity="none")
+    settings_ = inputs["volume"](spacing=[2, 2, 2], shape=[6, 7, 8], intensity="none")
     volume = smooth((20, 22, 24))
     tensors = []
     for name, flips, order in [
@@ -104,7 +104,7 @@ def test_nifti_and_dicom_series_give_the_same_tensor(tmp_path, inputs, rng):
     volume = io.Volume(array, np.diag([1.0, 1.0, 2.0, 1.0]))
     io.write_nifti(tmp_path / "a.nii.gz", volume, dtype="int16")
     io.write_dicom_series(tmp_path / "series", volume, patient_id="p", seed="a")
-    block = inputs["volume"](spacing=[1.5, 1.5, 1.5], size=[12, 12, 12])
+    block = inputs["volume"](spacing=[1.5, 1.5, 1.5], shape=[12, 12, 12])
     one, other = (prepare([tmp_path / name], [], block) for name in ("a.nii.gz", "series"))
     np.testing.assert_allclose(one.tensor, other.tensor, atol=1e-3)
     np.testing.assert_allclose(one.facts["affine"], other.facts["affine"], atol=1e-4)
@@ -115,7 +115,7 @@ def test_equal_spacing_crops_and_pads_without_interpolating(tmp_path, volumes, i
     smooth, _ = volumes
     volume = smooth((9, 10, 11))
     io.write_nifti(tmp_path / "a.nii", volume)
-    found = prepare([tmp_path / "a.nii"], [], inputs["volume"](size=[7, 14, 9], intensity="none")).tensor[0]
+    found = prepare([tmp_path / "a.nii"], [], inputs["volume"](shape=[7, 14, 9], intensity="none")).tensor[0]
     low = volume.array.min()
     assert found.shape == (9, 14, 7)
     np.testing.assert_array_equal(found[:, 2:12], volume.array[:, :, 2:9])
@@ -141,7 +141,7 @@ def test_foreground_is_the_middle_of_the_crop(tmp_path, inputs):
     array = np.zeros((20, 20, 20), np.float32)
     array[12:18, 2:6, 8:12] = 5.0
     io.write_nifti(tmp_path / "a.nii", io.Volume(array, np.eye(4)))
-    block = inputs["volume"](size=[4, 4, 6], center="foreground", intensity="none")
+    block = inputs["volume"](shape=[4, 4, 6], center="foreground", intensity="none")
     assert (prepare([tmp_path / "a.nii"], [], block).tensor == 5.0).all()
     cut = prepare([tmp_path / "a.nii"], [], inputs["volume"](crop="foreground", intensity="none")).tensor
     assert cut.shape == (1, 6, 4, 4)

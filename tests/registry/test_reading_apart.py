@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     backbone = models.build("small_cnn", modality="image", in_channels=1, size=(12, 12))
     network = models.Network(backbone, torch.nn.Linear(backbone.feature_dim, 1)).eval()
-    settings = {"dataset": "mine", "modality": "image", "size": [12, 12], "time_limit": 3.0}
+    settings = {"dataset": "mine", "modality": "image", "shape": [12, 12], "time_limit": 3.0}
     facts = ModelFacts("tiny", "mine", {"name": "regression", "target": "score"}, settings)
     save_model(tmp_path / "model", facts, [network])
     return tmp_path / "model"

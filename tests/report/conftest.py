@@ -109,7 +109,7 @@ def full(task: str, **changes: Any) -> RunFacts:
         "training": {"members": [{"epochs": 3, "best_epoch": 2, "monitor": "val_loss", "best_value": 0.1}]},
         "settings": {
             "dataset": {"split": {"method": "random", "seed": 1}, "where": {"sex": "F"}},
-            "input": {"modality": "image", "size": [8, 8]},
+            "input": {"modality": "image", "shape": [8, 8]},
             "train": {"epochs": 3, "batch_size": 4, "sampler": "shuffle"},
             "evaluate": {"min_group": 20, "primary": None},
         },

@@ -30,7 +30,7 @@ def digests(folder):
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return demos.make("angio", tmp_path_factory.mktemp("angio"), n=24, size=96, workers=1)
+    return demos.make("angio", tmp_path_factory.mktemp("angio"), n=24, edge=96, workers=1)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_unusable_files_are_unusable_in_three_ways(made, rows):
 
 def test_what_is_written_depends_on_the_seed_alone(tmp_path):
     for name, options in {"one": {"workers": 1}, "two": {"workers": 2}, "other": {"seed": 1, "workers": 1}}.items():
-        demos.make("angio", tmp_path / name, n=2, size=48, **options)
+        demos.make("angio", tmp_path / name, n=2, edge=48, **options)
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
     one, other = digests(tmp_path / "one"), digests(tmp_path / "other")
     assert not {one[path] for path in one if path.endswith(".dcm")} & set(other.values())
@@ -86,7 +86,7 @@ def test_what_is_written_depends_on_the_seed_alone(tmp_path):
 
 def test_more_subjects_leave_the_first_as_they_were(tmp_path):
     for n in (2, 4):
-        demos.make("angio", tmp_path / str(n), n=n, size=64, workers=1)
+        demos.make("angio", tmp_path / str(n), n=n, edge=64, workers=1)
     few, many = digests(tmp_path / "2" / "images"), digests(tmp_path / "4" / "images")
     assert few == {path: many[path] for path in few}
 
@@ -218,7 +218,7 @@ def test_confounder_ties_machine_to_narrowing_and_leaves_letters():
 
 
 def test_arcade_layout_has_polygons_of_named_segments(tmp_path):
-    made = demos.make("angio", tmp_path, n=10, size=96, layout="arcade", workers=1)
+    made = demos.make("angio", tmp_path, n=10, edge=96, layout="arcade", workers=1)
     assert made.table is None
     count = 0
     for side in ("train", "val", "test"):
@@ -256,7 +256,7 @@ def test_volumes_hold_connected_vessels_in_hounsfield_units(tmp_path):
     assert sizes[:2].sum() > 0.6 * vessel.sum()
 
 
-@pytest.mark.parametrize("options", [{"site": "c"}, {"layout": "coco"}, {"ndim": 4}, {"size": 20}, {"n": 0}])
+@pytest.mark.parametrize("options", [{"site": "c"}, {"layout": "coco"}, {"ndim": 4}, {"edge": 20}, {"n": 0}])
 def test_options_out_of_range_are_named(tmp_path, options):
     (name,) = options
     with pytest.raises(ScantuneError, match=name):

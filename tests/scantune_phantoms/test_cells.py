@@ -24,7 +24,7 @@ def _bytes(folder):
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    return demos.make("cells", tmp_path_factory.mktemp("cells"), n=10, size=48, workers=1)
+    return demos.make("cells", tmp_path_factory.mktemp("cells"), n=10, edge=48, workers=1)
 
 
 def _rows(made):
@@ -32,9 +32,9 @@ def _rows(made):
 
 
 def test_same_seed_same_bytes_whatever_the_workers(cohort, tmp_path):
-    demos.make("cells", tmp_path / "again", n=10, size=48, workers=2)
+    demos.make("cells", tmp_path / "again", n=10, edge=48, workers=2)
     assert _bytes(tmp_path / "again") == _bytes(cohort.folder)
-    demos.make("cells", tmp_path / "other", n=1, size=48, seed=1, workers=1)
+    demos.make("cells", tmp_path / "other", n=1, edge=48, seed=1, workers=1)
     assert set(_bytes(tmp_path / "other").values()).isdisjoint(
         digest for name, digest in _bytes(cohort.folder).items() if name.endswith(("png", "jpg"))
     )
@@ -121,7 +121,7 @@ def test_other_site_is_seen_by_another_microscope(tmp_path):
 
 
 def test_medmnist_layout_becomes_a_table(tmp_path):
-    made = demos.make("cells", tmp_path / "npz", n=14, layout="medmnist", size=28, workers=1)
+    made = demos.make("cells", tmp_path / "npz", n=14, layout="medmnist", edge=28, workers=1)
     table = table_of_medmnist(tmp_path / "npz" / "cells.npz", tmp_path / "table", names=CLASSES)
     rows = list(csv.DictReader(table.open(encoding="utf-8")))
     assert len(rows) == made.n_samples
@@ -132,7 +132,7 @@ def test_medmnist_layout_becomes_a_table(tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"size": 400}, "16 to 128"),
+        ({"edge": 400}, "16 to 128"),
         ({"masks": True}, "layout: table"),
         ({"site": "c"}, "site: 'c'"),
         ({"site": "b", "confounder": True}, "two scanners"),

@@ -14,7 +14,7 @@ from scantune.records import ReadError, ScantuneError
 from scantune_phantoms.echo.screen import cursor_mask
 from scantune_phantoms.echo.spoil import COSTS
 
-READ = {"size": (64, 64), "frames": 8, "period": 3, "min_frames": 2, "sector": True, "intensity": {"name": "scale"}}
+READ = {"shape": (64, 64), "frames": 8, "period": 3, "min_frames": 2, "sector": True, "intensity": {"name": "scale"}}
 
 
 def rows_of(made):

@@ -44,7 +44,7 @@ def digits_params(n: int = 240) -> dict:
                 "split": split,
             }
         },
-        "inputs": {"digits": {"dataset": "digits", "modality": "image", "size": [16, 16], "workers": 1}},
+        "inputs": {"digits": {"dataset": "digits", "modality": "image", "shape": [16, 16], "workers": 1}},
         "experiments": {"small": experiment("small_cnn"), "other": experiment("custom_1")},
         "derived": {},
         "external": {},

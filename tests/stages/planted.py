@@ -183,8 +183,8 @@ def params(roots: Path) -> dict:
         "split": {"fractions": [0.5, 0.25, 0.25]}, "max_excluded_fraction": 0.2,
     }  # fmt: skip
     prepare = {
-        "films": {"modality": "image", "mask_text": True, "size": [48, 64], "intensity": _WINDOW},
-        "loops": {"modality": "video", "sector": True, "frames": 4, "size": [48, 64]},
+        "films": {"modality": "image", "mask_text": True, "shape": [48, 64], "intensity": _WINDOW},
+        "loops": {"modality": "video", "sector": True, "frames": 4, "shape": [48, 64]},
         "scans": {"modality": "volume"},
     }
     task = {"name": "classification", "target": "label"}

@@ -16,8 +16,8 @@ def test_a_volume_is_segmented_from_file_to_figure(tmp_path):
     params = params_of(
         "angio", {"epochs": 30, "batch_size": 2, "loss": "dice_focused", "early_stopping": {"patience": 50}}
     )
-    params["demo"]["angio"]["options"] = {"n": 9, "ndim": 3, "size": 48, "unusable": False}
-    params["inputs"]["angio"] = {"dataset": "angio", "modality": "volume", "size": [48, 48, 48], "workers": 1}
+    params["demo"]["angio"]["options"] = {"n": 9, "ndim": 3, "edge": 48, "unusable": False}
+    params["inputs"]["angio"] = {"dataset": "angio", "modality": "volume", "shape": [48, 48, 48], "workers": 1}
     params["experiments"]["x"]["model"]["options"] = {"channels": [8, 8, 16, 16, 16]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     run_stages(tmp_path, "demo angio", "preprocess angio", "split angio", "train x", "evaluate x")

@@ -136,10 +136,10 @@ def test_a_dataset_prepared_in_another_way_is_refused(grouped):
     from scantune.registry.model import read_facts
 
     params = grouped_params()
-    params["inputs"]["far"]["size"] = [20, 20]
+    params["inputs"]["far"]["shape"] = [20, 20]
     facts = read_facts(grouped / "outputs" / "small" / "train" / "model")
     external.check_inputs("small_far", parse(grouped_params()), facts)
-    with pytest.raises(ScantuneError, match=r"size is \[20, 20\], the model's \[16, 16\]"):
+    with pytest.raises(ScantuneError, match=r"shape is \[20, 20\], the model's \[16, 16\]"):
         external.check_inputs("small_far", parse(params), facts)
 
 

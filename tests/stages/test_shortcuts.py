@@ -44,7 +44,7 @@ def params() -> dict[str, Any]:
         "demo": {k: {"cohort": "csi", "seed": s, "options": {**o, **options}} for k, (s, o) in COHORTS.items()},
         "datasets": {name: {"root": f"data/demo/{name}", **dataset} for name in COHORTS},
         "inputs": {
-            name: {"dataset": name, "modality": "image", "size": [64, 64], "intensity": "percentile", "workers": 2}
+            name: {"dataset": name, "modality": "image", "shape": [64, 64], "intensity": "percentile", "workers": 2}
             for name in COHORTS
         },
         "experiments": {name: {"dataset": name, "input": name, **experiment} for name in ("shortcut", "fair")},

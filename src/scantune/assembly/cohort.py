@@ -162,3 +162,22 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
             )
         )
     return Sides(tuple(members), cache)
+
+
+def sides_of(params: Any, name: str, dataset: str | None) -> Sides:
+    """The sides of an input whose cached tensors are what its block says; see :func:`read_sides`.
+
+    Args:
+        params: all settings.
+        name: of the input.
+        dataset: whose split it is; None puts every sample on the test side.
+
+    Raises:
+        ScantuneError: also where the tensors were prepared in another way: which key, both values.
+    """
+    from scantune.preprocess.agreement import check_cache
+
+    cache = Path("data/cache") / name
+    sides = read_sides(cache, None if dataset is None else Path("data/splits") / dataset / "splits.csv")
+    check_cache(name, params.inputs[name], cache, [member.shape for member in sides.members])
+    return sides

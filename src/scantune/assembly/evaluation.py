@@ -11,6 +11,7 @@ import numpy as np
 from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.samples import encode, samples
 from scantune.models.members import averaged
+from scantune.preprocess.agreement import check_model
 from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
@@ -37,7 +38,11 @@ def predictions_of(
         sides: the samples.
         batch_size: samples at once.
         device: where it computes.
+
+    Raises:
+        ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on.
     """
+    check_model(facts.name, facts.input, sides.cache)
     task = task_of(schema, facts)
     networks = load_networks(folder, facts)
     parts: list[tuple[Side, str, Sequence[Any]]] = []

@@ -26,19 +26,12 @@ def check_inputs(key: str, params: Any, facts: Any) -> None:
     Raises:
         ScantuneError: settings that change the tensors differ; which, and both values.
     """
-    from pydantic import TypeAdapter
-
-    from scantune.config.input import InputConfig
-    from scantune.preprocess.prepare import what_matters
+    from scantune.preprocess.agreement import differing
 
     block = params.external[key]
-    modality, theirs = what_matters(params.inputs[block.input])
-    # a model may be older than a setting, which then had its default
-    own_modality, own = what_matters(TypeAdapter(InputConfig).validate_python(facts.input))
-    theirs, own = {"modality": modality, **theirs}, {"modality": own_modality, **own}
-    odd = sorted(name for name in theirs.keys() | own.keys() if theirs.get(name) != own.get(name))
+    odd = differing(params.inputs[block.input], facts.input)
     if odd:
-        told = "; ".join(f"{name} is {theirs.get(name)}, the model's {own.get(name)}" for name in odd)
+        told = "; ".join(f"{name} is {theirs}, the model's {own}" for name, (theirs, own) in odd.items())
         raise ScantuneError(
             f"external.{key}.input: {block.input!r} prepares files in another way than {block.experiment!r} was "
             f"trained on ({told}); make them the same"

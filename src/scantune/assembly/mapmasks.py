@@ -103,6 +103,7 @@ def segmented(wanted: Wanted, asked: Sequence[Any]) -> list[np.ndarray | None] |
 
 def _networks(wanted: Wanted, key: str) -> list[Any]:
     """Those of the experiment ``key``, of its folder beside the others' outputs."""
+    from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
 
     folder, where = Path("outputs") / key / "train" / "model", "evaluate.saliency.segmentation"
@@ -113,7 +114,7 @@ def _networks(wanted: Wanted, key: str) -> list[Any]:
     facts = read_facts(folder)
     if facts.task["name"] != "segmentation":
         raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
-    if (facts.dataset, facts.input) != (wanted.facts.dataset, wanted.facts.input):
+    if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
         raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
     return load_networks(folder, facts)
 

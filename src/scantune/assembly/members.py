@@ -156,11 +156,13 @@ def start_of(given: Plan, use: str, seed: int = 0) -> Any:
         return None
     from scantune.engine.randomness import generator
     from scantune.models import surgery
+    from scantune.preprocess.agreement import check_model
     from scantune.registry.model import load_networks, read_facts
 
     facts = read_facts(given.start)
     network = load_networks(given.start, facts)[0]
     if use == "teacher":
+        check_model(facts.name, facts.input, given.sides.cache)
         return network
     if facts.task["name"] != given.task.name:
         raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")

@@ -20,7 +20,7 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
     shapes = {member.shape for member in side}
     if len(shapes) != 1:
         found = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:4]) or "none"
-        raise ScantuneError(f"the samples must have one shape to make batches; found {found}: set `size` in `inputs`")
+        raise ScantuneError(f"the samples must have one shape to make batches; found {found}: set `shape` in `inputs`")
     return shapes.pop()
 
 

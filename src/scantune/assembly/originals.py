@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 
 #: A reader sees the file: nothing of it is cut, resized or equalised.
 _AS_IT_IS: dict[str, dict[str, Any]] = {
-    "image": {"size": None, "clahe": None, "intensity": {"name": "none"}, "dtype": "float32"},
-    "volume": {"size": None, "spacing": None, "crop": "none", "intensity": {"name": "none"}, "dtype": "float32"},
+    "image": {"shape": None, "clahe": None, "intensity": {"name": "none"}, "dtype": "float32"},
+    "volume": {"shape": None, "spacing": None, "crop": "none", "intensity": {"name": "none"}, "dtype": "float32"},
     "video": {"resize": "stretch", "intensity": {"name": "scale"}, "dtype": "uint8"},
 }
 
@@ -127,7 +127,7 @@ def _loop(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:
     if not settings.get("sector"):
         raise ScantuneError("text outside of an ultrasound sector would be legible; sector: true blanks it")
     loop = io.open_video(record.files[0], series=series_rule(record.series, settings.get("series")))
-    held = _prepared(record, settings, size=[loop.height, loop.width])
+    held = _prepared(record, settings, shape=[loop.height, loop.width])
     frames = held.tensor[0] if held.tensor.shape[0] != 3 else np.moveaxis(held.tensor, 0, -1)
     return {
         "image": frames.astype(np.float32) / 255,
@@ -169,7 +169,7 @@ def _box(shape: tuple[int, int], settings: Mapping[str, Any]) -> tuple[float, fl
     """Top, left, height and width of the network's input in the picture's pixels; it may reach beyond the picture."""
     from scantune.preprocess.plane import fit
 
-    size = settings.get("size")
+    size = settings.get("shape")
     if not size:
         return None
     fitted = fit(shape, (size[0], size[1]), settings.get("resize", "pad"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from scantune.assembly import training
 from scantune.assembly.blocks import block_of
-from scantune.assembly.cohort import read_sides
+from scantune.assembly.cohort import sides_of
 from scantune.assembly.members import Trained
 from scantune.assembly.training import Plan
 from scantune.digests import SHORT, file_digest
@@ -22,7 +22,7 @@ EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 def plan_of(params: Any, key: str) -> Plan:
     """The plan of an experiment from what preprocess and split left on disk."""
     block = block_of(params, key)
-    sides = read_sides(Path("data/cache") / block.input, Path("data/splits") / block.dataset / "splits.csv")
+    sides = sides_of(params, block.input, block.dataset)
     parent = getattr(block, "from_", None)
     start = Path("outputs") / parent / "train" / "model" if parent else None
     use = getattr(block, "use", "weights")
@@ -101,7 +101,7 @@ def model_facts(given: Plan, trained: Trained) -> ModelFacts:
             name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}
             for name, side in sides.items()
         }
-        | {"metrics": trained.validation},
+        | {"metrics": trained.validation, "shape": list(given.shape)},
         weights=_weights_facts(trained, block),
         synthetic=given.sides.synthetic,
     )

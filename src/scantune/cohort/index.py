@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from scantune.cohort.faults import CohortError
+from scantune.cohort.faults import CohortError, Fault
 from scantune.digests import file_digest
 from scantune.tables import unguarded, write_csv
 from scantune.tracking import project_home
@@ -80,6 +80,66 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
             str(root / unguarded(row["path"])): (int(row["size"]), int(row["modified_ns"]), row["sha256"])
             for row in reader
         }
+
+
+def index_of(path: Path, timed: Path) -> dict[str, tuple[int, int, str]]:
+    """Index of a folder, or of a single file, kept with its times in ``timed``; see :func:`write_index`.
+
+    Raises:
+        CohortError: there is no such file or folder, or the file cannot be read.
+    """
+    timed.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        raise CohortError("index", [f"no file or folder {path}"])
+    if path.is_dir():
+        write_index(path, timed)
+        return read_index(timed, path)
+    name, entry, _ = _entry(path, {})
+    if isinstance(entry, str):
+        raise CohortError("index", [f"{path} cannot be read ({entry})"])
+    return {name: entry}
+
+
+def write_digests(entries: Mapping[str, tuple[int, int, str]], root: Path, path: Path) -> None:
+    """Write size and digest of each file, without times and without names.
+
+    A digest stands for a file's place: names may say who it is of, and outputs are shared.
+
+    Args:
+        entries: as :func:`index_of` gives them.
+        root: what their paths begin with.
+        path: gets them.
+    """
+    rows = []
+    for name, (size, _, digest) in sorted(entries.items()):
+        place = f"{Path(name).relative_to(root).as_posix()}\n{digest}"  # the content keeps it from being guessed
+        rows.append([hashlib.sha256(place.encode()).hexdigest()[:16], str(size), digest])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_csv(path, ["place", "size", "sha256"], rows)
+
+
+def check_links(root: Path, name: str, watched: Sequence[str]) -> None:
+    """That every folder that a link below ``root`` leads to is watched: DVC and the index do not look into such links.
+
+    Args:
+        root: absolute folder.
+        name: of the dataset.
+        watched: paths of its blocks in ``watched``.
+
+    Raises:
+        CohortError: one is not, with the block to add.
+    """
+    home, known = Path(os.path.realpath(root)), [Path(os.path.realpath(path)) for path in watched]
+    faults: list[Fault | str] = []
+    for base, folders, _ in os.walk(root):
+        for folder in sorted(folders):
+            goal = Path(os.path.realpath(Path(base, folder)))
+            inside = not Path(base, folder).is_symlink() or goal.is_relative_to(home)
+            if not inside and not any(goal.is_relative_to(path) for path in known):
+                block = f"watched: {{{name}_{len(faults) + 1}: {{dataset: {name}, path: {goal}}}}}"
+                faults.append(f"{Path(base, folder)} is a link to a folder, which DVC does not look into. Add {block}")
+    if faults:
+        raise CohortError(f"links in {root}", faults)
 
 
 def timed_index(index: str | None, name: str) -> Path:

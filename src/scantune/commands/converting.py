@@ -82,11 +82,24 @@ def _start(table: Path) -> Path:
 
 
 def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
-    """What was written, and the dataset's block that reads it."""
+    """What was written, and the dataset's block that reads it.
+
+    Raises:
+        ScantuneError: pictures and table share no folder that DVC can watch.
+    """
     import yaml
+
+    from scantune.config.watching import holds_outputs
 
     count = sum(1 for _ in table.open(encoding="utf-8")) - 1
     split = {"method": "predefined", "columns": "split"} if sides else {"method": "random"}
+    held = holds_outputs(str(root))
+    if held:
+        raise ScantuneError(
+            f"{table}: {count} samples are written, but no block: {root}, where pictures and table meet, holds {held}, "
+            "which the pipeline writes, so that DVC cannot watch it. Name an --out beside the pictures, in a folder "
+            "that holds the data alone"
+        )
     path = table.resolve().relative_to(root.resolve())
     block = {"root": str(root), "watch": str(root), "table": path.as_posix(), **keys, "split": split}
     typer.echo(f"{table}: {count} samples. A block for datasets in params.yaml:\n")

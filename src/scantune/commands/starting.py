@@ -29,7 +29,7 @@ def init(
     target: Annotated[str, typer.Option(help="the column to predict, where the guess is wrong")] = "",
     out: Annotated[Path | None, typer.Option(help="write the blocks to this file rather than the terminal")] = None,
 ) -> None:
-    """Write a dataset, an input and an experiment for a table, to be read, corrected and put into params.yaml."""
+    """Write blocks for a table: dataset, input, experiment, and what is watched beside the files."""
     import yaml
 
     held = blocks(table, root or table.parent, name or _name(table), target)
@@ -43,14 +43,14 @@ def init(
     if out.exists():
         raise ScantuneError(f"{out} is there already; give another --out")
     out.write_text(text, encoding="utf-8")
-    typer.echo(f"{out}: three blocks")
+    typer.echo(f"{out}: {sum(map(len, held.values()))} blocks")
 
 
 def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, Any]:
-    """The three blocks, checked as params.yaml is.
+    """The blocks, checked as params.yaml is.
 
     Raises:
-        ScantuneError: no column leads to files, or none can be a target.
+        ScantuneError: no column leads to files, none can be a target, or the files lie where DVC cannot watch them.
     """
     from scantune.cohort.table import read_table
     from scantune.config.load import parse
@@ -66,7 +66,7 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     below = table.resolve().is_relative_to(root.resolve())
     dataset = {
         "root": str(root),
-        "watch": str(root),
+        "watch": _watch(root, template),
         "table": str(table.resolve().relative_to(root.resolve()) if below else table.resolve()),
         "files": template,
         **({"subject": subject} if subject else {}),
@@ -82,6 +82,7 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     modality, settings, model = _kind(first)
     made = {
         "datasets": {name: dataset},
+        **_watched(name, dataset),
         "inputs": {name: {"dataset": name, "modality": modality, **settings}},
         "experiments": {
             name: {
@@ -97,6 +98,36 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     }
     parse(made, "the blocks")
     return made
+
+
+def _watch(root: Path, template: str) -> str:
+    """The root, or, where it holds the project's own outputs, the folder in it that the files' template begins with.
+
+    Raises:
+        ScantuneError: that holds them too: DVC cannot watch what it writes to.
+    """
+    from scantune.config.watching import fixed_folder, holds_outputs
+
+    if not holds_outputs(str(root)):
+        return str(root)
+    folder = root / fixed_folder(template)
+    held = holds_outputs(str(folder))
+    if held:
+        raise ScantuneError(
+            f"{folder}: the files lie beside {held}, which the pipeline writes, so that DVC cannot watch them; move "
+            "them to a folder of their own, such as data/raw/<name>, or give that folder by --root"
+        )
+    return str(folder)
+
+
+def _watched(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
+    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing."""
+    from scantune.config.dataset import DatasetConfig
+    from scantune.config.watching import entry, unwatched
+
+    missing = unwatched(DatasetConfig.model_validate(dataset), [])
+    made = {key: block for read, path in missing.items() for key, block in entry(name, read, path).items()}
+    return {"watched": made} if made else {}
 
 
 @dataclass(frozen=True)
@@ -215,13 +246,13 @@ def _kind(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     read = io.read(path)
     if isinstance(read, io.Volume):
         spacing = [max(1.0, round(s, 1)) for s in read.spacing]
-        size = [
+        shape = [
             max(16, 16 * round(n * own / s / 16)) for n, own, s in zip(read.array.shape[::-1], read.spacing, spacing)
         ]
-        return "volume", {"spacing": spacing, "size": size, "intensity": "zscore"}, {"backbone": "resnet10_3d"}
+        return "volume", {"spacing": spacing, "shape": shape, "intensity": "zscore"}, {"backbone": "resnet10_3d"}
     if isinstance(read, io.Image):
-        return "image", {"size": [224, 224]}, {"backbone": "resnet18"}
-    return "video", {"size": [112, 112], "frames": 16}, {"backbone": "r2plus1d_18"}
+        return "image", {"shape": [224, 224]}, {"backbone": "resnet18"}
+    return "video", {"shape": [112, 112], "frames": 16}, {"backbone": "r2plus1d_18"}
 
 
 def _name(table: Path) -> str:

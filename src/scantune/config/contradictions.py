@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
+from scantune.config import watching
 from scantune.config.augment import augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
@@ -33,6 +34,8 @@ def _blocks(params: Params) -> Iterator[tuple[str, ExperimentConfig]]:
 def _names(params: Params) -> Iterator[str]:
     for name, given in params.inputs.items():
         yield from _unknown(f"inputs.{name}.dataset", given.dataset, params.datasets, "datasets")
+    for name, watched in params.watched.items():
+        yield from _unknown(f"watched.{name}.dataset", watched.dataset, params.datasets, "datasets")
     for key, block in _blocks(params):
         yield from _unknown(f"{key}.dataset", block.dataset, params.datasets, "datasets")
         yield from _unknown(f"{key}.input", block.input, params.inputs, "inputs")
@@ -156,6 +159,7 @@ def _ensembles(params: Params) -> Iterator[str]:
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
     _own_input,
+    watching.faults,
     _same_dataset,
     _targets,
     _augmentation,

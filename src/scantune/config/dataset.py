@@ -174,6 +174,13 @@ def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def _bare(value: object) -> object:
+    """``{"{size}": 3}`` means ``{size: 3}``: a column whose name may not be a key (see :mod:`run_cache`) in braces."""
+    if not isinstance(value, dict):
+        return value
+    return {re.sub(r"^\{(.+)\}$", r"\1", key) if isinstance(key, str) else key: rule for key, rule in value.items()}
+
+
 Columns = Annotated[dict[Text, Text], BeforeValidator(_named)]
 Target = Annotated[TargetColumn, BeforeValidator(lambda v: by_name(v, "column"))]
 Filter = Cell | list[Cell] | Range | Unless
@@ -185,7 +192,8 @@ class DatasetConfig(Block):
     root: Text
     """Folder of the files, anywhere, a share too. Nothing is ever written to it and no file outside it is read."""
     watch: Text | None = None
-    """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``."""
+    """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``. What
+    the dataset reads beside it (a table elsewhere) stands in the group ``watched``."""
     table: Text | None = None
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
@@ -226,8 +234,9 @@ class DatasetConfig(Block):
     raters: Columns = {}
     """Several readers of the same sample: a reader's name and the column of his values. Of graded zones one column a
     zone, named ``<reader>_<zone>`` or ``<reader>/<zone>``."""
-    where: dict[Text, Filter] = {}
-    """Rows that stay: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold."""
+    where: Annotated[dict[Text, Filter], BeforeValidator(_bare)] = {}
+    """Rows that stay: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold. A
+    column named size stands in braces: ``{"{size}": {min: 3}}``; DVC overlooks changes under a key ``size``."""
     order: Text | None = None
     """Column of a date (ISO: 2024-03-31) or number that sequential and temporal splits sort by."""
     split: SplitConfig = SplitConfig()

@@ -125,12 +125,12 @@ class VolumeInput(_Common):
     modality: Literal["volume"]
     spacing: Annotated[list[Millimetres], Field(min_length=3, max_length=3)] | None = None
     """mm along left-right, posterior-anterior, inferior-superior. Without it the file's own."""
-    size: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
+    shape: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
     """Voxels along the same axes: the rest is cropped, what lacks is padded. Without it the volume's own extent."""
     center: Literal["image", "foreground"] = "image"
     """Middle of the crop: of the image, or of what is not background."""
     crop: Literal["none", "foreground"] = "none"
-    """Without ``size``: cut away the background around the foreground."""
+    """Without ``shape``: cut away the background around the foreground."""
     interpolation: Literal["linear", "nearest", "bspline"] = "linear"
     """Of the image. Masks always take the nearest label."""
     antialias: bool = True
@@ -153,7 +153,7 @@ class ImageInput(_Common):
     """A still [C, H, W]: rows from the top, columns from the left."""
 
     modality: Literal["image"]
-    size: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
+    shape: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
@@ -179,7 +179,7 @@ class VideoInput(_Common):
     """A loop [C, T, H, W]."""
 
     modality: Literal["video"]
-    size: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
+    shape: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
     """[height, width] in pixels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
     """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
@@ -195,7 +195,7 @@ class VideoInput(_Common):
     """1: grey. 3: colour."""
     sector: bool = False
     """Ultrasound: find the sector and blank everything outside it, burned-in text too. It is found by its movement, at
-    a ``size`` of about 64 pixels or more."""
+    a ``shape`` of about 64 pixels or more."""
     intensity: Annotated[Scale | ZScore, Field(discriminator="name"), BeforeValidator(by_name)] = Scale()
     """How values are scaled."""
     dtype: Literal["uint8", "float16", "float32"] | None = None

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scantune.config.params import Params
+from scantune.config.run_cache import left_out
 from scantune.records import ScantuneError
 
 SCHEMA_NAME = "params.schema.json"
@@ -112,6 +113,9 @@ def parse(held: object, name: str = "params.yaml") -> Params:
     """Check settings that are already a mapping; see :func:`load`."""
     if not isinstance(held, dict):
         raise ConfigError([f"the top level is {type(held).__name__}, and must be a mapping of groups"], name)
+    overlooked = list(left_out(held))
+    if overlooked:
+        raise ConfigError(overlooked, name)
     try:
         params = Params.model_validate(held)
     except ValidationError as error:

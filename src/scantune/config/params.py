@@ -36,6 +36,15 @@ class DemoConfig(Block):
     """What the cohort takes: ``n``, ``site``, ``confounder`` …"""
 
 
+class WatchedConfig(Block):
+    """A file or folder that a dataset reads and its ``watch`` does not cover: a table or masks that lie elsewhere."""
+
+    dataset: Name
+    """A name in ``datasets``."""
+    path: Annotated[str, Field(min_length=1)]
+    """The file or folder; what depends on the dataset is made anew when it changes."""
+
+
 class RegisterConfig(Block):
     """How a model enters the registry."""
 
@@ -111,6 +120,8 @@ class Params(Block):
     """Demo cohorts."""
     datasets: dict[Name, DatasetConfig]
     """Where files and labels lie, and how subjects are split."""
+    watched: dict[Name, WatchedConfig] = {}
+    """What datasets read outside of their ``watch``. Not needed where a dataset's ``watch`` holds all that it reads."""
     inputs: dict[Name, InputConfig]
     """Ways to prepare a dataset; each dataset has one of its own name."""
     experiments: dict[Name, ExperimentConfig]

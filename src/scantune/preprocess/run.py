@@ -11,6 +11,7 @@ from typing import Any
 from scantune.cohort.load import Cohort
 from scantune.files import write_json
 from scantune.preprocess import sources, store
+from scantune.preprocess.agreement import write_input
 from scantune.preprocess.flow import counted, flow_of
 from scantune.preprocess.manifest import write_manifest
 from scantune.preprocess.sample import Job, Outcome
@@ -62,7 +63,8 @@ def run(
         cohort: what :func:`scantune.cohort.read` gave (its counts open the flow of participants), or records alone.
         settings: the input's block of ``params.yaml``.
         out_dir: gets ``samples/<sample_id>.safetensors``, ``manifest.csv``, ``digests.csv`` (of each sample's content,
-            masks and facts too: what later stages depend on), ``excluded.csv``, ``flow.json``.
+            masks and facts too: what later stages depend on), ``input.json`` (the settings), ``excluded.csv``,
+            ``flow.json``.
         store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
         max_excluded_fraction: more samples than this share left out is a failure.
         index: what ``scantune index`` wrote, by absolute path.
@@ -99,6 +101,7 @@ def run(
     for path in samples.iterdir():
         if path.stem not in done or not done[path.stem].key:
             path.unlink()
+    write_input(out_dir, settings)
     return _written(whole, done, out_dir, max_excluded_fraction)
 
 

@@ -21,7 +21,7 @@ def prepare_image(
     files: Sequence[Path],
     masks: Sequence[Path] = (),
     *,
-    size: Sequence[int] | None = None,
+    shape: Sequence[int] | None = None,
     resize: str = "pad",
     channels: int = 1,
     intensity: Mapping[str, Any],
@@ -41,7 +41,7 @@ def prepare_image(
     Args:
         files: one file; several become channels in that order, and must be of one size.
         masks: mask files of the same size; several become labels 1, 2, …
-        size: (height, width) of the result, or None for the file's own.
+        shape: (height, width) of the result, or None for the file's own.
         resize: "pad", "crop" or "stretch".
         channels: 1 (grey) or 3 (colour; a grey file is repeated).
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
@@ -73,7 +73,7 @@ def prepare_image(
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
     facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing)}
-    fitted = fit(shapes[0], (size[0], size[1]) if size else None, resize)
+    fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, resize)
     planes = []
     for image in images:
         picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]

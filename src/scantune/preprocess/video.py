@@ -21,7 +21,7 @@ def prepare_video(
     files: Sequence[Path],
     masks: Sequence[Path] = (),
     *,
-    size: Sequence[int] = (112, 112),
+    shape: Sequence[int] = (112, 112),
     resize: str = "pad",
     frames: int = 32,
     period: int = 1,
@@ -42,7 +42,7 @@ def prepare_video(
     Args:
         files: one loop.
         masks: pictures of the frames' size that hold for the whole loop; several become labels 1, 2, …
-        size: (height, width) of the result.
+        shape: (height, width) of the result.
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
         period: every so manieth frame; a loop too short for frames × period starts again from its beginning.
@@ -68,7 +68,7 @@ def prepare_video(
     if loop.n_frames < min_frames:
         raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {min_frames}")
     chosen = frame_indices(loop.n_frames, frames, period, start)
-    fitted = fit((loop.height, loop.width), (size[0], size[1]), resize)
+    fitted = fit((loop.height, loop.width), (shape[0], shape[1]), resize)
     pictures = loop.frames(chosen, grey=channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")

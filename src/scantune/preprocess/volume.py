@@ -23,7 +23,7 @@ def prepare_volume(
     masks: Sequence[Path] = (),
     *,
     spacing: Sequence[float] | None = None,
-    size: Sequence[int] | None = None,
+    shape: Sequence[int] | None = None,
     center: str = "image",
     crop: str = "none",
     interpolation: str = "linear",
@@ -46,9 +46,9 @@ def prepare_volume(
         files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
         masks: label volumes of the first file's geometry; several become labels 1, 2, …
         spacing: mm along R, A, S; None is the file's own.
-        size: voxels along R, A, S; None is its own extent.
+        shape: voxels along R, A, S; None is its own extent.
         center: "image" or "foreground": the middle of the crop.
-        crop: "foreground" cuts the background away where no size is given.
+        crop: "foreground" cuts the background away where no shape is given.
         interpolation: "linear", "nearest" or "bspline".
         antialias: smooth before shrinking.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
@@ -85,7 +85,7 @@ def prepare_volume(
         pairs = [defaced(volume) for volume in volumes]
         volumes = [volume for volume, _ in pairs]
         first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
-    grid = _grid(first, spacing, size, center, crop)
+    grid = _grid(first, spacing, shape, center, crop)
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     channels = []
     for volume in volumes:
@@ -104,17 +104,17 @@ def prepare_volume(
 
 
 def _grid(
-    volume: io.Volume, spacing: Sequence[float] | None, size: Sequence[int] | None, center: str, crop: str
+    volume: io.Volume, spacing: Sequence[float] | None, shape: Sequence[int] | None, center: str, crop: str
 ) -> Grid:
-    if center != "foreground" and (crop != "foreground" or size is not None):
-        return target_grid(volume, spacing, size)
+    if center != "foreground" and (crop != "foreground" or shape is not None):
+        return target_grid(volume, spacing, shape)
     low, high = _foreground_box(volume.array)
     middle = (low + high)[::-1] / 2  # D, H, W -> W, H, D
-    if size is None:
+    if shape is None:
         own = np.array(volume.spacing)
         wanted = own if spacing is None else np.array(spacing)
-        size = np.maximum(1, np.rint((high - low + 1)[::-1] * own / wanted)).astype(int).tolist()
-    return target_grid(volume, spacing, size, middle)
+        shape = np.maximum(1, np.rint((high - low + 1)[::-1] * own / wanted)).astype(int).tolist()
+    return target_grid(volume, spacing, shape, middle)
 
 
 def _foreground_box(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

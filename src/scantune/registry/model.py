@@ -34,7 +34,8 @@ class ModelFacts:
         members: number of networks whose outputs are averaged.
         augment_draws: test-time augmentation; 0 for none.
         augment: its settings.
-        training: number of samples and subjects, digest of the data, metrics of the validation side.
+        training: number of samples and subjects, digest of the data, shape [C, …] of its tensors, metrics of the
+            validation side.
         weights: where the starting weights came from, and their licence.
         synthetic: no patient stands behind the training data, as the cohort's own folder says.
     """
@@ -76,6 +77,11 @@ def read_facts(folder: Path) -> ModelFacts:
     held = json.loads(path.read_text())
     if held.pop("format", None) != FORMAT:
         raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
+    if "size" in held.get("input", {}):
+        raise ScantuneError(
+            f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
+            "shape than it says: train the model again"
+        )
     if held.get("classes") is not None:
         held["classes"] = tuple(held["classes"])
     return ModelFacts(**held)

@@ -65,12 +65,14 @@ class Predictor:
 
         from scantune.config.input import InputConfig
         from scantune.config.task import TaskConfig
+        from scantune.preprocess.agreement import check_facts
         from scantune.tasks.build import build_task
 
         self.facts = facts
         self.networks = list(networks)
         self.reading = reading or Reading()
         self.input: Any = TypeAdapter(InputConfig).validate_python(facts.input)
+        check_facts(facts.name, self.input, facts.training.get("shape"))
         schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
 

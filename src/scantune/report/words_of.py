@@ -93,7 +93,7 @@ def preprocessing(facts: RunFacts) -> str:
     """How a file becomes a tensor."""
     held: Any = facts.settings.get("input") or {}
     parts = []
-    for key in ("modality", "spacing", "size", "intensity", "frames"):
+    for key in ("modality", "spacing", "shape", "intensity", "frames"):
         value = held.get(key)
         if value is not None:
             parts.append(f"{key} {value.get('name') if isinstance(value, Mapping) else value}")

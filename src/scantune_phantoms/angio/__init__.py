@@ -63,7 +63,7 @@ def write(
     site: str = "a",
     confounder: bool = False,
     layout: str = "table",
-    size: int = 256,
+    edge: int = 256,
     ndim: int = 2,
     unusable: bool = True,
 ) -> Cohort:
@@ -77,7 +77,7 @@ def write(
         site: "a", or "b": other people, another machine with more noise and less contrast.
         confounder: who has a severe stenosis is filmed in the room that leaves its lead letters in the frame.
         layout: "table" (``images/``, ``masks/``, ``cohort.csv``) or "arcade" (the folders and COCO files of ARCADE).
-        size: pixels along each edge of a frame, voxels along each edge of a volume.
+        edge: pixels along each edge of a frame, voxels along each edge of a volume.
         ndim: 2 for frames, 3 for volumes.
         unusable: break a few files, as in real life: a mask of another size, a file cut short, an empty mask.
 
@@ -87,26 +87,26 @@ def write(
     choice("site", site, ("a", "b"))
     choice("layout", layout, ("table", "arcade"))
     choice("ndim", str(ndim), ("2", "3"))
-    if n < 1 or not 48 <= size <= 1024:
-        raise ScantuneError(f"n: {n}, size: {size}; at least 1 subject and from 48 to 1024 pixels are needed")
+    if n < 1 or not 48 <= edge <= 1024:
+        raise ScantuneError(f"n: {n}, edge: {edge}; at least 1 subject and from 48 to 1024 pixels are needed")
     scanners = tuple(name for name, scanner in SCANNERS.items() if scanner.site == site)
     subjects = [
         draw_subject(generator(seed, "angio", site, number, "subject"), number, scanners, confounder=confounder)
         for number in range(1, n + 1)
     ]
     if ndim == 3:
-        jobs = [(out_dir, seed, site, subject, min(size, 128)) for subject in subjects]
+        jobs = [(out_dir, seed, site, subject, min(edge, 128)) for subject in subjects]
         rows = side_by_side(_write_volume, jobs, workers)
         write_readme(out_dir, "CT coronary angiographies (synthetic)", _README_3D)
         return Cohort("angio", out_dir, write_table(out_dir / "cohort.csv", rows), len(rows), n)
     if layout == "arcade":
-        count = arcade.write(out_dir, seed, site, subjects, size=size, confounder=confounder, workers=workers)
+        count = arcade.write(out_dir, seed, site, subjects, size=edge, confounder=confounder, workers=workers)
         write_readme(out_dir, "Coronary angiograms in ARCADE's layout (synthetic)", arcade.README)
         return Cohort("angio", out_dir, None, count, n)
     shots = [(subject, number) for subject in subjects for number in range(len(subject.shots))]
     broken = _broken(seed, site, len(shots)) if unusable else {}
     frames = [
-        (out_dir, seed, site, subject, number, size, confounder, broken.get(index))
+        (out_dir, seed, site, subject, number, edge, confounder, broken.get(index))
         for index, (subject, number) in enumerate(shots)
     ]
     rows = side_by_side(_write_frame, frames, workers)

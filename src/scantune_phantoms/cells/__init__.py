@@ -50,7 +50,7 @@ def write(
     site: str = "a",
     confounder: bool = False,
     layout: str = "folders",
-    size: int = 96,
+    edge: int = 96,
     masks: bool = False,
     unusable: bool = True,
 ) -> Cohort:
@@ -66,7 +66,7 @@ def write(
             at the lower left: a shortcut to the label.
         layout: "folders" (``train/<class>/…``, ``val/…``, ``test/…``, and ``cohort.csv`` that lists them), "table"
             (``images/…`` and ``cohort.csv``) or "medmnist" (``cells.npz`` alone, laid out as MedMNIST's).
-        size: height and width in pixels, at most 128.
+        edge: height and width in pixels, at most 128.
         masks: write the cell's body and nucleus as ``masks/*.png``; not below class folders.
         unusable: break a few files, as in real life.
 
@@ -75,8 +75,8 @@ def write(
     """
     choice("site", site, ("a", "b"))
     choice("layout", layout, ("folders", "table", "medmnist"))
-    if n < 1 or not 16 <= size <= 128:
-        raise ScantuneError(f"n: {n}, size: {size}; at least 1 subject and 16 to 128 pixels are needed")
+    if n < 1 or not 16 <= edge <= 128:
+        raise ScantuneError(f"n: {n}, edge: {edge}; at least 1 subject and 16 to 128 pixels are needed")
     if masks and layout != "table":
         raise ScantuneError(f"masks: true needs layout: table, where nobody takes them for a class; not {layout!r}")
     scanners = tuple(name for name, scanner in SCANNERS.items() if scanner.site == site)
@@ -88,13 +88,13 @@ def write(
     ]
     shots = [(person, picture) for person in people for picture in person.pictures]
     if layout == "medmnist":
-        jobs = [(seed, site, person, picture, size, confounder) for person, picture in shots]
+        jobs = [(seed, site, person, picture, edge, confounder) for person, picture in shots]
         return _medmnist(out_dir, shots, [cell for cell, _ in side_by_side(draw, jobs, workers)], n)
     faults = files.choose(generator(seed, "cells", site, "unusable"), len(shots)) if unusable else {}
     rows = side_by_side(
         _write_picture,
         [
-            (out_dir, seed, site, person, picture, size, confounder, layout, masks, faults.get(at))
+            (out_dir, seed, site, person, picture, edge, confounder, layout, masks, faults.get(at))
             for at, (person, picture) in enumerate(shots)
         ],
         workers,

@@ -1,0 +1,112 @@
+"""Whatever a dataset reads is a dependency of DVC's: what that is, and what of it nothing watches."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantune.config.dataset import DatasetConfig
+
+#: Folders that the pipeline writes. DVC refuses a dependency that holds an output of a later stage.
+OUTPUTS = ("data/index", "data/cache", "data/splits", "outputs", "external", "ensembles")
+#: Keys of what lies below ``root``, which watching the root (or its index) covers.
+_BELOW_ROOT = ("files", "masks", "class_folders")
+
+
+def reads(dataset: DatasetConfig) -> Iterator[tuple[str, str]]:
+    """Key and path of all that is read of a dataset: table, folders of files and masks, class folders, index."""
+    root = dataset.root
+    if dataset.table:
+        yield "table", os.path.normpath(os.path.join(root, dataset.table))
+    if dataset.class_folders:
+        yield "class_folders", os.path.normpath(root)
+    for key in ("files", "masks"):
+        for template in getattr(dataset, key):
+            yield key, os.path.normpath(os.path.join(root, fixed_folder(template)))
+    if dataset.index:
+        yield "index", os.path.normpath(dataset.index)
+
+
+def fixed_folder(template: str) -> str:
+    """The folders that a template of a path begins with: ``masks`` of ``masks/{id}.png``."""
+    first = template.split("{", 1)[0]
+    return first if "{" not in template else first.rpartition("/")[0]
+
+
+def unwatched(dataset: DatasetConfig, watched: Sequence[str]) -> dict[str, str]:
+    """Key to path of what is read and neither ``watch`` nor a path of ``watched`` covers.
+
+    An index that is watched covers the files below the root, but not the table: it is written by hand.
+
+    Args:
+        dataset: the block; nothing is missing where it has no ``watch`` (DVC itself then asks for it).
+        watched: paths of the dataset's blocks in ``watched``.
+    """
+    if dataset.watch is None:
+        return {}
+    looked_at = [dataset.watch, *watched]
+    by_index = dataset.index is not None and _covered(dataset.index, looked_at)
+    found: dict[str, str] = {}
+    for key, path in reads(dataset):
+        if not (_covered(path, looked_at) or (by_index and key in _BELOW_ROOT)):
+            found.setdefault(key, path)
+    return found
+
+
+def _covered(path: str, watched: Sequence[str]) -> bool:
+    return any(_within(path, one) for one in watched)
+
+
+def _within(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or lies below it, as it is written or with links followed."""
+    return any(Path(place(path)).is_relative_to(place(folder)) for place in (os.path.abspath, os.path.realpath))
+
+
+def holds_outputs(path: str) -> str | None:
+    """The first of the pipeline's own folders that ``path`` is or holds, or None."""
+    return next((folder for folder in OUTPUTS if _within(folder, path)), None)
+
+
+def faults(params: Any) -> Iterator[str]:
+    """Every dataset's reads that DVC would not see change, with the block to add; watched paths that DVC refuses."""
+    for name, block in params.watched.items():
+        if name == "root":
+            yield "watched.root: the index of the root has this name; take another"
+        yield from _own_folder(f"watched.{name}.path", block.path)
+    for name, dataset in params.datasets.items():
+        own = [block.path for block in params.watched.values() if block.dataset == name]
+        if dataset.watch is not None:
+            yield from _own_folder(f"datasets.{name}.watch", dataset.watch)
+        for key, path in unwatched(dataset, own).items():
+            yield (
+                f"datasets.{name}.{key}: {path} is read, but nothing watches it: a change would not be seen. "
+                + _remedy(name, dataset, key, path)
+            )
+
+
+def _own_folder(key: str, path: str) -> Iterator[str]:
+    held = holds_outputs(path)
+    if held:
+        yield (
+            f"{key}: {path!r} holds {held}, which the pipeline writes, and DVC refuses that; name a folder that holds "
+            "the data alone, such as data/raw/<name>"
+        )
+
+
+def _remedy(name: str, dataset: DatasetConfig, key: str, path: str) -> str:
+    if key in _BELOW_ROOT and not holds_outputs(dataset.root):
+        return (
+            f"Set watch: {dataset.root} (where it holds very many files: index: and watch: the file that "
+            f"'scantune index {name}' writes)"
+        )
+    block = entry(name, key, path)
+    (title, held), *_ = block.items()
+    return f"Add to params.yaml: watched: {{{title}: {{dataset: {held['dataset']}, path: {held['path']}}}}}"
+
+
+def entry(name: str, key: str, path: str) -> Mapping[str, dict[str, str]]:
+    """The block in ``watched`` for what a dataset reads under a key."""
+    return {f"{name}_{re.sub(r'[^A-Za-z0-9]+', '_', key)}": {"dataset": name, "path": path}}

@@ -1,0 +1,140 @@
+"""Whether cached tensors, a model and the block of an input agree on how files become tensors."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantune.cohort.files import write_text
+from scantune.preprocess.prepare import what_matters
+from scantune.records import ScantuneError
+
+#: Beside ``manifest.csv``: the settings that its tensors were prepared with. What trains depends on it.
+INPUT = "input.json"
+
+
+def write_input(cache: Path, settings: Any) -> None:
+    """Write ``input.json``: the settings that the tensors depend on."""
+    write_text(cache / INPUT, json.dumps(_whole(settings), indent=1, sort_keys=True) + "\n")
+
+
+def read_input(cache: Path) -> dict[str, Any]:
+    """What ``input.json`` in a cache folder says.
+
+    Raises:
+        ScantuneError: it is not there.
+    """
+    path = cache / INPUT
+    if not path.is_file():
+        raise ScantuneError(f"{path}: not here; run: dvc repro -f preprocess@{cache.name}")
+    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return held
+
+
+def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
+    """Settings that the tensor depends on and that differ: key to both values. A key that one lacks has its default.
+
+    Args:
+        first: a block of ``inputs:``, or the same as a mapping.
+        second: the other.
+    """
+    one, other = _whole(first), _whole(second)
+    return {
+        key: (one.get(key), other.get(key))
+        for key in sorted(one.keys() | other.keys())
+        if one.get(key) != other.get(key)
+    }
+
+
+def _whole(settings: Any) -> dict[str, Any]:
+    from pydantic import TypeAdapter, ValidationError
+
+    from scantune.config.input import InputConfig
+
+    if isinstance(settings, Mapping):
+        with contextlib.suppress(ValidationError):  # of another version: compared as it stands
+            settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
+    modality, options = what_matters(settings)
+    options.pop("max_voxels", None)  # decides which files are refused, not what becomes of the others
+    return {"modality": modality, **options}
+
+
+def spatial_shape(settings: Any) -> tuple[int, ...] | None:
+    """Axes of space that the settings give a tensor [C, …]: (H, W), (D, H, W) or (T, H, W); None: the file's own."""
+    held = _whole(settings)
+    if held.get("shape") is None:
+        return None
+    edges = tuple(int(n) for n in held["shape"])
+    if held["modality"] == "volume":
+        return edges[::-1]  # R, A, S -> D, H, W
+    return (int(held["frames"]), *edges) if held["modality"] == "video" else edges
+
+
+def check_cache(name: str, settings: Any, cache: Path, shapes: Iterable[Sequence[int]] = ()) -> None:
+    """That cached tensors were prepared as the block of their input says.
+
+    Args:
+        name: of the block in ``inputs``.
+        settings: the block.
+        cache: ``data/cache/<input>``.
+        shapes: of the tensors, [C, …], as ``manifest.csv`` has them.
+
+    Raises:
+        ScantuneError: they were not; which keys, both values, what to run.
+    """
+    remedy = f"run: dvc repro -f preprocess@{name}"
+    odd = differing(settings, read_input(cache))
+    if odd:
+        told = "; ".join(
+            f"inputs.{name}.{key} is {now}, but they were prepared with {was}" for key, (now, was) in odd.items()
+        )
+        raise ScantuneError(f"{cache}: the tensors do not fit the input block: {told}. {remedy}")
+    wanted = spatial_shape(settings)
+    for shape in sorted({tuple(shape) for shape in shapes}):
+        if wanted is not None and shape[1:] != wanted:
+            found = f"manifest.csv has tensors of {_times(shape[1:])}, but inputs.{name}.shape gives {_times(wanted)}"
+            raise ScantuneError(f"{cache}: {found}. {remedy}")
+
+
+def check_model(model: str, settings: Mapping[str, Any], cache: Path) -> None:
+    """That cached tensors are prepared as those were that a model was trained on.
+
+    Args:
+        model: its name, for the message.
+        settings: its ``input`` block.
+        cache: ``data/cache/<input>``.
+
+    Raises:
+        ScantuneError: they are not; which keys, both values, what to run.
+    """
+    odd = differing(read_input(cache), settings)
+    if odd:
+        told = "; ".join(f"{key} is {now} in {cache}, {was} in the model" for key, (now, was) in odd.items())
+        raise ScantuneError(f"the model {model!r} was trained on otherwise prepared tensors: {told}. Train it again")
+
+
+def check_facts(model: str, settings: Any, trained_on: Sequence[int] | None) -> None:
+    """That a model's input block gives tensors of the shape that its networks were trained on.
+
+    Args:
+        model: its name, for the message.
+        settings: its ``input`` block.
+        trained_on: shape [C, …] of the tensors it was trained on; None where the model does not say.
+
+    Raises:
+        ScantuneError: it gives others; both shapes.
+    """
+    wanted = spatial_shape(settings)
+    if wanted is None or trained_on is None or tuple(trained_on[1:]) == wanted:
+        return
+    raise ScantuneError(
+        f"the model {model!r}: its input block gives tensors of {_times(wanted)}, but its networks were trained on "
+        f"{_times(trained_on[1:])}. Train it again"
+    )
+
+
+def _times(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))

@@ -1,0 +1,23 @@
+"""What a dataset reads elsewhere: ``python stages/watched.py <watched>`` → ``data/index/<dataset>/<watched>.csv``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.cli import stage_main
+from scantune.config.load import load
+
+
+def run(key: str) -> None:
+    """Write size and digest of the file of ``watched.<key>``, or of every file in its folder, without names."""
+    from scantune.cohort.index import index_of, write_digests
+    from scantune.tracking import project_home
+
+    block = load().watched[key]
+    path = Path(block.path).absolute()
+    entries = index_of(path, project_home() / ".scantune" / "index" / "watched" / f"{key}.csv")
+    write_digests(entries, path, Path("data/index") / block.dataset / f"{key}.csv")
+
+
+if __name__ == "__main__":
+    stage_main(run)

@@ -1,0 +1,166 @@
+"""A changed key of any block, in any group of ``params.yaml``, is a new run for the stages that use it and no others.
+
+What is compared is what DVC's run cache looks a stage up by, made by DVC's own functions: two settings of one such key
+would give each other's outputs.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import shutil
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from dvc.dependency.param import ParamsDependency
+from dvc.repo import Repo
+from dvc.stage.cache import _get_cache_hash
+
+from scantune.config.base import Block
+from scantune.config.load import _members
+from scantune.config.params import Params
+from tests.stages.conftest import ROOT, grouped_params
+
+#: Pattern of a key's path to the stages that must see it, the first that matches; what stands nowhere is for all runs.
+SEEN_BY = {
+    r"demo\.digits\..+": {"demo@digits"},
+    r"datasets\.digits\..+": {"index@digits", "preprocess@digits", "split@digits"},
+    r"watched\.labels\..+": {"watched@labels"},
+    r"inputs\.digits\..+": {"preprocess@digits"},  # its input.json, which trainings depend on, is tested below
+    r"experiments\.small\.(description|search\..+)": set(),
+    r"experiments\.small\.(dataset|input)": {"train@small", "evaluate@small"},
+    r"experiments\.small\.task\..+": {"train@small", "evaluate@small", "external@small_far"},
+    r"experiments\.small\.(model|train)\..+": {"train@small"},
+    r"experiments\.small\.evaluate\..+": {"evaluate@small", "external@small_far"},
+    r"experiments\.small\.register\..+": {"register@small"},
+    r"derived\.tuned\.(description|search\..+)": set(),
+    r"derived\.tuned\.(dataset|input)": {"train-derived@tuned", "evaluate-derived@tuned"},
+    r"derived\.tuned\.(from|use|(model|train)\..+)": {"train-derived@tuned"},
+    r"derived\.tuned\.task\..+": {"train-derived@tuned", "evaluate-derived@tuned"},
+    r"derived\.tuned\.evaluate\..+": {"evaluate-derived@tuned"},
+    r"derived\.tuned\.register\..+": {"register-derived@tuned"},
+    r"external\.small_far\..+": {"external@small_far", "across@small_far"},
+    r"ensembles\.both\.members": {"ensemble@both", "evaluate-ensemble@both"},
+    r"ensembles\.both\.evaluate\..+": {"evaluate-ensemble@both"},
+}
+#: Keys that dvc.yaml looks up in a block, so that paths of files depend on them, and another value.
+LOOKED_UP = {
+    r"datasets\.digits\.watch": "elsewhere",
+    r"watched\.labels\.path": "elsewhere",
+    r"external\.small_far\.(dataset|input)": "digits",
+    r".+\.(dataset|input)": "far",
+    r".+\.(experiment|from)": "other",
+    r".+\.task\.name": "regression",
+}
+NAMES = {"demo": "digits", "datasets": "digits", "watched": "labels", "inputs": "digits", "experiments": "small"} | {
+    "derived": "tuned", "external": "small_far", "ensembles": "both",
+}  # fmt: skip
+
+
+def params() -> dict:
+    held = json.loads(json.dumps(grouped_params()))  # nothing shared between blocks
+    held["watched"] = {"labels": {"dataset": "digits", "path": "labels.csv"}}
+    return held
+
+
+def keys_of(block: Any, path: str) -> Iterator[str]:
+    """Paths of all keys of a block and of the blocks in it; a union's blocks one after another."""
+    for name, field in block.model_fields.items():
+        place = f"{path}.{field.alias or name}"
+        below = set(_blocks(field.annotation))
+        for inner in sorted(below, key=lambda one: one.__name__):
+            yield from keys_of(inner, place)
+        if not below:
+            yield place
+
+
+def _blocks(annotation: Any) -> Iterator[type[Block]]:
+    for member in _members(annotation):
+        if isinstance(member, type) and issubclass(member, Block):
+            yield member
+
+
+def every_key() -> list[str]:
+    """Of one block of each group."""
+    found: dict[str, None] = {}
+    for group, name in NAMES.items():
+        (values,) = typing.get_args(Params.model_fields[group].annotation)[1:]
+        for block in _blocks(values):
+            found |= dict.fromkeys(keys_of(block, f"{group}.{name}"))
+    return list(found)
+
+
+def changed(path: str) -> dict:
+    """The settings with another value at ``path``; DVC does not ask whether it is a right one."""
+    held = params()
+    *parents, last = path.split(".")
+    place: Any = held
+    for part in parents:
+        if not isinstance(place.get(part), dict):
+            place[part] = {}
+        place = place[part]
+    place[last] = next((value for pattern, value in LOOKED_UP.items() if re.fullmatch(pattern, path)), "changed")
+    return held
+
+
+class Pipeline:
+    """The stages of dvc.yaml, read once; again where a key decides on their files."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        Repo.init(str(home), no_scm=True)
+        shutil.copy(ROOT / "dvc.yaml", home)
+        self.write(params())
+        self.stages = self.read()
+
+    def write(self, held: dict) -> None:
+        (self.home / "params.yaml").write_text(yaml.dump(held, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+
+    def read(self) -> list[Any]:
+        with Repo(str(self.home)) as repo:
+            return list(repo.index.stages)
+
+    def keys(self, held: dict, *, anew: bool = False) -> dict[str, str]:
+        """Stage to what the run cache looks it up by, but for the content of its files."""
+        if anew:
+            self.write(held)
+        stages = self.read() if anew else self.stages
+        return {stage.name: _key(stage, held) for stage in stages}
+
+
+def _key(stage: Any, held: dict) -> str:
+    params = [path for dep in stage.deps if isinstance(dep, ParamsDependency) for path in dep.params]
+    files = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
+    values = {path: functools.reduce(lambda block, key: block.get(key, {}), path.split("."), held) for path in params}
+    outs = [{"path": out.def_path} for out in stage.outs]
+    return _get_cache_hash({"cmd": stage.cmd, "deps": files, "params": {"params.yaml": values}, "outs": outs}, key=True)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory) -> Pipeline:
+    return Pipeline(tmp_path_factory.mktemp("dependencies"))
+
+
+def test_every_key_is_seen_by_the_stages_that_use_it_and_no_others(pipeline):
+    before = pipeline.keys(params())
+    wrong = {}
+    known = every_key()
+    assert len(known) > 250
+    for path in known:
+        anew = any(re.fullmatch(pattern, path) for pattern in LOOKED_UP)
+        after = pipeline.keys(changed(path), anew=anew)
+        seen = {name for name in before if before[name] != after.get(name)}
+        expected = next(stages for pattern, stages in SEEN_BY.items() if re.fullmatch(pattern, path))
+        if seen != expected:
+            wrong[path] = (sorted(seen), sorted(expected))
+    assert wrong == {}
+
+
+def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):
+    before = pipeline.keys(params())
+    assert pipeline.keys(params() | {"tracking": {"enabled": False, "require": False}, "quick": []}) == before
