@@ -6,6 +6,7 @@ It lists paths, so it stays on this machine (git ignores it), and is what a stag
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
