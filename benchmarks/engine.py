@@ -167,6 +167,7 @@ def half_precision() -> dict[str, float]:
     from scantune.engine import half
     from scantune.engine.distributed import resolve_precision
     from scantune.engine.step import train_step
+    from scantune.prediction import TensorPredictor
 
     found = {}
     if resolve_precision("auto", "cpu") != "bf16":
@@ -194,7 +195,7 @@ def half_precision() -> dict[str, float]:
         settings = engine.Settings(epochs=8, batch_size=8, progress=False)
         options = {"terms": terms(), "settings": settings, "optimizer": engine.OptimizerSpec(learning_rate=1e-3)}
         result = engine.fit(network, Mean(), train, test, fabric=fabric, **options)  # type: ignore[arg-type]
-        answers = engine.predict(result.network, Mean(), test, fabric=fabric)  # type: ignore[arg-type]
+        answers = TensorPredictor([result.network], Mean(), {}).predict(test)  # type: ignore[arg-type]
         errors[precision] = np.abs(answers.reduced - answers.targets)
     draws = np.random.default_rng(0).integers(0, 400, (1000, 400))
     low, high = np.quantile(errors["32"][draws].mean(1), [0.025, 0.975])

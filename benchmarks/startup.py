@@ -17,7 +17,7 @@ PAIRS = {
     ),
     "train": ("scantune.assembly.recipe, scantune.engine.loop, lightning_fabric", "torch, lightning_fabric, pydantic"),
     "evaluate": (
-        "scantune.assembly.judging, scantune.engine.prediction, scantune.plots.style",
+        "scantune.assembly.judging, scantune.prediction.predictor, scantune.plots.style",
         "torch, matplotlib.figure, seaborn, pydantic",
     ),
 }

@@ -51,7 +51,7 @@ class Memory:
 class Mean:
     """Regression of one number, with no more figures than the bare loop has."""
 
-    name, dense, outputs = "mean", False, 1
+    name, dense, outputs, class_axis, sided = "mean", False, 1, None, False
 
     def reduce(self, output: Any, batch: Any) -> Any:
         return output[:, 0]

@@ -55,7 +55,7 @@ def run(key: str) -> None:
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
             cohort=external.cohort(experiment, sides.cache),
-            calibrated_by=facts.fitted.get("calibration"),
+            **judging.fit_of(facts),
             beside=judging.beside(experiment.task, facts, sides, table, home=own),
             units=judging.units_of(sides.whole),
         )

@@ -54,7 +54,7 @@ class Numbers:
 class Sum:
     """A regression of one number."""
 
-    name, dense, outputs = "sum", False, 1
+    name, dense, outputs, class_axis, sided = "sum", False, 1, None, False
 
     def head(self, feature_dim: int) -> nn.Module:
         return nn.Linear(feature_dim, 1)
@@ -77,7 +77,9 @@ class Sum:
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         return {}
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Any) -> dict[str, Any]:
+    def columns(
+        self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Any, spread: np.ndarray | None = None
+    ) -> dict[str, Any]:
         return {"prediction": reduced}
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from scantune import report
 from scantune.report import RunFacts
@@ -68,3 +71,13 @@ def test_markup_in_the_card_is_text(tmp_path: Path) -> None:
     assert "<script" not in text
     assert "\n# big" not in text
     assert r"a \| b \[x\](y) \*c\*" in text
+
+
+@pytest.mark.parametrize(
+    ("on", "line"),
+    [("validation", "who also chose the checkpoint"), ("answers out of fold", "were fitted on answers out of fold.")],
+)
+def test_the_card_says_what_was_fitted_on_whom(tmp_path: Path, on: str, line: str) -> None:
+    facts = full("regression")
+    facts = replace(facts, model={**facts.model, "calibrated_on": on})
+    assert line in report.model_card(facts, tmp_path / "card.md").read_text()

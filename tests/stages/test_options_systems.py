@@ -309,13 +309,37 @@ def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, syst
         ("angio", {"sampler": "balanced"}, "train.sampler: balanced needs one target"),
         ("angio", {"partners": {}}, "train.partners: needs one target"),
         ("csi", {"partners": {}}, "train.partners: needs one target"),
-        ("angio", {"test_time_augmentation": 3}, "test_time_augmentation: not for segmentation"),
+        (
+            "csi",
+            {"test_time_augmentation": 3, "augment": {"flip_left_right": 0.5}},
+            "left and right zones change places",
+        ),
+        ("angio", {"calibration_fraction": 0.2, "folds": 3}, "folds calibrate out of fold"),
         ("loes", {"scanner_consistency": {"group": "scaner"}}, "did you mean 'scanner'"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_runs(system, settings, why):
     with pytest.raises(ConfigError, match=why):
         parse(params_of(system, settings))
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "task"),
+    [
+        ("angio", {}, {}),  # masks are mirrored, and their answers mirrored back
+        ("echo", {"augment": {"flip_left_right": 0.5}}, {}),  # a class has no side
+        ("csi", {"augment": {"rotation": 5}}, {}),
+        ("csi", {"augment": {"flip_left_right": 0.5}}, {"sides": {}}),
+    ],
+)
+def test_copies_at_prediction_are_made_where_they_have_the_same_answer(system, settings, task):
+    parse(params_of(system, {"test_time_augmentation": 3, **settings}, task=task))
+
+
+def test_mirrored_copies_of_masks_of_left_and_right_are_refused():
+    classes = {"classes": ["background", "left lung", "right lung"]}
+    with pytest.raises(ConfigError, match="named left and right change places"):
+        parse(params_of("angio", {"test_time_augmentation": 3}, task=classes))
 
 
 @pytest.mark.heavy

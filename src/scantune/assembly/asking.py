@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.assembly.cohort import Member, Sides
 from scantune.assembly.originals import Originals
+from scantune.assembly.predictors import Predictors
 from scantune.tasks import questions
 from scantune.tasks.questions import MapQuestion
 
@@ -45,10 +47,14 @@ class Wanted:
         placed = questions.of_task(self.task.name).PLACED  # Grad-CAM's mean over places forgets which place is asked
         return ("hirescam" if placed else "gradcam") if chosen == "auto" else chosen
 
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What answers about samples."""
+        return Predictors(self.facts, self.networks, self.task, self.device)
+
     def network(self, member: Member) -> Any:
-        """The network that answered for a sample: the fold's own, else the first."""
-        fold = member.fold if member.fold is not None and member.fold < len(self.networks) else 0
-        return self.networks[fold].to(self.device).eval()
+        """The network that answered for a sample: the averaged one; of a sample in a fold the fold's own."""
+        return self.predictors.of(member).network
 
     def options(self) -> dict[str, Any]:
         """Further keywords of :func:`scantune.explain.maps`."""
@@ -67,14 +73,13 @@ def input_of(path: Path) -> Any:
     return as_input(read_cached(path)["input"])
 
 
-def output_of(network: nn.Module, x: Tensor) -> Tensor:
-    """The network's output for one sample [C, …], without the batch axis."""
-    import torch
+def output_of(wanted: Wanted, network: nn.Module, x: Tensor) -> Tensor:
+    """The network's output for one sample [C, …], with test-time augmentation, without the batch axis."""
+    from scantune.registry.tensors import tensor_predictor
 
-    with torch.inference_mode():
-        return network(x[None])[0].float()
+    return tensor_predictor(wanted.facts, [network], wanted.task, wanted.device).output(x[None].cpu()).mean[0]
 
 
 def asked_of(wanted: Wanted, network: nn.Module, x: Tensor) -> list[MapQuestion]:
     """Questions about the answer that a network gives to one sample."""
-    return questions.of_task(wanted.task.name).questions(output_of(network, x))
+    return questions.of_task(wanted.task.name).questions(output_of(wanted, network, x))

@@ -57,6 +57,10 @@ class Side(Sequence[Member]):
     def __getitem__(self, index: Any) -> Any:
         return self._members[index]
 
+    def of(self, members: Sequence[Member]) -> Side:
+        """Some of its samples."""
+        return Side(members, self._cache)
+
     @cached_property
     def paths(self) -> list[Path]:
         """The cached tensors."""
@@ -124,6 +128,43 @@ class Sides:
     def whole(self) -> Side:
         """Every usable sample."""
         return Side(self.members, self.cache)
+
+
+def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
+    """A side without a share of its subjects, and that share.
+
+    Subjects are taken at even distances in the order of their targets, so that both parts are like the whole.
+
+    Args:
+        side: to be divided.
+        share: of the subjects, at least one and never all.
+        seed: of the order of equal targets.
+
+    Raises:
+        ScantuneError: fewer than two subjects.
+    """
+    first: dict[str, Member] = {}
+    for member in side:
+        first.setdefault(member.subject_id, member)
+    if len(first) < 2:
+        raise ScantuneError(f"{len(first)} subjects cannot be divided in two; two are needed")
+
+    def place(subject: str) -> tuple[list[tuple[float, str]], str]:
+        targets = [_rank(text) for text in first[subject].targets.values()]
+        return targets, text_digest(f"{seed} {subject}")
+
+    order = sorted(first, key=place)
+    count = min(len(order) - 1, max(1, round(share * len(order))))
+    taken = {order[int((i + 0.5) * len(order) / count)] for i in range(count)}
+    rest, part = ([m for m in side if (m.subject_id in taken) is wanted] for wanted in (False, True))
+    return side.of(rest), side.of(part)
+
+
+def _rank(text: str) -> tuple[float, str]:
+    try:
+        return float(text), ""
+    except ValueError:
+        return float("inf"), text
 
 
 def read_sides(cache: Path, splits: Path | None) -> Sides:

@@ -44,7 +44,7 @@ def average(members: Mapping[str, PredictionTable], task: str) -> PredictionTabl
     averaged = [_answers(key, table) for key, table in tables.items()]
     columns: dict[str, Any] = {}
     for name in first.columns:
-        if not _is_answer(name) and name not in _OF_ONE_MODEL:
+        if not _is_answer(name) and name not in _OF_ONE_MODEL and not name.startswith("set/"):
             columns[name] = first.text(name)
     return PredictionTable.make(_ordered(columns, join_columns(averaged)))
 

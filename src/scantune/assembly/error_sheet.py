@@ -83,14 +83,17 @@ def _beside(given: Any, said: SampleError, explained: Explained) -> Any:
 def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
     """Both masks drawn on the sample, of volumes on the plane that has most of them."""
     from scantune.assembly.evaluation import predicted_masks, task_of
+    from scantune.assembly.predictors import Predictors
+    from scantune.engine.local import Local
 
     side = given.sides.only({said.sample_id for said in wrong})
     words = {said.sample_id: said for said in wrong}
     assert given.model is not None
-    networks = load_networks(given.model, given.facts)
-    task = task_of(given.block.task, given.facts)
+    task, device = task_of(given.block.task, given.facts), Local.on(given.block.train.device).device
+    predictors = Predictors(given.facts, load_networks(given.model, given.facts), task, device)
     found = {}
-    for said, truth, member in predicted_masks(task, side, networks, 1, given.block.train.device):
+    for wanted in side:
+        ((said, truth, member),) = predicted_masks(predictors.of(wanted), given.sides.only({wanted.sample_id}))
         path = given.sides.cache / "samples" / f"{member.sample_id}.safetensors"
         shown = shown_of(member, path, words[member.sample_id], given.facts.input)
         found[member.sample_id] = _outlined(shown, said, truth)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from scantune.assembly.cohort import Side, Sides
+from scantune.assembly.cohort import Member, Side, Sides
+from scantune.assembly.predictors import Predictors
 from scantune.assembly.samples import encode, samples
-from scantune.models.members import averaged
 from scantune.preprocess.agreement import check_model
 from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.protocol import Task
+from scantune.tasks.protocol import DenseTask, Task
+
+if TYPE_CHECKING:
+    from scantune.prediction import TensorPredictor
 
 
 def task_of(schema: Any, facts: ModelFacts) -> Task:
@@ -28,8 +31,8 @@ def predictions_of(
 ) -> PredictionTable:
     """Predictions of validation and test, in the contract's columns.
 
-    With folds every sample is predicted by the member that did not see it: those rows are ``test`` where the split has
-    no test side of its own, else ``validation``; a test side is predicted by the averaged members.
+    With folds every sample is predicted by the network that did not see it: those rows are ``test`` where the split
+    has no test side of its own, else ``validation``; a test side is predicted by the averaged networks.
 
     Args:
         schema: the ``task:`` block.
@@ -40,20 +43,21 @@ def predictions_of(
         device: where it computes.
 
     Raises:
-        ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on.
+        ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on; an answer is
+            not a finite number, with the samples' names.
     """
+    from scantune.engine.local import Local
+
     check_model(facts.name, facts.input, sides.cache)
-    task = task_of(schema, facts)
-    networks = load_networks(folder, facts)
-    parts: list[tuple[Side, str, Sequence[Any]]] = []
+    predictors = Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
+    parts: list[tuple[Side, str]] = []
     test = sides.side("test")
     if sides.folds:
-        for fold in sides.folds:
-            parts.append((sides.fold(fold)[1], "validation" if len(test) else "test", [networks[fold]]))
+        parts += [(sides.fold(fold)[1], "validation" if len(test) else "test") for fold in sides.folds]
     else:
-        parts.append((sides.side("validation"), "validation", networks))
-    parts.append((test, "test", networks))
-    tables = [part_of(task, facts, *part, batch_size, device) for part in parts if len(part[0])]
+        parts.append((sides.side("validation"), "validation"))
+    parts.append((test, "test"))
+    tables = [part_of(predictors.of(side[0]), side, split, batch_size) for side, split in parts if len(side)]
     names = list(dict.fromkeys(name for table in tables for name in table))
     joined = {name: np.concatenate([_column(table, name) for table in tables]) for name in names}
     if not sides.folds:
@@ -66,17 +70,15 @@ def _column(table: Mapping[str, Any], name: str) -> np.ndarray:
     return np.asarray(table[name]) if name in table else np.full(length, "", dtype=object)
 
 
-def part_of(
-    task: Task, facts: ModelFacts, side: Side, split: str, networks: Sequence[Any], batch_size: int, device: str
-) -> dict[str, Any]:
-    """Columns of one side's predictions by some networks."""
+def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8) -> dict[str, Any]:
+    """Columns of one side's predictions."""
     columns: dict[str, Any] = {
         "sample_id": [m.sample_id for m in side],
         "subject_id": [m.subject_id for m in side],
         "split": [split] * len(side),
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
-    columns |= _answers(task, facts, side, networks, batch_size, device)
+    columns |= _answers(predictor, side, batch_size)
     raters = list(side[0].raters)
     groups = list(side[0].groups)
     columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
@@ -84,58 +86,19 @@ def part_of(
     return columns
 
 
-def _answers(
-    task: Task, facts: ModelFacts, side: Side, networks: Sequence[Any], batch_size: int, device: str
-) -> dict[str, Any]:
+def _answers(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
+    task = predictor.task
     if task.dense:
-        return _measured(task, side, networks, batch_size, device)
-    targets = encode(side, task)
-    reduced, spread = _predicted(task, facts, side, networks, batch_size, device)
-    columns = task.columns(reduced, targets, facts.fitted)
-    if spread is not None and task.name == "regression":
-        columns["prediction_sd"] = spread
-    return columns
+        return _measured(predictor, side, batch_size)
+    found = predictor.predict(samples(side, task), batch_size=batch_size)
+    return predictor.columns(found, encode(side, task))
 
 
-def _predicted(
-    task: Task, facts: ModelFacts, side: Side, networks: Sequence[Any], batch_size: int, device: str
-) -> tuple[np.ndarray, np.ndarray | None]:
-    from scantune import engine
-    from scantune.engine.local import Local
-
-    data = samples(side, task)
-    local = Local.on(device)
-    augment, draws = test_time_augmentation(facts)
-
-    def ask(network: Any) -> Any:
-        return engine.predict(
-            network, task, data, batch_size=batch_size, fabric=local, augment=augment, num_augmentations=draws
-        )
-
-    if task.name == "regression" and len(networks) > 1:
-        answers = np.stack([ask(network).reduced for network in networks])  # [M, N, 1]
-        return answers.mean(0), answers.std(0, ddof=1)[:, 0]
-    held = ask(averaged(networks, task.name))
-    return held.reduced, None if held.spread is None else held.spread[:, 0]
-
-
-def test_time_augmentation(facts: ModelFacts) -> tuple[Any, int]:
-    """The augmentation of prediction and how many copies; none where the model has none."""
-    if not facts.augment_draws:
-        return None, 0
-    from scantune import augment
-    from scantune.config.augment import augment_config
-
-    settings = augment_config(facts.input["modality"], facts.augment).model_dump()
-    mirrors = [name for name in settings if "flip" in name]
-    settings |= {name: 0.0 for name in mirrors if isinstance(settings[name], float)}
-    return augment.build(facts.input["modality"], settings), facts.augment_draws
-
-
-def _measured(task: Any, side: Side, networks: Sequence[Any], batch_size: int, device: str) -> dict[str, Any]:
+def _measured(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
     """All figures of each sample's mask; the masks themselves are not kept."""
+    task = cast(DenseTask, predictor.task)
     rows: list[dict[str, float]] = []
-    for said, truth, member in predicted_masks(task, side, networks, batch_size, device):
+    for said, truth, member in predicted_masks(predictor, side, batch_size):
         spacing = spacing_of(member.facts)
         figures = task.measure(said, truth, spacing)
         unit = float(np.prod(spacing)) if spacing else 1.0
@@ -149,22 +112,14 @@ def _measured(task: Any, side: Side, networks: Sequence[Any], batch_size: int, d
     return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
 
-def predicted_masks(task: Any, side: Side, networks: Sequence[Any], batch_size: int, device: str) -> Any:
+def predicted_masks(
+    predictor: TensorPredictor, side: Side, batch_size: int = 8
+) -> Iterator[tuple[np.ndarray, np.ndarray, Member]]:
     """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the member, sample by sample."""
-    import torch
-
-    from scantune.engine.local import Local
-
-    local = Local.on(device)
-    network = local.setup_module(averaged(networks, task.name)).eval()
-    data = samples(side, task)
-    for start in range(0, len(side), batch_size):
-        held = [data[i] for i in range(start, min(start + batch_size, len(side)))]
-        with torch.inference_mode():
-            output = network(torch.stack([sample["input"] for sample in held]).to(local.device)).float()
-        said = task.masks(output).cpu().numpy().astype(np.uint8)
-        for place, sample in enumerate(held):
-            yield said[place], np.asarray(sample["target"]).astype(np.uint8), side[start + place]
+    for batch, output in predictor.over(samples(side, predictor.task), batch_size=batch_size):
+        truths = batch["target"].numpy().astype(np.uint8)
+        for said, truth, row in zip(predictor.masks(output), truths, batch["index"].tolist(), strict=True):
+            yield said, truth, side[row]
 
 
 def spacing_of(row: Mapping[str, str]) -> tuple[float, ...] | None:

@@ -13,7 +13,7 @@ from scantune.assembly.cohort import Side, Sides
 from scantune.assembly.evaluation import predictions_of
 from scantune.files import write_json
 from scantune.registry.looks import Look, look
-from scantune.registry.model import read_facts, weights_digest
+from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tracking import Run, RunReference
@@ -56,13 +56,22 @@ def judge(
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
         cohort=covariates_of(block),
-        calibrated_by=facts.fitted.get("calibration"),
+        **fit_of(facts),
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
     reporting.finish(reporting.Evaluated(params, key, block, facts, model, sides, table, metrics, out))
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
+
+
+def fit_of(facts: ModelFacts) -> dict[str, Any]:
+    """Keywords of :func:`scantune.tasks.scoring.evaluate` on what the model's answers were fitted with.
+
+    Where each fold is calibrated by the others there is no one calibrator that its answers went through.
+    """
+    one = facts.fitted.get("calibration") if "out_of_fold" not in facts.fitted else None
+    return {"calibrated_by": one, "served": facts.fitted}
 
 
 def write_figures(

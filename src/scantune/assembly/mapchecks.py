@@ -16,6 +16,8 @@ from scantune.tasks.errors import SampleError
 
 CHECKED = 12
 """Samples that the tests of the maps draw."""
+COMPARED = 4
+"""Networks trained alike whose maps are compared, at most."""
 
 
 def checks_of(
@@ -32,18 +34,18 @@ def checks_of(
     seed, layer = wanted.settings.seed, wanted.settings.layer
     order = np.random.default_rng(seed).permutation(len(samples)).tolist()
     drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # unseen by the first
-    network = wanted.networks[0].to(wanted.device).eval()
+    network = wanted.network(members[drawn[0].sample_id]) if drawn else wanted.predictors.whole.network
     questions = [_question(wanted, sides, members[said.sample_id], said, network) for said in drawn[:CHECKED]]
-    others = [other.to(wanted.device).eval() for other in wanted.networks[1:4]]
+    alike = list(wanted.networks[:COMPARED])
     left_out: dict[str, Any] = {}
-    if wanted.settings.repeat and not others:
-        others = _optional("repeatability", left_out, lambda: [_again(wanted, False)]) or []
+    if wanted.settings.repeat and len(alike) == 1:
+        alike += _optional("repeatability", left_out, lambda: [_again(wanted, False)]) or []
     shuffled = None
     if wanted.settings.label_randomization:
         shuffled = _optional("label_randomization", left_out, lambda: _again(wanted, True))
-    found = sanity.check(
-        network, questions, method=wanted.method, layer=layer, networks=others, shuffled=shuffled, seed=seed
-    )
+    found = sanity.check(network, questions, method=wanted.method, layer=layer, shuffled=shuffled, seed=seed)
+    if len(alike) > 1:
+        found |= sanity.repeatability(alike, questions, make=sanity.mapper(wanted.method, layer))
     masked = mapmasks.masked(wanted, sides, members, drawn, network)
     if masked:
         said = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(wanted, masked))

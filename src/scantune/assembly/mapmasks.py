@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.assembly.asking import Wanted, input_of, output_of, path_of
 from scantune.assembly.cohort import Member, Sides
+from scantune.assembly.predictors import Predictors
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -60,7 +61,7 @@ def _questions(wanted: Wanted, member: Member, x: Tensor, mask: np.ndarray, netw
 
     x = x.to(wanted.device)
     own = questions.of_task(wanted.task.name)
-    output = output_of(network, x)
+    output = output_of(wanted, network, x)
     for target, label in own.mask_questions(wanted.task, output, wanted.settings.mask_class, member.targets):
         marked = mask > 0 if label is None else mask == label
         if marked.any():
@@ -83,26 +84,23 @@ def segmented(wanted: Wanted, asked: Sequence[Any]) -> list[np.ndarray | None] |
     Raises:
         ScantuneError: it is not trained yet, is none, or takes other samples or prepares them in another way.
     """
-    import torch
-
-    from scantune.models.members import averaged
-
     key = wanted.settings.segmentation
     if key is None:
         return None
-    networks = [network.to(wanted.device).eval() for network in _networks(wanted, key)]
-    everyone = averaged(networks, "segmentation").eval()
+    predictors = _predictors(wanted, key)
     found: list[np.ndarray | None] = []
     for question in asked:
-        network = networks[question.fold] if question.fold is not None and question.fold < len(networks) else everyone
-        with torch.inference_mode():
-            logits = network(question.input[None].to(wanted.device))[0].float()
-        found.append(_there(logits, question.label).cpu().numpy())
+        output = predictors.of_fold(question.fold).output(question.input[None].cpu())
+        found.append(_there(output.mean[0], question.label).cpu().numpy())
     return found
 
 
-def _networks(wanted: Wanted, key: str) -> list[Any]:
+def _predictors(wanted: Wanted, key: str) -> Predictors:
     """Those of the experiment ``key``, of its folder beside the others' outputs."""
+    from pydantic import TypeAdapter
+
+    from scantune.assembly.evaluation import task_of
+    from scantune.config.task import TaskConfig
     from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
 
@@ -116,7 +114,8 @@ def _networks(wanted: Wanted, key: str) -> list[Any]:
         raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
     if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
         raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
-    return load_networks(folder, facts)
+    schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
 
 
 def _there(logits: Any, label: int | None) -> Any:

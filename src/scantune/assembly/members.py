@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from scantune.assembly import continuing
-from scantune.assembly.cohort import Side
+from scantune.assembly import continuing, fitted
+from scantune.assembly.cohort import Side, set_apart
 from scantune.assembly.pictures import answers, show_augmented
-from scantune.assembly.samples import encode, samples
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
 from scantune.files import write_json
@@ -32,7 +29,7 @@ class Trained:
         networks: one a member, in their order.
         results: :class:`scantune.engine.FitResult` of each.
         fitted: calibration and conformal quantiles.
-        validation: figures of the averaged members on validation (out of fold where there are folds).
+        validation: figures of the averaged members on the samples that it was fitted on (out of fold with folds).
     """
 
     networks: list[Any]
@@ -43,16 +40,32 @@ class Trained:
 
 @dataclass(frozen=True)
 class Member:
-    """One network to train."""
+    """One network to train.
+
+    Attributes:
+        name: of its folders; "" where there is one.
+        seed: of everything random.
+        train: what it learns from.
+        validation: what its checkpoint is chosen by.
+        unseen: what neither weights nor, where possible, checkpoint depend on: its answers to these are calibrated.
+    """
 
     name: str
     seed: int
     train: Side
     validation: Side
+    unseen: Side
+
+
+NESTED = 0.15
+"""Share of a fold's training subjects that chooses its checkpoint, where the samples held out are those of the test."""
 
 
 def members_of(given: Plan) -> Iterator[Member]:
     """The members of a plan: one a fold, one a seed, or one.
+
+    Where folds are the only test, a part of each fold's training subjects is its validation side: the samples held out
+    choose nothing.
 
     Raises:
         ScantuneError: folds that the split does not have.
@@ -65,12 +78,19 @@ def members_of(given: Plan) -> Iterator[Member]:
                 f"set datasets.{given.block.dataset}.split.folds to the same number"
             )
         for fold in sides.folds:
-            yield Member(f"fold_{fold}", settings.seed, *sides.fold(fold))
+            train, held_out = sides.fold(fold)
+            validation = held_out
+            if not len(sides.side("test")):
+                train, validation = set_apart(train, NESTED, settings.seed)
+            yield Member(f"fold_{fold}", settings.seed, train, validation, held_out)
         return
-    train, validation = sides.side("train"), sides.side("validation")
+    train = sides.side("train")
+    validation = unseen = sides.side("validation")
+    if settings.calibration_fraction:
+        validation, unseen = set_apart(validation, settings.calibration_fraction, settings.seed)
     for number in range(settings.members):
         name = f"seed_{settings.seed + number}" if settings.members > 1 else ""
-        yield Member(name, settings.seed + number, train, validation)
+        yield Member(name, settings.seed + number, train, validation, unseen)
 
 
 def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> Trained:
@@ -83,7 +103,7 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
         run: the MLflow run.
         fabric: as launched; every process calls this.
     """
-    results, held_out = [], []
+    results, unseen = [], list[fitted.Unseen]()
     for number, member in enumerate(members_of(given)):
         folder = state / (member.name or "member")
         sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
@@ -105,43 +125,14 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
         )
         results.append(result)
         if given.block.train.folds:
-            held_out.append((member.validation, predict_side(given, [result.network], member.validation, fabric)))
+            unseen.append(([result.network], member.unseen))
     networks = [result.network for result in results]
-    if not held_out:
-        side = given.sides.side("validation")
-        held_out = [(side, predict_side(given, networks, side, fabric))]
+    if not unseen:
+        unseen = [(networks, member.unseen)]
     if fabric.is_global_zero:
         _collect(state, out, [member.name for member in members_of(given)])
         continuing.done(given.key)
-    return Trained(networks, results, *_fitted(given, held_out))
-
-
-def predict_side(given: Plan, networks: Sequence[Any], side: Side, fabric: Any = None) -> np.ndarray:
-    """What the averaged networks keep of a side's samples, [N, …]."""
-    from scantune.engine import predict
-    from scantune.models.members import averaged
-
-    settings = given.block.train
-    network = averaged(networks, given.task.name)
-    held = predict(
-        network,
-        given.task,
-        samples(side, given.task, seed=settings.seed),
-        batch_size=settings.batch_size,
-        fabric=fabric,
-        precision=settings.precision,
-    )
-    return held.reduced
-
-
-def _fitted(given: Plan, held_out: list[tuple[Side, np.ndarray]]) -> tuple[dict[str, Any], dict[str, float]]:
-    task = given.task
-    reduced = np.concatenate([part for _, part in held_out])
-    encoded = [encode(side, task) for side, _ in held_out]
-    targets = np.concatenate([part for part in encoded if part is not None]) if encoded[0] is not None else reduced
-    subjects = [subject for side, _ in held_out for subject in side.subjects]
-    figures = {name: value for name, value in task.summarise(reduced, targets).items() if value == value}
-    return task.fit(reduced, targets, subjects), figures
+    return Trained(networks, results, *fitted.fit(given, unseen, fabric))
 
 
 def start_of(given: Plan, use: str, seed: int = 0) -> Any:

@@ -67,6 +67,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
     from scantune import explain
     from scantune.assembly.asking import Wanted, asked_of, input_of
     from scantune.assembly.evaluation import part_of
+    from scantune.assembly.predictors import Predictors
     from scantune.assembly.shown import shown_of
     from scantune.explain import draw
     from scantune.tasks import questions
@@ -75,7 +76,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
 
     some = given.sides.only({side[row].sample_id for row in _spread(len(side), number)})
     facts = _facts(given)
-    table = PredictionTable.make(part_of(given.task, facts, some, "validation", [network], 1, "cpu"))
+    table = PredictionTable.make(part_of(Predictors(facts, [network], given.task).whole, some, "validation"))
     settings = given.block.evaluate.saliency
     wanted = Wanted([network], facts, given.task, settings, "cpu")
     drawn = []

@@ -43,12 +43,12 @@ def write_map(
     from scantune.plots import style
     from scantune.preprocess.store import as_float
 
-    network = model.networks[0].eval()
+    network = model.tensors.network
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
     wanted = Wanted(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
     own = questions.of_task(model.task.name)
-    asked = own.questions(output_of(network, x))
+    asked = own.questions(output_of(wanted, network, x))
     maps = explain.maps(
         network, x, [one.target for one in asked], method=wanted.method, layer=layer, **wanted.options()
     )

@@ -71,13 +71,12 @@ def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
             k: v for k, v in given.block.train.model_dump(mode="json").items() if isinstance(v, (int, float, str, bool))
         },
     }
-    columns = given.task.columns(_one_answer(given), None, trained.fitted)
     return log_model(
         run,
         out / "model",
         name=given.key,
         params=params,
-        columns={name: values[0] for name, values in columns.items()},
+        columns=example_columns(given, facts),
         example=EXAMPLE[given.input.modality],
     )
 
@@ -95,6 +94,7 @@ def model_facts(given: Plan, trained: Trained) -> ModelFacts:
         loss=given.spec["name"],
         fitted=trained.fitted,
         members=len(trained.networks),
+        folds=block.train.folds,
         augment_draws=block.train.test_time_augmentation,
         augment=dict(block.train.augment),
         training={
@@ -163,13 +163,13 @@ def _log_curves(run: Run, given: Plan, out: Path) -> None:
         run.artifact(path, "figures")
 
 
-def _one_answer(given: Plan) -> Any:
-    """An answer of zeros, for the names and types of the task's columns."""
+def example_columns(given: Plan, facts: ModelFacts) -> dict[str, Any]:
+    """The columns of the model's answers with a value each, for their names and types."""
     import numpy as np
 
-    task = given.task
-    if task.name == "zones":
-        return np.zeros((1, len(task.zones), len(task.classes)), np.float32)  # type: ignore[attr-defined]
-    if task.dense:
-        return np.ones((1, len(task.foreground), 3), np.float32)  # type: ignore[attr-defined]
-    return np.zeros((1, task.outputs), np.float32)
+    if given.task.dense:
+        return {"volume_prediction": 0.0}
+    answer = np.zeros((1, *given.task.output_shape), np.float32)
+    compares = given.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
+    columns = given.task.columns(answer, None, facts.fitted, answer if compares else None)
+    return {name: values[0] for name, values in columns.items()}

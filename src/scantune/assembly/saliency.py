@@ -134,7 +134,10 @@ def _section(
         "undefined": undefined,
     }
     if len(wanted.networks) > 1:
-        section["note"] = f"Of {len(wanted.networks)} networks that are averaged the maps show one."
+        section["note"] = (
+            f"A map is the mean of the maps of the networks that answered for the sample: all {len(wanted.networks)}, "
+            "or the one of its fold."
+        )
     return section
 
 

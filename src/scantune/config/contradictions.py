@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
@@ -112,8 +113,26 @@ def _losses(params: Params) -> Iterator[str]:
             yield f"{key}.train.sampler: balanced needs one target a sample; masks have none"
         if train.partners is not None and not block.task.one_target:
             yield f"{key}.train.partners: needs one target a sample (regression or two classes)"
-        if masks and train.test_time_augmentation:
-            yield f"{key}.train.test_time_augmentation: not for masks; answers could not be turned back"
+
+
+def _mirrored_copies(params: Params) -> Iterator[str]:
+    """Test-time augmentation that would mirror samples whose left and right are different answers."""
+    for key, block in _blocks(params):
+        given, where = params.inputs.get(block.input), f"{key}.train.test_time_augmentation"
+        if not block.train.test_time_augmentation or given is None or not block.task.sided:
+            continue
+        if block.task.target_kind == "mask":
+            yield (
+                f"{where}: the copies of masks are mirror images, in which the classes that are named left "
+                "and right change places; set it to 0"
+            )
+        elif block.train.augment:
+            with contextlib.suppress(ScantuneError):  # told by _augmentation
+                if augment_config(given.modality, block.train.augment).flip_left_right:
+                    yield (
+                        f"{where}: copies would be mirrored, and left and right zones change places; set "
+                        f"{key}.train.augment.flip_left_right or this to 0"
+                    )
 
 
 def _scanners(params: Params) -> Iterator[str]:
@@ -164,6 +183,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _targets,
     _augmentation,
     _losses,
+    _mirrored_copies,
     _scanners,
     _saliency,
     _ensembles,

@@ -226,6 +226,9 @@ class TrainConfig(Block):
     miscoverage: Annotated[float, Field(gt=0, lt=0.5)] = 0.1
     """Share of true values that the conformal intervals (regression) or sets (classification) may miss; fitted on
     validation."""
+    calibration_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the validation subjects kept for calibration and conformal quantiles alone; the rest choose the
+    checkpoint. 0: the same subjects do both. Folds calibrate out of fold."""
     augment: dict[str, Any] = Field(default_factory=dict)
     """Random changes of the training samples."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
@@ -249,7 +252,8 @@ class TrainConfig(Block):
     loggers: LoggersConfig = LoggersConfig()
     """TensorBoard, Weights & Biases."""
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
-    """Augmented copies whose answers are averaged at prediction; 0 none, ``true`` 5."""
+    """Augmented copies whose answers are averaged at prediction; of masks mirror images, at most 3 in 2D and 7 in 3D.
+    0 none, ``true`` 5."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Train so many members by cross-validation, one a fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
@@ -307,6 +311,8 @@ class TrainConfig(Block):
             raise ValueError("folds: 1 is no cross-validation; use 0 for none, or 2 and more")
         if self.folds and self.members > 1:
             raise ValueError("folds and members both train several networks; keep one of them")
+        if self.folds and self.calibration_fraction:
+            raise ValueError("calibration_fraction divides the validation side; folds calibrate out of fold: remove it")
         return self
 
     def warnings(self) -> list[str]:

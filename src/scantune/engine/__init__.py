@@ -1,4 +1,4 @@
-"""Fine-tuning and prediction. Names are looked up when asked for: PyTorch is not imported for the light ones."""
+"""Fine-tuning. Names are looked up when asked for: PyTorch is not imported for the light ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ _HOME = {
     "OptimizerSpec": "optimizers",
     "Partners": "data",
     "Plateau": "schedules",
-    "Predicted": "prediction",
     "Schedule": "schedules",
     "Settings": "settings",
     "Sink": "delivery",
@@ -29,7 +28,6 @@ _HOME = {
     "join_columns": "members",
     "launch": "distributed",
     "metric": "figures",
-    "predict": "prediction",
     "out_of_fold": "members",
     "search": "trials",
     "send_left": "delivery",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,6 +14,21 @@ from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+
+class Processes(Protocol):
+    """How many processes work together, and which of them this is: a Fabric, or one process alone."""
+
+    @property
+    def world_size(self) -> int:
+        """All processes."""
+        ...
+
+    @property
+    def global_rank(self) -> int:
+        """The number of this one."""
+        ...
+
 
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
@@ -132,7 +147,7 @@ def total(fabric: Fabric, values: Tensor) -> Tensor:
     return values
 
 
-def gathered(fabric: Fabric, value: Any) -> list[Any]:
+def gathered(fabric: Processes, value: Any) -> list[Any]:
     """``value`` of every process, in the order of ranks."""
     if fabric.world_size == 1:
         return [value]

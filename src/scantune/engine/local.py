@@ -12,7 +12,7 @@ from scantune.engine.distributed import device_kind
 
 @dataclass(frozen=True)
 class Local:
-    """Stands where :func:`scantune.engine.predict` takes a Fabric. Computes in float32.
+    """Stands where :meth:`scantune.prediction.TensorPredictor.predict` takes a Fabric. Computes in float32.
 
     Attributes:
         device: where it computes.

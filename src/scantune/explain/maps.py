@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from scantune.explain import attention, cams, layers
+from scantune.explain import attention, averaged, cams, layers
 from scantune.explain.saliency import Saliency
+from scantune.prediction.averaging import AveragedNetwork
 from scantune.records import ScantuneError
 from scantune.tasks.questions import Target, unit
 
@@ -38,6 +39,8 @@ def maps(
 ) -> list[Saliency]:
     """One map a target, from one forward pass, in float32 whatever autocast we are called in.
 
+    Of an averaged network the mean of its networks' maps, see :mod:`scantune.explain.averaged`.
+
     The network is left as it was: modes, gradients, hooks.
 
     Args:
@@ -57,8 +60,15 @@ def maps(
     if len(batch) != 1:
         raise ScantuneError(f"saliency takes one sample at a time; got a batch of {len(batch)}")
     device = layers.device_of(network)
+    batch = batch.float().to(device)
+
+    def make(asked: nn.Module, name: str | None) -> list[Saliency]:
+        return METHODS[method](asked, batch, targets, name, method, **options)
+
     with torch.autocast(device.type, enabled=False):  # on a CPU bf16's gradients of small layers are wrong
-        return METHODS[method](network, batch.float().to(device), targets, layer, method, **options)
+        if isinstance(network, AveragedNetwork):
+            return averaged.maps(network, batch, layer, make)
+        return make(network, layer)
 
 
 def map(
@@ -95,6 +105,8 @@ def zones(
 
 def _has_batch(network: nn.Module, x: Tensor) -> bool:
     """[1, C, …] rather than [C, …]: by the backbone's modality, else five axes, or four that begin with one sample."""
+    if isinstance(network, AveragedNetwork):
+        return _has_batch(network.networks[0], x)
     recipe = getattr(getattr(network, "backbone", network), "recipe", None)
     axes = {"image": 4, "volume": 5, "video": 5}.get(getattr(recipe, "modality", ""), 0)
     if axes:

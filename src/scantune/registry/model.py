@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scantune.digests import file_digest, text_digest
 from scantune.records import ScantuneError
 
 MODEL = "model.json"
@@ -32,6 +33,7 @@ class ModelFacts:
         loss: name of the loss it was trained with.
         fitted: calibration and conformal quantiles.
         members: number of networks whose outputs are averaged.
+        folds: how many of them were trained by cross-validation, one a fold: 0 for none; None in an older model.
         augment_draws: test-time augmentation; 0 for none.
         augment: its settings.
         training: number of samples and subjects, digest of the data, shape [C, …] of its tensors, metrics of the
@@ -48,6 +50,7 @@ class ModelFacts:
     loss: str | None = None
     fitted: dict[str, Any] = field(default_factory=dict)
     members: int = 1
+    folds: int | None = None
     augment_draws: int = 0
     augment: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -56,35 +59,62 @@ class ModelFacts:
 
 
 def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Any]) -> None:
-    """Write ``networks`` and ``facts`` to ``folder``."""
+    """Write ``networks`` and ``facts`` to ``folder``, with the digests by which damage is seen when it is opened."""
     from scantune.models import save
 
     for number, network in enumerate(networks):
         save(network, folder / f"member_{number}")
-    text = json.dumps({"format": FORMAT, **asdict(facts)}, indent=2, sort_keys=True)
-    (folder / MODEL).write_text(text + "\n")
+    files = sorted(path for number in range(len(networks)) for path in (folder / f"member_{number}").iterdir())
+    held: dict[str, Any] = {"format": FORMAT, **asdict(facts)}
+    held["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    held = json.loads(json.dumps(held))  # as it will be read: tuples are lists
+    (folder / MODEL).write_text(json.dumps({**held, "digest": _digest(held)}, indent=2, sort_keys=True) + "\n")
 
 
 def read_facts(folder: Path) -> ModelFacts:
     """What ``model.json`` in ``folder`` says.
 
     Raises:
-        ScantuneError: there is none, or of a format that this version does not read.
+        ScantuneError: there is none, or of a format that this version does not read, or it is damaged.
     """
+    held = _read(folder)
+    held.pop("files", None)
+    if held.get("classes") is not None:
+        held["classes"] = tuple(held["classes"])
+    try:
+        return ModelFacts(**held)
+    except TypeError as error:
+        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {error}") from error
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    """``model.json`` without ``format`` and ``digest``, which are checked."""
     path = folder / MODEL
     if not path.exists():
         raise ScantuneError(f"{path}: not there; a model is a folder of {MODEL} and one folder a member")
-    held = json.loads(path.read_text())
-    if held.pop("format", None) != FORMAT:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ScantuneError(f"{path}: damaged, it is no JSON ({type(error).__name__}); {_AGAIN}") from error
+    if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
     if "size" in held.get("input", {}):
         raise ScantuneError(
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
             "shape than it says: train the model again"
         )
-    if held.get("classes") is not None:
-        held["classes"] = tuple(held["classes"])
-    return ModelFacts(**held)
+    digest = held.pop("digest", None)  # None: a model of before there were digests
+    if digest is not None and digest != _digest(held):
+        raise ScantuneError(f"{path}: damaged, its content is not what was written; {_AGAIN}")
+    held.pop("format")
+    return held
+
+
+_AGAIN = "take the model once more from where it was registered, or train it again"
+
+
+def _digest(held: Any) -> str:
+    return text_digest(json.dumps(held, sort_keys=True))
 
 
 def weights_digest(folder: Path) -> str:
@@ -96,7 +126,17 @@ def weights_digest(folder: Path) -> str:
 
 
 def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[Any]:
-    """The members' networks in eval mode."""
+    """The members' networks in eval mode.
+
+    Raises:
+        ScantuneError: a file is missing or is not what was written.
+    """
     from scantune.models import load
 
+    for name, digest in _read(folder).get("files", {}).items():
+        path = folder / name
+        if not path.is_file():
+            raise ScantuneError(f"{path}: not there; {_AGAIN}")
+        if file_digest(path) != digest:
+            raise ScantuneError(f"{path}: damaged, its content is not what was written; {_AGAIN}")
     return [load(folder / f"member_{number}", device=device) for number in range(facts.members)]

@@ -60,12 +60,15 @@ class Predictor:
         {'p/0': 0.01, …}
     """
 
-    def __init__(self, facts: ModelFacts, networks: Sequence[Any], *, reading: Reading | None = None) -> None:
+    def __init__(
+        self, facts: ModelFacts, networks: Sequence[Any], *, reading: Reading | None = None, device: str = "cpu"
+    ) -> None:
         from pydantic import TypeAdapter
 
         from scantune.config.input import InputConfig
         from scantune.config.task import TaskConfig
         from scantune.preprocess.agreement import check_facts
+        from scantune.registry.tensors import tensor_predictor
         from scantune.tasks.build import build_task
 
         self.facts = facts
@@ -75,6 +78,7 @@ class Predictor:
         check_facts(facts.name, self.input, facts.training.get("shape"))
         schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
+        self.tensors = tensor_predictor(facts, self.networks, self.task, device)
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu", *, reading: Reading | None = None) -> Predictor:
@@ -94,7 +98,7 @@ class Predictor:
             from scantune.preprocess import ahead
 
             ahead.start()  # it comes up while the weights are read
-        return cls(facts, load_networks(folder, facts, device), reading=reading)
+        return cls(facts, load_networks(folder, facts), reading=reading, device=device)
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
         """One answer a sample, in their order; all of them, with what each was prepared to, are held in memory.
@@ -139,20 +143,22 @@ class Predictor:
     def _forward(self, prepared: list[Any]) -> list[Answer]:
         import torch
 
+        from scantune.prediction.predictor import NOT_FINITE
         from scantune.preprocess.store import as_float
 
-        x = torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared]))
-        device = next(self.networks[0].parameters()).device
-        with torch.inference_mode():
-            output = torch.stack([network(x.to(device)).float() for network in self.networks]).mean(0).cpu()
+        output = self.tensors.output(torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared])))
+        masks: list[np.ndarray | None] = [None] * len(prepared)
         if self.task.dense:
-            masks = self.task.masks(output).numpy().astype(np.uint8)  # type: ignore[attr-defined]
-            rows: list[dict[str, Any]] = [{"volume_prediction": _volume(m, p.spacing)} for m, p in zip(masks, prepared)]
-            return [Answer(row, mask=m, prepared=p) for row, m, p in zip(rows, masks, prepared)]
-        columns = self.task.columns(output.numpy(), None, self.facts.fitted)
+            labels = self.tensors.masks(output)
+            masks = list(labels)
+            columns: dict[str, Any] = {"volume_prediction": [_volume(m, p.spacing) for m, p in zip(labels, prepared)]}
+        else:
+            columns = self.tensors.columns(output)
         return [
-            Answer({name: _plain(values[i]) for name, values in columns.items()}, prepared=p)
-            for i, p in enumerate(prepared)
+            Answer({name: _plain(values[i]) for name, values in columns.items()}, mask=masks[i], prepared=prepared[i])
+            if finite
+            else Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
+            for i, finite in enumerate(output.finite)
         ]
 
 

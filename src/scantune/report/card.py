@@ -59,7 +59,7 @@ def limits(facts: RunFacts) -> list[str]:
     subjects = facts.metrics.get("n_subjects")
     if subjects is not None and subjects < FEW:
         found.append(f"Only {subjects} test subjects: the intervals, not the values, are what can be relied on.")
-    found += _beside_baselines(facts)
+    found += _beside_baselines(facts) + _fitted(facts)
     if not facts.metrics.get("external"):
         found.append("Not tested on data from elsewhere.")
     small = sorted({
@@ -77,6 +77,19 @@ def limits(facts: RunFacts) -> list[str]:
     if failed:
         found.append(f"Its saliency maps failed: {', '.join(failed)}.")
     return [*found, "It is a research model, not a medical device."]
+
+
+def _fitted(facts: RunFacts) -> list[str]:
+    """What calibration, intervals and sets were fitted on, and what that may cost."""
+    on = facts.model.get("calibrated_on")
+    if not on:
+        return []
+    if on == "validation":
+        return [
+            "Calibration and conformal intervals or sets were fitted on the validation subjects, who also chose the "
+            "checkpoint: the truth may be held in a few per cent less than promised, the more the fewer they are."
+        ]
+    return [f"Calibration and conformal intervals or sets were fitted on {on}."]
 
 
 def _beside_baselines(facts: RunFacts) -> list[str]:

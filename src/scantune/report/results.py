@@ -200,7 +200,7 @@ def _conformal(facts: RunFacts) -> list[Any]:
         [[text("All, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]] if names else []
     )
     stated = facts.metrics.get("stated_intervals") or {}
-    if {"coverage", "width"} <= set(stated):
+    if {"coverage", "width"} <= set(stated) and stated["coverage"] != metrics.get("conformal_coverage"):
         rows.append([text("As the model gives them"), *map(figure, (stated["coverage"], stated["width"])),
                      counted(stated["coverage"])])  # fmt: skip
     for column, levels in (held.get("within_groups") or {}).items():
@@ -217,8 +217,8 @@ def _conformal(facts: RunFacts) -> list[Any]:
     if not words.defined(upper) or upper >= nominal:
         return [table]
     short = (
-        f"The truth was held less often than promised, beyond chance: the tested subjects differ from those of "
-        f"{held.get('fitted_on', 'validation')}, or these also chose the checkpoint."
+        "The truth was held less often than promised, beyond chance: the tested subjects differ from those that the "
+        f"{what} were fitted on, or these also chose the checkpoint (train.calibration_fraction keeps some apart)."
     )
     return [Words(short, "bad"), table]
 

@@ -45,7 +45,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionT
             joined[column] = _numbers(table, column, members, rule.name)
         elif column == "target" or column.startswith("target/"):
             joined[column] = _agreed(table, column, members, rule.by, faults)
-        elif column not in ("lower", "upper", "set"):
+        elif column not in ("lower", "upper", "set") and not column.startswith("set/"):
             held = _mean_age(table.text(column), members) if column.lower() in AGES else None
             joined[column] = _same(table.text(column), members) if held is None else held
     joined |= _probabilities(table, members, rule.name)

@@ -42,6 +42,11 @@ class TaskSettings(Block):
         """
         return None
 
+    @property
+    def sided(self) -> bool:
+        """Left and right are different answers, so that a mirrored sample has another one."""
+        return False
+
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""
         return {}

@@ -31,6 +31,7 @@ class Context:
         miscoverage: of conformal intervals and sets.
         min_group: fewest subjects of a level that is not small.
         calibrated_by: the calibrator that the table's probabilities have gone through, where that is known.
+        served: what the model that made the table was fitted with, where that is known.
     """
 
     table: PredictionTable
@@ -43,6 +44,7 @@ class Context:
     miscoverage: float = 0.1
     min_group: int = 20
     calibrated_by: Mapping[str, Any] | None = None
+    served: Mapping[str, Any] | None = None
 
     def figures(self, plan: Plan) -> dict[str, Figure]:
         """The figures of one plan."""

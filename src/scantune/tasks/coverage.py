@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,14 @@ from scantune.tasks.context import NO_VALIDATION, Context, Further
 Measure = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
 
 
-def achieved(context: Context, scores: np.ndarray, measure: Measure, names: tuple[str, ...], into: Further) -> None:
+def achieved(
+    context: Context,
+    scores: np.ndarray,
+    measure: Measure,
+    names: tuple[str, ...],
+    into: Further,
+    stated: Mapping[str, np.ndarray] | None = None,
+) -> None:
     """Adds coverage and size of conformal intervals or sets, marginal and per group.
 
     Writes the section ``conformal`` with the fitted quantiles and, by grouping column, the coverage of quantiles fitted
@@ -27,30 +34,44 @@ def achieved(context: Context, scores: np.ndarray, measure: Measure, names: tupl
         measure: from rows and quantiles to the columns that are averaged.
         names: of these columns.
         into: where it goes.
+        stated: of every row of the table, [N], what ``measure`` gives of the intervals or sets that the table itself
+            has. Figures are of these where it is known what they were fitted with (``context.served``).
     """
+    served = (context.served or {}).get("conformal") if stated is not None else None
     fit_rows, rows = context.fitted_on, context.rows
-    if not len(fit_rows) or not np.isfinite(scores[fit_rows]).all() or not np.isfinite(scores[rows]).all():
-        reason = NO_VALIDATION if not len(fit_rows) else "a prediction is not a finite number"
+    scores = scores.reshape(len(scores), -1)
+    reason = NO_VALIDATION if not len(fit_rows) else "a prediction is not a finite number"
+    fits = bool(len(fit_rows)) and bool(np.isfinite(scores[fit_rows]).all() and np.isfinite(scores[rows]).all())
+    if served is None and not fits:
         into.sections["conformal"] = {"reason": reason}
         into.figures |= dict.fromkeys(names, undefined(reason))
         return
-    scores = scores.reshape(len(scores), -1)
     subjects, each = np.repeat(context.table.subject_id[fit_rows], scores.shape[1]), scores.shape[1]
-    fitted = conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects)
-    section: dict[str, Any] = {"fitted_on": "validation", **fitted, "within_groups": {}}
-    into.figures |= _figures(context, measure, rows, conformal.quantiles_for(fitted, len(rows)), names)
+    fitted = served if served is not None else conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects)
+    fitted_on = "validation" if served is None else (context.served or {}).get("fitted_on", "validation")
+    section: dict[str, Any] = {"fitted_on": fitted_on, **fitted, "within_groups": {}}
+
+    def common(part: np.ndarray) -> dict[str, Any]:
+        if stated is not None and served is not None:
+            return context.means({name: stated[name][part] for name in names}, part)
+        return _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
+
+    into.figures |= common(rows)
     for column, of_row in context.labels.items():
         levels = sorted(set(of_row[rows].tolist()))
         if not 1 < len(levels) <= 30:
+            continue
+        for level in levels:
+            part = rows[of_row[rows] == level]
+            small = context.resampler.count(part) < context.min_group
+            into.by_level(column, level, {k: f.with_more(small=small) for k, f in common(part).items()})
+        if not fits:
             continue
         groups = np.repeat(of_row[fit_rows], each)
         per_group = conformal.fit(scores[fit_rows].ravel(), context.miscoverage, subjects, groups)
         within = section["within_groups"].setdefault(column, {})
         for level in levels:
             part = rows[of_row[rows] == level]
-            common = _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
-            small = context.resampler.count(part) < context.min_group
-            into.by_level(column, level, {k: f.with_more(small=small) for k, f in common.items()})
             own = conformal.quantiles_for(per_group, len(part), of_row[part])
             figures = _figures(context, measure, part, own, names)
             within[level] = {**per_group["groups"].get(level, {"quantile": None, "n_subjects": 0}), **figures}

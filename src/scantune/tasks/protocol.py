@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -27,11 +27,14 @@ class Task(Protocol):
     output_shape: tuple[int, ...]
     """Axes of one sample's output but those of space: [K], or [Z, K] for several places."""
     class_axis: int | None
-    """Axis of the classes in a batch's output; None where the output is a plain number."""
+    """Axis of the classes in a batch's output, along which it is averaged as probabilities; None where the output is a
+    plain number."""
     class_count: int | None
     """K where a target is one of K classes, for weights by class; None where it is none."""
     labels: tuple[str, ...]
     """What the outputs are of, by name: classes, zones, structures; empty for a single number."""
+    sided: bool
+    """Left and right are different answers, so that a mirrored sample has another one."""
 
     def head(self, feature_dim: int) -> nn.Module:
         """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``."""
@@ -69,6 +72,31 @@ class Task(Protocol):
         """What is fitted on validation after training (calibration, conformal quantiles), as JSON-able values."""
         ...
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
-        """The task's own columns of ``predictions.csv``, each of N values; without target columns where None."""
+    def columns(
+        self,
+        reduced: np.ndarray,
+        targets: np.ndarray | None,
+        fitted: Mapping[str, Any],
+        spread: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """The task's own columns of ``predictions.csv``, each of N values; without target columns where None.
+
+        Args:
+            reduced: [N, …].
+            targets: [N, …], or None.
+            fitted: what :meth:`fit` gave.
+            spread: [N, …], standard deviation between networks or copies, of a task whose answer is a plain number.
+        """
+        ...
+
+
+class DenseTask(Task, Protocol):
+    """A task that answers for every pixel or voxel."""
+
+    def masks(self, output: Tensor) -> Tensor:
+        """The network's output [B, outputs, …space] as labels [B, …space], int64: 0 is background."""
+        ...
+
+    def measure(self, said: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None) -> dict[str, float]:
+        """All figures of one sample's masks [… space]; undefined is NaN."""
         ...

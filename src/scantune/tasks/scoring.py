@@ -50,6 +50,7 @@ def evaluate(
     cohort: PredictionTable | None = None,
     covariates: Sequence[str] = ("age", "sex", "volume", "mean"),
     calibrated_by: Mapping[str, Any] | None = None,
+    served: Mapping[str, Any] | None = None,
     beside: Mapping[str, PredictionTable] | None = None,
 ) -> dict[str, Any]:
     """All figures of a predictions table, in the structure of ``metrics.json``.
@@ -70,6 +71,9 @@ def evaluate(
             are fitted on the validation rows of ``predictions``.
         covariates: columns that the baseline model may use.
         calibrated_by: the calibrator that the probabilities have gone through; None: none that is known of.
+        served: what the model that made the predictions was fitted with (``conformal``, ``fitted_on`` in words): the
+            conformal figures are then of its own intervals or sets, as they stand in the table. None: of intervals or
+            sets that are fitted here on validation.
         beside: further baselines by name: predictions of the rows of ``split``, in their order.
 
     Returns:
@@ -82,8 +86,10 @@ def evaluate(
     parse(predictions, task)
     joined = joined_table(predictions, task)
     # a temperature is undone sample by sample, not of what was joined
-    known = calibrated_by if joined is predictions else None
-    options = _Options(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known)
+    known, own = (calibrated_by, served) if joined is predictions else (None, None)
+    options = _Options(
+        split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, own
+    )
     out = _evaluate_level(joined, task, options)
     out["baselines"] = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if joined is not predictions:
@@ -107,6 +113,7 @@ class _Options:
     calibration: str
     miscoverage: float
     calibrated_by: Mapping[str, Any] | None = None
+    served: Mapping[str, Any] | None = None
 
 
 def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
@@ -164,6 +171,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     context = Context(
         *(table, rows, fitted_on, labels, resampler),
         *(options.confidence, options.calibration, options.miscoverage, options.min_group, options.calibrated_by),
+        served=options.served,
     )
     analyses = optional_part(task.name, "analyses")
     more = analyses.further(data, context) if analyses is not None else Further()

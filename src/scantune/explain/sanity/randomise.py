@@ -17,6 +17,7 @@ from scantune.explain.layers import device_of
 from scantune.explain.sanity.judge import ALIKE, Entry, constant_bounds, mean_figure, verdict
 from scantune.explain.sanity.question import Mapper, Question, mapper, subjects
 from scantune.explain.sanity.similarity import rank_correlation, ssim
+from scantune.prediction.averaging import AveragedNetwork
 
 RULE = f"passes where the upper bound of the mean rank correlation with the map of random weights is below {ALIKE}"
 
@@ -26,6 +27,9 @@ def stages(network: nn.Module, count: int) -> list[tuple[str, list[nn.Module]]]:
 
     Parts are the head and the backbone's ``blocks``; without blocks, the modules that have parameters of their own.
     """
+    if isinstance(network, AveragedNetwork):
+        each = [stages(one, count) for one in network.networks]
+        return [(same[0][0], [module for _, modules in same for module in modules]) for same in zip(*each)]
     backbone: Any = getattr(network, "backbone", network)
     parts: list[tuple[str, list[nn.Module]]] = list(getattr(backbone, "blocks", None) or [])
     if not parts:

@@ -46,11 +46,20 @@ def further(data: Data, context: Context) -> Further:
         covered = members[np.arange(len(part)), data.target[part]]
         return dict(zip(COVERAGE, (covered.astype(np.float64), members.sum(1).astype(np.float64))))
 
-    achieved(context, scores, measure, COVERAGE, out)
+    achieved(context, scores, measure, COVERAGE, out, _own_sets(data, context.table))
     readers = _readers(data, context)
     if readers:
         out.sections["raters"] = readers
     return out
+
+
+def _own_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
+    """Whether each row's ``set`` holds the truth, and its size; None where the table has none."""
+    if "set" not in table:
+        return None
+    sets = [set(text.split("|")) - {""} for text in table.text("set")]
+    covered = [data.classes[code] in held for code, held in zip(data.target, sets, strict=True)]
+    return dict(zip(COVERAGE, (np.array(covered, np.float64), np.array([len(held) for held in sets], np.float64))))
 
 
 def _curves(data: Data, context: Context) -> dict[str, Any]:
@@ -114,6 +123,9 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
     """Figures of calibration as given, before (``network``) and after each way that is fitted on validation."""
     rows, fit_rows = context.rows, context.fitted_on
     section: dict[str, Any] = {"as_given": context.figures(calibration_plan(data, rows))}
+    served = (context.served or {}).get("fitted_on")
+    if served is not None:
+        section["fitted_on"] = served
     before = calibration.undone(context.calibrated_by, data.probabilities)
     if before is not None:
         section |= {"applied": context.calibrated_by, "network": _calibrated(data, before, context)}
@@ -121,8 +133,8 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
         return section
     if not len(fit_rows) or not np.isfinite(data.probabilities[fit_rows]).all():
         reason = "validation has probabilities that are not finite" if len(fit_rows) else NO_VALIDATION
-        return section | {"reason": reason}
-    section |= {"fitted_on": "validation", "chosen": context.calibration}
+        return section if served is not None else section | {"reason": reason}
+    section |= {"fitted_on": served or "validation", "chosen": context.calibration}
     for name in ("temperature", "isotonic"):
         if before is not None and name == "temperature":
             continue  # fitted when the model was trained; fitted again it is 1

@@ -34,7 +34,8 @@ class ClassificationTask:
 
     name = "classification"
     dense = False
-    class_axis = 1
+    class_axis: int | None = 1
+    sided = False
 
     def __init__(
         self,
@@ -133,7 +134,13 @@ class ClassificationTask:
         plain = softmax(self.logits(reduced))
         return calibration.apply(fitted["calibration"], plain) if "calibration" in fitted else plain
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+    def columns(
+        self,
+        reduced: np.ndarray,
+        targets: np.ndarray | None,
+        fitted: Mapping[str, Any],
+        spread: np.ndarray | None = None,
+    ) -> dict[str, Any]:
         """``target, p/<class>…, set``; the set (classes joined by ``|``) where a quantile could be fitted."""
         probability = self.probabilities(reduced, fitted)
         columns: dict[str, Any] = {}

@@ -22,9 +22,14 @@ _OF_A_PAIR = (
 
 
 def further(data: Data, context: Context) -> Further:
-    """Conformal intervals (scaled by ``prediction_sd`` where there is one), stated intervals, readers."""
+    """Conformal intervals, stated intervals, readers.
+
+    The intervals are those that the table states where it is known how they were fitted. Else they are fitted here,
+    scaled by ``prediction_sd`` where the table has one and no bounds of its own.
+    """
     out = Further()
-    scale = _column(context.table, "prediction_sd")
+    bounds = _bounds(context.table)
+    scale = _column(context.table, "prediction_sd") if bounds is None else None
     scores = conformal.interval_scores(data.target, data.prediction, scale)
 
     def measure(rows: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
@@ -32,7 +37,11 @@ def further(data: Data, context: Context) -> Further:
         inside = (data.target[rows] >= lower - 1e-12) & (data.target[rows] <= upper + 1e-12)
         return dict(zip(COVERAGE, (inside.astype(np.float64), upper - lower)))
 
-    achieved(context, scores, measure, COVERAGE, out)
+    own = None
+    if bounds is not None:
+        inside = (data.target >= bounds[0] - 1e-12) & (data.target <= bounds[1] + 1e-12)
+        own = dict(zip(COVERAGE, (inside.astype(np.float64), bounds[1] - bounds[0])))
+    achieved(context, scores, measure, COVERAGE, out, own)
     stated = _stated(data, context)
     if stated:
         out.sections["stated_intervals"] = stated
@@ -47,6 +56,14 @@ def _column(table: PredictionTable, name: str) -> np.ndarray | None:
         return None
     values = table.numbers(name, Faults())
     return values if np.isfinite(values).all() and (values > 0).all() else None
+
+
+def _bounds(table: PredictionTable) -> tuple[np.ndarray, np.ndarray] | None:
+    """``lower`` and ``upper`` of every row, where the table has them all."""
+    if "lower" not in table or "upper" not in table:
+        return None
+    lower, upper = (table.numbers(name, Faults()) for name in ("lower", "upper"))
+    return (lower, upper) if np.isfinite(lower).all() and np.isfinite(upper).all() else None
 
 
 def _stated(data: Data, context: Context) -> dict[str, Figure]:

@@ -33,9 +33,10 @@ class RegressionTask:
     dense = False
     outputs = 1
     output_shape = (1,)
-    class_axis = None
+    class_axis: int | None = None
     class_count = None
     labels = ()
+    sided = False
 
     def __init__(
         self,
@@ -116,11 +117,19 @@ class RegressionTask:
         scores = conformal.interval_scores(targets[:, 0].astype(float), self._finish(reduced[:, 0].astype(float)))
         return {"conformal": conformal.fit(scores, self.miscoverage, np.array(subjects))}
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
-        """``target, prediction, lower, upper``; the bounds only where a conformal width could be fitted."""
+    def columns(
+        self,
+        reduced: np.ndarray,
+        targets: np.ndarray | None,
+        fitted: Mapping[str, Any],
+        spread: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """``target, prediction, prediction_sd, lower, upper``; the spread and the bounds only where there are any."""
         prediction = self._finish(reduced[:, 0].astype(float))
         columns: dict[str, Any] = {} if targets is None else {"target": targets[:, 0].astype(float)}
         columns["prediction"] = prediction
+        if spread is not None:
+            columns["prediction_sd"] = spread[:, 0].astype(float)
         if fitted.get("conformal", {}).get("quantile") is not None:
             from scantune.statistics import conformal
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
@@ -45,6 +46,11 @@ class Segmentation(TaskSettings):
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""
         return self.classes[1:]
+
+    @property
+    def sided(self) -> bool:
+        """Left and right structures are different classes, by their names."""
+        return any({"left", "right"} & set(re.split(r"[^a-z]+", name.lower())) for name in self.foreground)
 
 
 #: The name under which the settings are collected.

@@ -27,11 +27,12 @@ class SegmentationTask:
         cldice: whether the centre lines' Dice is computed.
         empty: what two empty masks mean; see the settings of the task.
         missed: Hausdorff distance where one of the masks is empty.
+        sided: left and right structures are different classes.
     """
 
     name = "segmentation"
     dense = True
-    class_axis = 1
+    class_axis: int | None = 1
 
     def __init__(
         self,
@@ -41,6 +42,7 @@ class SegmentationTask:
         cldice: bool = True,
         empty: Literal["undefined", "one"] = "undefined",
         missed: Literal["diagonal", "infinite"] = "diagonal",
+        sided: bool = False,
     ) -> None:
         self.foreground = tuple(foreground)
         self.outputs = 1 if len(self.foreground) == 1 else len(self.foreground) + 1
@@ -51,6 +53,7 @@ class SegmentationTask:
         self.cldice = cldice
         self.empty = empty
         self.missed = missed
+        self.sided = sided
 
     def head(self, feature_dim: int) -> nn.Module:
         """Not called: a dense network brings its own last layer."""
@@ -130,7 +133,13 @@ class SegmentationTask:
         ]
         return {name: _mean([row[name] for row in rows]) for name in rows[0]}
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
+    def columns(
+        self,
+        reduced: np.ndarray,
+        targets: np.ndarray | None,
+        fitted: Mapping[str, Any],
+        spread: np.ndarray | None = None,
+    ) -> dict[str, Any]:
         """``dice, iou, precision, recall`` from the sums; :meth:`measure` gives the rest from the masks."""
         both, said, truth = (reduced[..., i].astype(float) for i in range(3))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -158,6 +167,7 @@ def build(
         cldice=settings.cldice,
         empty=settings.empty,
         missed=settings.missed,
+        sided=settings.sided,
     )
 
 

@@ -55,6 +55,8 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
     """Whether a grade's probability is its share of right ones: over all zones and by zone, also before calibration."""
     found: dict[str, Any] = _calibrated(data.probabilities, data, context)
     section = {"as_given": found.pop("figures"), **found}
+    if context.served is not None and "fitted_on" in context.served:
+        section["fitted_on"] = context.served["fitted_on"]
     before = calibration.undone(context.calibrated_by, data.probabilities.reshape(-1, data.probabilities.shape[2]))
     if before is not None:
         section["applied"] = context.calibrated_by
@@ -105,7 +107,18 @@ def _sets(data: Data, context: Context, out: Further) -> None:
         covered = 1 - true[part] <= quantiles[:, None] + 1e-12
         return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
 
-    achieved(context, 1 - true, measure, COVERAGE, out)
+    achieved(context, 1 - true, measure, COVERAGE, out, _own_sets(data, context.table))
+
+
+def _own_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
+    """Share of each row's zones whose ``set/<zone>`` holds the truth, and their mean size; None without such sets."""
+    names = data.settings.classes
+    if any(f"set/{zone}" not in table for zone in data.settings.zones):
+        return None
+    sets = [[set(t.split("|")) - {""} for t in table.text(f"set/{zone}")] for zone in data.settings.zones]  # [Z][N]
+    covered = [[names[code] in held for code, held in zip(data.target[:, z], of)] for z, of in enumerate(sets)]
+    sizes = [[len(held) for held in of] for of in sets]
+    return dict(zip(COVERAGE, (np.array(of, np.float64).mean(axis=0) for of in (covered, sizes))))
 
 
 def baseline_columns(

@@ -94,6 +94,11 @@ class Zones(TaskSettings):
         swap = {**pairs, **{left: right for right, left in pairs.items()}}
         return tuple(self.zones.index(swap.get(z, z)) for z in self.zones)
 
+    @property
+    def sided(self) -> bool:
+        """Left and right are different answers."""
+        return self.mirrored() != tuple(range(len(self.zones)))
+
 
 #: The name under which the settings are collected.
 Settings = Zones

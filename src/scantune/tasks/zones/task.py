@@ -26,11 +26,12 @@ class ZonesTask:
         grades: number of grades; the class after the last is "ungradable".
         mirrored: for each zone the index of the zone whose place it takes in the left-right mirrored image.
         calibration: "temperature", "isotonic" or "none": what is fitted on validation.
+        miscoverage: share of true grades that the conformal sets may miss.
     """
 
     name = "zones"
     dense = False
-    class_axis = 2
+    class_axis: int | None = 2
 
     def __init__(
         self,
@@ -39,12 +40,15 @@ class ZonesTask:
         grades: int = 4,
         mirrored: Sequence[int] | None = None,
         calibration: str = "temperature",
+        miscoverage: float = 0.1,
     ) -> None:
         self.zones = tuple(zones)
         self.grades = grades
         self.calibration = calibration
+        self.miscoverage = miscoverage
         self.classes = (*(str(grade) for grade in range(grades)), "ungradable")
         self.mirrored = tuple(mirrored) if mirrored is not None else tuple(range(len(self.zones)))
+        self.sided = self.mirrored != tuple(range(len(self.zones)))
         self.outputs = len(self.zones) * len(self.classes)
         self.output_shape = (len(self.zones), len(self.classes))
         self.class_count = len(self.classes)
@@ -110,29 +114,51 @@ class ZonesTask:
         }
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """One calibration for all zones, from validation."""
-        from scantune.statistics import calibration
+        """One calibration and one conformal threshold of the calibrated probabilities for all zones."""
+        from scantune.statistics import calibration, conformal
 
-        if self.calibration == "none":
-            return {}
-        plain = softmax(reduced).reshape(-1, len(self.classes))
-        fit = {"temperature": calibration.fit_temperature, "isotonic": calibration.fit_isotonic}[self.calibration]
-        return {"calibration": fit(plain, targets.reshape(-1))}
+        truth, fitted = targets.reshape(-1), dict[str, Any]()
+        if self.calibration != "none":
+            fit = {"temperature": calibration.fit_temperature, "isotonic": calibration.fit_isotonic}[self.calibration]
+            fitted["calibration"] = fit(softmax(reduced).reshape(-1, len(self.classes)), truth)
+        scores = conformal.set_scores(self.probabilities(reduced, fitted).reshape(-1, len(self.classes)), truth)
+        fitted["conformal"] = conformal.fit(scores, self.miscoverage, np.repeat(subjects, len(self.zones)))
+        return fitted
 
-    def columns(self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Mapping[str, Any]) -> dict[str, Any]:
-        """``target/<zone>, p/<zone>/<class>…``; an ungradable target is the word."""
+    def probabilities(self, reduced: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:
+        """Calibrated probabilities [N, Z, K]; the plain softmax where nothing was fitted."""
         from scantune.statistics import calibration
 
         flat = softmax(reduced).reshape(-1, len(self.classes))
         if "calibration" in fitted:
             flat = calibration.apply(fitted["calibration"], flat)
-        probability = flat.reshape(reduced.shape)
+        return flat.reshape(reduced.shape)
+
+    def columns(
+        self,
+        reduced: np.ndarray,
+        targets: np.ndarray | None,
+        fitted: Mapping[str, Any],
+        spread: np.ndarray | None = None,
+    ) -> dict[str, Any]:
+        """``target/<zone>, p/<zone>/<class>…, set/<zone>``; an ungradable target is the word.
+
+        A set (classes joined by ``|``) only where a quantile could be fitted.
+        """
+        from scantune.statistics import conformal
+
+        probability = self.probabilities(reduced, fitted)
         columns: dict[str, Any] = {}
         for place, zone in enumerate(self.zones):
             if targets is not None:
                 columns[f"target/{zone}"] = [self.classes[int(code)] for code in targets[:, place]]
             for code, name in enumerate(self.classes):
                 columns[f"p/{zone}/{name}"] = probability[:, place, code]
+        if fitted.get("conformal", {}).get("quantile") is not None:
+            quantiles = conformal.quantiles_for(fitted["conformal"], len(probability))
+            for place, zone in enumerate(self.zones):
+                inside = conformal.sets(probability[:, place], quantiles)
+                columns[f"set/{zone}"] = ["|".join(n for n, held in zip(self.classes, row) if held) for row in inside]
         return columns
 
 
@@ -145,7 +171,13 @@ def build(
     miscoverage: float = 0.1,
 ) -> ZonesTask:
     """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
-    return ZonesTask(settings.zones, grades=settings.grades, mirrored=settings.mirrored(), calibration=calibration)
+    return ZonesTask(
+        settings.zones,
+        grades=settings.grades,
+        mirrored=settings.mirrored(),
+        calibration=calibration,
+        miscoverage=miscoverage,
+    )
 
 
 def _mean_where(values: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -1,0 +1,75 @@
+"""Outputs of several networks, or of several copies of a sample, averaged where they are probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
+    """The mean of outputs [B, …], float32, of the shape of one of them; an only one comes back as it is.
+
+    Probabilities are averaged, not logits: the result is the logarithm of the mean probability (of one logit: its log
+    odds), so that what reads logits reads it as it would a single network's. Nothing is stacked: masks are large.
+
+    Args:
+        outputs: of each network and copy.
+        class_axis: axis of the classes; None averages the numbers themselves.
+
+    Raises:
+        ValueError: there are none.
+    """
+    total: list[Tensor] = []
+    count = 0
+    first = None
+    for output in outputs:
+        count += 1
+        first = output.float() if first is None else first
+        parts = _parts(output.float(), class_axis)
+        if class_axis is None:
+            total = [a + b for a, b in zip(total, parts)] if total else parts
+        else:
+            total = [torch.logaddexp(a, b) for a, b in zip(total, parts)] if total else parts
+    if first is None:
+        raise ValueError("nothing to average")
+    if count == 1:
+        return first
+    if class_axis is None:
+        return total[0] / count
+    return total[0] - total[1] if len(total) == 2 else total[0] - math.log(count)
+
+
+def _parts(output: Tensor, class_axis: int | None) -> list[Tensor]:
+    """What is summed: the numbers; or log probabilities; or those of yes and of no where there is one logit."""
+    if class_axis is None:
+        return [output]
+    if output.shape[class_axis] == 1:
+        return [functional.logsigmoid(output), functional.logsigmoid(-output)]
+    return [output.log_softmax(class_axis)]
+
+
+class AveragedNetwork(nn.Module):
+    """The mean of several networks, itself a network; see :func:`mean_output`.
+
+    Args:
+        networks: of one task.
+        class_axis: of their output, as :attr:`scantune.tasks.protocol.Task.class_axis`.
+    """
+
+    def __init__(self, networks: Sequence[nn.Module], class_axis: int | None) -> None:
+        super().__init__()
+        self.networks = nn.ModuleList(networks)
+        self.class_axis = class_axis
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The averaged output of ``x`` [B, C, …], of the shape of one network's."""
+        return mean_output((network(x) for network in self.networks), self.class_axis)
+
+
+def averaged(networks: Sequence[nn.Module], class_axis: int | None) -> nn.Module:
+    """The network itself where there is one, else :class:`AveragedNetwork`."""
+    return networks[0] if len(networks) == 1 else AveragedNetwork(networks, class_axis)

@@ -1,0 +1,192 @@
+"""Tensors to answers: networks, averaging, test-time augmentation, calibration, intervals and sets, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from scantune.engine import distributed
+from scantune.engine.data import Samples
+from scantune.engine.distributed import Processes
+from scantune.engine.loading import Loader, sample_ids, to_device
+from scantune.engine.local import Local
+from scantune.engine.samplers import shard
+from scantune.prediction.augmentation import Augmentation
+from scantune.prediction.averaging import averaged, mean_output
+from scantune.records import ScantuneError
+from scantune.tasks.protocol import Batch, DenseTask, Task
+
+CPU = torch.device("cpu")
+NO_AUGMENTATION = Augmentation()
+NOT_FINITE = "the network's answer is not a finite number"
+
+
+@dataclass(frozen=True)
+class Output:
+    """The averaged output for a batch.
+
+    Attributes:
+        mean: [B, …] float32, of the shape of one network's output, see :func:`scantune.prediction.mean_output`.
+        spread: [B, …], standard deviation (n − 1) between the networks, or between the copies where there is one
+            network; None where the task's answer is no plain number, or there is nothing to compare.
+    """
+
+    mean: Tensor
+    spread: Tensor | None = None
+
+    @property
+    def finite(self) -> np.ndarray:
+        """Which samples have an answer in finite numbers, bool [B]."""
+        return torch.isfinite(self.mean).flatten(1).all(1).cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the task keeps of the samples of a data set, in its order.
+
+    Attributes:
+        reduced: [N, …] as :meth:`Task.reduce` gives it.
+        targets: [N, …] as :meth:`Task.kept_target` gives them.
+        spread: [N, …] as in :class:`Output`.
+    """
+
+    reduced: np.ndarray
+    targets: np.ndarray
+    spread: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class TensorPredictor:
+    """What a model says of prepared samples. Evaluation and the served model ask this, so that they say the same.
+
+    Everything is computed in float32, whatever precision the networks were trained in.
+
+    Attributes:
+        networks: whose answers are averaged; they are put in evaluation mode, and moved to ``device``.
+        task: decodes their output.
+        fitted: calibration and conformal quantiles, as :meth:`Task.fit` gave them; empty for none.
+        augmentation: of each sample.
+        device: where it computes.
+    """
+
+    networks: Sequence[nn.Module]
+    task: Task
+    fitted: Mapping[str, Any]
+    augmentation: Augmentation = NO_AUGMENTATION
+    device: torch.device = CPU
+
+    def __post_init__(self) -> None:
+        for network in self.networks:
+            network.to(self.device).eval()
+
+    @cached_property
+    def network(self) -> nn.Module:
+        """The averaged network, of a sample as it is: what maps explain."""
+        return averaged(self.networks, self.task.class_axis).eval()
+
+    def with_fitted(self, fitted: Mapping[str, Any]) -> TensorPredictor:
+        """The same networks with other calibration and quantiles."""
+        return replace(self, fitted=fitted)
+
+    def output(self, inputs: Tensor) -> Output:
+        """The averaged output for a batch [B, C, …space] float32."""
+        variants = self.augmentation.variants(inputs)
+        with torch.inference_mode(), _float32(self.device):
+            if self.task.class_axis is not None:
+                return Output(mean_output((out for pair in variants for out in self._ask(*pair)), self.task.class_axis))
+            answers = torch.stack([torch.stack(list(self._ask(*pair))) for pair in variants])  # [copies, M, B, …]
+        by_network = answers.mean(0)  # [M, B, …]
+        compared = by_network if len(by_network) > 1 else answers[:, 0]
+        return Output(by_network.mean(0), compared.std(0) if len(compared) > 1 else None)
+
+    def _ask(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
+        """Each network's output, mirrored back."""
+        moved = inputs.to(self.device)
+        for network in self.networks:
+            output = network(moved).float()
+            yield output.flip(mirrored) if mirrored else output
+
+    def columns(self, output: Output | Predicted, targets: np.ndarray | None = None) -> dict[str, Any]:
+        """The task's columns of ``predictions.csv``, calibrated, with intervals or sets; not for dense tasks.
+
+        Args:
+            output: of a batch, or of a whole data set.
+            targets: [N, …] as the task encodes them; None leaves their columns out.
+        """
+        reduced = output.mean.cpu().numpy() if isinstance(output, Output) else output.reduced
+        spread = output.spread.cpu().numpy() if isinstance(output.spread, Tensor) else output.spread
+        return self.task.columns(reduced, targets, self.fitted, spread)
+
+    def masks(self, output: Output) -> np.ndarray:
+        """Labels, uint8 [B, …space], of a dense task."""
+        return cast(DenseTask, self.task).masks(output.mean).cpu().numpy().astype(np.uint8)
+
+    def over(
+        self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
+    ) -> Iterator[tuple[Batch, Output]]:
+        """Batches of a data set and the output for each; of the share of this process where there are several.
+
+        Args:
+            data: the samples.
+            batch_size: samples at once.
+            workers: processes that load.
+            processes: the Fabric of all of them; None for one.
+
+        Raises:
+            ScantuneError: an answer is not a finite number; with the samples' names.
+        """
+        crew = processes or Local(self.device)
+        for batch in Loader(data, workers=workers).batches(
+            0, shard(len(data), batch_size, crew.world_size, crew.global_rank)
+        ):
+            output = self.output(batch["input"])
+            if not output.finite.all():
+                names = sample_ids(data, batch["index"][~torch.from_numpy(output.finite)].tolist())
+                raise ScantuneError(
+                    f"{NOT_FINITE}, of sample {', '.join(names)}: the weights hold NaN or the layers overflow. "
+                    "Train again with a lower learning rate, train.clip_norm or precision: 32"
+                )
+            yield batch, output
+
+    def predict(
+        self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
+    ) -> Predicted:
+        """What the task keeps of every sample of a data set; arguments as of :meth:`over`."""
+        kept = []
+        for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
+            reduced = self.task.reduce(output.mean, to_device(batch, self.device))
+            spread = torch.zeros(len(reduced)) if output.spread is None else output.spread
+            kept.append([t.cpu().numpy() for t in (reduced, spread, self.task.kept_target(batch), batch["index"])])
+        shares = distributed.gathered(processes or Local(self.device), kept)
+        rows = [row for share in shares for row in share]
+        if not rows:
+            return Predicted(np.zeros(0), np.zeros(0))
+        joined = [np.concatenate(parts) for parts in zip(*rows)]
+        order = np.argsort(joined[3], kind="stable")
+        kept_of, spreads, targets, _ = (part[order] for part in joined)
+        return Predicted(kept_of, targets, spreads if self._compares else None)
+
+    @property
+    def _compares(self) -> bool:
+        """Whether outputs have a spread."""
+        several = len(self.networks) > 1 or (self.augmentation.copies > 0 and self.augmentation.change is not None)
+        return several and self.task.class_axis is None
+
+
+@contextmanager
+def _float32(device: torch.device) -> Iterator[None]:
+    """No autocast that a caller may be in, and no TF32 in convolutions."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        with torch.autocast(device.type, enabled=False):
+            yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before

@@ -1,0 +1,54 @@
+"""The facts of a model to the predictor that answers about its prepared samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from scantune.prediction.augmentation import Augmentation
+from scantune.prediction.predictor import TensorPredictor
+from scantune.registry.model import ModelFacts
+from scantune.tasks.protocol import Task
+
+
+def tensor_predictor(
+    facts: ModelFacts, networks: Sequence[nn.Module], task: Task, device: str | torch.device = "cpu"
+) -> TensorPredictor:
+    """What answers as the model does.
+
+    Args:
+        facts: of the model.
+        networks: all of its members, or those that shall answer.
+        task: the model's.
+        device: where it computes.
+    """
+    augmentation = augmentation_of(task, facts.input, facts.augment, facts.augment_draws)
+    return TensorPredictor(networks, task, facts.fitted, augmentation, torch.device(device))
+
+
+def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:
+    """Test-time augmentation: of masks by mirrors, else as the training samples were augmented.
+
+    Args:
+        task: the model's.
+        prepared: the ``inputs:`` block.
+        block: ``train.augment``; empty: the modality's defaults, without mirrors.
+        copies: ``train.test_time_augmentation``.
+    """
+    if not copies:
+        return Augmentation()
+    if task.dense:
+        return Augmentation(copies, mirrors=True, sided=task.sided)
+    from scantune import augment
+    from scantune.config.augment import augment_config
+
+    modality = prepared["modality"]
+    settings = augment_config(modality, block).model_dump()
+    if not block:
+        settings |= {name: 0.0 for name in settings if name.startswith("flip")}
+    spacing = prepared.get("spacing")
+    change = augment.build(modality, settings, spacing=tuple(spacing)[::-1] if spacing else None)
+    return Augmentation(copies, change, sided=task.sided)

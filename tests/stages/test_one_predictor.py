@@ -1,0 +1,253 @@
+"""What is evaluated is what is served: predictions.csv, ``scantune predict`` and the MLflow model say the same."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from scantune.assembly import fitted, recipe
+from scantune.assembly.evaluation import predicted_masks, predictions_of
+from scantune.assembly.network import build_network
+from scantune.assembly.predictors import Predictors
+from scantune.assembly.targets import read_for_tasks
+from scantune.config.load import parse
+from scantune.prediction import TensorPredictor
+from scantune.registry.model import load_networks, read_facts, save_model
+from scantune.registry.predictor import Predictor, Reading
+from scantune.tasks.predictions import PredictionTable, read, write
+from tests.stages.systems import SYSTEMS, params_of, prepare
+
+MODES: dict[str, dict[str, Any]] = {
+    "one": {},
+    "members": {"members": 3},
+    "folds": {"folds": 2},
+    "copies": {"test_time_augmentation": 2},
+    "members and copies": {"members": 2, "test_time_augmentation": 3},
+}
+CASES = [(system, mode) for system in ("loes", "csi", "echo", "angio") for mode in MODES]
+FOLDS = {"split": {"method": "random", "fractions": [0.6, 0.2, 0.2], "seed": 1, "folds": 2}}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The prepared folder of a system, made when it is first asked for."""
+    held: dict[str, Path] = {}
+
+    def of(system: str) -> Path:
+        if system not in held:
+            held[system] = tmp_path_factory.mktemp(system)
+            prepare(held[system], system)
+        return held[system]
+
+    return of
+
+
+@pytest.fixture(autouse=True)
+def _quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    monkeypatch.setenv("SCANTUNE_ISOLATION", "off")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def loud(network: torch.nn.Module) -> torch.nn.Module:
+    """Answers far apart, so that it matters where they are averaged; batch norm as after some training."""
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, (torch.nn.modules.batchnorm._BatchNorm, torch.nn.InstanceNorm2d)):
+                continue
+            for parameter in module.parameters(recurse=False):
+                parameter.mul_(1.6)
+    return network.eval()
+
+
+def model_of(system: str, settings: dict[str, Any]) -> tuple[Any, Any, list[Any]]:
+    """Plan, facts and networks of random weights, calibrated by what the train stage calls."""
+    from stages import split
+
+    settings = {"miscoverage": 0.45, **settings}  # so few subjects have no interval that misses fewer
+    params = parse(params_of(system, settings, **({"dataset": FOLDS} if "folds" in settings else {"dataset": {}})))
+    Path("params.yaml").write_text(yaml_of(system, settings))
+    split.run(system)
+    plan = recipe.plan_of(params, "x")
+    count = settings.get("folds") or settings.get("members", 1)
+    networks = [
+        loud(build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed)) for seed in range(count)
+    ]
+    unseen: list[Any] = [(networks, plan.sides.side("validation"))]
+    if "folds" in settings:
+        unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in plan.sides.folds]
+    fit, figures = fitted.fit(plan, unseen)
+    trained = type("Trained", (), {"networks": networks, "fitted": fit, "validation": figures})
+    return plan, recipe.model_facts(plan, trained), networks  # type: ignore[arg-type]
+
+
+def yaml_of(system: str, settings: dict[str, Any]) -> str:
+    import yaml
+
+    return yaml.safe_dump(params_of(system, settings, **({"dataset": FOLDS} if "folds" in settings else {})))
+
+
+def files_of(plan: Any, system: str) -> dict[str, Path]:
+    """Sample to its file."""
+    params = parse(params_of(system))
+    records = read_for_tasks(params, plan.block.dataset, Path()).records
+    return {record.sample_id: Path(record.files[0]) for record in records}
+
+
+def agree(table: PredictionTable, other: PredictionTable, columns: list[str]) -> None:
+    for name in columns:
+        one, two = table.text(name).tolist(), other.text(name).tolist()
+        if name == "set" or name.startswith("set/"):
+            assert one == two, name
+        else:
+            np.testing.assert_allclose(np.array(one, float), np.array(two, float), atol=1e-6, err_msg=name)
+
+
+@pytest.mark.parametrize(("system", "mode"), CASES)
+def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, mode: str
+) -> None:
+    monkeypatch.chdir(home(system))
+    plan, facts, networks = model_of(system, MODES[mode])
+    folder = tmp_path / "model"
+    save_model(folder, facts, networks)
+    write(predictions_of(plan.block.task, facts, folder, plan.sides, device="cpu"), tmp_path / "predictions.csv")
+    table = read(tmp_path / "predictions.csv")
+    table = table.take(table.split == "test")
+    files = [files_of(plan, system)[sample] for sample in table.sample_id]
+
+    from scantune.commands.predicting import predict
+
+    # one file at a time and in another order: what is said of a file depends on nothing beside it
+    predict(str(folder), files[::-1], out=tmp_path / "answers.csv", batch_size=3)
+    answered = read(tmp_path / "answers.csv").take(np.arange(len(files))[::-1])
+    assert not any(answered.text("reason"))
+    said = [name for name in answered.columns if name not in ("file", "reason")]
+    assert "set" in said or system != "echo"
+    agree(table, answered, said)
+    if mode != "one" and system == "loes":
+        assert {"prediction_sd", "lower", "upper"} <= set(said)
+
+    served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files]}))
+    agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
+
+    if plan.task.dense:
+        predictor = Predictors(facts, load_networks(folder, facts), plan.task).whole
+        side = plan.sides.side("test")
+        evaluated = {member.sample_id: mask for mask, _, member in predicted_masks(predictor, side, 2)}
+        answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
+        for sample, answer in zip(table.sample_id, answers, strict=True):
+            np.testing.assert_array_equal(answer.mask, evaluated[sample])
+
+
+def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:
+    """The model as MLflow opens it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of MLflow's own type hints
+        import mlflow
+
+        from scantune.registry.log import signature
+
+        mlflow.pyfunc.save_model(
+            home / "mlflow",
+            loader_module="scantune.registry.pyfunc",
+            data_path=str(folder),
+            signature=signature(recipe.example_columns(plan, facts)),
+            pip_requirements=[],
+        )
+        return mlflow.pyfunc.load_model(str(home / "mlflow"))
+
+
+def test_probabilities_are_averaged_and_not_logits() -> None:
+    class Fixed(torch.nn.Module):
+        def __init__(self, logits: list[float]) -> None:
+            super().__init__()
+            self.logits = torch.nn.Parameter(torch.tensor(logits))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.logits.expand(len(x), -1)
+
+    from scantune.tasks.classification.task import ClassificationTask
+
+    task = ClassificationTask("label", ("a", "b"))
+    both = TensorPredictor([Fixed([4.0, 0.0]), Fixed([-1.0, 0.0])], task, {})
+    found = both.columns(both.output(torch.zeros(3, 1, 4, 4)))
+    expected = (1 / (1 + np.exp(-4)) + 1 / (1 + np.exp(1))) / 2
+    np.testing.assert_allclose(found["p/a"], expected, atol=1e-6)  # .63; of the mean logits .82
+    single = TensorPredictor([Fixed([4.0]), Fixed([-1.0])], ClassificationTask("label", ("b", "a"), sigmoid=True), {})
+    np.testing.assert_allclose(single.columns(single.output(torch.zeros(3, 1, 4, 4)))["p/a"], expected, atol=1e-6)
+
+
+def test_folds_that_are_the_only_test_calibrate_each_other(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home("echo"))
+    plan, facts, networks = model_of("echo", {"folds": 2})
+    members = [replace(m, split="train", fold=m.fold if m.fold is not None else 0) for m in plan.sides.members]
+    plan = replace(plan, sides=replace(plan.sides, members=tuple(members)))
+    unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in (0, 1)]
+    fit, _ = fitted.fit(plan, unseen)
+    assert len(fit["out_of_fold"]) == 2
+    assert fit["fitted_on"] == fitted.OTHER_FOLDS
+    from scantune.assembly.samples import encode, samples
+
+    other = plan.sides.fold(1)[1]
+    answers = TensorPredictor([networks[1]], plan.task, {}).predict(samples(other, plan.task)).reduced
+    alone = plan.task.fit(answers, encode(other, plan.task), other.subjects)
+    assert fit["out_of_fold"][0]["calibration"] == alone["calibration"]
+    save_model(tmp_path / "model", replace(facts, fitted=fit), networks)
+    table = predictions_of(plan.block.task, read_facts(tmp_path / "model"), tmp_path / "model", plan.sides)
+    assert set(table.split) == {"test"}
+    predictor = TensorPredictor([networks[0]], plan.task, fit["out_of_fold"][0])
+    side = plan.sides.fold(0)[1]
+    own = predictor.columns(predictor.predict(samples(side, plan.task)))
+    rows = [table.sample_id.tolist().index(m.sample_id) for m in side]
+    for name in (c for c in own if c.startswith("p/")):
+        np.testing.assert_allclose(table.numbers(name, None)[rows], own[name], atol=1e-6)  # type: ignore[arg-type]
+
+
+def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_test(
+    home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scantune.assembly.members import members_of
+
+    monkeypatch.chdir(home("csi"))
+    plan, _, _ = model_of("csi", {"folds": 2})
+    for member in members_of(plan):  # a test side beside the folds: what is held out is the validation side
+        assert list(member.validation) == list(member.unseen)
+    members = [replace(m, split="train", fold=m.fold if m.fold is not None else 0) for m in plan.sides.members]
+    plan = replace(plan, sides=replace(plan.sides, members=tuple(members)))
+    for member in members_of(plan):
+        subjects = [set(side.subjects) for side in (member.train, member.validation, member.unseen)]
+        assert all(subjects)
+        assert not any(a & b for i, a in enumerate(subjects) for b in subjects[i + 1 :])
+        assert len(set.union(*subjects)) == len({m.subject_id for m in members})
+
+
+def test_calibration_can_have_subjects_of_its_own(home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from scantune.assembly.members import members_of
+
+    monkeypatch.chdir(home("csi"))
+    plan, facts, _ = model_of("csi", {"calibration_fraction": 0.5})
+    (member,) = members_of(plan)
+    assert facts.fitted["fitted_on"] == fitted.ON_ITS_PART
+    assert set(member.validation.subjects) | set(member.unseen.subjects) == set(plan.sides.side("validation").subjects)
+    assert not set(member.validation.subjects) & set(member.unseen.subjects)
+    assert len(member.validation) > 0 < len(member.unseen)
+
+
+def test_the_sample_systems_are_all_tasks() -> None:
+    assert {SYSTEMS[system].task["name"] for system, _ in CASES} == {
+        *("regression", "zones", "classification", "segmentation")
+    }
