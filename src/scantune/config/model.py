@@ -121,6 +121,10 @@ class ModelConfig(Block):
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
+    init_output: bool = True
+    """Regression: the output layer starts from the training targets, so that it predicts deviations from their mean in
+    units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from
+    another one (``derived``) keeps that one's."""
     options: dict[str, Any] = Field(default_factory=dict)
     """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
 
