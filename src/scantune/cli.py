@@ -21,6 +21,7 @@ from scantune.commands import (
     searching,
     showing,
     starting,
+    weights,
 )
 from scantune.records import ScantuneError
 
@@ -138,6 +139,7 @@ for command in (
     cohorts.index,
     cohorts.check,
     showing.show,
+    weights.weights,
     keeping.checkpoints,
     cluster.slurm,
     searching.search,

@@ -104,3 +104,29 @@ def test_a_model_that_starts_from_another_keeps_its_output_on_the_new_range(home
     run_stages(home, "train wider")
     (mean, std), (other_mean, other_std) = scale(home, "plain")[0], scale(home, "wider")[0]
     assert (other_mean, other_std) == pytest.approx((10 * mean, 10 * std), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "told"),
+    [
+        ("plain", None, "starting weights: random"),
+        ("wider", None, "starting weights: those of plain"),
+        ("plain", "outputs/plain/train/model", "100.0% of the parameters loaded"),
+    ],
+)
+def test_show_says_what_a_training_starts_from(home, monkeypatch, name, weights, told):
+    from typer.testing import CliRunner
+
+    from scantune.cli import app
+
+    monkeypatch.chdir(home)
+    before = (home / "params.yaml").read_text()
+    params = yaml.safe_load(before)
+    params["experiments"]["plain"]["model"]["weights"] = weights
+    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    try:
+        text = CliRunner().invoke(app, ["show", name]).output
+    finally:
+        (home / "params.yaml").write_text(before)
+    assert told in text
+    assert "Rescale" in text
