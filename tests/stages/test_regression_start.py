@@ -111,7 +111,7 @@ def test_a_model_that_starts_from_another_keeps_its_output_on_the_new_range(home
     [
         ("plain", None, "starting weights: random"),
         ("wider", None, "starting weights: those of plain"),
-        ("plain", "outputs/plain/train/model", "100.0% of the parameters loaded"),
+        ("plain", "outputs/plain/train/model/member_0", "100.0% of the parameters loaded"),
     ],
 )
 def test_show_says_what_a_training_starts_from(home, monkeypatch, name, weights, told):
