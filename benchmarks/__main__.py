@@ -6,6 +6,7 @@ depend on the machine; ratios are what to quote.
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -22,17 +23,23 @@ NAMES = (
 )
 
 
+#: Asked for by name alone: it needs a GPU.
+BY_NAME = ("gpu",)
+
+
 def main() -> int:
-    chosen = sys.argv[1:] or NAMES
-    unknown = sorted(set(chosen) - set(NAMES))
+    named = list(itertools.takewhile(lambda argument: not argument.startswith("-"), sys.argv[1:]))
+    options = sys.argv[1 + len(named) :]  # the benchmarks' own
+    chosen = named or NAMES
+    unknown = sorted(set(chosen) - {*NAMES, *BY_NAME})
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+        print(f"no benchmark {', '.join(unknown)}; there are {', '.join((*NAMES, *BY_NAME))}")
         return 2
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])}
     failed = 0
     for name in chosen:
         print(f"\n== {name}", flush=True)
-        failed += subprocess.call([sys.executable, "-m", f"benchmarks.{name}"], env=env) != 0
+        failed += subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *options], env=env) != 0
     return int(failed > 0)
 
 

@@ -79,28 +79,40 @@ def make_network(modality: str, backbone: str, channels: int, outputs: int = 1) 
     return models.Network(made, torch.nn.Linear(made.feature_dim, outputs))
 
 
-def assemble(network: Any, data: Any, batch: int, precision: str, loss: str = "mse") -> Any:
+def assemble(
+    network: Any,
+    data: Any,
+    batch: int,
+    precision: str,
+    loss: str = "mse",
+    *,
+    device: str = "cpu",
+    schedule: str = "onecycle",
+    loss_terms: dict[str, Any] | None = None,
+    **more: Any,
+) -> Any:
     from scantune import engine
     from scantune.engine import fitting
     from scantune.engine.checkpoints import Checkpoints
 
-    settings = engine.Settings(epochs=99, batch_size=batch, progress=False, gradient_norms=False)
+    settings = engine.Settings(epochs=99, batch_size=batch, progress=False, gradient_norms=False, **more)
+    chosen = loss_terms or terms(loss)
     return fitting._assemble(
         network=network,
         task=Mean(),
         data=data,
-        terms=terms(loss),
+        terms=chosen,
         settings=settings,
-        term_weights=fitting._ones(terms(loss)),
+        term_weights=fitting._ones(chosen),
         optimizer=engine.OptimizerSpec(learning_rate=1e-4),
         parameter_groups=None,
-        schedule=engine.Schedule("onecycle"),
+        schedule=engine.Schedule(schedule),
         freezing=None,
         mixing=None,
         early_stopping=None,
         checkpoints=Checkpoints(Path(tempfile.mkdtemp()), engine.Strategy()),
         state_dir=None,
-        fabric=engine.launch(device="cpu", devices=1, precision=precision),
+        fabric=engine.launch(device=device, devices=1, precision=precision),
     )
 
 

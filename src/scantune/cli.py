@@ -19,8 +19,10 @@ from scantune.commands import (
     project,
     scoring,
     searching,
+    seeds,
     showing,
     starting,
+    weights,
 )
 from scantune.records import ScantuneError
 
@@ -138,9 +140,11 @@ for command in (
     cohorts.index,
     cohorts.check,
     showing.show,
+    weights.weights,
     keeping.checkpoints,
     cluster.slurm,
     searching.search,
+    seeds.seeds,
     scoring.score,
     scoring.compare,
     predicting.predict,

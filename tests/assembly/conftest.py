@@ -30,6 +30,7 @@ class Model:
     download = False
     first_stride = None
     dropout = 0.0
+    init_output = True
 
     def __init__(self, backbone: str) -> None:
         self.backbone = backbone

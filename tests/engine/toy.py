@@ -56,7 +56,7 @@ class Sum:
 
     name, dense, outputs, class_axis, sided = "sum", False, 1, None, False
 
-    def head(self, feature_dim: int) -> nn.Module:
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         return nn.Linear(feature_dim, 1)
 
     def encode(self, targets: Any) -> np.ndarray:

@@ -357,3 +357,33 @@ def _features(net, x):
     last.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     net(x)
     return seen[0]
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+@pytest.mark.parametrize(("name", "blocks"), [("tf_efficientnet_lite0", 16), ("efficientnet_b0", 16)])
+def test_efficientnets_saved_by_efficientnet_pytorch(tmp_path, name, blocks, prefix):
+    values = _values(models.build(name, modality="image", in_channels=3))
+    places = sorted({re.match(r"blocks\.(\d+\.\d+)\.", n)[1] for n in values if n.startswith("blocks.")})
+    assert len(places) == blocks
+    first = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+    others = {"conv_pw": "_expand_conv", "bn1": "_bn0", "conv_dw": "_depthwise_conv", "bn2": "_bn1"}
+    others |= {"conv_pwl": "_project_conv", "bn3": "_bn2"}
+    outside = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1"}
+    inside = {"_fc.weight": torch.zeros(1000, 1280), "_fc.bias": torch.zeros(1000)}
+    for own, value in values.items():
+        block = re.match(r"blocks\.(\d+\.\d+)\.(.+?)\.(.+)", own)
+        if block is None:
+            layer, rest = own.split(".", 1)
+            inside[f"{outside[layer]}.{rest}"] = value
+            continue
+        number, layer, rest = places.index(block[1]), block[2], block[3]
+        if layer == "se":
+            part, end = rest.split(".")
+            inside[f"_blocks.{number}.{part.replace('conv', '_se')}.{end}"] = value
+        else:
+            inside[f"_blocks.{number}.{(others if number else first)[layer]}.{rest}"] = value
+    path = tmp_path / "efficientnet.pth"
+    torch.save({prefix + n: v for n, v in inside.items()}, path)
+    made = models.build(name, modality="image", in_channels=3, weights=path)
+    assert made.load_report.share == 1.0
+    assert _equal(made, values)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from scantune.assembly.cohort import Side
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Modality = Literal["image", "volume", "video"]
 
@@ -24,7 +27,14 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
     return shapes.pop()
 
 
-def build_network(task: Task, block: Any, modality: Modality, shape: tuple[int, ...], seed: int) -> Any:
+def build_network(
+    task: Task,
+    block: Any,
+    modality: Modality,
+    shape: tuple[int, ...],
+    seed: int,
+    targets: np.ndarray | None = None,
+) -> Any:
     """A network with starting weights as the block says, and the task's head.
 
     Args:
@@ -33,6 +43,7 @@ def build_network(task: Task, block: Any, modality: Modality, shape: tuple[int, 
         modality: image, volume or video.
         shape: of the cached tensors, [C, …].
         seed: of random weights, head's too.
+        targets: [N, …] of the training side, encoded, that the output starts from where ``init_output`` is on.
     """
     import torch
 
@@ -58,7 +69,7 @@ def build_network(task: Task, block: Any, modality: Modality, shape: tuple[int, 
     backbone = models.build(block.backbone, modality=modality, size=shape[1:], **shared)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = task.head(backbone.feature_dim)
+        head = task.head(backbone.feature_dim, targets if block.init_output else None)
     if block.dropout:
         head = torch.nn.Sequential(torch.nn.Dropout(block.dropout), head)
     return models.Network(backbone, head)

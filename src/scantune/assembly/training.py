@@ -81,6 +81,17 @@ def plan(
     return Plan(key, block, input_block, sides, task, classes, spec, start, use)
 
 
+def new_network(given: Plan, seed: int, targets: np.ndarray | None) -> Any:
+    """The network that a training begins with, where it does not start from another experiment's.
+
+    Args:
+        given: the plan.
+        seed: of random weights.
+        targets: of the training side, as :func:`encode` gives them.
+    """
+    return build_network(given.task, given.block.model, given.input.modality, given.shape, seed, targets)
+
+
 def train_member(
     given: Plan,
     train_side: Side,
@@ -123,7 +134,7 @@ def train_member(
     block, task = given.block, given.task
     settings = block.train
     encoded = encode(train_side, task)
-    network = start if start is not None else build_network(task, block.model, given.input.modality, given.shape, seed)
+    network = start if start is not None else new_network(given, seed, encoded)
     terms, weights = losses_of.build_terms(
         task, given.spec, settings, frequencies=frequencies(encoded), classes=task.class_count, teacher=teacher
     )

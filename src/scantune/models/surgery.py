@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from scantune.models.network import Network
+from scantune.models.rescale import Rescale
 from scantune.records import ScantuneError
 
 _OUTPUTS = (nn.Linear, nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -64,8 +65,8 @@ def replace_output(
 def rescale_output(network: Network, source: tuple[float, float], target: tuple[float, float]) -> None:
     """Make a network trained on scores in [s0, s1] answer in [t0, t1].
 
-    Output y becomes scale·y + shift, scale = (t1 − t0)/(s1 − s0), shift = t0 − s0·scale: the layer's weights are
-    multiplied by scale, its bias is scale·bias + shift.
+    Output y becomes scale·y + shift, scale = (t1 − t0)/(s1 − s0), shift = t0 − s0·scale. A last layer that is a
+    :class:`Rescale` takes it; else the output layer's weights are multiplied by scale, its bias is scale·bias + shift.
 
     Args:
         network: changed in place; its output layer needs a bias.
@@ -74,13 +75,18 @@ def rescale_output(network: Network, source: tuple[float, float], target: tuple[
     """
     if source[0] == source[1]:
         raise ScantuneError(f"rescaling from the range {list(source)}: its ends must differ")
-    name, layer = output_layer(network)
-    if layer.bias is None:
-        raise ScantuneError(f"rescaling: output layer {name} has no bias to shift")
     scale = (target[1] - target[0]) / (source[1] - source[0])
+    shift = target[0] - source[0] * scale
+    name, layer = output_layer(network)
+    last = list(network.head.modules())[-1]
     with torch.no_grad():
+        if isinstance(last, Rescale):
+            last.transform_(scale, shift)
+            return
+        if layer.bias is None:
+            raise ScantuneError(f"rescaling: output layer {name} has no bias to shift")
         layer.weight.mul_(scale)
-        layer.bias.mul_(scale).add_(target[0] - source[0] * scale)
+        layer.bias.mul_(scale).add_(shift)
 
 
 def _note_dense_outputs(network: Network, outputs: int) -> None:

@@ -36,8 +36,13 @@ class Task(Protocol):
     sided: bool
     """Left and right are different answers, so that a mirrored sample has another one."""
 
-    def head(self, feature_dim: int) -> nn.Module:
-        """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``."""
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
+        """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``.
+
+        Args:
+            feature_dim: features a sample.
+            targets: [N, …] as :meth:`encode` made them of the training side, where the output is to start from them.
+        """
         ...
 
     def encode(self, targets: Mapping[str, str]) -> np.ndarray:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scantune.models.backbone import Backbone, Normalization
+from scantune.models.weights.packaged import PACKAGED, Packaged
 from scantune.records import ScantuneError
 
 
@@ -23,6 +24,8 @@ class Known:
         url: direct address, or "" where it must be fetched by hand.
         hub: Hugging Face repository, or "".
         hub_file: the file's name there.
+        size: axes of space that it was trained at, (H, W), (D, H, W) or (T, H, W); empty where none is stated.
+        packaged: a package that has a file of it, or None.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Known:
     url: str = ""
     hub: str = ""
     hub_file: str = "model.safetensors"
+    size: tuple[int, ...] = ()
+    packaged: Packaged | None = None
 
 
 _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -53,7 +58,7 @@ def _medicalnet(depth: int) -> Known:
     )
 
 
-def _kinetics(file: str) -> Known:
+def _kinetics(file: str, size: tuple[int, ...] = (16, 112, 112)) -> Known:
     return Known(
         "kinetics",
         (file,),
@@ -62,6 +67,7 @@ def _kinetics(file: str) -> Known:
         "BSD-3-Clause (torchvision); Kinetics-400 annotations CC BY 4.0, its videos under their owners' terms",
         "Kinetics-400",
         url=f"https://download.pytorch.org/models/{file}",
+        size=size,
     )
 
 
@@ -71,8 +77,8 @@ KNOWN: dict[tuple[str, str], Known] = {
     ("kinetics", "r2plus1d_18"): _kinetics("r2plus1d_18-91a641e6.pth"),
     ("kinetics", "r3d_18"): _kinetics("r3d_18-b3b3357e.pth"),
     ("kinetics", "mc3_18"): _kinetics("mc3_18-a90a0ba3.pth"),
-    ("kinetics", "mvit_v2_s"): _kinetics("mvit_v2_s-ae3be167.pth"),
-    ("kinetics", "swin3d_t"): _kinetics("swin3d_t-7615ae03.pth"),
+    ("kinetics", "mvit_v2_s"): _kinetics("mvit_v2_s-ae3be167.pth", (16, 224, 224)),
+    ("kinetics", "swin3d_t"): _kinetics("swin3d_t-7615ae03.pth", (32, 224, 224)),
     ("chexnet", "chexnet"): Known(
         "chexnet",
         ("chexnet.pth.tar", "chexnet.safetensors", "model.pth.tar"),
@@ -81,6 +87,7 @@ KNOWN: dict[tuple[str, str], Known] = {
         "none stated; trained on NIH ChestX-ray14 (open, with attribution)",
         "NIH ChestX-ray14, 112,120 radiographs, from ImageNet weights",
         _IMAGENET,
+        size=(224, 224),
     ),
     ("raddino", "raddino"): Known(
         "raddino",
@@ -91,6 +98,7 @@ KNOWN: dict[tuple[str, str], Known] = {
         "882,775 chest radiographs (MIMIC-CXR, CheXpert, NIH, PadChest, BRAX and others), from DINOv2",
         Normalization((0.5307, 0.5307, 0.5307), (0.2583, 0.2583, 0.2583)),
         hub="microsoft/rad-dino",
+        size=(518, 518),
     ),
     ("ssl_ct", "swinunetr"): Known(
         "ssl_ct",
@@ -99,6 +107,7 @@ KNOWN: dict[tuple[str, str], Known] = {
         "https://github.com/Project-MONAI/research-contributions/tree/main/SwinUNETR/Pretrain",
         "Apache-2.0",
         "5,050 CT volumes, self-supervised",
+        size=(96, 96, 96),
     ),
 }
 #: What ``published`` means, where it is not ImageNet.
@@ -119,7 +128,7 @@ def find(name: str, backbone: Backbone) -> Known:
     if (chosen, net) in KNOWN:
         return KNOWN[chosen, net]
     if chosen == "imagenet" and backbone.recipe.modality == "image" and not backbone.recipe.dense:
-        made = _of_timm(net)
+        made = of_timm(net)
         if made is not None:
             return made
     names = sorted({n for n, b in KNOWN if b == net}) or ["none (give a file)"]
@@ -136,7 +145,8 @@ def licence(weights: str, backbone: Backbone) -> str:
     return find(weights, backbone).licence if is_name(weights) else "not known: a file of the user's own"
 
 
-def _of_timm(net: str) -> Known | None:
+def of_timm(net: str) -> Known | None:
+    """ImageNet weights of a timm name or short name, from timm's own table; None where it has none."""
     import timm
 
     from scantune.models.images import ALIASES
@@ -150,13 +160,16 @@ def _of_timm(net: str) -> Known | None:
     short = model.split(".")[0]
     files = [f"{net}.safetensors", f"{short}.safetensors", f"{short}.pth", url.rsplit("/", 1)[-1]]
     tag = f"{short}.{cfg.tag}" if cfg.tag else short
-    return Known(
+    found = Known(
         "imagenet",
         tuple(dict.fromkeys([f"{tag}.safetensors", f"{tag}/model.safetensors", *(name for name in files if name)])),
         "timm's safetensors or PyTorch state_dict",
         f"https://huggingface.co/{hub}" if hub else url,
         str(cfg.license or "not stated"),
         str(cfg.tag or "ImageNet"),
+        Normalization(tuple(cfg.mean), tuple(cfg.std)) if cfg.mean else None,
         url=url,
         hub=hub,
+        size=tuple(cfg.input_size[1:]),
     )
+    return replace(found, packaged=PACKAGED.get(("imagenet", net)))

@@ -57,9 +57,9 @@ def into_backbone(
     """
     if isinstance(weights, str) and known.is_name(weights):
         facts = known.find(weights, backbone)
-        path = locate.locate(facts, folder, download=download)
-        report = load_into(backbone.net, path, min_matched=min_matched)
-        return report, facts.normalization or backbone.published_normalization
+        place = locate.locate(facts, folder, download=download)
+        report = load_into(backbone.net, place.path, min_matched=min_matched)
+        return report, place.normalization or backbone.published_normalization
     path = Path(weights)
     if not path.exists() and (folder / path).exists():
         path = folder / path

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 import torch
 from torch import Tensor
 
-from scantune.models.weights import torchvision_names
+from scantune.models.weights import efficientnet_names, torchvision_names
 
 Tensors = Mapping[str, Tensor]
 
@@ -76,6 +76,7 @@ _FORMATS: tuple[tuple[re.Pattern[str], Callable[[Tensors], dict[str, Tensor]]], 
     (_OLD_DENSENET, _old_densenet),
     (_SWIN_3D, _swin_3d),
     (re.compile(r"embeddings\.patch_embeddings\.projection"), _huggingface),
+    (efficientnet_names.SIGN, efficientnet_names.timm_names),
     (re.compile(r"encoder_layer_0\.self_attention\."), torchvision_names.vit),
     (re.compile(r"features\.1\.0\.layer_scale$"), torchvision_names.convnext),
     (re.compile(r"features\.1\.0\.block\.1\.fc1\."), torchvision_names.efficientnet),

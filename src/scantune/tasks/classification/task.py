@@ -59,7 +59,7 @@ class ClassificationTask:
         self.labels = self.classes
         self._codes = {name: code for code, name in enumerate(self.classes)}
 
-    def head(self, feature_dim: int) -> nn.Module:
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer, features [B, feature_dim] → logits [B, outputs]."""
         from torch import nn
 

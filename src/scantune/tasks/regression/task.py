@@ -53,11 +53,18 @@ class RegressionTask:
         self.step = step
         self.miscoverage = miscoverage
 
-    def head(self, feature_dim: int) -> nn.Module:
-        """A linear layer, features [B, feature_dim] → [B, 1]."""
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
+        """A linear layer, features [B, feature_dim] → [B, 1]; with ``targets`` in units of their standard deviation
+        about their mean, and a last layer that turns it back into the target's own unit."""
         from torch import nn
 
-        return nn.Linear(feature_dim, 1)
+        from scantune.models.rescale import Rescale
+
+        linear = nn.Linear(feature_dim, 1)
+        if targets is None or not len(targets):
+            return linear
+        values = np.asarray(targets, np.float64)
+        return nn.Sequential(linear, Rescale(float(values.mean()), float(values.std()) or 1.0))
 
     def encode(self, targets: Mapping[str, str]) -> np.ndarray:
         """The target as float32 [1].

@@ -55,7 +55,7 @@ class SegmentationTask:
         self.missed = missed
         self.sided = sided
 
-    def head(self, feature_dim: int) -> nn.Module:
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """Not called: a dense network brings its own last layer."""
         raise TypeError("a segmentation network has no head of its own")
 

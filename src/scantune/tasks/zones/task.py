@@ -54,7 +54,7 @@ class ZonesTask:
         self.class_count = len(self.classes)
         self.labels = self.zones
 
-    def head(self, feature_dim: int) -> nn.Module:
+    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """A linear layer for all zones, features [B, feature_dim] → logits [B, Z, K]."""
         from torch import nn
 

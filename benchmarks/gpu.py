@@ -1,0 +1,203 @@
+"""A GPU's ten minutes: the engine's step beside a bare loop on batches that already lie on the device.
+
+``python -m benchmarks gpu [--small] [--out gpu.json]``, from the checkout with ``PYTHONPATH=src``. Of each net: images
+a second of a bare loop and of the engine in float32 and bf16, fp16, channels-last and compiled; the loss after the same
+steps, which must agree in float32; peak memory; predictions a second. Without a GPU it runs on the processor, which
+takes ``--small``: that proves the script, not the speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.training import Memory, assemble, prepare
+
+#: Name, modality, backbone, shape of a sample, batch.
+NETS = (
+    ("Lite0 224²", "image", "tf_efficientnet_lite0", (3, 224, 224), 64),
+    ("3D ResNet-18 96³", "volume", "resnet18_3d", (1, 96, 96, 96), 8),
+    ("R(2+1)D-18 16 × 112²", "video", "r2plus1d_18", (3, 16, 112, 112), 8),
+    ("U-Net 512²", "mask", "unet", (1, 512, 512), 8),
+)
+SMALL = (
+    ("Lite0 32²", "image", "tf_efficientnet_lite0", (3, 32, 32), 4),
+    ("3D ResNet-18 16³", "volume", "resnet18_3d", (1, 16, 16, 16), 2),
+    ("R(2+1)D-18 4 × 32²", "video", "r2plus1d_18", (3, 4, 32, 32), 2),
+    ("U-Net 32²", "mask", "unet", (1, 32, 32), 2),
+)
+#: What the engine is set to: precision, and further settings.
+VARIANTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("float32", "32", {}),
+    ("bf16", "bf16", {}),
+    ("fp16", "fp16", {}),
+    ("bf16 channels-last", "bf16", {"channels_last": True}),
+    ("bf16 compiled", "bf16", {"compile": True}),
+)
+
+
+class MeanError:
+    """(mean of the output − target)², of any shape of output."""
+
+    def weight(self, batch: Any) -> Any:
+        import torch
+
+        return torch.tensor(float(len(batch["target"])), device=batch["target"].device)
+
+    def total(self, network: Any, batch: Any, output: Any) -> Any:
+        return (output.float().flatten(1).mean(1) - batch["target"]).square().sum()
+
+
+def network_of(modality: str, backbone: str, channels: int) -> Any:
+    import torch
+
+    from scantune import models
+
+    if modality == "mask":
+        return models.Network(models.build_dense(backbone, ndim=2, in_channels=channels, seed=0))
+    made = models.build(backbone, modality=modality, in_channels=channels, seed=0)  # type: ignore[arg-type]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return models.Network(made, torch.nn.Linear(made.feature_dim, 1))
+
+
+def bare(network: Any, batch: Any, precision: str) -> Callable[[], Any]:
+    """A step as one writes it: fused AdamW, the loss read every step."""
+    import torch
+
+    kind = batch["input"].device.type
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=1e-4, fused=True)
+    term = MeanError()
+    network.train()
+
+    def step() -> float:
+        optimizer.zero_grad(set_to_none=True)
+        with torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16"):
+            output = network(batch["input"])
+        loss = term.total(network, batch, output) / len(batch["target"])
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def ours(network: Any, data: Any, batch: Any, precision: str, settings: dict[str, Any]) -> Callable[[], Any]:
+    """The engine's step on the same batch."""
+    from scantune.engine import loading
+    from scantune.engine.hardware import compiled
+    from scantune.engine.step import train_step
+
+    kind = batch["input"].device.type
+    training = assemble(
+        network,
+        data,
+        len(batch["target"]),
+        precision,
+        device=kind,
+        schedule="constant",
+        loss_terms={"error": MeanError()},
+        **settings,
+    )
+    held = dict(batch)
+    if settings.get("channels_last"):
+        shape = loading.memory_format(batch["input"].dim())
+        network.to(memory_format=shape)
+        held["input"] = batch["input"].to(memory_format=shape)
+    if settings.get("compile"):
+        training.network = compiled(training.network, training.settings)
+    training.network.train()
+    return lambda: train_step(training, [held]).values["loss"]
+
+
+def measured(step: Callable[[], Any], steps: int, images: int, device: Any) -> dict[str, float | None]:
+    """Images a second, the loss of the last step, and the most memory that was taken."""
+    import torch
+
+    gpu = device.type == "cuda"
+    if gpu:
+        torch.cuda.reset_peak_memory_stats()
+    warm = max(2, steps // 5)
+    for _ in range(warm):
+        step()
+    if gpu:
+        torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(steps - warm):
+        loss = step()
+    if gpu:
+        torch.cuda.synchronize()
+    seconds = time.perf_counter() - began
+    peak = torch.cuda.max_memory_allocated() / 2**30 if gpu else None
+    return {"images_per_second": images * (steps - warm) / seconds, "loss": float(loss), "peak_gib": peak}
+
+
+def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size: int, steps: int) -> dict[str, Any]:
+    """All figures of one net: the two bare loops, the variants that the device has, predictions."""
+    import torch
+
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    data = (Memory(shape, size), Memory(shape, size, 1))
+    batch = {"input": data[0].x[:size].to(device), "target": data[0].y[:size].to(device)}
+    batch |= {"index": torch.arange(size, device=device), "group": torch.full((size,), -1, device=device)}
+    network = network_of(modality, backbone, shape[0])
+    found: dict[str, Any] = {}
+    for precision in ("32", "bf16"):
+        step = bare(copy.deepcopy(network).to(device), batch, precision)
+        found[f"bare {'float32' if precision == '32' else precision}"] = measured(step, steps, size, device)
+    for label, precision, settings in VARIANTS:
+        if device.type == "cpu" and (precision == "fp16" or settings.get("compile")):
+            continue  # no fp16 there, and compiling takes minutes
+        step = ours(copy.deepcopy(network), data, batch, precision, settings)
+        found[label] = measured(step, steps, size, device)
+    plain = copy.deepcopy(network).to(device).eval()
+    with torch.inference_mode():
+        found["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
+    for entry in ("float32", "bf16"):
+        found[entry]["share_of_bare"] = found[entry]["images_per_second"] / found[f"bare {entry}"]["images_per_second"]
+    return {"net": name, "batch": size, "steps": steps, **found}
+
+
+def table(results: list[dict[str, Any]]) -> list[str]:
+    """A Markdown table, one row a net and way."""
+    lines = ["| net | way | images/s | engine / bare | loss | peak GiB |", "| --- | --- | --- | --- | --- | --- |"]
+    for result in results:
+        for way, entry in result.items():
+            if isinstance(entry, dict):
+                share = f"{entry['share_of_bare']:.2f}" if "share_of_bare" in entry else ""
+                peak = "" if entry["peak_gib"] is None else f"{entry['peak_gib']:.2f}"
+                rate = f"{entry['images_per_second']:.1f}"
+                lines.append(f"| {result['net']} | {way} | {rate} | {share} | {entry['loss']:.5f} | {peak} |")
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print the table, write the JSON."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--small", action="store_true", help="sizes cut down: proves the script on a processor")
+    parser.add_argument("--steps", type=int, default=0, help="steps of each way; 50, with --small 5")
+    parser.add_argument("--out", type=Path, help="JSON")
+    given = parser.parse_args(arguments)
+    prepare()
+    if not torch.cuda.is_available() and not given.small:
+        print("no GPU here: add --small to try the script on the processor")
+        return 2
+    steps = given.steps or (5 if given.small else 50)
+    results = [of_net(*net, steps) for net in (SMALL if given.small else NETS)]
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
+    print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *table(results)]))
+    if given.out:
+        held = {"device": device, "torch": torch.__version__, "nets": results}
+        given.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

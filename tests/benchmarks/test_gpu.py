@@ -1,0 +1,34 @@
+"""The GPU benchmark on sizes that a processor manages: it measures the same training as the bare loop beside it."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import gpu
+
+
+@pytest.mark.parametrize("net", [gpu.SMALL[0], gpu.SMALL[3]], ids=lambda net: net[0])
+def test_engine_and_bare_loop_come_to_the_same_loss(net):
+    found = gpu.of_net(*net, steps=3)
+    assert found["float32"]["loss"] == pytest.approx(found["bare float32"]["loss"], rel=1e-3)
+    assert all(entry["images_per_second"] > 0 for entry in found.values() if isinstance(entry, dict))
+    lines = gpu.table([found])
+    assert len(lines) == 2 + sum(isinstance(entry, dict) for entry in found.values())
+
+
+def test_without_a_gpu_only_the_small_sizes_run(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main([]) == 2
+    assert "--small" in capsys.readouterr().out
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_all_nets_and_ways_on_the_gpu(tmp_path):
+    assert gpu.main(["--steps", "10", "--out", str(tmp_path / "gpu.json")]) == 0
+    nets = json.loads((tmp_path / "gpu.json").read_text())["nets"]
+    assert len(nets) == len(gpu.NETS)
+    for net in nets:
+        assert net["float32"]["loss"] == pytest.approx(net["bare float32"]["loss"], rel=0.02)
+        assert net["float32"]["peak_gib"] > 0

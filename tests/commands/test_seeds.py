@@ -1,0 +1,114 @@
+"""``scantune seeds``: several trainings of one experiment, beside the project."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from scantune.assembly import seeds
+from scantune.cli import app
+from scantune.config.load import parse
+from scantune.records import ScantuneError
+from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
+
+
+def params() -> dict:
+    made = digits_params(n=120)
+    block = experiment("small_cnn", epochs=1, batch_size=16, seed=7) | {"evaluate": {"draws": 200}}
+    made["experiments"] = {"small": block}
+    made["derived"] = {"tuned": block | {"from": "small", "use": "weights"}}
+    return made
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory) -> Path:
+    """A project that has prepared its data and trained one experiment."""
+    home = tmp_path_factory.mktemp("seeds")
+    for folder in ("src", "stages"):
+        (home / folder).symlink_to(ROOT / folder)
+    (home / "dvc.yaml").write_text("stages: {}\n")
+    (home / "params.yaml").write_text(yaml.safe_dump(params(), sort_keys=False))
+    run_stages(home, "demo digits", "preprocess digits", "split digits", "train small")
+    return home
+
+
+def digest(folder: Path) -> str:
+    """Of every file's name and content, but for the projects' caches of their own."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if (
+            path.is_file()
+            and "src" not in path.parts
+            and "stages" not in path.parts
+            and "__pycache__" not in path.parts
+        ):
+            found.update(str(path).encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays_as_it_was(home, monkeypatch, tmp_path):
+    monkeypatch.chdir(home)
+    # In this process, where Python and its libraries are loaded once; the test of a failing stage starts a real one.
+    monkeypatch.setattr(seeds, "_call", lambda stage, key, seed, home: run_stages(home, f"{stage} {key}"))
+    before = digest(home)
+    out = tmp_path / "table.md"
+    done = CliRunner().invoke(app, ["seeds", "tuned", "small", "--seeds", "2", "--precision", "32", "--out", str(out)])
+    assert done.exception is None, done.output
+    assert digest(home) == before, "params.yaml, outputs and the state of trainings are the project's"
+    assert not (home / "mlflow.db").exists()
+    lines = out.read_text().splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:4]] == ["| small", "| tuned"]
+    assert "Accuracy" in lines[2]
+    assert " to " in lines[2]
+    assert "| 7, 8 |" in lines[2]
+    assert "| random weights |" in lines[2]
+    assert "| small of the same round |" in lines[3]
+    assert "cpu, float32" in lines[-1]
+    assert "PyTorch" in lines[-1]
+
+
+def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):
+    held = parse(params())
+    with pytest.raises(ScantuneError, match=r"'nothing' is neither in experiments nor in derived"):
+        list(seeds.run_seeds(held, ["nothing"], 2, home))
+    bare = tmp_path / "bare"
+    (bare / "data").mkdir(parents=True)
+    with pytest.raises(ScantuneError, match=r"dvc repro preprocess@digits"):
+        list(seeds.run_seeds(held, ["small"], 2, bare))
+    shutil.copytree(home / "data", bare / "data", dirs_exist_ok=True)
+    with pytest.raises(ScantuneError, match=r"dvc repro train@small"):
+        list(seeds.run_seeds(held, ["tuned"], 2, bare))
+
+
+def test_a_stage_that_fails_is_named_with_its_seed_and_its_last_words(home):
+    broken = params()
+    broken["experiments"]["small"]["task"]["target"] = "lable"
+    held = parse(params())
+    text = (home / "params.yaml").read_text()
+    (home / "params.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
+    try:
+        with pytest.raises(ScantuneError, match=r"(?s)stages/train\.py small with seed 7 ended with 2:.*lable"):
+            list(seeds.run_seeds(held, ["small"], 2, home, say=lambda text: None))
+    finally:
+        (home / "params.yaml").write_text(text)
+
+
+def test_mean_and_range_over_the_seeds_by_hand_and_an_undefined_metric_is_left_out():
+    def run(seed: int, mae: float, r: float) -> seeds.SeedRun:
+        return seeds.SeedRun("a", seed, {"mae": mae, "pearson_r": r}, 20, 10, 1.0, "cpu, float32")
+
+    got = seeds.spread([run(1, 2.0, 0.5), run(2, 4.0, math.nan), run(3, 3.0, 0.6)])
+    assert got == {"mae": (3.0, 2.0, 4.0)}
+
+
+def test_several_members_of_a_training_take_several_seeds_each():
+    made = params()
+    made["experiments"]["small"]["train"]["members"] = 3
+    assert seeds.seeds_of(parse(made), "small", 3) == [7, 10, 13]
+    assert seeds.order(parse(made), ["tuned", "small"]) == ["small", "tuned"]
