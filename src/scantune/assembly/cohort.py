@@ -159,6 +159,25 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
     return Sides(tuple(members), cache)
 
 
+def refuse_masks(key: str, schema: Any, sides: Sides) -> None:
+    """Stop where masks have labels that a task has no class for.
+
+    Args:
+        key: the experiment's name.
+        schema: settings of its task.
+        sides: the samples.
+
+    Raises:
+        ScantuneError: with the samples and their labels.
+    """
+    from scantune.preprocess.mask_labels import refuse_wrong_labels
+
+    classes = getattr(schema, "mask_classes", ())
+    texts = [(member.sample_id, str(member.facts.get("mask_labels", ""))) for member in sides.members]
+    where = f"{sides.cache / 'manifest.csv'}, column mask_labels"
+    refuse_wrong_labels(texts, {key: classes} if classes else {}, rest=where)
+
+
 def file_digest(path: Path) -> str:
     """First 16 digits of the SHA-256 of a file: ties runs to the data they used."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.assembly.cohort import Side, Sides
+from scantune.assembly.cohort import Side, Sides, refuse_masks
 from scantune.assembly.samples import encode, samples
 from scantune.models.members import averaged
 from scantune.registry.model import ModelFacts, load_networks
@@ -38,6 +38,7 @@ def predictions_of(
         batch_size: samples at once.
         device: where it computes.
     """
+    refuse_masks("the model", schema, sides)
     task = task_of(schema, facts)
     networks = load_networks(folder, facts)
     parts: list[tuple[Side, str, Sequence[Any]]] = []

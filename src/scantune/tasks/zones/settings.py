@@ -25,6 +25,8 @@ class Zones(TaskSettings):
 
     name: Literal["zones"] = "zones"
 
+    takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
+
     zones: tuple[str, ...] = Field(CONGESTION_ZONES, min_length=1)
     """The zones, in the order of the network's outputs; also the names of the data set's ``targets``."""
 
