@@ -47,6 +47,10 @@ class Stored:
         if picture.format == "TIFF":
             form = tiff.form_of(picture)
             deep = form.bits > 8 and form.samples > 1
+            if deep and form.planes:  # OpenCV would mix the planes up without a word
+                raise ReadError(
+                    f"a TIFF of {form.bits} bits a colour in planes of their own: save it as PNG or interleaved"
+                )
             return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, upright=True)
         lossy = picture.format in ("JPEG", "MPO") or (picture.format == "WEBP" and b"VP8 " in head[12:4096])
         return cls(path, bits=1 if picture.mode == "1" else 8, lossy=lossy)

@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _FORMAT = 258, 259, 262, 277, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT = 258, 259, 262, 277, 284, 339
 _JPEG = (6, 7, 34892)  # lossy compressions
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "undefined", 5: "complex integer", 6: "complex float"}
 _PHOTOMETRICS = {0: "WhiteIsZero", 1: "BlackIsZero", 2: "RGB", 3: "palette", 4: "transparency mask", 5: "CMYK",
@@ -26,6 +26,7 @@ class Form:
         white_is_zero: photometric interpretation 0.
         signed: sample format 2.
         lossy: JPEG within TIFF.
+        planes: each sample's plane is stored by itself (planar configuration 2).
     """
 
     bits: int
@@ -33,6 +34,7 @@ class Form:
     white_is_zero: bool
     signed: bool
     lossy: bool
+    planes: bool
 
 
 def form_of(picture: Pillow.Image) -> Form:
@@ -45,6 +47,7 @@ def form_of(picture: Pillow.Image) -> Form:
         white_is_zero=tags.get(_PHOTOMETRIC) == 0,
         signed=_numbers(tags.get(_FORMAT, 1))[0] == 2,
         lossy=tags.get(_COMPRESSION) in _JPEG,
+        planes=tags.get(_PLANAR, 1) == 2,
     )
 
 

@@ -70,11 +70,12 @@ def _guessed(path: Path) -> bool:
 
 
 def _decodable(capture: cv2.VideoCapture, path: Path, stated: int) -> int:
-    """Frames that decode: as stated where the last one does and none follows, else counted.
+    """Frames that decode one after another.
 
-    MPEG streams hold no number of frames: what is stated is guessed from their size, and seeking in them too.
+    An AVI's index is believed where its last frame decodes and none follows. Elsewhere what is stated is a guess (MPEG)
+    or counts frames that an edit list hides (MOV, MP4), and seeking to them lands beside.
     """
-    if stated > 0 and not _guessed(path):
+    if stated > 0 and format_of(file_head(path)) == "avi":
         capture.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)
         last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == stated
         if last and not capture.grab():
