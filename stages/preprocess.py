@@ -21,8 +21,8 @@ def run(key: str) -> None:
     dataset = params.datasets[block.dataset]
     out = Path("data/cache") / key
     loaded = read_for_tasks(params, block.dataset, Path("."))
-    for note in loaded.notes:
-        print(note)
+    for warning in loaded.warnings:
+        print(warning)
     with open_run(
         "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
     ) as tracked:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from scantune.io.absent import missing
 from scantune.records import ReadError
 
 HEAD = 8192
@@ -18,7 +19,7 @@ def file_head(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise ReadError("there is no such file", str(path))
+            raise missing(path)
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:

@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from scantune.io.absent import missing
 from scantune.records import ReadError
 
 CHUNK = 1 << 20
@@ -75,7 +76,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
             if before is None or before[0] != state:
                 learned[str(file)] = before = (state, _sha256(file))
         except FileNotFoundError as error:
-            raise ReadError("there is no such file", str(file)) from error
+            raise missing(file) from error
         except OSError as error:
             raise ReadError(f"the file cannot be read ({type(error).__name__})", str(file)) from error
         digests.append(before[1])
