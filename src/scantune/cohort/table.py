@@ -137,7 +137,7 @@ def _csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, lis
 
 _QUOTE = (
     "a cell spans rows {} to {}, each of which is a whole row but for a quotation mark at a cell's start that is not "
-    "closed: remove it (within a quoted cell it is doubled); where the line breaks are meant, write the cell in one line"
+    "closed: remove it (within a quoted cell it is doubled); where line breaks are meant, write one line"
 )
 
 
