@@ -46,7 +46,7 @@ def prepare_volume(
 
     Args:
         files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
-        masks: label volumes of the first file's geometry; several become labels 1, 2, …
+        masks: label volumes of the first file's geometry, or DICOM SEG or RTSTRUCT; several become labels 1, 2, …
         spacing: mm along R, A, S; None is the file's own.
         size: voxels along R, A, S; None is its own extent.
         center: "image" or "foreground": the middle of the crop.
@@ -155,7 +155,13 @@ def _mask(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one; and facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine")}
-    volumes = read_masks(paths, lambda path: read_volume(path, allow_constant=True, **same_way))
+
+    def labels_of(path: Path) -> io.Volume:
+        if io.is_mask_object(path):
+            return io.read_mask_object(path, image)
+        return read_volume(path, allow_constant=True, **same_way)
+
+    volumes = read_masks(paths, labels_of)
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
