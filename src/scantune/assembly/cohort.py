@@ -172,7 +172,7 @@ def refuse_masks(key: str, schema: Any, sides: Sides) -> None:
     """
     from scantune.preprocess.mask_labels import refuse_wrong_labels
 
-    classes = getattr(schema, "mask_classes", ())
+    classes = schema.mask_classes
     texts = [(member.sample_id, str(member.facts.get("mask_labels", ""))) for member in sides.members]
     where = f"{sides.cache / 'manifest.csv'}, column mask_labels"
     refuse_wrong_labels(texts, {key: classes} if classes else {}, rest=where)

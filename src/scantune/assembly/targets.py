@@ -37,14 +37,14 @@ def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:
     for key, block in params.external.items():
         if block.input == name and block.experiment in known:
             found[f"external.{key}"] = known[block.experiment].task
-    return {key: classes for key, task in found.items() if (classes := getattr(task, "mask_classes", ()))}
+    return {key: classes for key, task in found.items() if (classes := task.mask_classes)}
 
 
 def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
     """Target of ``datasets.<name>`` to the experiments that cannot learn from an empty cell in it."""
     found: dict[str, list[str]] = {}
     for key, task in _tasks(params, name).items():
-        if not getattr(task, "takes_empty_targets", False):
+        if not task.takes_empty_targets:
             for target in task.target_names():
                 found.setdefault(target, []).append(key)
     return found

@@ -22,10 +22,9 @@ class Zones(TaskSettings):
     target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "weighted_cross_entropy"
     one_target: ClassVar[bool] = False
+    takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
 
     name: Literal["zones"] = "zones"
-
-    takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
 
     zones: tuple[str, ...] = Field(CONGESTION_ZONES, min_length=1)
     """The zones, in the order of the network's outputs; also the names of the data set's ``targets``."""
