@@ -11,7 +11,7 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
     from scantune import preprocess
-    from scantune.assembly.targets import read_for_tasks
+    from scantune.assembly.targets import mask_classes, read_for_tasks
     from scantune.cohort.index import known_files
     from scantune.digests import SHORT, file_digest
     from scantune.tracking import open_run, project_home
@@ -21,6 +21,8 @@ def run(key: str) -> None:
     dataset = params.datasets[block.dataset]
     out = Path("data/cache") / key
     loaded = read_for_tasks(params, block.dataset, Path("."))
+    for warning in loaded.warnings:
+        print(warning)
     with open_run(
         "preprocess", key, dataset=block.dataset, enabled=tracking.enabled, require=tracking.require
     ) as tracked:
@@ -32,6 +34,7 @@ def run(key: str) -> None:
             project_home() / ".scantune" / "store",
             max_excluded_fraction=dataset.max_excluded_fraction,
             index=known_files(Path(dataset.root), dataset.index, block.dataset),
+            mask_classes=mask_classes(params, key),
             say=print,
         )
         tracked.metrics({"samples": summary.prepared, "excluded": len(summary.excluded)})

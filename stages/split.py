@@ -11,19 +11,23 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
+    from scantune.assembly.targets import read_for_tasks
     from scantune.digests import SHORT, file_digest
     from scantune.tracking import open_run
 
     params = load()
     dataset, tracking = params.datasets[key], params.tracking
     out, cache = Path("data/splits") / key, Path("data/cache") / key
-    records = cohort.load(dataset, Path("."))
+    table = read_for_tasks(params, key, Path("."))
+    records = table.records
     with open_run("split", key, dataset=key, enabled=tracking.enabled, require=tracking.require) as tracked:
         tracked.params({"split": dataset.split.model_dump(mode="json")})
         assignments = cohort.split(records, dataset.split)
         out.mkdir(parents=True, exist_ok=True)
         cohort.write_splits(out / "splits.csv", assignments)
-        audit = cohort.audit(cache, assignments, dataset.split, subjects_known=dataset.subjects_known)
+        audit = cohort.audit(
+            cache, assignments, dataset.split, subjects_known=dataset.subjects_known, doubts=table.warnings
+        )
         audit.write(out / "audit.json")
         tracked.metrics(audit.counts())
         tracked.tags({"scantune.manifest": file_digest(cache / "manifest.csv", SHORT)})

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from scantune import cohort, demos, io
-from scantune.cohort.coco import draw_polygons, masks_of_coco
+from scantune.cohort.coco import masks_of_coco
+from scantune.cohort.coco_masks import draw
 from scantune.config.dataset import DatasetConfig
 
 NAMES = {"train": "train", "validation": "val", "test": "test"}
@@ -50,11 +51,11 @@ def read(table, root):
     return rows, {row["sample_id"]: np.asarray(Image.open(root / row["mask"])) for row in rows}
 
 
-def test_polygons_fill_with_their_outline_and_the_later_wins():
-    mask = draw_polygons([(1, [[2, 3, 12, 3, 12, 6, 2, 6]]), (2, [[10, 5, 14, 5, 14, 8, 10, 8]])], (10, 20))
+def test_the_later_annotation_wins():
+    mask = draw([(1, [[2, 3, 12, 3, 12, 6, 2, 6]]), (2, [[10, 5, 14, 5, 14, 8, 10, 8]])], (10, 20))
     expected = np.zeros((10, 20), np.uint8)
-    expected[3:7, 2:13] = 1
-    expected[5:9, 10:15] = 2
+    expected[3:6, 2:12] = 1
+    expected[5:8, 10:14] = 2
     assert np.array_equal(mask, expected)
 
 
@@ -66,7 +67,7 @@ def test_binary_masks_and_a_row_for_each_image(tmp_path, written):
     assert {row["split"] for row in rows} == {"train"}
     assert not masks["train_1"].any()
     assert set(np.unique(masks["train_2"])) == {0, 255}
-    assert (masks["train_2"] > 0).sum() == 4 * 11 + 4 * 5 - 2 * 3
+    assert (masks["train_2"] > 0).sum() == 3 * 10 + 3 * 4 - 1 * 2
 
 
 def test_labels_by_category_and_by_choice(tmp_path, written):
@@ -89,7 +90,7 @@ def test_all_faults_are_named_at_once(tmp_path, written, content):
         annotation(3, 1, 6, [0, 0, 1, 1, 2, 2]),
         annotation(4, 7, 5, [0, 0, 1, 1, 2, 2]),
         annotation(5, 7, 6, [0, 0, 1, 1, 2]),
-        {"image_id": 7, "category_id": 6, "segmentation": {"counts": "", "size": [1, 1]}},
+        {"image_id": 7, "category_id": 6, "segmentation": {"counts": [3, 2], "size": [1, 5]}},
     ]
     content["images"].append({"id": 11, "file_name": "../3.png", "width": 20, "height": 10})
     with pytest.raises(cohort.CohortError) as caught:
@@ -100,7 +101,7 @@ def test_all_faults_are_named_at_once(tmp_path, written, content):
         "no image has the id 1",
         "no category has the id 5",
         "5 values",
-        "run-length",
+        "run lengths of 5 pixels for a picture of 200",
     ):
         assert part in text
     assert not (tmp_path / "out").exists()

@@ -1,8 +1,10 @@
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from scantune import cohort
+from scantune.cohort import values
 from scantune.cohort.faults import CohortError
 from scantune.config.dataset import TargetColumn
 
@@ -266,3 +268,65 @@ def test_recoded_cells_are_other_values_before_they_are_checked(table, dataset):
     assert [r.targets["edema"] for r in records] == ["1", "0", "1", "0"]
     table("id,edema\na,2\n")
     assert faults_of(dataset(files="{id}", targets={"edema": rule}))[0][:2] == (2, "edema")
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null"])
+def test_a_class_that_looks_empty_is_one_where_it_is_named(table, dataset, word):
+    table([["file", "y"], ["a.png", word], ["b.png", "mild"], ["c.png", ""]])
+    named = dataset(files="{file}", targets={"y": {"column": "y", "values": [word, "mild"]}})
+    assert [record.targets["y"] for record in cohort.load(named, HERE)] == [word, "mild", ""]
+    found = cohort.read(dataset(files="{file}", targets="y"), HERE)
+    assert [record.targets["y"] for record in found.records] == ["", "mild", ""]
+    assert any(f"{word!r} in 1 of 3 rows taken for empty cells" in warning for warning in found.warnings)
+
+
+def test_ids_of_one_person_in_two_forms_are_told_and_joined_by_key(table, dataset):
+    forms = ["P1", "p1", "2", "002", "4", "4.0", "Zoë 5", "Zoe\u0308 5", "P10", "P11", "6", "60"]
+    table([["file", "id"], *([f"{k}.png", form] for k, form in enumerate(forms))])
+    keys = {"files": "{file}", "subject": "id", "sample": "{file}"}
+    apart = cohort.read(dataset(**keys), HERE)
+    assert len({record.subject_id for record in apart.records}) == 12
+    assert "4 (P1/p1, 2/002, 4/4.0, " in apart.warnings[0]
+    joined = cohort.read(dataset(**keys, join_ids=True), HERE)
+    assert [r.subject_id for r in joined.records][:6] == ["P1", "P1", "2", "2", "4", "4"]
+    assert len({record.subject_id for record in joined.records}) == 8
+
+
+def test_ids_that_become_digests_are_in_no_warning(table, dataset, monkeypatch):
+    monkeypatch.setenv("SCANTUNE_KEY", "a secret of enough length")
+    table([["file", "id"], ["a.png", "P1"], ["b.png", "p1"]])
+    found = cohort.read(dataset(files="{file}", subject="id", sample="{file}", pseudonyms={}), HERE)
+    assert found.warnings
+    assert "P1" not in found.warnings[0]
+
+
+def test_cells_without_a_value_are_faults_only_in_columns_that_are_used(dataset, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["file", "y", "remark"], ["a.png", 1, "=1+1"], ["b.png", "=1+1", "ok"]):
+        book.active.append(row)
+    book.save(tmp_path / "cohort.csv")
+    with pytest.raises(CohortError, match="row 3, column 'y': a formula without a value") as caught:
+        cohort.load(dataset(files="{file}", targets="y"), HERE)
+    assert len(caught.value.faults) == 1
+
+
+def test_columns_that_stand_below_a_title_row_are_found(table, dataset):
+    table([["image", "clinical", "more"], ["file", "id", "y"], ["a.png", "P1", "0"]])
+    with pytest.raises(CohortError, match="it stands in row 2: set 'header: 2'"):
+        cohort.load(dataset(files="{file}", subject="id", targets="y"), HERE)
+    assert len(cohort.load(dataset(files="{file}", subject="id", targets="y", header=2), HERE)) == 1
+
+
+@pytest.mark.parametrize(
+    "text, decimal, word",
+    [
+        ("1.234", ",", "has a point"),
+        ("1.234,5", ",", "has a point"),
+        ("25%", ".", "percent sign"),
+        ("1,234.5", ".", "thousands"),
+        ("1 234 567", ".", "thousands"),
+    ],
+)
+def test_numbers_in_a_form_of_another_country_are_no_other_numbers(text, decimal, word):
+    with pytest.raises(ValueError, match=word):
+        values.number(text, decimal)

@@ -83,3 +83,61 @@ def test_excel_sheet_by_name(tmp_path):
     assert read_table(tmp_path / "t.xlsx", sheet="second").columns == ("b",)
     with pytest.raises(CohortError, match="second"):
         read_table(tmp_path / "t.xlsx", sheet="third")
+
+
+def test_a_quote_that_is_not_closed_is_refused_and_line_breaks_in_cells_are_not(table):
+    rows = ["file,id,remark,y"] + [f"i{k},P{k},ok,{k % 2}" for k in range(8)]
+    rows[3], rows[6] = 'i2,P2,"5 cm scar,0', 'i5,P5,other",1'
+    with pytest.raises(CohortError, match=r"row 4: a cell spans rows 4 to 7, .*not closed"):
+        read_table(table("\n".join(rows) + "\n"))
+    rows[6] = "i5,P5,other,1"
+    with pytest.raises(CohortError, match="row 4: a cell spans rows 4 to 9"):
+        read_table(table("\n".join(rows) + "\n"))
+    rows[3] = 'i2,P2,"two lines\nwith, commas, and more",0'
+    found = read_table(table("\n".join(rows) + "\n"))
+    assert len(found.rows) == 8
+    assert found.rows[2].cells["remark"] == "two lines\nwith, commas, and more"
+    assert [row.line for row in found.rows[2:4]] == [4, 6]
+
+
+@pytest.mark.parametrize("above", ["image,clinical,\n", "Study of 2024\n", "Study of 2024,,\n"])
+def test_a_title_above_the_header_is_one_fault_with_its_remedy(table, above):
+    path = table(f"{above}file,id,y\n" + "".join(f"i{k}.png,P{k},{k}\n" for k in range(9)))
+    with pytest.raises(CohortError, match=r"is the header in row 2 \(then set 'header: 2'\)") as caught:
+        read_table(path)
+    assert len(caught.value.faults) == 1
+    found = read_table(path, header=2)
+    assert found.columns == ("file", "id", "y")
+    assert [row.line for row in found.rows] == list(range(3, 12))
+
+
+def _book(tmp_path, *rows, formats=()):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for cell, number_format in formats:
+        book.active[cell].number_format = number_format
+    book.save(tmp_path / "t.xlsx")
+    return tmp_path / "t.xlsx"
+
+
+def test_formulas_without_values_and_errors_are_told_by_cell(tmp_path):
+    path = _book(tmp_path, ["id", "y"], ["a", 1], ["b", "=IF(1>0,1,0)"], ["c", "#REF!"], ["d", "#N/A"], ["e", None])
+    found = read_table(path)
+    assert set(found.unusable) == {(3, "y"), (4, "y")}
+    assert "formula without a value" in found.unusable[3, "y"]
+    assert "#REF!" in found.unusable[4, "y"]
+
+
+def test_percent_cells_are_fractions_and_said_and_not_mixed_with_numbers(tmp_path):
+    path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 0.5], formats=[("B2", "0%"), ("B3", "0.0%")])
+    found = read_table(path)
+    assert [row.cells["ef"] for row in found.rows] == ["0.25", "0.5"]
+    assert "25 % is 0.25" in found.remarks["ef"]
+    path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 50], formats=[("B2", "0%")])
+    assert "1 are plain numbers" in read_table(path).unusable[2, "ef"]
+
+
+def test_numbers_of_excel_have_the_decimal_sign_of_the_block(tmp_path):
+    found = read_table(_book(tmp_path, ["id", "y"], ["a", 2.5], ["b", "2,5"]), decimal=",")
+    assert [row.cells["y"] for row in found.rows] == ["2,5", "2,5"]

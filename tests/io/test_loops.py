@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from scantune import io
+from scantune.records import ReadError
 from tests.io.files import PYDICOM_FILES, edit, refused
 
 
@@ -192,3 +194,53 @@ def test_limits_hold_for_loops(tmp_path: Path) -> None:
     assert "more than the limit" in refused(path, limits=io.Limits(max_bytes=1000)).reason
     avi = io.write_video(tmp_path / "a.avi", moving(colour=True))
     assert "more than the limit" in refused(avi, limits=io.Limits(max_bytes=20_000)).reason
+
+
+@pytest.mark.parametrize(
+    "suffix, codec",
+    [("mov", "mp4v"), ("mkv", "mp4v"), ("mpg", "PIM1"), ("wmv", "WMV2"), ("avi", "MJPG"), ("mp4", "mp4v")],
+)
+def test_containers_are_told_by_their_bytes_and_counted_to_the_frame(tmp_path: Path, suffix: str, codec: str) -> None:
+    frames = moving(9, colour=True)
+    path = tmp_path / f"a.{suffix}"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*codec), 25, (64, 48))
+    if not writer.isOpened():
+        pytest.skip(f"this OpenCV writes no {codec}")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
+    loop = io.open_video(path.rename(tmp_path / "no_suffix"))
+    assert loop.n_frames == len(frames)
+    assert loop.frame_time == pytest.approx(40, abs=0.1)
+    read = loop.frames()
+    assert np.mean(np.abs(read.astype(int) - np.array(frames))) < 12
+    assert not any("cut short" in note for note in loop.facts["notes"])
+
+
+@pytest.mark.parametrize("suffix", ["gif", "webp"])
+def test_animated_pictures_are_loops(tmp_path: Path, suffix: str) -> None:
+    frames = moving(9, colour=True)
+    pages = [Image.fromarray(frame) for frame in frames]
+    options = {"lossless": True} if suffix == "webp" else {}
+    pages[0].save(tmp_path / f"a.{suffix}", save_all=True, append_images=pages[1:], duration=40, loop=0, **options)
+    path = (tmp_path / f"a.{suffix}").rename(tmp_path / "no_suffix")
+    loop = io.open_video(path)
+    assert (loop.n_frames, loop.height, loop.width, loop.frame_time) == (9, 48, 64, 40.0)
+    assert np.abs(loop.frames([7, 2]).astype(int) - np.array(frames)[[7, 2]]).mean() <= 6
+    assert isinstance(io.read(path), io.Video)
+    assert "9 pages" in refused(path, kind="image").reason
+    pages[0].save(tmp_path / f"b.{suffix}", **options)
+    with pytest.raises(ReadError, match="one frame"):
+        io.open_video(tmp_path / f"b.{suffix}")
+
+
+def test_gzipped_dicom_is_read_as_it_was(tmp_path: Path) -> None:
+    plain = _cine(tmp_path / "a.dcm", moving(5))
+    packed = tmp_path / "a.dcm.gz"
+    packed.write_bytes(gzip.compress(plain.read_bytes()))
+    loop = io.open_video(packed)
+    np.testing.assert_array_equal(loop.frames([4, 0]), io.open_video(plain).frames([4, 0]))
+    np.testing.assert_array_equal(io.read(packed).frames, io.read(plain).frames)
+    packed.write_bytes(packed.read_bytes()[:-40])
+    assert "cut short" in refused(packed).reason
+    assert "more than the limit" in refused(plain.parent / "a.dcm.gz", limits=io.Limits(max_bytes=100)).reason

@@ -222,3 +222,22 @@ def sides_of(params: Any, name: str, dataset: str | None) -> Sides:
     sides = read_sides(cache, None if dataset is None else Path("data/splits") / dataset / "splits.csv")
     check_cache(name, params.inputs[name], cache, [member.shape for member in sides.members])
     return sides
+
+
+def refuse_masks(key: str, schema: Any, sides: Sides) -> None:
+    """Stop where masks have labels that a task has no class for.
+
+    Args:
+        key: the experiment's name.
+        schema: settings of its task.
+        sides: the samples.
+
+    Raises:
+        ScantuneError: with the samples and their labels.
+    """
+    from scantune.preprocess.mask_labels import refuse_wrong_labels
+
+    classes = schema.mask_classes
+    texts = [(member.sample_id, str(member.facts.get("mask_labels", ""))) for member in sides.members]
+    where = f"{sides.cache / 'manifest.csv'}, column mask_labels"
+    refuse_wrong_labels(texts, {key: classes} if classes else {}, rest=where)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from scantune.assembly.cohort import Member, Side, Sides
+from scantune.assembly.cohort import Member, Side, Sides, refuse_masks
 from scantune.assembly.predictors import Predictors
 from scantune.assembly.samples import encode, samples
 from scantune.preprocess.agreement import check_model
@@ -48,6 +48,7 @@ def predictions_of(
     """
     from scantune.engine.local import Local
 
+    refuse_masks("the model", schema, sides)
     check_model(facts.name, facts.input, sides.cache)
     predictors = Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
     parts: list[tuple[Side, str]] = []

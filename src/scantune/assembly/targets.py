@@ -29,6 +29,27 @@ def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
     return read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
 
 
+def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:
+    """Key of each experiment that learns from, or is tested on, the masks of ``inputs.<name>``, to its classes."""
+    groups = (("experiments", params.experiments), ("derived", params.derived))
+    found = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.input == name}
+    known = {**params.experiments, **params.derived}
+    for key, block in params.external.items():
+        if block.input == name and block.experiment in known:
+            found[f"external.{key}"] = known[block.experiment].task
+    return {key: classes for key, task in found.items() if (classes := task.mask_classes)}
+
+
+def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
+    """Target of ``datasets.<name>`` to the experiments that cannot learn from an empty cell in it."""
+    found: dict[str, list[str]] = {}
+    for key, task in _tasks(params, name).items():
+        if not task.takes_empty_targets:
+            for target in task.target_names():
+                found.setdefault(target, []).append(key)
+    return found
+
+
 def _tasks(params: Params, name: str) -> dict[str, Any]:
     """Key of an experiment to its task, for all that train or are tested on the dataset."""
     groups = (("experiments", params.experiments), ("derived", params.derived))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scantune.assembly import loss as losses_of
-from scantune.assembly.cohort import Side, Sides
+from scantune.assembly.cohort import Side, Sides, refuse_masks
 from scantune.assembly.network import build_network, tensor_shape
 from scantune.assembly.samples import encode, frequencies, levels, samples
 from scantune.records import ScantuneError
@@ -77,6 +77,7 @@ def plan(
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
     )
+    refuse_masks(key, block.task, sides)
     spec = losses_of.loss_spec(block.task, block.train)
     return Plan(key, block, input_block, sides, task, classes, spec, start, use)
 

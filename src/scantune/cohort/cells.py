@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scantune.cohort import ids, values
 from scantune.cohort.faults import Fault
 from scantune.cohort.folders import SIDES
@@ -14,12 +16,13 @@ _YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
 def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
     """The cell, or what ``recode`` takes it for."""
     for value, other in rule.recode.items():
-        if text == value or (value == "" and values.is_empty(text)) or same_number(text, value, decimal):
-            return str(other)
+        empty = value == "" and values.is_empty(text, rule.values or ())
+        if text == value or empty or same_number(text, value, decimal):
+            return str(other).replace(".", decimal) if isinstance(other, float) else str(other)
     if not rule.recode:
         return text
     try:
-        return f"{values.number(text, decimal):.12g}"  # as the others are written: 1.0 and 1 are one class
+        return f"{values.number(text, decimal):.12g}".replace(".", decimal)  # 1.0 and 1 are one class
     except ValueError:
         return text
 
@@ -32,9 +35,9 @@ def same_number(text: str, value: str, decimal: str) -> bool:
         return False
 
 
-def plain(text: str, decimal: str) -> str:
-    """A value as later stages read it: empty is "", numbers have a point."""
-    if values.is_empty(text):
+def plain(text: str, decimal: str, named: Collection[object] = ()) -> str:
+    """A value as later stages read it: empty is "", numbers have a point; words that are ``named`` as values stay."""
+    if values.is_empty(text, named):
         return ""
     if decimal == "," and "," in text:
         try:

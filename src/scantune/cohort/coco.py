@@ -1,8 +1,9 @@
-"""COCO annotations (polygons in one JSON file) → a mask PNG for each image and a table, as ARCADE needs it.
+"""COCO annotations (one JSON file) → a mask PNG for each image and a table, as ARCADE needs it.
 
 The format is that of "COCO: Data format", https://cocodataset.org/#format-data: ``images`` (id, file_name, width,
 height), ``categories`` (id, name) and ``annotations`` (image_id, category_id, ``segmentation``: polygons x, y, x, y, …
-in pixels, a list for each part). Nothing is written into the data's own folder.
+in pixels, a list for each part, or run lengths). The pixels are those that pycocotools gives: see
+:mod:`scantune.cohort.coco_masks`. Nothing is written into the data's own folder.
 
 >>> sides = {side: f"arcade/syntax/{name}/annotations/{name}.json"
 ...          for side, name in {"train": "train", "validation": "val", "test": "test"}.items()}
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.cohort.coco_masks import counts_of, draw, from_runs
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.tables import write_csv
 
@@ -55,7 +57,7 @@ def masks_of_coco(
 
     Raises:
         CohortError: ``out_dir`` lies within the data, a JSON is not COCO, or what is wrong in it (ids that do not
-            exist, run-length masks, polygons of an odd number of values, missing pictures): all of it at once.
+            exist, run lengths of another size, polygons of an odd number of values, missing pictures): all at once.
     """
     sides = annotations if isinstance(annotations, Mapping) else {"": annotations}
     target = Path(out_dir).resolve()
@@ -74,7 +76,7 @@ def masks_of_coco(
     for side, content in contents.items():
         for image, parts, names in _marked(content, chosen[side]):
             stem = "_".join([side] * bool(side) + list(Path(image["file_name"]).with_suffix("").parts))
-            mask = draw_polygons(parts, (image["height"], image["width"]))
+            mask = draw(parts, (image["height"], image["width"]))
             path = target / "masks" / f"{stem}.png"
             write_grey(path, mask * np.uint8(255) if labels == "binary" else mask)
             rows.append(
@@ -104,26 +106,6 @@ def _marked(
         found = own[image["id"]]
         parts = [(chosen[a["category_id"]], a["segmentation"]) for a in found]
         yield image, parts, sorted({names[a["category_id"]] for a in found})
-
-
-def draw_polygons(parts: Iterable[tuple[int, Sequence[Sequence[float]]]], shape: tuple[int, int]) -> np.ndarray:
-    """Fill polygons, the later over the earlier; a polygon's outline belongs to it.
-
-    Args:
-        parts: label and polygons (x, y, x, y, … in pixels, whole numbers are pixel centres).
-        shape: H, W.
-
-    Returns:
-        uint8 [H, W].
-    """
-    import cv2
-
-    mask = np.zeros(shape, np.uint8)
-    for label, polygons in parts:
-        for polygon in polygons:
-            corners = np.rint(np.asarray(polygon, np.float64).reshape(-1, 1, 2)).astype(np.int32)
-            cv2.fillPoly(mask, [corners], int(label))
-    return mask
 
 
 def kept_out(target: Path, *sources: Path) -> None:
@@ -223,19 +205,24 @@ def _faults(content: Mapping[str, Sequence[Mapping[str, Any]]], folder: Path) ->
         if not all(isinstance(edge, int) and 1 <= edge <= _MAX_EDGE for edge in size):
             faults.append(f"image {name!r}: height and width are {size}, not from 1 to {_MAX_EDGE}")
     categories = {category["id"] for category in content["categories"]}
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
     for number, annotation in enumerate(content["annotations"]):
         if annotation["image_id"] not in listed:
             faults.append(f"annotations[{number}]: no image has the id {annotation['image_id']!r}")
         if annotation["category_id"] not in categories:
             faults.append(f"annotations[{number}]: no category has the id {annotation['category_id']!r}")
-        wrong = _polygon_fault(annotation["segmentation"])
+        wrong = _segmentation_fault(annotation["segmentation"], sizes.get(annotation["image_id"]))
         faults += [f"annotations[{number}]: {wrong}"] if wrong else []
     return faults
 
 
-def _polygon_fault(polygons: Any) -> str | None:
+def _segmentation_fault(polygons: Any, size: tuple[int, int] | None) -> str | None:
     if isinstance(polygons, dict):
-        return "a run-length mask: polygons are needed"
+        try:
+            from_runs(counts_of(polygons), size or (0, 0))
+        except (ValueError, TypeError) as error:
+            return str(error)
+        return None
     if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
         return "segmentation is no list of polygons"
     for polygon in polygons:

@@ -72,7 +72,12 @@ class AuditReport:
 
 
 def audit(
-    cache: Path, assignments: Sequence[Assignment], settings: SplitConfig, *, subjects_known: bool = True
+    cache: Path,
+    assignments: Sequence[Assignment],
+    settings: SplitConfig,
+    *,
+    subjects_known: bool = True,
+    doubts: Sequence[str] = (),
 ) -> AuditReport:
     """Check a split against what preprocess made.
 
@@ -81,6 +86,7 @@ def audit(
         assignments: the split, of the whole table.
         settings: thresholds.
         subjects_known: whether subject ids were given; without them nobody can say that sides share no subject.
+        doubts: warnings from reading the table; they come first.
 
     Raises:
         LeakageError: a subject on two sides, or the same image on two; all pairs named.
@@ -105,7 +111,7 @@ def audit(
         near_duplicates=tuple(near[:SHOWN]),
         near_duplicates_total=len(near),
         repeated=tuple(repeated),
-        warnings=tuple(_warnings(sides, near, repeated, settings, subjects_known)),
+        warnings=(*doubts, *_warnings(sides, near, repeated, settings, subjects_known)),
     )
 
 

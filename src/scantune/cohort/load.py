@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scantune.cohort import ids, values
 from scantune.cohort.cells import group_of, order_of, plain, recoded, side_of
+from scantune.cohort.doubts import one_form, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
@@ -31,6 +32,7 @@ class Cohort:
             its own.
         notes: what was noticed while reading, for the terminal.
         provenance: what the cohort's ``scantune_cohort.json`` says, or None without one.
+        warnings: what should be looked at: ids in two forms, words taken for empty cells, percent cells.
     """
 
     records: list[Record]
@@ -39,6 +41,7 @@ class Cohort:
     subjects_known: bool = False
     notes: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def load(dataset: DatasetConfig, base: Path) -> list[Record]:
@@ -69,7 +72,13 @@ def read(
         found = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
         cohort = Cohort(found, len(found), subjects_known=dataset.subjects_known)
     else:
-        table = read_table(root / str(dataset.table), separator=dataset.separator, sheet=dataset.sheet)
+        table = read_table(
+            root / str(dataset.table),
+            separator=dataset.separator,
+            sheet=dataset.sheet,
+            header=dataset.header,
+            decimal=dataset.decimal,
+        )
         title = f"table {dataset.table}" + (f" (its targets as {needed_by} need them)" if needed_by else "")
         cohort = _from_table(table, dataset, {**dataset.targets, **(targets or {})}, root, title)
     return _pseudonymised(replace(cohort, provenance=read_provenance(root)), dataset)
@@ -81,7 +90,10 @@ def _from_table(
     missing = _missing_columns(table, dataset, targets)
     if missing:
         raise CohortError(title, missing)
-    faults: list[Fault] = []
+    used = dict.fromkeys(column for column, _ in _named_columns(dataset, targets) if column)
+    faults = [Fault(what, line, column) for (line, column), what in table.unusable.items() if column in used]
+    if faults:
+        raise CohortError(title, faults)
     kept, left_out = _filtered(table, dataset, faults)
     kept = _with_targets(kept, dataset, targets, faults, left_out)
     records = [_record(row, table, dataset, targets, root, faults) for row in kept]
@@ -90,13 +102,18 @@ def _from_table(
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
     if faults:
         raise CohortError(title, faults)
-    return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes)
+    warnings = [f"column {column!r}: {remark}" for column, remark in table.remarks.items() if column in used]
+    warnings += words_for_empty(table.rows, targets, dataset)
+    forms: list[str] = []
+    if dataset.subject is not None:
+        records, forms = one_form(records, join=dataset.join_ids, shown=dataset.pseudonyms is None)
+    return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes, warnings=(*warnings, *forms))
 
 
-def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[Fault]:
-    """A fault for each column that ``params.yaml`` names and the table lacks."""
+def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[tuple[str | None, str]]:
+    """Columns that ``params.yaml`` names, each with the key that does."""
     columns = dataset.split.columns
-    wanted: list[tuple[str | None, str]] = [
+    return [
         *((name, "files") for template in dataset.files for name in fields(template)),
         *((name, "masks") for template in dataset.masks for name in fields(template)),
         *((name, "sample") for name in fields(dataset.sample or "")),
@@ -109,8 +126,22 @@ def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str,
         *((column, "order") for column in [dataset.order] if column),
         *((column, "split.columns") for column in (columns.values() if isinstance(columns, dict) else [columns])),
     ]
+
+
+def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[Fault]:
+    """A fault for each column that ``params.yaml`` names and the table lacks."""
+    wanted = _named_columns(dataset, targets)
     seen = dict.fromkeys((column, key) for column, key in wanted if column and column not in table.columns)
-    return [Fault(f"no such column, named by {key!r}: {nearest(c, table.columns)}", 1, c) for c, key in seen]
+    lower = {text: row.line for row in reversed(table.rows[:10]) for text in row.cells.values()}
+    return [
+        Fault(
+            f"no such column, named by {key!r}: "
+            + (f"it stands in row {lower[c]}: set 'header: {lower[c]}'" if c in lower else nearest(c, table.columns)),
+            dataset.header,
+            c,
+        )
+        for c, key in seen
+    ]
 
 
 def _filtered(table: Table, dataset: DatasetConfig, faults: list[Fault]) -> tuple[list[Row], dict[str, int]]:
@@ -154,7 +185,7 @@ def _with_targets(
         stays = True
         for name, rule in targets.items():
             text = recoded(row.cells[rule.column], rule, dataset.decimal)
-            if values.is_empty(text):
+            if values.is_empty(text, rule.values or ()):
                 if rule.missing == "error":
                     faults.append(Fault(f"no value for the target {name!r}", row.line, rule.column))
                 elif rule.missing == "exclude" and stays:
@@ -184,17 +215,18 @@ def _record(
     series = _series(row, dataset, faults)
     if series and not (dataset.sample or "sample_id" in table.columns):
         sample = f"{sample}_{text_digest(series[1], 8)}"  # of one folder, still one subject
+    words = [value for rule in targets.values() for value in rule.values or ()]  # readers use the targets' words
     return Record(
         sample_id=ids.safe(sample),
         subject_id=subject,
         files=_paths(dataset.files, row, root, dataset.follow_links, faults),
         masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
         targets={
-            name: plain(recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal)
+            name: plain(recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal, rule.values or ())
             for name, rule in targets.items()
         },
         groups={name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
-        raters={name: plain(row.cells[column], dataset.decimal) for name, column in dataset.raters.items()},
+        raters={name: plain(row.cells[column], dataset.decimal, words) for name, column in dataset.raters.items()},
         split=side_of(row, dataset, faults),
         series=series,
         order=order_of(row, dataset, faults),

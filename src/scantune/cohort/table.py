@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from scantune.cohort.excel import Sheet, read_sheet
 from scantune.cohort.faults import CohortError, Fault
 
 SEPARATORS = (",", ";", "\t")
@@ -40,24 +39,32 @@ class Table:
         columns: names as they stand in the header, blanks around them removed.
         rows: all rows that are not blank throughout.
         notes: what was noticed while reading (encoding, separator), for the terminal.
+        unusable: (line, column) of cells that cannot be taken at their word → why.
+        remarks: column → what one should know of its cells.
     """
 
     columns: tuple[str, ...]
     rows: list[Row]
     notes: tuple[str, ...] = ()
+    unusable: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
-def read_table(path: Path, *, separator: str | None = None, sheet: str | None = None) -> Table:
+def read_table(
+    path: Path, *, separator: str | None = None, sheet: str | None = None, header: int = 1, decimal: str = "."
+) -> Table:
     """Read a CSV or Excel file; which of them is seen from its content. Every cell stays text: 007 is not 7.
 
     Args:
         path: the file.
         separator: of a CSV; without it the one that the header shows.
         sheet: of an Excel file; without it the first.
+        header: line of the column names; what stands above is left out.
+        decimal: sign that numbers of an Excel file are written with; those of a CSV stay as they are.
 
     Raises:
-        CohortError: the file is not there, is empty, has two columns of one name, or rows with more or fewer cells than
-            the header (all such rows).
+        CohortError: the file is not there, is empty, has two columns of one name, quotes that are not closed, or rows
+            with more or fewer cells than the header (all such rows).
     """
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx"))
@@ -66,12 +73,14 @@ def read_table(path: Path, *, separator: str | None = None, sheet: str | None = 
     if content.startswith(_OLD_EXCEL_MAGIC):
         raise CohortError(f"table {path.name}", ["an Excel file of before 2007 (.xls): save it as .xlsx or CSV"])
     if content.startswith(_EXCEL_MAGIC):
-        return _checked(path, _excel_lines(content, path, sheet), ())
+        found = read_sheet(content, path, sheet, decimal)
+        table = _checked(path, found.lines, (), header, quotes=False)
+        return replace(table, unusable=_unusable(found, table.columns), remarks=_percent(found, table.columns))
     text, notes = _decode(content)
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row a sample"])
-    separator = separator or _separator(text, path)
-    return _checked(path, _csv_lines(text, separator), (*notes, f"separator {separator!r}"))
+    separator = separator or _separator(text, path, header)
+    return _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
 
 
 def _decode(content: bytes) -> tuple[str, tuple[str, ...]]:
@@ -85,9 +94,10 @@ def _decode(content: bytes) -> tuple[str, tuple[str, ...]]:
         return content.decode("cp1252", errors="replace"), ("encoding Latin-1 (cp1252), since it is not UTF-8",)
 
 
-def _separator(text: str, path: Path) -> str:
-    """The separator of the header. One column alone needs none."""
-    header = re.sub(r'"[^"]*"', "", next(line for line in text.splitlines() if line.strip()))
+def _separator(text: str, path: Path, line: int) -> str:
+    """The separator of the header, or, where a title stands in its place, of the first line that has one."""
+    lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
+    header = next((one for one in lines[:20] if any(mark in one for mark in SEPARATORS)), "")
     found = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
     if not found:
         return ","
@@ -95,73 +105,112 @@ def _separator(text: str, path: Path) -> str:
     if others and others[0][1] == count:
         raise CohortError(
             f"table {path.name}",
-            [Fault(f"its header has as many {best!r} as {others[0][0]!r}: say which one separates by 'separator:'", 1)],
+            [
+                Fault(
+                    f"its header has as many {best!r} as {others[0][0]!r}: say which one separates by 'separator:'",
+                    line,
+                )
+            ],
         )
     return best
 
 
-def _csv_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(line, cells) of each row; a quoted cell may span lines, the row's line is its first."""
+def _csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row; a quoted cell may span lines, the row's line is its first.
+
+    Raises:
+        CohortError: a quote that is not closed: the cell holds the rows up to the next quote.
+    """
+    physical = text.splitlines(keepends=True)
+    if len(physical) != text.count("\n") + (not text.endswith("\n")):  # form feeds and the like, or old Mac line ends
+        physical = io.StringIO(text, newline=None).read().splitlines(keepends=True)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-    line = 1
+    line, width = 1, 0
     for cells in reader:
+        span = physical[line - 1 : reader.line_num]
+        if len(span) > 1 and _unclosed(span, separator, width):
+            raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
+        width = width or len(cells)
         yield line, [cell.strip() for cell in cells]
         line = reader.line_num + 1
 
 
-def _excel_lines(content: bytes, path: Path, sheet: str | None) -> Iterator[tuple[int, list[str]]]:
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(io.BytesIO(content), data_only=True, read_only=False)
-    except Exception as error:
-        raise CohortError(f"table {path.name}", [f"not a readable Excel file ({type(error).__name__})"]) from error
-    if sheet is not None and sheet not in book.sheetnames:
-        raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {book.sheetnames}"])
-    for line, cells in enumerate((book[sheet] if sheet else book.worksheets[0]).iter_rows(), start=1):
-        yield line, [_excel_text(cell.value, cell.number_format) for cell in cells]
+_QUOTE = (
+    "a cell spans rows {} to {}, each of which is a whole row but for a quotation mark at a cell's start that is not "
+    "closed: remove it (within a quoted cell it is doubled); where line breaks are meant, write one line"
+)
 
 
-def _excel_text(value: Any, number_format: str) -> str:
-    """A cell as its reader sees it: 7 shown by the format ``000`` is 007, a date is ISO, 3.0 is 3."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat() if value.time() == datetime.time() else value.isoformat(sep=" ")
-    if isinstance(value, datetime.date | datetime.time):
-        return value.isoformat()
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    if isinstance(value, int) and re.fullmatch(r"0+", number_format or ""):
-        return str(value).zfill(len(number_format))
-    return str(value).strip()
+def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
+    """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
+
+    Cells with line breaks are in order: their lines are parts of rows.
+    """
+    odd = sum(line.count('"') for line in span) % 2 == 1
+    return odd or all(line.count(separator) == max(width, 2) - 1 for line in span)
 
 
-def _checked(path: Path, lines: Iterator[tuple[int, list[str]]], notes: Sequence[str]) -> Table:
+def _unusable(sheet: Sheet, header: Sequence[str]) -> dict[tuple[int, str], str]:
+    """Cells that cannot be taken at their word, by line and column; percent and plain numbers in one column too."""
+    found = {(line, header[at]): what for (line, at), what in sheet.unusable.items() if at < len(header)}
+    for at, lines in sheet.percent.items():
+        if at < len(header) and sheet.plain.get(at):
+            found[lines[0], header[at]] = (
+                f"shown as percent (25 % is stored as 0.25), as {len(lines)} cells of its column are, and "
+                f"{len(sheet.plain[at])} are plain numbers: give the column one format"
+            )
+    return found
+
+
+def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:
+    return {
+        header[at]: f"{len(lines)} cells are shown as percent and read as fractions: 25 % is 0.25"
+        for at, lines in sheet.percent.items()
+        if at < len(header) and not sheet.plain.get(at)
+    }
+
+
+def _checked(
+    path: Path, lines: Iterable[tuple[int, list[str]]], notes: Sequence[str], first: int, *, quotes: bool
+) -> Table:
     """Header and rows; faults of their form are gathered and raised together."""
     header: list[str] | None = None
     rows: list[Row] = []
     faults: list[Fault] = []
+    odd: list[tuple[int, list[str]]] = []
     for line, cells in lines:
-        if not any(cells):
+        if line < first or not any(cells):
             continue
         if header is None:
             header = cells[: max(i for i, cell in enumerate(cells, start=1) if cell)]
             faults += _header_faults(header, line)
+            first = line
             continue
         if len(cells) > len(header) and not any(cells[len(header) :]):
             cells = cells[: len(header)]
         if len(cells) != len(header):
-            faults.append(Fault(_ragged(cells, header), line))
+            odd.append((line, cells))
             continue
         rows.append(Row(line, dict(zip(header, cells, strict=True))))
-    if header is None or (not rows and not faults):
+    if header is None or not (rows or odd or faults):
         faults.append(Fault("it has no rows: a header with the column names and one row a sample"))
+    title = _title(header or [], first, odd, rows)
+    faults += [title] if title else [Fault(_ragged(cells, header or [], quotes), line) for line, cells in odd]
     if faults:
         raise CohortError(f"table {path.name}", faults)
     return Table(tuple(header or ()), rows, tuple(notes))
+
+
+def _title(header: Sequence[str], line: int, odd: Sequence[tuple[int, list[str]]], rows: Sequence[Row]) -> Fault | None:
+    """One fault where the header is shorter than all rows: a title stands above it, or it lacks a name."""
+    if not odd or len(rows) > len(odd) or any(len(cells) <= len(header) for _, cells in odd):
+        return None
+    below, cells = odd[0]
+    names = [cell for cell in cells if cell]
+    words = f"{len(header)} names where the rows below have {len(cells)} cells"
+    if len(set(names)) == len(cells) and not any(re.fullmatch(r"[-+]?[\d.,]+%?", name) for name in names):
+        return Fault(f"{words}: is the header in row {below} (then set 'header: {below}')?", line)
+    return Fault(f"{words}: does a column lack its name, or is this a title ('header' is the header's row)?", line)
 
 
 def _header_faults(header: list[str], line: int) -> list[Fault]:
@@ -170,11 +219,13 @@ def _header_faults(header: list[str], line: int) -> list[Fault]:
     return faults + [Fault("the header has this column more than once", line, name) for name in twice]
 
 
-def _ragged(cells: list[str], header: list[str]) -> str:
+def _ragged(cells: list[str], header: list[str], quotes: bool) -> str:
     message = f"{len(cells)} cells where the header has {len(header)}"
     others = [mark for mark in SEPARATORS if any(cell.count(mark) >= len(header) - 1 > 0 for cell in cells)]
     if others and len(cells) < len(header):
         return f"{message}: it seems to be separated by {others[0]!r}, unlike the header"
-    if len(cells) > len(header):
+    if quotes and any('"' in cell for cell in cells):
+        return f"{message}: is a quotation mark not closed?"
+    if quotes and len(cells) > len(header):
         return f"{message}: quote cells that contain the separator"
     return message

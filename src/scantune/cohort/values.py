@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 EMPTY = frozenset({"", "nan", "na", "n/a", "null", "none", "#n/a"})
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}[-. ][A-Za-z]{3,9}|[A-Za-z]{3,9}[-. ]\d{1,4}")
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[ ,'\u00a0\u202f]\d{3})+\.\d+|[+-]?\d{1,3}(?:[ ,'\u00a0\u202f]\d{3}){2,}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
-def is_empty(text: str) -> bool:
-    """Whether a cell says nothing: blank, NaN, NA, null, none."""
-    return text.strip().casefold() in EMPTY
+def is_empty(text: str, named: Collection[object] = ()) -> bool:
+    """Whether a cell says nothing: blank, NaN, NA, null, none; but for words that are ``named`` as values."""
+    return text.strip().casefold() in EMPTY and not (text.strip() and text.strip() in map(str, named))
 
 
 def number(text: str, decimal: str = ".") -> float:
@@ -24,11 +25,19 @@ def number(text: str, decimal: str = ".") -> float:
     """
     plain = text.strip()
     if decimal == ",":
+        if "." in plain and _NUMBER.fullmatch(plain.replace(",", "").replace(".", "")):
+            raise ValueError(
+                f"{text!r} has a point, though 'decimal' is a comma: write it without separators of thousands"
+            )
         plain = plain.replace(",", ".")
     if _NUMBER.fullmatch(plain) and math.isfinite(float(plain)):
         return float(plain)
     if _DATE.fullmatch(text.strip()):
         raise ValueError(f"{text!r} is a date, not a number (spreadsheets turn 3-2 and 1.5 into dates)")
+    if plain.endswith("%"):
+        raise ValueError(f"{text!r} is not a number: write it without the percent sign")
+    if decimal == "." and _THOUSANDS.fullmatch(plain):
+        raise ValueError(f"{text!r} is not a number: write it without separators of thousands")
     if decimal == "." and _NUMBER.fullmatch(plain.replace(",", ".")):
         raise ValueError(f"{text!r} is not a number with a point: set 'decimal: \",\"' if commas are meant")
     raise ValueError(f"{text!r} is not a number")

@@ -29,7 +29,7 @@ def check(
     if cache:
         _check_cache(name)
         return
-    from scantune.assembly.targets import read_for_tasks
+    from scantune.assembly.targets import mask_classes, needed_targets, read_for_tasks
     from scantune.cohort.index import known_files
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
@@ -40,7 +40,14 @@ def check(
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
         store, known = project_home() / ".scantune" / "store", known_files(Path(block.root), block.index, dataset)
-        found = look(read, settings, store, index=known)
+        found = look(
+            read,
+            settings,
+            store,
+            index=known,
+            mask_classes=mask_classes(params, name),
+            needed_targets=needed_targets(params, dataset),
+        )
         folder.mkdir(parents=True, exist_ok=True)
         write_check(folder, dataset, found)
         counts = {
@@ -48,12 +55,15 @@ def check(
             "excluded": len(found.excluded),
             "duplicates": len(found.duplicates),
             "odd_intensities": len(found.odd_intensities),
+            "wrong_labels": len(found.wrong_labels),
         }
         tracked.metrics(counts)
         for file in ("check.html", "check.json"):
             tracked.artifact(folder / file)
     print_check(dataset, found)
     typer.echo(f"the page: {folder / 'check.html'}")
+    if found.faults:
+        raise typer.Exit(1)
 
 
 def _check_cache(name: str) -> None:

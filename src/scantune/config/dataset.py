@@ -55,7 +55,8 @@ class TargetColumn(Block):
     """The only values that are right (numbers compare as numbers: 3 is 3.0)."""
     recode: dict[str, Cell] = {}
     """Cells taken for another value before anything else, keys in quotes: ``{"-1": 1, "": 0}`` takes uncertain for
-    positive and blank for negative. Numbers compare as numbers; "" is an empty cell."""
+    positive and blank for negative. Numbers compare as numbers; "" is an empty cell, and so are NA, None, null and NaN
+    unless ``values`` or the task's classes name them."""
     missing: Literal["keep", "exclude", "error"] = "keep"
     """Empty cells: ``keep`` them (the task says what they mean), ``exclude`` the row, or call them an ``error``."""
 
@@ -198,6 +199,8 @@ class DatasetConfig(Block):
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
+    header: int = Field(default=1, ge=1)
+    """Row of the column names; titles above it are left out."""
     separator: Literal[",", ";", "\t"] | None = None
     """CSV: the separator; without it the one that the header shows."""
     decimal: Literal[".", ","] = "."
@@ -220,6 +223,9 @@ class DatasetConfig(Block):
     subject: Text | PartOf | None = None
     """Column of the subject's id, or the part of one: ``{column: Path, match: "patient[0-9]+"}``. Without it every
     sample is taken for a subject of its own, and the report says so."""
+    join_ids: bool = False
+    """Take subject ids that differ only in case, blanks, leading zeros, a final .0 or Unicode form (``P1`` and ``p1``,
+    ``7`` and ``007``) for one subject. Without it they are apart, and ``check`` and the split warn of them."""
     sample: Text | None = None
     """Sample id from columns in braces. Without it the column ``sample_id``, or the columns named in ``files``."""
     pseudonyms: Pseudonyms | None = None

@@ -117,6 +117,17 @@ class _Common(Block):
     """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
     empty_mask: Literal["keep", "exclude"] = "keep"
     """Masks in which nothing is marked."""
+    mask_values: dict[int, Annotated[int, Field(ge=0, le=254)]] = {}
+    """Value in a mask's file → label: ``{128: 1, 255: 2}``. Values it does not name stay. Without it masks that hold 0
+    and 255 alone are 0 and 1."""
+    mask_threshold: float | None = None
+    """Masks that are probabilities, resampled or saved as JPEG: values of so much and more are label 1, the rest 0."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> _Common:
+        if self.mask_values and self.mask_threshold is not None:
+            raise ValueError("give either 'mask_values' or 'mask_threshold': each says what a mask's values mean")
+        return self
 
 
 class VolumeInput(_Common):
@@ -169,6 +180,9 @@ class ImageInput(_Common):
     """Local contrast equalisation: ``true`` or ``{clip: 2, tiles: 8}``."""
     affine: Affine = "refuse"
     """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
+    mask_grid: Literal["refuse", "stored", "shown"] = "refuse"
+    """Pictures that an EXIF tag turns, with masks that are not turned alike: leave the sample out, or take the mask as
+    drawn on the picture as it is ``stored`` (both are turned) or as it is ``shown`` (the mask lies right already)."""
     mask_text: bool = False
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from scantune.io.cine_writer import write_video as write_video
     from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.detect import kind_of as kind_of
+    from scantune.io.dicom_masks import is_mask_object as is_mask_object
+    from scantune.io.dicom_masks import read_mask_object as read_mask_object
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
     from scantune.io.dicom_sr import write_report as write_report
@@ -51,6 +53,8 @@ _LATER = {
     "Measured": "dicom_sr",
     "write_report": "dicom_sr",
     "write_segmentation": "dicom_seg",
+    "is_mask_object": "dicom_masks",
+    "read_mask_object": "dicom_masks",
 }
 
 __all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", *_LATER]

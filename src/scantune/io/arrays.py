@@ -145,3 +145,5 @@ class Options:
     allow_constant: bool = False
     slice_tolerance: float = 0.02
     keep_integers: bool = False
+    labels: bool = False
+    turn: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+from scantune.io.absent import missing
 from scantune.records import ReadError
 
 HEAD = 8192
@@ -18,7 +19,7 @@ def file_head(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise ReadError("there is no such file", str(path))
+            raise missing(path)
         with path.open("rb") as file:
             head = file.read(HEAD)
     except OSError as error:
@@ -32,7 +33,7 @@ def format_of(head: bytes) -> str:
     """The format by its magic bytes.
 
     Returns:
-        "dicom", "dicom without preamble", "gzip", "nifti", "png", "jpeg", "tiff", "avi", "mp4" or "unknown".
+        A key of the table at the end of this module, or "unknown".
     """
     for name, found in _MAGIC.items():
         if found(head):
@@ -76,6 +77,14 @@ def _bare_dicom(head: bytes) -> bool:
     return False
 
 
+def _transport_stream(head: bytes) -> bool:
+    """MPEG-2 transport stream: a sync byte at the start of each packet of 188 bytes."""
+    return len(head) >= 565 and all(head[at] == 0x47 for at in (0, 188, 376, 564))
+
+
+_BMP_HEADERS = tuple(size.to_bytes(4, "little") for size in (12, 40, 52, 56, 64, 108, 124))
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+
 _MAGIC = {
     "dicom": lambda head: head[128:132] == b"DICM",
     "nifti": is_nifti,
@@ -83,7 +92,19 @@ _MAGIC = {
     "png": lambda head: head[:8] == b"\x89PNG\r\n\x1a\n",
     "jpeg": lambda head: head[:3] == b"\xff\xd8\xff",
     "tiff": lambda head: head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "bmp": lambda head: head[:2] == b"BM" and head[14:18] in _BMP_HEADERS,
+    "gif": lambda head: head[:6] in (b"GIF87a", b"GIF89a"),
+    "webp": lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP",
     "avi": lambda head: head[:4] == b"RIFF" and head[8:12] == b"AVI ",
+    "heif": lambda head: head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS,
     "mp4": lambda head: head[4:8] == b"ftyp",
+    "mov": lambda head: head[4:8] in (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"),
+    "mkv": lambda head: head[:4] == b"\x1aE\xdf\xa3",
+    "mpeg": lambda head: head[:4] in (b"\0\0\1\xba", b"\0\0\1\xb3") or _transport_stream(head),
+    "wmv": lambda head: head[:4] == b"0&\xb2u",
+    "jpeg2000": lambda head: head[:12] == b"\0\0\0\x0cjP  \r\n\x87\n" or head[:4] == b"\xff\x4f\xff\x51",
+    "jpegxl": lambda head: head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n" or head[:2] == b"\xff\x0a",
+    "nrrd": lambda head: head[:7] == b"NRRD000",
+    "pdf": lambda head: head[:5] == b"%PDF-",
     "dicom without preamble": _bare_dicom,
 }

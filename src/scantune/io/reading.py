@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, Window
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
@@ -30,12 +32,15 @@ def read(
     allow_constant: bool = False,
     slice_tolerance: float = 0.02,
     keep_integers: bool = False,
+    labels: bool = False,
+    turn: int | None = None,
     isolated: bool = False,
 ) -> Volume | Image | Video:
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
 
     Args:
-        path: a DICOM, NIfTI, PNG, JPEG, TIFF, AVI or MP4 file, or a folder of DICOM files.
+        path: a DICOM (also gzipped) or NIfTI file, a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an AVI, MP4, MOV, MKV,
+            MPEG or WMV video, an animated GIF or WebP, or a folder of DICOM files.
         kind: "volume", "image" or "video" where only that will do; None takes what the file is.
         series: which series of a folder, and which stack of a series.
         volume_index: which volume of a 4D NIfTI file or of a series with several stacks, from 0.
@@ -49,6 +54,8 @@ def read(
         allow_constant: whether an image with one value only is accepted (an empty mask is one).
         slice_tolerance: how far a gap between slices may differ from the usual, as a share of it.
         keep_integers: a volume whose values are integers of at most 16 bits stays so: half the memory of float32.
+        labels: a picture's pixels are labels: palettes by index, values as stored.
+        turn: EXIF orientation (1 to 8) that a picture is turned by; None takes its own.
         isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
             damaged file takes nothing with it.
 
@@ -57,7 +64,7 @@ def read(
     """
     options = Options(
         kind, series, volume_index, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
-        slice_tolerance, keep_integers,
+        slice_tolerance, keep_integers, labels, turn,
     )  # fmt: skip
     if isolated:
         from scantune.io.isolation import read_isolated
@@ -82,7 +89,7 @@ def open_video(
     """Open a cine loop or video without decoding it; `Loop.frames` decodes what is asked for.
 
     Args:
-        path: a DICOM, AVI or MP4 file, or a folder of DICOM files.
+        path: a DICOM file, a video or animated picture, or a folder of DICOM files.
         series: which series of a folder.
         window: as for `read`; deeper grey than 8 bits is brought to 0–255 by it, else by the file's own window.
         limits: what reading may cost.
@@ -135,11 +142,15 @@ def _read(path: Path, options: Options) -> Volume | Image | Video:
 
         return read_folder(path, options)
     found = _format(path)
+    if found == "gzip":
+        return _unpacked(path, options)
     return _READERS[found](path, options)
 
 
 def _open(path: Path, options: Options) -> Loop:
     found = "dicom" if path.is_dir() else _format(path)
+    if found == "gzip":
+        return _unpacked_loop(path, options)
     if found == "dicom":
         from scantune.io.dicom_choice import choose_series
         from scantune.io.dicom_cine import open_cine
@@ -157,24 +168,81 @@ def _open(path: Path, options: Options) -> Loop:
         from scantune.io.video import open_container
 
         return open_container(path, options)
+    if found == "animation":
+        from scantune.io.animation import open_animation
+
+        return open_animation(path, options)
     raise ReadError("it is not a video", str(path))
 
 
 def _format(path: Path) -> str:
     name = format_of(file_head(path))
     if name == "unknown":
-        raise ReadError("it is not DICOM, NIfTI, PNG, JPEG, TIFF, AVI or MP4", str(path))
+        raise ReadError("it is not DICOM, NIfTI, a picture (PNG, JPEG, TIFF, BMP, GIF, WebP) or a video "
+                        "(AVI, MP4, MOV, MKV, MPEG, WMV)", str(path))  # fmt: skip
+    if name in _NOT_READ:
+        raise ReadError(f"it is {_NOT_READ[name]}", str(path))
     return _FAMILY[name]
 
 
-_FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti", "gzip": "nifti", "png": "still",
-           "jpeg": "still", "tiff": "still", "avi": "video", "mp4": "video"}  # fmt: skip
+_FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti", "gzip": "gzip", "png": "still",
+           "jpeg": "still", "tiff": "still", "bmp": "still", "gif": "animation", "webp": "animation", "avi": "video",
+           "mp4": "video", "mov": "video", "mkv": "video", "mpeg": "video", "wmv": "video"}  # fmt: skip
+_NOT_READ = {
+    "heif": "a HEIC or AVIF picture, which is not read: save it as PNG or TIFF (phones can be set to write JPEG)",
+    "jpeg2000": "a JPEG 2000 picture outside of DICOM, which is not read: save it as PNG or TIFF",
+    "jpegxl": "a JPEG XL picture, which is not read: save it as PNG or TIFF",
+    "nrrd": "an NRRD volume, which is not read: save it as NIfTI (.nii.gz)",
+    "pdf": "a PDF, not an image",
+}
 
 
 def _dicom(path: Path, options: Options) -> Volume | Image | Video:
     from scantune.io.dicom_reading import read_file
 
     return read_file(path, options)
+
+
+def _unpacked(path: Path, options: Options) -> Volume | Image | Video:
+    """What a gzip file holds: NIfTI is read as it is, DICOM unpacked first."""
+    from scantune.io.gzipped import gunzipped, is_dicom
+
+    if not is_dicom(path):
+        return _nifti(path, options)
+    with gunzipped(path, options.limits) as plain:
+        return _dicom(plain, options)
+
+
+def _unpacked_loop(path: Path, options: Options) -> Loop:
+    from scantune.io.gzipped import gunzipped, is_dicom
+
+    if not is_dicom(path):
+        raise ReadError("it is not a video", str(path))
+    with gunzipped(path, options.limits) as plain:
+        loop = _open(plain, options)
+    decode, many = loop.decode, loop.many
+
+    def one(index: int, grey: bool, scale: int) -> np.ndarray:
+        with gunzipped(path, options.limits, plain):
+            return decode(index, grey, scale)
+
+    def several(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+        with gunzipped(path, options.limits, plain):
+            if many is not None:
+                return many(indices, grey, scale)
+            return {index: decode(index, grey, scale) for index in indices}
+
+    loop.decode, loop.many = one, several
+    return loop
+
+
+def _animation(path: Path, options: Options) -> Image | Video:
+    """A GIF or WebP file: a still where it has one frame, a loop where it has several."""
+    from scantune.io.animation import n_frames, open_animation
+
+    if options.kind == "image" or n_frames(path) == 1:
+        return _still(path, options)
+    return open_animation(path, options).video(options)
 
 
 def _nifti(path: Path, options: Options) -> Volume | Image:
@@ -200,4 +268,5 @@ _READERS: dict[str, Callable[[Path, Options], Volume | Image | Video]] = {
     "nifti": _nifti,
     "still": _still,
     "video": _video,
+    "animation": _animation,
 }

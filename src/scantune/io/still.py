@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF, 8 and 16 bit."""
+"""PNG, JPEG, TIFF, BMP, GIF and WebP pictures: their values at the depth that is stored."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ import PIL
 from PIL import Image as Pillow
 from PIL import ImageFile
 
+from scantune.io import jpeg, tiff
 from scantune.io.arrays import Image, Options
+from scantune.io.still_pixels import Stored, as_labels, as_values
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
 
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3, "P": 3, "RGBA": 3, "CMYK": 3,
              "YCbCr": 3, "LA": 1, "PA": 3, "RGBX": 3, "LAB": 3, "HSV": 3}  # fmt: skip
-_FORMATS = ("PNG", "JPEG", "TIFF")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP")
+_ORIENTATION = 0x0112  # EXIF and TIFF alike
 
 
 def read_still(path: Path, options: Options) -> Image:
     """Read a picture.
 
-    8-bit pictures come as uint8, 16-bit and float ones as float32 with their values unchanged. Transparency must be
-    absent or full; a palette is applied. EXIF orientation is applied, and noted.
+    8-bit pictures come as uint8, deeper and float ones as float32 with their values unchanged. Transparency must be
+    absent or full; a palette is applied, or, for labels, its indices are given. EXIF orientation is applied, and noted.
+    Colour profiles are not applied, which is noted.
 
     Raises:
-        ReadError: cut short, damaged, several pages, larger than the limit, transparent.
+        ReadError: cut short, damaged, several pages, larger than the limit, transparent, values of an unknown meaning.
     """
     if options.kind not in (None, "image"):
         raise ReadError(f"a picture is not a {options.kind}")
@@ -40,6 +44,9 @@ def read_still(path: Path, options: Options) -> Image:
             raise
         except Pillow.DecompressionBombError as error:
             raise ReadError("the picture has more pixels than the limit of Pillow", f"{path}: {error!r}") from error
+        except PIL.UnidentifiedImageError as error:
+            reason = tiff.unreadable(path) or jpeg.unreadable(path) or "the picture is damaged or cut short"
+            raise ReadError(reason, f"{path}: {error!r}") from error
         except (OSError, SyntaxError, ValueError) as error:
             raise ReadError("the picture is damaged or cut short", f"{path}: {error!r}") from error
 
@@ -49,22 +56,27 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         if picture.mode not in _CHANNELS:
             raise ReadError(f"pixels of mode {picture.mode} cannot be read")
         check_size((_CHANNELS[picture.mode], picture.height, picture.width), 4, options.limits)
-        if getattr(picture, "n_frames", 1) != 1:
-            raise ReadError(f"it has {picture.n_frames} pages; one is expected")  # type: ignore[attr-defined]
+        _check_pages(picture, notes)
         if ImageFile.LOAD_TRUNCATED_IMAGES:
             raise ReadError("Pillow was told to accept pictures that are cut short; this is refused here")
-        spacing = _spacing(picture)
-        stored = picture.format
-        upright = _upright(picture, notes)
-        array = _pixels(upright, notes)
-    facts: dict[str, Any] = {
-        "format": (stored or "").lower(),
-        "bits": 8 if array.dtype == np.uint8 else 16 if array.dtype == np.uint16 else 32,
-        "photometric": "MONOCHROME2" if array.shape[0] == 1 else "RGB",
-        "decoder": f"Pillow {PIL.__version__}",
-        "window": None,
-        "notes": notes,
-    }
+        if picture.format in ("JPEG", "MPO"):
+            jpeg.check_whole(path)
+        own = int(picture.getexif().get(_ORIENTATION, 1) or 1)
+        stored = Stored.of(picture, path)
+        facts: dict[str, Any] = {
+            "format": {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower()),
+            "bits": stored.bits,
+            "photometric": "RGB",
+            "decoder": f"Pillow {PIL.__version__}",
+            "window": None,
+            "notes": notes,
+        }
+        if stored.lossy:
+            facts["lossy"] = True
+        array = (as_labels if options.labels else as_values)(picture, stored, options, facts)
+    array = _turned(array, own, options.turn, stored.upright, facts)
+    if array.shape[0] == 1:
+        facts["photometric"] = "MONOCHROME1" if facts.pop("white_is_zero", False) else "MONOCHROME2"
     if array.dtype != np.uint8:
         array = array.astype(np.float32)
     array = check_values(array, options, notes)
@@ -72,38 +84,50 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         if options.window == "file":
             raise ReadError("this file has no window of its own")
         array = apply_window(array, *options.window)
-    return Image(array, spacing, facts)
+    return Image(array, None, facts)  # a picture's dots an inch are those of a printer, not of a patient
 
 
-def _upright(picture: Pillow.Image, notes: list[str]) -> Pillow.Image:
-    from PIL import ImageOps
-
-    turn = picture.getexif().get(0x0112, 1)
-    if turn in (0, 1):
-        return picture
-    notes.append("turned as its EXIF orientation says")
-    return ImageOps.exif_transpose(picture)
-
-
-def _pixels(picture: Pillow.Image, notes: list[str]) -> np.ndarray:
-    """[C, H, W]: uint8, uint16, int32 or float32."""
-    if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
-        alpha = np.asarray(picture.convert("RGBA"))[..., 3]
-        if (alpha != 255).any():
-            raise ReadError("parts of the picture are transparent")
-        picture = picture.convert("L" if picture.mode in ("LA", "L") else "RGB")
-        notes.append("an opaque transparency channel left out")
-    elif picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
-        picture = picture.convert("RGB")
-    elif picture.mode == "1":
-        picture = picture.convert("L")
-    array = np.asarray(picture)
-    if array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        array = array.astype(np.uint16)
-    array = array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0)  # H W [C] -> C H W
-    return np.array(array, order="C")
+def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
+    pages = getattr(picture, "n_frames", 1)
+    if pages == 1:
+        return
+    if picture.format == "MPO":  # a camera's: what follows are previews, depths and gains of the first
+        notes.append(f"the first of {pages} pictures in the file (MPO)")
+        return
+    raise ReadError(f"it has {pages} pages; one is expected")
 
 
-def _spacing(picture: Pillow.Image) -> tuple[float, float] | None:
-    """None: a picture's dots an inch are those of a printer, not of a patient."""
-    return None
+def _turned(array: np.ndarray, own: int, wanted: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
+    """[C, H, W] turned as its orientation, or the one that is asked for, says.
+
+    Args:
+        array: as decoded.
+        own: the file's orientation, 1 to 8 (EXIF 2.32, tag 0x0112).
+        wanted: another one in its place, or None.
+        upright: whether the decoder has turned it already.
+        facts: get ``turn``, and a note.
+    """
+    turn = own if wanted is None else wanted
+    if turn not in range(1, 9):
+        turn = 1  # outside of the standard: viewers show it as it is stored
+    if upright and turn != own and own in range(1, 9):
+        array = _TURNS[_INVERSE.get(own, own)](array)
+    if not upright or turn != own:
+        array = _TURNS[turn](array)
+    if turn != 1:
+        facts["turn"] = turn
+        facts["notes"].append("turned as its EXIF orientation says" if wanted is None else "turned as its picture is")
+    return np.ascontiguousarray(array)
+
+
+_TURNS = {
+    1: lambda a: a,
+    2: lambda a: a[:, :, ::-1],
+    3: lambda a: a[:, ::-1, ::-1],
+    4: lambda a: a[:, ::-1],
+    5: lambda a: a.transpose(0, 2, 1),
+    6: lambda a: np.rot90(a, -1, (1, 2)),
+    7: lambda a: a[:, ::-1, ::-1].transpose(0, 2, 1),
+    8: lambda a: np.rot90(a, 1, (1, 2)),
+}
+_INVERSE = {6: 8, 8: 6}

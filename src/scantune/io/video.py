@@ -1,4 +1,4 @@
-"""AVI and MP4 through OpenCV's FFmpeg."""
+"""AVI, MP4, MOV, MKV, MPEG and WMV through OpenCV's FFmpeg."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from scantune.io.arrays import Options
+from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
 from scantune.io.values import check_size
 from scantune.records import ReadError
@@ -31,7 +32,7 @@ def open_container(path: Path, options: Options) -> Loop:
     capture.release()
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
-    if count < stated:
+    if count < stated and not _guessed(path):
         notes.append(f"cut short: {count} of {int(stated)} frames can be decoded")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
@@ -63,11 +64,21 @@ def _open(path: Path) -> cv2.VideoCapture:
     return capture
 
 
+def _guessed(path: Path) -> bool:
+    """Whether the stated number of frames is FFmpeg's guess from the size of the stream."""
+    return format_of(file_head(path)) == "mpeg"
+
+
 def _decodable(capture: cv2.VideoCapture, path: Path, stated: int) -> int:
-    """Frames that decode: as stated where the last one does, else counted."""
-    if stated > 0:
+    """Frames that decode one after another.
+
+    An AVI's index is believed where its last frame decodes and none follows. Elsewhere what is stated is a guess (MPEG)
+    or counts frames that an edit list hides (MOV, MP4), and seeking to them lands beside.
+    """
+    if stated > 0 and format_of(file_head(path)) == "avi":
         capture.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)
-        if capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == stated:
+        last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == stated
+        if last and not capture.grab():
             return stated
     again, count = _open(path), 0
     while again.grab():

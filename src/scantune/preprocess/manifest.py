@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scantune.cohort.provenance import Provenance
+from scantune.preprocess.mask_labels import column_text
 from scantune.preprocess.sample import Outcome
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
@@ -26,6 +27,7 @@ def write_manifest(path: Path, rows: Sequence[tuple[Record, Outcome]], provenanc
     raters = list(rows[0][0].raters) if rows else []
     header = [
         "sample_id", "subject_id", "digest", "tensor_digest", "perceptual_hash", *FACTS, "notes", "synthetic",
+        "mask_labels",
         *(f"target/{name}" for name in targets), *(f"rater/{name}" for name in raters), "split", "order", *groups,
     ]  # fmt: skip
     taken = sorted(set(groups) & set(header[: len(header) - len(groups)]))
@@ -56,7 +58,7 @@ def _manifest_row(record: Record, outcome: Outcome, places: Mapping[str | None, 
         record.sample_id, record.subject_id, outcome.digest, facts["tensor_digest"], facts["perceptual_hash"],
         "x".join(map(str, shape)), facts["dtype"], "x".join(f"{s:g}" for s in spacing) if spacing else "",
         *(f"{facts[name]:.6g}" for name in ("mean", "sd", "min", "max")),
-        "; ".join(facts["reading"].get("notes", ())), synthetic,
+        "; ".join(facts["reading"].get("notes", ())), synthetic, column_text(facts["reading"]),
         *record.targets.values(), *record.raters.values(), record.split or "", places[record.order],
         *record.groups.values(),
     ]  # fmt: skip

@@ -1,62 +1,190 @@
-"""Segmentation masks: several files to one of labels, and whether the labels are those stated."""
+"""Segmentation masks: read as labels, several files to one mask, and whether the labels are those stated."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from scantune.records import ReadError
 
+WHOLE = 1e-3
+"""Values so near to a whole number are that label: slopes and float formats leave 1.0000001 for 1."""
+
+PAINTED = 255
+"""What painting programs write for "marked"."""
+
+_T = TypeVar("_T")
+
+
+class MaskError(ReadError):
+    """A mask that cannot be used, or does not fit its image."""
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """How the values of a mask's file become labels.
+
+    Attributes:
+        labels: labels that may stand in it, background 0 aside; None allows 1 … 255.
+        empty: "exclude" refuses a mask in which nothing is marked.
+        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay.
+        threshold: values of so much and more are label 1, all others 0; None takes values for labels.
+    """
+
+    labels: Sequence[int] | None = None
+    empty: str = "keep"
+    values: Mapping[Any, int] = field(default_factory=dict)
+    threshold: float | None = None
+
+
+def read_masks(paths: Sequence[Path], read: Callable[[Path], _T]) -> list[_T]:
+    """Each mask by ``read``; why one cannot be read is told as a fault of the mask.
+
+    Raises:
+        MaskError: as ``read``.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append(read(path))
+        except ReadError as error:
+            raise MaskError(f"its mask: {error.reason}", error.detail or str(path)) from error
+    return found
+
 
 def merged(
-    arrays: Sequence[np.ndarray], shape: tuple[int, ...], labels: Sequence[int] | None, empty: str
-) -> np.ndarray:
+    arrays: Sequence[np.ndarray], shape: tuple[int, ...], rule: MaskRule, read: Sequence[Mapping[str, Any]] = ()
+) -> tuple[np.ndarray, dict[str, Any]]:
     """One uint8 mask of ``shape`` from one mask of labels, or from several that each mark one label (1, 2, …).
 
-    A mask of two values, 0 and 255, is 0 and 1 (as PNG and JPEG painters write it).
+    A mask that holds 0 and 255 alone is 0 and 1 (as painting programs write it), unless ``rule.values`` says otherwise.
 
     Args:
         arrays: [1 or 3, *shape] or [*shape].
         shape: of the image.
-        labels: labels that may stand in it, background 0 aside; None allows 1 … 255.
-        empty: "exclude" refuses a mask in which nothing is marked.
+        rule: how values become labels.
+        read: facts of each file: its palette, whether zero is white, whether compression changed its values.
+
+    Returns:
+        The mask, and facts of it: ``mask_labels``, label to its pixels (255 where 0 and 255 were taken for 0 and 1),
+        and ``mask_lossy`` where compression may have changed the labels.
 
     Raises:
-        ReadError: another size than the image's, labels that are no whole numbers from 0 to 255 or not among
-            ``labels``, overlapping masks, an empty mask where that is refused.
+        MaskError: another size than the image's, labels that are no whole numbers from 0 to 255 or not among
+            ``rule.labels``, overlapping masks, an empty mask where that is refused.
     """
-    planes = [_plane(array, shape) for array in arrays]
+    known = [*read, *({} for _ in arrays[len(read) :])]
+    planes = [_plane(array, shape, rule, facts) for array, facts in zip(arrays, known, strict=True)]
+    painted = len(planes) == 1 and rule.threshold is None and not rule.values and _is_painted(planes[0])
     if len(planes) == 1:
-        mask = planes[0]
+        mask = (planes[0] > 0).astype(np.uint8) if painted else planes[0]
     else:
-        if (np.sum([plane > 0 for plane in planes], axis=0) > 1).any():
-            raise ReadError("masks overlap, so no pixel's label is certain")
-        mask = np.zeros(shape, np.uint8)
-        for label, plane in enumerate(planes, start=1):
-            mask[plane > 0] = label
-    found = [int(value) for value in np.unique(mask) if value]
-    if not found and empty == "exclude":
-        raise ReadError("nothing is marked in the mask")
-    wrong = sorted(set(found) - set(labels)) if labels is not None else []
+        mask = _joined(planes, shape)
+    labels, amounts = np.unique(mask[mask > 0], return_counts=True)
+    found = [int(label) for label in labels]
+    if not found and rule.empty == "exclude":
+        raise MaskError("nothing is marked in the mask")
+    wrong = sorted(set(found) - set(rule.labels)) if rule.labels is not None else []
     if wrong:
-        raise ReadError(f"the mask has the labels {wrong}; stated are {sorted(labels or ())}")
+        raise MaskError(f"the mask has the labels {wrong}; stated are {sorted(rule.labels or ())}")
+    names = [str(PAINTED)] if painted else [str(label) for label in found]
+    facts: dict[str, Any] = {"mask_labels": dict(zip(names, map(int, amounts), strict=True))}
+    pairs = zip(planes, known, strict=True)
+    if rule.threshold is None and any(
+        about.get("lossy") and not _is_painted(plane) for plane, about in pairs if plane.any()
+    ):
+        facts["mask_lossy"] = True
+    return mask, facts
+
+
+def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    if (np.sum([plane > 0 for plane in planes], axis=0) > 1).any():
+        raise MaskError("masks overlap, so no pixel's label is certain")
+    mask = np.zeros(shape, np.uint8)
+    for label, plane in enumerate(planes, start=1):
+        mask[plane > 0] = label
     return mask
 
 
-def _plane(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _is_painted(plane: np.ndarray) -> bool:
+    """Whether nothing but 0 and 255 stands in it, 255 somewhere."""
+    return bool((plane == PAINTED).any() and ((plane == 0) | (plane == PAINTED)).all())
+
+
+def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
+    """uint8 of ``shape``: the values as they are in the file, or the labels that ``rule`` takes them for."""
     if array.ndim == len(shape) + 1:
         if array.shape[0] == 3 and not (np.array_equal(array[0], array[1]) and np.array_equal(array[0], array[2])):
-            raise ReadError("the mask is a colour picture: one number a pixel is needed")
+            raise MaskError("the mask is a colour picture: one number a pixel is needed")
         array = array[0]
     if array.shape != tuple(shape):
-        raise ReadError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
-    values = np.unique(array)
-    if values.size <= 2 and values[0] == 0 and values[-1] == 255:
-        return (array > 0).astype(np.uint8)
-    if (values != np.floor(values)).any() or values[0] < 0 or values[-1] > 255:
-        raise ReadError(f"mask values from {float(values[0]):g} to {float(values[-1]):g}: labels are whole, 0 to 255")
-    return array.astype(np.uint8)
+        raise MaskError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
+    if not rule.values:
+        array = _as_shown(array, read)
+    if rule.threshold is not None:
+        return (array >= rule.threshold).astype(np.uint8)
+    whole = _whole(array)
+    for value, label in rule.values.items():
+        whole[np.asarray(np.rint(array) == int(value))] = label
+    if whole.min() < 0 or whole.max() > 255:
+        raise MaskError(f"mask values from {whole.min()} to {whole.max()}: labels are whole numbers from 0 to 255")
+    return whole.astype(np.uint8)
+
+
+def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
+    """Indices of a palette of black and white alone as 0 and 255, other indices as they are.
+
+    Raises:
+        MaskError: index 0 or value 0 is shown in white, so that it is not certain what the background is.
+    """
+    if read.get("photometric") == "MONOCHROME1":
+        raise MaskError(
+            "zero is white in the mask's file: is zero the background, or black? Say by 'mask_values' which "
+            "value is which label ({1: 1} for zero), or save it as PNG"
+        )
+    shown = {int(index): tuple(colour) for index, colour in read.get("palette", {}).items()}
+    black = [index for index, colour in shown.items() if colour == (0, 0, 0)]
+    if 0 in shown and 0 not in black and black:
+        raise MaskError(
+            f"the mask's palette shows index 0 as {_hex(shown[0])} and index {black[0]} in black: which of them is the "
+            f"background? Say by 'mask_values' which index is which label ({{0: 0, {black[0]}: 1}} for index 0)"
+        )
+    if len(black) < len(shown) and set(shown.values()) <= {(0, 0, 0), (255, 255, 255)}:
+        white = [index for index in shown if index not in black]
+        return np.isin(array, white).astype(np.uint8) * np.uint8(255)
+    return array
+
+
+def palette_words(read: Mapping[str, Any]) -> list[str]:
+    """A line that says what the palette of a mask shows; none where it has no palette."""
+    shown = read.get("palette")
+    if not shown:
+        return []
+    words = [f"{index} shown as {_hex(colour)}" for index, colour in list(shown.items())[:8]]
+    return [f"mask with a palette: index {', '.join(words)}{' …' if len(shown) > 8 else ''}"]
+
+
+def _hex(colour: Sequence[int]) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in colour)
+
+
+def _whole(array: np.ndarray) -> np.ndarray:
+    """int64: each value as the whole number that it is but for rounding."""
+    if array.dtype.kind in "bui":
+        return array.astype(np.int64)
+    nearest = np.rint(array)
+    odd = ~(np.abs(array - nearest) <= WHOLE)  # NaN too
+    if odd.any():
+        some = ", ".join(f"{float(value):g}" for value in np.unique(array[odd])[:3])
+        raise MaskError(
+            f"{int(odd.sum())} mask values are not whole, such as {some}: a mask that was resampled, or probabilities? "
+            "'mask_threshold' takes all from some value on for label 1"
+        )
+    return nearest.astype(np.int64)
 
 
 def _times(shape: Sequence[int]) -> str:

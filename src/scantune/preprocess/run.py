@@ -14,6 +14,7 @@ from scantune.preprocess import sources, store
 from scantune.preprocess.agreement import write_input
 from scantune.preprocess.flow import counted, flow_of
 from scantune.preprocess.manifest import write_manifest
+from scantune.preprocess.mask_labels import column_text, masks_of, refuse_wrong_labels
 from scantune.preprocess.sample import Job, Outcome
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
@@ -54,6 +55,7 @@ def run(
     *,
     max_excluded_fraction: float = 0.1,
     index: Mapping[str, tuple[int, int, str]] | None = None,
+    mask_classes: Mapping[str, Sequence[str]] | None = None,
     progress: bool = True,
     say: Callable[[str], None] | None = None,
 ) -> Summary:
@@ -68,11 +70,13 @@ def run(
         store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
         max_excluded_fraction: more samples than this share left out is a failure.
         index: what ``scantune index`` wrote, by absolute path.
+        mask_classes: key of each experiment that learns from the masks, to its classes, the background first.
         progress: show a bar on the terminal.
         say: where lines for the local terminal go (files by path, damaged samples); without it nowhere.
 
     Raises:
         TooManyExcluded: after all files are written.
+        WrongLabels: masks have labels outside of ``mask_classes``; after all files are written.
         StoreFull: no room; what was whole stays, the next run goes on from there.
     """
     whole = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
@@ -102,7 +106,12 @@ def run(
         if path.stem not in done or not done[path.stem].key:
             path.unlink()
     write_input(out_dir, settings)
-    return _written(whole, done, out_dir, max_excluded_fraction)
+    summary = _written(whole, done, out_dir, max_excluded_fraction)
+    texts = [
+        (r.sample_id, column_text(done[r.sample_id].facts["reading"])) for r in whole.records if done[r.sample_id].key
+    ]
+    refuse_wrong_labels(texts, mask_classes or {}, masks_of(whole.records), "manifest.csv, column mask_labels")
+    return summary
 
 
 def outcomes_of(

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from scantune.digests import text_digest
 from scantune.preprocess import sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
+from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare, what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError
@@ -46,6 +48,7 @@ class Outcome:
         changed: files that are not as the index says.
         learned: digests of files that had to be read.
         fatal: why the whole run must stop (no room).
+        of_mask: it is left out because of its mask.
     """
 
     sample_id: str
@@ -59,6 +62,7 @@ class Outcome:
     changed: tuple[str, ...] = ()
     learned: sources.Known = field(default_factory=dict)
     fatal: str = ""
+    of_mask: bool = False
 
 
 def sample_key(
@@ -95,7 +99,7 @@ def process(
         return Outcome(job.sample_id, fatal=str(error))
     except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
         reason, detail = refusal(error, _named(job))
-        return Outcome(job.sample_id, reason=reason, detail=detail)
+        return Outcome(job.sample_id, reason=reason, detail=detail, of_mask=isinstance(error, MaskError))
 
 
 def refusal(error: Exception, named: str) -> tuple[str, str]:
@@ -122,10 +126,8 @@ def _process(
     for _attempt in range(3):
         digests: list[str] = []
         learned: sources.Known = {}
-        for path in paths:
-            digest, read = sources.digest_of(path, known)
-            digests.append(digest)
-            learned |= read
+        digest = partial(_digest, known=known, learned=learned)
+        digests += [*map(digest, job.files), *read_masks(job.masks, digest)]
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.made or sources.unchanged(paths, known):
@@ -134,6 +136,13 @@ def _process(
         store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
         time.sleep(0.2)
     raise ReadError("its files change while they are read", _named(job))
+
+
+def _digest(path: Path, known: sources.Known, learned: sources.Known) -> str:
+    """Of a file or folder; ``learned`` gets what had to be read."""
+    digest, read = sources.digest_of(path, known)
+    learned |= read
+    return digest
 
 
 def _with_index(known: sources.Known, index: Mapping[str, tuple[int, int, str]]) -> tuple[sources.Known, list[str]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.digests import file_digest, text_digest
+from scantune.io.absent import missing
 from scantune.records import ReadError
 
 
@@ -73,7 +74,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
             if before is None or before[0] != state:
                 learned[str(file)] = before = (state, file_digest(file))
         except FileNotFoundError as error:
-            raise ReadError("there is no such file", str(file)) from error
+            raise missing(file) from error
         except OSError as error:
             raise ReadError(f"the file cannot be read ({type(error).__name__})", str(file)) from error
         digests.append(before[1])

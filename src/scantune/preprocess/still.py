@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune import io
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import merged
+from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_masks
 from scantune.preprocess.plane import fit, place
 from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_image
@@ -34,6 +34,9 @@ def prepare_image(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
+    mask_values: Mapping[Any, int] | None = None,
+    mask_threshold: float | None = None,
+    mask_grid: str = "refuse",
     max_voxels: int = 2**30,
 ) -> Prepared:
     """Read, window, blank burned-in text, resize, equalise, scale.
@@ -54,6 +57,10 @@ def prepare_image(
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
+        mask_values: value in a mask's file → label.
+        mask_threshold: values from which on a mask is label 1.
+        mask_grid: of images that an EXIF tag turns: "stored", "shown", or "refuse" where image and mask are not turned
+            alike.
         max_voxels: refuse larger files.
 
     Raises:
@@ -91,13 +98,33 @@ def prepare_image(
     mask = None
     if masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
-        read = [read_image(path, allow_constant=True, **same_way).array for path in masks]
-        mask = place(merged(read, shapes[0], mask_labels, empty_mask), fitted, nearest=True)[None]
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
+        whole, found = _mask(masks, images[0], mask_grid, rule, same_way)
+        mask = place(whole, fitted, nearest=True)[None]
+        facts |= {**found, "notes": [*facts.get("notes", ()), *found["notes"]]}
     spacing = images[0].spacing
     if spacing is not None:
         factors = (shapes[0][0] / fitted.resized[0], shapes[0][1] / fitted.resized[1])
         spacing = (spacing[0] * factors[0], spacing[1] * factors[1])
     return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts)
+
+
+def _mask(
+    paths: Sequence[Path], image: io.Image, grid: str, rule: MaskRule, reading: Mapping[str, Any]
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """uint8 [H, W] on the image's grid, and facts of it."""
+    turn = int(image.facts.get("turn", 1))
+    options = {**reading, "allow_constant": True, "labels": True, "turn": turn if grid == "stored" else None}
+    found = read_masks(paths, lambda path: read_image(path, **options))
+    for one in found:
+        own = int(one.facts.get("turn", 1))
+        if grid == "refuse" and own != turn:
+            raise MaskError(
+                f"the EXIF tags of picture and mask turn them differently (orientation {turn} and {own}; 1 is as it is "
+                "stored): say by 'mask_grid' whether masks were drawn on the picture as 'stored' or as 'shown'"
+            )
+    mask, facts = merged([m.array for m in found], image.array.shape[-2:], rule, [m.facts for m in found])
+    return mask, {**facts, "notes": [note for m in found for note in palette_words(m.facts)]}
 
 
 def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:

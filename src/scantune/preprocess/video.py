@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune import io
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import merged
+from scantune.preprocess.masks import MaskRule, merged, read_masks
 from scantune.preprocess.plane import Fit, fit, place
 from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_image
@@ -35,6 +35,8 @@ def prepare_video(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
+    mask_values: Mapping[Any, int] | None = None,
+    mask_threshold: float | None = None,
     max_voxels: int = 2**30,
 ) -> Prepared:
     """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
@@ -56,6 +58,8 @@ def prepare_video(
         nan: of other modalities.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
+        mask_values: value in a mask's file → label.
+        mask_threshold: values from which on a mask is label 1.
         max_voxels: refuse larger files.
 
     Raises:
@@ -89,17 +93,20 @@ def prepare_video(
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
     mask = None
     if masks:
-        still = _mask(masks, (loop.height, loop.width), fitted, mask_labels, empty_mask)
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
+        still, found = _mask(masks, (loop.height, loop.width), fitted, rule)
+        facts |= found
         mask = np.repeat(still[None, None], len(chosen), axis=1)  # H W -> 1 T H W
     return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
 
 
 def _mask(
-    paths: Sequence[Path], shape: tuple[int, int], fitted: Fit, labels: Sequence[int] | None, empty: str
-) -> np.ndarray:
-    """uint8 [H, W]: what is marked in a still picture of the frames' size."""
-    read = [read_image(path, allow_constant=True).array for path in paths]
-    return place(merged(read, shape, labels, empty), fitted, nearest=True)
+    paths: Sequence[Path], shape: tuple[int, int], fitted: Fit, rule: MaskRule
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """uint8 [H, W]: what is marked in a still picture of the frames' size; and facts of it."""
+    read = read_masks(paths, lambda path: read_image(path, allow_constant=True, labels=True))
+    mask, facts = merged([m.array for m in read], shape, rule, [m.facts for m in read])
+    return place(mask, fitted, nearest=True), facts
 
 
 def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:

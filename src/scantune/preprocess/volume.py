@@ -12,7 +12,7 @@ from scantune import io
 from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, resample, target_grid
-from scantune.preprocess.masks import merged
+from scantune.preprocess.masks import MaskError, MaskRule, merged, read_masks
 from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_volume
 from scantune.records import ReadError
@@ -38,13 +38,15 @@ def prepare_volume(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
+    mask_values: Mapping[Any, int] | None = None,
+    mask_threshold: float | None = None,
     max_voxels: int = 2**30,
 ) -> Prepared:
     """Read, deface, resample once onto the wanted grid, scale.
 
     Args:
         files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
-        masks: label volumes of the first file's geometry; several become labels 1, 2, …
+        masks: label volumes of the first file's geometry, or DICOM SEG or RTSTRUCT; several become labels 1, 2, …
         spacing: mm along R, A, S; None is the file's own.
         shape: voxels along R, A, S; None is its own extent.
         center: "image" or "foreground": the middle of the crop.
@@ -61,6 +63,8 @@ def prepare_volume(
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
+        mask_values: value in a mask's file → label.
+        mask_threshold: values from which on a mask is label 1.
         max_voxels: refuse larger files.
 
     Raises:
@@ -92,7 +96,11 @@ def prepare_volume(
         _check_overlap(volume, first)
         array = resample(volume, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
-    mask = _mask(masks, first, grid, mask_labels, empty_mask, reading) if masks else None
+    mask = None
+    if masks:
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
+        mask, found = _mask(masks, first, grid, rule, reading)
+        facts |= found
     facts["affine"] = np.round(grid.affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
@@ -142,19 +150,24 @@ def _mask(
     paths: Sequence[Path],
     image: io.Volume,
     grid: Grid,
-    labels: Sequence[int] | None,
-    empty: str,
+    rule: MaskRule,
     reading: Mapping[str, Any],
-) -> np.ndarray:
-    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one."""
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one; and facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine")}
-    volumes = [read_volume(path, allow_constant=True, **same_way) for path in paths]
+
+    def labels_of(path: Path) -> io.Volume:
+        if io.is_mask_object(path):
+            return io.read_mask_object(path, image)
+        return read_volume(path, allow_constant=True, **same_way)
+
+    volumes = read_masks(paths, labels_of)
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
-            raise ReadError(f"mask and image differ in geometry: {words}")
-    mask = merged([volume.array for volume in volumes], image.array.shape, labels, empty)
+            raise MaskError(f"mask and image differ in geometry: {words}")
+    mask, facts = merged([volume.array for volume in volumes], image.array.shape, rule)
     placed = resample(
         io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False, fill=0.0
     )
-    return placed.astype(np.uint8)[None]
+    return placed.astype(np.uint8)[None], facts

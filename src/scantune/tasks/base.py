@@ -20,8 +20,15 @@ class TaskSettings(Block):
     """The loss of a block that names none."""
     one_target: ClassVar[bool] = True
     """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
+    takes_empty_targets: ClassVar[bool] = False
+    """An empty cell of a target means something; else rows with one cannot be learned from."""
 
     name: str
+
+    @property
+    def mask_classes(self) -> tuple[str, ...]:
+        """The classes that a mask's labels 0, 1, … stand for; none where no mask is learned from."""
+        return ()
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that the task needs."""

@@ -31,6 +31,7 @@ CATEGORIES = (
     "16a", "16b", "16c", "12b", "14b", "stenosis",
 )  # fmt: skip
 SIDES = ("train", "val", "test")
+FINE = 4  # points of an outline along a pixel
 
 
 def write(
@@ -69,11 +70,13 @@ def _write_frame(
 
 
 def polygons(mask: np.ndarray) -> tuple[list[list[float]], float]:
-    """Outlines of a bool [H, W] mask as COCO writes them (x, y, x, y, …; pixel centres whole), and its area."""
+    """Outlines of a bool [H, W] mask as COCO has them (x, y, … from the corner of the first pixel), and its area."""
     import cv2
 
-    found, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    lines = [[float(value) for value in contour.reshape(-1)] for contour in found if len(contour) >= 3]
+    # so that a line of one pixel has two sides
+    fine = mask.astype(np.uint8).repeat(FINE, axis=0).repeat(FINE, axis=1)
+    found, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    lines = [((contour.reshape(-1) + 0.5) / FINE).tolist() for contour in found if len(contour) >= 3]
     return lines, float(mask.sum())
 
 

@@ -13,7 +13,9 @@ import numpy as np
 
 from scantune.cohort import values
 from scantune.cohort.load import Cohort
+from scantune.preprocess.check.faults import faults_of
 from scantune.preprocess.flow import flow_of
+from scantune.preprocess.mask_labels import column_text, explained, masks_of, wrong_labels
 from scantune.preprocess.run import outcomes_of
 from scantune.preprocess.sample import Outcome
 from scantune.preprocess.store import StoreFull
@@ -46,7 +48,11 @@ class Findings:
         notes: notes of the readers to how often.
         text_areas: samples in which burned-in text was found to how many lines.
         thumbnails: sample id to a small picture, uint8 [H, W], of what a network would see.
+        wrong_labels: sample id to the labels of its mask that the tasks on it do not have.
+        faults: what stops a training: nothing prepared, targets that fell away, masks that do not fit.
+        table_notes: what was noticed while the table was read.
         details: sample id to more of a reason: for the local terminal only, never written.
+        masks: sample id to its masks' paths: for the local terminal only, never written.
     """
 
     flow: Mapping[str, Any]
@@ -58,12 +64,16 @@ class Findings:
     identifying: Mapping[str, Mapping[str, int]]
     notes: Mapping[str, int]
     text_areas: Mapping[str, int]
+    wrong_labels: Mapping[str, str] = field(default_factory=dict)
+    faults: Sequence[str] = ()
+    table_notes: Sequence[str] = ()
     thumbnails: Mapping[str, np.ndarray] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
+    masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """All that may be written, JSON-able."""
-        hidden = {"thumbnails", "details"}
+        hidden = {"thumbnails", "details", "masks"}
         return {name: value for name, value in self.__dict__.items() if name not in hidden}
 
 
@@ -73,6 +83,8 @@ def check(
     store_dir: Path,
     *,
     index: Mapping[str, Any] | None = None,
+    mask_classes: Mapping[str, Sequence[str]] | None = None,
+    needed_targets: Mapping[str, Sequence[str]] | None = None,
     progress: bool = True,
     pictures: int = 60,
     headers: Callable[[Path], list[str]] | None = None,
@@ -84,6 +96,8 @@ def check(
         settings: the input's block.
         store_dir: the store.
         index: of the root, by absolute path.
+        mask_classes: key of each experiment that learns from the masks, to its classes, the background first.
+        needed_targets: target to the experiments that cannot learn from an empty cell.
         progress: show a bar.
         pictures: thumbnails for the contact sheet, spread over the cohort.
         headers: file to the names of its filled identifying items; without it :func:`scantune.io.identifying_in`.
@@ -105,6 +119,8 @@ def check(
     kept = [r for r in cohort.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in cohort.records if not done[r.sample_id].key}
     facts = {r.sample_id: done[r.sample_id].facts for r in kept}
+    texts = [(name, column_text(found["reading"])) for name, found in facts.items()]
+    wrong = wrong_labels(texts, mask_classes or {})
     return Findings(
         flow=flow_of(cohort, kept, excluded),
         excluded=excluded,
@@ -115,6 +131,17 @@ def check(
         identifying={**_in_table(cohort.records), **_in_headers(cohort.records, headers)},
         notes=_notes(facts),
         text_areas={name: n for name, f in facts.items() if (n := int(f["reading"].get("text_areas") or 0))},
+        wrong_labels=wrong,
+        faults=faults_of(
+            cohort,
+            kept,
+            excluded,
+            {r.sample_id for r in cohort.records if done[r.sample_id].of_mask},
+            needed_targets or {},
+        )
+        + ([explained(wrong, mask_classes or {}, sum(bool(text) for _, text in texts))] if wrong else []),
+        table_notes=cohort.warnings,
+        masks=masks_of(cohort.records),
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
         details={name: o.detail for name, o in done.items() if o.detail},
     )

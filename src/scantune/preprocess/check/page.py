@@ -9,6 +9,7 @@ import numpy as np
 
 from scantune.files import write_json, write_text
 from scantune.preprocess.check.findings import Findings
+from scantune.tables import write_csv
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Check of {{ name }}</title>
@@ -29,6 +30,10 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 <td>{% if step.subjects is not none %}{{ step.subjects }} subjects{% endif %}</td></tr>{% endfor %}</table>
 {% if not f.flow.subjects_known %}<p class="bad">No subject ids: every sample is taken for a subject of its own.</p>
 {% endif %}
+{% if f.faults %}<h2>Faults</h2>{% for fault in f.faults %}<p class="bad">{{ fault }}</p>{% endfor %}{% endif %}
+{% if f.table_notes %}<h2>The table</h2>{% for note in f.table_notes %}<p>{{ note }}</p>{% endfor %}{% endif %}
+{% if f.wrong_labels %}<h2>Labels of masks</h2><table>{% for id, what in f.wrong_labels.items() %}
+<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
 <h2>Left out</h2>
 {% for step in f.flow.steps if step.excluded %}<table>{% for reason, n in step.excluded.items() %}
 <tr><td>{{ n }}</td><td>{{ reason }}</td></tr>{% endfor %}</table>{% else %}<p>Nothing.</p>{% endfor %}
@@ -69,9 +74,10 @@ patient's left on the left-hand side (neurological). Stills and loops: as stored
 
 
 def write_check(folder: Path, name: str, findings: Findings) -> None:
-    """``check.html`` and ``check.json`` in ``folder``."""
+    """``check.html``, ``check.json`` and ``excluded.csv`` (each sample left out, with the reason) in ``folder``."""
     write_text(folder / "check.html", page(name, findings))
     write_json(folder / "check.json", findings.as_dict())
+    write_csv(folder / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in findings.excluded.items()])
 
 
 def page(name: str, findings: Findings) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from scantune.preprocess.check.faults import grouped
 from scantune.preprocess.check.findings import Findings
+from scantune.preprocess.mask_labels import named
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 SHOWN = 20
+SHOWN_EACH = 5  # samples of one reason
 BAR = 24
 
 
@@ -25,11 +28,14 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     for step in findings.flow["steps"]:
         subjects = "" if step["subjects"] is None else f" of {step['subjects']} subjects"
         console.print(Text(f"{step['name']}: {step['samples']} samples{subjects}"))
-        for reason, count in step["excluded"].items():
+        for reason, count in _summed(step["excluded"]).items():
             console.print(Text(f"    − {count}  {reason}", style="yellow"))
     if not findings.flow["subjects_known"]:
         console.print(Text("no subject ids: each sample is taken for a subject of its own", style="yellow"))
-    _listed(console, "left out", {k: f"{v}  {findings.details.get(k, '')}" for k, v in findings.excluded.items()})
+    for note in findings.table_notes:
+        console.print(Text(f"the table: {note}", style="yellow"))
+    _left_out(console, findings)
+    _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
     _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
     _listed(console, "intensities unlike the rest", findings.odd_intensities)
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in found.items()) for place, found in findings.identifying.items()}
@@ -41,6 +47,26 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         for value, count in counts.items():
             table.add_row(Text(value), Text("█" * max(1, round(BAR * count / most)), style="blue"), str(count))
         console.print(table)
+    for fault in findings.faults:
+        console.print(Text(fault, style="bold red"))
+
+
+def _summed(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Counts of reasons, those that differ in numbers alone together."""
+    return {reason: sum(reasons[one] for one in ones) for reason, ones in grouped({r: r for r in reasons}).items()}
+
+
+def _left_out(console: Console, findings: Findings) -> None:
+    """Each reason once, with its first samples and their files."""
+    from rich.text import Text
+
+    for reason, ids in grouped(findings.excluded).items():
+        console.print(Text(f"left out, {len(ids)} × {reason}", style="bold"))
+        for sample_id in ids[:SHOWN_EACH]:
+            other = "" if findings.excluded[sample_id] == reason else f"  {findings.excluded[sample_id]}"
+            console.print(Text(f"    {sample_id}{other}  {findings.details.get(sample_id, '')}"))
+        if len(ids) > SHOWN_EACH:
+            console.print(Text(f"    … and {len(ids) - SHOWN_EACH} more (all: excluded.csv beside the page)"))
 
 
 def _listed(console: Console, title: str, lines: Mapping[str, str]) -> None:

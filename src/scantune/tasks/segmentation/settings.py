@@ -43,6 +43,11 @@ class Segmentation(TaskSettings):
         return self
 
     @property
+    def mask_classes(self) -> tuple[str, ...]:
+        """The classes that a mask's labels 0, 1, … stand for."""
+        return self.classes
+
+    @property
     def foreground(self) -> tuple[str, ...]:
         """The classes of which figures are given."""
         return self.classes[1:]

@@ -22,6 +22,7 @@ class Zones(TaskSettings):
     target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "weighted_cross_entropy"
     one_target: ClassVar[bool] = False
+    takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
 
     name: Literal["zones"] = "zones"
 

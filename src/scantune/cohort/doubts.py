@@ -1,0 +1,64 @@
+"""What a table may mean otherwise than it is read: one person's id in two forms, words taken for empty cells."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from scantune.cohort import values
+from scantune.cohort.table import Row
+from scantune.config.dataset import DatasetConfig, TargetColumn
+from scantune.records import Record
+
+SHOWN = 10
+
+
+def form_free(subject: str) -> str:
+    """An id without what may differ between two notes of it: case, blanks, leading zeros, a final .0, Unicode form."""
+    text = re.sub(r"\s+", "", unicodedata.normalize("NFKC", subject)).casefold()
+    text = re.sub(r"^(\d+)[.,]0+$", r"\1", text)
+    return re.sub(r"\d+", lambda digits: digits.group().lstrip("0") or "0", text)
+
+
+def one_form(records: Sequence[Record], *, join: bool, shown: bool) -> tuple[list[Record], list[str]]:
+    """The records, and a warning where subject ids differ in form only.
+
+    Args:
+        records: of the table.
+        join: take such ids for one subject, by the form that comes first.
+        shown: whether the warning may hold the ids; not where they become digests.
+    """
+    forms: dict[str, list[str]] = {}
+    for subject in dict.fromkeys(record.subject_id for record in records):
+        forms.setdefault(form_free(subject), []).append(subject)
+    several = [ids for ids in forms.values() if len(ids) > 1]
+    if not several:
+        return list(records), []
+    pairs = ", ".join("/".join(ids) for ids in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
+    what = f"subject ids that differ only in case, blanks, leading zeros, .0 or Unicode form: {len(several)}"
+    what += f" ({pairs})" if shown else ""
+    if not join:
+        remedy = "they are taken for different subjects: mend the table, or set 'join_ids: true'"
+        return list(records), [f"{what}; {remedy}"]
+    first = {subject: ids[0] for ids in several for subject in ids}
+    joined = [replace(record, subject_id=first.get(record.subject_id, record.subject_id)) for record in records]
+    return joined, [f"{what}; each is taken for one subject, as 'join_ids' says"]
+
+
+def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], dataset: DatasetConfig) -> list[str]:
+    """A warning for each column of targets or groups with words such as None or NA that are taken for empty cells."""
+    named = {rule.column: {*map(str, rule.values or ()), *rule.recode} for rule in targets.values()}
+    found = []
+    for column in dict.fromkeys([*named, *dataset.groups.values()]):
+        words = Counter(row.cells[column].strip() for row in rows if row.cells[column].strip())
+        taken = {w: n for w, n in words.items() if values.is_empty(w) and w not in named.get(column, ())}
+        if taken:
+            counts = ", ".join(f"{word!r} in {count}" for word, count in taken.items())
+            found.append(
+                f"column {column!r}: {counts} of {len(rows)} rows taken for empty cells; where a word is a value of "
+                "its own, name it among the target's 'values' or the task's 'classes', or recode it"
+            )
+    return found

@@ -1,0 +1,113 @@
+"""Animated GIF and WebP as loops, through Pillow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from PIL import Image as Pillow
+
+from scantune.io.arrays import Options
+from scantune.io.loop import Loop
+from scantune.io.values import check_size
+from scantune.records import ReadError
+
+_FORMATS = ("GIF", "WEBP")
+
+
+def n_frames(path: Path) -> int:
+    """Frames of a GIF or WebP file.
+
+    Raises:
+        ReadError: damaged.
+    """
+    with _opened(path) as picture:
+        return int(getattr(picture, "n_frames", 1))
+
+
+def open_animation(path: Path, options: Options) -> Loop:
+    """Open an animated picture; its frames are decoded in one run, since each is drawn over the one before.
+
+    Raises:
+        ReadError: one frame alone, damaged, larger than the limit.
+    """
+    if options.kind not in (None, "video"):
+        raise ReadError(f"an animated picture is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
+    with _opened(path) as picture:
+        count = int(getattr(picture, "n_frames", 1))
+        if count == 1:
+            raise ReadError("it has one frame: a still picture, not a loop")
+        check_size((1, picture.height, picture.width, 3), 1, options.limits)
+        height, width, stored = picture.height, picture.width, str(picture.format).lower()
+    notes: list[str] = []
+    times = _durations(path, count)
+    frame_time = float(np.median(times)) if times and min(times) > 0 else None
+    if frame_time is None:
+        notes.append("no frame time is stated")
+    elif max(times) > min(times):
+        notes.append(f"frames are shown for {min(times):g} to {max(times):g} ms; their median is taken")
+    first = _frames(path, [0])[0]
+    facts: dict[str, Any] = {
+        "format": stored,
+        "photometric": "MONOCHROME2" if (first == first[..., :1]).all() else "RGB",
+        "bits": 8,
+        "decoder": f"Pillow {PIL.__version__}",
+        "window": None,
+        "notes": notes,
+    }
+
+    def many(indices: list[int], grey: bool, scale: int) -> dict[int, np.ndarray]:
+        return _frames(path, indices)
+
+    def one(index: int, grey: bool, scale: int) -> np.ndarray:
+        return many([index], grey, scale)[index]
+
+    return Loop(count, height, width, 3, frame_time, facts, one, many)
+
+
+def _opened(path: Path) -> Pillow.Image:
+    try:
+        return Pillow.open(path, formats=_FORMATS)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ReadError("the picture is damaged or cut short", f"{path}: {error!r}") from error
+
+
+def _durations(path: Path, count: int) -> list[float]:
+    """Milliseconds for which each frame is shown; empty where the file does not say."""
+    found = []
+    with _opened(path) as picture:
+        for index in range(count):
+            _seek(picture, index, path)
+            picture.load()  # WebP says it of decoded frames only
+            found.append(float(picture.info.get("duration", 0) or 0))
+    return found
+
+
+def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
+    """RGB frames [H, W, 3] by index.
+
+    Raises:
+        ReadError: a frame that is damaged, or shows through.
+    """
+    found = {}
+    with _opened(path) as picture:
+        for index in range(max(indices) + 1):
+            _seek(picture, index, path)
+            if index in indices:
+                try:
+                    frame = np.asarray(picture.convert("RGBA"))
+                except (OSError, SyntaxError, ValueError) as error:
+                    raise ReadError(f"frame {index} cannot be decoded", f"{path}: {error!r}") from error
+                if (frame[..., 3] != 255).any():
+                    raise ReadError(f"parts of frame {index} are transparent")
+                found[index] = np.ascontiguousarray(frame[..., :3])
+    return found
+
+
+def _seek(picture: Pillow.Image, index: int, path: Path) -> None:
+    try:
+        picture.seek(index)
+    except (OSError, EOFError, SyntaxError, ValueError) as error:
+        raise ReadError(f"frame {index} cannot be decoded", f"{path}: {error!r}") from error

@@ -1,0 +1,152 @@
+"""Masks that are DICOM objects (SEG, RTSTRUCT) as labels on the grid of their image."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from scantune.io.arrays import Volume
+from scantune.io.detect import kind_of
+from scantune.records import ReadError
+
+_SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+_RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
+_BESIDE = 0.05  # share of a voxel that a segmentation's grid may lie beside the image's
+_OFF_SLICE = 0.3  # share of the distance of slices that a contour may lie off its slice
+
+
+def is_mask_object(path: Path) -> bool:
+    """Whether a file is a DICOM segmentation or structure set."""
+    if not path.is_file() or not kind_of(path).startswith("dicom"):
+        return False
+    header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
+    return str(header.get("SOPClassUID", "")) in (_SEG, _RTSTRUCT)
+
+
+def read_mask_object(path: Path, image: Volume) -> Volume:
+    """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
+
+    Args:
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file.
+        image: the volume that it belongs to.
+
+    Returns:
+        uint16 [D, H, W] with the image's affine.
+
+    Raises:
+        ReadError: it lies on other voxels or beside the image, its segments overlap, or it is fractional.
+    """
+    try:
+        dataset = pydicom.dcmread(path, force=True)
+        work = _segmentation if str(dataset.get("SOPClassUID", "")) == _SEG else _structures
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about odd values in the header
+            return Volume(work(dataset, image), image.affine, {"format": "dicom", "notes": []})
+    except ReadError:
+        raise
+    except Exception as error:  # pydicom and highdicom raise anything on objects that break the standard
+        raise ReadError(f"the segmentation cannot be read ({type(error).__name__})", f"{path}: {error!r}") from error
+
+
+def _segmentation(dataset: Any, image: Volume) -> np.ndarray:
+    """Voxel by voxel: each marked one must be one of the image's."""
+    import highdicom as hd
+
+    if str(dataset.SegmentationType) == "FRACTIONAL":
+        raise ReadError("a fractional segmentation: its values are probabilities, not labels")
+    found = hd.seg.Segmentation.from_dataset(dataset, copy=False)
+    try:
+        volume = found.get_volume(combine_segments=True, dtype=np.uint16)
+    except RuntimeError as error:
+        raise ReadError("segments overlap, so no voxel's label is certain", repr(error)) from error
+    marked = np.argwhere(volume.array > 0)
+    labels = np.zeros(image.array.shape, np.uint16)
+    if not len(marked):
+        return labels
+    to_image = np.linalg.inv(image.affine) @ _TO_RAS @ np.asarray(volume.affine)
+    steps = np.abs(to_image[:3, :3])
+    places = marked @ to_image[:3, :3].T + to_image[:3, 3]
+    whole = np.rint(places)
+    if np.abs(places - whole).max() > _BESIDE or np.abs(steps - np.rint(steps)).max() > _BESIDE:
+        raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
+    w, h, d = whole.astype(int).T
+    _check_within(np.stack([d, h, w], axis=1), labels.shape)
+    values = np.arange(np.iinfo(np.uint16).max + 1, dtype=np.uint16)
+    for number, value in _own_values(dataset).items():
+        values[number] = value
+    labels[d, h, w] = values[volume.array[tuple(marked.T)]]
+    if int((labels > 0).sum()) != len(marked) or np.rint(steps).sum() != 3:
+        raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
+    return labels
+
+
+def _own_values(dataset: Any) -> dict[int, int]:
+    """Segment number to the label that it was written for, of segmentations that scantune wrote."""
+    found = {}
+    for segment in dataset.SegmentSequence:
+        code = segment.SegmentedPropertyTypeCodeSequence[0]
+        text = str(code.get("CodeValue", "")).removeprefix("label-")
+        if code.get("CodingSchemeDesignator") == "99SCANTUNE" and text.isdecimal():
+            found[int(segment.SegmentNumber)] = int(text)
+    return found
+
+
+def _structures(dataset: Any, image: Volume) -> np.ndarray:
+    """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
+
+    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR).
+    """
+    labels = np.zeros(image.array.shape, np.uint16)
+    to_image = np.linalg.inv(image.affine) @ _TO_RAS
+    for structure in dataset.get("ROIContourSequence", []):
+        own = np.zeros(labels.shape, bool)
+        slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
+        for contour in structure.get("ContourSequence", []):
+            kind = str(contour.get("ContourGeometricType", ""))
+            if not kind.startswith("CLOSED"):
+                continue  # points and open lines enclose nothing
+            points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
+            axis, index = _slice_of(points)
+            slices[axis, index].append(np.delete(points, axis, axis=1))
+        for (axis, index), outlines in slices.items():
+            if not 0 <= index < labels.shape[2 - axis]:
+                raise ReadError("contours lie outside of the image")
+            plane = np.moveaxis(own, 2 - axis, 0)[index]  # the two other axes, the later of W, H, D first
+            for outline in outlines:
+                plane ^= _inside(outline, (plane.shape[0], plane.shape[1]))
+        if (labels[own] > 0).any():
+            raise ReadError("structures overlap, so no voxel's label is certain")
+        labels[own] = int(structure.ReferencedROINumber)
+    return labels
+
+
+def _slice_of(points: np.ndarray) -> tuple[int, int]:
+    """Axis (0 W, 1 H, 2 D) along which a contour is flat, and its index there."""
+    spread = np.ptp(points, axis=0)
+    axis = int(np.argmin(spread))
+    place = float(points[:, axis].mean())
+    if spread[axis] > _OFF_SLICE or abs(place - round(place)) > _OFF_SLICE:
+        raise ReadError("contours do not lie on the image's slices")
+    return axis, round(place)
+
+
+def _inside(outline: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """bool ``shape``: middles with an odd number of crossings before them; ``outline`` is [N, 2], second axis first."""
+    crossings = np.zeros((shape[0], shape[1] + 1), int)
+    rows = np.arange(shape[0])
+    for (x0, y0), (x1, y1) in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+        at = rows[(y0 <= rows) != (y1 <= rows)]
+        x = x0 + (at - y0) * (x1 - x0) / (y1 - y0) if len(at) else np.empty(0)
+        np.add.at(crossings, (at, np.clip(np.ceil(x), 0, shape[1]).astype(int)), 1)
+    return np.cumsum(crossings, axis=1)[:, :-1] % 2 == 1
+
+
+def _check_within(places: np.ndarray, shape: tuple[int, ...]) -> None:
+    if (places < 0).any() or (places >= np.array(shape)).any():
+        raise ReadError("the segmentation reaches beyond its image")

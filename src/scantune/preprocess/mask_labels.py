@@ -1,0 +1,117 @@
+"""Do the labels in masks fit the tasks that learn from them? Looked at once all masks are read, and told by file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scantune.preprocess.masks import PAINTED
+from scantune.records import Record, ScantuneError
+
+SHOWN = 20
+_LOSSY = "lossy"
+
+
+class WrongLabels(ScantuneError):
+    """Masks with labels that a task does not have."""
+
+
+def column_text(facts: Mapping[str, Any]) -> str:
+    """A mask's labels as ``manifest.csv`` keeps them: ``1=168 2=40``, pixels of the file's own grid; "" without one.
+
+    ``255`` stands for masks of 0 and 255 alone, which are taken for 0 and 1; ``lossy`` for labels that compression may
+    have changed.
+    """
+    words = [f"{label}={count}" for label, count in (facts.get("mask_labels") or {}).items()]
+    return " ".join([*words, *([_LOSSY] if facts.get("mask_lossy") else [])])
+
+
+def label_fault(text: str, classes: int) -> str | None:
+    """What is wrong with a mask's labels for a task, or None.
+
+    Args:
+        text: as :func:`column_text` gives it.
+        classes: of the task, background included: its labels are 0 … classes − 1.
+    """
+    words = text.split()
+    counts = {int(label): int(count) for label, count in (word.split("=") for word in words if word != _LOSSY)}
+    wrong = {label: count for label, count in counts.items() if label >= classes}
+    if list(counts) == [PAINTED] and classes == 2 and _LOSSY not in words:
+        return None
+    if _LOSSY in words:
+        return f"saved with lossy compression, which changes labels: {_listed(wrong or counts)}"
+    return _listed(wrong) if wrong else None
+
+
+def _listed(counts: Mapping[int, int], most: int = 6) -> str:
+    """``label 2 (14 pixels), 255 (3)``; only the span where there are many."""
+    if len(counts) > most:
+        return f"{len(counts)} labels from {min(counts)} to {max(counts)} ({sum(counts.values())} pixels)"
+    parts = [f"{label} ({count})" for label, count in sorted(counts.items())]
+    return f"label{'s' if len(parts) > 1 else ''} {', '.join(parts)} by pixels" if parts else ""
+
+
+def wrong_labels(texts: Iterable[tuple[str, str]], tasks: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Sample id to what is wrong with its mask for the task with the fewest classes; empty where all fit.
+
+    Args:
+        texts: sample id and :func:`column_text`.
+        tasks: experiment's key to the classes of its masks, the background first.
+    """
+    if not tasks:
+        return {}
+    classes = min(map(len, tasks.values()))
+    found = ((sample_id, label_fault(text, classes)) for sample_id, text in texts if text)
+    return {sample_id: wrong for sample_id, wrong in found if wrong}
+
+
+def explained(wrong: Mapping[str, str], tasks: Mapping[str, Sequence[str]], total: int) -> str:
+    """What the tasks expect and what would be right: the line above the list of samples. No path is in it."""
+    key, classes = min(tasks.items(), key=lambda item: len(item[1]))
+    named = ", ".join(f"{label} {name}" for label, name in enumerate(classes))
+    remedies = ["name all classes in the task, or map values to labels by the input's mask_values ({2: 1})"]
+    if any("lossy" in text or "labels from" in text for text in wrong.values()):
+        remedies.insert(0, "save masks as PNG, or set the input's mask_threshold (128 for black and white)")
+    return (
+        f"{len(wrong)} of {total} masks have labels that {key} does not have (its labels: {named}): "
+        f"{'; or '.join(remedies)}"
+    )
+
+
+def refuse_wrong_labels(
+    texts: Sequence[tuple[str, str]],
+    tasks: Mapping[str, Sequence[str]],
+    files: Mapping[str, Sequence[Path]] | None = None,
+    rest: str = "",
+) -> None:
+    """Stop where masks do not fit the tasks.
+
+    Args:
+        texts: sample id and :func:`column_text` of every sample.
+        tasks: experiment's key to the classes of its masks, the background first.
+        files: sample id to its masks, for the local terminal.
+        rest: where all of them stand.
+
+    Raises:
+        WrongLabels: with the samples, their files and the labels.
+    """
+    wrong = wrong_labels(texts, tasks)
+    if not wrong:
+        return
+    lines = [f"  {named(sample_id, files or {})}: {what}" for sample_id, what in list(wrong.items())[:SHOWN]]
+    if len(wrong) > SHOWN:
+        lines.append(f"  … and {len(wrong) - SHOWN} more{rest and f'; all: {rest}'}")
+    total = sum(bool(text) for _, text in texts)
+    raise WrongLabels("\n".join([explained(wrong, tasks, total), *lines]))
+
+
+def named(sample_id: str, files: Mapping[str, Sequence[Path]]) -> str:
+    """A sample with its masks' paths, for the terminal."""
+    paths = ", ".join(str(path) for path in files.get(sample_id, ()))
+    return f"{paths} ({sample_id})" if paths else sample_id
+
+
+def masks_of(records: Iterable[Record]) -> dict[str, tuple[Path, ...]]:
+    """Sample id to its masks."""
+    return {record.sample_id: record.masks for record in records}

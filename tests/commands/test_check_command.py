@@ -1,0 +1,99 @@
+"""``scantune check`` ends with a nonzero code over what stops a training, and lists each reason once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from typer.testing import CliRunner
+
+from scantune.cli import app
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch):
+    """A project of eight pictures; gives a function that writes its table and checks it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    for k in range(8):
+        pixels = np.random.default_rng(k).integers(0, 255, (16, 16), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / f"i{k}.png")
+        Image.fromarray((pixels > 99).astype(np.uint8) * np.uint8(255)).save(tmp_path / "data" / f"m{k}.png")
+
+    def run(rows: list[str], task: dict, **dataset: object):
+        (tmp_path / "data" / "t.csv").write_text("\n".join(rows) + "\n")
+        block = {
+            "root": "data",
+            "watch": "data",
+            "table": "t.csv",
+            "files": "{file}",
+            "sample": "{id}",
+            "subject": "id",
+        }
+        params = {
+            "quick": ["register@x"], "tracking": {"enabled": False, "require": False}, "demo": {},
+            "datasets": {"x": {**block, **dataset}},
+            "inputs": {"x": {"dataset": "x", "modality": "image", "size": [16, 16], "workers": 1,
+                             "backend": {"name": "threads"}}},
+            "experiments": {"x": {"dataset": "x", "input": "x", "task": task,
+                                  "model": {"backbone": "unet" if task["name"] == "segmentation" else "small_cnn"},
+                                  "train": {}, "evaluate": {}, "register": {}}},
+            "derived": {}, "external": {}, "ensembles": {},
+        }  # fmt: skip
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+        done = CliRunner().invoke(app, ["check", "x"], env={"COLUMNS": "400"})
+        found = json.loads((tmp_path / ".scantune" / "check" / "x" / "check.json").read_text())
+        return done, found
+
+    return run
+
+
+CLASSES = {"name": "classification", "target": "y"}
+VESSEL = {"name": "segmentation"}
+
+
+def test_a_cohort_that_is_in_order_ends_well(project):
+    rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
+    done, found = project(rows, VESSEL, masks="{mask}")
+    assert done.exit_code == 0, done.output
+    assert found["faults"] == []
+
+
+def test_nothing_prepared_is_a_fault_and_a_reason_stands_once(project):
+    done, found = project(["file,id,y", *(f"gone{k}.png,P{k},{k % 2}" for k in range(8))], CLASSES, targets="y")
+    assert done.exit_code == 1
+    assert found["faults"] == ["none of 8 samples could be prepared"]
+    assert done.output.count("left out, 8 × there is no such file") == 1
+    assert "… and 3 more (all: excluded.csv beside the page)" in done.output
+    assert len(Path(".scantune/check/x/excluded.csv").read_text().splitlines()) == 9
+
+
+def test_targets_that_fell_away_are_a_fault(project):
+    rows = ["file,id,y", *(f"i{k}.png,P{k},{['a', 'None', 'b', ''][k % 4]}" for k in range(8))]
+    done, found = project(rows, CLASSES, targets="y")
+    assert done.exit_code == 1
+    assert "4 of 8 rows have no y, which experiments.x cannot do without" in found["faults"][0]
+    assert any("'None' in 2 of 8 rows" in note for note in found["table_notes"])
+    done, _ = project(
+        rows, {**CLASSES, "classes": ["a", "None", "b"]}, targets={"y": {"column": "y", "missing": "exclude"}}
+    )
+    assert done.exit_code == 0, done.output
+
+
+def test_masks_that_do_not_fit_are_a_fault_with_their_files(project):
+    Image.fromarray(np.full((16, 16), 2, np.uint8)).save("data/m3.png")
+    Image.fromarray(np.zeros((9, 16), np.uint8)).save("data/m5.png")
+    Path("data/m6.png").unlink()
+    rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
+    done, found = project(rows, VESSEL, masks="{mask}")
+    assert done.exit_code == 1
+    assert found["wrong_labels"] == {"P3": "label 2 (256) by pixels"}
+    assert "m3.png (P3)" in done.output
+    assert "2 samples have a mask that does not fit or cannot be read" in found["faults"][0]
+    assert "its mask: there is no such file" in found["faults"][0]
+    assert "1 of 6 masks have labels that experiments.x does not have" in found["faults"][1]
+    assert str(Path.cwd()) not in json.dumps(found)

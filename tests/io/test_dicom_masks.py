@@ -1,0 +1,110 @@
+"""DICOM SEG and RTSTRUCT are labels on their image's grid, whichever way its slices run."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+
+from scantune import io
+from scantune.preprocess.volume import prepare_volume
+from scantune.records import ReadError
+from tests.io.files import series, volume
+
+MODEL = {"model": "m", "version": "1", "seed": "a"}
+TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@pytest.fixture(params=["axial", "sagittal", "coronal"])
+def scan(request, tmp_path: Path):
+    """A series of one plane with a mask of two labels on its grid."""
+    series(tmp_path / "s", volume(), plane=request.param)
+    image = io.read(tmp_path / "s")
+    mask = np.zeros(image.array.shape, np.uint8)
+    mask[2:5, 3:7, 4:9], mask[5, 2, 3] = 1, 2
+    return tmp_path, image, mask
+
+
+def test_a_segmentation_that_was_written_comes_back_bit_for_bit(scan):
+    folder, image, mask = scan
+    path = io.write_segmentation(
+        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "lesion", 2: "vessel"}, **MODEL
+    )
+    assert io.is_mask_object(path)
+    assert not io.is_mask_object(next((folder / "s").iterdir()))
+    np.testing.assert_array_equal(io.read_mask_object(path, image).array, mask)
+    alone = io.Volume(mask // 2, image.affine)  # label 1 is the second of those that are named
+    named = io.write_segmentation(folder / "two.dcm", io.Volume(alone.array * 2, image.affine), folder / "s",
+                                  {1: "lesion", 2: "vessel"}, **MODEL)  # fmt: skip
+    np.testing.assert_array_equal(io.read_mask_object(named, image).array, alone.array * 2)
+    prepared = prepare_volume([folder / "s"], [path], intensity={"name": "none"}, dtype="float32")
+    np.testing.assert_array_equal(prepared.mask[0], mask)
+    assert prepared.facts["mask_labels"] == {"1": 60, "2": 1}
+
+
+def test_a_segmentation_of_another_place_is_refused(scan):
+    folder, image, mask = scan
+    path = io.write_segmentation(
+        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "a", 2: "b"}, **MODEL
+    )
+    moved = image.affine.copy()
+    moved[0, 3] += 0.4
+    with pytest.raises(ReadError, match="other voxels"):
+        io.read_mask_object(path, io.Volume(image.array, moved))
+    moved[:3, 3] = 1e4 * np.array([1.5, 1.25, 3.0])
+    with pytest.raises(ReadError, match=r"beyond its image|other voxels"):
+        io.read_mask_object(path, io.Volume(image.array, moved))
+
+
+def _structure_set(path: Path, image: io.Volume, structures: dict[int, list[np.ndarray]]) -> Path:
+    """Contours given in the image's indices (W, H, D)."""
+    dataset = Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.ROIContourSequence = []
+    for number, outlines in structures.items():
+        structure = Dataset()
+        structure.ReferencedROINumber = number
+        structure.ContourSequence = []
+        for points in outlines:
+            contour = Dataset()
+            contour.ContourGeometricType = "CLOSED_PLANAR"
+            world = (TO_LPS @ image.affine @ np.c_[points, np.ones(len(points))].T)[:3].T
+            contour.ContourData = [f"{value:.4f}" for value in world.reshape(-1)]
+            contour.NumberOfContourPoints = len(points)
+            structure.ContourSequence.append(contour)
+        dataset.ROIContourSequence.append(structure)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+def _box(low: tuple[float, float], high: tuple[float, float], axis: int, place: float) -> np.ndarray:
+    corners = np.array([low, (high[0], low[1]), high, (low[0], high[1])], float)
+    return np.insert(corners, axis, place, axis=1)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_contours_are_filled_on_slices_of_any_direction_with_their_holes(tmp_path: Path, axis: int):
+    image = volume(shape=(10, 11, 12))
+    outlines = [_box((1.5, 2.5), (7.5, 8.5), axis, 4), _box((3.5, 4.5), (5.5, 6.5), axis, 4)]
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: outlines, 7: [_box((0.6, 0.6), (1.4, 3.2), axis, 6)]})
+    expected = np.zeros(image.array.shape, np.uint16)
+    plane = np.moveaxis(expected, 2 - axis, 0)  # the other two axes: the later of W, H, D first
+    plane[4, 3:9, 2:8] = 1
+    plane[4, 5:7, 4:6] = 0
+    plane[6, 1:4, 1] = 7
+    np.testing.assert_array_equal(io.read_mask_object(path, image).array, expected)
+
+
+def test_contours_between_slices_and_structures_that_overlap_are_refused(tmp_path: Path):
+    image = volume(shape=(10, 11, 12))
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [_box((1.5, 2.5), (7.5, 8.5), 2, 4.5)]})
+    with pytest.raises(ReadError, match="do not lie on the image's slices"):
+        io.read_mask_object(path, image)
+    box = _box((1.5, 2.5), (7.5, 8.5), 2, 4)
+    path = _structure_set(tmp_path / "rt.dcm", image, {1: [box], 2: [box]})
+    with pytest.raises(ReadError, match="overlap"):
+        io.read_mask_object(path, image)

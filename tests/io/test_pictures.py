@@ -1,0 +1,211 @@
+"""Pictures of every ordinary form: the true values at the true depth, or left out with the reason."""
+
+from __future__ import annotations
+
+import io as streams
+import struct
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+import pytest
+
+from scantune import io
+from tests.io.files import refused
+
+RNG = np.random.default_rng(0)
+DEEP = RNG.integers(0, 65536, (21, 34, 3)).astype(np.uint16)
+COLOUR = (DEEP >> 8).astype(np.uint8)
+
+
+def tiff(path: Path, samples: np.ndarray, *, photometric: int, form: int = 1, planar: int = 1, tile: int = 0,
+         orientation: int = 1, bits: int = 0) -> Path:  # fmt: skip
+    """An uncompressed TIFF [H, W] or [H, W, C] written tag by tag, as scanners' software does."""
+    shape, bits = samples.shape, bits or 8 * samples.dtype.itemsize
+    channels = shape[2] if samples.ndim == 3 else 1
+    whole = samples if planar == 1 else np.moveaxis(samples, -1, 0)
+    if tile:
+        down, across = -(-shape[0] // tile), -(-shape[1] // tile)
+        padded = np.zeros((down * tile, across * tile, *shape[2:]), samples.dtype)
+        padded[: shape[0], : shape[1]] = samples
+        parts = [padded[y * tile : (y + 1) * tile, x * tile : (x + 1) * tile].tobytes()
+                 for y in range(down) for x in range(across)]  # fmt: skip
+    else:
+        parts = [plane.tobytes() for plane in (whole if planar == 2 else [whole])]
+    data = b"".join(parts)
+    offsets = np.cumsum([8, *map(len, parts)])[:-1].tolist()
+    layout = {322: (4, [tile]), 323: (4, [tile]), 324: (4, offsets), 325: (4, list(map(len, parts)))} if tile else {
+        273: (4, offsets), 278: (4, [shape[0]]), 279: (4, list(map(len, parts)))}  # fmt: skip
+    tags = {256: (4, [shape[1]]), 257: (4, [shape[0]]), 258: (3, [bits] * channels), 259: (3, [1]),
+            262: (3, [photometric]), 274: (3, [orientation]), 277: (3, [channels]), 284: (3, [planar]),
+            339: (3, [form] * channels), **layout}  # fmt: skip
+    start = 8 + len(data)
+    extra, entries = b"", b""
+    for tag, (kind, values) in sorted(tags.items()):
+        packed = struct.pack(f"<{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(packed) > 4:
+            place = start + 2 + 12 * len(tags) + 4 + len(extra)
+            extra, packed = extra + packed, struct.pack("<I", place)
+        entries += struct.pack("<HHI", tag, kind, len(values)) + packed.ljust(4, b"\0")
+    ifd = struct.pack("<H", len(tags)) + entries + b"\0\0\0\0"
+    path.write_bytes(b"II*\0" + struct.pack("<I", start) + data + ifd + extra)
+    return path
+
+
+def values(path: Path, **options: object) -> np.ndarray:
+    found = io.read(path, **options)  # type: ignore[arg-type]
+    assert isinstance(found, io.Image)
+    return np.moveaxis(found.array, 0, -1).squeeze()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_colour_of_16_bits_keeps_them(tmp_path: Path, suffix: str) -> None:
+    cv2.imwrite(str(tmp_path / f"a.{suffix}"), DEEP[..., ::-1])
+    found = io.read(tmp_path / f"a.{suffix}")
+    assert found.facts["bits"] == 16
+    np.testing.assert_array_equal(values(tmp_path / f"a.{suffix}"), DEEP)
+    opaque = np.dstack([DEEP[..., ::-1], np.full(DEEP.shape[:2], 65535, np.uint16)])
+    cv2.imwrite(str(tmp_path / f"b.{suffix}"), opaque)
+    np.testing.assert_array_equal(values(tmp_path / f"b.{suffix}"), DEEP)
+    opaque[3, 4, 3] = 0
+    cv2.imwrite(str(tmp_path / f"c.{suffix}"), opaque)
+    assert "transparent" in refused(tmp_path / f"c.{suffix}").reason
+
+
+@pytest.mark.parametrize("layout", [{}, {"planar": 2}, {"tile": 16}])
+def test_tiffs_of_every_layout_and_depth_give_their_values(tmp_path: Path, layout: dict) -> None:
+    for number, pixels in enumerate((DEEP, COLOUR)):
+        path = tiff(tmp_path / f"{number}.tif", pixels, photometric=2, **layout)
+        if layout.get("planar") and pixels is DEEP:
+            assert "planes of their own" in refused(path).reason
+            continue
+        np.testing.assert_array_equal(values(path), pixels)
+    if layout.get("planar"):
+        return
+    signed = RNG.integers(-100, 100, (21, 34))
+    for pixels, form in (
+        (DEEP[..., 0], 1), (COLOUR[..., 0], 1), (signed.astype(np.int8), 2), (signed.astype(np.int16) * 100, 2),
+        (signed.astype(np.int32) * 70000, 2), (DEEP[..., 0].astype(np.uint32) * 60000, 1),
+        (signed.astype(np.float32) / 7, 3),
+    ):  # fmt: skip
+        path = tiff(tmp_path / "grey.tif", pixels, photometric=1, form=form, **layout)
+        np.testing.assert_array_equal(values(path), pixels.astype(np.float32), err_msg=str(pixels.dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_white_is_zero_is_turned_round_at_every_depth(tmp_path: Path, dtype: type) -> None:
+    pixels = (DEEP[..., 0] >> (0 if dtype == np.uint16 else 8)).astype(dtype)
+    path = tiff(tmp_path / "a.tif", pixels, photometric=0)
+    top = np.iinfo(dtype).max
+    np.testing.assert_array_equal(values(path), (top - pixels).astype(np.float32))
+    assert io.read(path).facts["photometric"] == "MONOCHROME2"
+    kept = io.read(path, monochrome1="keep")
+    np.testing.assert_array_equal(kept.array[0], pixels.astype(np.float32))
+    assert kept.facts["photometric"] == "MONOCHROME1"
+
+
+def test_white_is_zero_of_signed_or_float_values_is_refused(tmp_path: Path) -> None:
+    for pixels, form in ((DEEP[..., 0].astype(np.float32), 3), (DEEP[..., 0].view(np.int16), 2)):
+        path = tiff(tmp_path / "a.tif", pixels, photometric=0, form=form)
+        assert any(word in refused(path).reason for word in ("zero is white", "WhiteIsZero"))
+
+
+def test_one_bit_is_black_and_white(tmp_path: Path) -> None:
+    bits = DEEP[..., 0] > 30000
+    for name, extra in (("a.png", {}), ("a.tif", {"compression": "group4"}), ("a.bmp", {}), ("a.gif", {})):
+        PIL.Image.fromarray(bits).save(tmp_path / name, **extra)
+        np.testing.assert_array_equal(values(tmp_path / name), bits * np.uint8(255), err_msg=name)
+
+
+def test_a_tiff_that_is_turned_is_turned_once(tmp_path: Path) -> None:
+    for pixels in (COLOUR, DEEP):
+        path = tiff(tmp_path / "a.tif", pixels, photometric=2, orientation=6)
+        np.testing.assert_array_equal(values(path), np.rot90(pixels, -1))
+        np.testing.assert_array_equal(values(path, turn=1), pixels)
+        np.testing.assert_array_equal(values(path, turn=3), pixels[::-1, ::-1])
+
+
+def test_forms_that_are_not_read_are_named(tmp_path: Path) -> None:
+    half = tiff(tmp_path / "half.tif", DEEP[..., 0].astype(np.float16), photometric=1, form=3)
+    assert "1 × 16 bits, float, BlackIsZero" in refused(half).reason
+    double = tiff(tmp_path / "double.tif", DEEP[..., 0].astype(np.float64), photometric=1, form=3)
+    assert "1 × 64 bits, float" in refused(double).reason
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
+    assert "HEIC" in refused(tmp_path / "a.heic").reason
+    (tmp_path / "a.jp2").write_bytes(b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(100))
+    assert "JPEG 2000" in refused(tmp_path / "a.jp2").reason
+
+
+@pytest.mark.parametrize("suffix", ["bmp", "gif", "webp"])
+def test_bmp_gif_and_webp_are_read(tmp_path: Path, suffix: str) -> None:
+    grey = COLOUR[..., 0]
+    picture = PIL.Image.fromarray(grey if suffix == "gif" else COLOUR)
+    picture.save(tmp_path / f"a.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
+    found = io.read((tmp_path / f"a.{suffix}").rename(tmp_path / "no_suffix"), kind="image")
+    assert found.facts["format"] == suffix
+    assert "lossy" not in found.facts
+    shown = np.moveaxis(found.array, 0, -1).squeeze()
+    np.testing.assert_array_equal(shown[..., 0] if shown.ndim == 3 and suffix == "gif" else shown, picture)
+
+
+def _jpeg(pixels: np.ndarray, **options: object) -> bytes:
+    out = streams.BytesIO()
+    PIL.Image.fromarray(pixels).save(out, "JPEG", **{"quality": 95, **options})
+    return out.getvalue()
+
+
+def test_a_jpeg_damaged_in_the_middle_is_refused(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    whole = _jpeg(smooth + RNG.integers(0, 60, smooth.shape).astype(np.uint8))
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    io.read(path)
+    middle = len(whole) * 2 // 3
+    path.write_bytes(whole[:middle] + whole[middle + 400 :])  # the end marker is there, some blocks are not
+    assert "its decoder warns" in refused(path).reason
+
+
+def test_a_progressive_jpeg_needs_all_its_scans(tmp_path: Path) -> None:
+    whole = _jpeg(COLOUR, progressive=True)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(whole)
+    io.read(path)
+    last = whole.rfind(b"\xff\xda")
+    table = whole.rfind(b"\xff\xc4", 0, last)
+    path.write_bytes(whole[: table if table > whole.rfind(b"\xff\xda", 0, last) else last] + b"\xff\xd9")
+    assert "scans are missing" in refused(path).reason
+
+
+def test_ink_with_and_without_adobes_marker_is_the_same_picture(tmp_path: Path) -> None:
+    smooth = np.add.outer(np.arange(0, 120, 2), np.arange(0, 120, 2)).astype(np.uint8)
+    ink = PIL.Image.fromarray(np.dstack([smooth, smooth[::-1], smooth[:, ::-1]])).convert("CMYK")
+    expected = np.asarray(ink.convert("RGB")).astype(int)
+    ink.save(tmp_path / "adobe.jpg", quality=100, subsampling=0)
+    content = (tmp_path / "adobe.jpg").read_bytes()
+    at = content.find(b"\xff\xee")
+    assert at > 0
+    assert np.abs(values(tmp_path / "adobe.jpg").astype(int) - expected).max() < 8
+    ink.point(lambda value: 255 - value).save(tmp_path / "turned.jpg", quality=100, subsampling=0)
+    content = (tmp_path / "turned.jpg").read_bytes()
+    at = content.find(b"\xff\xee")
+    (tmp_path / "plain.jpg").write_bytes(content[:at] + content[at + 2 + int.from_bytes(content[at + 2 : at + 4]) :])
+    assert np.abs(values(tmp_path / "plain.jpg").astype(int) - expected).max() < 8
+
+
+def test_a_colour_profile_is_not_applied_and_said(tmp_path: Path) -> None:
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    PIL.Image.fromarray(COLOUR).save(tmp_path / "a.png", icc_profile=profile)
+    found = io.read(tmp_path / "a.png")
+    assert any("colour profile" in note for note in found.facts["notes"])
+    np.testing.assert_array_equal(values(tmp_path / "a.png"), COLOUR)
+
+
+def test_the_first_of_a_cameras_pictures_is_the_picture(tmp_path: Path) -> None:
+    first, second = PIL.Image.fromarray(COLOUR), PIL.Image.fromarray(COLOUR[:8, :8])
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    found = io.read(tmp_path / "a.jpg")
+    assert found.array.shape == (3, 21, 34)
+    assert any("first of 2 pictures" in note for note in found.facts["notes"])

@@ -1,0 +1,171 @@
+"""Masks of any origin become the labels that were meant, or are told by file with what would be right."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from scantune import io, preprocess
+from scantune.preprocess.mask_labels import WrongLabels, column_text, label_fault
+from scantune.preprocess.masks import MaskError, MaskRule, merged
+from scantune.preprocess.still import prepare_image
+from scantune.records import Record
+
+SCALE = {"name": "scale"}
+
+
+@pytest.fixture
+def scene(tmp_path: Path):
+    """A picture of a bright object, and a mask (uint8, 0 and 1) of that object."""
+    mask = np.zeros((24, 32), np.uint8)
+    mask[3:9, 2:20] = 1
+    picture = mask * np.uint8(200) + np.random.default_rng(0).integers(0, 30, mask.shape).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "image.png")
+    return tmp_path, mask
+
+
+def prepared_mask(folder: Path, name: str, **options) -> np.ndarray:
+    return prepare_image([folder / "image.png"], [folder / name], intensity=SCALE, **options).mask[0]
+
+
+def palette_image(indices: np.ndarray, colours: list[tuple[int, int, int]]) -> Image.Image:
+    image = Image.fromarray(indices).convert("P")
+    image = Image.frombytes("P", indices.shape[::-1], indices.tobytes())
+    image.putpalette([part for colour in colours for part in colour])
+    return image
+
+
+@pytest.mark.parametrize("suffix", ["png", "gif", "bmp", "tiff", "webp"])
+@pytest.mark.parametrize("top", [1, 255])
+def test_masks_of_every_lossless_format_give_the_same_labels(scene, suffix, top):
+    folder, mask = scene
+    Image.fromarray(mask * np.uint8(top)).save(
+        folder / f"m.{suffix}", **({"lossless": True} if suffix == "webp" else {})
+    )
+    np.testing.assert_array_equal(prepared_mask(folder, f"m.{suffix}"), mask)
+
+
+def test_values_within_a_thousandth_of_whole_numbers_are_labels():
+    values = np.array([[0, 1.0000001, 1.9999, 3]])
+    mask, facts = merged([values], (1, 4), MaskRule())
+    assert mask.tolist() == [[0, 1, 2, 3]]
+    assert facts["mask_labels"] == {"1": 1, "2": 1, "3": 1}
+    with pytest.raises(MaskError, match=r"1 mask values are not whole, such as 1\.5.*mask_threshold"):
+        merged([np.array([[0, 1.5, 2, 3]])], (1, 4), MaskRule())
+    with pytest.raises(MaskError, match="not whole, such as nan"):
+        merged([np.array([[0, np.nan]])], (1, 2), MaskRule())
+
+
+def test_values_are_mapped_to_labels_by_key(scene):
+    folder, mask = scene
+    Image.fromarray(np.where(mask, np.where(np.arange(32) < 10, 128, 255), 0).astype(np.uint8)).save(folder / "m.png")
+    found = prepared_mask(folder, "m.png", mask_values={"128": 1, "255": 2})
+    np.testing.assert_array_equal(found, np.where(mask, np.where(np.arange(32) < 10, 1, 2), 0))
+    Image.fromarray(mask * np.uint8(255)).save(folder / "one.png")  # of three classes the last alone is there
+    assert set(np.unique(prepared_mask(folder, "one.png", mask_values={"128": 1, "255": 2}))) == {0, 2}
+
+
+def test_a_jpeg_mask_is_told_of_or_cut_at_a_threshold(scene):
+    folder, mask = scene
+    Image.fromarray(mask * np.uint8(255)).save(folder / "m.jpg", quality=60)
+    facts = prepare_image([folder / "image.png"], [folder / "m.jpg"], intensity=SCALE).facts
+    assert "lossy compression" in label_fault(column_text(facts), 2)
+    assert (prepared_mask(folder, "m.jpg", mask_threshold=128) != mask).mean() < 0.01
+
+
+def test_palettes_are_read_by_index_and_what_they_show_is_told(scene):
+    folder, mask = scene
+    indices = mask + mask * (np.arange(32) > 9).astype(np.uint8)
+    palette_image(indices, [(0, 0, 0), (255, 0, 0), (0, 255, 0)]).save(folder / "m.png")
+    found = prepare_image([folder / "image.png"], [folder / "m.png"], intensity=SCALE)
+    np.testing.assert_array_equal(found.mask[0], indices)
+    assert any("1 shown as #ff0000, 2 shown as #00ff00" in note for note in found.facts["notes"])
+
+
+def test_a_palette_of_black_and_white_is_painted_whatever_its_indices(scene):
+    folder, mask = scene
+    palette_image(mask * np.uint8(7), [(0, 0, 0)] + [(9, 9, 9)] * 6 + [(255, 255, 255)]).save(folder / "m.png")
+    np.testing.assert_array_equal(prepared_mask(folder, "m.png"), mask)
+
+
+def test_a_palette_whose_first_colour_is_no_background_is_refused_until_a_key_says_which(scene):
+    folder, mask = scene
+    palette_image(1 - mask, [(255, 255, 255), (0, 0, 0)]).save(folder / "m.png")
+    with pytest.raises(MaskError, match="shows index 0 as #ffffff and index 1 in black"):
+        prepared_mask(folder, "m.png")
+    np.testing.assert_array_equal(prepared_mask(folder, "m.png", mask_values={"0": 1, "1": 0}), mask)
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_labels_in_few_bits_are_not_spread(scene, bits):
+    import zlib
+
+    folder, mask = scene
+    labels = mask * 3
+    rows = b"".join(b"\0" + _packed(row, bits) for row in labels)
+    header = b"IHDR" + (32).to_bytes(4, "big") + (24).to_bytes(4, "big") + bytes([bits, 0, 0, 0, 0])
+    chunks = [header, b"IDAT" + zlib.compress(rows), b"IEND"]
+    parts = [(len(c) - 4).to_bytes(4, "big") + c + zlib.crc32(c).to_bytes(4, "big") for c in chunks]
+    (folder / "m.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    np.testing.assert_array_equal(prepared_mask(folder, "m.png"), labels)
+
+
+def _packed(row: np.ndarray, bits: int) -> bytes:
+    spread = np.unpackbits(row[:, None].astype(np.uint8), axis=1)[:, 8 - bits :]
+    return np.packbits(spread.reshape(-1)).tobytes()
+
+
+@pytest.mark.parametrize("turn", range(2, 9))
+def test_exif_turns_picture_and_mask_together_or_the_pair_is_left_out(tmp_path, turn):
+    rng = np.random.default_rng(turn)
+    picture = rng.integers(0, 255, (24, 24), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(picture).save(tmp_path / "image.png", exif=exif)
+    mask = (picture > 127).astype(np.uint8)
+    Image.fromarray(mask).save(tmp_path / "plain.png")
+    Image.fromarray(mask).save(tmp_path / "alike.png", exif=exif)
+    Image.fromarray(mask).save(tmp_path / "alike.tiff", tiffinfo={274: turn})
+    with pytest.raises(MaskError, match=f"orientation {turn} and 1.*mask_grid"):
+        prepared_mask(tmp_path, "plain.png")
+    shown = prepare_image([tmp_path / "image.png"], intensity=SCALE).tensor[0]
+    for name, options in (("alike.png", {}), ("alike.tiff", {}), ("plain.png", {"mask_grid": "stored"}),
+                          ("alike.tiff", {"mask_grid": "stored"})):  # fmt: skip
+        np.testing.assert_array_equal(prepared_mask(tmp_path, name, **options), shown > 127)
+    np.testing.assert_array_equal(prepared_mask(tmp_path, "plain.png", mask_grid="shown"), mask)
+
+
+@pytest.mark.parametrize(
+    "text, classes, expected",
+    [
+        ("1=12", 2, None),
+        ("255=12", 2, None),
+        ("255=12", 3, "label 255 (12)"),
+        ("1=12 2=3", 2, "label 2 (3)"),
+        ("1=12 2=3", 3, None),
+        ("1=12 255=3", 2, "label 255 (3)"),
+        ("255=12 lossy", 2, "lossy"),
+        (" ".join(f"{n}=1" for n in range(1, 30)), 2, "28 labels from 2 to 29 (28 pixels)"),
+        ("", 2, None),
+    ],
+)
+def test_labels_outside_of_a_task(text, classes, expected):
+    found = label_fault(text, classes)
+    assert found is None if expected is None else expected in found
+
+
+def test_preprocess_stops_over_labels_that_no_class_has_and_names_the_files(tmp_path, inputs, pictures):
+    records = []
+    for number, record in enumerate(pictures(3, (12, 10))):
+        path = tmp_path / f"mask{number}.png"
+        io.write_png(path, np.full((12, 10), (number > 0) + (number == 2), np.uint8))
+        records.append(Record(record.sample_id, record.subject_id, record.files, (path,)))
+    run = {"settings": inputs["image"](size=[8, 8]), "out_dir": tmp_path / "out", "store_dir": tmp_path / "store"}
+    tasks = {"experiments.x": ("background", "vessel"), "experiments.y": ("background", "a", "b")}
+    with pytest.raises(WrongLabels, match=r"1 of 2 masks .*experiments\.x .*0 background, 1 vessel") as caught:
+        preprocess.run(records, **run, mask_classes=tasks, progress=False)
+    assert "mask2.png (x2): label 2 (120)" in str(caught.value)
+    assert "mask1.png" not in str(caught.value)
+    summary = preprocess.run(records, **run, mask_classes={"experiments.y": tasks["experiments.y"]}, progress=False)
+    assert summary.prepared == 3
