@@ -1,148 +1,105 @@
-"""A single DICOM file: a still image, or on to a volume or a cine loop where it holds one."""
+"""A still image from a DICOM file of one frame."""
 
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
-from scantune.io.arrays import Image, Options, Video, Volume
-from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_file import DicomFile, open_dicom
+from scantune.io.arrays import Image, Options
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_meaning import Meaning, palette_of, voi_table
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import not_an_image, refuse_mosaic, series_facts, slope_of, stored_range
-from scantune.io.dicom_stack import rescale_into
-from scantune.io.values import apply_window, check_size, check_values
+from scantune.io.dicom_series import series_facts
+from scantune.io.values import apply_window, blank_padding, check_size, check_values
 from scantune.records import ReadError
 
-#: Modalities whose multi-frame files are loops, not stacks of slices.
-CINE = frozenset({"US", "XA", "RF", "IVUS", "IVOCT", "ES", "XC", "GM", "OPT", "OT", "SC", "DX", "CR", "MG", "PX", "IO"})
 
+def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
+    """A single-frame file as a picture [C, H, W].
 
-def read_file(path: Path, options: Options) -> Volume | Image | Video:
-    """Read one DICOM file of any kind.
-
-    Raises:
-        ReadError: also where it is not of the series that is named.
-    """
-    file = open_dicom(path, options.limits)
-    if options.series is not None and options.series.names_one:
-        choose_series([file], options.series)
-    return read_opened(file, options, Counter())
-
-
-def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volume | Image | Video:
-    """Read a file whose header is known.
+    Args:
+        file: its header.
+        options: how to read.
+        aside: counts of what is not an image.
+        meaning: of its stored values, where functional groups state it; None asks the header.
 
     Raises:
-        ReadError: no image in it, or not of the kind that was asked for.
+        ReadError: no picture, or one whose values cannot be told.
     """
-    kind = not_an_image(file)
-    if kind:
-        raise ReadError(f"{kind}{f' (modality {file.modality})' if file.modality else ''}", str(file.path))
-    if not file.rows:
-        raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
-    if file.modality in ("RTDOSE", "SEG"):
-        raise ReadError(f"a file of modality {file.modality} is not an image")
-    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
-        from scantune.io.dicom_enhanced import read_enhanced
-
-        return read_enhanced(file, options, aside)
-    if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
-        from scantune.io.dicom_cine import open_cine
-
-        return open_cine(file, options).video(options)
-    if file.n_frames > 1 and options.kind != "image":
-        raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
-    if file.n_frames > 1:
-        raise ReadError(f"it has {file.n_frames} frames and is not an image")
-    if options.kind != "image":
-        refuse_mosaic(file)
-    if options.kind == "volume":
-        raise ReadError("one slice only: this is an image, not a volume")
-    return read_image(file, options, aside)
-
-
-def _is_loop(file: DicomFile) -> bool:
-    return file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
-
-
-def read_image(file: DicomFile, options: Options, aside: Counter[str]) -> Image:
-    """A single-frame file as a picture [C, H, W]."""
     check_size((file.samples, file.rows, file.columns), 4, options.limits)
+    pixels = Pixels(file, meaning)
     facts = series_facts(file, 1, aside, file.notes)
-    pixels = Pixels(file)
     raw = pixels.frame(0)
     facts["decoder"] += f", {pixels.decoder}"
     facts |= _sides(file)
     spacing = image_spacing(file, facts["notes"])
     if file.photometric == "PALETTE COLOR" or raw.ndim == 3:
-        picture = np.moveaxis(colour_frame(raw, file), -1, 0)  # H W C -> C H W
+        picture = np.moveaxis(colour_frame(raw, file, pixels.meaning), -1, 0)  # H W C -> C H W
         if picture.dtype != np.uint8:
             picture = picture.astype(np.float32)
         array = check_values(np.ascontiguousarray(picture), options, facts["notes"])
         return Image(array, spacing, facts)
-    grey = shown_grey(modality_values(raw, file), raw, file, options, facts)
-    return Image(check_values(grey[None], options, facts["notes"]), spacing, facts)  # H W -> 1 H W
+    grey = shown_grey(raw, file, pixels.meaning, options, facts["notes"])
+    grey = check_values(grey[None], options, facts["notes"])  # H W -> 1 H W
+    empty = pixels.meaning.is_padding(raw)
+    if empty is not None:
+        grey = blank_padding(grey, empty[None], pixels.meaning.padding, options, facts["notes"])
+    return Image(grey, spacing, facts)
 
 
-def colour_frame(raw: np.ndarray, file: DicomFile) -> np.ndarray:
+def colour_frame(raw: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
     """RGB [H, W, 3] of a decoded frame; palettes of 16 bits are brought to 8."""
     if file.photometric == "PALETTE COLOR":
-        rgb = apply_color_lut(raw, file.header)[..., :3]
-        entries = file.floats("RedPaletteColorLookupTableDescriptor")
-        if rgb.dtype == np.uint16 and len(entries) == 3:
-            # some files state 16 bits and use 8 of them
-            rgb = (rgb >> 8 if int(rgb.max()) > 255 else rgb).astype(np.uint8)
-        return rgb
-    if raw.dtype.itemsize > 1 and file.whole("BitsStored") <= 8:
+        return palette_of(file, meaning).of(raw)
+    if raw.dtype.itemsize > 1 and (meaning.stored or 16) <= 8:
         raw = raw.astype(np.uint8)
     return raw
 
 
-def modality_values(raw: np.ndarray, file: DicomFile) -> np.ndarray:
-    """Stored values to the modality's units, float32 [H, W] (PS3.3 C.11.1)."""
-    if file.has("ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(raw, file.header), dtype=np.float32)
-    values = np.empty(raw.shape, dtype=np.float32)
-    rescale_into(values, raw, slope_of(file), file.number("RescaleIntercept", 0.0) or 0.0)
-    return values
-
-
-def shown_grey(
-    values: np.ndarray, raw: np.ndarray, file: DicomFile, options: Options, facts: dict[str, Any]
-) -> np.ndarray:
-    """The window (or VOI LUT) and MONOCHROME1, as asked for."""
-    low, high = stored_range(file) if values.dtype.kind == "f" and raw.dtype.kind in "iu" else _range(values)
+def shown_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Options, notes: list[str]) -> np.ndarray:
+    """Values of stored grey float32 [H, W], the window (or VOI LUT) and MONOCHROME1 as asked for."""
+    values = meaning.values(raw)
+    low, high = meaning.range or (float(values.min()), float(values.max()))
     if options.window == "file":
-        values, low, high = _file_window(values, raw, file), 0.0, 1.0
+        values, low, high = own_window(values, file, meaning), 0.0, 1.0
     elif options.window is not None:
         values, low, high = apply_window(values, *options.window), 0.0, 1.0
-    if file.photometric == "MONOCHROME1" and options.monochrome1 == "invert":
-        facts["notes"].append("MONOCHROME1 inverted")
+    if meaning.inverse and options.monochrome1 == "invert":
+        notes.append("MONOCHROME1 inverted")
         values = np.float32(low + high) - values
     return values
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+def own_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
+    """The file's own VOI LUT, or its first window, to 0–1.
 
-
-def _file_window(values: np.ndarray, raw: np.ndarray, file: DicomFile) -> np.ndarray:
-    """The file's own VOI LUT, or its first window, to 0–1."""
-    if file.has("VOILUTSequence") and raw.dtype.kind in "iu":
-        table = file.header.VOILUTSequence[0]
-        bits = int(table.LUTDescriptor[2])
-        whole = apply_modality_lut(raw, file.header)
-        whole = np.rint(whole).astype(np.int32) if whole.dtype.kind == "f" else whole
-        return np.asarray(apply_voi_lut(whole, file.header, prefer_lut=True), dtype=np.float32) / ((1 << bits) - 1)
-    center, width = file.number("WindowCenter"), file.number("WindowWidth")
-    if center is None or width is None:
+    Raises:
+        ReadError: it has neither, or a window that is no two numbers.
+    """
+    table = voi_table(file, meaning)
+    if table is not None:
+        return table.of(np.rint(values)).astype(np.float32) / np.float32((1 << table.bits) - 1)
+    window = window_of(file)
+    if window is None:
         raise ReadError("this file has no window of its own")
-    return apply_window(values, center, width, file.text("VOILUTFunction") or "LINEAR")
+    return apply_window(values, *window, file.text("VOILUTFunction").upper() or "LINEAR")
+
+
+def window_of(file: DicomFile) -> tuple[float, float] | None:
+    """The first window of the header, None where it has none.
+
+    Raises:
+        ReadError: center or width alone, or no numbers.
+    """
+    found = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
+    for keyword, values in zip(("WindowCenter", "WindowWidth"), found, strict=True):
+        if not values and file.text(keyword):
+            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
+    if bool(found[0]) != bool(found[1]):
+        raise ReadError("WindowCenter and WindowWidth: one is there without the other")
+    return (found[0][0], found[1][0]) if found[0] else None
 
 
 def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:

@@ -15,11 +15,11 @@ from pydicom.sr.coding import Code
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume
+from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_series import scan, series_frames
+from scantune.io.dicom_series import frames_of, scan
 from scantune.io.dicom_sr import save_derived
-from scantune.io.dicom_stack import choose
 from scantune.io.dicom_writer import uid
 from scantune.records import ScantuneError
 
@@ -53,7 +53,7 @@ def write_segmentation(
     """
     options = Options(kind="volume", series=series)
     files = choose_series(scan(source, options, Counter()), series)
-    stack = choose(series_frames(files), options, [])
+    (stack,) = choose(frames_of(files), options, [])
     orientation = geometry.orientation_of(stack.affine)
     first = stack.frames[0]
     shape = (first.columns, first.rows, len(stack.frames))

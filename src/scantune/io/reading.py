@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, Window
+from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, VolumeRule, Window
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
 from scantune.records import ReadError
@@ -20,7 +20,7 @@ def read(
     *,
     kind: Kind | None = None,
     series: SeriesRule | None = None,
-    volume_index: int | None = None,
+    volume: VolumeRule | None = None,
     limits: Limits | None = None,
     window: Window | None = None,
     monochrome1: Literal["invert", "keep"] = "invert",
@@ -30,6 +30,7 @@ def read(
     allow_constant: bool = False,
     slice_tolerance: float = 0.02,
     keep_integers: bool = False,
+    padding: Literal["lowest", "keep"] = "lowest",
     isolated: bool = False,
 ) -> Volume | Image | Video:
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
@@ -37,8 +38,8 @@ def read(
     Args:
         path: a DICOM, NIfTI, PNG, JPEG, TIFF, AVI or MP4 file, or a folder of DICOM files.
         kind: "volume", "image" or "video" where only that will do; None takes what the file is.
-        series: which series of a folder, and which stack of a series.
-        volume_index: which volume of a 4D NIfTI file or of a series with several stacks, from 0.
+        series: which series of a folder.
+        volume: which volume of a 4D NIfTI file or of a series with several (echoes, b-values, times), or their mean.
         limits: what reading may cost.
         window: None for the modality's own values; (center, width), or "file" for the file's own window or VOI LUT,
             for float32 in 0–1.
@@ -49,6 +50,7 @@ def read(
         allow_constant: whether an image with one value only is accepted (an empty mask is one).
         slice_tolerance: how far a gap between slices may differ from the usual, as a share of it.
         keep_integers: a volume whose values are integers of at most 16 bits stays so: half the memory of float32.
+        padding: DICOM pixels that stand for none (PixelPaddingValue) take the lowest value of the others, or are kept.
         isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
             damaged file takes nothing with it.
 
@@ -56,8 +58,8 @@ def read(
         ReadError: the file cannot be used as it is; its reason says why and may be written to outputs.
     """
     options = Options(
-        kind, series, volume_index, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
-        slice_tolerance, keep_integers,
+        kind, series, volume, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
+        slice_tolerance, keep_integers, padding,
     )  # fmt: skip
     if isolated:
         from scantune.io.isolation import read_isolated
@@ -131,7 +133,7 @@ def guarded(work: Callable[[], _T], place: str) -> _T:
 
 def _read(path: Path, options: Options) -> Volume | Image | Video:
     if path.is_dir():
-        from scantune.io.dicom_series import read_folder
+        from scantune.io.dicom_reading import read_folder
 
         return read_folder(path, options)
     found = _format(path)
@@ -144,7 +146,8 @@ def _open(path: Path, options: Options) -> Loop:
         from scantune.io.dicom_choice import choose_series
         from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
-        from scantune.io.dicom_series import loop_of, not_an_image
+        from scantune.io.dicom_reading import loop_of
+        from scantune.io.dicom_series import not_an_image
 
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
         if options.series is not None and options.series.names_one:
@@ -171,7 +174,7 @@ _FAMILY = {"dicom": "dicom", "dicom without preamble": "dicom", "nifti": "nifti"
 
 
 def _dicom(path: Path, options: Options) -> Volume | Image | Video:
-    from scantune.io.dicom_image import read_file
+    from scantune.io.dicom_reading import read_file
 
     return read_file(path, options)
 

@@ -1,0 +1,102 @@
+"""A DICOM file or a folder of them: on to the reader of stills, volumes or cine loops that fits what is in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from scantune.io.arrays import Image, Options, Video, Volume
+from scantune.io.dicom_choice import choose_series
+from scantune.io.dicom_enhanced import read_enhanced
+from scantune.io.dicom_file import DicomFile, open_dicom
+from scantune.io.dicom_image import read_image
+from scantune.io.dicom_mosaic import is_mosaic
+from scantune.io.dicom_series import counts_of, not_an_image, read_series, scan, series_facts
+from scantune.records import ReadError
+
+#: Modalities whose multi-frame files are loops, not stacks of slices.
+CINE = frozenset({"US", "XA", "RF", "IVUS", "IVOCT", "ES", "XC", "GM", "OPT", "OT", "SC", "DX", "CR", "MG", "PX", "IO"})
+
+
+def read_file(path: Path, options: Options) -> Volume | Image | Video:
+    """Read one DICOM file of any kind.
+
+    Raises:
+        ReadError: also where it is not of the series that is named.
+    """
+    file = open_dicom(path, options.limits)
+    if options.series is not None and options.series.names_one:
+        choose_series([file], options.series)
+    return read_opened(file, options, Counter())
+
+
+def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volume | Image | Video:
+    """Read a file whose header is known.
+
+    Raises:
+        ReadError: no image in it, or not of the kind that was asked for.
+    """
+    kind = not_an_image(file)
+    if kind:
+        raise ReadError(f"{kind}{f' (modality {file.modality})' if file.modality else ''}", str(file.path))
+    if not file.rows:
+        raise ReadError("the header states no image size; the file is cut short or holds no image", str(file.path))
+    if file.modality in ("RTDOSE", "SEG"):
+        raise ReadError(f"a file of modality {file.modality} is not an image")
+    if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
+        return read_enhanced([file], options, series_facts(file, 1, aside, []))
+    if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
+        from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
+
+        return open_cine(file, options).video(options)
+    if file.n_frames > 1 and options.kind != "image":
+        raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
+    if file.n_frames > 1:
+        raise ReadError(f"it has {file.n_frames} frames and is not an image")
+    if options.kind != "image" and is_mosaic(file):
+        return read_series([file], options, aside)
+    if options.kind == "volume":
+        raise ReadError("one slice only: this is an image, not a volume")
+    return read_image(file, options, aside)
+
+
+def _is_loop(file: DicomFile) -> bool:
+    return file.modality in CINE or file.samples == 3 or bool(file.floats("FrameTime"))
+
+
+def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
+    """Read the one DICOM series that a folder (with its subfolders) holds, or that the rule names.
+
+    Raises:
+        ReadError: see `dicom_stack` for what a series can be refused for.
+    """
+    aside: Counter[str] = Counter()
+    files = scan(folder, options, aside)
+    if not files:
+        raise ReadError(f"the folder holds no DICOM image ({counts_of(aside) or 'it is empty'})", str(folder))
+    chosen = choose_series(files, options.series)
+    if len(chosen) == 1:
+        return read_opened(chosen[0], options, aside)
+    if options.kind in ("image", "video"):
+        raise ReadError(f"a series of {len(chosen)} DICOM files is not one {options.kind}")
+    if any(file.has("PerFrameFunctionalGroupsSequence") for file in chosen):
+        return read_enhanced(chosen, options, series_facts(chosen[0], len(chosen), aside, []))
+    if any(file.n_frames > 1 for file in chosen):
+        raise ReadError(f"the series has {len(chosen)} multi-frame files without positions; name one of them")
+    return read_series(chosen, options, aside)
+
+
+def loop_of(folder: Path, options: Options) -> DicomFile:
+    """The one multi-frame file of the series that a folder holds, or that the rule names.
+
+    Raises:
+        ReadError: no DICOM image, several series, a series of several files.
+    """
+    aside: Counter[str] = Counter()
+    files = scan(folder, options, aside)
+    if not files:
+        raise ReadError(f"the folder holds no DICOM image ({counts_of(aside) or 'it is empty'})", str(folder))
+    chosen = choose_series(files, options.series)
+    if len(chosen) != 1:
+        raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")
+    return chosen[0]
