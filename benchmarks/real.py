@@ -79,7 +79,8 @@ def _summary(found: list[Verdict]) -> None:
     same = [verdict for verdict in found if verdict.outcome == "equal" and verdict.reference > 0]
     if same:
         ours, theirs = sum(v.seconds for v in same), sum(v.reference for v in same)
-        print(f"processor time of those equal: scantune {ours:.2f} s, dcm2niix {theirs:.2f} s, {ours / theirs:.2f} times")
+        ratio = f"{ours / theirs:.2f} times"
+        print(f"processor time of those equal: {ours:.2f} s, dcm2niix {theirs:.2f} s: {ratio}")
 
 
 def series_of(folder: Path) -> dict[str, list[Path]]:

@@ -333,7 +333,7 @@ def test_compression_changes_no_voxel(tmp_path: Path, compression: str) -> None:
     np.testing.assert_array_equal(io.read(tmp_path / "s").array, written.array)
 
 
-def test_bits_above_the_stored_ones_are_cleared_where_an_overlay_is_declared_there(tmp_path: Path) -> None:
+def test_bits_above_the_stored_ones_are_cleared_and_noted_unless_an_overlay_is_declared(tmp_path: Path) -> None:
     pixels = np.arange(96, dtype=np.uint16).reshape(8, 12)
     path = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="phantom-1", seed="a", bits=12)
 
@@ -341,6 +341,7 @@ def test_bits_above_the_stored_ones_are_cleared_where_an_overlay_is_declared_the
         dataset.PixelData = (pixels | 0x8000).tobytes()
 
     edit(path, overlay)
-    assert "bits are set outside of those that BitsStored 12 and HighBit 11 speak of" in refused(path).reason
+    assert "bits outside of BitsStored 12 and HighBit 11 are set, and cleared" in io.read(path).facts["notes"]
     edit(path, lambda dataset: dataset.add_new(0x60000102, "US", 15))
+    assert io.read(path).facts["notes"] == []
     np.testing.assert_array_equal(io.read(path).array[0], pixels)

@@ -19,7 +19,6 @@ from scantune.io.dicom_keys import frame_keys, macro
 from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, rescale_of
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import notes_of
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_volume import assemble
 from scantune.io.values import check_size
@@ -50,7 +49,6 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
         return _image(files[0], frames[0], options)
     if options.kind == "image":
         raise ReadError(f"it has {len(frames)} frames and is not an image")
-    facts["notes"] += notes_of(files)
     stacks = choose(frames, options, facts["notes"])
     if facts["window"] is None:
         facts["window"] = _window(*_groups(files[0])[0])

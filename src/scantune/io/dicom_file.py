@@ -46,8 +46,8 @@ KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
 #: Private elements that tell volumes apart, as `dicom_keys` reads them, by their blocks' usual place.
 PRIVATE = frozenset(
-    (0x0019100A, 0x0019100C, 0x0019100E, 0x001910BB, 0x001910BC, 0x001910BD, 0x00431039, 0x20011003, 0x200510B0,
-     0x200510B1, 0x200510B2, 0x2005100E, 0x20051429, 0x00651009, 0x00651037, 0x00651050)
+    (0x0019100A, 0x0019100C, 0x0019100E, 0x0019109C, 0x001910B3, 0x001910BB, 0x001910BC, 0x001910BD, 0x00431039,
+     0x20011003, 0x200510B0, 0x200510B1, 0x200510B2, 0x2005100E, 0x20051429, 0x00651009, 0x00651037, 0x00651050)
 )  # fmt: skip
 _TAG_LIST = [Tag(tag) for tag in (*TAGS.values(), *PRIVATE)]
 _TAG_SET = frozenset(TAGS.values()) | PRIVATE

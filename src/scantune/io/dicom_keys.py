@@ -36,6 +36,7 @@ _GRADIENTS: dict[str, list[tuple[int, str]]] = {
     "other": [(0x00651037, "FD")],
 }
 _LABEL = 0x20051429  # Philips arterial spin labelling: CONTROL or LABEL
+_GE_SEQUENCE, _GE_POLARITY = 0x0019109C, 0x001910B3
 _COMPONENTS = frozenset(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"))
 
 
@@ -64,6 +65,17 @@ def keys_of(file: DicomFile) -> Keys:
             keys["label"] = word.lower()
     keys["image type"] = _image_type(file)
     return keys
+
+
+def is_mirrored(file: DicomFile) -> bool:
+    """Whether it is of GE's research sequence that stores images of one phase-encoding polarity upside down.
+
+    The header does not say which; dcm2niix turns them by the order of the volumes.
+    """
+    sequence = file.items.get(_GE_SEQUENCE)
+    if sequence is None or not isinstance(sequence.value, bytes) or b"epi_pepolar" not in sequence.value:
+        return False
+    return _private(file, _GE_POLARITY, "DS")[:1] != [0.0]
 
 
 def _private(file: DicomFile, tag: int, vr: str) -> list[float]:

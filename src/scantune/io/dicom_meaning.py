@@ -7,7 +7,7 @@ PhotometricInterpretation: needed, one of those that can be read, fitting Sample
 that is absent) and PresentationLUTShape; the same in all slices of a volume.
 
 BitsAllocated, BitsStored: needed (float pixels have no BitsStored). HighBit: BitsStored − 1 where it is absent; where
-it lies higher, values are shifted. A bit that is set outside of these is refused, unless an overlay is declared there.
+it lies higher, values are shifted. Bits outside of these are cleared: noted, unless an overlay is declared there.
 
 PixelRepresentation: where it is absent, a pixel with the sign bit set is refused. The same in all slices.
 

@@ -1,4 +1,8 @@
-"""Siemens mosaics: slices of a volume side by side in one picture, unfolded to frames with positions of their own."""
+"""Mosaics (Siemens) and grids (UIH): slices of a volume side by side in one picture, unfolded to frames with positions.
+
+A Siemens mosaic states the position of its picture as a whole, from which that of the first slice follows, and how many
+slices there are; a grid of UIH lists the position of each.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,13 @@ from scantune.records import ReadError
 
 _N_IMAGES = 0x0019100A
 _CSA = 0x00291010
+_GRID = 0x00651051  # UIH: one item a slice
+_TYPES = frozenset(("MOSAIC", "VFRAME"))
 
 
 def is_mosaic(file: DicomFile) -> bool:
     """Whether its image type says that its slices lie side by side."""
-    return "MOSAIC" in file.text("ImageType").upper().split("\\")
+    return not _TYPES.isdisjoint(file.text("ImageType").upper().split("\\"))
 
 
 @dataclass(frozen=True)
@@ -33,20 +39,16 @@ class _Layout:
     """How slices lie in the picture.
 
     Attributes:
-        count: slices.
-        across: tiles along a row and down a column.
+        across: tiles along a row.
         rows: of a tile.
         columns: of a tile.
-        first: centre of the first pixel of the first slice, mm in LPS.
-        step: from one slice to the next, mm in LPS.
+        positions: centre of the first pixel of each slice, mm in LPS.
     """
 
-    count: int
     across: int
     rows: int
     columns: int
-    first: np.ndarray
-    step: np.ndarray
+    positions: list[np.ndarray]
 
 
 def mosaic_frames(files: list[DicomFile]) -> list[Frame]:
@@ -67,7 +69,7 @@ def _frames(file: DicomFile, at: int) -> list[Frame]:
             name=f"slice {k + 1} of {f'instance {int(number)}' if number is not None else f'file {at + 1}'}",
             rows=layout.rows,
             columns=layout.columns,
-            position=layout.first + k * layout.step,
+            position=position,
             orientation=orientation,
             spacing=(spacing[0], spacing[1]),
             meaning=meaning,
@@ -76,7 +78,7 @@ def _frames(file: DicomFile, at: int) -> list[Frame]:
             order=None if number is None else number * 10_000 + k,
             source=file,
         )
-        for k in range(layout.count)
+        for k, position in enumerate(layout.positions)
     ]
 
 
@@ -95,28 +97,61 @@ def _picture(file: DicomFile, meaning: Meaning) -> np.ndarray:
 
 
 def _layout(file: DicomFile) -> _Layout:
+    orientation, spacing = file.floats("ImageOrientationPatient"), file.floats("PixelSpacing")
+    if (len(orientation), len(spacing)) != (6, 2):
+        raise ReadError("a mosaic without orientation or pixel spacing; no geometry is made up")
+    if "VFRAME" in file.text("ImageType").upper():
+        return _grid(file)
+    return _mosaic(file, np.array(orientation[:3]) * spacing[1], np.array(orientation[3:]) * spacing[0])
+
+
+def _mosaic(file: DicomFile, along_row: np.ndarray, along_column: np.ndarray) -> _Layout:
+    """Siemens: as many tiles down as across.
+
+    Args:
+        file: its header.
+        along_row: from one column to the next, mm in LPS.
+        along_column: from one row to the next, mm in LPS.
+    """
     csa = _csa(file)
     count = _count(file, csa)
     across = math.ceil(math.sqrt(count))
-    if file.rows % across or file.columns % across:
-        raise ReadError(f"a mosaic of {count} slices does not fit its {file.rows}×{file.columns} pixels")
-    rows, columns = file.rows // across, file.columns // across
-    position, cosines = file.floats("ImagePositionPatient"), file.floats("ImageOrientationPatient")
-    spacing = file.floats("PixelSpacing")
-    if (len(position), len(cosines), len(spacing)) != (3, 6, 2):
-        raise ReadError("a mosaic without position, orientation or pixel spacing; no geometry is made up")
-    along_row, along_column = np.array(cosines[:3]), np.array(cosines[3:])
+    rows, columns = _tile_size(file, count, across, across)
+    position = file.floats("ImagePositionPatient")
+    if len(position) != 3:
+        raise ReadError("a mosaic without position; no geometry is made up")
     # the stated position is that of a single picture of the mosaic's size about the first slice's middle
-    first = np.array(position) + along_row * spacing[1] * (file.columns - columns) / 2
-    first = first + along_column * spacing[0] * (file.rows - rows) / 2
+    first = np.array(position) + along_row * (file.columns - columns) / 2 + along_column * (file.rows - rows) / 2
     normal = np.cross(along_row, along_column)
+    normal /= np.linalg.norm(normal)
     stated = _items(csa, "SliceNormalVector")
     if len(stated) == 3 and np.dot(normal, stated) < 0:
         normal = -normal
     gap = file.number("SpacingBetweenSlices") or file.number("SliceThickness")
     if not gap or not np.isfinite(gap):
         raise ReadError("a mosaic without SpacingBetweenSlices; no geometry is made up")
-    return _Layout(count, across, rows, columns, first, normal * abs(gap))
+    return _Layout(across, rows, columns, [first + k * abs(gap) * normal for k in range(count)])
+
+
+def _grid(file: DicomFile) -> _Layout:
+    """UIH: as many tiles across as the root of their number, and as many rows of them as that needs."""
+    found = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[_GRID]).get(_GRID)
+    items = found.value if found is not None and found.VR == "SQ" else []
+    positions = [np.array([float(v) for v in item.get("ImagePositionPatient") or []]) for item in items]
+    if not positions or any(position.shape != (3,) for position in positions):
+        raise ReadError(
+            "its slices lie side by side in one picture (a grid of UIH), and the header does not say where: "
+            "the private elements were removed; convert the original to NIfTI first"
+        )
+    across = math.ceil(math.sqrt(len(positions)))
+    rows, columns = _tile_size(file, len(positions), across, math.ceil(len(positions) / across))
+    return _Layout(across, rows, columns, positions)
+
+
+def _tile_size(file: DicomFile, count: int, across: int, down: int) -> tuple[int, int]:
+    if file.rows % down or file.columns % across:
+        raise ReadError(f"a mosaic of {count} slices does not fit its {file.rows}×{file.columns} pixels")
+    return file.rows // down, file.columns // across
 
 
 def _count(file: DicomFile, csa: dict[str, Any]) -> int:

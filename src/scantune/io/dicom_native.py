@@ -102,13 +102,16 @@ def read_native(file: DicomFile, meaning: Meaning, place: tuple[int, int, np.dty
 def in_stored_bits(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
     """The stored values out of their words (PS3.5 8.1.1), the sign from their highest bit.
 
+    What the other bits hold has no meaning by the standard. Where they are set and no overlay is declared there, a note
+    says so: the values of some scanners run over.
+
     Args:
         values: words as they lie in the file.
-        file: looked at for overlays where bits outside the stored ones are set.
+        file: looked at for overlays where bits outside the stored ones are set; gets the note.
         meaning: bits and sign.
 
     Raises:
-        ReadError: bits that are set where none belong, or a sign bit in pixels of unknown sign.
+        ReadError: a sign bit in pixels of unknown sign.
     """
     stored, allocated = meaning.stored, values.dtype.itemsize * 8
     if values.dtype.kind not in "iu" or stored is None or values.size == 0:
@@ -126,11 +129,7 @@ def in_stored_bits(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.
     )
     ignored = outside & ((1 << low_bits) - 1) if extended else outside
     if (words & words.dtype.type(ignored)).any() and not _overlay_in_pixels(file):
-        raise ReadError(
-            f"bits are set outside of those that BitsStored {stored} and HighBit {high} speak of "
-            f"(values from {least} to {most})",
-            str(file.path),
-        )
+        file.notes.append(f"bits outside of BitsStored {stored} and HighBit {high} are set, and cleared")
     cleared = words >> low_bits & words.dtype.type((1 << stored) - 1)
     _check_sign(int(cleared.max()), stored, meaning)
     if not meaning.signed:

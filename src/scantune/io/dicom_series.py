@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from scantune.io.detect import HEAD, format_of
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile, parse, vendor
-from scantune.io.dicom_keys import keys_of
+from scantune.io.dicom_keys import is_mirrored, keys_of
 from scantune.io.dicom_meaning import meaning_of
 from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
@@ -90,17 +89,10 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
     first = files[0]
     check_size((len(files), first.rows, first.columns), 4, options.limits)
     frames = frames_of(files)
-    facts["notes"] += notes_of(files)
     stacks = choose(frames, options, facts["notes"])
     if len(stacks[0].frames) == len(files):
         _note_doubts(files, stacks[0], facts["notes"])
     return assemble(stacks, options, facts)
-
-
-def notes_of(files: Sequence[DicomFile]) -> list[str]:
-    """What was odd about the files of a series, each once; how many of the files where not all."""
-    count = Counter(note for file in files for note in set(file.notes))
-    return [note if n == len(files) else f"{note} ({n} of {len(files)} files)" for note, n in count.items()]
 
 
 def frames_of(files: list[DicomFile]) -> list[Frame]:
@@ -109,6 +101,11 @@ def frames_of(files: list[DicomFile]) -> list[Frame]:
         if file.samples != 1 or file.photometric not in ("MONOCHROME1", "MONOCHROME2"):
             raise ReadError(
                 f"the slices are {file.photometric or 'of no stated colour'}; a volume has one number a voxel"
+            )
+        if is_mirrored(file):
+            raise ReadError(
+                "GE's research sequence epi_pepolar stores volumes of one polarity upside down and does not say "
+                "which; convert it to NIfTI by dcm2niix first"
             )
     mosaics = [is_mosaic(file) for file in files]
     if all(mosaics):

@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.io import geometry
 from scantune.io.arrays import Options
+from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, differences
 from scantune.records import ReadError
 
@@ -45,8 +46,8 @@ class Frame:
     meaning: Meaning
     keys: dict[str, str | float]
     load: Callable[[], np.ndarray]
+    source: DicomFile
     order: float | None = None
-    source: object = None
     instance: str = ""
 
 

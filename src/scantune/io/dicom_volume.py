@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
+from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, rescale_note
 from scantune.io.dicom_stack import Stack, fill
 from scantune.io.values import apply_window, blank_padding, check_values
@@ -42,6 +44,7 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
         more, also = fill(other, orientation)
         array += more
         empty = also if empty is None else empty if also is None else empty | also
+    facts["notes"] += notes_of([frame.source for part in stacks for frame in part.frames])
     if len(stacks) > 1:
         array /= np.float32(len(stacks))
     array = check_values(array, options, facts["notes"])
@@ -54,6 +57,13 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
 
         return resample_upright(volume)
     return volume
+
+
+def notes_of(sources: Sequence[DicomFile]) -> list[str]:
+    """What was odd about the files of a series, each once; how many of the files where not all."""
+    files = list(dict.fromkeys(sources))
+    count = Counter(note for file in files for note in set(file.notes))
+    return [note if n == len(files) else f"{note} ({n} of {len(files)} files)" for note, n in count.items()]
 
 
 def _sheared(affine: np.ndarray, shape: tuple[int, int, int], options: Options) -> bool:
