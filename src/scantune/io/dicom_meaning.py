@@ -253,16 +253,18 @@ def checked_rescale(
 
 def modality_table(file: DicomFile, signed: bool) -> Table | None:
     """The modality LUT, or None where there is none."""
-    sequence = file.header.get("ModalityLUTSequence") if file.has("ModalityLUTSequence") else None
-    return sequence_table(sequence, "ModalityLUTSequence", signed) if sequence else None
+    if not file.has("ModalityLUTSequence"):
+        return None
+    return sequence_table(file.header.get("ModalityLUTSequence"), "ModalityLUTSequence", signed)
 
 
 @lru_cache(4)
 def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
     """The first VOI LUT, or None where there is none."""
-    sequence = file.header.get("VOILUTSequence") if file.has("VOILUTSequence") else None
+    if not file.has("VOILUTSequence"):
+        return None
     below = meaning.range is not None and meaning.range[0] < 0
-    return sequence_table(sequence, "VOILUTSequence", below) if sequence else None
+    return sequence_table(file.header.get("VOILUTSequence"), "VOILUTSequence", below)
 
 
 @lru_cache(4)  # every frame of a loop asks
@@ -282,6 +284,8 @@ def _padding(file: DicomFile, signed: bool, allocated: int) -> tuple[float, floa
         if one is None and other is not None:
             raise ReadError(f"{limit} is {other:g} where {value} is missing")
         if one is None:
+            if file.has(value):
+                file.notes.append(f"{value} is empty: which pixels are padding is not known")
             continue
         if file.syntax in _LOSSY:
             file.notes.append(f"{value} is {one:g}; lossy compression has blurred such pixels, so none is set aside")

@@ -53,6 +53,8 @@ def sequence_table(sequence: Any, keyword: str, signed: bool) -> Table:
     Raises:
         ReadError: a descriptor or data that are missing or do not fit each other.
     """
+    if not sequence:
+        raise ReadError(f"{keyword} is empty")
     item = sequence[0]
     found = [item.get_item(Tag(tag)) for tag in (_LUT_DESCRIPTOR, _LUT_DATA)]
     n, first, bits = _descriptor(found[0], _LUT_DESCRIPTOR, f"LUTDescriptor of {keyword}", signed)
