@@ -48,7 +48,13 @@ def _by_slice(dataset: pydicom.Dataset, at: int, k: int) -> None:
     dataset.InstanceNumber = k * 3 + at + 1
 
 
-@pytest.mark.parametrize("change", [_by_instance, _by_slice])
+def _triggered(dataset: pydicom.Dataset, at: int, k: int) -> None:
+    """Multi-phase scans give each slice of each phase a trigger time of its own."""
+    _by_slice(dataset, at, k)
+    dataset.TriggerTime = f"{300 * k + 20 * at}"
+
+
+@pytest.mark.parametrize("change", [_by_instance, _by_slice, _triggered])
 def test_repetitions_are_told_by_the_order_of_instances(tmp_path: Path, change: Change) -> None:
     made = volumes(tmp_path, 3, change)
     assert "3 volumes in one series: say which with 'volume: first'" in refused(tmp_path).reason

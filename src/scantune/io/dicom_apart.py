@@ -17,7 +17,7 @@ CONTRASTS = (
     "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
     "label", "time",
 )  # fmt: skip
-TIMES = ("trigger time", "acquisition", "content time")
+TIMES = ("trigger time", "acquisition")
 
 
 @dataclass(eq=False)
@@ -100,9 +100,10 @@ def _by_time(frames: list[Frame], notes: list[str]) -> list[Part]:
     """Repetitions of one contrast."""
     if _unique(frames):
         return [Part(frames, {})]
+    n_places = int(_places(frames).max()) + 1
     for name in TIMES:
         groups = _grouped(frames, [name])
-        if len({len(group) for group in groups.values()}) == 1 and all(_unique(group) for group in groups.values()):
+        if all(len(group) == n_places and _unique(group) for group in groups.values()):
             return [Part(group, {name: key[0]}) for key, group in groups.items()]
     ranked = _by_order(frames)
     if ranked is not None:
