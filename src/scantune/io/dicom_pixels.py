@@ -112,6 +112,11 @@ class Pixels:
         return self._dataset
 
     def _decoded(self, stream: bytes) -> np.ndarray:
+        """One compressed frame.
+
+        Words come as they are, so that `in_stored_bits` cuts them: pydicom itself takes the lowest bits for the stored
+        ones whatever the high bit. What is not words (JPEG, JPEG-LS, JPEG 2000) has the stored bits alone.
+        """
         file, meaning = self.file, self.meaning
         found = codestream.check(stream, file.rows, file.columns, meaning.samples)
         stored = meaning.stored or meaning.allocated
@@ -125,7 +130,7 @@ class Pixels:
             "columns": file.columns,
             "samples_per_pixel": meaning.samples,
             "bits_allocated": meaning.allocated,
-            "bits_stored": meaning.stored,
+            "bits_stored": meaning.allocated if file.syntax == RLELossless else meaning.stored,
             "pixel_representation": int(bool(meaning.signed)),
             "photometric_interpretation": file.photometric,
             "number_of_frames": 1,
@@ -141,7 +146,7 @@ class Pixels:
         if "PixelData" in dataset and meaning.allocated >= 8 and self.file.photometric != "YBR_FULL_422":
             frame = self.file.rows * self.file.columns * meaning.samples * meaning.allocated // 8
             check_length(len(dataset.PixelData), frame, self.file)
-        return self._ask(dataset, {"index": index})
+        return self._ask(dataset, {"index": index, "bits_stored": meaning.allocated})
 
     def _ask(self, source: Any, options: dict[str, Any]) -> np.ndarray:
         syntax = self.file.syntax or ("1.2.840.10008.1.2" if self.file.implicit else "1.2.840.10008.1.2.1")

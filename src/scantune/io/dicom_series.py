@@ -75,7 +75,9 @@ def not_an_image(file: DicomFile) -> str:
     name = _name(sop) if sop else ""
     if sop and name != sop and "Image" not in name:
         return "DICOM without an image"
-    return "DICOM without an image" if not sop and not file.rows else ""
+    known = bool(sop) and name != sop
+    nothing = not file.rows or not file.photometric  # Philips keeps raw data under classes of its own, with rows
+    return "DICOM without an image" if not known and nothing and not file.has("BitsAllocated") else ""
 
 
 def counts_of(aside: Counter[str]) -> str:
