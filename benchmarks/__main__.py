@@ -1,5 +1,7 @@
 """Every benchmark in turn, each in a process of its own: ``python -m benchmarks [name …]``.
 
+``python -m benchmarks real --data FOLDER`` reads the DICOM files of a folder and holds them against dcm2niix.
+
 A benchmark measures scantune and a peer in turn, in one run, on data it makes, and prints the ratio. Absolute times
 depend on the machine; ratios are what to quote.
 """
@@ -23,8 +25,8 @@ NAMES = (
 )
 
 
-#: Asked for by name alone: it needs a GPU.
-BY_NAME = ("gpu",)
+#: Asked for by name alone: they need a GPU, or data of one's own.
+BY_NAME = ("gpu", "real")
 
 
 def main() -> int:
@@ -35,12 +37,16 @@ def main() -> int:
     if unknown:
         print(f"no benchmark {', '.join(unknown)}; there are {', '.join((*NAMES, *BY_NAME))}")
         return 2
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])}
     failed = 0
     for name in chosen:
         print(f"\n== {name}", flush=True)
-        failed += subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *options], env=env) != 0
+        failed += _run(name, options) != 0
     return int(failed > 0)
+
+
+def _run(name: str, options: list[str]) -> int:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(["src", ".", os.environ.get("PYTHONPATH", "")])}
+    return subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *options], env=env)
 
 
 if __name__ == "__main__":

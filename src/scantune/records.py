@@ -58,6 +58,8 @@ class Record:
         split: the side that the table itself names ("train", "validation", "test"), or None.
         series: what names the one series that is meant in a folder of several ("uid", "number" or "description") and
             its value, or None.
+        volume: what names the one volume that is meant in a 4D file or a series of several ("index", "b_value",
+            "echo_time" …) and its value, or None.
         order: the value by which sequential and temporal splits sort, or None.
         row: line of the table that it came from (1 is the header), or None for class folders.
     """
@@ -71,5 +73,6 @@ class Record:
     raters: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     split: str | None = None
     series: tuple[str, str] | None = None
+    volume: tuple[str, str] | None = None
     order: str | None = None
     row: int | None = None

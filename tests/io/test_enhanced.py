@@ -63,10 +63,10 @@ def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path) -> None:
         dataset.NumberOfFrames = 16
 
     edit(path, join)
-    assert "2 stacks in one series" in refused(path).reason
-    found = io.read(path, series=io.SeriesRule(stack=1))
+    assert "2 volumes in one series" in refused(path).reason
+    found = io.read(path, volume=io.VolumeRule(index=1))
     np.testing.assert_array_equal(found.array, second.array)
-    np.testing.assert_array_equal(io.read(path, volume_index=0).array, volume().array)
+    np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule(index=0)).array, volume().array)
 
 
 def test_a_missing_frame_and_missing_geometry_are_refused(tmp_path: Path) -> None:

@@ -19,8 +19,9 @@ def test_integers_of_a_nifti_file_stay_and_are_the_same_values_in_the_same_place
 
 @pytest.mark.parametrize(
     ("tags", "dtype"),
-    [({}, np.int16), ({"RescaleIntercept": -1024}, np.int16), ({"RescaleSlope": 0.5}, np.float32),
-     ({"RescaleIntercept": -40000}, np.float32)],
+    [({}, np.int16), ({"RescaleSlope": 1, "RescaleIntercept": -1024}, np.int16),
+     ({"RescaleSlope": 0.5, "RescaleIntercept": 0}, np.float32),
+     ({"RescaleSlope": 1, "RescaleIntercept": -40000}, np.float32)],
 )  # fmt: skip
 def test_integers_of_a_series_stay_where_the_rescale_leaves_them_exact(tmp_path, tags, dtype):
     import pydicom

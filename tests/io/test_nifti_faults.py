@@ -97,9 +97,9 @@ def test_lengths_in_metres_and_micrometres_become_millimetres(tmp_path: Path, un
 def test_one_volume_of_several_is_named(tmp_path: Path) -> None:
     values = np.random.default_rng(1).integers(0, 99, (4, 5, 6, 3)).astype(np.int16)
     path = _save(tmp_path / "a.nii.gz", values)
-    assert "4D with 3 volumes; volume_index must name one" in refused(path).reason
-    np.testing.assert_array_equal(io.read(path, volume_index=2).array, values[..., 2].T)
-    assert "3 volumes (0 to 2)" in refused(path, volume_index=3).reason
+    assert "4D with 3 volumes; say which with" in refused(path).reason
+    np.testing.assert_array_equal(io.read(path, volume=io.VolumeRule(index=2)).array, values[..., 2].T)
+    assert "3 volumes (0 to 2)" in refused(path, volume=io.VolumeRule(index=3)).reason
     single = _save(tmp_path / "b.nii.gz", values[..., :1])
     np.testing.assert_array_equal(io.read(single).array, values[..., 0].T)
 

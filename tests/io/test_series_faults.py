@@ -250,22 +250,22 @@ def _second_stack(tmp_path: Path, **items: tuple[object, object]) -> None:
 @pytest.mark.parametrize(
     "items, label, rule",
     [
-        ({"EchoTime": (4.6, 9.2)}, "echo time 9.2", io.SeriesRule(echo_time=9.2)),
-        ({"DiffusionBValue": (0.0, 1000.0)}, "b-value 1000", io.SeriesRule(b_value=1000)),
-        ({"TemporalPositionIdentifier": (1, 2)}, "time 2", io.SeriesRule(stack=1)),
+        ({"EchoTime": (4.6, 9.2)}, "echo time 9.2", io.VolumeRule.of({"echo_time": 9.2})),
+        ({"DiffusionBValue": (0.0, 1000.0)}, "b-value 1000", io.VolumeRule.of({"b_value": 1000})),
+        ({"TemporalPositionIdentifier": (1, 2)}, "time 2", io.VolumeRule.of({"time": 2})),
         ({"ImageType": (["ORIGINAL", "PRIMARY", "M"], ["ORIGINAL", "PRIMARY", "P"])}, "image type", None),
     ],
 )
 def test_echoes_and_phases_in_one_series_are_told_apart(
-    tmp_path: Path, items: dict, label: str, rule: io.SeriesRule | None
+    tmp_path: Path, items: dict, label: str, rule: io.VolumeRule | None
 ) -> None:
     _second_stack(tmp_path, **items)
     reason = refused(tmp_path / "s").reason
-    assert "2 stacks in one series" in reason
+    assert "2 volumes in one series" in reason
     assert label in reason
     if rule is not None:
-        np.testing.assert_array_equal(io.read(tmp_path / "s", series=rule).array, volume(seed=1).array)
-    one = [io.read(tmp_path / "s", volume_index=index).array for index in (0, 1)]
+        np.testing.assert_array_equal(io.read(tmp_path / "s", volume=rule).array, volume(seed=1).array)
+    one = [io.read(tmp_path / "s", volume=io.VolumeRule(index=index)).array for index in (0, 1)]
     both = [volume(seed=0).array, volume(seed=1).array]
     assert any(np.array_equal(one[0], want) for want in both)
     assert not np.array_equal(one[0], one[1])
@@ -333,7 +333,7 @@ def test_compression_changes_no_voxel(tmp_path: Path, compression: str) -> None:
     np.testing.assert_array_equal(io.read(tmp_path / "s").array, written.array)
 
 
-def test_bits_above_the_stored_ones_are_cleared(tmp_path: Path) -> None:
+def test_bits_above_the_stored_ones_are_cleared_and_noted_unless_an_overlay_is_declared(tmp_path: Path) -> None:
     pixels = np.arange(96, dtype=np.uint16).reshape(8, 12)
     path = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="phantom-1", seed="a", bits=12)
 
@@ -341,4 +341,7 @@ def test_bits_above_the_stored_ones_are_cleared(tmp_path: Path) -> None:
         dataset.PixelData = (pixels | 0x8000).tobytes()
 
     edit(path, overlay)
+    assert "bits outside of BitsStored 12 and HighBit 11 are set, and cleared" in io.read(path).facts["notes"]
+    edit(path, lambda dataset: dataset.add_new(0x60000102, "US", 15))
+    assert io.read(path).facts["notes"] == []
     np.testing.assert_array_equal(io.read(path).array[0], pixels)

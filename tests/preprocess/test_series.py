@@ -7,6 +7,7 @@ import nibabel
 import numpy as np
 import pydicom
 import pytest
+from pydantic import ValidationError
 
 from scantune import cohort, io, preprocess
 from scantune.config.dataset import DatasetConfig
@@ -155,3 +156,65 @@ def test_monochrome1_that_was_inverted_stands_in_the_manifest(inputs, tmp_path, 
     preprocess.run([Record("a", "a", (path,))], inputs["image"](), tmp_path / "out", tmp_path / "store")
     (sample,) = preprocess.read_manifest(tmp_path / "out" / "manifest.csv")
     assert "MONOCHROME1 inverted" in sample.row["notes"]
+
+
+def _two_echoes(folder: Path) -> Path:
+    for at, echo in enumerate(("4.92", "7.38")):
+        array = np.random.default_rng(at).integers(0, 900, (4, 8, 9)).astype(np.float32)
+        scan = io.Volume(array, np.diag([1.0, 1.0, 2.0, 1.0]))
+        paths = io.write_dicom_series(
+            folder / echo, scan, patient_id="p", seed="echoes", tags={"EchoTime": echo, "AcquisitionNumber": at + 1}
+        )
+        for path in paths:
+            dataset = pydicom.dcmread(path)
+            dataset.SOPInstanceUID = f"{dataset.SOPInstanceUID[:50]}.{at}"
+            dataset.save_as(path)
+    return folder
+
+
+def test_a_volume_is_chosen_by_the_input_or_by_the_row(tmp_path, inputs):
+    folder = _two_echoes(tmp_path / "study")
+    block = inputs["volume"](intensity="none", dtype="float32")
+    with pytest.raises(ReadError, match=r"2 volumes in one series: say which.*echo_time: 4.92"):
+        preprocess.prepare([folder], [], block)
+    one, other = (
+        preprocess.prepare([folder], [], inputs["volume"](intensity="none", dtype="float32", volume=how)).tensor
+        for how in ({"echo_time": 4.92}, {"index": 1})
+    )
+    np.testing.assert_array_equal(other, preprocess.prepare([folder], [], block, None, ("echo_time", "7.38")).tensor)
+    first = inputs["volume"](intensity="none", dtype="float32", volume="first")
+    np.testing.assert_array_equal(one, preprocess.prepare([folder], [], first).tensor)
+    row = preprocess.prepare([folder], [], first, None, ("index", "1"))
+    np.testing.assert_array_equal(other, row.tensor)
+    assert any(
+        "one of 2 volumes of the series, by volume: {index: 1}: 1: echo time 7.38 (4 slices)" in note
+        for note in row.facts["notes"]
+    )
+    mean = inputs["volume"](intensity="none", dtype="float32", volume="mean")
+    np.testing.assert_allclose(preprocess.prepare([folder], [], mean).tensor, (one + other) / 2)
+
+
+def test_the_old_key_of_a_volume_is_told(inputs):
+    with pytest.raises(ValidationError, match=r"'volume_index' is now 'volume': write volume: \{index: 6\}"):
+        inputs["volume"](volume_index=6)
+    with pytest.raises(ValidationError, match="name a volume"):
+        inputs["volume"](volume={})
+
+
+def test_rows_of_one_series_name_its_volumes(tmp_path, inputs):
+    _two_echoes(tmp_path / "raw" / "study")
+    (tmp_path / "raw" / "cohort.csv").write_text("study,echo\nstudy,4.92\nstudy,7.38\nstudy,9\n")
+    block = DatasetConfig(
+        root=str(tmp_path / "raw"), table="cohort.csv", files="{study}", volume={"name": "{echo}", "by": "echo_time"}
+    )
+    read = cohort.read(block, tmp_path)
+    settings = inputs["volume"](intensity="none", dtype="float32")
+    preprocess.run(read, settings, tmp_path / "out", tmp_path / "store", max_excluded_fraction=1.0)
+    manifest = list(csv.DictReader((tmp_path / "out" / "manifest.csv").open()))
+    assert len({row["digest"] for row in manifest}) == len({row["tensor_digest"] for row in manifest}) == 2
+    assert "volume: {echo_time: 7.38}" in manifest[1]["notes"]
+    excluded = (tmp_path / "out" / "excluded.csv").read_text()
+    assert "volume: {echo_time: 9} leaves 0 of 2 volumes in the series" in excluded
+    (tmp_path / "raw" / "cohort.csv").write_text("study,echo\nstudy,short\n")
+    with pytest.raises(cohort.CohortError, match="'short' is no echo_time: a number"):
+        cohort.read(block, tmp_path)

@@ -93,7 +93,9 @@ _OPPOSITE = str.maketrans("RLAPHF", "LRPAFH")
 def _prepared(record: Record, settings: Mapping[str, Any], **more: Any) -> Any:
     from scantune.preprocess import prepare
 
-    return prepare(record.files, (), {**settings, **_AS_IT_IS[settings["modality"]], **more}, record.series)
+    return prepare(
+        record.files, (), {**settings, **_AS_IT_IS[settings["modality"]], **more}, record.series, record.volume
+    )
 
 
 def _still(record: Record, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
 from scantune.cohort.table import Row, Table, read_table
 from scantune.cohort.template import below, fields, fill
-from scantune.config.dataset import DatasetConfig, PartOf, Range, TargetColumn, Unless
+from scantune.config.dataset import TEXT_KEYS, DatasetConfig, PartOf, Range, TargetColumn, Unless
 from scantune.digests import text_digest
 from scantune.records import Record
 
@@ -118,6 +118,7 @@ def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) 
         *((name, "masks") for template in dataset.masks for name in fields(template)),
         *((name, "sample") for name in fields(dataset.sample or "")),
         *((name, "series") for name in fields(dataset.series.name if dataset.series else "")),
+        *((name, "volume") for name in fields(dataset.volume.name if dataset.volume else "")),
         *((target.column, f"targets.{name}") for name, target in targets.items()),
         *((column, f"groups.{name}") for name, column in dataset.groups.items()),
         *((column, f"raters.{name}") for name, column in dataset.raters.items()),
@@ -212,9 +213,10 @@ def _record(
 ) -> Record:
     sample = _sample_id(row, table, dataset, faults)
     subject = _subject_id(row, dataset, sample, faults)
-    series = _series(row, dataset, faults)
-    if series and not (dataset.sample or "sample_id" in table.columns):
-        sample = f"{sample}_{text_digest(series[1], 8)}"  # of one folder, still one subject
+    series, volume = _series(row, dataset, faults), _volume(row, dataset, faults)
+    named = [part[1] for part in (series, volume) if part]
+    if named and not (dataset.sample or "sample_id" in table.columns):
+        sample = f"{sample}_{text_digest(chr(10).join(named), 8)}"  # still one subject
     words = [value for rule in targets.values() for value in rule.values or ()]  # readers use the targets' words
     return Record(
         sample_id=ids.safe(sample),
@@ -229,6 +231,7 @@ def _record(
         raters={name: plain(row.cells[column], dataset.decimal, words) for name, column in dataset.raters.items()},
         split=side_of(row, dataset, faults),
         series=series,
+        volume=volume,
         order=order_of(row, dataset, faults),
         row=row.line,
     )
@@ -292,6 +295,25 @@ def _series(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str,
     return dataset.series.by, text
 
 
+def _volume(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str, str] | None:
+    """What names the row's volume, or None where the cell is empty."""
+    if dataset.volume is None:
+        return None
+    text = fill(dataset.volume.name, row.cells).strip()
+    if values.is_empty(text):
+        return None
+    column, by = ", ".join(fields(dataset.volume.name)), dataset.volume.by
+    try:
+        number = values.number(text, dataset.decimal)
+    except ValueError:
+        if by not in TEXT_KEYS:
+            faults.append(Fault(f"{text!r} is no {by}: a number, or name another key by 'volume.by'", row.line, column))
+        return by, text
+    if by == "index" and not (number.is_integer() and number >= 0):
+        faults.append(Fault(f"{text!r} is no index: a whole number from 0", row.line, column))
+    return by, f"{number:g}"
+
+
 def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, faults: list[Fault]) -> tuple[Path, ...]:
     paths = []
     for template in templates:
@@ -312,7 +334,7 @@ def _repeated(records: list[Record]) -> list[Fault]:
         other = first.setdefault(record.sample_id.casefold(), record)
         if other is record:
             continue
-        twice = (other.files, other.series) == (record.files, record.series)
+        twice = (other.files, other.series, other.volume) == (record.files, record.series, record.volume)
         what = "a second row for the same file" if twice else "the same sample id"
         remedy = "remove one" if twice else "make it unique by 'sample: \"{column}_{column}\"'"
         faults.append(Fault(f"{what} as row {other.row} ({record.sample_id!r}): {remedy}", record.row))

@@ -95,6 +95,24 @@ class SeriesName(Block):
     number, or the whole series description (the case does not matter)."""
 
 
+VolumeKey = Literal[
+    "index", "b_value", "echo_time", "echo", "inversion_time", "flip_angle", "time", "trigger_time", "acquisition",
+    "component", "label", "stack",
+]  # fmt: skip
+#: Of them those whose values are texts.
+TEXT_KEYS = frozenset({"component", "label", "stack"})
+
+
+class VolumeName(Block):
+    """How a row names its volume. ``volume: "{volume}"`` is short for ``volume: {name: "{volume}", by: index}``."""
+
+    name: Text
+    """Columns in braces: ``"{b_value}"``. Where they are empty, the file or series must hold one volume, or the input's
+    own ``volume`` says which."""
+    by: VolumeKey = "index"
+    """What the name is: the place in the order of acquisition from 0, or a property of the volume."""
+
+
 class Pseudonyms(Block):
     """Keyed digests in place of the table's sample and subject ids."""
 
@@ -213,6 +231,8 @@ class DatasetConfig(Block):
     """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
     series: Annotated[SeriesName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
     """The one DICOM series that a row means where its folder holds several. Files that are not DICOM have none."""
+    volume: Annotated[VolumeName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
+    """The one volume that a row means where its file or series holds several (echoes, b-values, times)."""
     follow_links: bool = False
     """Allow symbolic links below ``root`` that lead out of it (data kept by DataLad or DVC)."""
     index: Text | None = None
@@ -270,7 +290,7 @@ class DatasetConfig(Block):
             raise ValueError("give either 'table' or 'class_folders: true'")
         if self.table and not self.files:
             raise ValueError("'table' needs 'files': the path of a sample's file from the table's columns, in braces")
-        for key in ("subject", "series") if self.class_folders else ("subject_from",):
+        for key in ("subject", "series", "volume") if self.class_folders else ("subject_from",):
             if getattr(self, key) is not None:
                 raise ValueError(f"'{key}' is for {'a table' if self.class_folders else 'class folders'}")
         unknown = sorted(set(self.bands) - set(self.groups))

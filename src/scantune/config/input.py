@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -130,6 +130,43 @@ class _Common(Block):
         return self
 
 
+class VolumeChoice(Block):
+    """Which of several volumes in one series or 4D file; all that is written must hold."""
+
+    index: int | None = Field(default=None, ge=0)
+    """Place in the order of acquisition, from 0."""
+    b_value: float | None = Field(default=None, ge=0.0)
+    """Diffusion weighting, s/mm²."""
+    echo_time: float | None = Field(default=None, ge=0.0)
+    """Echo time, ms."""
+    echo: float | None = None
+    """Number of the echo."""
+    inversion_time: float | None = None
+    """Inversion time, ms."""
+    flip_angle: float | None = None
+    """Flip angle, degrees."""
+    time: float | None = None
+    """Temporal position."""
+    trigger_time: float | None = None
+    """Time after the trigger, ms."""
+    acquisition: float | None = None
+    """Acquisition number."""
+    component: Literal["magnitude", "phase", "real", "imaginary", "mixed"] | None = None
+    """Part of a complex value."""
+    label: Literal["control", "label"] | None = None
+    """Arterial spin labelling."""
+    stack: str | None = None
+    """Stack of an enhanced file."""
+    take: Literal["first", "mean"] | None = None
+    """Of several that are left: the first, or their mean. Without it more than one leaves the sample out."""
+
+    @model_validator(mode="after")
+    def _any(self) -> VolumeChoice:
+        if all(value is None for value in self.model_dump().values()):
+            raise ValueError("name a volume: {index: 0}, {b_value: 0}, {echo_time: 4.92} …")
+        return self
+
+
 class VolumeInput(_Common):
     """A volume [C, D, H, W] in RAS+: W left → right, H posterior → anterior, D inferior → superior."""
 
@@ -150,14 +187,27 @@ class VolumeInput(_Common):
     """How values are scaled."""
     deface: bool = False
     """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
-    volume_index: int | None = Field(default=None, ge=0)
-    """4D files: the volume that is read, from 0. Without it a 4D file is left out."""
+    volume: Literal["first", "mean"] | VolumeChoice | None = None
+    """4D files and series of several volumes (echoes, b-values, times): the first one acquired, the mean of all, or the
+    one with these keys: ``{b_value: 0}``, ``{echo_time: 4.92}``, ``{index: 6}``. Without it such a sample is left out.
+    The manifest notes what was chosen."""
+    padding: Literal["lowest", "keep"] = "lowest"
+    """DICOM pixels that stand for none (PixelPaddingValue, outside a CT's field of view): the lowest value of the
+    others, or the value as it is stored. The manifest notes it."""
     affine: Affine = "refuse"
     """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
     tilt: Literal["exclude", "resample"] = "exclude"
     """Gantry tilt: leave the scan out, or resample it upright."""
     dtype: Literal["float16", "float32"] = "float16"
     """Of the cached tensor."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        index = values.get("volume_index") if isinstance(values, dict) else None
+        if index is not None:
+            raise ValueError(f"'volume_index' is now 'volume': write volume: {{index: {index}}}")
+        return values
 
 
 class ImageInput(_Common):
@@ -183,6 +233,8 @@ class ImageInput(_Common):
     mask_grid: Literal["refuse", "stored", "shown"] = "refuse"
     """Pictures that an EXIF tag turns, with masks that are not turned alike: leave the sample out, or take the mask as
     drawn on the picture as it is ``stored`` (both are turned) or as it is ``shown`` (the mask lies right already)."""
+    padding: Literal["lowest", "keep"] = "lowest"
+    """DICOM pixels that stand for none (PixelPaddingValue): the lowest value of the others, or as stored."""
     mask_text: bool = False
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume
+from scantune.io.arrays import Image, Limits, SeriesRule, Video, Volume, VolumeRule
 
 if TYPE_CHECKING:
     from scantune.io.cine_writer import write_cine as write_cine
@@ -57,7 +57,7 @@ _LATER = {
     "read_mask_object": "dicom_masks",
 }
 
-__all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", *_LATER]
+__all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", "VolumeRule", *_LATER]
 
 
 def __getattr__(name: str) -> Any:

@@ -96,10 +96,9 @@ class Limits:
 
 @dataclass(frozen=True)
 class SeriesRule:
-    """Which of several series, and which of several stacks within one, a folder stands for.
+    """Which of several series a folder stands for.
 
-    Every condition that is given must hold. Where more than one series or stack is left, the file is refused with the
-    list of them.
+    Every condition that is given must hold. Where more than one series is left, the folder is refused with the list.
 
     Attributes:
         uid_digest: first characters of the series' digest, as the list of a refusal shows it.
@@ -108,9 +107,6 @@ class SeriesRule:
         description: words that the series description has, whatever the case.
         number: the series number.
         largest: the series with the most images, where that is one.
-        echo_time: of the stack, ms.
-        b_value: of the stack, s/mm².
-        stack: position of the stack in the list of a refusal, from 0.
     """
 
     uid_digest: str | None = None
@@ -119,14 +115,55 @@ class SeriesRule:
     description: str | None = None
     number: int | None = None
     largest: bool = False
-    echo_time: float | None = None
-    b_value: float | None = None
-    stack: int | None = None
 
     @property
     def names_one(self) -> bool:
         """Whether it names a series (rather than describing one): a single file must then be of it too."""
         return any(value is not None for value in (self.uid_digest, self.uid, self.title, self.number))
+
+
+#: What a volume of a series can be named by -> what messages call it.
+VOLUME_KEYS = {
+    "b_value": "b-value",
+    "echo_time": "echo time",
+    "echo": "echo",
+    "inversion_time": "inversion time",
+    "flip_angle": "flip angle",
+    "time": "time",
+    "trigger_time": "trigger time",
+    "acquisition": "acquisition",
+    "component": "component",
+    "label": "label",
+    "stack": "stack",
+}
+
+
+@dataclass(frozen=True)
+class VolumeRule:
+    """Which of several volumes in one series or file (echoes, b-values, times), all that is given must hold.
+
+    Attributes:
+        index: place in the order of acquisition, from 0.
+        take: of what is left, the "first" or the "mean"; None refuses more than one.
+        keys: pairs of a key of `VOLUME_KEYS` and its value: a number (ms, s/mm², degrees) or a text.
+    """
+
+    index: int | None = None
+    take: Literal["first", "mean"] | None = None
+    keys: tuple[tuple[str, float | str], ...] = ()
+
+    @classmethod
+    def of(cls, how: str | Mapping[str, Any] | int | None) -> VolumeRule | None:
+        """A rule from how it is written: "first", "mean", a number, or a mapping of keys."""
+        if how is None:
+            return None
+        if isinstance(how, int):
+            return cls(index=how)
+        if isinstance(how, str):
+            return cls(take=how)  # type: ignore[arg-type]
+        plain = {name: value for name, value in how.items() if value is not None}
+        index, take = plain.pop("index", None), plain.pop("take", None)
+        return cls(index, take, tuple(sorted(plain.items())))
 
 
 @dataclass(frozen=True)
@@ -135,7 +172,7 @@ class Options:
 
     kind: Kind | None = None
     series: SeriesRule | None = None
-    volume_index: int | None = None
+    volume: VolumeRule | None = None
     limits: Limits = Limits()
     window: Window | None = None
     monochrome1: Literal["invert", "keep"] = "invert"
@@ -147,3 +184,4 @@ class Options:
     keep_integers: bool = False
     labels: bool = False
     turn: int | None = None
+    padding: Literal["lowest", "keep"] = "lowest"

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from scantune.io import dicom_pixels
-from scantune.io.arrays import Image, Limits, Options, SeriesRule, Video, Volume
+from scantune.io.arrays import Image, Limits, Options, SeriesRule, Video, Volume, VolumeRule
 from scantune.io.reading import open_video, read_here
 from scantune.records import ReadError
 
@@ -28,6 +28,9 @@ def options_from(plain: dict[str, Any]) -> Options:
     plain = dict(plain)
     plain["limits"] = Limits(**plain["limits"])
     plain["series"] = SeriesRule(**plain["series"]) if plain["series"] else None
+    if plain["volume"]:
+        rule = plain["volume"]
+        plain["volume"] = VolumeRule(rule["index"], rule["take"], tuple((key, value) for key, value in rule["keys"]))
     if isinstance(plain["window"], list):
         plain["window"] = tuple(plain["window"])
     return Options(**plain)

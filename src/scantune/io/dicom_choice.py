@@ -39,7 +39,8 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
         raise ReadError(f"{len(patients)} patients under one series UID (digests of their ids: {digests})")
     kept = [file for file in series if not is_localizer(file)]
     if kept and len(kept) < len(series):
-        kept[0].notes.append(f"{len(series) - len(kept)} localizers set aside")
+        for file in kept:
+            file.notes.append(f"{len(series) - len(kept)} localizers set aside")
         return kept
     return series
 

@@ -11,13 +11,15 @@ import numpy as np
 from scantune.io import codestream
 from scantune.io.arrays import Options
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_image import colour_frame, modality_values
+from scantune.io.dicom_image import colour_frame, own_window, window_of
+from scantune.io.dicom_meaning import voi_table
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import series_facts, stored_range
+from scantune.io.dicom_series import series_facts
 from scantune.io.loop import Loop
 from scantune.io.values import apply_window, check_size
 from scantune.records import ReadError
 
+_GREY = ("MONOCHROME2", "MONOCHROME1")
 _BASELINE = "1.2.840.10008.1.2.4.50"
 _REDUCED = {1: (cv2.IMREAD_GRAYSCALE, cv2.IMREAD_COLOR_RGB),
             2: (cv2.IMREAD_REDUCED_GRAYSCALE_2, cv2.IMREAD_REDUCED_COLOR_2),
@@ -33,11 +35,11 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
     """
     colour = file.samples == 3 or file.photometric == "PALETTE COLOR"
     check_size((file.n_frames, file.rows, file.columns, 3 if colour else 1), 1, options.limits)
+    pixels = Pixels(file)
     facts: dict[str, Any] = series_facts(file, 1, Counter(), list(file.notes))
     frame_time = frame_time_of(file, facts["notes"])
     if file.n_frames == 1:
         facts["notes"].append("one frame only")
-    pixels = Pixels(file)
     fast = file.syntax == _BASELINE and _plain_jpeg(pixels)
     facts["decoder"] += f", opencv {cv2.__version__}" if fast else ", plug-in by transfer syntax"
 
@@ -56,7 +58,7 @@ def _plain_jpeg(pixels: Pixels) -> bool:
     if found is None or found.process not in (0xC0, 0xC1) or found.precision != 8:
         return False
     if file.samples == 1:
-        return file.photometric in ("MONOCHROME2", "MONOCHROME1")
+        return file.photometric in _GREY and _plain_grey(pixels) and pixels.meaning.padding is None
     return file.photometric in ("YBR_FULL_422", "YBR_FULL") and found.adobe in (None, 1) and found.ids != (82, 71, 66)
 
 
@@ -81,24 +83,38 @@ def _by_plugin(pixels: Pixels, index: int, options: Options) -> np.ndarray:
     file = pixels.file
     raw = pixels.frame(index)
     if raw.ndim == 3 or file.photometric == "PALETTE COLOR":
-        rgb = colour_frame(raw, file)
-        return rgb if rgb.dtype == np.uint8 else (rgb >> (file.whole("BitsStored") - 8)).astype(np.uint8)
-    if raw.dtype == np.uint8 and file.whole("BitsStored") <= 8 and options.window is None:
-        picture = raw if file.whole("BitsStored") == 8 else raw << (8 - file.whole("BitsStored"))
+        rgb = colour_frame(raw, file, pixels.meaning)
+        return rgb if rgb.dtype == np.uint8 else (rgb >> ((pixels.meaning.stored or 16) - 8)).astype(np.uint8)
+    stored = pixels.meaning.stored or 0
+    if stored <= 8 and raw.dtype == np.uint8 and options.window is None and _plain_grey(pixels):
+        picture = raw if stored == 8 else raw << (8 - stored)
     else:
-        picture = _to_eight_bits(raw, file, options)
-    return (255 - picture if file.photometric == "MONOCHROME1" else picture)[..., None]
+        picture = _to_eight_bits(raw, pixels, options)
+    picture = 255 - picture if pixels.meaning.inverse else picture
+    empty = pixels.meaning.is_padding(raw)
+    if empty is not None:
+        picture = picture.copy()
+        picture[empty] = 0
+    return picture[..., None]
 
 
-def _to_eight_bits(raw: np.ndarray, file: DicomFile, options: Options) -> np.ndarray:
-    values = modality_values(raw, file)
-    center, width = file.number("WindowCenter"), file.number("WindowWidth")
+def _plain_grey(pixels: Pixels) -> bool:
+    """Whether stored grey is what is shown: no table, and no slope that turns it round."""
+    meaning = pixels.meaning
+    if meaning.table is not None or meaning.slope < 0 or meaning.signed:
+        return False
+    return voi_table(pixels.file, meaning) is None
+
+
+def _to_eight_bits(raw: np.ndarray, pixels: Pixels, options: Options) -> np.ndarray:
+    values, file, meaning = pixels.meaning.values(raw), pixels.file, pixels.meaning
+    deep = (meaning.stored or 32) > 8
     if isinstance(options.window, tuple):
         shown = apply_window(values, *options.window)
-    elif center is not None and width is not None and width >= 1:
-        shown = apply_window(values, center, width, file.text("VOILUTFunction") or "LINEAR")
+    elif voi_table(file, meaning) is not None or (deep and window_of(file) is not None):
+        shown = own_window(values, file, meaning)
     else:
-        low, high = stored_range(file)
+        low, high = meaning.range or (float(values.min()), float(values.max()))
         shown = (values - np.float32(low)) / np.float32(high - low)
     return np.rint(shown * 255).astype(np.uint8)
 

@@ -1,76 +1,95 @@
-"""Enhanced multi-frame MR and CT: geometry, rescale and stack of each frame from its functional groups."""
+"""Enhanced multi-frame MR and CT: geometry, rescale and keys of each frame from its functional groups."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from pydicom import Dataset
+from pydicom.tag import Tag
 
 from scantune.io.arrays import Image, Options, Volume
-from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_apart import choose
+from scantune.io.dicom_file import TAGS, DicomFile
 from scantune.io.dicom_image import read_image
+from scantune.io.dicom_keys import frame_keys, macro
+from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, rescale_of
+from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import assemble, series_facts
-from scantune.io.dicom_stack import Frame, choose
+from scantune.io.dicom_stack import Frame
+from scantune.io.dicom_volume import assemble
 from scantune.io.values import check_size
 from scantune.records import ReadError
 
 
-def read_enhanced(file: DicomFile, options: Options, aside: Counter[str]) -> Volume | Image:
-    """Read a multi-frame file whose frames state where they lie.
+def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str, Any]) -> Volume | Image:
+    """Read multi-frame files of one series, whose frames state where they lie.
+
+    Args:
+        files: in any order; their instance numbers give the order of acquisition.
+        options: how to read.
+        facts: of the series.
 
     Returns:
-        A Volume, or an Image where the file has one frame and no volume was asked for.
+        A Volume, or an Image where there is one frame and no volume was asked for.
 
     Raises:
         ReadError: as for a series; the frames are its slices.
     """
-    groups = file.header.PerFrameFunctionalGroupsSequence
-    if len(groups) != file.n_frames:
-        raise ReadError(f"the header speaks of {file.n_frames} frames and describes {len(groups)}", str(file.path))
-    check_size((file.n_frames, file.rows, file.columns), 4, options.limits)
-    shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    notes = list(file.notes)
-    pixels = Pixels(file)
-    frames = [_frame(file, pixels, group, shared, at) for at, group in enumerate(groups)]
+    n_frames = sum(file.n_frames for file in files)
+    check_size((n_frames, files[0].rows, files[0].columns), 4, options.limits)
+    for file in files:
+        _groups(file)  # frames that are not described are told before the pixels' length is looked at
+    sources = [Pixels(file, meaning_of(file, rescale_elsewhere=True)) for file in files]
+    frames = [frame for at, pixels in enumerate(sources) for frame in frames_of(pixels, at, len(files))]
     if len(frames) == 1 and options.kind != "volume":
-        return _image(file, frames[0], options, aside)
+        return _image(files[0], frames[0], options)
     if options.kind == "image":
         raise ReadError(f"it has {len(frames)} frames and is not an image")
-    stack = choose(frames, options, notes)
-    facts = series_facts(file, 1, aside, notes)
+    stacks = choose(frames, options, facts["notes"])
     if facts["window"] is None:
-        facts["window"] = _window(groups[0], shared)
-    volume = assemble(stack, file, options, facts)
-    facts["decoder"] += f", {pixels.decoder}"
+        facts["window"] = _window(*_groups(files[0])[0])
+    volume = assemble(stacks, options, facts)
+    facts["decoder"] += f", {sources[0].decoder}"
     return volume
 
 
-def _item(group: Dataset, shared: Dataset, macro: str) -> Dataset:
-    """A macro's item for a frame: its own, else the shared one, else an empty one."""
-    for source in (group, shared):
-        found = source.get(macro)
-        if found:
-            return found[0]
-    return Dataset()
+def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
+    """The functional groups of each frame: its own and the shared ones."""
+    own = file.header.PerFrameFunctionalGroupsSequence
+    if len(own) != file.n_frames:
+        raise ReadError(f"the header speaks of {file.n_frames} frames and describes {len(own)}", str(file.path))
+    shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
+    return [(group, shared) for group in own]
 
 
-def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
-    value = item.get(keyword)
-    if value is None or value == "":
-        return None
-    many = [float(v) for v in value] if hasattr(value, "__iter__") and not isinstance(value, str) else [float(value)]
-    return many if len(many) == length else None
+def frames_of(pixels: Pixels, at: int = 0, of: int = 1) -> list[Frame]:
+    """The frames of one file.
+
+    Args:
+        pixels: of the file.
+        at: its place in the series.
+        of: files in the series.
+    """
+    file = pixels.file
+    number = file.number("InstanceNumber") if of > 1 else 0.0
+    start = 1e6 * (at if number is None else number)
+    prefix = "" if of == 1 else f"instance {int(number)}, " if number is not None else f"file {at + 1}, "
+    found = [_frame(pixels, group, shared, k) for k, (group, shared) in enumerate(_groups(file))]
+    rescaled = [frame.meaning.rescaled for frame in found]
+    if len(set(rescaled)) > 1:
+        raise ReadError(f"{rescaled.count(True)} of {len(rescaled)} frames state a rescale, the others none")
+    return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(found)]
 
 
-def _frame(file: DicomFile, pixels: Pixels, group: Dataset, shared: Dataset, at: int) -> Frame:
-    position = _numbers(_item(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
-    orientation = _numbers(_item(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
-    spacing = _numbers(_item(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
-    slope, intercept = _rescale(file, group, shared)
+def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int) -> Frame:
+    file = pixels.file
+    position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
+    orientation = _numbers(macro(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
+    spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
     return Frame(
         name=f"frame {at + 1}",
         rows=file.rows,
@@ -78,54 +97,45 @@ def _frame(file: DicomFile, pixels: Pixels, group: Dataset, shared: Dataset, at:
         position=np.array(position) if position else None,
         orientation=np.array(orientation) if orientation else None,
         spacing=(spacing[0], spacing[1]) if spacing else None,
-        slope=slope,
-        intercept=intercept,
-        keys=_keys(group, shared),
+        meaning=_meaning(pixels, group, shared),
+        keys=frame_keys(group, shared),
         load=lambda: pixels.frame(at),
+        source=file,
     )
 
 
-def _rescale(file: DicomFile, group: Dataset, shared: Dataset) -> tuple[float, float]:
-    transform = _item(group, shared, "PixelValueTransformationSequence")
-    slope = _numbers(transform, "RescaleSlope", 1) or [file.number("RescaleSlope", 1.0) or 1.0]
-    intercept = _numbers(transform, "RescaleIntercept", 1) or [file.number("RescaleIntercept", 0.0) or 0.0]
-    if slope[0] == 0 or not np.isfinite([slope[0], intercept[0]]).all():
-        raise ReadError(f"the rescale slope is {slope[0]:g}", str(file.path))
-    return slope[0], intercept[0]
+def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
+    """Numbers of a macro, None where they are absent or empty.
+
+    Raises:
+        ReadError: not numbers, or not so many.
+    """
+    tag = TAGS[keyword]
+    try:
+        found = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
+    except NotANumberError as error:
+        raise ReadError(f"{keyword} is no number: {error}") from error
+    if found and (len(found) != length or not np.isfinite(found).all()):
+        raise ReadError(f"{keyword} has {len(found)} values where {length} finite ones belong")
+    return found or None
 
 
-_KEYS = {
-    "stack": ("FrameContentSequence", "StackID"),
-    "echo time": ("MREchoSequence", "EffectiveEchoTime"),
-    "b-value": ("MRDiffusionSequence", "DiffusionBValue"),
-    "time": ("FrameContentSequence", "TemporalPositionIndex"),
-    "trigger time": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
-    "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber"),
-}
-
-
-def _keys(group: Dataset, shared: Dataset) -> dict[str, str | float]:
-    keys: dict[str, str | float] = {}
-    for name, (macro, keyword) in _KEYS.items():
-        value: Any = _item(group, shared, macro).get(keyword)
-        if value is None or value == "":
-            continue
-        try:
-            keys[name] = float(value)
-        except (TypeError, ValueError):
-            keys[name] = "named"
-    diffusion = _item(group, shared, "MRDiffusionSequence").get("DiffusionGradientDirectionSequence")
-    if diffusion:
-        gradient = diffusion[0].get("DiffusionGradientOrientation") or []
-        keys["gradient"] = " ".join(f"{float(value):.4f}" for value in gradient)
-    component = _item(group, shared, "MRImageFrameTypeSequence").get("ComplexImageComponent")
-    if component in ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"):
-        keys["component"] = str(component).lower()
-    return keys
+def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
+    """The file's, with the frame's own rescale; one in the header that contradicts it is refused."""
+    transform = macro(group, shared, "PixelValueTransformationSequence")
+    one, other = (_numbers(transform, keyword, 1) for keyword in ("RescaleSlope", "RescaleIntercept"))
+    own = checked_rescale(one[0] if one else None, other[0] if other else None)
+    above = rescale_of(pixels.file)
+    if own[0] is None or own[1] is None:
+        return pixels.meaning
+    if above[0] is not None and above != own:
+        raise ReadError(f"the rescale of a frame (slope {own[0]:g}) is not that of the header (slope {above[0]:g})")
+    unit = str(transform.get("RescaleType") or "").upper()
+    return replace(pixels.meaning, slope=own[0], intercept=own[1], rescaled=True, unit=unit)
 
 
 def _window(group: Dataset, shared: Dataset) -> list[float] | None:
-    item = _item(group, shared, "FrameVOILUTSequence")
+    item = macro(group, shared, "FrameVOILUTSequence")
     try:
         center, width = item.get("WindowCenter"), item.get("WindowWidth")
         first = [v[0] if hasattr(v, "__getitem__") else v for v in (center, width)]
@@ -134,9 +144,12 @@ def _window(group: Dataset, shared: Dataset) -> list[float] | None:
         return None
 
 
-def _image(file: DicomFile, frame: Frame, options: Options, aside: Counter[str]) -> Image:
+def _image(file: DicomFile, frame: Frame, options: Options) -> Image:
     """One frame as a picture; its functional groups take the place of the header items of a plain image."""
-    file.header.RescaleSlope, file.header.RescaleIntercept = str(frame.slope)[:16], str(frame.intercept)[:16]
     if frame.spacing is not None:
         file.header.PixelSpacing = [str(value)[:16] for value in frame.spacing]
-    return read_image(replace(file, items=dict(file.header.items())), options, aside)
+    group, shared = _groups(file)[0]
+    window = _window(group, shared)
+    if window is not None and not file.has("WindowCenter"):
+        file.header.WindowCenter, file.header.WindowWidth = (str(value)[:16] for value in window)
+    return read_image(replace(file, items=dict(file.header.items())), options, Counter(), frame.meaning)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
-import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
-from pydicom.dataelem import RawDataElement, convert_raw_data_element
+from pydicom.multival import MultiValue
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID
 
 from scantune.io.arrays import Limits
 from scantune.io.detect import HEAD
+from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_scan import scan
 from scantune.records import ReadError
 
@@ -30,23 +31,28 @@ SpacingBetweenSlices SliceThickness GantryDetectorTilt ImagesInAcquisition
 SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns BitsAllocated BitsStored
 HighBit PixelRepresentation PixelSpacing ImagerPixelSpacing NominalScannedPixelSpacing
 PatientOrientation ViewPosition ImageLaterality Laterality
+PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit
+DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit PresentationLUTShape
 RescaleSlope RescaleIntercept RescaleType ModalityLUTSequence VOILUTSequence WindowCenter WindowWidth VOILUTFunction
 RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor BluePaletteColorLookupTableDescriptor
 RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
 SegmentedRedPaletteColorLookupTableData SegmentedGreenPaletteColorLookupTableData
 SegmentedBluePaletteColorLookupTableData
+ComplexImageComponent
 FrameTime FrameTimeVector CineRate RecommendedDisplayFrameRate SequenceOfUltrasoundRegions
 SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
-_TAG_LIST = [Tag(tag) for tag in TAGS.values()]
-_TAG_SET = frozenset(TAGS.values())
+#: Private elements that tell volumes apart, as `dicom_keys` reads them, by their blocks' usual place.
+PRIVATE = frozenset(
+    (0x0019100A, 0x0019100C, 0x0019100E, 0x0019109C, 0x001910B3, 0x001910BB, 0x001910BC, 0x001910BD, 0x00431039,
+     0x20011003, 0x200510B0, 0x200510B1, 0x200510B2, 0x2005100E, 0x20051429, 0x00651009, 0x00651037, 0x00651050)
+)  # fmt: skip
+_TAG_LIST = [Tag(tag) for tag in (*TAGS.values(), *PRIVATE)]
+_TAG_SET = frozenset(TAGS.values()) | PRIVATE
 _LONG_HEAD = 1 << 18
-_LITTLE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
-_BIG = "1.2.840.10008.1.2.2"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
-_PIXEL_TAGS = {0x7FE00010: "PixelData", 0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData"}
 _VENDOR_WORDS = """
 siemens ge philips canon toshiba hitachi fujifilm agfa carestream samsung hologic konica kodak mindray esaote bruker
 acuson atl sonosite
@@ -100,14 +106,55 @@ class DicomFile:
         value = item.value
         if isinstance(value, bytes):
             return value.decode("latin-1").strip(" \0")
+        if isinstance(value, (list, tuple, MultiValue)):
+            value = "\\".join(str(one) for one in value)
         return str(value).strip(" \0")
 
     def floats(self, keyword: str) -> list[float]:
         """A header item as numbers, [] where it is missing, empty or not numbers."""
         found = self._numbers.get(keyword)
         if found is None:
-            found = self._numbers[keyword] = floats(self.items.get(TAGS[keyword]), TAGS[keyword])
+            try:
+                found = numbers(self.item(keyword), TAGS[keyword], self.notes)
+            except NotANumberError:
+                found = []
+            self._numbers[keyword] = found
         return found
+
+    def item(self, keyword: str) -> Any:
+        """A header item as it stands in the file, or None."""
+        return self.items.get(TAGS[keyword])
+
+    def one_number(self, keyword: str) -> float | None:
+        """The number of a header item, None where it is absent or empty.
+
+        Raises:
+            ReadError: it says something else than one finite number.
+        """
+        found = self._numbers.get(keyword)
+        if found is None:
+            try:
+                found = self._numbers[keyword] = numbers(self.item(keyword), TAGS[keyword], self.notes)
+            except NotANumberError as error:
+                raise ReadError(f"{keyword} is no number: {error}", f"{self.path}: {self.text(keyword)}") from error
+        if not found:
+            if self.text(keyword):
+                raise ReadError(f"{keyword} is no number", f"{self.path}: {self.text(keyword)}")
+            return None
+        if len(found) > 1:
+            raise ReadError(f"{keyword} has {len(found)} values where one belongs: {found[0]:g}, {found[1]:g} …")
+        if not math.isfinite(found[0]):
+            raise ReadError(f"{keyword} is {found[0]:g}", str(self.path))
+        return found[0]
+
+    def whole_number(self, keyword: str) -> int | None:
+        """As `one_number`, of an item that holds whole numbers."""
+        found = self.one_number(keyword)
+        if found is None:
+            return None
+        if found != int(found):
+            raise ReadError(f"{keyword} is {found:g}, and must be a whole number", str(self.path))
+        return int(found)
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """The first number of a header item."""
@@ -131,8 +178,8 @@ class DicomFile:
 
     @property
     def samples(self) -> int:
-        """Samples a pixel: 1 or 3."""
-        return self.whole("SamplesPerPixel", 1) or 1
+        """Samples a pixel: 1 or 3; what is odd about them `dicom_meaning` finds."""
+        return self.whole("SamplesPerPixel") or (3 if self.photometric.startswith(("RGB", "YBR")) else 1)
 
     @property
     def n_frames(self) -> int:
@@ -159,49 +206,6 @@ class DicomFile:
 @lru_cache(256)
 def _encapsulated(syntax: str) -> bool:
     return bool(syntax) and UID(syntax).is_transfer_syntax and UID(syntax).is_encapsulated
-
-
-def floats(item: Any, tag: int) -> list[float]:
-    """Numbers of a DS, IS, US, FD … element, [] where there are none.
-
-    Texts and shorts are parsed from raw bytes: every slice is asked, and pydicom's conversion is ten times slower.
-    """
-    if item is None or item.value is None:
-        return []
-    if not isinstance(item, RawDataElement) or not isinstance(item.value, bytes):
-        return _converted(item)
-    if item.VR in ("DS", "IS") or (item.VR is None and tag in _TEXT_NUMBERS):
-        try:
-            return [float(piece) for piece in item.value.rstrip(b" \0").split(b"\\")]
-        except ValueError:
-            return []
-    if item.VR == "US" or (item.VR is None and tag in _SHORTS):
-        order = "<u2" if item.is_little_endian else ">u2"
-        return [float(value) for value in np.frombuffer(item.value[: len(item.value) // 2 * 2], order)]
-    return _converted(item)
-
-
-def _converted(item: Any) -> list[float]:
-    if isinstance(item, RawDataElement):
-        item = convert_raw_data_element(item)
-    value = item.value
-    if value is None or isinstance(value, (str, bytes)):
-        return []
-    try:
-        return [float(one) for one in (value if hasattr(value, "__iter__") else [value])]
-    except (TypeError, ValueError):
-        return []
-
-
-_SHORT_WORDS = "Rows Columns BitsAllocated BitsStored HighBit PixelRepresentation SamplesPerPixel PlanarConfiguration"
-_SHORTS = {TAGS[keyword] for keyword in _SHORT_WORDS.split()}
-_TEXT_NUMBER_WORDS = """
-ImagePositionPatient ImageOrientationPatient PixelSpacing ImagerPixelSpacing RescaleSlope RescaleIntercept EchoTime
-EchoNumbers InstanceNumber SeriesNumber AcquisitionNumber TriggerTime WindowCenter WindowWidth NumberOfFrames FrameTime
-CineRate TemporalPositionIdentifier SpacingBetweenSlices SliceThickness GantryDetectorTilt NominalScannedPixelSpacing
-FlipAngle InversionTime RecommendedDisplayFrameRate ImagesInAcquisition FrameTimeVector
-"""
-_TEXT_NUMBERS = {TAGS[keyword] for keyword in _TEXT_NUMBER_WORDS.split()}
 
 
 def open_dicom(path: Path, limits: Limits) -> DicomFile:
@@ -263,74 +267,3 @@ def vendor(file: DicomFile) -> str:
     words = re.findall(r"[a-z]+", file.text("Manufacturer").lower())
     found = [name for name in _VENDORS if all(part in words for part in name.split())]
     return found[0] if found else ("other" if words else "")
-
-
-def native_frames(file: DicomFile) -> tuple[int, int, np.dtype] | None:
-    """Start of the first frame, bytes of a frame and dtype, for uncompressed pixels that need no unpacking; else None.
-
-    Raises:
-        ReadError: no pixel data, or less of it than the header says.
-    """
-    if file.offset is None or file.syntax not in (*_LITTLE, _BIG, ""):
-        return None
-    with file.path.open("rb") as handle:
-        handle.seek(file.offset)
-        element = handle.read(12)
-        size = handle.seek(0, 2)
-    order: Literal["little", "big"] = "little" if file.little else "big"
-    if len(element) < 8:
-        raise ReadError("the file has no pixel data, or is cut before it", str(file.path))
-    tag = int.from_bytes(element[0:2], order) << 16 | int.from_bytes(element[2:4], order)
-    if tag not in _PIXEL_TAGS:
-        raise ReadError("the file has no pixel data", str(file.path))
-    explicit = element[4:6] in (b"OW", b"OB", b"OF", b"OD", b"UN", b"OL")
-    length = int.from_bytes(element[8:12] if explicit else element[4:8], order)
-    start = file.offset + (12 if explicit else 8)
-    if not file.little and element[4:6] == b"OW" and file.whole("BitsAllocated") == 8:
-        return None  # bytes lie swapped in words of two
-    allocated = file.whole("BitsAllocated")
-    dtype = _stored_dtype(file, tag, allocated)
-    if length == 0xFFFFFFFF or dtype is None or file.samples not in (1, 3) or file.photometric == "YBR_FULL_422":
-        return None
-    frame = file.rows * file.columns * file.samples * dtype.itemsize
-    needed = frame * file.n_frames
-    available = min(length, size - start)
-    if available < needed:
-        raise ReadError(f"the pixel data is cut short: {max(0, available)} of {needed} bytes are there", str(file.path))
-    return start, frame, dtype
-
-
-def _stored_dtype(file: DicomFile, tag: int, allocated: int) -> np.dtype | None:
-    order = "<" if file.little else ">"
-    if tag != 0x7FE00010:
-        return np.dtype(f"{order}f{4 if tag == 0x7FE00008 else 8}")
-    if allocated not in (8, 16, 32):
-        return None
-    return np.dtype(f"{order}{'i' if file.whole('PixelRepresentation') else 'u'}{allocated // 8}")
-
-
-def read_native(file: DicomFile, place: tuple[int, int, np.dtype], index: int) -> np.ndarray:
-    """One uncompressed frame as stored: [H, W] or [H, W, 3]."""
-    start, frame, dtype = place
-    flat = np.fromfile(file.path, dtype=dtype, count=frame // dtype.itemsize, offset=start + index * frame)
-    if flat.size * dtype.itemsize != frame:
-        raise ReadError("the pixel data is cut short", str(file.path))
-    if file.samples == 1:
-        return in_stored_bits(flat.reshape(file.rows, file.columns), file)
-    if file.whole("PlanarConfiguration") == 1:
-        return np.moveaxis(flat.reshape(3, file.rows, file.columns), 0, -1)
-    return flat.reshape(file.rows, file.columns, 3)
-
-
-def in_stored_bits(values: np.ndarray, file: DicomFile) -> np.ndarray:
-    """Clear what lies above the highest stored bit (overlays in old files), where there is anything."""
-    stored = file.whole("BitsStored")
-    allocated = values.dtype.itemsize * 8
-    if values.dtype.kind not in "iu" or not 0 < stored < allocated or values.size == 0:
-        return values
-    if values.dtype.kind == "u":
-        return values if int(values.max()) >> stored == 0 else values & values.dtype.type((1 << stored) - 1)
-    if -(1 << (stored - 1)) <= int(values.min()) and int(values.max()) < 1 << (stored - 1):
-        return values
-    shift = allocated - stored
-    return (values << shift) >> shift  # the sign from the highest stored bit

@@ -6,90 +6,100 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut
 
 from scantune.io.arrays import Image, Options
 from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_meaning import Meaning, palette_of, voi_table
 from scantune.io.dicom_pixels import Pixels
-from scantune.io.dicom_series import series_facts, slope_of, stored_range
-from scantune.io.dicom_stack import rescale_into
-from scantune.io.values import apply_window, check_size, check_values
+from scantune.io.dicom_series import series_facts
+from scantune.io.values import apply_window, blank_padding, check_size, check_values
 from scantune.records import ReadError
 
 
-def read_image(file: DicomFile, options: Options, aside: Counter[str]) -> Image:
-    """A single-frame file as a picture [C, H, W]."""
+def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
+    """A single-frame file as a picture [C, H, W].
+
+    Args:
+        file: its header.
+        options: how to read.
+        aside: counts of what is not an image.
+        meaning: of its stored values, where functional groups state it; None asks the header.
+
+    Raises:
+        ReadError: no picture, or one whose values cannot be told.
+    """
     check_size((file.samples, file.rows, file.columns), 4, options.limits)
+    pixels = Pixels(file, meaning)
     facts = series_facts(file, 1, aside, file.notes)
-    pixels = Pixels(file)
     raw = pixels.frame(0)
     facts["decoder"] += f", {pixels.decoder}"
     facts |= _sides(file)
     spacing = image_spacing(file, facts["notes"])
     if file.photometric == "PALETTE COLOR" or raw.ndim == 3:
-        picture = np.moveaxis(colour_frame(raw, file), -1, 0)  # H W C -> C H W
+        picture = np.moveaxis(colour_frame(raw, file, pixels.meaning), -1, 0)  # H W C -> C H W
         if picture.dtype != np.uint8:
             picture = picture.astype(np.float32)
         array = check_values(np.ascontiguousarray(picture), options, facts["notes"])
         return Image(array, spacing, facts)
-    grey = shown_grey(modality_values(raw, file), raw, file, options, facts)
-    return Image(check_values(grey[None], options, facts["notes"]), spacing, facts)  # H W -> 1 H W
+    grey = shown_grey(raw, file, pixels.meaning, options, facts["notes"])
+    grey = check_values(grey[None], options, facts["notes"])  # H W -> 1 H W
+    empty = pixels.meaning.is_padding(raw)
+    if empty is not None:
+        grey = blank_padding(grey, empty[None], pixels.meaning.padding, options, facts["notes"])
+    return Image(grey, spacing, facts)
 
 
-def colour_frame(raw: np.ndarray, file: DicomFile) -> np.ndarray:
+def colour_frame(raw: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
     """RGB [H, W, 3] of a decoded frame; palettes of 16 bits are brought to 8."""
     if file.photometric == "PALETTE COLOR":
-        rgb = apply_color_lut(raw, file.header)[..., :3]
-        entries = file.floats("RedPaletteColorLookupTableDescriptor")
-        if rgb.dtype == np.uint16 and len(entries) == 3:
-            # some files state 16 bits and use 8 of them
-            rgb = (rgb >> 8 if int(rgb.max()) > 255 else rgb).astype(np.uint8)
-        return rgb
-    if raw.dtype.itemsize > 1 and file.whole("BitsStored") <= 8:
+        return palette_of(file, meaning).of(raw)
+    if raw.dtype.itemsize > 1 and (meaning.stored or 16) <= 8:
         raw = raw.astype(np.uint8)
     return raw
 
 
-def modality_values(raw: np.ndarray, file: DicomFile) -> np.ndarray:
-    """Stored values to the modality's units, float32 [H, W] (PS3.3 C.11.1)."""
-    if file.has("ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(raw, file.header), dtype=np.float32)
-    values = np.empty(raw.shape, dtype=np.float32)
-    rescale_into(values, raw, slope_of(file), file.number("RescaleIntercept", 0.0) or 0.0)
-    return values
-
-
-def shown_grey(
-    values: np.ndarray, raw: np.ndarray, file: DicomFile, options: Options, facts: dict[str, Any]
-) -> np.ndarray:
-    """The window (or VOI LUT) and MONOCHROME1, as asked for."""
-    low, high = stored_range(file) if values.dtype.kind == "f" and raw.dtype.kind in "iu" else _range(values)
+def shown_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Options, notes: list[str]) -> np.ndarray:
+    """Values of stored grey float32 [H, W], the window (or VOI LUT) and MONOCHROME1 as asked for."""
+    values = meaning.values(raw)
+    low, high = meaning.range or (float(values.min()), float(values.max()))
     if options.window == "file":
-        values, low, high = _file_window(values, raw, file), 0.0, 1.0
+        values, low, high = own_window(values, file, meaning), 0.0, 1.0
     elif options.window is not None:
         values, low, high = apply_window(values, *options.window), 0.0, 1.0
-    if file.photometric == "MONOCHROME1" and options.monochrome1 == "invert":
-        facts["notes"].append("MONOCHROME1 inverted")
+    if meaning.inverse and options.monochrome1 == "invert":
+        notes.append("MONOCHROME1 inverted")
         values = np.float32(low + high) - values
     return values
 
 
-def _range(values: np.ndarray) -> tuple[float, float]:
-    return float(values.min()), float(values.max())
+def own_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
+    """The file's own VOI LUT, or its first window, to 0–1.
 
-
-def _file_window(values: np.ndarray, raw: np.ndarray, file: DicomFile) -> np.ndarray:
-    """The file's own VOI LUT, or its first window, to 0–1."""
-    if file.has("VOILUTSequence") and raw.dtype.kind in "iu":
-        table = file.header.VOILUTSequence[0]
-        bits = int(table.LUTDescriptor[2])
-        whole = apply_modality_lut(raw, file.header)
-        whole = np.rint(whole).astype(np.int32) if whole.dtype.kind == "f" else whole
-        return np.asarray(apply_voi_lut(whole, file.header, prefer_lut=True), dtype=np.float32) / ((1 << bits) - 1)
-    center, width = file.number("WindowCenter"), file.number("WindowWidth")
-    if center is None or width is None:
+    Raises:
+        ReadError: it has neither, or a window that is no two numbers.
+    """
+    table = voi_table(file, meaning)
+    if table is not None:
+        return table.of(np.rint(values)).astype(np.float32) / np.float32((1 << table.bits) - 1)
+    window = window_of(file)
+    if window is None:
         raise ReadError("this file has no window of its own")
-    return apply_window(values, center, width, file.text("VOILUTFunction") or "LINEAR")
+    return apply_window(values, *window, file.text("VOILUTFunction").upper() or "LINEAR")
+
+
+def window_of(file: DicomFile) -> tuple[float, float] | None:
+    """The first window of the header, None where it has none.
+
+    Raises:
+        ReadError: center or width alone, or no numbers.
+    """
+    found = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
+    for keyword, values in zip(("WindowCenter", "WindowWidth"), found, strict=True):
+        if not values and file.text(keyword):
+            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
+    if bool(found[0]) != bool(found[1]):
+        raise ReadError("WindowCenter and WindowWidth: one is there without the other")
+    return (found[0][0], found[1][0]) if found[0] else None
 
 
 def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 import pydicom
-from pydicom.encaps import encapsulate, generate_frames
+from pydicom.encaps import encapsulate, generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID
+from pydicom.uid import UID, RLELossless
 
 from scantune.io import codestream
-from scantune.io.dicom_file import DicomFile, native_frames, read_native
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_meaning import Meaning, meaning_of
+from scantune.io.dicom_native import check_length, in_stored_bits, native_frames, read_native
 from scantune.records import ReadError
 
 #: By transfer syntax, which of pydicom's plug-ins to ask first: measured per codec on 2048², 12 bit. The others follow.
@@ -36,14 +40,15 @@ class Pixels:
 
     Attributes:
         file: the file.
+        meaning: of its stored values.
         decoder: what decoded the latest frame.
     """
 
-    def __init__(self, file: DicomFile) -> None:
+    def __init__(self, file: DicomFile, meaning: Meaning | None = None) -> None:
         self.file = file
         self.decoder = "numpy"
-        _check_header(file)
-        self._native = None if file.compressed else native_frames(file)
+        self.meaning = meaning_of(file) if meaning is None else meaning
+        self._native = None if file.compressed else native_frames(file, self.meaning)
         self._dataset: pydicom.Dataset | None = None
         self._streams: list[bytes] | None = None
 
@@ -54,10 +59,14 @@ class Pixels:
             ReadError: cut short, damaged, or in an encoding that nothing here decodes.
         """
         if self._native is not None and self.file.photometric not in ("YBR_FULL",):
-            return read_native(self.file, self._native, index)
-        if self.file.compressed:
-            return self._decoded(self.streams()[index])
-        return self._by_pydicom(index)
+            return read_native(self.file, self.meaning, self._native, index)
+        found = self._decoded(self.streams()[index]) if self.file.compressed else self._by_pydicom(index)
+        return in_stored_bits(found, self.file, self._right_aligned()) if found.ndim == 2 else found
+
+    def _right_aligned(self) -> Meaning:
+        """A decoder gives the values of a codestream without the bits below them."""
+        coded = self.file.compressed and self.file.syntax != RLELossless
+        return replace(self.meaning, high=None) if coded else self.meaning
 
     def streams(self) -> list[bytes]:
         """The compressed frames, one bytes object each."""
@@ -66,6 +75,7 @@ class Pixels:
             if "PixelData" not in dataset:
                 raise ReadError("the file has no pixel data, or is cut before it", str(self.file.path))
             try:
+                self._check_count(dataset)
                 offsets = None
                 if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
                     offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
@@ -73,6 +83,8 @@ class Pixels:
                     dataset.PixelData, number_of_frames=self.file.n_frames, extended_offsets=offsets
                 )
                 self._streams = list(found)
+            except ReadError:
+                raise
             except Exception as error:
                 raise ReadError("the compressed pixel data is damaged", f"{self.file.path}: {error!r}") from error
             if len(self._streams) < self.file.n_frames:
@@ -82,6 +94,17 @@ class Pixels:
                 )
         return self._streams
 
+    def _check_count(self, dataset: pydicom.Dataset) -> None:
+        """Refuse compressed frames that the header does not speak of."""
+        buffer, stated = BytesIO(dataset.PixelData), self.file.n_frames
+        listed = parse_basic_offsets(buffer)
+        fragments = list(generate_fragments(buffer))
+        heads = [at for at, fragment in enumerate(fragments) if codestream.parse(fragment) is not None]
+        found = len(fragments) if self.file.syntax == RLELossless else len(heads)
+        if found > stated or len(listed) > stated:
+            words = "NumberOfFrames is missing" if not self.file.text("NumberOfFrames") else f"the header says {stated}"
+            raise ReadError(f"the pixel data holds {max(found, len(listed))} frames where {words}", str(self.file.path))
+
     def _whole(self) -> pydicom.Dataset:
         if self._dataset is None:
             tags = ["PixelData", "FloatPixelData", "DoubleFloatPixelData", *_GROUP28]
@@ -89,26 +112,41 @@ class Pixels:
         return self._dataset
 
     def _decoded(self, stream: bytes) -> np.ndarray:
-        file = self.file
-        codestream.check(stream, file.rows, file.columns, file.samples)
+        """One compressed frame.
+
+        Words come as they are, so that `in_stored_bits` cuts them: pydicom itself takes the lowest bits for the stored
+        ones whatever the high bit. What is not words (JPEG, JPEG-LS, JPEG 2000) has the stored bits alone.
+        """
+        file, meaning = self.file, self.meaning
+        found = codestream.check(stream, file.rows, file.columns, meaning.samples)
+        stored = meaning.stored or meaning.allocated
+        if found is not None and meaning.high not in (None, stored - 1) and found.precision != stored:
+            raise ReadError(
+                f"HighBit is {meaning.high} where BitsStored is {stored} and compressed values have "
+                f"{found.precision} bits"
+            )
         options: dict[str, Any] = {
             "rows": file.rows,
             "columns": file.columns,
-            "samples_per_pixel": file.samples,
-            "bits_allocated": file.whole("BitsAllocated"),
-            "bits_stored": file.whole("BitsStored"),
-            "pixel_representation": file.whole("PixelRepresentation"),
+            "samples_per_pixel": meaning.samples,
+            "bits_allocated": meaning.allocated,
+            "bits_stored": meaning.allocated if file.syntax == RLELossless else meaning.stored,
+            "pixel_representation": int(bool(meaning.signed)),
             "photometric_interpretation": file.photometric,
             "number_of_frames": 1,
             "pixel_keyword": "PixelData",
         }
-        if file.samples > 1:
+        if meaning.samples > 1:
             options["planar_configuration"] = file.whole("PlanarConfiguration")
         packed = encapsulate([stream], has_bot=False)
         return self._ask(packed, options)
 
     def _by_pydicom(self, index: int) -> np.ndarray:
-        return self._ask(self._whole(), {"index": index})
+        dataset, meaning = self._whole(), self.meaning
+        if "PixelData" in dataset and meaning.allocated >= 8 and self.file.photometric != "YBR_FULL_422":
+            frame = self.file.rows * self.file.columns * meaning.samples * meaning.allocated // 8
+            check_length(len(dataset.PixelData), frame, self.file)
+        return self._ask(dataset, {"index": index, "bits_stored": meaning.allocated})
 
     def _ask(self, source: Any, options: dict[str, Any]) -> np.ndarray:
         syntax = self.file.syntax or ("1.2.840.10008.1.2" if self.file.implicit else "1.2.840.10008.1.2.1")
@@ -146,16 +184,3 @@ def syntax_name(file: DicomFile) -> str:
     """The transfer syntax in the standard's words, "private or unknown" for one that it does not have."""
     uid = UID(file.syntax or ("1.2.840.10008.1.2" if file.implicit else "1.2.840.10008.1.2.1"))
     return uid.name if uid.name != uid else "private or unknown"
-
-
-def _check_header(file: DicomFile) -> None:
-    """Refuse pixels whose size or encoding is not stated."""
-    if file.rows < 1 or file.columns < 1:
-        raise ReadError("the header states no image size (rows, columns)", str(file.path))
-    allocated, stored = file.whole("BitsAllocated"), file.whole("BitsStored")
-    if allocated not in (1, 8, 16, 32, 64) or (stored and stored > allocated):
-        raise ReadError(f"the header states {stored} stored of {allocated} allocated bits", str(file.path))
-    if file.samples not in (1, 3):
-        raise ReadError(f"the header states {file.samples} samples a pixel; 1 and 3 can be read", str(file.path))
-    if not file.photometric:
-        raise ReadError("the header does not state the photometric interpretation", str(file.path))

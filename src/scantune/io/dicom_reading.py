@@ -10,7 +10,8 @@ from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_enhanced import read_enhanced
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
-from scantune.io.dicom_series import counts_of, not_an_image, read_series, refuse_mosaic, scan
+from scantune.io.dicom_mosaic import is_mosaic
+from scantune.io.dicom_series import counts_of, not_an_image, read_series, scan, series_facts
 from scantune.records import ReadError
 
 #: Modalities whose multi-frame files are loops, not stacks of slices.
@@ -43,7 +44,7 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
     if file.modality in ("RTDOSE", "SEG"):
         raise ReadError(f"a file of modality {file.modality} is not an image")
     if file.has("PerFrameFunctionalGroupsSequence") and options.kind != "video":
-        return read_enhanced(file, options, aside)
+        return read_enhanced([file], options, series_facts(file, 1, aside, []))
     if options.kind == "video" or (file.n_frames > 1 and options.kind is None and _is_loop(file)):
         from scantune.io.dicom_cine import open_cine  # OpenCV is loaded for loops alone
 
@@ -52,8 +53,8 @@ def read_opened(file: DicomFile, options: Options, aside: Counter[str]) -> Volum
         raise ReadError(f"{file.n_frames} frames without positions: no geometry is made up")
     if file.n_frames > 1:
         raise ReadError(f"it has {file.n_frames} frames and is not an image")
-    if options.kind != "image":
-        refuse_mosaic(file)
+    if options.kind != "image" and is_mosaic(file):
+        return read_series([file], options, aside)
     if options.kind == "volume":
         raise ReadError("one slice only: this is an image, not a volume")
     return read_image(file, options, aside)
@@ -78,8 +79,10 @@ def read_folder(folder: Path, options: Options) -> Volume | Image | Video:
         return read_opened(chosen[0], options, aside)
     if options.kind in ("image", "video"):
         raise ReadError(f"a series of {len(chosen)} DICOM files is not one {options.kind}")
+    if any(file.has("PerFrameFunctionalGroupsSequence") for file in chosen):
+        return read_enhanced(chosen, options, series_facts(chosen[0], len(chosen), aside, []))
     if any(file.n_frames > 1 for file in chosen):
-        raise ReadError(f"the series has {len(chosen)} multi-frame files; name one of them")
+        raise ReadError(f"the series has {len(chosen)} multi-frame files without positions; name one of them")
     return read_series(chosen, options, aside)
 
 

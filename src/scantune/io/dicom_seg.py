@@ -15,11 +15,10 @@ from pydicom.sr.coding import Code
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume
+from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_series import scan, series_frames
+from scantune.io.dicom_series import frames_of, scan
 from scantune.io.dicom_sr import save_derived
-from scantune.io.dicom_stack import choose
 from scantune.io.dicom_writer import uid
 from scantune.records import ScantuneError
 
@@ -53,7 +52,7 @@ def write_segmentation(
     """
     options = Options(kind="volume", series=series)
     files = choose_series(scan(source, options, Counter()), series)
-    stack = choose(series_frames(files), options, [])
+    (stack,) = choose(frames_of(files), options, [])
     orientation = geometry.orientation_of(stack.affine)
     first = stack.frames[0]
     shape = (first.columns, first.rows, len(stack.frames))
@@ -63,7 +62,7 @@ def write_segmentation(
     if unknown or not values:
         raise ScantuneError(f"the mask has the values {values or [0]}; labels are given for {sorted(labels)}")
     stored = stored_order(mask.array, orientation)
-    images = [pydicom.dcmread(_path(frame.source), stop_before_pixels=True) for frame in stack.frames]
+    images = [pydicom.dcmread(frame.source.path, stop_before_pixels=True) for frame in stack.frames]
     planes = np.stack([stored == value for value in values], axis=-1).astype(np.uint8)  # slice, row, column, K
     algorithm = hd.AlgorithmIdentificationSequence(name=model, family=codes.DCM.ArtificialIntelligence, version=version)
     segments = [
@@ -113,8 +112,3 @@ def _check_grid(mask: Volume, affine: np.ndarray, shape: Sequence[int], orientat
     distance = geometry.corner_distance(mask.affine, affine, expected[::-1])
     if distance > 0.1 * min(mask.spacing):
         raise ScantuneError(f"the mask's grid lies {distance:.3g} mm from that of the series")
-
-
-def _path(source: object) -> Path:
-    assert isinstance(source, DicomFile)
-    return source.path

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from scantune.io import geometry
-from scantune.io.arrays import Options, SeriesRule
+from scantune.io.arrays import Options
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_meaning import Meaning, differences
 from scantune.records import ReadError
 
-_SAME_PLACE = 1e-3  # mm
+SAME_PLACE = 1e-3  # mm
 _ROUNDING = 0.011  # mm; positions are often written with two decimals
 
 
@@ -27,12 +29,12 @@ class Frame:
         position: of the first pixel's centre, mm in LPS, or None.
         orientation: direction cosines along a row and down a column, LPS, or None.
         spacing: (row, column) distance in mm, or None.
-        slope: rescale slope.
-        intercept: rescale intercept.
+        meaning: of its stored values.
         keys: what tells stacks apart (echo, b-value, time …), by name.
         load: gives the stored values [H, W].
+        order: a number that grows by acquisition, or None where the file has none.
         source: what the frame comes from.
-        same_bytes: whether two frames are copies, asked only where two lie at one place.
+        instance: UID of the instance, "" for a frame of a larger file.
     """
 
     name: str
@@ -41,12 +43,12 @@ class Frame:
     position: np.ndarray | None
     orientation: np.ndarray | None
     spacing: tuple[float, float] | None
-    slope: float
-    intercept: float
+    meaning: Meaning
     keys: dict[str, str | float]
     load: Callable[[], np.ndarray]
-    source: object = None
-    same_bytes: Callable[[Frame, Frame], bool] = field(default=lambda one, other: False)
+    source: DicomFile
+    order: float | None = None
+    instance: str = ""
 
 
 @dataclass(eq=False)
@@ -62,24 +64,12 @@ class Stack:
     affine: np.ndarray
 
 
-def choose(frames: Sequence[Frame], options: Options, notes: list[str]) -> Stack:
-    """The one stack that the frames make, or the one of several that the rule names.
+def check_present(frames: Sequence[Frame]) -> None:
+    """Refuse frames without geometry, or of different sizes.
 
     Raises:
-        ReadError: no geometry, mixed sizes or orientations, duplicates, gaps, or several stacks and no rule.
+        ReadError: with the frames' names.
     """
-    _check_present(frames)
-    stacks = [part for group in _orientations(frames) for part in _told_apart(group, notes)]
-    if len(stacks) > 1:
-        frames = _chosen(stacks, options, notes)
-    else:
-        frames = stacks[0][1]
-        if options.volume_index not in (None, 0):
-            raise ReadError(f"volume_index is {options.volume_index}, but there is one stack")
-    return _stacked(list(frames), options)
-
-
-def _check_present(frames: Sequence[Frame]) -> None:
     for what, values in (
         ("position", [frame.position for frame in frames]),
         ("orientation", [frame.orientation for frame in frames]),
@@ -88,7 +78,7 @@ def _check_present(frames: Sequence[Frame]) -> None:
         missing = [frame.name for frame, value in zip(frames, values, strict=True) if value is None]
         if missing:
             raise ReadError(
-                f"{len(missing)} of {len(frames)} slices have no {what}: {_few(missing)}; no geometry is made up"
+                f"{len(missing)} of {len(frames)} slices have no {what}: {few(missing)}; no geometry is made up"
             )
     for frame in frames:
         _check_cosines(frame)
@@ -96,12 +86,12 @@ def _check_present(frames: Sequence[Frame]) -> None:
     if len(sizes) > 1:
         common = sizes.most_common(1)[0][0]
         odd = [f"{f.name} ({f.rows}×{f.columns})" for f in frames if (f.rows, f.columns) != common]
-        raise ReadError(f"slices of different sizes: {_few(odd)} where the others are {common[0]}×{common[1]}")
+        raise ReadError(f"slices of different sizes: {few(odd)} where the others are {common[0]}×{common[1]}")
     spacings = np.array([frame.spacing for frame in frames])
     middle = np.median(spacings, axis=0)
     odd = [f.name for f, s in zip(frames, spacings, strict=True) if (np.abs(s - middle) > 1e-3 * middle + 1e-6).any()]
     if odd:
-        raise ReadError(f"slices of different pixel spacing: {_few(odd)}")
+        raise ReadError(f"slices of different pixel spacing: {few(odd)}")
 
 
 def _check_cosines(frame: Frame) -> None:
@@ -118,104 +108,27 @@ def _check_cosines(frame: Frame) -> None:
         raise ReadError(f"the pixel spacing of {frame.name} is {frame.spacing} mm")
 
 
-def _orientations(frames: Sequence[Frame]) -> list[list[Frame]]:
-    """Groups of one orientation. A lone slice of another one is a fault, two stacks are a choice."""
-    rest, groups = list(frames), []
-    while rest:
-        first = rest[0].orientation
-        group = [frame for frame in rest if np.abs(frame.orientation - first).max() < 5e-3]  # type: ignore[operator]
-        rest = [frame for frame in rest if frame not in group] if len(group) < len(rest) else []
-        groups.append(group)
-    lone = [group[0].name for group in groups if len(group) == 1]
-    if len(groups) > 1 and lone:
-        raise ReadError(f"slices of different orientations: {_few(lone)} lie across the others")
-    return groups
-
-
-def _distances(frames: Sequence[Frame]) -> np.ndarray:
+def distances_of(frames: Sequence[Frame]) -> np.ndarray:
+    """Place of each frame along the first one's normal, mm."""
     orientation = frames[0].orientation
     assert orientation is not None
     normal = np.cross(orientation[:3], orientation[3:])
     return np.array([frame.position for frame in frames]) @ normal
 
 
-def _unique(frames: Sequence[Frame]) -> bool:
-    return len(frames) < 2 or float(np.diff(np.sort(_distances(frames))).min()) > _SAME_PLACE
+def stacked(frames: Sequence[Frame], options: Options) -> Stack:
+    """Frames of one orientation, size and contrast in the order of their places.
 
-
-def _told_apart(frames: list[Frame], notes: list[str]) -> list[tuple[str, list[Frame]]]:
-    """Split frames that share places by the first key, or pair of keys, that gives each stack places of its own."""
-    if _unique(frames):
-        return [("", frames)]
-    frames = _without_copies(frames, notes)
-    if _unique(frames):
-        return [("", frames)]
-    names = [name for name in frames[0].keys if len({frame.keys.get(name) for frame in frames}) > 1]
-    attempts = [(name,) for name in names] + [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
-    for attempt in attempts:
-        parts: dict[tuple, list[Frame]] = {}
-        for frame in frames:
-            parts.setdefault(tuple(frame.keys.get(name) for name in attempt), []).append(frame)
-        if len({len(part) for part in parts.values()}) == 1 and all(_unique(part) for part in parts.values()):
-            ordered = sorted(parts.items(), key=lambda item: [(str(type(v)), v) for v in item[0]])
-            return [(_label(attempt, key), part) for key, part in ordered]
-    raise ReadError(f"different slices at one place: {_few(_doubled(frames))}")
-
-
-def _doubled(frames: Sequence[Frame]) -> list[str]:
-    distances = _distances(frames)
-    order = np.argsort(distances, kind="stable")
-    close = np.flatnonzero(np.diff(distances[order]) <= _SAME_PLACE)
-    return [f"{frames[order[at]].name} and {frames[order[at + 1]].name}" for at in close]
-
-
-def _without_copies(frames: list[Frame], notes: list[str]) -> list[Frame]:
-    """One of each set of identical slices."""
-    order = np.argsort(_distances(frames), kind="stable")
-    distances = _distances(frames)
-    kept: list[Frame] = []
-    places: list[float] = []
-    for at in order:
-        frame = frames[at]
-        near = [
-            k for k, place in zip(kept[::-1], places[::-1], strict=True) if abs(place - distances[at]) <= _SAME_PLACE
-        ]
-        if not any(frame.keys == other.keys and frame.same_bytes(frame, other) for other in near):
-            kept.append(frame)
-            places.append(float(distances[at]))
-    if len(kept) < len(frames):
-        notes.append(f"{len(frames) - len(kept)} identical copies of slices left aside")
-    return kept
-
-
-def _chosen(stacks: list[tuple[str, list[Frame]]], options: Options, notes: list[str]) -> list[Frame]:
-    rule = options.series or SeriesRule()
-    index = rule.stack if rule.stack is not None else options.volume_index
-    wanted = {"echo time": rule.echo_time, "b-value": rule.b_value}
-    left = list(range(len(stacks)))
-    if index is not None:
-        left = [at for at in left if at == index]
-    for name, value in wanted.items():
-        if value is not None:
-            left = [at for at in left if _near(stacks[at][1][0].keys.get(name), value)]
-    labels = [f"{at}: {label or 'orientation'} ({len(part)} slices)" for at, (label, part) in enumerate(stacks)]
-    if len(left) != 1:
-        raise ReadError(f"{len(stacks)} stacks in one series, and no rule that chooses one: {'; '.join(labels)}")
-    notes.append(f"one of {len(stacks)} stacks of the series, chosen by rule: {labels[left[0]]}")
-    return stacks[left[0]][1]
-
-
-def _near(found: str | float | None, wanted: float) -> bool:
-    return isinstance(found, (int, float)) and abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
-
-
-def _stacked(frames: list[Frame], options: Options) -> Stack:
+    Raises:
+        ReadError: one slice, gaps, slices shifted against each other or of different meaning.
+    """
     if len(frames) < 2:
         raise ReadError("one slice only: this is an image, not a volume")
-    distances = _distances(frames)
+    distances = distances_of(frames)
     order = np.argsort(distances, kind="stable")
     frames = [frames[at] for at in order]
     _check_gaps(frames, distances[order], options)
+    differences([frame.meaning for frame in frames], [frame.name for frame in frames])
     positions = np.array([frame.position for frame in frames])
     step = (positions[-1] - positions[0]) / (len(frames) - 1)
     orientation, spacing = frames[0].orientation, frames[0].spacing
@@ -251,39 +164,42 @@ def _check_gaps(frames: list[Frame], distances: np.ndarray, options: Options) ->
         count = int((whole[off] - 1).sum())
         places = [f"{int(whole[at]) - 1} after slice {at + 1} (at {distances[at]:.2f} mm)" for at in off]
         raise ReadError(
-            f"{count} {'slice is' if count == 1 else 'slices are'} missing of {len(frames) + count}: {_few(places)}"
+            f"{count} {'slice is' if count == 1 else 'slices are'} missing of {len(frames) + count}: {few(places)}"
         )
     places = [f"{gaps[at]:.4g} mm after slice {at + 1}" for at in off]
-    raise ReadError(f"uneven slice spacing: {_few(places)} where {usual:.4g} mm is usual")
+    raise ReadError(f"uneven slice spacing: {few(places)} where {usual:.4g} mm is usual")
 
 
-def _few(names: Sequence[str], most: int = 8) -> str:
+def few(names: Sequence[str], most: int = 8) -> str:
+    """The first of some names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _label(names: Sequence[str], values: Sequence[object]) -> str:
-    words = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
-    return ", ".join(f"{name} {word}" for name, word in zip(names, words, strict=True))
-
-
-def fill(stack: Stack, orientation: geometry.Orientation, keep_integers: bool = False) -> np.ndarray:
+def fill(
+    stack: Stack, orientation: geometry.Orientation, keep_integers: bool = False
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Decode the stack's frames into float32 [D, H, W].
 
-    Each frame is rescaled by its own slope and intercept, exact in float32, and written flipped where its axes run
+    Each frame is brought to values by its own meaning, exact in float32, and written flipped where its axes run
     against R, A or S, so that no second pass over the volume is needed; the transposition is a view.
 
     Args:
         stack: sorted frames; its affine is that of (column, row, slice).
         orientation: of that affine.
-        keep_integers: int16 where every rescaled value is one.
+        keep_integers: int16 where every value is one.
+
+    Returns:
+        The values, and which voxels are padding (bool of the same shape) or None where none is.
     """
-    found = _filled(stack, orientation, np.int16, _add_into) if keep_integers else None
-    return _filled(stack, orientation, np.float32, rescale_into) if found is None else found  # type: ignore[return-value]
+    found = _filled(stack, orientation, np.int16, Meaning.integers_into) if keep_integers else None
+    found = _filled(stack, orientation, np.float32, Meaning.values_into) if found is None else found
+    assert found is not None
+    return found
 
 
 def _filled(
     stack: Stack, orientation: geometry.Orientation, dtype: type, into: Callable[..., bool]
-) -> np.ndarray | None:
+) -> tuple[np.ndarray, np.ndarray | None] | None:
     """The frames by ``into``, or None where one does not fit."""
     first = stack.frames[0]
     steps = [slice(None)] * 3  # of stored axes column, row, slice
@@ -291,39 +207,29 @@ def _filled(
         if orientation.flipped[world]:
             steps[axis] = slice(None, None, -1)
     stored: np.ndarray = np.empty((len(stack.frames), first.rows, first.columns), dtype=dtype)  # slice, row, column
-    target = stored[steps[2]]
+    target, empty = stored[steps[2]], None
     for at, frame in enumerate(stack.frames):
         raw = frame.load()
         if raw.shape != (first.rows, first.columns):
             raise ReadError(f"{frame.name} is in colour or of another size; a volume has one number a voxel")
-        if not into(target[at], raw[steps[1], steps[0]], frame.slope, frame.intercept):
+        if not into(frame.meaning, target[at], raw[steps[1], steps[0]]):
             return None
+        padding = frame.meaning.is_padding(raw)
+        if padding is not None:
+            empty = np.zeros(stored.shape, dtype=bool) if empty is None else empty
+            empty[steps[2]][at] = padding[steps[1], steps[0]]
+    if empty is not None:
+        _check_padding(stack)
     right, anterior, superior = orientation.source
     # stored axes (slice, row, column) are (2, 1, 0) of (column, row, slice)
-    return stored.transpose(2 - superior, 2 - anterior, 2 - right)
+    axes = 2 - superior, 2 - anterior, 2 - right
+    return stored.transpose(axes), None if empty is None else empty.transpose(axes)
 
 
-def _add_into(target: np.ndarray, raw: np.ndarray, slope: float, intercept: float) -> bool:
-    """``raw + intercept`` as int16; False where that is not exact."""
-    if slope != 1 or raw.dtype.kind not in "iu" or raw.dtype.itemsize > 2 or not _small_whole(intercept):
-        return False
-    if not -32768 <= int(raw.min()) + int(intercept) <= int(raw.max()) + int(intercept) <= 32767:
-        return False
-    np.copyto(target, raw.astype(np.int32) + int(intercept) if intercept else raw, casting="unsafe")
-    return True
-
-
-def rescale_into(target: np.ndarray, raw: np.ndarray, slope: float, intercept: float) -> bool:
-    """``raw * slope + intercept``, rounded once to float32. Always True."""
-    if slope == 1 and intercept == 0:
-        np.copyto(target, raw, casting="unsafe")
-    elif slope == 1 and raw.dtype.kind in "iu" and raw.dtype.itemsize <= 2 and _small_whole(intercept):
-        np.add(raw, np.float32(intercept), out=target, casting="unsafe", dtype=np.float32)
-    else:
-        np.copyto(target, raw.astype(np.float64) * slope + intercept, casting="same_kind")
-    return True
-
-
-def _small_whole(number: float) -> bool:
-    """Whether a sum with a 16-bit integer is exact in float32."""
-    return number == int(number) and abs(number) < 1 << 23
+def _check_padding(stack: Stack) -> None:
+    """Refuse a volume of which some slices state a padding value and others none or another one."""
+    values = [frame.meaning.padding for frame in stack.frames]
+    if len(set(values)) > 1:
+        common = max(set(values), key=values.count)
+        odd = [frame.name for frame, value in zip(stack.frames, values, strict=True) if value != common]
+        raise ReadError(f"PixelPaddingValue differs by slice, and there is padding: {few(odd)} unlike the others")

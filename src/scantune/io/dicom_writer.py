@@ -320,6 +320,8 @@ def write_dicom_image(
     dataset = base_dataset(SOP_CLASSES[modality], patient_id=patient_id, seed=seed, modality=modality)
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     set_pixels(dataset, pixels, bits=bits, photometric=photometric)
+    if modality == "CT":
+        dataset.RescaleSlope, dataset.RescaleIntercept, dataset.RescaleType = "1", "0", "US"
     if spacing is not None:
         keyword = "ImagerPixelSpacing" if modality in ("CR", "DX", "XA") else "PixelSpacing"
         setattr(dataset, keyword, [number(value) for value in spacing])

@@ -11,7 +11,7 @@ import numpy as np
 from isal import isal_zlib
 
 from scantune.io import geometry
-from scantune.io.arrays import Image, Options, Volume
+from scantune.io.arrays import Image, Options, Volume, VolumeRule
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
 
@@ -45,10 +45,9 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     """
     source = _Bytes(path, options)
     header = _header(source)
-    shape, index = _shape(header, options)
+    shape, volumes = _shape(header, options)
     dtype = header.get_data_dtype()
     check_size(shape, max(4, dtype.itemsize), options.limits)
-    raw = _voxels(source, header, shape, index)  # i, j, k
     notes: list[str] = []
     facts: dict[str, Any] = {
         "format": "nifti",
@@ -56,7 +55,13 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         "decoder": f"nibabel {nibabel.__version__}",
         "notes": notes,
     }
-    values = _scaled(raw, header)
+    if volumes is not None and len(volumes) > 1:
+        values = _mean(source, header, shape, volumes)
+        notes.append(f"the mean of {len(volumes)} volumes")
+    else:
+        values = _scaled(_voxels(source, header, shape, volumes[0] if volumes else None), header)  # i, j, k
+        if volumes:
+            notes.append(f"volume {volumes[0]} of {int(header['dim'][4])}, from 0")
     if options.kind == "video":
         raise ReadError("a NIfTI file is not a video")
     if min(shape) == 1 and options.kind != "volume":
@@ -75,7 +80,9 @@ def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: di
     shear = geometry.shear_of(affine)
     if shear > geometry.MAX_SHEAR and options.tilt == "refuse":
         degrees = float(np.degrees(np.arcsin(shear)))
-        raise ReadError(f"the grid is sheared by {degrees:.2f}°; it can be resampled upright by choice")
+        raise ReadError(
+            f"the grid is sheared by {degrees:.2f}°; 'tilt: resample' in the input's block resamples it upright"
+        )
     orientation = geometry.orientation_of(affine)
     facts["orientation"] = orientation.codes
     turned = geometry.to_ras(affine, values.shape, orientation)
@@ -182,8 +189,8 @@ def _header(source: _Bytes) -> Any:
         raise ReadError("the NIfTI header cannot be read", repr(error)) from error
 
 
-def _shape(header: Any, options: Options) -> tuple[tuple[int, int, int], int | None]:
-    """Size of one volume (i, j, k) and which volume of a 4D file to take (None where there is one)."""
+def _shape(header: Any, options: Options) -> tuple[tuple[int, int, int], list[int] | None]:
+    """Size of one volume (i, j, k) and which volumes of a 4D file to take (None where there is one)."""
     dim = [int(n) for n in header["dim"]]
     if not 1 <= dim[0] <= 7 or any(n < 1 for n in dim[1 : dim[0] + 1]):
         raise ReadError(f"the NIfTI header states impossible sizes {dim}")
@@ -196,16 +203,33 @@ def _shape(header: Any, options: Options) -> tuple[tuple[int, int, int], int | N
             f"it has {len(sizes)} dimensions ({'×'.join(map(str, sizes))}); an image has 3, a series of them 4"
         )
     sizes = (sizes + [1] * 4)[:4]
-    wanted = options.volume_index
-    if sizes[3] == 1:
-        if wanted not in (None, 0, -1):
-            raise ReadError(f"volume_index is {wanted}, but the file has one volume")
-        return (sizes[0], sizes[1], sizes[2]), None
-    if wanted is None:
-        raise ReadError(f"it is 4D with {sizes[3]} volumes; volume_index must name one")
-    if not -sizes[3] <= wanted < sizes[3]:
-        raise ReadError(f"volume_index is {wanted}, but the file has {sizes[3]} volumes (0 to {sizes[3] - 1})")
-    return (sizes[0], sizes[1], sizes[2]), wanted % sizes[3]
+    return (sizes[0], sizes[1], sizes[2]), _volumes(sizes[3], options.volume)
+
+
+def _volumes(count: int, rule: VolumeRule | None) -> list[int] | None:
+    """Which volumes of a 4D file the rule names, None where there is one."""
+    if rule is not None and rule.keys:
+        named = " and ".join(key for key, _ in rule.keys)
+        raise ReadError(f"a NIfTI file does not state {named}; name its volume with 'volume: {{index: 0}}'")
+    if rule is not None and rule.index is not None and not 0 <= rule.index < count:
+        raise ReadError(f"volume {{index: {rule.index}}} is not one of the file's {count} volumes (0 to {count - 1})")
+    if count == 1:
+        return None
+    if rule is None:
+        raise ReadError(
+            f"it is 4D with {count} volumes; say which with 'volume: first', 'volume: mean' or 'volume: {{index: 0}}'"
+        )
+    if rule.index is not None:
+        return [rule.index]
+    return [0] if rule.take == "first" else list(range(count))
+
+
+def _mean(source: _Bytes, header: Any, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
+    """The mean of several volumes, float32."""
+    total = np.zeros(shape, dtype=np.float64, order="F")
+    for index in volumes:
+        total += _scaled(_voxels(source, header, shape, index), header)
+    return (total / len(volumes)).astype(np.float32)
 
 
 def _voxels(source: _Bytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, Window
+from scantune.io.arrays import Image, Kind, Limits, Options, SeriesRule, Video, Volume, VolumeRule, Window
 from scantune.io.detect import file_head, format_of
 from scantune.io.loop import Loop
 from scantune.records import ReadError
@@ -22,7 +22,7 @@ def read(
     *,
     kind: Kind | None = None,
     series: SeriesRule | None = None,
-    volume_index: int | None = None,
+    volume: VolumeRule | None = None,
     limits: Limits | None = None,
     window: Window | None = None,
     monochrome1: Literal["invert", "keep"] = "invert",
@@ -34,6 +34,7 @@ def read(
     keep_integers: bool = False,
     labels: bool = False,
     turn: int | None = None,
+    padding: Literal["lowest", "keep"] = "lowest",
     isolated: bool = False,
 ) -> Volume | Image | Video:
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
@@ -42,8 +43,8 @@ def read(
         path: a DICOM (also gzipped) or NIfTI file, a PNG, JPEG, TIFF, BMP, GIF or WebP picture, an AVI, MP4, MOV, MKV,
             MPEG or WMV video, an animated GIF or WebP, or a folder of DICOM files.
         kind: "volume", "image" or "video" where only that will do; None takes what the file is.
-        series: which series of a folder, and which stack of a series.
-        volume_index: which volume of a 4D NIfTI file or of a series with several stacks, from 0.
+        series: which series of a folder.
+        volume: which volume of a 4D NIfTI file or of a series with several (echoes, b-values, times), or their mean.
         limits: what reading may cost.
         window: None for the modality's own values; (center, width), or "file" for the file's own window or VOI LUT,
             for float32 in 0–1.
@@ -56,6 +57,7 @@ def read(
         keep_integers: a volume whose values are integers of at most 16 bits stays so: half the memory of float32.
         labels: a picture's pixels are labels: palettes by index, values as stored.
         turn: EXIF orientation (1 to 8) that a picture is turned by; None takes its own.
+        padding: DICOM pixels that stand for none (PixelPaddingValue) take the lowest value of the others, or are kept.
         isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
             damaged file takes nothing with it.
 
@@ -63,8 +65,8 @@ def read(
         ReadError: the file cannot be used as it is; its reason says why and may be written to outputs.
     """
     options = Options(
-        kind, series, volume_index, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
-        slice_tolerance, keep_integers, labels, turn,
+        kind, series, volume, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
+        slice_tolerance, keep_integers, labels, turn, padding,
     )  # fmt: skip
     if isolated:
         from scantune.io.isolation import read_isolated

@@ -49,6 +49,37 @@ def check_values(array: np.ndarray, options: Options, notes: list[str]) -> np.nd
     return array
 
 
+def blank_padding(
+    array: np.ndarray,
+    empty: np.ndarray,
+    stated: tuple[float, float] | None,
+    options: Options,
+    notes: list[str],
+) -> np.ndarray:
+    """Give pixels that stand for none (PS3.3 C.7.5.1.1.2) the lowest value of the others, where that is the rule.
+
+    Args:
+        array: values as they are shown; changed in place.
+        empty: which of them are padding.
+        stated: lowest and highest stored value of padding.
+        options: ``padding`` is used.
+        notes: gets a line.
+
+    Raises:
+        ReadError: nothing but padding.
+    """
+    low, high = stated if stated is not None else (np.nan, np.nan)
+    words = f"PixelPaddingValue {low:g}" + (f" … {high:g}" if high != low else "")
+    if options.padding == "keep":
+        notes.append(f"padding ({words}) kept as it is")
+        return array
+    if empty.all():
+        raise ReadError(f"every pixel is padding ({words})")
+    array[empty] = array[~empty].min()
+    notes.append(f"padding ({words}) set to the lowest value of the other pixels")
+    return array
+
+
 def apply_window(array: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:
     """Window to float32 in 0–1 (DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3, the output range set to 0–1).
 

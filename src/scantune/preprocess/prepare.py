@@ -28,6 +28,7 @@ def prepare(
     mask_files: Sequence[Path],
     settings: VolumeInput | ImageInput | VideoInput | Mapping[str, Any],
     series: tuple[str, str] | None = None,
+    volume: tuple[str, str] | None = None,
 ) -> Prepared:
     """One sample's tensor.
 
@@ -37,13 +38,37 @@ def prepare(
         settings: the block of ``params.yaml``, or the same as a dict (as the registered model holds it).
         series: what names the one that is meant in a folder of several DICOM series ("uid", "number" or
             "description") and its value; it goes before the settings' own rule.
+        volume: what names the volume that is meant in a 4D file or a series of several (a key of `io.VOLUME_KEYS`,
+            "index" or "take") and its value; it goes before the settings' own choice.
 
     Raises:
         ReadError: the files cannot be used.
     """
     modality, options = what_matters(settings)
     chosen = series_rule(series, options.pop("series", None))
+    if modality == "volume":
+        options["volume"] = volume_rule(volume, options.pop("volume", None))
     return _function(modality)(list(files), list(mask_files), series=chosen, **options)
+
+
+def volume_rule(named: tuple[str, str] | None, how: str | Mapping[str, Any] | None) -> io.VolumeRule | None:
+    """The record's own volume, else the settings' choice, else no rule."""
+    if named is None:
+        return io.VolumeRule.of(how)
+    by, value = named
+    if by == "take":
+        return io.VolumeRule.of(value)
+    if by == "index":
+        return io.VolumeRule(index=int(value))
+    number = _number(value)
+    return io.VolumeRule.of({by: value if number is None else number})
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def series_rule(named: tuple[str, str] | None, words: str | None) -> io.SeriesRule | None:
@@ -65,6 +90,9 @@ _NAMES: dict[str, Callable[[str], io.SeriesRule]] = {
 def what_matters(settings: Any) -> tuple[str, dict[str, Any]]:
     """Modality and the settings that the tensor depends on, as plain values."""
     plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")
+    index = plain.pop("volume_index", None)  # models that were registered before the key `volume` hold it
+    if index is not None:
+        plain["volume"] = {"index": index}
     return plain["modality"], {k: v for k, v in plain.items() if k not in _NOT_OF_THE_TENSOR}
 
 

@@ -121,7 +121,7 @@ def outcomes_of(
     from scantune.preprocess.parallel import outcomes
     from scantune.preprocess.progress import shown
 
-    jobs = [Job(record.sample_id, record.files, record.masks, record.series) for record in records]
+    jobs = [Job(record.sample_id, record.files, record.masks, record.series, record.volume) for record in records]
     plain = settings.model_dump(mode="json")
     found = outcomes(jobs, plain, store_dir, index)
     return shown(found, len(jobs)) if progress else found

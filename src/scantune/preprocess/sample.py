@@ -30,6 +30,7 @@ class Job:
     files: tuple[Path, ...]
     masks: tuple[Path, ...]
     series: tuple[str, str] | None = None
+    volume: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,11 @@ class Outcome:
 
 
 def sample_key(
-    digests: list[str], mask_digests: list[str], settings: Any, series: tuple[str, str] | None = None
+    digests: list[str],
+    mask_digests: list[str],
+    settings: Any,
+    series: tuple[str, str] | None = None,
+    volume: tuple[str, str] | None = None,
 ) -> str:
     """SHA-256 of all that a sample's tensor depends on: source bytes, settings, our code, the decoders' versions."""
     modality, options = what_matters(settings)
@@ -75,6 +80,7 @@ def sample_key(
         "masks": mask_digests,
         "modality": modality,
         "series": series,
+        "volume": volume,
         "settings": {name: value for name, value in options.items() if name != "max_voxels"},
         "code": code_version(),
         "libraries": library_versions(),
@@ -162,10 +168,10 @@ def _with_index(known: sources.Known, index: Mapping[str, tuple[int, int, str]])
 
 def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digests: list[str]) -> Outcome:
     files, masks = digests[: len(job.files)], digests[len(job.files) :]
-    # Two series of one folder are not the same image, so the name of the series is part of what a source is.
-    named = [*files, *(job.series or ())]
+    # Two series of one folder, or volumes of one series, are not the same image: their names are part of the source.
+    named = [*files, *(job.series or ()), *(job.volume or ())]
     digest = named[0] if len(named) == 1 else text_digest("\n".join(named))
-    key = sample_key(files, masks, settings, job.series)
+    key = sample_key(files, masks, settings, job.series, job.volume)
     path = store.sample_path(store_dir, key)
     repaired = False
     if path.exists():
@@ -174,7 +180,7 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
             return Outcome(job.sample_id, key, digest, store.verify(path) if check else store.facts(path))
         except store.Damaged:
             repaired = True
-    prepared = prepare(job.files, job.masks, settings, job.series)
+    prepared = prepare(job.files, job.masks, settings, job.series, job.volume)
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     stored = store.save(path, arrays, facts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,7 @@ def prepare_image(
     mask_text: bool = False,
     series: io.SeriesRule | None = None,
     affine: str = "refuse",
+    padding: Literal["lowest", "keep"] = "lowest",
     dtype: str | None = None,
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
@@ -53,6 +54,7 @@ def prepare_image(
         mask_text: find burned-in text and blank it.
         series: which one of a folder of several DICOM series.
         affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
+        padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
         dtype: of the result; None picks uint8 where intensities end in 0 … 1.
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
@@ -71,6 +73,7 @@ def prepare_image(
     reading: dict[str, Any] = {
         "affine": "agree" if affine == "refuse" else affine,
         "monochrome1": "invert" if invert_monochrome1 else "keep",
+        "padding": padding,
         "limits": io.Limits(max_bytes=4 * max_voxels),
         "fill_nan": None if nan == "exclude" else float(nan),
     }

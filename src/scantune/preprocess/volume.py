@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,7 +30,8 @@ def prepare_volume(
     antialias: bool = True,
     intensity: Mapping[str, Any],
     deface: bool = False,
-    volume_index: int | None = None,
+    volume: io.VolumeRule | None = None,
+    padding: Literal["lowest", "keep"] = "lowest",
     series: io.SeriesRule | None = None,
     affine: str = "refuse",
     tilt: str = "exclude",
@@ -55,7 +56,8 @@ def prepare_volume(
         antialias: smooth before shrinking.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
         deface: blank the face of a head MRI first.
-        volume_index: of a 4D file.
+        volume: which one of a 4D file or of a series with several, or their mean.
+        padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
         series: which one of a folder of several DICOM series.
         affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
         tilt: "exclude" or "resample".
@@ -74,7 +76,8 @@ def prepare_volume(
     reading: dict[str, Any] = {
         "series": series,
         "affine": "agree" if affine == "refuse" else affine,
-        "volume_index": volume_index,
+        "volume": volume,
+        "padding": padding,
         "limits": limits,
         "keep_integers": not deface,
         "tilt": "resample" if tilt == "resample" else "refuse",
@@ -86,15 +89,15 @@ def prepare_volume(
     if deface:
         from scantune.preprocess.deface import defaced
 
-        pairs = [defaced(volume) for volume in volumes]
-        volumes = [volume for volume, _ in pairs]
+        pairs = [defaced(channel) for channel in volumes]
+        volumes = [channel for channel, _ in pairs]
         first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
     grid = _grid(first, spacing, shape, center, crop)
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     channels = []
-    for volume in volumes:
-        _check_overlap(volume, first)
-        array = resample(volume, grid, interpolation=interpolation, antialias=antialias)
+    for channel in volumes:
+        _check_overlap(channel, first)
+        array = resample(channel, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
     mask = None
     if masks:

@@ -200,6 +200,7 @@ def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Ma
         "files": [str(path) for path in job.files],
         "masks": [str(path) for path in job.masks],
         "series": job.series,
+        "volume": job.volume,
         "settings": dict(settings),
         "store": str(store_dir),
         "index": dict(index),
@@ -208,12 +209,13 @@ def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Ma
 
 def task_from(request: Mapping[str, Any]) -> tuple[Job, dict[str, Any], Path, dict[str, Any]]:
     """The task of a request."""
-    series = request["series"]
+    series, volume = request["series"], request["volume"]
     job = Job(
         request["sample_id"],
         tuple(map(Path, request["files"])),
         tuple(map(Path, request["masks"])),
         (series[0], series[1]) if series else None,
+        (volume[0], volume[1]) if volume else None,
     )
     return job, request["settings"], Path(request["store"]), {k: tuple(v) for k, v in request["index"].items()}
 

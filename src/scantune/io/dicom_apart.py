@@ -1,0 +1,243 @@
+"""Frames of one series to the volumes they make: told apart by contrast, time or order, and one of them chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.io.arrays import VOLUME_KEYS, Options, VolumeRule
+from scantune.io.dicom_stack import SAME_PLACE, Frame, Stack, check_present, distances_of, few, stacked
+from scantune.records import ReadError
+
+#: What must agree within a volume. Trigger time and acquisition number differ by slice in ordinary 2D scans: they only
+#: tell volumes apart that share places.
+CONTRASTS = (
+    "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
+    "label", "time",
+)  # fmt: skip
+TIMES = ("trigger time", "acquisition")
+
+
+@dataclass(eq=False)
+class Part:
+    """The frames of one volume.
+
+    Attributes:
+        frames: in no order.
+        keys: what tells it from the others, by name.
+    """
+
+    frames: list[Frame]
+    keys: dict[str, str | float | None]
+
+    @property
+    def order(self) -> float:
+        """Place in the order of acquisition."""
+        return min((frame.order for frame in self.frames if frame.order is not None), default=0.0)
+
+    @property
+    def words(self) -> str:
+        """What tells it from the others, and its length."""
+        parts = [f"{name} {_shown(value)}" for name, value in self.keys.items()]
+        return f"{', '.join(parts) or 'orientation'} ({len(self.frames)} slices)"
+
+
+def choose(frames: Sequence[Frame], options: Options, notes: list[str]) -> list[Stack]:
+    """The one volume that the frames make, or of several what the rule names: one, or those to take the mean of.
+
+    Raises:
+        ReadError: no geometry, mixed sizes or orientations, duplicates, gaps, or several volumes and no rule.
+    """
+    check_present(frames)
+    parts = [part for group in _orientations(frames) for part in told_apart(group, notes)]
+    parts.sort(key=lambda part: part.order)
+    chosen = _chosen(parts, options.volume, notes)
+    return [stacked(part.frames, options) for part in chosen]
+
+
+def _orientations(frames: Sequence[Frame]) -> list[list[Frame]]:
+    """Groups of one orientation. A lone slice of another one is a fault, two stacks are a choice."""
+    rest, groups = list(frames), []
+    while rest:
+        near = np.abs(np.array([frame.orientation for frame in rest]) - rest[0].orientation).max(axis=1) < 5e-3
+        groups.append([frame for frame, close in zip(rest, near, strict=True) if close])
+        rest = [frame for frame, close in zip(rest, near, strict=True) if not close]
+    lone = [group[0].name for group in groups if len(group) == 1]
+    if len(groups) > 1 and lone:
+        raise ReadError(f"slices of different orientations: {few(lone)} lie across the others")
+    return groups
+
+
+def told_apart(frames: list[Frame], notes: list[str]) -> list[Part]:
+    """Volumes of one orientation.
+
+    First by all contrasts at once; then, where slices still share places, by time, by the order of instances, and last
+    without slices that were sent twice.
+
+    Raises:
+        ReadError: different slices at one place, and nothing tells them apart.
+    """
+    if not _unique(frames):
+        frames = _without_copies(frames, notes, _same_instance)
+    found = []
+    names = [name for name in CONTRASTS if len({frame.keys.get(name) for frame in frames}) > 1]
+    for key, part in _grouped(frames, names).items():
+        stated = dict(zip(names, key, strict=True))
+        found += [Part(inner.frames, stated | inner.keys) for inner in _by_time(part, notes)]
+    return found
+
+
+def _grouped(frames: Sequence[Frame], names: Sequence[str]) -> dict[tuple, list[Frame]]:
+    groups: dict[tuple, list[Frame]] = {}
+    for frame in frames:
+        groups.setdefault(tuple(frame.keys.get(name) for name in names), []).append(frame)
+    return groups
+
+
+def _by_time(frames: list[Frame], notes: list[str]) -> list[Part]:
+    """Repetitions of one contrast."""
+    if _unique(frames):
+        return [Part(frames, {})]
+    n_places = int(_places(frames).max()) + 1
+    for name in TIMES:
+        groups = _grouped(frames, [name])
+        if all(len(group) == n_places and _unique(group) for group in groups.values()):
+            return [Part(group, {name: key[0]}) for key, group in groups.items()]
+    ranked = _by_order(frames)
+    if ranked is not None:
+        return [Part(group, {"repetition": at + 1}) for at, group in enumerate(ranked)]
+    single = _without_copies(frames, notes, _same_pixels)
+    if len(single) < len(frames):
+        return _by_time(single, notes)
+    raise ReadError(f"different slices at one place: {few(_doubled(frames))}")
+
+
+def _by_order(frames: list[Frame]) -> list[list[Frame]] | None:
+    """Repetitions by instance number: one whole volume after the other, or all times of one slice after the other.
+
+    None where the numbers are not of either kind.
+    """
+    orders = [frame.order for frame in frames]
+    if None in orders or len(set(orders)) < len(orders):
+        return None
+    at = np.argsort(np.array(orders, dtype=float))
+    places = _places(frames)[at]
+    n_places = int(places.max()) + 1
+    if len(frames) % n_places:
+        return None
+    n_times = len(frames) // n_places
+    by_volume, by_place = places.reshape(n_times, n_places), places.reshape(n_places, n_times)
+    if all(len(set(row.tolist())) == n_places for row in by_volume):
+        return [[frames[k] for k in row] for row in at.reshape(n_times, n_places)]
+    if (by_place == by_place[:, :1]).all() and len(set(by_place[:, 0].tolist())) == n_places:
+        return [[frames[k] for k in row] for row in at.reshape(n_places, n_times).T]
+    return None
+
+
+def _places(frames: Sequence[Frame]) -> np.ndarray:
+    """Each frame's place as a number from 0, one for all that lie together."""
+    distances = distances_of(frames)
+    order = np.argsort(distances, kind="stable")
+    number = np.concatenate([[0], np.cumsum(np.diff(distances[order]) > SAME_PLACE)])
+    places = np.empty(len(frames), dtype=int)
+    places[order] = number
+    return places
+
+
+def _unique(frames: Sequence[Frame]) -> bool:
+    return len(frames) < 2 or float(np.diff(np.sort(distances_of(frames))).min()) > SAME_PLACE
+
+
+def _doubled(frames: Sequence[Frame]) -> list[str]:
+    distances = distances_of(frames)
+    order = np.argsort(distances, kind="stable")
+    close = np.flatnonzero(np.diff(distances[order]) <= SAME_PLACE)
+    return [f"{frames[order[at]].name} and {frames[order[at + 1]].name}" for at in close]
+
+
+def _same_instance(one: Frame, other: Frame) -> bool:
+    return one.instance == other.instance != "" and _same_pixels(one, other)
+
+
+def _same_pixels(one: Frame, other: Frame) -> bool:
+    if one.keys != other.keys or (one.meaning.slope, one.meaning.intercept) != (
+        other.meaning.slope,
+        other.meaning.intercept,
+    ):
+        return False
+    return bool(np.array_equal(one.load(), other.load()))
+
+
+def _without_copies(frames: list[Frame], notes: list[str], same: Callable[[Frame, Frame], bool]) -> list[Frame]:
+    """One of each set of identical slices."""
+    kept: list[Frame] = []
+    at_place: dict[int, list[Frame]] = {}
+    for frame, place in zip(frames, _places(frames).tolist(), strict=True):
+        near = at_place.setdefault(place, [])
+        if not any(same(frame, other) for other in near):
+            near.append(frame)
+            kept.append(frame)
+    if len(kept) < len(frames):
+        notes.append(f"{len(frames) - len(kept)} identical copies of slices left aside")
+    return kept
+
+
+def _chosen(parts: list[Part], rule: VolumeRule | None, notes: list[str]) -> list[Part]:
+    listed = [f"{at}: {part.words}" for at, part in enumerate(parts)]
+    if rule is None:
+        if len(parts) == 1:
+            return parts
+        raise ReadError(
+            f"{len(parts)} volumes in one series: say which with 'volume: first', 'mean' or "
+            f"{{{_example(parts)}}}. There are {few(listed, 24)}"
+        )
+    left = [at for at, part in enumerate(parts) if _fits(at, part, rule)]
+    if not left or (len(left) > 1 and rule.take is None):
+        raise ReadError(f"{describe(rule)} leaves {len(left)} of {len(parts)} volumes in the series: {few(listed, 24)}")
+    left = left[:1] if rule.take == "first" else left
+    if len(parts) > 1:
+        words = (
+            listed[left[0]] if len(left) == 1 else f"the mean of {len(left)} ({few([listed[at] for at in left], 4)})"
+        )
+        notes.append(f"one of {len(parts)} volumes of the series, by {describe(rule)}: {words}")
+    return [parts[at] for at in left]
+
+
+def _example(parts: list[Part]) -> str:
+    words = {word: key for key, word in VOLUME_KEYS.items()}
+    for name, value in parts[0].keys.items():
+        if name in words and value is not None:
+            return f"{words[name]}: {_shown(value)}"
+    return "index: 0"
+
+
+def describe(rule: VolumeRule) -> str:
+    """A rule as it is written in ``params.yaml``."""
+    pairs = [f"{key}: {_shown(value)}" for key, value in rule.keys]
+    pairs += [f"index: {rule.index}"] if rule.index is not None else []
+    if not pairs:
+        return f"volume: {rule.take}"
+    pairs += [f"take: {rule.take}"] if rule.take else []
+    return f"volume: {{{', '.join(pairs)}}}"
+
+
+def _fits(at: int, part: Part, rule: VolumeRule) -> bool:
+    if rule.index is not None and at != rule.index:
+        return False
+    return all(_near(_value(part, VOLUME_KEYS[key]), value) for key, value in rule.keys)
+
+
+def _value(part: Part, name: str) -> str | float | None:
+    return part.keys[name] if name in part.keys else part.frames[0].keys.get(name)
+
+
+def _near(found: str | float | None, wanted: float | str) -> bool:
+    if isinstance(found, (int, float)) and isinstance(wanted, (int, float)):
+        return abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
+    return found is not None and str(found).casefold() == str(wanted).casefold()
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

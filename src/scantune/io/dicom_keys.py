@@ -1,0 +1,167 @@
+"""What tells the volumes of one series apart: echo, b-value, gradient, time …, by standard and by vendors' elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydicom import Dataset
+
+from scantune.io.dicom_choice import digest
+from scantune.io.dicom_file import DicomFile, vendor
+from scantune.io.dicom_numbers import NotANumberError, numbers
+
+Keys = dict[str, str | float]
+
+_PLAIN = {
+    "echo time": "EchoTime",
+    "echo": "EchoNumbers",
+    "b-value": "DiffusionBValue",
+    "time": "TemporalPositionIdentifier",
+    "trigger time": "TriggerTime",
+    "inversion time": "InversionTime",
+    "flip angle": "FlipAngle",
+    "acquisition": "AcquisitionNumber",
+}
+#: b-value by vendor: element and value representation. GE adds a code in front of it (1,000,000,000 + b).
+_B_VALUES = {
+    "siemens": (0x0019100C, "IS"),
+    "ge": (0x00431039, "IS"),
+    "philips": (0x20011003, "FL"),
+    "other": (0x00651009, "FD"),
+}
+_GRADIENTS: dict[str, list[tuple[int, str]]] = {
+    "siemens": [(0x0019100E, "FD")],
+    "ge": [(0x001910BB, "DS"), (0x001910BC, "DS"), (0x001910BD, "DS")],
+    "philips": [(0x200510B0, "FL"), (0x200510B1, "FL"), (0x200510B2, "FL")],
+    "other": [(0x00651037, "FD")],
+}
+_LABEL = 0x20051429  # Philips arterial spin labelling: CONTROL or LABEL
+_GE_SEQUENCE, _GE_POLARITY = 0x0019109C, 0x001910B3
+_COMPONENTS = frozenset(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"))
+
+
+def keys_of(file: DicomFile) -> Keys:
+    """Of a single-frame file."""
+    keys: Keys = {}
+    for name, keyword in _PLAIN.items():
+        found = file.floats(keyword)
+        if found:
+            keys[name] = found[0]
+        elif file.text(keyword):
+            keys[name] = f"unreadable {digest(file.text(keyword))[:6]}"
+    gradient = file.floats("DiffusionGradientOrientation") or _private_gradient(file)
+    if gradient:
+        keys["gradient"] = _direction(gradient)
+    b_value = _private_b_value(file)
+    if "b-value" not in keys and b_value is not None:
+        keys["b-value"] = b_value
+    component = file.text("ComplexImageComponent").upper()
+    if component in _COMPONENTS:
+        keys["component"] = component.lower()
+    label = file.items.get(_LABEL)
+    if label is not None and isinstance(label.value, bytes):
+        word = label.value.decode("latin-1").strip(" \0").upper()
+        if word in ("CONTROL", "LABEL"):
+            keys["label"] = word.lower()
+    keys["image type"] = _image_type(file)
+    return keys
+
+
+def is_mirrored(file: DicomFile) -> bool:
+    """Whether it is of GE's research sequence that stores images of one phase-encoding polarity upside down.
+
+    The header does not say which; dcm2niix turns them by the order of the volumes.
+    """
+    sequence = file.items.get(_GE_SEQUENCE)
+    if sequence is None or not isinstance(sequence.value, bytes) or b"epi_pepolar" not in sequence.value:
+        return False
+    return _private(file, _GE_POLARITY, "DS")[:1] != [0.0]
+
+
+def _private(file: DicomFile, tag: int, vr: str) -> list[float]:
+    try:
+        return numbers(file.items.get(tag), tag, vr=vr)
+    except NotANumberError:
+        return []
+
+
+def _private_b_value(file: DicomFile) -> float | None:
+    name = vendor(file)
+    tag, vr = _B_VALUES[name if name in _B_VALUES else "other"]
+    found = _private(file, tag, vr)
+    if not found:
+        return None
+    return found[0] % 1_000_000 if name == "ge" else found[0]
+
+
+def _private_gradient(file: DicomFile) -> list[float]:
+    name = vendor(file)
+    elements = _GRADIENTS[name if name in _GRADIENTS else "other"]
+    found = [number for tag, vr in elements for number in _private(file, tag, vr)[: 3 if len(elements) == 1 else 1]]
+    return found if len(found) == 3 else []
+
+
+def _direction(gradient: list[float]) -> str:
+    return " ".join(f"{value + 0.0:.4f}" for value in gradient)
+
+
+def _image_type(file: DicomFile) -> str:
+    """The image type where it has known words only, else a digest: it is free text in part."""
+    parts = [part.strip() for part in file.text("ImageType").upper().split("\\")]
+    known = [part for part in parts if part in _IMAGE_TYPES]
+    return " ".join(known) if len(known) == len(parts) else digest(file.text("ImageType"))[:6]
+
+
+_IMAGE_TYPE_WORDS = """
+ORIGINAL DERIVED PRIMARY SECONDARY AXIAL M P R I MAGNITUDE PHASE REAL IMAGINARY M_FFE P_FFE M_SE FFE SE ADC FA TRACEW
+DIFFUSION NONE NORM ND DIS2D DIS3D MFSPLIT OTHER VOLUME WATER FAT IN_PHASE OUT_PHASE EPI MOSAIC PHASE_MAP
+"""
+_IMAGE_TYPES = frozenset(_IMAGE_TYPE_WORDS.split())
+
+_FRAME_KEYS = {
+    "stack": ("FrameContentSequence", "StackID"),
+    "echo time": ("MREchoSequence", "EffectiveEchoTime"),
+    "b-value": ("MRDiffusionSequence", "DiffusionBValue"),
+    "time": ("FrameContentSequence", "TemporalPositionIndex"),
+    "trigger time": ("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime"),
+    "inversion time": ("MRModifierSequence", "InversionTimes"),
+    "flip angle": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
+    "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber"),
+    "label": ("MRArterialSpinLabelingSequence", "ASLContext"),
+}
+
+
+def macro(group: Dataset, shared: Dataset, name: str) -> Dataset:
+    """A macro's item for a frame: its own, else the shared one, else an empty one."""
+    for source in (group, shared):
+        found = source.get(name)
+        if found:
+            return found[0]
+    return Dataset()
+
+
+def frame_keys(group: Dataset, shared: Dataset) -> Keys:
+    """Of a frame of an enhanced file."""
+    keys: Keys = {}
+    for name, (sequence, keyword) in _FRAME_KEYS.items():
+        value: Any = macro(group, shared, sequence).get(keyword)
+        if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, str)):
+            value = value[0] if len(value) else None
+        if value is None or value == "":
+            continue
+        try:
+            keys[name] = float(value)
+        except (TypeError, ValueError):
+            keys[name] = str(value).lower() if name == "label" and str(value) in ("LABEL", "CONTROL") else "named"
+    directions = macro(group, shared, "MRDiffusionSequence").get("DiffusionGradientDirectionSequence")
+    if directions:
+        keys["gradient"] = _direction([float(v) for v in directions[0].get("DiffusionGradientOrientation") or []])
+    frame_type = macro(group, shared, "MRImageFrameTypeSequence") or macro(group, shared, "CTImageFrameTypeSequence")
+    component = frame_type.get("ComplexImageComponent")
+    if component in _COMPONENTS:
+        keys["component"] = str(component).lower()
+    kind = frame_type.get("FrameType")
+    if kind is not None:
+        text = "\\".join(str(part) for part in kind) if not isinstance(kind, str) else kind
+        keys["image type"] = digest(text)[:6]
+    return keys

@@ -1,0 +1,357 @@
+"""What the stored values of a DICOM image mean: the one place for every kind of source.
+
+A still, a loop, a slice of a series and a frame of an enhanced file all ask here. What a file says is read, or refused
+with the attribute and its value; a default stands only where the standard has one for an attribute that is absent.
+
+PhotometricInterpretation: needed, one of those that can be read, fitting SamplesPerPixel (which follows from it where
+that is absent) and PresentationLUTShape; the same in all slices of a volume.
+
+BitsAllocated, BitsStored: needed (float pixels have no BitsStored). HighBit: BitsStored − 1 where it is absent; where
+it lies higher, values are shifted. Bits outside of these are cleared: noted, unless an overlay is declared there.
+
+PixelRepresentation: where it is absent, a pixel with the sign bit set is refused. The same in all slices.
+
+PlanarConfiguration: needed for uncompressed colour.
+
+NumberOfFrames: one where it is absent; refused where the pixel data holds more frames, or fewer.
+
+RescaleSlope and RescaleIntercept: 1 and 0 where both are absent, but refused in CT and PET, whose unit they give. One
+without the other is refused; so are slices with it beside slices without. Each slice by its own, which is noted.
+RescaleType is the same in all slices.
+
+ModalityLUTSequence: in place of a rescale; both are refused. Descriptor and data must fit. The same in all slices.
+
+Palettes: descriptors of the three colours must be alike and fit their data.
+
+PixelPaddingValue, PixelPaddingRangeLimit: no padding where both are absent. A limit alone is refused. The same in all
+slices where a pixel is padding.
+
+VOILUTSequence, WindowCenter, WindowWidth: asked for only where the file's own window is; half a window is refused.
+
+A real-world value map (PS3.3 C.7.6.16.2.11) gives a second meaning beside the rescale; the rescale is what is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_tables import Table, palette, sequence_table
+from scantune.records import ReadError
+
+_GREY = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
+_COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"})
+#: Storage classes whose modules demand a rescale (PS3.3 C.8.2.1, C.8.9.4): without it the unit is unknown.
+_RESCALE_DEMANDED = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.128": "PET"}
+#: JPEG baseline and extended, JPEG-LS near-lossless, JPEG 2000: values beside an edge are not what they were.
+_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in ("50", "51", "81", "91", "203"))
+_SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """From stored values to values.
+
+    Attributes:
+        photometric: photometric interpretation.
+        samples: a pixel, 1 or 3.
+        allocated: bits of a stored value.
+        stored: of them, bits that are used; None for float pixels.
+        high: the highest bit that is used, or None where the file does not say.
+        signed: two's complement; None where the file does not say.
+        slope: rescale slope.
+        intercept: rescale intercept.
+        rescaled: whether the file states the two.
+        unit: rescale type.
+        table: modality LUT in place of the rescale.
+        padding: lowest and highest stored value that stand for no pixel at all, or None.
+    """
+
+    photometric: str
+    samples: int
+    allocated: int
+    stored: int | None
+    high: int | None
+    signed: bool | None
+    slope: float = 1.0
+    intercept: float = 0.0
+    rescaled: bool = False
+    unit: str = ""
+    table: Table | None = None
+    padding: tuple[float, float] | None = None
+
+    @property
+    def inverse(self) -> bool:
+        """Whether low values are bright."""
+        return self.photometric == "MONOCHROME1"
+
+    @property
+    def plain(self) -> bool:
+        """Whether values are the stored ones."""
+        return self.table is None and self.slope == 1 and self.intercept == 0
+
+    @property
+    def stored_range(self) -> tuple[int, int] | None:
+        """Lowest and highest value that the stored bits can hold; None for float pixels."""
+        if self.stored is None:
+            return None
+        low = -(1 << (self.stored - 1)) if self.signed else 0
+        return low, low + (1 << self.stored) - 1
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Lowest and highest value: MONOCHROME1 inverts within them. None for float pixels."""
+        if self.table is not None:
+            return self.table.range
+        if self.stored_range is None:
+            return None
+        low, high = (end * self.slope + self.intercept for end in self.stored_range)
+        return min(low, high), max(low, high)
+
+    def values(self, raw: np.ndarray) -> np.ndarray:
+        """Stored values to the modality's units, float32 (PS3.3 C.11.1)."""
+        out = np.empty(raw.shape, dtype=np.float32)
+        self.values_into(out, raw)
+        return out
+
+    def values_into(self, target: np.ndarray, raw: np.ndarray) -> bool:
+        """As `values`, into an array of float32; rounded once. Always True."""
+        if self.table is not None:
+            np.copyto(target, self.table.of(raw))
+        elif self.plain:
+            np.copyto(target, raw, casting="unsafe")
+        elif self.slope == 1 and raw.dtype.kind in "iu" and raw.dtype.itemsize <= 2 and _exact(self.intercept):
+            np.add(raw, np.float32(self.intercept), out=target, casting="unsafe", dtype=np.float32)
+        else:
+            np.copyto(target, raw.astype(np.float64) * self.slope + self.intercept, casting="same_kind")
+        return True
+
+    def integers_into(self, target: np.ndarray, raw: np.ndarray) -> bool:
+        """``raw + intercept`` into an array of int16; False where that is not exact."""
+        if self.table is not None or self.slope != 1 or not _exact(self.intercept):
+            return False
+        if raw.dtype.kind not in "iu" or raw.dtype.itemsize > 2:
+            return False
+        added = int(self.intercept)
+        if not -32768 <= int(raw.min()) + added <= int(raw.max()) + added <= 32767:
+            return False
+        np.copyto(target, raw.astype(np.int32) + added if added else raw, casting="unsafe")
+        return True
+
+    def is_padding(self, raw: np.ndarray) -> np.ndarray | None:
+        """Which stored values stand for no pixel, or None where none does."""
+        if self.padding is None:
+            return None
+        low, high = self.padding
+        found = raw == low if low == high else (raw >= low) & (raw <= high)
+        return found if found.any() else None
+
+
+def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
+    """What a file says of its stored values.
+
+    Args:
+        file: its header.
+        rescale_elsewhere: functional groups state the rescale, frame by frame.
+
+    Raises:
+        ReadError: an attribute that is needed, with its value; see above.
+    """
+    if file.rows < 1 or file.columns < 1:
+        raise ReadError("the header states no image size (rows, columns)", str(file.path))
+    photometric, samples = _colour(file)
+    allocated, stored, high = _bits(file)
+    sign = file.whole_number("PixelRepresentation")
+    if sign not in (None, 0, 1):
+        raise ReadError(f"PixelRepresentation is {sign}; 0 and 1 have a meaning")
+    frames = file.whole_number("NumberOfFrames")
+    if frames is not None and frames < 0:
+        raise ReadError(f"NumberOfFrames is {frames}")
+    signed = None if sign is None and samples == 1 else bool(sign)
+    table = modality_table(file, bool(signed))
+    slope, intercept = rescale_of(file, demanded=not rescale_elsewhere and table is None)
+    if table is not None and (slope, intercept) not in ((None, None), (1.0, 0.0)):
+        raise ReadError(f"there is a modality LUT and a rescale too (RescaleSlope {slope:g})")
+    return Meaning(
+        photometric, samples, allocated, stored, high, signed,
+        1.0 if slope is None else slope,
+        0.0 if intercept is None else intercept,
+        slope is not None,
+        file.text("RescaleType").upper(),
+        table,
+        _padding(file, bool(signed), allocated),
+    )  # fmt: skip
+
+
+def _colour(file: DicomFile) -> tuple[str, int]:
+    photometric, samples = file.photometric, file.whole_number("SamplesPerPixel")
+    if not photometric:
+        raise ReadError("the header does not state the photometric interpretation", str(file.path))
+    if photometric not in _GREY | _COLOUR:
+        raise ReadError("its photometric interpretation is not one that can be read", f"{file.path}: {photometric}")
+    expected = 1 if photometric in _GREY else 3
+    if samples not in (None, expected):
+        raise ReadError(
+            f"SamplesPerPixel is {samples} where PhotometricInterpretation {photometric} has {expected}",
+            str(file.path),
+        )
+    shape = file.text("PresentationLUTShape").upper()
+    if shape in ("INVERSE", "IDENTITY") and _SHAPES.get(photometric, shape) != shape:
+        raise ReadError(
+            f"PresentationLUTShape is {shape} where PhotometricInterpretation is {photometric}: "
+            "whether low is bright or dark cannot be told"
+        )
+    return photometric, expected
+
+
+def _bits(file: DicomFile) -> tuple[int, int | None, int | None]:
+    allocated, stored, high = (file.whole_number(k) for k in ("BitsAllocated", "BitsStored", "HighBit"))
+    if allocated not in (1, 8, 16, 32, 64) or (stored is not None and not 0 < stored <= allocated):
+        raise ReadError(f"the header states {stored} stored of {allocated} allocated bits", str(file.path))
+    if stored is None and (high is not None or allocated < 32):
+        raise ReadError(f"BitsStored is missing (BitsAllocated {allocated})", str(file.path))
+    if stored is not None and high is not None and not stored - 1 <= high < allocated:
+        raise ReadError(f"HighBit is {high} where BitsStored is {stored} of {allocated} allocated bits")
+    return allocated, stored, high
+
+
+def rescale_of(file: DicomFile, *, demanded: bool = False) -> tuple[float | None, float | None]:
+    """Slope and intercept of the header, None both where it has neither.
+
+    Raises:
+        ReadError: one without the other; a slope of 0; none where the storage class demands it.
+    """
+    slope, intercept = file.one_number("RescaleSlope"), file.one_number("RescaleIntercept")
+    needed_by = _RESCALE_DEMANDED.get(file.text("SOPClassUID") or file.media_class) if demanded else None
+    return checked_rescale(slope, intercept, needed_by)
+
+
+def checked_rescale(
+    slope: float | None, intercept: float | None, needed_by: str | None = None
+) -> tuple[float | None, float | None]:
+    """The two, where they are fit to be used together.
+
+    Raises:
+        ReadError: one without the other; a slope of 0; none where ``needed_by`` names who demands it.
+    """
+    if slope is None and intercept is None:
+        if needed_by:
+            raise ReadError(f"RescaleSlope and RescaleIntercept are missing, and a {needed_by} image has no unit then")
+        return None, None
+    if slope is None:
+        raise ReadError(f"RescaleSlope is missing where RescaleIntercept is {intercept:g}")
+    if intercept is None:
+        raise ReadError(f"RescaleIntercept is missing where RescaleSlope is {slope:g}")
+    if slope == 0:
+        raise ReadError("the rescale slope is 0")
+    return slope, intercept
+
+
+def modality_table(file: DicomFile, signed: bool) -> Table | None:
+    """The modality LUT, or None where there is none."""
+    if not file.has("ModalityLUTSequence"):
+        return None
+    return sequence_table(file.header.get("ModalityLUTSequence"), "ModalityLUTSequence", signed)
+
+
+@lru_cache(4)
+def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
+    """The first VOI LUT, or None where there is none."""
+    if not file.has("VOILUTSequence"):
+        return None
+    below = meaning.range is not None and meaning.range[0] < 0
+    return sequence_table(file.header.get("VOILUTSequence"), "VOILUTSequence", below)
+
+
+@lru_cache(4)  # every frame of a loop asks
+def palette_of(file: DicomFile, meaning: Meaning) -> Table:
+    """The palette of PALETTE COLOR pixels."""
+    return palette(file, bool(meaning.signed))
+
+
+def _padding(file: DicomFile, signed: bool, allocated: int) -> tuple[float, float] | None:
+    """Stored values from … to, both included (PS3.3 C.7.5.1.1.2)."""
+    for value, limit in (
+        ("PixelPaddingValue", "PixelPaddingRangeLimit"),
+        ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
+        ("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
+    ):
+        one, other = file.one_number(value), file.one_number(limit)
+        if one is None and other is not None:
+            raise ReadError(f"{limit} is {other:g} where {value} is missing")
+        if one is None:
+            if file.has(value):
+                file.notes.append(f"{value} is empty: which pixels are padding is not known")
+            continue
+        if file.syntax in _LOSSY:
+            file.notes.append(f"{value} is {one:g}; lossy compression has blurred such pixels, so none is set aside")
+            return None
+        other = one if other is None else other
+        if value.startswith("Pixel"):
+            one, other = (_in_sign(number, signed, allocated) for number in (one, other))
+        return min(one, other), max(one, other)
+    return None
+
+
+def _in_sign(number: float, signed: bool, allocated: int) -> float:
+    """A value of US or SS in the sign of the pixels: files state it in either."""
+    span = 1 << max(16, allocated)
+    if signed and number >= span >> 1:
+        return number - span
+    return number + span if not signed and number < 0 else number
+
+
+def differences(meanings: list[Meaning], names: list[str]) -> None:
+    """Refuse slices of one volume whose values mean different things.
+
+    Raises:
+        ReadError: with attribute, values and slices.
+    """
+    for what, of in _ALIKE.items():
+        values = [of(meaning) for meaning in meanings]
+        if len(set(values)) == 1:
+            continue
+        common = max(set(values), key=values.count)
+        odd = [(name, value) for name, value in zip(names, values, strict=True) if value != common]
+        listed = ", ".join(f"{name} has {value}" for name, value in odd[:4])
+        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
+        raise ReadError(f"{what} differs by slice: {listed}{more}, the others have {common}")
+
+
+def _table_words(meaning: Meaning) -> Any:
+    table = meaning.table
+    if table is None:
+        return "none"
+    return f"one of {len(table.entries)} entries that sum to {int(table.entries.astype(np.int64).sum())}"
+
+
+_ALIKE: dict[str, Any] = {
+    "PhotometricInterpretation": lambda meaning: meaning.photometric,
+    "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
+    "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
+    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD") else "another text",
+    "ModalityLUTSequence": _table_words,
+    "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
+}
+
+
+def rescale_note(meanings: list[Meaning]) -> str | None:
+    """A line for the manifest where the rescale differs by slice."""
+    slopes, intercepts = ({getattr(meaning, name) for meaning in meanings} for name in ("slope", "intercept"))
+    if len(slopes) == 1 and len(intercepts) == 1:
+        return None
+    parts = [
+        f"{name} {min(values):g} … {max(values):g} ({len(values)} values)"
+        for name, values in (("slope", slopes), ("intercept", intercepts))
+        if len(values) > 1
+    ]
+    return f"the rescale differs by slice: {', '.join(parts)}"
+
+
+def _exact(number: float) -> bool:
+    """Whether a sum with a 16-bit integer is exact in float32."""
+    return number == int(number) and abs(number) < 1 << 23
