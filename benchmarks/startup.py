@@ -15,9 +15,12 @@ PAIRS = {
         "scantune.preprocess.run, scantune.preprocess.still",
         "numpy, cv2, pydicom, pydantic",
     ),
-    "train": ("scantune.assembly.recipe, scantune.engine.loop, lightning_fabric", "torch, lightning_fabric, pydantic"),
+    "train": (
+        "scantune.pipeline.train.stage, scantune.engine.loop, lightning_fabric",
+        "torch, lightning_fabric, pydantic",
+    ),
     "evaluate": (
-        "scantune.assembly.judging, scantune.prediction.predictor, scantune.plots.style",
+        "scantune.pipeline.evaluate.stage, scantune.prediction.predictor, scantune.plots.style",
         "torch, matplotlib.figure, seaborn, pydantic",
     ),
 }

@@ -11,8 +11,8 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Put the experiment of ``external.<key>`` on every dataset that it was validated on into one table and figure."""
-    from scantune.assembly import external
     from scantune.files import write_json
+    from scantune.pipeline.evaluate import external
     from scantune.tables import write_rows
 
     params = load()

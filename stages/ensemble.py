@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
+from scantune.pipeline.project import block_of
 
 
 def run(key: str) -> None:
     """Average the predictions of the members of ``ensembles.<key>`` on the same samples."""
-    from scantune.assembly import ensembles
+    from scantune.pipeline.evaluate import ensembles
     from scantune.tasks.predictions import write
 
     params = load()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.assembly import judging
-from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
+from scantune.pipeline.evaluate import stage as judging
+from scantune.pipeline.project import block_of
 
 
 def run(key: str) -> None:
     """Predict validation and test, compute every figure with its interval, draw, explain, report, log."""
-    from scantune.assembly.cohort import sides_of
+    from scantune.pipeline.data.sides import sides_of
     from scantune.tracking import RunReference, open_run
 
     params = load()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from scantune.assembly import judging, reporting
-from scantune.assembly.blocks import block_of
 from scantune.cli import stage_main
 from scantune.config.load import load
+from scantune.pipeline.evaluate import reporting
+from scantune.pipeline.evaluate import stage as judging
+from scantune.pipeline.project import block_of
 
 
 def run(key: str) -> None:
     """Compute and draw every figure of the averaged predictions of ``ensembles.<key>``, and log them."""
-    from scantune.assembly.cohort import sides_of
-    from scantune.assembly.ensembles import digest_of
+    from scantune.pipeline.data.sides import sides_of
+    from scantune.pipeline.evaluate.ensembles import digest_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts
     from scantune.tasks.predictions import read

@@ -11,9 +11,10 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
-    from scantune.assembly import external, judging, reporting
-    from scantune.assembly.cohort import sides_of
-    from scantune.assembly.evaluation import predictions_of
+    from scantune.pipeline.data.sides import sides_of
+    from scantune.pipeline.evaluate import external, reporting
+    from scantune.pipeline.evaluate import stage as judging
+    from scantune.pipeline.evaluate.predictions import predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows

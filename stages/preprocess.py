@@ -11,9 +11,9 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
     from scantune import preprocess
-    from scantune.assembly.targets import mask_classes, read_for_tasks
     from scantune.cohort.index import known_files
     from scantune.digests import SHORT, file_digest
+    from scantune.pipeline.data.targets import mask_classes, read_for_tasks
     from scantune.tracking import open_run, project_home
 
     params = load()

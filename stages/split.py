@@ -11,8 +11,8 @@ from scantune.config.load import load
 def run(key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
-    from scantune.assembly.targets import read_for_tasks
     from scantune.digests import SHORT, file_digest
+    from scantune.pipeline.data.targets import read_for_tasks
     from scantune.tracking import open_run
 
     params = load()

@@ -10,9 +10,10 @@ from scantune.config.load import load
 
 def run(key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit what is fitted on validation, log one whole model."""
-    from scantune.assembly import members, recipe
-    from scantune.assembly.state import opened_state, resend
     from scantune.engine import launch
+    from scantune.pipeline.train import networks
+    from scantune.pipeline.train import stage as recipe
+    from scantune.pipeline.train.state import opened_state, resend
     from scantune.tracking import RunReference, open_run
 
     params = load()
@@ -40,7 +41,7 @@ def run(key: str) -> None:
         resend(tracked)
         state.remember(tracked.run_id)
         recipe.log_start(tracked, plan)
-        trained = members.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric)
+        trained = networks.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric)
         if fabric.is_global_zero:
             model_id = recipe.finish(tracked, plan, trained, out)
             RunReference(tracked.run_id, model_id).write(out / "run.json")

@@ -26,7 +26,7 @@ SHARED = {
     "found_3d": "saliency",
 }
 #: Folders whose tests take longest begin first, so that no process is left alone with them at the end.
-FIRST = ("stages", "engine", "explain", "test_tracking.py", "scantune_phantoms", "assembly", "preprocess")
+FIRST = ("stages", "engine", "explain", "test_tracking.py", "scantune_phantoms", "pipeline", "preprocess")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from scantune.assembly import seeds
 from scantune.cli import app
 from scantune.config.load import parse
+from scantune.pipeline.train import seeds
 from scantune.records import ScantuneError
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 

@@ -53,8 +53,8 @@ def test_each_block_says_what_was_measured_and_where_weights_come_from(path):
 def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path):
     import torch
 
-    from scantune.assembly.network import build_network
     from scantune.models.weights import known
+    from scantune.pipeline.train.network import build_network
     from scantune.tasks.build import build_task
 
     params, found = blocks(path)

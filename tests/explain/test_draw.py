@@ -356,7 +356,7 @@ def test_mp4_plays_the_loop_several_times_at_its_pace(tmp_path: Path) -> None:
 )
 def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int], size: tuple[int, int]) -> None:
     """A bright square goes through preprocessing; taken for a map and drawn over the file, it lies on the square."""
-    from scantune.assembly.originals import _box
+    from scantune.pipeline.data.originals import _box
     from scantune.preprocess.plane import fit, place
 
     picture = np.zeros(shape, np.float32)

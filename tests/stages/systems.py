@@ -129,13 +129,14 @@ def prepare(home: Path, name: str) -> None:
 
 def train(params: Mapping[str, Any], out: Path, key: str = "x") -> Any:
     """Train in this process and in the folder that is the working one; the plan and the trained members."""
-    from scantune.assembly import members, recipe
     from scantune.engine import launch
+    from scantune.pipeline.train import networks
+    from scantune.pipeline.train import stage as recipe
     from scantune.tracking import Run
 
     plan = recipe.plan_of(parse(copy.deepcopy(dict(params))), key)
     fabric = launch(device="cpu", devices=1, precision=plan.block.train.precision)
-    return plan, members.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
+    return plan, networks.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
 
 
 def weights(trained: Any) -> np.ndarray:

@@ -57,8 +57,8 @@ def test_evaluate_refuses_a_model_that_was_trained_on_otherwise_prepared_tensors
 
 
 def test_settings_that_change_no_tensor_are_no_reason_to_refuse(beside, monkeypatch):
-    from scantune.assembly.cohort import sides_of
     from scantune.config.load import load
+    from scantune.pipeline.data.sides import sides_of
 
     write(beside, digits={"workers": 2, "time_limit": 50, "verify_fraction": 0.5})
     monkeypatch.chdir(beside)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
-from scantune.assembly import ensembles, external
+from scantune.pipeline.evaluate import ensembles, external
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
 from scantune.tasks.predictions import PredictionsError, PredictionTable, read

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 import torch
 
-from scantune.assembly import fitted, recipe
-from scantune.assembly.evaluation import predicted_masks, predictions_of
-from scantune.assembly.network import build_network
-from scantune.assembly.predictors import Predictors
-from scantune.assembly.targets import read_for_tasks
 from scantune.config.load import parse
+from scantune.pipeline.data.targets import read_for_tasks
+from scantune.pipeline.evaluate.predictions import predicted_masks, predictions_of
+from scantune.pipeline.predictors import Predictors
+from scantune.pipeline.train import calibration
+from scantune.pipeline.train import stage as recipe
+from scantune.pipeline.train.network import build_network
 from scantune.prediction import TensorPredictor
 from scantune.registry.model import load_networks, read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
@@ -87,7 +88,7 @@ def model_of(system: str, settings: dict[str, Any]) -> tuple[Any, Any, list[Any]
     unseen: list[Any] = [(networks, plan.sides.side("validation"))]
     if "folds" in settings:
         unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in plan.sides.folds]
-    fit, figures = fitted.fit(plan, unseen)
+    fit, figures = calibration.fit(plan, unseen)
     trained = type("Trained", (), {"networks": networks, "fitted": fit, "validation": figures})
     return plan, recipe.model_facts(plan, trained), networks  # type: ignore[arg-type]
 
@@ -197,10 +198,10 @@ def test_folds_that_are_the_only_test_calibrate_each_other(
     members = [replace(m, split="train", fold=m.fold if m.fold is not None else 0) for m in plan.sides.members]
     plan = replace(plan, sides=replace(plan.sides, members=tuple(members)))
     unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in (0, 1)]
-    fit, _ = fitted.fit(plan, unseen)
+    fit, _ = calibration.fit(plan, unseen)
     assert len(fit["out_of_fold"]) == 2
-    assert fit["fitted_on"] == fitted.OTHER_FOLDS
-    from scantune.assembly.samples import encode, samples
+    assert fit["fitted_on"] == calibration.OTHER_FOLDS
+    from scantune.pipeline.data.datasets import encode, samples
 
     other = plan.sides.fold(1)[1]
     answers = TensorPredictor([networks[1]], plan.task, {}).predict(samples(other, plan.task)).reduced
@@ -220,7 +221,7 @@ def test_folds_that_are_the_only_test_calibrate_each_other(
 def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_test(
     home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scantune.assembly.members import members_of
+    from scantune.pipeline.train.networks import members_of
 
     monkeypatch.chdir(home("csi"))
     plan, _, _ = model_of("csi", {"folds": 2})
@@ -236,12 +237,12 @@ def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_tes
 
 
 def test_calibration_can_have_subjects_of_its_own(home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from scantune.assembly.members import members_of
+    from scantune.pipeline.train.networks import members_of
 
     monkeypatch.chdir(home("csi"))
     plan, facts, _ = model_of("csi", {"calibration_fraction": 0.5})
     (member,) = members_of(plan)
-    assert facts.fitted["fitted_on"] == fitted.ON_ITS_PART
+    assert facts.fitted["fitted_on"] == calibration.ON_ITS_PART
     assert set(member.validation.subjects) | set(member.unseen.subjects) == set(plan.sides.side("validation").subjects)
     assert not set(member.validation.subjects) & set(member.unseen.subjects)
     assert len(member.validation) > 0 < len(member.unseen)

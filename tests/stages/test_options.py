@@ -48,15 +48,16 @@ def write(home: Path, train: dict, **blocks: dict) -> dict:
 
 def train(home: Path, out: Path, train: dict, **blocks: dict):
     """Train in this process; the trained members."""
-    from scantune.assembly import members, recipe
     from scantune.engine import launch
+    from scantune.pipeline.train import networks
+    from scantune.pipeline.train import stage as recipe
     from scantune.tracking import Run
 
     params = parse(copy.deepcopy(write(home, train, **blocks)))
     plan = recipe.plan_of(params, "small")
     settings = plan.block.train
     fabric = launch(device="cpu", devices=1, precision=settings.precision)
-    return members.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
+    return networks.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
 
 
 @pytest.fixture
@@ -188,7 +189,8 @@ def test_members_differ_and_their_average_is_fitted(runs, tmp_path):
 
 
 def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypatch):
-    from scantune.assembly import members, recipe
+    from scantune.pipeline.train import networks
+    from scantune.pipeline.train import stage as recipe
 
     monkeypatch.chdir(prepared)
     monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
@@ -202,7 +204,7 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
     split.run("digits")
     try:
         plan = recipe.plan_of(parse(held), "small")
-        found = list(members.members_of(plan))
+        found = list(networks.members_of(plan))
         out = [m.sample_id for member in found for m in member.validation]
         assert len(found) == 2
         assert len(out) == len(set(out)) == 128
@@ -216,9 +218,9 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
 def test_a_training_that_goes_on_does_so_in_the_loggers_runs_and_another_one_has_its_own(
     prepared, tmp_path, monkeypatch
 ):
-    from scantune.assembly import recipe
-    from scantune.assembly.sinks import sinks_of
     from scantune.engine import loggers
+    from scantune.pipeline.train import stage as recipe
+    from scantune.pipeline.train.sinks import sinks_of
     from scantune.tracking import Run
 
     monkeypatch.chdir(prepared)

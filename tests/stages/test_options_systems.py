@@ -285,8 +285,8 @@ def test_errors_are_followed_by_range_of_the_score(runs, tmp_path):
 @pytest.mark.heavy
 @pytest.mark.parametrize("system", ["loes", "csi", "echo", "echo_score"])
 def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, system):
-    from scantune.assembly import recipe
-    from scantune.assembly.evaluation import predictions_of
+    from scantune.pipeline.evaluate.predictions import predictions_of
+    from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
     def answers(copies: int) -> tuple[np.ndarray, np.ndarray]:
@@ -401,8 +401,8 @@ def test_what_is_fitted_on_validation_follows_its_keys(runs, system):
 
 @pytest.mark.heavy
 def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_path, monkeypatch):
-    from scantune.assembly import recipe
-    from scantune.assembly.evaluation import predictions_of
+    from scantune.pipeline.evaluate.predictions import predictions_of
+    from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
     plan, first = runs("loes", {})
@@ -418,7 +418,7 @@ def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_pat
     def raw(networks: Any) -> np.ndarray:
         import torch
 
-        from scantune.assembly.samples import samples
+        from scantune.pipeline.data.datasets import samples
 
         side = plan.sides.side("test")
         data = samples(side, plan.task)
@@ -434,7 +434,7 @@ def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_pat
 
 @pytest.mark.heavy
 def test_another_number_of_outputs_gets_a_new_output_layer(runs, homes, tmp_path):
-    from scantune.assembly import recipe
+    from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
     plan, first = runs("csi", {})

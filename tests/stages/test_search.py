@@ -10,9 +10,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from scantune.assembly import search as searching
 from scantune.cli import app
 from scantune.commands import project
+from scantune.pipeline.train import search as searching
 from scantune.records import ScantuneError
 
 

@@ -29,8 +29,8 @@ def check(
     if cache:
         _check_cache(name)
         return
-    from scantune.assembly.targets import mask_classes, needed_targets, read_for_tasks
     from scantune.cohort.index import known_files
+    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run

@@ -14,16 +14,16 @@ def checkpoints(
     continue_from: Annotated[int, typer.Option(help="the next training goes on from this epoch; 0 for none")] = 0,
 ) -> None:
     """List what an experiment's training kept; make one of them what its next training goes on from."""
-    from scantune.assembly import continuing
+    from scantune.pipeline.train import resume_request
 
     if continue_from:
-        continuing.go_on_from(experiment, continue_from)
+        resume_request.go_on_from(experiment, continue_from)
         typer.echo(f"the next training goes on from epoch {continue_from}; run: dvc repro --force train@{experiment}")
         return
-    for held in continuing.kept(experiment):
+    for held in resume_request.kept(experiment):
         if best:
             typer.echo(str(held.folder / "best.safetensors"))
         elif summary:
-            typer.echo(continuing.described(held))
+            typer.echo(resume_request.described(held))
         else:
-            typer.echo("\n".join(continuing.lines(held)))
+            typer.echo("\n".join(resume_request.lines(held)))

@@ -48,7 +48,7 @@ def predict(
         reading = replace(reading, isolated=isolated)
     opened = open_model(model, trust=trust, device=device, reading=reading)
     if maps is not None:
-        from scantune.assembly.predicted_maps import check
+        from scantune.pipeline.maps.predicted import check
 
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
@@ -113,7 +113,7 @@ def _writers(
     """Folder and function of each kind of result that is asked for."""
     if sr is None and seg is None and maps is None:
         return []
-    from scantune.assembly import predicted_maps
+    from scantune.pipeline.maps import predicted as predicted_maps
     from scantune.registry import results
 
     mapped = functools.partial(predicted_maps.write_map, method=map_method, layer=map_layer)

@@ -25,7 +25,7 @@ def search(
     Models are compared on validation; the test set is not touched.
     """
     project.quiet_logging()
-    from scantune.assembly import search as searching
+    from scantune.pipeline.train import search as searching
 
     given = searching.searched(experiment)
     wanted = n_trials or given.block.search.n_trials
@@ -51,7 +51,7 @@ def trial(
     import tempfile
 
     project.quiet_logging()
-    from scantune.assembly import search as searching
+    from scantune.pipeline.train import search as searching
     from scantune.tracking import open_run
 
     given = searching.searched(experiment)

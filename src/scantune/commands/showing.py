@@ -18,16 +18,17 @@ def show(
     depth: Annotated[int, typer.Option(help="levels of the network that are printed")] = 2,
 ) -> None:
     """Show an experiment before it is trained: a sheet of prepared samples with their targets, and the network."""
-    from scantune.assembly import members, recipe
-    from scantune.assembly.samples import encode
-    from scantune.assembly.training import new_network
+    from scantune.pipeline.data.datasets import encode
+    from scantune.pipeline.train import networks
+    from scantune.pipeline.train import stage as recipe
+    from scantune.pipeline.train.training import new_network
     from scantune.tracking import project_home
 
     params = project.settings()
     plan = recipe.plan_of(params, experiment)
     sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
-    first = next(members.members_of(plan))
-    network = members.start_of(plan, "weights", first.seed)
+    first = next(networks.members_of(plan))
+    network = networks.start_of(plan, "weights", first.seed)
     if network is None:
         network = new_network(plan, first.seed, encode(first.train, plan.task))
     shape = " × ".join(map(str, plan.shape))

@@ -1,0 +1,93 @@
+"""A side of a cohort as the data set that the engine takes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from scantune.pipeline.data.sides import Side
+from scantune.engine.data import Augment, CachedSamples, Partners
+from scantune.records import ScantuneError
+from scantune.tasks.protocol import Task
+
+
+def encode(side: Side, task: Task) -> np.ndarray | None:
+    """Targets of a side as :meth:`Task.encode` gives them, [N, …]; None where the target is the mask.
+
+    Raises:
+        ScantuneError: every sample whose target the task cannot take, by sample id.
+    """
+    if task.dense:
+        return None
+    encoded, faults = [], []
+    for member in side:
+        try:
+            encoded.append(task.encode(member.targets))
+        except ScantuneError as error:
+            faults.append(f"sample {member.sample_id}: {error}")
+    if faults:
+        shown = "\n  ".join(faults[:20])
+        raise ScantuneError(f"{len(faults)} samples have a target that the task cannot take:\n  {shown}")
+    return np.stack(encoded) if encoded else np.zeros((0, 1), np.float32)
+
+
+def codes(side: Side, column: str | None, known: Mapping[str, int]) -> np.ndarray:
+    """Number of each sample's level of a grouping column, int64 [N]; −1 where empty or unknown."""
+    if column is None:
+        return np.full(len(side), -1, np.int64)
+    return np.array([known.get(member.groups.get(column, ""), -1) for member in side], np.int64)
+
+
+def levels(side: Side, column: str | None) -> dict[str, int]:
+    """Level of a grouping column to its number, in the alphabet's order."""
+    if column is None:
+        return {}
+    found = sorted({member.groups.get(column, "") for member in side} - {""})
+    return {level: number for number, level in enumerate(found)}
+
+
+def frequencies(targets: np.ndarray | None) -> dict[float, float] | None:
+    """How often each target value stands in the training side (zones: each grade over all zones)."""
+    if targets is None:
+        return None
+    counted = Counter(float(value) for value in np.ravel(targets))
+    return dict(sorted(counted.items()))
+
+
+def samples(
+    side: Side,
+    task: Task,
+    *,
+    targets: np.ndarray | None = None,
+    group: str | None = None,
+    known: Mapping[str, int] | None = None,
+    augment: Augment | None = None,
+    partners: Partners | None = None,
+    seed: int = 0,
+) -> Any:
+    """The data set of a side.
+
+    Args:
+        side: which samples.
+        task: encodes and mirrors their targets.
+        targets: already encoded; encoded here where None.
+        group: the grouping column that ``batch["group"]`` numbers.
+        known: its levels, as :func:`levels` of the training side gave them.
+        augment: random changes; None for none.
+        partners: spoiled copies; None for none.
+        seed: of the draws.
+    """
+    return CachedSamples(
+        side.paths,
+        encode(side, task) if targets is None else targets,
+        codes(side, group, known or {}),
+        ids=[member.sample_id for member in side],
+        masks=side.mask_paths,
+        augment=augment,
+        flip=task.flip,
+        partners=partners,
+        seed=seed,
+    )

@@ -1,0 +1,1 @@
+"""What the stages evaluate, external and ensemble do."""

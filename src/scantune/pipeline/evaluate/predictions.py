@@ -1,0 +1,129 @@
+"""A trained model on validation and test: ``predictions.csv`` and what is computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from scantune.pipeline.data.datasets import encode, samples
+from scantune.pipeline.data.sides import Member, Side, Sides, refuse_masks
+from scantune.pipeline.predictors import Predictors
+from scantune.preprocess.agreement import check_model
+from scantune.registry.model import ModelFacts, load_networks
+from scantune.tasks.build import build_task
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.protocol import DenseTask, Task
+
+if TYPE_CHECKING:
+    from scantune.prediction import TensorPredictor
+
+
+def task_of(schema: Any, facts: ModelFacts) -> Task:
+    """The task of a model, with the block's settings as they are now and the classes it was trained with."""
+    return build_task(schema, classes=facts.classes, loss=facts.loss)
+
+
+def predictions_of(
+    schema: Any, facts: ModelFacts, folder: Path, sides: Sides, *, batch_size: int = 8, device: str = "auto"
+) -> PredictionTable:
+    """Predictions of validation and test, in the contract's columns.
+
+    With folds every sample is predicted by the network that did not see it: those rows are ``test`` where the split
+    has no test side of its own, else ``validation``; a test side is predicted by the averaged networks.
+
+    Args:
+        schema: the ``task:`` block.
+        facts: of the model.
+        folder: the model's folder.
+        sides: the samples.
+        batch_size: samples at once.
+        device: where it computes.
+
+    Raises:
+        ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on; an answer is
+            not a finite number, with the samples' names.
+    """
+    from scantune.engine.local import Local
+
+    refuse_masks("the model", schema, sides)
+    check_model(facts.name, facts.input, sides.cache)
+    predictors = Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
+    parts: list[tuple[Side, str]] = []
+    test = sides.side("test")
+    if sides.folds:
+        parts += [(sides.fold(fold)[1], "validation" if len(test) else "test") for fold in sides.folds]
+    else:
+        parts.append((sides.side("validation"), "validation"))
+    parts.append((test, "test"))
+    tables = [part_of(predictors.of(side[0]), side, split, batch_size) for side, split in parts if len(side)]
+    names = list(dict.fromkeys(name for table in tables for name in table))
+    joined = {name: np.concatenate([_column(table, name) for table in tables]) for name in names}
+    if not sides.folds:
+        joined.pop("fold")
+    return PredictionTable.make(joined)
+
+
+def _column(table: Mapping[str, Any], name: str) -> np.ndarray:
+    length = len(table["sample_id"])
+    return np.asarray(table[name]) if name in table else np.full(length, "", dtype=object)
+
+
+def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8) -> dict[str, Any]:
+    """Columns of one side's predictions."""
+    columns: dict[str, Any] = {
+        "sample_id": [m.sample_id for m in side],
+        "subject_id": [m.subject_id for m in side],
+        "split": [split] * len(side),
+        "fold": ["" if m.fold is None else str(m.fold) for m in side],
+    }
+    columns |= _answers(predictor, side, batch_size)
+    raters = list(side[0].raters)
+    groups = list(side[0].groups)
+    columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
+    columns |= {name: [m.groups.get(name, "") for m in side] for name in groups}
+    return columns
+
+
+def _answers(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
+    task = predictor.task
+    if task.dense:
+        return _measured(predictor, side, batch_size)
+    found = predictor.predict(samples(side, task), batch_size=batch_size)
+    return predictor.columns(found, encode(side, task))
+
+
+def _measured(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
+    """All figures of each sample's mask; the masks themselves are not kept."""
+    task = cast(DenseTask, predictor.task)
+    rows: list[dict[str, float]] = []
+    for said, truth, member in predicted_masks(predictor, side, batch_size):
+        spacing = spacing_of(member.facts)
+        figures = task.measure(said, truth, spacing)
+        unit = float(np.prod(spacing)) if spacing else 1.0
+        rows.append(
+            {
+                **figures,
+                "volume_target": float((truth > 0).sum()) * unit,
+                "volume_prediction": float((said > 0).sum()) * unit,
+            }
+        )
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def predicted_masks(
+    predictor: TensorPredictor, side: Side, batch_size: int = 8
+) -> Iterator[tuple[np.ndarray, np.ndarray, Member]]:
+    """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the member, sample by sample."""
+    for batch, output in predictor.over(samples(side, predictor.task), batch_size=batch_size):
+        truths = batch["target"].numpy().astype(np.uint8)
+        for said, truth, row in zip(predictor.masks(output), truths, batch["index"].tolist(), strict=True):
+            yield said, truth, side[row]
+
+
+def spacing_of(row: Mapping[str, str]) -> tuple[float, ...] | None:
+    """mm along the axes of space as ``manifest.csv`` has it; None where unknown."""
+    text = row.get("spacing", "")
+    return tuple(float(part) for part in text.split("x")) if text else None

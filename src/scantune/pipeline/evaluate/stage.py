@@ -1,0 +1,199 @@
+"""What the evaluate stage does: predictions, figures, report; and what of it goes to MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.files import write_json
+from scantune.pipeline.data.sides import Side, Sides
+from scantune.pipeline.evaluate import reporting
+from scantune.pipeline.evaluate.predictions import predictions_of
+from scantune.registry.looks import Look, look
+from scantune.registry.model import ModelFacts, read_facts, weights_digest
+from scantune.tasks import figures, scoring
+from scantune.tasks.predictions import PredictionTable, write
+from scantune.tracking import Run, RunReference
+
+
+def judge(
+    params: Any, key: str, sides: Sides, model: Path, out: Path, run: Run, trained: RunReference
+) -> dict[str, Any]:
+    """Write predictions, figures, maps, errors and the report to ``out``; log them.
+
+    Args:
+        params: all settings.
+        key: the experiment.
+        sides: its samples.
+        model: the trained model's folder.
+        out: ``outputs/<experiment>/evaluate``.
+        run: the MLflow run.
+        trained: run and logged model of the train stage.
+
+    Returns:
+        ``metrics.json``.
+    """
+    from scantune.pipeline.project import block_of
+
+    block = block_of(params, key)
+    facts = read_facts(model)
+    test = sides.side("test")
+    seen = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
+    table = predictions_of(
+        block.task, facts, model, sides, batch_size=block.train.batch_size, device=block.train.device
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write(table, out / "predictions.csv")
+    metrics, summary = write_figures(
+        table,
+        block.task,
+        block.evaluate,
+        out,
+        seen,
+        calibration=block.train.calibration,
+        miscoverage=block.train.miscoverage,
+        cohort=covariates_of(block),
+        **fit_of(facts),
+        beside=beside(block.task, facts, sides, table),
+        units=units_of(test),
+    )
+    reporting.finish(reporting.Evaluated(params, key, block, facts, model, sides, table, metrics, out))
+    log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
+    return metrics
+
+
+def fit_of(facts: ModelFacts) -> dict[str, Any]:
+    """Keywords of :func:`scantune.tasks.scoring.evaluate` on what the model's answers were fitted with.
+
+    Where each fold is calibrated by the others there is no one calibrator that its answers went through.
+    """
+    one = facts.fitted.get("calibration") if "out_of_fold" not in facts.fitted else None
+    return {"calibrated_by": one, "served": facts.fitted}
+
+
+def write_figures(
+    table: PredictionTable,
+    schema: Any,
+    settings: Any,
+    out: Path,
+    seen: Look,
+    *,
+    fitted_on: PredictionTable | None = None,
+    units: figures.Units | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], dict[str, float | None]]:
+    """Predictions to ``metrics.json``, ``summary.json`` and ``figures/`` in ``out``.
+
+    Args:
+        table: the predictions.
+        schema: the ``task:`` block.
+        settings: the ``evaluate:`` block.
+        out: the folder.
+        seen: which look at the test set this is.
+        fitted_on: validation rows for thresholds and calibration, where ``table`` itself has none.
+        units: of lengths and sizes of masks.
+        **options: further keywords of :func:`scantune.tasks.scoring.evaluate`.
+
+    Returns:
+        ``metrics.json`` and ``summary.json``.
+    """
+    whole = table if fitted_on is None else stacked([table, fitted_on])
+    chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
+    metrics = scoring.evaluate(whole, schema, **{name: getattr(settings, name) for name in chosen}, **options)
+    metrics["test_set"] = seen.as_dict()
+    if units is not None and schema.name == "segmentation":
+        metrics["units"] = units.of_figures()
+    write_json(out / "metrics.json", metrics)
+    summary = scoring.summary(metrics)
+    write_json(out / "summary.json", summary)
+    figures.save_all(figures.draw(whole, schema, metrics, units=units), out / "figures")
+    return metrics, summary
+
+
+def units_of(side: Side) -> figures.Units:
+    """Of lengths and sizes on a side: those of its spacings, pixels where a sample has none."""
+    spaced = bool(len(side)) and all(member.facts.get("spacing") for member in side)
+    return figures.Units.of(spaced, len(side[0].shape) - 1 if len(side) else 2)
+
+
+def beside(
+    schema: Any, facts: Any, sides: Sides, table: PredictionTable, home: Sides | None = None
+) -> dict[str, PredictionTable]:
+    """Baselines that need the images: those of masks; fitted on ``home`` where ``sides`` are of another data set."""
+    if schema.name != "segmentation":
+        return {}
+    from scantune.pipeline.evaluate.mask_baselines import mask_baselines
+    from scantune.pipeline.evaluate.predictions import task_of
+
+    return mask_baselines(task_of(schema, facts), sides, table, home=home)
+
+
+def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
+    """Rows of several tables below each other; a column that a table lacks is empty there."""
+    names = list(dict.fromkeys(name for table in tables for name in table.columns))
+    parts = {
+        name: [table.text(name) if name in table else np.full(len(table), "", dtype=object) for table in tables]
+        for name in names
+    }
+    return PredictionTable({name: np.concatenate(part) for name, part in parts.items()}, tables[0].name)
+
+
+def covariates_of(block: Any) -> Any:
+    """All sides with their targets and covariates: what the simple baseline models are fitted on."""
+    from scantune.tasks.baselining import cohort_table
+    from scantune.tasks.predictions import read
+
+    manifest = Path("data/cache") / block.input / "manifest.csv"
+    splits = Path("data/splits") / block.dataset / "splits.csv"
+    return cohort_table(read(manifest), read(splits), block.task.target_names(), block.task.name)
+
+
+def log_results(
+    run: Run,
+    dataset: str,
+    test: Side,
+    metrics: dict[str, Any],
+    summary: dict[str, Any],
+    out: Path,
+    trained: RunReference,
+    *,
+    prefix: str = "test",
+) -> None:
+    """Every figure to the run, with the model and the test data; the headline ones to the train run too.
+
+    Args:
+        run: the run of this stage.
+        dataset: what the test data are called.
+        test: their samples.
+        metrics: ``metrics.json``.
+        summary: ``summary.json``.
+        out: folder with the files.
+        trained: run and logged model of the train stage; empty references for an ensemble.
+        prefix: of the headline figures on the train run.
+    """
+    if not run.on:
+        return
+    data = (dataset, test.digest)
+    run.dataset(*data, context="test", rows=len(test))
+    values = {f"test_{name}": entry["value"] for name, entry in metrics["metrics"].items()}
+    run.metrics(values, model_id=trained.model_id, dataset=data)
+    bounds = {
+        f"test_{name}_{bound}": metrics["metrics"][name][bound]
+        for name in metrics["headline"]
+        if name in metrics["metrics"]
+        for bound in ("lower", "upper")
+    }
+    run.metrics(bounds)
+    for name in ("predictions.csv", "metrics.json", "errors.csv", "report.html", "model_card.md"):
+        if (out / name).exists():
+            run.artifact(out / name)
+    for name in ("figures", "saliency"):
+        if (out / name).is_dir() and any((out / name).iterdir()):
+            run.artifact(out / name, name)
+    if trained.run_id:
+        parent = Run(run.service, trained.run_id)
+        parent.metrics({f"{prefix}_{name}": value for name, value in summary.items()})
+        parent.flush()

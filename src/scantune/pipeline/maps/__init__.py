@@ -1,0 +1,1 @@
+"""Saliency maps: requests, pictures, and tests of the maps themselves."""

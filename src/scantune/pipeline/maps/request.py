@@ -1,0 +1,85 @@
+"""What maps are made with and what is asked of them: networks, settings, samples, questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scantune.pipeline.data.originals import Originals
+from scantune.pipeline.data.sides import Member, Sides
+from scantune.pipeline.predictors import Predictors
+from scantune.tasks import questions
+from scantune.tasks.questions import MapQuestion
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What maps are made with.
+
+    Attributes:
+        networks: of the members.
+        facts: of the model.
+        task: the task.
+        settings: the ``saliency:`` block.
+        device: where it computes.
+        originals: the samples' files, to draw on; None draws on the cached tensors.
+        retrain: a network trained once more with another seed, or (True) on shuffled labels; None where it cannot be.
+    """
+
+    networks: Sequence[Any]
+    facts: Any
+    task: Any
+    settings: Any
+    device: Any
+    originals: Originals | None = None
+    retrain: Callable[[bool], Any] | None = None
+
+    @property
+    def method(self) -> str:
+        """The method, ``auto`` decided."""
+        chosen = self.settings.method
+        placed = questions.of_task(self.task.name).PLACED  # Grad-CAM's mean over places forgets which place is asked
+        return ("hirescam" if placed else "gradcam") if chosen == "auto" else chosen
+
+    @cached_property
+    def predictors(self) -> Predictors:
+        """What answers about samples."""
+        return Predictors(self.facts, self.networks, self.task, self.device)
+
+    def network(self, member: Member) -> Any:
+        """The network that answered for a sample: the averaged one; of a sample in a fold the fold's own."""
+        return self.predictors.of(member).network
+
+    def options(self) -> dict[str, Any]:
+        """Further keywords of :func:`scantune.explain.maps`."""
+        return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
+
+
+def path_of(sides: Sides, member: Member) -> Path:
+    """The cached tensor of a sample."""
+    return sides.cache / "samples" / f"{member.sample_id}.safetensors"
+
+
+def input_of(path: Path) -> Any:
+    """A cached tensor as the network takes it."""
+    from scantune.engine.data import as_input, read_cached
+
+    return as_input(read_cached(path)["input"])
+
+
+def output_of(wanted: Wanted, network: nn.Module, x: Tensor) -> Tensor:
+    """The network's output for one sample [C, …], with test-time augmentation, without the batch axis."""
+    from scantune.registry.tensors import tensor_predictor
+
+    return tensor_predictor(wanted.facts, [network], wanted.task, wanted.device).output(x[None].cpu()).mean[0]
+
+
+def asked_of(wanted: Wanted, network: nn.Module, x: Tensor) -> list[MapQuestion]:
+    """Questions about the answer that a network gives to one sample."""
+    return questions.of_task(wanted.task.name).questions(output_of(wanted, network, x))

@@ -1,0 +1,69 @@
+"""The same training once more, to test maps by: another seed, or labels that were dealt out anew."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from scantune.pipeline.data.sides import Side
+from scantune.records import ScantuneError
+
+OTHER_SEED = 1000
+"""Added to the seed."""
+
+
+def again(params: Any, key: str, shuffled: bool) -> Any:
+    """A network of an experiment trained again, as long as the first time; nothing of it is kept.
+
+    Args:
+        params: all settings.
+        key: the experiment.
+        shuffled: on shuffled labels with the seed it had; else on the same labels with another seed.
+
+    Raises:
+        ScantuneError: shuffled masks that differ in shape.
+    """
+    from scantune.pipeline.train import networks, training
+    from scantune.pipeline.train import stage as recipe
+
+    plan = recipe.plan_of(params, key)
+    member = next(iter(networks.members_of(plan)))
+    train, validation = member.train, member.validation
+    if shuffled:
+        train, validation = (shuffle(side, member.seed, dense=plan.task.dense) for side in (train, validation))
+    with tempfile.TemporaryDirectory() as home:
+        result = training.train_member(
+            plan,
+            train,
+            validation,
+            seed=member.seed if shuffled else member.seed + OTHER_SEED,
+            out=Path(home) / "out",
+            state=Path(home) / "state",
+            start=networks.start_of(plan, "weights"),
+            teacher=networks.start_of(plan, "teacher"),
+        )
+    return result.network
+
+
+def shuffle(side: Side, seed: int, *, dense: bool = False) -> Side:
+    """The side with the targets (``dense``: the masks) of each subject given to another one.
+
+    Raises:
+        ScantuneError: masks of several shapes, which do not fit each other's pictures.
+    """
+    from scantune.explain.sanity import shuffle_labels
+
+    held: Sequence[Any] = list(side)
+    cache = side.paths[0].parent.parent if held else Path()
+    if dense:
+        shapes = {member.shape[1:] for member in held}
+        if len(shapes) > 1:
+            raise ScantuneError("label_randomization: masks can be dealt out anew only where all are of one shape")
+        givers = shuffle_labels([member.sample_id for member in held], side.subjects, seed)
+        return Side([replace(m, mask_from=giver) for m, giver in zip(held, givers)], cache)
+    dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in held], side.subjects, seed)
+    return Side([replace(m, targets=json.loads(text)) for m, text in zip(held, dealt)], cache)

@@ -1,0 +1,59 @@
+"""Which of a model's networks answer for which sample."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from scantune.pipeline.data.sides import Member
+from scantune.registry.model import ModelFacts
+from scantune.tasks.protocol import Task
+
+if TYPE_CHECKING:
+    from scantune.prediction import TensorPredictor
+
+
+@dataclass(frozen=True)
+class Predictors:
+    """A model's networks as predictors: all of them averaged, and each fold's own.
+
+    Attributes:
+        facts: of the model.
+        networks: all of them.
+        task: the model's.
+        device: where they compute.
+    """
+
+    facts: ModelFacts
+    networks: Sequence[Any]
+    task: Task
+    device: Any = "cpu"
+
+    @cached_property
+    def whole(self) -> TensorPredictor:
+        """What the served model is."""
+        from scantune.registry.tensors import tensor_predictor
+
+        return tensor_predictor(self.facts, self.networks, self.task, self.device)
+
+    @cached_property
+    def by_fold(self) -> list[TensorPredictor]:
+        """The network of each fold, calibrated by the answers of the other folds where such a fit was made."""
+        from scantune.registry.tensors import tensor_predictor
+
+        alone = [tensor_predictor(self.facts, [network], self.task, self.device) for network in self.networks]
+        fits = self.facts.fitted.get("out_of_fold") or []
+        return [one.with_fitted(fits[fold]) if fold < len(fits) else one for fold, one in enumerate(alone)]
+
+    def of(self, member: Member) -> TensorPredictor:
+        """The predictor that may answer for a sample."""
+        return self.of_fold(member.fold)
+
+    def of_fold(self, fold: int | None) -> TensorPredictor:
+        """All networks; for samples that are held out in a fold the one that did not train on them."""
+        is_fold = self.facts.folds is None or self.facts.folds == len(self.networks)  # None: an older model
+        if fold is None or not is_fold or len(self.networks) == 1 or fold >= len(self.networks):
+            return self.whole
+        return self.by_fold[fold]

@@ -1,0 +1,195 @@
+"""All networks of an experiment: one, several seeds, or one a fold; and what they say on validation."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scantune.files import write_json
+from scantune.pipeline.data.sides import Side, set_apart
+from scantune.pipeline.train import calibration, resume_request
+from scantune.pipeline.train.pictures import answers, show_augmented
+from scantune.pipeline.train.sinks import sinks_of
+from scantune.pipeline.train.training import Plan, train_member
+from scantune.records import ScantuneError
+from scantune.tables import write_rows
+from scantune.tracking import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What an experiment's training gave.
+
+    Attributes:
+        networks: one a member, in their order.
+        results: :class:`scantune.engine.FitResult` of each.
+        fitted: calibration and conformal quantiles.
+        validation: figures of the averaged members on the samples that it was fitted on (out of fold with folds).
+    """
+
+    networks: list[Any]
+    results: list[Any]
+    fitted: dict[str, Any]
+    validation: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network to train.
+
+    Attributes:
+        name: of its folders; "" where there is one.
+        seed: of everything random.
+        train: what it learns from.
+        validation: what its checkpoint is chosen by.
+        unseen: what neither weights nor, where possible, checkpoint depend on: its answers to these are calibrated.
+    """
+
+    name: str
+    seed: int
+    train: Side
+    validation: Side
+    unseen: Side
+
+
+NESTED = 0.15
+"""Share of a fold's training subjects that chooses its checkpoint, where the samples held out are those of the test."""
+
+
+def members_of(given: Plan) -> Iterator[Member]:
+    """The members of a plan: one a fold, one a seed, or one.
+
+    Where folds are the only test, a part of each fold's training subjects is its validation side: the samples held out
+    choose nothing.
+
+    Raises:
+        ScantuneError: folds that the split does not have.
+    """
+    settings, sides = given.block.train, given.sides
+    if settings.folds:
+        if len(sides.folds) != settings.folds:
+            raise ScantuneError(
+                f"train.folds is {settings.folds} and the split has {len(sides.folds)}: "
+                f"set datasets.{given.block.dataset}.split.folds to the same number"
+            )
+        for fold in sides.folds:
+            train, held_out = sides.fold(fold)
+            validation = held_out
+            if not len(sides.side("test")):
+                train, validation = set_apart(train, NESTED, settings.seed)
+            yield Member(f"fold_{fold}", settings.seed, train, validation, held_out)
+        return
+    train = sides.side("train")
+    validation = unseen = sides.side("validation")
+    if settings.calibration_fraction:
+        validation, unseen = set_apart(validation, settings.calibration_fraction, settings.seed)
+    for number in range(settings.members):
+        name = f"seed_{settings.seed + number}" if settings.members > 1 else ""
+        yield Member(name, settings.seed + number, train, validation, unseen)
+
+
+def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> Trained:
+    """Train every member; a member that was done before a kill is taken as it is.
+
+    Args:
+        given: the plan.
+        out: ``outputs/<experiment>/train``.
+        state: the folder that survives a kill.
+        run: the MLflow run.
+        fabric: as launched; every process calls this.
+    """
+    results, unseen = [], list[calibration.Unseen]()
+    for number, member in enumerate(members_of(given)):
+        folder = state / (member.name or "member")
+        sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
+        if fabric.is_global_zero and number == 0:
+            show_augmented(given, member.train, run, out, sinks)
+        result = train_member(
+            given,
+            member.train,
+            member.validation,
+            seed=member.seed,
+            out=folder / "out",
+            state=folder / "state",
+            sinks=sinks,
+            start=start_of(given, "weights", member.seed),
+            teacher=start_of(given, "teacher"),
+            fabric=fabric,
+            pictures=answers(given, member.validation),
+            resume_from=resume_request.wanted(given.key, member.name),
+        )
+        results.append(result)
+        if given.block.train.folds:
+            unseen.append(([result.network], member.unseen))
+    networks = [result.network for result in results]
+    if not unseen:
+        unseen = [(networks, member.unseen)]
+    if fabric.is_global_zero:
+        _collect(state, out, [member.name for member in members_of(given)])
+        resume_request.done(given.key)
+    return Trained(networks, results, *calibration.fit(given, unseen, fabric))
+
+
+def start_of(given: Plan, use: str, seed: int = 0) -> Any:
+    """The other model's network, where this experiment has one for ``use``; with an output layer that fits.
+
+    Args:
+        given: the plan.
+        use: ``weights`` or ``teacher``.
+        seed: of an output layer that is new.
+    """
+    if given.start is None or given.use != use:
+        return None
+    from scantune.engine.randomness import generator
+    from scantune.models import surgery
+    from scantune.preprocess.agreement import check_model
+    from scantune.registry.model import load_networks, read_facts
+
+    facts = read_facts(given.start)
+    network = load_networks(given.start, facts)[0]
+    if use == "teacher":
+        check_model(facts.name, facts.input, given.sides.cache)
+        return network
+    if facts.task["name"] != given.task.name:
+        raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")
+    _, layer = surgery.output_layer(network)
+    now = layer.weight.shape[0]
+    zones = tuple(facts.task.get("zones") or ()) != tuple(getattr(given.task, "zones", ()))
+    if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()) or zones:
+        shape = (len(given.task.zones), len(given.task.classes)) if given.task.name == "zones" else None  # type: ignore[attr-defined]
+        surgery.replace_output(network, given.task.outputs, shape=shape, generator=generator(seed, "output layer"))
+    old, new = facts.task.get("range"), getattr(given.block.task, "range", None)
+    if given.task.name == "regression" and old and new and tuple(old) != tuple(new):
+        surgery.rescale_output(network, tuple(old), tuple(new))
+    network.requires_grad_(True)
+    return network
+
+
+def _collect(state: Path, out: Path, names: list[str]) -> None:
+    """History and checkpoints of all members from the surviving folder to the stage's outputs."""
+    out.mkdir(parents=True, exist_ok=True)
+    homes = {name: state / (name or "member") / "out" for name in names}
+    histories: dict[str, Any] = {}
+    for name, held in homes.items():
+        shutil.copytree(held / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
+        if (held / "checkpoints.json").exists():
+            shutil.copy2(held / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
+        histories[name] = json.loads((held / "history.json").read_text())
+    whole = histories[""] if list(histories) == [""] else {"members": histories}
+    write_json(out / "history.json", whole)
+    for file in ("history.csv", "steps.csv"):
+        _join(homes, file, out / file)
+
+
+def _join(homes: Mapping[str, Path], file: str, target: Path) -> None:
+    """The members' tables below each other, with a column that names the member where there are several."""
+    rows: list[dict[str, Any]] = []
+    for name, held in homes.items():
+        with (held / file).open(newline="") as table:
+            rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(table)]
+    write_rows(target, rows)

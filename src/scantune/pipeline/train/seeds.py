@@ -1,0 +1,253 @@
+"""The same experiment with several seeds: how far its metrics differ by chance alone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scantune.pipeline.project import block_of
+from scantune.records import ScantuneError
+
+#: What of a project a training in a folder beside it must not write to, or has no use for.
+_OWN = {"outputs", "params.yaml", "ensembles", "external", "logs", "mlruns", "mlartifacts", "mlflow.db"}
+_STAGES = ("train", "evaluate")
+
+
+@dataclass(frozen=True)
+class SeedRun:
+    """One training and evaluation.
+
+    Attributes:
+        experiment: its name.
+        seed: of the training.
+        metrics: the headline metrics on the test side, by name; NaN where undefined.
+        n: test samples.
+        n_subjects: test subjects.
+        minutes: of training and evaluation together.
+        computed: device and precision that the training used, such as "cpu, float32".
+    """
+
+    experiment: str
+    seed: int
+    metrics: Mapping[str, float]
+    n: int
+    n_subjects: int
+    minutes: float
+    computed: str
+
+
+def order(params: Any, keys: Sequence[str]) -> list[str]:
+    """The experiments, each behind the one that it starts from where that is among them.
+
+    Raises:
+        ScantuneError: a name that params.yaml does not have.
+    """
+    done: list[str] = []
+
+    def add(key: str) -> None:
+        parent = parent_of(params, key)
+        if parent in keys and parent not in done:
+            add(parent)
+        if key not in done:
+            done.append(key)
+
+    for key in keys:
+        add(key)
+    return done
+
+
+def parent_of(params: Any, key: str) -> str:
+    """The experiment that one starts from or learns from; "" for none."""
+    return getattr(block_of(params, key), "from_", "") or ""
+
+
+def seeds_of(params: Any, key: str, count: int) -> list[int]:
+    """Its own seed and those that follow; several members of one training take several each."""
+    train = block_of(params, key).train
+    return [train.seed + number * train.members for number in range(count)]
+
+
+def run_seeds(
+    params: Any,
+    keys: Sequence[str],
+    count: int,
+    project: Path,
+    *,
+    precision: str = "",
+    say: Callable[[str], None] = print,
+) -> Iterator[SeedRun]:
+    """Train and evaluate each experiment ``count`` times, in a folder beside the project, with its cache and splits.
+
+    params.yaml, outputs/ and MLflow of the project are not touched. Where the experiment that another one starts from
+    is among ``keys``, the model of the same round is what it starts from; else the project's own.
+
+    Args:
+        params: all settings.
+        keys: names in experiments or derived.
+        count: trainings of each.
+        project: the project's folder.
+        precision: in place of ``train.precision``; "" leaves it.
+        say: told what runs.
+
+    Raises:
+        ScantuneError: data are not prepared, a parent's model is not there, or a stage failed, with what it printed.
+    """
+    found = order(params, keys)
+    for key in found:
+        _ready(params, key, found, project)
+    for number in range(count):
+        with _beside(project) as home:
+            for key in found:
+                seed = seeds_of(params, key, count)[number]
+                say(f"{key}: seed {seed} ({number + 1} of {count})")
+                yield _one(params, key, seed, home, project, precision)
+
+
+def _ready(params: Any, key: str, keys: Sequence[str], project: Path) -> None:
+    block = block_of(params, key)
+    parent = parent_of(params, key)
+    needed = {
+        project / "data" / "cache" / block.input / "manifest.csv": f"preprocess@{block.input}",
+        project / "data" / "splits" / block.dataset / "splits.csv": f"split@{block.dataset}",
+    }
+    if parent and parent not in keys:
+        needed[project / "outputs" / parent / "train" / "model" / "model.json"] = f"train@{parent}"
+    for path, target in needed.items():
+        if not path.exists():
+            raise ScantuneError(f"{path.relative_to(project)}: not here yet; run: dvc repro {target}")
+
+
+@contextlib.contextmanager
+def _beside(project: Path) -> Iterator[Path]:
+    """A folder that shows the project's files but for its outputs and settings; it is deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="scantune-seeds-") as folder:
+        home = Path(folder)
+        for path in project.iterdir():
+            if path.name not in _OWN and not path.name.startswith("."):
+                (home / path.name).symlink_to(path.resolve())
+        (home / "outputs").mkdir()
+        yield home
+
+
+def _one(params: Any, key: str, seed: int, home: Path, project: Path, precision: str) -> SeedRun:
+    changed = {"seed": seed} | ({"precision": precision} if precision else {})
+    _write_settings(key, changed, home, project)
+    parent = parent_of(params, key)
+    if parent and not (home / "outputs" / parent).exists():
+        (home / "outputs" / parent).symlink_to((project / "outputs" / parent).resolve())
+    shutil.rmtree(home / ".scantune", ignore_errors=True)
+    began = time.monotonic()
+    for stage in _STAGES:
+        _call(stage, key, seed, home)
+    minutes = (time.monotonic() - began) / 60
+    found = json.loads((home / "outputs" / key / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    entries = {name: found["metrics"][name] for name in found["headline"] if name in found["metrics"]}
+    values = {name: float("nan") if entry["value"] is None else entry["value"] for name, entry in entries.items()}
+    counts = [(entry["n"], entry["n_subjects"]) for entry in entries.values() if entry.get("n")]
+    n, n_subjects = max(counts, default=(0, 0))
+    trained = json.loads((home / "outputs" / key / "train" / "summary.json").read_text(encoding="utf-8"))["members"][0]
+    exact = {"32-true": "float32", "bf16-mixed": "bf16", "16-mixed": "fp16"}
+    computed = f"{trained['device']}, {exact.get(trained['precision'], trained['precision'])}"
+    return SeedRun(key, seed, values, n, n_subjects, minutes, computed)
+
+
+def _write_settings(key: str, changed: Mapping[str, Any], home: Path, project: Path) -> None:
+    """params.yaml of one training: changed keys of ``train``, and of the evaluation only what the metrics need."""
+    held = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    group = "experiments" if key in (held.get("experiments") or {}) else "derived"
+    block = dict(held[group][key])
+    block["train"] = {**(block.get("train") or {}), **changed}
+    block["evaluate"] = {**(block.get("evaluate") or {}), "saliency": False}
+    held[group] = {**held[group], key: block}
+    (home / "params.yaml").write_text(yaml.safe_dump(held, sort_keys=False, allow_unicode=True), encoding="utf-8")
+
+
+def _call(stage: str, key: str, seed: int, home: Path) -> None:
+    env = dict(os.environ)
+    env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
+    env["SCANTUNE_MLFLOW"] = "off"
+    command = [sys.executable, f"stages/{stage}.py", key]
+    with subprocess.Popen(
+        command, cwd=home, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        try:
+            text, _ = process.communicate()
+        except BaseException:
+            process.terminate()
+            raise
+    if process.returncode:
+        last = "\n  ".join(text.strip().splitlines()[-10:])
+        raise ScantuneError(f"stages/{stage}.py {key} with seed {seed} ended with {process.returncode}:\n  {last}")
+
+
+def spread(runs: Sequence[SeedRun]) -> dict[str, tuple[float, float, float]]:
+    """Mean, lowest and highest value of each headline metric over the seeds; one undefined for a seed is left out."""
+    made = {}
+    for name in runs[0].metrics:
+        values = [run.metrics.get(name, math.nan) for run in runs]
+        if not any(map(math.isnan, values)):
+            made[name] = (statistics.fmean(values), min(values), max(values))
+    return made
+
+
+def table(params: Any, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[str]:
+    """A Markdown table, one row an experiment, and below it what it was computed on.
+
+    Args:
+        params: all settings.
+        runs: of all experiments and seeds.
+        keys: the experiments that were trained, which says whose parents were trained too.
+    """
+    from scantune.plots.words import label
+
+    lines = [
+        "| experiment | test side: mean over seeds (lowest to highest) | test samples (subjects) | seeds | starts from "
+        "| minutes each |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for key in order(params, keys):
+        own = [run for run in runs if run.experiment == key]
+        if not own:
+            continue
+        cells = [f"{label(name)} {m:.3g} ({low:.3g} to {high:.3g})" for name, (m, low, high) in spread(own).items()]
+        seeds = ", ".join(str(run.seed) for run in own)
+        minutes = statistics.fmean(run.minutes for run in own)
+        size = f"{own[0].n} ({own[0].n_subjects})"
+        lines.append(f"| {key} | {'; '.join(cells)} | {size} | {seeds} | {_start(params, key, keys)} | {minutes:.1f} |")
+    computed = " and ".join(sorted({run.computed for run in runs}))
+    return [*lines, "", f"One split, several trainings of it. Computed on: {machine()}; {computed}."]
+
+
+def _start(params: Any, key: str, keys: Sequence[str]) -> str:
+    parent = parent_of(params, key)
+    if not parent:
+        weights = block_of(params, key).model.source
+        return weights or "random weights"
+    return f"{parent} of the same round" if parent in keys else f"the project's {parent}"
+
+
+def machine() -> str:
+    """Processor, cores that may be used, and the version of PyTorch; a GPU's name where there is one."""
+    import torch
+
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text(encoding="utf-8").splitlines() if facts.exists() else []
+    named = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    cpu = f"{named or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{cpu}{gpu}, PyTorch {torch.__version__}"

@@ -1,0 +1,175 @@
+"""What the train stage does around a training: the plan from params.yaml, and what is logged before and after."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from scantune.digests import SHORT, file_digest
+from scantune.files import finite, write_json
+from scantune.pipeline.data.sides import sides_of
+from scantune.pipeline.project import block_of
+from scantune.pipeline.train import training
+from scantune.pipeline.train.networks import Trained
+from scantune.pipeline.train.training import Plan
+from scantune.registry.log import log_model
+from scantune.registry.model import ModelFacts, save_model
+from scantune.tracking import Run
+
+EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
+
+
+def plan_of(params: Any, key: str) -> Plan:
+    """The plan of an experiment from what preprocess and split left on disk."""
+    block = block_of(params, key)
+    sides = sides_of(params, block.input, block.dataset)
+    parent = getattr(block, "from_", None)
+    start = Path("outputs") / parent / "train" / "model" if parent else None
+    use = getattr(block, "use", "weights")
+    return training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
+
+
+def log_start(run: Run, given: Plan) -> None:
+    """Settings, data and warnings, before the training begins."""
+    block = given.block
+    run.params({name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")})
+    run.params({"dataset": block.dataset, "input": block.input, "loss": given.spec["name"]})
+    cache = Path("data/cache") / block.input
+    splits = Path("data/splits") / block.dataset / "splits.csv"
+    run.tags(
+        {
+            "scantune.manifest": file_digest(cache / "manifest.csv", SHORT),
+            "scantune.splits": file_digest(splits, SHORT),
+            **({"scantune.synthetic": "true"} if given.sides.synthetic else {}),
+            **({"mlflow.note.content": block.description} if block.description else {}),
+        }
+    )
+    for context, name in (("training", "train"), ("validation", "validation")):
+        side = given.sides.side(name)
+        run.dataset(f"{block.dataset} {name}", side.digest, context=context, rows=len(side))
+    for warning in block.train.warnings():
+        print(f"note: {warning}")
+
+
+def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
+    """Write the whole model, log it with everything else; the logged model's id."""
+    facts = model_facts(given, trained)
+    save_model(out / "model", facts, trained.networks)
+    summary = summary_of(trained)
+    write_json(out / "summary.json", finite(summary), sort_keys=True)
+    run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
+    for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
+        run.artifact(out / name)
+    _log_curves(run, given, out)
+    params = {
+        "backbone": given.block.model.backbone,
+        "weights": given.block.model.source or "random",
+        "loss": given.spec["name"],
+        "input": given.block.input,
+        "members": facts.members,
+        **{
+            k: v for k, v in given.block.train.model_dump(mode="json").items() if isinstance(v, (int, float, str, bool))
+        },
+    }
+    return log_model(
+        run,
+        out / "model",
+        name=given.key,
+        params=params,
+        columns=example_columns(given, facts),
+        example=EXAMPLE[given.input.modality],
+    )
+
+
+def model_facts(given: Plan, trained: Trained) -> ModelFacts:
+    """What ``model.json`` says."""
+    block = given.block
+    sides = {name: given.sides.side(name) for name in ("train", "validation")}
+    return ModelFacts(
+        name=given.key,
+        dataset=block.dataset,
+        task=block.task.model_dump(mode="json"),
+        input=given.input.model_dump(mode="json"),
+        classes=given.classes,
+        loss=given.spec["name"],
+        fitted=trained.fitted,
+        members=len(trained.networks),
+        folds=block.train.folds,
+        augment_draws=block.train.test_time_augmentation,
+        augment=dict(block.train.augment),
+        training={
+            name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}
+            for name, side in sides.items()
+        }
+        | {"metrics": trained.validation, "shape": list(given.shape)},
+        weights=_weights_facts(trained, block),
+        synthetic=given.sides.synthetic,
+    )
+
+
+def _weights_facts(trained: Trained, block: Any) -> dict[str, Any]:
+    """Where the starting weights came from, what of them matched, and their licence."""
+    if block.model.source is None:
+        return {"source": "random", "licence": "none: the network was trained from random weights"}
+    from scantune.models.weights import licence
+
+    backbone = trained.networks[0].backbone
+    report = backbone.load_report
+    return {
+        "source": block.model.source,
+        "licence": licence(block.model.source, backbone),
+        "matched": None if report is None else str(report),
+    }
+
+
+def summary_of(trained: Trained) -> dict[str, Any]:
+    """The training in words and numbers, for people and for the report."""
+    rows = [
+        {
+            "best_epoch": result.best_epoch,
+            "best_value": result.best_value,
+            "monitor": result.monitor,
+            "epochs": result.epochs,
+            "steps": result.steps,
+            "skipped": result.skipped,
+            "finished": result.finished,
+            "precision": result.precision,
+            "device": result.device,
+            "processes": result.world_size,
+            "trained": list(result.trained),
+            "unfrozen": {str(epoch): names for epoch, names in result.unfrozen.items()},
+            "notes": result.notes,
+            "checkpoints": result.checkpoints,
+        }
+        for result in trained.results
+    ]
+    return {"members": rows, "validation": trained.validation}
+
+
+def _log_curves(run: Run, given: Plan, out: Path) -> None:
+    if not run.on:
+        return
+    import csv
+
+    from scantune import plots
+
+    with (out / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = [row for row in rows if row.get("member", rows[0].get("member")) == rows[0].get("member")]
+    monitor = given.block.train.monitor
+    mode = "min" if monitor.endswith(("_loss", "_error", "mae", "rmse")) else "max"
+    figure = plots.learning_curves(rows, monitor=monitor, mode=mode, title=given.key)
+    for path in plots.save(figure, out / ".curves" / "learning_curves"):
+        run.artifact(path, "figures")
+
+
+def example_columns(given: Plan, facts: ModelFacts) -> dict[str, Any]:
+    """The columns of the model's answers with a value each, for their names and types."""
+    import numpy as np
+
+    if given.task.dense:
+        return {"volume_prediction": 0.0}
+    answer = np.zeros((1, *given.task.output_shape), np.float32)
+    compares = given.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
+    columns = given.task.columns(answer, None, facts.fitted, answer if compares else None)
+    return {name: values[0] for name, values in columns.items()}

@@ -1,0 +1,97 @@
+"""Where a training's state survives a kill: outside the stage's outputs, which DVC deletes before it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from scantune.digests import text_digest
+from scantune.pipeline.train.training import Plan
+from scantune.tracking import Run, project_home
+
+
+@dataclass(frozen=True)
+class State:
+    """A folder addressed by all that the training depends on: settings and data."""
+
+    folder: Path
+    writes: bool
+
+    def run_id(self) -> str | None:
+        """The MLflow run that the killed training logged to."""
+        path = self.folder / "mlflow_run"
+        return path.read_text().strip() or None if path.exists() else None
+
+    def remember(self, run_id: str | None) -> None:
+        """Keep the MLflow run's id."""
+        if self.writes and run_id:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "mlflow_run").write_text(run_id)
+
+    def forget(self) -> None:
+        """The training is done and its outputs are whole: the next one starts anew.
+
+        Points that a logger did not take stay: they wait beside the run's id.
+        """
+        if not self.writes:
+            return
+        waiting = {path.parent for path in self.folder.rglob("undelivered.jsonl")}
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path.is_file() and path.name not in {"undelivered.jsonl", "mlflow_run"}:
+                path.unlink()
+            elif path.is_dir() and path not in waiting and not any(path.iterdir()):
+                path.rmdir()
+        if not waiting:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def resend(run: Run) -> None:
+    """Send what earlier trainings' figures could not reach, to the runs that they belong to.
+
+    Args:
+        run: any open run: its service is the tracking server.
+    """
+    from scantune.engine import send_left
+    from scantune.pipeline.train.sinks import MlflowSink
+
+    if not run.on:
+        return
+    home = project_home() / ".scantune" / "state"
+    for left in sorted(home.glob("*/*/state/undelivered.jsonl")):
+        noted = left.parents[2] / "mlflow_run"
+        if not noted.exists():
+            continue
+        theirs = Run(run.service, noted.read_text().strip())
+        sinks = {s.name: s for s in (MlflowSink(theirs), MlflowSink(theirs, f"{left.parents[1].name}/"))}
+        if send_left(left.parent, sinks) == 0:
+            shutil.rmtree(left.parents[2], ignore_errors=True)
+
+
+@contextlib.contextmanager
+def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
+    """The state folder of a plan. Two trainings of one plan at once are kept apart by a lock.
+
+    Args:
+        plan: of the experiment.
+        writes: whether this process is the one that writes (rank 0).
+    """
+    from filelock import FileLock
+
+    held = {
+        "key": plan.key,
+        "experiment": plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"}),
+        "input": plan.input.model_dump(mode="json"),
+        "data": [plan.sides.side(name).digest for name in ("train", "validation")],
+        "folds": [m.fold for m in plan.sides.members],
+        "start": plan.start_digest,
+    }
+    digest = text_digest(json.dumps(held, sort_keys=True, default=str), 20)
+    folder = project_home() / ".scantune" / "state" / f"{plan.key}-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{folder}.lock") if writes else contextlib.nullcontext()
+    with lock:
+        yield State(folder, writes)

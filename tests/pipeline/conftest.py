@@ -1,0 +1,80 @@
+"""A cache and a model of random weights for any modality and task: enough for everything after the training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from scantune.config.evaluate import SaliencyConfig
+from scantune.pipeline.data.sides import Member, Sides
+from scantune.pipeline.evaluate.predictions import predictions_of, task_of
+from scantune.pipeline.train.network import build_network
+from scantune.preprocess import store
+from scantune.registry.model import ModelFacts, save_model
+
+SHAPES = {"image": (1, 32, 32), "volume": (1, 24, 32, 28), "video": (1, 8, 32, 32)}
+N = 14
+
+
+class Model:
+    """What ``model:`` says, for :func:`build_network`."""
+
+    source = None
+    normalization = None
+    min_matched = 0.5
+    weights_folder = None
+    download = False
+    first_stride = None
+    dropout = 0.0
+    init_output = True
+
+    def __init__(self, backbone: str) -> None:
+        self.backbone = backbone
+        self.options: dict[str, Any] = {}
+
+
+def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], **facts: Any) -> Any:
+    """Cache, model and predictions in ``home``: (sides, facts, folder, table)."""
+    rng = np.random.default_rng(3)
+    shape = SHAPES[modality]
+    (home / "samples").mkdir(parents=True)
+    members = []
+    for i, target in enumerate(targets):
+        array = rng.uniform(0, 255, shape).astype(np.uint8)
+        mask = np.zeros((1, *shape[1:]), np.uint8)
+        mask[..., 4:9, 3:9] = 1
+        reading = {"affine": np.diag([3.0, 3, 3, 1]).tolist(), "frame_time": 40.0 if modality == "video" else None}
+        arrays = {"input": array} | ({"mask": mask} if modality != "video" else {})
+        store.save(home / "samples" / f"s{i:02d}.safetensors", arrays, {"reading": reading})
+        row = {"spacing": "3x3x3" if modality == "volume" else ""}
+        split = "validation" if i % 4 == 3 else "test"
+        members.append(Member(f"s{i:02d}", f"p{i // 2}", split, None, shape, target, {"sex": "FM"[i % 2]}, {}, row))
+    sides = Sides(tuple(members), home)
+    held = ModelFacts(
+        name="m",
+        dataset="d",
+        task=schema.model_dump(mode="json"),
+        input={"modality": modality, "period": 2},
+        **{"loss": "mse", **facts},
+    )
+    task = task_of(schema, held)
+    network = build_network(task, Model("small_cnn"), modality, shape, 0)  # type: ignore[arg-type]
+    save_model(home / "model", held, [network])
+    table = predictions_of(schema, held, home / "model", sides, device="cpu")
+    return sides, held, home / "model", table
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def settings(**changes: Any) -> SaliencyConfig:
+    return SaliencyConfig(**({"samples": 2, "checks": False} | changes))

@@ -1,0 +1,206 @@
+"""What maps are held against: masks by zone, class and structure, networks trained again, a segmentation network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from scantune import models
+from scantune.explain.sanity import Question
+from scantune.pipeline.data import datasets as samples_of
+from scantune.pipeline.data.sides import Member, Side
+from scantune.pipeline.evaluate.predictions import task_of
+from scantune.pipeline.maps import masks as mapmasks
+from scantune.pipeline.maps import retraining, saliency
+from scantune.pipeline.maps.request import Wanted
+from scantune.preprocess import store
+from scantune.records import ScantuneError
+from scantune.registry.model import ModelFacts, load_networks, save_model
+from scantune.tasks import errors
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.zones.settings import Zones
+from tests.pipeline.conftest import N, make, settings
+from tests.stages.conftest import digits_params, experiment, run_stages
+
+
+def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
+    sides, held, folder, table = make(home, modality, schema, targets, **facts)
+    networks = load_networks(folder, held)
+    wanted = Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return wanted, sides, errors.sample_errors(table, schema)
+
+
+def masked_of(wanted: Wanted, sides: Any, samples: Any) -> list[Any]:
+    members = {m.sample_id: m for m in sides.members}
+    return mapmasks.masked(wanted, sides, members, samples, wanted.networks[0].eval())
+
+
+def labels() -> list[dict[str, str]]:
+    return [{"label": "ab"[i % 2]} for i in range(N)]
+
+
+def test_a_zone_is_held_against_its_own_label_where_the_model_calls_it_affected(tmp_path: Path) -> None:
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": str(i % 3), "left_sup": "0"} for i in range(N)]
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    with torch.no_grad():  # grade 2 in the first zone, grade 0 in the second, whatever is seen
+        last = [m for m in wanted.networks[0].modules() if isinstance(m, torch.nn.Linear)][-1]
+        last.weight.zero_()
+        last.bias.copy_(torch.tensor([0.0, 0, 9, 0, 9, 0, 0, 0]))
+    found = masked_of(wanted, sides, samples)
+    assert len(found) == len(samples)
+    for question in found:
+        array = store.load(sides.cache / "samples" / f"{question.sample_id}.safetensors")["mask"][0]
+        np.testing.assert_array_equal(question.mask, array == 1)
+    with torch.no_grad():
+        last.bias.copy_(torch.tensor([9.0, 0, 0, 0, 0, 0, 9, 0]))  # only the second zone, which no mask marks
+    assert masked_of(wanted, sides, samples) == []
+
+
+def test_masks_that_are_evidence_of_one_class_are_held_against_its_own_samples(tmp_path: Path) -> None:
+    schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
+    found = masked_of(wanted, sides, samples)
+    truth = {m.sample_id: m.targets["label"] for m in sides.members}
+    assert {truth[question.sample_id] for question in found} == {"b"}
+    logits = wanted.networks[0](found[0].input[None])[0].detach()
+    assert float(found[0].target(logits)) == float(logits.reshape(-1)[-1])
+
+
+def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path: Path) -> None:
+    schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
+    block = settings(mask_class="c", checks=True)
+    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
+    found = saliency.explain_test(wanted, sides, samples, tmp_path / "out")
+    assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is none of the classes a, b"
+
+
+def test_what_cannot_be_made_again_is_undefined_with_its_reason(tmp_path: Path) -> None:
+    block = settings(checks=True, repeat=True, label_randomization=True, segmentation="vessels")
+    targets = [{"score": str(i)} for i in range(N)]
+    wanted, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    checks = saliency.explain_test(wanted, sides, samples, tmp_path / "out").section["checks"]
+    for name, reason in (
+        ("repeatability", "can be trained again"),
+        ("label_randomization", "can be trained again"),
+        ("mask_auprc_segmentation", "'vessels' is not trained yet"),
+    ):
+        assert checks[name]["value"] is None
+        assert checks[name]["passed"] is None
+        assert reason in checks[name]["reason"]
+    assert checks["mask_auprc"]["beyond_shuffled"]["value"] is not None
+
+
+def beside(home: Path, wanted: Any, channels: int, members: int = 1, **facts: Any) -> None:
+    """A segmentation ``outlines`` of random weights among the outputs of the working folder."""
+    dense = [models.build_dense("unet", ndim=2, in_channels=1, out_channels=channels, seed=n) for n in range(members)]
+    schema = Segmentation(classes=tuple("abc"[: max(2, channels)]))
+    held = replace(wanted.facts, task=schema.model_dump(mode="json"), members=members, **facts)
+    save_model(home / "outputs/outlines/train/model", held, [models.Network(net).eval() for net in dense])
+
+
+def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": "1", "left_sup": "1"} for _ in range(N)]
+    block = settings(segmentation="outlines")
+    wanted, _, _ = wanted_of(tmp_path, "image", schema, targets, block, loss="cross_entropy")
+    beside(tmp_path, wanted, 3)
+    network = load_networks(tmp_path / "outputs/outlines/train/model", wanted.facts)[0]
+    question = Question("s", "p", torch.rand(1, 32, 32), None)  # type: ignore[arg-type]
+    with torch.inference_mode():
+        shares = network(question.input[None])[0].softmax(0).numpy()
+    asked = [replace(question, label=label) for label in (1, 2, None)]
+    found = mapmasks.segmented(wanted, asked)
+    for said, expected in zip(found, (shares[1], shares[2], 1 - shares[0])):
+        np.testing.assert_allclose(said, expected, atol=1e-6)
+
+
+def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    targets = [{"score": str(i)} for i in range(N)]
+    block = settings(segmentation="outlines")
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    beside(tmp_path, wanted, 1, members=2)
+    nets = load_networks(tmp_path / "outputs/outlines/train/model", replace(wanted.facts, members=2))
+    x = torch.rand(1, 32, 32)
+    with torch.inference_mode():
+        own = [net(x[None])[0, 0].sigmoid().numpy() for net in nets]
+    asked = [Question("s", "p", x, None, fold=fold) for fold in (0, 1, None)]  # type: ignore[arg-type]
+    for said, expected in zip(mapmasks.segmented(wanted, asked), (own[0], own[1], (own[0] + own[1]) / 2)):
+        np.testing.assert_allclose(said, expected, atol=1e-5)
+
+
+def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    targets = [{"score": str(i)} for i in range(N)]
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings(segmentation="outlines"))
+    beside(tmp_path, wanted, 1, dataset="elsewhere")
+    with pytest.raises(ScantuneError, match="'outlines' takes other samples"):
+        mapmasks.segmented(wanted, [])
+
+
+@pytest.fixture(scope="module")
+def trained_again(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """``checks`` of an evaluation that trained twice more."""
+    home = tmp_path_factory.mktemp("again")
+    params = digits_params(200)
+    params["datasets"]["digits"]["where"] = {"label": [0, 1]}
+    block = experiment("small_cnn", epochs=3, learning_rate=0.01)
+    block["evaluate"] = {"draws": 200, "saliency": {"repeat": True, "label_randomization": True, "samples": 1}}
+    params["experiments"] = {"small": block}
+    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run_stages(home, *(f"{s} digits" for s in ("demo", "preprocess", "split")), "train small", "evaluate small")
+    return json.loads((home / "outputs/small/evaluate/metrics.json").read_text())["saliency"]["checks"]
+
+
+def test_an_experiment_is_trained_once_more_with_another_seed_and_on_shuffled_labels(trained_again: Any) -> None:
+    repeated, shuffled = trained_again["repeatability"], trained_again["label_randomization"]
+    assert repeated["n_networks"] == 2
+    assert -1 <= repeated["value"] < 0.999  # another network, not the same again
+    assert repeated["passed"] in (True, False)
+    assert -1 <= shuffled["value"] < 0.999
+    assert shuffled["rule"].startswith("passes where")
+
+
+def side_of(home: Path, shapes: list[tuple[int, ...]]) -> Side:
+    """Samples of six subjects whose masks hold their number."""
+    (home / "samples").mkdir()
+    members = []
+    for i, shape in enumerate(shapes):
+        arrays = {"input": np.full((1, *shape), i, np.uint8), "mask": np.full((1, *shape), i + 1, np.uint8)}
+        store.save(home / "samples" / f"s{i}.safetensors", arrays, {})
+        members.append(Member(f"s{i}", f"p{i // 2}", "train", None, (1, *shape), {}, {}, {}, {}))
+    return Side(members, home)
+
+
+def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
+    side = side_of(tmp_path, [(8, 8)] * 12)
+    task = task_of(Segmentation(), ModelFacts("m", "d", {}, {}, loss="dice"))
+    plain, dealt = (samples_of.samples(one, task) for one in (side, retraining.shuffle(side, 0, dense=True)))
+    pictures = [int(255 * held["input"].max() + 0.5) for held in (dealt[i] for i in range(12))]
+    given = [int(dealt[i]["target"].max()) - 1 for i in range(12)]
+    assert pictures == list(range(12))  # the pictures stay where they were
+    assert [int(plain[i]["target"].max()) - 1 for i in range(12)] == pictures
+    assert sorted(given) == pictures
+    assert given != pictures
+    assert [i // 2 for i in given[::2]] == [i // 2 for i in given[1::2]]  # a subject's masks stay together
+
+
+def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:
+    side = side_of(tmp_path, [(8, 8), (8, 8), (8, 9), (8, 9)])
+    with pytest.raises(ScantuneError, match="only where all are of one shape"):
+        retraining.shuffle(side, 0, dense=True)

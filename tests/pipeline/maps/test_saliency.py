@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scantune.pipeline.evaluate.predictions import task_of
+from scantune.pipeline.maps import saliency
+from scantune.pipeline.train.network import build_network
+from scantune.registry.model import load_networks
+from scantune.tasks import errors
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.zones.settings import Zones
+from tests.pipeline.conftest import Model, N, make, settings
+
+
+def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
+    sides, held, folder, table = make(home, modality, schema, targets, **facts)
+    samples = errors.sample_errors(table, schema)
+    networks = load_networks(folder, held)
+    wanted = saliency.Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return saliency.explain_test(wanted, sides, samples, home / "out"), samples
+
+
+def numbers() -> list[dict[str, str]]:
+    return [{"score": str(i)} for i in range(N)]
+
+
+def labels() -> list[dict[str, str]]:
+    return [{"label": "ab"[i % 2]} for i in range(N)]
+
+
+def test_maps_of_an_image_come_with_checks_and_the_comparison_with_masks(tmp_path: Path) -> None:
+    schema = Classification(target="label")
+    found, samples = explain(
+        tmp_path, "image", schema, labels(), settings(checks=True), classes=("a", "b"), loss="cross_entropy"
+    )
+    assert found.section["method"] == "gradcam"
+    assert set(found.section["samples"]) == {"best", "worst", "random"}
+    assert set(found.section["checks"]) >= {"weight_randomization", "shift_reproducibility", "mask_auprc"}
+    assert found.section["checks"]["mask_auprc"]["n"] > 0
+    assert {"sheet", "checks", "weight_randomization"} <= set(found.figures)
+    assert set(found.section["samples"]["worst"]) <= {s.sample_id for s in samples}
+
+
+def test_a_volume_gets_planes_and_a_map_for_a_viewer(tmp_path: Path) -> None:
+    import numpy as np
+
+    from scantune import io
+
+    found, _ = explain(tmp_path, "volume", Regression(target="score"), numbers(), settings())
+    files = sorted((tmp_path / "out").glob("*.nii.gz"))
+    assert files, found.section
+    volume = io.read(files[0])
+    assert volume.array.shape == (24, 32, 28)
+    assert np.allclose(volume.spacing, 3)
+    assert any(name.startswith("sample_") for name in found.figures)
+
+
+def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
+    found, _ = explain(tmp_path, "video", Regression(target="score"), numbers()[:8], settings(samples=1))
+    assert next((tmp_path / "out").glob("*.gif")).read_bytes()[:3] == b"GIF"
+    assert next(iter(found.maps.values()))[0].frame_time == 80.0
+
+
+def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
+    schema = Regression(target="score")
+    sides, held, folder, table = make(tmp_path, "image", schema, numbers())
+    samples = errors.sample_errors(table, schema)
+    wanted = saliency.Wanted(
+        load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
+    )
+    wrong = [said.sample_id for said in errors.worst(samples, at_least=5)]
+    assert set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out", wrong).maps)
+    assert not set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out").maps)
+
+
+def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
+    schema = Zones(zones=("right_sup", "left_sup"), grades=3)
+    targets = [{"right_sup": str(i % 3), "left_sup": str((i + 1) % 3)} for i in range(N)]
+    found, _ = explain(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    assert found.section["method"] == "hirescam"
+    assert found.section["n_maps"] == 2 * len({s for group in found.section["samples"].values() for s in group})
+    assert "every_question" in found.figures
+    asked = {shown.asked.split(":")[0] for shown, _ in found.maps.values()}
+    assert asked <= {"right sup", "left sup"}
+
+
+@pytest.mark.parametrize(
+    ("block", "says"),
+    [({"layer": "nowhere"}, "is no layer"), ({"method": "rollout"}, ""), ({"enabled": False}, "switched off")],
+)
+def test_what_cannot_be_made_is_a_reason_and_no_error(tmp_path: Path, block: dict[str, Any], says: str) -> None:
+    found, _ = explain(tmp_path, "image", Regression(target="score"), numbers(), settings(**block))
+    assert says in found.section["reason"]
+    assert found.maps == {}
+    assert str(tmp_path) not in found.section["reason"]
+
+
+def test_the_same_seed_draws_the_same_samples(tmp_path: Path) -> None:
+    runs = [
+        explain(tmp_path / name, "image", Regression(target="score"), numbers(), settings(seed=5))[0] for name in "ab"
+    ]
+    assert runs[0].section == runs[1].section
+
+
+@pytest.mark.parametrize(
+    ("block", "layer"),
+    [
+        ({"method": "rollout"}, "all blocks"),
+        ({"method": "attention", "layer_idx": 0}, "backbone.net.blocks.0.attn"),
+        ({}, "backbone.net.blocks.11.norm1"),
+    ],
+)
+def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
+    tmp_path: Path, block: dict[str, Any], layer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = Regression(target="score")
+    sides, held, _, table = make(tmp_path, "image", schema, numbers())
+    task = task_of(schema, held)
+    network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
+    wanted = saliency.Wanted([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
+    with caplog.at_level("INFO"):
+        found = saliency.explain_test(wanted, sides, errors.sample_errors(table, schema), tmp_path / "out").section
+    assert (found["layer"], found["grid"]) == (layer, [2, 2])
+    assert f"at {layer}, 2 × 2 cells" in caplog.text

@@ -1,0 +1,43 @@
+"""The ``augment:`` block as the training takes it: a change of one sample, and of a batch."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from scantune.pipeline.train.training import augmentation
+
+
+def changes_of(modality: str, augment: dict[str, Any], dense: bool = False) -> Any:
+    train = SimpleNamespace(augment=augment)
+    given = SimpleNamespace(
+        block=SimpleNamespace(train=train),
+        input=SimpleNamespace(modality=modality, spacing=None),
+        task=SimpleNamespace(dense=dense),
+    )
+    return augmentation(given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("name", "prob"), [("mixup", 0.3), ("cutmix", 0.8), ("mixup", 1.0), ("cutmix", 0.0)])
+def test_the_share_of_batches_that_are_mixed_is_the_one_asked_for(name: str, prob: float) -> None:
+    batch = changes_of("image", {name: {"enabled": True, "alpha": 5.0, "prob": prob}}).batch
+    inputs, targets = torch.arange(8.0).reshape(8, 1, 1, 1).expand(8, 1, 9, 9), torch.arange(8)
+    mixed = 0
+    for seed in range(400):
+        made, first, other, share = batch(inputs, targets, torch.Generator().manual_seed(seed))
+        assert torch.equal(first, targets)
+        mixed += share < 1
+        if share == 1:
+            assert torch.equal(made, inputs)
+        else:
+            assert not torch.equal(other, targets)
+    assert mixed / 400 == pytest.approx(prob, abs=0.07)
+
+
+def test_without_the_block_nothing_is_changed() -> None:
+    held = changes_of("image", {})
+    assert (held.sample, held.batch) == (None, None)
+    assert changes_of("image", {"rotation": 5, "mixup": {"enabled": False}}).batch is None
