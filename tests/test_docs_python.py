@@ -10,10 +10,10 @@ PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
 @pytest.fixture(autouse=True)
 def _nothing_new_by_name():
-    from scantune.engine import figures
     from scantune.losses import registry
+    from scantune.tasks import directions
 
-    tables = (registry._TABLE, figures._OWN)
+    tables = (registry._TABLE, directions.CUSTOM, directions.CUSTOM_DIRECTIONS)
     before = [dict(table) for table in tables]
     yield
     for table, held in zip(tables, before):

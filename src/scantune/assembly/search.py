@@ -16,9 +16,9 @@ from scantune.assembly.blocks import block_of
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
 from scantune.config.load import parse, read
-from scantune.engine.better import direction
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
 from scantune.records import ScantuneError
+from scantune.tasks.directions import monitored
 from scantune.tracking import Run, open_run, project_home
 
 BEST = "best_params.yaml"
@@ -58,7 +58,7 @@ class Searched:
     @property
     def mode(self) -> str:
         """``min`` or ``max``."""
-        return direction(self.block.train.monitor, self.block.train.mode)
+        return monitored(self.block)[1]
 
     def with_params(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """The experiment's block with parameters put in."""

@@ -33,6 +33,11 @@ class Task(Protocol):
     labels: tuple[str, ...]
     """What the outputs are of, by name: classes, zones, structures; empty for a single number."""
 
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``."""
+        ...
+
     def head(self, feature_dim: int) -> nn.Module:
         """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``."""
         ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
@@ -28,6 +27,7 @@ from scantune.statistics.correlation import (
 )
 from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.resampling import Interval, Statistic
+from scantune.tasks.directions import named_ranges
 from scantune.tasks.plan import Plan, mean_statistic, not_finite, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.settings import Regression
@@ -215,15 +215,7 @@ def _analytic(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, Inte
 
 def ranges(settings: Regression) -> list[tuple[str, float, float]]:
     """Ranges of the target: name, from (included), to (excluded)."""
-    cuts = settings.cuts()
-    edges = [-np.inf, *cuts, np.inf]
-    return [(_range_name(a, b), a, b) for a, b in pairwise(edges)] if cuts else []
-
-
-def _range_name(low: float, high: float) -> str:
-    if np.isinf(low):
-        return f"below_{high:g}"
-    return f"from_{low:g}" if np.isinf(high) else f"{low:g}_to_{high:g}"
+    return named_ranges(settings.cuts())
 
 
 def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> list[Statistic]:
