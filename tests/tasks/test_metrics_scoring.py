@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -406,7 +407,7 @@ def test_the_model_beside_human_readers():
 def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
     table = regression(n=300, subjects=300)
     side = np.where(np.arange(300) % 3 == 1, "train", table.split)
-    age = table.columns["target"] * 2 + 5  # a covariate that knows
+    age = table.columns["target"] * 2 + np.random.default_rng(1).normal(0, 5, 300)  # a covariate that knows much
     manifest = PredictionTable.make(
         {"sample_id": table.sample_id, "target/score": table.columns["target"], "age": age, "sex": table.text("sex")}
     )
@@ -418,7 +419,48 @@ def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
     expected = np.abs(x[side == "test"] - x[side == "train"].mean()).mean()
     assert found["mean"]["mae"]["value"] == pytest.approx(expected)
     assert found["mean"]["pearson_r"]["value"] is None
-    assert found["covariates"]["mae"]["value"] == pytest.approx(0, abs=1e-9)
+    assert 1 < found["covariates"]["mae"]["value"] < expected / 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda t: t, "is the target"),
+        (lambda t: 365.25 * t + 1, r"linear function of the target \(Pearson's r 1.000\)"),
+        (lambda t: np.exp(t / 3), "monotone function of the target"),
+        (lambda t: np.round(t + np.random.default_rng(2).normal(0, 0.3, len(t))), "linear function"),
+        (lambda t: np.digitize(t, (5, 12, 20)), "is the target in bands"),
+        (lambda t: np.array(["mild", "none", "severe"])[np.digitize(t, (8, 20))], "is the target in bands"),
+    ],
+)
+def test_no_baseline_is_given_a_column_that_determines_the_target(answer, why):
+    plain = regression(n=300, subjects=300)
+    table = plain.with_columns({"age": answer(plain.columns["target"])})
+    found = scoring.evaluate(table, Regression(), draws=200)
+    assert re.search(why, found["covariates_left_out"]["age"])
+    assert "sex" not in found["covariates_left_out"]
+    r2 = found["baselines"]["covariates"]["r2"]["value"]
+    assert r2 < 0.1
+    alone = scoring.evaluate(table, Regression(), draws=200, covariates=["age"])
+    assert list(alone["baselines"]) == ["mean"]
+
+
+def test_nor_one_that_determines_a_class():
+    plain = classification(classes=2)
+    target = plain.text("target")
+    coded = np.where(target == "1", "positive", "negative")
+    biomarker = np.where(target == "1", 5.0, 2.0) + np.random.default_rng(0).uniform(0, 1, len(target))
+    for column in (target, coded, biomarker):
+        found = scoring.evaluate(plain.with_columns({"volume": column}), Classification(), draws=200)
+        assert list(found["covariates_left_out"]) == ["volume"], column[:3]
+        assert found["baselines"]["covariates"]["auroc"]["value"] < 0.75
+    noisy = np.where(np.arange(len(target)) % 5 == 0, "negative", coded)
+    assert "covariates_left_out" not in scoring.evaluate(
+        plain.with_columns({"volume": noisy}), Classification(), draws=200
+    )
+    read = zones()
+    found = scoring.evaluate(read.with_columns({"age": read.text("target/left_mid")}), Zones(), draws=200)
+    assert found["covariates_left_out"]["age"] == "is the target left_mid"
 
 
 def test_baselines_of_the_other_tasks():
