@@ -65,4 +65,4 @@ def _figures(
         # An infinite quantile: covered for certain, of no definite width.
         reason = "too few subjects of validation for a finite interval at this miscoverage"
         return dict.fromkeys(names, undefined(reason, len(rows), context.resampler.count(rows)))
-    return context.means(columns, rows)
+    return context.means(columns, rows, dict(zip(names, ("share", "positive"))))
