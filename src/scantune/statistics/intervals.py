@@ -104,7 +104,8 @@ def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
     """Jackknife standard error and effective degrees of freedom of values with subjects left out, [S].
 
     The variance of a variance grows with the kurtosis k of what is squared: 2 (S − 1) / (k − 1) degrees of freedom,
-    S − 1 where k is the normal's 3 or less (Satterthwaite 1946; k by Joanes & Gill, Statistician 1998;47:183, G2 + 3).
+    S − 1 where k is the normal's 3 or less, and 4 at least (Satterthwaite 1946; k = G2 + 3 of Joanes & Gill,
+    Statistician 1998;47:183).
 
     Args:
         left: the values.
@@ -115,7 +116,7 @@ def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
     excess = float((squares**2).mean() / squares.mean() ** 2) - 3
     kurtosis = 3 + ((n + 1) * excess + 6) * (n - 1) / ((n - 2) * (n - 3))
     df = 2 * (n - 1) / (max(kurtosis, 3.0) * factor - 1)
-    return math.sqrt((n - 1) / n * float(squares.sum())), max(2.0, df)
+    return math.sqrt((n - 1) / n * float(squares.sum())), max(FEWEST - 1.0, df)
 
 
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:
@@ -239,15 +240,20 @@ def _f1_interval(shares: Sequence[Share], confidence: float) -> Interval:
 
 def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
     """Mean of shares of different trials, by the method of variance estimates recovery (Zou & Donner 2008)."""
-    parts = [(s, share_interval([s], confidence)) for s in shares if s.trials.sum() > 0]
-    missing = next((found for _, found in parts if found.lower is None), None)
-    if missing is not None or not parts:
-        return missing or Interval(reason="no interval: no trials")
-    centre = [float(s.successes.sum() / s.trials.sum()) for s, _ in parts]
-    low = math.sqrt(sum((c - f.lower) ** 2 for c, (_, f) in zip(centre, parts))) / len(parts)  # type: ignore[operator]
-    high = math.sqrt(sum((f.upper - c) ** 2 for c, (_, f) in zip(centre, parts))) / len(parts)  # type: ignore[operator]
-    mean = sum(centre) / len(parts)
-    return Interval(mean - low, mean + high, "MOVER from the classes' binomial intervals")
+    used = [share for share in shares if share.trials.sum() > 0]
+    bounds: list[tuple[float, float, float]] = []
+    for share in used:
+        found = share_interval([share], confidence)
+        if found.lower is None or found.upper is None:
+            return found
+        centre = float(share.successes.sum() / share.trials.sum())
+        bounds.append((found.lower, centre, found.upper))
+    if not bounds:
+        return Interval(reason="no interval: no trials")
+    low, middle, high = np.array(bounds).T
+    mean, size = float(middle.mean()), len(bounds)
+    below, above = (float(np.sqrt(((side - middle) ** 2).sum())) / size for side in (low, high))
+    return Interval(mean - below, mean + above, "MOVER from the classes' binomial intervals")
 
 
 _OF_SHARES: Mapping[str, Callable[[Sequence[Share], float], Interval]] = {
