@@ -218,7 +218,7 @@ def cell(scenario: Scenario, subjects: int, repeats: bool, cohorts: int, bootstr
 def _counted(bounds: list[tuple[float, float]], truth: float) -> dict[str, float]:
     lower, upper = np.array(bounds).T
     above, below = float((lower > truth + 1e-12).mean()), float((upper < truth - 1e-12).mean())
-    return {"coverage": 1 - above - below, "below": below, "above": above, "width": float(np.mean(upper - lower))}
+    return {"coverage": 1 - above - below, "below": below, "above": above, "width": float(np.median(upper - lower))}
 
 
 def type_one(subjects: int, cohorts: int = 1000) -> dict[str, float]:
