@@ -13,6 +13,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,10 @@ def _ours(task: str, data: Any, draws: int = DRAWS) -> Any:
     from scantune.tasks.plan import carry_out
 
     plan = part(task, "metrics").plan(data, np.arange(len(data.subjects)))
-    return carry_out([plan], Resampler(data.subjects, draws))[0]
+    resampler = Resampler(data.subjects, draws)
+    found = carry_out([plan], resampler)[0]
+    drawn = {name: d for named in resampler.run(plan.statistics) for name, d in named.items()}
+    return replace(found, distributions=drawn)
 
 
 def _rows(data: Any, draw: int) -> np.ndarray:

@@ -151,6 +151,18 @@ def test_init_finds_the_files_by_their_names_and_its_blocks_are_valid(cohort):
     assert held["experiments"]["mine"]["task"] == {"name": "classification", "target": "label"}
 
 
+def test_init_forms_no_group_by_what_is_to_be_predicted(cohort):
+    lines = Path("files/table.csv").read_text().splitlines()
+    ages = [63, 41, 77, 58, 35, 69, 50, 81]
+    rows = [f"{line},{age},{age}Y" for line, age in zip(lines[1:], ages)]
+    Path("files/table.csv").write_text("\n".join([lines[0] + ",age,age at scan", *rows]) + "\n")
+    held = blocks_of(call("init", "files/table.csv", "--name", "mine", "--target", "age"))
+    assert held["datasets"]["mine"]["groups"] == ["sex"]
+    held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
+    assert held["datasets"]["mine"]["groups"] == ["sex", "age", "age at scan"]
+    assert "groups" in held["datasets"]["mine"]
+
+
 def test_init_says_what_it_cannot_find(cohort):
     Path("bare.csv").write_text("name,score\nx,1\ny,2\n")
     with pytest.raises(ScantuneError, match="no column of the table leads to files"):

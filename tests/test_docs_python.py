@@ -4,16 +4,18 @@ import re
 from pathlib import Path
 
 import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
 
 PAGE = Path(__file__).parents[1] / "docs" / "python.md"
 
 
 @pytest.fixture(autouse=True)
 def _nothing_new_by_name():
-    from scantune.engine import figures
     from scantune.losses import registry
+    from scantune.tasks import directions
 
-    tables = (registry._TABLE, figures._OWN)
+    tables = (registry._TABLE, directions.CUSTOM, directions.CUSTOM_DIRECTIONS)
     before = [dict(table) for table in tables]
     yield
     for table, held in zip(tables, before):
@@ -30,4 +32,19 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
         exec(compile(block, str(PAGE), "exec"), names)
     assert names["value"] < 5
     assert len(list((tmp_path / "checkpoints").glob("*.safetensors"))) == 2
-    assert "100.0% of the parameters loaded" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "100.0% of the parameters loaded" in printed
+    _numbers_are_right(names, printed)
+
+
+def _numbers_are_right(names: dict, printed: str) -> None:
+    """What the part on statistics prints, against SciPy, scikit-learn and the definition."""
+    truth, said = names["truth"], names["said"]
+    rho, interval = re.search(r"(\S+) (\([^)]*\))\n", printed[printed.rindex("\n0.9") :]).groups()
+    bias, area = printed.strip().splitlines()[-2:]
+    assert float(rho) == pytest.approx(spearmanr(truth, said)[0])
+    low, high = (float(v.removeprefix("np.float64(").rstrip(")")) for v in interval.strip("()").split(", "))
+    assert low < float(rho) < high
+    assert float(bias.removeprefix("np.float64(").rstrip(")")) == pytest.approx((said - truth).mean())
+    lower, upper = (float(v) for v in area.strip("()").split(", "))
+    assert lower < roc_auc_score(truth > 10, said) < upper < 1

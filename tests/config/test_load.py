@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from scantune.config.load import SCHEMA_NAME, ConfigError, load, parse, schema_text
+from scantune.tasks.directions import monitored
 
 ROOT = Path(__file__).parents[2]
 GOOD = {
@@ -163,3 +164,29 @@ def test_a_method_for_images_is_refused_for_loops_before_anything_runs():
     held["experiments"]["knees"]["evaluate"] = {"saliency": {"method": "scorecam"}}
     with pytest.raises(ConfigError, match=r"evaluate\.saliency\.method: scorecam is for images, and this is a video"):
         parse(held)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (
+            "monitor",
+            "val_accurcay",
+            "train.monitor: 'val_accurcay' is not a metric of this training; did you mean 'val_accuracy'?",
+        ),
+        ("monitor", "val_mae", "train.monitor: 'val_mae' is not a metric of this training"),
+        ("checkpoints", {"monitor": "val_f1"}, "train.checkpoints.monitor: 'val_f1' is not a metric"),
+        ("early_stopping", {"monitor": "val_dice"}, "train.early_stopping.monitor: 'val_dice' is not a metric"),
+    ],
+)
+def test_a_monitor_that_will_not_be_there_is_refused_with_the_nearest_name(path, value, said):
+    with pytest.raises(ConfigError) as caught:
+        parse(changed(f"experiments.knees.train.{path}", value))
+    assert said in str(caught.value)
+
+
+def test_an_error_by_range_may_be_monitored():
+    held = changed("experiments.knees.task", {"name": "regression", "target": "grade"})
+    for monitor in ("val_mae_ge15", "val_mae_from_3", "train_mae", "val_huber_loss", "val_loss"):
+        held["experiments"]["knees"]["train"] = {"monitor": monitor, "monitoring": {"error_ranges": [3]}}
+        assert monitored(parse(held).experiments["knees"]) == (monitor, "min")

@@ -318,7 +318,7 @@ def test_nobody_is_watched_outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_monitor_that_will_not_be_there_is_refused_before_anything_runs() -> None:
-    with pytest.raises(ScantuneError, match=r"monitor: 'val_dice' is not a figure.*val_mae"):
+    with pytest.raises(ScantuneError, match=r"monitor: 'val_dice' is not a metric.*val_mae"):
         _fit(None, monitor="val_dice")
 
 

@@ -267,12 +267,23 @@ def test_memory_of_a_gpu_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
     assert monitoring.memory(torch.device("cpu")) == {}
 
 
+@pytest.mark.parametrize("mode,better", [("auto", min), ("max", max)])
+def test_an_error_by_range_keeps_the_epoch_where_it_is_lowest(mode: str, better: Any) -> None:
+    monitored = "val_mae_from_0"
+    result = _fit(monitor=monitored, mode=mode, epochs=4, error_ranges=(0.0,), checkpoints=engine.Strategy("best", 1))
+    rows = [row[monitored] for row in result.history]
+    assert len(set(rows)) > 1
+    assert result.best_value == better(rows)
+    assert result.best_epoch == rows.index(better(rows)) + 1
+
+
 def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    from scantune.engine import figures
+    from scantune.tasks import directions
 
-    monkeypatch.setattr(figures, "_OWN", {})
+    monkeypatch.setattr(directions, "CUSTOM", {})
+    monkeypatch.setattr(directions, "CUSTOM_DIRECTIONS", {})
 
-    @engine.metric("largest_error")
+    @engine.metric("largest_error", mode="min")
     def largest_error(said: np.ndarray, truth: np.ndarray) -> float:
         return float(np.abs(said - truth).max())
 
@@ -284,8 +295,11 @@ def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     assert sink.figures["val_largest_error"] == rows[-1]
     with pytest.raises(ScantuneError, match="there already"):
         engine.metric("largest_error")(lambda said, truth: 0.0)
+    engine.metric("smallest_error")(lambda said, truth: 0.0)
+    with pytest.raises(ScantuneError, match="state mode"):
+        _fit(monitor="val_smallest_error", epochs=1)
     engine.metric("mae")(lambda said, truth: 0.0)
-    with pytest.raises(ScantuneError, match="'mae': the task sum has a figure of that name"):
+    with pytest.raises(ScantuneError, match="'mae': the task sum has a metric of that name"):
         _fit(epochs=1)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scantune.engine import Checkpoints, EarlyStopping, Strategy
-from scantune.engine.better import direction, is_better
+from scantune.engine.better import is_better
 from scantune.engine.durable import read_weights
 from scantune.engine.strategies import PRESETS, Entry
 from scantune.records import ScantuneError
@@ -91,11 +91,16 @@ def test_early_stopping_alone() -> None:
 
 @pytest.mark.parametrize(
     "name,way",
-    [("val_loss", "min"), ("val_mae", "min"), ("val_hd95", "min"), ("val_dice", "max"), ("val_f1_score", "max")],
+    [("val_loss", "min"), ("val_mae", "min"), ("val_mae_ge15", "min"), ("val_dice", "max"), ("val_f1_macro", "max")],
 )
-def test_direction_goes_by_the_name(name: str, way: str) -> None:
-    assert direction(name) == way
-    assert direction(name, "max") == "max"
+def test_a_loop_without_a_task_goes_by_the_tables_of_all_tasks(name: str, way: str) -> None:
+    assert Checkpoints(Path(), Strategy("best"), name).strategy.mode == way
+    assert Checkpoints(Path(), Strategy("best", mode="max"), name).strategy.mode == "max"
+
+
+def test_a_metric_that_no_table_has_needs_a_mode() -> None:
+    with pytest.raises(ScantuneError, match="state mode: min or mode: max"):
+        Checkpoints(Path(), Strategy("best"), "val_my_score")
 
 
 def test_nan_is_never_better() -> None:
@@ -104,7 +109,7 @@ def test_nan_is_never_better() -> None:
     assert is_better(1.0, math.nan, "min")
 
 
-def test_in_a_loop_of_ones_own_the_figures_name_says_which_way_is_better(tmp_path: Path) -> None:
+def test_in_a_loop_without_a_task_the_metric_decides_which_way_is_better(tmp_path: Path) -> None:
     for monitor, best in (("val_dice", 2), ("val_loss", 1)):
         keeper = Checkpoints(tmp_path / monitor, Strategy("best", 1), monitor)
         for epoch, value in enumerate((0.2, 0.9, 0.5), 1):

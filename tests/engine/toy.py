@@ -71,6 +71,10 @@ class Sum:
     def kept_target(self, batch: Any) -> Tensor:
         return batch["target"]
 
+    @property
+    def epoch_metrics(self) -> dict[str, str]:
+        return {"mae": "min"}
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         return {"mae": float(np.abs(reduced.astype(float) - targets).mean())}
 

@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scantune.statistics.baselines import design, linear, logistic, prevalence
-from scantune.statistics.comparison import holm, mcnemar, non_inferiority, paired_p
+from scantune.statistics.comparison import holm, mcnemar, non_inferiority
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
-from scantune.statistics.resampling import Distribution, Resampler
+from scantune.statistics.resampling import Resampler
 
 
 def test_mcnemar_by_hand_and_equal_to_the_binomial_test():
@@ -61,12 +61,6 @@ def test_non_inferiority_reads_the_worse_end(lower, upper, lower_is_better, hold
 
 def test_non_inferiority_without_an_interval_is_undecided():
     assert non_inferiority(None, None, 0.02, lower_is_better=False).holds is None
-
-
-def test_paired_p_by_hand():
-    draws = np.concatenate([np.full(5, -1.0), np.full(95, 1.0)])
-    assert paired_p(Distribution(1.0, draws, np.empty(0))) == pytest.approx(2 * 6 / 101)
-    assert paired_p(Distribution(np.nan, draws, np.empty(0))) is None
 
 
 def test_net_benefit_of_all_and_none():

@@ -118,13 +118,6 @@ def test_no_interval_has_a_reason():
     assert interval(Distribution(1.0, np.empty(0), np.empty(0)), 30).reason == "no interval: no draws were asked for"
 
 
-def test_a_share_of_one_gets_the_exact_interval():
-    found = interval(Distribution(1.0, np.ones(500), np.ones(30)), 30, proportion=True)
-    assert found.lower == pytest.approx(0.025 ** (1 / 30))
-    assert found.upper == 1
-    assert "Clopper" in found.method
-
-
 def test_jackknife_error_of_a_mean_is_its_standard_error():
     x = np.random.default_rng(2).normal(size=25)
     left = (x.sum() - x) / 24

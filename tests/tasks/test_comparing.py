@@ -10,6 +10,7 @@ from scantune.tasks.classification.settings import Classification
 from scantune.tasks.comparing import ComparisonError, compare, compare_files, lines
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
 
 
 def models(n=120, subjects=120, seed=0, noise=1.0):
@@ -80,7 +81,56 @@ def test_a_model_beside_itself_and_rows_in_another_order():
 def test_repeated_subjects_have_no_mcnemar_and_no_delong():
     found = compare(*models(subjects=40), Classification())
     assert "independent" in found["mcnemar"]["reason"]
-    assert found["metrics"]["auroc"]["difference"]["method"].startswith("paired bootstrap by subject")
+    assert found["metrics"]["auroc"]["difference"]["method"].startswith("paired jackknife by subject")
+
+
+def test_a_model_of_five_folds_beside_a_single_one():
+    first, second = models()
+    folds = first.with_columns({"fold": [str(i % 5) for i in range(len(first))]})
+    single = second.with_columns({"fold": [""] * len(second)})
+    plain = compare(first, second, Classification(), draws=200)
+    for pair in ((folds, single), (folds, second), (first, single)):
+        assert compare(*pair, Classification(), draws=200)["metrics"] == plain["metrics"]
+    two = [
+        PredictionTable.make({c: np.concatenate([v, v]) for c, v in t.columns.items()}, t.name).with_columns(
+            {"fold": ["0"] * len(t) + ["1"] * len(t)}
+        )
+        for t in (first, second)
+    ]
+    assert compare(*two, Classification(), draws=200)["n"] == 2 * len(first)
+    with pytest.raises(ComparisonError, match=r"several times .once a fold. and model1.csv once: join the rows"):
+        compare(two[0], second, Classification())
+
+
+def test_masks_with_only_dice_are_compared_on_it():
+    rng = np.random.default_rng(0)
+    base = {"sample_id": [f"x{i}" for i in range(30)]}
+    dice = rng.uniform(0.6, 0.8, 30)
+    bare = PredictionTable.make(base | {"dice": dice}, "bare.csv")
+    better = PredictionTable.make(base | {"dice": dice + 0.05 + rng.normal(0, 0.02, 30)}, "better.csv")
+    full = better.with_columns({"iou": dice, "hd95": np.where(np.arange(30) == 3, np.nan, 5.0)})
+    for pair in ((bare, better), (bare, full), (full, bare)):
+        found = compare(*pair, Segmentation(), draws=200)
+        assert list(found["metrics"]) == ["dice"]
+        assert lines(found)
+    assert found["not_compared"] == {"iou": "bare.csv does not have it", "hd95": "bare.csv does not have it"}
+    with pytest.raises(ComparisonError, match=r"primary metric 'iou': bare.csv does not have it; there are dice"):
+        compare(full, bare, Segmentation(), primary="iou")
+    gaps = full.with_columns({"hd95": np.where(np.arange(30) == 7, np.nan, rng.uniform(4, 6, 30))})
+    hd95 = compare(full, gaps, Segmentation(), draws=200)["metrics"]["hd95"]["difference"]
+    assert hd95["lower"] < hd95["value"] < hd95["upper"], "a sample that one file lacks is no sample of another subject"
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_decision_and_the_p_value_are_one(seed):
+    rng = np.random.default_rng(seed)
+    target = rng.normal(size=30)
+    base = {"sample_id": [f"x{i}" for i in range(30)], "target": target}
+    sides = [PredictionTable.make(base | {"prediction": target + rng.normal(0, s, 30)}) for s in (1.0, 0.72)]
+    found = compare(*sides, Regression(), primary="mae")
+    difference = found["metrics"]["mae"]["difference"]
+    assert found["decision"]["superior"] is (difference["upper"] < 0)
+    assert (difference["p_value"] < 0.05) is not (difference["lower"] < 0 < difference["upper"])
 
 
 def test_unequal_subjects_are_refused_and_named():
@@ -95,7 +145,7 @@ def test_unequal_subjects_are_refused_and_named():
     relabelled = second.with_columns({"target": 1 - second.columns["target"]})
     with pytest.raises(ComparisonError, match="120 samples have another target in the other file: x0, x1"):
         compare(first, relabelled, Classification())
-    with pytest.raises(ComparisonError, match="primary figure 'speed': there are auroc"):
+    with pytest.raises(ComparisonError, match="primary metric 'speed'; there are auroc"):
         compare(first, second, Classification(), primary="speed")
 
 
@@ -112,7 +162,7 @@ def test_undefined_figures_are_undecided(tmp_path):
     write(good, tmp_path / "b.csv")
     written = compare_files(tmp_path / "a.csv", tmp_path / "b.csv", "regression", tmp_path / "out.json", draws=300)
     assert json.loads((tmp_path / "out.json").read_text()) == written
-    assert written["metrics"]["mae"]["difference"]["method"].startswith("paired bootstrap by subject")
+    assert written["metrics"]["mae"]["difference"]["method"].startswith("paired jackknife by subject")
 
 
 @pytest.mark.heavy

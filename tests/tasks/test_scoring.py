@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import subprocess
 import sys
 
@@ -107,9 +108,11 @@ def test_regression_names_values_and_methods_for_one_sample_a_subject():
     ):
         assert m[name]["value"] == pytest.approx(test(x, y)[0])
         assert m[name]["p_value"] == pytest.approx(test(x, y)[1], rel=1e-5, abs=1e-300)
-        assert "Fisher" in m[name]["method"]
-    assert m["bland_altman_bias"]["method"] == "Student's t"
-    assert m["mae"]["method"].startswith("bootstrap by subject, BCa, 2000 draws")
+        assert ("jackknife by subject" if name == "pearson_r" else "Fisher") in m[name]["method"]
+    assert m["bland_altman_bias"]["method"] == "jackknife by subject, Student's t"
+    assert m["mae"]["method"].endswith("scaled chi-squared")
+    assert m["bland_altman_lower"]["method"].startswith("MOVER from bias")
+    assert m["clinical_error_rate"]["method"].startswith("mid-p binomial over")
     assert m["clinical_error_rate"]["value"] == pytest.approx((np.abs(x - y) > 2).mean())
     assert m["mae_from_15"]["n"] == (x >= 15).sum()
     assert m["repeatability"]["reason"] == "nothing was measured twice"
@@ -121,7 +124,7 @@ def test_repeated_subjects_get_repeated_measures_limits_with_the_plain_ones_besi
     for part in ("bias", "sd", "lower", "upper"):
         assert {f"bland_altman_{part}", f"bland_altman_plain_{part}"} <= set(found["metrics"])
     assert found["metrics"]["kendall_tau"]["method"] == "jackknife by subject, Fisher's z"
-    assert found["metrics"]["pearson_r"]["method"].startswith("bootstrap by subject")
+    assert found["metrics"]["pearson_r"]["method"].startswith("jackknife by subject, Student's t")
     assert found["metrics"]["bland_altman_bias"]["n"] == found["n"]
     assert set(found["subgroups"]["score_range"]) == {"below_5", "5_to_15", "from_15"}
 
@@ -158,14 +161,122 @@ def test_binary_classification_equals_scikit_learn():
     for name, value in expected.items():
         assert m[name]["value"] == pytest.approx(value), name
     assert {"ece", "calibration_slope", "calibration_intercept", "recall/0", "f1/1"} <= set(m)
-    assert m["auroc"]["method"] == "DeLong"
-    assert m["auroc"]["upper"] - m["auroc"]["value"] == pytest.approx(1.959964 * delong(p, y == 1).se[0], rel=1e-5)
+    assert m["auroc"]["method"] == "DeLong, on the logit scale"
+    area, error = m["auroc"]["value"], delong(p, y == 1).se[0]
+    half = 1.959964 * error / (area * (1 - area))
+    assert m["auroc"]["upper"] == pytest.approx(1 / (1 + math.exp(-math.log(area / (1 - area)) - half)), rel=1e-6)
 
 
-def test_auroc_of_repeated_subjects_is_resampled():
-    assert scoring.evaluate(classification(), Classification(), draws=300)["metrics"]["auroc"]["method"].startswith(
-        "bootstrap by subject"
+def test_auroc_of_repeated_subjects_goes_by_subjects():
+    method = scoring.evaluate(classification(), Classification(), draws=300)["metrics"]["auroc"]["method"]
+    assert method.startswith("jackknife by subject, Student's t")
+    assert method.endswith("on the logit scale")
+
+
+def rare(positives=6, n=60, repeats=1):
+    """``positives`` of ``n`` rows are positive, all of which are found, and one negative is called so."""
+    y = (np.arange(n) < positives).astype(int)
+    p = np.where(np.arange(n) <= positives, 0.8, 0.1)
+    return PredictionTable.make(
+        {
+            "sample_id": [f"x{i}" for i in range(n)],
+            "subject_id": [f"s{i // repeats}" for i in range(n)],
+            "target": y,
+            "p/1": p,
+            "p/0": 1 - p,
+            "site": np.where(np.arange(n) % 2, "a", "b"),
+        }
     )
+
+
+def test_shares_count_their_own_trials_wherever_they_stand():
+    """6 of 6 positives among 60: 0.541 to 1 (Clopper & Pearson by hand: 0.025 ** (1 / 6)), not 0.940 to 1."""
+    table = rare()
+    found = scoring.evaluate(table, Classification(), draws=200, min_group=1)
+    six = found["metrics"]["recall"]
+    assert (six["value"], six["n"], six["n_subjects"]) == (1, 6, 6)
+    assert (six["lower"], six["upper"]) == (pytest.approx(0.5407, abs=1e-4), 1)
+    assert found["metrics"]["recall/1"] == six
+    assert found["metrics"]["specificity/0"] == six
+    assert found["metrics"]["specificity"]["n"] == 54
+    assert found["metrics"]["precision"]["n"] == 7
+    assert found["metrics"]["f1"]["n"] == 7
+    assert found["metrics"]["accuracy"]["n"] == 60
+    half = found["operating_points"][0]["figures"]["recall"]
+    assert half["lower"] == pytest.approx(0.5407, abs=1e-4)
+    by_site = found["subgroups"]["site"]["a"]["recall"]
+    assert (by_site["n"], by_site["lower"]) == (3, pytest.approx(0.025 ** (1 / 3)))
+
+
+def test_samples_of_one_subject_are_not_trials_of_their_own():
+    every = scoring.evaluate(rare(positives=12, repeats=2), Classification(), draws=200)["metrics"]["recall"]
+    assert (every["n"], every["n_subjects"]) == (12, 6)
+    assert every["lower"] == pytest.approx(0.5407, abs=1e-4)
+    few = scoring.evaluate(rare(positives=6, repeats=2), Classification(), draws=200)["metrics"]["recall"]
+    assert few["lower"] is None
+    assert few["reason"] == "no interval: 3 subjects, at least 5 are needed"
+
+
+def test_grades_of_zones_count_their_own_trials():
+    found = scoring.evaluate(zones(), Zones(), draws=200)["metrics"]
+    parsed = scoring.parse(zones(), Zones())
+    test = np.flatnonzero(zones().split == "test")
+    for name, code in (("0", 0), ("3", 3), ("ungradable", 4)):
+        assert found[f"recall/{name}"]["n"] == (parsed.target[test] == code).sum()
+        assert found[f"precision/{name}"]["n"] == (parsed.prediction[test] == code).sum()
+
+
+def test_separated_classes_get_an_exact_interval_of_the_smaller_class():
+    table = rare()
+    perfect = table.with_columns(
+        {"p/1": table.columns["target"] * 0.8 + 0.1, "p/0": 0.9 - table.columns["target"] * 0.8}
+    )
+    found = scoring.evaluate(perfect, Classification(), draws=200)["metrics"]
+    assert found["auroc"]["lower"] == pytest.approx(0.025 ** (1 / 6))
+    assert found["balanced_accuracy"]["lower"] < 0.8
+    assert found["f1_macro"]["lower"] < 0.8
+
+
+def test_a_prediction_that_runs_against_the_target_has_reasons_and_no_traceback():
+    x = np.arange(20.0)
+    for prediction in (20 - x, 19 - x, x, x + 1, np.full(20, 4.0)):
+        table = PredictionTable.make({"target": x, "prediction": prediction})
+        found = scoring.evaluate(table, Regression(), draws=200)["metrics"]
+        for name, entry in found.items():
+            if entry["lower"] is None:
+                assert entry["reason"], name
+            else:
+                assert entry["lower"] < entry["upper"] or name.startswith("mae_"), name
+    assert "whichever subject is left out" in found["bland_altman_slope"]["reason"]
+
+
+def test_no_p_value_without_an_interval():
+    table = regression(n=40, subjects=2).with_columns({"split": ["test"] * 40})
+    found = scoring.evaluate(table, Regression(), draws=200)["metrics"]
+    for name in ("pearson_r", "spearman_rho", "kendall_tau"):
+        assert found[name]["lower"] is None
+        assert found[name]["p_value"] is None
+        assert found[name]["reason"]
+
+
+def test_calibration_error_is_held_against_chance_not_given_an_interval():
+    rng = np.random.default_rng(3)
+    p = rng.beta(2, 2, 400)
+    y = rng.random(400) < p
+    table = PredictionTable.make({"target": y.astype(int), "p/1": p, "p/0": 1 - p})
+    entry = scoring.evaluate(table, Classification(), draws=200)["metrics"]["ece"]
+    assert entry["lower"] is None
+    assert "above 0 by chance" in entry["reason"]
+    assert 0 < entry["consistency_lower"] < entry["value"] < entry["consistency_upper"] < 0.2
+    assert entry["p_value"] > 0.05
+    sure = table.with_columns({"p/1": np.where(p > 0.5, 0.97, 0.03), "p/0": np.where(p > 0.5, 0.03, 0.97)})
+    entry = scoring.evaluate(sure, Classification(), draws=200)["metrics"]["ece"]
+    assert entry["value"] > entry["consistency_upper"]
+    assert entry["p_value"] < 0.01
+    flat = table.with_columns({"p/1": np.full(400, y.mean()), "p/0": np.full(400, 1 - y.mean())})
+    entry = scoring.evaluate(flat, Classification(), draws=200)["metrics"]["ece"]
+    assert entry["value"] == pytest.approx(0, abs=1e-12)
+    assert entry["consistency_upper"] > 0.02
 
 
 def test_several_classes():
@@ -406,7 +517,7 @@ def test_the_model_beside_human_readers():
 def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
     table = regression(n=300, subjects=300)
     side = np.where(np.arange(300) % 3 == 1, "train", table.split)
-    age = table.columns["target"] * 2 + 5  # a covariate that knows
+    age = table.columns["target"] * 2 + np.random.default_rng(1).normal(0, 5, 300)  # a covariate that knows much
     manifest = PredictionTable.make(
         {"sample_id": table.sample_id, "target/score": table.columns["target"], "age": age, "sex": table.text("sex")}
     )
@@ -418,7 +529,48 @@ def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
     expected = np.abs(x[side == "test"] - x[side == "train"].mean()).mean()
     assert found["mean"]["mae"]["value"] == pytest.approx(expected)
     assert found["mean"]["pearson_r"]["value"] is None
-    assert found["covariates"]["mae"]["value"] == pytest.approx(0, abs=1e-9)
+    assert 1 < found["covariates"]["mae"]["value"] < expected / 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (lambda t: t, "is the target"),
+        (lambda t: 365.25 * t + 1, r"linear function of the target \(Pearson's r 1.000\)"),
+        (lambda t: np.exp(t / 3), "monotone function of the target"),
+        (lambda t: np.round(t + np.random.default_rng(2).normal(0, 0.3, len(t))), "linear function"),
+        (lambda t: np.digitize(t, (5, 12, 20)), "is the target in bands"),
+        (lambda t: np.array(["mild", "none", "severe"])[np.digitize(t, (8, 20))], "is the target in bands"),
+    ],
+)
+def test_no_baseline_is_given_a_column_that_determines_the_target(answer, why):
+    plain = regression(n=300, subjects=300)
+    table = plain.with_columns({"age": answer(plain.columns["target"])})
+    found = scoring.evaluate(table, Regression(), draws=200)
+    assert re.search(why, found["covariates_left_out"]["age"])
+    assert "sex" not in found["covariates_left_out"]
+    r2 = found["baselines"]["covariates"]["r2"]["value"]
+    assert r2 < 0.1
+    alone = scoring.evaluate(table, Regression(), draws=200, covariates=["age"])
+    assert list(alone["baselines"]) == ["mean"]
+
+
+def test_nor_one_that_determines_a_class():
+    plain = classification(classes=2)
+    target = plain.text("target")
+    coded = np.where(target == "1", "positive", "negative")
+    biomarker = np.where(target == "1", 5.0, 2.0) + np.random.default_rng(0).uniform(0, 1, len(target))
+    for column in (target, coded, biomarker):
+        found = scoring.evaluate(plain.with_columns({"volume": column}), Classification(), draws=200)
+        assert list(found["covariates_left_out"]) == ["volume"], column[:3]
+        assert found["baselines"]["covariates"]["auroc"]["value"] < 0.75
+    noisy = np.where(np.arange(len(target)) % 5 == 0, "negative", coded)
+    assert "covariates_left_out" not in scoring.evaluate(
+        plain.with_columns({"volume": noisy}), Classification(), draws=200
+    )
+    read = zones()
+    found = scoring.evaluate(read.with_columns({"age": read.text("target/left_mid")}), Zones(), draws=200)
+    assert found["covariates_left_out"]["age"] == "is the target left_mid"
 
 
 def test_baselines_of_the_other_tasks():
@@ -447,7 +599,7 @@ def test_samples_of_a_subject_join_and_both_levels_are_given():
         assert (found["n"], found["n_subjects"]) == (60, 60)
         assert set(found["levels"]) == {"sample", "subject_id"}
         assert found["levels"]["sample"]["auroc"]["n"] == n
-        assert found["metrics"]["auroc"]["method"] == "DeLong"
+        assert found["metrics"]["auroc"]["method"] == "DeLong, on the logit scale"
         if join is not None:
             order = np.argsort([f"s{i}" for i in range(60)])
             joined = np.array([join(p[owner == s]) for s in range(60)])[order]
@@ -517,7 +669,7 @@ def test_scoring_loads_no_heavy_library(tmp_path, task):
     program = (
         "import sys; from scantune.tasks.scoring import score_file; "
         f"score_file({str(tmp_path / 'predictions.csv')!r}, {task!r}, draws=200); "
-        "heavy = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'mlflow', 'monai'} & set(sys.modules); "
+        "heavy = {'torch', 'pandas', 'sklearn', 'scipy.stats', 'matplotlib', 'mlflow', 'monai'} & set(sys.modules); "
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -63,6 +63,7 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     readers = [c for c in read.columns if _READER.match(c)]
     used = {*re.findall(r"\{(.+?)\}", template), subject, *groups, *readers}
     goal = _goal(read.columns, rows, root, used, target)
+    groups = [c for c in groups if _answer(c, rows, goal) is None]
     below = table.resolve().is_relative_to(root.resolve())
     dataset = {
         "root": str(root),
@@ -128,6 +129,19 @@ def _watched(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
     missing = unwatched(DatasetConfig.model_validate(dataset), [])
     made = {key: block for read, path in missing.items() for key, block in entry(name, read, path).items()}
     return {"watched": made} if made else {}
+
+
+def _answer(column: str, rows: Sequence[dict[str, str]], goal: Goal) -> str | None:
+    """Why a grouping column would be the answer: it is, or determines, a target; None where it does not."""
+    import numpy as np
+
+    from scantune.tasks.baselining import answers
+    from scantune.tasks.predictions import PredictionTable
+
+    targets = goal.dataset.get("targets") or {}
+    names = list(targets.values()) if isinstance(targets, dict) else list(targets)
+    table = PredictionTable.make({f"target/{c}": [row[c] for row in rows] for c in names})
+    return answers(table, {column: np.array([row[column] for row in rows], dtype=object)}).get(column)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from scantune.config.augment import augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
 from scantune.records import ScantuneError
+from scantune.tasks.directions import epoch_directions, monitor_fault
 
 
 def contradictions(params: Params) -> Iterator[str]:
@@ -175,6 +176,21 @@ def _ensembles(params: Params) -> Iterator[str]:
                 yield f"ensembles.{name}.members: they differ in {what}; predictions of one {what} alone are averaged"
 
 
+def _monitors(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        train = block.train
+        known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges)
+        stated = [("", train.monitor, train.mode)]
+        for name in ("early_stopping", "checkpoints"):
+            held = getattr(train, name)
+            if held.monitor is not None:
+                stated.append((f"{name}.", held.monitor, held.mode))
+        for place, monitor, mode in stated:
+            fault = monitor_fault(monitor, mode, known)
+            if fault is not None:
+                yield f"{key}.train.{place}monitor: {fault}"
+
+
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
     _own_input,
@@ -184,6 +200,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _augmentation,
     _losses,
     _mirrored_copies,
+    _monitors,
     _scanners,
     _saliency,
     _ensembles,

@@ -65,7 +65,7 @@ class EvaluateConfig(Block):
     """Statistics on the test set. An empty block is right for most."""
 
     draws: int = Field(2000, ge=200)
-    """Resampling draws for the intervals, by subject."""
+    """Resampling draws, by subject: for the bands of curves, and for intervals that no other rule gives."""
 
     seed: int = 42
     """Seed of the resampling."""

@@ -73,7 +73,7 @@ class EarlyStoppingConfig(Block):
     monitor: str | None = None
     """The figure; the block's own ``monitor`` where null."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Which way is better; ``auto`` goes by the name (``_loss`` and ``_error`` are better when lower)."""
+    """Which way is better; ``auto`` goes by the task's table (losses and errors are better when lower)."""
     restore_best_weights: bool = True
     """The best epoch's weights are the model; else the last epoch's."""
 
@@ -242,7 +242,7 @@ class TrainConfig(Block):
     monitor: str = "val_loss"
     """The figure by which checkpoints, early stopping and the plateau scheduler go."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Which way it is better; ``auto`` goes by the name."""
+    """Which way it is better; ``auto`` goes by the task's table (losses and errors are better when lower)."""
     early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()
     """When to end before the last epoch; ``false`` never."""
     checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy)] = CheckpointsConfig()

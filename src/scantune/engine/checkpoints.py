@@ -11,9 +11,9 @@ from typing import Any
 from torch import Tensor
 
 from scantune.engine import durable
-from scantune.engine.better import direction
 from scantune.engine.strategies import Entry, Strategy, best_of
 from scantune.files import STAGED
+from scantune.tasks.directions import direction
 
 #: What a checkpoint holds beside the weights where training is to go on from it: nested primitives and tensors.
 Training = Mapping[str, Any]
@@ -41,7 +41,7 @@ class Checkpoints:
     _waiting: dict[int, tuple[dict[str, Tensor], dict[str, Any], Training | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.strategy.mode == "auto":
+        if self.strategy.mode == "auto":  # a loop without a task
             self.strategy = replace(self.strategy, mode=direction(self.monitor))
 
     def wanted(self) -> list[Entry]:

@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scantune.engine.better import direction, is_better
+from scantune.engine.better import is_better
+from scantune.tasks.directions import direction
 
 
 @dataclass
@@ -17,7 +18,7 @@ class EarlyStopping:
         patience: epochs without improvement before the end.
         min_delta: by how much the figure must improve to count.
         monitor: name of the figure; the loop's own where empty, ``val_loss`` in a loop of one's own.
-        mode: ``min``, ``max`` or ``auto`` (by the name).
+        mode: ``min``, ``max`` or ``auto`` (by the tasks' tables).
         restore_best_weights: the loop takes the best epoch's weights at the end.
         best: the best figure so far, NaN at first.
         wait: epochs since.

@@ -14,11 +14,11 @@ import numpy as np
 from torch import nn
 
 from scantune.engine import distributed, half, hardware, monitoring, optimizers, samplers, state
-from scantune.engine.better import direction
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.delivery import Delivery, Sink
 from scantune.engine.early_stopping import EarlyStopping
+from scantune.engine.figures import directions
 from scantune.engine.history import History
 from scantune.engine.loading import Loader
 from scantune.engine.loop import run, unfreeze
@@ -34,6 +34,7 @@ from scantune.engine.strategies import Strategy
 from scantune.engine.together import Together
 from scantune.engine.training import Sums, Training
 from scantune.records import ScantuneError
+from scantune.tasks.directions import Direction, direction, monitor_fault
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def fit(
         ScantuneError: settings that cannot work, found before anything runs.
     """
     chosen = settings or Settings()
+    known = directions(task, chosen.error_ranges)
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(chosen))
@@ -122,8 +124,8 @@ def fit(
             schedule=copy.deepcopy(schedule) or Schedule(),
             freezing=freezing,
             mixing=mixing,
-            early_stopping=_directed(early_stopping, chosen),
-            checkpoints=_keeper(checkpoints, checkpoint_monitor, chosen, state_dir, out_dir),
+            early_stopping=_directed(early_stopping, chosen, known),
+            checkpoints=_keeper(checkpoints, checkpoint_monitor, chosen, known, state_dir or out_dir),
             state_dir=state_dir,
             fabric=used,
         )
@@ -160,23 +162,37 @@ def _ones(terms: Mapping[str, Term]) -> TermWeights:
     return lambda epoch, step, history: dict.fromkeys(terms, 1.0)
 
 
-def _directed(stopping: EarlyStopping | None, settings: Settings) -> EarlyStopping | None:
-    """A copy that knows its figure and which way it is better."""
+def _direction(monitor: str, mode: str, known: Mapping[str, Direction]) -> Direction:
+    """Which way a monitored metric is better.
+
+    Raises:
+        ScantuneError: there is no such metric, or its direction is not known.
+    """
+    fault = monitor_fault(monitor, mode, known)
+    if fault is not None:
+        raise ScantuneError(f"monitor: {fault}")
+    return direction(monitor, mode, known)
+
+
+def _directed(
+    stopping: EarlyStopping | None, settings: Settings, known: Mapping[str, Direction]
+) -> EarlyStopping | None:
+    """A copy that knows its metric and which way it is better."""
     if stopping is None:
         return None
     monitor = stopping.monitor or settings.monitor
     mode = stopping.mode if stopping.mode != "auto" or stopping.monitor else settings.mode
-    return replace(stopping, monitor=monitor, mode=direction(monitor, mode))
+    return replace(stopping, monitor=monitor, mode=_direction(monitor, mode, known))
 
 
 def _keeper(
-    strategy: Strategy | None, monitor: str, settings: Settings, state_dir: Path | None, out_dir: Path | None
+    strategy: Strategy | None, monitor: str, settings: Settings, known: Mapping[str, Direction], out: Path | None
 ) -> Checkpoints:
     chosen = strategy or Strategy(mode="auto")
     name = monitor or settings.monitor
-    mode = chosen.mode if chosen.mode != "auto" else direction(name, "auto" if monitor else settings.mode)
-    folder = (state_dir or out_dir or Path()) / "checkpoints"
-    return Checkpoints(folder, replace(chosen, mode=mode, epochs=settings.epochs), name)
+    mode = chosen.mode if chosen.mode != "auto" or monitor else settings.mode
+    rule = replace(chosen, mode=_direction(name, mode, known), epochs=settings.epochs)
+    return Checkpoints((out or Path()) / "checkpoints", rule, name)
 
 
 def _assemble(
@@ -203,7 +219,7 @@ def _assemble(
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), made)
     pin = settings.pin_memory and fabric.device.type == "cuda"
     loaders = [Loader(held, workers=settings.workers, pin_memory=pin) for held in data]
-    mode = direction(settings.monitor, settings.mode)
+    mode = _direction(settings.monitor, settings.mode, directions(task, settings.error_ranges))
     if parts["schedule"].plateau is not None:
         parts["schedule"].plateau.mode = mode
     accumulation = settings.grad_accumulation_steps
@@ -244,7 +260,7 @@ def _resume(training: Training, resume_from: Path | None) -> bool:
 
 
 def _check_monitors(training: Training) -> None:
-    """Refuse a monitored figure that will not be there, before anything runs: one validation batch tells the names."""
+    """Refuse a monitored metric that will not be there, before anything runs: one validation batch tells the names."""
     names = {training.settings.monitor, training.checkpoints.monitor}
     names |= {training.early_stopping.monitor} if training.early_stopping else set()
     known = {"train_loss", "val_loss", *(f"{s}_{t}_loss" for s in ("train", "val") for t in training.terms)}
@@ -252,4 +268,4 @@ def _check_monitors(training: Training) -> None:
         return
     known |= monitoring.names(training)
     for name in sorted(names - known):
-        raise ScantuneError(f"monitor: {name!r} is not a figure of this training; there are {', '.join(sorted(known))}")
+        raise ScantuneError(f"monitor: {name!r} is not a metric of this training; there are {', '.join(sorted(known))}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from scantune.engine import distributed
 from scantune.engine.figures import summarise
 from scantune.engine.loading import to_device
 from scantune.engine.training import Sums, Training
+from scantune.tasks.directions import named_ranges
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def names(training: Training) -> set[str]:
     reduced, targets, _ = sums.arrays()
     found = set(summarise(training.task, reduced, targets))
     both = {f"{side}_{name}" for side in ("train", "val") for name in found}
-    return {n for n in both if training.mixing is None or n.startswith("val_")}
+    by_range = error_by_range(reduced, targets, training.settings.error_ranges)
+    return {n for n in both if training.mixing is None or n.startswith("val_")} | set(by_range)
 
 
 def error_by_range(reduced: np.ndarray, targets: np.ndarray, cuts: Sequence[float]) -> dict[str, float]:
@@ -90,18 +91,11 @@ def error_by_range(reduced: np.ndarray, targets: np.ndarray, cuts: Sequence[floa
     if prediction is None or not cuts:
         return {}
     errors, truth = np.abs(prediction - targets.reshape(-1)), targets.reshape(-1)
-    bounds = [-math.inf, *cuts, math.inf]
     named = {}
-    for low, high in pairwise(bounds):
+    for name, low, high in named_ranges(cuts):
         inside = errors[(truth >= low) & (truth < high)]
-        named[_range_name(low, high)] = float(inside.mean()) if len(inside) else math.nan
+        named[f"val_mae_{name}"] = float(inside.mean()) if len(inside) else math.nan
     return named
-
-
-def _range_name(low: float, high: float) -> str:
-    if math.isinf(low):
-        return f"val_mae_below_{high:g}"
-    return f"val_mae_from_{low:g}" if math.isinf(high) else f"val_mae_{low:g}_to_{high:g}"
 
 
 def _one_number(reduced: np.ndarray, targets: np.ndarray) -> np.ndarray | None:

@@ -134,6 +134,11 @@ def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int
         raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_MAKE)}")
     if name in _MOVING:
         given["end"] = _end(given.get("end"), start)
+    if name == "performance" and "monitor" in given and "mode" not in given and given["monitor"] != Performance.monitor:
+        raise ScantuneError(
+            f"loss weight schedule 'performance': monitor {given['monitor']!r} needs mode beside it: max where higher "
+            "is better, min where lower is"
+        )
     try:
         return _MAKE[name](start=dict(start), training_epochs=epochs, **given)
     except TypeError as error:

@@ -131,6 +131,8 @@ def number(value: Any, digits: int = 3) -> str:
 def interval(figure: Any, digits: int = 3) -> str:
     """``0.842 (0.791 to 0.885)``: value and interval of one entry; "undefined: reason" where it has no value.
 
+    ``0.046 (by chance 0.021 to 0.060)`` where it has no interval, and what a calibrated model would have instead.
+
     Value and bounds are written to the same decimal place: ``digits`` significant figures of the largest of them.
     """
     facts = entry(figure)
@@ -143,6 +145,9 @@ def interval(figure: Any, digits: int = 3) -> str:
     text = fixed(value, places)
     if defined(lower) and defined(upper):
         return f"{text} ({fixed(lower, places)} to {fixed(upper, places)})"
+    chance = facts.get("consistency_lower"), facts.get("consistency_upper")
+    if all(defined(part) for part in chance):
+        return f"{text} (by chance {' to '.join(fixed(part, places) for part in chance)})"
     return text
 
 

@@ -33,6 +33,8 @@ def headline(facts: RunFacts) -> Table:
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
     notes = [f"Below each value its {facts.confidence} interval. Methods: {'; '.join(methods)}."] if methods else []
     notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
+    for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
+        notes.append(f"No baseline was given the column {name}: it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)

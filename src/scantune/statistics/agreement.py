@@ -22,6 +22,18 @@ LIMIT = 1.96
 _ROUNDING = 1e-9
 
 
+_KINDS = {
+    **dict.fromkeys(("pearson_r", "ccc", "icc_2_1"), "correlation"),
+    **dict.fromkeys(("bland_altman_bias", "bland_altman_slope"), "real"),
+    **dict.fromkeys(("rmse", "bland_altman_sd"), "root_of_squares"),
+    "bland_altman_lower": "lower_limit",
+    "bland_altman_upper": "upper_limit",
+    "mae": "positive",
+    "r2": "below_one",
+    "clinical_error_rate": "share",
+}
+
+
 def error_statistic(target: np.ndarray, prediction: np.ndarray, rows: np.ndarray, significant: float) -> Sums:
     """Errors, correlation and agreement of target [n] and prediction [n], from sums of products.
 
@@ -40,7 +52,13 @@ def error_statistic(target: np.ndarray, prediction: np.ndarray, rows: np.ndarray
     beyond = np.abs(error) > significant + _ROUNDING
     features = np.stack([np.ones_like(x), x, y, x * x, y * y, x * y, np.abs(error), error**2, beyond], axis=1)
     shift = centre_y - centre_x
-    return Sums(rows, features, lambda sums: _error_figures(sums, shift))
+    return Sums(
+        rows,
+        features,
+        lambda sums: _error_figures(sums, shift),
+        kinds=_KINDS,
+        shares=lambda sums: {"clinical_error_rate": [(sums[..., 8], sums[..., 0])]},
+    )
 
 
 def _variance(square: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -188,7 +206,7 @@ def repeated_statistic(target: np.ndarray, prediction: np.ndarray, subjects: np.
             "bland_altman_upper": bias + LIMIT * sd,
         }
 
-    return Sums(rows[first], features, figures, samples=len(rows))
+    return Sums(rows[first], features, figures, samples=len(rows), kinds=_KINDS)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,12 @@ def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarr
     brier = square.sum(1) if positive is None else square[:, positive]
     own = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
     features = np.stack([np.ones(len(target)), brier, -np.log(own)], axis=1)
-    return Sums(rows, features, lambda s: {"brier": s[..., 1] / s[..., 0], "log_loss": s[..., 2] / s[..., 0]})
+    kinds = {"brier": "positive", "log_loss": "positive"}
+
+    def figures(s: np.ndarray) -> dict[str, np.ndarray]:
+        return {"brier": s[..., 1] / s[..., 0], "log_loss": s[..., 2] / s[..., 0]}
+
+    return Sums(rows, features, figures, kinds=kinds)
 
 
 def mass_bins(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
@@ -72,7 +77,55 @@ def ece_statistic(confidence: np.ndarray, correct: np.ndarray, rows: np.ndarray,
     member = np.eye(bins)[mass_bins(confidence, bins)]  # [n, bins]
     gap = member * (confidence - correct)[:, None]
     features = np.concatenate([np.ones((len(rows), 1)), gap], axis=1)
-    return Sums(rows, features, lambda s: {"ece": np.abs(s[..., 1:]).sum(-1) / s[..., 0]})
+    return Sums(rows, features, lambda s: {"ece": np.abs(s[..., 1:]).sum(-1) / s[..., 0]}, kinds={"ece": "consistency"})
+
+
+def ece_consistency(
+    confidence: np.ndarray,
+    correct: np.ndarray,
+    subjects: np.ndarray,
+    *,
+    bins: int = BINS,
+    draws: int = 1000,
+    seed: int = 42,
+    level: float = 0.95,
+) -> dict[str, float]:
+    """What ECE a model that is calibrated would have by chance, and the p-value that it is calibrated.
+
+    A mean of absolute deviations is above 0 by chance alone, so that an interval around it seldom holds the truth.
+    Drawn are outcomes from the probabilities themselves (Vaicenavicius et al., AISTATS 2019); where subjects repeat,
+    signs of each subject's deviations, which keeps what its samples have in common.
+
+    Args:
+        confidence: float [n], probability of the predicted class.
+        correct: bool [n].
+        subjects: [n].
+        bins: of equal numbers.
+        draws: number of draws.
+        seed: of the draws.
+        level: of the band.
+
+    Returns:
+        ``consistency_lower``, ``consistency_upper`` and ``p_value``.
+    """
+    rng = np.random.default_rng([seed, len(confidence)])
+    member = np.eye(bins)[mass_bins(confidence, bins)]  # [n, bins]
+    _, codes = np.unique(subjects, return_inverse=True)
+    gap = member * (confidence - correct)[:, None]
+    by_subject = np.zeros((int(codes.max()) + 1, bins))
+    np.add.at(by_subject, codes, gap)
+    found: list[np.ndarray] = []
+    for size in np.diff(np.append(np.arange(0, draws, 100), draws)).tolist():
+        if len(by_subject) < len(codes):
+            sums = rng.choice((-1.0, 1.0), (size, len(by_subject))) @ by_subject
+        else:
+            sums = (confidence - (rng.random((size, len(confidence))) < confidence)) @ member
+        found.append(np.abs(sums).sum(1) / len(confidence))
+    drawn = np.concatenate(found)
+    observed = float(np.abs(gap.sum(0)).sum()) / len(confidence)
+    lower, upper = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    p = (1 + int((drawn >= observed - 1e-12).sum())) / (1 + len(drawn))
+    return {"consistency_lower": float(lower), "consistency_upper": float(upper), "p_value": p}
 
 
 def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
@@ -98,7 +151,7 @@ def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndar
         offset = _newton_offset(x, y, weights, np.repeat(np.nan_to_num(large), draws))
         return {"calibration_slope": fitted[1], "calibration_intercept": offset}
 
-    return Weighted(rows, figures)
+    return Weighted(rows, figures, kinds={"calibration_slope": "real", "calibration_intercept": "real"})
 
 
 def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:

@@ -1,15 +1,13 @@
-"""Two models on the same subjects: McNemar, non-inferiority, p-values of paired draws, Holm's correction."""
+"""Two models on the same subjects: McNemar, non-inferiority, Holm's correction."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from scantune.statistics.distributions import binomial_two_sided_half
-from scantune.statistics.resampling import Distribution
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,6 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> McNemar:
     only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
     exact, middle = binomial_two_sided_half(only_first, only_first + only_second)
     return McNemar(only_first, only_second, exact, middle)
-
-
-def paired_p(difference: Distribution) -> float | None:
-    """Two-sided p-value that a paired difference is 0: twice the smaller share of draws on one side of it."""
-    draws = difference.draws[np.isfinite(difference.draws)]
-    if not draws.size or not math.isfinite(difference.value):
-        return None
-    below, above = int((draws <= 0).sum()), int((draws >= 0).sum())
-    return min(1.0, 2 * (min(below, above) + 1) / (draws.size + 1))
 
 
 def holm(p_values: Mapping[str, float | None]) -> dict[str, float | None]:

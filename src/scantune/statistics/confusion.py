@@ -62,8 +62,55 @@ def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = 
     return out
 
 
-#: Which of the figures are shares of rows (of all, or of one class).
-PROPORTIONS = ("accuracy", "precision", "recall", "specificity", "coverage")
+KINDS = {
+    **dict.fromkeys(("accuracy", "precision", "recall", "specificity"), "share"),
+    "f1": "f1",
+    "balanced_accuracy": "mean_of_shares",
+    "f1_macro": "unit",
+    "f1_weighted": "unit",
+    "mcc": "correlation",
+}
+"""Rule of each figure's interval, by its name without the class."""
+
+
+def kinds_of(names: Sequence[str], positive: int | None = None) -> dict[str, str]:
+    """Rule of the interval of each of :func:`figures_of`."""
+    each = {f"{m}/{name}": KINDS[m] for name in names for m in ("precision", "recall", "specificity", "f1")}
+    return {k: v for k, v in KINDS.items() if positive is not None or k not in _OF_A_CLASS} | each
+
+
+def shares_of(
+    matrix: np.ndarray, names: Sequence[str], positive: int | None = None
+) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """Successes and trials of the figures of confusion matrices [..., K, K] that are shares, or means of shares.
+
+    F1 goes by the share of the true positives among all that are of the class or called so. Averages of F1 have that of
+    each class, for where all are 0 or 1.
+    """
+    total, true = matrix.sum((-2, -1)), np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
+    actual, predicted = matrix.sum(-1), matrix.sum(-2)
+    negative, either = total[..., None] - actual, actual + predicted - true
+    each = {
+        "precision": (true, predicted),
+        "recall": (true, actual),
+        "specificity": (negative - (predicted - true), negative),
+        "f1": (true, either),
+    }
+    classes = range(matrix.shape[-1])
+    out = {
+        "accuracy": [(true.sum(-1), total)],
+        "balanced_accuracy": [(true[..., k], actual[..., k]) for k in classes],
+        "f1_macro": [(true[..., k], either[..., k]) for k in classes],
+        "f1_weighted": [(true[..., k], either[..., k]) for k in classes],
+    }
+    for metric, (top, bottom) in each.items():
+        if positive is not None:
+            out[metric] = [(top[..., positive], bottom[..., positive])]
+        out |= {f"{metric}/{name}": [(top[..., k], bottom[..., k])] for k, name in enumerate(names)}
+    return out
+
+
+_OF_A_CLASS = ("precision", "recall", "specificity", "f1")
 
 
 def confusion_statistic(
@@ -72,10 +119,16 @@ def confusion_statistic(
     """:func:`figures_of` the classes target [n] and prediction [n], to be resampled."""
     size = len(names)
 
-    def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        return figures_of(sums.reshape(*sums.shape[:-1], size, size), names, positive)
+    def matrix(sums: np.ndarray) -> np.ndarray:
+        return sums.reshape(*sums.shape[:-1], size, size)
 
-    return Sums(rows, one_hot(target, prediction, size), figures)
+    return Sums(
+        rows,
+        one_hot(target, prediction, size),
+        lambda sums: figures_of(matrix(sums), names, positive),
+        kinds=kinds_of(names, positive),
+        shares=lambda sums: shares_of(matrix(sums), names, positive),
+    )
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

@@ -274,4 +274,4 @@ def spearman_statistic(x: np.ndarray, y: np.ndarray, rows: np.ndarray, name: str
         scale = np.sqrt(size_a * np.einsum("nb,nb->b", wb, b))
         return {name: np.where(scale > CONSTANT, top / scale, np.nan)}
 
-    return Weighted(rows, figures)
+    return Weighted(rows, figures, kinds={name: "correlation"})

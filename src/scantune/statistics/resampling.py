@@ -1,4 +1,4 @@
-"""Intervals by resampling subjects, for many figures and all draws at once.
+"""Metrics with one subject left out, and in draws of subjects, for many metrics at once.
 
 A draw takes as many subjects as there are, with replacement; it is held as the number of times that each subject was
 taken. A figure is then either a function of sums over rows (:class:`Sums`: one matrix product serves all draws) or of
@@ -11,12 +11,12 @@ In shape comments ``n`` is rows, ``S`` subjects, ``B`` draws, ``q`` sums.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from scantune.statistics.distributions import binomial_interval, normal_cdf, normal_quantile
+from scantune.statistics.distributions import normal_cdf, normal_quantile
 
 CHUNKS = (64, 512)
 """Fewest and most draws evaluated together; in between so many that subjects × draws stay near 200,000."""
@@ -37,6 +37,18 @@ Figures = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
+class Share:
+    """What a share is of: successes float64 [S] among trials float64 [S] of each subject."""
+
+    successes: np.ndarray
+    trials: np.ndarray
+
+
+#: sums [..., q] to name and the (successes, trials) whose share the figure is, or is made of.
+Shares = Callable[[np.ndarray], dict[str, list[tuple[np.ndarray, np.ndarray]]]]
+
+
+@dataclass(frozen=True)
 class Sums:
     """Figures that depend on the rows through sums alone.
 
@@ -45,12 +57,16 @@ class Sums:
         features: float64 [n, q], what is summed.
         figures: sums [..., q] to name and values [...]; undefined is NaN.
         samples: how many samples the rows stand for, where that is not one each.
+        kinds: figure to the rule of its interval (:func:`scantune.statistics.intervals.interval_of`).
+        shares: what those figures are of that are shares of trials.
     """
 
     rows: np.ndarray
     features: np.ndarray
     figures: Figures
     samples: int | None = None
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    shares: Shares | None = None
 
     @property
     def n(self) -> int:
@@ -66,10 +82,14 @@ class Weighted:
         rows: int [n], rows of the table that take part, in the order in which ``figures`` takes their weights.
         figures: weights float64 [n, B] (non-negative counts), which it may overwrite, to name and values [B];
             undefined is NaN.
+        kinds: figure to the rule of its interval.
+        edge_rows: int [m], the rows that count as trials where a figure is 0 or 1.
     """
 
     rows: np.ndarray
     figures: Figures
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    edge_rows: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -82,22 +102,33 @@ Statistic = Sums | Weighted
 
 @dataclass(frozen=True)
 class Distribution:
-    """A figure and what resampling makes of it.
+    """A figure and what leaving out and resampling make of it.
 
     Attributes:
         value: on the rows as they are.
-        draws: float64 [B], in the draws.
+        draws: float64 [B], in the draws; empty where none were asked for.
         jackknife: float64 [G], with one subject (or group of subjects) left out.
+        groups: int [G], which one.
+        shares: of which trials it is the share, where it is one.
     """
 
     value: float
     draws: np.ndarray
     jackknife: np.ndarray
+    groups: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    shares: tuple[Share, ...] = ()
 
     def minus(self, other: Distribution) -> Distribution:
-        """The paired difference: both sides are from the same draws."""
-        jackknife = self.jackknife - other.jackknife if self.jackknife.shape == other.jackknife.shape else np.empty(0)
-        return Distribution(self.value - other.value, self.draws - other.draws, jackknife)
+        """The paired difference; a subject that takes part in one alone changes that one alone."""
+        groups = np.union1d(self.groups, other.groups)
+        left = self._without(groups) - other._without(groups)
+        draws = self.draws - other.draws if len(self.draws) == len(other.draws) else np.empty(0)
+        return Distribution(self.value - other.value, draws, left, groups)
+
+    def _without(self, groups: np.ndarray) -> np.ndarray:
+        values = np.full(len(groups), self.value)
+        values[np.searchsorted(groups, self.groups)] = self.jackknife
+        return values
 
 
 class Resampler:
@@ -143,16 +174,17 @@ class Resampler:
             self._kept[chunk] = counts.astype(np.uint16)
         return counts.astype(np.float64)
 
-    def run(self, statistics: Sequence[Statistic]) -> list[dict[str, Distribution]]:
-        """Every figure of every statistic, on the rows, in the draws and with subjects left out."""
+    def run(self, statistics: Sequence[Statistic], draws: bool = True) -> list[dict[str, Distribution]]:
+        """Every figure of every statistic: on the rows, with subjects left out, and in the draws unless told not to."""
+        chunks = math.ceil(self.draws / self.chunk) if draws else 0
         with np.errstate(all="ignore"):
             prepared = [_prepare(s, self) for s in statistics]
             parts: list[list[dict[str, np.ndarray]]] = [[] for _ in statistics]
-            for chunk in range(math.ceil(self.draws / self.chunk)):
+            for chunk in range(chunks):
                 weights = self.weights(chunk)
                 for done, p in zip(parts, prepared):
                     done.append(p.draw(weights))
-            return [_collect(p, done, self.draws) for p, done in zip(prepared, parts)]
+            return [_collect(p, done) for p, done in zip(prepared, parts)]
 
 
 @dataclass(frozen=True)
@@ -161,7 +193,9 @@ class _Prepared:
 
     value: dict[str, np.ndarray]
     jackknife: dict[str, np.ndarray]
+    groups: np.ndarray
     draw: Callable[[np.ndarray], dict[str, np.ndarray]]
+    shares: Mapping[str, tuple[Share, ...]]
 
 
 def _prepare(statistic: Statistic, resampler: Resampler) -> _Prepared:
@@ -176,35 +210,45 @@ def _prepare_sums(statistic: Sums, codes: np.ndarray) -> _Prepared:
     sums = np.zeros((len(present), statistic.features.shape[1]))  # [S, q]
     np.add.at(sums, local, statistic.features)
     total = sums.sum(0)
+    pairs = statistic.shares(sums) if statistic.shares is not None else {}
     return _Prepared(
         value={k: np.asarray(v) for k, v in statistic.figures(total).items()},
         jackknife=statistic.figures(total - sums),
+        groups=present,
         draw=lambda weights: statistic.figures(weights[present].T @ sums),  # [B, S] @ [S, q]
+        shares={name: tuple(Share(*pair) for pair in of) for name, of in pairs.items()},
     )
 
 
 def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampler) -> _Prepared:
     n = len(codes)
-    present = np.unique(codes)
-    groups = np.unique(resampler.group[present])
+    groups = np.unique(resampler.group[np.unique(codes)])
     leave_out: list[dict[str, np.ndarray]] = []
     for start in range(0, len(groups), resampler.chunk):
         left = groups[start : start + resampler.chunk]
         leave_out.append(statistic.figures((resampler.group[codes][:, None] != left).astype(np.float64)))
-    value = statistic.figures(np.ones((n, 1)))
+    value = {k: np.asarray(v)[0] for k, v in statistic.figures(np.ones((n, 1))).items()}
+    shares: dict[str, tuple[Share, ...]] = {}
+    if statistic.edge_rows is not None:
+        trials = np.ones(resampler.count(statistic.edge_rows))
+        shares = {k: (Share(float(v) * trials, trials),) for k, v in value.items()}
     return _Prepared(
-        value={k: np.asarray(v)[0] for k, v in value.items()},
+        value=value,
         jackknife={k: np.concatenate([part[k] for part in leave_out]) if leave_out else np.empty(0) for k in value},
+        groups=groups,
         draw=lambda weights: statistic.figures(weights[codes]),
+        shares=shares,
     )
 
 
-def _collect(prepared: _Prepared, parts: list[dict[str, np.ndarray]], draws: int) -> dict[str, Distribution]:
+def _collect(prepared: _Prepared, parts: list[dict[str, np.ndarray]]) -> dict[str, Distribution]:
     return {
         name: Distribution(
             value=float(value),
-            draws=np.concatenate([p[name] for p in parts]) if draws else np.empty(0),
+            draws=np.concatenate([p[name] for p in parts]) if parts else np.empty(0),
             jackknife=np.asarray(prepared.jackknife[name], np.float64),
+            groups=prepared.groups,
+            shares=prepared.shares.get(name, ()),
         )
         for name, value in prepared.value.items()
     }
@@ -231,37 +275,27 @@ def cumulate(weights: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds and how they were made, or why there are none."""
+    """Bounds and how they were made, or why there are none; ``p_value`` that the figure is 0, by the same rule."""
 
     lower: float | None = None
     upper: float | None = None
     method: str | None = None
     reason: str | None = None
+    p_value: float | None = None
 
 
 def interval(
-    distribution: Distribution,
-    n_subjects: int,
-    confidence: float = 0.95,
-    *,
-    proportion: bool = False,
-    biased: bool = False,
-    percentile: bool = False,
+    distribution: Distribution, n_subjects: int, confidence: float = 0.95, *, percentile: bool = False
 ) -> Interval:
     """Interval of a resampled figure: BCa where it holds, else by percentiles.
 
     BCa (Efron, J Am Stat Assoc 1987;82:171) needs a median of the draws that is not at their edge and leave-out values
-    that are defined. Where every draw gives the same value resampling has no interval; a proportion of 0 or 1 then gets
-    the exact one, with subjects as trials.
+    that are defined.
 
     Args:
         distribution: the figure.
         n_subjects: subjects that it is made from.
         confidence: level.
-        proportion: the figure is a share of rows.
-        biased: draws exceed the figure as the figure exceeds the truth (a mean of absolute deviations, at least 0):
-            the basic interval 2 · value − quantile takes that out (Davison & Hinkley 1997, eq. 5.6). Where it ends
-            below the figure itself it is widened up to it, which can only add to its coverage.
         percentile: by percentiles in any case.
     """
     draws = distribution.draws[np.isfinite(distribution.draws)]
@@ -273,13 +307,9 @@ def interval(
     if lost > UNDEFINED_DRAWS:
         return Interval(reason=f"no interval: undefined in {100 * lost:.0f} % of the draws")
     if np.ptp(draws) < 1e-12:
-        return _flat(distribution.value, n_subjects, confidence, proportion)
+        return Interval(reason="no interval: every draw gives the same value")
     draws = draws if percentile else np.sort(draws)
     alpha = (1 - confidence) / 2
-    if biased:
-        upper, lower = np.maximum(0.0, 2 * distribution.value - np.quantile(draws, (alpha, 1 - alpha)))
-        upper = max(upper, distribution.value)
-        return Interval(float(lower), float(upper), f"bootstrap by subject, basic, {distribution.draws.size} draws")
     levels = None if percentile else _bca_levels(distribution, draws, alpha)
     method = f"bootstrap by subject, BCa, {distribution.draws.size} draws"
     if levels is None:
@@ -287,13 +317,6 @@ def interval(
         method = f"bootstrap by subject, percentile, {distribution.draws.size} draws"
     lower, upper = np.quantile(draws, levels)
     return Interval(float(lower), float(upper), method)
-
-
-def _flat(value: float, n_subjects: int, confidence: float, proportion: bool) -> Interval:
-    if proportion and value in (0.0, 1.0):
-        lower, upper = binomial_interval(value * n_subjects, n_subjects, confidence)
-        return Interval(lower, upper, "exact binomial over subjects (Clopper & Pearson)")
-    return Interval(reason="no interval: every draw gives the same value")
 
 
 def _bca_levels(distribution: Distribution, draws: np.ndarray, alpha: float) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from scantune.config.base import Block
+from scantune.tasks.directions import Direction
 
 #: What a sample's target is: a number, one class (or one class for each of several places), or a mask beside the image.
 TargetKind = Literal["number", "class", "mask"]
@@ -36,6 +37,10 @@ class TaskSettings(Block):
 
     def target_rules(self) -> dict[str, dict[str, object]]:
         """For each target what its column may hold: keywords of ``TargetColumn``."""
+        return {}
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
         return {}
 
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...] | None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scantune.statistics.baselines import design
+from scantune.statistics.determination import determined_by
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.subgroups import years
 
 MAX_CATEGORIES = 10
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Predictions of each baseline by name, and the covariates that none of them was given, with the reason."""
+
+    tables: dict[str, PredictionTable] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def predictions(
@@ -21,8 +31,10 @@ def predictions(
     rows: np.ndarray,
     cohort: PredictionTable | None,
     covariates: Sequence[str],
-) -> dict[str, PredictionTable]:
+) -> Baselines:
     """A predictions table of ``rows`` for each baseline: constant, and on covariates where there are any.
+
+    A column that is, or determines, the target is not used.
 
     Args:
         analyses: the task's ``analyses`` module.
@@ -37,12 +49,14 @@ def predictions(
     source = table if cohort is None else cohort
     train = source.take(np.flatnonzero(source.split == ("validation" if cohort is None else "train")))
     if not len(train):
-        return {}
+        return Baselines()
     named = [c for c in covariates if c in source]
     found = {c: train.text(c) for c in named}
     asked = {c: test.text(c) if cohort is None else _looked_up(cohort, c, test.sample_id) for c in named}
-    kinds = {c: _as_numbers(v) for c, v in found.items()}
+    kinds = {c: as_numbers(v) for c, v in found.items()}
+    left_out = answers(source, {c: source.text(c) for c in named})
     kept = [c for c in named if kinds[c] is not None or len(set(found[c].tolist())) <= MAX_CATEGORIES]
+    kept = [c for c in kept if c not in left_out]
     x, new, _ = design(
         {c: _chosen(found[c], kinds[c] is not None) for c in kept},
         {c: _chosen(asked[c], kinds[c] is not None) for c in kept},
@@ -51,7 +65,28 @@ def predictions(
         x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
     made = analyses.baseline_columns(train, x, new, data)
     bare = {c: v for c, v in test.columns.items() if not c.startswith(("p/", "rater/"))}
-    return {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
+    tables = {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
+    return Baselines(tables, left_out)
+
+
+def answers(table: PredictionTable, columns: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Those of some columns (text [N]) that are, or determine, a target of the table: name to reason."""
+    targets = [c for c in table.columns if c == "target" or c.startswith("target/")]
+    found: dict[str, str] = {}
+    for name, texts in columns.items():
+        for target in targets:
+            why = determined_by(_as_values(texts), _as_values(table.text(target)))
+            if why is not None:
+                zone = f" {target.removeprefix('target/')}" if "/" in target else ""
+                found[name] = why.replace("the target", f"the target{zone}", 1)
+                break
+    return found
+
+
+def _as_values(texts: np.ndarray) -> np.ndarray:
+    """Numbers where all are (missing is NaN), else the text."""
+    values = as_numbers(texts)
+    return texts if values is None else values
 
 
 def _looked_up(cohort: PredictionTable, column: str, samples: np.ndarray) -> np.ndarray:
@@ -61,7 +96,7 @@ def _looked_up(cohort: PredictionTable, column: str, samples: np.ndarray) -> np.
     return found
 
 
-def _as_numbers(texts: np.ndarray) -> np.ndarray | None:
+def as_numbers(texts: np.ndarray) -> np.ndarray | None:
     """Numbers (ages also as DICOM writes them), empty as NaN; None where any other text stands among them."""
     values = np.empty(len(texts))
     for i, text in enumerate(texts):
@@ -77,7 +112,7 @@ def _as_numbers(texts: np.ndarray) -> np.ndarray | None:
 def _chosen(texts: np.ndarray, numeric: bool) -> np.ndarray:
     if not numeric:
         return texts
-    values = _as_numbers(texts)
+    values = as_numbers(texts)
     return np.full(len(texts), np.nan) if values is None else values
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.statistics.comparison import holm, mcnemar, non_inferiority, paired_p
+from scantune.statistics.comparison import holm, mcnemar, non_inferiority
 from scantune.statistics.discrimination import delong, delong_test
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.figure import jsonable, number
-from scantune.statistics.resampling import Resampler, interval
+from scantune.statistics.intervals import difference_interval
+from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import part
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable, read
@@ -76,10 +77,11 @@ def compare(
     _same_targets(first, *sides)
     rows = np.arange(len(first))
     resampler = resampler_of(first, rows, draws, seed)
-    names = list(module.headline_names(sides[0]))
+    names, missing = _common(module, sides, (first.name, second.name))
     primary = names[0] if primary is None else primary
     if primary not in names:
-        raise ComparisonError(f"primary figure {primary!r}: there are {', '.join(names)}")
+        why = f": {missing[primary]}" if primary in missing else ""
+        raise ComparisonError(f"primary metric {primary!r}{why}; there are {', '.join(names)}")
     plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
     metrics = {n: _difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
@@ -101,9 +103,27 @@ def compare(
             "lower_is_better": [n for n in names if n in module.ERRORS],
             "decision": vars(decision),
             "metrics": metrics,
+            **({"not_compared": missing} if missing else {}),
             **tests,
         }
     )
+
+
+def _common(module: Any, sides: Sequence[Any], files: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Headline metrics that both files have, and why the others are not compared.
+
+    Raises:
+        ComparisonError: there are none.
+    """
+    found = [list(module.headline_names(side)) for side in sides]
+    common = [name for name in found[0] if name in found[1]]
+    missing = {
+        name: f"{files[1 - i]} does not have it" for i in (0, 1) for name in found[i] if name not in found[1 - i]
+    }
+    if not common:
+        held = [f"{file} has {', '.join(names)}" for file, names in zip(files, found)]
+        raise ComparisonError(f"no metric is in both files: {' and '.join(held)}")
+    return common, missing
 
 
 def _of_split(table: PredictionTable, split: str) -> PredictionTable:
@@ -116,10 +136,10 @@ def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[Predictio
     Raises:
         ComparisonError: samples or subjects differ; says which.
     """
-    one, other = (dict(zip(zip(t.sample_id, _folds(t)), range(len(t)))) for t in (first, second))
+    one, other = (dict(zip(keys, range(len(keys)))) for keys in _keys(first, second))
     problems = []
     for mine, theirs, table, away in ((one, other, first, second), (other, one, second, first)):
-        missing = [key[0] for key in mine if key not in theirs]
+        missing = [_said(key) for key in mine if key not in theirs]
         if missing:
             problems.append(f"{len(missing)} samples of {table.name} are not in {away.name}: {_some(missing)}")
     if problems:
@@ -133,8 +153,29 @@ def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[Predictio
     return first, second
 
 
-def _folds(table: PredictionTable) -> np.ndarray:
-    return table.text("fold") if "fold" in table else table.split
+def _keys(first: PredictionTable, second: PredictionTable) -> list[list[tuple[str, str]]]:
+    """What tells the rows of each file apart: the sample, and its fold where both have a sample once a fold.
+
+    A model of five folds has each sample in one of them, a single model in none: they are the same samples.
+
+    Raises:
+        ComparisonError: one file has samples several times, the other once.
+    """
+    tables = (first, second)
+    repeated = [len(set(t.sample_id.tolist())) < len(t) for t in tables]
+    if repeated[0] != repeated[1]:
+        many, once = (first, second) if repeated[0] else (second, first)
+        raise ComparisonError(
+            f"{many.name} has samples several times (once a fold) and {once.name} once: join the rows of each sample "
+            "of the first, by the mean, before the two are compared"
+        )
+    if not repeated[0]:
+        return [[(s, "") for s in t.sample_id] for t in tables]
+    return [list(zip(t.sample_id, t.text("fold") if "fold" in t else t.split)) for t in tables]
+
+
+def _said(key: tuple[str, str]) -> str:
+    return f"{key[0]} (fold {key[1]})" if key[1] else key[0]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -170,18 +211,17 @@ def _difference(
         why = sides[0].reason or sides[1].reason
         return entry | {"difference": _no_difference(why)}
     difference = challenger.distributions[name].minus(reference.distributions[name])
-    if difference.value == 0 and not np.any(difference.draws[np.isfinite(difference.draws)]):
-        return entry | {
-            "difference": {"value": 0.0, "lower": 0.0, "upper": 0.0, "method": "equal in every draw", "p_value": 1.0}
-        }
-    found = interval(difference, resampler.n_subjects, confidence)
+    if difference.value == 0 and not np.any(difference.jackknife):
+        method = "equal, whichever subject is left out"
+        return entry | {"difference": {"value": 0.0, "lower": 0.0, "upper": 0.0, "method": method, "p_value": 1.0}}
+    found = difference_interval(difference, min(s.n_subjects for s in sides), confidence)
     return entry | {
         "difference": {
             "value": number(difference.value),
             "lower": found.lower,
             "upper": found.upper,
             "method": found.method and "paired " + found.method,
-            "p_value": paired_p(difference) if found.lower is not None else None,
+            "p_value": found.p_value,
             "reason": found.reason,
         }
     }

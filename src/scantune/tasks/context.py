@@ -50,9 +50,9 @@ class Context:
         """The figures of one plan."""
         return carry_out([plan], self.resampler, self.confidence)[0].figures
 
-    def means(self, columns: Mapping[str, np.ndarray], rows: np.ndarray) -> dict[str, Figure]:
-        """The mean of each of some columns [n], by name, with intervals."""
-        return self.figures(Plan([mean_statistic(columns, rows)]))
+    def means(self, columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> dict[str, Figure]:
+        """The mean of each of some columns [n], by name, with intervals by the rules of their ``kinds``."""
+        return self.figures(Plan([mean_statistic(columns, rows, kinds)]))
 
 
 @dataclass

@@ -53,7 +53,7 @@ def achieved(
 
     def common(part: np.ndarray) -> dict[str, Any]:
         if stated is not None and served is not None:
-            return context.means({name: stated[name][part] for name in names}, part)
+            return context.means({name: stated[name][part] for name in names}, part, _kinds(names))
         return _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
 
     into.figures |= common(rows)
@@ -86,4 +86,9 @@ def _figures(
         # An infinite quantile: covered for certain, of no definite width.
         reason = "too few subjects of validation for a finite interval at this miscoverage"
         return dict.fromkeys(names, undefined(reason, len(rows), context.resampler.count(rows)))
-    return context.means(columns, rows)
+    return context.means(columns, rows, _kinds(names))
+
+
+def _kinds(names: tuple[str, ...]) -> dict[str, str]:
+    """Coverage is a share, and width or size a positive number."""
+    return dict(zip(names, ("share", "positive")))

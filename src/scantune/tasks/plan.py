@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from scantune.statistics.confusion import PROPORTIONS
-from scantune.statistics.distributions import normal_two_sided
+from scantune.statistics.agreement import LIMIT
 from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.intervals import interval_of, limits_of_agreement
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, interval
 
-_SHARES = (*PROPORTIONS, "clinical_error_rate", "conformal_coverage")
-_BIASED = ("ece",)
+_COUNTED = ("share", "f1")
+"""Kinds of metrics whose ``n`` is that of their trials."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Plan:
         direct: figures that are not resampled at all.
         reasons: why a figure may be undefined, by name (that of ``f1`` serves ``f1/<zone>`` too); used where it is.
         more: further values of a figure, by name.
-        p_values: two-sided p-value by name; None: to be had from the draws, on the scale of atanh.
+        p_values: two-sided p-value by name; None: by the rule of the interval.
         void: why all figures are undefined (a prediction that is not a number).
         curve: the figures are points of a curve, whose band is by percentiles: BCa's corrections, made point by point,
             would tear it.
@@ -53,69 +53,99 @@ class Result:
 
 
 def carry_out(plans: Sequence[Plan], resampler: Resampler, confidence: float = 0.95) -> list[Result]:
-    """All plans in one pass over the draws."""
-    made = iter(resampler.run([s for p in plans for s in p.statistics]))
-    return [_result(p, [(s, next(made)) for s in p.statistics], resampler, confidence) for p in plans]
+    """All plans; draws are made only for curves, and where a metric has no interval without them."""
+    return [_result(plan, resampler, confidence) for plan in plans]
 
 
-def _result(
-    plan: Plan, made: Sequence[tuple[Statistic, dict[str, Distribution]]], resampler: Resampler, confidence: float
-) -> Result:
+def _result(plan: Plan, resampler: Resampler, confidence: float) -> Result:
     figures: dict[str, Figure] = {}
     distributions: dict[str, Distribution] = {}
-    for statistic, named in made:
-        n, n_subjects = statistic.n, resampler.count(statistic.rows)
+    for statistic, named in zip(plan.statistics, resampler.run(plan.statistics, draws=plan.curve)):
+        maker = _Maker(plan, statistic, named, resampler, confidence)
         for name, distribution in named.items():
             if plan.void is None:
                 distributions[name] = distribution
-            figures[name] = _figure(plan, name, distribution, n, n_subjects, confidence)
+            figures[name] = maker.figure(name)
     for name, figure in plan.direct.items():
         figures[name] = figure if plan.void is None else undefined(plan.void, figure.n, figure.n_subjects)
     return Result(figures, distributions)
 
 
-def _figure(plan: Plan, name: str, distribution: Distribution, n: int, n_subjects: int, confidence: float) -> Figure:
-    more = dict(plan.more.get(name, {}))
-    if name in plan.p_values:
-        more["p_value"] = plan.p_values[name]
-    if plan.void is not None:
-        return undefined(plan.void, n, n_subjects, **dict.fromkeys(more))
-    if not math.isfinite(distribution.value):
-        return undefined(
-            plan.reasons.get(name, "undefined: nothing to divide by"), n, n_subjects, **dict.fromkeys(more)
-        )
-    if name in plan.p_values and more["p_value"] is None:
-        more["p_value"] = _p_from_draws(distribution)
-    found = plan.analytic.get(name)
-    if plan.curve:
-        found = interval(distribution, n_subjects, confidence, percentile=True)
-    elif found is None:
-        found = interval(distribution, n_subjects, confidence, proportion=is_share(name), biased=name in _BIASED)
-    return Figure(distribution.value, found.lower, found.upper, found.method, n, n_subjects, found.reason, more)
+class _Maker:
+    """Figures of one statistic of a plan."""
 
+    def __init__(
+        self,
+        plan: Plan,
+        statistic: Statistic,
+        named: Mapping[str, Distribution],
+        resampler: Resampler,
+        confidence: float,
+    ) -> None:
+        self.plan, self.statistic, self.named = plan, statistic, named
+        self.resampler, self.confidence = resampler, confidence
+        self.n_subjects = resampler.count(statistic.rows)
+        self._drawn: dict[str, Distribution] | None = None
 
-def is_share(name: str) -> bool:
-    """Whether a figure of this name is a share of rows."""
-    return name.split("/")[0].removeprefix("ahf_") in _SHARES
+    def figure(self, name: str) -> Figure:
+        plan, distribution = self.plan, self.named[name]
+        n, n_subjects = self._counts(name)
+        more = dict(plan.more.get(name, {}))
+        if name in plan.p_values:
+            more["p_value"] = plan.p_values[name]
+        if plan.void is not None:
+            return undefined(plan.void, n, n_subjects, **dict.fromkeys(more))
+        if not math.isfinite(distribution.value):
+            return undefined(
+                plan.reasons.get(name, "undefined: nothing to divide by"), n, n_subjects, **dict.fromkeys(more)
+            )
+        found = self._interval(name, n_subjects)
+        if name in plan.p_values and more["p_value"] is None:
+            more["p_value"] = found.p_value
+        return Figure(distribution.value, found.lower, found.upper, found.method, n, n_subjects, found.reason, more)
 
+    def _counts(self, name: str) -> tuple[int, int]:
+        """Samples and subjects that a figure is made from: those of its trials, where it is a share."""
+        shares = self.named[name].shares
+        if self.statistic.kinds.get(name) in _COUNTED and len(shares) == 1:
+            return int(shares[0].trials.sum()), int((shares[0].trials > 0).sum())
+        return self.statistic.n, self.n_subjects
 
-def _p_from_draws(distribution: Distribution) -> float | None:
-    draws = distribution.draws[np.isfinite(distribution.draws) & (np.abs(distribution.draws) < 1)]
-    if draws.size < 2 or not abs(distribution.value) < 1:
-        return None
-    spread = float(np.arctanh(draws).std())
-    return normal_two_sided(math.atanh(distribution.value) / spread) if spread > 0 else None
+    def _interval(self, name: str, n_subjects: int) -> Interval:
+        stated = self.plan.analytic.get(name)
+        if stated is not None and not self.plan.curve:
+            return stated
+        kind = self.statistic.kinds.get(name)
+        if self.plan.curve:
+            return interval(self.named[name], n_subjects, self.confidence, percentile=True)
+        found: Interval | None = None
+        if kind in ("lower_limit", "upper_limit"):
+            stem = name.rpartition("_")[0]
+            pair = self.named.get(f"{stem}_bias"), self.named.get(f"{stem}_sd")
+            if pair[0] is not None and pair[1] is not None:
+                found = limits_of_agreement(pair[0], pair[1], LIMIT, n_subjects, self.confidence)[kind == "upper_limit"]
+        elif kind is not None:
+            found = interval_of(self.named[name], kind, n_subjects, self.confidence)
+        return found or interval(self._in_draws()[name], n_subjects, self.confidence)
+
+    def _in_draws(self) -> dict[str, Distribution]:
+        if self._drawn is None:
+            (self._drawn,) = self.resampler.run([self.statistic])
+        return self._drawn
 
 
 def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
     """The same statistic with only the figures of ``names``, old to new."""
+
+    def chosen(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {new: found[old] for old, new in names.items() if old in found}
+
     figures = statistic.figures
-
-    def chosen(argument: np.ndarray) -> dict[str, np.ndarray]:
-        found = figures(argument)
-        return {new: found[old] for old, new in names.items()}
-
-    return type(statistic)(**{**vars(statistic), "figures": chosen})
+    changed: dict[str, Any] = {"figures": lambda x: chosen(figures(x)), "kinds": chosen(statistic.kinds)}
+    if isinstance(statistic, Sums) and statistic.shares is not None:
+        shares = statistic.shares
+        changed["shares"] = lambda sums: chosen(shares(sums))
+    return replace(statistic, **changed)
 
 
 def only(statistic: Statistic, wanted: Collection[str]) -> Statistic:
@@ -125,18 +155,28 @@ def only(statistic: Statistic, wanted: Collection[str]) -> Statistic:
     def chosen(argument: np.ndarray) -> dict[str, np.ndarray]:
         return {name: values for name, values in figures(argument).items() if name in wanted}
 
-    return type(statistic)(**{**vars(statistic), "figures": chosen})
+    return replace(statistic, figures=chosen)
 
 
-def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray) -> Sums:
-    """The mean of each of some columns [n], by name; undefined without rows."""
+def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> Sums:
+    """The mean of each of some columns [n], by name; undefined without rows.
+
+    Args:
+        columns: by name.
+        rows: int [n], their rows in the table.
+        kinds: rule of each one's interval: ``share`` where it is 0 or 1, ``unit`` between, ``positive``, ``real``.
+    """
     features = np.stack([np.ones(len(rows)), *columns.values()], axis=1)
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         n = np.where(sums[..., 0] > 0.5, sums[..., 0], np.nan)
         return {name: sums[..., i + 1] / n for i, name in enumerate(columns)}
 
-    return Sums(rows, features, figures)
+    def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        bounded = [(i, name) for i, name in enumerate(columns) if kinds.get(name) in ("share", "unit")]
+        return {name: [(sums[..., i + 1], sums[..., 0])] for i, name in bounded}
+
+    return Sums(rows, features, figures, kinds=kinds, shares=shares)
 
 
 def not_finite(column: str, values: np.ndarray) -> str | None:

@@ -36,6 +36,11 @@ class Task(Protocol):
     sided: bool
     """Left and right are different answers, so that a mirrored sample has another one."""
 
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``."""
+        ...
+
     def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
         """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``.
 

@@ -77,7 +77,8 @@ def evaluate(
         beside: further baselines by name: predictions of the rows of ``split``, in their order.
 
     Returns:
-        ``metrics``, ``subgroups``, ``baselines`` and the task's further sections. Where the task joins samples
+        ``metrics``, ``subgroups``, ``baselines`` and the task's further sections; ``covariates_left_out`` where a
+        covariate is, or determines, the target. Where the task joins samples
         (``aggregate``), these are of the joined rows and ``levels`` has the figures of both.
 
     Raises:
@@ -91,7 +92,9 @@ def evaluate(
         split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, own
     )
     out = _evaluate_level(joined, task, options)
-    out["baselines"] = _baselines(predictions, task, options, cohort, covariates, beside or {})
+    out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
+    if left_out:
+        out["covariates_left_out"] = left_out
     if joined is not predictions:
         samples = _evaluate_level(predictions, task, options, short=True)
         out["levels"] = {"sample": samples["metrics"], task.aggregate.by: out["metrics"]}
@@ -201,21 +204,21 @@ def _baselines(
     cohort: PredictionTable | None,
     covariates: Sequence[str],
     beside: Mapping[str, PredictionTable],
-) -> dict[str, Any]:
-    """Headline figures of each baseline on the same rows."""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Headline figures of each baseline on the same rows; the covariates left out, with the reason."""
     module, analyses = part(task.name, "metrics"), optional_part(task.name, "analyses")
-    made: dict[str, PredictionTable] = {}
+    made = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)
         made = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
     out: dict[str, Any] = {}
-    for name, found in (made | dict(beside)).items():
+    for name, found in (made.tables | dict(beside)).items():
         joined = joined_table(found, task)
         every = np.arange(len(joined))
         resampler = resampler_of(joined, every, options.draws, options.seed)
         plan = module.plan(parse(joined, task), every, headline=True, confidence=options.confidence)
         out[name] = carry_out([plan], resampler, options.confidence)[0].figures
-    return out
+    return out, made.left_out
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:

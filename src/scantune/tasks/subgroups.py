@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.figure import Figure, number
-from scantune.statistics.resampling import Resampler, interval
+from scantune.statistics.intervals import difference_interval
+from scantune.statistics.resampling import Resampler
 from scantune.tasks.plan import Plan, Result, carry_out
 from scantune.tasks.predictions import PredictionTable
 
@@ -71,7 +72,7 @@ def figures(
 ) -> dict[str, dict[str, dict[str, Figure]]]:
     """Every headline figure by column and level.
 
-    Each has ``gap``: its difference to the rest of the rows, with an interval from the same draws, and ``small`` where
+    Each has ``gap``: its difference to the rest of the rows, with an interval, and ``small`` where
     the level has fewer subjects than ``min_group``.
 
     Args:
@@ -111,7 +112,7 @@ def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: in
         gap: dict[str, Any] = {"value": None, "lower": None, "upper": None, "reason": figure.reason or rest.reason}
         if name in inside.distributions and name in outside.distributions:
             difference = inside.distributions[name].minus(outside.distributions[name])
-            found = interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
+            found = difference_interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
             value = number(difference.value)
             reason = found.reason if value is not None else gap["reason"]
             gap = {"value": value, "lower": found.lower, "upper": found.upper, "reason": reason}

@@ -73,5 +73,6 @@ def test_calibration_is_given_pooled_by_zone_and_before():
     assert held["zones"]["left_sup"]["brier"]["value"] == pytest.approx(((p - hit) ** 2)[:, 1].sum(1).mean())
     assert held["network"]["figures"]["log_loss"]["value"] < held["as_given"]["log_loss"]["value"], "less sure before"
     entry = held["as_given"]["ece"]
-    assert entry["lower"] <= entry["value"] <= entry["upper"]
+    assert entry["consistency_lower"] < entry["consistency_upper"]
+    assert 0 < entry["p_value"] <= 1
     assert UNGRADABLE in Zones().classes

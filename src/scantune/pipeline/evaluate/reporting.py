@@ -20,6 +20,7 @@ from scantune.pipeline.maps.retraining import again
 from scantune.pipeline.maps.saliency import Explained, explain_test
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks import errors as errors_of
+from scantune.tasks.directions import monitored
 from scantune.tasks.errors import SampleError
 from scantune.tasks.predictions import PredictionTable
 
@@ -263,8 +264,7 @@ def _curves(given: Evaluated, history: Path) -> Any:
     with history.open(newline="") as file:
         rows = list(csv.DictReader(file))
     rows = [row for row in rows if row.get("member") == rows[0].get("member")]
-    monitor = given.block.train.monitor
-    mode = "min" if monitor.endswith(("_loss", "_error", "mae", "rmse")) else "max"
+    monitor, mode = monitored(given.block)
     return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
 
 

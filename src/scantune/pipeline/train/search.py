@@ -12,7 +12,6 @@ from typing import Any
 import yaml
 
 from scantune.config.load import parse, read
-from scantune.engine.better import direction
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
 from scantune.pipeline.project import block_of
 from scantune.pipeline.train import networks
@@ -20,6 +19,7 @@ from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import Plan, train_member
 from scantune.records import ScantuneError
+from scantune.tasks.directions import monitored
 from scantune.tracking import Run, open_run, project_home
 
 BEST = "best_params.yaml"
@@ -59,7 +59,7 @@ class Searched:
     @property
     def mode(self) -> str:
         """``min`` or ``max``."""
-        return direction(self.block.train.monitor, self.block.train.mode)
+        return monitored(self.block)[1]
 
     def with_params(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """The experiment's block with parameters put in."""

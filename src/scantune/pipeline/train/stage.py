@@ -14,6 +14,7 @@ from scantune.pipeline.train.networks import Trained
 from scantune.pipeline.train.training import Plan
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
+from scantune.tasks.directions import monitored
 from scantune.tracking import Run
 
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
@@ -156,8 +157,7 @@ def _log_curves(run: Run, given: Plan, out: Path) -> None:
     with (out / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     rows = [row for row in rows if row.get("member", rows[0].get("member")) == rows[0].get("member")]
-    monitor = given.block.train.monitor
-    mode = "min" if monitor.endswith(("_loss", "_error", "mae", "rmse")) else "max"
+    monitor, mode = monitored(given.block)
     figure = plots.learning_curves(rows, monitor=monitor, mode=mode, title=given.key)
     for path in plots.save(figure, out / ".curves" / "learning_curves"):
         run.artifact(path, "figures")

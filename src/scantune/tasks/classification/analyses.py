@@ -12,7 +12,7 @@ from scantune.statistics import baselines, calibration, conformal
 from scantune.statistics.confusion import confusion_statistic, counts, one_hot
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic, threshold_for
-from scantune.statistics.ordinal import kappas
+from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Sums
 from scantune.tasks.classification.metrics import Data, calibration_plan, label
 from scantune.tasks.context import NO_VALIDATION, Context, Further, band
@@ -122,7 +122,7 @@ def _point(
 def _calibration(data: Data, context: Context) -> dict[str, Any]:
     """Figures of calibration as given, before (``network``) and after each way that is fitted on validation."""
     rows, fit_rows = context.rows, context.fitted_on
-    section: dict[str, Any] = {"as_given": context.figures(calibration_plan(data, rows))}
+    section: dict[str, Any] = {"as_given": context.figures(calibration_plan(data, rows, context.confidence))}
     served = (context.served or {}).get("fitted_on")
     if served is not None:
         section["fitted_on"] = served
@@ -149,7 +149,9 @@ def _calibrated(data: Data, probabilities: np.ndarray, context: Context) -> dict
     """Figures of calibration of other probabilities [N, K] of the same rows, and their reliability curve."""
     rows = context.rows
     found: dict[str, Any] = {
-        "figures": context.figures(calibration_plan(replace(data, probabilities=probabilities), rows))
+        "figures": context.figures(
+            calibration_plan(replace(data, probabilities=probabilities), rows, context.confidence)
+        )
     }
     if data.positive is not None:
         curve = calibration.reliability(probabilities[rows, data.positive], data.target[rows] == data.positive)
@@ -175,11 +177,17 @@ def _readers(data: Data, context: Context) -> dict[str, Any]:
         found = {"accuracy": agreed} | kappas(matrix)
         return found if data.settings.ordinal else {k: found[k] for k in ("accuracy", "kappa")}
 
+    def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        matrix = sums.reshape(*sums.shape[:-1], size, size)
+        return {"accuracy": [(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum((-2, -1)))]}
+
+    kinds = {"accuracy": "share", **dict.fromkeys(KINDS, "correlation")}
+
     pairs: dict[str, Any] = {}
     for first, second in combinations(sides, 2):
         both = context.rows[(sides[first][context.rows] >= 0) & (sides[second][context.rows] >= 0)]
         cells = one_hot(sides[second][both], sides[first][both], size)
-        pairs[f"{first} − {second}"] = context.figures(Plan([Sums(both, cells, figures)]))
+        pairs[f"{first} − {second}"] = context.figures(Plan([Sums(both, cells, figures, kinds=kinds, shares=shares)]))
     return {"pairs": pairs}
 
 

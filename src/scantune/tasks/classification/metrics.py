@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.calibration import ece_statistic, loss_statistic, slope_statistic
+from scantune.statistics.calibration import ece_consistency, ece_statistic, loss_statistic, slope_statistic
 from scantune.statistics.confusion import confusion_statistic, one_hot
 from scantune.statistics.discrimination import area_statistic, delong_interval, macro
-from scantune.statistics.ordinal import kappas
+from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.plan import Plan, not_finite, only
@@ -184,7 +184,14 @@ def plan(
         statistics.append(_slope(p, y, positive, rows))
         if data.settings.ordinal:
             statistics.append(_kappa_statistic(y, predicted, len(data.classes), rows))
-    return Plan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), void=void)
+    more = {} if headline else _consistency(p, predicted == y, data.subjects[rows], confidence)
+    return Plan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), more=more, void=void)
+
+
+def _consistency(
+    p: np.ndarray, right: np.ndarray, subjects: np.ndarray, confidence: float
+) -> dict[str, dict[str, float]]:
+    return {"ece": ece_consistency(p.max(1), right, subjects, level=confidence)} if len(p) else {}
 
 
 def _slope(p: np.ndarray, y: np.ndarray, positive: int | None, rows: np.ndarray) -> Statistic:
@@ -194,13 +201,14 @@ def _slope(p: np.ndarray, y: np.ndarray, positive: int | None, rows: np.ndarray)
     return slope_statistic(p.max(1), p.argmax(1) == y, rows)
 
 
-def calibration_plan(data: Data, rows: np.ndarray) -> Plan:
+def calibration_plan(data: Data, rows: np.ndarray, confidence: float = 0.95) -> Plan:
     """Only the figures that calibration changes."""
     p, y = data.probabilities[rows], data.target[rows]
     losses = loss_statistic(p, y, rows, data.positive)
     error = ece_statistic(p.max(1), p.argmax(1) == y, rows)
     reasons = _reasons(data, y, p.argmax(1))
-    return Plan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons)
+    more = _consistency(p, p.argmax(1) == y, data.subjects[rows], confidence)
+    return Plan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons, more=more)
 
 
 def _add_delong(
@@ -208,12 +216,13 @@ def _add_delong(
 ) -> None:
     bounds = delong_interval(scores, positive, confidence) if alone else None
     if bounds is not None:
-        analytic[name] = Interval(*bounds, "DeLong")
+        analytic[name] = Interval(*bounds, "DeLong, on the logit scale")
 
 
 def _kappa_statistic(y: np.ndarray, predicted: np.ndarray, classes: int, rows: np.ndarray) -> Sums:
     cells = one_hot(y, predicted, classes)
-    return Sums(rows, cells, lambda s: kappas(s.reshape(*s.shape[:-1], classes, classes)))
+    kinds = dict.fromkeys(KINDS, "correlation")
+    return Sums(rows, cells, lambda s: kappas(s.reshape(*s.shape[:-1], classes, classes)), kinds=kinds)
 
 
 def _reasons(data: Data, y: np.ndarray, predicted: np.ndarray) -> dict[str, str]:

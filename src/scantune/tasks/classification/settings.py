@@ -9,7 +9,11 @@ from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
 from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+
+EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "max", "f1_macro": "max"}
+"""Metrics of an epoch, and which way each is better."""
 
 
 class Classification(TaskSettings):
@@ -61,6 +65,10 @@ class Classification(TaskSettings):
             if any(not 0 < v < 1 for v in values):
                 raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
         return self
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return dict(EPOCH_METRICS)
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.classification.settings import EPOCH_METRICS
 from scantune.tasks.logits import softmax
 
 if TYPE_CHECKING:
@@ -98,6 +99,11 @@ class ClassificationTask:
     def kept_target(self, batch: Batch) -> Tensor:
         """The targets themselves."""
         return batch["target"]
+
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Metrics of :meth:`summarise`, and which way each is better."""
+        return EPOCH_METRICS
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``accuracy``, ``balanced_accuracy``, ``f1_macro`` of the largest logit."""

@@ -76,7 +76,9 @@ def _stated(data: Data, context: Context) -> dict[str, Figure]:
         reason = "a bound is not a finite number"
         return {"coverage": undefined(reason, len(target)), "width": undefined(reason, len(target))}
     inside = ((target >= lower) & (target <= upper)).astype(np.float64)
-    return context.means({"coverage": inside, "width": upper - lower}, context.rows)
+    return context.means(
+        {"coverage": inside, "width": upper - lower}, context.rows, {"coverage": "share", "width": "positive"}
+    )
 
 
 def _readers(data: Data, context: Context) -> dict[str, object]:

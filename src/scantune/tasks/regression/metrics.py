@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from scantune.statistics.agreement import (
-    bland_altman,
-    ccc_interval,
-    error_statistic,
-    icc,
-    repeatability,
-    repeated_statistic,
-)
+from scantune.statistics.agreement import error_statistic, repeatability, repeated_statistic
 from scantune.statistics.correlation import (
     constant,
     correlation_p,
@@ -27,7 +18,8 @@ from scantune.statistics.correlation import (
     spearman_statistic,
 )
 from scantune.statistics.figure import Figure, undefined
-from scantune.statistics.resampling import Interval, Statistic
+from scantune.statistics.resampling import FEWEST, Statistic
+from scantune.tasks.directions import named_ranges
 from scantune.tasks.plan import Plan, mean_statistic, not_finite, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.settings import Regression
@@ -113,12 +105,12 @@ def plan(
         direct["kendall_tau"] = _kendall(x, y, subjects, alone, confidence)
         direct["repeatability"] = _repeatability(x, y, subjects, confidence)
         statistics += _by_range(data, x, y, rows)
-    p = {"pearson_r": correlation_p(pearson(x, y), len(rows)) if alone and len(rows) > 1 else None}
+    few = len(rows) < FEWEST
+    p = {"pearson_r": correlation_p(pearson(x, y), len(rows)) if alone and not few else None}
     if not (alone and not paired):
-        p["spearman_rho"] = correlation_p(rho, len(rows)) if alone else None
+        p["spearman_rho"] = correlation_p(rho, len(rows)) if alone and not few else None
     return Plan(
         statistics,
-        analytic=_analytic(x, y, confidence) if alone and len(rows) > 4 else {},
         direct=_explained(direct, _reasons(x, y)),
         reasons=_reasons(x, y) | _range_reasons(data),
         p_values=p,
@@ -154,12 +146,11 @@ def _rank_figure(r: float, n: int, kind: str, p: float, confidence: float) -> Fi
     bounds = fisher_interval(r, n, kind, confidence)
     if bounds is None:
         reason = "no interval: the correlation is 1 or −1" if n >= 5 else f"no interval: {n} subjects, 5 are needed"
-        return Figure(r, n=n, n_subjects=n, reason=reason, more={"p_value": p})
+        return Figure(r, n=n, n_subjects=n, reason=reason, more={"p_value": p if n >= 5 else None})
     return Figure(r, *bounds, f"Fisher's z ({_FISHER_NAMES[kind]})", n, n, more={"p_value": p})
 
 
 _FISHER_NAMES = {
-    "pearson": "variance 1/(n−3)",
     "spearman": "variance of Bonett & Wright",
     "kendall": "variance of Fieller, Hartley & Pearson",
 }
@@ -188,42 +179,9 @@ def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidenc
     return repeatability(y, np.ravel(keys), confidence=confidence)
 
 
-def _analytic(x: np.ndarray, y: np.ndarray, confidence: float) -> dict[str, Interval]:
-    """Intervals for one pair a subject; left out where there is none, then resampling gives them."""
-    found: dict[str, Interval] = {}
-
-    def add(name: str, bounds: Sequence[float] | None, method: str) -> None:
-        if bounds is not None and np.isfinite(bounds).all():
-            found[name] = Interval(float(bounds[0]), float(bounds[1]), method)
-
-    add(
-        "pearson_r",
-        fisher_interval(pearson(x, y), len(x), confidence=confidence),
-        f"Fisher's z ({_FISHER_NAMES['pearson']})",
-    )
-    add("ccc", ccc_interval(x, y, confidence)[1:], "Lin's, on the scale of atanh")
-    if not (constant(x) and constant(y)):
-        agreement = icc(np.stack([x, y], axis=1), confidence)["icc_2_1"]
-        add("icc_2_1", (agreement.lower, agreement.upper), "F (Shrout & Fleiss)")
-    ba = bland_altman(x, y, confidence)
-    add("bland_altman_bias", ba.bias_interval, "Student's t")
-    add("bland_altman_lower", ba.lower_interval, "Student's t, standard error √(3s²/n)")
-    add("bland_altman_upper", ba.upper_interval, "Student's t, standard error √(3s²/n)")
-    add("bland_altman_slope", ba.slope_interval, "Student's t")
-    return found
-
-
 def ranges(settings: Regression) -> list[tuple[str, float, float]]:
     """Ranges of the target: name, from (included), to (excluded)."""
-    cuts = settings.cuts()
-    edges = [-np.inf, *cuts, np.inf]
-    return [(_range_name(a, b), a, b) for a, b in pairwise(edges)] if cuts else []
-
-
-def _range_name(low: float, high: float) -> str:
-    if np.isinf(low):
-        return f"below_{high:g}"
-    return f"from_{low:g}" if np.isinf(high) else f"{low:g}_to_{high:g}"
+    return named_ranges(settings.cuts())
 
 
 def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> list[Statistic]:
@@ -231,7 +189,7 @@ def _by_range(data: Data, x: np.ndarray, y: np.ndarray, rows: np.ndarray) -> lis
     for name, low, high in ranges(data.settings):
         inside = (x >= low) & (x < high)
         error = np.abs(y - x)[inside]
-        statistics.append(mean_statistic({f"mae_{name}": error}, rows[inside]))
+        statistics.append(mean_statistic({f"mae_{name}": error}, rows[inside], {f"mae_{name}": "positive"}))
     return statistics
 
 

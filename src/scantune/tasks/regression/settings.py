@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+
+
+def epoch_metrics(cuts: Sequence[float]) -> dict[str, Direction]:
+    """Metrics of an epoch with their direction; ``mae_lt5``, ``mae_5_15``, ``mae_ge15`` for cut points 5 and 15."""
+    ranges = {f"mae_{name}": "min" for name, _, _ in epoch_ranges(cuts)}
+    return {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max", **ranges}  # type: ignore[dict-item]
+
+
+def epoch_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:
+    """Ranges of the target as an epoch's metrics name them: name, from (included), to (excluded)."""
+    edges = (-math.inf, *cuts, math.inf)
+    return [(_short(low, high), low, high) for low, high in itertools.pairwise(edges)] if cuts else []
+
+
+def _short(low: float, high: float) -> str:
+    if math.isinf(low):
+        return f"lt{high:g}"
+    return f"ge{low:g}" if math.isinf(high) else f"{low:g}_{high:g}"
 
 
 class Regression(TaskSettings):
@@ -61,6 +82,10 @@ class Regression(TaskSettings):
         """What may stand in the targets: numbers within the range."""
         low, high = self.range or (None, None)
         return {self.target: {"number": True, "min": low, "max": high}}
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return epoch_metrics(self.cuts())
 
     def cuts(self) -> tuple[float, ...]:
         """The cut points of ``score_ranges`` that lie inside ``range``."""

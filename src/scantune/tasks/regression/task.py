@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.regression.settings import epoch_metrics, epoch_ranges
 from scantune.tasks.strata import fifths
 
 if TYPE_CHECKING:
@@ -98,6 +98,11 @@ class RegressionTask:
         """The targets themselves."""
         return batch["target"]
 
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Metrics of :meth:`summarise`, and which way each is better."""
+        return epoch_metrics(self.score_ranges)
+
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``mae``, ``rmse``, ``pearson_r``, ``spearman_rho`` and ``mae_<range>``; undefined is NaN."""
         prediction, target = reduced[:, 0].astype(float), targets[:, 0].astype(float)
@@ -108,13 +113,9 @@ class RegressionTask:
             "pearson_r": _correlation(prediction, target),
             "spearman_rho": _correlation(_ranks(prediction), _ranks(target)),
         }
-        edges = (-np.inf, *self.score_ranges, np.inf)
-        for low, high in itertools.pairwise(edges) if self.score_ranges else ():
+        for name, low, high in epoch_ranges(self.score_ranges):
             inside = (target >= low) & (target < high)
-            name = (
-                f"mae_lt{high:g}" if low == -np.inf else f"mae_ge{low:g}" if high == np.inf else f"mae_{low:g}_{high:g}"
-            )
-            figures[name] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
+            figures[f"mae_{name}"] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
         return figures
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:

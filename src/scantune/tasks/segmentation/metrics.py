@@ -87,7 +87,8 @@ def plan(
         reasons[name] = _reason(name, values)
         infinite = np.isinf(values[kept]).any()
         part = np.where(np.isinf(values[kept]), 0, values[kept])
-        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept]))
+        kind = "unit" if name.split("/")[0] in _SHARES else "positive"
+        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept], {name: kind}))
     if data.volumes is not None and not headline:
         x, y = (v[rows] for v in data.volumes)
         kept = np.isfinite(x) & np.isfinite(y)

@@ -8,6 +8,10 @@ from typing import ClassVar, Literal
 from pydantic import Field, model_validator
 
 from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.directions import Direction
+
+EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
+"""Metrics of an epoch, and which way each is better."""
 
 
 class Segmentation(TaskSettings):
@@ -41,6 +45,10 @@ class Segmentation(TaskSettings):
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes {list(self.classes)}: a name stands twice")
         return self
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return dict(EPOCH_METRICS)
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scantune.tasks.segmentation.settings import EPOCH_METRICS
+
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
@@ -93,6 +95,11 @@ class SegmentationTask:
         import torch
 
         return torch.zeros_like(batch["index"])
+
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Metrics of :meth:`summarise`, and which way each is better."""
+        return EPOCH_METRICS
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``dice`` and ``iou``: means over samples and classes that have either mask; NaN where none has."""

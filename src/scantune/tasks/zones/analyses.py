@@ -75,7 +75,9 @@ def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict
         each = np.repeat(rows, len(zones))
         losses = calibration.loss_statistic(p[:, zones].reshape(-1, p.shape[2]), target[:, zones].ravel(), each, None)
         error = calibration.ece_statistic(said[:, zones].ravel(), right[:, zones].ravel(), each)
-        return context.figures(Plan([losses, error]))
+        subjects = data.subjects[each]
+        more = calibration.ece_consistency(said[:, zones].ravel(), right[:, zones].ravel(), subjects)
+        return context.figures(Plan([losses, error], more={"ece": more}))
 
     names = data.settings.zones
     curves = {zone: vars(calibration.reliability(said[:, i], right[:, i])) for i, zone in enumerate(names)}

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from scantune.statistics.agreement import error_statistic
-from scantune.statistics.confusion import figures_of, one_hot
+from scantune.statistics.confusion import figures_of, kinds_of, one_hot, shares_of
 from scantune.statistics.correlation import constant, spearman_statistic
 from scantune.statistics.discrimination import area_statistic, delong_interval
 from scantune.statistics.ordinal import KINDS, kappa, kappas
@@ -144,8 +144,17 @@ def _p(headline: bool) -> dict[str, None]:
 
 def _graded(cells: np.ndarray, rows: np.ndarray, settings: Zones, suffix: str, samples: int | None = None) -> Sums:
     """F1, precision and recall over all classes; κ over what both sides grade; coverage."""
-    size = settings.grades + 1
-    return Sums(rows, cells, partial(_graded_figures, size=size, names=settings.classes, suffix=suffix), samples)
+    size, names = settings.grades + 1, settings.classes
+    kinds = kinds_of(names) | {"coverage": "share"} | dict.fromkeys(KINDS, "correlation")
+
+    def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        matrix = sums.reshape(*sums.shape[:-1], size, size)
+        total = matrix.sum((-2, -1))
+        found = shares_of(matrix, names) | {"coverage": [(total - matrix[..., :, -1].sum(-1), total)]}
+        return {k + suffix: v for k, v in found.items()}
+
+    figures = partial(_graded_figures, size=size, names=names, suffix=suffix)
+    return Sums(rows, cells, figures, samples, {k + suffix: v for k, v in kinds.items()}, shares)
 
 
 def _graded_figures(sums: np.ndarray, size: int, names: Sequence[str], suffix: str) -> dict[str, np.ndarray]:
@@ -203,7 +212,12 @@ def _of_severity(
         wanted = ("accuracy", "balanced_accuracy", "f1_macro", "kappa_quadratic", *(f"recall/{n}" for n in names))
         return {f"ahf_{k}": found[k] for k in wanted}
 
-    statistics: list[Statistic] = [Sums(rows, one_hot(actual, predicted, size), figures)]
+    def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+        found = shares_of(sums.reshape(*sums.shape[:-1], size, size), names)
+        return {f"ahf_{k}": v for k, v in found.items()}
+
+    kinds = {f"ahf_{k}": v for k, v in (kinds_of(names) | dict.fromkeys(KINDS, "correlation")).items()}
+    statistics: list[Statistic] = [Sums(rows, one_hot(actual, predicted, size), figures, kinds=kinds, shares=shares)]
     for cut in settings.cut_offs:
         above = x > cut + 1e-9
         name = f"ahf_auroc/above_{cut:g}"
@@ -212,7 +226,7 @@ def _of_severity(
         reasons[name] = f"undefined: no target's mean score {side} above {cut:g}"
         bounds = delong_interval(m, above, confidence) if alone else None
         if bounds is not None:
-            analytic[name] = Interval(*bounds, "DeLong")
+            analytic[name] = Interval(*bounds, "DeLong, on the logit scale")
     return statistics
 
 

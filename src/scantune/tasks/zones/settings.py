@@ -8,12 +8,16 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 
 #: The class beside the grades. In tables it may be written so, as the number after the last grade, or left empty.
 UNGRADABLE = "ungradable"
 
 CONGESTION_ZONES = ("right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf")
+
+EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "kappa_quadratic": "max", "mean_score_mae": "min"}
+"""Metrics of an epoch, and which way each is better."""
 
 
 class Zones(TaskSettings):
@@ -67,6 +71,10 @@ class Zones(TaskSettings):
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the order of the network's outputs: the grades, then ungradable."""
         return (*(str(g) for g in range(self.grades)), UNGRADABLE)
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return dict(EPOCH_METRICS)
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

@@ -10,6 +10,7 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.tasks.logits import softmax
 from scantune.tasks.strata import fifths
+from scantune.tasks.zones.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -97,6 +98,11 @@ class ZonesTask:
     def kept_target(self, batch: Batch) -> Tensor:
         """The targets themselves."""
         return batch["target"]
+
+    @property
+    def epoch_metrics(self) -> Mapping[str, str]:
+        """Metrics of :meth:`summarise`, and which way each is better."""
+        return EPOCH_METRICS
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``accuracy`` and ``kappa_quadratic`` pooled over gradable zones, ``mean_score_mae``; undefined is NaN."""

@@ -1,0 +1,98 @@
+"""Intervals by hand, by what they must not depend on, and by how often they hold the truth."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import coverage
+from scantune.statistics.distributions import binomial_interval, mid_p_interval
+from scantune.statistics.intervals import (
+    effective_trials,
+    interval_of,
+    jackknife_t,
+    limits_of_agreement,
+    share_interval,
+    spread,
+)
+from scantune.statistics.resampling import Distribution, Resampler, Share
+from scantune.tasks.plan import mean_statistic
+
+
+def mean_of(x: np.ndarray) -> Distribution:
+    statistic = mean_statistic({"mean": x}, np.arange(len(x)), {"mean": "real"})
+    return Resampler(np.arange(len(x)), 0).run([statistic])[0]["mean"]
+
+
+def test_of_a_mean_it_is_students_t():
+    x = np.random.default_rng(0).uniform(size=20)  # flatter than the normal: all degrees of freedom count
+    found = interval_of(mean_of(x), "real", 20)
+    expected = stats.t.interval(0.95, 19, x.mean(), stats.sem(x))
+    assert (found.lower, found.upper) == pytest.approx(expected)
+    assert found.p_value == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
+
+
+def test_few_subjects_that_carry_the_metric_leave_few_degrees_of_freedom():
+    even, one = np.tile([0.0, 1.0], 10), np.eye(20)[0]
+    assert spread(even)[1] == 19
+    assert spread(one)[1] == 3
+
+
+def test_shares_are_the_exact_and_the_mid_p_interval():
+    for k, n in ((0, 6), (6, 6)):
+        assert mid_p_interval(k, n) == binomial_interval(k, n)
+    lower, upper = mid_p_interval(9, 12)
+    for p, tail in ((lower, stats.binom.sf(9, 12, lower)), (upper, stats.binom.cdf(8, 12, upper))):
+        assert tail + 0.5 * stats.binom.pmf(9, 12, p) == pytest.approx(0.025, abs=1e-9)
+    ones = np.ones(12)
+    found = share_interval([Share((np.arange(12) < 9).astype(float), ones)])
+    assert (found.lower, found.upper) == (lower, upper)
+
+
+def test_trials_of_one_subject_count_as_one_where_they_always_agree():
+    trials = np.full(20, 4.0)
+    alike = Share(np.where(np.arange(20) < 15, 4.0, 0.0), trials)
+    k, n, independent = effective_trials(alike)
+    assert not independent
+    assert k / n == pytest.approx(0.75)
+    assert 15 < n < 20
+    mixed = Share(np.full(20, 3.0), trials)
+    assert effective_trials(mixed)[1] > 60
+
+
+def test_limits_of_agreement_are_close_to_the_exact_ones_of_normal_differences():
+    """Against the noncentral t of a normal quantile (Carkeet, Optom Vis Sci 2015;92:e71)."""
+    d = stats.norm.ppf((np.arange(1, 41) - 0.5) / 40)
+    sums = d.sum(), (d**2).sum()
+    left = [(sums[0] - v) / 39 for v in d], [math.sqrt((sums[1] - v * v - (sums[0] - v) ** 2 / 39) / 38) for v in d]
+    bias, sd = (Distribution(v, np.empty(0), np.array(j)) for v, j in zip((d.mean(), d.std(ddof=1)), left, strict=True))
+    _, upper = limits_of_agreement(bias, sd, 1.96, 40)
+    exact = [stats.nct.ppf(q, 39, 1.96 * math.sqrt(40)) / math.sqrt(40) * d.std(ddof=1) for q in (0.025, 0.975)]
+    assert (upper.lower, upper.upper) == pytest.approx(exact, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["real", "correlation", "unit", "below_one"])
+def test_bounds_lie_on_the_scale(kind):
+    left = 0.9 + np.random.default_rng(1).normal(0, 0.02, 12)
+    found = jackknife_t(0.9, np.minimum(left, 1.0), kind)
+    assert found.lower < 0.9 < found.upper
+    assert kind == "real" or found.upper < 1
+    assert kind not in ("correlation", "unit") or found.lower > (0 if kind == "unit" else -1)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("repeats", [False, True])
+@pytest.mark.parametrize("scenario", coverage.SCENARIOS, ids=lambda s: s.name)
+def test_coverage_at_30_subjects(scenario, repeats):
+    """The bench in short: 250 cohorts tell .93 from .88 (three standard errors of a share of .93 are .048)."""
+    for row in coverage.cell(scenario, 30, repeats, 250):
+        assert row["coverage"] > 0.882, coverage.line(row)
+        assert max(row["below"], row["above"]) < 0.1, coverage.line(row)
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("subjects", [15, 30, 60])
+def test_two_equal_models_differ_in_five_percent(subjects):
+    for name, share in coverage.type_one(subjects, 400).items():
+        assert share < 0.06 + 3 * math.sqrt(0.06 * 0.94 / 400), name
