@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 from scantune.config.base import Block
-from scantune.tasks.directions import Direction
+
+#: Which way a metric is better.
+Direction = Literal["min", "max"]
 
 #: What a sample's target is: a number, one class (or one class for each of several places), or a mask beside the image.
 TargetKind = Literal["number", "class", "mask"]

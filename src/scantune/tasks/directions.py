@@ -10,15 +10,14 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
 from scantune.tasks import catalogue
+from scantune.tasks.base import Direction
 
 if TYPE_CHECKING:
     import numpy as np
-
-Direction = Literal["min", "max"]
 
 #: ``metric(said, truth) -> float``: of all N samples of a side what the task keeps [N, …], and their targets [N, …].
 Metric = Callable[["np.ndarray", "np.ndarray"], float]
