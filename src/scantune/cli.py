@@ -17,6 +17,7 @@ from scantune.commands import (
     keeping,
     predicting,
     project,
+    promoting,
     scoring,
     searching,
     showing,
@@ -144,6 +145,7 @@ for command in (
     scoring.score,
     scoring.compare,
     predicting.predict,
+    promoting.promote,
 ):
     app.command()(command)
 app.add_typer(converting.app, name="convert")
