@@ -15,6 +15,7 @@ from scantune.assembly import members, recipe
 from scantune.assembly.blocks import block_of
 from scantune.assembly.sinks import sinks_of
 from scantune.assembly.training import Plan, train_member
+from scantune.config.edit import flow
 from scantune.config.load import parse, read
 from scantune.engine.better import direction
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
@@ -233,7 +234,7 @@ def changes(given: Searched, path: Path) -> list[str]:
         raise ScantuneError(f"{path}: must hold one experiment block, as scantune search writes it")
     best = next(iter(held.values()))
     own = {name: value for name, value in given.raw[given.group][given.key].items() if name != "search"}
-    return [f"{given.group}.{given.key}.{key}={_literal(value)}" for key, value in _differences(own, best)]
+    return [f"{given.group}.{given.key}.{key}={flow(value)}" for key, value in _differences(own, best)]
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -245,17 +246,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         elif before != value:
             found.append((f"{prefix}{name}", value))
     return found
-
-
-def _literal(value: Any) -> str:
-    """As Hydra reads it."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{k}:{_literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_literal(v) for v in value) + "]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def write_sweep(given: Searched, path: Path, n_trials: int) -> Path:
