@@ -69,8 +69,9 @@ def step_and_epoch(name: str, modality: str, backbone: str, shape: tuple[int, ..
     from scantune.engine.loop import _train_epoch
     from scantune.engine.progress import Progress
     from scantune.engine.saving import Saver
-    from scantune.engine.signals import ParentWatch, StopFlag
+    from scantune.engine.signals import StopFlag
     from scantune.engine.step import train_step
+    from scantune.stopping import ParentWatch
 
     data = (Memory(shape, SAMPLES), Memory(shape, batch, 1))
     network = make_network(modality, backbone, shape[0])

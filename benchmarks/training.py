@@ -160,7 +160,8 @@ def epochs_of(
     from scantune.engine.loop import _train_epoch
     from scantune.engine.progress import Progress
     from scantune.engine.saving import Saver
-    from scantune.engine.signals import ParentWatch, StopFlag
+    from scantune.engine.signals import StopFlag
+    from scantune.stopping import ParentWatch
 
     with ExitStack() as stack:
 

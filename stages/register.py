@@ -35,6 +35,7 @@ def run(key: str) -> None:
             task=block.task,
             evaluate=block.evaluate,
             folder=home / "evaluate",
+            baseline=block.register_.baseline,
         )
         decision.write(home / "register" / "registration.json")
         tracked.artifact(home / "register" / "registration.json")

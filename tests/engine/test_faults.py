@@ -9,7 +9,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from scantune import engine, files
 from scantune.engine import durable, loading, state
 from scantune.engine.faults import NonFiniteError, OutOfMemoryError, ResumeError
 from scantune.engine.loading import Loader, LoadingError
-from scantune.engine.signals import ParentWatch
 from scantune.files import DiskFullError
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT, Nursery
@@ -267,54 +265,6 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(ScantuneError, match="not a whole safetensors file"):
         durable.read_weights(path)
-
-
-_CHILD = """
-import sys, time
-sys.path.insert(0, {src!r})
-from scantune.engine.signals import ParentWatch
-watch = ParentWatch(enabled=True)
-print("ready", flush=True)
-for _ in range(600):
-    if watch.gone():
-        open({flag!r}, "w").close()
-        break
-    time.sleep(0.05)
-"""
-
-
-@pytest.mark.parametrize("shell", [False, True])
-def test_dead_parent_is_noticed_through_a_shell_too(tmp_path: Path, shell: bool) -> None:
-    script, flag = tmp_path / "child.py", tmp_path / "noticed"
-    script.write_text(_CHILD.format(src=str(ROOT / "src"), flag=str(flag)))
-    command = f"{sys.executable} {script}; true" if shell else [sys.executable, str(script)]
-    parent = subprocess.Popen(
-        [sys.executable, "-c", f"import subprocess; subprocess.run({command!r}, shell={shell})"],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert parent.stdout is not None
-    assert parent.stdout.readline() == "ready\n"
-    parent.kill()
-    parent.wait()
-    for _ in range(200):
-        if flag.exists():
-            break
-        time.sleep(0.05)
-    assert flag.exists()
-
-
-def test_nobody_is_watched_outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("DVC_STAGE", raising=False)
-    assert not ParentWatch().enabled
-    monkeypatch.setenv("DVC_STAGE", "train")
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    try:
-        assert ParentWatch().enabled
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        assert not ParentWatch().enabled, "started by nohup, it is meant to outlive its parent"
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 def test_monitor_that_will_not_be_there_is_refused_before_anything_runs() -> None:

@@ -112,6 +112,20 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project with a split cohort, whose training would take hours."""
+    params = digits_params(120)
+    endless = {"epochs": 5000, "save_every_minutes": 0.002, "early_stopping": False}
+    params["experiments"] = {"small": experiment("small_cnn", **endless)}
+    params["experiments"]["small"]["evaluate"] |= {"saliency": False}
+    project = make_project(tmp_path_factory.mktemp("prepared") / "project", params)
+    for file in ("Makefile", "pyproject.toml"):
+        shutil.copy2(ROOT / file, project.home)
+    project.dvc("repro", "split@digits")
+    return project
+
+
 def grouped_params() -> dict:
     """Two experiments, two that start from them, a second site, an ensemble."""
     params = digits_params(360)

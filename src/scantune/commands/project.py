@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,22 +54,37 @@ def register_target(params: Any, name: str) -> str:
     return f"{'register' if group_of(params, name) == 'experiments' else 'register-derived'}@{name}"
 
 
-def run_dvc(targets: Sequence[str], changed: Sequence[str] = ()) -> int:
-    """``dvc repro``, or ``dvc exp run`` where settings are changed; its exit code.
+def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
+    """``dvc`` with some arguments; its exit code. SIGTERM and Ctrl-C end all that it started.
 
     Args:
-        targets: DVC targets.
-        changed: ``key.path=value``, written to params.yaml.
+        arguments: ``["repro", "register@digits"]``.
+        cwd: where; the current folder where None.
     """
-    command = ["dvc", "exp", "run", *(f"-S={hydra(c)}" for c in changed)] if changed else ["dvc", "repro"]
-    return subprocess.call([sys.executable, "-m", *command, *targets], env=environment())
+    from scantune import stopping
+
+    try:
+        return stopping.call([sys.executable, "-m", "dvc", *arguments], env=environment(), cwd=cwd)
+    except (stopping.Terminated, KeyboardInterrupt):
+        close_left_runs()
+        raise
 
 
-def hydra(setting: str) -> str:
-    """``key=value`` with Hydra's ``++``: it may override a key that stands, or one that only has a default."""
-    if "=" not in setting:
-        raise ScantuneError(f"--set {setting!r}: write key.path=value")
-    return setting if setting.startswith(("+", "~")) else f"++{setting}"
+def close_own_runs() -> None:
+    """Mark the MLflow runs that this process has open as killed."""
+    from scantune.tracking import client, unfinished
+
+    if "mlflow" in sys.modules:
+        unfinished.close_own(client())
+
+
+def close_left_runs() -> None:
+    """Mark the MLflow runs as killed that ended processes left open."""
+    from scantune.tracking import TrackingError, client, unfinished
+
+    if unfinished.any_left():
+        with contextlib.suppress(TrackingError):
+            unfinished.close_all(client())
 
 
 def named(params: Any, group: str, name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from scantune.commands import project
+from scantune.commands import project, running
 from scantune.records import ScantuneError
 
 
@@ -17,7 +17,9 @@ def search(
     n_trials: Annotated[int, typer.Option(help="trials to reach in all; search.n_trials where 0")] = 0,
     timeout: Annotated[float, typer.Option(help="minutes after which no further trial begins; 0 for none")] = 0.0,
     sweep: Annotated[Path | None, typer.Option(help="only write the space as a W&B sweep file")] = None,
-    train_best: Annotated[bool, typer.Option("--train-best", help="train with what was found")] = False,
+    train_best: Annotated[
+        bool, typer.Option("--train-best", help="write what was found to params.yaml and train with it")
+    ] = False,
     source: Annotated[Path | None, typer.Option("--from", help="the file of --train-best")] = None,
 ) -> None:
     """Search the settings of an experiment's search.space. Started again it goes on; started twice they share.
@@ -25,6 +27,7 @@ def search(
     Models are compared on validation; the test set is not touched.
     """
     project.quiet_logging()
+    from scantune.config.edit import Change
     from scantune.pipeline.train import search as searching
 
     given = searching.searched(experiment)
@@ -37,7 +40,8 @@ def search(
         changed = searching.changes(given, best)
         for line in changed:
             typer.echo(line)
-        raise typer.Exit(project.run_dvc([project.register_target(given.params, experiment)], changed))
+        target = project.register_target(given.params, experiment)
+        raise typer.Exit(running.execute([target], [Change.read(line) for line in changed], keep=True))
     found = searching.run_search(given, n_trials=wanted, seconds=60 * timeout or None, say=typer.echo)
     typer.echo(f"best {given.block.train.monitor}: {found.best_value:.5g}")
     typer.echo(f"{found.completed} complete, {found.pruned} stopped early, {found.failed} failed; {best}")

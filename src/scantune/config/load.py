@@ -94,13 +94,22 @@ def read(path: Path | str = "params.yaml") -> Any:
     file = Path(path)
     if not file.exists():
         raise ConfigError([f"{file.name} is not here; run from the project's top folder"], file.name)
+    return read_text(file.read_text(encoding="utf-8"), file.name)
+
+
+def read_text(text: str, name: str = "params.yaml") -> Any:
+    """What the text of ``params.yaml`` says, as plain values, unchecked.
+
+    Raises:
+        ConfigError: it is not YAML.
+    """
     try:
-        held = yaml.load(file.read_text(encoding="utf-8"), Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
+        held = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError([f"{place}this is not YAML as the safe loader takes it: {problem}"], file.name) from error
+        raise ConfigError([f"{place}this is not YAML as the safe loader takes it: {problem}"], name) from error
     return held or {}
 
 

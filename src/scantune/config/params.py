@@ -54,6 +54,10 @@ class RegisterConfig(Block):
     """Name in the registry; empty is the dataset's name, so that challengers of one dataset meet."""
     alias: str = "champion"
     """Given to the version where there is none yet or the comparison allows it."""
+    baseline: Literal["interval", "value", "ignore"] = "interval"
+    """What a model must show against the best simple baseline of its report before it may take the alias. ``interval``:
+    better in the primary metric by the paired interval (by value where there is none); ``value``: better by value;
+    ``ignore``: nothing."""
 
 
 class ExperimentConfig(Block):

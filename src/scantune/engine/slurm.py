@@ -97,6 +97,7 @@ def _environment(job: Job) -> list[str]:
         'export MASTER_ADDR="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)"',
         'export MASTER_PORT="$((20000 + SLURM_JOB_ID % 20000))"',
         f"export OMP_NUM_THREADS={job.cpus_per_task}",
+        f"export SCANTUNE_STOP_SECONDS={job.seconds_to_save}",
     ]
 
 

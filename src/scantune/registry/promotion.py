@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.tracking import Run, RunReference
+from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
+from scantune.registry.decision import Decision, undo_command
+from scantune.tracking import Run, RunReference, project_home
 
 PREDICTIONS = "predictions.csv"
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What became of a model.
-
-    Attributes:
-        name: in the registry; empty where nothing was registered.
-        version: its version there.
-        alias: the alias that the decision was about.
-        promoted: whether it has the alias now.
-        reason: why, in words.
-        champion: version that had the alias before, or "".
-        comparison: with the champion, on the same test subjects; empty where there was none.
-    """
-
-    name: str
-    version: str
-    alias: str
-    promoted: bool
-    reason: str
-    champion: str = ""
-    comparison: dict[str, Any] = field(default_factory=dict)
-
-    def in_words(self) -> str:
-        """One line for the terminal."""
-        if not self.version:
-            return f"not registered: {self.reason}"
-        now = f"has the alias {self.alias!r}" if self.promoted else f"has not the alias {self.alias!r}"
-        return f"{self.name} version {self.version} {now}: {self.reason}"
-
-    def write(self, path: Path) -> None:
-        """As JSON."""
-        write_json(path, asdict(self), sort_keys=True)
-
-
 def register(
-    run: Run, trained: RunReference, *, name: str, alias: str, task: Any, evaluate: Any, folder: Path
+    run: Run,
+    trained: RunReference,
+    *,
+    name: str,
+    alias: str,
+    task: Any,
+    evaluate: Any,
+    folder: Path,
+    baseline: Rule = "interval",
 ) -> Decision:
     """Make a version of the model that train logged, and give it the alias where that is due.
 
-    The first version takes it. A later one takes it where, on the same test subjects, the primary figure's paired
-    comparison with the champion shows superiority, or non-inferiority where a margin was stated.
+    No model takes it that is not better than the best simple baseline. The first one that is takes it. A later one
+    takes it where, on the same test subjects, the primary metric's paired comparison with the champion shows
+    superiority, or non-inferiority where a margin was stated. Two registrations in one project wait for each other.
 
     Args:
         run: the register run.
@@ -61,24 +38,82 @@ def register(
         name: in the registry.
         alias: given to the best.
         task: the ``task:`` block.
-        evaluate: the ``evaluate:`` block: primary figure and margin.
-        folder: ``outputs/<experiment>/evaluate``, with the model's own predictions.
+        evaluate: the ``evaluate:`` block: primary metric and margin.
+        folder: ``outputs/<experiment>/evaluate``, with the model's own predictions and metrics.
+        baseline: how a model is held against the baselines.
     """
     if not run.on or not trained.model_id:
         why = "MLflow is off" if not run.on else "train logged no model to this server; run train again with it"
         return Decision(name, "", alias, False, why)
     service = run.service
-    _make_registered(service, name)
-    version = _version(service, name, trained)
-    service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
+    with registry_lock():
+        _make_registered(service, name)
+        version = _version(service, name, trained)
+        service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
+        decision = _decide(service, name, version, alias, task, evaluate, folder, baseline)
+        if decision.promoted:
+            service.set_registered_model_alias(name, alias, version)
+    service.set_model_version_tag(name, version, "scantune.decision", decision.reason[:4000])
+    return decision
+
+
+@contextlib.contextmanager
+def registry_lock() -> Iterator[None]:
+    """Between looking up the champion and giving the alias nobody else in this project may give it."""
+    from filelock import FileLock
+
+    path = project_home() / ".scantune" / "registry.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+def promote(service: Any, name: str, version: str, alias: str) -> str:
+    """Give the alias to a version by hand; the version that had it before, or "".
+
+    Raises:
+        ScantuneError: there is no such version.
+    """
+    versions = sorted(int(held.version) for held in service.search_model_versions(f"name='{name}'"))
+    if not versions:
+        raise ScantuneError(f"{name!r}: no model of that name is registered")
+    if not version.isdigit() or int(version) not in versions:
+        raise ScantuneError(f"{name} has no version {version!r}; there are {', '.join(map(str, versions))}")
+    with registry_lock():
+        champion = _champion(service, name, alias)
+        service.set_registered_model_alias(name, alias, version)
+    return "" if champion is None else str(champion.version)
+
+
+def _decide(
+    service: Any, name: str, version: str, alias: str, task: Any, evaluate: Any, folder: Path, baseline: Rule
+) -> Decision:
+    """Whether the version takes the alias, and why."""
     champion = _champion(service, name, alias)
-    if champion is None or champion.version == version:
-        service.set_registered_model_alias(name, alias, version)
-        return Decision(name, version, alias, True, "it is the first" if champion is None else "it was it already")
-    comparison, reason, allowed = _against(service, champion, task, evaluate, folder)
-    if allowed:
-        service.set_registered_model_alias(name, alias, version)
-    return Decision(name, version, alias, allowed, reason, champion.version, comparison)
+    verdict = _baseline_verdict(task, evaluate, folder, baseline)
+    former = "" if champion is None else str(champion.version)  # MLflow gives a number or a text, by its store
+    comparison: dict[str, Any] = {}
+    if former == version:
+        allowed, reason = True, f"it had the alias already; {verdict.reason}"
+    elif champion is None:
+        allowed, reason = verdict.better, f"no version had it before; {verdict.reason}"
+    else:
+        comparison, reason, allowed = _against(service, champion, task, evaluate, folder)
+        if allowed and not verdict.better:
+            allowed, reason = False, f"{reason}; but {verdict.reason}"
+    metrics = dict(verdict.metrics)
+    if comparison:
+        metrics["champion"] = comparison["metrics"][comparison["primary"]]["reference"]
+    undo = undo_command(name, alias, version, former, allowed)
+    return Decision(name, version, alias, allowed, reason, former, metrics, comparison, undo)
+
+
+def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Verdict:
+    from scantune.tasks.catalogue import part
+
+    metrics = read_metrics(folder)
+    primary = evaluate.primary or metrics["headline"][0]
+    return against_baselines(metrics, primary, primary in part(task.name, "metrics").ERRORS, rule)
 
 
 def _make_registered(service: Any, name: str) -> None:
@@ -140,13 +175,17 @@ def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path
 def _reason(result: dict[str, Any], margin: float) -> str:
     """The comparison of the primary figure as a sentence."""
     name = result["primary"]
-    difference, decided = result["metrics"][name]["difference"], result["decision"]
+    entry, decided = result["metrics"][name], result["decision"]
+    difference = entry["difference"]
     if difference["lower"] is None:
         return f"the difference in {name} is undefined ({difference['reason']})"
-    found = f"{name} differs by {difference['value']:+.4f} ({difference['lower']:+.4f} to {difference['upper']:+.4f})"
+    text = (
+        f"{name} {entry['challenger']['value']:.4g} instead of {entry['reference']['value']:.4g}, "
+        f"{difference['value']:+.4f} ({difference['lower']:+.4f} to {difference['upper']:+.4f})"
+    )
     if margin > 0:
-        return f"{found}, {'not' if decided['holds'] else 'maybe'} inferior by the stated margin of {margin:g}"
-    return f"{found}, {'superior' if decided['superior'] else 'superiority not shown'}"
+        return f"{text}, non-inferiority {'' if decided['holds'] else 'not '}shown (margin {margin:g})"
+    return f"{text}, superiority {'' if decided['superior'] else 'not '}shown"
 
 
 def _predictions_of(service: Any, champion: Any) -> Path | None:

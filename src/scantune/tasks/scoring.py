@@ -15,6 +15,7 @@ from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, subgroups
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Context, Further
+from scantune.tasks.pairing import with_differences
 from scantune.tasks.plan import carry_out
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read
 
@@ -205,19 +206,25 @@ def _baselines(
     covariates: Sequence[str],
     beside: Mapping[str, PredictionTable],
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """Headline figures of each baseline on the same rows; the covariates left out, with the reason."""
+    """Headline metrics of each baseline on the same rows, with the model's paired difference from them; the covariates
+    left out, with the reason."""
     module, analyses = part(task.name, "metrics"), optional_part(task.name, "analyses")
     made = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)
         made = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
     out: dict[str, Any] = {}
+    whole = joined_table(table, task)
+    own = whole.take(rows_of(whole, options.split))
     for name, found in (made.tables | dict(beside)).items():
         joined = joined_table(found, task)
         every = np.arange(len(joined))
         resampler = resampler_of(joined, every, options.draws, options.seed)
-        plan = module.plan(parse(joined, task), every, headline=True, confidence=options.confidence)
+        data = parse(joined, task)
+        plan = module.plan(data, every, headline=True, confidence=options.confidence)
         out[name] = carry_out([plan], resampler, options.confidence)[0].figures
+        if own.sample_id.tolist() == joined.sample_id.tolist():
+            out[name] = with_differences(out[name], module, parse(own, task), data, resampler, options.confidence)
     return out, made.left_out
 
 

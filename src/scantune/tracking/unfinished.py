@@ -40,6 +40,19 @@ def close_all(service: Any) -> None:
         path.unlink(missing_ok=True)
 
 
+def close_own(service: Any) -> None:
+    """Mark the runs that this very process has open as killed: it is about to be ended from the side."""
+    for path in _folder().glob("*"):
+        if _owner(path) == me():
+            service.set_terminated(path.name, "KILLED")
+            path.unlink(missing_ok=True)
+
+
+def any_left() -> bool:
+    """Whether runs are noted whose process is gone."""
+    return any(not alive(_owner(path)) for path in _folder().glob("*"))
+
+
 def me() -> str:
     """This process, among those of all machines."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from scantune.config.edit import flow
 from scantune.config.load import parse, read
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
 from scantune.pipeline.project import block_of
@@ -234,7 +235,7 @@ def changes(given: Searched, path: Path) -> list[str]:
         raise ScantuneError(f"{path}: must hold one experiment block, as scantune search writes it")
     best = next(iter(held.values()))
     own = {name: value for name, value in given.raw[given.group][given.key].items() if name != "search"}
-    return [f"{given.group}.{given.key}.{key}={_literal(value)}" for key, value in _differences(own, best)]
+    return [f"{given.group}.{given.key}.{key}={flow(value)}" for key, value in _differences(own, best)]
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -246,17 +247,6 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
         elif before != value:
             found.append((f"{prefix}{name}", value))
     return found
-
-
-def _literal(value: Any) -> str:
-    """As Hydra reads it."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{k}:{_literal(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(_literal(v) for v in value) + "]"
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
 
 
 def write_sweep(given: Searched, path: Path, n_trials: int) -> Path:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scantune.digests import text_digest
+from scantune.pipeline.train.locks import training_lock
 from scantune.pipeline.train.training import Plan
 from scantune.tracking import Run, project_home
 
@@ -73,14 +74,15 @@ def resend(run: Run) -> None:
 
 @contextlib.contextmanager
 def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
-    """The state folder of a plan. Two trainings of one plan at once are kept apart by a lock.
+    """The state folder of a plan, and the right to train its experiment, which only one process has at a time.
 
     Args:
         plan: of the experiment.
         writes: whether this process is the one that writes (rank 0).
-    """
-    from filelock import FileLock
 
+    Raises:
+        TrainingUnderWay: another process trains it, here or in a copy of the project.
+    """
     held = {
         "key": plan.key,
         "experiment": plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"}),
@@ -92,6 +94,8 @@ def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
     digest = text_digest(json.dumps(held, sort_keys=True, default=str), 20)
     folder = project_home() / ".scantune" / "state" / f"{plan.key}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{folder}.lock") if writes else contextlib.nullcontext()
-    with lock:
+    with contextlib.ExitStack() as stack:
+        if writes:
+            stack.enter_context(training_lock(plan.key))
+            stack.enter_context(training_lock(plan.key, folder.with_name(f"{folder.name}.lock")))
         yield State(folder, writes)

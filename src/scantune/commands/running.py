@@ -1,0 +1,196 @@
+"""``scantune run``: the pipeline as params.yaml has it, or a variant of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.commands import project
+from scantune.records import ScantuneError
+
+_TRAIN = ("epochs", "learning_rate", "batch_size", "optimizer", "scheduler", "loss", "precision", "device", "seed")
+_MODEL = ("backbone", "weights")
+#: stage → groups of params.yaml whose names it takes, and the DVC stage of each
+_STAGES = {
+    "demo": {"demo": "demo"},
+    "index": {"datasets": "index"},
+    "preprocess": {"inputs": "preprocess"},
+    "split": {"datasets": "split"},
+    "train": {"experiments": "train", "derived": "train-derived"},
+    "evaluate": {"experiments": "evaluate", "derived": "evaluate-derived"},
+    "register": {"experiments": "register", "derived": "register-derived"},
+    "external": {"external": "external"},
+    "across": {"external": "across"},
+    "ensemble": {"ensembles": "evaluate-ensemble"},
+}
+
+
+def run(
+    targets: Annotated[list[str] | None, typer.Argument(help="DVC targets such as register@digits")] = None,
+    experiment: Annotated[str, typer.Option(help="an experiment of params.yaml: runs all that it needs")] = "",
+    everything: Annotated[bool, typer.Option("--all", help="everything in params.yaml")] = False,
+    stage: Annotated[str, typer.Option(help=f"one stage and all that it needs: {', '.join(_STAGES)}")] = "",
+    key: Annotated[str, typer.Option(help="the name in params.yaml that --stage is for")] = "",
+    epochs: Annotated[str, typer.Option(help="train.epochs")] = "",
+    learning_rate: Annotated[str, typer.Option(help="train.learning_rate")] = "",
+    batch_size: Annotated[str, typer.Option(help="train.batch_size")] = "",
+    optimizer: Annotated[str, typer.Option(help="train.optimizer")] = "",
+    scheduler: Annotated[str, typer.Option(help="train.scheduler")] = "",
+    loss: Annotated[str, typer.Option(help="train.loss")] = "",
+    precision: Annotated[str, typer.Option(help="train.precision")] = "",
+    device: Annotated[str, typer.Option(help="train.device")] = "",
+    seed: Annotated[str, typer.Option(help="train.seed")] = "",
+    backbone: Annotated[str, typer.Option(help="model.backbone")] = "",
+    weights: Annotated[str, typer.Option(help="model.weights")] = "",
+    settings: Annotated[str, typer.Option("--set", help="other keys: 'inputs.digits.workers=2 …'")] = "",
+    keep: Annotated[bool, typer.Option("--keep", help="write the changed values to params.yaml and run there")] = False,
+) -> None:
+    """Run the pipeline: the quick default, one experiment, a stage, some targets, or everything.
+
+    With changed settings it runs as an experiment of DVC, in a copy: params.yaml and outputs/ stay as they are.
+    Settings apply to --experiment or --key, else to every experiment of the quick default or of the targets.
+    """
+    from scantune.config.edit import Change
+    from scantune.tracking import take_parent_run
+
+    options = locals()
+    params = project.settings()
+    chosen = _targets(params, targets, experiment, everything, stage, key)
+    experiments = _experiments(params, chosen)
+    named = {
+        f"{block}.{name}": options[name] for block, names in (("train", _TRAIN), ("model", _MODEL)) for name in names
+    }
+    given = {name: value for name, value in named.items() if value}
+    if given and not experiments:
+        raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: say which experiment it is for (--experiment NAME)")
+    changes = [f"{block}.{name}={value}" for block in experiments for name, value in given.items()]
+    take_parent_run()
+    code = execute(chosen, [Change.read(change) for change in [*changes, *shlex.split(settings)]], keep=keep)
+    raise typer.Exit(code)
+
+
+def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = False) -> int:
+    """Run targets, with changed settings where there are any, which are checked before anything is written.
+
+    Args:
+        targets: of DVC; none for all.
+        changes: :class:`scantune.config.edit.Change`.
+        keep: write them to params.yaml and run there, rather than in a copy.
+
+    Returns:
+        DVC's exit code.
+    """
+    from scantune.commands import variants
+    from scantune.config.edit import edited
+    from scantune.config.load import parse, read_text
+    from scantune.pipeline.train.locks import refuse_second
+    from scantune.tracking import project_home
+
+    path = Path("params.yaml")
+    if changes:
+        text = edited(path.read_text(encoding="utf-8"), changes)
+        params = parse(read_text(text), f"params.yaml with {', '.join(change.key for change in changes)} changed")
+    if changes and not keep:
+        home = project_home()
+        only = {name.partition("@")[2] for name in targets}
+        experiment = next(iter(only)) if len(only) == 1 else ""
+        name, title = variants.name_of(changes, experiment), variants.title_of(changes, experiment)
+        with variants.copied(home, name, text, params.model_dump(mode="json", by_alias=True)) as copy:
+            code = variants.run(home, copy, name, title, targets)
+            _tell_parent(title, copy, targets)
+        _say_where(code, name)
+        return code
+    refuse_second(_trained(targets))
+    if changes:
+        _write(path, text)
+    code = project.run_dvc(["repro", *targets])
+    _tell_parent(variants.title_of(changes, "") or "run", Path(), targets)
+    _say_where(code)
+    return code
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _targets(
+    params: Any, targets: Sequence[str] | None, experiment: str, everything: bool, stage: str, key: str
+) -> list[str]:
+    """The DVC targets of what was typed; none for everything.
+
+    Raises:
+        ScantuneError: there is no such stage or name.
+    """
+    if bool(stage) != bool(key):
+        raise ScantuneError("--stage and --key go together, as in --stage train --key digits")
+    if experiment:
+        return [project.register_target(params, experiment)]
+    if not stage:
+        return list(targets or ([] if everything else params.quick))
+    if stage not in _STAGES:
+        raise ScantuneError(f"--stage {stage!r}: there is none of that name; there are {', '.join(_STAGES)}")
+    for group, name in _STAGES[stage].items():
+        if key in getattr(params, group):
+            return [f"{name}@{key}"]
+    there = ", ".join(name for group in _STAGES[stage] for name in getattr(params, group)) or "none"
+    raise ScantuneError(f"--key {key!r}: no {' or '.join(_STAGES[stage])} of that name; there are {there}")
+
+
+def _experiments(params: Any, targets: Sequence[str]) -> list[str]:
+    """``experiments.digits`` of each experiment whose training or evaluation is a target."""
+    found = []
+    for target in targets:
+        stage, _, name = target.partition("@")
+        if stage.removesuffix("-derived") in {"train", "evaluate", "register"}:
+            found.append(f"{project.group_of(params, name)}.{name}")
+    return list(dict.fromkeys(found))
+
+
+def _trained(targets: Sequence[str]) -> list[str]:
+    """Experiments that DVC may train for these targets; all that were ever trained here where it runs everything."""
+    if targets:
+        return [target.partition("@")[2] for target in targets]
+    return [path.stem.removeprefix("train-") for path in Path(".scantune/locks").glob("train-*.lock")]
+
+
+def _tell_parent(title: str, folder: Path, targets: Sequence[str]) -> None:
+    """Give the run that ``mlflow run`` opened a name, the test metrics and the reports of what ran."""
+    from scantune.tracking import take_parent_run
+    from scantune.tracking.parent import describe_parent
+
+    run_id = take_parent_run()
+    if not run_id:
+        return
+    names = [target.partition("@")[2] for target in targets]
+    homes = [folder / "outputs" / name / "evaluate" for name in names]
+    summaries = {
+        name: json.loads((home / "summary.json").read_text())
+        for name, home in zip(names, homes)
+        if (home / "summary.json").exists()
+    }
+    reports = {name: home / "report.html" for name, home in zip(names, homes) if (home / "report.html").exists()}
+    describe_parent(run_id, title, summaries, reports)
+
+
+def _say_where(code: int, variant: str = "") -> None:
+    """What to look at: the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
+    from scantune.registry.pages import addresses
+
+    if variant and code == 0:
+        typer.echo(f"\nparams.yaml and outputs/ are as they were. The variant is DVC's experiment {variant}")
+        typer.echo("  dvc exp show                  beside the others")
+        typer.echo(f"  dvc exp apply '{variant}'     its settings and outputs in this folder")
+    lines = addresses() if code == 0 else []
+    if lines:
+        typer.echo("\nSee it:  make ui   (or: scantune ui), then open")
+        for line in lines:
+            typer.echo(f"  {line}")

@@ -1,0 +1,80 @@
+"""One training of an experiment at a time: the second is refused by the name of the first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from scantune.records import ScantuneError
+
+_FOLDER = Path(".scantune") / "locks"
+
+
+class TrainingUnderWay(ScantuneError):
+    """Another process trains this experiment."""
+
+
+@contextlib.contextmanager
+def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
+    """Hold the lock of an experiment's training. The system frees it when the process ends, however it ends.
+
+    Args:
+        key: the experiment.
+        path: of the lock; None: that of the project folder in which this runs (a copy of it has its own outputs).
+
+    Raises:
+        TrainingUnderWay: another process holds it; says which, where and since when.
+    """
+    from filelock import FileLock, Timeout
+
+    path = path or _path(key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise TrainingUnderWay(_refusal(key, path)) from None
+    holder = _holder(path)
+    holder.write_text(
+        json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
+    )
+    try:
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def refuse_second(keys: Collection[str]) -> None:
+    """Ask, before DVC removes a stage's outputs, whether one of these experiments is being trained.
+
+    Raises:
+        TrainingUnderWay: one is.
+    """
+    for key in keys:
+        if _path(key).exists():
+            with training_lock(key):
+                pass
+
+
+def _path(key: str) -> Path:
+    return _FOLDER / f"train-{key}.lock"
+
+
+def _holder(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _refusal(key: str, path: Path) -> str:
+    try:
+        held = json.loads(_holder(path).read_text())
+        who = f"process {held['pid']} on {held['host']}, since {held['since']}"
+        remedy = f"wait for it, or end it: kill {held['pid']}"
+    except (OSError, ValueError, KeyError):  # it has the lock and has not written yet
+        who, remedy = "another process", "wait for it"
+    return f"{key} is being trained already by {who}; {remedy}"

@@ -1,0 +1,184 @@
+"""``scantune run`` and what it makes of changed settings, up to DVC's start."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from scantune.cli import app
+from scantune.commands import project, running, variants
+from scantune.config.edit import Change
+from scantune.config.load import ConfigError
+from scantune.records import ScantuneError
+from tests.stages.conftest import ROOT, digits_params
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
+    text = "# mine\n" + yaml.safe_dump(digits_params(), sort_keys=False)
+    Path("params.yaml").write_text(text)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    return tmp_path
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple]:
+    """What DVC would be started with, and in which folder."""
+    seen: list[tuple] = []
+    monkeypatch.setattr(project, "run_dvc", lambda arguments, cwd=None: seen.append((list(arguments), cwd)) or 0)
+    return seen
+
+
+def call(*arguments: str) -> str:
+    done = CliRunner().invoke(app, ["run", *arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.output
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--experiment", "small", "--epochs", "many"), "experiments.small.train.epochs: .*'many'"),
+        (("--experiment", "small", "--learning-rate", "-1"), "experiments.small.train.learning_rate: .*-1"),
+        (("--set", "experiments.small.train.epoch=3"), "unknown key; did you mean 'epochs'"),
+        (("--set", "experiments.smal.train.epochs=3"), "there is no experiments.smal; there are small, other"),
+        (("--set", "epochs"), "write key.path=value"),
+        (("--experiment", "smal"), "there is none of that name"),
+        (("--stage", "training", "--key", "small"), "--stage 'training': there is none of that name; there are demo"),
+        (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
+        (("--stage", "train"), "--stage and --key go together"),
+        (("--all", "--epochs", "3"), "--epochs: say which experiment"),
+    ],
+)
+@pytest.mark.parametrize("keep", [(), ("--keep",)])
+def test_wrong_value_is_told_before_anything_is_written_or_started(home, started, arguments, message, keep) -> None:
+    before = (home / "params.yaml").read_bytes()
+    with pytest.raises(ScantuneError, match=message):
+        call(*arguments, *keep)
+    assert (home / "params.yaml").read_bytes() == before
+    assert started == []
+    assert not (home / ".dvc").exists()
+
+
+def test_values_that_contradict_each_other_are_told_too(home, started) -> None:
+    with pytest.raises(
+        ConfigError, match=r"params\.yaml with experiments\.small\.train\.device, .* changed has 1 fault"
+    ):
+        call("--set", "experiments.small.train.device=cpu experiments.small.train.precision=fp16", "--keep")
+    assert started == []
+
+
+def test_kept_values_are_written_and_nothing_else_changes(home, started) -> None:
+    before = (home / "params.yaml").read_text().splitlines()
+    call("--experiment", "small", "--epochs", "3", "--learning-rate", "5e-4", "--keep")
+    after = (home / "params.yaml").read_text().splitlines()
+    changed = [new.strip() for old, new in zip(before, after, strict=True) if old != new]
+    assert changed == ["epochs: 3", "learning_rate: 5e-4"]
+    assert started == [(["repro", "register@small"], None)]
+
+
+@pytest.mark.parametrize(
+    "arguments, targets",
+    [
+        ((), ["register@small"]),
+        (("--all",), []),
+        (("--experiment", "other"), ["register@other"]),
+        (("--stage", "train", "--key", "other"), ["train@other"]),
+        (("--stage", "preprocess", "--key", "digits"), ["preprocess@digits"]),
+        (("train@small", "split@digits"), ["train@small", "split@digits"]),
+    ],
+)
+def test_targets(home, started, arguments, targets) -> None:
+    call(*arguments)
+    assert started == [(["repro", *targets], None)]
+
+
+def test_settings_of_the_quick_default_are_those_of_its_experiments(home, started, monkeypatch) -> None:
+    seen: list = []
+    monkeypatch.setattr(running, "execute", lambda targets, changes, keep: seen.append((targets, changes)) or 0)
+    call("--learning-rate", "0.1", "--set", "inputs.digits.workers=2 'experiments.small.description=two words'")
+    ((targets, changes),) = seen
+    assert targets == ["register@small"]
+    assert [change.key for change in changes] == [
+        "experiments.small.train.learning_rate",
+        "inputs.digits.workers",
+        "experiments.small.description",
+    ]
+    assert changes[-1].value == "two words"
+
+
+def test_variant_runs_in_a_copy_of_what_stands_in_the_folder(home, started, monkeypatch) -> None:
+    (home / ".dvc").mkdir()
+    (home / ".dvc" / "config").write_text("[core]\n    analytics = false\n")
+    shutil.copy2(ROOT / ".gitignore", home)
+    (home / "gone.txt").write_text("a")
+    for command in (("init", "-q"), ("add", "-A"), ("-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "s")):
+        variants._git(home, *command)
+    (home / "gone.txt").unlink()
+    (home / "dvc.yaml").write_text("stages: {}  # changed\n")
+    (home / "new.txt").write_text("new")
+    (home / "data" / "raw").mkdir(parents=True)
+    (home / "data" / "raw" / "scan.txt").write_text("raw")
+    params = digits_params()
+    params["datasets"]["digits"] |= {"root": "data/raw", "watch": "data/raw"}
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
+    before = (home / "params.yaml").read_bytes()
+    looked: list[dict] = []
+
+    def look(arguments: list[str], cwd: Path | None = None) -> int:
+        assert cwd is not None
+        assert cwd.is_relative_to(home / ".dvc" / "tmp")
+        assert (home / "params.yaml").read_bytes() == before
+        epochs = yaml.safe_load((cwd / "params.yaml").read_text())["experiments"]["small"]["train"]["epochs"]
+        looked.append({"arguments": arguments, "epochs": epochs, "cwd": cwd})
+        assert (cwd / "dvc.yaml").read_text() == "stages: {}  # changed\n"
+        assert (cwd / "new.txt").read_text() == "new"
+        assert not (cwd / "gone.txt").exists()
+        assert (cwd / "data" / "raw" / "scan.txt").read_text() == "raw"
+        assert f"dir = {home / '.dvc' / 'cache'}" in (cwd / ".dvc" / "config.local").read_text()
+        return 1
+
+    monkeypatch.setattr(project, "run_dvc", look)
+    call("--experiment", "small", "--epochs", "7")
+    (seen,) = looked
+    assert seen["epochs"] == 7
+    assert seen["arguments"] == [
+        "exp",
+        "run",
+        "--name",
+        "small-epochs=7",
+        "--message",
+        "small · epochs=7",
+        "register@small",
+    ]
+    assert not seen["cwd"].exists()
+    assert (home / "params.yaml").read_bytes() == before
+    assert (home / "data" / "raw" / "scan.txt").exists()
+
+
+def test_variant_without_git_says_what_to_do(home, started, monkeypatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(home.parent))
+    with pytest.raises(ScantuneError, match=r"needs a git commit.*--keep"):
+        call("--experiment", "small", "--epochs", "7")
+
+
+@pytest.mark.parametrize(
+    "setting, name",
+    [
+        ("experiments.a.train.loss={name: focal, gamma: 2}", "a-loss=-name-focal-gamma-2"),
+        ("inputs.b.workers=2", "a-inputs.b.workers=2"),
+        ("experiments.a.train.learning_rate=1e-4", "a-learning_rate=1e-4"),
+        ("experiments.a.description=../../x.lock", "a-description=-x"),
+    ],
+)
+def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> None:
+    assert variants.name_of([Change.read(setting)], "a") == name
+    long = variants.name_of([Change.read(f"experiments.a.description={'x' * 300}")], "a")
+    assert len(long) < 90

@@ -1,0 +1,285 @@
+"""Which version takes the alias: against the baselines, against the champion, twice, at once; on a real store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scantune.config.evaluate import EvaluateConfig
+from scantune.config.params import RegisterConfig
+from scantune.records import ScantuneError
+from scantune.registry import promotion
+from scantune.registry.baseline import against_baselines
+from scantune.registry.decision import Decision
+from scantune.tasks import scoring
+from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.regression.settings import Regression
+from scantune.tracking import RunReference, client, open_run
+
+mlflow = pytest.importorskip("mlflow")
+
+TASK = Regression(name="regression", target="score")
+N = 40
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A project folder with its own SQLite store, for all tests of this file."""
+    home = tmp_path_factory.mktemp("registry")
+    (home / "dvc.yaml").write_text("stages: {}\n")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(home)
+        patched.setenv("MLFLOW_LOGGING_LEVEL", "ERROR")
+        yield home
+
+
+class Lab:
+    """Models of one registered name, each with predictions whose error is chosen."""
+
+    def __init__(self, home: Path, name: str) -> None:
+        self.home, self.name, self.made = home, name, 0
+
+    def model(self, error: float, *, seed: int = 0, shift: int = 0, baselines: bool = True) -> SimpleNamespace:
+        """A trained and evaluated model.
+
+        Args:
+            error: mean absolute error of its predictions; the mean of the training side has about 2.5.
+            seed: of the errors.
+            shift: of the numbers of the test subjects.
+            baselines: whether ``metrics.json`` has any.
+        """
+        self.made += 1
+        folder = self.home / self.name / str(self.made)
+        folder.mkdir(parents=True)
+        table = predictions(error, seed, shift)
+        write(table, folder / "predictions.csv")
+        metrics = scoring.evaluate(table, TASK, draws=200)
+        scoring.write_json(metrics if baselines else metrics | {"baselines": {}}, folder / "metrics.json")
+        with open_run("train", self.name, dataset=self.name) as train:
+            pass
+        service = client()
+        logged = service.create_logged_model(
+            service.get_run(train.run_id).info.experiment_id, name="model", source_run_id=train.run_id
+        )
+        (folder / "MLmodel").write_text("flavors: {}\n")
+        service.log_model_artifact(logged.model_id, str(folder / "MLmodel"))
+        service.finalize_logged_model(logged.model_id, "READY")
+        with open_run("evaluate", self.name, dataset=self.name, parent=train.run_id) as evaluated:
+            evaluated.artifact(folder / "predictions.csv")
+        return SimpleNamespace(folder=folder, trained=RunReference(train.run_id, logged.model_id))
+
+    def register(self, model: SimpleNamespace, *, baseline: str = "interval", **evaluate: object) -> Decision:
+        with open_run("register", self.name, dataset=self.name, parent=model.trained.run_id) as run:
+            return promotion.register(
+                run,
+                model.trained,
+                name=self.name,
+                alias="champion",
+                task=TASK,
+                evaluate=EvaluateConfig(draws=200, **evaluate),
+                folder=model.folder,
+                baseline=baseline,
+            )
+
+    @property
+    def champion(self) -> str:
+        return str(client().get_model_version_by_alias(self.name, "champion").version)
+
+
+def predictions(error: float, seed: int, shift: int) -> PredictionTable:
+    """Forty test and forty validation subjects with scores 0 … 10, and predictions that miss them by ``error``."""
+    target = np.linspace(0, 10, N)
+    off = np.random.default_rng(seed).normal(0, error * np.sqrt(np.pi / 2), 2 * N)
+    return PredictionTable.make(
+        {
+            "sample_id": [f"s{i + shift}" for i in range(2 * N)],
+            "subject_id": [f"p{i + shift}" for i in range(2 * N)],
+            "split": ["test"] * N + ["validation"] * N,
+            "target": np.concatenate([target, target]),
+            "prediction": np.concatenate([target, target]) + off,
+        },
+        "predictions.csv",
+    )
+
+
+@pytest.fixture
+def lab(store: Path, request: pytest.FixtureRequest) -> Lab:
+    return Lab(store, request.node.name.removeprefix("test_")[:60])
+
+
+def test_first_model_that_is_no_better_than_the_mean_does_not_take_the_alias(lab: Lab) -> None:
+    decision = lab.register(lab.model(error=4))
+    assert decision.version == "1"
+    assert not decision.promoted
+    mean = json.loads((lab.home / lab.name / "1" / "metrics.json").read_text())["baselines"]["mean"]["mae"]["value"]
+    own = decision.metrics["model"]["value"]
+    assert f"mae {own:.4g} is not shown to be better than the baseline 'mean' ({mean:.4g}; paired" in decision.reason
+    assert decision.metrics["baseline"]["value"] == mean
+    with pytest.raises(mlflow.exceptions.MlflowException):
+        _ = lab.champion
+    assert "did not take the alias 'champion'" in decision.in_words()
+    assert decision.undo == f"scantune promote {lab.name} 1"
+    tagged = client().get_model_version(lab.name, "1").tags["scantune.decision"]
+    assert tagged == decision.reason
+
+
+def test_first_model_takes_the_alias_where_it_beats_the_mean_or_a_key_waives_it(lab: Lab) -> None:
+    decision = lab.register(lab.model(error=4), baseline="ignore")
+    assert decision.promoted
+    assert "not shown to be better than the baseline 'mean'" in decision.reason
+    good = lab.register(lab.model(error=0.5))
+    assert good.promoted
+    assert good.champion == "1"
+
+
+def test_better_by_value_alone_is_enough_only_where_the_key_says_so(lab: Lab) -> None:
+    model = lab.model(error=2.3, seed=3)
+    metrics = json.loads((model.folder / "metrics.json").read_text())
+    mean = metrics["baselines"]["mean"]["mae"]
+    assert metrics["metrics"]["mae"]["value"] < mean["value"]
+    assert mean["difference"]["lower"] < 0 < mean["difference"]["upper"]
+    assert mean["difference"]["value"] == pytest.approx(metrics["metrics"]["mae"]["value"] - mean["value"])
+    assert not lab.register(model).promoted
+    decision = lab.register(model, baseline="value")
+    assert decision.promoted
+    assert "by value alone" in decision.reason
+
+
+def test_metrics_without_baselines_or_without_the_primary_metric(lab: Lab) -> None:
+    assert "no baseline has this metric" in lab.register(lab.model(error=4, baselines=False)).reason
+    undefined = {"value": None, "reason": "all targets are equal"}
+    held = {"metrics": {"r2": undefined}, "baselines": {"mean": {"r2": undefined}}}
+    verdict = against_baselines(held, "r2", False, "interval")
+    assert not verdict.better
+    assert "all targets are equal" in verdict.reason
+    assert against_baselines(held, "r2", False, "ignore").better
+
+
+def test_best_of_several_baselines_decides() -> None:
+    def beside(value: float, lower: float, upper: float) -> dict:
+        return {"value": value, "difference": {"value": 0, "lower": lower, "upper": upper}}
+
+    baselines = {"mean": {"auc": beside(0.5, 0.2, 0.4)}, "covariates": {"auc": beside(0.78, -0.05, 0.09)}}
+    held = {"metrics": {"auc": {"value": 0.8}}, "baselines": baselines}
+    verdict = against_baselines(held, "auc", False, "interval")
+    assert not verdict.better
+    assert "'covariates' (0.78; paired difference -0.05 to +0.09)" in verdict.reason
+    assert against_baselines(held, "auc", False, "value").better
+    tie = {"metrics": {"auc": {"value": 0.5}}, "baselines": {"mean": {"auc": {"value": 0.5}}}}
+    assert not against_baselines(tie, "auc", False, "interval").better
+
+
+def test_challenger_takes_the_alias_only_where_it_is_shown_to_be_superior(lab: Lab) -> None:
+    lab.register(lab.model(error=1, seed=1))
+    equal = lab.register(lab.model(error=1.05, seed=2))
+    assert not equal.promoted
+    assert "superiority not shown" in equal.reason
+    assert lab.champion == "1"
+    better = lab.register(lab.model(error=0.3, seed=3))
+    assert better.promoted
+    assert lab.champion == "3"
+    old, new = better.metrics["champion"]["value"], better.metrics["model"]["value"]
+    assert f"against version 1: mae {new:.4g} instead of {old:.4g}" in better.reason
+    assert better.undo == f"scantune promote {lab.name} 1"
+    assert f"To go back to version 1: scantune promote {lab.name} 1" in better.in_words()
+
+
+def test_margin_allows_a_challenger_that_is_not_inferior(lab: Lab) -> None:
+    lab.register(lab.model(error=1, seed=1))
+    challenger = lab.model(error=1.02, seed=2)
+    assert not lab.register(challenger, margin=0.05).promoted
+    decision = lab.register(challenger, margin=1.0, locked=True)
+    assert decision.promoted
+    assert "non-inferiority shown (margin 1)" in decision.reason
+
+
+def test_challenger_with_the_same_predictions_is_a_tie(lab: Lab) -> None:
+    lab.register(lab.model(error=1, seed=1))
+    decision = lab.register(lab.model(error=1, seed=1))
+    assert not decision.promoted
+    assert decision.champion == "1"
+    assert "+0.0000 (+0.0000 to +0.0000), superiority not shown" in decision.reason
+
+
+def test_challenger_that_beats_the_champion_but_not_the_mean_does_not_take_the_alias(lab: Lab) -> None:
+    lab.register(lab.model(error=9, seed=1), baseline="ignore")
+    decision = lab.register(lab.model(error=3, seed=2))
+    assert not decision.promoted
+    assert "superiority shown; but mae" in decision.reason
+
+
+def test_other_test_subjects_cannot_be_compared(lab: Lab) -> None:
+    lab.register(lab.model(error=1))
+    decision = lab.register(lab.model(error=0.1, shift=7))
+    assert not decision.promoted
+    assert "cannot be compared with version 1: the files are not of the same test samples" in decision.reason
+
+
+def test_champion_registered_again_stays_champion_and_makes_no_version(lab: Lab) -> None:
+    model = lab.model(error=1)
+    assert lab.register(model).promoted
+    again = lab.register(model)
+    assert again.promoted
+    assert again.version == "1"
+    assert "has the alias 'champion': it had the alias already" in again.in_words()
+    assert not again.undo
+    assert not again.comparison
+    assert len(client().search_model_versions(f"name='{lab.name}'")) == 1
+
+
+def test_two_registrations_at_once_are_one_first_and_one_compared(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = [lab.model(error=1, seed=1), lab.model(error=1.01, seed=2)]
+    barrier, look = threading.Barrier(2), promotion._champion
+
+    def slow(*arguments: object) -> object:
+        found = look(*arguments)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(1.5)  # both have looked before either gives the alias, if they can
+        return found
+
+    monkeypatch.setattr(promotion, "_champion", slow)
+    decisions: list[Decision] = []
+    threads = [threading.Thread(target=lambda m=m: decisions.append(lab.register(m))) for m in models]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(d.promoted for d in decisions) == [False, True]
+    first, second = sorted(decisions, key=lambda d: not d.promoted)
+    assert "no version had it before" in first.reason
+    assert f"against version {first.version}" in second.reason
+
+
+def test_alias_given_by_hand_and_taken_back(lab: Lab) -> None:
+    from scantune.cli import app
+
+    for seed in (1, 2):
+        lab.register(lab.model(error=1, seed=seed))
+    runner = CliRunner()
+    told = runner.invoke(app, ["promote", lab.name, "2"]).stdout
+    assert lab.champion == "2"
+    assert f"To go back to version 1: scantune promote {lab.name} 1" in told
+    assert "version 2 had it" in runner.invoke(app, ["promote", lab.name, "1"]).stdout
+    assert lab.champion == "1"
+    with pytest.raises(ScantuneError, match="has no version '7'; there are 1, 2"):
+        runner.invoke(app, ["promote", lab.name, "7"], catch_exceptions=False)
+    with pytest.raises(ScantuneError, match="no model of that name"):
+        runner.invoke(app, ["promote", "nowhere", "1"], catch_exceptions=False)
+
+
+def test_decision_is_written_with_its_numbers(lab: Lab, tmp_path: Path) -> None:
+    lab.register(lab.model(error=1, seed=1))
+    lab.register(lab.model(error=0.3, seed=3)).write(tmp_path / "registration.json")
+    held = json.loads((tmp_path / "registration.json").read_text())
+    assert held["metrics"]["name"] == "mae"
+    assert {"model", "champion", "baseline"} <= set(held["metrics"])
+    assert held["undo"] == f"scantune promote {lab.name} 1"
+    assert RegisterConfig().baseline == "interval"

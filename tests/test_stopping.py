@@ -1,0 +1,159 @@
+"""Ending what was started: real processes that are told to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from scantune.stopping import ParentWatch
+
+ROOT = Path(__file__).parents[1]
+
+_CHILD = """
+import sys, time
+sys.path.insert(0, {src!r})
+from scantune.stopping import ParentWatch
+watch = ParentWatch(enabled=True)
+print("ready", flush=True)
+for _ in range(600):
+    if watch.gone():
+        open({flag!r}, "w").close()
+        break
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_dead_parent_is_noticed_through_a_shell_too(tmp_path: Path, shell: bool) -> None:
+    script, flag = tmp_path / "child.py", tmp_path / "noticed"
+    script.write_text(_CHILD.format(src=str(ROOT / "src"), flag=str(flag)))
+    command = f"{sys.executable} {script}; true" if shell else [sys.executable, str(script)]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", f"import subprocess; subprocess.run({command!r}, shell={shell})"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "ready\n"
+    parent.kill()
+    parent.wait()
+    for _ in range(200):
+        if flag.exists():
+            break
+        time.sleep(0.05)
+    assert flag.exists()
+
+
+def test_nobody_is_watched_outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    assert not ParentWatch().enabled
+    monkeypatch.setenv("DVC_STAGE", "train")
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert ParentWatch().enabled
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert ParentWatch().enabled, "under nohup too: it is DVC's end that is watched, not the terminal's"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def start(script: str, **env: str) -> subprocess.Popen[str]:
+    """A Python process that has said that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def below(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+STAGE = """
+import subprocess, sys, time
+from scantune.stopping import ending_when_told
+with ending_when_told(lambda: print("at last", flush=True)):
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    print("ready", flush=True)
+    try:
+        {work}
+    finally:
+        print("closed", flush=True)
+"""
+
+
+def test_told_process_closes_what_it_has_open_and_ends_its_children() -> None:
+    process = start(STAGE.format(work="time.sleep(60)"))
+    children = below(process)
+    assert children
+    process.terminate()
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert output == "closed\n"
+    assert not psutil.wait_procs(children, 2)[1]
+
+
+def test_process_that_is_busy_in_one_long_call_is_ended_from_the_side() -> None:
+    work = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'a', b'b', 10**8)"
+    process = start(STAGE.format(work=work), SCANTUNE_STOP_SECONDS="0.5")
+    children = below(process)
+    process.terminate()
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert output == "at last\n"
+    assert not psutil.wait_procs(children, 2)[1]
+
+
+def test_signal_to_a_forked_child_is_not_taken_for_one_to_the_parent() -> None:
+    work = """
+        import os, signal
+        forked = os.fork()
+        if not forked:
+            time.sleep(60)
+        os.kill(forked, signal.SIGTERM)
+        os.waitpid(forked, 0)
+        child.kill()
+        time.sleep(1)
+        print("went on", flush=True)
+    """
+    process = start(STAGE.format(work=work.strip()), SCANTUNE_STOP_SECONDS="0.2")
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert output == "went on\nclosed\n"
+
+
+CALL = """
+import sys
+from scantune import stopping
+child = "import signal, subprocess, sys, time; {how}; "
+child += "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']); print('ready', flush=True); "
+child += "time.sleep(60)"
+stopping.call([sys.executable, "-c", child])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("how", ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
+def test_command_ends_all_that_it_started(number: int, how: str) -> None:
+    process = start(CALL.format(how=how), SCANTUNE_STOP_SECONDS="0.3")
+    children = below(process)
+    assert len(children) == 2
+    began = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == (-signal.SIGINT if number == signal.SIGINT else 128 + number), errors
+    assert not psutil.wait_procs(children, 2)[1]
+    assert time.monotonic() - began < 5
