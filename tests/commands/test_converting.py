@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from scantune import phantoms
+from scantune import demos
 from scantune.cli import app
 from scantune.records import ScantuneError
 
@@ -30,7 +30,7 @@ def test_what_is_wrong_is_said(tmp_path, arguments, why):
 def test_no_block_is_written_that_dvc_could_not_watch(tmp_path, monkeypatch):
     """Pictures and masks side by side in the project's own folder."""
     monkeypatch.chdir(tmp_path)
-    phantoms.make("angio", tmp_path / "arcade", n=4, edge=48, layout="arcade", workers=1)
+    demos.make("angio", tmp_path / "arcade", n=4, edge=48, layout="arcade", workers=1)
     source = next((tmp_path / "arcade").rglob("train/annotations/*.json"))
     done = CliRunner().invoke(app, ["convert", "coco", str(source), "--out", "masks"])
     assert isinstance(done.exception, ScantuneError)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from dvc.stage.cache import _get_cache_hash
 
-from scantune import phantoms
+from scantune import demos
 from scantune.config.augment import BY_MODALITY
 from scantune.config.load import ConfigError, parse
 from scantune.config.params import Params
@@ -42,8 +42,8 @@ def free_keys() -> Iterator[str]:
         yield from keys_of(block.model_json_schema(by_alias=True))
     for name, _, options, _ in (*described(), *((n, (), o, w) for n, o, w in schedules.described())):
         yield from (name, *options)
-    for name in phantoms.available():
-        yield from (name, *inspect.signature(phantoms.writer_of(name)).parameters)
+    for name in demos.available():
+        yield from (name, *inspect.signature(demos.writer_of(name)).parameters)
 
 
 def test_no_key_of_ours_is_one_that_dvc_leaves_out():

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.params import RegisterConfig
+from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.registry import promotion
 from scantune.registry.baseline import against_baselines
@@ -62,7 +63,7 @@ class Lab:
         table = predictions(error, seed, shift)
         write(table, folder / "predictions.csv")
         metrics = scoring.evaluate(table, TASK, draws=200)
-        scoring.write_json(metrics if baselines else metrics | {"baselines": {}}, folder / "metrics.json")
+        write_json(folder / "metrics.json", metrics if baselines else metrics | {"baselines": {}})
         with open_run("train", self.name, dataset=self.name) as train:
             pass
         service = client()

@@ -113,7 +113,7 @@ def test_confounder_ties_the_microscope_to_the_label():
 
 
 def test_other_site_is_seen_by_another_microscope(tmp_path):
-    made = demos.make("cells", tmp_path, n=3, site="b", layout="table", size=48, masks=True, workers=1)
+    made = demos.make("cells", tmp_path, n=3, site="b", layout="table", edge=48, masks=True, workers=1)
     rows = _rows(made)
     assert {row["scanner"] for row in rows} == {"corvus-40x"}
     usable = next(row for row in rows if row["sample_id"] not in made.unusable)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scantune import io, phantoms
+from scantune import demos, io
 from tests.stages.conftest import Project, digits_params, experiment, make_project
 
 TARGETS = ("train@small", "preprocess@films", "preprocess@folders")
@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, labels: Path) -> Project:
         params["inputs"][name] = {"dataset": name, "modality": "image", "shape": [8, 8], "workers": 1}
     params["experiments"] = {"small": experiment("small_cnn", epochs=1)}
     made = make_project(tmp_path_factory.mktemp("reruns") / "project", params)
-    phantoms.make("digits", made.home / "data/raw/digits", n=120, workers=1)
+    demos.make("digits", made.home / "data/raw/digits", n=120, workers=1)
     shutil.move(made.home / "data/raw/digits/cohort.csv", labels)
     write_films(made.home / "data/raw")
     repro(made)

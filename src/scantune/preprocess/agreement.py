@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scantune.cohort.files import write_text
+from scantune.files import write_json
 from scantune.preprocess.prepare import what_matters
 from scantune.records import ScantuneError
 
@@ -18,7 +18,7 @@ INPUT = "input.json"
 
 def write_input(cache: Path, settings: Any) -> None:
     """Write ``input.json``: the settings that the tensors depend on."""
-    write_text(cache / INPUT, json.dumps(_whole(settings), indent=1, sort_keys=True) + "\n")
+    write_json(cache / INPUT, _whole(settings), sort_keys=True)
 
 
 def read_input(cache: Path) -> dict[str, Any]:

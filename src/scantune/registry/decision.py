@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from scantune.files import write_json
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Decision:
     def write(self, path: Path) -> None:
         """As JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+        write_json(path, asdict(self), sort_keys=True)
 
 
 def undo_command(name: str, alias: str, version: str, champion: str, promoted: bool) -> str:
