@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,8 +41,8 @@ def free_keys() -> Iterator[str]:
         yield from keys_of(block.model_json_schema(by_alias=True))
     for name, _, options, _ in (*described(), *((n, (), o, w) for n, o, w in schedules.described())):
         yield from (name, *options)
-    for name in demos.available():
-        yield from (name, *inspect.signature(demos.writer_of(name)).parameters)
+    for name, cohort in demos.cohorts().items():
+        yield from (name, *demos.options_of(cohort))
 
 
 def test_no_key_of_ours_is_one_that_dvc_leaves_out():
