@@ -52,7 +52,7 @@ def run(key: str) -> None:
         averaged = first.model_copy(
             update={"evaluate": block.evaluate, "description": f"The mean of {', '.join(block.members)}."}
         )
-        given = reporting.Evaluated(params, key, averaged, facts, None, sides, table, metrics, out)
+        given = reporting.Evaluation(params, key, averaged, facts, None, sides, table, metrics, out)
         reporting.finish(replace(given, members=tuple(block.members), card=False))
         judging.log_results(tracked, f"{first.dataset} test", test, metrics, summary, out, RunReference(None))
         RunReference(tracked.run_id).write(out / "run.json")

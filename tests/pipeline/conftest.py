@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from scantune.cohort.manifest import Sample
 from scantune.config.evaluate import SaliencyConfig
-from scantune.pipeline.data.sides import Member, Sides
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.predictions import predictions_of, task_of
 from scantune.pipeline.train.network import build_network
 from scantune.preprocess import store
@@ -52,7 +53,7 @@ def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], 
         store.save(home / "samples" / f"s{i:02d}.safetensors", arrays, {"reading": reading})
         row = {"spacing": "3x3x3" if modality == "volume" else ""}
         split = "validation" if i % 4 == 3 else "test"
-        members.append(Member(f"s{i:02d}", f"p{i // 2}", split, None, shape, target, {"sex": "FM"[i % 2]}, {}, row))
+        members.append(Sample(f"s{i:02d}", f"p{i // 2}", split, None, shape, target, {"sex": "FM"[i % 2]}, {}, row))
     sides = Sides(tuple(members), home)
     held = ModelFacts(
         name="m",

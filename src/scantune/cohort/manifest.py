@@ -13,27 +13,46 @@ from scantune.tables import unguarded
 
 @dataclass(frozen=True)
 class Sample:
-    """A row of ``manifest.csv``.
+    """One usable sample of an input: a row of ``manifest.csv``, and the side that the split put it on.
 
     Attributes:
-        sample_id, subject_id, digest, tensor_digest, perceptual_hash: as there.
-        shape: of the tensor.
-        targets, raters, groups: name to text.
-        split: the table's own side, or "".
+        sample_id: names its cached tensor.
+        subject_id: the person.
+        split: train, validation or test; as the table itself has it, or "", before the split.
+        fold: the fold in which it is held out, or None.
+        shape: of the cached tensor, [C, …].
+        targets: target name to text.
+        groups: grouping column to text.
+        raters: reader to text.
         row: the whole row.
+        mask_from: the sample whose mask is learned from; empty is its own. Other than that only to test maps by.
     """
 
     sample_id: str
     subject_id: str
-    digest: str
-    tensor_digest: str
-    perceptual_hash: str
+    split: str
+    fold: int | None
     shape: tuple[int, ...]
     targets: Mapping[str, str]
-    raters: Mapping[str, str]
     groups: Mapping[str, str]
-    split: str
+    raters: Mapping[str, str]
     row: Mapping[str, str]
+    mask_from: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Of its files, however they are prepared; "" where unknown."""
+        return self.row.get("digest", "")
+
+    @property
+    def tensor_digest(self) -> str:
+        """Of the cached tensor; "" where unknown."""
+        return self.row.get("tensor_digest", "")
+
+    @property
+    def perceptual_hash(self) -> str:
+        """Near for pictures that look alike; "" where there is none."""
+        return self.row.get("perceptual_hash", "")
 
 
 def read_manifest(path: Path) -> list[Sample]:
@@ -55,14 +74,12 @@ def read_manifest(path: Path) -> list[Sample]:
                 Sample(
                     sample_id=row["sample_id"],
                     subject_id=row["subject_id"],
-                    digest=row["digest"],
-                    tensor_digest=row["tensor_digest"],
-                    perceptual_hash=row["perceptual_hash"],
                     shape=tuple(int(n) for n in row["shape"].split("x")),
                     targets={n.removeprefix("target/"): row[n] for n in names if n.startswith("target/")},
                     raters={n.removeprefix("rater/"): row[n] for n in names if n.startswith("rater/")},
                     groups={n: row[n] for n in names[first_group:]},
                     split=row["split"],
+                    fold=None,
                     row=row,
                 )
             )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from scantune.pipeline.data.sides import Member
+from scantune.cohort.manifest import Sample
 from scantune.registry.model import ModelFacts
 from scantune.tasks.protocol import Task
 
@@ -47,7 +47,7 @@ class Predictors:
         fits = self.facts.fitted.get("out_of_fold") or []
         return [one.with_fitted(fits[fold]) if fold < len(fits) else one for fold, one in enumerate(alone)]
 
-    def of(self, member: Member) -> TensorPredictor:
+    def of(self, member: Sample) -> TensorPredictor:
         """The predictor that may answer for a sample."""
         return self.of_fold(member.fold)
 

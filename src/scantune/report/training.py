@@ -18,7 +18,7 @@ def parts(facts: RunFacts) -> list[Any]:
         found.append(_pairs(model, "Model"))
     members = facts.training.get("members") or ()
     if members:
-        header = ["Member", "Epochs", "Best epoch", "Monitored", "Value there", "Precision", "Device", "Ended by"]
+        header = ["Sample", "Epochs", "Best epoch", "Monitored", "Value there", "Precision", "Device", "Ended by"]
         rows = []
         for number, row in enumerate(members):
             keys = ("epochs", "best_epoch", "monitor", "best_value", "precision", "device", "finished")

@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.statistics.figure import Figure
 from scantune.statistics.resampling import Resampler
-from scantune.tasks.plan import Plan, carry_out, mean_statistic
+from scantune.tasks.plan import MetricPlan, carry_out, mean_statistic
 from scantune.tasks.predictions import PredictionTable
 
 NO_VALIDATION = "the file has no rows of validation to fit on"
@@ -46,13 +46,13 @@ class Context:
     calibrated_by: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
 
-    def figures(self, plan: Plan) -> dict[str, Figure]:
+    def figures(self, plan: MetricPlan) -> dict[str, Figure]:
         """The figures of one plan."""
         return carry_out([plan], self.resampler, self.confidence)[0].figures
 
     def means(self, columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> dict[str, Figure]:
         """The mean of each of some columns [n], by name, with intervals by the rules of their ``kinds``."""
-        return self.figures(Plan([mean_statistic(columns, rows, kinds)]))
+        return self.figures(MetricPlan([mean_statistic(columns, rows, kinds)]))
 
 
 @dataclass

@@ -19,7 +19,7 @@ _COUNTED = ("share", "f1")
 
 
 @dataclass(frozen=True)
-class Plan:
+class MetricPlan:
     """The figures wanted of some rows.
 
     Attributes:
@@ -52,12 +52,12 @@ class Result:
     distributions: dict[str, Distribution]
 
 
-def carry_out(plans: Sequence[Plan], resampler: Resampler, confidence: float = 0.95) -> list[Result]:
+def carry_out(plans: Sequence[MetricPlan], resampler: Resampler, confidence: float = 0.95) -> list[Result]:
     """All plans; draws are made only for curves, and where a metric has no interval without them."""
     return [_result(plan, resampler, confidence) for plan in plans]
 
 
-def _result(plan: Plan, resampler: Resampler, confidence: float) -> Result:
+def _result(plan: MetricPlan, resampler: Resampler, confidence: float) -> Result:
     figures: dict[str, Figure] = {}
     distributions: dict[str, Distribution] = {}
     for statistic, named in zip(plan.statistics, resampler.run(plan.statistics, draws=plan.curve)):
@@ -76,7 +76,7 @@ class _Maker:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: MetricPlan,
         statistic: Statistic,
         named: Mapping[str, Distribution],
         resampler: Resampler,

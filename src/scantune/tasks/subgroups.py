@@ -12,7 +12,7 @@ import numpy as np
 from scantune.statistics.figure import Figure, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
-from scantune.tasks.plan import Plan, Result, carry_out
+from scantune.tasks.plan import MetricPlan, Result, carry_out
 from scantune.tasks.predictions import PredictionTable
 
 UNKNOWN = "unknown"
@@ -85,7 +85,7 @@ def figures(
         min_group: fewest subjects of a level that is not small.
     """
     asked: list[tuple[str, str]] = []
-    plans: list[Plan] = []
+    plans: list[MetricPlan] = []
     for column, of_row in labels.items():
         names = sorted(set(of_row[rows].tolist()))
         if not 1 < len(names) <= MAX_LEVELS:

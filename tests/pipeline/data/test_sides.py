@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from scantune.pipeline.data.sides import Member, Side, set_apart
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Side, set_apart
 from scantune.records import ScantuneError
 
 
 def side(targets: list[str], per_subject: int = 1) -> Side:
     members = [
-        Member(f"s{i}-{k}", f"p{i}", "train", None, (1, 4, 4), {"t": target}, {}, {}, {})
+        Sample(f"s{i}-{k}", f"p{i}", "train", None, (1, 4, 4), {"t": target}, {}, {}, {})
         for i, target in enumerate(targets)
         for k in range(per_subject)
     ]

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scantune.pipeline.data.sides import Member, Sides
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.mask_baselines import mask_baselines
 from scantune.preprocess import store
 from scantune.statistics.overlap import dice
@@ -27,7 +28,7 @@ def cohort(home: Path, n: int = 18) -> tuple[Sides, dict[str, np.ndarray]]:
         image = (rng.uniform(20, 150) + 60 * mask + rng.normal(0, 3, mask.shape)).astype(np.uint8)
         store.save(home / "samples" / f"s{i}.safetensors", {"input": image[None], "mask": mask[None]}, {})
         split = ("train", "train", "test")[i % 3]
-        members.append(Member(f"s{i}", f"p{i}", split, None, (1, 32, 32), {}, {}, {}, {"spacing": "0.5x0.5"}))
+        members.append(Sample(f"s{i}", f"p{i}", split, None, (1, 32, 32), {}, {}, {}, {"spacing": "0.5x0.5"}))
         masks[f"s{i}"] = mask
     return Sides(tuple(members), home), masks
 

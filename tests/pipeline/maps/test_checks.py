@@ -13,13 +13,14 @@ import torch
 import yaml
 
 from scantune import models
+from scantune.cohort.manifest import Sample
 from scantune.explain.sanity import Question
 from scantune.pipeline.data import datasets as samples_of
-from scantune.pipeline.data.sides import Member, Side
+from scantune.pipeline.data.sides import Side
 from scantune.pipeline.evaluate.predictions import task_of
 from scantune.pipeline.maps import masks as mapmasks
 from scantune.pipeline.maps import retraining, saliency
-from scantune.pipeline.maps.request import Wanted
+from scantune.pipeline.maps.request import MapRequest
 from scantune.preprocess import store
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, save_model
@@ -35,11 +36,11 @@ from tests.stages.conftest import digits_params, experiment, run_stages
 def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
     networks = load_networks(folder, held)
-    wanted = Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    wanted = MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
     return wanted, sides, errors.sample_errors(table, schema)
 
 
-def masked_of(wanted: Wanted, sides: Any, samples: Any) -> list[Any]:
+def masked_of(wanted: MapRequest, sides: Any, samples: Any) -> list[Any]:
     members = {m.sample_id: m for m in sides.members}
     return mapmasks.masked(wanted, sides, members, samples, wanted.networks[0].eval())
 
@@ -183,7 +184,7 @@ def side_of(home: Path, shapes: list[tuple[int, ...]]) -> Side:
     for i, shape in enumerate(shapes):
         arrays = {"input": np.full((1, *shape), i, np.uint8), "mask": np.full((1, *shape), i + 1, np.uint8)}
         store.save(home / "samples" / f"s{i}.safetensors", arrays, {})
-        members.append(Member(f"s{i}", f"p{i // 2}", "train", None, (1, *shape), {}, {}, {}, {}))
+        members.append(Sample(f"s{i}", f"p{i // 2}", "train", None, (1, *shape), {}, {}, {}, {}))
     return Side(members, home)
 
 

@@ -21,7 +21,7 @@ def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
     samples = errors.sample_errors(table, schema)
     networks = load_networks(folder, held)
-    wanted = saliency.Wanted(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    wanted = saliency.MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
     return saliency.explain_test(wanted, sides, samples, home / "out"), samples
 
 
@@ -70,7 +70,7 @@ def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
     schema = Regression(target="score")
     sides, held, folder, table = make(tmp_path, "image", schema, numbers())
     samples = errors.sample_errors(table, schema)
-    wanted = saliency.Wanted(
+    wanted = saliency.MapRequest(
         load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
     )
     wrong = [said.sample_id for said in errors.worst(samples, at_least=5)]
@@ -122,7 +122,7 @@ def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
     sides, held, _, table = make(tmp_path, "image", schema, numbers())
     task = task_of(schema, held)
     network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
-    wanted = saliency.Wanted([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
+    wanted = saliency.MapRequest([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
     with caplog.at_level("INFO"):
         found = saliency.explain_test(wanted, sides, errors.sample_errors(table, schema), tmp_path / "out").section
     assert (found["layer"], found["grid"]) == (layer, [2, 2])

@@ -3,61 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from scantune.cohort.manifest import Sample
 from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
 
 
-@dataclass(frozen=True)
-class Member:
-    """One usable sample of an input.
-
-    Attributes:
-        sample_id: names its cached tensor.
-        subject_id: the person.
-        split: train, validation or test.
-        fold: the fold in which it is held out, or None.
-        targets: target name to text.
-        groups: grouping column to text.
-        raters: reader to text.
-        shape: of the cached tensor, [C, …].
-        facts: the whole row of ``manifest.csv``.
-        mask_from: the sample whose mask is learned from; empty is its own. Other than that only to test maps by.
-    """
-
-    sample_id: str
-    subject_id: str
-    split: str
-    fold: int | None
-    shape: tuple[int, ...]
-    targets: Mapping[str, str]
-    groups: Mapping[str, str]
-    raters: Mapping[str, str]
-    facts: Mapping[str, str]
-    mask_from: str = ""
-
-
-class Side(Sequence[Member]):
+class Side(Sequence[Sample]):
     """The samples of one side, in the manifest's order."""
 
-    def __init__(self, members: Sequence[Member], cache: Path) -> None:
+    def __init__(self, members: Sequence[Sample], cache: Path) -> None:
         self._members = tuple(members)
         self._cache = cache
 
     def __len__(self) -> int:
         return len(self._members)
 
-    def __iter__(self) -> Iterator[Member]:
+    def __iter__(self) -> Iterator[Sample]:
         return iter(self._members)
 
     def __getitem__(self, index: Any) -> Any:
         return self._members[index]
 
-    def of(self, members: Sequence[Member]) -> Side:
+    def of(self, members: Sequence[Sample]) -> Side:
         """Some of its samples."""
         return Side(members, self._cache)
 
@@ -81,13 +53,13 @@ class Side(Sequence[Member]):
     @property
     def digest(self) -> str:
         """A digest of which samples these are and of their tensors: the same data, the same digest."""
-        text = "\n".join(f"{m.sample_id} {m.facts.get('tensor_digest', '')}" for m in self._members)
+        text = "\n".join(f"{m.sample_id} {m.tensor_digest}" for m in self._members)
         return text_digest(text, SHORT)
 
     @property
     def source_digest(self) -> str:
         """A digest of which samples these are and of their files, however they are prepared."""
-        text = "\n".join(sorted(f"{m.sample_id} {m.facts.get('digest', '')}" for m in self._members))
+        text = "\n".join(sorted(f"{m.sample_id} {m.digest}" for m in self._members))
         return text_digest(text, SHORT)
 
 
@@ -95,7 +67,7 @@ class Side(Sequence[Member]):
 class Sides:
     """All usable samples of an input, by side."""
 
-    members: tuple[Member, ...]
+    members: tuple[Sample, ...]
     cache: Path
 
     def side(self, name: str) -> Side:
@@ -118,7 +90,7 @@ class Sides:
     @property
     def synthetic(self) -> bool:
         """No patient stands behind the samples, as the cohort's own folder says."""
-        return any(m.facts.get("synthetic") == "true" for m in self.members)
+        return any(m.row.get("synthetic") == "true" for m in self.members)
 
     def only(self, sample_ids: Container[str]) -> Side:
         """Those of some ids, whichever side they are on."""
@@ -143,7 +115,7 @@ def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
     Raises:
         ScantuneError: fewer than two subjects.
     """
-    first: dict[str, Member] = {}
+    first: dict[str, Sample] = {}
     for member in side:
         first.setdefault(member.subject_id, member)
     if len(first) < 2:
@@ -189,19 +161,8 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
         given = None if assigned is None else assigned.get(sample.sample_id)
         if assigned is not None and given is None:
             continue  # the predefined split leaves it out
-        members.append(
-            Member(
-                sample_id=sample.sample_id,
-                subject_id=sample.subject_id,
-                split=given.split if given else "test",
-                fold=given.fold if given else None,
-                shape=sample.shape,
-                targets=sample.targets,
-                groups=sample.groups,
-                raters=sample.raters,
-                facts=sample.row,
-            )
-        )
+        split, fold = (given.split, given.fold) if given else ("test", None)
+        members.append(replace(sample, split=split, fold=fold))
     return Sides(tuple(members), cache)
 
 
@@ -238,6 +199,6 @@ def refuse_masks(key: str, schema: Any, sides: Sides) -> None:
     from scantune.preprocess.mask_labels import refuse_wrong_labels
 
     classes = schema.mask_classes
-    texts = [(member.sample_id, str(member.facts.get("mask_labels", ""))) for member in sides.members]
+    texts = [(member.sample_id, str(member.row.get("mask_labels", ""))) for member in sides.members]
     where = f"{sides.cache / 'manifest.csv'}, column mask_labels"
     refuse_wrong_labels(texts, {key: classes} if classes else {}, rest=where)

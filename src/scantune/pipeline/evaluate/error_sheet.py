@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from scantune.pipeline.maps.display import shown_of
-from scantune.pipeline.maps.saliency import Explained, warnings_of
+from scantune.pipeline.maps.saliency import MapResults, warnings_of
 from scantune.registry.model import load_networks
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
 
 
-def error_sheet(given: Any, wrong: Sequence[SampleError], explained: Explained) -> list[Any]:
+def error_sheet(given: Any, wrong: Sequence[SampleError], explained: MapResults) -> list[Any]:
     """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
     from scantune import plots
     from scantune.explain.draw.figures import warn
@@ -48,7 +48,7 @@ def error_sheet(given: Any, wrong: Sequence[SampleError], explained: Explained) 
     return [titled("errors", (given.out / "figures" / "errors.png").read_bytes())]
 
 
-def _about_maps(explained: Explained) -> str:
+def _about_maps(explained: MapResults) -> str:
     from scantune.explain.draw.figures import described
 
     _, saliency = next(iter(explained.maps.values()))
@@ -58,7 +58,7 @@ def _about_maps(explained: Explained) -> str:
     )
 
 
-def _beside(given: Any, said: SampleError, explained: Explained) -> Any:
+def _beside(given: Any, said: SampleError, explained: MapResults) -> Any:
     """The picture of a sample, and to its right the same under its map where there is one."""
     from scantune.explain.draw.sheet import flat
     from scantune.explain.draw.shown import coloured

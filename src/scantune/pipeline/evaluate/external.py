@@ -145,14 +145,14 @@ def judged(params: Any, key: str, facts: Any, sides: Any, table: PredictionTable
 
     The maps themselves were tested on the model's own test data: that is not done again.
     """
-    from scantune.pipeline.evaluate.reporting import Evaluated
+    from scantune.pipeline.evaluate.reporting import Evaluation
 
     block = params.external[key]
     experiment = params.experiments[block.experiment]
     saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})
     evaluate = experiment.evaluate.model_copy(update={"saliency": saliency})
     source = Path("outputs") / block.experiment / "train"
-    return Evaluated(
+    return Evaluation(
         params,
         block.experiment,
         experiment.model_copy(update={"evaluate": evaluate}),

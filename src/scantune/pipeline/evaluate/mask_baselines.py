@@ -52,7 +52,7 @@ def mask_baselines(
     measured: dict[str, dict[str, dict[str, float]]] = {name: {} for name in makers}
     for (image, truth), member in zip(_pairs(task, side), side, strict=True):
         for name, maker in makers.items():
-            measured[name][member.sample_id] = task.measure(maker(image), truth, spacing_of(member.facts))
+            measured[name][member.sample_id] = task.measure(maker(image), truth, spacing_of(member.row))
     return {name: _as_table(rows, found) for name, found in measured.items()}
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.datasets import encode, samples
-from scantune.pipeline.data.sides import Member, Side, Sides, refuse_masks
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
 from scantune.preprocess.agreement import check_model
 from scantune.registry.model import ModelFacts, load_networks
@@ -100,7 +101,7 @@ def _measured(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[s
     task = cast(DenseTask, predictor.task)
     rows: list[dict[str, float]] = []
     for said, truth, member in predicted_masks(predictor, side, batch_size):
-        spacing = spacing_of(member.facts)
+        spacing = spacing_of(member.row)
         figures = task.measure(said, truth, spacing)
         unit = float(np.prod(spacing)) if spacing else 1.0
         rows.append(
@@ -115,7 +116,7 @@ def _measured(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[s
 
 def predicted_masks(
     predictor: TensorPredictor, side: Side, batch_size: int = 8
-) -> Iterator[tuple[np.ndarray, np.ndarray, Member]]:
+) -> Iterator[tuple[np.ndarray, np.ndarray, Sample]]:
     """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the member, sample by sample."""
     for batch, output in predictor.over(samples(side, predictor.task), batch_size=batch_size):
         truths = batch["target"].numpy().astype(np.uint8)

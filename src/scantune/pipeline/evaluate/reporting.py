@@ -15,9 +15,9 @@ from scantune.digests import SHORT, file_digest
 from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.error_sheet import error_sheet
-from scantune.pipeline.maps.request import Wanted
+from scantune.pipeline.maps.request import MapRequest
 from scantune.pipeline.maps.retraining import again
-from scantune.pipeline.maps.saliency import Explained, explain_test
+from scantune.pipeline.maps.saliency import MapResults, explain_test
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks import errors as errors_of
 from scantune.tasks.directions import monitored
@@ -26,7 +26,7 @@ from scantune.tasks.predictions import PredictionTable
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class Evaluation:
     """What the report is of.
 
     Attributes:
@@ -77,7 +77,7 @@ class Evaluated:
         return self.trained or self.out.parent / "train"
 
 
-def finish(given: Evaluated) -> None:
+def finish(given: Evaluation) -> None:
     """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; ``saliency`` goes into the metrics."""
     from scantune import report
     from scantune.files import write_json
@@ -95,13 +95,13 @@ def finish(given: Evaluated) -> None:
         report.model_card(facts, given.out / "model_card.md")
 
 
-def _explained(given: Evaluated, samples: Sequence[SampleError], errors: Sequence[str]) -> Explained:
+def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
     from scantune.engine.local import Local
     from scantune.pipeline.evaluate.predictions import task_of
 
     if given.model is None:
-        return Explained({"reason": "averaged predictions of several models; each member's report has its own maps"})
+        return MapResults({"reason": "averaged predictions of several models; each member's report has its own maps"})
     folder = given.out / "saliency"
     folder.mkdir(parents=True, exist_ok=True)
     networks = load_networks(given.model, given.facts)
@@ -109,14 +109,14 @@ def _explained(given: Evaluated, samples: Sequence[SampleError], errors: Sequenc
     task = task_of(given.block.task, given.facts)
     retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
     settings = given.block.evaluate.saliency
-    wanted = Wanted(networks, given.facts, task, settings, device, given.originals, retrain)
+    wanted = MapRequest(networks, given.facts, task, settings, device, given.originals, retrain)
     return explain_test(
         wanted, given.sides, samples, folder, () if errors_of.of_task(given.block.task.name).OUTLINED else errors
     )
 
 
 def facts_of(
-    given: Evaluated, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: Explained
+    given: Evaluation, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: MapResults
 ) -> Any:
     """All facts of the run."""
     from scantune.report import RunFacts
@@ -158,7 +158,7 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _in_order(given: Evaluated) -> list[Path]:
+def _in_order(given: Evaluation) -> list[Path]:
     """Figures as they were drawn: the task's own first, subgroups last."""
     from scantune.report.figures import captions
 
@@ -173,7 +173,7 @@ def _mistake(said: SampleError) -> Any:
     return Mistake(said.sample_id, said.kind, said.target, said.answer, said.error, said.group)
 
 
-def _model(given: Evaluated) -> dict[str, Any]:
+def _model(given: Evaluation) -> dict[str, Any]:
     from scantune.report.facts import SYNTHETIC
 
     facts, model = given.facts, given.block.model
@@ -199,7 +199,7 @@ def _model(given: Evaluated) -> dict[str, Any]:
     return without_paths({name: value for name, value in held.items() if value is not None})
 
 
-def _settings(given: Evaluated) -> dict[str, Any]:
+def _settings(given: Evaluation) -> dict[str, Any]:
     dataset = given.params.datasets[given.data].model_dump(mode="json", exclude_defaults=True)
     dataset["split"] = given.params.datasets[given.data].split.model_dump(mode="json", exclude_none=True)
     named = ("task", "evaluate") if given.members else ("task", "model", "train", "evaluate")
@@ -227,7 +227,7 @@ def _leads_outside(text: str) -> bool:
     return absolute or text.startswith(("~", "..", "\\\\")) or "://" in text
 
 
-def _digests(given: Evaluated) -> dict[str, str]:
+def _digests(given: Evaluation) -> dict[str, str]:
     sides = {name: given.sides.side(name) for name in ("train", "validation", "test")}
     held = {f"{name} samples": side.digest for name, side in sides.items() if len(side)}
     files = {"manifest.csv": given.sides.cache / "manifest.csv"}
@@ -240,7 +240,7 @@ def _digests(given: Evaluated) -> dict[str, str]:
     return held | {name: weights_digest(path) for name, path in models.items()}
 
 
-def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluated) -> Any:
+def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluation) -> Any:
     from scantune import plots
     from scantune.report.figures import titled
 
@@ -254,7 +254,7 @@ def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evalu
     return titled("participants", path.read_bytes())
 
 
-def _curves(given: Evaluated, history: Path) -> Any:
+def _curves(given: Evaluation, history: Path) -> Any:
     """Learning curves of the first member."""
     from scantune import plots
     from scantune.report.figures import titled
@@ -268,7 +268,7 @@ def _curves(given: Evaluated, history: Path) -> Any:
     return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
 
 
-def _saved(explained: Explained, folder: Path) -> list[Any]:
+def _saved(explained: MapResults, folder: Path) -> list[Any]:
     """The maps' figures, written to the folder, for the report."""
     from scantune import plots
     from scantune.report.figures import titled

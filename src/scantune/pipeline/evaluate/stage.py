@@ -60,7 +60,7 @@ def judge(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
-    reporting.finish(reporting.Evaluated(params, key, block, facts, model, sides, table, metrics, out))
+    reporting.finish(reporting.Evaluation(params, key, block, facts, model, sides, table, metrics, out))
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
 
@@ -115,7 +115,7 @@ def write_figures(
 
 def units_of(side: Side) -> figures.Units:
     """Of lengths and sizes on a side: those of its spacings, pixels where a sample has none."""
-    spaced = bool(len(side)) and all(member.facts.get("spacing") for member in side)
+    spaced = bool(len(side)) and all(member.row.get("spacing") for member in side)
     return figures.Units.of(spaced, len(side[0].shape) - 1 if len(side) else 2)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from scantune.pipeline.data.sides import Member, Sides
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps import masks as mapmasks
-from scantune.pipeline.maps.request import Wanted, asked_of, input_of, path_of
+from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -21,7 +22,7 @@ COMPARED = 4
 
 
 def checks_of(
-    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], members: Mapping[str, Member]
+    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], members: Mapping[str, Sample]
 ) -> dict[str, Any]:
     """The tests on a random draw, and the comparison with masks on samples that have one.
 
@@ -70,7 +71,7 @@ def _undefined(reason: str) -> dict[str, Any]:
     return undefined(reason).as_dict() | {"passed": None, "rule": "asked for, and could not be made"}
 
 
-def _again(wanted: Wanted, shuffled: bool) -> Any:
+def _again(wanted: MapRequest, shuffled: bool) -> Any:
     """Another network trained alike.
 
     Raises:
@@ -81,7 +82,7 @@ def _again(wanted: Wanted, shuffled: bool) -> Any:
     return wanted.retrain(shuffled).to(wanted.device).eval()
 
 
-def _question(wanted: Wanted, sides: Sides, member: Member, said: SampleError, network: Any) -> Any:
+def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError, network: Any) -> Any:
     from scantune.explain import sanity
 
     x = input_of(path_of(sides, member)).to(wanted.device)

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.originals import Originals, sides_of
-from scantune.pipeline.data.sides import Member
 from scantune.pipeline.evaluate.predictions import spacing_of
 from scantune.tasks.errors import SampleError
 
 
 def shown_of(
-    member: Member, path: Path, said: SampleError, settings: Any, asked: str = "", originals: Originals | None = None
+    member: Sample, path: Path, said: SampleError, settings: Any, asked: str = "", originals: Originals | None = None
 ) -> Any:
     """A sample for :mod:`scantune.explain.draw`.
 
@@ -33,7 +33,7 @@ def shown_of(
 
     modality = settings["modality"]
     reading = store.facts(path).get("reading") or {}
-    spacing = spacing_of(member.facts)
+    spacing = spacing_of(member.row)
     axes = {"image": 2, "volume": 3, "video": 3}[modality]
     affine, time = reading.get("affine"), reading.get("frame_time")
     grid = np.array(affine, np.float64) if affine is not None and modality == "volume" else None

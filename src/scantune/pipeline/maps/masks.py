@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.pipeline.data.sides import Member, Sides
-from scantune.pipeline.maps.request import Wanted, input_of, output_of, path_of
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.maps.request import MapRequest, input_of, output_of, path_of
 from scantune.pipeline.predictors import Predictors
 from scantune.records import ScantuneError
 from scantune.tasks import questions
@@ -23,7 +24,7 @@ MASKED = 40
 
 
 def masked(
-    wanted: Wanted, sides: Sides, members: Mapping[str, Member], drawn: Sequence[SampleError], network: Any
+    wanted: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: Any
 ) -> list[Any]:
     """Questions whose answer lies in a mask, of :data:`MASKED` samples at most.
 
@@ -55,7 +56,7 @@ def masked(
     return found
 
 
-def _questions(wanted: Wanted, member: Member, x: Tensor, mask: np.ndarray, network: nn.Module) -> Iterator[Any]:
+def _questions(wanted: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module) -> Iterator[Any]:
     """Those whose label is marked at all."""
     from scantune.explain import sanity
 
@@ -70,7 +71,7 @@ def _questions(wanted: Wanted, member: Member, x: Tensor, mask: np.ndarray, netw
             )
 
 
-def segmented(wanted: Wanted, asked: Sequence[Any]) -> list[np.ndarray | None] | None:
+def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | None] | None:
     """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
 
     Args:
@@ -95,7 +96,7 @@ def segmented(wanted: Wanted, asked: Sequence[Any]) -> list[np.ndarray | None] |
     return found
 
 
-def _predictors(wanted: Wanted, key: str) -> Predictors:
+def _predictors(wanted: MapRequest, key: str) -> Predictors:
     """Those of the experiment ``key``, of its folder beside the others' outputs."""
     from pydantic import TypeAdapter
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.maps.display import visible
-from scantune.pipeline.maps.request import Wanted, output_of
+from scantune.pipeline.maps.request import MapRequest, output_of
 from scantune.records import Record, ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.catalogue import part
@@ -45,7 +45,7 @@ def write_map(
 
     network = model.tensors.network
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
-    wanted = Wanted(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
+    wanted = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
     own = questions.of_task(model.task.name)
     asked = own.questions(output_of(wanted, network, x))

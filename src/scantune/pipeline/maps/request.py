@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.originals import Originals
-from scantune.pipeline.data.sides import Member, Sides
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.predictors import Predictors
 from scantune.tasks import questions
 from scantune.tasks.questions import MapQuestion
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MapRequest:
     """What maps are made with.
 
     Attributes:
@@ -52,7 +53,7 @@ class Wanted:
         """What answers about samples."""
         return Predictors(self.facts, self.networks, self.task, self.device)
 
-    def network(self, member: Member) -> Any:
+    def network(self, member: Sample) -> Any:
         """The network that answered for a sample: the averaged one; of a sample in a fold the fold's own."""
         return self.predictors.of(member).network
 
@@ -61,7 +62,7 @@ class Wanted:
         return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
 
 
-def path_of(sides: Sides, member: Member) -> Path:
+def path_of(sides: Sides, member: Sample) -> Path:
     """The cached tensor of a sample."""
     return sides.cache / "samples" / f"{member.sample_id}.safetensors"
 
@@ -73,13 +74,13 @@ def input_of(path: Path) -> Any:
     return as_input(read_cached(path)["input"])
 
 
-def output_of(wanted: Wanted, network: nn.Module, x: Tensor) -> Tensor:
+def output_of(wanted: MapRequest, network: nn.Module, x: Tensor) -> Tensor:
     """The network's output for one sample [C, …], with test-time augmentation, without the batch axis."""
     from scantune.registry.tensors import tensor_predictor
 
     return tensor_predictor(wanted.facts, [network], wanted.task, wanted.device).output(x[None].cpu()).mean[0]
 
 
-def asked_of(wanted: Wanted, network: nn.Module, x: Tensor) -> list[MapQuestion]:
+def asked_of(wanted: MapRequest, network: nn.Module, x: Tensor) -> list[MapQuestion]:
     """Questions about the answer that a network gives to one sample."""
     return questions.of_task(wanted.task.name).questions(output_of(wanted, network, x))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from scantune.pipeline.data.sides import Member, Sides
+from scantune.cohort.manifest import Sample
+from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import shown_of
-from scantune.pipeline.maps.request import Wanted, asked_of, input_of, path_of
+from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -23,7 +24,7 @@ SINGLE = 6
 
 
 @dataclass(frozen=True)
-class Explained:
+class MapResults:
     """What came of it.
 
     Attributes:
@@ -38,8 +39,8 @@ class Explained:
 
 
 def explain_test(
-    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str] = ()
-) -> Explained:
+    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str] = ()
+) -> MapResults:
     """Maps, figures, files for viewers and tests. A failure is a reason in the section, never an end of the stage.
 
     Args:
@@ -50,20 +51,20 @@ def explain_test(
         errors: ids of further samples that need a map, for the sheet of errors.
     """
     if not wanted.settings.enabled:
-        return Explained({"reason": "switched off (evaluate.saliency)"})
+        return MapResults({"reason": "switched off (evaluate.saliency)"})
     try:
         return _explain(wanted, sides, samples, out, errors)
     except ScantuneError as error:
         log.warning("no saliency maps: %s", error)
-        return Explained({"reason": getattr(error, "reason", str(error))})  # a path stands in the detail alone
+        return MapResults({"reason": getattr(error, "reason", str(error))})  # a path stands in the detail alone
     except Exception as error:  # a map must never cost the figures
         log.warning("no saliency maps: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
-        return Explained({"reason": f"the maps failed ({type(error).__name__})"})
+        return MapResults({"reason": f"the maps failed ({type(error).__name__})"})
 
 
 def _explain(
-    wanted: Wanted, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str]
-) -> Explained:
+    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str]
+) -> MapResults:
     from scantune.explain import draw
 
     members = {m.sample_id: m for m in sides.members}
@@ -99,10 +100,10 @@ def _explain(
     figures |= _several(samples, chosen, warned, notes)
     figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, wanted.settings.animation)
     figures |= _check_figures(section.get("checks") or {})
-    return Explained(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
+    return MapResults(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
 
 
-def _maps(wanted: Wanted, sides: Sides, member: Member, said: SampleError) -> list[tuple[Any, Any]]:
+def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[Any, Any]]:
     """A sample with the map of each question about it: one, or one a zone or structure."""
     from scantune import explain
 
@@ -120,7 +121,7 @@ def _maps(wanted: Wanted, sides: Sides, member: Member, said: SampleError) -> li
 
 
 def _section(
-    wanted: Wanted, samples: Sequence[SampleError], chosen: Mapping[str, Sequence[int]], answers: Mapping[int, Any]
+    wanted: MapRequest, samples: Sequence[SampleError], chosen: Mapping[str, Sequence[int]], answers: Mapping[int, Any]
 ) -> dict[str, Any]:
     maps = [(samples[row].sample_id, saliency) for row, found in answers.items() for _, saliency in found]
     first = maps[0][1]

@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import encode, samples
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.train.training import Plan
+from scantune.pipeline.train.training import TrainingPlan
 
 #: Where a fit was made, in words that stand after "fitted on".
 ON_VALIDATION = "validation"
@@ -24,7 +24,7 @@ OTHER_FOLDS = "answers out of fold, for each fold on those of the other folds"
 Unseen = tuple[Sequence[Any], Side]
 
 
-def fit(given: Plan, unseen: Sequence[Unseen], fabric: Any = None) -> tuple[dict[str, Any], dict[str, float]]:
+def fit(given: TrainingPlan, unseen: Sequence[Unseen], fabric: Any = None) -> tuple[dict[str, Any], dict[str, float]]:
     """Calibration and conformal quantiles, and the task's figures, on samples that were not trained on.
 
     The answers are those that will be given later: averaged over networks, with test-time augmentation, in float32.
@@ -58,13 +58,13 @@ def fit(given: Plan, unseen: Sequence[Unseen], fabric: Any = None) -> tuple[dict
     return fitted, {name: value for name, value in figures.items() if value == value}
 
 
-def _words(given: Plan) -> str:
+def _words(given: TrainingPlan) -> str:
     if given.block.train.folds:
         return OUT_OF_FOLD if len(given.sides.side("test")) else OTHER_FOLDS
     return ON_ITS_PART if given.block.train.calibration_fraction else ON_VALIDATION
 
 
-def _asked(given: Plan, networks: Sequence[Any], side: Side, fabric: Any) -> np.ndarray:
+def _asked(given: TrainingPlan, networks: Sequence[Any], side: Side, fabric: Any) -> np.ndarray:
     """What the task keeps of a side's samples, [N, …]."""
     from scantune.engine.local import Local
     from scantune.prediction import TensorPredictor

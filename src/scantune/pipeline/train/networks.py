@@ -15,14 +15,14 @@ from scantune.pipeline.data.sides import Side, set_apart
 from scantune.pipeline.train import calibration, resume_request
 from scantune.pipeline.train.pictures import answers, show_augmented
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import Plan, train_member
+from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
 from scantune.tables import write_rows
 from scantune.tracking import Run
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetworks:
     """What an experiment's training gave.
 
     Attributes:
@@ -39,7 +39,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Member:
+class NetworkPlan:
     """One network to train.
 
     Attributes:
@@ -61,7 +61,7 @@ NESTED = 0.15
 """Share of a fold's training subjects that chooses its checkpoint, where the samples held out are those of the test."""
 
 
-def members_of(given: Plan) -> Iterator[Member]:
+def members_of(given: TrainingPlan) -> Iterator[NetworkPlan]:
     """The members of a plan: one a fold, one a seed, or one.
 
     Where folds are the only test, a part of each fold's training subjects is its validation side: the samples held out
@@ -82,7 +82,7 @@ def members_of(given: Plan) -> Iterator[Member]:
             validation = held_out
             if not len(sides.side("test")):
                 train, validation = set_apart(train, NESTED, settings.seed)
-            yield Member(f"fold_{fold}", settings.seed, train, validation, held_out)
+            yield NetworkPlan(f"fold_{fold}", settings.seed, train, validation, held_out)
         return
     train = sides.side("train")
     validation = unseen = sides.side("validation")
@@ -90,10 +90,10 @@ def members_of(given: Plan) -> Iterator[Member]:
         validation, unseen = set_apart(validation, settings.calibration_fraction, settings.seed)
     for number in range(settings.members):
         name = f"seed_{settings.seed + number}" if settings.members > 1 else ""
-        yield Member(name, settings.seed + number, train, validation, unseen)
+        yield NetworkPlan(name, settings.seed + number, train, validation, unseen)
 
 
-def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> Trained:
+def train_all(given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Any) -> TrainedNetworks:
     """Train every member; a member that was done before a kill is taken as it is.
 
     Args:
@@ -132,10 +132,10 @@ def train_all(given: Plan, *, out: Path, state: Path, run: Run, fabric: Any) -> 
     if fabric.is_global_zero:
         _collect(state, out, [member.name for member in members_of(given)])
         resume_request.done(given.key)
-    return Trained(networks, results, *calibration.fit(given, unseen, fabric))
+    return TrainedNetworks(networks, results, *calibration.fit(given, unseen, fabric))
 
 
-def start_of(given: Plan, use: str, seed: int = 0) -> Any:
+def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Any:
     """The other model's network, where this experiment has one for ``use``; with an output layer that fits.
 
     Args:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.train.training import Plan, augmentation
+from scantune.pipeline.train.training import TrainingPlan, augmentation
 from scantune.tracking import Run
 
 SHEET = "augmented"
@@ -19,7 +19,7 @@ ROWS = 6
 """Samples on the sheet of augmented ones."""
 
 
-def show_augmented(given: Plan, side: Side, run: Run, out: Path, sinks: Sequence[Any]) -> None:
+def show_augmented(given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Any]) -> None:
     """Draw the contact sheet of augmented samples where there is an ``augment:`` block; to MLflow and the loggers.
 
     Args:
@@ -41,7 +41,7 @@ def show_augmented(given: Plan, side: Side, run: Run, out: Path, sinks: Sequence
             sink.image(0, SHEET, sheet)
 
 
-def augmented_sheet(given: Plan, side: Side, rows: int = ROWS) -> np.ndarray | None:
+def augmented_sheet(given: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndarray | None:
     """One row a sample: as it is, then as it is drawn; uint8 [H, W] or [H, W, 3]. None without augmentation."""
     from scantune import augment
     from scantune.pipeline.maps.request import input_of
@@ -53,7 +53,7 @@ def augmented_sheet(given: Plan, side: Side, rows: int = ROWS) -> np.ndarray | N
     return augment.contact_sheet(inputs, change, modality=given.input.modality, seed=given.block.train.seed)
 
 
-def answers(given: Plan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] | None:
+def answers(given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] | None:
     """What draws a finished network's answers to some samples of a side, with maps of where it looked.
 
     Returns:
@@ -63,12 +63,12 @@ def answers(given: Plan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] |
     return functools.partial(_answers, given, side, number) if number and len(side) else None
 
 
-def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
+def _answers(given: TrainingPlan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.explain import draw
     from scantune.pipeline.evaluate.predictions import part_of
     from scantune.pipeline.maps.display import shown_of
-    from scantune.pipeline.maps.request import Wanted, asked_of, input_of
+    from scantune.pipeline.maps.request import MapRequest, asked_of, input_of
     from scantune.pipeline.predictors import Predictors
     from scantune.tasks import questions
     from scantune.tasks.errors import sample_errors
@@ -78,7 +78,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
     facts = _facts(given)
     table = PredictionTable.make(part_of(Predictors(facts, [network], given.task).whole, some, "validation"))
     settings = given.block.evaluate.saliency
-    wanted = Wanted([network], facts, given.task, settings, "cpu")
+    wanted = MapRequest([network], facts, given.task, settings, "cpu")
     drawn = []
     for member, path, said in zip(some, some.paths, sample_errors(table, given.block.task, "validation")):
         x = input_of(path)
@@ -91,7 +91,7 @@ def _answers(given: Plan, side: Side, number: int, network: Any) -> dict[str, np
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}
 
 
-def _facts(given: Plan) -> Any:
+def _facts(given: TrainingPlan) -> Any:
     """As much of the model's facts as its answers need."""
     from scantune.registry.model import ModelFacts
 

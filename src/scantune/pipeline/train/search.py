@@ -18,7 +18,7 @@ from scantune.pipeline.project import block_of
 from scantune.pipeline.train import networks
 from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import Plan, train_member
+from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
 from scantune.tasks.directions import monitored
 from scantune.tracking import Run, open_run, project_home
@@ -67,7 +67,7 @@ class Searched:
         held = {name: value for name, value in self.raw[self.group][self.key].items() if name != "search"}
         return with_params(held, found)
 
-    def trial(self, found: Mapping[str, Any]) -> Plan:
+    def trial(self, found: Mapping[str, Any]) -> TrainingPlan:
         """The plan of a trial.
 
         Raises:
@@ -178,7 +178,7 @@ def _one_trial(
     return float(result.best_value)
 
 
-def train_trial(plan: Plan, folder: Path, run: Run, watch: Any = None) -> Any:
+def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Any = None) -> Any:
     """Train the first network of a plan (the first seed or fold) in a folder that nobody keeps."""
     from scantune.engine import launch
 

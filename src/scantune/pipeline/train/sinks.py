@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune import files
-from scantune.pipeline.train.training import Plan
+from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run
 
 
@@ -45,7 +45,7 @@ class MlflowSink:
         self.run.text(f"from,to,count\n{rows}\n", f"monitoring/{self.prefix}{name}_{epoch:04d}.csv")
 
 
-def sinks_of(given: Plan, member: str, run: Run, state: Path) -> list[Any]:
+def sinks_of(given: TrainingPlan, member: str, run: Run, state: Path) -> list[Any]:
     """The sinks of one member's training.
 
     Args:

@@ -10,8 +10,8 @@ from scantune.files import finite, write_json
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
 from scantune.pipeline.train import training
-from scantune.pipeline.train.networks import Trained
-from scantune.pipeline.train.training import Plan
+from scantune.pipeline.train.networks import TrainedNetworks
+from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
 from scantune.tasks.directions import monitored
@@ -20,7 +20,7 @@ from scantune.tracking import Run
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 
 
-def plan_of(params: Any, key: str) -> Plan:
+def plan_of(params: Any, key: str) -> TrainingPlan:
     """The plan of an experiment from what preprocess and split left on disk."""
     block = block_of(params, key)
     sides = sides_of(params, block.input, block.dataset)
@@ -30,7 +30,7 @@ def plan_of(params: Any, key: str) -> Plan:
     return training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
 
 
-def log_start(run: Run, given: Plan) -> None:
+def log_start(run: Run, given: TrainingPlan) -> None:
     """Settings, data and warnings, before the training begins."""
     block = given.block
     run.params({name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")})
@@ -52,7 +52,7 @@ def log_start(run: Run, given: Plan) -> None:
         print(f"note: {warning}")
 
 
-def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
+def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
     """Write the whole model, log it with everything else; the logged model's id."""
     facts = model_facts(given, trained)
     save_model(out / "model", facts, trained.networks)
@@ -82,7 +82,7 @@ def finish(run: Run, given: Plan, trained: Trained, out: Path) -> str | None:
     )
 
 
-def model_facts(given: Plan, trained: Trained) -> ModelFacts:
+def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
     """What ``model.json`` says."""
     block = given.block
     sides = {name: given.sides.side(name) for name in ("train", "validation")}
@@ -108,7 +108,7 @@ def model_facts(given: Plan, trained: Trained) -> ModelFacts:
     )
 
 
-def _weights_facts(trained: Trained, block: Any) -> dict[str, Any]:
+def _weights_facts(trained: TrainedNetworks, block: Any) -> dict[str, Any]:
     """Where the starting weights came from, what of them matched, and their licence."""
     if block.model.source is None:
         return {"source": "random", "licence": "none: the network was trained from random weights"}
@@ -123,7 +123,7 @@ def _weights_facts(trained: Trained, block: Any) -> dict[str, Any]:
     }
 
 
-def summary_of(trained: Trained) -> dict[str, Any]:
+def summary_of(trained: TrainedNetworks) -> dict[str, Any]:
     """The training in words and numbers, for people and for the report."""
     rows = [
         {
@@ -147,7 +147,7 @@ def summary_of(trained: Trained) -> dict[str, Any]:
     return {"members": rows, "validation": trained.validation}
 
 
-def _log_curves(run: Run, given: Plan, out: Path) -> None:
+def _log_curves(run: Run, given: TrainingPlan, out: Path) -> None:
     if not run.on:
         return
     import csv
@@ -163,7 +163,7 @@ def _log_curves(run: Run, given: Plan, out: Path) -> None:
         run.artifact(path, "figures")
 
 
-def example_columns(given: Plan, facts: ModelFacts) -> dict[str, Any]:
+def example_columns(given: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
     """The columns of the model's answers with a value each, for their names and types."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scantune.digests import text_digest
 from scantune.pipeline.train.locks import training_lock
-from scantune.pipeline.train.training import Plan
+from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run, project_home
 
 
@@ -73,7 +73,7 @@ def resend(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def opened_state(plan: Plan, writes: bool) -> Iterator[State]:
+def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
     """The state folder of a plan, and the right to train its experiment, which only one process has at a time.
 
     Args:

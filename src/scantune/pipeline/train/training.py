@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What an experiment needs to train, before anything runs.
 
     Attributes:
@@ -62,8 +62,8 @@ class Plan:
 
 def plan(
     key: str, block: Any, input_block: Any, sides: Sides, *, start: Path | None = None, use: str = "weights"
-) -> Plan:
-    """The plan of an experiment; see :class:`Plan`.
+) -> TrainingPlan:
+    """The plan of an experiment; see :class:`TrainingPlan`.
 
     Raises:
         ScantuneError: the data do not fit the task, by sample.
@@ -79,10 +79,10 @@ def plan(
     )
     refuse_masks(key, block.task, sides)
     spec = losses_of.loss_spec(block.task, block.train)
-    return Plan(key, block, input_block, sides, task, classes, spec, start, use)
+    return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use)
 
 
-def new_network(given: Plan, seed: int, targets: np.ndarray | None) -> Any:
+def new_network(given: TrainingPlan, seed: int, targets: np.ndarray | None) -> Any:
     """The network that a training begins with, where it does not start from another experiment's.
 
     Args:
@@ -94,7 +94,7 @@ def new_network(given: Plan, seed: int, targets: np.ndarray | None) -> Any:
 
 
 def train_member(
-    given: Plan,
+    given: TrainingPlan,
     train_side: Side,
     validation_side: Side,
     *,
@@ -215,7 +215,7 @@ class Changes:
     batch: Callable[..., Any] | None
 
 
-def augmentation(given: Plan) -> Changes:
+def augmentation(given: TrainingPlan) -> Changes:
     """The ``augment:`` block for the input's modality."""
     from scantune import augment
     from scantune.config.augment import augment_config
@@ -243,7 +243,7 @@ def _sometimes(mix: Any, prob: float, options: Mapping[str, Any], inputs: Any, t
     return mix(inputs, targets, generator, **options)
 
 
-def _partners(given: Plan, encoded: np.ndarray | None) -> Any:
+def _partners(given: TrainingPlan, encoded: np.ndarray | None) -> Any:
     from scantune.augment import spoil
     from scantune.engine import Partners
 
@@ -258,7 +258,7 @@ def _partners(given: Plan, encoded: np.ndarray | None) -> Any:
     return Partners(spoiled, good)
 
 
-def _balance(given: Plan, encoded: np.ndarray | None) -> np.ndarray | None:
+def _balance(given: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | None:
     """What the balanced sampler balances: the class, the score's range, or the mean grade."""
     if given.block.train.sampler != "balanced":
         return None

@@ -17,7 +17,7 @@ from scantune.statistics.resampling import Sums
 from scantune.tasks.classification.metrics import Data, calibration_plan, label
 from scantune.tasks.context import NO_VALIDATION, Context, Further, band
 from scantune.tasks.coverage import achieved
-from scantune.tasks.plan import Plan, only
+from scantune.tasks.plan import MetricPlan, only
 from scantune.tasks.predictions import PredictionTable
 
 COVERAGE = ("conformal_coverage", "conformal_set_size")
@@ -69,14 +69,14 @@ def _curves(data: Data, context: Context) -> dict[str, Any]:
     curves: dict[str, Any] = {}
     for k in shown:
         score, positive = data.probabilities[rows, k], data.target[rows] == k
-        found = context.figures(Plan([curve_statistic(score, positive, rows)], curve=True))
+        found = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
         name = data.classes[k]
         curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
         curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
         curves[f"reliability/{name}"] = vars(calibration.reliability(score, positive))
     if data.positive is not None:
         score, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
-        found = context.figures(Plan([decision_statistic(score, positive, rows)], curve=True))
+        found = context.figures(MetricPlan([decision_statistic(score, positive, rows)], curve=True))
         everyone = band(found, "all", THRESHOLDS, "threshold")
         decision = band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
         curves["decision"] = decision | {"none": [0.0] * len(THRESHOLDS)}
@@ -108,7 +108,7 @@ def _point(
     rows = context.rows
     called = (scores[rows] >= threshold).astype(np.int64)
     statistic = confusion_statistic(positive[rows].astype(np.int64), called, ("negative", "positive"), rows, 1)
-    found = context.figures(Plan([only(statistic, _AT_A_POINT)]))
+    found = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
     return {
         "name": name,
         "threshold": threshold,
@@ -187,7 +187,9 @@ def _readers(data: Data, context: Context) -> dict[str, Any]:
     for first, second in combinations(sides, 2):
         both = context.rows[(sides[first][context.rows] >= 0) & (sides[second][context.rows] >= 0)]
         cells = one_hot(sides[second][both], sides[first][both], size)
-        pairs[f"{first} − {second}"] = context.figures(Plan([Sums(both, cells, figures, kinds=kinds, shares=shares)]))
+        pairs[f"{first} − {second}"] = context.figures(
+            MetricPlan([Sums(both, cells, figures, kinds=kinds, shares=shares)])
+        )
     return {"pairs": pairs}
 
 

@@ -13,7 +13,7 @@ from scantune.statistics.discrimination import area_statistic, delong_interval, 
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.settings import Classification
-from scantune.tasks.plan import Plan, not_finite, only
+from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
 
 ERRORS = ("brier", "log_loss", "ece")
@@ -155,7 +155,7 @@ def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -
 
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
-) -> Plan:
+) -> MetricPlan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
@@ -185,7 +185,7 @@ def plan(
         if data.settings.ordinal:
             statistics.append(_kappa_statistic(y, predicted, len(data.classes), rows))
     more = {} if headline else _consistency(p, predicted == y, data.subjects[rows], confidence)
-    return Plan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), more=more, void=void)
+    return MetricPlan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), more=more, void=void)
 
 
 def _consistency(
@@ -201,14 +201,14 @@ def _slope(p: np.ndarray, y: np.ndarray, positive: int | None, rows: np.ndarray)
     return slope_statistic(p.max(1), p.argmax(1) == y, rows)
 
 
-def calibration_plan(data: Data, rows: np.ndarray, confidence: float = 0.95) -> Plan:
+def calibration_plan(data: Data, rows: np.ndarray, confidence: float = 0.95) -> MetricPlan:
     """Only the figures that calibration changes."""
     p, y = data.probabilities[rows], data.target[rows]
     losses = loss_statistic(p, y, rows, data.positive)
     error = ece_statistic(p.max(1), p.argmax(1) == y, rows)
     reasons = _reasons(data, y, p.argmax(1))
     more = _consistency(p, p.argmax(1) == y, data.subjects[rows], confidence)
-    return Plan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons, more=more)
+    return MetricPlan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons, more=more)
 
 
 def _add_delong(

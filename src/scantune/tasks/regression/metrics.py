@@ -20,7 +20,7 @@ from scantune.statistics.correlation import (
 from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.resampling import FEWEST, Statistic
 from scantune.tasks.directions import named_ranges
-from scantune.tasks.plan import Plan, mean_statistic, not_finite, renamed
+from scantune.tasks.plan import MetricPlan, mean_statistic, not_finite, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.settings import Regression
 
@@ -73,7 +73,7 @@ def _empty_cells(table: PredictionTable, column: str, values: np.ndarray) -> np.
 
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
-) -> Plan:
+) -> MetricPlan:
     """The figures of some rows.
 
     Args:
@@ -109,7 +109,7 @@ def plan(
     p = {"pearson_r": correlation_p(pearson(x, y), len(rows)) if alone and not few else None}
     if not (alone and not paired):
         p["spearman_rho"] = correlation_p(rho, len(rows)) if alone and not few else None
-    return Plan(
+    return MetricPlan(
         statistics,
         direct=_explained(direct, _reasons(x, y)),
         reasons=_reasons(x, y) | _range_reasons(data),

@@ -10,7 +10,7 @@ from scantune.statistics.agreement import error_statistic
 from scantune.statistics.correlation import constant
 from scantune.statistics.figure import undefined
 from scantune.statistics.resampling import Statistic
-from scantune.tasks.plan import Plan, mean_statistic, renamed
+from scantune.tasks.plan import MetricPlan, mean_statistic, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.segmentation.settings import Segmentation
 
@@ -71,7 +71,7 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
 
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
-) -> Plan:
+) -> MetricPlan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`.
 
     A sample whose measure is undefined (an empty cell: both masks empty) takes no part in that measure's mean: ``n``
@@ -98,7 +98,7 @@ def plan(
                 reasons["volume_pearson_r"] = "undefined: one of the volumes is constant"
     missing = [m for m in MEASURES if m not in data.measures]
     direct = {m: undefined(f"not measured: the file has no column {m}", len(rows)) for m in missing}
-    return Plan(statistics, reasons=reasons, direct={} if headline else direct)
+    return MetricPlan(statistics, reasons=reasons, direct={} if headline else direct)
 
 
 def _reason(name: str, values: np.ndarray) -> str:

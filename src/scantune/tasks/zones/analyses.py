@@ -13,7 +13,7 @@ from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.tasks.classification.metrics import label
 from scantune.tasks.context import Context, Further, band
 from scantune.tasks.coverage import achieved
-from scantune.tasks.plan import Plan
+from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data, aliases, mean_score, severity, severity_names
 from scantune.tasks.zones.readers import readers
@@ -77,7 +77,7 @@ def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict
         error = calibration.ece_statistic(said[:, zones].ravel(), right[:, zones].ravel(), each)
         subjects = data.subjects[each]
         more = calibration.ece_consistency(said[:, zones].ravel(), right[:, zones].ravel(), subjects)
-        return context.figures(Plan([losses, error], more={"ece": more}))
+        return context.figures(MetricPlan([losses, error], more={"ece": more}))
 
     names = data.settings.zones
     curves = {zone: vars(calibration.reliability(said[:, i], right[:, i])) for i, zone in enumerate(names)}
@@ -94,7 +94,7 @@ def _curves(
     for cut in cut_offs:
         above = target > cut + 1e-9
         if 0 < above.sum() < len(above):
-            found = context.figures(Plan([curve_statistic(prediction, above, rows)], curve=True))
+            found = context.figures(MetricPlan([curve_statistic(prediction, above, rows)], curve=True))
             curves[f"roc/above_{cut:g}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
     return curves
 

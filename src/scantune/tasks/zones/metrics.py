@@ -15,7 +15,7 @@ from scantune.statistics.discrimination import area_statistic, delong_interval
 from scantune.statistics.ordinal import KINDS, kappa, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.metrics import check_probabilities, label
-from scantune.tasks.plan import Plan, not_finite, only, renamed
+from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones
 
@@ -106,7 +106,7 @@ def severity(score: np.ndarray, cut_offs: Sequence[float]) -> np.ndarray:
 
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
-) -> Plan:
+) -> MetricPlan:
     """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     settings = data.settings
     p, y = data.probabilities[rows], data.target[rows]
@@ -135,7 +135,7 @@ def plan(
         reasons |= dict.fromkeys([*_MEAN_SCORE.values(), "mean_score_spearman_rho"], "undefined: no zone is gradable")
     if headline:
         statistics = [only(s, headline_names(data)) for s in statistics]
-    return Plan(statistics, analytic=analytic, reasons=reasons, more=more, void=void, p_values=_p(headline))
+    return MetricPlan(statistics, analytic=analytic, reasons=reasons, more=more, void=void, p_values=_p(headline))
 
 
 def _p(headline: bool) -> dict[str, None]:
