@@ -87,8 +87,8 @@ import subprocess, sys, time
 from scantune.stopping import ending_when_told
 with ending_when_told(lambda: print("at last", flush=True)):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    print("ready", flush=True)
     try:
+        print("ready", flush=True)
         {work}
     finally:
         print("closed", flush=True)

@@ -62,7 +62,7 @@ def test_a_cohort_and_its_manifest_and_flow_carry_it(tmp_path):
     block = {"root": str(tmp_path / "raw"), "watch": str(tmp_path / "raw"), "class_folders": True, "split": {}}
     dataset = DatasetConfig.model_validate({**block, "targets": {"label": "label"}})
     settings = TypeAdapter(InputConfig).validate_python(
-        {"dataset": "d", "modality": "image", "size": [8, 8], "workers": 1}
+        {"dataset": "d", "modality": "image", "shape": [8, 8], "workers": 1}
     )
 
     def manifest() -> tuple[set[str], object]:

@@ -37,7 +37,7 @@ def project(tmp_path: Path, monkeypatch):
         params = {
             "quick": ["register@x"], "tracking": {"enabled": False, "require": False}, "demo": {},
             "datasets": {"x": {**block, **dataset}},
-            "inputs": {"x": {"dataset": "x", "modality": "image", "size": [16, 16], "workers": 1,
+            "inputs": {"x": {"dataset": "x", "modality": "image", "shape": [16, 16], "workers": 1,
                              "backend": {"name": "threads"}}},
             "experiments": {"x": {"dataset": "x", "input": "x", "task": task,
                                   "model": {"backbone": "unet" if task["name"] == "segmentation" else "small_cnn"},

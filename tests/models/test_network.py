@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from scantune import models
+from scantune.files import DiskFullError
 from scantune.models import surgery
 from scantune.records import ScantuneError
 
@@ -86,7 +87,7 @@ def test_a_full_disk_leaves_the_saved_network_whole(tmp_path, make_network, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskFullError, match=r"weights\.safetensors was not written"):
         models.save(make_network("small_cnn", outputs=2), tmp_path)
     monkeypatch.undo()
     assert torch.equal(models.load(tmp_path)(IMAGE), first.eval()(IMAGE))

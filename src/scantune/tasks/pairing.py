@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.figure import Figure, number
-from scantune.statistics.resampling import Resampler, interval
+from scantune.statistics.intervals import difference_interval
+from scantune.statistics.resampling import Resampler
 from scantune.tasks.plan import carry_out
 
 
@@ -45,6 +46,6 @@ def _with_difference(figure: Figure, name: str, sides: list[Any], resampler: Res
     difference = sides[0][name].minus(sides[1][name])
     if number(difference.value) is None:
         return figure
-    found = interval(difference, resampler.n_subjects, confidence)
-    stated = {"value": number(difference.value), "lower": number(found.lower), "upper": number(found.upper)}
+    found = difference_interval(difference, resampler.n_subjects, confidence)
+    stated = {"value": number(difference.value), "lower": found.lower, "upper": found.upper}
     return figure.with_more(difference=stated | {"method": found.method and f"paired {found.method}"})
