@@ -215,11 +215,11 @@ def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
     io.write_dicom_series(tmp_path / "all" / "one", volume, patient_id="P1", seed="s")
     io.write_nifti(tmp_path / "all" / "two.nii.gz", volume)
     (tmp_path / "all" / "notes.txt").write_text("not an image")
-    assert samples_of(tmp_path / "all" / "one") == [tmp_path / "all" / "one"]
-    assert samples_of(tmp_path / "all") == [tmp_path / "all" / "one", tmp_path / "all" / "two.nii.gz"]
-    assert len(samples_of(tmp_path / "all", series=False)) == 5
+    assert samples_of(tmp_path / "all" / "one")[0] == [tmp_path / "all" / "one"]
+    assert [p.name for p in samples_of(tmp_path / "all")[0]] == ["notes.txt", "one", "two.nii.gz"]
+    assert len(samples_of(tmp_path / "all", series=False)[0]) == 6
     (tmp_path / "bare").mkdir()
-    assert samples_of(tmp_path / "bare") == [tmp_path / "bare"]
+    assert samples_of(tmp_path / "bare")[0] == [tmp_path / "bare"]
 
 
 def with_params() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,12 @@ def predict(
 
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
-    samples = [sample for path in paths for sample in samples_of(path, series)]
+    samples: list[Path] = []
+    aside: Counter[str] = Counter()
+    for path in paths:
+        below, left = samples_of(path, series)
+        samples += below
+        aside += left
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
     for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
         rows.append({"file": str(path), **answer.values, "reason": answer.reason})
@@ -64,39 +70,50 @@ def predict(
     write(PredictionTable.make(columns), out)
     bad = [row for row in rows if row["reason"]]
     typer.echo(f"{out}: {len(rows) - len(bad)} answers, {len(bad)} samples that could not be used")
+    if aside:
+        what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
+        typer.echo(f"  set aside: {what}")
     for row in bad[:20]:
         typer.echo(f"  {row['file']}: {row['reason']}", err=True)
 
 
-def samples_of(path: Path, series: bool = True) -> list[Path]:
+def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str]]:
     """What a path means: a file, a folder with a DICOM series, or a folder of files or of such folders.
+
+    Every file below a folder is a sample or part of one, be it that it cannot be used: it gets its reason in the table.
 
     Args:
         path: a file or folder.
         series: a folder in which DICOM files lie is one sample, as in a table of volumes; else each file is one.
 
     Returns:
-        Samples by name; ``path`` itself where nothing below it can be read, to be refused with its reason.
+        Samples by name, ``path`` itself where nothing lies below it; and why how many entries are none.
     """
     from scantune import io
 
+    aside: Counter[str] = Counter()
     if not path.is_dir():
-        return [path]
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    kinds = {entry: io.kind_of(entry) for entry in entries if entry.is_file()}
-    if series and any(kind.startswith("dicom") for kind in kinds.values()):
-        return [path]
-    found = [entry for entry, kind in kinds.items() if kind != "unknown"]
-    for folder in (entry for entry in entries if entry.is_dir()):
-        below = samples_of(folder, series)
-        found += below if below != [folder] or (series and _holds_dicom(folder)) else []
-    return sorted(found) or [path]
-
-
-def _holds_dicom(folder: Path) -> bool:
-    from scantune import io
-
-    return any(io.kind_of(entry).startswith("dicom") for entry in folder.iterdir() if entry.is_file())
+        return [path], aside
+    files: list[Path] = []
+    below: list[Path] = []
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith("."):
+            aside["hidden"] += 1
+        elif entry.is_symlink() and entry.is_dir():
+            aside["links to folders"] += 1
+        elif entry.is_dir():
+            inner, left = samples_of(entry, series)
+            below += inner
+            aside += left
+        elif entry.is_file():
+            files.append(entry)
+        else:
+            aside["neither files nor folders"] += 1
+    kinds = {file: io.kind_of(file) for file in files} if series else {}
+    if any(kind.startswith("dicom") for kind in kinds.values()):
+        foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
+        return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
+    return sorted([*files, *below]) or [path], aside
 
 
 def _listed(path: Path | None) -> list[Path]:

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
 
+if TYPE_CHECKING:
+    from scantune.registry.predictor import Answer
+
 MAX_BYTES = 2 * 2**30
+MAX_BATCH = 1024
 
 
 class Model:
@@ -36,27 +40,45 @@ class Model:
             A table with the task's columns, and ``reason`` for a sample that could not be used.
 
         Raises:
-            ScantuneError: no column ``path``; or, where the model is served, a path that may not be read.
+            ScantuneError: no column ``path``, or a batch size that is none.
         """
         import pandas as pd
 
+        from scantune.registry.predictor import Answer
+
         if "path" not in getattr(model_input, "columns", ()):
             raise ScantuneError("the input needs a column 'path': a file or folder a row")
-        paths = [_checked(path) for path in model_input["path"]]
-        answers = self.predictor.answers(paths, batch_size=int((params or {}).get("batch_size", 8)))
-        return pd.DataFrame([{**answer.values, "reason": answer.reason} for answer in answers])
+        batch_size = (params or {}).get("batch_size", 8)
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
+            raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")
+        checked = [_checked(path) for path in model_input["path"]]
+        answers = self.predictor.answers([path for path in checked if not isinstance(path, Answer)], batch_size)
+        rows = [path if isinstance(path, Answer) else next(answers) for path in checked]
+        return pd.DataFrame(
+            [{**row.values, "reason": row.reason} for row in rows], columns=None if rows else ["reason"]
+        )
 
 
-def _checked(path: str) -> str | Path:
-    """Where the model is served, only what lies below the served folders is read."""
+def _checked(path: object) -> str | Path | Answer:
+    """The path of a row; where it may or can not be read, the row's answer with the reason.
+
+    Where the model is served, only what lies below the served folders is read.
+    """
+    from scantune.registry.predictor import Answer, allowed
+
+    if not isinstance(path, (str, Path)) or not str(path).strip():
+        return Answer({}, reason="no path in this row")
     folders = os.environ.get("SCANTUNE_SERVED_FOLDERS", "")
     served = "__pyfunc_model_path__" in os.environ or bool(folders)  # the first is set by `mlflow models serve`
     if not served:
         return path
-    from scantune.registry.predictor import allowed
-
-    held = [Path(folder) for folder in folders.split(os.pathsep) if folder]
-    return allowed(path, held, int(os.environ.get("SCANTUNE_SERVED_BYTES", MAX_BYTES)))
+    roots = [Path(folder) for folder in folders.split(os.pathsep) if folder]
+    try:
+        return allowed(path, roots, int(os.environ.get("SCANTUNE_SERVED_BYTES", MAX_BYTES)))
+    except ScantuneError as error:
+        return Answer({}, reason=str(error))
+    except (OSError, ValueError, RuntimeError) as error:  # a looping link, a null byte, a name that is too long
+        return Answer({}, reason=f"the path cannot be looked up ({type(error).__name__})")
 
 
 def _load_pyfunc(path: str) -> Model:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from scantune.config.load import read
+from scantune.files import write_json
 from scantune.pipeline.project import block_of
 from scantune.records import ScantuneError
 
@@ -168,13 +168,13 @@ def _one(params: Any, key: str, seed: int, home: Path, project: Path, precision:
 
 def _write_settings(key: str, changed: Mapping[str, Any], home: Path, project: Path) -> None:
     """params.yaml of one training: changed keys of ``train``, and of the evaluation only what the metrics need."""
-    held = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    held = read(project / "params.yaml")
     group = "experiments" if key in (held.get("experiments") or {}) else "derived"
     block = dict(held[group][key])
     block["train"] = {**(block.get("train") or {}), **changed}
     block["evaluate"] = {**(block.get("evaluate") or {}), "saliency": False}
     held[group] = {**held[group], key: block}
-    (home / "params.yaml").write_text(yaml.safe_dump(held, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    write_json(home / "params.yaml", held)  # JSON is YAML in which no word is taken for another
 
 
 def _call(stage: str, key: str, seed: int, home: Path) -> None:
