@@ -36,6 +36,7 @@ _GRADIENTS: dict[str, list[tuple[int, str]]] = {
     "other": [(0x00651037, "FD")],
 }
 _LABEL = 0x20051429  # Philips arterial spin labelling: CONTROL or LABEL
+_SCALE_SLOPE, _PHILIPS_FRAME = 0x2005100E, 0x2005140F
 _GE_SEQUENCE, _GE_POLARITY = 0x0019109C, 0x001910B3
 _COMPONENTS = frozenset(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"))
 
@@ -76,6 +77,21 @@ def is_mirrored(file: DicomFile) -> bool:
     if sequence is None or not isinstance(sequence.value, bytes) or b"epi_pepolar" not in sequence.value:
         return False
     return _private(file, _GE_POLARITY, "DS")[:1] != [0.0]
+
+
+def scale_slope(file: DicomFile) -> float | None:
+    """Philips' scale slope, by which displayed values become precise ones."""
+    found = _private(file, _SCALE_SLOPE, "FL")
+    return found[0] if found else None
+
+
+def frame_scale_slope(group: Dataset, shared: Dataset) -> float | None:
+    """As `scale_slope`, of a frame of an enhanced file: in Philips' own sequence."""
+    for source in (group, shared):
+        item = (source[_PHILIPS_FRAME].value or [None])[0] if _PHILIPS_FRAME in source else None
+        if item is not None and _SCALE_SLOPE in item:
+            return float(item[_SCALE_SLOPE].value)
+    return None
 
 
 def _private(file: DicomFile, tag: int, vr: str) -> list[float]:

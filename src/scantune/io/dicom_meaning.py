@@ -33,7 +33,7 @@ A real-world value map (PS3.3 C.7.6.16.2.11) gives a second meaning beside the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -271,6 +271,22 @@ def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
 def palette_of(file: DicomFile, meaning: Meaning) -> Table:
     """The palette of PALETTE COLOR pixels."""
     return palette(file, bool(meaning.signed))
+
+
+def precise(meaning: Meaning, scale_slope: float | None) -> Meaning:
+    """Philips' precise values in place of the displayed ones (Chenevert 2014, Transl Oncol 7:65).
+
+    Displayed values are scaled anew for each series, or volume, so that they fill the screen; precise ones, (stored ×
+    slope + intercept) / (slope × scale slope), are comparable between them.
+
+    Raises:
+        ReadError: the file does not state the scale slope, or no rescale.
+    """
+    if not scale_slope or not meaning.rescaled:
+        raise ReadError(
+            "'philips_values: precise' needs a rescale and Philips' scale slope (2005,100E), which is missing"
+        )
+    return replace(meaning, slope=1 / scale_slope, intercept=meaning.intercept / (meaning.slope * scale_slope))
 
 
 def _padding(file: DicomFile, signed: bool, allocated: int) -> tuple[float, float] | None:

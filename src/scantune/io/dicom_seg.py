@@ -52,7 +52,7 @@ def write_segmentation(
     """
     options = Options(kind="volume", series=series)
     files = choose_series(scan(source, options, Counter()), series)
-    (stack,) = choose(frames_of(files), options, [])
+    (stack,) = choose(frames_of(files, options), options, [])
     orientation = geometry.orientation_of(stack.affine)
     first = stack.frames[0]
     shape = (first.columns, first.rows, len(stack.frames))
