@@ -41,11 +41,7 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
     """
     n_frames = sum(file.n_frames for file in files)
     check_size((n_frames, files[0].rows, files[0].columns), 4, options.limits)
-    for file in files:
-        _groups(file)  # frames that are not described are told before the pixels' length is looked at
-    sources = [Pixels(file, meaning_of(file, rescale_elsewhere=True)) for file in files]
-    exact = options.philips_values == "precise"
-    frames = [frame for at, pixels in enumerate(sources) for frame in frames_of(pixels, at, len(files), exact)]
+    frames = enhanced_frames(files, options)
     if len(frames) == 1 and options.kind != "volume":
         return _image(files[0], frames[0], options)
     if options.kind == "image":
@@ -54,8 +50,17 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
     if facts["window"] is None:
         facts["window"] = _window(*_groups(files[0])[0])
     volume = assemble(stacks, options, facts)
-    facts["decoder"] += f", {sources[0].decoder}"
+    facts["decoder"] += f", {'numpy' if not files[0].compressed else 'plug-in by transfer syntax'}"
     return volume
+
+
+def enhanced_frames(files: Sequence[DicomFile], options: Options) -> list[Frame]:
+    """All frames of the files of one series."""
+    for file in files:
+        _groups(file)  # frames that are not described are told before the pixels' length is looked at
+    sources = [Pixels(file, meaning_of(file, rescale_elsewhere=True)) for file in files]
+    exact = options.philips_values == "precise"
+    return [frame for at, pixels in enumerate(sources) for frame in frames_of(pixels, at, len(files), exact)]
 
 
 def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:

@@ -66,7 +66,8 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
         path = folder / f"{digest}.png"  # on the prepared grid: labels, not grey values
         path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
         return path
-    mask = on_source_grid(source, answer)
+    chosen = _choice(model)
+    mask = on_source_grid(source, answer, **chosen)
     if answer.prepared.facts.get("format") != "dicom":
         path = folder / f"{digest}.nii.gz"
         io.write_nifti(path, mask, dtype="uint8")
@@ -80,15 +81,33 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
         model=model.facts.name,
         version=version_of(model),
         seed=f"{digest} {version_of(model)}",
+        **chosen,
     )
 
 
-def on_source_grid(source: Path, answer: Answer) -> Any:
-    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside."""
+def _choice(model: Predictor) -> dict[str, Any]:
+    """The series and volume that the model's input reads where a source holds several."""
+    from scantune.preprocess.prepare import series_rule, volume_rule, what_matters
+
+    _, settings = what_matters(model.facts.input)
+    return {
+        "series": series_rule(None, settings.get("series")),
+        "volume": volume_rule(None, settings.get("volume")),
+    }
+
+
+def on_source_grid(source: Path, answer: Answer, **chosen: Any) -> Any:
+    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside.
+
+    Args:
+        source: file or folder.
+        answer: of the model.
+        chosen: series and volume, as `io.read` takes them.
+    """
     from scantune import io
     from scantune.preprocess.grid import Grid, resample
 
-    volume = io.read(source)
+    volume = io.read(source, kind="volume", **chosen)
     assert isinstance(volume, io.Volume)
     affine = np.array(answer.prepared.facts["affine"], np.float64)
     assert answer.mask is not None
