@@ -101,7 +101,7 @@ def write_image_segmentation(
     return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class)
 
 
-#: Storage classes that highdicom takes for enhanced ones: their stills are written as if of another class, whose name is
+#: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
 #: then put right.
 _OF_SEVERAL_FRAMES = (XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage)
 

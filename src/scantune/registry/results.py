@@ -61,28 +61,55 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     digest = _digest(_files(source))
     folder.mkdir(parents=True, exist_ok=True)
     if answer.mask.ndim == 2:
-        import cv2
-
-        path = folder / f"{digest}.png"  # on the prepared grid: labels, not grey values
-        path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
-        return path
+        return _write_flat(folder / digest, source, answer, model)
     chosen = _choice(model)
     mask = on_source_grid(source, answer, **chosen)
     if answer.prepared.facts.get("format") != "dicom":
         path = folder / f"{digest}.nii.gz"
         io.write_nifti(path, mask, dtype="uint8")
         return path
-    labels = dict(enumerate(model.facts.task.get("classes", ("background", "foreground"))))
     return io.write_segmentation(
         folder / f"{digest}.dcm",
         mask,
         source,
-        {value: name for value, name in labels.items() if value},
+        _labels(model),
         model=model.facts.name,
         version=version_of(model),
         seed=f"{digest} {version_of(model)}",
         **chosen,
     )
+
+
+def _write_flat(path: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+    """The mask of a still: DICOM SEG on the pixels of a DICOM image, else PNG on the prepared grid."""
+    from scantune import io
+    from scantune.preprocess.plane import fit, put_back
+
+    assert answer.mask is not None
+    if answer.prepared.facts.get("format") != "dicom" or source.is_dir():
+        import cv2
+
+        path = path.with_suffix(".png")  # labels, not grey values
+        path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
+        return path
+    settings, size = model.facts.input, answer.prepared.facts["own_size"]
+    wanted = settings.get("size")
+    fitted = fit((size[0], size[1]), (wanted[0], wanted[1]) if wanted else None, settings.get("resize", "pad"))
+    return io.write_image_segmentation(
+        path.with_suffix(".dcm"),
+        put_back(answer.mask, fitted, (size[0], size[1])),
+        source,
+        _labels(model),
+        model=model.facts.name,
+        version=version_of(model),
+        seed=f"{path.name} {version_of(model)}",
+    )
+
+
+def _labels(model: Predictor) -> dict[int, str]:
+    """What each value of a mask but 0 stands for."""
+    labels = enumerate(model.facts.task.get("classes", ("background", "foreground")))
+    return {value: name for value, name in labels if value}
 
 
 def _choice(model: Predictor) -> dict[str, Any]:
