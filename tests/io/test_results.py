@@ -104,6 +104,9 @@ def test_a_mask_of_a_chosen_series_or_volume_refers_to_its_slices(tmp_path: Path
     referred = pydicom.dcmread(path).ReferencedSeriesSequence[0].ReferencedInstanceSequence
     assert all(str(item.ReferencedSOPInstanceUID).endswith(".1") for item in referred)
     assert int(hd.seg.segread(path).get_volume(combine_segments=True).array.sum()) == int(mask.array.sum())
+    files = io.files_read(tmp_path / "s", volume=rule)
+    assert {path.parent.name for path in files} == {"7.38"}
+    assert len(files) == 8
 
 
 @pytest.mark.parametrize("modality", ["XA", "US", "CR"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,9 @@ from pydicom.uid import SecondaryCaptureImageStorage, XRayAngiographicImageStora
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume, VolumeRule
-from scantune.io.dicom_apart import choose
-from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_enhanced import enhanced_frames
-from scantune.io.dicom_file import open_dicom
-from scantune.io.dicom_series import frames_of, scan
+from scantune.io.dicom_reading import stacks_of
 from scantune.io.dicom_sr import save_derived, source_header
-from scantune.io.dicom_stack import Frame, Stack
+from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_writer import uid
 from scantune.records import ScantuneError
 
@@ -104,21 +99,6 @@ def write_image_segmentation(
 #: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
 #: then put right.
 _OF_SEVERAL_FRAMES = (XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage)
-
-
-def stacks_of(source: Path, options: Options) -> list[Stack]:
-    """The stack, or those to take the mean of, that a folder or an enhanced file stands for.
-
-    Raises:
-        ReadError: as reading it does.
-    """
-    if source.is_dir():
-        files = choose_series(scan(source, options, Counter()), options.series)
-    else:
-        files = [open_dicom(source, options.limits)]
-    if any(file.has("PerFrameFunctionalGroupsSequence") for file in files):
-        return choose(enhanced_frames(files, options), options, [])
-    return choose(frames_of(files, options), options, [])
 
 
 def _placed(frames: Sequence[Frame]) -> dict[str, Any]:

@@ -19,11 +19,13 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
         ScantuneError: the source is not DICOM, or there are no scores.
     """
     from scantune import io
+    from scantune.preprocess.prepare import what_matters
 
     if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
         raise ScantuneError("a structured report belongs to a DICOM study; this source is of another format")
-    sources = _files(source)
-    digest = _digest(sources)
+    stacked = what_matters(model.facts.input)[0] == "volume"
+    sources = io.files_read(source, stacked=stacked, **_choice(model))
+    digest = _digest(_files(source))
     return io.write_report(
         folder / f"{digest}.dcm",
         sources,
