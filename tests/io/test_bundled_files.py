@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import warnings
 from collections import Counter
+from io import BytesIO
 from pathlib import Path
 
 import nibabel
@@ -32,10 +34,11 @@ def _files() -> list[Path]:
 
 def _independent(path: Path) -> np.ndarray | None:
     """The picture or volume by pydicom's or nibabel's own words, or None where those have none."""
-    if format_of(file_head(path)) in ("nifti", "gzip"):
+    if format_of(file_head(path)) in ("nifti", "gzip") and path.name != "zipMR.gz":  # that one is DICOM
         array = np.asarray(nibabel.as_closest_canonical(nibabel.load(path)).dataobj, dtype=np.float32)
         return array[..., 0] if array.ndim == 4 else array
-    dataset = pydicom.dcmread(path, force=True)
+    packed = file_head(path)[:2] == b"\x1f\x8b"
+    dataset = pydicom.dcmread(BytesIO(gzip.decompress(path.read_bytes())) if packed else path, force=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         array = pydicom.pixels.pixel_array(dataset)

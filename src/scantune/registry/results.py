@@ -95,7 +95,7 @@ def _write_flat(path: Path, source: Path, answer: Answer, model: Predictor) -> P
         path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
         return path
     settings, size = model.facts.input, answer.prepared.facts["own_size"]
-    wanted = settings.get("size")
+    wanted = settings.get("shape")
     fitted = fit((size[0], size[1]), (wanted[0], wanted[1]) if wanted else None, settings.get("resize", "pad"))
     return io.write_image_segmentation(
         path.with_suffix(".dcm"),
