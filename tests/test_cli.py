@@ -343,6 +343,7 @@ def test_a_score_goes_back_as_a_structured_report(cohort, model):
     assert f"{value:.6g}"[:6] in shown
     assert "belongs to a DICOM study" in text, "the PNG has no study; the answer stands all the same"
     assert not any(row["reason"] for row in answers(Path("a.csv")))
+    assert [row["report"] for row in answers(Path("a.csv"))] == [report.name, ""], "whose report it is"
 
 
 def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):

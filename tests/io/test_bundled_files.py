@@ -34,11 +34,11 @@ def _files() -> list[Path]:
 
 def _independent(path: Path) -> np.ndarray | None:
     """The picture or volume by pydicom's or nibabel's own words, or None where those have none."""
-    if format_of(file_head(path)) in ("nifti", "gzip") and path.name != _GZIPPED_DICOM:
+    if format_of(file_head(path)) in ("nifti", "gzip") and path.name != "zipMR.gz":  # that one is DICOM
         array = np.asarray(nibabel.as_closest_canonical(nibabel.load(path)).dataobj, dtype=np.float32)
         return array[..., 0] if array.ndim == 4 else array
-    opened = BytesIO(gzip.decompress(path.read_bytes())) if path.name == _GZIPPED_DICOM else path
-    dataset = pydicom.dcmread(opened, force=True)
+    packed = file_head(path)[:2] == b"\x1f\x8b"
+    dataset = pydicom.dcmread(BytesIO(gzip.decompress(path.read_bytes())) if packed else path, force=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         array = pydicom.pixels.pixel_array(dataset)
@@ -134,7 +134,6 @@ def _has_no_image_for_others(path: Path) -> bool:
 
 
 _OTHER_FORMATS = {".gii", ".par", ".rec", ".mnc", ".trk", ".tck", ".mgz", ".head", ".brik", ".v", ".nc", ".bin", ".hdr"}
-_GZIPPED_DICOM = "zipMR.gz"
 _REFUSED_NIFTI = {"example_nifti2.nii.gz"}  # two volumes, and none was named
 
 

@@ -290,3 +290,16 @@ def test_half_a_window_and_one_that_is_no_number_are_refused_where_it_is_asked_f
     assert "WindowWidth is no number" in refused(path, window="file").reason
     edit(path, lambda dataset: delattr(dataset, "WindowWidth"))
     assert "one is there without the other" in refused(path, window="file").reason
+
+
+def test_the_window_of_a_series_must_be_one(tmp_path: Path) -> None:
+    folder = ct(
+        tmp_path / "s", lambda dataset, k: setattr(dataset, "WindowCenter", 40) or setattr(dataset, "WindowWidth", 400)
+    )
+    found = io.read(folder, window="file")
+    np.testing.assert_allclose(found.array, np.clip((volume().array - 39.5) / 399 + 0.5, 0, 1), atol=1e-5)
+    edit(next(folder.iterdir()), lambda dataset: setattr(dataset, "WindowCenter", 50))
+    assert (
+        "WindowCenter and WindowWidth differ by slice ((40.0, 400.0) … (50.0, 400.0))"
+        in refused(folder, window="file").reason
+    )

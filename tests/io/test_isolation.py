@@ -12,7 +12,7 @@ import pytest
 from scantune import io
 from scantune.io import isolation
 from scantune.records import ReadError
-from tests.io.files import series, volume
+from tests.io.files import PYDICOM_FILES, series, volume
 from tests.io.test_loops import moving
 
 
@@ -82,3 +82,13 @@ def test_a_hang_in_the_child_ends_at_the_time_limit(tmp_path: Path, monkeypatch:
         io.read(path, isolated=True, limits=io.Limits(seconds=0.5))
     monkeypatch.setattr(isolation, "_exchange", exchange)
     np.testing.assert_array_equal(io.read(path, isolated=True).array, volume().array)
+
+
+def test_jpeg_of_twelve_bits_is_decoded_in_the_child() -> None:
+    path = PYDICOM_FILES / "JPEG-lossy.dcm"
+    found = io.read(path, isolated=True)
+    assert "simpleitk" in found.facts["decoder"]
+    assert found.array.shape == (1, 1024, 256)
+    assert found.array.max() == 264
+    with pytest.raises(ReadError, match=r"JPEG Extended .* 12 bits. cannot be decoded"):
+        io.read(path)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from pydicom.sr.codedict import codes
 
 from scantune import io
 from scantune.records import ScantuneError
-from tests.io.files import series, volume
+from tests.io.files import edit, series, volume
 
 MODEL: dict = {"model": "loes", "version": "1.2", "seed": "result"}
 
@@ -72,3 +74,73 @@ def test_a_mask_on_another_grid_or_without_labels_is_refused(tmp_path: Path) -> 
         io.write_segmentation(tmp_path / "a.dcm", io.Volume(values, moved), *arguments, **MODEL)
     with pytest.raises(ScantuneError, match=r"values \[3\]"):
         io.write_segmentation(tmp_path / "a.dcm", io.Volume(values * 3, scan.affine), *arguments, **MODEL)
+
+
+def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
+    source = io.write_enhanced(tmp_path / "a.dcm", volume(turned=(5, -4, 3)), patient_id="phantom-1", seed="a")
+    scan = io.read(source)
+    values = np.zeros(scan.array.shape, np.uint8)
+    values[2:5, 3:7, 4:9] = 1
+    path = io.write_segmentation(tmp_path / "seg.dcm", io.Volume(values, scan.affine), source, {1: "Liver"}, **MODEL)
+    segmentation = hd.seg.segread(path)
+    assert segmentation.get_segment_description(1).segmented_property_type == codes.SCT.Liver
+    found = segmentation.get_volume(combine_segments=True)
+    assert int(found.array.sum()) == int(values.sum())
+    places = np.argwhere(found.array)
+    places = np.column_stack([places, np.ones(len(places))]) @ (np.diag([-1.0, -1, 1, 1]) @ found.affine).T
+    index = np.rint(places @ np.linalg.inv(scan.affine).T)[:, :3].astype(int)
+    assert values[index[:, 2], index[:, 1], index[:, 0]].all()
+    assert segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+
+
+def test_a_mask_of_a_chosen_series_or_volume_refers_to_its_slices(tmp_path: Path) -> None:
+    for at, echo in enumerate(("4.92", "7.38")):
+        for path in series(tmp_path / "s" / echo, volume(seed=at), tags={"EchoTime": echo}):
+            edit(path, lambda dataset, at=at: setattr(dataset, "SOPInstanceUID", f"{dataset.SOPInstanceUID[:50]}.{at}"))
+    rule = io.VolumeRule.of({"echo_time": 7.38})
+    scan = io.read(tmp_path / "s", volume=rule)
+    mask = io.Volume((scan.array > 500).astype(np.uint8), scan.affine)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, volume=rule, **MODEL)
+    referred = pydicom.dcmread(path).ReferencedSeriesSequence[0].ReferencedInstanceSequence
+    assert all(str(item.ReferencedSOPInstanceUID).endswith(".1") for item in referred)
+    assert int(hd.seg.segread(path).get_volume(combine_segments=True).array.sum()) == int(mask.array.sum())
+    files = io.files_read(tmp_path / "s", volume=rule)
+    assert {path.parent.name for path in files} == {"7.38"}
+    assert len(files) == 8
+
+
+@pytest.mark.parametrize("modality", ["XA", "US", "CR"])
+def test_a_mask_of_a_still_lies_on_its_own_pixels(tmp_path: Path, modality: str) -> None:
+    pixels = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64)
+    source = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="phantom-1", seed="a", modality=modality)
+    mask = (pixels > 200).astype(np.uint8)
+    path = io.write_image_segmentation(tmp_path / "seg.dcm", mask, source, {1: "vessel"}, **MODEL)
+    segmentation = hd.seg.segread(path)
+    np.testing.assert_array_equal(segmentation.get_pixels_by_source_instance(
+        [pydicom.dcmread(source).SOPInstanceUID], combine_segments=True)[0], mask)  # fmt: skip
+    referred = segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0]
+    assert referred.ReferencedSOPClassUID == pydicom.dcmread(source).SOPClassUID
+    with pytest.raises(ScantuneError, match="the mask is"):
+        io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, **MODEL)
+
+
+def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path) -> None:
+    for path in series(tmp_path / "s"):
+        raw = path.read_bytes()
+        dataset = pydicom.dcmread(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset.add_new("StudyDate", "LO", "********")
+            dataset.add_new("PatientBirthDate", "LO", "********")
+            dataset.save_as(path)
+        path.write_bytes(path.read_bytes().replace(b"\x08\x00\x20\x00LO", b"\x08\x00\x20\x00DA")
+                         .replace(b"\x10\x00\x30\x00LO", b"\x10\x00\x30\x00DA"))  # fmt: skip
+        assert path.read_bytes() != raw
+    scan = io.read(tmp_path / "s")
+    mask = io.Volume((scan.array > 500).astype(np.uint8), scan.affine)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, **MODEL)
+    assert pydicom.dcmread(path).StudyDate == ""
+    report = io.write_report(
+        tmp_path / "sr.dcm", sorted((tmp_path / "s").iterdir()), [io.Measured("score", 1.0)], **MODEL
+    )
+    assert pydicom.dcmread(report).PatientBirthDate in ("", None)

@@ -194,3 +194,21 @@ def test_gantry_tilt_names_its_key(tmp_path: Path) -> None:
 
         edit(path, shear)
     assert "'tilt: resample' in the input's block" in refused(tmp_path / "s").reason
+
+
+def test_precise_values_of_philips_undo_the_scaling_for_the_screen(tmp_path: Path) -> None:
+    paths = series(tmp_path / "s")
+    stored = volume().array
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.Manufacturer = "Philips Medical Systems"
+        dataset.RescaleSlope, dataset.RescaleIntercept = "0.5", "-100"
+        private(dataset, 0x2005, "Philips MR Imaging DD 001", 0x0E, "FL", 0.25)
+
+    for path in paths:
+        edit(path, change)
+    np.testing.assert_array_equal(io.read(tmp_path / "s").array, stored * 0.5 - 100)
+    precise = io.read(tmp_path / "s", philips_values="precise").array
+    np.testing.assert_allclose(precise, (stored * 0.5 - 100) / (0.5 * 0.25), rtol=1e-6)
+    edit(paths[2], lambda dataset: dataset.remove_private_tags())
+    assert "needs a rescale and Philips' scale slope" in refused(tmp_path / "s", philips_values="precise").reason

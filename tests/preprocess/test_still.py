@@ -4,7 +4,7 @@ import pytest
 
 from scantune import io
 from scantune.preprocess import prepare
-from scantune.preprocess.plane import fit, place
+from scantune.preprocess.plane import fit, place, put_back
 from scantune.preprocess.text import blank_text, find_text
 from scantune.records import ReadError
 
@@ -150,3 +150,19 @@ def test_text_is_blanked_by_key(tmp_path, inputs):
     found = prepare([tmp_path / "a.png"], [], inputs["image"](mask_text=True))
     assert found.facts["text_areas"] >= 1
     assert found.tensor[0, 10:36, 15:130].max() < 255
+
+
+@pytest.mark.parametrize("how", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("size", [(64, 64), (30, 90), None])
+def test_a_mask_goes_back_onto_the_pictures_own_pixels(how, size):
+    shape = (96, 128)
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    mask = ((y - 48) ** 2 + (x - 64) ** 2 < 20**2).astype(np.uint8)
+    fitted = fit(shape, size, how)
+    back = put_back(place(mask, fitted, nearest=True), fitted, shape)
+    assert back.shape == shape
+    if size is None:
+        np.testing.assert_array_equal(back, mask)
+    inside = put_back(np.ones(fitted.size, np.uint8), fitted, shape) > 0  # what the prepared picture shows
+    both = (back[inside] & mask[inside]).sum()
+    assert 2 * both / (back[inside].sum() + mask[inside].sum()) > 0.93

@@ -63,7 +63,7 @@ def predict(
     for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
         rows.append({"file": str(path), **answer.values, "reason": answer.reason})
         if not answer.reason:
-            _give_back(opened, path, answer, writers)
+            rows[-1] |= _give_back(opened, path, answer, writers)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -126,26 +126,34 @@ def _listed(path: Path | None) -> list[Path]:
 
 def _writers(
     sr: Path | None, seg: Path | None, maps: Path | None, map_method: str, map_layer: str | None
-) -> list[tuple[Path, Callable[..., Any]]]:
-    """Folder and function of each kind of result that is asked for."""
+) -> list[tuple[str, Path, Callable[..., Any]]]:
+    """Column, folder and function of each kind of result that is asked for."""
     if sr is None and seg is None and maps is None:
         return []
     from scantune.pipeline.maps import predicted as predicted_maps
     from scantune.registry import results
 
     mapped = functools.partial(predicted_maps.write_map, method=map_method, layer=map_layer)
-    known = ((sr, results.write_scores), (seg, results.write_mask), (maps, mapped))
-    return [(folder, write) for folder, write in known if folder is not None]
+    known = (("report", sr, results.write_scores), ("mask", seg, results.write_mask), ("map", maps, mapped))
+    return [(column, folder, write) for column, folder, write in known if folder is not None]
 
 
-def _give_back(opened: Any, path: Path, answer: Any, writers: Sequence[tuple[Path, Callable[..., Any]]]) -> None:
-    """Report, mask and map beside the table; one that cannot be written is said and ends nothing."""
-    for folder, write in writers if opened.facts is not None else ():
+def _give_back(
+    opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]]
+) -> dict[str, str]:
+    """Report, mask and map beside the table; one that cannot be written is said and ends nothing.
+
+    Returns:
+        The name of each file by its column of the table: files are named by digests, the table says whose they are.
+    """
+    names = {}
+    for column, folder, write in writers if opened.facts is not None else ():
         try:
-            write(folder, path, answer, opened)
+            names[column] = write(folder, path, answer, opened).name
         except ScantuneError as error:
             typer.echo(f"  {path}: {error}", err=True)
         except Exception as error:  # a header that lacks what the standard demands; the answer stands in the table
             typer.echo(
                 f"  {path}: no result could be written for this source ({type(error).__name__}: {error})", err=True
             )
+    return names

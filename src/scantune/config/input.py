@@ -194,6 +194,9 @@ class VolumeInput(_Common):
     padding: Literal["lowest", "keep"] = "lowest"
     """DICOM pixels that stand for none (PixelPaddingValue, outside a CT's field of view): the lowest value of the
     others, or the value as it is stored. The manifest notes it."""
+    philips_values: Literal["displayed", "precise"] = "displayed"
+    """MR of Philips: values as the console shows them, scaled anew for each series, or precise ones, which compare
+    between series and scans (Chenevert 2014). ``precise`` leaves out what does not state the scale slope."""
     affine: Affine = "refuse"
     """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
     tilt: Literal["exclude", "resample"] = "exclude"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from scantune.io.detect import kind_of as kind_of
     from scantune.io.dicom_masks import is_mask_object as is_mask_object
     from scantune.io.dicom_masks import read_mask_object as read_mask_object
+    from scantune.io.dicom_reading import files_read as files_read
+    from scantune.io.dicom_seg import write_image_segmentation as write_image_segmentation
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
     from scantune.io.dicom_sr import write_report as write_report
@@ -40,6 +42,7 @@ _LATER = {
     "Loop": "loop",
     "kind_of": "detect",
     "decoder_versions": "decoders",
+    "files_read": "dicom_reading",
     "same_geometry": "geometry",
     "find_identifying": "identity",
     "identifying_in": "identity",
@@ -55,6 +58,7 @@ _LATER = {
     "write_segmentation": "dicom_seg",
     "is_mask_object": "dicom_masks",
     "read_mask_object": "dicom_masks",
+    "write_image_segmentation": "dicom_seg",
 }
 
 __all__ = ["Image", "Limits", "SeriesRule", "Video", "Volume", "VolumeRule", *_LATER]

@@ -185,3 +185,4 @@ class Options:
     labels: bool = False
     turn: int | None = None
     padding: Literal["lowest", "keep"] = "lowest"
+    philips_values: Literal["displayed", "precise"] = "displayed"

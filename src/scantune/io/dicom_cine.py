@@ -11,10 +11,10 @@ import numpy as np
 from scantune.io import codestream
 from scantune.io.arrays import Options
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_image import colour_frame, own_window, window_of
-from scantune.io.dicom_meaning import voi_table
+from scantune.io.dicom_image import colour_frame
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
+from scantune.io.dicom_window import own_window, voi_table, window_of
 from scantune.io.loop import Loop
 from scantune.io.values import apply_window, check_size
 from scantune.records import ReadError
@@ -40,6 +40,8 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
     frame_time = frame_time_of(file, facts["notes"])
     if file.n_frames == 1:
         facts["notes"].append("one frame only")
+    if pixels.meaning.padding is not None:
+        facts["notes"].append("padding (PixelPaddingValue), where there is any, is black")
     fast = file.syntax == _BASELINE and _plain_jpeg(pixels)
     facts["decoder"] += f", opencv {cv2.__version__}" if fast else ", plug-in by transfer syntax"
 

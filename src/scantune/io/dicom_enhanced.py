@@ -15,8 +15,8 @@ from scantune.io.arrays import Image, Options, Volume
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_file import TAGS, DicomFile
 from scantune.io.dicom_image import read_image
-from scantune.io.dicom_keys import frame_keys, macro
-from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, rescale_of
+from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro
+from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, precise, rescale_of
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_stack import Frame
@@ -41,10 +41,7 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
     """
     n_frames = sum(file.n_frames for file in files)
     check_size((n_frames, files[0].rows, files[0].columns), 4, options.limits)
-    for file in files:
-        _groups(file)  # frames that are not described are told before the pixels' length is looked at
-    sources = [Pixels(file, meaning_of(file, rescale_elsewhere=True)) for file in files]
-    frames = [frame for at, pixels in enumerate(sources) for frame in frames_of(pixels, at, len(files))]
+    frames = enhanced_frames(files, options)
     if len(frames) == 1 and options.kind != "volume":
         return _image(files[0], frames[0], options)
     if options.kind == "image":
@@ -53,8 +50,17 @@ def read_enhanced(files: Sequence[DicomFile], options: Options, facts: dict[str,
     if facts["window"] is None:
         facts["window"] = _window(*_groups(files[0])[0])
     volume = assemble(stacks, options, facts)
-    facts["decoder"] += f", {sources[0].decoder}"
+    facts["decoder"] += f", {'numpy' if not files[0].compressed else 'plug-in by transfer syntax'}"
     return volume
+
+
+def enhanced_frames(files: Sequence[DicomFile], options: Options) -> list[Frame]:
+    """All frames of the files of one series."""
+    for file in files:
+        _groups(file)  # frames that are not described are told before the pixels' length is looked at
+    sources = [Pixels(file, meaning_of(file, rescale_elsewhere=True)) for file in files]
+    exact = options.philips_values == "precise"
+    return [frame for at, pixels in enumerate(sources) for frame in frames_of(pixels, at, len(files), exact)]
 
 
 def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
@@ -66,30 +72,32 @@ def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
     return [(group, shared) for group in own]
 
 
-def frames_of(pixels: Pixels, at: int = 0, of: int = 1) -> list[Frame]:
+def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> list[Frame]:
     """The frames of one file.
 
     Args:
         pixels: of the file.
         at: its place in the series.
         of: files in the series.
+        exact: Philips' precise values.
     """
     file = pixels.file
     number = file.number("InstanceNumber") if of > 1 else 0.0
     start = 1e6 * (at if number is None else number)
     prefix = "" if of == 1 else f"instance {int(number)}, " if number is not None else f"file {at + 1}, "
-    found = [_frame(pixels, group, shared, k) for k, (group, shared) in enumerate(_groups(file))]
+    found = [_frame(pixels, group, shared, k, exact) for k, (group, shared) in enumerate(_groups(file))]
     rescaled = [frame.meaning.rescaled for frame in found]
     if len(set(rescaled)) > 1:
         raise ReadError(f"{rescaled.count(True)} of {len(rescaled)} frames state a rescale, the others none")
     return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(found)]
 
 
-def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int) -> Frame:
+def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool) -> Frame:
     file = pixels.file
     position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
     orientation = _numbers(macro(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
     spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
+    meaning = _meaning(pixels, group, shared)
     return Frame(
         name=f"frame {at + 1}",
         rows=file.rows,
@@ -97,7 +105,7 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int) -> Frame:
         position=np.array(position) if position else None,
         orientation=np.array(orientation) if orientation else None,
         spacing=(spacing[0], spacing[1]) if spacing else None,
-        meaning=_meaning(pixels, group, shared),
+        meaning=precise(meaning, frame_scale_slope(group, shared)) if exact else meaning,
         keys=frame_keys(group, shared),
         load=lambda: pixels.frame(at),
         source=file,

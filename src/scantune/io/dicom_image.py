@@ -9,11 +9,11 @@ import numpy as np
 
 from scantune.io.arrays import Image, Options
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_meaning import Meaning, palette_of, voi_table
+from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
+from scantune.io.dicom_window import own_window
 from scantune.io.values import apply_window, blank_padding, check_size, check_values
-from scantune.records import ReadError
 
 
 def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: Meaning | None = None) -> Image:
@@ -70,36 +70,6 @@ def shown_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Opti
         notes.append("MONOCHROME1 inverted")
         values = np.float32(low + high) - values
     return values
-
-
-def own_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
-    """The file's own VOI LUT, or its first window, to 0–1.
-
-    Raises:
-        ReadError: it has neither, or a window that is no two numbers.
-    """
-    table = voi_table(file, meaning)
-    if table is not None:
-        return table.of(np.rint(values)).astype(np.float32) / np.float32((1 << table.bits) - 1)
-    window = window_of(file)
-    if window is None:
-        raise ReadError("this file has no window of its own")
-    return apply_window(values, *window, file.text("VOILUTFunction").upper() or "LINEAR")
-
-
-def window_of(file: DicomFile) -> tuple[float, float] | None:
-    """The first window of the header, None where it has none.
-
-    Raises:
-        ReadError: center or width alone, or no numbers.
-    """
-    found = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
-    for keyword, values in zip(("WindowCenter", "WindowWidth"), found, strict=True):
-        if not values and file.text(keyword):
-            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
-    if bool(found[0]) != bool(found[1]):
-        raise ReadError("WindowCenter and WindowWidth: one is there without the other")
-    return (found[0][0], found[1][0]) if found[0] else None
 
 
 def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import BaseTag, Tag
 
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile, vendor
@@ -36,6 +39,7 @@ _GRADIENTS: dict[str, list[tuple[int, str]]] = {
     "other": [(0x00651037, "FD")],
 }
 _LABEL = 0x20051429  # Philips arterial spin labelling: CONTROL or LABEL
+_SCALE_SLOPE, _PHILIPS_FRAME = 0x2005100E, 0x2005140F
 _GE_SEQUENCE, _GE_POLARITY = 0x0019109C, 0x001910B3
 _COMPONENTS = frozenset(("MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED"))
 
@@ -76,6 +80,21 @@ def is_mirrored(file: DicomFile) -> bool:
     if sequence is None or not isinstance(sequence.value, bytes) or b"epi_pepolar" not in sequence.value:
         return False
     return _private(file, _GE_POLARITY, "DS")[:1] != [0.0]
+
+
+def scale_slope(file: DicomFile) -> float | None:
+    """Philips' scale slope, by which displayed values become precise ones."""
+    found = _private(file, _SCALE_SLOPE, "FL")
+    return found[0] if found else None
+
+
+def frame_scale_slope(group: Dataset, shared: Dataset) -> float | None:
+    """As `scale_slope`, of a frame of an enhanced file: in Philips' own sequence."""
+    for source in (group, shared):
+        item = (source[_PHILIPS_FRAME].value or [None])[0] if _PHILIPS_FRAME in source else None
+        if item is not None and _SCALE_SLOPE in item:
+            return float(item[_SCALE_SLOPE].value)
+    return None
 
 
 def _private(file: DicomFile, tag: int, vr: str) -> list[float]:
@@ -133,18 +152,30 @@ _FRAME_KEYS = {
 
 def macro(group: Dataset, shared: Dataset, name: str) -> Dataset:
     """A macro's item for a frame: its own, else the shared one, else an empty one."""
+    tag = _tag(name)
     for source in (group, shared):
-        found = source.get(name)
-        if found:
-            return found[0]
-    return Dataset()
+        found: Any = source.get_item(tag) if tag in source else None  # a fifth of the time of an attribute by its name
+        if isinstance(found, RawDataElement):
+            found = source[tag]
+        if found is not None and found.value:
+            return found.value[0]
+    return _NOTHING
+
+
+_NOTHING = Dataset()
+
+
+@lru_cache(64)
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def frame_keys(group: Dataset, shared: Dataset) -> Keys:
     """Of a frame of an enhanced file."""
     keys: Keys = {}
     for name, (sequence, keyword) in _FRAME_KEYS.items():
-        value: Any = macro(group, shared, sequence).get(keyword)
+        item = macro(group, shared, sequence)
+        value: Any = item[_tag(keyword)].value if _tag(keyword) in item else None
         if isinstance(value, (list, tuple)) or (hasattr(value, "__iter__") and not isinstance(value, str)):
             value = value[0] if len(value) else None
         if value is None or value == "":
@@ -153,9 +184,9 @@ def frame_keys(group: Dataset, shared: Dataset) -> Keys:
             keys[name] = float(value)
         except (TypeError, ValueError):
             keys[name] = str(value).lower() if name == "label" and str(value) in ("LABEL", "CONTROL") else "named"
-    directions = macro(group, shared, "MRDiffusionSequence").get("DiffusionGradientDirectionSequence")
+    directions = macro(macro(group, shared, "MRDiffusionSequence"), _NOTHING, "DiffusionGradientDirectionSequence")
     if directions:
-        keys["gradient"] = _direction([float(v) for v in directions[0].get("DiffusionGradientOrientation") or []])
+        keys["gradient"] = _direction([float(v) for v in directions.get("DiffusionGradientOrientation") or []])
     frame_type = macro(group, shared, "MRImageFrameTypeSequence") or macro(group, shared, "CTImageFrameTypeSequence")
     component = frame_type.get("ComplexImageComponent")
     if component in _COMPONENTS:

@@ -33,9 +33,8 @@ A real-world value map (PS3.3 C.7.6.16.2.11) gives a second meaning beside the r
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -258,19 +257,26 @@ def modality_table(file: DicomFile, signed: bool) -> Table | None:
     return sequence_table(file.header.get("ModalityLUTSequence"), "ModalityLUTSequence", signed)
 
 
-@lru_cache(4)
-def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
-    """The first VOI LUT, or None where there is none."""
-    if not file.has("VOILUTSequence"):
-        return None
-    below = meaning.range is not None and meaning.range[0] < 0
-    return sequence_table(file.header.get("VOILUTSequence"), "VOILUTSequence", below)
-
-
 @lru_cache(4)  # every frame of a loop asks
 def palette_of(file: DicomFile, meaning: Meaning) -> Table:
     """The palette of PALETTE COLOR pixels."""
     return palette(file, bool(meaning.signed))
+
+
+def precise(meaning: Meaning, scale_slope: float | None) -> Meaning:
+    """Philips' precise values in place of the displayed ones (Chenevert 2014, Transl Oncol 7:65).
+
+    Displayed values are scaled anew for each series, or volume, so that they fill the screen; precise ones, (stored ×
+    slope + intercept) / (slope × scale slope), are comparable between them.
+
+    Raises:
+        ReadError: the file does not state the scale slope, or no rescale.
+    """
+    if not scale_slope or not meaning.rescaled:
+        raise ReadError(
+            "'philips_values: precise' needs a rescale and Philips' scale slope (2005,100E), which is missing"
+        )
+    return replace(meaning, slope=1 / scale_slope, intercept=meaning.intercept / (meaning.slope * scale_slope))
 
 
 def _padding(file: DicomFile, signed: bool, allocated: int) -> tuple[float, float] | None:
@@ -303,53 +309,6 @@ def _in_sign(number: float, signed: bool, allocated: int) -> float:
     if signed and number >= span >> 1:
         return number - span
     return number + span if not signed and number < 0 else number
-
-
-def differences(meanings: list[Meaning], names: list[str]) -> None:
-    """Refuse slices of one volume whose values mean different things.
-
-    Raises:
-        ReadError: with attribute, values and slices.
-    """
-    for what, of in _ALIKE.items():
-        values = [of(meaning) for meaning in meanings]
-        if len(set(values)) == 1:
-            continue
-        common = max(set(values), key=values.count)
-        odd = [(name, value) for name, value in zip(names, values, strict=True) if value != common]
-        listed = ", ".join(f"{name} has {value}" for name, value in odd[:4])
-        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
-        raise ReadError(f"{what} differs by slice: {listed}{more}, the others have {common}")
-
-
-def _table_words(meaning: Meaning) -> Any:
-    table = meaning.table
-    if table is None:
-        return "none"
-    return f"one of {len(table.entries)} entries that sum to {int(table.entries.astype(np.int64).sum())}"
-
-
-_ALIKE: dict[str, Any] = {
-    "PhotometricInterpretation": lambda meaning: meaning.photometric,
-    "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
-    "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
-    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD") else "another text",
-    "ModalityLUTSequence": _table_words,
-    "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
-}
-
-
-def rescale_note(meanings: list[Meaning]) -> str | None:
-    """A line for the manifest where the rescale differs by slice."""
-    slopes, intercepts = ({getattr(meaning, name) for meaning in meanings} for name in ("slope", "intercept"))
-    if len(slopes) == 1 and len(intercepts) == 1:
-        return None
-    parts = [
-        f"{name} {min(values):g} … {max(values):g} ({len(values)} values)"
-        for name, values in (("slope", slopes), ("intercept", intercepts))
-        if len(values) > 1
-    ]
-    return f"the rescale differs by slice: {', '.join(parts)}"
 
 
 def _exact(number: float) -> bool:

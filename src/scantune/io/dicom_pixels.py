@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID, RLELossless
+from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage
 
 from scantune.io import codestream
 from scantune.io.dicom_file import DicomFile
@@ -21,7 +24,7 @@ from scantune.records import ReadError
 #: By transfer syntax, which of pydicom's plug-ins to ask first: measured per codec on 2048², 12 bit. The others follow.
 _PLUGINS = {
     "1.2.840.10008.1.2.4.50": ("pylibjpeg", "pillow", "gdcm"),
-    "1.2.840.10008.1.2.4.51": ("pylibjpeg", "pillow", "gdcm"),
+    "1.2.840.10008.1.2.4.51": ("pylibjpeg", "pillow", "gdcm", "simpleitk"),
     "1.2.840.10008.1.2.4.57": ("pylibjpeg", "gdcm"),
     "1.2.840.10008.1.2.4.70": ("pylibjpeg", "gdcm"),
     "1.2.840.10008.1.2.4.80": ("pyjpegls", "pylibjpeg", "gdcm"),
@@ -30,9 +33,10 @@ _PLUGINS = {
     "1.2.840.10008.1.2.4.91": ("pylibjpeg", "pillow", "gdcm"),
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),
 }
-#: GDCM ends the process on some damaged frames (an uncaught C++ exception), so it is asked in a child process only,
-#: after the others. `child` sets this.
-MAY_CRASH = False
+#: GDCM ends the process on some damaged frames (an uncaught C++ exception), so it, and SimpleITK which brings another
+#: one along, are asked in a child process only, after the others. `isolation` sets the variable for its children.
+_CRASHING = ("gdcm", "simpleitk")
+MAY_CRASH = os.environ.get("SCANTUNE_CHILD") == "1"
 
 
 class Pixels:
@@ -158,11 +162,14 @@ class Pixels:
         if not isinstance(source, pydicom.Dataset):
             options = options | {"transfer_syntax_uid": UID(syntax)}
         for plugin in _PLUGINS.get(syntax, ("",)):
-            if plugin == "gdcm" and not MAY_CRASH:
-                complaints.append("gdcm: asked in a child process only")
+            if plugin in _CRASHING and not MAY_CRASH:
+                complaints.append(f"{plugin}: asked in a child process only")
                 continue
             try:
-                array, _ = decoder.as_array(source, raw=False, decoding_plugin=plugin, **options)
+                if plugin == "simpleitk":
+                    array = _by_simpleitk(source, options)
+                else:
+                    array, _ = decoder.as_array(source, raw=False, decoding_plugin=plugin, **options)
             except (KeyboardInterrupt, SystemExit):
                 raise
             except BaseException as error:  # damaged bytes: a decoder raises anything, one in Rust a panic
@@ -170,7 +177,32 @@ class Pixels:
                 continue
             self.decoder = plugin or "pydicom"
             return array
-        raise ReadError("the pixel data cannot be decoded", f"{self.file.path}: {'; '.join(complaints)}")
+        codec = f"the pixel data ({syntax_name(self.file)}, {self.meaning.stored} bits) cannot be decoded"
+        raise ReadError(codec, f"{self.file.path}: {'; '.join(complaints)}")
+
+
+def _by_simpleitk(packed: bytes, options: dict[str, Any]) -> np.ndarray:
+    """A frame of JPEG Extended with 12 bits, which none of pydicom's plug-ins decodes: stored values [H, W].
+
+    SimpleITK reads files and applies their rescale, so the frame is put into one that has nothing else.
+    """
+    import SimpleITK as sitk
+
+    if options["samples_per_pixel"] != 1:
+        raise ValueError("colours of 12 bits")
+    bare, meta = pydicom.Dataset(), pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID = options["transfer_syntax_uid"]
+    meta.MediaStorageSOPClassUID = bare.SOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = bare.SOPInstanceUID = UID("2.25.1")
+    bare.file_meta, bare.Rows, bare.Columns, bare.SamplesPerPixel = meta, options["rows"], options["columns"], 1
+    bare.PhotometricInterpretation, bare.PixelRepresentation = "MONOCHROME2", options["pixel_representation"]
+    bare.BitsAllocated, bare.BitsStored = options["bits_allocated"], options["bits_stored"]
+    bare.HighBit, bare.PixelData = options["bits_stored"] - 1, packed
+    bare["PixelData"].is_undefined_length = True
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.dcm"
+        bare.save_as(path, enforce_file_format=True)
+        return np.squeeze(sitk.GetArrayFromImage(sitk.ReadImage(str(path))), axis=0)
 
 
 _GROUP28_WORDS = """

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from scantune.io.arrays import Image, Options, Video, Volume
+from scantune.io.arrays import Image, Options, SeriesRule, Video, Volume, VolumeRule
+from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_enhanced import read_enhanced
+from scantune.io.dicom_enhanced import enhanced_frames, read_enhanced
 from scantune.io.dicom_file import DicomFile, open_dicom
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_mosaic import is_mosaic
-from scantune.io.dicom_series import counts_of, not_an_image, read_series, scan, series_facts
+from scantune.io.dicom_series import counts_of, frames_of, not_an_image, read_series, scan, series_facts
+from scantune.io.dicom_stack import Stack
 from scantune.records import ReadError
 
 #: Modalities whose multi-frame files are loops, not stacks of slices.
@@ -100,3 +102,41 @@ def loop_of(folder: Path, options: Options) -> DicomFile:
     if len(chosen) != 1:
         raise ReadError(f"a series of {len(chosen)} DICOM files is not one video")
     return chosen[0]
+
+
+def stacks_of(source: Path, options: Options) -> list[Stack]:
+    """The stack, or those to take the mean of, that a folder or an enhanced file stands for.
+
+    Raises:
+        ReadError: as reading it does.
+    """
+    if source.is_dir():
+        files = choose_series(scan(source, options, Counter()), options.series)
+    else:
+        files = [open_dicom(source, options.limits)]
+    if any(file.has("PerFrameFunctionalGroupsSequence") for file in files):
+        return choose(enhanced_frames(files, options), options, [])
+    return choose(frames_of(files, options), options, [])
+
+
+def files_read(
+    source: Path, *, series: SeriesRule | None = None, volume: VolumeRule | None = None, stacked: bool = True
+) -> list[Path]:
+    """The files that a volume, or an image or loop, is read from: of a folder those of the series that is meant.
+
+    Args:
+        source: a DICOM file or a folder of them.
+        series: which series of the folder.
+        volume: which volume of the series.
+        stacked: it is read as a volume.
+
+    Raises:
+        ReadError: as reading it does.
+    """
+    if not source.is_dir():
+        return [source]
+    options = Options(series=series, volume=volume)
+    if not stacked:
+        return [file.path for file in choose_series(scan(source, options, Counter()), series)]
+    frames = [frame for stack in stacks_of(source, options) for frame in stack.frames]
+    return list(dict.fromkeys(frame.source.path for frame in frames))

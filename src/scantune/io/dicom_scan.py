@@ -1,7 +1,8 @@
 """The wanted items of a plain DICOM header, straight from its bytes.
 
 A series has hundreds of headers, and parsing them with pydicom takes longer than reading their pixels. What is not
-plain (little endian, all lengths defined, no wanted sequence) is left to pydicom: the answer is None.
+plain (little endian, no wanted sequence, none of undefined length that is nested deeply) is left to pydicom: the answer
+is None.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _SHORT = frozenset(
 )
 _PIXELS = frozenset((0x7FE00010, 0x7FE00008, 0x7FE00009))
 _UNDEFINED = 0xFFFFFFFF
+_ITEM, _ITEM_END, _SEQUENCE_END = 0xE000, 0xE00D, 0xE0DD  # elements of group FFFE
+_DEEPEST = 16
 _HEAD = struct.Struct("<HH2sH").unpack_from
 _IMPLICIT = struct.Struct("<HHL").unpack_from
 _LENGTH = struct.Struct("<L").unpack_from
@@ -96,6 +99,12 @@ def _elements(
             start += 4
         elif explicit and vr not in _SHORT:
             return None
+        if length == _UNDEFINED and tag not in wanted and (not explicit or vr in (b"SQ", b"UN")):
+            after = _past_items(raw, start, explicit and vr == b"SQ", 0)
+            if after is None or tag <= before:
+                return None
+            before, at = tag, after
+            continue
         if length == _UNDEFINED or tag <= before or start + length > len(raw):
             return None
         if tag in wanted:
@@ -105,6 +114,51 @@ def _elements(
             value = raw[start : start + length]
             items[tag] = RawDataElement(BaseTag(tag), name, length, value, start, not explicit, True)
         before, at = tag, start + length
+
+
+def _past_items(raw: bytes, at: int, explicit: bool, depth: int) -> int | None:
+    """Where a sequence of undefined length ends, whose first item starts at ``at``; None where it is not plain."""
+    while depth <= _DEEPEST:
+        group, element, length = _IMPLICIT(raw, at)
+        at += 8
+        if group != 0xFFFE:
+            return None
+        if element == _SEQUENCE_END:
+            return at
+        if element != _ITEM:
+            return None
+        if length != _UNDEFINED:
+            at += length
+            continue
+        found = _past_elements(raw, at, explicit, depth)
+        if found is None:
+            return None
+        at = found
+    return None
+
+
+def _past_elements(raw: bytes, at: int, explicit: bool, depth: int) -> int | None:
+    """Where an item of undefined length ends, whose first element starts at ``at``; None where it is not plain."""
+    while True:
+        if _IMPLICIT(raw, at)[:2] == (0xFFFE, _ITEM_END):
+            return at + 8
+        if explicit:
+            _, _, vr, length = _HEAD(raw, at)
+            start = at + 8
+            if vr in _LONG:
+                (length,) = _LENGTH(raw, start)
+                start += 4
+            elif vr not in _SHORT:
+                return None
+        else:
+            length, start, vr = _IMPLICIT(raw, at)[2], at + 8, b""
+        if length != _UNDEFINED:
+            at = start + length
+            continue
+        after = _past_items(raw, start, explicit and vr == b"SQ", depth + 1)
+        if after is None:
+            return None
+        at = after
 
 
 def _text(items: dict[int, RawDataElement], tag: int) -> str:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import numpy as np
 import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.uid import SecondaryCaptureImageStorage, XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage
 
 from scantune.io import geometry
-from scantune.io.arrays import Options, SeriesRule, Volume
-from scantune.io.dicom_apart import choose
-from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_series import frames_of, scan
-from scantune.io.dicom_sr import save_derived
+from scantune.io.arrays import Options, SeriesRule, Volume, VolumeRule
+from scantune.io.dicom_reading import stacks_of
+from scantune.io.dicom_sr import save_derived, source_header
+from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_writer import uid
 from scantune.records import ScantuneError
 
@@ -33,36 +34,110 @@ def write_segmentation(
     version: str,
     seed: str,
     series: SeriesRule | None = None,
+    volume: VolumeRule | None = None,
 ) -> Path:
     """Write a mask of a series as DICOM SEG (binary), each frame tied to the slice that it lies on.
 
     Args:
         path: of the file.
         mask: whole numbers on the very grid that `read` gives for the series.
-        source: the folder of the series.
-        labels: what each value but 0 stands for.
+        source: the folder of the series, or an enhanced file.
+        labels: what each value but 0 stands for; one that names a term of SNOMED CT gets its code.
         model: name of the model.
         version: of the model.
         seed: the UIDs follow from it.
         series: which series of the folder.
+        volume: which volume of the series.
 
     Raises:
         ScantuneError: the mask lies on another grid, or has a value without a label, or none.
         ReadError: the series cannot be read.
     """
-    options = Options(kind="volume", series=series)
-    files = choose_series(scan(source, options, Counter()), series)
-    (stack,) = choose(frames_of(files), options, [])
+    options = Options(kind="volume", series=series, volume=volume)
+    stack = stacks_of(source, options)[0]
     orientation = geometry.orientation_of(stack.affine)
     first = stack.frames[0]
     shape = (first.columns, first.rows, len(stack.frames))
     _check_grid(mask, geometry.to_ras(stack.affine, shape, orientation), shape, orientation)
-    values = [int(value) for value in np.unique(mask.array) if value != 0]
+    stored = stored_order(mask.array, orientation)
+    files = list(dict.fromkeys(frame.source.path for frame in stack.frames))
+    images = [source_header(file) for file in files]
+    place: dict[str, Any] = {}
+    if len(files) < len(stack.frames):  # frames of larger files, or tiles of a mosaic: they lie where we say
+        if "PerFrameFunctionalGroupsSequence" not in images[0]:
+            raise ScantuneError("a mosaic holds no slices that a segmentation could refer to; write the mask as NIfTI")
+        place = _placed(stack.frames)
+    return _write(Path(path), images, stored, labels, place, model, version, seed)
+
+
+def write_image_segmentation(
+    path: Path | str, mask: np.ndarray, source: Path, labels: Mapping[int, str], *, model: str, version: str, seed: str
+) -> Path:
+    """As `write_segmentation`, of a still image (XA, US, CR, DX …) on its own pixels.
+
+    Args:
+        path: of the file.
+        mask: whole numbers [H, W] of the image's size.
+        source: the image.
+        labels: what each value but 0 stands for.
+        model: name of the model.
+        version: of the model.
+        seed: the UIDs follow from it.
+
+    Raises:
+        ScantuneError: the mask is of another size, or has a value without a label, or none.
+    """
+    image = source_header(source)
+    own_class = str(image.SOPClassUID)
+    if own_class in _OF_SEVERAL_FRAMES:
+        image.SOPClassUID = SecondaryCaptureImageStorage
+    if mask.shape != (image.Rows, image.Columns):
+        raise ScantuneError(f"the mask is {list(mask.shape)}, the image [{image.Rows}, {image.Columns}]")
+    return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class)
+
+
+#: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
+#: then put right.
+_OF_SEVERAL_FRAMES = (XRayAngiographicImageStorage, XRayRadiofluoroscopicImageStorage)
+
+
+def _placed(frames: Sequence[Frame]) -> dict[str, Any]:
+    """Planes in highdicom's words."""
+    first = frames[0]
+    assert first.orientation is not None
+    assert first.spacing is not None
+    normal = np.cross(first.orientation[:3], first.orientation[3:])
+    step = abs(float(np.dot(frames[-1].position - first.position, normal))) / (len(frames) - 1)  # type: ignore[operator]
+    return {
+        "plane_positions": [
+            hd.PlanePositionSequence(hd.CoordinateSystemNames.PATIENT, [float(v) for v in frame.position])  # type: ignore[union-attr]
+            for frame in frames
+        ],
+        "plane_orientation": hd.PlaneOrientationSequence(
+            hd.CoordinateSystemNames.PATIENT, [float(v) for v in first.orientation]
+        ),
+        "pixel_measures": hd.PixelMeasuresSequence(
+            pixel_spacing=list(first.spacing), slice_thickness=step, spacing_between_slices=step
+        ),
+    }
+
+
+def _write(
+    path: Path,
+    images: list[pydicom.Dataset],
+    stored: np.ndarray,
+    labels: Mapping[int, str],
+    place: Mapping[str, Any],
+    model: str,
+    version: str,
+    seed: str,
+    own_class: str | None = None,
+) -> Path:
+    """A mask in stored order [slice, row, column] on its images."""
+    values = [int(value) for value in np.unique(stored) if value != 0]
     unknown = [value for value in values if value not in labels]
     if unknown or not values:
         raise ScantuneError(f"the mask has the values {values or [0]}; labels are given for {sorted(labels)}")
-    stored = stored_order(mask.array, orientation)
-    images = [pydicom.dcmread(frame.source.path, stop_before_pixels=True) for frame in stack.frames]
     planes = np.stack([stored == value for value in values], axis=-1).astype(np.uint8)  # slice, row, column, K
     algorithm = hd.AlgorithmIdentificationSequence(name=model, family=codes.DCM.ArtificialIntelligence, version=version)
     segments = [
@@ -70,7 +145,7 @@ def write_segmentation(
             segment_number=at + 1,
             segment_label=labels[value][:64],
             segmented_property_category=Code("123037004", "SCT", "Anatomical Structure"),
-            segmented_property_type=Code(f"label-{value}"[:16], "99SCANTUNE", labels[value][:64]),
+            segmented_property_type=property_code(labels[value], value),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
         )
@@ -91,8 +166,20 @@ def write_segmentation(
             manufacturer_model_name=model[:64],
             software_versions=version[:64],
             device_serial_number="none",
+            **place,
         )
-    return save_derived(segmentation, Path(path), images[0], seed)
+    for element in segmentation.iterall():
+        if own_class is not None and element.keyword == "ReferencedSOPClassUID":
+            element.value = own_class
+    return save_derived(segmentation, path, images[0], seed)
+
+
+def property_code(label: str, value: int) -> Code:
+    """The code of SNOMED CT whose name a label is ("blood vessel", "Liver"), else one of our own."""
+    keyword = "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z]+", label))
+    if keyword and hasattr(codes.SCT, keyword):
+        return getattr(codes.SCT, keyword)
+    return Code(f"label-{value}"[:16], "99SCANTUNE", label[:64])
 
 
 def stored_order(array: np.ndarray, orientation: geometry.Orientation) -> np.ndarray:

@@ -18,8 +18,8 @@ from scantune.io.detect import HEAD, format_of
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile, parse, vendor
-from scantune.io.dicom_keys import is_mirrored, keys_of
-from scantune.io.dicom_meaning import meaning_of
+from scantune.io.dicom_keys import is_mirrored, keys_of, scale_slope
+from scantune.io.dicom_meaning import meaning_of, precise
 from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
@@ -90,14 +90,14 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
     facts = series_facts(files[0], len(files), aside, [])
     first = files[0]
     check_size((len(files), first.rows, first.columns), 4, options.limits)
-    frames = frames_of(files)
+    frames = frames_of(files, options)
     stacks = choose(frames, options, facts["notes"])
     if len(stacks[0].frames) == len(files):
         _note_doubts(files, stacks[0], facts["notes"])
     return assemble(stacks, options, facts)
 
 
-def frames_of(files: list[DicomFile]) -> list[Frame]:
+def frames_of(files: list[DicomFile], options: Options) -> list[Frame]:
     """Slices of single-frame files: one of each, or all that a mosaic holds."""
     for file in files:
         if file.samples != 1 or file.photometric not in ("MONOCHROME1", "MONOCHROME2"):
@@ -111,10 +111,10 @@ def frames_of(files: list[DicomFile]) -> list[Frame]:
             )
     mosaics = [is_mosaic(file) for file in files]
     if all(mosaics):
-        return mosaic_frames(files)
+        return mosaic_frames(files)  # Siemens and UIH
     if any(mosaics):
         raise ReadError(f"{sum(mosaics)} of {len(files)} files are mosaics of many slices, the others are not")
-    return series_frames(files)
+    return series_frames(files, exact=options.philips_values == "precise")
 
 
 def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None:
@@ -151,18 +151,18 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
     }
 
 
-def series_frames(files: list[DicomFile]) -> list[Frame]:
-    """Single-frame files as frames to be stacked."""
-    return [_frame(file, at) for at, file in enumerate(files)]
+def series_frames(files: list[DicomFile], exact: bool = False) -> list[Frame]:
+    """Single-frame files as frames to be stacked; ``exact`` asks for Philips' precise values."""
+    return [_frame(file, at, exact) for at, file in enumerate(files)]
 
 
-def _frame(file: DicomFile, at: int) -> Frame:
+def _frame(file: DicomFile, at: int, exact: bool) -> Frame:
     position, orientation = file.floats("ImagePositionPatient"), file.floats("ImageOrientationPatient")
     spacing = file.floats("PixelSpacing")
     number = file.number("InstanceNumber")
     name = f"instance {int(number)}" if number is not None else f"file {at + 1}"
     try:
-        meaning = meaning_of(file)
+        meaning = precise(meaning_of(file), scale_slope(file)) if exact else meaning_of(file)
     except ReadError as error:
         raise ReadError(f"{name}: {error.reason}", error.detail or str(file.path)) from error
     return Frame(

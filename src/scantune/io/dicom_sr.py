@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def write_report(
     """
     if not sources or not measured:
         raise ScantuneError("a report needs source files and scores")
-    evidence = [pydicom.dcmread(source, stop_before_pixels=True) for source in sources]
+    evidence = [source_header(source) for source in sources]
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
@@ -100,6 +101,29 @@ def write_report(
             is_complete=True,
         )
     return save_derived(report, Path(path), evidence[0], seed)
+
+
+def source_header(path: Path) -> pydicom.Dataset:
+    """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank."""
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    for element in list(header):
+        if element.VR in _DATES and not all(_DATES[element.VR].fullmatch(str(v)) for v in _values(element)):
+            header[element.tag].value = ""
+    return header
+
+
+#: Dates and times as PS3.5 6.2 has them.
+_DATES = {
+    "DA": re.compile(r"\d{8}"),
+    "TM": re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?"),
+    "DT": re.compile(r"\d{4,14}(\.\d{1,6})?([+-]\d{4})?"),
+}
+
+
+def _values(element: pydicom.DataElement) -> list[Any]:
+    if element.value in (None, ""):
+        return []
+    return list(element.value) if element.VM > 1 else [element.value]
 
 
 def _describable(images: Sequence[pydicom.Dataset]) -> bool:

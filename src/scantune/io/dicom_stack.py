@@ -10,8 +10,9 @@ import numpy as np
 
 from scantune.io import geometry
 from scantune.io.arrays import Options
+from scantune.io.dicom_alike import differences
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_meaning import Meaning, differences
+from scantune.io.dicom_meaning import Meaning
 from scantune.records import ReadError
 
 SAME_PLACE = 1e-3  # mm

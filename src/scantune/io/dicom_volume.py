@@ -10,9 +10,10 @@ import numpy as np
 
 from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
+from scantune.io.dicom_alike import rescale_note
 from scantune.io.dicom_file import DicomFile
-from scantune.io.dicom_meaning import Meaning, rescale_note
 from scantune.io.dicom_stack import Stack, fill
+from scantune.io.dicom_window import series_window
 from scantune.io.values import apply_window, blank_padding, check_values
 from scantune.records import ReadError
 
@@ -48,7 +49,7 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
     if len(stacks) > 1:
         array /= np.float32(len(stacks))
     array = check_values(array, options, facts["notes"])
-    array = _shown(array, first.meaning, options, facts)
+    array = _shown(array, stack, options, facts)
     if empty is not None:
         array = blank_padding(array, empty, first.meaning.padding, options, facts["notes"])
     volume = Volume(array, geometry.to_ras(affine, shape, orientation), facts)
@@ -90,13 +91,17 @@ def _check_alike(stack: Stack, other: Stack, shape: tuple[int, int, int]) -> Non
         )
 
 
-def _shown(array: np.ndarray, meaning: Meaning, options: Options, facts: dict[str, Any]) -> np.ndarray:
+def _shown(array: np.ndarray, stack: Stack, options: Options, facts: dict[str, Any]) -> np.ndarray:
     """The window and MONOCHROME1, as asked for."""
-    if options.window is not None:
-        window = facts["window"] if options.window == "file" else options.window
+    meaning = stack.frames[0].meaning
+    if options.window == "file":
+        window = series_window(list(dict.fromkeys(frame.source for frame in stack.frames)))
+        window = window or ((*facts["window"], "LINEAR") if facts["window"] else None)
         if window is None:
             raise ReadError("this series has no window of its own")
         array = apply_window(array, *window)
+    elif options.window is not None:
+        array = apply_window(array, *options.window)
     if meaning.inverse and options.monochrome1 == "invert":
         low, high = (0.0, 1.0) if options.window is not None else meaning.range or (array.min(), array.max())
         array = np.float32(low + high) - array

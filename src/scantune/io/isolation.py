@@ -137,6 +137,7 @@ def spawn(module: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([source, known] if known else [source])}
     environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
     environment |= {"ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": "1"}
+    environment |= {"SCANTUNE_CHILD": "1"}  # decoders that may crash are asked there
     environment |= {"PYTHONSAFEPATH": "1"}  # "-m" would import from the working folder first: it may be one of scans
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-m", module],

@@ -259,6 +259,8 @@ def _dtype(header: Any) -> np.dtype:
 def _scaled(raw: np.ndarray, header: Any) -> np.ndarray:
     """Stored values by ``scl_slope`` and ``scl_inter``; a slope of 0 or NaN means none (nifti1.h)."""
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if np.isinf(slope):
+        raise ReadError("the header's scl_slope is infinite")
     if slope == 0 or not np.isfinite(slope) or (slope == 1 and inter == 0):
         return raw
     if not np.isfinite(inter):

@@ -35,6 +35,7 @@ def read(
     labels: bool = False,
     turn: int | None = None,
     padding: Literal["lowest", "keep"] = "lowest",
+    philips_values: Literal["displayed", "precise"] = "displayed",
     isolated: bool = False,
 ) -> Volume | Image | Video:
     """Read a file, or a folder as one DICOM series. What it is, is found from its bytes, not from its name.
@@ -58,6 +59,7 @@ def read(
         labels: a picture's pixels are labels: palettes by index, values as stored.
         turn: EXIF orientation (1 to 8) that a picture is turned by; None takes its own.
         padding: DICOM pixels that stand for none (PixelPaddingValue) take the lowest value of the others, or are kept.
+        philips_values: of volumes; "precise" undoes the scaling by which Philips' scanners fill the screen.
         isolated: decode in a child process with a time limit, so that a native decoder that crashes or hangs on a
             damaged file takes nothing with it.
 
@@ -66,7 +68,7 @@ def read(
     """
     options = Options(
         kind, series, volume, limits or Limits(), window, monochrome1, tilt, affine, fill_nan, allow_constant,
-        slice_tolerance, keep_integers, labels, turn, padding,
+        slice_tolerance, keep_integers, labels, turn, padding, philips_values,
     )  # fmt: skip
     if isolated:
         from scantune.io.isolation import read_isolated

@@ -58,6 +58,24 @@ def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndar
     return result
 
 
+def put_back(labels: np.ndarray, fitted: Fit, shape: tuple[int, int]) -> np.ndarray:
+    """A mask [H, W] of the prepared picture on the picture's own pixels; what was cropped away is 0.
+
+    Args:
+        labels: as `place` would give them, of ``fitted.size``.
+        fitted: where the picture came to lie.
+        shape: (height, width) of the picture.
+    """
+    import cv2
+
+    height, width = fitted.resized
+    to_y, from_y, rows = _overlap(fitted.top, height, fitted.size[0])
+    to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
+    resized = np.zeros(fitted.resized, labels.dtype)
+    resized[from_y : from_y + rows, from_x : from_x + columns] = labels[to_y : to_y + rows, to_x : to_x + columns]
+    return cv2.resize(resized, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+
+
 def _overlap(offset: int, length: int, wanted: int) -> tuple[int, int, int]:
     """(start in the result, start in the picture, length) along one axis."""
     to, start = max(0, offset), max(0, -offset)

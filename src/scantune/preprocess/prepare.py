@@ -90,9 +90,6 @@ _NAMES: dict[str, Callable[[str], io.SeriesRule]] = {
 def what_matters(settings: Any) -> tuple[str, dict[str, Any]]:
     """Modality and the settings that the tensor depends on, as plain values."""
     plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")
-    index = plain.pop("volume_index", None)  # models that were registered before the key `volume` hold it
-    if index is not None:
-        plain["volume"] = {"index": index}
     return plain["modality"], {k: v for k, v in plain.items() if k not in _NOT_OF_THE_TENSOR}
 
 

@@ -32,6 +32,7 @@ def prepare_volume(
     deface: bool = False,
     volume: io.VolumeRule | None = None,
     padding: Literal["lowest", "keep"] = "lowest",
+    philips_values: Literal["displayed", "precise"] = "displayed",
     series: io.SeriesRule | None = None,
     affine: str = "refuse",
     tilt: str = "exclude",
@@ -58,6 +59,7 @@ def prepare_volume(
         deface: blank the face of a head MRI first.
         volume: which one of a 4D file or of a series with several, or their mean.
         padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
+        philips_values: "displayed" or "precise".
         series: which one of a folder of several DICOM series.
         affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
         tilt: "exclude" or "resample".
@@ -78,6 +80,7 @@ def prepare_volume(
         "affine": "agree" if affine == "refuse" else affine,
         "volume": volume,
         "padding": padding,
+        "philips_values": philips_values,
         "limits": limits,
         "keep_integers": not deface,
         "tilt": "resample" if tilt == "resample" else "refuse",

@@ -19,11 +19,13 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
         ScantuneError: the source is not DICOM, or there are no scores.
     """
     from scantune import io
+    from scantune.preprocess.prepare import what_matters
 
     if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
         raise ScantuneError("a structured report belongs to a DICOM study; this source is of another format")
-    sources = _files(source)
-    digest = _digest(sources)
+    stacked = what_matters(model.facts.input)[0] == "volume"
+    sources = io.files_read(source, stacked=stacked, **_choice(model))
+    digest = _digest(_files(source))
     return io.write_report(
         folder / f"{digest}.dcm",
         sources,
@@ -61,34 +63,80 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     digest = _digest(_files(source))
     folder.mkdir(parents=True, exist_ok=True)
     if answer.mask.ndim == 2:
-        import cv2
-
-        path = folder / f"{digest}.png"  # on the prepared grid: labels, not grey values
-        path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
-        return path
-    mask = on_source_grid(source, answer)
+        return _write_flat(folder / digest, source, answer, model)
+    chosen = _choice(model)
+    mask = on_source_grid(source, answer, **chosen)
     if answer.prepared.facts.get("format") != "dicom":
         path = folder / f"{digest}.nii.gz"
         io.write_nifti(path, mask, dtype="uint8")
         return path
-    labels = dict(enumerate(model.facts.task.get("classes", ("background", "foreground"))))
     return io.write_segmentation(
         folder / f"{digest}.dcm",
         mask,
         source,
-        {value: name for value, name in labels.items() if value},
+        _labels(model),
         model=model.facts.name,
         version=version_of(model),
         seed=f"{digest} {version_of(model)}",
+        **chosen,
     )
 
 
-def on_source_grid(source: Path, answer: Answer) -> Any:
-    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside."""
+def _write_flat(path: Path, source: Path, answer: Answer, model: Predictor) -> Path:
+    """The mask of a still: DICOM SEG on the pixels of a DICOM image, else PNG on the prepared grid."""
+    from scantune import io
+    from scantune.preprocess.plane import fit, put_back
+
+    assert answer.mask is not None
+    if answer.prepared.facts.get("format") != "dicom" or source.is_dir():
+        import cv2
+
+        path = path.with_suffix(".png")  # labels, not grey values
+        path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
+        return path
+    settings, size = model.facts.input, answer.prepared.facts["own_size"]
+    wanted = settings.get("shape")
+    fitted = fit((size[0], size[1]), (wanted[0], wanted[1]) if wanted else None, settings.get("resize", "pad"))
+    return io.write_image_segmentation(
+        path.with_suffix(".dcm"),
+        put_back(answer.mask, fitted, (size[0], size[1])),
+        source,
+        _labels(model),
+        model=model.facts.name,
+        version=version_of(model),
+        seed=f"{path.name} {version_of(model)}",
+    )
+
+
+def _labels(model: Predictor) -> dict[int, str]:
+    """What each value of a mask but 0 stands for."""
+    labels = enumerate(model.facts.task.get("classes", ("background", "foreground")))
+    return {value: name for value, name in labels if value}
+
+
+def _choice(model: Predictor) -> dict[str, Any]:
+    """The series and volume that the model's input reads where a source holds several."""
+    from scantune.preprocess.prepare import series_rule, volume_rule, what_matters
+
+    _, settings = what_matters(model.facts.input)
+    return {
+        "series": series_rule(None, settings.get("series")),
+        "volume": volume_rule(None, settings.get("volume")),
+    }
+
+
+def on_source_grid(source: Path, answer: Answer, **chosen: Any) -> Any:
+    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside.
+
+    Args:
+        source: file or folder.
+        answer: of the model.
+        chosen: series and volume, as `io.read` takes them.
+    """
     from scantune import io
     from scantune.preprocess.grid import Grid, resample
 
-    volume = io.read(source)
+    volume = io.read(source, kind="volume", **chosen)
     assert isinstance(volume, io.Volume)
     affine = np.array(answer.prepared.facts["affine"], np.float64)
     assert answer.mask is not None

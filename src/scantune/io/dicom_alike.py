@@ -1,0 +1,57 @@
+"""Slices of one volume must mean the same: where they do not, they are refused or, if each says so itself, noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scantune.io.dicom_meaning import Meaning
+from scantune.records import ReadError
+
+
+def differences(meanings: list[Meaning], names: list[str]) -> None:
+    """Refuse slices of one volume whose values mean different things.
+
+    Raises:
+        ReadError: with attribute, values and slices.
+    """
+    for what, of in _ALIKE.items():
+        values = [of(meaning) for meaning in meanings]
+        if len(set(values)) == 1:
+            continue
+        common = max(set(values), key=values.count)
+        odd = [(name, value) for name, value in zip(names, values, strict=True) if value != common]
+        listed = ", ".join(f"{name} has {value}" for name, value in odd[:4])
+        more = f" and {len(odd) - 4} more" if len(odd) > 4 else ""
+        raise ReadError(f"{what} differs by slice: {listed}{more}, the others have {common}")
+
+
+def _table_words(meaning: Meaning) -> Any:
+    table = meaning.table
+    if table is None:
+        return "none"
+    return f"one of {len(table.entries)} entries that sum to {int(table.entries.astype(np.int64).sum())}"
+
+
+_ALIKE: dict[str, Any] = {
+    "PhotometricInterpretation": lambda meaning: meaning.photometric,
+    "PixelRepresentation": lambda meaning: {None: "none", False: 0, True: 1}[meaning.signed],
+    "a rescale (RescaleSlope, RescaleIntercept)": lambda meaning: "one" if meaning.rescaled else "none",
+    "RescaleType": lambda meaning: meaning.unit if meaning.unit in ("", "HU", "US", "OD") else "another text",
+    "ModalityLUTSequence": _table_words,
+    "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
+}
+
+
+def rescale_note(meanings: list[Meaning]) -> str | None:
+    """A line for the manifest where the rescale differs by slice."""
+    slopes, intercepts = ({getattr(meaning, name) for meaning in meanings} for name in ("slope", "intercept"))
+    if len(slopes) == 1 and len(intercepts) == 1:
+        return None
+    parts = [
+        f"{name} {min(values):g} … {max(values):g} ({len(values)} values)"
+        for name, values in (("slope", slopes), ("intercept", intercepts))
+        if len(values) > 1
+    ]
+    return f"the rescale differs by slice: {', '.join(parts)}"

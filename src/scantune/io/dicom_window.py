@@ -1,0 +1,70 @@
+"""A file's own window or VOI LUT, to 0–1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_meaning import Meaning
+from scantune.io.dicom_tables import Table, sequence_table
+from scantune.io.values import apply_window
+from scantune.records import ReadError
+
+
+@lru_cache(4)
+def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
+    """The first VOI LUT, or None where there is none."""
+    if not file.has("VOILUTSequence"):
+        return None
+    below = meaning.range is not None and meaning.range[0] < 0
+    return sequence_table(file.header.get("VOILUTSequence"), "VOILUTSequence", below)
+
+
+def own_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
+    """The file's own VOI LUT, or its first window, to 0–1.
+
+    Raises:
+        ReadError: it has neither, or a window that is no two numbers.
+    """
+    table = voi_table(file, meaning)
+    if table is not None:
+        return table.of(np.rint(values)).astype(np.float32) / np.float32((1 << table.bits) - 1)
+    window = window_of(file)
+    if window is None:
+        raise ReadError("this file has no window of its own")
+    return apply_window(values, *window, file.text("VOILUTFunction").upper() or "LINEAR")
+
+
+def window_of(file: DicomFile) -> tuple[float, float] | None:
+    """The first window of the header, None where it has none.
+
+    Raises:
+        ReadError: center or width alone, or no numbers.
+    """
+    found = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
+    for keyword, values in zip(("WindowCenter", "WindowWidth"), found, strict=True):
+        if not values and file.text(keyword):
+            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
+    if bool(found[0]) != bool(found[1]):
+        raise ReadError("WindowCenter and WindowWidth: one is there without the other")
+    return (found[0][0], found[1][0]) if found[0] else None
+
+
+def series_window(files: Sequence[DicomFile]) -> tuple[float, float, str] | None:
+    """Center, width and function that the files of one series agree on, None where the first has no window.
+
+    Raises:
+        ReadError: they differ, or have a VOI LUT in place of a window.
+    """
+    if any(file.has("VOILUTSequence") for file in files):
+        raise ReadError("a series with VOILUTSequence has no one window; give center and width")
+    found = [window_of(file) for file in files]
+    if len(set(found)) > 1:
+        known = sorted({window for window in found if window is not None})
+        raise ReadError(
+            f"WindowCenter and WindowWidth differ by slice ({known[0]} … {known[-1]}); give center and width"
+        )
+    return None if found[0] is None else (*found[0], files[0].text("VOILUTFunction").upper() or "LINEAR")
