@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from scantune.cli import stage_main
 from scantune.config.load import load
 from scantune.pipeline.evaluate import reporting
 from scantune.pipeline.evaluate import stage as judging
 from scantune.pipeline.project import block_of
+from scantune.script import stage_main
 
 
 def run(key: str) -> None:

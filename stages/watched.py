@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scantune.cli import stage_main
 from scantune.config.load import load
+from scantune.script import stage_main
 
 
 def run(key: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +14,6 @@ from scantune.commands import (
     converting,
     keeping,
     predicting,
-    project,
     promoting,
     running,
     scoring,
@@ -49,31 +46,6 @@ def main() -> None:
     except ScantuneError as error:
         typer.secho(str(error), fg="red", err=True)
         raise SystemExit(2) from None
-
-
-def stage_main(run: Callable[[str], object]) -> None:
-    """What every script in ``stages/`` ends with: its one argument is a name in params.yaml.
-
-    A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
-    end of the DVC that started it with 143.
-    """
-    from scantune.stopping import ending_when_told, leave
-
-    project.quiet_logging()
-    if len(sys.argv) != 2:
-        raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
-    try:
-        with ending_when_told(project.close_own_runs):
-            run(sys.argv[1])
-    except ScantuneError as error:
-        typer.secho(f"{Path(sys.argv[0]).stem} {sys.argv[1]}: {error}", fg="red", err=True)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-    except SystemExit as error:
-        if error.code == 128 + signal.SIGTERM:
-            leave(error.code)
-        raise
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 
 from scantune.commands import project
 from scantune.records import ScantuneError
+from scantune.script import quiet_logging
 
 
 def check(
@@ -20,7 +21,7 @@ def check(
     """Prepare every file as the pipeline would, and say what is odd: on the terminal, as a page, in MLflow."""
     from scantune.tracking import project_home
 
-    project.quiet_logging()
+    quiet_logging()
     params = project.settings()
     block, name = project.named(params, "datasets", dataset), given or dataset
     settings = project.named(params, "inputs", name)

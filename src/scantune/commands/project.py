@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -20,13 +19,6 @@ def environment() -> dict[str, str]:
     env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
     env.setdefault("DVC_NO_ANALYTICS", "true")
     return env
-
-
-def quiet_logging() -> None:
-    """Messages as plain lines; the libraries' own below a warning are left out."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for noisy in ("alembic", "mlflow", "httpx", "git"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
 def settings() -> Any:
@@ -68,14 +60,6 @@ def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
     except (stopping.Terminated, KeyboardInterrupt):
         close_left_runs()
         raise
-
-
-def close_own_runs() -> None:
-    """Mark the MLflow runs that this process has open as killed."""
-    from scantune.tracking import client, unfinished
-
-    if "mlflow" in sys.modules:
-        unfinished.close_own(client())
 
 
 def close_left_runs() -> None:

@@ -10,6 +10,7 @@ import typer
 
 from scantune.commands import project, running
 from scantune.records import ScantuneError
+from scantune.script import quiet_logging
 
 
 def search(
@@ -26,7 +27,7 @@ def search(
 
     Models are compared on validation; the test set is not touched.
     """
-    project.quiet_logging()
+    quiet_logging()
     from scantune.config.edit import Change
     from scantune.pipeline.train import search as searching
 
@@ -54,7 +55,7 @@ def trial(
     """One training of an experiment with settings given as --train.learning_rate=0.001: what a sweep's agent runs."""
     import tempfile
 
-    project.quiet_logging()
+    quiet_logging()
     from scantune.pipeline.train import search as searching
     from scantune.tracking import open_run
 

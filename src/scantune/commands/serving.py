@@ -12,8 +12,8 @@ from typing import Annotated
 
 import typer
 
-from scantune.commands import project
 from scantune.records import ScantuneError
+from scantune.script import quiet_logging
 
 _HOST = "127.0.0.1"
 
@@ -29,7 +29,7 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65
             typer.echo(f"  {line}")
         return
     refuse_taken(port)
-    project.quiet_logging()
+    quiet_logging()
     threading.Thread(target=_announce, args=(port,), daemon=True).start()
     serve(port)
 

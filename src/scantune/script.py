@@ -1,0 +1,53 @@
+"""How a script in ``stages/`` begins and ends; it knows nothing of the commands."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from scantune.records import ScantuneError
+
+
+def stage_main(run: Callable[[str], object]) -> None:
+    """What every script in ``stages/`` ends with: its one argument is a name in params.yaml.
+
+    A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
+    end of the DVC that started it with 143.
+    """
+    from scantune.stopping import ending_when_told, leave
+
+    quiet_logging()
+    if len(sys.argv) != 2:
+        raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
+    try:
+        with ending_when_told(close_own_runs):
+            run(sys.argv[1])
+    except ScantuneError as error:
+        typer.secho(f"{Path(sys.argv[0]).stem} {sys.argv[1]}: {error}", fg="red", err=True)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except SystemExit as error:
+        if error.code == 128 + signal.SIGTERM:
+            leave(error.code)
+        raise
+
+
+def quiet_logging() -> None:
+    """Messages as plain lines; the libraries' own below a warning are left out."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    for noisy in ("alembic", "mlflow", "httpx", "git"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def close_own_runs() -> None:
+    """Mark the MLflow runs that this process has open as killed."""
+    from scantune.tracking import client, unfinished
+
+    if "mlflow" in sys.modules:
+        unfinished.close_own(client())
