@@ -11,6 +11,7 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit what is fitted on validation, log one whole model."""
     from scantune.engine import launch
+    from scantune.pipeline.monitoring import curves, pictures
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
     from scantune.pipeline.train.state import opened_state, resend
@@ -41,9 +42,10 @@ def run(key: str) -> None:
         resend(tracked)
         state.remember(tracked.run_id)
         recipe.log_start(tracked, plan)
-        trained = networks.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric)
+        trained = networks.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric, pictures=pictures)
         if fabric.is_global_zero:
             model_id = recipe.finish(tracked, plan, trained, out)
+            curves.log_curves(tracked, plan, out)
             RunReference(tracked.run_id, model_id).write(out / "run.json")
             state.forget()
 

@@ -67,7 +67,8 @@ def _imports(name: str, task: str) -> Iterator[str]:
             for alias in node.names:
                 target = resolve(source, alias.name)
                 yield from (one for one in target if one != f"{source}.{alias.name}" or not _is_package(one))
-                packages |= {alias.asname or alias.name: one for one in target if _is_package(one)}
+                for package in filter(_is_package, target):
+                    packages[alias.asname or alias.name] = package
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules())
     for node in _nodes(tree):

@@ -9,7 +9,7 @@ from scantune import cohort
 from scantune.cohort.faults import CohortError
 from scantune.cohort.leakage import LeakageError, audit
 from scantune.cohort.near import near_pairs
-from scantune.cohort.split import Assignment
+from scantune.cohort.splits_table import Assignment
 from scantune.config.dataset import SplitConfig
 
 HEADER = "sample_id,subject_id,digest,tensor_digest,perceptual_hash,shape,target/score,split,order,site\n"

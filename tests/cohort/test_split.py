@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
-from scantune.cohort.split import read_splits, split, write_splits
+from scantune.cohort.split import split
+from scantune.cohort.splits_table import read_splits, write_splits
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from scantune.cli import app
 from scantune.config.load import parse
-from scantune.pipeline.train import seeds
+from scantune.pipeline.trials import seeds
 from scantune.records import ScantuneError
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 

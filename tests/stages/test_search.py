@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from scantune.cli import app
 from scantune.commands import project
-from scantune.pipeline.train import search as searching
+from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, load, read
-from scantune.cohort.split import Assignment, read_splits, split, write_splits
+from scantune.cohort.split import split
+from scantune.cohort.splits_table import Assignment, read_splits, write_splits
 
 if TYPE_CHECKING:
     from scantune.cohort.leakage import AuditReport as AuditReport

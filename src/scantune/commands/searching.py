@@ -29,7 +29,7 @@ def search(
     """
     quiet_logging()
     from scantune.config.edit import Change
-    from scantune.pipeline.train import search as searching
+    from scantune.pipeline.trials import search as searching
 
     given = searching.searched(experiment)
     wanted = n_trials or given.block.search.n_trials
@@ -56,7 +56,7 @@ def trial(
     import tempfile
 
     quiet_logging()
-    from scantune.pipeline.train import search as searching
+    from scantune.pipeline.trials import search as searching
     from scantune.tracking import open_run
 
     given = searching.searched(experiment)

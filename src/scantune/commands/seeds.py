@@ -22,7 +22,7 @@ def seeds(
     they are. A derived experiment starts from the model of the same round where its parent is named too, else from the
     project's own; the table says which.
     """
-    from scantune.pipeline.train import seeds as repeated
+    from scantune.pipeline.trials import seeds as repeated
     from scantune.tracking import project_home
 
     params = project.settings()

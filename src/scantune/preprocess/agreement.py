@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.files import write_json
-from scantune.preprocess.prepare import what_matters
+from scantune.preprocess.settings import what_matters
 from scantune.records import ScantuneError
 
 #: Beside ``manifest.csv``: the settings that its tensors were prepared with. What trains depends on it.

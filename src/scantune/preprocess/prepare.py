@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune import io
 from scantune.preprocess.prepared import Prepared
+from scantune.preprocess.settings import what_matters
 
 if TYPE_CHECKING:
     from scantune.config.input import ImageInput, VideoInput, VolumeInput
@@ -19,8 +20,6 @@ _BY_MODALITY = {
     "volume": ("scantune.preprocess.volume", "prepare_volume"),
     "video": ("scantune.preprocess.video", "prepare_video"),
 }
-#: Keys that say where and how carefully samples are prepared, not what comes out.
-_NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "time_limit", "modality")
 
 
 def prepare(
@@ -85,12 +84,6 @@ _NAMES: dict[str, Callable[[str], io.SeriesRule]] = {
     "number": lambda value: io.SeriesRule(number=int(value)),
     "description": lambda value: io.SeriesRule(title=value),
 }
-
-
-def what_matters(settings: Any) -> tuple[str, dict[str, Any]]:
-    """Modality and the settings that the tensor depends on, as plain values."""
-    plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")
-    return plain["modality"], {k: v for k, v in plain.items() if k not in _NOT_OF_THE_TENSOR}
 
 
 def _function(modality: str) -> Callable[..., Prepared]:

@@ -17,7 +17,8 @@ from scantune.digests import text_digest
 from scantune.preprocess import sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
-from scantune.preprocess.prepare import prepare, what_matters
+from scantune.preprocess.prepare import prepare
+from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from scantune.files import write_json
 from scantune.pipeline.data.sides import Side, set_apart
 from scantune.pipeline.train import calibration, resume_request
-from scantune.pipeline.train.pictures import answers, show_augmented
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
@@ -57,6 +56,16 @@ class NetworkPlan:
     unseen: Side
 
 
+class Pictures(Protocol):
+    """What draws a training for people: :mod:`scantune.pipeline.monitoring.pictures`."""
+
+    def show_augmented(self, given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Any]) -> None:
+        """Draw augmented samples of a side before the training begins."""
+
+    def answers(self, given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, Any]] | None:
+        """What draws a finished network's answers to samples of a side; None where none is asked for."""
+
+
 NESTED = 0.15
 """Share of a fold's training subjects that chooses its checkpoint, where the samples held out are those of the test."""
 
@@ -93,7 +102,9 @@ def members_of(given: TrainingPlan) -> Iterator[NetworkPlan]:
         yield NetworkPlan(name, settings.seed + number, train, validation, unseen)
 
 
-def train_all(given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Any) -> TrainedNetworks:
+def train_all(
+    given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Any, pictures: Pictures | None = None
+) -> TrainedNetworks:
     """Train every member; a member that was done before a kill is taken as it is.
 
     Args:
@@ -102,13 +113,14 @@ def train_all(given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: 
         state: the folder that survives a kill.
         run: the MLflow run.
         fabric: as launched; every process calls this.
+        pictures: what draws for MLflow and the loggers; without it nothing is drawn.
     """
     results, unseen = [], list[calibration.Unseen]()
     for number, member in enumerate(members_of(given)):
         folder = state / (member.name or "member")
         sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
-        if fabric.is_global_zero and number == 0:
-            show_augmented(given, member.train, run, out, sinks)
+        if pictures and fabric.is_global_zero and number == 0:
+            pictures.show_augmented(given, member.train, run, out, sinks)
         result = train_member(
             given,
             member.train,
@@ -120,7 +132,7 @@ def train_all(given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: 
             start=start_of(given, "weights", member.seed),
             teacher=start_of(given, "teacher"),
             fabric=fabric,
-            pictures=answers(given, member.validation),
+            pictures=pictures.answers(given, member.validation) if pictures else None,
             resume_from=resume_request.wanted(given.key, member.name),
         )
         results.append(result)

@@ -14,7 +14,6 @@ from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
-from scantune.tasks.directions import monitored
 from scantune.tracking import Run
 
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
@@ -61,7 +60,6 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
     run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)
-    _log_curves(run, given, out)
     params = {
         "backbone": given.block.model.backbone,
         "weights": given.block.model.source or "random",
@@ -145,22 +143,6 @@ def summary_of(trained: TrainedNetworks) -> dict[str, Any]:
         for result in trained.results
     ]
     return {"members": rows, "validation": trained.validation}
-
-
-def _log_curves(run: Run, given: TrainingPlan, out: Path) -> None:
-    if not run.on:
-        return
-    import csv
-
-    from scantune import plots
-
-    with (out / "history.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    rows = [row for row in rows if row.get("member", rows[0].get("member")) == rows[0].get("member")]
-    monitor, mode = monitored(given.block)
-    figure = plots.learning_curves(rows, monitor=monitor, mode=mode, title=given.key)
-    for path in plots.save(figure, out / ".curves" / "learning_curves"):
-        run.artifact(path, "figures")
 
 
 def example_columns(given: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:

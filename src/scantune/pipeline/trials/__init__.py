@@ -1,0 +1,1 @@
+"""One experiment trained several times: a search of its settings, its seeds."""
