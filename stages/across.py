@@ -12,19 +12,19 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """Put the experiment of ``external.<key>`` on every dataset that it was validated on into one table and figure."""
     from scantune.files import write_json
-    from scantune.pipeline.evaluate import external
+    from scantune.pipeline.evaluate import across
     from scantune.tables import write_rows
 
     params = load()
     name = params.external[key].experiment
     home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
     own = (params.experiments[name].dataset, home)
-    others = external.others_of(params, name)
+    others = across.others_of(params, name)
     out = Path("external") / key
-    rows = external.table_rows(own, others)
+    rows = across.table_rows(own, others)
     write_rows(out / "table.csv", rows)
     write_json(out / "external.json", {"experiment": name, "datasets": rows})
-    external.draw_across(name, own, others, out)
+    across.draw_across(name, own, others, out)
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
     from scantune.pipeline.data.sides import sides_of
-    from scantune.pipeline.evaluate import external, reporting
+    from scantune.pipeline.evaluate import across, external, reporting
     from scantune.pipeline.evaluate import stage as judging
-    from scantune.pipeline.evaluate.predictions import predictions_of
+    from scantune.pipeline.predictions import predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
@@ -24,7 +24,7 @@ def run(key: str) -> None:
     params = load()
     block = params.external[key]
     experiment = params.experiments[block.experiment]
-    source, out = Path("outputs") / block.experiment, external.HOME / key
+    source, out = Path("outputs") / block.experiment, across.HOME / key
     model, trained = source / "train" / "model", RunReference.read(source / "train" / "run.json")
     facts = read_facts(model)
     external.check_inputs(key, params, facts)
@@ -62,8 +62,8 @@ def run(key: str) -> None:
         )
         metrics["external"] = external.section(block, home, metrics)
         pair = (experiment.dataset, home), {block.dataset: metrics}
-        external.draw_across(block.experiment, *pair, out / "figures")
-        write_rows(out / "table.csv", external.table_rows(*pair))
+        across.draw_across(block.experiment, *pair, out / "figures")
+        write_rows(out / "table.csv", across.table_rows(*pair))
         reporting.finish(external.judged(params, key, facts, sides, table, metrics))
         judging.log_results(
             tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"

@@ -12,7 +12,7 @@ import torch
 from scantune.cohort.manifest import Sample
 from scantune.config.evaluate import SaliencyConfig
 from scantune.pipeline.data.sides import Sides
-from scantune.pipeline.evaluate.predictions import predictions_of, task_of
+from scantune.pipeline.predictions import predictions_of, task_of
 from scantune.pipeline.train.network import build_network
 from scantune.preprocess import store
 from scantune.registry.model import ModelFacts, save_model

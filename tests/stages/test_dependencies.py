@@ -34,6 +34,7 @@ SEEN_BY = {
     r"inputs\.digits\..+": {"preprocess@digits"},  # its input.json, which trainings depend on, is tested below
     r"experiments\.small\.(description|search\..+)": set(),
     r"experiments\.small\.(dataset|input)": {"train@small", "evaluate@small"},
+    r"experiments\.small\.task\.name": {"train@small", "evaluate@small", "register@small", "external@small_far"},
     r"experiments\.small\.task\..+": {"train@small", "evaluate@small", "external@small_far"},
     r"experiments\.small\.(model|train)\..+": {"train@small"},
     r"experiments\.small\.evaluate\..+": {"evaluate@small", "external@small_far"},
@@ -41,6 +42,7 @@ SEEN_BY = {
     r"derived\.tuned\.(description|search\..+)": set(),
     r"derived\.tuned\.(dataset|input)": {"train-derived@tuned", "evaluate-derived@tuned"},
     r"derived\.tuned\.(from|use|(model|train)\..+)": {"train-derived@tuned"},
+    r"derived\.tuned\.task\.name": {"train-derived@tuned", "evaluate-derived@tuned", "register-derived@tuned"},
     r"derived\.tuned\.task\..+": {"train-derived@tuned", "evaluate-derived@tuned"},
     r"derived\.tuned\.evaluate\..+": {"evaluate-derived@tuned"},
     r"derived\.tuned\.register\..+": {"register-derived@tuned"},

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from scantune.pipeline.evaluate import ensembles, external
+from scantune.pipeline.evaluate.across import difference
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
 from scantune.tasks.predictions import PredictionsError, PredictionTable, read
@@ -121,14 +122,14 @@ def test_the_interval_of_a_difference_is_recovered_from_both():
     # two independent normal means: ±1.96·√(s₁² + s₂²), which MOVER gives exactly for symmetric intervals
     home = {"value": 5.0, "lower": 5 - 3.0, "upper": 5 + 3.0, "reason": None}
     away = {"value": 4.0, "lower": 4 - 4.0, "upper": 4 + 4.0, "reason": None}
-    found = external.difference(home, away)
+    found = difference(home, away)
     assert (found["value"], found["lower"], found["upper"]) == (-1.0, -6.0, 4.0)
     undefined = {"value": None, "lower": None, "upper": None, "reason": "one class"}
-    assert external.difference(home, undefined)["reason"] == "one class"
-    assert external.difference(home, undefined)["value"] is None
+    assert difference(home, undefined)["reason"] == "one class"
+    assert difference(home, undefined)["value"] is None
     bare = away | {"lower": None}
-    assert external.difference(home, bare)["lower"] is None
-    assert external.difference(home, bare)["reason"]
+    assert difference(home, bare)["lower"] is None
+    assert difference(home, bare)["reason"]
 
 
 def test_a_dataset_prepared_in_another_way_is_refused(grouped):

@@ -15,7 +15,7 @@ import torch
 
 from scantune.config.load import parse
 from scantune.pipeline.data.targets import read_for_tasks
-from scantune.pipeline.evaluate.predictions import predicted_masks, predictions_of
+from scantune.pipeline.predictions import predicted_masks, predictions_of
 from scantune.pipeline.predictors import Predictors
 from scantune.pipeline.train import calibration
 from scantune.pipeline.train import stage as recipe

@@ -285,7 +285,7 @@ def test_errors_are_followed_by_range_of_the_score(runs, tmp_path):
 @pytest.mark.heavy
 @pytest.mark.parametrize("system", ["loes", "csi", "echo", "echo_score"])
 def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, system):
-    from scantune.pipeline.evaluate.predictions import predictions_of
+    from scantune.pipeline.predictions import predictions_of
     from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
@@ -401,7 +401,7 @@ def test_what_is_fitted_on_validation_follows_its_keys(runs, system):
 
 @pytest.mark.heavy
 def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_path, monkeypatch):
-    from scantune.pipeline.evaluate.predictions import predictions_of
+    from scantune.pipeline.predictions import predictions_of
     from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 

@@ -17,10 +17,10 @@ from scantune.cohort.manifest import Sample
 from scantune.explain.sanity import Question
 from scantune.pipeline.data import datasets as samples_of
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.evaluate.predictions import task_of
 from scantune.pipeline.maps import masks as mapmasks
 from scantune.pipeline.maps import retraining, saliency
 from scantune.pipeline.maps.request import MapRequest
+from scantune.pipeline.predictions import task_of
 from scantune.preprocess import store
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, save_model

@@ -10,8 +10,8 @@ import pytest
 
 from scantune import io
 from scantune.config.input import ImageInput, VideoInput, VolumeInput
-from scantune.pipeline.evaluate.predictions import task_of
 from scantune.pipeline.maps import predicted as predicted_maps
+from scantune.pipeline.predictions import task_of
 from scantune.pipeline.train.network import build_network
 from scantune.records import ScantuneError
 from scantune.registry.model import ModelFacts

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from scantune.pipeline.evaluate.predictions import task_of
 from scantune.pipeline.maps import saliency
+from scantune.pipeline.predictions import task_of
 from scantune.pipeline.train.network import build_network
 from scantune.registry.model import load_networks
 from scantune.tasks import errors

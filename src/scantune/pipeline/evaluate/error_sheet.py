@@ -83,7 +83,7 @@ def _beside(given: Any, said: SampleError, explained: MapResults) -> Any:
 def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
     """Both masks drawn on the sample, of volumes on the plane that has most of them."""
     from scantune.engine.local import Local
-    from scantune.pipeline.evaluate.predictions import predicted_masks, task_of
+    from scantune.pipeline.predictions import predicted_masks, task_of
     from scantune.pipeline.predictors import Predictors
 
     side = given.sides.only({said.sample_id for said in wrong})

@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides
-from scantune.pipeline.evaluate.predictions import spacing_of
+from scantune.pipeline.predictions import spacing_of
 from scantune.statistics import baselines
 from scantune.tasks.predictions import PredictionTable
 

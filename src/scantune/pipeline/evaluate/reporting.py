@@ -98,7 +98,7 @@ def finish(given: Evaluation) -> None:
 def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
     from scantune.engine.local import Local
-    from scantune.pipeline.evaluate.predictions import task_of
+    from scantune.pipeline.predictions import task_of
 
     if given.model is None:
         return MapResults({"reason": "averaged predictions of several models; each member's report has its own maps"})

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import reporting
-from scantune.pipeline.evaluate.predictions import predictions_of
+from scantune.pipeline.predictions import predictions_of
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.tasks import figures, scoring
@@ -126,7 +126,7 @@ def beside(
     if schema.name != "segmentation":
         return {}
     from scantune.pipeline.evaluate.mask_baselines import mask_baselines
-    from scantune.pipeline.evaluate.predictions import task_of
+    from scantune.pipeline.predictions import task_of
 
     return mask_baselines(task_of(schema, facts), sides, table, home=home)
 

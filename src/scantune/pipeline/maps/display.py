@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.originals import Originals, sides_of
-from scantune.pipeline.evaluate.predictions import spacing_of
+from scantune.pipeline.predictions import spacing_of
 from scantune.tasks.errors import SampleError
 
 

@@ -101,7 +101,7 @@ def _predictors(wanted: MapRequest, key: str) -> Predictors:
     from pydantic import TypeAdapter
 
     from scantune.config.task import TaskConfig
-    from scantune.pipeline.evaluate.predictions import task_of
+    from scantune.pipeline.predictions import task_of
     from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
 

@@ -66,9 +66,9 @@ def answers(given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, np.nda
 def _answers(given: TrainingPlan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.explain import draw
-    from scantune.pipeline.evaluate.predictions import part_of
     from scantune.pipeline.maps.display import shown_of
     from scantune.pipeline.maps.request import MapRequest, asked_of, input_of
+    from scantune.pipeline.predictions import part_of
     from scantune.pipeline.predictors import Predictors
     from scantune.tasks import questions
     from scantune.tasks.errors import sample_errors

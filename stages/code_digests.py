@@ -1,0 +1,45 @@
+"""The code of every stage: ``python stages/code_digests.py`` → ``data/code/<stage>[/<task>].csv``, file and digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.code_graph import CodeGraph
+from scantune.digests import file_digest
+from scantune.tables import write_csv
+from scantune.tasks import catalogue
+
+OUT = Path("data/code")
+#: Stages of one experiment: of the tasks they use its own alone.
+OF_A_TASK = ("train", "evaluate", "register")
+
+
+def run(root: Path = Path(".")) -> None:
+    """Write, for every script in ``stages/``, the digests of all files of code that it uses."""
+    graph = CodeGraph(root)
+    digests = {path: file_digest(path) for path in graph.files(graph.modules)}
+    for stage in scripts(graph):
+        for task in catalogue.names() if stage in OF_A_TASK else ("",):
+            path = root / OUT / stage / f"{task}.csv" if task else root / OUT / f"{stage}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            used = graph.files(used_by(graph, stage, task))
+            write_csv(path, ["file", "sha256"], ([one.relative_to(root).as_posix(), digests[one]] for one in used))
+
+
+def scripts(graph: CodeGraph) -> list[str]:
+    """Names of the stages' scripts, but for this one."""
+    found = (name.partition("stages.")[2] for name in graph.modules if name.startswith("stages."))
+    return [name for name in found if name != Path(__file__).stem]
+
+
+def used_by(graph: CodeGraph, stage: str, task: str = "") -> set[str]:
+    """Modules that a stage uses; those of cohorts are found by entry point, not imported."""
+    used = set(graph.reached(f"stages.{stage}", task))
+    if stage == "demo":
+        cohorts = [name for name in graph.modules if name.partition(".")[0] == "scantune_phantoms"]
+        used |= {name for cohort in cohorts for name in graph.reached(cohort)}
+    return used
+
+
+if __name__ == "__main__":
+    run()
