@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from scantune.code_graph import CodeGraph
@@ -12,6 +13,13 @@ from scantune.tasks import catalogue
 OUT = Path("data/code")
 #: Stages of one experiment: of the tasks they use its own alone.
 OF_A_TASK = ("train", "evaluate", "register")
+#: What a stage uses and no import shows: cohorts are found by entry point; which columns are targets, and how many
+#: classes a mask has, is asked of the tasks in params.yaml.
+BESIDE = {
+    "demo": r"scantune_phantoms(\..+)?",
+    "preprocess": r"scantune\.tasks\.\w+\.settings",
+    "split": r"scantune\.tasks\.\w+\.settings",
+}
 
 
 def run(root: Path = Path(".")) -> None:
@@ -33,12 +41,9 @@ def scripts(graph: CodeGraph) -> list[str]:
 
 
 def used_by(graph: CodeGraph, stage: str, task: str = "") -> set[str]:
-    """Modules that a stage uses; those of cohorts are found by entry point, not imported."""
-    used = set(graph.reached(f"stages.{stage}", task))
-    if stage == "demo":
-        cohorts = [name for name in graph.modules if name.partition(".")[0] == "scantune_phantoms"]
-        used |= {name for cohort in cohorts for name in graph.reached(cohort)}
-    return used
+    """Modules that a stage uses: what it reaches by imports, and of :data:`BESIDE` what that reaches."""
+    beside = [name for name in graph.modules if stage in BESIDE and re.fullmatch(BESIDE[stage], name)]
+    return {name for start in (f"stages.{stage}", *beside) for name in graph.reached(start, task)}
 
 
 if __name__ == "__main__":

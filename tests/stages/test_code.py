@@ -1,0 +1,120 @@
+"""A change of code runs the stages that use it, and no others; what a stage runs is what it is said to use."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import yaml
+
+from scantune.code_graph import LEFT_OUT, CodeGraph
+from stages.code_digests import OF_A_TASK, used_by
+from tests.stages.conftest import ROOT, Project, grouped_params, run_stages
+from tests.stages.systems import params_of
+
+
+def stale(project: Project, file: str, old: str, new: str) -> set[str]:
+    """Stages that a change of one file of code makes stale, by their dependencies on code; the file is put back."""
+    path = project.home / file
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
+    path.write_text(text.replace(old, new))
+    try:
+        project.dvc("repro", "-q", "code")
+        found = json.loads(project.run(sys.executable, "-m", "dvc", "status", "--json").partition("\n")[0])
+    finally:
+        path.write_text(text)
+        project.dvc("repro", "-q", "code")
+    return set(found)
+
+
+def test_a_changed_colour_trains_nothing_and_a_changed_loss_trains_again(ran):
+    assert json.loads(ran.dvc("status", "--json").partition("\n")[0]) == {}
+    judged, trained = ({f"{stage}@{name}" for name in ("small", "other")} for stage in ("evaluate", "train"))
+    assert stale(ran, "src/scantune/plots/style.py", '"#1A1A1A"', '"#1A1A2A"') == judged
+    assert stale(ran, "src/scantune/report/templates/report.css", "#1a2229", "#1a222f") == judged
+    assert stale(ran, "src/scantune/losses/registry.py", "import difflib", "import difflib  # other") == trained
+    assert stale(ran, "src/scantune/tasks/zones/task.py", "import numpy as np", "import numpy as np  # other") == set()
+
+
+class Executed:
+    """Modules of which a function is called, but for what is left out and all that is called from there.
+
+    Args:
+        graph: the modules that count.
+    """
+
+    def __init__(self, graph: CodeGraph) -> None:
+        refused = re.compile("|".join(LEFT_OUT))
+        self.modules = {str(path): name for name, path in graph.modules.items() if path.name != "__init__.py"}
+        self.left_out = {file for file, name in self.modules.items() if refused.fullmatch(name)}
+        self.found: set[str] = set()
+
+    def note(self, frame: FrameType, event: str, argument: Any) -> None:
+        """What :func:`sys.setprofile` calls."""
+        name = self.modules.get(frame.f_code.co_filename)
+        if event == "call" and name is not None and name not in self.found and not self._aside(frame):
+            self.found.add(name)
+
+    def _aside(self, frame: FrameType | None) -> bool:
+        """While a module is imported, or by what is left out."""
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if file in self.left_out or (file in self.modules and frame.f_code.co_name == "<module>"):
+                return True
+            frame = frame.f_back
+        return False
+
+
+@contextmanager
+def executed(graph: CodeGraph) -> Iterator[set[str]]:
+    """The modules that are executed meanwhile, in any thread of this process."""
+    seen = Executed(graph)
+    before = sys.getprofile()
+    threading.setprofile(seen.note)
+    sys.setprofile(seen.note)
+    try:
+        yield seen.found
+    finally:
+        sys.setprofile(before)
+        threading.setprofile(None)  # type: ignore[arg-type]
+
+
+def undeclared(home: Path, calls: Sequence[str], task: str) -> dict[str, list[str]]:
+    """Stage call to the modules that it executes and does not depend on."""
+    graph, wrong = CodeGraph(ROOT), {}
+    for call in calls:
+        with executed(graph) as modules:
+            run_stages(home, call)
+        used = used_by(graph, call.split()[0], task if call.split()[0] in OF_A_TASK else "")
+        assert len(modules & used) > 3
+        if modules - used:
+            wrong[call] = sorted(modules - used)
+    return wrong
+
+
+def test_what_a_stage_runs_is_what_its_code_is_said_to_be(tmp_path):
+    params = grouped_params()
+    params["experiments"]["small"]["evaluate"] = {"draws": 200, "saliency": {"samples": 1}}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    prepared = ["demo digits", "index digits", "preprocess digits", "split digits", "train small", "train other"]
+    judged = ["evaluate small", "evaluate other", "ensemble both", "evaluate_ensemble both"]
+    assert undeclared(tmp_path, [*prepared, *judged], "classification") == {}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("name", ["angio", "csi", "loes", "echo"])
+def test_so_it_is_for_every_task_and_modality(tmp_path, name):
+    params = params_of(name)
+    params["experiments"]["x"]["evaluate"]["saliency"] = {"samples": 1}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    calls = [f"{stage} {name}" for stage in ("demo", "preprocess", "split")]
+    assert undeclared(tmp_path, [*calls, "train x", "evaluate x"], params["experiments"]["x"]["task"]["name"]) == {}
