@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from scantune.config.base import Block
+from scantune.tasks.suggestion import LabelTable, Suggestion
 
 #: Which way a metric is better.
 Direction = Literal["min", "max"]
@@ -25,6 +26,11 @@ class TaskSettings(Block):
     """An empty cell of a target means something; else rows with one cannot be learned from."""
 
     name: str
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """Blocks for a table of labels that looks like the task's; None where it does not."""
+        return None
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

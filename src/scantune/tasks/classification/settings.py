@@ -11,6 +11,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "max", "f1_macro": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -68,6 +69,13 @@ class Classification(TaskSettings):
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column of words, or of a few numbers."""
+        if len(table.values(table.target)) < 2 or len(table.numbers(table.target)) > FEW:
+            return None
+        return one_target("classification", table.target)
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

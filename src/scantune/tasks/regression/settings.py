@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
 
 def epoch_metrics(cuts: Sequence[float]) -> dict[str, Direction]:
@@ -72,6 +73,11 @@ class Regression(TaskSettings):
         if self.aggregate is not None and self.aggregate.name == "vote":
             raise ValueError("aggregate: vote counts classes; a regression joins by mean, median or max")
         return self
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column of more than a few numbers."""
+        return one_target("regression", table.target) if len(table.numbers(table.target)) > FEW else None
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

@@ -12,6 +12,7 @@ from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import LabelTable, Suggestion
 
 #: The class beside the grades. In tables it may be written so, as the number after the last grade, or left empty.
 UNGRADABLE = "ungradable"
@@ -67,6 +68,13 @@ class Zones(TaskSettings):
                 if zone not in self.zones:
                     raise ValueError(f"sides: {zone!r} is not one of the zones {list(self.zones)}")
         return self
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For the columns of the six zones of congestion."""
+        if table.named or not set(CONGESTION_ZONES) <= set(table.cells):
+            return None
+        return Suggestion({"targets": list(CONGESTION_ZONES)}, {"name": "zones"}, strength=3)
 
     @property
     def classes(self) -> tuple[str, ...]:
