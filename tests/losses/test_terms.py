@@ -132,3 +132,27 @@ class _Constant(nn.Module):
 
     def forward(self, x):
         return self.output
+
+
+def test_a_loss_that_compares_samples_is_taken_over_a_whole_side_on_validation():
+    from scantune.losses import registry
+
+    before = dict(registry._TABLE)
+    try:
+
+        @losses.register("pairs", compares=True)
+        def pairs(output, target):
+            order = output.reshape(-1)[target.reshape(len(target), -1)[:, 0].argsort()]
+            return functional.softplus(order[:-1, None] - order[None, 1:]).triu().sum(1)
+
+        (term,) = losses.on_target(losses.build("pairs")).values()
+    finally:
+        registry._TABLE.clear()
+        registry._TABLE.update(before)
+    output = torch.tensor([[0.3], [1.0], [-2.0], [0.5], [0.1]])
+    target = torch.tensor([[1.0, 1], [4, 0], [2, 1], [3, 1], [5, 0]])
+    whole = {"input": output, "target": target}
+    for cut in (1, 2, 4):
+        parts = [({"target": target[i : i + cut]}, output[i : i + cut]) for i in range(0, 5, cut)]
+        total, weight = term.of_all(torch.cat([term.rows(*part) for part in parts]))
+        assert total / weight == pytest.approx(float(term.total(nn.Identity(), whole, output) / term.weight(whole)))

@@ -60,3 +60,13 @@ def test_levels_are_sorted_as_people_do():
     assert sorted(levels, key=words.level_order) == [
         "site A", "site B", "2–<12", "below_5", "5_to_15", "from_15", "18–<40"
     ]  # fmt: skip
+
+
+def test_a_task_names_its_own_metrics_once(monkeypatch):
+    monkeypatch.setattr(words, "LABELS", dict(words.LABELS))
+    assert words.label("hamming_loss/mean") == "hamming loss, mean"
+    words.add_labels({"hamming_loss": "Hamming loss"})
+    words.add_labels({"hamming_loss": "Hamming loss"})
+    assert words.label("hamming_loss/mean") == "Hamming loss, mean"
+    with pytest.raises(ValueError, match="'auroc' is called 'AUROC' already"):
+        words.add_labels({"auroc": "Area"})

@@ -11,6 +11,7 @@ from scantune.tasks import directions
 from scantune.tasks.build import build_task
 from scantune.tasks.directions import direction, epoch_directions, monitor_fault, named_ranges
 
+#: What each task keeps of some samples, and their targets; a task that has none here shows it in tests of its own.
 SUMMARISED = {
     "regression": (np.zeros((4, 1)), np.array([[1.0], [6.0], [20.0], [3.0]])),
     "classification": (np.eye(2)[[0, 1, 0]], np.array([0, 1, 1])),
@@ -23,8 +24,9 @@ SUMMARISED = {
 def test_every_metric_of_an_epoch_has_a_direction(name: str) -> None:
     schema = SCHEMAS[name]()
     task = build_task(schema, classes=("a", "b"))
-    reduced, targets = SUMMARISED[name]
-    assert set(task.summarise(reduced, targets)) == set(task.epoch_metrics) == set(schema.epoch_metrics())
+    assert set(task.epoch_metrics) == set(schema.epoch_metrics())
+    if name in SUMMARISED:
+        assert set(task.summarise(*SUMMARISED[name])) == set(task.epoch_metrics)
     assert set(schema.epoch_metrics().values()) <= {"min", "max"}
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from scantune.records import ScantuneError
+from scantune.tasks.catalogue import names
 
-Task = Annotated[str, typer.Option("--task", help="regression, classification, zones or segmentation")]
+Task = Annotated[str, typer.Option("--task", help=", ".join(names()))]
 Set = Annotated[list[str] | None, typer.Option("--set", help="a task setting, as in positive=yes or classes=[a,b]")]
 
 

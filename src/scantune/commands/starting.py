@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from scantune.records import ScantuneError
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
 
 _SUBJECT = re.compile(r"(subject|patient|participant|case|person)(_?id)?$|^(mrn|pid|.*subject_id|.*patient_id)$", re.I)
 _GROUP = re.compile(r"^(sex|gender|age|site|centre|center|hospital|scanner|vendor|manufacturer)\b", re.I)
@@ -18,7 +18,6 @@ _READER = re.compile(r"^(reader|rater|observer|annotator)[ _-]?\w+$", re.I)
 _MASK = re.compile(r"(mask|segmentation)", re.I)
 _TARGET = re.compile(r"(score|label|target|class|grade|quality|diagnosis|outcome|severity)", re.I)
 _ENDINGS = ("", ".nii.gz", ".nii", ".dcm", ".png", ".jpg", ".jpeg", ".avi", ".mp4")
-_FEW = 10  # distinct values up to which a target is taken for classes
 _LOOKED = 50  # files that a template is tried on
 
 
@@ -73,9 +72,9 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
         **({"subject": subject} if subject else {}),
         **goal.dataset,
         **({"groups": groups} if groups else {}),
-        **({"raters": readers} if readers and goal.on else {}),
+        **({"raters": readers} if readers and goal.stratify else {}),
         "split": {
-            **({"method": "stratified", "on": goal.on} if goal.on else {"method": "random"}),
+            **({"method": "stratified", "on": goal.stratify} if goal.stratify else {"method": "random"}),
             "fractions": [0.7, 0.15, 0.15],
             "seed": 42,
         },
@@ -89,8 +88,8 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
             name: {
                 "dataset": name,
                 "input": name,
-                "task": goal.task,
-                "model": goal.model or model,
+                "task": dict(goal.task),
+                "model": dict(goal.model) or model,
                 "train": {"epochs": 30, "batch_size": 8, "learning_rate": 3e-4, "scheduler": "onecycle"},
                 "evaluate": {},
                 "register": {},
@@ -131,7 +130,7 @@ def _watched(name: str, dataset: dict[str, Any]) -> dict[str, Any]:
     return {"watched": made} if made else {}
 
 
-def _answer(column: str, rows: Sequence[dict[str, str]], goal: Goal) -> str | None:
+def _answer(column: str, rows: Sequence[dict[str, str]], goal: Suggestion) -> str | None:
     """Why a grouping column would be the answer: it is, or determines, a target; None where it does not."""
     import numpy as np
 
@@ -144,45 +143,28 @@ def _answer(column: str, rows: Sequence[dict[str, str]], goal: Goal) -> str | No
     return answers(table, {column: np.array([row[column] for row in rows], dtype=object)}).get(column)
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What a table seems to be for.
-
-    Attributes:
-        dataset: keys of the dataset: targets or masks.
-        task: the task's block.
-        on: the target that the split is stratified on; empty for none.
-        model: the network, where the task decides it.
-    """
-
-    dataset: dict[str, Any]
-    task: dict[str, Any]
-    on: str = ""
-    model: dict[str, Any] | None = None
-
-
 def _goal(
     columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path, used: set[str | None], target: str
-) -> Goal:
-    """Six zones, masks, or one column: the one named, or the one that looks like a target.
+) -> Suggestion:
+    """What the task that knows the table best suggests for it.
 
     Raises:
         ScantuneError: the column named is not there, or none can be a target.
     """
-    from scantune.tasks.zones.settings import CONGESTION_ZONES
+    from scantune.tasks.catalogue import names, part
 
-    if not target and set(CONGESTION_ZONES) <= set(columns):
-        return Goal({"targets": list(CONGESTION_ZONES)}, {"name": "zones"})
+    if target and target not in columns:
+        raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
     masks = [f"{{{c}}}" for c in columns if _MASK.search(c) and c not in used]
-    drawn = next((m for m in masks if len(_existing(m, rows[:_LOOKED], root)) * 2 >= len(rows[:_LOOKED])), None)
-    if not target and drawn:
-        task = {"name": "segmentation", "classes": ["background", "foreground"]}
-        return Goal({"masks": drawn}, task, model={"backbone": "unet"})
-    chosen = target or _target(columns, rows, used)
-    if chosen not in columns:
-        raise ScantuneError(f"--target {chosen!r}: no such column; there are {', '.join(columns)}")
-    short = re.sub(r"[^A-Za-z0-9]+", "_", chosen).strip("_").lower() or "target"
-    return Goal({"targets": {short: chosen}}, {**_task(chosen, [row[chosen] for row in rows]), "target": short}, short)
+    drawn = next((m for m in masks if len(_existing(m, rows[:_LOOKED], root)) * 2 >= len(rows[:_LOOKED])), "")
+    cells = {c: [row[c] for row in rows] for c in columns}
+    table = LabelTable(cells, target or _target(columns, rows, used), bool(target), drawn)
+    found = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
+    if found:
+        return max(found, key=lambda suggestion: suggestion.strength)
+    if not table.target:
+        raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
+    raise ScantuneError(f"column {table.target!r} has {len(table.values(table.target))} values; a target needs two")
 
 
 def files_of(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path) -> tuple[str, Path]:
@@ -232,25 +214,11 @@ def _from_names(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Pa
 
 
 def _target(columns: Sequence[str], rows: Sequence[dict[str, str]], used: set[str | None]) -> str:
+    """The column that looks most like a target; "" where none does."""
     free = [c for c in columns if c not in used and len({row[c] for row in rows}) > 1]
     named = [c for c in free if _TARGET.search(c)]
-    rest = [c for c in free if len({row[c] for row in rows}) <= max(_FEW, len(rows) // 2)]
-    if not named and not rest:
-        raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
-    return (named or rest)[0]
-
-
-def _task(column: str, cells: Sequence[str]) -> dict[str, Any]:
-    values = {cell for cell in cells if cell}
-    try:
-        numbers = sorted(float(value) for value in values)
-    except ValueError:
-        numbers = []
-    if numbers and len(values) > _FEW:
-        return {"name": "regression"}
-    if len(values) < 2:
-        raise ScantuneError(f"column {column!r} has {len(values)} values; a target needs two")
-    return {"name": "classification"}
+    rest = [c for c in free if len({row[c] for row in rows}) <= max(FEW, len(rows) // 2)]
+    return next(iter(named or rest), "")
 
 
 def _kind(path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:

@@ -47,12 +47,14 @@ class NamedLoss:
         values: the function of the registry.
         weights: the function that weights the elements, or None.
         options: given to both.
+        compares: the loss of a sample depends on the others beside it.
     """
 
     name: str
     values: Values
     weights: Weights | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    compares: bool = False
 
     def weight(self, target: Tensor) -> Tensor:
         """Denominator: B, or the sum of the elements' weights."""

@@ -20,11 +20,13 @@ class Entry:
         values: ``values(output, target, **options) -> Tensor``.
         weights: ``weights(target, **options) -> Tensor``, or None.
         tasks: names of the tasks that it fits; empty for any.
+        compares: the loss of a sample depends on the others beside it.
     """
 
     values: Values
     weights: Weights | None
     tasks: frozenset[str]
+    compares: bool = False
 
 
 _TABLE: dict[str, Entry] = {}
@@ -41,7 +43,12 @@ _ALIASES = {
 
 
 def register(
-    name: str, *, tasks: tuple[str, ...] = (), weights: Weights | None = None, short: str | None = None
+    name: str,
+    *,
+    tasks: tuple[str, ...] = (),
+    weights: Weights | None = None,
+    short: str | None = None,
+    compares: bool = False,
 ) -> Callable[[Values], Values]:
     """Give a loss a name that ``params.yaml`` may use.
 
@@ -53,6 +60,8 @@ def register(
         tasks: "regression", "classification", "zones", "segmentation"; empty for any.
         weights: ``weights(target, **options) -> Tensor`` of the shape of the losses.
         short: a name that it shares with losses of other tasks; the task decides which one is meant.
+        compares: the loss of a sample depends on the others in its batch (ranks, risk sets): validation then takes all
+            samples at once, so that its loss does not depend on the size of a batch.
 
     Example:
         >>> @register("log_cosh")
@@ -61,7 +70,7 @@ def register(
     """
 
     def keep(values: Values) -> Values:
-        _TABLE[name] = Entry(values, weights, frozenset(tasks))
+        _TABLE[name] = Entry(values, weights, frozenset(tasks), compares)
         if short is not None and name not in _SHORT.setdefault(short, []):
             _SHORT[short].append(name)
         return values
@@ -122,7 +131,7 @@ def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
     unknown = sorted(set(options) - takes)
     if unknown:
         raise ScantuneError(f"loss {name!r} has no option {unknown[0]!r}; it has {', '.join(sorted(takes)) or 'none'}")
-    return NamedLoss(name, entry.values, entry.weights, dict(options))
+    return NamedLoss(name, entry.values, entry.weights, dict(options), entry.compares)
 
 
 def fits(name: str, task: str) -> bool:

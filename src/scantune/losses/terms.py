@@ -60,9 +60,43 @@ class OnTarget:
         return lam * part(batch["target"]) + (1 - lam) * part(batch["target_b"])
 
 
+@dataclass(frozen=True)
+class OnTargetOfAll:
+    """:class:`OnTarget` of a loss that compares samples with each other: within a batch while training, and on
+    validation all of them at once.
+
+    ``rows`` are float64 [B, 1 + K + T]: K, then the K numbers of each output, then the T of its target.
+    """
+
+    loss: Loss
+
+    def weight(self, batch: Batch) -> Tensor:
+        """As of :class:`OnTarget`."""
+        return OnTarget(self.loss).weight(batch)
+
+    def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
+        """As of :class:`OnTarget`."""
+        return OnTarget(self.loss).total(network, batch, output)
+
+    def rows(self, batch: Batch, output: Tensor) -> Tensor:
+        """What :meth:`of_all` takes of a batch."""
+        flat = output.reshape(len(output), -1).double()
+        target = batch["target"].reshape(len(output), -1).double()
+        return torch.cat([torch.full_like(flat[:, :1], flat.shape[1]), flat, target], dim=1)
+
+    def of_all(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Numerator and denominator of a whole side, from the rows of all its samples."""
+        end = 1 + int(rows[0, 0])
+        output, target = rows[:, 1:end], rows[:, end:]
+        return self.loss.total(output, target), self.loss.weight(target)
+
+
 def on_target(combined: Combined) -> dict[str, Term]:
     """The components of a combined loss as terms, by name."""
-    return {name: OnTarget(loss) for name, loss in combined.components.items()}
+    return {
+        name: (OnTargetOfAll if getattr(loss, "compares", False) else OnTarget)(loss)
+        for name, loss in combined.components.items()
+    }
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 #: How the names of ``metrics.json`` are written for a reader. What is missing is written by :func:`label`.
-LABELS: Mapping[str, str] = {
+LABELS: dict[str, str] = {
     "accuracy": "Accuracy",
     "ahf_accuracy": "Class of the mean score: accuracy",
     "ahf_auroc": "Class of the mean score: AUROC",
@@ -79,6 +79,17 @@ LABELS: Mapping[str, str] = {
     "volume_pearson_r": "Size of the mask: Pearson's r",
     "volume_rmse": "Size of the mask: RMSE",
 }
+
+
+def add_labels(labels: Mapping[str, str]) -> None:
+    """Labels of a task's own metrics, from its ``metrics`` module.
+
+    Raises:
+        ValueError: a metric has another label already.
+    """
+    for name, text in labels.items():
+        if LABELS.setdefault(name, text) != text:
+            raise ValueError(f"metric {name!r} is called {LABELS[name]!r} already, not {text!r}")
 
 
 def label(name: str) -> str:

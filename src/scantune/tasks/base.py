@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from scantune.config.base import Block
+from scantune.tasks.suggestion import LabelTable, Suggestion
 
 #: Which way a metric is better.
 Direction = Literal["min", "max"]
-
-#: What a sample's target is: a number, one class (or one class for each of several places), or a mask beside the image.
-TargetKind = Literal["number", "class", "mask"]
 
 
 class TaskSettings(Block):
     """A ``task:`` block. A task's ``settings`` module has one subclass, named ``Settings`` there."""
 
-    target_kind: ClassVar[TargetKind]
-    """Which losses fit, and whether the data set needs masks."""
     default_loss: ClassVar[str]
     """The loss of a block that names none."""
     one_target: ClassVar[bool] = True
     """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
+    exclusive: ClassVar[bool] = True
+    """Probabilities whose columns differ in the last part alone (``p/<class>``) are of classes that exclude each other,
+    and sum to one."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
 
     name: str
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """Blocks for a table of labels that looks like the task's; None where it does not."""
+        return None
 
     @property
     def mask_classes(self) -> tuple[str, ...]:
@@ -37,9 +41,22 @@ class TaskSettings(Block):
         """The targets of the data set that the task needs."""
         return ()
 
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """The target columns of ``predictions.csv`` from the data set's own.
+
+        Args:
+            targets: target name to its cells, N texts each, of those of :meth:`target_names` that are there.
+        """
+        named = list(targets)
+        return {"target" if len(named) == 1 else f"target/{name}": targets[name] for name in named}
+
     def target_rules(self) -> dict[str, dict[str, object]]:
         """For each target what its column may hold: keywords of ``TargetColumn``."""
         return {}
+
+    def target_fault(self, name: str, text: str) -> str | None:
+        """What is wrong with a cell of a target, where its column's rules cannot tell; None where nothing is."""
+        return None
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
@@ -60,6 +77,11 @@ class TaskSettings(Block):
     def sided(self) -> bool:
         """Left and right are different answers, so that a mirrored sample has another one."""
         return False
+
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        """Lowest and highest value of an output that is one number: another model's is rescaled to it."""
+        return None
 
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""

@@ -9,8 +9,9 @@ module      what it has                                                    impor
 settings    ``Settings``: the ``task:`` block, and what the cross-checks   config.base
             of ``params.yaml`` ask of it
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
-metrics     ``parse``, ``plan``, ``headline_names``                        statistics
-analyses    ``further``, ``baseline_columns`` (optional)                   statistics
+metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics   statistics, plots.words
+analyses    ``further``, ``baseline_columns``, ``paired_tests`` (optional)  statistics
+losses      losses of its own, registered when it is imported (optional)   losses
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words

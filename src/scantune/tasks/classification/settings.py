@@ -8,9 +8,10 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "max", "f1_macro": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -19,7 +20,6 @@ EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "
 class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
-    target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "cross_entropy"
 
     name: Literal["classification"] = "classification"
@@ -69,6 +69,13 @@ class Classification(TaskSettings):
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column of words, or of a few numbers."""
+        if len(table.values(table.target)) < 2 or len(table.numbers(table.target)) > FEW:
+            return None
+        return one_target("classification", table.target)
 
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""

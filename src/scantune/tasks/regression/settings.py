@@ -9,9 +9,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
 
 def epoch_metrics(cuts: Sequence[float]) -> dict[str, Direction]:
@@ -35,7 +36,6 @@ def _short(low: float, high: float) -> str:
 class Regression(TaskSettings):
     """One number a sample, such as a severity score."""
 
-    target_kind: ClassVar[TargetKind] = "number"
     default_loss: ClassVar[str] = "mse"
 
     name: Literal["regression"] = "regression"
@@ -74,6 +74,11 @@ class Regression(TaskSettings):
             raise ValueError("aggregate: vote counts classes; a regression joins by mean, median or max")
         return self
 
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column of more than a few numbers."""
+        return one_target("regression", table.target) if len(table.numbers(table.target)) > FEW else None
+
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""
         return (self.target,)
@@ -86,6 +91,11 @@ class Regression(TaskSettings):
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return epoch_metrics(self.cuts())
+
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        """``range``."""
+        return self.range
 
     def cuts(self) -> tuple[float, ...]:
         """The cut points of ``score_ranges`` that lie inside ``range``."""

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
+from scantune.tasks.suggestion import LabelTable, Suggestion
 
 EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -17,7 +18,6 @@ EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
 
-    target_kind: ClassVar[TargetKind] = "mask"
     default_loss: ClassVar[str] = "default"
     one_target: ClassVar[bool] = False
 
@@ -49,6 +49,14 @@ class Segmentation(TaskSettings):
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For masks beside the images."""
+        if not table.masks or table.named:
+            return None
+        task = {"name": "segmentation", "classes": ["background", "foreground"]}
+        return Suggestion({"masks": table.masks}, task, model={"backbone": "unet"}, strength=2)
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks import sides
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import LabelTable, Suggestion
 
 #: The class beside the grades. In tables it may be written so, as the number after the last grade, or left empty.
 UNGRADABLE = "ungradable"
@@ -23,7 +26,6 @@ EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "kappa_quadratic": "ma
 class Zones(TaskSettings):
     """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
 
-    target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "weighted_cross_entropy"
     one_target: ClassVar[bool] = False
     takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
@@ -67,6 +69,13 @@ class Zones(TaskSettings):
                     raise ValueError(f"sides: {zone!r} is not one of the zones {list(self.zones)}")
         return self
 
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For the columns of the six zones of congestion."""
+        if table.named or not set(CONGESTION_ZONES) <= set(table.cells):
+            return None
+        return Suggestion({"targets": list(CONGESTION_ZONES)}, {"name": "zones"}, strength=3)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the order of the network's outputs: the grades, then ungradable."""
@@ -80,6 +89,10 @@ class Zones(TaskSettings):
         """The targets of the data set that it needs."""
         return self.zones
 
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """Zones keep their names, a single one too."""
+        return {f"target/{zone}": cells for zone, cells in targets.items()}
+
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the targets: a grade, or what says ungradable. An empty cell does too."""
         return {zone: {"values": [*range(self.grades + 1), UNGRADABLE]} for zone in self.zones}
@@ -92,16 +105,11 @@ class Zones(TaskSettings):
 
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
-        if self.sides is not None:
-            return dict(self.sides)
-        left = {z: "left_" + z.removeprefix("right_") for z in self.zones if z.startswith("right_")}
-        return {r: v for r, v in left.items() if v in self.zones}
+        return sides.pairs(self.zones, self.sides)
 
     def mirrored(self) -> tuple[int, ...]:
         """For each zone the index of the zone whose place it takes when the image is mirrored left-right."""
-        pairs = self.pairs()
-        swap = {**pairs, **{left: right for right, left in pairs.items()}}
-        return tuple(self.zones.index(swap.get(z, z)) for z in self.zones)
+        return sides.mirrored(self.zones, self.sides)
 
     @property
     def sided(self) -> bool:

@@ -1,0 +1,189 @@
+"""Beyond the metrics of survival: Kaplan–Meier curves by risk group, calibration at the horizons, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.distributions import chi2_sf
+from scantune.statistics.figure import Figure
+from scantune.statistics.resampling import Weighted
+from scantune.tasks.context import Context, Further
+from scantune.tasks.plan import MetricPlan
+from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.survival.estimators import breslow, fit_cox, survival
+from scantune.tasks.survival.metrics import Data
+from scantune.tasks.survival.settings import Survival
+
+NAMES = {2: ("low", "high"), 3: ("low", "intermediate", "high")}
+POINTS = 60
+"""Most times at which a curve has an interval."""
+
+BINS = 5
+"""Groups of rising predicted probability whose observed share of events is estimated."""
+
+
+def further(data: Data, context: Context) -> Further:
+    """``risk_groups``: curves, numbers at risk and the log-rank test; ``horizons``: observed against predicted."""
+    out = Further()
+    if np.isfinite(data.prediction).all():
+        out.sections["risk_groups"] = risk_groups(data, context)
+    held = {
+        f"{h:g}": _calibration(data, context, i)
+        for i, h in enumerate(data.settings.horizons)
+        if np.isfinite(data.probabilities[context.rows, i]).all()
+    }
+    if held:
+        out.sections["horizons"] = held
+    return out
+
+
+def group_names(count: int) -> tuple[str, ...]:
+    """Names of risk groups by rising risk."""
+    return NAMES.get(count) or tuple(f"group {k}" for k in range(1, count + 1))
+
+
+def risk_groups(data: Data, context: Context) -> dict[str, Any]:
+    """Kaplan–Meier by group of predicted risk, cut where validation has as many samples in each."""
+    settings = data.settings
+    source = context.fitted_on if len(context.fitted_on) else context.rows
+    levels = np.linspace(0, 1, settings.risk_groups + 1)[1:-1]
+    edges = np.quantile(data.prediction[source], levels)
+    of_row = np.searchsorted(edges, data.prediction[context.rows], "right")
+    times = np.array([0.0, *settings.horizons])
+    groups: dict[str, Any] = {}
+    for code, name in enumerate(group_names(settings.risk_groups)):
+        rows = context.rows[of_row == code]
+        time, event = data.time[rows], data.event[rows]
+        groups[name] = {
+            "n": len(rows),
+            "n_subjects": context.resampler.count(rows),
+            "events": int(event.sum()),
+            "at_risk": [int((time >= t).sum()) for t in times],
+            "event_free": {f"{h:g}": f for h, f in zip(settings.horizons, _event_free(data, rows, times[1:], context))},
+            "curve": _curve(data, rows, context),
+        }
+    return {
+        "cut_at": edges,
+        "cut_on": "validation" if len(context.fitted_on) else "the rows themselves",
+        "at_risk_times": times,
+        "unit": settings.unit,
+        "groups": groups,
+        "log_rank": _log_rank(data, of_row, context),
+    }
+
+
+def _curve(data: Data, rows: np.ndarray, context: Context) -> dict[str, Any]:
+    """The curve from 0 to the last follow-up, with an interval by subject at each time; censored times beside it."""
+    if not len(rows):
+        return {"time": [], "value": [], "lower": [], "upper": [], "censored": []}
+    time, event = data.time[rows], data.event[rows]
+    ends = np.unique(time[event])
+    if len(ends) > POINTS:
+        ends = ends[np.unique(np.linspace(0, len(ends) - 1, POINTS).round().astype(int))]
+    times = np.unique(np.concatenate([ends, [time.max()]]))
+    found = _event_free(data, rows, times, context)
+    return {
+        "time": [0.0, *times],
+        "value": [1.0, *(f.value for f in found)],
+        "lower": [1.0, *(f.value if f.lower is None else f.lower for f in found)],
+        "upper": [1.0, *(f.value if f.upper is None else f.upper for f in found)],
+        "censored": np.unique(time[~event]),
+    }
+
+
+def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Context) -> list[Figure]:
+    """Kaplan–Meier estimate of no event by each time, with an interval by subject; undefined beyond follow-up."""
+    time, event = data.time[rows], data.event[rows]
+
+    def values(weights: np.ndarray) -> dict[str, np.ndarray]:
+        free = survival(time, event, weights).at(times)
+        known = np.stack([(weights * (time >= t)[:, None]).sum(0) > 0 for t in times]) | (free == 0)
+        return {f"at/{i}": np.where(known[i], free[i], np.nan) for i in range(len(times))}
+
+    if not len(rows):
+        return [Figure(None, reason="undefined: no sample") for _ in times]
+    kinds = {f"at/{i}": "unit" for i in range(len(times))}
+    reasons = {f"at/{i}": f"undefined: no one is followed to {t:g} {data.settings.unit}" for i, t in enumerate(times)}
+    figures = context.figures(MetricPlan([Weighted(rows, values, kinds, edge_rows=rows)], reasons=reasons))
+    return [figures[f"at/{i}"] for i in range(len(times))]
+
+
+def _log_rank(data: Data, of_row: np.ndarray, context: Context) -> dict[str, Any]:
+    if not context.resampler.independent(context.rows):
+        return {"reason": "subjects have several samples: the log-rank test takes rows as independent"}
+    statistic, df = log_rank(data.time[context.rows], data.event[context.rows], of_row)
+    if df < 1:
+        return {"reason": "fewer than two groups have samples, or there is no event"}
+    return {"chi2": statistic, "df": df, "p_value": chi2_sf(statistic, df)}
+
+
+def log_rank(time: np.ndarray, event: np.ndarray, group: np.ndarray) -> tuple[float, int]:
+    """χ² and degrees of freedom of the log-rank test of several groups (Mantel 1966; Peto & Peto 1972).
+
+    Args:
+        time: [n].
+        event: bool [n].
+        group: int [n].
+    """
+    codes = np.unique(group)
+    excess, variance = np.zeros(len(codes)), np.zeros((len(codes),) * 2)
+    for moment in np.unique(time[event]):
+        at_risk = np.array([((group == c) & (time >= moment)).sum() for c in codes], float)
+        failed = np.array([((group == c) & event & (time == moment)).sum() for c in codes], float)
+        n, d = at_risk.sum(), failed.sum()
+        share = at_risk / n
+        excess += failed - d * share
+        if n > 1:
+            variance += d * (n - d) / (n - 1) * (np.diag(share) - np.outer(share, share))
+    df = int(np.linalg.matrix_rank(variance)) if variance.any() else 0
+    return float(excess @ np.linalg.pinv(variance) @ excess), df
+
+
+def _calibration(data: Data, context: Context, horizon: int) -> list[dict[str, Any]]:
+    """Mean predicted and estimated observed probability by a horizon, in groups of rising prediction."""
+    p = data.probabilities[context.rows, horizon]
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
+    of_row = np.searchsorted(edges, p, "right")
+    found = []
+    for code in np.unique(of_row):
+        rows = context.rows[of_row == code]
+        (free,) = _event_free(data, rows, np.array([data.settings.horizons[horizon]]), context)
+        event = {"value": None if free.value is None else 1 - free.value, "reason": free.reason, "method": free.method}
+        event["lower"] = None if free.upper is None else 1 - free.upper
+        event["upper"] = None if free.lower is None else 1 - free.lower
+        counts = {"n": len(rows), "n_subjects": context.resampler.count(rows)}
+        found.append({"predicted": float(p[of_row == code].mean()), "observed": event | counts})
+    return found
+
+
+def baseline_columns(
+    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
+) -> dict[str, dict[str, np.ndarray]]:
+    """Everyone's Kaplan–Meier estimate, and Cox's regression on covariates x [n, q], for rows new [m, q]."""
+    settings = data.settings
+    time, event = (train.numbers(column, Faults()) for column in settings.columns)
+    known = np.isfinite(time) & np.isin(event, (0, 1))
+    if not known.any():
+        return {}
+    time, event, x = time[known], event[known] > 0, x[known]
+    horizons = np.array(settings.horizons)
+    ones = np.ones((len(time), 1))
+    common = np.where(horizons <= time.max(), 1 - survival(time, event, ones).at(horizons)[:, 0], np.nan)
+    out = {"kaplan_meier": _columns(np.zeros(len(new)), np.tile(common, (len(new), 1)), settings)}
+    if x.shape[1] and event.any():
+        beta = fit_cox(time, event, x, ridge=1.0).coefficients
+        hazard = breslow(time, event, x @ beta, horizons)
+        out["covariates"] = _columns(new @ beta, -np.expm1(-np.exp(new @ beta)[:, None] * hazard), settings)
+    return out
+
+
+def _columns(risk: np.ndarray, p: np.ndarray, settings: Survival) -> dict[str, np.ndarray]:
+    return {"prediction": risk} | {name: p[:, i] for i, name in enumerate(settings.probability_columns())}
+
+
+def bins_of(section: Mapping[str, Any], horizon: float) -> Sequence[Mapping[str, Any]]:
+    """The groups of a horizon in the section ``horizons``; empty where there are none."""
+    return section.get(f"{horizon:g}") or []

@@ -1,0 +1,203 @@
+"""Metrics of survival: concordance, time-dependent AUROC, Brier scores, calibration at the horizons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scantune.plots.words import add_labels
+from scantune.statistics.resampling import Weighted
+from scantune.tasks.plan import MetricPlan, not_finite, only
+from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.survival.discrimination import auroc_at, brier_at, concordance, concordance_ipcw
+from scantune.tasks.survival.estimators import survival
+from scantune.tasks.survival.settings import Survival
+
+HEADLINE = ("concordance_harrell", "concordance_uno", "mean_auroc", "integrated_brier")
+
+ERRORS = ("integrated_brier",)
+"""Headline metrics that are better when lower."""
+
+add_labels(
+    {
+        "calibration_difference": "Predicted − observed probability",
+        "concordance_harrell": "Concordance (Harrell)",
+        "concordance_uno": "Concordance (Uno)",
+        "integrated_brier": "Integrated Brier score",
+        "mean_auroc": "AUROC, mean over time",
+    }
+)
+
+_NOT_EVALUABLE = "undefined: no pair of samples can be compared"
+
+
+def headline_names(data: Data) -> tuple[str, ...]:
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    return HEADLINE
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the metrics are made from.
+
+    Attributes:
+        target: time and event (0 or 1), float64 [N, 2].
+        prediction: risk score, higher is earlier, [N].
+        probabilities: of the event by each of the H horizons, [N, H]; NaN where the table has none.
+        subjects: [N].
+        settings: the ``task:`` block.
+    """
+
+    target: np.ndarray
+    prediction: np.ndarray
+    probabilities: np.ndarray
+    subjects: np.ndarray
+    settings: Survival
+
+    @property
+    def time(self) -> np.ndarray:
+        """[N]."""
+        return self.target[:, 0]
+
+    @property
+    def event(self) -> np.ndarray:
+        """Bool [N]."""
+        return self.target[:, 1] > 0
+
+    def scores(self, horizon: int) -> np.ndarray:
+        """What ranks samples at a horizon: its probabilities, the risk score without them; [N]."""
+        p = self.probabilities[:, horizon]
+        return p if np.isfinite(p).all() else self.prediction
+
+
+def parse(table: PredictionTable, settings: Survival, faults: Faults) -> Data | None:
+    """Reads time, event, ``prediction`` (the risk score) and, where there are any, the probabilities ``p/…/event``.
+
+    Times below 0, events other than 0 and 1, and probabilities outside 0 … 1 are faults.
+    """
+    time_column, event_column = settings.columns
+    if not table.require((time_column, event_column, "prediction"), faults):
+        return None
+    time, event = table.numbers(time_column, faults), table.numbers(event_column, faults)
+    faults.rows(np.flatnonzero(~(time >= 0) | np.isinf(time)), f"column {time_column}: not a time of 0 or more")
+    faults.rows(np.flatnonzero(~np.isin(event, (0, 1))), f"column {event_column}: neither 0 (censored) nor 1 (event)")
+    columns = []
+    for name in settings.probability_columns():
+        values = table.numbers(name, faults) if name in table else np.full(len(table), np.nan)
+        faults.rows(np.flatnonzero((values < 0) | (values > 1)), f"column {name}: not a probability from 0 to 1")
+        columns.append(values)
+    target = np.stack([time, event], axis=1)
+    return Data(target, table.numbers("prediction", faults), np.stack(columns, axis=1), table.subject_id, settings)
+
+
+def plan(
+    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+) -> MetricPlan:
+    """The metrics of some rows.
+
+    Args:
+        data: of the whole table.
+        rows: int [n], ascending.
+        headline: only those of :data:`HEADLINE`.
+        paired: their draws are needed too; all are resampled in any case.
+        confidence: level of the intervals, which the plan's owner makes.
+    """
+    time, event, risk = data.time[rows], data.event[rows], np.nan_to_num(data.prediction[rows])
+    p = data.probabilities[rows]
+    scores = np.stack([data.scores(i)[rows] for i in range(p.shape[1])], axis=1)
+    horizons = data.settings.horizons
+
+    def metrics(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return measure(time, event, risk, scores, p, weights, horizons)
+
+    kinds = {name: "real" if name.startswith("calibration_difference") else "unit" for name in names_of(horizons)}
+    statistic = Weighted(rows, metrics, kinds=kinds, edge_rows=rows)
+    return MetricPlan(
+        [only(statistic, HEADLINE) if headline else statistic],
+        reasons=_reasons(data, rows),
+        void=not_finite("prediction", data.prediction[rows]),
+    )
+
+
+def names_of(horizons: tuple[float, ...]) -> list[str]:
+    """Names of all metrics."""
+    return [*HEADLINE, *(f"{stem}/{h:g}" for h in horizons for stem in ("auroc", "brier", "calibration_difference"))]
+
+
+def measure(
+    time: np.ndarray,
+    event: np.ndarray,
+    risk: np.ndarray,
+    scores: np.ndarray,
+    p: np.ndarray,
+    weights: np.ndarray,
+    horizons: tuple[float, ...],
+) -> dict[str, np.ndarray]:
+    """All metrics by name, [B] each; undefined is NaN.
+
+    Args:
+        time: [n].
+        event: bool [n].
+        risk: risk score, [n].
+        scores: what ranks samples at each horizon, [n, H].
+        p: probability of the event by each horizon, [n, H].
+        weights: [n, B].
+        horizons: H times.
+    """
+    nothing = np.full(weights.shape[1], np.nan)
+    if not len(time):
+        return dict.fromkeys(names_of(horizons), nothing)
+    free = survival(time, event, weights).at(np.array(horizons))  # [H, B]
+    aurocs = np.stack([auroc_at(time, event, scores[:, i], weights, h) for i, h in enumerate(horizons)])
+    briers = np.stack([brier_at(time, event, p[:, i], weights, h) for i, h in enumerate(horizons)])
+    total = weights.sum(0)
+    followed = np.stack([(weights * (time > h)[:, None]).sum(0) > 0 for h in horizons]) | (free == 0)
+    found = {
+        "concordance_harrell": concordance(time, event, risk, weights),
+        "concordance_uno": concordance_ipcw(time, event, risk, weights, horizons[-1]),
+        "mean_auroc": mean_over_events(aurocs, free),
+        "integrated_brier": np.trapezoid(briers, horizons, axis=0) / (horizons[-1] - horizons[0])
+        if len(horizons) > 1
+        else briers[0],
+    }
+    for i, h in enumerate(horizons):
+        observed = np.where(followed[i], 1 - free[i], np.nan)
+        predicted = np.divide(
+            (weights * p[:, i : i + 1]).sum(0), total, out=np.full_like(total, np.nan), where=total > 0
+        )
+        found |= {
+            f"auroc/{h:g}": aurocs[i],
+            f"brier/{h:g}": briers[i],
+            f"calibration_difference/{h:g}": predicted - observed,
+        }
+    return found
+
+
+def mean_over_events(aurocs: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Mean of AUROCs [H, B], each weighted by the share of events since the horizon before; ``free`` [H, B] of the
+    event (Lambert & Chevret, Stat Methods Med Res 2016;25:2088)."""
+    if len(aurocs) == 1:
+        return aurocs[0]
+    share = -np.diff(np.concatenate([np.ones_like(free[:1]), free]), axis=0)
+    total = share.sum(0)
+    return np.divide((aurocs * share).sum(0), total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def _reasons(data: Data, rows: np.ndarray) -> dict[str, str]:
+    """Why metrics are undefined, where they are."""
+    settings, time, event = data.settings, data.time[rows], data.event[rows]
+    last = settings.horizons[-1]
+    reasons = dict.fromkeys(("concordance_harrell", "concordance_uno"), _NOT_EVALUABLE)
+    integrated: list[str] = []
+    for i, (h, column) in enumerate(zip(settings.horizons, settings.probability_columns(), strict=True)):
+        cases, beyond = int((event & (time <= h)).sum()), int((time > h).sum())
+        why = f"undefined: {cases} events by {h:g} {settings.unit} and {beyond} samples followed beyond"
+        reasons[f"auroc/{h:g}"] = why
+        missing = not np.isfinite(data.probabilities[rows, i]).all()
+        text = f"undefined: column {column} is missing, or has rows without a number" if missing else why
+        reasons |= {f"brier/{h:g}": text, f"calibration_difference/{h:g}": text}
+        integrated += [text] if missing or not beyond else []
+    reasons["mean_auroc"] = f"undefined: the AUROC is undefined at a horizon, the last being {last:g} {settings.unit}"
+    reasons["integrated_brier"] = integrated[0] if integrated else reasons[f"brier/{last:g}"]
+    return reasons

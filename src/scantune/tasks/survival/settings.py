@@ -1,0 +1,120 @@
+"""Settings of the survival task: the time until an event, or until follow-up ended without one."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import statistics
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from scantune.tasks.base import Direction, TaskSettings
+from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
+
+#: Metrics of an epoch, and which way each is better.
+EPOCH_METRICS: dict[str, Direction] = {"concordance_harrell": "max"}
+
+#: What columns of follow-up, and of events, are called; and a year in each unit.
+_TIME = re.compile(r"surviv|follow[ _.-]?up|time[ _.-]?to|(^|[ _.-])(os|pfs|dfs|days|months|years)([ _.-]|$)", re.I)
+_EVENT = re.compile(r"event|dead|death|deceased|died|relapse|progression", re.I)
+_UNITS = {"days": 365, "months": 12, "years": 1}
+
+#: The loss whose outputs are hazards of intervals of time.
+HAZARDS = "discrete_hazard"
+
+
+class Survival(TaskSettings):
+    """Time from the image to an event; a subject without one is censored when follow-up ends."""
+
+    default_loss: ClassVar[str] = "cox"
+    one_target: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
+
+    name: Literal["survival"] = "survival"
+
+    time: str = "time"
+    """Target with the time from the image to the event or to the end of follow-up, in ``unit``; 0 or more."""
+
+    event: str = "event"
+    """Target that says what ended that time: 1 the event, 0 the end of follow-up (censored)."""
+
+    unit: str = "years"
+    """Unit of ``time``, ``horizons`` and ``cuts``, for figures and reports."""
+
+    horizons: tuple[float, ...] = Field((1.0, 2.0, 3.0, 4.0, 5.0), min_length=1)
+    """Times at which the probability of the event is predicted, and discrimination and calibration are measured."""
+
+    cuts: tuple[float, ...] | None = None
+    """Upper ends of the intervals of time of the loss ``discrete_hazard``, ascending, the last at or beyond the last
+    horizon. None: twelve equal ones up to the last horizon."""
+
+    risk_groups: int = Field(3, ge=2, le=5)
+    """Groups of rising predicted risk with as many validation samples each, for Kaplan–Meier curves."""
+
+    aggregate: AggregateField | None = None
+    """How several samples of a study or subject join, ``mean``, ``median`` or ``max``. None: they do not."""
+
+    @field_validator("horizons", "cuts")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if value is not None and (not value or value[0] <= 0 or any(a >= b for a, b in itertools.pairwise(value))):
+            raise ValueError(f"{list(value)}: times must be above 0 and ascend, such as [1, 3, 5]")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Survival:
+        if self.time == self.event:
+            raise ValueError(f"time and event are both the target {self.time!r}; each needs a column of its own")
+        if self.cuts is not None and self.cuts[-1] < self.horizons[-1]:
+            raise ValueError(f"cuts end at {self.cuts[-1]:g}, before the last horizon {self.horizons[-1]:g}")
+        if self.aggregate is not None and self.aggregate.name == "vote":
+            raise ValueError("aggregate: vote counts classes; survival joins by mean, median or max")
+        return self
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column of times of follow-up beside one of 0 and 1 for the event, by their names."""
+        times = [c for c in table.cells if _TIME.search(c) and len(table.numbers(c)) > FEW and table.numbers(c)[0] >= 0]
+        events = [c for c in table.cells if _EVENT.search(c) and table.values(c) == {"0", "1"}]
+        if not times or not events or (table.named and table.target not in (times[0], events[0])):
+            return None
+        unit = next((name for name in _UNITS if name in times[0].lower()), None)
+        middle = statistics.median(table.numbers(times[0]))
+        unit = unit or ("days" if middle > 200 else "months" if middle > 10 else "years")
+        task = {"name": "survival", "unit": unit, "horizons": [_UNITS[unit] * years for years in (1, 2, 3)]}
+        return Suggestion({"targets": {"time": times[0], "event": events[0]}}, task, "event", strength=3)
+
+    def intervals(self) -> tuple[float, ...]:
+        """``cuts``, or their default."""
+        return self.cuts or tuple(self.horizons[-1] * k / 12 for k in range(1, 13))
+
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs."""
+        return (self.time, self.event)
+
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the targets: a time of 0 or more; 0 or 1."""
+        return {self.time: {"number": True, "min": 0}, self.event: {"values": [0, 1]}}
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return dict(EPOCH_METRICS)
+
+    def loss_options(self, loss: str) -> dict[str, Any]:
+        """The ends of the intervals, of the loss that has them."""
+        return {"cuts": self.intervals()} if loss == HAZARDS else {}
+
+    @property
+    def columns(self) -> tuple[str, str]:
+        """Columns of ``predictions.csv`` with time and event."""
+        return f"target/{self.time}", f"target/{self.event}"
+
+    def probability_columns(self) -> list[str]:
+        """Columns of ``predictions.csv`` with the probability of the event by each horizon."""
+        return [f"p/{horizon:g}/event" for horizon in self.horizons]
+
+
+#: The name under which the settings are collected.
+Settings = Survival
