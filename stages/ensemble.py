@@ -17,7 +17,7 @@ def run(key: str) -> None:
     params = load()
     members = params.ensembles[key].members
     task = block_of(params, members[0]).task
-    table = ensembles.average(ensembles.read_members(members), task.name)
+    table = ensembles.average(ensembles.read_members(members), task)
     out = Path("ensembles") / key
     out.mkdir(parents=True, exist_ok=True)
     write(table, out / "predictions.csv")

@@ -18,6 +18,8 @@ from scantune.pipeline.evaluate import ensembles, external
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
 from scantune.tasks.predictions import PredictionsError, PredictionTable, read
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tracking import Run
 from tests.stages.conftest import ROOT, digits_params, grouped_params, run_stages
 
@@ -169,7 +171,7 @@ def regression(values: list[float], ids: str = "abcd", targets: tuple[float, ...
 
 
 def test_numbers_are_averaged_with_their_spread():
-    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([3.0, 2, 5, 4])}, "regression")
+    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([3.0, 2, 5, 4])}, Regression())
     assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
     assert np.allclose(joined.numbers("prediction_sd", None), [np.sqrt(2), 0, np.sqrt(2), 0])
     assert "lower" not in joined
@@ -177,23 +179,23 @@ def test_numbers_are_averaged_with_their_spread():
 
 def test_rows_are_matched_by_sample_and_other_validation_rows_are_left_out():
     turned = regression([3.0, 2, 5, 4]).take(np.array([0, 3, 2, 1]))
-    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": turned}, "regression")
+    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": turned}, Regression())
     assert joined.sample_id.tolist() == list("abcd")
     assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
-    odd = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([1.0, 2, 3, 4], "xbcd")}, "regression")
+    odd = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([1.0, 2, 3, 4], "xbcd")}, Regression())
     assert odd.sample_id.tolist() == list("bcd")
 
 
 def test_what_cannot_be_averaged_is_refused_with_the_reason():
     one = regression([1.0, 2, 3, 4])
     with pytest.raises(ScantuneError, match=r"different samples: 1 of a are not in b: d\."):
-        ensembles.average({"a": one, "b": regression([1.0, 2, 3])}, "regression")
+        ensembles.average({"a": one, "b": regression([1.0, 2, 3])}, Regression())
     with pytest.raises(ScantuneError, match="a and b differ in the column target"):
-        ensembles.average({"a": one, "b": regression([1.0, 2, 3, 4], targets=(1, 2, 3, 5))}, "regression")
+        ensembles.average({"a": one, "b": regression([1.0, 2, 3, 4], targets=(1, 2, 3, 5))}, Regression())
     with pytest.raises(ScantuneError, match=r"train\.members"):
-        ensembles.average({"a": one, "b": one}, "segmentation")
+        ensembles.average({"a": one, "b": one}, Segmentation())
     with pytest.raises(PredictionsError, match=r"of b cannot.*\s+column prediction: not a finite number: row 3"):
-        ensembles.average({"a": one, "b": regression([1.0, float("nan"), 3, 4])}, "regression")
+        ensembles.average({"a": one, "b": regression([1.0, float("nan"), 3, 4])}, Regression())
 
 
 def test_a_member_that_has_not_been_judged_is_named_with_the_command(tmp_path, monkeypatch):

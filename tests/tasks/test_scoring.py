@@ -15,10 +15,11 @@ from sklearn import metrics as peer
 
 from scantune.records import ScantuneError
 from scantune.statistics.discrimination import delong
-from scantune.tasks import scoring
+from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
 from scantune.tasks.classification.settings import Classification
-from scantune.tasks.predictions import PredictionsError, PredictionTable, write
+from scantune.tasks.joining import Aggregate
+from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.subgroups import age_band, grouping_columns, years
@@ -522,7 +523,7 @@ def test_baselines_are_fitted_on_training_and_scored_on_the_same_rows():
         {"sample_id": table.sample_id, "target/score": table.columns["target"], "age": age, "sex": table.text("sex")}
     )
     splits = PredictionTable.make({"sample_id": table.sample_id, "split": side})
-    facts = cohort_table(manifest, splits, ["score"], "regression")
+    facts = cohort_table(manifest, splits, Regression(target="score"))
     tested = table.take(side != "train")
     found = scoring.evaluate(tested, Regression(), draws=300, cohort=facts)["baselines"]
     x = table.columns["target"]
@@ -684,3 +685,14 @@ def test_the_level_of_confidence_reaches_every_interval(make):
     for name, figure in wide.items():
         if figure["lower"] is not None and figure["upper"] > figure["lower"]:
             assert narrow[name]["upper"] - narrow[name]["lower"] < figure["upper"] - figure["lower"], name
+
+
+def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
+    table = PredictionTable.make({"subject_id": ["a", "a"], "p/x": [0.9, 0.7], "p/y": [0.8, 0.6]})
+    apart = aggregating.join(table, Aggregate(name="mean"), Faults(), exclusive=False)
+    assert apart.columns["p/x"].tolist() == [pytest.approx(0.8)]
+    assert apart.columns["p/y"].tolist() == [pytest.approx(0.7)]
+    voted = aggregating.join(table, Aggregate(name="vote"), Faults(), exclusive=False)
+    assert voted.columns["p/y"].tolist() == [1]
+    exclusive = aggregating.join(table, Aggregate(name="mean"), Faults())
+    assert exclusive.columns["p/x"].tolist() == [pytest.approx(0.8 / 1.5)]

@@ -107,7 +107,7 @@ def _losses(params: Params) -> Iterator[str]:
         folds = params.datasets[block.dataset].split.folds if block.dataset in params.datasets else None
         if train.folds and folds != train.folds:
             yield f"{key}.train.folds: {train.folds}, but datasets.{block.dataset}.split.folds is {folds or 'not set'}"
-        masks = block.task.target_kind == "mask"
+        masks = bool(block.task.mask_classes)
         if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"
         if masks and train.sampler == "balanced":
@@ -122,7 +122,7 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
         given, where = params.inputs.get(block.input), f"{key}.train.test_time_augmentation"
         if not block.train.test_time_augmentation or given is None or not block.task.sided:
             continue
-        if block.task.target_kind == "mask":
+        if block.task.mask_classes:
             yield (
                 f"{where}: the copies of masks are mirror images, in which the classes that are named left "
                 "and right change places; set it to 0"
@@ -161,7 +161,7 @@ def _saliency(params: Params) -> Iterator[str]:
         if dataset is not None and not dataset.masks:
             yield f"{where}.segmentation: needs datasets.{block.dataset}.masks: the path of a sample's mask"
         other = known.get(wanted)
-        if other is not None and other.task.target_kind != "mask":
+        if other is not None and not other.task.mask_classes:
             yield f"{where}.segmentation: {wanted!r} is a {other.task.name}, not a segmentation"
         if other is not None and other.input != block.input:
             yield f"{where}.segmentation: {wanted!r} takes the input {other.input!r}, and this one {block.input!r}"

@@ -18,17 +18,19 @@ _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionTable:
+def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: bool = True) -> PredictionTable:
     """One row for each value of ``rule.by`` in each split.
 
     Numbers (``target``, ``prediction`` of a regression) join by the rule. The probabilities of one target join by the
-    rule and are made to sum to one again. Class targets must agree. Ages become their mean. Other columns stay where
+    rule and are made to sum to one again, but for those of a task whose
+    classes do not exclude each other. Class targets must agree. Ages become their mean. Other columns stay where
     all rows agree, else they become ``mixed``; ``sample_id`` becomes the value joined by.
 
     Args:
         table: of samples, checked.
         rule: how, and by which column.
         faults: where disagreeing targets and a missing column are told.
+        exclusive: as :attr:`scantune.tasks.base.TaskSettings.exclusive`.
     """
     if rule.by not in table and rule.by != "subject_id":
         table.require((rule.by,), faults)
@@ -48,7 +50,7 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults) -> PredictionT
         elif column not in ("lower", "upper", "set") and not column.startswith("set/"):
             held = _mean_age(table.text(column), members) if column.lower() in AGES else None
             joined[column] = _same(table.text(column), members) if held is None else held
-    joined |= _probabilities(table, members, rule.name)
+    joined |= _probabilities(table, members, rule.name, exclusive)
     joined["sample_id"] = by[first]
     joined["subject_id"] = _same(table.subject_id, members)
     joined["split"] = table.split[first]
@@ -89,12 +91,14 @@ def _mean_age(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray | None
     return found
 
 
-def _probabilities(table: PredictionTable, members: list[np.ndarray], rule: str) -> dict[str, np.ndarray]:
-    """Joined by target: ``p/<class>`` are one target's, ``p/<zone>/<class>`` one zone's."""
+def _probabilities(
+    table: PredictionTable, members: list[np.ndarray], rule: str, exclusive: bool
+) -> dict[str, np.ndarray]:
+    """Joined by target: ``p/<class>`` are one target's, ``p/<zone>/<class>`` one zone's; else each is alone."""
     stems: dict[str, list[str]] = {}
     for column in table.columns:
         if column.startswith("p/"):
-            stems.setdefault(column.rpartition("/")[0], []).append(column)
+            stems.setdefault(column.rpartition("/")[0] if exclusive else column, []).append(column)
     out: dict[str, np.ndarray] = {}
     for columns in stems.values():
         p = np.stack([table.numbers(c, Faults()) for c in columns], axis=1)

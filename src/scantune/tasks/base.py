@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from scantune.config.base import Block
@@ -10,19 +10,17 @@ from scantune.config.base import Block
 #: Which way a metric is better.
 Direction = Literal["min", "max"]
 
-#: What a sample's target is: a number, one class (or one class for each of several places), or a mask beside the image.
-TargetKind = Literal["number", "class", "mask"]
-
 
 class TaskSettings(Block):
     """A ``task:`` block. A task's ``settings`` module has one subclass, named ``Settings`` there."""
 
-    target_kind: ClassVar[TargetKind]
-    """Which losses fit, and whether the data set needs masks."""
     default_loss: ClassVar[str]
     """The loss of a block that names none."""
     one_target: ClassVar[bool] = True
     """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
+    exclusive: ClassVar[bool] = True
+    """Probabilities whose columns differ in the last part alone (``p/<class>``) are of classes that exclude each other,
+    and sum to one."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
 
@@ -36,6 +34,15 @@ class TaskSettings(Block):
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that the task needs."""
         return ()
+
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """The target columns of ``predictions.csv`` from the data set's own.
+
+        Args:
+            targets: target name to its cells, N texts each, of those of :meth:`target_names` that are there.
+        """
+        named = list(targets)
+        return {"target" if len(named) == 1 else f"target/{name}": targets[name] for name in named}
 
     def target_rules(self) -> dict[str, dict[str, object]]:
         """For each target what its column may hold: keywords of ``TargetColumn``."""

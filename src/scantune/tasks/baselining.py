@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.statistics.baselines import design
 from scantune.statistics.determination import determined_by
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.subgroups import years
 
@@ -64,7 +65,7 @@ def predictions(
     if not kept:
         x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
     made = analyses.baseline_columns(train, x, new, data)
-    bare = {c: v for c, v in test.columns.items() if not c.startswith(("p/", "rater/"))}
+    bare = {c: v for c, v in test.columns.items() if c != "set" and not c.startswith(("p/", "rater/", "set/"))}
     tables = {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
     return Baselines(tables, left_out)
 
@@ -116,21 +117,19 @@ def _chosen(texts: np.ndarray, numeric: bool) -> np.ndarray:
     return np.full(len(texts), np.nan) if values is None else values
 
 
-def cohort_table(
-    manifest: PredictionTable, splits: PredictionTable, targets: Sequence[str], task_name: str
-) -> PredictionTable:
+def cohort_table(manifest: PredictionTable, splits: PredictionTable, task: TaskSettings) -> PredictionTable:
     """What the baselines are fitted on, from ``manifest.csv`` and ``splits.csv`` as tables.
 
     Args:
         manifest: has ``sample_id``, ``target/<name>`` and covariates.
         splits: has ``sample_id`` and ``split``.
-        targets: names of the task's targets in the manifest.
-        task_name: the single target of regression and classification is named ``target``, zones keep their names.
+        task: the ``task:`` block, which names the targets and their columns.
     """
     side = dict(zip(splits.sample_id, splits.split))
     of_row = [side.get(s, "") for s in manifest.sample_id]
     kept = np.array([bool(s) for s in of_row])
     columns = dict(manifest.columns) | {"split": np.array(of_row, dtype=object)}
-    if task_name != "zones" and len(targets) == 1 and f"target/{targets[0]}" in columns:
-        columns["target"] = columns.pop(f"target/{targets[0]}")
-    return PredictionTable(columns, "manifest.csv").take(kept)
+    named = {name: f"target/{name}" for name in task.target_names() if f"target/{name}" in columns}
+    targets = {name: manifest.text(column).tolist() for name, column in named.items()}
+    others = {name: values for name, values in columns.items() if name not in named.values()}
+    return PredictionTable.make({**others, **task.target_columns(targets)}, "manifest.csv").take(kept)

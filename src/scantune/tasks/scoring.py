@@ -129,7 +129,7 @@ def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
     if getattr(task, "aggregate", None) is None:
         return table
     faults = Faults()
-    joined = aggregating.join(table, task.aggregate, faults)
+    joined = aggregating.join(table, task.aggregate, faults, exclusive=task.exclusive)
     faults.raise_for(table.name)
     return joined
 

@@ -11,6 +11,7 @@ import numpy as np
 from scantune.digests import SHORT, text_digest
 from scantune.engine.members import join_columns
 from scantune.records import ScantuneError
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.predictions import Faults, PredictionTable, read
 
 _SHOWN = 5
@@ -20,7 +21,7 @@ class EnsembleError(ScantuneError):
     """Predictions that cannot be averaged."""
 
 
-def average(members: Mapping[str, PredictionTable], task: str) -> PredictionTable:
+def average(members: Mapping[str, PredictionTable], task: TaskSettings) -> PredictionTable:
     """One table of the members' means.
 
     The rows are those of the test side, and of validation where all members have the same there. Conformal intervals
@@ -28,13 +29,13 @@ def average(members: Mapping[str, PredictionTable], task: str) -> PredictionTabl
 
     Args:
         members: experiment to its predictions.
-        task: the task's name.
+        task: the ``task:`` block of all of them.
 
     Raises:
         EnsembleError: masks, which ``predictions.csv`` does not hold; other test samples, subjects or targets, and
             which.
     """
-    if task == "segmentation":
+    if task.mask_classes:
         raise EnsembleError(
             "masks are averaged when they are predicted, and predictions.csv has none: train one experiment with "
             "`train.members`, which does so"

@@ -136,7 +136,7 @@ def cohort(block: Any, cache: Path) -> PredictionTable:
 
     home, manifest = covariates_of(block), read(cache / "manifest.csv")
     tested = manifest.with_columns({"split": ["test"] * len(manifest)})
-    away = cohort_table(manifest, tested, block.task.target_names(), block.task.name)
+    away = cohort_table(manifest, tested, block.task)
     return stacked([home.take(home.split == "train"), away])
 
 

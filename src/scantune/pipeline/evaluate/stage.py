@@ -104,7 +104,7 @@ def write_figures(
     chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
     metrics = scoring.evaluate(whole, schema, **{name: getattr(settings, name) for name in chosen}, **options)
     metrics["test_set"] = seen.as_dict()
-    if units is not None and schema.name == "segmentation":
+    if units is not None and schema.mask_classes:
         metrics["units"] = units.of_figures()
     write_json(out / "metrics.json", metrics)
     summary = scoring.summary(metrics)
@@ -123,7 +123,7 @@ def beside(
     schema: Any, facts: Any, sides: Sides, table: PredictionTable, home: Sides | None = None
 ) -> dict[str, PredictionTable]:
     """Baselines that need the images: those of masks; fitted on ``home`` where ``sides`` are of another data set."""
-    if schema.name != "segmentation":
+    if not schema.mask_classes:
         return {}
     from scantune.pipeline.evaluate.mask_baselines import mask_baselines
     from scantune.pipeline.evaluate.predictions import task_of
@@ -148,7 +148,7 @@ def covariates_of(block: Any) -> Any:
 
     manifest = Path("data/cache") / block.input / "manifest.csv"
     splits = Path("data/splits") / block.dataset / "splits.csv"
-    return cohort_table(read(manifest), read(splits), block.task.target_names(), block.task.name)
+    return cohort_table(read(manifest), read(splits), block.task)
 
 
 def log_results(

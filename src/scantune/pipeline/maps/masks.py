@@ -111,11 +111,11 @@ def _predictors(wanted: MapRequest, key: str) -> Predictors:
             f"{where}: {key!r} is not trained yet; run: dvc repro train@{key}, and evaluate once more (dvc repro -f -s)"
         )
     facts = read_facts(folder)
-    if facts.task["name"] != "segmentation":
+    schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    if not schema.mask_classes:
         raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
     if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
         raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
-    schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
 
 

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from scantune.records import ScantuneError
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 
@@ -19,7 +19,6 @@ EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "
 class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
-    target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "cross_entropy"
 
     name: Literal["classification"] = "classification"

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 
@@ -35,7 +35,6 @@ def _short(low: float, high: float) -> str:
 class Regression(TaskSettings):
     """One number a sample, such as a severity score."""
 
-    target_kind: ClassVar[TargetKind] = "number"
     default_loss: ClassVar[str] = "mse"
 
     name: Literal["regression"] = "regression"

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 
 EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
@@ -17,7 +17,6 @@ EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
 
-    target_kind: ClassVar[TargetKind] = "mask"
     default_loss: ClassVar[str] = "default"
     one_target: ClassVar[bool] = False
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from scantune.tasks.base import TargetKind, TaskSettings
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 
@@ -23,7 +24,6 @@ EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "kappa_quadratic": "ma
 class Zones(TaskSettings):
     """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
 
-    target_kind: ClassVar[TargetKind] = "class"
     default_loss: ClassVar[str] = "weighted_cross_entropy"
     one_target: ClassVar[bool] = False
     takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
@@ -79,6 +79,10 @@ class Zones(TaskSettings):
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""
         return self.zones
+
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """Zones keep their names, a single one too."""
+        return {f"target/{zone}": cells for zone, cells in targets.items()}
 
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the targets: a grade, or what says ungradable. An empty cell does too."""
