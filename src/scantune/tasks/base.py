@@ -68,6 +68,11 @@ class TaskSettings(Block):
         """Left and right are different answers, so that a mirrored sample has another one."""
         return False
 
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        """Lowest and highest value of an output that is one number: another model's is rescaled to it."""
+        return None
+
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""
         return {}

@@ -10,7 +10,7 @@ settings    ``Settings``: the ``task:`` block, and what the cross-checks   confi
             of ``params.yaml`` ask of it
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
 metrics     ``parse``, ``plan``, ``headline_names``                        statistics
-analyses    ``further``, ``baseline_columns`` (optional)                   statistics
+analyses    ``further``, ``baseline_columns``, ``paired_tests`` (optional)  statistics
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words

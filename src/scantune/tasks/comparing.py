@@ -10,13 +10,11 @@ import numpy as np
 
 from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.statistics.comparison import holm, mcnemar, non_inferiority
-from scantune.statistics.discrimination import delong, delong_test
-from scantune.statistics.distributions import normal_quantile
+from scantune.statistics.comparison import holm, non_inferiority
 from scantune.statistics.figure import jsonable, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
-from scantune.tasks.catalogue import part
+from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable, read
 from scantune.tasks.scoring import (
@@ -61,8 +59,8 @@ def compare(
 
     Returns:
         ``primary``, ``decision`` (non-inferiority and superiority in the primary figure), ``metrics`` by name with
-        ``reference``, ``challenger`` and ``difference`` (interval, p-value and Holm's over the others), and for
-        classes ``delong`` and ``mcnemar``.
+        ``reference``, ``challenger`` and ``difference`` (interval, p-value and Holm's over the others), and the task's
+        own ``paired_tests`` (of classes ``delong`` and ``mcnemar``).
 
     Raises:
         PredictionsError: a file has faults.
@@ -85,9 +83,12 @@ def compare(
     plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
     metrics = {n: _difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
-    tests = _class_tests(task.name, sides[0], sides[1], resampler, confidence)
-    if "delong" in tests and "auroc" in metrics:
-        metrics["auroc"]["difference"] = tests["delong"] | {"reason": None}
+    analyses = optional_part(task.name, "analyses")
+    tests: dict[str, Any] = {}
+    if analyses is not None and hasattr(analyses, "paired_tests"):
+        tests, stated = analyses.paired_tests(*sides, resampler, confidence)
+        for name in stated.keys() & metrics.keys():
+            metrics[name]["difference"] = stated[name] | {"reason": None}
     _correct(metrics, primary)
     difference = metrics[primary]["difference"]
     decision = non_inferiority(
@@ -237,37 +238,6 @@ def _correct(metrics: dict[str, dict[str, Any]], primary: str) -> None:
     for name, p in holm(others).items():
         metrics[name]["difference"]["p_holm"] = p
     metrics[primary]["difference"]["p_holm"] = metrics[primary]["difference"]["p_value"]
-
-
-def _class_tests(
-    task_name: str, reference: Any, challenger: Any, resampler: Resampler, confidence: float
-) -> dict[str, Any]:
-    """McNemar's test and DeLong's for two models, where each subject gives one sample."""
-    if task_name != "classification":
-        return {}
-    rows = np.arange(len(reference.target))
-    if not resampler.independent(rows):
-        return {"mcnemar": {"reason": "subjects have several samples: McNemar's test takes rows as independent"}}
-    right = [d.prediction == d.target for d in (reference, challenger)]
-    tests: dict[str, Any] = {"mcnemar": vars(mcnemar(*right))}
-    if reference.positive is not None:
-        found = _delong(reference, challenger, confidence)
-        tests |= {"delong": found} if found else {}
-    return tests
-
-
-def _delong(reference: Any, challenger: Any, confidence: float) -> dict[str, Any] | None:
-    positive = reference.target == reference.positive
-    scores = np.stack([d.probabilities[:, reference.positive] for d in (reference, challenger)])
-    areas = delong(scores, positive)
-    contrast = np.array([-1.0, 1.0])
-    variance = float(contrast @ areas.covariance @ contrast)
-    value = float(contrast @ areas.auc)
-    if not np.isfinite(scores).all() or not variance > 1e-15:
-        return None
-    half = normal_quantile((1 + confidence) / 2) * variance**0.5
-    p = delong_test(scores, positive).p_value
-    return {"value": value, "lower": value - half, "upper": value + half, "method": "paired DeLong", "p_value": p}
 
 
 def compare_files(

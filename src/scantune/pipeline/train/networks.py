@@ -145,8 +145,6 @@ def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Any:
     """
     if given.start is None or given.use != use:
         return None
-    from scantune.engine.randomness import generator
-    from scantune.models import surgery
     from scantune.preprocess.agreement import check_model
     from scantune.registry.model import load_networks, read_facts
 
@@ -157,17 +155,38 @@ def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Any:
         return network
     if facts.task["name"] != given.task.name:
         raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")
-    _, layer = surgery.output_layer(network)
-    now = layer.weight.shape[0]
-    zones = tuple(facts.task.get("zones") or ()) != tuple(getattr(given.task, "zones", ()))
-    if now != given.task.outputs or (facts.classes or ()) != (given.classes or ()) or zones:
-        shape = (len(given.task.zones), len(given.task.classes)) if given.task.name == "zones" else None  # type: ignore[attr-defined]
-        surgery.replace_output(network, given.task.outputs, shape=shape, generator=generator(seed, "output layer"))
-    old, new = facts.task.get("range"), getattr(given.block.task, "range", None)
-    if given.task.name == "regression" and old and new and tuple(old) != tuple(new):
-        surgery.rescale_output(network, tuple(old), tuple(new))
+    _fit_output(network, facts, given, seed)
     network.requires_grad_(True)
     return network
+
+
+def _fit_output(network: Any, facts: Any, given: TrainingPlan, seed: int) -> None:
+    """A new output layer where the answers are others than those of the model that it starts from; where they are one
+    number in another range, the same layer rescaled.
+
+    Raises:
+        ScantuneError: the outputs have other axes.
+    """
+    from pydantic import TypeAdapter
+
+    from scantune.config.task import TaskConfig
+    from scantune.engine.randomness import generator
+    from scantune.models import surgery
+    from scantune.tasks.build import build_task
+
+    settings: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    old, new = build_task(settings, classes=facts.classes, loss=facts.loss), given.task
+    if len(old.output_shape) != len(new.output_shape):
+        raise ScantuneError(
+            f"derived.{given.key}.from: the output of {facts.name}, trained with the loss {facts.loss!r}, has the "
+            f"shape {old.output_shape}, and that of {given.spec['name']!r} {new.output_shape}: use its loss"
+        )
+    if (old.output_shape, old.labels) != (new.output_shape, new.labels):
+        shape = new.output_shape if len(new.output_shape) > 1 else None
+        surgery.replace_output(network, new.outputs, shape=shape, generator=generator(seed, "output layer"))
+    before, now = settings.output_range, given.block.task.output_range
+    if before and now and before != now:
+        surgery.rescale_output(network, before, now)
 
 
 def _collect(state: Path, out: Path, names: list[str]) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics import baselines, calibration, conformal
+from scantune.statistics.comparison import mcnemar
 from scantune.statistics.confusion import confusion_statistic, counts, one_hot
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
-from scantune.statistics.discrimination import GRID, curve_statistic, threshold_for
+from scantune.statistics.discrimination import GRID, curve_statistic, delong, delong_test, threshold_for
+from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.ordinal import KINDS, kappas
-from scantune.statistics.resampling import Sums
+from scantune.statistics.resampling import Resampler, Sums
 from scantune.tasks.classification.metrics import Data, calibration_plan, label
 from scantune.tasks.context import NO_VALIDATION, Context, Further, band
 from scantune.tasks.coverage import achieved
@@ -206,3 +208,34 @@ def baseline_columns(
     if x.shape[1]:
         found["covariates"] = baselines.logistic(x[known], target[known], new, len(data.classes))
     return {name: {f"p/{c}": p[:, k] for k, c in enumerate(data.classes)} for name, p in found.items()}
+
+
+def paired_tests(
+    reference: Data, challenger: Data, resampler: Resampler, confidence: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """McNemar's test and DeLong's for two models, where each subject gives one sample.
+
+    Returns:
+        The tests by name; and by metric the difference that takes the place of the resampled one.
+    """
+    rows = np.arange(len(reference.target))
+    if not resampler.independent(rows):
+        return {"mcnemar": {"reason": "subjects have several samples: McNemar's test takes rows as independent"}}, {}
+    right = [d.prediction == d.target for d in (reference, challenger)]
+    tests: dict[str, Any] = {"mcnemar": vars(mcnemar(*right))}
+    found = _delong(reference, challenger, confidence) if reference.positive is not None else None
+    return (tests | {"delong": found}, {"auroc": found}) if found else (tests, {})
+
+
+def _delong(reference: Data, challenger: Data, confidence: float) -> dict[str, Any] | None:
+    positive = reference.target == reference.positive
+    scores = np.stack([d.probabilities[:, reference.positive] for d in (reference, challenger)])
+    areas = delong(scores, positive)
+    contrast = np.array([-1.0, 1.0])
+    variance = float(contrast @ areas.covariance @ contrast)
+    value = float(contrast @ areas.auc)
+    if not np.isfinite(scores).all() or not variance > 1e-15:
+        return None
+    half = normal_quantile((1 + confidence) / 2) * variance**0.5
+    p = delong_test(scores, positive).p_value
+    return {"value": value, "lower": value - half, "upper": value + half, "method": "paired DeLong", "p_value": p}

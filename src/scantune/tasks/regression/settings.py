@@ -86,6 +86,11 @@ class Regression(TaskSettings):
         """Metrics of an epoch, and which way each is better."""
         return epoch_metrics(self.cuts())
 
+    @property
+    def output_range(self) -> tuple[float, float] | None:
+        """``range``."""
+        return self.range
+
     def cuts(self) -> tuple[float, ...]:
         """The cut points of ``score_ranges`` that lie inside ``range``."""
         if self.range is None:
