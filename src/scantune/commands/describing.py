@@ -171,6 +171,10 @@ def _losses() -> Iterator[str]:
     from scantune.losses import PRESETS
     from scantune.losses.registry import described
     from scantune.losses.schedules import described as schedules
+    from scantune.tasks import catalogue
+
+    for task in catalogue.names():
+        catalogue.optional_part(task, "losses")  # which registers its own
 
     yield "\n## `experiments.<name>.train.loss` by name\n"
     yield "Each has its options as further keys: `loss: {name: huber, delta: 2}`."

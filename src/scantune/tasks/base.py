@@ -48,6 +48,10 @@ class TaskSettings(Block):
         """For each target what its column may hold: keywords of ``TargetColumn``."""
         return {}
 
+    def target_fault(self, name: str, text: str) -> str | None:
+        """What is wrong with a cell of a target, where its column's rules cannot tell; None where nothing is."""
+        return None
+
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return {}

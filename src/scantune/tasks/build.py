@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scantune.tasks.base import TaskSettings
-from scantune.tasks.catalogue import part
+from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.protocol import Task
 
 
@@ -24,6 +24,7 @@ def build_task(
         calibration: what is fitted to probabilities on validation: ``temperature``, ``isotonic`` or ``none``.
         miscoverage: of conformal intervals and sets.
     """
+    optional_part(settings.name, "losses")  # which registers them
     return part(settings.name, "task").build(
         settings, classes=classes, loss=loss, calibration=calibration, miscoverage=miscoverage
     )

@@ -11,6 +11,7 @@ settings    ``Settings``: the ``task:`` block, and what the cross-checks   confi
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
 metrics     ``parse``, ``plan``, ``headline_names``                        statistics
 analyses    ``further``, ``baseline_columns``, ``paired_tests`` (optional)  statistics
+losses      losses of its own, registered when it is imported (optional)   losses
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words

@@ -189,7 +189,7 @@ def _same_targets(table: PredictionTable, first: Any, second: Any) -> None:
         return
     if getattr(first, "classes", None) != getattr(second, "classes", None):
         raise ComparisonError(f"the classes differ: {first.classes} and {second.classes}")
-    same = np.isclose(first.target, second.target).reshape(len(table), -1).all(1)
+    same = np.isclose(first.target, second.target, equal_nan=True).reshape(len(table), -1).all(1)
     if not same.all():
         odd = table.sample_id[~same].tolist()
         raise ComparisonError(f"{len(odd)} samples have another target in the other file: {_some(odd)}")

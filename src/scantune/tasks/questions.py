@@ -92,7 +92,7 @@ class SaliencyOfTask(Protocol):
         """What to ask about one sample's output, without the batch axis."""
         ...
 
-    def main_question(self, prediction: str, count: int) -> int:
+    def main_question(self, task: Any, prediction: str, count: int) -> int:
         """Which of ``count`` questions stands for the sample, by its prediction in words."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, read
 from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
@@ -26,7 +27,26 @@ def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
             columns[target] = stricter(columns[target], rule)
         needed_by += [key] if rules else []
     changed = columns != dict(dataset.targets)
-    return read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
+    cohort = read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
+    _check_cells(params, name, cohort)
+    return cohort
+
+
+def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
+    """Every cell of a target as the tasks read it.
+
+    Raises:
+        CohortError: with row and column of each that a task cannot take.
+    """
+    dataset, faults = params.datasets[name], list[Fault]()
+    tasks = _tasks(params, name)
+    for task in tasks.values():
+        for target in task.target_names():
+            column = dataset.targets[target].column if target in dataset.targets else None
+            wrong = ((record, task.target_fault(target, record.targets.get(target, ""))) for record in cohort.records)
+            faults += [Fault(what, record.row, column) for record, what in wrong if what is not None]
+    if faults:
+        raise CohortError(f"table {dataset.table} (its targets as {', '.join(tasks)} need them)", faults)
 
 
 def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:

@@ -87,6 +87,6 @@ def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleErro
 
     x = input_of(path_of(sides, member)).to(wanted.device)
     asked = asked_of(wanted, network, x)
-    main = questions.of_task(wanted.task.name).main_question(said.prediction, len(asked))
+    main = questions.of_task(wanted.task.name).main_question(wanted.task, said.prediction, len(asked))
     target = asked[main].target
     return sanity.Question(member.sample_id, member.subject_id, x, target)

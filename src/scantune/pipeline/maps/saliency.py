@@ -92,7 +92,9 @@ def _explain(
         for row, found in answers.items()
     }
     own = questions.of_task(wanted.task.name)
-    main = {row: found[own.main_question(samples[row].prediction, len(found))] for row, found in warned.items()}
+    main = {
+        row: found[own.main_question(wanted.task, samples[row].prediction, len(found))] for row, found in warned.items()
+    }
     plain = {row: (replace(shown, warnings=()), saliency) for row, (shown, saliency) in main.items()}
     groups = {title: [main[row] for row in rows] for title, rows in chosen.items()}
     notes = own.notes(wanted.task)

@@ -87,7 +87,8 @@ def _answers(given: TrainingPlan, side: Side, number: int, network: Any) -> dict
             network, x, [one.target for one in asked], method=wanted.method, layer=settings.layer, **wanted.options()
         )
         shown = replace(shown_of(member, path, said, facts.input), asked="")
-        drawn.append((shown, maps[questions.of_task(given.task.name).main_question(said.prediction, len(maps))]))
+        main = questions.of_task(given.task.name).main_question(given.task, said.prediction, len(maps))
+        drawn.append((shown, maps[main]))
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}
 
 

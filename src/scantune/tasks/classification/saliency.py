@@ -28,7 +28,7 @@ def _towards(number: int, outputs: int) -> Target:
     return unit(0, 1.0 if number else -1.0) if outputs == 1 else unit(number)
 
 
-def main_question(prediction: str, count: int) -> int:
+def main_question(task: ClassificationTask, prediction: str, count: int) -> int:
     """There is one question."""
     return 0
 

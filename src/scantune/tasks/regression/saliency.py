@@ -20,7 +20,7 @@ def questions(output: Tensor) -> list[MapQuestion]:
     return [MapQuestion(unit(0))]
 
 
-def main_question(prediction: str, count: int) -> int:
+def main_question(task: RegressionTask, prediction: str, count: int) -> int:
     """There is one question."""
     return 0
 

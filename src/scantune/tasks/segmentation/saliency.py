@@ -21,7 +21,7 @@ def questions(output: Tensor) -> list[MapQuestion]:
     return [MapQuestion(dense(channel), (channel,)) for channel in range(first, output.shape[0])]
 
 
-def main_question(prediction: str, count: int) -> int:
+def main_question(task: SegmentationTask, prediction: str, count: int) -> int:
     """The first structure."""
     return 0
 

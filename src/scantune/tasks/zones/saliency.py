@@ -22,7 +22,7 @@ def questions(output: Tensor) -> list[MapQuestion]:
     ]
 
 
-def main_question(prediction: str, count: int) -> int:
+def main_question(task: ZonesTask, prediction: str, count: int) -> int:
     """The zone with the highest predicted grade, of grades in words ("0 2 – 1"); the first of several."""
     grades = [int(word) if word.isdigit() else -1 for word in prediction.split()][:count]
     return max(range(len(grades)), key=lambda place: (grades[place], -place), default=0)
