@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
@@ -96,16 +97,11 @@ class Zones(TaskSettings):
 
     def pairs(self) -> dict[str, str]:
         """Zone of the right to its zone of the left, as stated or by name."""
-        if self.sides is not None:
-            return dict(self.sides)
-        left = {z: "left_" + z.removeprefix("right_") for z in self.zones if z.startswith("right_")}
-        return {r: v for r, v in left.items() if v in self.zones}
+        return sides.pairs(self.zones, self.sides)
 
     def mirrored(self) -> tuple[int, ...]:
         """For each zone the index of the zone whose place it takes when the image is mirrored left-right."""
-        pairs = self.pairs()
-        swap = {**pairs, **{left: right for right, left in pairs.items()}}
-        return tuple(self.zones.index(swap.get(z, z)) for z in self.zones)
+        return sides.mirrored(self.zones, self.sides)
 
     @property
     def sided(self) -> bool:
