@@ -140,6 +140,20 @@ def _write_jpeg(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels).save(path, quality=95)
 
 
+def nih(root: Path) -> None:
+    """ChestX-ray14: a film's findings in one cell, several films a person."""
+    cells = ("No Finding", "Effusion", "Effusion|Mass", "Cardiomegaly|Edema|Hernia")
+    rows = []
+    for number in range(40):
+        name = f"{number // 2:08d}_{number % 2:03d}.png"
+        _write_jpeg(root / "images" / name, texture(number, (36, 36)))
+        rows.append(
+            {"Image Index": name, "Finding Labels": cells[number % 4], "Follow-up #": number % 2}
+            | {"Patient ID": number // 2 + 1, "Patient Age": 50, "Patient Gender": "M", "View Position": "PA"}
+        )
+    write_csv(root / "Data_Entry_2017.csv", rows)
+
+
 def medmnist(root: Path) -> None:
     """MedMNIST's arrays, written out by the command that the example names."""
     from typer.testing import CliRunner
@@ -170,6 +184,7 @@ LAYOUTS: dict[str, tuple[str, str, Callable[[Path], None], str, int]] = {
     "arcade": ("arcade", "arcade", arcade, "arcade", 12),
     "chexpert": ("chexpert", "chexpert", chexpert, "", 92),
     "chexpert's radiologists": ("chexpert", "chexpert_valid", chexpert, "", 13),
+    "nih": ("nih_findings", "nih_chest", nih, "", 40),
     "medmnist": ("medmnist", "bloodmnist", medmnist, "bloodmnist", 40),
 }
 SMALL = {"image": {"shape": [32, 32]}, "video": {"shape": [32, 32], "frames": 4}, "volume": {"shape": [12, 14, 12]}}
@@ -231,6 +246,15 @@ def check_chexpert(rows: list[dict[str, str]], sides: dict[str, dict[str, str]])
     assert all(len(one) == 1 for one in side_of.values())
 
 
+def check_nih(rows: list[dict[str, str]], sides: dict[str, dict[str, str]]) -> None:
+    assert {r["target/findings"] for r in rows} >= {"No Finding", "Effusion|Mass"}
+    side_of: dict[str, set[str]] = {}
+    for row in sides.values():
+        side_of.setdefault(row["subject_id"], set()).add(row["split"])
+    assert len(side_of) == 20
+    assert all(len(one) == 1 for one in side_of.values())
+
+
 def check_medmnist(rows: list[dict[str, str]], sides: dict[str, dict[str, str]]) -> None:
     assert len({r["target/label"] for r in rows}) == 8
     assert {name: r["split"] for name, r in sides.items()}["val-00003"] == "validation"
@@ -241,5 +265,6 @@ CHECKS: dict[str, Callable[[list[dict[str, str]], dict[str, dict[str, str]]], No
     "csi": check_csi,
     "echonet": check_echonet,
     "chexpert": check_chexpert,
+    "nih": check_nih,
     "medmnist": check_medmnist,
 }

@@ -80,13 +80,17 @@ def model_of(system: str, settings: dict[str, Any]) -> tuple[Any, Any, list[Any]
     params = parse(params_of(system, settings, **({"dataset": FOLDS} if "folds" in settings else {"dataset": {}})))
     Path("params.yaml").write_text(yaml_of(system, settings))
     split.run(system)
+    return model_facts_of(params, settings.get("folds") or settings.get("members", 1))
+
+
+def model_facts_of(params: Any, count: int) -> tuple[Any, Any, list[Any]]:
+    """The same of settings whose sides are made: experiment ``x`` with so many networks."""
     plan = recipe.plan_of(params, "x")
-    count = settings.get("folds") or settings.get("members", 1)
     networks = [
         loud(build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed)) for seed in range(count)
     ]
     unseen: list[Any] = [(networks, plan.sides.side("validation"))]
-    if "folds" in settings:
+    if plan.block.train.folds:
         unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in plan.sides.folds]
     fit, figures = calibration.fit(plan, unseen)
     trained = type("Trained", (), {"networks": networks, "fitted": fit, "validation": figures})

@@ -62,3 +62,12 @@ def test_columns_at_random_are_hardly_ever_taken_for_the_target(seed, n, levels)
     column = text(rng.integers(0, levels, n))
     assert determined_by(column, rng.normal(size=n)) is None
     assert determined_by(column, text(rng.random(n) < 0.2)) is None
+
+
+def test_a_rare_class_is_not_taken_for_a_band_of_any_number():
+    rng = np.random.default_rng(0)
+    age = rng.integers(4, 86, 1000).astype(float)
+    rare = np.zeros(1000)
+    rare[rng.choice(1000, 10, replace=False)] = 1
+    assert determined_by(age, rare) is None
+    assert determined_by(age, (age > 84).astype(float)) is not None

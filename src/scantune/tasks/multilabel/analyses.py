@@ -1,0 +1,171 @@
+"""Beyond the metrics of findings: curves, thresholds, calibration, findings that occur together, baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics import baselines
+from scantune.statistics import calibration as calibrations
+from scantune.statistics.confusion import confusion_statistic
+from scantune.statistics.discrimination import GRID, curve_statistic
+from scantune.statistics.figure import Figure
+from scantune.tasks.context import NO_VALIDATION, Context, Further, band
+from scantune.tasks.multilabel import calibration
+from scantune.tasks.multilabel.metrics import Data
+from scantune.tasks.plan import MetricPlan, only, renamed
+from scantune.tasks.predictions import Faults, PredictionTable
+
+_AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
+
+
+def further(data: Data, context: Context) -> Further:
+    """All further analyses of findings."""
+    out = Further()
+    out.sections["co_occurrence"] = co_occurrence(data, context.rows)
+    out.sections["states"] = _states(data, context.rows)
+    if not np.isfinite(data.probabilities[context.rows]).all():
+        return out
+    out.sections["curves"] = _curves(data, context)
+    out.sections["operating_points"] = _operating_points(data, context)
+    out.sections["calibration"] = _calibration(data, context)
+    return out
+
+
+def co_occurrence(data: Data, rows: np.ndarray) -> dict[str, Any]:
+    """Samples with each pair of findings, by the reference and as called, among those in which both are known.
+
+    Entry [i][j] of ``target`` and ``prediction`` counts samples with both; of ``known`` those that could have both. On
+    the diagonal stands the finding itself.
+    """
+    target, called = data.target[rows], data.called[rows]
+    known = np.isfinite(target).astype(np.int64)
+    present = (target == 1).astype(np.int64)
+    said = known * called
+    return {
+        "findings": data.findings,
+        "target": present.T @ present,
+        "prediction": said.T @ said,
+        "known": known.T @ known,
+    }
+
+
+def _states(data: Data, rows: np.ndarray) -> dict[str, dict[str, int]]:
+    """Of each finding the samples in which it is present, absent and unknown, and those in which it is called."""
+    target, called = data.target[rows], data.called[rows]
+    return {
+        name: {
+            "present": int((target[:, k] == 1).sum()),
+            "absent": int((target[:, k] == 0).sum()),
+            "unknown": int(np.isnan(target[:, k]).sum()),
+            "called": int(called[:, k].sum()),
+        }
+        for k, name in enumerate(data.findings)
+    }
+
+
+def _both(data: Data, place: int, rows: np.ndarray) -> np.ndarray | None:
+    """Those of some rows of which a finding's state is known, where it is present in some and absent in some."""
+    known = data.known(place, rows)
+    positive = data.positive(place, known)
+    return known if 0 < positive.sum() < len(known) else None
+
+
+def _curves(data: Data, context: Context) -> dict[str, Any]:
+    """ROC and precision–recall bands and reliability of each finding."""
+    curves: dict[str, Any] = {}
+    for place, name in enumerate(data.findings):
+        rows = _both(data, place, context.rows)
+        if rows is None:
+            continue
+        score, positive = data.probabilities[rows, place], data.positive(place, rows)
+        found = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
+        curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+        curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
+        curves[f"reliability/{name}"] = vars(calibrations.reliability(score, positive))
+    return curves
+
+
+def _operating_points(data: Data, context: Context) -> list[dict[str, Any]]:
+    """The threshold of each finding, and what its calls reach on the tested rows."""
+    served = (context.served or {}).get("thresholds")
+    chosen_on = (context.served or {}).get("fitted_on") or "validation"
+    limits: Mapping[str, float] = served or data.thresholds
+    points: list[dict[str, Any]] = []
+    for place, name in enumerate(data.findings):
+        rows = data.known(place, context.rows)
+        if not served and not len(context.fitted_on):
+            chosen_on = "stated"
+        positive, called = data.positive(place, rows).astype(np.int64), data.called[rows, place].astype(np.int64)
+        if not len(rows):
+            points.append({"name": name, "threshold": None, "reason": f"{name} is unknown in every sample"})
+            continue
+        statistic = confusion_statistic(positive, called, ("absent", "present"), rows, 1)
+        found = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
+        points.append({"name": name, "threshold": limits.get(name), "chosen_on": chosen_on, "figures": found})
+    return points
+
+
+def _calibration(data: Data, context: Context) -> dict[str, Any]:
+    """Each finding's Brier score, calibration error, slope and intercept, as given and before calibration."""
+    section: dict[str, Any] = {"as_given": _calibrated(data, context)}
+    served = (context.served or {}).get("fitted_on")
+    if served is not None:
+        section["fitted_on"] = served
+    before = calibration.undone(context.calibrated_by, data.probabilities, data.findings)
+    if before is not None:
+        section |= {
+            "applied": context.calibrated_by,
+            "network": {"figures": _calibrated(replace(data, probabilities=before), context)},
+        }
+    if served is None and not len(context.fitted_on):
+        section["reason"] = NO_VALIDATION
+    return section
+
+
+def _calibrated(data: Data, context: Context) -> dict[str, Figure]:
+    found: dict[str, Figure] = {}
+    for place, name in enumerate(data.findings):
+        rows = _both(data, place, context.rows)
+        if rows is None:
+            continue
+        p, positive = data.probabilities[rows, place], data.positive(place, rows)
+        losses = calibrations.loss_statistic(calibration.two(p), positive.astype(np.int64), rows, 1)
+        error, slope = calibrations.ece_statistic(p, positive, rows), calibrations.slope_statistic(p, positive, rows)
+        named = [
+            renamed(statistic, {metric: f"{metric}/{name}" for metric in metrics})
+            for statistic, metrics in (
+                (losses, ("brier", "log_loss")),
+                (error, ("ece",)),
+                (slope, ("calibration_slope", "calibration_intercept")),
+            )
+        ]
+        consistency = calibrations.ece_consistency(p, positive, data.subjects[rows], level=context.confidence)
+        why = "undefined: the fit does not converge (outcomes separated, or one probability)"
+        reasons = dict.fromkeys((f"calibration_slope/{name}", f"calibration_intercept/{name}"), why)
+        found |= context.figures(MetricPlan(named, reasons=reasons, more={f"ece/{name}": consistency}))
+    return found
+
+
+def baseline_columns(
+    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
+) -> dict[str, dict[str, np.ndarray]]:
+    """Probabilities of each finding by its prevalence, and by a logistic model on covariates x [n, q], for rows new."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for name in data.findings:
+        if f"target/{name}" not in train:
+            return {}
+        states = train.numbers(f"target/{name}", Faults())
+        known = np.isfinite(states)
+        if not known.any():
+            return {}
+        target = states[known].astype(np.int64)
+        found = {"prevalence": baselines.prevalence(target, 2, len(new))}
+        if x.shape[1]:
+            found["covariates"] = baselines.logistic(x[known], target, new, 2)
+        for baseline, p in found.items():
+            out.setdefault(baseline, {})[f"p/{name}"] = p[:, 1]
+    return out

@@ -1,0 +1,112 @@
+"""The figures of several findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune import plots
+from scantune.plots import style
+from scantune.tasks.figures import Drawn, FigureInput, bands
+
+CAPTIONS = {
+    "co_occurrence": (
+        "Findings that occur together",
+        "Of the samples with the finding of the row, the share that has that of the column too: in the reference, and "
+        "as the model calls them.",
+    ),
+    "roc_by_finding": ("ROC by finding", "Sensitivity against 1 − specificity."),
+    "precision_recall_by_finding": ("Precision–recall by finding", "PPV against sensitivity."),
+    "finding_reliability": (
+        "Reliability by finding",
+        "Observed share against predicted probability; on the diagonal they agree.",
+    ),
+}
+"""Name of a figure to its title and caption, in the order of the report."""
+
+BINS = 5
+"""Bins of equal size of a finding's reliability."""
+
+
+def draw(given: FigureInput) -> Drawn:
+    """Name to figure."""
+    data = given.data
+
+    def curves(metric: str) -> list[Any]:
+        found = []
+        for place, name in enumerate(data.findings):
+            rows = data.known(place, given.rows)
+            entry = given.figures.get(f"{metric}/{name}")
+            found.append(plots.Scored(data.positive(place, rows), data.probabilities[rows, place], name, entry))
+        return found
+
+    drawn = {
+        "roc_by_finding": plots.roc_by_class(curves("auroc"), bands=bands(given.metrics, "roc")),
+        "precision_recall_by_finding": plots.precision_recall_by_class(
+            curves("auprc"), bands=bands(given.metrics, "precision_recall")
+        ),
+        "finding_reliability": _reliability(curves("ece")),
+    }
+    held = given.metrics.get("co_occurrence")
+    return {"co_occurrence": _co_occurrence(held), **drawn} if held else drawn
+
+
+@style.styled
+def _co_occurrence(section: dict[str, Any]) -> Any:
+    """Two matrices side by side: the reference and the calls."""
+    import seaborn
+
+    names = list(section["findings"])
+    figure = style.canvas(style.DOUBLE, 0.19 * len(names) + 1.5)
+    panels = np.ravel(figure.subplots(1, 2, sharey=True))
+    for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
+        counts = np.asarray(section[side], np.float64)
+        own = counts.diagonal()[:, None]
+        share = np.divide(counts, own, out=np.full_like(counts, np.nan), where=own > 0)
+        seaborn.heatmap(
+            share, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, linewidths=0.5, cbar=False,
+            annot=_fields(counts, share), fmt="", annot_kws={"fontsize": 5}, xticklabels=names, yticklabels=names,
+        )  # fmt: skip
+        axes.set_title(title, fontsize=7)
+        axes.tick_params(length=0, labelsize=6)
+        axes.tick_params(axis="x", labelrotation=90)
+    style.note(figure, "Per cent of the row's finding; on the diagonal its samples. Only known states count.")
+    return figure
+
+
+def _fields(counts: np.ndarray, share: np.ndarray) -> np.ndarray:
+    fields = np.empty(counts.shape, dtype=object)
+    for (row, column), count in np.ndenumerate(counts):
+        value = share[row, column]
+        fields[row, column] = f"{int(count)}" if row == column else "" if np.isnan(value) else f"{100 * value:.0f}"
+    return fields
+
+
+@style.styled
+def _reliability(curves: Sequence[Any]) -> Any:
+    """A panel a finding: observed share by predicted probability in bins of equal size."""
+    from scantune.statistics.calibration import reliability
+
+    across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
+    lines = -(-len(curves) // across)
+    figure = style.canvas(style.DOUBLE, (style.DOUBLE / across - 0.1) * lines + 0.2)
+    panels = figure.subplots(lines, across, squeeze=False, sharex=True, sharey=True)
+    for axes, one in zip(panels.flat, curves):
+        axes.set_title(one.name, fontsize=7)
+        axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
+        if not len(one.target) or not np.isfinite(one.score).all():
+            style.undefined(axes, "no sample with a known state")
+            continue
+        found = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
+        axes.plot(found.probability, found.observed, color=style.BLUE, marker="o", markersize=3)
+    for axes in panels.flat[len(curves) :]:
+        axes.set_visible(False)
+    for axes in panels[:, 0]:
+        axes.set_ylabel("Observed share")
+    for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
+        axes.set_xlabel("Predicted probability")
+        axes.xaxis.set_tick_params(labelbottom=True)
+    style.note(figure, f"{BINS} bins of equal size a finding. Dotted: calibrated.")
+    return figure

@@ -1,0 +1,195 @@
+"""Settings of the task of several findings an image."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from scantune.records import ScantuneError
+from scantune.tasks import sides
+from scantune.tasks.base import TaskSettings
+from scantune.tasks.directions import Direction
+from scantune.tasks.joining import AggregateField
+
+EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
+"""Metrics of an epoch, and which way each is better."""
+
+LISTED = "findings"
+"""The target whose cells list the findings, where the block names neither it nor the findings."""
+
+State = Literal["unknown", "present", "absent"]
+_VALUES: Mapping[State, float] = {"unknown": math.nan, "present": 1.0, "absent": 0.0}
+
+
+class Multilabel(TaskSettings):
+    """Several findings an image, each present, absent or unknown; what is unknown is neither learned from nor counted.
+
+    A finding has a target of its own with the values 1, 0, −1 (uncertain) and empty, as CheXpert has them; or one
+    target lists a sample's findings, as ``Finding Labels`` of ChestX-ray14 does (``Effusion|Mass``).
+    """
+
+    default_loss: ClassVar[str] = "masked_bce"
+    one_target: ClassVar[bool] = False
+    exclusive: ClassVar[bool] = False
+    takes_empty_targets: ClassVar[bool] = True  # by ``blank``
+
+    name: Literal["multilabel"] = "multilabel"
+
+    findings: tuple[str, ...] | None = Field(None, min_length=1)
+    """The findings, in the order of the network's outputs; without ``target`` also the names of the data set's
+    ``targets``. None: those that the cells of ``target`` list, in the alphabet's order."""
+
+    target: str | None = None
+    """The target whose cells list the findings of a sample. None: each finding has a target of its own; where
+    ``findings`` are not named either, the target ``findings``."""
+
+    separator: str = Field("|", min_length=1)
+    """Between the findings in a cell of ``target``."""
+
+    ignored: tuple[str, ...] = ("No Finding",)
+    """Words in the cells of ``target`` that are no finding of this task. Any other unknown word is an error."""
+
+    uncertain: State = "unknown"
+    """What −1 says of a finding: ``unknown``, ``present`` or ``absent``."""
+
+    blank: State = "unknown"
+    """What an empty cell says of a finding, or of all findings where it is the cell of ``target``."""
+
+    threshold: Literal["f1", "youden", "half"] = "f1"
+    """From which probability a finding is called present, chosen for each on validation: ``f1``, the highest F1;
+    ``youden``, the highest sensitivity + specificity, which calls rare findings often; or ``half``, 0.5. Where
+    validation has a finding in all samples or in none it is 0.5."""
+
+    sides: dict[str, str] | None = None
+    """Which finding of the right side is which of the left: they swap when an image is mirrored. None: by the names,
+    ``right_…`` and ``left_…``."""
+
+    aggregate: AggregateField | None = None
+    """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
+
+    @field_validator("findings", "ignored", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Multilabel:
+        names = self.findings or ()
+        if len(set(names)) != len(names):
+            raise ValueError(f"findings {list(names)}: a name stands twice")
+        for name in names:
+            if "/" in name or "|" in name:
+                raise ValueError(f"finding {name!r}: a name has no / and no |, which separate names in predictions.csv")
+            if name in self.ignored:
+                raise ValueError(f"finding {name!r} stands in ignored too")
+        for pair in (self.sides or {}).items():
+            for name in pair:
+                if names and name not in names:
+                    raise ValueError(f"sides: {name!r} is not one of the findings {list(names)}")
+        return self
+
+    @property
+    def listed(self) -> str | None:
+        """The target whose cells list the findings; None where each has its own."""
+        return self.target or (None if self.findings else LISTED)
+
+    def epoch_metrics(self) -> dict[str, Direction]:
+        """Metrics of an epoch, and which way each is better."""
+        return dict(EPOCH_METRICS)
+
+    def target_names(self) -> tuple[str, ...]:
+        """The targets of the data set that it needs."""
+        return (self.listed,) if self.listed else self.findings or ()
+
+    def target_rules(self) -> dict[str, dict[str, object]]:
+        """What may stand in the target of a finding; cells that list findings are checked by :meth:`target_fault`."""
+        return {} if self.listed else {name: {"values": [1, 0, -1]} for name in self.findings or ()}
+
+    def target_fault(self, name: str, text: str) -> str | None:
+        """The first word of a cell that is neither a finding nor to be ignored; none where findings are not named."""
+        if self.listed is None or self.findings is None:
+            return None
+        unknown = [word for word in self.words(text) if word not in self.findings]
+        if not unknown:
+            return None
+        near = difflib.get_close_matches(unknown[0], self.findings, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        return f"{unknown[0]!r} is none of the findings; {hint}add it to task.findings, or to task.ignored"
+
+    def words(self, text: str) -> list[str]:
+        """The findings that a cell lists."""
+        found = (word.strip() for word in text.split(self.separator))
+        return [word for word in found if word and word not in self.ignored]
+
+    def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+        """The findings as stated, else those that the cells list.
+
+        Raises:
+            ScantuneError: the cells list none.
+        """
+        if self.findings is not None:
+            return self.findings
+        found = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
+        if not found:
+            raise ScantuneError(f"target {self.listed!r} lists no finding in any sample; name them by task.findings")
+        return tuple(sorted(found))
+
+    def states(self, targets: Mapping[str, str], findings: Sequence[str]) -> list[float]:
+        """Of each finding 1 where it is present, 0 where it is absent, NaN where that is not known.
+
+        Args:
+            targets: of one sample, as text.
+            findings: in this order.
+
+        Raises:
+            ScantuneError: a cell that says none of these, with what would be right.
+        """
+        if self.listed is not None:
+            text = targets[self.listed]
+            if not text.strip():
+                return [_VALUES[self.blank]] * len(findings)
+            words = self.words(text)
+            fault = self.model_copy(update={"findings": tuple(findings)}).target_fault(self.listed, text)
+            if fault:
+                raise ScantuneError(f"target {self.listed!r}: {fault}")
+            return [float(name in words) for name in findings]
+        return [self._state(name, targets[name]) for name in findings]
+
+    def _state(self, name: str, text: str) -> float:
+        plain = text.strip()
+        known = {"": _VALUES[self.blank], "-1": _VALUES[self.uncertain], "1": 1.0, "0": 0.0}
+        if plain.removesuffix(".0") not in known:
+            raise ScantuneError(f"finding {name!r} is {text!r}; right would be 1, 0, -1 (uncertain) or empty")
+        return known[plain.removesuffix(".0")]
+
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """``target/<finding>``: 1, 0, or empty where it is not known."""
+        rows = [dict(zip(targets, cells)) for cells in zip(*targets.values())]
+        names = self.classes_in(rows)
+        if not set(self.target_names()) <= set(targets):
+            return {}
+        states = [self.states(row, names) for row in rows]
+        return {f"target/{name}": [written(row[place]) for row in states] for place, name in enumerate(names)}
+
+    def mirrored(self, findings: Sequence[str]) -> tuple[int, ...]:
+        """For each finding the index of the one whose place it takes when the image is mirrored left-right."""
+        return sides.mirrored(findings, self.sides)
+
+    @property
+    def sided(self) -> bool:
+        """Left and right are different answers."""
+        names = self.findings or ()
+        return self.mirrored(names) != tuple(range(len(names)))
+
+
+def written(state: float) -> str:
+    """A finding's state as ``predictions.csv`` has it."""
+    return "" if math.isnan(state) else str(int(state))
+
+
+#: The name under which the settings are collected.
+Settings = Multilabel
