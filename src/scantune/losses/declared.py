@@ -48,7 +48,7 @@ def _declared(call: ast.Call, function: ast.FunctionDef, constants: dict[str, as
         return ast.literal_eval(constants[node.id] if isinstance(node, ast.Name) else node)
 
     stated = {keyword.arg: keyword.value for keyword in call.keywords}
-    arguments = [*function.args.args, *function.args.kwonlyargs]
+    arguments = [a for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in NOT_OPTIONS]
     return Declared(
         name=value(call.args[0]),
         tasks=tuple(value(stated["tasks"])) if "tasks" in stated else (),

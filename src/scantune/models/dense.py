@@ -86,6 +86,7 @@ def res_unet(
 def attention_unet(
     ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
 ) -> Parts:
+    """U-Net with attention gates on its skips (Oktay et al. 2018, arXiv:1804.03999)."""
     from monai.networks.nets.attentionunet import AttentionUnet
 
     widths = tuple(channels or _CHANNELS[ndim])
@@ -97,6 +98,7 @@ def attention_unet(
 
 
 def segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
+    """SegResNet, encoder and decoder of residual blocks (Myronenko 2018, arXiv:1810.11654)."""
     from monai.networks.nets.segresnet import SegResNet
 
     net = SegResNet(ndim, init_filters, in_channels, out_channels, **rest)

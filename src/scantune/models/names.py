@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import importlib.metadata
 from pathlib import Path
@@ -50,3 +51,16 @@ def in_timm(name: str) -> bool:
     """Whether timm knows the name, one of its short names or one with the tag of some weights."""
     bare = ALIASES.get(name, name).partition(".")[0]
     return bare in _listed()[1] or bare in timm_names()
+
+
+def weights_fault(weights: str) -> str | None:
+    """What is wrong with ``model.weights``, as far as it tells without torch; None where nothing is.
+
+    A path is let pass: it is looked for when the network is built.
+    """
+    known = {"published", *WEIGHTS}
+    if weights in known or Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
+        return None
+    near = difflib.get_close_matches(weights, sorted(known), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{weights!r} is neither published weights nor a file{hint} There are: {', '.join(sorted(known))}"

@@ -66,17 +66,17 @@ class Predictor:
         from pydantic import TypeAdapter
 
         from scantune.config.input import InputConfig
-        from scantune.config.task import TaskConfig
         from scantune.preprocess.agreement import check_facts
         from scantune.registry.tensors import tensor_predictor
         from scantune.tasks.build import build_task
+        from scantune.tasks.catalogue import settings_of
 
         self.facts = facts
         self.networks = list(networks)
         self.reading = reading or Reading()
         self.input: Any = TypeAdapter(InputConfig).validate_python(facts.input)
         check_facts(facts.name, self.input, facts.training.get("shape"))
-        schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+        schema = settings_of(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
         self.tensors = tensor_predictor(facts, self.networks, self.task, device)
 

@@ -13,6 +13,7 @@ metrics     ``parse``, ``plan``, ``headline_names``                        stati
 analyses    ``further``, ``baseline_columns`` (optional)                   statistics
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
+losses      its own losses, under ``@losses.register`` (optional)          torch
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words
 =========== ============================================================== =====================
 """
@@ -21,8 +22,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from scantune.records import ScantuneError
 
@@ -49,15 +52,33 @@ def register(name: str, package: str) -> None:
         raise ScantuneError(f"task {name!r}: {_PACKAGES[name]} has that name already")
 
 
-def part(task: str, module: str) -> ModuleType:
-    """A module of a task.
+def package(task: str) -> str:
+    """The package of a task.
 
     Raises:
         ScantuneError: there is no such task.
     """
     if task not in _PACKAGES:
         raise ScantuneError(f"task {task!r}: there is none of that name; there are {', '.join(names())}")
-    return importlib.import_module(f"{_PACKAGES[task]}.{module}")
+    return _PACKAGES[task]
+
+
+def part(task: str, module: str) -> ModuleType:
+    """A module of a task.
+
+    Raises:
+        ScantuneError: there is no such task.
+    """
+    return importlib.import_module(f"{package(task)}.{module}")
+
+
+def settings_of(block: Mapping[str, Any]) -> Any:
+    """A task's settings from its ``task:`` block as it was written, such as that of a model.
+
+    Raises:
+        ScantuneError: there is no such task.
+    """
+    return part(str(block.get("name")), "settings").Settings.model_validate(dict(block))
 
 
 def optional_part(task: str, module: str) -> ModuleType | None:

@@ -98,12 +98,10 @@ def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | Non
 
 def _predictors(wanted: MapRequest, key: str) -> Predictors:
     """Those of the experiment ``key``, of its folder beside the others' outputs."""
-    from pydantic import TypeAdapter
-
-    from scantune.config.task import TaskConfig
     from scantune.pipeline.evaluate.predictions import task_of
     from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
+    from scantune.tasks.catalogue import settings_of
 
     folder, where = Path("outputs") / key / "train" / "model", "evaluate.saliency.segmentation"
     if not folder.is_dir():
@@ -115,7 +113,7 @@ def _predictors(wanted: MapRequest, key: str) -> Predictors:
         raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
     if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
         raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
-    schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    schema = settings_of(facts.task)
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
 
 
