@@ -15,7 +15,7 @@ def _nothing_new_by_name():
     from scantune.losses import registry
     from scantune.tasks import directions
 
-    tables = (registry._TABLE, directions.CUSTOM, directions.CUSTOM_DIRECTIONS)
+    tables = (registry._TABLE, directions.CUSTOM)
     before = [dict(table) for table in tables]
     yield
     for table, held in zip(tables, before):

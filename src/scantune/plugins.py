@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scantune.digests import file_digest, text_digest
+from scantune.digests import SHORT, file_digest, text_digest
 from scantune.records import ScantuneError
 
 #: The folder in a project and in a model, and the package that its modules are imported as.
@@ -231,7 +231,7 @@ def open_carried(model: Path, facts: Mapping[str, Any], *, trust: bool, remedy: 
         return
     if not trust:
         raise UntrustedCode(
-            f"{model}: the model brings code of its own ({NAME}, digest {digest[:16]}), not that of this folder; "
+            f"{model}: the model brings code of its own ({NAME}, digest {digest[:SHORT]}), not that of this folder; "
             f"to open the model is to run it. If you know who made it and trust them: {remedy}"
         )
     if digest_of(files_of(model / NAME)) != digest:

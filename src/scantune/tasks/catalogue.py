@@ -9,7 +9,8 @@ module      what it has                                                    impor
 settings    ``Settings``: the ``task:`` block, and what the cross-checks   config.base
             of ``params.yaml`` ask of it
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
-metrics     ``parse``, ``plan``, ``headline_names``                        statistics
+metrics     ``parse``, ``plan``, ``headline_names``, and ``answers`` where  statistics
+            custom metrics fit it
 analyses    ``further``, ``baseline_columns`` (optional)                   statistics
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
