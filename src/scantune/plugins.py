@@ -15,9 +15,9 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from scantune.digests import SHORT, file_digest, text_digest
@@ -65,7 +65,7 @@ def installed(group: str) -> list[importlib.metadata.EntryPoint]:
 
 
 @functools.cache
-def _entry_points() -> importlib.metadata.EntryPoints:
+def _entry_points() -> Any:
     return importlib.metadata.entry_points()
 
 
@@ -88,10 +88,15 @@ def files_of(folder: Path) -> dict[str, str]:
     """Path in the folder to digest, of all files that belong to the code: not of pages (``.md``) and hidden ones."""
     if not folder.is_dir():
         return {}
-    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in {".md", ".pyc"})
-    names = {path: path.relative_to(folder) for path in paths}
-    skipped = {path for path, name in names.items() if any(p == "__pycache__" or p.startswith(".") for p in name.parts)}
-    return {name.as_posix(): file_digest(path) for path, name in names.items() if path not in skipped}
+    found: dict[str, str] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if path.is_symlink() and path.is_dir():
+            raise ScantuneError(f"{path}: a link to a folder, whose files would not travel with a model; copy it here")
+        hidden = any(part == "__pycache__" or part.startswith(".") for part in name.parts)
+        if path.is_file() and not hidden and path.suffix not in {".md", ".pyc"}:
+            found[name.as_posix()] = file_digest(path)
+    return found
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -110,33 +115,39 @@ def _load_folder(folder: Path, digest: str) -> None:
     if NAME in sys.modules:
         raise ScantuneError(f"{folder}: another package {NAME!r} is imported already ({sys.modules[NAME]})")
     before = set(sys.modules)
-    with _no_bytecode():
-        try:
-            _import_package(folder)
-            for name in _module_names(folder):
-                _import_module(folder, name)
-        except BaseException:
-            for name in set(sys.modules) - before:
-                if name.partition(".")[0] == NAME:
-                    del sys.modules[name]
-            raise
+    try:
+        _import_package(folder)
+        for name in _module_names(folder):
+            _import_module(folder, name)
+    except BaseException:
+        for name in set(sys.modules) - before:
+            if name.partition(".")[0] == NAME:
+                del sys.modules[name]
+        raise
     _loaded = Loaded(folder, digest)
+
+
+class _SourceAlone(importlib.machinery.SourceFileLoader):
+    """Compiles the source that has a digest: compiled files beside it are neither read nor written."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 def _import_package(folder: Path) -> None:
     """The package itself, from its folder alone: nothing else of the folder's parent can be imported through it."""
-    place = str(folder.resolve())
-    initial = folder / "__init__.py"
-    if initial.is_file():
-        spec = importlib.util.spec_from_file_location(NAME, initial, submodule_search_locations=[place])
-    else:
-        spec = importlib.machinery.ModuleSpec(NAME, None, is_package=True)
-        spec.submodule_search_locations = [place]
-    assert spec is not None
+    place = folder.resolve()
+    for inner in (place, *(path for path in place.rglob("*") if path.is_dir())):
+        finder = importlib.machinery.FileFinder(str(inner), (_SourceAlone, [".py"]))
+        sys.path_importer_cache[str(inner)] = finder
+    initial = place / "__init__.py"
+    loader = _SourceAlone(NAME, str(initial)) if initial.is_file() else None
+    spec = importlib.machinery.ModuleSpec(NAME, loader, origin=str(initial) if loader else None, is_package=True)
+    spec.submodule_search_locations = [str(place)]
     module = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = module
-    if spec.loader is not None:
-        spec.loader.exec_module(module)
+    if loader is not None:
+        loader.exec_module(module)
 
 
 def _module_names(folder: Path) -> Iterator[str]:
@@ -165,16 +176,6 @@ def _words(error: Exception) -> str:
     return f"cannot be imported ({type(error).__name__}: {error}{line})"
 
 
-@contextmanager
-def _no_bytecode() -> Iterator[None]:
-    """A model's folder stays as it is: no compiled files are written beside the sources."""
-    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
-
-
 def is_plugin(module: str) -> bool:
     """Whether a module is no part of scantune."""
     return module.partition(".")[0] != "scantune"
@@ -190,6 +191,7 @@ def carry(folder: Path, *, needed: bool) -> dict[str, Any]:
     Returns:
         What ``model.json`` says of them; empty where there are none.
     """
+    shutil.rmtree(folder / NAME, ignore_errors=True)
     facts: dict[str, Any] = {"packages": packages()} if packages() else {}
     if _loaded is not None:
         files = files_of(_loaded.folder)

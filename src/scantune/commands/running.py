@@ -96,6 +96,7 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
     if changes:
         text = edited(path.read_text(encoding="utf-8"), changes)
         params = parse(read_text(text), f"params.yaml with {', '.join(change.key for change in changes)} changed")
+    _point_at_plugin_tasks()
     if changes and not keep:
         home = project_home()
         only = {name.partition("@")[2] for name in targets}
@@ -113,6 +114,19 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
     _tell_parent(variants.title_of(changes, "") or "run", Path(), targets)
     _say_where(code)
     return code
+
+
+def _point_at_plugin_tasks() -> None:
+    """DVC looks for each task's code in the source tree: a file there says where the code of a plugin's task is."""
+    from scantune.plugins import is_plugin
+    from scantune.tasks import catalogue
+
+    home = Path("src/scantune/tasks")
+    for name in catalogue.names():
+        package, pointer = catalogue.package_of(name), home / name
+        if is_plugin(package) and home.is_dir() and not pointer.exists():
+            pointer.write_text(f"The task {name} is the package {package}.\n", encoding="utf-8")
+            typer.echo(f"{pointer}: written, since DVC looks there for the task's code; commit it")
 
 
 def _write(path: Path, text: str) -> None:

@@ -77,7 +77,7 @@ def _declare_losses(task: str) -> None:
     """A task's own losses stand in its module ``losses``."""
     from scantune.losses import registry
 
-    module = f"{catalogue.package(task)}.losses"
+    module = f"{catalogue.package_of(task)}.losses"
     spec = importlib.util.find_spec(module)
     if spec is not None and spec.origin is not None:
         registry.declare(module, Path(spec.origin))

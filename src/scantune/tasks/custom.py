@@ -22,6 +22,8 @@ from scantune.tasks.protocol import Task
 def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, taken: set[str]) -> dict[str, float]:
     """The custom metrics of an epoch; none where the task answers per pixel.
 
+    A task whose output is in another unit than its reference has ``epoch_answers(reduced, targets)``, which gives both.
+
     Args:
         task: which decides what an answer is.
         reduced: the network's output of all N samples, [N, …].
@@ -36,7 +38,11 @@ def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, taken: se
         _refuse_taken(name, taken, task.name)
     if not found:
         return {}
-    pair = _bare(targets), _answers(reduced, task.class_axis)
+    if hasattr(task, "epoch_answers"):
+        reference, prediction = task.epoch_answers(reduced, targets)
+        pair = _bare(reference), _bare(prediction)
+    else:
+        pair = _bare(targets), _answers(reduced, task.class_axis)
     return {name: _value(name, one, *pair) for name, one in found.items()}
 
 

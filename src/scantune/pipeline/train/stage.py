@@ -88,7 +88,7 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
 
 def _needs_plugins(given: TrainingPlan) -> bool:
     """The task or the backbone is a plugin's, so that the model cannot be opened without its code."""
-    task, backbone = catalogue.package(given.task.name), given.block.model.backbone
+    task, backbone = catalogue.package_of(given.task.name), given.block.model.backbone
     return plugins.is_plugin(task) or plugins.is_plugin(
         backbones.origin(backbone, given.input.modality, dense=given.task.dense)
     )
