@@ -50,6 +50,12 @@ def call(*arguments: str) -> str:
         (("--set", "experiments.small.train.epoch=3"), "unknown key; did you mean 'epochs'"),
         (("--set", "experiments.smal.train.epochs=3"), "there is no experiments.smal; there are small, other"),
         (("--set", "epochs"), "write key.path=value"),
+        (("--experiment", "small", "--loss", "cross_entrpy"), "small.train.loss: .*did you mean cross_entropy"),
+        (("--experiment", "small", "--backbone", "resnt18"), "small.model.backbone: .*did you mean resnet18"),
+        (("--experiment", "small", "--weights", "imagenett"), "small.model.weights: .*did you mean 'imagenet'"),
+        (("--experiment", "small", "--scheduler", "cosin"), "small.train.scheduler: .*did you mean 'cosine'"),
+        (("--set", "demo.digits.cohort=digit"), "demo.digits.cohort: .*did you mean 'digits'"),
+        (("--set", "experiments.small.train.augment.rotaton=3"), "rotaton: unknown key; .*did you mean 'rotation'"),
         (("--experiment", "smal"), "there is none of that name"),
         (("--stage", "training", "--key", "small"), "--stage 'training': there is none of that name; there are demo"),
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
@@ -182,3 +188,13 @@ def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> Non
     assert variants.name_of([Change.read(setting)], "a") == name
     long = variants.name_of([Change.read(f"experiments.a.description={'x' * 300}")], "a")
     assert len(long) < 90
+
+
+def test_a_task_of_a_plugin_gets_the_file_that_dvc_looks_for(home, started, monkeypatch):
+    from scantune.tasks import catalogue
+
+    monkeypatch.setitem(catalogue._PACKAGES, "count", "plugins.count")
+    (home / "src/scantune/tasks").mkdir(parents=True)
+    running._point_at_plugin_tasks()
+    assert (home / "src/scantune/tasks/count").read_text() == "The task count is the package plugins.count.\n"
+    assert [path.name for path in (home / "src/scantune/tasks").iterdir()] == ["count"]

@@ -238,6 +238,6 @@ def augment_config(modality: str, raw: Mapping[str, Any] | bool | None, key: str
             if fault["type"] == "extra_forbidden":
                 near = difflib.get_close_matches(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields, n=1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                message = f"unknown key{hint} A {modality} takes {known}"
+                message = f"unknown key; a {modality} takes {known}{hint}"
             lines.append(f"{place}: {message}")
         raise ScantuneError("\n".join(lines)) from error
