@@ -7,6 +7,7 @@ from pathlib import Path
 
 from scantune.code_graph import CodeGraph
 from scantune.digests import file_digest
+from scantune.plugins import load_plugins
 from scantune.tables import write_csv
 from scantune.tasks import catalogue
 
@@ -24,6 +25,7 @@ BESIDE = {
 
 def run(root: Path = Path(".")) -> None:
     """Write, for every script in ``stages/``, the digests of all files of code that it uses."""
+    load_plugins(root / "plugins")  # their tasks have files here too
     graph = CodeGraph(root)
     digests = {path: file_digest(path) for path in graph.files(graph.modules)}
     for stage in scripts(graph):

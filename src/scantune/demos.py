@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol
 
 from scantune.cohort.provenance import Provenance, write_provenance
+from scantune.plugins import installed as entry_points
 from scantune.records import ScantuneError
 
 GROUP = "scantune.cohorts"
@@ -39,7 +40,7 @@ class DemoCohort(Protocol):
 
 def cohorts() -> dict[str, DemoCohort]:
     """Name to demo cohort."""
-    points = {point.value: point for point in entry_points(group=GROUP)}
+    points = {point.value: point for point in entry_points(GROUP)}
     if importlib.util.find_spec(BUNDLED.partition(":")[0]) is not None:
         points.setdefault(BUNDLED, EntryPoint("scantune_phantoms", BUNDLED, GROUP))
     found: dict[str, DemoCohort] = {}

@@ -12,8 +12,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from scantune_phantoms.cohort import Cohort
+if TYPE_CHECKING:
+    from scantune_phantoms.cohort import Cohort
 
 
 @dataclass(frozen=True)

@@ -281,11 +281,11 @@ def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     from scantune.tasks import directions
 
     monkeypatch.setattr(directions, "CUSTOM", {})
-    monkeypatch.setattr(directions, "CUSTOM_DIRECTIONS", {})
 
     @engine.metric("largest_error", mode="min")
-    def largest_error(said: np.ndarray, truth: np.ndarray) -> float:
-        return float(np.abs(said - truth).max())
+    def largest_error(reference: np.ndarray, prediction: np.ndarray) -> float:
+        assert reference.shape == prediction.shape == (len(reference),)
+        return float(np.abs(prediction - reference).max())
 
     sink = _Views()
     result = _fit(sinks=[sink], monitor="val_largest_error", epochs=3)
@@ -294,11 +294,11 @@ def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(row["train_largest_error"] >= row["train_mae"] for row in result.history)
     assert sink.figures["val_largest_error"] == rows[-1]
     with pytest.raises(ScantuneError, match="there already"):
-        engine.metric("largest_error")(lambda said, truth: 0.0)
-    engine.metric("smallest_error")(lambda said, truth: 0.0)
+        engine.metric("largest_error")(lambda reference, prediction: 0.0)
+    engine.metric("smallest_error")(lambda reference, prediction: 0.0)
     with pytest.raises(ScantuneError, match="state mode"):
         _fit(monitor="val_smallest_error", epochs=1)
-    engine.metric("mae")(lambda said, truth: 0.0)
+    engine.metric("mae")(lambda reference, prediction: 0.0)
     with pytest.raises(ScantuneError, match="'mae': the task sum has a metric of that name"):
         _fit(epochs=1)
 

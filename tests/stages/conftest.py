@@ -91,7 +91,7 @@ def make_project(home: Path, params: dict) -> Project:
     """The repository's code and pipeline in ``home``, under git, with ``params``."""
     home.mkdir(parents=True, exist_ok=True)
     skipped = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for folder in ("src", "stages", ".dvc"):
+    for folder in ("src", "stages", "plugins", ".dvc"):
         ignore = skipped if folder != ".dvc" else shutil.ignore_patterns("cache", "tmp", "config.local")
         shutil.copytree(ROOT / folder, home / folder, ignore=ignore)
     for file in ("dvc.yaml", ".dvcignore", ".gitignore", "MLproject", "python_env.yaml", "requirements.txt"):

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from scantune.config.load import parse
-from scantune.pipeline.evaluate.predictions import predictions_of
+from scantune.pipeline.predictions import predictions_of
 from scantune.records import ScantuneError
 from scantune.registry.model import save_model
 from scantune.tasks.predictions import PredictionTable, read, write

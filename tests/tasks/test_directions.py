@@ -47,7 +47,8 @@ def test_tasks_agree_on_the_direction_of_a_name() -> None:
 
 
 def test_what_is_not_in_the_table_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directions, "CUSTOM", {"surprise_mae": lambda said, truth: 0.0})
+    custom = directions.CustomMetric(lambda reference, prediction: 0.0)
+    monkeypatch.setattr(directions, "CUSTOM", {"surprise_mae": custom})
     known = epoch_directions({"mae": "min"})
     with pytest.raises(ScantuneError, match="'val_surprise_mae' is better high or low is not known; state mode"):
         direction("val_surprise_mae", "auto", known)

@@ -24,7 +24,9 @@ def predict(
     maps: Annotated[Path | None, typer.Option(help="folder for maps of where the model looked")] = None,
     map_method: Annotated[str, typer.Option(help="as evaluate.saliency.method")] = "auto",
     map_layer: Annotated[str | None, typer.Option(help="as evaluate.saliency.layer; else found by itself")] = None,
-    trust: Annotated[bool, typer.Option("--trust", help="open a model of another format, and run its code")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="run the code that a model brings: plugins, or another format")
+    ] = False,
     batch_size: Annotated[int, typer.Option(help="samples at once")] = 8,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="processes that read files")] = 1,

@@ -69,8 +69,10 @@ def task_settings(name: str, given: list[str]) -> Any:
     """
     from pydantic import ValidationError
 
+    from scantune.plugins import load_plugins
     from scantune.tasks.scoring import settings_of
 
+    load_plugins()
     held = settings_of(name)
     values: dict[str, Any] = {}
     for setting in given:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
@@ -233,6 +234,10 @@ def augment_config(modality: str, raw: Mapping[str, Any] | bool | None, key: str
         for fault in error.errors():
             place = ".".join([key, *(str(part) for part in fault["loc"])])
             known = ", ".join(BY_MODALITY[modality].model_fields)
-            hint = f"; a {modality} takes {known}" if fault["type"] == "extra_forbidden" else ""
-            lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{hint}")
+            message = fault["msg"].removeprefix("Value error, ")
+            if fault["type"] == "extra_forbidden":
+                near = difflib.get_close_matches(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields, n=1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                message = f"unknown key; a {modality} takes {known}{hint}"
+            lines.append(f"{place}: {message}")
         raise ScantuneError("\n".join(lines)) from error

@@ -179,14 +179,14 @@ def _ensembles(params: Params) -> Iterator[str]:
 def _monitors(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         train = block.train
-        known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges)
+        known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges, block.task.name)
         stated = [("", train.monitor, train.mode)]
         for name in ("early_stopping", "checkpoints"):
             held = getattr(train, name)
             if held.monitor is not None:
                 stated.append((f"{name}.", held.monitor, held.mode))
         for place, monitor, mode in stated:
-            fault = monitor_fault(monitor, mode, known)
+            fault = monitor_fault(monitor, mode, known, block.task.name)
             if fault is not None:
                 yield f"{key}.train.{place}monitor: {fault}"
 

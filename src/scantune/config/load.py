@@ -15,8 +15,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from scantune.config.params import Params
+from scantune.config.params import Params, know_tasks
 from scantune.config.run_cache import left_out
+from scantune.plugins import load_plugins
 from scantune.records import ScantuneError
 
 SCHEMA_NAME = "params.schema.json"
@@ -125,14 +126,17 @@ def parse(held: object, name: str = "params.yaml") -> Params:
     overlooked = list(left_out(held))
     if overlooked:
         raise ConfigError(overlooked, name)
+    load_plugins()
+    know_tasks()
     try:
         params = Params.model_validate(held)
     except ValidationError as error:
         faults = [_say(fault) for fault in error.errors(include_url=False)]
         raise ConfigError(list(dict.fromkeys(faults)), name) from error
     from scantune.config.contradictions import contradictions
+    from scantune.config.names import unknown_names
 
-    faults = list(contradictions(params))
+    faults = [*unknown_names(params), *contradictions(params)]
     if faults:
         raise ConfigError(faults, name)
     return params
@@ -140,6 +144,8 @@ def parse(held: object, name: str = "params.yaml") -> Params:
 
 def schema_text() -> str:
     """The JSON schema of ``params.yaml``, for editors; the same text every time."""
+    load_plugins()
+    know_tasks()
     schema = Params.model_json_schema(by_alias=True)
     schema["title"] = "scantune params.yaml"
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"

@@ -12,8 +12,9 @@ from scantune.config.evaluate import EvaluateConfig
 from scantune.config.input import InputConfig
 from scantune.config.model import ModelConfig
 from scantune.config.search import SearchConfig
-from scantune.config.task import TaskConfig
+from scantune.config.task import TaskConfig, union
 from scantune.config.train import TrainConfig
+from scantune.tasks import catalogue
 
 
 class TrackingConfig(Block):
@@ -136,3 +137,18 @@ class Params(Block):
     """Models on other datasets."""
     ensembles: dict[Name, EnsembleConfig] = {}
     """Averages of models."""
+
+
+_known_tasks = catalogue.names()
+
+
+def know_tasks() -> None:
+    """Let ``task:`` be any of the tasks that there are now: a plugin may have added one."""
+    global _known_tasks
+    if catalogue.names() == _known_tasks:
+        return
+    for block in (ExperimentConfig, DerivedConfig):
+        block.model_fields["task"].annotation = union()
+        block.model_rebuild(force=True)
+    Params.model_rebuild(force=True)
+    _known_tasks = catalogue.names()

@@ -1,4 +1,4 @@
-"""The tasks' settings, collected by name from ``tasks/<name>/settings.py``."""
+"""The tasks' settings, collected by name: those of ``tasks/<name>/settings.py`` and those of plugins."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from pydantic import BeforeValidator, Field
 from scantune.config.base import by_name
 from scantune.tasks import catalogue
 
-#: Names of the tasks there are.
-TASKS: tuple[str, ...] = catalogue.names()
 
-#: Task name to the class of its settings.
-SCHEMAS: dict[str, Any] = {name: catalogue.part(name, "settings").Settings for name in TASKS}
+def schemas() -> dict[str, Any]:
+    """Task name to the class of its settings, of the tasks that there are now."""
+    return {name: catalogue.part(name, "settings").Settings for name in catalogue.names()}
+
+
+def union() -> Any:
+    """The settings of any of them, as an annotation."""
+    return reduce(or_, schemas().values())
+
+
+#: Task name to the class of its settings; of the tasks of this package.
+SCHEMAS: dict[str, Any] = schemas()
 
 if TYPE_CHECKING:
     from scantune.tasks.classification.settings import Classification
@@ -25,4 +33,4 @@ if TYPE_CHECKING:
 
     TaskConfig = Regression | Classification | Zones | Segmentation
 else:
-    TaskConfig = Annotated[reduce(or_, SCHEMAS.values()), Field(discriminator="name"), BeforeValidator(by_name)]
+    TaskConfig = Annotated[union(), Field(discriminator="name"), BeforeValidator(by_name)]

@@ -7,8 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from scantune.records import ScantuneError
-from scantune.tasks import directions as table
+from scantune.tasks.custom import epoch_values
 from scantune.tasks.directions import Direction, epoch_directions, metric
 from scantune.tasks.protocol import Task
 
@@ -17,7 +16,7 @@ __all__ = ["directions", "metric", "summarise"]
 
 def directions(task: Task, error_ranges: Sequence[float] = ()) -> dict[str, Direction]:
     """Which way each metric of an epoch is better, by its name without side."""
-    return epoch_directions(cast(Mapping[str, Direction], task.epoch_metrics), error_ranges)
+    return epoch_directions(cast(Mapping[str, Direction], task.epoch_metrics), error_ranges, task.name)
 
 
 def summarise(task: Task, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -27,8 +26,4 @@ def summarise(task: Task, reduced: np.ndarray, targets: np.ndarray) -> dict[str,
         ScantuneError: a custom metric has the name of one of the task's.
     """
     figures = dict(task.summarise(reduced, targets))
-    for name, function in table.CUSTOM.items():
-        if name in figures:
-            raise ScantuneError(f"metric {name!r}: the task {task.name} has a metric of that name")
-        figures[name] = float(function(reduced, targets))
-    return figures
+    return figures | epoch_values(task, reduced, targets, set(figures))

@@ -11,19 +11,27 @@ A new loss is one function and a name:
     tensor(0.4338)
 """
 
-from scantune.losses import classes, masks, regression
-from scantune.losses.combined import PRESETS, Combined, build
-from scantune.losses.loss import Loss
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from scantune.losses.parts import PRESETS
 from scantune.losses.registry import names, register
-from scantune.losses.terms import (
-    Distillation,
-    OnTarget,
-    PairTerm,
-    ScannerConsistency,
-    Term,
-    on_target,
-    probabilities,
-)
+
+if TYPE_CHECKING:
+    from scantune.losses import classes, masks, regression
+    from scantune.losses.combined import Combined, build
+    from scantune.losses.loss import Loss
+    from scantune.losses.terms import (
+        Distillation,
+        OnTarget,
+        PairTerm,
+        ScannerConsistency,
+        Term,
+        on_target,
+        probabilities,
+    )
 
 __all__ = [
     "PRESETS",
@@ -43,3 +51,20 @@ __all__ = [
     "register",
     "regression",
 ]
+
+#: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
+_LATER = {
+    **dict.fromkeys(("Combined", "build"), "combined"),
+    "Loss": "loss",
+    **dict.fromkeys(
+        ("Distillation", "OnTarget", "PairTerm", "ScannerConsistency", "Term", "on_target", "probabilities"), "terms"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    if name in {"classes", "masks", "regression"}:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

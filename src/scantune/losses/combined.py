@@ -11,16 +11,8 @@ from torch import Tensor
 
 from scantune.losses import registry, schedules
 from scantune.losses.loss import Loss
+from scantune.losses.parts import parts_of
 from scantune.records import ScantuneError
-
-#: Weighted combinations by name, for masks.
-PRESETS: dict[str, dict[str, float]] = {
-    "default": {"dice": 0.7, "bce": 0.3},
-    "focal": {"dice": 0.6, "focal_bce": 0.4},
-    "balanced": {"dice": 0.5, "bce": 0.5},
-    "dice_focused": {"dice": 0.8, "bce": 0.2},
-    "jaccard": {"jaccard": 0.7, "bce": 0.3},
-}
 
 
 @dataclass(frozen=True)
@@ -72,55 +64,13 @@ def build(
         >>> loss(torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8)) > 0
         tensor(True)
     """
-    given = {"name": spec} if isinstance(spec, str) else dict(spec)
-    schedule = given.pop("schedule", None)
-    parts = _parts(given, task)
+    parts, schedule = parts_of(spec, task)
     components: dict[str, Loss] = {}
     start: dict[str, float] = {}
-    for name, options in parts.items():
-        known = registry.resolve(name, task)
-        if known == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
-            known = "weighted_cross_entropy"
+    for known, options in parts.items():
         start[known] = float(options.pop("weight", 1.0))
         components[known] = registry.make(known, _with_context(known, options, frequencies, classes))
     return Combined(components, schedules.build(schedule, start, epochs=epochs))
-
-
-def _parts(given: dict[str, Any], task: str | None) -> dict[str, dict[str, Any]]:
-    """Name → options with ``weight``."""
-    name = str(given.pop("name", "combined"))
-    preset = _preset(given.pop("preset", name), task)
-    if preset is not None:
-        weighted = {f"{part}_weight": weight for part, weight in preset.items()}
-        return _combination({**weighted, **given})
-    return _combination(given) if name == "combined" else {name: given}
-
-
-def _preset(name: str, task: str | None) -> dict[str, float] | None:
-    short = name.removesuffix("_segmentation")
-    if (task is not None and not registry.fits("dice", task)) or (
-        short == "focal" and name == "focal" and task is None
-    ):
-        return None
-    return PRESETS.get(short)
-
-
-def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    parts: dict[str, dict[str, Any]] = {}
-    for name, value in dict(given.pop("parts", {})).items():
-        parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
-    named = [key for key in given if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
-    for key in named:
-        parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
-    if not parts:
-        raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
-    for key, value in given.items():  # options without a part's name go to the parts that have them
-        takers = [name for name in parts if registry.takes(registry.resolve(name), key)]
-        if not takers:
-            raise ScantuneError(f"loss: none of {', '.join(parts)} has an option {key!r}")
-        for name in takers:
-            parts[name].setdefault(key, value)
-    return parts
 
 
 def _with_context(

@@ -1,15 +1,27 @@
-"""Losses by name; a new one is one function and a name."""
+"""Losses by name; a new one is one function and a name.
+
+Names and options are known without torch: those of this package are read from its sources, and a module is imported
+when one of its losses is made.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from scantune.losses.loss import NamedLoss, Values, Weights
+from scantune.losses import declared
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.losses.loss import NamedLoss, Values, Weights
+
+#: Modules of this package that register losses.
+_MODULES = ("classes", "masks", "regression")
 
 
 @dataclass(frozen=True)
@@ -17,15 +29,19 @@ class Entry:
     """One row of the registry.
 
     Attributes:
-        values: ``values(output, target, **options) -> Tensor``.
-        weights: ``weights(target, **options) -> Tensor``, or None.
+        module: whose import registers it.
         tasks: names of the tasks that it fits; empty for any.
+        options: name to annotation as written.
+        values: ``values(output, target, **options) -> Tensor``; None until the module is imported.
+        weights: ``weights(target, **options) -> Tensor``, or None.
         compares: the loss of a sample depends on the others beside it.
     """
 
-    values: Values
-    weights: Weights | None
+    module: str
     tasks: frozenset[str]
+    options: Mapping[str, str]
+    values: Values | None = None
+    weights: Weights | None = None
     compares: bool = False
 
 
@@ -70,27 +86,70 @@ def register(
     """
 
     def keep(values: Values) -> Values:
-        _TABLE[name] = Entry(values, weights, frozenset(tasks), compares)
-        if short is not None and name not in _SHORT.setdefault(short, []):
-            _SHORT[short].append(name)
+        signature = inspect.signature(values).parameters.values()
+        options = {p.name: _written(p.annotation) for p in signature if p.name not in declared.NOT_OPTIONS}
+        _enter(name, Entry(values.__module__, frozenset(tasks), options, values, weights, compares), short)
         return values
 
     return keep
 
 
+def declare(module: str, path: Path) -> None:
+    """Make the losses of a module known by name without importing it; made, they are imported from there.
+
+    Args:
+        module: its full name.
+        path: of its source.
+    """
+    for one in declared.read(path):
+        if one.name not in _TABLE or _TABLE[one.name].module != module:
+            _enter(one.name, Entry(module, frozenset(one.tasks), one.options), one.short)
+
+
+def _enter(name: str, entry: Entry, short: str | None) -> None:
+    there = _TABLE.get(name)
+    if there is not None and there.module != entry.module:
+        raise ScantuneError(
+            f"loss {name!r}: {there.module} has one of that name; give the one of {entry.module} another"
+        )
+    _TABLE[name] = entry
+    if short is not None and name not in _SHORT.setdefault(short, []):
+        _SHORT[short].append(name)
+
+
+def _written(annotation: Any) -> str:
+    if annotation is inspect.Parameter.empty:
+        return ""
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def entry(name: str) -> Entry:
+    """The row of a loss, with its function."""
+    if _TABLE[name].values is None:
+        importlib.import_module(_TABLE[name].module)
+    return _TABLE[name]
+
+
+def origin(name: str) -> str:
+    """The module that a loss is from."""
+    return _TABLE[name].module
+
+
 def names(task: str | None = None) -> list[str]:
     """Names of the losses, or of those that fit a task."""
-    return sorted(n for n, entry in _TABLE.items() if task is None or not entry.tasks or task in entry.tasks)
+    return sorted(n for n in _TABLE if task is None or fits(n, task))
 
 
 def described() -> Iterator[tuple[str, list[str], dict[str, Any], str]]:
     """For each loss: name, tasks that it fits, its options with their defaults, what it is."""
-    for name, entry in sorted(_TABLE.items()):
-        takes = inspect.signature(entry.values).parameters
+    for name in sorted(_TABLE):
+        row = entry(name)
+        assert row.values is not None
+        takes = inspect.signature(row.values).parameters
         given = {"frequencies"}  # by the engine, from the training side
-        options = {key: p.default for key, p in takes.items() if key not in {"output", "target", *given}}
+        options = {key: p.default for key, p in takes.items() if key not in {*declared.NOT_OPTIONS, *given}}
         options = {key: None if value is inspect.Parameter.empty else value for key, value in options.items()}
-        yield name, sorted(entry.tasks), options, (entry.values.__doc__ or "").split("\n\n")[0]
+        yield name, sorted(row.tasks), options, (row.values.__doc__ or "").split("\n\n")[0]
 
 
 def exists(name: str) -> bool:
@@ -120,18 +179,39 @@ def resolve(name: str, task: str | None = None) -> str:
     return low
 
 
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options that the loss ``name`` (as :func:`resolve` gave it) does not have, or whose value is no number.
+
+    Raises:
+        ScantuneError: with the nearest option, or the value and what would be right.
+    """
+    known = _TABLE[name].options
+    for key, value in options.items():
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ScantuneError(
+                f"loss {name!r} has no option {key!r}; it has {', '.join(sorted(known)) or 'none'}{hint}"
+            )
+        if known[key] in _PLAIN and not isinstance(value, _PLAIN[known[key]]):
+            raise ScantuneError(f"loss {name!r}: option {key} is {value!r}; it is a {known[key]}")
+
+
+_PLAIN: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
+
+
 def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
     """The loss ``name`` (as :func:`resolve` gave it) with ``options``.
 
     Raises:
         ScantuneError: an option that the loss does not have.
     """
-    entry = _TABLE[name]
-    takes = set(inspect.signature(entry.values).parameters) - {"output", "target"}
-    unknown = sorted(set(options) - takes)
-    if unknown:
-        raise ScantuneError(f"loss {name!r} has no option {unknown[0]!r}; it has {', '.join(sorted(takes)) or 'none'}")
-    return NamedLoss(name, entry.values, entry.weights, dict(options), entry.compares)
+    from scantune.losses.loss import NamedLoss
+
+    check_options(name, options)
+    row = entry(name)
+    assert row.values is not None
+    return NamedLoss(name, row.values, row.weights, dict(options), row.compares)
 
 
 def fits(name: str, task: str) -> bool:
@@ -141,4 +221,8 @@ def fits(name: str, task: str) -> bool:
 
 def takes(name: str, option: str) -> bool:
     """Whether the loss has that option."""
-    return option in inspect.signature(_TABLE[name].values).parameters
+    return option in _TABLE[name].options
+
+
+for _module in _MODULES:
+    declare(f"{__package__}.{_module}", Path(__file__).with_name(f"{_module}.py"))

@@ -8,10 +8,17 @@ Example:
     >>> network = models.load("model")
 """
 
-from scantune.models.backbone import Backbone, Normalization, Parts, Recipe
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from scantune.models.catalogue import available, register
-from scantune.models.make import build, build_dense
-from scantune.models.network import Network, load, save
+
+if TYPE_CHECKING:
+    from scantune.models.backbone import Backbone, Normalization, Parts, Recipe
+    from scantune.models.make import build, build_dense
+    from scantune.models.network import Network, load, save
 
 __all__ = [
     "Backbone",
@@ -26,3 +33,16 @@ __all__ = [
     "register",
     "save",
 ]
+
+#: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
+_LATER = {
+    **dict.fromkeys(("Backbone", "Normalization", "Parts", "Recipe"), "backbone"),
+    **dict.fromkeys(("build", "build_dense"), "make"),
+    **dict.fromkeys(("Network", "load", "save"), "network"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

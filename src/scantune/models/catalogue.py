@@ -1,40 +1,79 @@
-"""Backbones by name and modality: the table, and a name of one's own in it."""
+"""Backbones by name and modality: the table, and a name of one's own in it.
+
+Names are known without torch: a module is imported when one of its networks is built.
+"""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from scantune.models import cnn, images, videos, volumes
-from scantune.models.backbone import Modality, Parts
-from scantune.models.channels import set_first_stride
+from scantune.models.names import ALIASES, in_timm, timm_names
 from scantune.records import ScantuneError
 
-Builder = Callable[..., Parts]
+if TYPE_CHECKING:
+    from scantune.models.backbone import Modality, Parts
 
-_TABLE: dict[str, dict[str, Builder]] = {
+Builder = Callable[..., "Parts"]
+
+
+@dataclass(frozen=True)
+class Later:
+    """A builder of this package, imported when it is asked for.
+
+    Attributes:
+        module: of this package.
+        function: in it.
+        first: its first arguments.
+        options: further ones by name.
+    """
+
+    module: str
+    function: str
+    first: tuple[Any, ...] = ()
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def load(self) -> Builder:
+        """The builder itself."""
+        function = getattr(importlib.import_module(f"{__package__}.{self.module}"), self.function)
+        return partial(function, *self.first, **dict(self.options)) if self.first or self.options else function
+
+
+_TABLE: dict[str, dict[str, Builder | Later]] = {
     "image": {},
     "volume": {
-        **{f"resnet{depth}_3d": partial(volumes.resnet, depth) for depth in (10, 18, 34, 50)},
-        "densenet121_3d": volumes.densenet121,
-        "swinunetr": volumes.swinunetr,
+        **{f"resnet{depth}_3d": Later("volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
+        "densenet121_3d": Later("volumes", "densenet121"),
+        "swinunetr": Later("volumes", "swinunetr"),
     },
     "video": {
-        **{name: partial(videos.resnet, name) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
-        "mvit_v2_s": videos.mvit_v2_s,
-        "swin3d_t": videos.swin3d_t,
+        **{name: Later("videos", "resnet", (name,)) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
+        "mvit_v2_s": Later("videos", "mvit_v2_s"),
+        "swin3d_t": Later("videos", "swin3d_t"),
     },
 }
 for _modality in ("image", "volume", "video"):
-    _TABLE[_modality]["small_cnn"] = partial(cnn.small_cnn, modality=_modality)
-    _TABLE[_modality]["custom_1"] = partial(cnn.custom_1, modality=_modality)
+    _TABLE[_modality]["small_cnn"] = Later("cnn", "small_cnn", options=(("modality", _modality),))
+    _TABLE[_modality]["custom_1"] = Later("cnn", "custom_1", options=(("modality", _modality),))
+
+#: Networks that answer per pixel, in 2D and 3D.
+DENSE: dict[str, Builder | Later] = {
+    name: Later("dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+}
 
 
-def register(name: str, *modalities: Modality) -> Callable[[Builder], Builder]:
+def register(name: str, *modalities: Modality | Literal["dense"]) -> Callable[[Builder], Builder]:
     """Give a backbone of your own a name: ``build(in_channels, **options) -> Parts``.
+
+    For ``dense``, networks that answer per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
+
+    Raises:
+        ScantuneError: the name is taken by a backbone of another module.
 
     Example:
         >>> @register("my_net", "image")
@@ -44,11 +83,67 @@ def register(name: str, *modalities: Modality) -> Callable[[Builder], Builder]:
     """
 
     def keep(builder: Builder) -> Builder:
+        low = name.lower()
         for modality in modalities:
-            _TABLE[modality][name.lower()] = builder
+            table = DENSE if modality == "dense" else _TABLE[modality]
+            if low in table and _module(table[low]) != builder.__module__:
+                raise ScantuneError(f"backbone {name!r}: {_module(table[low])} has one of that name for {modality}")
+            table[low] = builder
         return builder
 
     return keep
+
+
+def _module(builder: Builder | Later) -> str:
+    return f"{__package__}.{builder.module}" if isinstance(builder, Later) else builder.__module__
+
+
+def origin(name: str, modality: Modality, *, dense: bool = False) -> str:
+    """The module that a backbone is from."""
+    table = DENSE if dense else _TABLE[modality]
+    return _module(table[name.lower()]) if name.lower() in table else f"{__package__}.images"
+
+
+def fault(name: str, modality: Modality, *, dense: bool = False) -> str | None:
+    """What is wrong with a backbone's name; None where nothing is. Torch is not needed for that.
+
+    Args:
+        name: as ``model.backbone`` has it.
+        modality: of the input.
+        dense: the task answers per pixel.
+    """
+    low = name.lower()
+    known = set(DENSE) if dense else set(_TABLE[modality])
+    if low in known or (not dense and modality == "image" and in_timm(low)):
+        return None
+    kinds = {**_TABLE, "segmentation": DENSE}
+    others = [kind for kind, table in kinds.items() if low in table]
+    if "image" not in others and in_timm(low):
+        others.insert(0, "image")
+    purpose = "segmentation" if dense else modality
+    if others:
+        return f"{name!r} is for {' and '.join(others)}, not for {purpose}; known are {', '.join(sorted(known))}"
+    near = difflib.get_close_matches(low, known, n=3, cutoff=0.5)
+    if not dense and modality == "image":
+        near += difflib.get_close_matches(low, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
+    hint = f"did you mean {', '.join(dict.fromkeys(near))}?" if near else f"known are {', '.join(sorted(known))}"
+    return f"{name!r} is not known for {purpose}; {hint}"
+
+
+def dense_builder(name: str) -> Builder:
+    """The builder of a network that answers per pixel.
+
+    Raises:
+        ScantuneError: unknown name.
+    """
+    low = name.lower()
+    if low not in DENSE:
+        raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(sorted(DENSE))}")
+    return _loaded(DENSE[low])
+
+
+def _loaded(builder: Builder | Later) -> Builder:
+    return builder.load() if isinstance(builder, Later) else builder
 
 
 def names(modality: Modality) -> list[str]:
@@ -58,7 +153,11 @@ def names(modality: Modality) -> list[str]:
 
 def available(modality: Modality) -> list[str]:
     """Names of the backbones for "image" (all of timm's too), "volume" or "video"."""
-    return names(modality) + (images.names() if modality == "image" else [])
+    if modality != "image":
+        return names(modality)
+    from scantune.models import images
+
+    return names(modality) + images.names()
 
 
 def builder(name: str, modality: Modality) -> Builder:
@@ -69,9 +168,12 @@ def builder(name: str, modality: Modality) -> Builder:
     """
     low = name.lower()
     if low in _TABLE[modality]:
-        return _TABLE[modality][low]
-    if modality == "image" and images.exists(low):
-        return partial(images.build, low)
+        return _loaded(_TABLE[modality][low])
+    if modality == "image":
+        from scantune.models import images
+
+        if images.exists(low):
+            return partial(images.build, low)
     others = [other for other, table in _TABLE.items() if other != modality and low in table]
     if others:
         raise ScantuneError(f"backbone {name!r} is for {' and '.join(others)}, not for {modality}")
@@ -93,6 +195,8 @@ def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, 
     except TypeError as error:
         raise ScantuneError(f"backbone {name!r} with options {own}: {error}") from error
     if stride is not None:
+        from scantune.models.channels import set_first_stride
+
         set_first_stride(parts.net, stride, keep_time=modality == "video")
     return parts
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from scantune.models.backbone import Blocks, Parts
+from scantune.models.catalogue import DENSE, dense_builder
 from scantune.records import ScantuneError
 
 #: Channels per level: half as many in 3D, where a level costs the square of that in memory.
@@ -16,7 +17,7 @@ _CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
 
 def names() -> list[str]:
     """Names that :func:`build` takes."""
-    return sorted(_TABLE)
+    return sorted(DENSE)
 
 
 def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **options: Any) -> Parts:
@@ -25,32 +26,20 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
     Raises:
         ScantuneError: unknown name, or ``ndim`` other than 2 and 3.
     """
-    low = name.lower()
-    if low not in _TABLE:
-        raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(names())}")
+    builder = dense_builder(name)
     if ndim not in _CHANNELS:
         raise ScantuneError(f"ndim: {ndim} axes of space; a segmentation network has 2 or 3")
     try:
-        return _TABLE[low](ndim, in_channels, out_channels, **options)
+        return builder(ndim, in_channels, out_channels, **options)
     except TypeError as error:
         raise ScantuneError(f"network {name!r} with options {options}: {error}") from error
-
-
-def register(name: str) -> Callable[[Callable[..., Parts]], Callable[..., Parts]]:
-    """Give a dense network of your own a name: ``build(ndim, in_channels, out_channels, **options) -> Parts``."""
-
-    def keep(builder: Callable[..., Parts]) -> Callable[..., Parts]:
-        _TABLE[name.lower()] = builder
-        return builder
-
-    return keep
 
 
 #: Batch norm, not MONAI's instance norm: its statistics can be frozen.
 _NORM = {"norm": "BATCH", "act": ("RELU", {"inplace": True})}
 
 
-def _unet(
+def unet(
     ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
 ) -> Parts:
     """The classic one (Ronneberger et al. 2015): two convolutions a level, skips from the full resolution on."""
@@ -67,7 +56,7 @@ def _unet(
     return Parts(net, out_channels, found, saliency_layer="down_4", divisor=16)
 
 
-def _res_unet(
+def res_unet(
     ndim: int,
     in_channels: int,
     out_channels: int,
@@ -94,9 +83,10 @@ def _res_unet(
     return Parts(net, out_channels, found, saliency_layer=layer, divisor=2 ** (len(widths) - 2))
 
 
-def _attention_unet(
+def attention_unet(
     ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
 ) -> Parts:
+    """U-Net with attention gates on its skips (Oktay et al. 2018, arXiv:1804.03999)."""
     from monai.networks.nets.attentionunet import AttentionUnet
 
     widths = tuple(channels or _CHANNELS[ndim])
@@ -107,7 +97,8 @@ def _attention_unet(
     return Parts(net, out_channels, found, saliency_layer=bottom, divisor=2 ** (len(widths) - 1))
 
 
-def _segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
+def segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
+    """SegResNet, encoder and decoder of residual blocks (Myronenko 2018, arXiv:1810.11654)."""
     from monai.networks.nets.segresnet import SegResNet
 
     net = SegResNet(ndim, init_filters, in_channels, out_channels, **rest)
@@ -139,11 +130,3 @@ def _deepest(net: nn.Module, name: str) -> str:
         path += ".1.submodule"
         level = level[1].submodule
     return path
-
-
-_TABLE: dict[str, Callable[..., Parts]] = {
-    "unet": _unet,
-    "res_unet": _res_unet,
-    "attention_unet": _attention_unet,
-    "segresnet": _segresnet,
-}

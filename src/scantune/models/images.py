@@ -6,18 +6,7 @@ from typing import Any
 
 from scantune.models import blocks
 from scantune.models.backbone import Normalization, Parts
-
-#: Short names, and names of published weights that stand for their architecture.
-ALIASES = {
-    "resnet": "resnet50",
-    "densenet": "densenet121",
-    "efficientnet": "efficientnet_b0",
-    "convnext": "convnext_tiny",
-    "vit": "vit_base_patch16_224",
-    "dino": "vit_small_patch14_dinov2",
-    "chexnet": "densenet121",
-    "raddino": "vit_base_patch14_dinov2",
-}
+from scantune.models.names import ALIASES
 
 
 def exists(name: str) -> bool:

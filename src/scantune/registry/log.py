@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scantune.plugins import packages
 from scantune.tracking import Run
 
 #: What a clean process needs to open the model; the exact versions are those it was trained with.
@@ -40,8 +41,9 @@ REQUIREMENTS = (
 
 
 def requirements() -> list[str]:
-    """``name==version`` of each of :data:`REQUIREMENTS` as installed here."""
-    return [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIREMENTS]
+    """``name==version`` of each of :data:`REQUIREMENTS` as installed here, and of packages that bring plugins."""
+    own = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIREMENTS]
+    return [*own, *(f"{name}=={version}" for name, version in packages().items())]
 
 
 @contextlib.contextmanager

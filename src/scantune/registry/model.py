@@ -1,7 +1,7 @@
 """The whole model on disk: how files become tensors, the network's weights, what was fitted on validation, its labels.
 
 A folder: ``model.json`` and one folder a member (``member_0`` …) of safetensors and architecture. Nothing in it is
-code or pickle.
+pickle; code is in it only where the project has plugins, in ``plugins``, and runs only where a person trusts it.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class ModelFacts:
             validation side.
         weights: where the starting weights came from, and their licence.
         synthetic: no patient stands behind the training data, as the cohort's own folder says.
+        plugins: the code of others that it was trained with, see :func:`scantune.plugins.carry`; empty where none was.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelFacts:
     training: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, Any] = field(default_factory=dict)
     synthetic: bool = False
+    plugins: dict[str, Any] = field(default_factory=dict)
 
 
 def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Any]) -> None:

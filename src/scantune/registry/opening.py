@@ -1,4 +1,4 @@
-"""A model by folder or MLflow address, opened by our own code; anything else only where the caller trusts it."""
+"""A model by folder or MLflow address, opened by our own code; other code runs only where the caller trusts it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from scantune.plugins import UntrustedCode
 from scantune.records import ScantuneError
 from scantune.registry.model import MODEL
 from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_alone
@@ -16,24 +17,20 @@ from scantune.registry.predictor import Answer, Files, Predictor, Reading, each_
 _LOADER = "scantune.registry.pyfunc"
 
 
-class UntrustedModel(ScantuneError):
-    """Opening the model would run code that came with it."""
-
-
 def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading: Reading | None = None) -> Any:
     """A model that answers ``predict(samples, batch_size) -> list[Answer]``, and ``answers`` as they come.
 
-    A model of our own format is weights and JSON: no code of the model runs, wherever it came from. Any other MLflow
-    model brings code or pickles of its own.
+    A model of our own format is weights and JSON: no code of the model runs, wherever it came from, unless it needs
+    plugins that are not those of this project. Any other MLflow model brings code or pickles of its own.
 
     Args:
         source: a folder, or an address that MLflow knows: ``models:/<name>@<alias>``, ``runs:/…``.
-        trust: open a model of another format too, and so run its code.
+        trust: open a model of another format too, or one that needs its own plugins, and so run its code.
         device: where it computes.
         reading: how files are read; a model of another format reads as it likes.
 
     Raises:
-        UntrustedModel: another format, and ``trust`` is not set.
+        UntrustedCode: another format or other plugins, and ``trust`` is not set.
         ScantuneError: there is no model.
     """
     folder = _fetched(source) if ":/" in source else Path(source)
@@ -43,11 +40,11 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
         )
     own = _own_folder(folder)
     if own is not None:
-        return Predictor.load(own, device, reading=reading)
+        return Predictor.load(own, device, reading=reading, trust=trust, remedy="--trust")
     if not (folder / "MLmodel").is_file():
         raise ScantuneError(f"{source}: neither a scantune model ({MODEL}) nor an MLflow model (MLmodel)")
     if not trust:
-        raise UntrustedModel(
+        raise UntrustedCode(
             f"{source}: not of scantune's own format; to open it is to run the code that it brings. If you know who "
             "made it and trust them: --trust"
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.plugins import open_carried
 from scantune.records import ReadError, ScantuneError
 from scantune.registry.model import ModelFacts, load_networks, read_facts
 
@@ -66,34 +67,46 @@ class Predictor:
         from pydantic import TypeAdapter
 
         from scantune.config.input import InputConfig
-        from scantune.config.task import TaskConfig
         from scantune.preprocess.agreement import check_facts
         from scantune.registry.tensors import tensor_predictor
         from scantune.tasks.build import build_task
+        from scantune.tasks.catalogue import settings_of
 
         self.facts = facts
         self.networks = list(networks)
         self.reading = reading or Reading()
         self.input: Any = TypeAdapter(InputConfig).validate_python(facts.input)
         check_facts(facts.name, self.input, facts.training.get("shape"))
-        schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+        schema = settings_of(facts.task)
         self.task = build_task(schema, classes=facts.classes, loss=facts.loss)
         self.tensors = tensor_predictor(facts, self.networks, self.task, device)
 
     @classmethod
-    def load(cls, folder: str | Path, device: str = "cpu", *, reading: Reading | None = None) -> Predictor:
+    def load(
+        cls,
+        folder: str | Path,
+        device: str = "cpu",
+        *,
+        reading: Reading | None = None,
+        trust: bool = False,
+        remedy: str = "trust=True",
+    ) -> Predictor:
         """Open a model folder.
 
         Args:
             folder: with ``model.json`` and the weights.
             device: where it computes.
             reading: how files are read; without it in a process of its own, as ``SCANTUNE_ISOLATION`` allows.
+            trust: run the plugins that the model brings and needs. The project's own need none.
+            remedy: how a person says so, for the message.
 
         Raises:
+            UntrustedCode: it needs plugins that are not this project's own, and ``trust`` is not set.
             ScantuneError: it is not one.
         """
         folder, reading = Path(folder), reading or Reading()
         facts = read_facts(folder)
+        open_carried(folder, facts.plugins, trust=trust, remedy=remedy)
         if reading.isolated:
             from scantune.preprocess import ahead
 

@@ -109,11 +109,11 @@ def _decide(
 
 
 def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Verdict:
-    from scantune.tasks.catalogue import part
+    from scantune.tasks.custom import metrics_of
 
     metrics = read_metrics(folder)
     primary = evaluate.primary or metrics["headline"][0]
-    return against_baselines(metrics, primary, primary in part(task.name, "metrics").ERRORS, rule)
+    return against_baselines(metrics, primary, primary in metrics_of(task.name).ERRORS, rule)
 
 
 def _make_registered(service: Any, name: str) -> None:

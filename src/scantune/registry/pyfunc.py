@@ -2,7 +2,8 @@
 
 MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled. What a served model
 may be asked is said by whoever serves it, in the environment, not by the client: ``SCANTUNE_SERVED_FOLDERS``,
-``SCANTUNE_SERVED_BYTES``, ``SCANTUNE_SERVED_SECONDS`` (a sample), ``SCANTUNE_ISOLATION``.
+``SCANTUNE_SERVED_BYTES``, ``SCANTUNE_SERVED_SECONDS`` (a sample), ``SCANTUNE_ISOLATION``. A model whose task or
+backbone is a plugin's brings that code; whoever serves it trusts it by its digest: ``SCANTUNE_TRUSTED_PLUGINS``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 2 * 2**30
 MAX_BATCH = 1024
+_TRUSTED = "SCANTUNE_TRUSTED_PLUGINS"
 
 
 class Model:
@@ -27,7 +29,8 @@ class Model:
         from scantune.registry.predictor import Predictor, Reading
 
         seconds = os.environ.get("SCANTUNE_SERVED_SECONDS")
-        self.predictor = Predictor.load(folder, reading=Reading(time_limit=float(seconds) if seconds else None))
+        reading = Reading(time_limit=float(seconds) if seconds else None)
+        self.predictor = Predictor.load(folder, reading=reading, **_trusted(folder))
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
         """One row a sample.
@@ -57,6 +60,15 @@ class Model:
         return pd.DataFrame(
             [{**row.values, "reason": row.reason} for row in rows], columns=None if rows else ["reason"]
         )
+
+
+def _trusted(folder: Path) -> dict[str, Any]:
+    """Whether the environment names the digest of the model's plugins, and how it would."""
+    from scantune.registry.model import read_facts
+
+    digest = str(read_facts(folder).plugins.get("digest", ""))
+    named = os.environ.get(_TRUSTED, "").replace(",", " ").split()
+    return {"trust": bool(digest) and digest in named, "remedy": f"{_TRUSTED}={digest}"}
 
 
 def _checked(path: object) -> str | Path | Answer:

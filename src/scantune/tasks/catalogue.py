@@ -9,11 +9,12 @@ module      what it has                                                    impor
 settings    ``Settings``: the ``task:`` block, and what the cross-checks   config.base
             of ``params.yaml`` ask of it
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
-metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics   statistics, plots.words
+metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics,   statistics, plots.words
+            and ``answers`` where custom metrics fit it
 analyses    ``further``, ``baseline_columns``, ``paired_tests`` (optional)  statistics
-losses      losses of its own, registered when it is imported (optional)   losses
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
+losses      its own losses, under ``@losses.register`` (optional)          torch
 words       ``TASK``, ``OUTPUT``, ``answer``: sentences of the reports     plots.words
 =========== ============================================================== =====================
 """
@@ -22,13 +23,18 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from scantune.records import ScantuneError
 
 _HERE = Path(__file__).parent
 _PACKAGES: dict[str, str] = {path.parent.name: f"{__package__}.{path.parent.name}" for path in _HERE.glob("*/task.py")}
+#: Task of a plugin to the one whose modules serve where it has none.
+_LIKE: dict[str, str] = {}
 
 
 def names() -> tuple[str, ...]:
@@ -36,18 +42,33 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_PACKAGES))
 
 
-def register(name: str, package: str) -> None:
+def register(name: str, package: str, *, like: str | None = None) -> None:
     """Make the task of a plugin known.
 
     Args:
         name: as in ``task: {name: <name>}``; the ``name`` of its ``Settings`` too.
-        package: the package with its modules, ``plugins.survival``.
+        package: the package with its modules: ``__name__`` in its ``__init__.py``.
+        like: another task, whose modules serve where the package has none of that name.
 
     Raises:
-        ScantuneError: another task has that name.
+        ScantuneError: another task has that name, or there is no task ``like``.
     """
     if _PACKAGES.setdefault(name, package) != package:
         raise ScantuneError(f"task {name!r}: {_PACKAGES[name]} has that name already")
+    if like is not None:
+        package_of(like)
+        _LIKE[name] = like
+
+
+def package_of(task: str) -> str:
+    """The package of a task.
+
+    Raises:
+        ScantuneError: there is no such task.
+    """
+    if task not in _PACKAGES:
+        raise ScantuneError(f"task {task!r}: there is none of that name; there are {', '.join(names())}")
+    return _PACKAGES[task]
 
 
 def part(task: str, module: str) -> ModuleType:
@@ -56,13 +77,29 @@ def part(task: str, module: str) -> ModuleType:
     Raises:
         ScantuneError: there is no such task.
     """
-    if task not in _PACKAGES:
-        raise ScantuneError(f"task {task!r}: there is none of that name; there are {', '.join(names())}")
-    return importlib.import_module(f"{_PACKAGES[task]}.{module}")
+    found = _name(task, module)
+    if found is None and task in _LIKE:
+        return part(_LIKE[task], module)
+    return importlib.import_module(found or f"{package_of(task)}.{module}")
+
+
+def _name(task: str, module: str) -> str | None:
+    """The full name of a task's own module; None where it has none of that name."""
+    name = f"{package_of(task)}.{module}"
+    return name if name in sys.modules or importlib.util.find_spec(name) is not None else None
+
+
+def settings_of(block: Mapping[str, Any]) -> Any:
+    """A task's settings from its ``task:`` block as it was written, such as that of a model.
+
+    Raises:
+        ScantuneError: there is no such task.
+    """
+    return part(str(block.get("name")), "settings").Settings.model_validate(dict(block))
 
 
 def optional_part(task: str, module: str) -> ModuleType | None:
     """A module of a task, or None where the task has none of that name."""
-    if task in _PACKAGES and importlib.util.find_spec(f"{_PACKAGES[task]}.{module}") is None:
-        return None
-    return part(task, module)
+    if _name(task, module) is not None:
+        return part(task, module)
+    return optional_part(_LIKE[task], module) if task in _LIKE else None

@@ -14,7 +14,8 @@ from scantune.statistics.comparison import holm, non_inferiority
 from scantune.statistics.figure import jsonable, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
-from scantune.tasks.catalogue import optional_part, part
+from scantune.tasks.catalogue import optional_part
+from scantune.tasks.custom import metrics_of
 from scantune.tasks.plan import Result, carry_out
 from scantune.tasks.predictions import PredictionTable, read
 from scantune.tasks.scoring import (
@@ -66,7 +67,7 @@ def compare(
         PredictionsError: a file has faults.
         ComparisonError: samples, subjects or targets differ, or there is no such primary figure.
     """
-    module = part(task.name, "metrics")
+    module = metrics_of(task.name)
     for t in (reference, challenger):
         parse(t, task)
     tables = [_of_split(joined_table(t, task), split) for t in (reference, challenger)]

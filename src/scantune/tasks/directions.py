@@ -7,57 +7,89 @@ own. Losses are better when lower.
 from __future__ import annotations
 
 import difflib
+import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scantune.records import ScantuneError
 from scantune.tasks import catalogue
 from scantune.tasks.base import Direction
 
-if TYPE_CHECKING:
-    import numpy as np
+#: ``metric(reference, prediction) -> float`` of N samples; see :func:`metric`.
+Metric = Callable[..., float]
 
-#: ``metric(said, truth) -> float``: of all N samples of a side what the task keeps [N, …], and their targets [N, …].
-Metric = Callable[["np.ndarray", "np.ndarray"], float]
+
+@dataclass(frozen=True)
+class CustomMetric:
+    """A metric that the user has registered.
+
+    Attributes:
+        function: its value of N samples.
+        tasks: names of the tasks that have it; empty for all that answer by sample.
+        mode: which way it is better; None: not stated.
+    """
+
+    function: Metric
+    tasks: frozenset[str] = frozenset()
+    mode: Direction | None = None
+
+    def fits(self, task: str | None) -> bool:
+        """Whether a task has it; None for any task."""
+        return task is None or not self.tasks or task in self.tasks
+
 
 #: Custom metrics by name.
-CUSTOM: dict[str, Metric] = {}
-
-#: Direction of those custom metrics that state one.
-CUSTOM_DIRECTIONS: dict[str, Direction] = {}
+CUSTOM: dict[str, CustomMetric] = {}
 
 
-def metric(name: str, mode: Direction | None = None) -> Callable[[Metric], Metric]:
-    """A custom metric under a name: every epoch has it as ``train_<name>`` and ``val_<name>``.
+def metric(name: str, mode: Direction | None = None, tasks: Collection[str] = ()) -> Callable[[Metric], Metric]:
+    """A custom metric under a name, in every epoch and in the evaluation.
 
-    It stands in the history files and goes to MLflow and the other loggers; checkpoints, early stopping and the
-    plateau may follow it (``monitor``). A task keeps the network's output; of masks it keeps each sample's sums, and
-    the targets are zeros then.
+    An epoch has it as ``train_<name>`` and ``val_<name>``: in the history files, in MLflow and the other loggers;
+    checkpoints, early stopping and the plateau may follow it (``monitor``). The evaluation has it beside the task's
+    headline metrics, with an interval from draws of subjects, in subgroups, for the baselines and in comparisons.
+
+    The function takes ``reference`` and ``prediction`` of N samples: of a regression both float [N]; of a
+    classification class numbers int [N] and probabilities [N, K]; of zones [N, Z] and [N, Z, K]. Tasks that answer per
+    pixel have none.
 
     Args:
         name: of the metric.
         mode: ``max`` where higher is better, ``min`` where lower is. None: whoever monitors it states ``mode``.
+        tasks: names of the tasks that have it; empty for all.
 
     Raises:
-        ScantuneError: the name is taken by another function.
+        ScantuneError: the name is taken by another function, or the arguments are others.
 
     Example:
-        >>> @metric("largest_error", mode="min")
-        ... def largest_error(said, truth):
-        ...     return float(np.abs(said.reshape(-1) - truth.reshape(-1)).max())
+        >>> @metric("largest_error", mode="min", tasks=["regression"])
+        ... def largest_error(reference, prediction):
+        ...     return float(np.abs(prediction - reference).max())
     """
 
     def keep(function: Metric) -> Metric:
-        if CUSTOM.get(name, function).__qualname__ != function.__qualname__:
-            raise ScantuneError(f"metric {name!r} is there already: {CUSTOM[name].__qualname__}")
-        CUSTOM[name] = function
-        if mode is not None:
-            CUSTOM_DIRECTIONS[name] = mode
+        arguments = list(inspect.signature(function).parameters)
+        if arguments != ["reference", "prediction"]:
+            raise ScantuneError(f"metric {name!r}: its arguments are reference and prediction, not {arguments}")
+        there = CUSTOM.get(name)
+        if there is not None and _place(there.function) != _place(function):
+            raise ScantuneError(f"metric {name!r} is there already: {'.'.join(_place(there.function))}")
+        CUSTOM[name] = CustomMetric(function, frozenset(tasks), mode)
         return function
 
     return keep
+
+
+def _place(function: Metric) -> tuple[str, str]:
+    return function.__module__, function.__qualname__
+
+
+def custom_metrics(task: str | None) -> dict[str, CustomMetric]:
+    """Those that a task has, by name; None: all."""
+    return {name: one for name, one in CUSTOM.items() if one.fits(task)}
 
 
 def named_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:
@@ -72,15 +104,19 @@ def _range_name(low: float, high: float) -> str:
     return f"from_{low:g}" if math.isinf(high) else f"{low:g}_to_{high:g}"
 
 
-def epoch_directions(task: Mapping[str, Direction], error_ranges: Sequence[float] = ()) -> dict[str, Direction]:
+def epoch_directions(
+    task: Mapping[str, Direction], error_ranges: Sequence[float] = (), name: str | None = None
+) -> dict[str, Direction]:
     """All metrics of an epoch whose direction is known, without their side (``val_``).
 
     Args:
         task: the task's own.
         error_ranges: cut points between which the mean absolute error is monitored.
+        name: of the task, for custom metrics; None: all of them.
     """
+    custom = {key: one.mode for key, one in custom_metrics(name).items() if one.mode is not None}
     by_range: dict[str, Direction] = {f"mae_{name}": "min" for name, _, _ in named_ranges(error_ranges)}
-    return {"loss": "min", **by_range, **task, **CUSTOM_DIRECTIONS}
+    return {"loss": "min", **by_range, **task, **custom}
 
 
 def direction(monitor: str, mode: str = "auto", known: Mapping[str, Direction] | None = None) -> Direction:
@@ -113,12 +149,18 @@ def bare(monitor: str) -> str:
     return monitor.removeprefix("val_").removeprefix("train_")
 
 
-def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction]) -> str | None:
+def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task: str | None = None) -> str | None:
     """What is wrong with a ``monitor`` as far as the settings tell; None where nothing is.
+
+    Args:
+        monitor: the metric with its side.
+        mode: ``min``, ``max`` or ``auto``.
+        known: the table (:func:`epoch_directions`).
+        task: its name, for custom metrics; None: all of them.
 
     Losses are let pass: which terms there are shows when the loss is built.
     """
-    name, names = bare(monitor), {f"{side}_{n}" for side in ("val", "train") for n in {*known, *CUSTOM}}
+    name, names = bare(monitor), {f"{side}_{n}" for side in ("val", "train") for n in {*known, *custom_metrics(task)}}
     if name.endswith("_loss") and monitor != name:
         return None
     if monitor not in names:
@@ -137,7 +179,7 @@ def _listed(names: Iterable[str]) -> str:
 def monitored(block: Any) -> tuple[str, Direction]:
     """The metric that an experiment's training goes by, and its direction."""
     train = block.train
-    known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges)
+    known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges, block.task.name)
     return train.monitor, direction(train.monitor, train.mode, known)
 
 

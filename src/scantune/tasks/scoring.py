@@ -15,6 +15,7 @@ from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, subgroups
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Context, Further
+from scantune.tasks.custom import metrics_of
 from scantune.tasks.pairing import with_differences
 from scantune.tasks.plan import carry_out
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read
@@ -30,7 +31,7 @@ def parse(table: PredictionTable, task: Any) -> Any:
     """
     faults = Faults()
     table.check(faults)
-    data = part(task.name, "metrics").parse(table, task, faults)
+    data = metrics_of(task.name).parse(table, task, faults)
     faults.raise_for(table.name)
     return data
 
@@ -158,7 +159,7 @@ def resampler_of(table: PredictionTable, rows: np.ndarray, draws: int, seed: int
 
 def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short: bool = False) -> dict[str, Any]:
     """Figures of one level, samples or joined rows; ``short``: the task's figures alone."""
-    module = part(task.name, "metrics")
+    module = metrics_of(task.name)
     data = parse(table, task)
     rows = rows_of(table, options.split)
     resampler = resampler_of(table, rows, options.draws, options.seed)
@@ -208,7 +209,7 @@ def _baselines(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Headline metrics of each baseline on the same rows, with the model's paired difference from them; the covariates
     left out, with the reason."""
-    module, analyses = part(task.name, "metrics"), optional_part(task.name, "analyses")
+    module, analyses = metrics_of(task.name), optional_part(task.name, "analyses")
     made = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)

@@ -98,12 +98,10 @@ def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | Non
 
 def _predictors(wanted: MapRequest, key: str) -> Predictors:
     """Those of the experiment ``key``, of its folder beside the others' outputs."""
-    from pydantic import TypeAdapter
-
-    from scantune.config.task import TaskConfig
     from scantune.pipeline.predictions import task_of
     from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
+    from scantune.tasks.catalogue import settings_of
 
     folder, where = Path("outputs") / key / "train" / "model", "evaluate.saliency.segmentation"
     if not folder.is_dir():
@@ -111,7 +109,7 @@ def _predictors(wanted: MapRequest, key: str) -> Predictors:
             f"{where}: {key!r} is not trained yet; run: dvc repro train@{key}, and evaluate once more (dvc repro -f -s)"
         )
     facts = read_facts(folder)
-    schema: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    schema = settings_of(facts.task)
     if not schema.mask_classes:
         raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
     if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):

@@ -7,32 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from scantune.config.train import TrainConfig
+from scantune.config.names import loss_name, loss_spec
 from scantune.records import ScantuneError
-from scantune.tasks.base import TaskSettings
 from scantune.tasks.protocol import Task
 
-
-def loss_name(task: TaskSettings, block: TrainConfig) -> str:
-    """The loss's name: as stated, else the task's default."""
-    return block.loss.name if block.loss is not None else task.default_loss
-
-
-def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
-    """The loss's name and options, with what other keys of the blocks say of it.
-
-    Args:
-        task: the ``task:`` block.
-        block: the ``train:`` block.
-    """
-    spec: dict[str, Any] = {"name": loss_name(task, block)}
-    if block.loss is not None:
-        spec |= block.loss.options()
-    if block.label_smoothing:
-        spec.setdefault("label_smoothing", block.label_smoothing)
-    if block.class_weights is not None:
-        spec.setdefault("class_weights", block.class_weights)
-    return task.loss_options(spec["name"]) | spec
+__all__ = ["build_terms", "good_samples", "loss_name", "loss_spec"]
 
 
 def build_terms(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scantune import plugins
 from scantune.digests import SHORT, file_digest
 from scantune.files import finite, write_json
+from scantune.models import catalogue as backbones
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import block_of
 from scantune.pipeline.train import training
@@ -14,6 +17,7 @@ from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model
+from scantune.tasks import catalogue
 from scantune.tracking import Run
 
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
@@ -53,7 +57,7 @@ def log_start(run: Run, given: TrainingPlan) -> None:
 
 def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
     """Write the whole model, log it with everything else; the logged model's id."""
-    facts = model_facts(given, trained)
+    facts = replace(model_facts(given, trained), plugins=plugins.carry(out / "model", needed=_needs_plugins(given)))
     save_model(out / "model", facts, trained.networks)
     summary = summary_of(trained)
     write_json(out / "summary.json", finite(summary), sort_keys=True)
@@ -77,6 +81,14 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
         params=params,
         columns=example_columns(given, facts),
         example=EXAMPLE[given.input.modality],
+    )
+
+
+def _needs_plugins(given: TrainingPlan) -> bool:
+    """The task or the backbone is a plugin's, so that the model cannot be opened without its code."""
+    task, backbone = catalogue.package_of(given.task.name), given.block.model.backbone
+    return plugins.is_plugin(task) or plugins.is_plugin(
+        backbones.origin(backbone, given.input.modality, dense=given.task.dense)
     )
 
 

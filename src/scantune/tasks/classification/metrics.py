@@ -23,6 +23,11 @@ SUM_TOLERANCE = 0.01
 """Probabilities of a row may miss a sum of one by this much: files are written with few digits."""
 
 
+def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """What custom metrics are given: class indices int64 [N] and probabilities float64 [N, K]."""
+    return data.target, data.probabilities
+
+
 def headline_names(data: Data) -> tuple[str, ...]:
     """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     f1 = ("f1", "recall", "specificity") if data.positive is not None else ("f1_macro",)

@@ -39,6 +39,11 @@ _FROM_SUMS = (
 _REPEATED = ("bias", "sd", "lower", "upper")
 
 
+def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """What custom metrics are given: reference and prediction, float64 [N] each."""
+    return data.target, data.prediction
+
+
 def headline_names(data: Data) -> tuple[str, ...]:
     """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     return _HEADLINE

@@ -50,6 +50,11 @@ class Data:
         return self.probabilities.argmax(2)
 
 
+def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """What custom metrics are given: class indices int64 [N, Z] and probabilities float64 [N, Z, K]."""
+    return data.target, data.probabilities
+
+
 def headline_names(data: Data) -> tuple[str, ...]:
     """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     return (

@@ -1,0 +1,97 @@
+"""Names that must exist before anything runs: losses and their options, backbones, weights, demo cohorts.
+
+All of it is known without torch, plugins included.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from scantune.config.params import ExperimentConfig, Params
+from scantune.config.train import TrainConfig
+from scantune.records import ScantuneError
+from scantune.tasks import catalogue
+from scantune.tasks.base import TaskSettings
+
+
+def unknown_names(params: Params) -> Iterator[str]:
+    """Every name that is not there, as ``key.path: what, and the nearest``."""
+    for name, demo in params.demo.items():
+        from scantune import demos
+
+        yield from _unknown(f"demo.{name}.cohort", demo.cohort, demos.cohorts(), "demo cohorts")
+    blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
+    blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
+    for key, block in blocks.items():
+        given = params.inputs.get(block.input)
+        yield from _loss(key, block)
+        if given is not None:
+            yield from _network(key, block, given.modality)
+
+
+def _unknown(key: str, name: str, known: Collection[str], where: str) -> Iterator[str]:
+    if name not in known:
+        near = difflib.get_close_matches(name, list(known), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        yield f"{key}: there is no {name!r} in the {where}{hint} There are: {', '.join(sorted(known)) or 'none'}"
+
+
+def loss_name(task: TaskSettings, block: TrainConfig) -> str:
+    """The loss's name: as stated, else the task's default."""
+    return block.loss.name if block.loss is not None else task.default_loss
+
+
+def loss_spec(task: TaskSettings, block: TrainConfig) -> dict[str, Any]:
+    """The loss's name and options, with what other keys of the blocks say of it.
+
+    Args:
+        task: the ``task:`` block.
+        block: the ``train:`` block.
+    """
+    spec: dict[str, Any] = {"name": loss_name(task, block)}
+    if block.loss is not None:
+        spec |= block.loss.options()
+    if block.label_smoothing:
+        spec.setdefault("label_smoothing", block.label_smoothing)
+    if block.class_weights is not None:
+        spec.setdefault("class_weights", block.class_weights)
+    return task.loss_options(spec["name"]) | spec
+
+
+def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:
+    from scantune.losses import parts
+
+    _declare_losses(block.task.name)
+    spec, task, epochs = loss_spec(block.task, block.train), block.task.name, block.train.epochs
+    try:
+        parts.check(spec, task, epochs)
+    except ScantuneError as error:
+        yield f"{key}.train.loss: {error}"
+
+
+def _declare_losses(task: str) -> None:
+    """A task's own losses stand in its module ``losses``."""
+    from scantune.losses import registry
+
+    module = f"{catalogue.package_of(task)}.losses"
+    spec = importlib.util.find_spec(module)
+    if spec is not None and spec.origin is not None:
+        registry.declare(module, Path(spec.origin))
+
+
+def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
+    from scantune.models import catalogue as backbones
+    from scantune.models.names import weights_fault
+
+    dense = bool(block.task.mask_classes)
+    fault = backbones.fault(block.model.backbone, modality, dense=dense)
+    if fault is not None:
+        yield f"{key}.model.backbone: {fault}"
+    elif block.model.source is not None:
+        fault = weights_fault(block.model.source)
+        if fault is not None:
+            yield f"{key}.model.weights: {fault}"

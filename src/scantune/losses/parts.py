@@ -1,0 +1,94 @@
+"""The parts of a loss and their options, from what ``loss:`` states; known without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantune.losses import registry, schedules
+from scantune.records import ScantuneError
+
+#: Weighted combinations by name, for masks.
+PRESETS: dict[str, dict[str, float]] = {
+    "default": {"dice": 0.7, "bce": 0.3},
+    "focal": {"dice": 0.6, "focal_bce": 0.4},
+    "balanced": {"dice": 0.5, "bce": 0.5},
+    "dice_focused": {"dice": 0.8, "bce": 0.2},
+    "jaccard": {"jaccard": 0.7, "bce": 0.3},
+}
+
+
+def parts_of(spec: str | Mapping[str, Any], task: str | None) -> tuple[dict[str, dict[str, Any]], Any]:
+    """A loss as ``params.yaml`` states it, taken apart; see :func:`scantune.losses.combined.build`.
+
+    Returns:
+        Name in the registry → options, with ``weight``; and the schedule, or None.
+
+    Raises:
+        ScantuneError: an unknown name, or one that does not fit the task.
+    """
+    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    schedule = given.pop("schedule", None)
+    parts: dict[str, dict[str, Any]] = {}
+    for name, options in _parts(given, task).items():
+        known = registry.resolve(name, task)
+        if known == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
+            known = "weighted_cross_entropy"
+        parts[known] = options
+    return parts, schedule
+
+
+def check(spec: str | Mapping[str, Any], task: str | None, epochs: int | None = None) -> None:
+    """Refuse a loss that cannot be built, as far as its statement tells; torch is not needed for that.
+
+    Args:
+        spec: as for :func:`scantune.losses.combined.build`.
+        task: the task's name.
+        epochs: of the training.
+
+    Raises:
+        ScantuneError: an unknown name, option or schedule, with the nearest; a name that does not fit the task.
+    """
+    parts, schedule = parts_of(spec, task)
+    for name, options in parts.items():
+        shared = {"weight"} | ({"unknown_weight"} if registry.takes(name, "class_weights") else set())
+        registry.check_options(name, {key: value for key, value in options.items() if key not in shared})
+    start = {name: float(options.get("weight", 1.0)) for name, options in parts.items()}
+    schedules.build(schedule, start, epochs=epochs)
+
+
+def _parts(given: dict[str, Any], task: str | None) -> dict[str, dict[str, Any]]:
+    """Name → options with ``weight``."""
+    name = str(given.pop("name", "combined"))
+    preset = _preset(given.pop("preset", name), task)
+    if preset is not None:
+        weighted = {f"{part}_weight": weight for part, weight in preset.items()}
+        return _combination({**weighted, **given})
+    return _combination(given) if name == "combined" else {name: given}
+
+
+def _preset(name: str, task: str | None) -> dict[str, float] | None:
+    short = name.removesuffix("_segmentation")
+    if (task is not None and not registry.fits("dice", task)) or (
+        short == "focal" and name == "focal" and task is None
+    ):
+        return None
+    return PRESETS.get(short)
+
+
+def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    parts: dict[str, dict[str, Any]] = {}
+    for name, value in dict(given.pop("parts", {})).items():
+        parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
+    named = [key for key in given if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
+    for key in named:
+        parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
+    if not parts:
+        raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
+    for key, value in given.items():  # options without a part's name go to the parts that have them
+        takers = [name for name in parts if registry.takes(registry.resolve(name), key)]
+        if not takers:
+            raise ScantuneError(f"loss: none of {', '.join(parts)} has an option {key!r}")
+        for name in takers:
+            parts[name].setdefault(key, value)
+    return parts

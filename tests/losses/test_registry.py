@@ -1,0 +1,73 @@
+"""What is known of a loss before torch is what its function says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scantune.losses import declared, parts, registry
+from scantune.records import ScantuneError
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays(monkeypatch):
+    list(registry.described())  # all modules are imported, into the table that stays
+    monkeypatch.setattr(registry, "_TABLE", dict(registry._TABLE))
+    monkeypatch.setattr(registry, "_SHORT", {name: list(row) for name, row in registry._SHORT.items()})
+
+
+def test_the_sources_say_what_the_functions_take():
+    for module in registry._MODULES:
+        for one in declared.read(Path(registry.__file__).with_name(f"{module}.py")):
+            row = registry.entry(one.name)
+            assert dict(row.options) == one.options, one.name
+            assert row.tasks == frozenset(one.tasks)
+            assert row.values is not None
+            assert registry.origin(one.name) == f"scantune.losses.{module}"
+
+
+def test_names_and_options_are_checked_without_torch():
+    code = (
+        "import sys\nfrom scantune import losses\nfrom scantune.losses import parts\n"
+        "parts.check({'name': 'default', 'schedule': 'cosine'}, 'segmentation', 5)\n"
+        "assert losses.names('zones')\nprint('torch' in sys.modules, callable(losses.build))"
+    )
+    path = str(Path(registry.__file__).parents[2])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
+    assert done.stdout.split() == ["False", "True"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spec", "task", "said"),
+    [
+        ("mze", "regression", "'mze' is not known; did you mean mse"),
+        ({"name": "huber", "dleta": 2}, "regression", "no option 'dleta'; it has delta; did you mean 'delta'?"),
+        ({"name": "huber", "delta": "a"}, "regression", "option delta is 'a'; it is a float"),
+        ("dice", "regression", "does not fit a regression task"),
+        (
+            {"name": "combined", "parts": {"dice": 1}, "schedule": "cosin"},
+            "segmentation",
+            "schedule 'cosin' is not known",
+        ),
+        ({"name": "combined"}, "segmentation", "a combination needs parts"),
+    ],
+)
+def test_what_is_wrong_is_told_before_anything_is_built(spec, task, said):
+    with pytest.raises(ScantuneError, match=said.replace("?", r"\?")):
+        parts.check(spec, task, 5)
+
+
+@pytest.mark.parametrize("spec", [{"name": "cross_entropy", "class_weights": "balanced"}, "focal", "weighted_ce"])
+def test_what_is_right_passes(spec):
+    parts.check(spec, "classification", 5)
+
+
+def test_a_name_that_is_there_is_not_replaced_unseen():
+    with pytest.raises(ScantuneError, match=r"loss 'mse': scantune.losses.regression has one of that name"):
+
+        @registry.register("mse")
+        def mine(output, target):
+            return output
