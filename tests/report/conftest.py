@@ -80,7 +80,7 @@ def full(task: str, **changes: Any) -> RunFacts:
         "method": "gradcam",
         "layer": "backbone.last",
         "grid": [4, 4],
-        "undefined": {"s001": "all zero: nothing at this layer speaks for the answer"},
+        "undefined": {"s001": "all zero: no activation of this layer supports the prediction"},
         "checks": {
             "weight_randomization": {
                 "value": 0.8, "lower": 0.7, "upper": 0.9, "n": 9, "passed": False, "rule": "passes where below 0.5",

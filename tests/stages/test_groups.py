@@ -87,7 +87,7 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     folder = grouped / "outputs" / "external" / "small_far"
     page = (folder / "report.html").read_text()
     assert "<h1>small on far</h1>" in page
-    assert "On data from elsewhere (model small)" in page
+    assert "External testing (model small)" in page
     assert '<th scope="col">Own test</th>' in page
     figures = held(folder / "metrics.json")
     assert figures["external"]["dataset"] == "far"
