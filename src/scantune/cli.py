@@ -40,7 +40,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script: a fault that a user can mend is a message, not a traceback; SIGTERM closes what is open."""
+    """The console script: faults a user can correct are messages, not tracebacks; SIGTERM closes what is open."""
     from scantune.stopping import raise_terminated
 
     signal.signal(signal.SIGTERM, raise_terminated)
@@ -54,7 +54,7 @@ def main() -> None:
 def stage_main(run: Callable[[str], object]) -> None:
     """What every script in ``stages/`` ends with: its one argument is a name in params.yaml.
 
-    A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
+    A fault that a user can correct is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
     end of the DVC that started it with 143.
     """
     from scantune.stopping import ending_when_told, leave
@@ -77,7 +77,9 @@ def stage_main(run: Callable[[str], object]) -> None:
 
 
 @app.command()
-def schema(check: Annotated[bool, typer.Option(help="only say whether the files are current")] = False) -> None:
+def schema(
+    check: Annotated[bool, typer.Option(help="report whether the files are current; write nothing")] = False,
+) -> None:
     """Write params.schema.json, which editors complete and check params.yaml by, and docs/settings.md, for people."""
     from scantune.commands.describing import settings_text
     from scantune.config.load import SCHEMA_NAME, schema_text
@@ -87,7 +89,7 @@ def schema(check: Annotated[bool, typer.Option(help="only say whether the files 
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            raise ScantuneError(f"{path} is not what the settings are now; run: make schema")
+            raise ScantuneError(f"{path} is out of date with the settings; run: make schema")
 
 
 for command in (

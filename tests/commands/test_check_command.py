@@ -66,8 +66,8 @@ def test_a_cohort_that_is_in_order_ends_well(project):
 def test_nothing_prepared_is_a_fault_and_a_reason_stands_once(project):
     done, found = project(["file,id,y", *(f"gone{k}.png,P{k},{k % 2}" for k in range(8))], CLASSES, targets="y")
     assert done.exit_code == 1
-    assert found["faults"] == ["none of 8 samples could be prepared"]
-    assert done.output.count("left out, 8 × there is no such file") == 1
+    assert found["faults"] == ["none of 8 samples can be prepared"]
+    assert done.output.count("excluded, 8 × there is no such file") == 1
     assert "… and 3 more (all: excluded.csv beside the page)" in done.output
     assert len(Path(".scantune/check/x/excluded.csv").read_text().splitlines()) == 9
 
@@ -76,7 +76,7 @@ def test_targets_that_fell_away_are_a_fault(project):
     rows = ["file,id,y", *(f"i{k}.png,P{k},{['a', 'None', 'b', ''][k % 4]}" for k in range(8))]
     done, found = project(rows, CLASSES, targets="y")
     assert done.exit_code == 1
-    assert "4 of 8 rows have no y, which experiments.x cannot do without" in found["faults"][0]
+    assert "4 of 8 rows have no y, which experiments.x requires" in found["faults"][0]
     assert any("'None' in 2 of 8 rows" in note for note in found["table_notes"])
     done, _ = project(
         rows, {**CLASSES, "classes": ["a", "None", "b"]}, targets={"y": {"column": "y", "missing": "exclude"}}

@@ -50,11 +50,11 @@ def call(*arguments: str) -> str:
         (("--set", "experiments.small.train.epoch=3"), "unknown key; did you mean 'epochs'"),
         (("--set", "experiments.smal.train.epochs=3"), "there is no experiments.smal; there are small, other"),
         (("--set", "epochs"), "write key.path=value"),
-        (("--experiment", "smal"), "there is none of that name"),
-        (("--stage", "training", "--key", "small"), "--stage 'training': there is none of that name; there are demo"),
+        (("--experiment", "smal"), "not in params.yaml"),
+        (("--stage", "training", "--key", "small"), "--stage 'training': no such stage; there are demo"),
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
         (("--stage", "train"), "--stage and --key go together"),
-        (("--all", "--epochs", "3"), "--epochs: say which experiment"),
+        (("--all", "--epochs", "3"), "--epochs: name the experiment"),
     ],
 )
 @pytest.mark.parametrize("keep", [(), ("--keep",)])

@@ -87,7 +87,7 @@ def test_an_undefined_map_is_said_in_words_and_never_coloured(modality: str) -> 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_map_that_failed_a_check_is_shown_with_the_warning_on_it(modality: str) -> None:
-    sentence = "This map differs between networks trained alike."
+    sentence = "This map differs between networks trained in the same way."
     figure = draw.draw(replace(shown(modality), warnings=(sentence,)), saliency(modality))
     assert sentence in words(figure)
     assert any(is_coloured(axes) for axes in figure.axes)

@@ -290,5 +290,5 @@ def test_what_is_asked_is_what_the_network_answered(
 
 
 def test_a_task_that_is_not_known_is_named() -> None:
-    with pytest.raises(ScantuneError, match="'phrenology': there is none of that name; there are classification"):
+    with pytest.raises(ScantuneError, match="'phrenology': no such task; there are classification"):
         targets.of_task("phrenology")

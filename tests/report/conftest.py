@@ -118,7 +118,7 @@ def full(task: str, **changes: Any) -> RunFacts:
         "figures": {"roc": Picture(SVG, "ROC", "A curve.")},
         "flow_figure": Picture(SVG, "Flow"),
         "curves": Picture(SVG, "Learning curves"),
-        "mistakes": [Mistake("s004", "false positive", "no", "yes (0.91)", "true class at 0.09", "sex F")],
+        "mistakes": [Mistake("s004", "false positive", "no", "yes (0.91)", "reference class at 0.09", "sex F")],
         "mistakes_of": "1 of 40 test samples are misclassified",
         "mistake_pictures": [Picture(PNG, "Errors")],
         "saliency_pictures": [Picture(PNG, "Maps")],

@@ -228,7 +228,7 @@ def test_a_locked_test_set_is_looked_at_once(tmp_path, monkeypatch):
     off = Run()
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1
-    with pytest.raises(LockedTestSet, match=r"looked at before \(by a\)"):
+    with pytest.raises(LockedTestSet, match=r"evaluated before \(by a\)"):
         look(off, test="t", model="m2", key="b", locked=True)
     assert look(off, test="t", model="m2", key="b").look == 2, "the refused look was none"
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1, "the first look stays the first"

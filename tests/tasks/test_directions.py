@@ -47,9 +47,9 @@ def test_tasks_agree_on_the_direction_of_a_name() -> None:
 def test_what_is_not_in_the_table_is_not_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(directions, "CUSTOM", {"surprise_mae": lambda said, truth: 0.0})
     known = epoch_directions({"mae": "min"})
-    with pytest.raises(ScantuneError, match="'val_surprise_mae' is better high or low is not known; state mode"):
+    with pytest.raises(ScantuneError, match="'val_surprise_mae' is to be maximised or minimised; set mode"):
         direction("val_surprise_mae", "auto", known)
-    assert "state mode" in str(monitor_fault("val_surprise_mae", "auto", known))
+    assert "set mode" in str(monitor_fault("val_surprise_mae", "auto", known))
     assert monitor_fault("val_surprise_mae", "min", known) is None
     assert "did you mean 'val_mae'?" in str(monitor_fault("val_mea", "min", known))
     assert direction("val_dice_loss", "auto", known) == "min"

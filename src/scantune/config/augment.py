@@ -233,6 +233,6 @@ def augment_config(modality: str, raw: Mapping[str, Any] | bool | None, key: str
         for fault in error.errors():
             place = ".".join([key, *(str(part) for part in fault["loc"])])
             known = ", ".join(BY_MODALITY[modality].model_fields)
-            hint = f"; a {modality} takes {known}" if fault["type"] == "extra_forbidden" else ""
+            hint = f"; for a {modality}: {known}" if fault["type"] == "extra_forbidden" else ""
             lines.append(f"{place}: {fault['msg'].removeprefix('Value error, ')}{hint}")
         raise ScantuneError("\n".join(lines)) from error

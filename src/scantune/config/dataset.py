@@ -170,7 +170,7 @@ class SplitConfig(Block):
             raise ValueError("split method 'group_out' needs 'test: [levels held out]' or 'folds'")
         both = sorted(set(map(str, self.test)) & set(map(str, self.validation)))
         if both:
-            raise ValueError(f"levels {both} are both tested and validated")
+            raise ValueError(f"levels {both} are in test and in validation")
         return self
 
     @property

@@ -51,7 +51,7 @@ class Change:
         try:
             return cls(path, plain_value(text), text.strip())
         except yaml.YAMLError:
-            raise ScantuneError(f"{setting!r}: {text!r} is not a YAML value; put texts in quotes") from None
+            raise ScantuneError(f"{setting!r}: {text!r} is not a YAML value; put text in quotes") from None
 
     @property
     def key(self) -> str:

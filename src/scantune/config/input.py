@@ -65,7 +65,7 @@ class Window(Block):
     @model_validator(mode="after")
     def _both(self) -> Window:
         if (self.center is None) != (self.width is None):
-            raise ValueError("a window needs center and width, or neither (the file's own)")
+            raise ValueError("a window needs center and width, or neither (then that of the file)")
         return self
 
 
@@ -126,7 +126,7 @@ class _Common(Block):
     @model_validator(mode="after")
     def _one_rule(self) -> _Common:
         if self.mask_values and self.mask_threshold is not None:
-            raise ValueError("give either 'mask_values' or 'mask_threshold': each says what a mask's values mean")
+            raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
         return self
 
 
@@ -220,7 +220,7 @@ class ImageInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
     channels: Literal[1, 3] = 1
     """1: grey. 3: colour; a grey file is repeated."""
     intensity: Intensity = Scale()
@@ -251,13 +251,13 @@ class VideoInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
     """[height, width] in pixels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
     frames: int = Field(default=32, ge=1, le=4096)
     """Frames of a sample."""
     period: int = Field(default=1, ge=1, le=256)
-    """Every so manieth frame is taken. A loop shorter than frames × period is looped, not padded."""
+    """Interval between frames: 2 takes every second. A loop shorter than frames × period is repeated, not padded."""
     start: Literal["first", "center"] = "first"
-    """Where the taken frames begin."""
+    """Position of the first frame taken."""
     min_frames: int = Field(default=1, ge=1)
     """A file with fewer frames that decode is left out."""
     channels: Literal[1, 3] = 1

@@ -86,7 +86,7 @@ class FreezingConfig(Block):
             raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
         if self.unfreeze_epochs is not None and not given:
             raise ValueError(
-                "freezing: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
+                "freezing: unfreeze_epochs has no effect, because no layer is frozen; set freeze_ratio, for example"
             )
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
             raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")

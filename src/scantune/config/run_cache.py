@@ -13,10 +13,10 @@ _REMEDIES = (
     (r"inputs\.[^.]+\.size", "it is now {parent}.shape"),
     (r"demo\.[^.]+\.options\.size", "it is now {parent}.edge"),
     (r"datasets\.[^.]+\.where\.\w+", 'write the column in braces: where: {{"{{{key}}}": …}}'),
-    (r"datasets\.[^.]+\.(targets|groups|raters)\.\w+", "call it otherwise: {group}: {{{key}_value: {key}}}"),
-    (r"datasets\.[^.]+\.bands\.\w+", "call the group otherwise: groups: {{{key}_value: {key}}}, and so in bands"),
+    (r"datasets\.[^.]+\.(targets|groups|raters)\.\w+", "rename it: {group}: {{{key}_value: {key}}}"),
+    (r"datasets\.[^.]+\.bands\.\w+", "rename the group: groups: {{{key}_value: {key}}}, and so in bands"),
     (r".*\.model\.options\.size", "a network takes its input's size from inputs.<name>.shape"),
-    (r"\w+\.\w+", "give the block another name"),
+    (r"\w+\.\w+", "rename the block"),
 )
 
 
@@ -38,4 +38,4 @@ def _remedy(place: str) -> str:
     for pattern, words in _REMEDIES:
         if re.fullmatch(pattern, place):
             return words.format(parent=parent, key=key, group=parent.rpartition(".")[2])
-    return "call it otherwise"
+    return "rename it"

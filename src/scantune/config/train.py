@@ -136,7 +136,7 @@ class PartnersConfig(Block):
     @classmethod
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
-            raise ValueError(f"a blur has a middle: its width is odd, {value - 1} or {value + 1}")
+            raise ValueError(f"the width of a blur is odd: {value - 1} or {value + 1}")
         return value
 
 
@@ -308,11 +308,11 @@ class TrainConfig(Block):
                 "above; keep one of them"
             )
         if self.folds == 1:
-            raise ValueError("folds: 1 is no cross-validation; use 0 for none, or 2 and more")
+            raise ValueError("folds: 1 is not a cross-validation; use 0 for none, or at least 2")
         if self.folds and self.members > 1:
             raise ValueError("folds and members both train several networks; keep one of them")
         if self.folds and self.calibration_fraction:
-            raise ValueError("calibration_fraction divides the validation side; folds calibrate out of fold: remove it")
+            raise ValueError("calibration_fraction divides the validation set; folds calibrate out of fold: remove it")
         return self
 
     def warnings(self) -> list[str]:
@@ -325,5 +325,5 @@ class TrainConfig(Block):
             return []
         return [
             f"train.scheduler.patience ({patience}) is not below train.early_stopping.patience "
-            f"({self.early_stopping.patience}): training ends before the rate is ever cut; leave it out for half"
+            f"({self.early_stopping.patience}): training ends before the learning rate is reduced; omit it for half"
         ]

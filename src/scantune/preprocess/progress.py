@@ -23,5 +23,5 @@ def shown(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
         for outcome in outcomes:
             left_out += bool(outcome.reason)
             made += outcome.made
-            progress.update(task, advance=1, description=f"preprocess: {made} prepared, {left_out} left out")
+            progress.update(task, advance=1, description=f"preprocess: {made} prepared, {left_out} excluded")
             yield outcome

@@ -16,10 +16,10 @@ from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
 from scantune.records import ReadError, ScantuneError
 
-LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or the files are too slow to read"
+LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or reading is too slow"
 CRASHED = "its decoder crashed"
-KILLED = "the process that read it was killed; memory may have run out"
-NO_PROCESS = "the process that prepares samples does not start"
+KILLED = "the reading process was killed; memory may have run out"
+NO_PROCESS = "the process that prepares samples cannot be started"
 WITHOUT = "Without it a decoder that crashes ends the run: `backend: threads`, or `scantune predict --no-isolated`"
 _SIGKILL = -9
 
@@ -121,12 +121,12 @@ class Worker:
         self.start()
         child = self._child
         if child is None:
-            raise _Lost("the process that reads has been ended")
+            raise _Lost("the reading process has been stopped")
         if not hasattr(child, "greeted"):
             assert child.stdout is not None
             if not child.stdout.readline():
                 if self._closed:
-                    raise _Lost("the process that reads has been ended")
+                    raise _Lost("the reading process has been stopped")
                 raise ScantuneError(
                     f"{NO_PROCESS} (code {child.wait()}): 'python -m scantune.preprocess.child' says why. {WITHOUT}"
                 )

@@ -20,7 +20,9 @@ MOST = 40
 
 def parts(facts: RunFacts) -> list[Any]:
     """Flow, cohort table, warnings of the audit."""
-    warnings = [w for w in facts.audit.get("warnings") or () if not w.startswith("no subject ids")]  # a banner says it
+    warnings = [
+        w for w in facts.audit.get("warnings") or () if not w.startswith("no subject identifiers")
+    ]  # a banner says it
     content: list[Any] = [Words(_sentence(warning), "bad") for warning in warnings]
     if facts.flow_figure is not None:
         content.append(image(facts.flow_figure))

@@ -46,7 +46,7 @@ def register(name: str, package: str) -> None:
         ScantuneError: another task has that name.
     """
     if _PACKAGES.setdefault(name, package) != package:
-        raise ScantuneError(f"task {name!r}: {_PACKAGES[name]} has that name already")
+        raise ScantuneError(f"task {name!r}: the name is taken by {_PACKAGES[name]}")
 
 
 def part(task: str, module: str) -> ModuleType:
@@ -56,7 +56,7 @@ def part(task: str, module: str) -> ModuleType:
         ScantuneError: there is no such task.
     """
     if task not in _PACKAGES:
-        raise ScantuneError(f"task {task!r}: there is none of that name; there are {', '.join(names())}")
+        raise ScantuneError(f"task {task!r}: no such task; there are {', '.join(names())}")
     return importlib.import_module(f"{_PACKAGES[task]}.{module}")
 
 

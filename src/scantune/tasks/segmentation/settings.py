@@ -43,7 +43,7 @@ class Segmentation(TaskSettings):
     @model_validator(mode="after")
     def _distinct(self) -> Segmentation:
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes {list(self.classes)}: a name stands twice")
+            raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
         return self
 
     def epoch_metrics(self) -> dict[str, Direction]:
