@@ -11,10 +11,10 @@ from typing import Annotated
 import typer
 
 from scantune.commands import (
+    checkpoints,
     cluster,
     cohorts,
     converting,
-    keeping,
     predicting,
     project,
     promoting,
@@ -99,7 +99,7 @@ for command in (
     cohorts.check,
     showing.show,
     weights.weights,
-    keeping.checkpoints,
+    checkpoints.checkpoints,
     cluster.slurm,
     searching.search,
     seeds.seeds,

@@ -269,12 +269,12 @@ def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitCon
     for a in assignments:
         parts[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
     count = {part: len(members) for part, members in parts.items()}
-    wanted = _wanted(settings)
+    required = _required_partitions(settings)
     faults = [
-        f"no subject in the partition {side!r}: {count} of {len(subjects)} subjects" for side in wanted - set(count)
+        f"no subject in the partition {side!r}: {count} of {len(subjects)} subjects" for side in required - set(count)
     ]
     if faults:
-        raise CohortError("split", [*faults, f"it needs at least {len(wanted)} subjects, or other 'fractions'"])
+        raise CohortError("split", [*faults, f"it needs at least {len(required)} subjects, or other 'fractions'"])
     found = labels(subjects, settings.on, settings.bins)
     members: dict[Label, set[str]] = defaultdict(set)
     for subject, names in found.items():
@@ -294,7 +294,7 @@ def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitCon
         raise CohortError("split", faults)
 
 
-def _wanted(settings: SplitConfig) -> set[str]:
+def _required_partitions(settings: SplitConfig) -> set[str]:
     """Sides that must not be empty."""
     if settings.method == "predefined":
         return {"train"} if not settings.folds else set()

@@ -13,7 +13,7 @@ from scantune.records import ScantuneError
 
 def check(
     dataset: Annotated[str, typer.Argument(help="a name in datasets")],
-    given: Annotated[
+    input_name: Annotated[
         str, typer.Option("--input", help="a name in inputs; default the input named like the dataset")
     ] = "",
     cache: Annotated[bool, typer.Option(help="check the prepared samples on disk instead, byte by byte")] = False,
@@ -24,7 +24,7 @@ def check(
 
     project.quiet_logging()
     params = project.settings()
-    block, name = project.named(params, "datasets", dataset), given or dataset
+    block, name = project.named(params, "datasets", dataset), input_name or dataset
     settings = project.named(params, "inputs", name)
     if settings.dataset != dataset:
         raise ScantuneError(f"--input {name!r} uses the dataset {settings.dataset!r}, not {dataset!r}")

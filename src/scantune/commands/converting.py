@@ -50,12 +50,12 @@ def medmnist(
     _say(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
 
 
-def _sides(given: list[str]) -> Any:
+def _sides(arguments: list[str]) -> Any:
     """``train=a.json`` … to side and file, or the one file."""
-    if len(given) == 1 and "=" not in given[0]:
-        return given[0]
-    pairs = [one.partition("=") for one in given]
-    wrong = [one for one, (side, sign, path) in zip(given, pairs) if side not in _SIDES or not path]
+    if len(arguments) == 1 and "=" not in arguments[0]:
+        return arguments[0]
+    pairs = [one.partition("=") for one in arguments]
+    wrong = [one for one, (side, sign, path) in zip(arguments, pairs) if side not in _SIDES or not path]
     if wrong:
         raise ScantuneError(f"{wrong[0]!r}: with several files write split=file, the split one of {', '.join(_SIDES)}")
     return {side: path for side, _, path in pairs}

@@ -60,7 +60,7 @@ def compare(
         typer.echo(line)
 
 
-def task_settings(name: str, given: list[str]) -> Any:
+def task_settings(name: str, assignments: list[str]) -> Any:
     """A task's settings, its defaults changed by ``key=value`` in YAML.
 
     Raises:
@@ -70,9 +70,9 @@ def task_settings(name: str, given: list[str]) -> Any:
 
     from scantune.tasks.scoring import settings_of
 
-    held = settings_of(name)
+    defaults = settings_of(name)
     values: dict[str, Any] = {}
-    for setting in given:
+    for setting in assignments:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ScantuneError(f"--set {setting!r}: write key=value")
@@ -80,10 +80,10 @@ def task_settings(name: str, given: list[str]) -> Any:
 
         values[key.strip()] = plain_value(text)
     try:
-        return type(held).model_validate(values)
+        return type(defaults).model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        known = ", ".join(type(held).model_fields)
+        known = ", ".join(type(defaults).model_fields)
         at = ".".join(map(str, first["loc"]))
         raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
 

@@ -104,13 +104,13 @@ def read_text(text: str, name: str = "params.yaml") -> Any:
         ConfigError: it is not YAML.
     """
     try:
-        held = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ConfigError([f"{place}not valid YAML: {problem}"], name) from error
-    return held or {}
+    return content or {}
 
 
 def plain_value(text: str) -> Any:
@@ -118,15 +118,15 @@ def plain_value(text: str) -> Any:
     return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
 
 
-def parse(held: object, name: str = "params.yaml") -> Params:
+def parse(content: object, name: str = "params.yaml") -> Params:
     """Check settings that are already a mapping; see :func:`load`."""
-    if not isinstance(held, dict):
-        raise ConfigError([f"the top level is {type(held).__name__}, but must be a mapping of groups"], name)
-    overlooked = list(left_out(held))
+    if not isinstance(content, dict):
+        raise ConfigError([f"the top level is {type(content).__name__}, but must be a mapping of groups"], name)
+    overlooked = list(left_out(content))
     if overlooked:
         raise ConfigError(overlooked, name)
     try:
-        params = Params.model_validate(held)
+        params = Params.model_validate(content)
     except ValidationError as error:
         faults = [_say(fault) for fault in error.errors(include_url=False)]
         raise ConfigError(list(dict.fromkeys(faults)), name) from error

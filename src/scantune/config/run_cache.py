@@ -20,16 +20,16 @@ _REMEDIES = (
 )
 
 
-def left_out(held: object, path: str = "") -> Iterator[str]:
-    """A fault for each mapping key in ``held`` that the run cache would overlook, as ``key.path: what to write``."""
-    if isinstance(held, dict):
-        for key, value in held.items():
+def left_out(content: object, path: str = "") -> Iterator[str]:
+    """A fault for each mapping key in ``content`` that the run cache would overlook, as ``key.path: what to write``."""
+    if isinstance(content, dict):
+        for key, value in content.items():
             place = f"{path}.{key}" if path else str(key)
             if key in LEFT_OUT:
                 yield f"{place}: {_remedy(place)}. DVC overlooks changes under a key named {key!r}"
             yield from left_out(value, place)
-    elif isinstance(held, list):
-        for number, value in enumerate(held):
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
             yield from left_out(value, f"{path}.{number}")
 
 

@@ -218,17 +218,17 @@ def described(error: Mapping[str, Any]) -> list[str]:
     """An error's words, a line each: true and predicted, probability, size, group, note."""
     lines = []
     if "target" in error or "prediction" in error:
-        lines.append(f"reference {_said(error.get('target'))}, predicted {_said(error.get('prediction'))}")
+        lines.append(f"reference {_text(error.get('target'))}, predicted {_text(error.get('prediction'))}")
     for key, text in (("probability", "probability"), ("error", "error")):
         if error.get(key) is not None:
-            lines.append(f"{text} {_said(error[key])}")
+            lines.append(f"{text} {_text(error[key])}")
     group = error.get("group")
     if isinstance(group, Mapping):
         group = ", ".join(f"{key} {value}" for key, value in group.items())
     return lines + [str(part) for part in (group, error.get("note")) if part]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or (isinstance(value, (float, np.floating)) and not math.isfinite(value)):
         return "–"
     if isinstance(value, (float, np.floating)):

@@ -119,12 +119,12 @@ def outcomes_of(
 ) -> Generator[Outcome]:
     """What becomes of each record, as it comes: prepared, found in the store, or left out."""
     from scantune.preprocess.parallel import outcomes
-    from scantune.preprocess.progress import shown
+    from scantune.preprocess.progress import with_progress
 
     jobs = [Job(record.sample_id, record.files, record.masks, record.series, record.volume) for record in records]
     plain = settings.model_dump(mode="json")
     found = outcomes(jobs, plain, store_dir, index)
-    return shown(found, len(jobs)) if progress else found
+    return with_progress(found, len(jobs)) if progress else found
 
 
 def _tell(outcome: Outcome, say: Callable[[str], None]) -> None:

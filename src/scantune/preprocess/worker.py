@@ -61,7 +61,7 @@ class Worker:
             ScantuneError: the process cannot be started at all.
         """
         try:
-            reply, _ = self._asked(request_of(job, settings, store_dir, index), settings)
+            reply, _ = self._exchange(request_of(job, settings, store_dir, index), settings)
         except _Lost as lost:
             if self._closed:
                 return None
@@ -76,7 +76,7 @@ class Worker:
             ScantuneError: the process cannot be started at all.
         """
         places = [str(path.absolute()) for path in files]
-        reply, body = self._asked({"files": places, "settings": dict(settings)}, settings)
+        reply, body = self._exchange({"files": places, "settings": dict(settings)}, settings)
         if "reason" in reply:
             raise ReadError(reply["reason"], reply["detail"])
         tensor = np.frombuffer(body, np.dtype(reply["dtype"])).reshape(reply["shape"])
@@ -91,7 +91,7 @@ class Worker:
         if child is not None:
             end(child)
 
-    def _asked(self, request: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, request: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         """The answer and the bytes that follow it.
 
         Raises:

@@ -103,9 +103,9 @@ class Foreign:
         """One answer a sample as they come; see :meth:`Predictor.answers`."""
         samples = iter(samples)
         while batch := list(itertools.islice(samples, batch_size)):
-            yield from each_alone(self._asked, batch)
+            yield from each_alone(self._predicted, batch)
 
-    def _asked(self, samples: list[Files]) -> list[Answer]:
+    def _predicted(self, samples: list[Files]) -> list[Answer]:
         import pandas as pd
 
         paths = [str(s) if isinstance(s, (str, Path)) else str(s[0]) for s in samples]
