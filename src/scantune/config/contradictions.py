@@ -15,7 +15,7 @@ from scantune.tasks.directions import epoch_directions, monitor_fault
 
 
 def contradictions(params: Params) -> Iterator[str]:
-    """Every fault that shows only when blocks are held against each other, as ``key.path: what``."""
+    """Every fault that only appears when blocks are compared, as ``key.path: what``."""
     for find in _FINDERS:
         yield from find(params)
 

@@ -82,7 +82,7 @@ class CheckpointsConfig(Block):
     """Which epochs' weights are kept. The best and the last are kept in any case."""
 
     strategy: Literal["best", "epoch", "interval", "all", "adaptive", "performance", "time"] = "best"
-    """``best`` the best few; ``epoch`` every one; ``interval`` every so many; ``all`` best and regular; ``adaptive``
+    """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
     denser while the figure moves; ``performance`` those near the best; ``time`` at milestones of the run."""
     max_checkpoints: Positive | None = None
     """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
@@ -255,9 +255,9 @@ class TrainConfig(Block):
     """Augmented copies whose answers are averaged at prediction; of masks mirror images, at most 3 in 2D and 7 in 3D.
     0 none, ``true`` 5."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
-    """Train so many members by cross-validation, one a fold of the split; 0 trains one, ``true`` 5."""
+    """Number of networks trained by cross-validation, one per fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
-    """Train so many members with seeds ``seed``, ``seed`` + 1 … and average them."""
+    """Number of networks trained with seeds ``seed``, ``seed`` + 1 …, whose predictions are averaged."""
     seed: int = 42
     """Of weights, order, augmentation, dropout."""
     workers: Annotated[int, Field(ge=0)] = 0
