@@ -18,17 +18,17 @@ from scantune.cli import app
 def project(tmp_path: Path, monkeypatch):
     """A project of eight pictures; gives a function that writes its table and checks it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
+    (tmp_path / "scans").mkdir()
     for k in range(8):
         pixels = np.random.default_rng(k).integers(0, 255, (16, 16), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "data" / f"i{k}.png")
-        Image.fromarray((pixels > 99).astype(np.uint8) * np.uint8(255)).save(tmp_path / "data" / f"m{k}.png")
+        Image.fromarray(pixels).save(tmp_path / "scans" / f"i{k}.png")
+        Image.fromarray((pixels > 99).astype(np.uint8) * np.uint8(255)).save(tmp_path / "scans" / f"m{k}.png")
 
     def run(rows: list[str], task: dict, **dataset: object):
-        (tmp_path / "data" / "t.csv").write_text("\n".join(rows) + "\n")
+        (tmp_path / "scans" / "t.csv").write_text("\n".join(rows) + "\n")
         block = {
-            "root": "data",
-            "watch": "data",
+            "root": "scans",
+            "watch": "scans",
             "table": "t.csv",
             "files": "{file}",
             "sample": "{id}",
@@ -85,9 +85,9 @@ def test_targets_that_fell_away_are_a_fault(project):
 
 
 def test_masks_that_do_not_fit_are_a_fault_with_their_files(project):
-    Image.fromarray(np.full((16, 16), 2, np.uint8)).save("data/m3.png")
-    Image.fromarray(np.zeros((9, 16), np.uint8)).save("data/m5.png")
-    Path("data/m6.png").unlink()
+    Image.fromarray(np.full((16, 16), 2, np.uint8)).save("scans/m3.png")
+    Image.fromarray(np.zeros((9, 16), np.uint8)).save("scans/m5.png")
+    Path("scans/m6.png").unlink()
     rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
     done, found = project(rows, VESSEL, masks="{mask}")
     assert done.exit_code == 1

@@ -150,7 +150,7 @@ class SplitConfig(Block):
     rest: Literal["error", "leave_out", "train", "validation", "test"] = "error"
     """``predefined``: treatment of rows that no column assigns to a partition."""
     fill: dict[Side, Annotated[float, Field(gt=0.0, lt=1.0)]] = {}
-    """``predefined``: partitions missing in the table, as a share of the training subjects, for example ``{test: 0.15}``."""
+    """``predefined``: partitions missing in the table, as a share of training subjects, such as ``{test: 0.15}``."""
     near_duplicate_correlation: float = Field(default=0.98, gt=0.0, le=1.0)
     """Images in two partitions whose tensors have at least this correlation are reported as near-duplicates."""
     near_duplicate_bits: int = Field(default=10, ge=0, le=32)
