@@ -1,4 +1,4 @@
-"""Judge an experiment's model: ``python stages/evaluate.py <experiment>`` → ``outputs/<experiment>/evaluate/``."""
+"""Evaluate an experiment: ``python stages/evaluate.py <experiment>`` → ``outputs/<experiment>/evaluate/``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Predict validation and test, compute every figure with its interval, draw, explain, report, log."""
+    """Predict validation and test, compute every metric with its interval, draw, explain, report, log."""
     from scantune.pipeline.data.sides import sides_of
     from scantune.tracking import RunReference, open_run
 

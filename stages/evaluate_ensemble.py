@@ -1,4 +1,4 @@
-"""Judge an ensemble: ``python stages/evaluate_ensemble.py <name in ensembles>`` → ``ensembles/<name>/``."""
+"""Evaluate an ensemble: ``python stages/evaluate_ensemble.py <name in ensembles>`` → ``ensembles/<name>/``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Compute and draw every figure of the averaged predictions of ``ensembles.<key>``, and log them."""
+    """Compute and draw the metrics of the averaged predictions of ``ensembles.<key>``, and log them."""
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate.ensembles import digest_of
     from scantune.registry.looks import look

@@ -10,7 +10,7 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Judge the model of ``external.<key>`` on every usable sample of its dataset; the drop stands beside it."""
+    """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate import across, external, reporting
     from scantune.pipeline.evaluate import stage as judging

@@ -62,7 +62,7 @@ def test_a_fault_that_a_user_can_mend_is_a_message_without_a_traceback(tmp_path)
     command = [sys.executable, "-m", "scantune.cli", "score", "nothing.csv", "--task", "regression"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "nothing.csv: there is no such file" in done.stderr
+    assert "nothing.csv: no such file" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -165,7 +165,7 @@ def test_init_forms_no_group_by_what_is_to_be_predicted(cohort):
 
 def test_init_says_what_it_cannot_find(cohort):
     Path("bare.csv").write_text("name,score\nx,1\ny,2\n")
-    with pytest.raises(ScantuneError, match="no column of the table leads to files"):
+    with pytest.raises(ScantuneError, match="no column of the table matches files"):
         call("init", "bare.csv")
     with pytest.raises(ScantuneError, match="--target 'labl': no such column; there are patient_id, label, sex"):
         call("init", "files/table.csv", "--target", "labl")
@@ -249,13 +249,13 @@ def test_check_of_the_cache_finds_a_changed_byte(cohort):
     with pytest.raises(ScantuneError, match="dvc repro preprocess@mine"):
         call("check", "mine", "--cache")
     run_stages(cohort, "preprocess mine")
-    assert "every prepared sample is whole" in call("check", "mine", "--cache")
+    assert "all prepared samples are intact" in call("check", "mine", "--cache")
     sample = Path("data/cache/mine/samples/p3.safetensors")
     content = bytearray(sample.read_bytes())
     content[-5] ^= 1
     sample.unlink()  # it is a link into the store
     sample.write_bytes(content)
-    with pytest.raises(ScantuneError, match="1 prepared samples are not what they were: p3"):
+    with pytest.raises(ScantuneError, match="1 prepared samples are damaged: p3"):
         call("check", "mine", "--cache")
 
 
@@ -303,7 +303,7 @@ def answers(path: Path) -> list[dict[str, str]]:
 def test_one_bad_file_gets_a_reason_and_ends_nothing(cohort, model):
     text = call("predict", model, "files/p0_a.png", "files/p7_a.png", "none.png", "files/p2_a.png", "--out", "a.csv")
     rows = answers(Path("a.csv"))
-    assert "2 answers, 2 samples that could not be used" in text
+    assert "2 predictions, 2 unusable samples" in text
     assert [row["file"] for row in rows] == ["files/p0_a.png", "files/p7_a.png", "none.png", "files/p2_a.png"]
     assert [bool(row["reason"]) for row in rows] == [False, True, True, False]
     assert float(rows[0]["prediction"]) == float(rows[0]["prediction"])
@@ -323,7 +323,7 @@ def test_answers_do_not_depend_on_the_batch_and_a_list_does_as_well(cohort, mode
     call("predict", model, "--list", "list.txt", "--out", "all.csv")
     one, whole = answers(Path("one.csv")), answers(Path("all.csv"))
     assert [float(r["prediction"]) for r in one] == pytest.approx([float(r["prediction"]) for r in whole], abs=1e-5)
-    with pytest.raises(ScantuneError, match="give files"):
+    with pytest.raises(ScantuneError, match="name files"):
         call("predict", model)
 
 
@@ -341,7 +341,7 @@ def test_a_score_goes_back_as_a_structured_report(cohort, model):
     shown = str(held)
     value = float(answers(Path("a.csv"))[0]["prediction"])
     assert f"{value:.6g}"[:6] in shown
-    assert "belongs to a DICOM study" in text, "the PNG has no study; the answer stands all the same"
+    assert "refers to a DICOM study" in text, "the PNG has no study; the answer stands all the same"
     assert not any(row["reason"] for row in answers(Path("a.csv")))
     assert [row["report"] for row in answers(Path("a.csv"))] == [report.name, ""], "whose report it is"
 
@@ -392,10 +392,10 @@ def test_a_model_from_outside_is_opened_by_our_own_code_or_not_at_all(cohort, mo
     model.rename(ours / "data" / "model")
     flavour |= {"loader_module": "scantune.registry.pyfunc", "data": "data/model", "code": "code"}
     (ours / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavour}}))
-    assert "1 answers" in call("predict", ours, "files/p0_a.png", "--out", "a.csv")
+    assert "1 predictions" in call("predict", ours, "files/p0_a.png", "--out", "a.csv")
     flavour["data"] = "../other"
     (ours / "MLmodel").write_text(yaml.safe_dump({"flavors": {"python_function": flavour}}))
     with pytest.raises(ScantuneError, match="--trust"):
         call("predict", ours, "files/p0_a.png")
-    with pytest.raises(ScantuneError, match="there is no such folder"):
+    with pytest.raises(ScantuneError, match="no such folder"):
         call("predict", "nowhere", "files/p0_a.png")

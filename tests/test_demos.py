@@ -57,7 +57,7 @@ def test_two_cohorts_of_one_name_are_refused(monkeypatch):
     installed(monkeypatch, f"{__name__}:COHORTS")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[__name__])
     monkeypatch.setitem(COHORTS, "digits", Dots())
-    with pytest.raises(ScantuneError, match="two packages bring a demo cohort 'digits'"):
+    with pytest.raises(ScantuneError, match="two packages provide a demo cohort 'digits'"):
         demos.cohorts()
 
 

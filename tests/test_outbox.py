@@ -55,8 +55,8 @@ def test_what_was_taken_before_the_server_went_is_not_sent_again(clock, caplog) 
     assert box.flush(now=True)
     assert server.held == [[1], [2], [3]]
     assert [record.message for record in caplog.records] == [
-        "server is away (ConnectionError); the run goes on, what it logs is kept",
-        "server answers again; everything kept was sent",
+        "server is unreachable (ConnectionError); the run continues and its log is queued",
+        "server is reachable again; everything queued was sent",
     ]
 
 

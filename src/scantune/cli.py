@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from scantune.commands import (
+    checkpoints,
     cluster,
     cohorts,
     converting,
-    keeping,
     predicting,
     promoting,
     running,
@@ -37,7 +37,7 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """The console script: a fault that a user can mend is a message, not a traceback; SIGTERM closes what is open."""
+    """The console script: faults a user can correct are messages, not tracebacks; SIGTERM closes what is open."""
     from scantune.stopping import raise_terminated
 
     signal.signal(signal.SIGTERM, raise_terminated)
@@ -49,7 +49,9 @@ def main() -> None:
 
 
 @app.command()
-def schema(check: Annotated[bool, typer.Option(help="only say whether the files are current")] = False) -> None:
+def schema(
+    check: Annotated[bool, typer.Option(help="report whether the files are current; write nothing")] = False,
+) -> None:
     """Write params.schema.json, which editors complete and check params.yaml by, and docs/settings.md, for people."""
     from scantune.commands.describing import settings_text
     from scantune.config.load import SCHEMA_NAME, schema_text
@@ -59,7 +61,7 @@ def schema(check: Annotated[bool, typer.Option(help="only say whether the files 
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != text:
-            raise ScantuneError(f"{path} is not what the settings are now; run: make schema")
+            raise ScantuneError(f"{path} is out of date with the settings; run: make schema")
 
 
 for command in (
@@ -69,7 +71,7 @@ for command in (
     cohorts.check,
     showing.show,
     weights.weights,
-    keeping.checkpoints,
+    checkpoints.checkpoints,
     cluster.slurm,
     searching.search,
     seeds.seeds,

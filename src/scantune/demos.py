@@ -48,7 +48,7 @@ def cohorts() -> dict[str, DemoCohort]:
         table: Mapping[str, DemoCohort] = point.load()
         for name, cohort in table.items():
             if name in found:
-                raise ScantuneError(f"two packages bring a demo cohort {name!r}; one of them is {point.value}")
+                raise ScantuneError(f"two packages provide a demo cohort {name!r}; one of them is {point.value}")
             found[name] = cohort
     return found
 

@@ -146,7 +146,7 @@ def _full(path: Path, size: int) -> DiskFullError:
     needed = f"{_amount(size)} needed, " if size else ""
     return DiskFullError(
         f"the disk is full: {path.name} was not written ({needed}{_amount(free)} free in {path.parent}). "
-        "Nothing written before is damaged; make room and start again: the run goes on from what was saved last"
+        "Nothing written before is damaged; free space and start again: the run resumes from what was saved last"
     )
 
 

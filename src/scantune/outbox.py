@@ -72,7 +72,7 @@ class Outbox(Generic[T]):
             self._failed(error)
             return True
         if self._failures:
-            log.warning("%s answers again; everything kept was sent", self.name)
+            log.warning("%s is reachable again; everything queued was sent", self.name)
         self._failures = 0
         return True
 
@@ -100,7 +100,9 @@ class Outbox(Generic[T]):
 
     def _failed(self, error: Exception) -> None:
         if not self._failures:
-            log.warning("%s is away (%s); the run goes on, what it logs is kept", self.name, type(error).__name__)
+            log.warning(
+                "%s is unreachable (%s); the run continues and its log is queued", self.name, type(error).__name__
+            )
         self._failures += 1
         self._not_before = time.monotonic() + min(self.longest, 2.0**self._failures)
 

@@ -101,7 +101,7 @@ def test_all_faults_are_named_at_once(tmp_path, written, content):
         "no image has the id 1",
         "no category has the id 5",
         "5 values",
-        "run lengths of 5 pixels for a picture of 200",
+        "run lengths of 5 pixels for an image of 200",
     ):
         assert part in text
     assert not (tmp_path / "out").exists()

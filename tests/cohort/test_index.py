@@ -39,7 +39,7 @@ def test_what_is_no_index_is_refused(tmp_path):
     with pytest.raises(CohortError, match="scantune index"):
         read_index(tmp_path / "none.csv", tmp_path)
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(CohortError, match="write it anew"):
+    with pytest.raises(CohortError, match="write it again"):
         read_index(tmp_path / "t.csv", tmp_path)
 
 

@@ -46,7 +46,7 @@ def test_the_same_image_twice_on_one_side_is_warned_of(tmp_path):
     folder = cache(tmp_path, [{"digest": "same"}, {"digest": "same"}, {}])
     report = audit(folder, place("train", "train", "test"), FAR)
     assert report.repeated == (("x0", "x1"),)
-    assert any("twice on one side" in warning for warning in report.warnings)
+    assert any("twice in one partition" in warning for warning in report.warnings)
 
 
 def test_a_subject_on_two_sides_fails(tmp_path):
@@ -92,7 +92,7 @@ def test_near_pairs_of_volumes_of_unlike_shape_are_none():
 def test_small_sides_and_unknown_subjects_are_warned_of(tmp_path):
     report = audit(cache(tmp_path, [{}, {}, {}]), place("train", "validation", "test"), FAR, subjects_known=False)
     assert any(w.startswith("test has 1 subjects") and "takes 97" in w for w in report.warnings)
-    assert any(w.startswith("no subject ids") for w in report.warnings)
+    assert any(w.startswith("no subject identifiers") for w in report.warnings)
 
 
 def test_balance_and_left_out_are_reported_and_written(tmp_path):
@@ -105,7 +105,7 @@ def test_balance_and_left_out_are_reported_and_written(tmp_path):
 
 
 def test_a_side_that_lost_all_its_samples_is_refused(tmp_path):
-    with pytest.raises(CohortError, match="no sample of test is left"):
+    with pytest.raises(CohortError, match="no sample of test remains"):
         audit(cache(tmp_path, [{}]), place("train", "test"), FAR)
 
 

@@ -277,7 +277,7 @@ def test_a_class_that_looks_empty_is_one_where_it_is_named(table, dataset, word)
     assert [record.targets["y"] for record in cohort.load(named, HERE)] == [word, "mild", ""]
     found = cohort.read(dataset(files="{file}", targets="y"), HERE)
     assert [record.targets["y"] for record in found.records] == ["", "mild", ""]
-    assert any(f"{word!r} in 1 of 3 rows taken for empty cells" in warning for warning in found.warnings)
+    assert any(f"{word!r} in 1 of 3 rows read as empty cells" in warning for warning in found.warnings)
 
 
 def test_ids_of_one_person_in_two_forms_are_told_and_joined_by_key(table, dataset):

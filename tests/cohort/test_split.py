@@ -109,12 +109,12 @@ def test_several_labels_at_once():
 
 
 def test_a_class_that_is_missing_on_a_side_is_refused_with_counts():
-    with pytest.raises(CohortError, match=r"c '1' is missing on a side: .*there are 1"):
+    with pytest.raises(CohortError, match=r"c '1' is missing in a partition: .*there are 1"):
         split(records(40, c=lambda i: int(i == 0)), SplitConfig(method="stratified", on="c"))
 
 
 def test_too_few_subjects():
-    with pytest.raises(CohortError, match="no subject on the side"):
+    with pytest.raises(CohortError, match="no subject in the partition"):
         split(records(2), SplitConfig())
     with pytest.raises(CohortError, match="5 folds need 5"):
         split(records(4), SplitConfig(folds=5, fractions=[0.8, 0.2, 0.0]))
@@ -182,17 +182,17 @@ def predefined(named: list[tuple[str, str | None]]) -> list[Record]:
 
 def test_predefined_sides_with_a_subject_on_two():
     rows = predefined([("a", "train"), ("b", "test"), ("a", "test")])
-    with pytest.raises(CohortError, match=r"'a' is on two sides \(row 2: train, row 4: test\)"):
+    with pytest.raises(CohortError, match=r"'a' is in two partitions \(row 2: train, row 4: test\)"):
         split(rows, SplitConfig(method="predefined", columns="side"))
 
 
 def test_predefined_rest_and_fill():
     rows = predefined([(f"s{i}", "train") for i in range(20)] + [("v", "validation"), ("r", None)])
-    with pytest.raises(CohortError, match="1 subjects are on no side"):
+    with pytest.raises(CohortError, match="1 subjects are in no partition"):
         split(rows, SplitConfig(method="predefined", columns="side"))
     found = sides(split(rows, SplitConfig(method="predefined", columns="side", rest="leave_out", fill={"test": 0.2})))
     assert {side: len(m) for side, m in found.items()} == {"train": 16, "validation": 1, "test": 4}
-    with pytest.raises(CohortError, match="the table itself has"):
+    with pytest.raises(CohortError, match="the table itself assigns"):
         split(rows, SplitConfig(method="predefined", columns="side", rest="train", fill={"validation": 0.2}))
 
 

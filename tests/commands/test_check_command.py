@@ -18,17 +18,17 @@ from scantune.cli import app
 def project(tmp_path: Path, monkeypatch):
     """A project of eight pictures; gives a function that writes its table and checks it."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "data").mkdir()
+    (tmp_path / "scans").mkdir()
     for k in range(8):
         pixels = np.random.default_rng(k).integers(0, 255, (16, 16), np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "data" / f"i{k}.png")
-        Image.fromarray((pixels > 99).astype(np.uint8) * np.uint8(255)).save(tmp_path / "data" / f"m{k}.png")
+        Image.fromarray(pixels).save(tmp_path / "scans" / f"i{k}.png")
+        Image.fromarray((pixels > 99).astype(np.uint8) * np.uint8(255)).save(tmp_path / "scans" / f"m{k}.png")
 
     def run(rows: list[str], task: dict, **dataset: object):
-        (tmp_path / "data" / "t.csv").write_text("\n".join(rows) + "\n")
+        (tmp_path / "scans" / "t.csv").write_text("\n".join(rows) + "\n")
         block = {
-            "root": "data",
-            "watch": "data",
+            "root": "scans",
+            "watch": "scans",
             "table": "t.csv",
             "files": "{file}",
             "sample": "{id}",
@@ -66,8 +66,8 @@ def test_a_cohort_that_is_in_order_ends_well(project):
 def test_nothing_prepared_is_a_fault_and_a_reason_stands_once(project):
     done, found = project(["file,id,y", *(f"gone{k}.png,P{k},{k % 2}" for k in range(8))], CLASSES, targets="y")
     assert done.exit_code == 1
-    assert found["faults"] == ["none of 8 samples could be prepared"]
-    assert done.output.count("left out, 8 × there is no such file") == 1
+    assert found["faults"] == ["none of 8 samples can be prepared"]
+    assert done.output.count("excluded, 8 × there is no such file") == 1
     assert "… and 3 more (all: excluded.csv beside the page)" in done.output
     assert len(Path(".scantune/check/x/excluded.csv").read_text().splitlines()) == 9
 
@@ -76,7 +76,7 @@ def test_targets_that_fell_away_are_a_fault(project):
     rows = ["file,id,y", *(f"i{k}.png,P{k},{['a', 'None', 'b', ''][k % 4]}" for k in range(8))]
     done, found = project(rows, CLASSES, targets="y")
     assert done.exit_code == 1
-    assert "4 of 8 rows have no y, which experiments.x cannot do without" in found["faults"][0]
+    assert "4 of 8 rows have no y, which experiments.x requires" in found["faults"][0]
     assert any("'None' in 2 of 8 rows" in note for note in found["table_notes"])
     done, _ = project(
         rows, {**CLASSES, "classes": ["a", "None", "b"]}, targets={"y": {"column": "y", "missing": "exclude"}}
@@ -85,9 +85,9 @@ def test_targets_that_fell_away_are_a_fault(project):
 
 
 def test_masks_that_do_not_fit_are_a_fault_with_their_files(project):
-    Image.fromarray(np.full((16, 16), 2, np.uint8)).save("data/m3.png")
-    Image.fromarray(np.zeros((9, 16), np.uint8)).save("data/m5.png")
-    Path("data/m6.png").unlink()
+    Image.fromarray(np.full((16, 16), 2, np.uint8)).save("scans/m3.png")
+    Image.fromarray(np.zeros((9, 16), np.uint8)).save("scans/m5.png")
+    Path("scans/m6.png").unlink()
     rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
     done, found = project(rows, VESSEL, masks="{mask}")
     assert done.exit_code == 1

@@ -14,7 +14,7 @@ from scantune.records import ScantuneError
     ("arguments", "why"),
     [
         (["coco", "train=a.json", "tset=b.json"], "'tset=b.json'.*train, validation, test"),
-        (["coco", "a.json", "b.json"], "'a.json'.*side=file"),
+        (["coco", "a.json", "b.json"], "'a.json'.*split=file"),
         (["coco", "a.json", "--labels", "stenosis"], "--labels 'stenosis'.*stenosis=1"),
         (["medmnist", "none.npz"], "no file"),
     ],
@@ -34,7 +34,7 @@ def test_no_block_is_written_that_dvc_could_not_watch(tmp_path, monkeypatch):
     source = next((tmp_path / "arcade").rglob("train/annotations/*.json"))
     done = CliRunner().invoke(app, ["convert", "coco", str(source), "--out", "masks"])
     assert isinstance(done.exception, ScantuneError)
-    with pytest.raises(ScantuneError, match=r"no block: .* holds data/index, which the pipeline writes"):
+    with pytest.raises(ScantuneError, match=r"no block: .* contains data/index, an output of the pipeline"):
         raise done.exception
     done = CliRunner().invoke(app, ["convert", "coco", str(source), "--out", "arcade/masks"])
     assert done.exit_code == 0

@@ -56,11 +56,11 @@ def call(*arguments: str) -> str:
         (("--experiment", "small", "--scheduler", "cosin"), "small.train.scheduler: .*did you mean 'cosine'"),
         (("--set", "demo.digits.cohort=digit"), "demo.digits.cohort: .*did you mean 'digits'"),
         (("--set", "experiments.small.train.augment.rotaton=3"), "rotaton: unknown key; .*did you mean 'rotation'"),
-        (("--experiment", "smal"), "there is none of that name"),
-        (("--stage", "training", "--key", "small"), "--stage 'training': there is none of that name; there are demo"),
+        (("--experiment", "smal"), "not in params.yaml"),
+        (("--stage", "training", "--key", "small"), "--stage 'training': no such stage; there are demo"),
         (("--stage", "train", "--key", "digits"), "--key 'digits': no experiments or derived of that name"),
         (("--stage", "train"), "--stage and --key go together"),
-        (("--all", "--epochs", "3"), "--epochs: say which experiment"),
+        (("--all", "--epochs", "3"), "--epochs: name the experiment"),
     ],
 )
 @pytest.mark.parametrize("keep", [(), ("--keep",)])

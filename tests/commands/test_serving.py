@@ -44,7 +44,7 @@ def test_ui_is_one_process_that_prints_when_it_answers_and_leaves_no_port(tmp_pa
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"MLflow answers at http://127.0.0.1:{port} (end it by Ctrl-C):\n"
+        assert process.stdout.readline() == f"MLflow is running at http://127.0.0.1:{port} (stop with Ctrl-C):\n"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
             assert b"<title>MLflow</title>" in page.read()
         running = psutil.Process(process.pid)

@@ -40,5 +40,5 @@ def test_a_pattern_looks_through_timms_names_and_a_file_in_the_folder_is_here(tm
     assert len(lines) > 2
     assert "folder" in next(line for line in lines if line.startswith("convnext_nano "))
     assert len(listed("convnext_n*", "--here", "--folder", str(tmp_path))) == 2
-    with pytest.raises(ScantuneError, match="no backbone is named nothing_like_it"):
+    with pytest.raises(ScantuneError, match="no backbone matches nothing_like_it"):
         listed("nothing_like_it")

@@ -110,7 +110,7 @@ def test_all_faults_are_named_at_once():
     with pytest.raises(ConfigError) as caught:
         parse(held)
     assert len(caught.value.faults) == 3
-    assert any(f.startswith("experiments.knees.evaluate: is missing") for f in caught.value.faults)
+    assert any(f.startswith("experiments.knees.evaluate: required key is missing") for f in caught.value.faults)
 
 
 def test_a_block_may_take_over_another_one_and_change_some_of_it(tmp_path):
@@ -127,7 +127,7 @@ def test_a_block_may_take_over_another_one_and_change_some_of_it(tmp_path):
 def test_a_key_written_twice_is_refused(tmp_path):
     file = tmp_path / "params.yaml"
     file.write_text("datasets: {}\ninputs: {}\ndatasets: {}\n")
-    with pytest.raises(ConfigError, match="line 3: the key 'datasets' stands already in line 1"):
+    with pytest.raises(ConfigError, match="line 3: the key 'datasets' is already in line 1"):
         load(file)
 
 

@@ -63,13 +63,13 @@ def test_the_names_refused_are_those_that_dvc_leaves_out():
     [
         ("inputs.knees.size", "inputs.knees.size: it is now inputs.knees.shape. DVC overlooks"),
         ("demo.angio.options.size", "demo.angio.options.size: it is now demo.angio.options.edge"),
-        ("datasets.knees.targets.size", "call it otherwise: targets: {size_value: size}"),
-        ("datasets.knees.groups.nfiles", "call it otherwise: groups: {nfiles_value: nfiles}"),
+        ("datasets.knees.targets.size", "rename it: targets: {size_value: size}"),
+        ("datasets.knees.groups.nfiles", "rename it: groups: {nfiles_value: nfiles}"),
         ("datasets.knees.bands.size", "groups: {size_value: size}, and so in bands"),
         ("datasets.knees.where.size", 'write the column in braces: where: {"{size}": …}'),
         ("experiments.knees.model.options.size", "from inputs.<name>.shape"),
-        ("external.size.input", "external.size: give the block another name"),
-        ("experiments.knees.train.augment.size", "experiments.knees.train.augment.size: call it otherwise"),
+        ("external.size.input", "external.size: rename the block"),
+        ("experiments.knees.train.augment.size", "experiments.knees.train.augment.size: rename it"),
     ],
 )
 def test_a_key_that_dvc_would_overlook_is_refused(path, said):

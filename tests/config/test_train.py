@@ -42,7 +42,7 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"clip_norm": 1, "clip_value": 1}, "keep one of them"),
         ({"epochs": 3, "warmup_epochs": 3}, "must be fewer than epochs"),
         ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
-        ({"folds": 1}, "no cross-validation"),
+        ({"folds": 1}, "not a cross-validation"),
         ({"folds": 3, "members": 2}, "keep one of them"),
         ({"scheduler": "plato"}, "plateau"),
         ({"partners": {}, "augment": {"mixup": {"enabled": True}}}, r"partners and augment\.mixup"),
@@ -57,7 +57,7 @@ def test_settings_that_cannot_work_are_refused(given: dict[str, object], words: 
 
 def test_plateau_that_would_never_cut_is_warned_of() -> None:
     late = TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 10}})
-    assert "training ends before the rate is ever cut" in late.warnings()[0]
+    assert "training ends before the learning rate is reduced" in late.warnings()[0]
     assert TrainConfig.model_validate({"scheduler": "plateau"}).warnings() == []
     assert TrainConfig.model_validate({"scheduler": {"name": "plateau", "patience": 4}}).warnings() == []
 
@@ -68,6 +68,6 @@ def test_true_stands_for_the_usual_number_of_folds_and_copies():
 
 
 def test_an_even_blur_is_refused_with_the_odd_ones_beside_it():
-    with pytest.raises(ValidationError, match="odd, 3 or 5"):
+    with pytest.raises(ValidationError, match="odd: 3 or 5"):
         TrainConfig(partners={"blur": 4})
     assert TrainConfig(partners={"blur": 5}).partners.blur == 5

@@ -54,7 +54,7 @@ def test_a_root_that_is_watched_covers_what_lies_below_it():
 )
 def test_what_nothing_watches_is_told_with_the_block_that_mends_it(keys, key, path):
     (fault,) = faults(knees(**keys))
-    assert fault.startswith(f"datasets.knees.{key}: {path} is read, but nothing watches it")
+    assert fault.startswith(f"datasets.knees.{key}: {path} is read, but not watched")
     block = fault.partition("Add to params.yaml: ")[2]
     assert faults(knees(**keys, **yaml.safe_load(block))) == []
 
@@ -69,7 +69,7 @@ def test_what_nothing_watches_is_told_with_the_block_that_mends_it(keys, key, pa
 )
 def test_files_that_nothing_watches_need_the_root_or_its_index(held, key, path):
     said = "\n".join(faults(held))
-    assert f"datasets.knees.{key}: {path} is read, but nothing watches it" in said
+    assert f"datasets.knees.{key}: {path} is read, but not watched" in said
     assert "Set watch: data/knees (where it holds very many files: index: and watch:" in said
 
 
@@ -77,12 +77,12 @@ def test_a_block_for_another_dataset_covers_nothing():
     other = {"hips_table": {"dataset": "hips", "path": "/mnt/labels.csv"}}
     said = faults(knees(other, table="/mnt/labels.csv"))
     assert "watched.hips_table.dataset: there is no 'hips' in datasets" in said[0]
-    assert said[1].startswith("datasets.knees.table: /mnt/labels.csv is read, but nothing watches it")
+    assert said[1].startswith("datasets.knees.table: /mnt/labels.csv is read, but not watched")
 
 
 @pytest.mark.parametrize("watch", [".", "..", "data", "outputs", str(Path.cwd())])
 def test_a_folder_that_holds_the_pipelines_outputs_is_refused(watch):
-    assert any(f"datasets.knees.watch: {watch!r} holds" in fault for fault in faults(knees(watch=watch)))
+    assert any(f"datasets.knees.watch: {watch!r} contains" in fault for fault in faults(knees(watch=watch)))
 
 
 def test_root_is_no_name_for_what_is_watched():

@@ -296,7 +296,7 @@ def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ScantuneError, match="there already"):
         engine.metric("largest_error")(lambda reference, prediction: 0.0)
     engine.metric("smallest_error")(lambda reference, prediction: 0.0)
-    with pytest.raises(ScantuneError, match="state mode"):
+    with pytest.raises(ScantuneError, match="set mode"):
         _fit(monitor="val_smallest_error", epochs=1)
     engine.metric("mae")(lambda reference, prediction: 0.0)
     with pytest.raises(ScantuneError, match="'mae': the task sum has a metric of that name"):

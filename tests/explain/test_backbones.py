@@ -94,7 +94,7 @@ def test_rollout_of_uniform_attention_is_undefined_and_fused_kernels_come_back(v
         torch.nn.init.zeros_(block.attn.qkv.weight)
     undefined = explain.map(flat, x, method="rollout")
     assert undefined.map is None
-    assert "same everywhere" in str(undefined.reason)
+    assert "does not distinguish locations" in str(undefined.reason)
 
 
 def test_attention_is_refused_where_there_is_none() -> None:

@@ -72,7 +72,7 @@ def test_label_prediction_interval_layer_and_resolution_stand_on_the_figure(moda
     for part in ("scan-1", "label severe $3$", "prediction moderate (1.5 to 2.5)", "zone right lower", "gradcam"):
         assert part in text
     assert "backbone.net.layer4" in text
-    assert "cells (finer is interpolation)" in text
+    assert "cells (finer detail is interpolated)" in text
     assert "saliency, share of its maximum" in text
     assert any(is_coloured(axes) for axes in figure.axes)
 
@@ -87,7 +87,7 @@ def test_an_undefined_map_is_said_in_words_and_never_coloured(modality: str) -> 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_map_that_failed_a_check_is_shown_with_the_warning_on_it(modality: str) -> None:
-    sentence = "This map differs between networks trained alike."
+    sentence = "This map differs between networks trained in the same way."
     figure = draw.draw(replace(shown(modality), warnings=(sentence,)), saliency(modality))
     assert sentence in words(figure)
     assert any(is_coloured(axes) for axes in figure.axes)
@@ -101,8 +101,8 @@ def test_sides_are_written_or_said_to_be_unknown() -> None:
     letters = [(t.get_text(), t.get_position()[0]) for axes in known.axes for t in axes.texts]
     assert ("R", 0.02) in letters
     assert ("L", 0.98) in letters
-    assert "does not say which side is which" not in words(known)
-    assert "does not say which side is which" in words(draw.draw(shown("image"), saliency("image")))
+    assert "does not state the side" not in words(known)
+    assert "does not state the side" in words(draw.draw(shown("image"), saliency("image")))
 
 
 def test_planes_hang_as_radiologists_hang_them() -> None:
@@ -117,7 +117,7 @@ def test_planes_hang_as_radiologists_hang_them() -> None:
         assert plane.place(point, shape) == (0, 0)
     assert (planes.AXIAL.left, planes.AXIAL.right) == ("R", "L")
     assert (planes.SAGITTAL.left, planes.SAGITTAL.right) == ("A", "P")
-    assert "subject's right is on the left" in words(draw.draw(shown("volume"), saliency("volume")))
+    assert "patient's right is on the left" in words(draw.draw(shown("volume"), saliency("volume")))
 
 
 def test_planes_go_through_the_maximum_and_its_place_is_given_in_mm() -> None:

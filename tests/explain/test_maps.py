@@ -206,7 +206,7 @@ def test_a_dense_network_is_asked_about_its_own_region() -> None:
     [
         (np.zeros((4, 4)), "all zero"),
         (np.full((4, 4), -1.0), "all zero"),
-        (np.full((4, 4), 2.0), "same everywhere"),
+        (np.full((4, 4), 2.0), "does not distinguish locations"),
         (np.ones((1, 1, 1)), "single cell"),
         (np.array([[np.nan, 1.0]]), "not finite"),
     ],
@@ -290,5 +290,5 @@ def test_what_is_asked_is_what_the_network_answered(
 
 
 def test_a_task_that_is_not_known_is_named() -> None:
-    with pytest.raises(ScantuneError, match="'phrenology': there is none of that name; there are classification"):
+    with pytest.raises(ScantuneError, match="'phrenology': no such task; there are classification"):
         targets.of_task("phrenology")

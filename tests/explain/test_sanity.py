@@ -130,7 +130,7 @@ def test_a_segmentation_network_sets_the_bar(trained: Teachable, questions: list
         assert theirs["difference"]["value"] == pytest.approx(ours["value"] - 1)
         assert theirs["passed"] is (theirs["difference"]["lower"] > -0.1)
     assert perfect["mask_auprc_segmentation"]["passed"] is False
-    assert "was not shown to find as much of the annotated finding as a segmentation network" in " ".join(
+    assert "was not shown to localise the annotated finding as well as a segmentation network" in " ".join(
         warnings(perfect)
     )
 

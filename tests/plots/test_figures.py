@@ -353,13 +353,13 @@ def test_error_sheet_says_kind_truth_and_prediction_of_each():
          "target": 1.5, "prediction": float("nan")},
     ]  # fmt: skip
     text = words_in(plots.error_sheet(errors, title="Errors"))
-    for part in ("1. s1", "false positive", "true good, predicted poor", "probability 0.93", "site A", "2. s2",
-                 "true 1.5, predicted –", "error 4.5", "R and L: the patient's right and left"):  # fmt: skip
+    for part in ("1. s1", "false positive", "reference good, predicted poor", "probability 0.93", "site A", "2. s2",
+                 "reference 1.5, predicted –", "error 4.5", "R, L: right and left side of the patient"):  # fmt: skip
         assert part in text
 
 
 def test_an_empty_sheet_says_so():
-    assert "there is nothing to show" in words_in(plots.contact_sheet([]))
+    assert "there is no picture to show" in words_in(plots.contact_sheet([]))
 
 
 def test_flow_names_every_reason_and_number():

@@ -60,7 +60,7 @@ def test_each_costs_its_own_sample_alone(planted, inputs, tmp_path):
     assert {name: reason.split(":")[0] for name, reason in done.excluded.items()} == {
         "x1": "its decoder crashed",
         "x3": "it takes longer than 3 s to prepare (time_limit)",
-        "x4": "the process that read it was killed; memory may have run out",
+        "x4": "the reading process was killed; memory may have run out",
         "x8": "its decoder crashed",
     }
     assert sum("Doe_John" in line for line in told) == 4  # the terminal may say which files
@@ -83,7 +83,7 @@ def test_a_process_that_cannot_start_is_no_fault_of_the_scans(planted, inputs, t
     records = planted(2, {})
     (tmp_path / "plant" / "sitecustomize.py").write_text("raise SystemExit(3)")
     block = inputs["image"](backend="processes")
-    with pytest.raises(Exception, match=r"does not start .*says why"):
+    with pytest.raises(Exception, match=r"cannot be started .*says why"):
         preprocess.run(records, block, tmp_path / "out", tmp_path / "store")
 
 

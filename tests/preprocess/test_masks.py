@@ -161,7 +161,7 @@ def test_preprocess_stops_over_labels_that_no_class_has_and_names_the_files(tmp_
         path = tmp_path / f"mask{number}.png"
         io.write_png(path, np.full((12, 10), (number > 0) + (number == 2), np.uint8))
         records.append(Record(record.sample_id, record.subject_id, record.files, (path,)))
-    run = {"settings": inputs["image"](size=[8, 8]), "out_dir": tmp_path / "out", "store_dir": tmp_path / "store"}
+    run = {"settings": inputs["image"](shape=[8, 8]), "out_dir": tmp_path / "out", "store_dir": tmp_path / "store"}
     tasks = {"experiments.x": ("background", "vessel"), "experiments.y": ("background", "a", "b")}
     with pytest.raises(WrongLabels, match=r"1 of 2 masks .*experiments\.x .*0 background, 1 vessel") as caught:
         preprocess.run(records, **run, mask_classes=tasks, progress=False)

@@ -213,7 +213,7 @@ def test_a_file_that_keeps_changing_is_left_out(pictures, inputs, tmp_path, monk
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", meddling)
     found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
-    assert "change while they are read" in found.reason
+    assert "changed while being read" in found.reason
     assert not list((tmp_path / "store").rglob("*.safetensors"))
 
 
@@ -241,7 +241,7 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inpu
         return real(path, arrays, facts)
 
     monkeypatch.setattr(store, "save", filling)
-    with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples are left"):
+    with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples remain"):
         run(records, block)
     monkeypatch.undo()
     assert run(records, block).made == 3

@@ -178,7 +178,7 @@ def test_an_empty_mask_is_kept_or_refused_by_key(tmp_path, inputs):
     io.write_nifti(tmp_path / "m.nii", io.Volume(np.zeros((8, 8, 8), np.float32), np.eye(4)))
     files = [tmp_path / "a.nii"], [tmp_path / "m.nii"]
     assert prepare(*files, inputs["volume"]()).mask.sum() == 0
-    with pytest.raises(ReadError, match="nothing is marked"):
+    with pytest.raises(ReadError, match="the mask is empty"):
         prepare(*files, inputs["volume"](empty_mask="exclude"))
 
 
@@ -195,7 +195,7 @@ def test_several_files_become_channels_and_several_masks_labels(tmp_path, inputs
     assert np.bincount(found.mask.ravel()).tolist() == [512 - 9 - 11, 9, 11]
     with pytest.raises(ReadError, match="masks overlap"):
         prepare(path("t1"), path("m1", "m1"), inputs["volume"]())
-    with pytest.raises(ReadError, match="different places"):
+    with pytest.raises(ReadError, match="channels differ in geometry"):
         prepare(path("t1", "far"), [], inputs["volume"]())
 
 

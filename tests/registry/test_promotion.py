@@ -221,7 +221,7 @@ def test_other_test_subjects_cannot_be_compared(lab: Lab) -> None:
     lab.register(lab.model(error=1))
     decision = lab.register(lab.model(error=0.1, shift=7))
     assert not decision.promoted
-    assert "cannot be compared with version 1: the files are not of the same test samples" in decision.reason
+    assert "cannot be compared with version 1: the files contain different test samples" in decision.reason
 
 
 def test_champion_registered_again_stays_champion_and_makes_no_version(lab: Lab) -> None:
@@ -230,7 +230,7 @@ def test_champion_registered_again_stays_champion_and_makes_no_version(lab: Lab)
     again = lab.register(model)
     assert again.promoted
     assert again.version == "1"
-    assert "has the alias 'champion': it had the alias already" in again.in_words()
+    assert "has the alias 'champion': it already has the alias" in again.in_words()
     assert not again.undo
     assert not again.comparison
     assert len(client().search_model_versions(f"name='{lab.name}'")) == 1

@@ -43,7 +43,9 @@ def test_rows_that_cannot_be_answered_have_reasons_in_their_place(model: Model, 
     reasons = rows["reason"].tolist()
     assert reasons[0] == reasons[-1] == ""
     assert reasons[1:5] == ["no path in this row"] * 4
-    for reason, words in zip(reasons[5:10], ("outside the folders", "not fetched", "no such file", "looked up", "")):
+    for reason, words in zip(
+        reasons[5:10], ("outside the served folders", "not fetched", "no such file", "looked up", "")
+    ):
         assert words in reason
         assert reason
         assert str(tmp_path) not in reason, "no path of the server leaves it"

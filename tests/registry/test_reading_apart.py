@@ -27,8 +27,8 @@ from tests.processes import children, left
 
 REASONS = {
     b"CRSH": "its decoder crashed",
-    b"HANG": "it takes longer than 3 s to prepare (time_limit): its decoder hangs, or the files are too slow to read",
-    b"OOM!": "the process that read it was killed; memory may have run out",
+    b"HANG": "it takes longer than 3 s to prepare (time_limit): its decoder hangs, or reading is too slow",
+    b"OOM!": "the reading process was killed; memory may have run out",
 }
 
 
@@ -160,7 +160,7 @@ def test_where_no_process_can_be_started_the_remedy_is_said(folder: Path, plante
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     monkeypatch.setattr(worker, "spawn", refused)
-    with pytest.raises(ScantuneError, match=r"does not start .*unavailable.*--no-isolated"):
+    with pytest.raises(ScantuneError, match=r"cannot be started .*unavailable.*--no-isolated"):
         Predictor.load(folder)
     (answer,) = Predictor.load(folder, reading=Reading(isolated=False)).predict(paths)
     assert not answer.reason

@@ -80,7 +80,7 @@ def full(task: str, **changes: Any) -> RunFacts:
         "method": "gradcam",
         "layer": "backbone.last",
         "grid": [4, 4],
-        "undefined": {"s001": "all zero: nothing at this layer speaks for the answer"},
+        "undefined": {"s001": "all zero: no activation of this layer supports the prediction"},
         "checks": {
             "weight_randomization": {
                 "value": 0.8, "lower": 0.7, "upper": 0.9, "n": 9, "passed": False, "rule": "passes where below 0.5",
@@ -118,7 +118,7 @@ def full(task: str, **changes: Any) -> RunFacts:
         "figures": {"roc": Picture(SVG, "ROC", "A curve.")},
         "flow_figure": Picture(SVG, "Flow"),
         "curves": Picture(SVG, "Learning curves"),
-        "mistakes": [Mistake("s004", "false positive", "no", "yes (0.91)", "true class at 0.09", "sex F")],
+        "mistakes": [Mistake("s004", "false positive", "no", "yes (0.91)", "reference class at 0.09", "sex F")],
         "mistakes_of": "1 of 40 test samples are misclassified",
         "mistake_pictures": [Picture(PNG, "Errors")],
         "saliency_pictures": [Picture(PNG, "Maps")],

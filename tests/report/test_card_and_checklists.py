@@ -42,7 +42,7 @@ def test_what_the_run_knows_is_said_in_a_reader_s_words() -> None:
     train = {"epochs": 3, "augment": {"random_flip": 0.5, "noise": None, "rotation": [-10, 10]}}
     facts = full("classification", settings={"train": train})
     claim = {a.item.number: a.text for a in answers(checklists()["CLAIM, 2024 update"], facts)}
-    assert "augmented by random flip, rotation" in claim["25"]
+    assert "augmentation: random flip, rotation" in claim["25"]
     assert claim["28"].startswith("AUROC, AUPRC, Accuracy")
     assert "5 × no image" in claim["35"]
     assert claim["38"].startswith("AUROC 0.")
@@ -59,9 +59,9 @@ def test_the_card_leaves_the_intended_use_to_the_author_and_gives_figures_with_i
     tmp_path: Path, task: str
 ) -> None:
     text = report.model_card(full(task), tmp_path / "card.md").read_text()
-    assert "- **Use**: author to fill" in text
-    assert " to " in text.split("## Figures on the test side")[1].split("## Limits")[0]
-    assert "no patient stands behind any figure" in text
+    assert "- **Use**: to be completed by the author" in text
+    assert " to " in text.split("## Performance on the test set")[1].split("## Limitations")[0]
+    assert "the data do not come from patients" in text
     assert "Only" in text
 
 
@@ -75,7 +75,10 @@ def test_markup_in_the_card_is_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("on", "line"),
-    [("validation", "who also chose the checkpoint"), ("answers out of fold", "were fitted on answers out of fold.")],
+    [
+        ("validation", "on whom the checkpoint was selected too"),
+        ("answers out of fold", "were fitted on answers out of fold."),
+    ],
 )
 def test_the_card_says_what_was_fitted_on_whom(tmp_path: Path, on: str, line: str) -> None:
     facts = full("regression")

@@ -72,7 +72,7 @@ def test_unusable_files_are_unusable_in_three_ways(made, rows):
             with pytest.raises(ReadError):
                 io.read(made.folder / row["file"])
         else:
-            with pytest.raises(ReadError, match=r"nothing is marked|84×96 where its image is 96×96"):
+            with pytest.raises(ReadError, match=r"the mask is empty|84×96 where its image is 96×96"):
                 merged([mask], (96, 96), [1], "exclude")
 
 

@@ -49,10 +49,10 @@ def test_evaluate_refuses_a_model_that_was_trained_on_otherwise_prepared_tensors
     write(beside, digits={"intensity": "percentile"})
     run_stages(beside, "preprocess digits")
     with pytest.raises(
-        ScantuneError, match=r"'small' was trained on otherwise prepared tensors: intensity is .*percent"
+        ScantuneError, match=r"'small' was trained on tensors prepared differently: intensity is .*percent"
     ):
         run_stages(beside, "evaluate small")
-    with pytest.raises(ScantuneError, match=r"'other' was trained on otherwise prepared tensors: intensity is"):
+    with pytest.raises(ScantuneError, match=r"'other' was trained on tensors prepared differently: intensity is"):
         run_stages(beside, "train student")  # whose teacher has never seen such
 
 

@@ -90,7 +90,7 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     folder = grouped / "outputs" / "external" / "small_far"
     page = (folder / "report.html").read_text()
     assert "<h1>small on far</h1>" in page
-    assert "On data from elsewhere (model small)" in page
+    assert "External testing (model small)" in page
     assert '<th scope="col">Own test</th>' in page
     figures = held(folder / "metrics.json")
     assert figures["external"]["dataset"] == "far"
@@ -231,7 +231,7 @@ def test_a_locked_test_set_is_looked_at_once(tmp_path, monkeypatch):
     off = Run()
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1
-    with pytest.raises(LockedTestSet, match=r"looked at before \(by a\)"):
+    with pytest.raises(LockedTestSet, match=r"evaluated before \(by a\)"):
         look(off, test="t", model="m2", key="b", locked=True)
     assert look(off, test="t", model="m2", key="b").look == 2, "the refused look was none"
     assert look(off, test="t", model="m1", key="a", locked=True).look == 1, "the first look stays the first"

@@ -59,7 +59,7 @@ def experiments(project: Project) -> list[str]:
 def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prepared, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "ERROR")
     text = mlflow_run(prepared, "-e", "split", "-P", "key=digits", "-P", "settings=datasets.digits.split.seed=7")
-    assert "params.yaml and outputs/ are as they were" in text
+    assert "params.yaml and outputs/ are unchanged" in text
     assert "digits-seed=7" in experiments(prepared)
     (parent,) = runs(prepared)["digits · seed=7"]
     newest = max(runs(prepared)["split digits"], key=lambda run: run.info.start_time)
@@ -100,7 +100,7 @@ def test_mlflow_run_of_a_git_address(prepared, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/bare.git.insteadOf")
     monkeypatch.setenv("GIT_CONFIG_VALUE_0", address)
     arguments = ("-e", "split", "-P", "key=digits", "-P", "settings=datasets.digits.split.seed=9")
-    assert "The variant is DVC's experiment digits-seed=9" in mlflow_run(prepared, *arguments, uri=address)
+    assert "The variant is the DVC experiment digits-seed=9" in mlflow_run(prepared, *arguments, uri=address)
 
 
 @pytest.mark.heavy

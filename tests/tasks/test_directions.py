@@ -50,9 +50,9 @@ def test_what_is_not_in_the_table_is_not_guessed(monkeypatch: pytest.MonkeyPatch
     custom = directions.CustomMetric(lambda reference, prediction: 0.0)
     monkeypatch.setattr(directions, "CUSTOM", {"surprise_mae": custom})
     known = epoch_directions({"mae": "min"})
-    with pytest.raises(ScantuneError, match="'val_surprise_mae' is better high or low is not known; state mode"):
+    with pytest.raises(ScantuneError, match="'val_surprise_mae' is to be maximised or minimised; set mode"):
         direction("val_surprise_mae", "auto", known)
-    assert "state mode" in str(monitor_fault("val_surprise_mae", "auto", known))
+    assert "set mode" in str(monitor_fault("val_surprise_mae", "auto", known))
     assert monitor_fault("val_surprise_mae", "min", known) is None
     assert "did you mean 'val_mae'?" in str(monitor_fault("val_mea", "min", known))
     assert direction("val_dice_loss", "auto", known) == "min"

@@ -67,7 +67,7 @@ def test_written_and_read_again_is_the_same_even_where_a_spreadsheet_would_run_i
         (b"target,prediction\n", "there are no rows"),
         (b"target,\xff\xfe\n", "not UTF-8"),
         (b"target,target,prediction\n1,1,1\n", "'target' stands 2 times"),
-        (b"target,prediction\n1\n1,2,3\n", "not 2 cells as in the header: row 2 (1), row 3 (3)"),
+        (b"target,prediction\n1\n1,2,3\n", "fewer or more cells than the 2 of the header: row 2 (1), row 3 (3)"),
     ],
 )
 def test_files_that_are_no_table(tmp_path, content, message):
@@ -79,7 +79,7 @@ def test_files_that_are_no_table(tmp_path, content, message):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(PredictionsError, match="there is no such file"):
+    with pytest.raises(PredictionsError, match="no such file"):
         read(tmp_path / "nothing.csv")
 
 
@@ -96,7 +96,7 @@ def test_all_faults_of_a_classification_at_once(tmp_path):
     for part in (
         "column subject_id: empty: row 4",
         "column split: not one of train, validation, test: row 4 ('tset')",
-        "column sample_id: the sample stands there already: row 3 ('a')",
+        "column sample_id: duplicate: row 3 ('a')",
         "column target: not one of the classes cat, dog: row 4 ('bird')",
         "column p/cat: not a number: row 6 ('high')",
         "column p/cat: a probability lies between 0 and 1: row 5 (1.5)",
@@ -115,7 +115,7 @@ def test_missing_columns_name_the_nearest(tmp_path):
 @pytest.mark.parametrize(
     ("header", "settings", "message"),
     [
-        ("target", {}, "there are no columns p/<class>"),
+        ("target", {}, "the columns p/<class> with the probability of each class are missing"),
         ("target,p/a,p/b", {"classes": ["a", "b", "c"]}, "columns missing: p/c"),
         ("target,p/a,p/b,p/c", {"classes": ["a", "b"]}, "columns of unknown classes: p/c"),
         ("target,p/a,p/b", {"positive": "yes"}, "the positive class 'yes' is not one of ['a', 'b']"),

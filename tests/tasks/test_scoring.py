@@ -634,7 +634,7 @@ def test_vote_and_max_by_hand():
     largest = scoring.joined_table(table, Classification(aggregate="max"))
     np.testing.assert_allclose(largest.columns["p/1"], [0.9 / 1.5, 0.2])
     odd = table.with_columns({"target": [1, 0, 1, 0]})
-    with pytest.raises(PredictionsError, match="have different targets and can't be joined"):
+    with pytest.raises(PredictionsError, match="have different targets and cannot be aggregated"):
         scoring.joined_table(odd, Classification(aggregate="vote"))
 
 
@@ -659,7 +659,7 @@ def test_summary_is_flat_and_the_file_is_json(tmp_path):
     assert all(v is None or isinstance(v, float) for v in flat.values())
     again = scoring.score_file(tmp_path / "predictions.csv", "regression", draws=200)
     assert again == found
-    with pytest.raises(ScantuneError, match="task 'ranking': there is none of that name"):
+    with pytest.raises(ScantuneError, match="task 'ranking': no such task"):
         scoring.score_file(tmp_path / "predictions.csv", "ranking")
 
 

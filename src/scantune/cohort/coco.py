@@ -117,7 +117,7 @@ def kept_out(target: Path, *sources: Path) -> None:
     for source in sources:
         if target == source or source in target.parents:
             raise CohortError(
-                f"output folder {target}", [f"it lies within the data folder {source}: name a folder beside it"]
+                f"output folder {target}", [f"it lies within the data folder {source}: choose a folder beside it"]
             )
 
 
@@ -152,7 +152,7 @@ def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     for part, keys in needs.items():
         found = content.get(part) if isinstance(content, dict) else None
         if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
-            faults.append(f"{part!r} is missing or no list of objects")
+            faults.append(f"{part!r} is missing or not a list of objects")
             continue
         for number, entry in enumerate(found):
             missing = [key for key in keys if key not in entry]
@@ -172,7 +172,9 @@ def _labels(source: Path, categories: Sequence[Mapping[str, Any]], labels: Mappi
     if labels == "category":
         wrong = [key for key in ids.values() if not isinstance(key, int) or not 1 <= key <= 255]
         if wrong:
-            raise CohortError(f"COCO file {source.name}", [f"category ids {wrong} are no labels: from 1 to 255 can be"])
+            raise CohortError(
+                f"COCO file {source.name}", [f"category ids {wrong} cannot be labels, which are from 1 to 255"]
+            )
         return {key: key for key in ids.values()}
     if isinstance(labels, str):
         raise CohortError("labels", [f"{labels!r} is not one of binary, category; or give names and numbers"])
@@ -224,10 +226,10 @@ def _segmentation_fault(polygons: Any, size: tuple[int, int] | None) -> str | No
             return str(error)
         return None
     if not isinstance(polygons, list) or not all(isinstance(polygon, list) for polygon in polygons):
-        return "segmentation is no list of polygons"
+        return "segmentation is not a list of polygons"
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
-            return f"a polygon of {len(polygon)} values: x and y of three points or more are needed"
+            return f"a polygon of {len(polygon)} values: x and y of at least three points are needed"
         if not all(isinstance(value, int | float) and np.isfinite(value) for value in polygon):
-            return "a polygon with a value that is no number"
+            return "a polygon with a value that is not a number"
     return None

@@ -78,7 +78,7 @@ def from_runs(counts: Sequence[int], shape: tuple[int, int]) -> np.ndarray:
         ValueError: they do not add up to the picture.
     """
     if sum(counts) != shape[0] * shape[1] or min(counts, default=0) < 0:
-        raise ValueError(f"run lengths of {sum(counts)} pixels for a picture of {shape[0] * shape[1]}")
+        raise ValueError(f"run lengths of {sum(counts)} pixels for an image of {shape[0] * shape[1]}")
     values = np.arange(len(counts)) % 2 == 1
     return np.repeat(values, counts).reshape(shape[1], shape[0]).T
 
@@ -99,7 +99,7 @@ def counts_of(segmentation: Mapping[str, Any]) -> list[int]:
     for letter in counts:  # five bits a letter, from 48 on; the sixth says that more follow
         code = ord(letter) - 48
         if not 0 <= code < 64:
-            raise ValueError(f"{letter!r} is no letter of compressed run lengths")
+            raise ValueError(f"{letter!r} is not a character of compressed run lengths")
         value |= (code & 31) << shift
         shift += 5
         if code & 32:

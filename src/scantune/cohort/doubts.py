@@ -41,11 +41,11 @@ def one_form(records: Sequence[Record], *, join: bool, shown: bool) -> tuple[lis
     what = f"subject ids that differ only in case, blanks, leading zeros, .0 or Unicode form: {len(several)}"
     what += f" ({pairs})" if shown else ""
     if not join:
-        remedy = "they are taken for different subjects: mend the table, or set 'join_ids: true'"
+        remedy = "they are treated as different subjects: correct the table, or set 'join_ids: true'"
         return list(records), [f"{what}; {remedy}"]
     first = {subject: ids[0] for ids in several for subject in ids}
     joined = [replace(record, subject_id=first.get(record.subject_id, record.subject_id)) for record in records]
-    return joined, [f"{what}; each is taken for one subject, as 'join_ids' says"]
+    return joined, [f"{what}; each group is treated as one subject ('join_ids')"]
 
 
 def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], dataset: DatasetConfig) -> list[str]:
@@ -58,7 +58,7 @@ def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], da
         if taken:
             counts = ", ".join(f"{word!r} in {count}" for word, count in taken.items())
             found.append(
-                f"column {column!r}: {counts} of {len(rows)} rows taken for empty cells; where a word is a value of "
-                "its own, name it among the target's 'values' or the task's 'classes', or recode it"
+                f"column {column!r}: {counts} of {len(rows)} rows read as empty cells; if a word is a value, "
+                "list it among the target's 'values' or the task's 'classes', or recode it"
             )
     return found

@@ -54,7 +54,9 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
             if cell.value is None and (line, at) in formulas:
                 found.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
             elif isinstance(cell.value, str) and cell.value.strip() in _ERRORS:
-                found.unusable[line, at] = f"an Excel error, {cell.value.strip()}: mend the formula or empty the cell"
+                found.unusable[line, at] = (
+                    f"an Excel error, {cell.value.strip()}: correct the formula or empty the cell"
+                )
             elif isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
                 kind = found.percent if "%" in (cell.number_format or "") else found.plain
                 kind.setdefault(at, []).append(line)

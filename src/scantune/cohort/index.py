@@ -71,12 +71,12 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
         CohortError: it is not there, or no index.
     """
     if not path.is_file():
-        raise CohortError("index", [f"no index {path}: write it by 'scantune index'"])
+        raise CohortError("index", [f"no index {path}: write one by 'scantune index'"])
     root = root.absolute()
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise CohortError("index", [f"{path} has not the columns {', '.join(COLUMNS)}: write it anew"])
+            raise CohortError("index", [f"{path} has not the columns {', '.join(COLUMNS)}: write it again"])
         return {
             str(root / unguarded(row["path"])): (int(row["size"]), int(row["modified_ns"]), row["sha256"])
             for row in reader
@@ -138,7 +138,7 @@ def check_links(root: Path, name: str, watched: Sequence[str]) -> None:
             inside = not Path(base, folder).is_symlink() or goal.is_relative_to(home)
             if not inside and not any(goal.is_relative_to(path) for path in known):
                 block = f"watched: {{{name}_{len(faults) + 1}: {{dataset: {name}, path: {goal}}}}}"
-                faults.append(f"{Path(base, folder)} is a link to a folder, which DVC does not look into. Add {block}")
+                faults.append(f"{Path(base, folder)} is a link to a folder, which DVC does not follow. Add {block}")
     if faults:
         raise CohortError(f"links in {root}", faults)
 
@@ -174,4 +174,4 @@ def _entry(file: Path, before: dict[str, tuple[int, int, str]]) -> tuple[str, tu
                 return str(file), (found.st_size, found.st_mtime_ns, digest), True
     except OSError as error:
         return str(file), type(error).__name__, True
-    return str(file), "it changes while it is read", True
+    return str(file), "it changed while being read", True

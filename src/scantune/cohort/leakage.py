@@ -100,12 +100,12 @@ def audit(
     _check_subjects(assignments)
     crossing, repeated = _identical(samples, part_of)
     if crossing:
-        raise LeakageError("the same image on two sides of the split", crossing)
+        raise LeakageError("the same image in two partitions", crossing)
     near = _near(samples, part_of, cache, settings)
     sides = {part: _balance([s for s in samples if part_of[s.sample_id] == part]) for part in _order(part_of)}
     empty = sorted({_part(a) for a in assignments} - set(sides))
     if empty:
-        raise CohortError("split", [f"no sample of {part} is left after preprocess" for part in empty])
+        raise CohortError("split", [f"no sample of {part} remains after preprocess" for part in empty])
     return AuditReport(
         sides=sides,
         left_out=len(placed) - len(samples),
@@ -131,7 +131,7 @@ def _check_subjects(assignments: Sequence[Assignment]) -> None:
         parts[assignment.subject_id].add(_part(assignment))
     shared = [f"subject {subject!r} is in {sorted(found)}" for subject, found in parts.items() if len(found) > 1]
     if shared:
-        raise LeakageError("subjects on two sides of the split", shared)
+        raise LeakageError("subjects in two partitions", shared)
 
 
 def _identical(samples: Sequence[Sample], part_of: Mapping[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
@@ -211,8 +211,8 @@ def _warnings(
 ) -> list[str]:
     found = []
     if not subjects_known:
-        found.append("no subject ids: each sample is taken for a subject of its own; samples of one person may be on "
-                     "two sides, and intervals may be too narrow")  # fmt: skip
+        found.append("no subject identifiers: each sample is treated as a separate subject; samples of one "
+                     "person may be in two partitions, and intervals may be too narrow")  # fmt: skip
     needed = math.ceil((Z95 / settings.interval_half_width) ** 2 / 4)
     for side in ("validation", "test"):
         subjects = sides[side]["subjects"] if side in sides else needed
@@ -225,9 +225,11 @@ def _warnings(
     if near:
         first = near[0]
         found.append(
-            f"{len(near)} pairs on two sides look alike (correlation {settings.near_duplicate_correlation:g} or more), "
-            f"first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
+            f"{len(near)} pairs in two partitions look alike (correlation {settings.near_duplicate_correlation:g} or "
+            f"more), first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
         )
     if repeated:
-        found.append(f"{len(repeated)} images stand twice on one side, first {repeated[0][0]} and {repeated[0][1]}")
+        found.append(
+            f"{len(repeated)} images occur twice in one partition, first {repeated[0][0]} and {repeated[0][1]}"
+        )
     return found

@@ -66,7 +66,7 @@ def read(
     root = Path(dataset.root).expanduser()
     root = root if root.is_absolute() else (base / root).absolute()
     if not root.is_dir():
-        raise CohortError(f"no folder {root}", ["'root' must be the folder that the cohort's files lie in"])
+        raise CohortError(f"no folder {root}", ["'root' must be the folder of the cohort's files"])
     if dataset.class_folders:
         name = next(iter(dataset.targets), "label")
         found = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
@@ -270,7 +270,7 @@ def _sample_id(row: Row, table: Table, dataset: DatasetConfig, faults: list[Faul
     parts = [row.cells[name] for name in columns]
     blank = [name for name, part in zip(columns, parts, strict=True) if not part]
     if blank:
-        faults.append(Fault("blank, though the file's name is made of it", row.line, blank[0]))
+        faults.append(Fault("blank, but part of the file name", row.line, blank[0]))
     if any(ids.looks_like_path(part) for part in parts):
         return ids.digest_id("\n".join(parts))
     return "_".join(parts)
@@ -290,7 +290,7 @@ def _series(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str,
             number = 0.5
         if number.is_integer():
             return "number", f"{int(number)}"
-        wrong = f"{text!r} is no series number: a whole number, or set 'series.by' to uid or description"
+        wrong = f"{text!r} is not a series number: write a whole number, or set 'series.by' to uid or description"
         faults.append(Fault(wrong, row.line, ", ".join(fields(dataset.series.name))))
     return dataset.series.by, text
 
@@ -310,7 +310,7 @@ def _volume(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str,
             faults.append(Fault(f"{text!r} is no {by}: a number, or name another key by 'volume.by'", row.line, column))
         return by, text
     if by == "index" and not (number.is_integer() and number >= 0):
-        faults.append(Fault(f"{text!r} is no index: a whole number from 0", row.line, column))
+        faults.append(Fault(f"{text!r} is not an index: write a whole number from 0", row.line, column))
     return by, f"{number:g}"
 
 

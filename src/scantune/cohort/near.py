@@ -65,7 +65,7 @@ class _Thumbnails:
 
     def __init__(self, tensor: Callable[[int], np.ndarray]) -> None:
         self._tensor = tensor
-        self._made: dict[int, np.ndarray] = {}
+        self._thumbnails: dict[int, np.ndarray] = {}
 
     def correlations(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         wanted = np.unique(np.concatenate([rows, columns]))
@@ -80,12 +80,12 @@ class _Thumbnails:
         return result
 
     def _of(self, index: int) -> np.ndarray:
-        if index not in self._made:
+        if index not in self._thumbnails:
             small = _shrunk(self._tensor(index).mean(axis=0))  # [C, …] -> […]
             small = small.ravel() - small.mean()
             length = float(np.linalg.norm(small))
-            self._made[index] = (small / length if length else small).astype(np.float32)
-        return self._made[index]
+            self._thumbnails[index] = (small / length if length else small).astype(np.float32)
+        return self._thumbnails[index]
 
 
 def _shrunk(array: np.ndarray) -> np.ndarray:

@@ -90,7 +90,7 @@ def _latest_first(subjects: Subjects) -> list[str]:
     except ValueError:
         key = {text: text for text in texts}
         if any(text.replace(".", "", 1).isdigit() for text in texts):
-            raise CohortError("split", ["the column 'order' mixes dates and numbers"]) from None
+            raise CohortError("split", ["the column 'order' contains both dates and numbers"]) from None
     latest = {s: max(key[r.order or ""] for r in rs) for s, rs in subjects.items()}  # type: ignore[type-var]
     return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]
 
@@ -103,14 +103,14 @@ def _predefined(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
         named = sorted({r.split for r in records if r.split is not None})
         if len(named) > 1:
             rows = ", ".join(f"row {r.row}: {r.split}" for r in records)
-            faults.append(f"subject {subject!r} is on two sides ({rows}): put all its samples on one")
+            faults.append(f"subject {subject!r} is in two partitions ({rows}): assign all its samples to one")
         elif named:
             sides[subject] = named[0]
         else:
             unplaced.append(subject)
     if unplaced and settings.rest == "error":
         faults.append(
-            f"{len(unplaced)} subjects are on no side (first {unplaced[:5]}): say what they are by 'rest:' "
+            f"{len(unplaced)} subjects are in no partition (first {unplaced[:5]}): assign them by 'rest:' "
             "(leave_out, train, validation or test)"
         )
     if faults:
@@ -124,13 +124,13 @@ def _filled(sides: dict[str, str], settings: SplitConfig) -> dict[str, str]:
     """Sides that the table lacks, taken from the training subjects by digest."""
     there = sorted(set(settings.fill) & set(sides.values()))
     if there:
-        raise CohortError("split", [f"'fill' names {there}, which the table itself has"])
+        raise CohortError("split", [f"'fill' names {there}, which the table itself assigns"])
     if not settings.fill:
         return sides
     training = assign.by_digest([s for s, side in sides.items() if side == "train"], settings.seed)
     rest = 1.0 - sum(settings.fill.values())
     if rest <= 0:
-        raise CohortError("split", [f"'fill' {dict(settings.fill)} leaves nothing to train on"])
+        raise CohortError("split", [f"'fill' {dict(settings.fill)} leaves no training subjects"])
     shares: dict[str, float] = {"train": rest}
     shares.update({str(side): share for side, share in settings.fill.items()})
     return sides | assign.cut(training, shares)
@@ -248,10 +248,12 @@ def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitCon
     for a in assignments:
         parts[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
     count = {part: len(members) for part, members in parts.items()}
-    wanted = _wanted(settings)
-    faults = [f"no subject on the side {side!r}: {count} of {len(subjects)} subjects" for side in wanted - set(count)]
+    required = _required_partitions(settings)
+    faults = [
+        f"no subject in the partition {side!r}: {count} of {len(subjects)} subjects" for side in required - set(count)
+    ]
     if faults:
-        raise CohortError("split", [*faults, f"it works with {len(wanted)} subjects or more, or other 'fractions'"])
+        raise CohortError("split", [*faults, f"it needs at least {len(required)} subjects, or other 'fractions'"])
     found = labels(subjects, settings.on, settings.bins)
     members: dict[Label, set[str]] = defaultdict(set)
     for subject, names in found.items():
@@ -264,14 +266,14 @@ def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitCon
         per_part = {part: len(having & ids) for part, ids in sorted(parts.items())}
         if min(per_part.values()) == 0:
             faults.append(
-                f"{name} {value!r} is missing on a side: {per_part} subjects have it; it takes {len(parts)} or more "
-                f"(there are {len(having)}), fewer folds, method 'stratified', or 'where' to leave the class out"
+                f"{name} {value!r} is missing in a partition: {per_part} subjects have it; it takes {len(parts)} or "
+                f"more (there are {len(having)}), fewer folds, method 'stratified', or 'where' to leave the class out"
             )
     if faults:
         raise CohortError("split", faults)
 
 
-def _wanted(settings: SplitConfig) -> set[str]:
+def _required_partitions(settings: SplitConfig) -> set[str]:
     """Sides that must not be empty."""
     if settings.method == "predefined":
         return {"train"} if not settings.folds else set()

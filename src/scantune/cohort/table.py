@@ -78,7 +78,7 @@ def read_table(
         return replace(table, unusable=_unusable(found, table.columns), remarks=_percent(found, table.columns))
     text, notes = _decode(content)
     if not text.strip():
-        raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row a sample"])
+        raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     separator = separator or _separator(text, path, header)
     return _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
 
@@ -107,7 +107,7 @@ def _separator(text: str, path: Path, line: int) -> str:
             f"table {path.name}",
             [
                 Fault(
-                    f"its header has as many {best!r} as {others[0][0]!r}: say which one separates by 'separator:'",
+                    f"its header has as many {best!r} as {others[0][0]!r}: state which one separates by 'separator:'",
                     line,
                 )
             ],
@@ -193,7 +193,7 @@ def _checked(
             continue
         rows.append(Row(line, dict(zip(header, cells, strict=True))))
     if header is None or not (rows or odd or faults):
-        faults.append(Fault("it has no rows: a header with the column names and one row a sample"))
+        faults.append(Fault("it has no rows: a header with the column names and one row per sample"))
     title = _title(header or [], first, odd, rows)
     faults += [title] if title else [Fault(_ragged(cells, header or [], quotes), line) for line, cells in odd]
     if faults:

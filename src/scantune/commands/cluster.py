@@ -12,21 +12,23 @@ from scantune.commands import project
 
 def slurm(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    nodes: Annotated[int, typer.Option(help="how many", min=1)] = 1,
+    nodes: Annotated[int, typer.Option(help="number of nodes", min=1)] = 1,
     gpus: Annotated[
         int, typer.Option(help="GPUs, and processes, on each node; 0 is one CPU process a node", min=0)
     ] = 1,
     cpus: Annotated[int, typer.Option(help="cores of each process", min=1)] = 8,
-    memory: Annotated[str, typer.Option(help="of each node")] = "64G",
-    time: Annotated[str, typer.Option(help="limit, [days-]hours:minutes[:seconds]")] = "24:00:00",
-    partition: Annotated[str, typer.Option(help="where; the cluster's default where empty")] = "",
-    account: Annotated[str, typer.Option(help="who pays; your default where empty")] = "",
-    setup: Annotated[list[str] | None, typer.Option(help="a line to run first, 'module load cuda'")] = None,
-    out: Annotated[Path | None, typer.Option(help="the script; <experiment>.sbatch where left out")] = None,
+    memory: Annotated[str, typer.Option(help="memory of each node")] = "64G",
+    time: Annotated[str, typer.Option(help="time limit, [days-]hours:minutes[:seconds]")] = "24:00:00",
+    partition: Annotated[str, typer.Option(help="partition; the cluster's default if empty")] = "",
+    account: Annotated[str, typer.Option(help="account to charge; your default if empty")] = "",
+    setup: Annotated[
+        list[str] | None, typer.Option(help="a shell line to run first, such as 'module load cuda'")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="file of the script; default <experiment>.sbatch")] = None,
 ) -> None:
-    """Write a batch script: prepare on the first node, train on all, judge on the first.
+    """Write a batch script: prepare on the first node, train on all nodes, evaluate on the first.
 
-    A job whose time is over saves, goes back to the queue, and goes on from there.
+    A job that reaches its time limit saves a checkpoint, requeues itself and resumes from there.
     """
     from scantune.engine.slurm import Job, write
 
@@ -51,7 +53,7 @@ def slurm(
         setup=(
             *(setup or ()),
             "export PYTHONPATH=src",
-            f"rm -rf {folder}  # as DVC does; what a killed training goes on from lies elsewhere",
+            f"rm -rf {folder}  # as DVC does; a killed training resumes from elsewhere",
         ),
         prepare=(f"dvc repro {' '.join(before)}",),
         after=(f"dvc commit --force {train} || exit", f"dvc repro {register} || exit"),

@@ -1,4 +1,4 @@
-"""``scantune check`` and ``scantune index``: a cohort looked at before any training."""
+"""``scantune check`` and ``scantune index``: a cohort checked before any training."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ from scantune.script import quiet_logging
 
 def check(
     dataset: Annotated[str, typer.Argument(help="a name in datasets")],
-    given: Annotated[str, typer.Option("--input", help="a name in inputs; that of the dataset's own name")] = "",
+    input_name: Annotated[
+        str, typer.Option("--input", help="a name in inputs; default the input named like the dataset")
+    ] = "",
     cache: Annotated[bool, typer.Option(help="check the prepared samples on disk instead, byte by byte")] = False,
-    out: Annotated[Path | None, typer.Option(help="folder of the page; .scantune/check/<dataset>")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the page; default .scantune/check/<dataset>")] = None,
 ) -> None:
-    """Prepare every file as the pipeline would, and say what is odd: on the terminal, as a page, in MLflow."""
+    """Prepare every file as the pipeline would and report what is unusual: on the terminal, as a page, in MLflow."""
     from scantune.tracking import project_home
 
     quiet_logging()
     params = project.settings()
-    block, name = project.named(params, "datasets", dataset), given or dataset
+    block, name = project.named(params, "datasets", dataset), input_name or dataset
     settings = project.named(params, "inputs", name)
     if settings.dataset != dataset:
-        raise ScantuneError(f"--input {name!r} is made from the dataset {settings.dataset!r}, not from {dataset!r}")
+        raise ScantuneError(f"--input {name!r} uses the dataset {settings.dataset!r}, not {dataset!r}")
     if cache:
         _check_cache(name)
         return
@@ -62,7 +64,7 @@ def check(
         for file in ("check.html", "check.json"):
             tracked.artifact(folder / file)
     print_check(dataset, found)
-    typer.echo(f"the page: {folder / 'check.html'}")
+    typer.echo(f"page: {folder / 'check.html'}")
     if found.faults:
         raise typer.Exit(1)
 
@@ -72,21 +74,21 @@ def _check_cache(name: str) -> None:
 
     folder = Path("data/cache") / name
     if not (folder / "manifest.csv").exists():
-        raise ScantuneError(f"{folder}: not here yet; run: dvc repro preprocess@{name}")
+        raise ScantuneError(f"{folder}: does not exist yet; run: dvc repro preprocess@{name}")
     found = damaged(folder)
     if found:
         raise ScantuneError(
-            f"{len(found)} prepared samples are not what they were: {', '.join(found[:20])}"
+            f"{len(found)} prepared samples are damaged: {', '.join(found[:20])}"
             f"{' …' if len(found) > 20 else ''}. Run: dvc repro -f preprocess@{name}, which prepares them again"
         )
-    typer.echo(f"{folder}: every prepared sample is whole")
+    typer.echo(f"{folder}: all prepared samples are intact")
 
 
 def index(
     what: Annotated[str, typer.Argument(help="a name in datasets, or a folder")],
-    out: Annotated[Path | None, typer.Option(help="the index; needed for a folder")] = None,
+    out: Annotated[Path | None, typer.Option(help="file of the index; required for a folder")] = None,
 ) -> None:
-    """Index a folder of many files: path, size, time and digest. What is unchanged since is not read again."""
+    """Index a folder of many files: path, size, time and digest. Unchanged files are not read again."""
     from scantune.cohort.index import timed_index, write_index
 
     if Path(what).is_dir() and out is not None:
@@ -94,13 +96,13 @@ def index(
     else:
         params = project.settings()
         if what not in params.datasets and Path(what).is_dir():
-            raise ScantuneError(f"{what}: say where the index of a folder goes (--out index.csv)")
+            raise ScantuneError(f"{what}: an index of a folder needs --out, as in --out index.csv")
         block = project.named(params, "datasets", what)
         root, path = Path(block.root), out or timed_index(block.index, what)
     path.parent.mkdir(parents=True, exist_ok=True)
     found = write_index(root, path)
-    typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} gone")
+    typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} no longer there")
     for line in found.unreadable:
-        typer.echo(f"not readable: {line}", err=True)
+        typer.echo(f"unreadable: {line}", err=True)
     if found.unreadable:
         raise typer.Exit(1)

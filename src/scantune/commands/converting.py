@@ -1,4 +1,4 @@
-"""``scantune convert``: data sets that are no table of files, written out as one beside themselves."""
+"""``scantune convert``: data sets in other formats, written as files with a table."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ import typer
 
 from scantune.records import ScantuneError
 
-app = typer.Typer(no_args_is_help=True, help="Write a data set that is no table of files as one: COCO masks, MedMNIST.")
+app = typer.Typer(no_args_is_help=True, help="Convert a data set to files with a table: COCO masks, MedMNIST.")
 
 
 @app.command()
 def coco(
     annotations: Annotated[list[str], typer.Argument(help="a JSON file, or train=… validation=… test=… JSON files")],
     out: Annotated[Path, typer.Option(help="new folder beside the data: masks/*.png and cohort.csv")],
-    images: Annotated[str, typer.Option(help="folder of the pictures, as seen from the JSON's own")] = "../images",
+    images: Annotated[str, typer.Option(help="folder of the images, relative to that of the JSON file")] = "../images",
     labels: Annotated[
-        str, typer.Option(help="binary, category (its id), or names and numbers: stenosis=1,catheter=2")
+        str, typer.Option(help="binary, category (its id), or names with labels: stenosis=1,catheter=2")
     ] = "binary",
-    root: Annotated[Path | None, typer.Option(help="what paths in the table start from; nearest shared folder")] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(help="folder that the paths in the table are relative to; default the nearest shared folder"),
+    ] = None,
 ) -> None:
-    """Draw the polygons of COCO annotations (ARCADE and others) as masks, with a table of pictures and masks."""
+    """Convert the polygons of COCO annotations (ARCADE and others) to masks, with a table of images and masks."""
     from scantune.cohort.coco import masks_of_coco
 
     table = masks_of_coco(_sides(annotations), out, images=images, labels=_labels(labels), root=root)
@@ -35,9 +38,11 @@ def coco(
 def medmnist(
     source: Annotated[Path, typer.Argument(help="the .npz file")],
     out: Annotated[Path, typer.Option(help="new folder: images/*.png and cohort.csv")],
-    names: Annotated[str, typer.Option(help="names of the classes from 0, with commas")] = "",
+    names: Annotated[
+        str, typer.Option(help="names of the classes in the order of their numbers, separated by commas")
+    ] = "",
 ) -> None:
-    """Write the pictures of a MedMNIST file as PNG, with a table of labels and sides."""
+    """Write the images of a MedMNIST file as PNG, with a table of labels and partitions."""
     from scantune.cohort.medmnist import table_of_medmnist
 
     table = table_of_medmnist(source, out, names=[n.strip() for n in names.split(",")] if names else None)
@@ -45,14 +50,14 @@ def medmnist(
     _say(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
 
 
-def _sides(given: list[str]) -> Any:
+def _sides(arguments: list[str]) -> Any:
     """``train=a.json`` … to side and file, or the one file."""
-    if len(given) == 1 and "=" not in given[0]:
-        return given[0]
-    pairs = [one.partition("=") for one in given]
-    wrong = [one for one, (side, sign, path) in zip(given, pairs) if side not in _SIDES or not path]
+    if len(arguments) == 1 and "=" not in arguments[0]:
+        return arguments[0]
+    pairs = [one.partition("=") for one in arguments]
+    wrong = [one for one, (side, sign, path) in zip(arguments, pairs) if side not in _SIDES or not path]
     if wrong:
-        raise ScantuneError(f"{wrong[0]!r}: with several files write side=file, the side one of {', '.join(_SIDES)}")
+        raise ScantuneError(f"{wrong[0]!r}: with several files write split=file, the split one of {', '.join(_SIDES)}")
     return {side: path for side, _, path in pairs}
 
 
@@ -66,7 +71,7 @@ def _labels(text: str) -> Any:
     for part in text.split(","):
         name, sign, number = part.rpartition("=")
         if not sign or not number.strip().isdigit():
-            raise ScantuneError(f"--labels {text!r}: binary, category, or names and numbers such as stenosis=1")
+            raise ScantuneError(f"--labels {text!r}: must be binary, category, or names with labels such as stenosis=1")
         found[name.strip()] = int(number)
     return found
 
@@ -96,11 +101,11 @@ def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
     held = holds_outputs(str(root))
     if held:
         raise ScantuneError(
-            f"{table}: {count} samples are written, but no block: {root}, where pictures and table meet, holds {held}, "
-            "which the pipeline writes, so that DVC cannot watch it. Name an --out beside the pictures, in a folder "
-            "that holds the data alone"
+            f"{table}: {count} samples were written, but no block: {root}, the folder shared by images and table, "
+            f"contains {held}, an output of the pipeline, so DVC cannot watch it. Choose --out beside the images, in a "
+            "folder that contains data alone"
         )
     path = table.resolve().relative_to(root.resolve())
     block = {"root": str(root), "watch": str(root), "table": path.as_posix(), **keys, "split": split}
-    typer.echo(f"{table}: {count} samples. A block for datasets in params.yaml:\n")
+    typer.echo(f"{table}: {count} samples. Block for datasets in params.yaml:\n")
     typer.echo(yaml.safe_dump({table.parent.name: block}, sort_keys=False, default_flow_style=None, width=118))

@@ -40,7 +40,7 @@ class _Pages:
 
     def __init__(self, blocks: Mapping[str, Any]) -> None:
         self.blocks = blocks
-        self.said: dict[str, str] = {}
+        self.titles: dict[str, str] = {}
 
     def of(self, block: Mapping[str, Any], path: str) -> Iterator[str]:
         """The section of a block, then those of the blocks in it."""
@@ -66,11 +66,11 @@ class _Pages:
     def _below(self, value: Mapping[str, Any], path: str) -> Iterator[str]:
         for name, where in _references(value, path):
             block = self.blocks[name]
-            if name in self.said or not block.get("properties"):
+            if name in self.titles or not block.get("properties"):
                 continue
             kind = _kind(block) or name.lower()
             title = f"{where}: {kind}" if kind and _several(value) else where
-            self.said[name] = title
+            self.titles[name] = title
             yield from self.of(block, title)
 
     def _values(self, value: Mapping[str, Any]) -> str:
@@ -163,7 +163,7 @@ def _augmentation() -> Iterator[str]:
         schema = block.model_json_schema(by_alias=True)
         pages = _Pages(schema["$defs"])
         if modality != "image":  # the same as an image's
-            pages.said |= dict.fromkeys(schema["$defs"], "")
+            pages.titles |= dict.fromkeys(schema["$defs"], "")
         yield from pages.of(schema, f"experiments.<name>.train.augment: {modality}")
 
 

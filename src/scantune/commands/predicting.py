@@ -17,35 +17,42 @@ from scantune.records import ScantuneError
 def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
     files: Annotated[list[Path] | None, typer.Argument(help="files, series folders, or folders of them")] = None,
-    listed: Annotated[Path | None, typer.Option("--list", help="a text file with a sample's path a line")] = None,
-    out: Annotated[Path, typer.Option(help="the table of answers")] = Path("answers.csv"),
+    listed: Annotated[Path | None, typer.Option("--list", help="a text file with one path per line")] = None,
+    out: Annotated[Path, typer.Option(help="file of the predictions table")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
-    seg: Annotated[Path | None, typer.Option(help="folder for masks: DICOM SEG, NIfTI or PNG, as the source")] = None,
-    maps: Annotated[Path | None, typer.Option(help="folder for maps of where the model looked")] = None,
+    seg: Annotated[
+        Path | None, typer.Option(help="folder for masks: DICOM SEG, NIfTI or PNG, according to the source")
+    ] = None,
+    maps: Annotated[Path | None, typer.Option(help="folder for saliency maps")] = None,
     map_method: Annotated[str, typer.Option(help="as evaluate.saliency.method")] = "auto",
-    map_layer: Annotated[str | None, typer.Option(help="as evaluate.saliency.layer; else found by itself")] = None,
+    map_layer: Annotated[
+        str | None, typer.Option(help="as evaluate.saliency.layer; default chosen automatically")
+    ] = None,
     trust: Annotated[
-        bool, typer.Option("--trust", help="run the code that a model brings: plugins, or another format")
+        bool, typer.Option("--trust", help="run the code that a model contains: plugins, or another format")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="samples at once")] = 8,
+    batch_size: Annotated[int, typer.Option(help="samples per batch")] = 8,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    workers: Annotated[int, typer.Option(min=1, help="processes that read files")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="number of processes that read files")] = 1,
     time_limit: Annotated[
         float | None,
-        typer.Option(min=0.1, help="seconds that reading a sample may take; else as the model says"),
+        typer.Option(min=0.1, help="time limit in seconds for reading one sample; default that of the model"),
     ] = None,
     isolated: Annotated[
-        bool | None, typer.Option(help="read in another process, so that a decoder that crashes or hangs ends nothing")
+        bool | None,
+        typer.Option(
+            help="read files in a separate process, so that a decoder that crashes or hangs costs one file only"
+        ),
     ] = None,
 ) -> None:
-    """Ask a model about files. One that cannot be used gets a reason in the table, and ends nothing."""
+    """Predict from files with a model. An unusable file gets a reason in the table; the others are unaffected."""
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
 
     paths = [*(files or []), *_listed(listed)]
     if not paths:
-        raise ScantuneError("predict: give files, folders or --list FILE")
+        raise ScantuneError("predict: name files, folders or --list FILE")
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -71,7 +78,7 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     write(PredictionTable.make(columns), out)
     bad = [row for row in rows if row["reason"]]
-    typer.echo(f"{out}: {len(rows) - len(bad)} answers, {len(bad)} samples that could not be used")
+    typer.echo(f"{out}: {len(rows) - len(bad)} predictions, {len(bad)} unusable samples")
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
@@ -122,7 +129,7 @@ def _listed(path: Path | None) -> list[Path]:
     if path is None:
         return []
     if not path.is_file():
-        raise ScantuneError(f"--list {path}: there is no such file")
+        raise ScantuneError(f"--list {path}: no such file")
     return [Path(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
@@ -156,6 +163,6 @@ def _give_back(
             typer.echo(f"  {path}: {error}", err=True)
         except Exception as error:  # a header that lacks what the standard demands; the answer stands in the table
             typer.echo(
-                f"  {path}: no result could be written for this source ({type(error).__name__}: {error})", err=True
+                f"  {path}: no result can be written for this source ({type(error).__name__}: {error})", err=True
             )
     return names

@@ -38,7 +38,7 @@ def group_of(params: Any, name: str) -> str:
         if name in getattr(params, group):
             return group
     known = ", ".join([*params.experiments, *params.derived])
-    raise ScantuneError(f"--experiment {name!r}: there is none of that name in params.yaml. There are: {known}")
+    raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
 
 
 def register_target(params: Any, name: str) -> str:

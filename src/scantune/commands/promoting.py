@@ -1,4 +1,4 @@
-"""``scantune promote``: the alias given by hand, forwards or back."""
+"""``scantune promote``: assign the alias by hand, forwards or back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import typer
 
 
 def promote(
-    name: Annotated[str, typer.Argument(help="a registered model, named after its dataset unless params.yaml says so")],
+    name: Annotated[str, typer.Argument(help="name of a registered model: its dataset's unless set in params.yaml")],
     version: Annotated[str, typer.Argument(help="the version that takes the alias")],
-    alias: Annotated[str, typer.Option(help="which alias")] = "champion",
+    alias: Annotated[str, typer.Option(help="the alias")] = "champion",
 ) -> None:
-    """Give a registered version the alias by hand, to go back to an earlier champion or to overrule a comparison."""
+    """Assign the alias to a registered version by hand, to restore an earlier champion or to overrule a comparison."""
     from scantune.registry.decision import undo_command
     from scantune.registry.promotion import promote as give_alias
     from scantune.tracking import client

@@ -33,9 +33,9 @@ _STAGES = {
 
 def run(
     targets: Annotated[list[str] | None, typer.Argument(help="DVC targets such as register@digits")] = None,
-    experiment: Annotated[str, typer.Option(help="an experiment of params.yaml: runs all that it needs")] = "",
+    experiment: Annotated[str, typer.Option(help="an experiment of params.yaml, with all stages it depends on")] = "",
     everything: Annotated[bool, typer.Option("--all", help="everything in params.yaml")] = False,
-    stage: Annotated[str, typer.Option(help=f"one stage and all that it needs: {', '.join(_STAGES)}")] = "",
+    stage: Annotated[str, typer.Option(help=f"one stage, with all stages it depends on: {', '.join(_STAGES)}")] = "",
     key: Annotated[str, typer.Option(help="the name in params.yaml that --stage is for")] = "",
     epochs: Annotated[str, typer.Option(help="train.epochs")] = "",
     learning_rate: Annotated[str, typer.Option(help="train.learning_rate")] = "",
@@ -49,11 +49,13 @@ def run(
     backbone: Annotated[str, typer.Option(help="model.backbone")] = "",
     weights: Annotated[str, typer.Option(help="model.weights")] = "",
     settings: Annotated[str, typer.Option("--set", help="other keys: 'inputs.digits.workers=2 …'")] = "",
-    keep: Annotated[bool, typer.Option("--keep", help="write the changed values to params.yaml and run there")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="write the changed values to params.yaml and run in place")
+    ] = False,
 ) -> None:
     """Run the pipeline: the quick default, one experiment, a stage, some targets, or everything.
 
-    With changed settings it runs as an experiment of DVC, in a copy: params.yaml and outputs/ stay as they are.
+    With changed settings the run is an experiment of DVC, in a copy: params.yaml and outputs/ are unchanged.
     Settings apply to --experiment or --key, else to every experiment of the quick default or of the targets.
     """
     from scantune.config.edit import Change
@@ -68,7 +70,7 @@ def run(
     }
     given = {name: value for name, value in named.items() if value}
     if given and not experiments:
-        raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: say which experiment it is for (--experiment NAME)")
+        raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: name the experiment (--experiment NAME)")
     changes = [f"{block}.{name}={value}" for block in experiments for name, value in given.items()]
     take_parent_run()
     code = execute(chosen, [Change.read(change) for change in [*changes, *shlex.split(settings)]], keep=keep)
@@ -137,7 +139,7 @@ def _targets(
     if not stage:
         return list(targets or ([] if everything else params.quick))
     if stage not in _STAGES:
-        raise ScantuneError(f"--stage {stage!r}: there is none of that name; there are {', '.join(_STAGES)}")
+        raise ScantuneError(f"--stage {stage!r}: no such stage; there are {', '.join(_STAGES)}")
     for group, name in _STAGES[stage].items():
         if key in getattr(params, group):
             return [f"{name}@{key}"]
@@ -182,15 +184,15 @@ def _tell_parent(title: str, folder: Path, targets: Sequence[str]) -> None:
 
 
 def _say_where(code: int, variant: str = "") -> None:
-    """What to look at: the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
+    """Print the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
     from scantune.registry.pages import addresses
 
     if variant and code == 0:
-        typer.echo(f"\nparams.yaml and outputs/ are as they were. The variant is DVC's experiment {variant}")
-        typer.echo("  dvc exp show                  beside the others")
-        typer.echo(f"  dvc exp apply '{variant}'     its settings and outputs in this folder")
+        typer.echo(f"\nparams.yaml and outputs/ are unchanged. The variant is the DVC experiment {variant}")
+        typer.echo("  dvc exp show                  compare it with the others")
+        typer.echo(f"  dvc exp apply '{variant}'     bring its settings and outputs into this folder")
     lines = addresses() if code == 0 else []
     if lines:
-        typer.echo("\nSee it:  make ui   (or: scantune ui), then open")
+        typer.echo("\nView: make ui   (or: scantune ui), then open")
         for line in lines:
             typer.echo(f"  {line}")

@@ -1,4 +1,4 @@
-"""``scantune score`` and ``scantune compare``: anyone's predictions, without PyTorch."""
+"""``scantune score`` and ``scantune compare``: predictions of any origin, without PyTorch."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Set = Annotated[list[str] | None, typer.Option("--set", help="a task setting, as
 def score(
     predictions: Annotated[Path, typer.Argument(help="a predictions.csv, from any tool")],
     task: Task,
-    out: Annotated[Path, typer.Option(help="the file to write")] = Path("metrics.json"),
+    out: Annotated[Path, typer.Option(help="file to write")] = Path("metrics.json"),
     settings: Set = None,
-    split: Annotated[str, typer.Option(help="rows that are scored")] = "test",
-    draws: Annotated[int, typer.Option(help="resampling draws")] = 2000,
-    seed: Annotated[int, typer.Option(help="of the draws")] = 42,
-    confidence: Annotated[float, typer.Option(help="level of the intervals")] = 0.95,
+    split: Annotated[str, typer.Option(help="rows to score")] = "test",
+    draws: Annotated[int, typer.Option(help="number of bootstrap draws")] = 2000,
+    seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
+    confidence: Annotated[float, typer.Option(help="confidence level of the intervals")] = 0.95,
 ) -> None:
-    """Every figure of a predictions file with its 95 % interval, resampled by subject."""
+    """All metrics of a predictions file with confidence intervals by subject."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
     from scantune.tasks.scoring import score_file
 
@@ -35,21 +35,21 @@ def score(
     for name in metrics["headline"]:
         if name in metrics["metrics"]:
             typer.echo(f"{name}: {_figure(metrics['metrics'][name])}")
-    typer.echo(f"all figures: {out}")
+    typer.echo(f"all metrics: {out}")
 
 
 def compare(
-    reference: Annotated[Path, typer.Argument(help="predictions.csv of the model in place")],
-    challenger: Annotated[Path, typer.Argument(help="predictions.csv of the other, on the same test subjects")],
+    reference: Annotated[Path, typer.Argument(help="predictions.csv of the reference model")],
+    challenger: Annotated[Path, typer.Argument(help="predictions.csv of the challenger, on the same test subjects")],
     task: Task,
-    primary: Annotated[str, typer.Option(help="the one figure that decides, stated beforehand")] = "",
-    margin: Annotated[float, typer.Option(help="loss in it that still counts as not inferior")] = 0.0,
+    primary: Annotated[str, typer.Option(help="the prespecified primary metric")] = "",
+    margin: Annotated[float, typer.Option(help="non-inferiority margin in the primary metric")] = 0.0,
     out: Annotated[Path | None, typer.Option(help="write the whole comparison as JSON")] = None,
     settings: Set = None,
-    draws: Annotated[int, typer.Option(help="resampling draws")] = 2000,
-    seed: Annotated[int, typer.Option(help="of the draws")] = 42,
+    draws: Annotated[int, typer.Option(help="number of bootstrap draws")] = 2000,
+    seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
 ) -> None:
-    """Two models on the same test subjects: paired differences, and a decision in the primary figure."""
+    """Compare two models on the same test subjects: paired differences, and a decision by the primary metric."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scantune.tasks.comparing import compare_files, lines
 
@@ -61,7 +61,7 @@ def compare(
         typer.echo(line)
 
 
-def task_settings(name: str, given: list[str]) -> Any:
+def task_settings(name: str, assignments: list[str]) -> Any:
     """A task's settings, its defaults changed by ``key=value`` in YAML.
 
     Raises:
@@ -73,9 +73,9 @@ def task_settings(name: str, given: list[str]) -> Any:
     from scantune.tasks.scoring import settings_of
 
     load_plugins()
-    held = settings_of(name)
+    defaults = settings_of(name)
     values: dict[str, Any] = {}
-    for setting in given:
+    for setting in assignments:
         key, equals, text = setting.partition("=")
         if not equals:
             raise ScantuneError(f"--set {setting!r}: write key=value")
@@ -83,10 +83,10 @@ def task_settings(name: str, given: list[str]) -> Any:
 
         values[key.strip()] = plain_value(text)
     try:
-        return type(held).model_validate(values)
+        return type(defaults).model_validate(values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        known = ", ".join(type(held).model_fields)
+        known = ", ".join(type(defaults).model_fields)
         at = ".".join(map(str, first["loc"]))
         raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
 

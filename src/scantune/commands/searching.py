@@ -1,4 +1,4 @@
-"""``scantune search`` and ``scantune trial``: better settings for an experiment."""
+"""``scantune search`` and ``scantune trial``: hyperparameter search for an experiment."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from scantune.script import quiet_logging
 
 def search(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    n_trials: Annotated[int, typer.Option(help="trials to reach in all; search.n_trials where 0")] = 0,
-    timeout: Annotated[float, typer.Option(help="minutes after which no further trial begins; 0 for none")] = 0.0,
-    sweep: Annotated[Path | None, typer.Option(help="only write the space as a W&B sweep file")] = None,
+    n_trials: Annotated[int, typer.Option(help="total number of trials; 0: search.n_trials")] = 0,
+    timeout: Annotated[float, typer.Option(help="minutes after which no new trial starts; 0: no limit")] = 0.0,
+    sweep: Annotated[Path | None, typer.Option(help="write the search space as a W&B sweep file, and stop")] = None,
     train_best: Annotated[
-        bool, typer.Option("--train-best", help="write what was found to params.yaml and train with it")
+        bool, typer.Option("--train-best", help="write the best settings to params.yaml and train with them")
     ] = False,
-    source: Annotated[Path | None, typer.Option("--from", help="the file of --train-best")] = None,
+    source: Annotated[Path | None, typer.Option("--from", help="the file of settings for --train-best")] = None,
 ) -> None:
-    """Search the settings of an experiment's search.space. Started again it goes on; started twice they share.
+    """Search the hyperparameters in an experiment's search.space. A second start resumes it; parallel starts share it.
 
-    Models are compared on validation; the test set is not touched.
+    Trials are compared on the validation set; the test set is not used.
     """
     quiet_logging()
     from scantune.config.edit import Change
@@ -45,14 +45,14 @@ def search(
         raise typer.Exit(running.execute([target], [Change.read(line) for line in changed], keep=True))
     found = searching.run_search(given, n_trials=wanted, seconds=60 * timeout or None, say=typer.echo)
     typer.echo(f"best {given.block.train.monitor}: {found.best_value:.5g}")
-    typer.echo(f"{found.completed} complete, {found.pruned} stopped early, {found.failed} failed; {best}")
+    typer.echo(f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed; {best}")
 
 
 def trial(
     context: typer.Context,
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
 ) -> None:
-    """One training of an experiment with settings given as --train.learning_rate=0.001: what a sweep's agent runs."""
+    """Train once with settings such as --train.learning_rate=0.001: the command run by the agent of a sweep."""
     import tempfile
 
     quiet_logging()

@@ -1,4 +1,4 @@
-"""``scantune seeds``: how far an experiment's metrics differ between trainings that differ in the seed alone."""
+"""``scantune seeds``: variation of an experiment's metrics between seeds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from scantune.commands import project
 
 def seeds(
     experiments: Annotated[list[str], typer.Argument(help="names in experiments or derived")],
-    count: Annotated[int, typer.Option("--seeds", min=2, help="trainings of each; the first has its own seed")] = 5,
-    precision: Annotated[str, typer.Option(help="32 or bf16 in place of train.precision, to compare them")] = "",
-    out: Annotated[Path | None, typer.Option(help="file for the Markdown table; printed in any case")] = None,
+    count: Annotated[
+        int, typer.Option("--seeds", min=2, help="number of trainings of each; the first uses the seed of params.yaml")
+    ] = 5,
+    precision: Annotated[str, typer.Option(help="32 or bf16 in place of train.precision")] = "",
+    out: Annotated[Path | None, typer.Option(help="file for the Markdown table, printed in any case")] = None,
 ) -> None:
     """Train and evaluate experiments with several seeds; mean and range of their headline metrics as a table.
 

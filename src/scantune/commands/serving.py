@@ -19,12 +19,12 @@ _HOST = "127.0.0.1"
 
 
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65535)] = 5000) -> None:
-    """Serve the MLflow pages to this machine only; once they answer, print the addresses to open."""
+    """Serve the MLflow pages to this machine only, and print the addresses once they answer."""
     from scantune.registry.pages import addresses
     from scantune.tracking import tracking_uri
 
     if tracking_uri().startswith("http"):
-        typer.echo("The runs are on a server already (MLFLOW_TRACKING_URI); open")
+        typer.echo("The runs are on a server (MLFLOW_TRACKING_URI); open")
         for line in addresses():
             typer.echo(f"  {line}")
         return
@@ -46,7 +46,7 @@ def refuse_taken(port: int) -> None:
             probe.bind((_HOST, port))
         except OSError as error:
             why = (error.strerror or "taken").lower() + _owner(port)
-            raise ScantuneError(f"--port {port}: {why}; give another, as in --port {port + 1}") from error
+            raise ScantuneError(f"--port {port}: {why}; choose another, as in --port {port + 1}") from error
 
 
 def _owner(port: int) -> str:
@@ -92,7 +92,7 @@ def _announce(port: int) -> None:
     server = f"http://{_HOST}:{port}"
     while not _answers(f"{server}/health"):
         time.sleep(0.1)
-    typer.echo(f"MLflow answers at {server} (end it by Ctrl-C):")
+    typer.echo(f"MLflow is running at {server} (stop with Ctrl-C):")
     for line in addresses(server):
         typer.echo(f"  {line}")
 

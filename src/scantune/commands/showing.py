@@ -13,11 +13,11 @@ from scantune.records import ScantuneError
 
 def show(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    n: Annotated[int, typer.Option("-n", help="pictures on the sheet")] = 12,
-    out: Annotated[Path | None, typer.Option(help="folder of the sheet; .scantune/show/<experiment>")] = None,
-    depth: Annotated[int, typer.Option(help="levels of the network that are printed")] = 2,
+    n: Annotated[int, typer.Option("-n", help="number of images on the sheet")] = 12,
+    out: Annotated[Path | None, typer.Option(help="folder of the sheet; default .scantune/show/<experiment>")] = None,
+    depth: Annotated[int, typer.Option(help="depth to which the network is printed")] = 2,
 ) -> None:
-    """Show an experiment before it is trained: a sheet of prepared samples with their targets, and the network."""
+    """Show an experiment before training: a sheet of prepared samples with their targets, and the network."""
     from scantune.pipeline.data.datasets import encode
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
@@ -39,7 +39,7 @@ def show(
     typer.echo(f"starting weights: {report or _start(plan)}")
     for line in architecture(network, plan.shape, depth):
         typer.echo(line)
-    typer.echo(f"images as loaded: {sheet}")
+    typer.echo(f"sheet of images: {sheet}")
 
 
 def _start(plan: Any) -> str:
@@ -83,7 +83,7 @@ def _sheet(plan: Any, n: int, folder: Path) -> Path:
 
     side = plan.sides.side("train")
     if not len(side):
-        raise ScantuneError("the training side is empty")
+        raise ScantuneError("the training set is empty")
     picked = sorted({round(i * (len(side) - 1) / max(1, n - 1)) for i in range(min(n, len(side)))})
     pictures = []
     for place in picked:
@@ -92,9 +92,7 @@ def _sheet(plan: Any, n: int, folder: Path) -> Path:
         told = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
         pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{told}"))
     kind = {"volume": "Middle axial slice.", "video": "Middle frame."}.get(plan.input.modality, "")
-    figure = plots.contact_sheet(
-        pictures, title=f"{plan.block.input}: as the network gets them", notes=[kind] * bool(kind)
-    )
+    figure = plots.contact_sheet(pictures, title=f"{plan.block.input}: input of the network", notes=[kind] * bool(kind))
     return plots.save(figure, folder / "images")[-1]
 
 

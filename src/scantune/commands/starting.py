@@ -1,4 +1,4 @@
-"""``scantune init``: blocks of params.yaml for a table of one's own, from its columns and the first file's kind."""
+"""``scantune init``: blocks of params.yaml for a user's table, from its columns and the format of the first file."""
 
 from __future__ import annotations
 
@@ -22,25 +22,23 @@ _LOOKED = 50  # files that a template is tried on
 
 
 def init(
-    table: Annotated[Path, typer.Argument(help="CSV or Excel, one row a sample")],
-    root: Annotated[Path | None, typer.Option(help="folder of the files; that of the table")] = None,
-    name: Annotated[str, typer.Option(help="of the blocks; the table's name")] = "",
-    target: Annotated[str, typer.Option(help="the column to predict, where the guess is wrong")] = "",
-    out: Annotated[Path | None, typer.Option(help="write the blocks to this file rather than the terminal")] = None,
+    table: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per sample")],
+    root: Annotated[Path | None, typer.Option(help="folder of the files; default that of the table")] = None,
+    name: Annotated[str, typer.Option(help="name of the blocks; default that of the table")] = "",
+    target: Annotated[str, typer.Option(help="the column to predict, if the guess is wrong")] = "",
+    out: Annotated[Path | None, typer.Option(help="file to write the blocks to; default the terminal")] = None,
 ) -> None:
-    """Write blocks for a table: dataset, input, experiment, and what is watched beside the files."""
+    """Write blocks for a table: dataset, input and experiment, and files to be watched beside them."""
     import yaml
 
     held = blocks(table, root or table.parent, name or _name(table), target)
-    words = (
-        "# Written by scantune init from the table's columns; read it through, then put each block into its group.\n"
-    )
+    words = "# Written by scantune init from the table's columns; review it, then move each block into its group.\n"
     text = words + yaml.safe_dump(held, sort_keys=False, width=118, default_flow_style=None)
     if out is None:
         typer.echo(text)
         return
     if out.exists():
-        raise ScantuneError(f"{out} is there already; give another --out")
+        raise ScantuneError(f"{out} exists; choose another --out")
     out.write_text(text, encoding="utf-8")
     typer.echo(f"{out}: {sum(map(len, held.values()))} blocks")
 
@@ -114,8 +112,8 @@ def _watch(root: Path, template: str) -> str:
     held = holds_outputs(str(folder))
     if held:
         raise ScantuneError(
-            f"{folder}: the files lie beside {held}, which the pipeline writes, so that DVC cannot watch them; move "
-            "them to a folder of their own, such as data/raw/<name>, or give that folder by --root"
+            f"{folder}: the files lie beside {held}, an output of the pipeline, so DVC cannot watch them; move "
+            "them to a separate folder such as data/raw/<name>, or set --root to such a folder"
         )
     return str(folder)
 
@@ -180,8 +178,8 @@ def files_of(columns: Sequence[str], rows: Sequence[dict[str, str]], root: Path)
     found = _existing(best, looked, root) if best else []
     if len(found) * 2 < len(looked):
         raise ScantuneError(
-            f"no column of the table leads to files below {root}: give --root the folder that paths start from, or "
-            "write `files:` by hand, as in '{subject}_{session}.nii.gz'"
+            f"no column of the table matches files below {root}: set --root to the folder that the paths are "
+            "relative to, or write `files:` by hand, as in '{subject}_{session}.nii.gz'"
         )
     return best, found[0]
 

@@ -72,7 +72,7 @@ def copied(home: Path, name: str, text: str, settings: Any) -> Iterator[Path]:
     with contextlib.suppress(TimeoutError):
         lock.acquire(timeout=0)
     if not lock.is_locked:
-        raise ScantuneError(f"the variant {name} is running already; wait for it, or end it")
+        raise ScantuneError(f"the variant {name} is already running; wait for it or stop it")
     try:
         _git(home, "clone", "--quiet", "--shared", "--no-checkout", str(top), str(clone))
         _git(clone, "checkout", "--quiet", "--detach", _git(home, "rev-parse", "HEAD").strip())
@@ -113,7 +113,7 @@ def _top(home: Path) -> Path:
         top = Path(_git(home, "rev-parse", "--show-toplevel").strip())
         _git(home, "rev-parse", "--verify", "HEAD")
     except ScantuneError:
-        raise ScantuneError(f"a variant is an experiment of DVC, which needs a git commit. {remedy}") from None
+        raise ScantuneError(f"a variant is a DVC experiment, which needs a git commit. {remedy}") from None
     return top
 
 

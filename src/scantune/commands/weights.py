@@ -1,4 +1,4 @@
-"""``scantune weights``: which published weights there are, which are here, and how to get the rest."""
+"""``scantune weights``: published weights, those on this machine, and how to obtain the others."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from scantune.records import ScantuneError
 
 def weights(
     names: Annotated[list[str] | None, typer.Argument(help="backbones or patterns such as 'convnext*'")] = None,
-    folder: Annotated[Path, typer.Option(help="your own folder of weights, as model.weights_folder")] = Path("weights"),
-    here: Annotated[bool, typer.Option("--here", help="only those that are on this disk")] = False,
+    folder: Annotated[Path, typer.Option(help="folder of weights, as model.weights_folder")] = Path("weights"),
+    here: Annotated[bool, typer.Option("--here", help="only weights on this machine")] = False,
 ) -> None:
-    """List published weights by backbone: what is here, licence, input, and how to get what is not.
+    """List published weights by backbone: whether on this machine, licence, input, and how to obtain them.
 
-    Without names: the backbones of scantune's own table. Patterns look through all of timm's names too.
+    Without names: the backbones of scantune's table. Patterns also search the names of timm.
     """
     from scantune.models.weights import listing
 
     found = [*listing.rows(names or (), folder), *(listing.tools() if not names else ())]
     if not found:
-        raise ScantuneError(f"no backbone is named {' or '.join(names or ())}; patterns such as 'resnet*' work too")
+        raise ScantuneError(
+            f"no backbone matches {' or '.join(names or ())}; use a name or a pattern such as 'resnet*'"
+        )
     shown = [row for row in found if row.place or not here]
-    table = [("backbone", "kind", "weights", "here", "licence", "input", "how to get them")]
+    table = [("backbone", "kind", "weights", "here", "licence", "input", "how to obtain")]
     table += [
         (
             row.backbone,
@@ -42,6 +44,4 @@ def weights(
     for line in table:
         typer.echo("  ".join([*(f"{cell:<{width}}" for cell, width in zip(line, widths)), line[-1]]).rstrip())
     if not names:
-        typer.echo(
-            "More names of timm have ImageNet weights: scantune weights 'resnet*'. A file of your own: its path."
-        )
+        typer.echo("Other timm backbones with ImageNet weights: scantune weights 'resnet*'. Your own file: its path.")

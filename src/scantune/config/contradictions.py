@@ -15,7 +15,7 @@ from scantune.tasks.directions import epoch_directions, monitor_fault
 
 
 def contradictions(params: Params) -> Iterator[str]:
-    """Every fault that shows only when blocks are held against each other, as ``key.path: what``."""
+    """Every fault that only appears when blocks are compared, as ``key.path: what``."""
     for find in _FINDERS:
         yield from find(params)
 
@@ -44,7 +44,7 @@ def _names(params: Params) -> Iterator[str]:
     for name, derived in params.derived.items():
         yield from _unknown(f"derived.{name}.from", derived.from_, params.experiments, "experiments")
         if name in params.experiments:
-            yield f"derived.{name}: the name stands in experiments too; their outputs would overwrite each other"
+            yield f"derived.{name}: the name is also in experiments; their outputs would overwrite each other"
     for name, external in params.external.items():
         yield from _unknown(f"external.{name}.experiment", external.experiment, params.experiments, "experiments")
         yield from _unknown(f"external.{name}.dataset", external.dataset, params.datasets, "datasets")
@@ -58,7 +58,7 @@ def _names(params: Params) -> Iterator[str]:
 def _own_input(params: Params) -> Iterator[str]:
     for name in params.datasets:
         if name not in params.inputs:
-            yield f"inputs: the dataset {name!r} has no input of its own name; the split reads its manifest"
+            yield f"inputs: the dataset {name!r} has no input of the same name, whose manifest the split reads"
 
 
 def _same_dataset(params: Params) -> Iterator[str]:
@@ -67,7 +67,7 @@ def _same_dataset(params: Params) -> Iterator[str]:
     for key, wanted, dataset in pairs:
         given = params.inputs.get(wanted)
         if given is not None and given.dataset != dataset:
-            yield f"{key}.input: {wanted!r} is made from {given.dataset!r}, not from {dataset!r}"
+            yield f"{key}.input: {wanted!r} uses the dataset {given.dataset!r}, not {dataset!r}"
 
 
 def _targets(params: Params) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _losses(params: Params) -> Iterator[str]:
         if train.distillation is not None and getattr(block, "use", None) != "teacher":
             yield f"{key}.train.distillation: needs a teacher: a block in `derived` with `from:` and `use: teacher`"
         if getattr(block, "use", None) == "teacher" and train.distillation is None:
-            yield f"{key}.use: teacher, but train.distillation is not there: nothing would be learned from it"
+            yield f"{key}.use: teacher, but train.distillation is missing: nothing would be learned from the teacher"
         folds = params.datasets[block.dataset].split.folds if block.dataset in params.datasets else None
         if train.folds and folds != train.folds:
             yield f"{key}.train.folds: {train.folds}, but datasets.{block.dataset}.split.folds is {folds or 'not set'}"
@@ -111,9 +111,9 @@ def _losses(params: Params) -> Iterator[str]:
         if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"
         if masks and train.sampler == "balanced":
-            yield f"{key}.train.sampler: balanced needs one target a sample; masks have none"
+            yield f"{key}.train.sampler: balanced needs one target per sample; masks have none"
         if train.partners is not None and not block.task.one_target:
-            yield f"{key}.train.partners: needs one target a sample (regression or two classes)"
+            yield f"{key}.train.partners: needs one target per sample (regression or two classes)"
 
 
 def _mirrored_copies(params: Params) -> Iterator[str]:
@@ -173,7 +173,7 @@ def _ensembles(params: Params) -> Iterator[str]:
         held = [known[m] for m in ensemble.members if m in known]
         for what in ("dataset", "task"):
             if len({str(getattr(m, what)) for m in held}) > 1:
-                yield f"ensembles.{name}.members: they differ in {what}; predictions of one {what} alone are averaged"
+                yield f"ensembles.{name}.members: they differ in {what}; only predictions of one {what} can be averaged"
 
 
 def _monitors(params: Params) -> Iterator[str]:

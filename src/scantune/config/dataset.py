@@ -20,9 +20,9 @@ class Range(Block):
     """Numbers from ``min`` to ``max``, both ends included."""
 
     min: float | None = None
-    """Smallest value that stays; without it there is no lower end."""
+    """Smallest value included; without it there is no lower limit."""
     max: float | None = None
-    """Largest value that stays; without it there is no upper end."""
+    """Largest value included; without it there is no upper limit."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
@@ -37,7 +37,7 @@ class Unless(Block):
     """Every value but these."""
 
     exclude: list[Cell] = Field(min_length=1)
-    """Values whose rows are left out; "" is an empty cell."""
+    """Values whose rows are excluded; "" is an empty cell."""
 
 
 class TargetColumn(Block):
@@ -46,15 +46,15 @@ class TargetColumn(Block):
     column: Text
     """Its name in the table."""
     min: float | None = None
-    """Smallest number that is right; a smaller one is an error with row and column. Implies numbers."""
+    """Smallest valid number; a smaller one is an error with row and column. Implies numbers."""
     max: float | None = None
-    """Largest number that is right. Implies numbers."""
+    """Largest valid number. Implies numbers."""
     number: bool = False
     """The column holds numbers: anything else is an error."""
     values: list[Cell] | None = None
-    """The only values that are right (numbers compare as numbers: 3 is 3.0)."""
+    """The valid values (numbers compare as numbers: 3 is 3.0)."""
     recode: dict[str, Cell] = {}
-    """Cells taken for another value before anything else, keys in quotes: ``{"-1": 1, "": 0}`` takes uncertain for
+    """Cells replaced by another value before anything else, keys in quotes: ``{"-1": 1, "": 0}`` takes uncertain for
     positive and blank for negative. Numbers compare as numbers; "" is an empty cell, and so are NA, None, null and NaN
     unless ``values`` or the task's classes name them."""
     missing: Literal["keep", "exclude", "error"] = "keep"
@@ -121,14 +121,14 @@ class Pseudonyms(Block):
 
 
 class SplitConfig(Block):
-    """Which subjects train, validate and test. Always by subject, from the whole table before anything is left out."""
+    """Which subjects train, validate and test. Always by subject, from the whole table before any exclusion."""
 
     method: Literal["random", "stratified", "sequential", "predefined", "group_out", "temporal"] = "random"
     """``random``: by a seeded digest of the subject id. ``stratified``: sides alike in ``on``. ``sequential``: in the
     table's order (or by ``order``). ``predefined``: as ``columns`` or the class folders say. ``group_out``: whole
     groups (site, scanner) held out. ``temporal``: by each subject's latest ``order``, the newest subjects tested."""
     on: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
-    """Targets or groups that the sides shall be alike in (``stratified``), and whose classes every side must have."""
+    """Targets or groups balanced between partitions (``stratified``), whose classes every partition must have."""
     bins: int = Field(default=5, ge=2, le=50)
     """Equally filled bins that a numeric target of more than ten values is cut into for ``stratified``."""
     fractions: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = [0.7, 0.15, 0.15]
@@ -136,7 +136,7 @@ class SplitConfig(Block):
     train_fraction: float | None = Field(default=None, gt=0.0, lt=1.0)
     """Instead of ``fractions``: the share that trains; validation and test halve the rest."""
     seed: int = 42
-    """Another seed, other subjects."""
+    """Seed of the assignment."""
     folds: int | None = Field(default=None, ge=2, le=100)
     """k-fold cross-validation: all subjects but the test share are dealt to folds 0 … k − 1 (column ``fold``)."""
     group: Text | None = None
@@ -148,15 +148,15 @@ class SplitConfig(Block):
     columns: Text | dict[Side, Text] | None = None
     """``predefined``: one column that names the side, or for each side a column of yes/no, 1/0."""
     rest: Literal["error", "leave_out", "train", "validation", "test"] = "error"
-    """``predefined``: what becomes of rows that no column puts on a side."""
+    """``predefined``: treatment of rows that no column assigns to a partition."""
     fill: dict[Side, Annotated[float, Field(gt=0.0, lt=1.0)]] = {}
-    """``predefined``: sides that the table lacks, as a share of the training subjects, for example ``{test: 0.15}``."""
+    """``predefined``: partitions missing in the table, as a share of training subjects, such as ``{test: 0.15}``."""
     near_duplicate_correlation: float = Field(default=0.98, gt=0.0, le=1.0)
-    """Images on two sides whose tensors correlate at least so much are shown as near-duplicates."""
+    """Images in two partitions whose tensors have at least this correlation are reported as near-duplicates."""
     near_duplicate_bits: int = Field(default=10, ge=0, le=32)
     """Bits (of 64) in which two perceptual hashes may differ for the pair to be correlated at all."""
     interval_half_width: float = Field(default=0.1, gt=0.0, lt=0.5)
-    """A side whose 95 % interval of a proportion is wider to either side than this is warned of."""
+    """A warning is given for partitions whose 95 % interval of a proportion has a larger half-width."""
 
     @model_validator(mode="after")
     def _consistent(self) -> SplitConfig:
@@ -170,7 +170,7 @@ class SplitConfig(Block):
             raise ValueError("split method 'group_out' needs 'test: [levels held out]' or 'folds'")
         both = sorted(set(map(str, self.test)) & set(map(str, self.validation)))
         if both:
-            raise ValueError(f"levels {both} are both tested and validated")
+            raise ValueError(f"levels {both} are in test and in validation")
         return self
 
     @property
@@ -218,11 +218,11 @@ class DatasetConfig(Block):
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
     header: int = Field(default=1, ge=1)
-    """Row of the column names; titles above it are left out."""
+    """Row of the column names; titles above it are ignored."""
     separator: Literal[",", ";", "\t"] | None = None
     """CSV: the separator; without it the one that the header shows."""
     decimal: Literal[".", ","] = "."
-    """Sign between a number's whole and fractional digits in the table."""
+    """Decimal separator of the numbers in the table."""
     class_folders: bool = False
     """No table: ``<class>/…`` or ``train/<class>/…``, ``val/<class>/…``, ``test/<class>/…`` below ``root``."""
     files: Annotated[list[Text], BeforeValidator(_listed)] = []
@@ -242,7 +242,7 @@ class DatasetConfig(Block):
     Its first group, if it has one, is the id, else all it matches; in the outputs stands a digest of it."""
     subject: Text | PartOf | None = None
     """Column of the subject's id, or the part of one: ``{column: Path, match: "patient[0-9]+"}``. Without it every
-    sample is taken for a subject of its own, and the report says so."""
+    sample is treated as a separate subject, and the report states it."""
     join_ids: bool = False
     """Take subject ids that differ only in case, blanks, leading zeros, a final .0 or Unicode form (``P1`` and ``p1``,
     ``7`` and ``007``) for one subject. Without it they are apart, and ``check`` and the split warn of them."""
@@ -251,7 +251,7 @@ class DatasetConfig(Block):
     pseudonyms: Pseudonyms | None = None
     """Replace sample and subject ids by keyed digests in all that is written."""
     targets: Annotated[dict[Text, Target], BeforeValidator(_named)] = {}
-    """What shall be predicted: a name and its column."""
+    """Targets to predict: a name and its column."""
     groups: Columns = {}
     """Columns for subgroup tables, group-out splits and scanner terms: sex, age, site, scanner. An ``age`` over 89
     becomes 90+."""
@@ -261,14 +261,14 @@ class DatasetConfig(Block):
     """Several readers of the same sample: a reader's name and the column of his values. Of graded zones one column a
     zone, named ``<reader>_<zone>`` or ``<reader>/<zone>``."""
     where: Annotated[dict[Text, Filter], BeforeValidator(_bare)] = {}
-    """Rows that stay: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold. A
+    """Rows to include: ``{column: value}``, ``[list]``, ``{min: , max: }`` or ``{exclude: [values]}``. All must hold. A
     column named size stands in braces: ``{"{size}": {min: 3}}``; DVC overlooks changes under a key ``size``."""
     order: Text | None = None
     """Column of a date (ISO: 2024-03-31) or number that sequential and temporal splits sort by."""
     split: SplitConfig = SplitConfig()
     """Train, validation and test."""
     max_excluded_fraction: Fraction = 0.1
-    """Preprocess fails when a larger share of the samples cannot be used."""
+    """Preprocess fails if a larger share of the samples is unusable."""
 
     def without_places(self) -> dict[str, object]:
         """All but where the files lie: folders may be named after people and places, and outputs are shared."""

@@ -51,7 +51,7 @@ class Change:
         try:
             return cls(path, plain_value(text), text.strip())
         except yaml.YAMLError:
-            raise ScantuneError(f"{setting!r}: {text!r} is not a YAML value; put texts in quotes") from None
+            raise ScantuneError(f"{setting!r}: {text!r} is not a YAML value; put text in quotes") from None
 
     @property
     def key(self) -> str:
@@ -98,11 +98,11 @@ def edited(text: str, changes: Sequence[Change]) -> str:
         ScantuneError: a key leads nowhere, see :func:`changed`.
         ConfigError: the text is not YAML.
     """
-    wanted = changed(read_text(text), changes)
+    target = changed(read_text(text), changes)
     for change in changes:
         text = _set(text, change.path, _written(change))
     for _ in range(_ROUNDS):
-        difference = next(_differences(read_text(text), wanted, ()), None)
+        difference = next(_differences(read_text(text), target, ()), None)
         if difference is None:
             return text
         path, value = difference
@@ -110,16 +110,16 @@ def edited(text: str, changes: Sequence[Change]) -> str:
     raise ConfigError([f"{changes[0].key}: cannot be changed without changing other keys; edit the file by hand"])
 
 
-def _differences(there: Any, wanted: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Paths at which a value is not what is wanted, and the value that is."""
-    if not isinstance(there, dict) or not isinstance(wanted, dict):
-        if not _same(there, wanted):
-            yield path, wanted
+def _differences(there: Any, target: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Paths at which a value differs from the target, and the target."""
+    if not isinstance(there, dict) or not isinstance(target, dict):
+        if not _same(there, target):
+            yield path, target
         return
-    if set(there) - set(wanted):
-        yield path, wanted
+    if set(there) - set(target):
+        yield path, target
         return
-    for key, value in wanted.items():
+    for key, value in target.items():
         if key in there:
             yield from _differences(there[key], value, (*path, key))
         else:

@@ -34,7 +34,7 @@ class ZScore(Block):
     foreground: bool = True
     """Mean and deviation of what is above the image's own background (its minimum), not of the air around the head."""
     clip: float | None = Field(default=None, gt=0.0)
-    """Cut at so many deviations to either side."""
+    """Clip at this number of standard deviations on either side."""
 
 
 class Percentile(Block):
@@ -65,7 +65,7 @@ class Window(Block):
     @model_validator(mode="after")
     def _both(self) -> Window:
         if (self.center is None) != (self.width is None):
-            raise ValueError("a window needs center and width, or neither (the file's own)")
+            raise ValueError("a window needs center and width, or neither (then that of the file)")
         return self
 
 
@@ -99,34 +99,34 @@ class _Common(Block):
     dataset: Name
     """Block of ``datasets:`` that it prepares."""
     workers: int | None = Field(default=None, ge=1, le=1024)
-    """Samples prepared at once; without it one a core."""
+    """Number of samples prepared in parallel; default one per core."""
     backend: Annotated[Backend, BeforeValidator(by_name)] = Backend()
     """Processes here, or a cluster."""
     time_limit: float = Field(default=600.0, gt=0.0)
-    """Seconds that one sample may take. One that takes longer (a decoder that hangs) is left out."""
+    """Time limit in seconds for one sample. One that takes longer (a decoder that hangs) is excluded."""
     verify_fraction: float = Field(default=1.0, ge=0.0, le=1.0)
     """Share of the samples found in the store whose digest is checked before they are used again."""
     max_voxels: int = Field(default=2**30, ge=1)
-    """A file whose header promises more values than this is refused before memory is asked for."""
+    """A file whose header states more values than this is refused before memory is allocated."""
     nan: Literal["exclude"] | float = "exclude"
-    """Values that are not finite: leave the sample out, or put this number in their place."""
+    """Values that are not finite: exclude the sample, or replace them by this number."""
     series: str | None = None
-    """DICOM folders of several series: words in the wanted one's description. Without it such a folder is left out,
+    """DICOM folders of several series: words in the description to use. Without it such a folder is excluded,
     unless the table names the series of each row (``datasets.<name>.series``)."""
     mask_labels: list[int] | None = None
     """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
     empty_mask: Literal["keep", "exclude"] = "keep"
-    """Masks in which nothing is marked."""
+    """Treatment of empty masks."""
     mask_values: dict[int, Annotated[int, Field(ge=0, le=254)]] = {}
-    """Value in a mask's file → label: ``{128: 1, 255: 2}``. Values it does not name stay. Without it masks that hold 0
+    """Value in a mask's file → label: ``{128: 1, 255: 2}``. Other values are unchanged. Without it masks that hold 0
     and 255 alone are 0 and 1."""
     mask_threshold: float | None = None
-    """Masks that are probabilities, resampled or saved as JPEG: values of so much and more are label 1, the rest 0."""
+    """Masks that are probabilities, resampled or saved as JPEG: values from this one on are label 1, the others 0."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> _Common:
         if self.mask_values and self.mask_threshold is not None:
-            raise ValueError("give either 'mask_values' or 'mask_threshold': each says what a mask's values mean")
+            raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
         return self
 
 
@@ -158,7 +158,7 @@ class VolumeChoice(Block):
     stack: str | None = None
     """Stack of an enhanced file."""
     take: Literal["first", "mean"] | None = None
-    """Of several that are left: the first, or their mean. Without it more than one leaves the sample out."""
+    """If several volumes match: the first, or their mean. Without it more than one excludes the sample."""
 
     @model_validator(mode="after")
     def _any(self) -> VolumeChoice:
@@ -174,7 +174,7 @@ class VolumeInput(_Common):
     spacing: Annotated[list[Millimetres], Field(min_length=3, max_length=3)] | None = None
     """mm along left-right, posterior-anterior, inferior-superior. Without it the file's own."""
     shape: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
-    """Voxels along the same axes: the rest is cropped, what lacks is padded. Without it the volume's own extent."""
+    """Voxels along the same axes: cropped or padded to this size. Without it the volume's own extent."""
     center: Literal["image", "foreground"] = "image"
     """Middle of the crop: of the image, or of what is not background."""
     crop: Literal["none", "foreground"] = "none"
@@ -189,7 +189,7 @@ class VolumeInput(_Common):
     """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
     volume: Literal["first", "mean"] | VolumeChoice | None = None
     """4D files and series of several volumes (echoes, b-values, times): the first one acquired, the mean of all, or the
-    one with these keys: ``{b_value: 0}``, ``{echo_time: 4.92}``, ``{index: 6}``. Without it such a sample is left out.
+    one with these keys: ``{b_value: 0}``, ``{echo_time: 4.92}``, ``{index: 6}``. Without it such a sample is excluded.
     The manifest notes what was chosen."""
     padding: Literal["lowest", "keep"] = "lowest"
     """DICOM pixels that stand for none (PixelPaddingValue, outside a CT's field of view): the lowest value of the
@@ -198,9 +198,9 @@ class VolumeInput(_Common):
     """MR of Philips: values as the console shows them, scaled anew for each series, or precise ones, which compare
     between series and scans (Chenevert 2014). ``precise`` leaves out what does not state the scale slope."""
     affine: Affine = "refuse"
-    """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
+    """NIfTI files whose sform and qform disagree: exclude them, or use one of the two, which the manifest notes."""
     tilt: Literal["exclude", "resample"] = "exclude"
-    """Gantry tilt: leave the scan out, or resample it upright."""
+    """Gantry tilt: exclude the scan, or resample it upright."""
     dtype: Literal["float16", "float32"] = "float16"
     """Of the cached tensor."""
 
@@ -220,19 +220,19 @@ class ImageInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
     """[height, width] in pixels. Without it the file's own (a batch then needs files of one size)."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
     channels: Literal[1, 3] = 1
     """1: grey. 3: colour; a grey file is repeated."""
     intensity: Intensity = Scale()
     """How values are scaled."""
     invert_monochrome1: bool = True
-    """Turn MONOCHROME1 (low is bright) round, so that bone is bright in every image."""
+    """Invert MONOCHROME1 (low is bright), so that bone is bright in every image."""
     clahe: Annotated[
         Clahe | None, BeforeValidator(lambda v: {True: {}, False: None}.get(v, v) if isinstance(v, bool) else v)
     ] = None
     """Local contrast equalisation: ``true`` or ``{clip: 2, tiles: 8}``."""
     affine: Affine = "refuse"
-    """NIfTI files whose sform and qform disagree: leave them out, or trust one of the two, which the manifest notes."""
+    """NIfTI files whose sform and qform disagree: exclude them, or use one of the two, which the manifest notes."""
     mask_grid: Literal["refuse", "stored", "shown"] = "refuse"
     """Pictures that an EXIF tag turns, with masks that are not turned alike: leave the sample out, or take the mask as
     drawn on the picture as it is ``stored`` (both are turned) or as it is ``shown`` (the mask lies right already)."""
@@ -251,15 +251,15 @@ class VideoInput(_Common):
     shape: Annotated[list[Length], Field(min_length=2, max_length=2)] = [112, 112]
     """[height, width] in pixels."""
     resize: Literal["pad", "crop", "stretch"] = "pad"
-    """Aspect kept and the rest padded, aspect kept and the overhang cropped, or stretched."""
+    """Aspect ratio preserved with padding, preserved with cropping, or not preserved."""
     frames: int = Field(default=32, ge=1, le=4096)
     """Frames of a sample."""
     period: int = Field(default=1, ge=1, le=256)
-    """Every so manieth frame is taken. A loop shorter than frames × period is looped, not padded."""
+    """Interval between frames: 2 takes every second. A loop shorter than frames × period is repeated, not padded."""
     start: Literal["first", "center"] = "first"
-    """Where the taken frames begin."""
+    """Position of the first frame taken."""
     min_frames: int = Field(default=1, ge=1)
-    """A file with fewer frames that decode is left out."""
+    """A file with fewer decodable frames is excluded."""
     channels: Literal[1, 3] = 1
     """1: grey. 3: colour."""
     sector: bool = False

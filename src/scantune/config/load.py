@@ -61,7 +61,7 @@ def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         line = key_node.start_mark.line + 1
         if key in seen:
-            raise ConfigError([f"line {line}: the key {key!r} stands already in line {seen[key]}; keep one of the two"])
+            raise ConfigError([f"line {line}: the key {key!r} is already in line {seen[key]}; keep one of the two"])
         seen[key] = line
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
@@ -94,7 +94,7 @@ def read(path: Path | str = "params.yaml") -> Any:
     """
     file = Path(path)
     if not file.exists():
-        raise ConfigError([f"{file.name} is not here; run from the project's top folder"], file.name)
+        raise ConfigError([f"{file.name} not found; run from the top folder of the project"], file.name)
     return read_text(file.read_text(encoding="utf-8"), file.name)
 
 
@@ -105,13 +105,13 @@ def read_text(text: str, name: str = "params.yaml") -> Any:
         ConfigError: it is not YAML.
     """
     try:
-        held = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError([f"{place}this is not YAML as the safe loader takes it: {problem}"], name) from error
-    return held or {}
+        raise ConfigError([f"{place}not valid YAML: {problem}"], name) from error
+    return content or {}
 
 
 def plain_value(text: str) -> Any:
@@ -119,17 +119,17 @@ def plain_value(text: str) -> Any:
     return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
 
 
-def parse(held: object, name: str = "params.yaml") -> Params:
+def parse(content: object, name: str = "params.yaml") -> Params:
     """Check settings that are already a mapping; see :func:`load`."""
-    if not isinstance(held, dict):
-        raise ConfigError([f"the top level is {type(held).__name__}, and must be a mapping of groups"], name)
-    overlooked = list(left_out(held))
+    if not isinstance(content, dict):
+        raise ConfigError([f"the top level is {type(content).__name__}, but must be a mapping of groups"], name)
+    overlooked = list(left_out(content))
     if overlooked:
         raise ConfigError(overlooked, name)
     load_plugins()
     know_tasks()
     try:
-        params = Params.model_validate(held)
+        params = Params.model_validate(content)
     except ValidationError as error:
         faults = [_say(fault) for fault in error.errors(include_url=False)]
         raise ConfigError(list(dict.fromkeys(faults)), name) from error
@@ -161,9 +161,9 @@ def _say(fault: ErrorDetails) -> str:
         known = sorted(_fields_at(loc[:-1]))
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{key}: unknown key{hint} Known here: {', '.join(known)}" if known else f"{key}: unknown key"
+        return f"{key}: unknown key{hint or '.'} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
     if kind == "missing":
-        return f"{key}: is missing, and has no default"
+        return f"{key}: required key is missing"
     if kind in {"union_tag_invalid", "literal_error"}:
         expected = str(context.get("expected_tags") or context.get("expected", ""))
         tag = str(context.get("tag", fault.get("input")))
@@ -171,7 +171,7 @@ def _say(fault: ErrorDetails) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{key}: {tag!r} is not one of {expected}{hint}"
     if kind == "union_tag_not_found":
-        return f"{key}: says not which one it is (key {context.get('discriminator')}); got {value}"
+        return f"{key}: the key {context.get('discriminator')} is missing, which selects the kind of block; got {value}"
     if kind == "value_error":
         return f"{key}: {context.get('error', fault['msg'])}; got {value}"
     return f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}; got {value}"

@@ -66,7 +66,7 @@ class FreezingConfig(Block):
     """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input;
     after the last all train. "quarters": after each quarter of the epochs."""
     progressive_every: int | None = Field(default=None, ge=1)
-    """One more block from the output starts to train every so many epochs (1, 2, 3 … blocks)."""
+    """One more block from the output starts to train each time this number of epochs has passed (1, 2, 3 … blocks)."""
     head_epochs: int = Field(default=0, ge=0)
     """Epochs at the start in which the head trains alone."""
     backbone_factor: float = Field(default=1.0, gt=0, le=1)
@@ -86,7 +86,7 @@ class FreezingConfig(Block):
             raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
         if self.unfreeze_epochs is not None and not given:
             raise ValueError(
-                "freezing: unfreeze_epochs thaws nothing, since nothing is frozen; set freeze_ratio, for example"
+                "freezing: unfreeze_epochs has no effect, because no layer is frozen; set freeze_ratio, for example"
             )
         if isinstance(self.unfreeze_epochs, tuple) and list(self.unfreeze_epochs) != sorted(set(self.unfreeze_epochs)):
             raise ValueError(f"freezing: unfreeze_epochs {list(self.unfreeze_epochs)} must rise")

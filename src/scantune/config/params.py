@@ -43,7 +43,7 @@ class WatchedConfig(Block):
     dataset: Name
     """A name in ``datasets``."""
     path: Annotated[str, Field(min_length=1)]
-    """The file or folder; what depends on the dataset is made anew when it changes."""
+    """The file or folder; what depends on the dataset is run again when it changes."""
 
 
 class RegisterConfig(Block):
@@ -77,7 +77,7 @@ class ExperimentConfig(Block):
     train: TrainConfig
     """How it is fine-tuned."""
     evaluate: EvaluateConfig
-    """How it is judged."""
+    """Settings of the evaluation."""
     register_: Annotated[RegisterConfig, Field(alias="register")]
     """How it enters the registry."""
     search: SearchConfig = SearchConfig()
@@ -111,7 +111,7 @@ class EnsembleConfig(Block):
     members: Annotated[list[Name], Field(min_length=2)]
     """Names in ``experiments`` or ``derived``."""
     evaluate: EvaluateConfig
-    """How it is judged."""
+    """Settings of the evaluation."""
 
 
 class Params(Block):
@@ -128,7 +128,7 @@ class Params(Block):
     watched: dict[Name, WatchedConfig] = {}
     """What datasets read outside of their ``watch``. Not needed where a dataset's ``watch`` holds all that it reads."""
     inputs: dict[Name, InputConfig]
-    """Ways to prepare a dataset; each dataset has one of its own name."""
+    """Ways to prepare a dataset; each dataset has one of the same name."""
     experiments: dict[Name, ExperimentConfig]
     """What is trained."""
     derived: dict[Name, DerivedConfig] = {}

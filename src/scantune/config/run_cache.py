@@ -13,23 +13,23 @@ _REMEDIES = (
     (r"inputs\.[^.]+\.size", "it is now {parent}.shape"),
     (r"demo\.[^.]+\.options\.size", "it is now {parent}.edge"),
     (r"datasets\.[^.]+\.where\.\w+", 'write the column in braces: where: {{"{{{key}}}": …}}'),
-    (r"datasets\.[^.]+\.(targets|groups|raters)\.\w+", "call it otherwise: {group}: {{{key}_value: {key}}}"),
-    (r"datasets\.[^.]+\.bands\.\w+", "call the group otherwise: groups: {{{key}_value: {key}}}, and so in bands"),
+    (r"datasets\.[^.]+\.(targets|groups|raters)\.\w+", "rename it: {group}: {{{key}_value: {key}}}"),
+    (r"datasets\.[^.]+\.bands\.\w+", "rename the group: groups: {{{key}_value: {key}}}, and so in bands"),
     (r".*\.model\.options\.size", "a network takes its input's size from inputs.<name>.shape"),
-    (r"\w+\.\w+", "give the block another name"),
+    (r"\w+\.\w+", "rename the block"),
 )
 
 
-def left_out(held: object, path: str = "") -> Iterator[str]:
-    """A fault for each mapping key in ``held`` that the run cache would overlook, as ``key.path: what to write``."""
-    if isinstance(held, dict):
-        for key, value in held.items():
+def left_out(content: object, path: str = "") -> Iterator[str]:
+    """A fault for each mapping key in ``content`` that the run cache would overlook, as ``key.path: what to write``."""
+    if isinstance(content, dict):
+        for key, value in content.items():
             place = f"{path}.{key}" if path else str(key)
             if key in LEFT_OUT:
                 yield f"{place}: {_remedy(place)}. DVC overlooks changes under a key named {key!r}"
             yield from left_out(value, place)
-    elif isinstance(held, list):
-        for number, value in enumerate(held):
+    elif isinstance(content, list):
+        for number, value in enumerate(content):
             yield from left_out(value, f"{path}.{number}")
 
 
@@ -38,4 +38,4 @@ def _remedy(place: str) -> str:
     for pattern, words in _REMEDIES:
         if re.fullmatch(pattern, place):
             return words.format(parent=parent, key=key, group=parent.rpartition(".")[2])
-    return "call it otherwise"
+    return "rename it"

@@ -77,7 +77,7 @@ class CosineRestartsSchedule(Block):
     T_0: Positive = 5
     """Epochs of the first period."""
     T_mult: Positive = 2
-    """Each period is so many times the one before."""
+    """Factor between the lengths of successive periods."""
     eta_min: Annotated[float, Field(ge=0)] = 0.0
     """Lowest rate."""
 

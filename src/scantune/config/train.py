@@ -82,7 +82,7 @@ class CheckpointsConfig(Block):
     """Which epochs' weights are kept. The best and the last are kept in any case."""
 
     strategy: Literal["best", "epoch", "interval", "all", "adaptive", "performance", "time"] = "best"
-    """``best`` the best few; ``epoch`` every one; ``interval`` every so many; ``all`` best and regular; ``adaptive``
+    """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
     denser while the figure moves; ``performance`` those near the best; ``time`` at milestones of the run."""
     max_checkpoints: Positive | None = None
     """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
@@ -136,7 +136,7 @@ class PartnersConfig(Block):
     @classmethod
     def _odd(cls, value: int) -> int:
         if value % 2 == 0:
-            raise ValueError(f"a blur has a middle: its width is odd, {value - 1} or {value + 1}")
+            raise ValueError(f"the width of a blur is odd: {value - 1} or {value + 1}")
         return value
 
 
@@ -255,9 +255,9 @@ class TrainConfig(Block):
     """Augmented copies whose answers are averaged at prediction; of masks mirror images, at most 3 in 2D and 7 in 3D.
     0 none, ``true`` 5."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
-    """Train so many members by cross-validation, one a fold of the split; 0 trains one, ``true`` 5."""
+    """Number of networks trained by cross-validation, one per fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
-    """Train so many members with seeds ``seed``, ``seed`` + 1 … and average them."""
+    """Number of networks trained with seeds ``seed``, ``seed`` + 1 …, whose predictions are averaged."""
     seed: int = 42
     """Of weights, order, augmentation, dropout."""
     workers: Annotated[int, Field(ge=0)] = 0
@@ -308,11 +308,11 @@ class TrainConfig(Block):
                 "above; keep one of them"
             )
         if self.folds == 1:
-            raise ValueError("folds: 1 is no cross-validation; use 0 for none, or 2 and more")
+            raise ValueError("folds: 1 is not a cross-validation; use 0 for none, or at least 2")
         if self.folds and self.members > 1:
             raise ValueError("folds and members both train several networks; keep one of them")
         if self.folds and self.calibration_fraction:
-            raise ValueError("calibration_fraction divides the validation side; folds calibrate out of fold: remove it")
+            raise ValueError("calibration_fraction divides the validation set; folds calibrate out of fold: remove it")
         return self
 
     def warnings(self) -> list[str]:
@@ -325,5 +325,5 @@ class TrainConfig(Block):
             return []
         return [
             f"train.scheduler.patience ({patience}) is not below train.early_stopping.patience "
-            f"({self.early_stopping.patience}): training ends before the rate is ever cut; leave it out for half"
+            f"({self.early_stopping.patience}): training ends before the learning rate is reduced; omit it for half"
         ]

@@ -74,7 +74,7 @@ def faults(params: Any) -> Iterator[str]:
     """Every dataset's reads that DVC would not see change, with the block to add; watched paths that DVC refuses."""
     for name, block in params.watched.items():
         if name == "root":
-            yield "watched.root: the index of the root has this name; take another"
+            yield "watched.root: the index of the root has this name; choose another"
         yield from _own_folder(f"watched.{name}.path", block.path)
     for name, dataset in params.datasets.items():
         own = [block.path for block in params.watched.values() if block.dataset == name]
@@ -82,7 +82,7 @@ def faults(params: Any) -> Iterator[str]:
             yield from _own_folder(f"datasets.{name}.watch", dataset.watch)
         for key, path in unwatched(dataset, own).items():
             yield (
-                f"datasets.{name}.{key}: {path} is read, but nothing watches it: a change would not be seen. "
+                f"datasets.{name}.{key}: {path} is read, but not watched: a change would go unnoticed. "
                 + _remedy(name, dataset, key, path)
             )
 
@@ -91,8 +91,8 @@ def _own_folder(key: str, path: str) -> Iterator[str]:
     held = holds_outputs(path)
     if held:
         yield (
-            f"{key}: {path!r} holds {held}, which the pipeline writes, and DVC refuses that; name a folder that holds "
-            "the data alone, such as data/raw/<name>"
+            f"{key}: {path!r} contains {held}, an output of the pipeline, which DVC refuses; name a folder that "
+            "contains data alone, such as data/raw/<name>"
         )
 
 

@@ -54,11 +54,11 @@ def finish(
         return undefined("the layer's activations or gradients are not finite")
     positive = np.maximum(cells, 0).astype(np.float32)
     if positive.size == 1:
-        return undefined(f"layer {layer} has a single cell: it cannot say where; choose an earlier layer")
+        return undefined(f"layer {layer} has a single cell and cannot localise; choose an earlier layer")
     if positive.max() <= 1e-12:
-        return undefined("all zero: nothing at this layer speaks for the answer")
+        return undefined("all zero: no activation of this layer supports the prediction")
     if np.ptp(positive) <= 1e-6 * positive.max():
-        return undefined("the same everywhere: the layer does not tell places apart")
+        return undefined("constant: the layer does not distinguish locations")
     full = F.interpolate(torch.from_numpy(positive)[None, None], shape, mode=_LINEAR[len(shape)], align_corners=False)
     values = full[0, 0].numpy()
     return Saliency(values / values.max(), layer, method, None, grid, output)

@@ -67,7 +67,7 @@ def reliability(
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
     top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above: a curve may run anywhere
-    style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples taken as independent.")
+    style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples treated as independent.")
     return figure
 
 

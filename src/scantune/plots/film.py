@@ -122,7 +122,7 @@ def _zone(axes: Axes, row: int, column: int, zone: str, facts: dict[str, Any], l
 
 def _say_sides(figure: Figure, grid: Layout) -> None:
     if max(len(line) for line in grid) == 2:
-        style.note(figure, "As on the film: the patient's right is on the left of the picture.")
+        style.note(figure, "Arranged as on the film: the patient's right is on the left.")
 
 
 @style.styled
@@ -188,9 +188,9 @@ def zone_reliability(
     whole = right.subplots()
     _reliability(figure, whole, pooled, 2 * bins)
     whole.set_title(pooled.name, fontsize=7)
-    whole.set_ylabel("Share of right grades")
-    whole.set_xlabel("Probability of the grade that is said")
-    style.note(figure, "Bins of equal size. Bars: 95 % Wilson intervals, zones taken as independent.")
+    whole.set_ylabel("Share of correct grades")
+    whole.set_xlabel("Probability of the predicted grade")
+    style.note(figure, "Bins of equal size. Bars: 95 % Wilson intervals, zones treated as independent.")
     _say_sides(figure, grid)
     return figure
 

@@ -88,12 +88,12 @@ def contact_sheet(
     for axes in grid[len(pictures) :]:
         axes.set_axis_off()
     if not pictures:
-        style.undefined(grid[0], "there is nothing to show")
+        style.undefined(grid[0], "there is no picture to show")
     for axes, picture, text in zip(grid, pictures, wraps):
         _draw(axes, picture)
         axes.set_xlabel(text, fontsize=5.5, loc="left", labelpad=2)
     if any(one.sides == ("R", "L") for one in pictures):
-        style.note(figure, "R and L: the patient's right and left.")
+        style.note(figure, "R, L: right and left side of the patient.")
     for text in notes:
         style.note(figure, text)
     return figure
@@ -161,9 +161,9 @@ def planes(
     window = shown_range(volume) if volume.ndim == 3 else None
     x, y, z = spacing
     return [
-        Picture(volume[k, ::-1, ::-1], "axial, front on top", window, ("R", "L"), y / x),
-        Picture(volume[::-1, j, ::-1], "coronal, head on top", window, ("R", "L"), z / x),
-        Picture(volume[::-1, ::-1, i], "sagittal, head on top", window, ("A", "P"), z / y),
+        Picture(volume[k, ::-1, ::-1], "axial, anterior at the top", window, ("R", "L"), y / x),
+        Picture(volume[::-1, j, ::-1], "coronal, superior at the top", window, ("R", "L"), z / x),
+        Picture(volume[::-1, ::-1, i], "sagittal, superior at the top", window, ("A", "P"), z / y),
     ]
 
 
@@ -218,17 +218,17 @@ def described(error: Mapping[str, Any]) -> list[str]:
     """An error's words, a line each: true and predicted, probability, size, group, note."""
     lines = []
     if "target" in error or "prediction" in error:
-        lines.append(f"true {_said(error.get('target'))}, predicted {_said(error.get('prediction'))}")
+        lines.append(f"reference {_text(error.get('target'))}, predicted {_text(error.get('prediction'))}")
     for key, text in (("probability", "probability"), ("error", "error")):
         if error.get(key) is not None:
-            lines.append(f"{text} {_said(error[key])}")
+            lines.append(f"{text} {_text(error[key])}")
     group = error.get("group")
     if isinstance(group, Mapping):
         group = ", ".join(f"{key} {value}" for key, value in group.items())
     return lines + [str(part) for part in (group, error.get("note")) if part]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if value is None or (isinstance(value, (float, np.floating)) and not math.isfinite(value)):
         return "–"
     if isinstance(value, (float, np.floating)):

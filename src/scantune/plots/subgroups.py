@@ -59,7 +59,7 @@ def forest(
     if limits:
         axes.set_xlim(*limits)
     if small:
-        style.note(figure, f"Hollow: fewer than {min_subjects} subjects; such a figure says little.")
+        style.note(figure, f"Hollow: fewer than {min_subjects} subjects, too few for a reliable estimate.")
     style.note(figure, "Bars: 95 % intervals. n: samples (subjects).")
     return figure
 

@@ -113,7 +113,7 @@ def check_model(model: str, settings: Mapping[str, Any], cache: Path) -> None:
     odd = differing(read_input(cache), settings)
     if odd:
         told = "; ".join(f"{key} is {now} in {cache}, {was} in the model" for key, (now, was) in odd.items())
-        raise ScantuneError(f"the model {model!r} was trained on otherwise prepared tensors: {told}. Train it again")
+        raise ScantuneError(f"the model {model!r} was trained on tensors prepared differently: {told}. Train it again")
 
 
 def check_facts(model: str, settings: Any, trained_on: Sequence[int] | None) -> None:

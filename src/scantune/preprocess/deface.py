@@ -34,7 +34,7 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
     step_y, step_z = volume.spacing[1], volume.spacing[2]
     heights = np.flatnonzero(head.any(axis=(1, 2)))
     if heights.size == 0:
-        raise ReadError("no head is found, so no face can be blanked")
+        raise ReadError("no head found, so the face cannot be blanked")
     top = int(heights[-1])
     upper = head[max(0, top - round(75 / step_z)) : max(1, top - round(25 / step_z))]
     along = np.flatnonzero(upper.any(axis=(0, 2)))

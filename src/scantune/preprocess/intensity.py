@@ -67,7 +67,7 @@ def zscore(array: np.ndarray, *, foreground: bool = True, clip: float | None = N
     scaled = array - np.float32(mean)
     sd = float(np.sqrt(_mean(scaled.reshape(-1), inside, squared=True)))
     if not sd > 0:
-        raise ReadError("intensities do not vary, so they cannot be scaled to mean 0 and standard deviation 1")
+        raise ReadError("intensities are constant and cannot be scaled to mean 0 and standard deviation 1")
     scaled *= np.float32(1.0 / sd)
     return np.clip(scaled, -clip, clip, out=scaled) if clip else scaled
 
@@ -95,7 +95,7 @@ def percentile(array: np.ndarray, *, lower: float = 0.5, upper: float = 99.5) ->
     values = array.ravel()[:: max(1, array.size // SAMPLE)]
     low, high = (float(v) for v in np.percentile(values, [lower, upper]))
     if not high > low:
-        raise ReadError(f"percentiles {lower:g} and {upper:g} are the same value, so intensities cannot be scaled")
+        raise ReadError(f"percentiles {lower:g} and {upper:g} are equal, so intensities cannot be scaled")
     return _stretched(array, low, high)
 
 
@@ -114,7 +114,7 @@ def scale(array: np.ndarray) -> np.ndarray:
     """
     low, high = float(array.min()), float(array.max())
     if not high > low:
-        raise ReadError("intensities do not vary, so they cannot be scaled to 0 … 1")
+        raise ReadError("intensities are constant and cannot be scaled to 0 … 1")
     return _stretched(array, low, high)
 
 

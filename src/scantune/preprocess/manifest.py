@@ -32,7 +32,7 @@ def write_manifest(path: Path, rows: Sequence[tuple[Record, Outcome]], provenanc
     ]  # fmt: skip
     taken = sorted(set(groups) & set(header[: len(header) - len(groups)]))
     if taken:
-        raise ScantuneError(f"groups {taken} have the names of other columns of manifest.csv: name them otherwise")
+        raise ScantuneError(f"groups {taken} have the names of other columns of manifest.csv: rename them")
     places = _places([record.order for record, _ in rows])
     synthetic = "" if provenance is None else str(provenance.synthetic).lower()
     write_csv(path, header, [_manifest_row(record, outcome, places, synthetic) for record, outcome in rows])

@@ -87,7 +87,7 @@ def merged(
     labels, amounts = np.unique(mask[mask > 0], return_counts=True)
     found = [int(label) for label in labels]
     if not found and rule.empty == "exclude":
-        raise MaskError("nothing is marked in the mask")
+        raise MaskError("the mask is empty")
     wrong = sorted(set(found) - set(rule.labels)) if rule.labels is not None else []
     if wrong:
         raise MaskError(f"the mask has the labels {wrong}; stated are {sorted(rule.labels or ())}")
@@ -103,7 +103,7 @@ def merged(
 
 def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
     if (np.sum([plane > 0 for plane in planes], axis=0) > 1).any():
-        raise MaskError("masks overlap, so no pixel's label is certain")
+        raise MaskError("masks overlap, so labels are ambiguous")
     mask = np.zeros(shape, np.uint8)
     for label, plane in enumerate(planes, start=1):
         mask[plane > 0] = label
@@ -119,7 +119,7 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
     """uint8 of ``shape``: the values as they are in the file, or the labels that ``rule`` takes them for."""
     if array.ndim == len(shape) + 1:
         if array.shape[0] == 3 and not (np.array_equal(array[0], array[1]) and np.array_equal(array[0], array[2])):
-            raise MaskError("the mask is a colour picture: one number a pixel is needed")
+            raise MaskError("the mask is a colour image: one number per pixel is needed")
         array = array[0]
     if array.shape != tuple(shape):
         raise MaskError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
@@ -151,7 +151,7 @@ def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
     if 0 in shown and 0 not in black and black:
         raise MaskError(
             f"the mask's palette shows index 0 as {_hex(shown[0])} and index {black[0]} in black: which of them is the "
-            f"background? Say by 'mask_values' which index is which label ({{0: 0, {black[0]}: 1}} for index 0)"
+            f"background? State by 'mask_values' which index is which label ({{0: 0, {black[0]}: 1}} for index 0)"
         )
     if len(black) < len(shown) and set(shown.values()) <= {(0, 0, 0), (255, 255, 255)}:
         white = [index for index in shown if index not in black]

@@ -1,4 +1,4 @@
-"""A bar on the terminal; nothing where there is none."""
+"""A progress bar on the terminal; nothing where output is not a terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Generator
 from scantune.preprocess.sample import Outcome
 
 
-def shown(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
+def with_progress(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
     """The outcomes as they pass, counted on a bar: done, left out, found in the store."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -19,9 +19,9 @@ def shown(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("preprocess", total=total)
-        left_out = made = 0
+        left_out = prepared = 0
         for outcome in outcomes:
             left_out += bool(outcome.reason)
-            made += outcome.made
-            progress.update(task, advance=1, description=f"preprocess: {made} prepared, {left_out} left out")
+            prepared += outcome.made
+            progress.update(task, advance=1, description=f"preprocess: {prepared} prepared, {left_out} excluded")
             yield outcome

@@ -92,7 +92,7 @@ def run(
             if outcome.fatal:
                 sources.remember(store_dir / "digests.sqlite", learned)
                 left = len(whole.records) - len(done)
-                raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples are left to prepare")
+                raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples remain to be prepared")
             done[outcome.sample_id] = outcome
             learned |= outcome.learned
             if len(learned) > 10_000:
@@ -119,19 +119,19 @@ def outcomes_of(
 ) -> Generator[Outcome]:
     """What becomes of each record, as it comes: prepared, found in the store, or left out."""
     from scantune.preprocess.parallel import outcomes
-    from scantune.preprocess.progress import shown
+    from scantune.preprocess.progress import with_progress
 
     jobs = [Job(record.sample_id, record.files, record.masks, record.series, record.volume) for record in records]
     plain = settings.model_dump(mode="json")
     found = outcomes(jobs, plain, store_dir, index)
-    return shown(found, len(jobs)) if progress else found
+    return with_progress(found, len(jobs)) if progress else found
 
 
 def _tell(outcome: Outcome, say: Callable[[str], None]) -> None:
     if outcome.reason:
         say(f"left out {outcome.sample_id}: {outcome.reason} ({outcome.detail})")
     if outcome.repaired:
-        say(f"{outcome.sample_id}: its stored sample was damaged and has been prepared again")
+        say(f"{outcome.sample_id}: its stored sample was damaged and was prepared again")
     for name in outcome.changed:
         say(f"{outcome.sample_id}: {name} has changed since the index was written and was read again")
 
@@ -162,6 +162,6 @@ def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: f
         reasons = "; ".join(f"{count} × {reason}" for reason, count in counted(excluded.values()).items())
         raise TooManyExcluded(
             f"{len(excluded)} of {total} samples cannot be used, more than max_excluded_fraction {limit:g} allows: "
-            f"{reasons}. Mend the files, or raise max_excluded_fraction if this is as it should be"
+            f"{reasons}. Correct the files, or raise max_excluded_fraction if this is expected"
         )
     return summary

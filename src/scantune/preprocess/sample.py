@@ -142,7 +142,7 @@ def _process(
         # The files changed while they were read: what was stored belongs to bytes that are gone.
         store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
         time.sleep(0.2)
-    raise ReadError("its files change while they are read", _named(job))
+    raise ReadError("its files changed while being read", _named(job))
 
 
 def _digest(path: Path, known: sources.Known, learned: sources.Known) -> str:

@@ -34,11 +34,11 @@ def sector_mask(frames: np.ndarray) -> np.ndarray:
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, disc, iterations=3)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count < 2:
-        raise ReadError("no ultrasound sector is found: nothing in it moves")
+        raise ReadError("no ultrasound sector found: nothing in the loop moves")
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     outline, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.convexHull(np.concatenate(list(outline)))
     mask = cv2.fillConvexPoly(np.zeros((height, width), np.uint8), hull, 1).astype(bool)
     if mask.mean() < MIN_AREA:
-        raise ReadError(f"no ultrasound sector is found: the largest moving part is {mask.mean():.1%} of the frame")
+        raise ReadError(f"no ultrasound sector found: the largest moving part is {mask.mean():.1%} of the frame")
     return mask

@@ -123,8 +123,8 @@ def _mask(
         own = int(one.facts.get("turn", 1))
         if grid == "refuse" and own != turn:
             raise MaskError(
-                f"the EXIF tags of picture and mask turn them differently (orientation {turn} and {own}; 1 is as it is "
-                "stored): say by 'mask_grid' whether masks were drawn on the picture as 'stored' or as 'shown'"
+                f"the EXIF tags of image and mask rotate them differently (orientation {turn} and {own}; 1 is as it is "
+                "stored): state by 'mask_grid' whether masks were drawn on the image as 'stored' or as 'shown'"
             )
     mask, facts = merged([m.array for m in found], image.array.shape[-2:], rule, [m.facts for m in found])
     return mask, {**facts, "notes": [note for m in found for note in palette_words(m.facts)]}

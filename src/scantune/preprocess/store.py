@@ -93,8 +93,8 @@ def no_room(path: Path, needed: int) -> str:
     folder = next(parent for parent in path.parents if parent.is_dir())
     free = shutil.disk_usage(folder).free
     return (
-        f"no room in the store: the next sample needs {needed:,} bytes, {free:,} are free (or a quota is reached). "
-        "Whole samples stay; make room and run again, it goes on from here"
+        f"the store is full: the next sample needs {needed:,} bytes, {free:,} are free (or a quota is reached). "
+        "Completed samples are kept; free space and run again to continue"
     )
 
 
@@ -164,7 +164,7 @@ def verify(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"the header of {path.name} is damaged") from error
     if not right:
-        raise Damaged(f"the digest of {path.name} is not that of its content")
+        raise Damaged(f"the digest of {path.name} does not match its content")
     return found
 
 
@@ -182,7 +182,7 @@ def _header(path: Path) -> tuple[dict[str, Any], int]:
                 raise ValueError("length")
             return json.loads(file.read(length)), 8 + length
     except (OSError, ValueError) as error:
-        raise Damaged(f"{path.name} is not a whole sample ({type(error).__name__})") from error
+        raise Damaged(f"{path.name} is an incomplete sample ({type(error).__name__})") from error
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -198,7 +198,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             arrays[name] = body.view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
         return arrays, header
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{path.name} is not a whole sample ({type(error).__name__})") from error
+        raise Damaged(f"{path.name} is an incomplete sample ({type(error).__name__})") from error
 
 
 def link(source: Path, target: Path) -> None:

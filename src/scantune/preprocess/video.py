@@ -47,7 +47,7 @@ def prepare_video(
         shape: (height, width) of the result.
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
-        period: every so manieth frame; a loop too short for frames × period starts again from its beginning.
+        period: interval between frames; a loop shorter than frames × period starts again from its beginning.
         start: "first" or "center": where the frames begin.
         min_frames: refuse a loop with fewer frames that decode.
         channels: 1 (grey) or 3.
@@ -66,7 +66,7 @@ def prepare_video(
         ReadError: the loop cannot be used.
     """
     if len(files) != 1:
-        raise ReadError(f"a video sample is one loop; given are {len(files)} files")
+        raise ReadError(f"a video sample is one loop, but there are {len(files)} files")
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
     if loop.n_frames < min_frames:

@@ -149,7 +149,7 @@ def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
     middle = volume.affine @ np.append((np.array(volume.array.shape[::-1]) - 1) / 2, 1.0)
     index = (np.linalg.inv(first.affine) @ middle)[:3]
     if (index < 0).any() or (index > np.array(first.array.shape[::-1]) - 1).any():
-        raise ReadError(f"channels show different places: {same_geometry(first, volume)[1]}")
+        raise ReadError(f"channels differ in geometry: {same_geometry(first, volume)[1]}")
 
 
 def _mask(

@@ -16,10 +16,10 @@ from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
 from scantune.records import ReadError, ScantuneError
 
-LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or the files are too slow to read"
+LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or reading is too slow"
 CRASHED = "its decoder crashed"
-KILLED = "the process that read it was killed; memory may have run out"
-NO_PROCESS = "the process that prepares samples does not start"
+KILLED = "the reading process was killed; memory may have run out"
+NO_PROCESS = "the process that prepares samples cannot be started"
 WITHOUT = "Without it a decoder that crashes ends the run: `backend: threads`, or `scantune predict --no-isolated`"
 _SIGKILL = -9
 
@@ -61,7 +61,7 @@ class Worker:
             ScantuneError: the process cannot be started at all.
         """
         try:
-            reply, _ = self._asked(request_of(job, settings, store_dir, index), settings)
+            reply, _ = self._exchange(request_of(job, settings, store_dir, index), settings)
         except _Lost as lost:
             if self._closed:
                 return None
@@ -76,7 +76,7 @@ class Worker:
             ScantuneError: the process cannot be started at all.
         """
         places = [str(path.absolute()) for path in files]
-        reply, body = self._asked({"files": places, "settings": dict(settings)}, settings)
+        reply, body = self._exchange({"files": places, "settings": dict(settings)}, settings)
         if "reason" in reply:
             raise ReadError(reply["reason"], reply["detail"])
         tensor = np.frombuffer(body, np.dtype(reply["dtype"])).reshape(reply["shape"])
@@ -91,7 +91,7 @@ class Worker:
         if child is not None:
             end(child)
 
-    def _asked(self, request: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def _exchange(self, request: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         """The answer and the bytes that follow it.
 
         Raises:
@@ -121,12 +121,12 @@ class Worker:
         self.start()
         child = self._child
         if child is None:
-            raise _Lost("the process that reads has been ended")
+            raise _Lost("the reading process has been stopped")
         if not hasattr(child, "greeted"):
             assert child.stdout is not None
             if not child.stdout.readline():
                 if self._closed:
-                    raise _Lost("the process that reads has been ended")
+                    raise _Lost("the reading process has been stopped")
                 raise ScantuneError(
                     f"{NO_PROCESS} (code {child.wait()}): 'python -m scantune.preprocess.child' says why. {WITHOUT}"
                 )

@@ -39,19 +39,19 @@ def against_baselines(metrics: Mapping[str, Any], primary: str, lower_is_better:
         lower_is_better: its direction.
         rule: the rule.
     """
-    own = metrics["metrics"].get(primary)
-    stated: dict[str, Any] = {"name": primary, "model": own}
-    if own is None or own["value"] is None:
-        why = "it was not computed" if own is None else own["reason"]
+    model = metrics["metrics"].get(primary)
+    stated: dict[str, Any] = {"name": primary, "model": model}
+    if model is None or model["value"] is None:
+        why = "it was not computed" if model is None else model["reason"]
         return Verdict(rule == "ignore", f"{primary} of the model is undefined ({why})", stated)
     known = {name: held[primary] for name, held in metrics.get("baselines", {}).items() if _defined(held, primary)}
     if not known:
-        return Verdict(True, f"{primary} {own['value']:.4g}; no baseline has this metric", stated)
+        return Verdict(True, f"{primary} {model['value']:.4g}; no baseline has this metric", stated)
     sign = -1.0 if lower_is_better else 1.0
-    failed = [name for name in known if not _beats(own, known[name], sign, rule)]
+    failed = [name for name in known if not _beats(model, known[name], sign, rule)]
     best = max(failed or known, key=lambda name: sign * known[name]["value"])
     stated["baseline"] = {"baseline": best, **known[best]}
-    return Verdict(rule == "ignore" or not failed, _reason(primary, own, best, known[best], not failed, rule), stated)
+    return Verdict(rule == "ignore" or not failed, _reason(primary, model, best, known[best], not failed, rule), stated)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -63,10 +63,10 @@ def _defined(figures: Mapping[str, Any], primary: str) -> bool:
     return figures.get(primary, {}).get("value") is not None
 
 
-def _beats(own: Mapping[str, Any], other: Mapping[str, Any], sign: float, rule: Rule) -> bool:
+def _beats(model: Mapping[str, Any], other: Mapping[str, Any], sign: float, rule: Rule) -> bool:
     bounds = _bounds(other) if rule == "interval" else None
     if bounds is None:
-        return sign * (own["value"] - other["value"]) > 0
+        return sign * (model["value"] - other["value"]) > 0
     return min(sign * bound for bound in bounds) > 0
 
 
@@ -77,9 +77,11 @@ def _bounds(other: Mapping[str, Any]) -> tuple[float, float] | None:
     return difference["lower"], difference["upper"]
 
 
-def _reason(primary: str, own: Mapping[str, Any], name: str, other: Mapping[str, Any], better: bool, rule: Rule) -> str:
+def _reason(
+    primary: str, model: Mapping[str, Any], name: str, other: Mapping[str, Any], better: bool, rule: Rule
+) -> str:
     text = (
-        f"{primary} {own['value']:.4g} is {'better' if better else 'not shown to be better'} than the baseline "
+        f"{primary} {model['value']:.4g} is {'better' if better else 'not shown to be better'} than the baseline "
         f"{name!r} ({other['value']:.4g}"
     )
     bounds = _bounds(other) if rule == "interval" else None

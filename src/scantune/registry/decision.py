@@ -43,7 +43,7 @@ class Decision:
         verb = "has" if self.promoted else "did not take"
         lines = [f"{self.name} version {self.version} {verb} the alias {self.alias!r}: {self.reason}"]
         if self.undo:
-            purpose = f"To go back to version {self.champion}" if self.promoted else "To give it the alias all the same"
+            purpose = f"To go back to version {self.champion}" if self.promoted else "To assign the alias all the same"
             lines.append(f"{purpose}: {self.undo}")
         return "\n".join(lines)
 

@@ -87,7 +87,8 @@ def _logged(run: Run, test: str) -> dict[str, tuple[int, str]]:
         found = run.service.search_runs([experiment], f"tags.`{TEST}` = '{test}'", max_results=1000)
     except Exception as error:
         log.warning(
-            "earlier looks at the test set cannot be asked for (%s); those made here count", type(error).__name__
+            "earlier evaluations of the test set cannot be looked up (%s); only those recorded here are counted",
+            type(error).__name__,
         )
         return {}
     tags = [held.data.tags for held in found]

@@ -93,11 +93,11 @@ def _read(folder: Path) -> dict[str, Any]:
     """``model.json`` without ``format`` and ``digest``, which are checked."""
     path = folder / MODEL
     if not path.exists():
-        raise ScantuneError(f"{path}: not there; a model is a folder of {MODEL} and one folder a member")
+        raise ScantuneError(f"{path}: missing; a model is a folder of {MODEL} and one folder per network")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ScantuneError(f"{path}: damaged, it is no JSON ({type(error).__name__}); {_AGAIN}") from error
+        raise ScantuneError(f"{path}: damaged, not valid JSON ({type(error).__name__}); {_AGAIN}") from error
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
     if "size" in held.get("input", {}):
@@ -107,12 +107,12 @@ def _read(folder: Path) -> dict[str, Any]:
         )
     digest = held.pop("digest", None)  # None: a model of before there were digests
     if digest is not None and digest != _digest(held):
-        raise ScantuneError(f"{path}: damaged, its content is not what was written; {_AGAIN}")
+        raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     held.pop("format")
     return held
 
 
-_AGAIN = "take the model once more from where it was registered, or train it again"
+_AGAIN = "fetch the model again from the registry, or train it again"
 
 
 def _digest(held: Any) -> str:
@@ -140,5 +140,5 @@ def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[
         if not path.is_file():
             raise ScantuneError(f"{path}: not there; {_AGAIN}")
         if file_digest(path) != digest:
-            raise ScantuneError(f"{path}: damaged, its content is not what was written; {_AGAIN}")
+            raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     return [load(folder / f"member_{number}", device=device) for number in range(facts.members)]

@@ -35,9 +35,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
     """
     folder = _fetched(source) if ":/" in source else Path(source)
     if not folder.is_dir():
-        raise ScantuneError(
-            f"{source}: there is no such folder; a model is a folder or an address as models:/name@alias"
-        )
+        raise ScantuneError(f"{source}: no such folder; a model is a folder, or an address such as models:/name@alias")
     own = _own_folder(folder)
     if own is not None:
         return Predictor.load(own, device, reading=reading, trust=trust, remedy="--trust")
@@ -62,7 +60,7 @@ def _fetched(source: str) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=source))
     except Exception as error:
         first = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise ScantuneError(f"{source}: MLflow does not give this model ({first})") from error
+        raise ScantuneError(f"{source}: MLflow cannot load this model ({first})") from error
 
 
 def _own_folder(folder: Path) -> Path | None:
@@ -102,15 +100,15 @@ class Foreign:
         """One answer a sample as they come; see :meth:`Predictor.answers`."""
         samples = iter(samples)
         while batch := list(itertools.islice(samples, batch_size)):
-            yield from each_alone(self._asked, batch)
+            yield from each_alone(self._predicted, batch)
 
-    def _asked(self, samples: list[Files]) -> list[Answer]:
+    def _predicted(self, samples: list[Files]) -> list[Answer]:
         import pandas as pd
 
         paths = [str(s) if isinstance(s, (str, Path)) else str(s[0]) for s in samples]
         rows = pd.DataFrame(self._model.predict(pd.DataFrame({"path": paths}))).to_dict("records")
         if len(rows) != len(paths):
-            raise ScantuneError(f"the model gave {len(rows)} answers to {len(paths)} samples")
+            raise ScantuneError(f"the model returned {len(rows)} predictions for {len(paths)} samples")
         return [
             Answer({str(k): v for k, v in row.items() if k != "reason"}, str(row.get("reason") or "")) for row in rows
         ]

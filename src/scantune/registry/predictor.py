@@ -181,7 +181,7 @@ def each_alone(ask: Callable[[list[Any]], list[Answer]], asked: list[Any]) -> li
         return ask(asked)
     except Exception as error:
         if len(asked) == 1:
-            return [Answer({}, reason=f"the model could not be asked ({type(error).__name__})")]
+            return [Answer({}, reason=f"the model failed on this file ({type(error).__name__})")]
     return [answer for one in asked for answer in each_alone(ask, [one])]
 
 
@@ -218,12 +218,12 @@ def allowed(path: str | Path, folders: Sequence[Path], max_bytes: int) -> Path:
     """
     text = str(path)
     if "://" in text:
-        raise ScantuneError("addresses are not fetched; give a file below the folders that are served")
+        raise ScantuneError("addresses are not fetched; name a file below the served folders")
     resolved = Path(text).resolve()
     if not any(resolved.is_relative_to(folder.resolve()) for folder in folders):
-        raise ScantuneError("the path is outside the folders that are served (SCANTUNE_SERVED_FOLDERS)")
+        raise ScantuneError("the path is outside the served folders (SCANTUNE_SERVED_FOLDERS)")
     if not resolved.exists():
-        raise ScantuneError("there is no such file below the folders that are served")
+        raise ScantuneError("no such file below the served folders")
     size = sum(f.stat().st_size for f in resolved.rglob("*")) if resolved.is_dir() else resolved.stat().st_size
     if size > max_bytes:
         raise ScantuneError(f"{size:,} bytes; at most {max_bytes:,} are taken (SCANTUNE_SERVED_BYTES)")

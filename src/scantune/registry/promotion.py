@@ -94,7 +94,7 @@ def _decide(
     former = "" if champion is None else str(champion.version)  # MLflow gives a number or a text, by its store
     comparison: dict[str, Any] = {}
     if former == version:
-        allowed, reason = True, f"it had the alias already; {verdict.reason}"
+        allowed, reason = True, f"it already has the alias; {verdict.reason}"
     elif champion is None:
         allowed, reason = verdict.better, f"no version had it before; {verdict.reason}"
     else:
@@ -153,7 +153,7 @@ def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path
 
     held = _predictions_of(service, champion)
     if held is None:
-        return {}, f"the predictions of version {champion.version} cannot be found, so nothing can be compared", False
+        return {}, f"the predictions of version {champion.version} cannot be found, so no comparison is possible", False
     try:
         result = compare(
             read(held),

@@ -50,7 +50,7 @@ class Model:
         from scantune.registry.predictor import Answer
 
         if "path" not in getattr(model_input, "columns", ()):
-            raise ScantuneError("the input needs a column 'path': a file or folder a row")
+            raise ScantuneError("the input needs a column 'path', one file or folder per row")
         batch_size = (params or {}).get("batch_size", 8)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
             raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")

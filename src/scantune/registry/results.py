@@ -22,7 +22,7 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
     from scantune.preprocess.prepare import what_matters
 
     if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
-        raise ScantuneError("a structured report belongs to a DICOM study; this source is of another format")
+        raise ScantuneError("a structured report refers to a DICOM study; this source is in another format")
     stacked = what_matters(model.facts.input)[0] == "volume"
     sources = io.files_read(source, stacked=stacked, **_choice(model))
     digest = _digest(_files(source))
@@ -59,7 +59,7 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     from scantune import io
 
     if answer.mask is None:
-        raise ScantuneError("this model gives no masks")
+        raise ScantuneError("this model does not predict masks")
     digest = _digest(_files(source))
     folder.mkdir(parents=True, exist_ok=True)
     if answer.mask.ndim == 2:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.plots import words
-from scantune.report import words_of as said
+from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
 
@@ -28,14 +28,16 @@ def chapters(facts: RunFacts) -> list[Chapter]:
     """The card's chapters; what only the author can say is marked."""
     metrics = [(words.label(name), words.interval(facts.figure(name))) for name in facts.headline]
     return [
-        Chapter("Model", _known(("Name", facts.name), ("Task", said.task(facts)), ("Network", said.network(facts)),
-                                ("Starting weights", said.weights(facts)),
+        Chapter("Model", _known(("Name", facts.name), ("Task", sentences.task(facts)),
+                                ("Network", sentences.network(facts)),
+                                ("Starting weights", sentences.weights(facts)),
                                 ("Licence of the weights", str(facts.model.get("licence") or "")))),
-        Chapter("Intended use", (("Use", AUTHOR), ("Users", AUTHOR), ("Not for", AUTHOR))),
-        Chapter("Data", _known(("Data set", facts.dataset), ("Cohort", _cohort(facts)), ("Sides", said.sides(facts)),
-                               ("Split", said.split(facts)), ("Preparation", said.preprocessing(facts)))),
-        Chapter("Figures on the test side", tuple(metrics)),
-        Chapter("Limits", tuple(("", line) for line in limits(facts))),
+        Chapter("Intended use", (("Use", AUTHOR), ("Users", AUTHOR), ("Out-of-scope use", AUTHOR))),
+        Chapter("Data", _known(("Data set", facts.dataset), ("Cohort", _cohort(facts)),
+                               ("Partitions", sentences.partitions(facts)), ("Split", sentences.split(facts)),
+                               ("Preprocessing", sentences.preprocessing(facts)))),
+        Chapter("Performance on the test set", tuple(metrics)),
+        Chapter("Limitations", tuple(("", line) for line in limits(facts))),
     ]  # fmt: skip
 
 
@@ -44,39 +46,43 @@ def _known(*lines: tuple[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _cohort(facts: RunFacts) -> str:
-    return said.cohort(facts) or AUTHOR
+    return sentences.cohort(facts) or AUTHOR
 
 
 def limits(facts: RunFacts) -> list[str]:
     """What a user must know, from the run's own facts."""
-    found = []
-    if said.kind_of_cohort(facts):
-        found.append(f"Trained and tested on a {said.kind_of_cohort(facts)}: {said.behind(facts)}.")
+    lines = []
+    if sentences.kind_of_cohort(facts):
+        lines.append(f"Trained and tested on a {sentences.kind_of_cohort(facts)}: {sentences.disclaimer(facts)}.")
     elif facts.model.get("trained_on") == SYNTHETIC:
-        found.append(f"Trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
+        lines.append(f"Trained on {SYNTHETIC}: its training data do not come from patients.")
     if not facts.flow.get("subjects_known", True):
-        found.append("No subject ids: samples of one person may be on two sides, and intervals may be too narrow.")
+        lines.append(
+            "No subject identifiers: samples of one person may be in two partitions and the intervals too narrow."
+        )
     subjects = facts.metrics.get("n_subjects")
     if subjects is not None and subjects < FEW:
-        found.append(f"Only {subjects} test subjects: the intervals, not the values, are what can be relied on.")
-    found += _beside_baselines(facts) + _fitted(facts)
+        lines.append(
+            f"Only {subjects} test subjects: rely on the confidence intervals rather than on the point estimates."
+        )
+    lines += _beside_baselines(facts) + _fitted(facts)
     if not facts.metrics.get("external"):
-        found.append("Not tested on data from elsewhere.")
+        lines.append("Not tested on external data.")
     small = sorted({
         f"{words.level(column, column)} {words.level(column, level)}"
         for column, levels in (facts.metrics.get("subgroups") or {}).items()
-        for level, held in levels.items()
-        if any(isinstance(entry, dict) and entry.get("small") for entry in held.values())
+        for level, entries in levels.items()
+        if any(isinstance(entry, dict) and entry.get("small") for entry in entries.values())
     })  # fmt: skip
     if small:
-        found.append(f"Few subjects tested in: {', '.join(small)}.")
+        lines.append(f"Few test subjects in these subgroups: {', '.join(small)}.")
     if not facts.metrics.get("subgroups"):
-        found.append("No figures by sex, age, site or scanner: the table has no such columns.")
+        lines.append("No subgroup analysis by sex, age, site or scanner: the table has no such columns.")
     checks = (facts.metrics.get("saliency") or {}).get("checks") or {}
     failed = sorted(name.replace("_", " ") for name, entry in checks.items() if entry.get("passed") is False)
     if failed:
-        found.append(f"Its saliency maps failed: {', '.join(failed)}.")
-    return [*found, "It is a research model, not a medical device."]
+        lines.append(f"The saliency maps failed these checks: {', '.join(failed)}.")
+    return [*lines, "This is a research model, not a medical device."]
 
 
 def _fitted(facts: RunFacts) -> list[str]:
@@ -86,8 +92,9 @@ def _fitted(facts: RunFacts) -> list[str]:
         return []
     if on == "validation":
         return [
-            "Calibration and conformal intervals or sets were fitted on the validation subjects, who also chose the "
-            "checkpoint: the truth may be held in a few per cent less than promised, the more the fewer they are."
+            "Calibration and conformal intervals or sets were fitted on the validation subjects, on whom the "
+            "checkpoint was selected too: coverage may be a few percentage points below nominal, more so with few "
+            "subjects."
         ]
     return [f"Calibration and conformal intervals or sets were fitted on {on}."]
 
@@ -104,7 +111,7 @@ def _beside_baselines(facts: RunFacts) -> list[str]:
             alike.append(baseline)
     if not alike:
         return []
-    return [f"In {words.label(name)} the interval of the baseline {' and '.join(alike)} overlaps the model's."]
+    return [f"{words.label(name)}: the interval of the baseline {' and '.join(alike)} overlaps that of the model."]
 
 
 def model_card(facts: RunFacts, out: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scantune.report import words_of as said
+from scantune.report import sentences
 from scantune.report.facts import RunFacts
 from scantune.report.items import Item
 
@@ -12,23 +12,23 @@ def members(facts: RunFacts) -> str:
     members = facts.model.get("members")
     if not isinstance(members, int):
         return ""
-    return "none: a single network" if members == 1 else f"outputs of {members} networks averaged"
+    return "none (single network)" if members == 1 else f"predictions of {members} networks averaged"
 
 
 def readers(facts: RunFacts) -> str:
     """Whether the table has human readers."""
-    return "" if not facts.metrics.get("raters") else "agreement of the table's readers: see the readers' table"
+    return "" if not facts.metrics.get("raters") else "interreader agreement: see the table of readers"
 
 
 def external(facts: RunFacts) -> str:
     """Cohorts from elsewhere that were tested."""
-    held = facts.metrics.get("external") or {}
-    return f"tested on {held.get('dataset', 'data from elsewhere')}" if held else ""
+    section = facts.metrics.get("external") or {}
+    return f"tested on {section.get('dataset', 'an external data set')}" if section else ""
 
 
 def mistakes(facts: RunFacts) -> str:
     """How many test samples were wrong."""
-    return f"{facts.mistakes_of}; worst first in the error sheet" if facts.mistakes_of else ""
+    return f"{facts.mistakes_of}; listed in the table of errors, largest first" if facts.mistakes_of else ""
 
 
 def final(facts: RunFacts) -> str:
@@ -37,31 +37,31 @@ def final(facts: RunFacts) -> str:
     if not members:
         return ""
     first = members[0]
-    return f"checkpoint of the best {first.get('monitor')} on validation (epoch {first.get('best_epoch')})"
+    return f"checkpoint with the best {first.get('monitor')} on the validation set (epoch {first.get('best_epoch')})"
 
 
 def by_group(facts: RunFacts) -> str:
-    """Columns by which figures are given."""
-    groups = said.subgroups(facts)
-    return f"figures by {groups}" if groups else ""
+    """Columns by which metrics are reported."""
+    groups = sentences.subgroups(facts)
+    return f"metrics by {groups}" if groups else ""
 
 
 def kind(facts: RunFacts) -> str:
     """The technology in a sentence."""
-    network = said.network(facts)
-    return f"deep learning: {network}, {said.task(facts)}" if network else ""
+    network = sentences.network(facts)
+    return f"deep learning: {network}, {sentences.task(facts)}" if network else ""
 
 
 def characteristics(facts: RunFacts) -> str:
     """Where the cohort table is."""
-    return "cohort table by side of the split" if facts.audit.get("sides") else ""
+    return "see the cohort table by partition" if facts.audit.get("sides") else ""
 
 
 def missing(facts: RunFacts) -> str:
     """What became of samples that miss something."""
-    known = said.flow(facts)
+    known = sentences.flow(facts)
     return (
-        "samples without usable image or target are left out, counted by reason, and named in excluded.csv"
+        "samples without a usable image or target were excluded; counts by reason below, sample ids in excluded.csv"
         if known
         else ""
     )
@@ -72,66 +72,66 @@ def disjoint(facts: RunFacts) -> str:
     if not facts.audit.get("sides"):
         return ""
     if facts.flow.get("subjects_known", True):
-        return "subject: no subject and no identical image stands on two sides (audited)"
-    return "sample: no subject ids were given"
+        return "subject level: no subject and no identical image is in two partitions (audited)"
+    return "sample level: no subject identifiers were available"
 
 
 def sides(facts: RunFacts) -> str:
     """Subjects tested."""
     test = (facts.audit.get("sides") or {}).get("test") or {}
-    return f"{test['subjects']} subjects tested; how that number was chosen: author" if test else ""
+    return f"{test['subjects']} test subjects; rationale for the sample size: author" if test else ""
 
 
 def internal(facts: RunFacts) -> str:
     """The sides, in numbers."""
-    held = said.sides(facts)
-    return f"on the test side, never trained on nor chosen by ({held})" if held else ""
+    section = sentences.partitions(facts)
+    return f"on the test set, used neither for training nor for model selection ({section})" if section else ""
 
 
 CLAIM = (
-    Item("1", "Title", "Says that it is an AI study and which technology", kind),
+    Item("1", "Title", "Identification as an AI study, with the class of technology", kind),
     Item("2", "Abstract", "Summary of design, methods, results, conclusions"),
     Item("3", "Introduction", "Scientific or clinical background, intended use and role"),
     Item("4", "Introduction", "Aims, objectives, hypotheses"),
     Item("5", "Study design", "Prospective or retrospective"),
     Item("6", "Study design", "Goal of the study"),
-    Item("7", "Data", "Sources of the data", said.cohort),
-    Item("8", "Data", "Who is included and who is not", said.left_out),
-    Item("9", "Data", "Preprocessing", said.preprocessing),
-    Item("10", "Data", "How parts of the data were selected"),
+    Item("7", "Data", "Sources of the data", sentences.cohort),
+    Item("8", "Data", "Inclusion and exclusion criteria", sentences.inclusion),
+    Item("9", "Data", "Preprocessing", sentences.preprocessing),
+    Item("10", "Data", "Selection of data subsets"),
     Item("11", "Data", "De-identification"),
     Item("12", "Data", "Missing data", missing),
-    Item("13", "Data", "How images were acquired"),
-    Item("14", "Reference standard", "How the reference standard was defined"),
-    Item("15", "Reference standard", "Why this one"),
-    Item("16", "Reference standard", "Source of the annotations: who made them, with what training"),
-    Item("17", "Reference standard", "How the test set was annotated"),
-    Item("18", "Reference standard", "Variability between and within annotators, measured", readers),
-    Item("19", "Data partitions", "How data were assigned to partitions", said.split),
+    Item("13", "Data", "Image acquisition protocol"),
+    Item("14", "Reference standard", "Definition of the reference standard"),
+    Item("15", "Reference standard", "Rationale for the reference standard"),
+    Item("16", "Reference standard", "Source of the annotations; qualifications and training of the annotators"),
+    Item("17", "Reference standard", "Annotation of the test set"),
+    Item("18", "Reference standard", "Interrater and intrarater variability", readers),
+    Item("19", "Data partitions", "Assignment of data to partitions", sentences.split),
     Item("20", "Data partitions", "Level at which partitions are disjoint", disjoint),
-    Item("21", "Testing data", "Intended sample size and how it was chosen", sides),
-    Item("22", "Model", "The model in detail", said.network),
-    Item("23", "Model", "Software and versions", said.software),
-    Item("24", "Model", "How parameters were initialised", said.weights),
-    Item("25", "Training", "Training, with augmentation and hyper-parameters", said.training),
-    Item("26", "Training", "How the final model was chosen", final),
+    Item("21", "Testing data", "Intended sample size and its rationale", sides),
+    Item("22", "Model", "Detailed description of the model", sentences.network),
+    Item("23", "Model", "Software and versions", sentences.software),
+    Item("24", "Model", "Initialisation of the parameters", sentences.weights),
+    Item("25", "Training", "Training, with data augmentation and hyperparameters", sentences.training),
+    Item("26", "Training", "Selection of the final model", final),
     Item("27", "Training", "Ensembles", members),
-    Item("28", "Evaluation", "Measures of performance",
-         said.measures),
-    Item("29", "Evaluation", "Significance and uncertainty", said.intervals),
+    Item("28", "Evaluation", "Metrics of model performance",
+         sentences.metric_names),
+    Item("29", "Evaluation", "Statistical significance and uncertainty", sentences.intervals),
     Item("30", "Evaluation", "Robustness, sensitivity analysis", by_group),
-    Item("31", "Evaluation", "Explainability", said.saliency),
+    Item("31", "Evaluation", "Explainability", sentences.saliency),
     Item("32", "Evaluation", "Evaluation on internal data", internal),
     Item("33", "Evaluation", "Testing on external data", external),
     Item("34", "Evaluation", "Registration of a clinical trial"),
-    Item("35", "Results: data", "Numbers included and left out", said.flow),
+    Item("35", "Results: data", "Numbers included and excluded", sentences.flow),
     Item("36", "Results: data", "Characteristics of each partition", characteristics),
-    Item("37", "Results: performance", "Performance with uncertainty", said.figures),
-    Item("38", "Results: performance", "Diagnostic performance with its precision", said.diagnostic),
-    Item("39", "Results: performance", "Analysis of what was answered wrongly", mistakes),
+    Item("37", "Results: performance", "Performance with uncertainty", sentences.metric_values),
+    Item("38", "Results: performance", "Diagnostic performance with its precision", sentences.diagnostic),
+    Item("39", "Results: performance", "Failure analysis of incorrect results", mistakes),
     Item("40", "Discussion", "Limitations"),
     Item("41", "Discussion", "Implications for practice"),
-    Item("42", "Other", "Where protocol and technical details are",
+    Item("42", "Other", "Access to the study protocol and technical details",
          lambda f: "all settings and digests are in this report" if f.settings else ""),
     Item("43", "Other", "Availability of software, model and data"),
     Item("44", "Other", "Funding and the funders' role"),

@@ -20,16 +20,18 @@ MOST = 40
 
 def parts(facts: RunFacts) -> list[Any]:
     """Flow, cohort table, warnings of the audit."""
-    warnings = [w for w in facts.audit.get("warnings") or () if not w.startswith("no subject ids")]  # a banner says it
-    found: list[Any] = [Words(_sentence(warning), "bad") for warning in warnings]
+    warnings = [
+        w for w in facts.audit.get("warnings") or () if not w.startswith("no subject identifiers")
+    ]  # a banner says it
+    content: list[Any] = [Words(_sentence(warning), "bad") for warning in warnings]
     if facts.flow_figure is not None:
-        found.append(image(facts.flow_figure))
+        content.append(image(facts.flow_figure))
     elif facts.flow.get("steps"):
-        found.append(_flow(facts.flow))
+        content.append(_flow(facts.flow))
     sides = facts.audit.get("sides") or {}
     if sides:
-        found.append(_cohort(sides, facts))
-    return found + _alike(facts.audit)
+        content.append(_cohort(sides, facts))
+    return content + _alike(facts.audit)
 
 
 def _sentence(words: str) -> str:
@@ -41,7 +43,7 @@ def _flow(flow: Mapping[str, Any]) -> Table:
     for step in flow["steps"]:
         reasons = "; ".join(f"{n} × {reason}" for reason, n in (step.get("excluded") or {}).items())
         rows.append([text(step["name"]), text(step.get("samples")), text(step.get("subjects")), text(reasons)])
-    return Table(["Step", "Samples", "Subjects", "Left out after it"], rows, "Flow of participants")
+    return Table(["Step", "Samples", "Subjects", "Excluded"], rows, "Flow of participants")
 
 
 def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
@@ -54,10 +56,10 @@ def _cohort(sides: Mapping[str, Any], facts: RunFacts) -> Table:
         columns = dict.fromkeys(column for side in names for column in sides[side].get(kind) or {})
         for column in columns:
             rows += _column(column, [(sides[side].get(kind) or {}).get(column) or {} for side in names], kind)
-    notes = ["Counts with the share of the side's samples; mean ± standard deviation (range) of numbers."]
+    notes = ["Numbers of samples with percentages of the partition, or mean ± standard deviation (range)."]
     if not facts.flow.get("subjects_known", True):
-        notes.append("No subject ids were given: each sample counts as a subject.")
-    return Table(["", *names], rows, "Cohort by side of the split", notes)
+        notes.append("No subject identifiers: each sample counts as a subject.")
+    return Table(["", *names], rows, "Cohort by partition", notes)
 
 
 def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list[Cell]]:
@@ -75,7 +77,7 @@ def _column(name: str, spreads: list[Mapping[str, Any]], kind: str) -> list[list
             cells.append(Cell(f"{n} ({100 * n / total:.0f} %)" if total else str(n), kind="number"))
         rows.append([text(level or "(empty)"), *cells])
     if len(levels) > MOST:
-        rows.append([Cell(f"and {len(levels) - MOST} further values", kind="heading")])
+        rows.append([Cell(f"and {len(levels) - MOST} more values", kind="heading")])
     return rows
 
 
@@ -134,9 +136,12 @@ def _alike(audit: Mapping[str, Any]) -> list[Any]:
         ]
         for p in pairs[:8]
     ]
-    note = f"The {len(rows)} closest of {total}; the rest is in audit.json." if total > len(rows) else ""
+    note = f"The {len(rows)} most similar of {total} pairs; all are in audit.json." if total > len(rows) else ""
     return [
         Table(
-            ["Sample", "Looks like", "Correlation"], rows, "Pairs on two sides that look alike", [note] if note else []
+            ["Sample", "Similar to", "Correlation"],
+            rows,
+            "Similar images in different partitions",
+            [note] if note else [],
         )
     ]

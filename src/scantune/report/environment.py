@@ -13,10 +13,10 @@ LIBRARIES = (
 
 def environment(libraries: tuple[str, ...] = LIBRARIES) -> dict[str, str]:
     """Python, system, processor family and the libraries that are installed, to their versions."""
-    found = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    versions = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     for name in libraries:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

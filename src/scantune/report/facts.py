@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SYNTHETIC = "a synthetic cohort"
-"""What a model was trained on, where no patient stands behind it."""
+"""What a model was trained on, where the data do not come from patients."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Mistake:
     Attributes:
         sample_id: of the sample.
         kind: ``false positive``, ``misclassified``, ``largest error`` …
-        target: what is true.
-        prediction: what was said.
+        target: by the reference standard.
+        prediction: by the model.
         error: its size, in words.
         group: grouping columns, in words.
     """
@@ -58,7 +58,7 @@ class RunFacts:
         task: the ``task:`` block.
         cohort: what the data are, as the cohort's own folder says ("chest radiographs"); "" where it says nothing.
         demo: written by the stage ``demo``.
-        synthetic: no patient stands behind the data.
+        synthetic: the data do not come from patients.
         flow: ``flow.json`` of preprocess.
         audit: ``audit.json`` of split.
         model: backbone, parameters, members, weights and their licence, classes, loss, fitted.
@@ -102,17 +102,17 @@ class RunFacts:
 
     def setting(self, *keys: str) -> Any:
         """A setting by its place, such as ``setting("train", "epochs")``; None where there is none."""
-        found: Any = self.settings
+        value: Any = self.settings
         for key in keys:
-            if not isinstance(found, Mapping) or key not in found:
+            if not isinstance(value, Mapping) or key not in value:
                 return None
-            found = found[key]
-        return found
+            value = value[key]
+        return value
 
     def figure(self, name: str) -> Mapping[str, Any] | None:
         """An entry of the metrics; None where there is none."""
-        found = (self.metrics.get("metrics") or {}).get(name)
-        return found if isinstance(found, Mapping) else None
+        entry = (self.metrics.get("metrics") or {}).get(name)
+        return entry if isinstance(entry, Mapping) else None
 
     @property
     def task_name(self) -> str:

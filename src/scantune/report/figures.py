@@ -8,15 +8,18 @@ from scantune.report.facts import Picture
 from scantune.tasks.catalogue import names, part
 
 _BEFORE = {
-    "across_datasets": ("The same model on other data", ""),
+    "across_datasets": ("The same model on other data sets", ""),
 }
 _AFTER = {
-    "subgroups": ("Primary figure by subgroup", ""),
-    "coverage": ("Coverage of conformal intervals or sets", "Share that holds the truth, in all and by subgroup."),
+    "subgroups": ("Primary metric by subgroup", ""),
+    "coverage": (
+        "Coverage of conformal intervals or sets",
+        "Share of samples whose interval or set contains the reference, overall and by subgroup.",
+    ),
     "learning_curves": ("Learning curves", ""),
     "participants": ("Flow of participants", ""),
     "sheet": ("Best, worst and randomly drawn samples", ""),
-    "every_question": ("All maps of single samples", "One map a zone or structure."),
+    "every_question": ("All maps of single samples", "One map per zone or structure."),
     "checks": ("Checks of the maps", ""),
     "weight_randomization": ("Maps as the weights are randomised", ""),
     "errors": ("The largest errors", ""),
@@ -29,8 +32,8 @@ OF_SAMPLES = "_of_samples"
 @cache
 def captions() -> dict[str, tuple[str, str]]:
     """Name of a figure to its title and caption, in the order of the page: the tasks' own come first."""
-    own = [part(task, "figures").CAPTIONS for task in names()]
-    return _BEFORE | {name: words for table in own for name, words in table.items()} | _AFTER
+    by_task = [part(task, "figures").CAPTIONS for task in names()]
+    return _BEFORE | {name: words for table in by_task for name, words in table.items()} | _AFTER
 
 
 def titled(name: str, content: bytes) -> Picture:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scantune.report.facts import RunFacts
 
-AUTHOR = "author to fill"
+AUTHOR = "to be completed by the author"
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Answer:
 
 def answers(items: Sequence[Item], facts: RunFacts) -> list[Answer]:
     """Every item with its answer."""
-    found = []
+    answered = []
     for item in items:
         text = item.fill(facts) if item.fill is not None else ""
-        found.append(Answer(item, text or AUTHOR, bool(text)))
-    return found
+        answered.append(Answer(item, text or AUTHOR, bool(text)))
+    return answered

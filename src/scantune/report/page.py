@@ -7,8 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scantune.report import card, cohort, results, saliency, training
-from scantune.report import words_of as said
+from scantune.report import card, cohort, results, saliency, sentences, training
 from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.items import AUTHOR, answers
@@ -33,26 +32,28 @@ def build(facts: RunFacts, out: Path) -> Path:
 
 def html(facts: RunFacts) -> str:
     """The page as text."""
-    shown = [section for section in sections(facts) if section.parts]
+    filled_sections = [section for section in sections(facts) if section.parts]
     template = _environment().get_template("report.html.j2")
     return template.render(
-        facts=facts, sections=shown, banners=banners(facts), subtitle=_subtitle(facts), style=_style()
+        facts=facts, sections=filled_sections, banners=banners(facts), subtitle=_subtitle(facts), style=_style()
     )
 
 
 def banners(facts: RunFacts) -> list[str]:
     """What must stand above everything else."""
-    found = []
-    if said.kind_of_cohort(facts):
-        found.append(". ".join(_sentence(text) for text in (said.cohort(facts), said.behind(facts))) + ".")
-    elif facts.model.get("trained_on") == SYNTHETIC:
-        found.append(f"The model was trained on {SYNTHETIC}: no patient stands behind what it has learnt.")
-    if not facts.flow.get("subjects_known", True):
-        found.append(
-            "No subject ids: each sample was taken for a subject of its own. Where a person gave several samples, they "
-            "may be on both sides of the split, and the intervals are too narrow."
+    content = []
+    if sentences.kind_of_cohort(facts):
+        content.append(
+            ". ".join(_sentence(text) for text in (sentences.cohort(facts), sentences.disclaimer(facts))) + "."
         )
-    return found
+    elif facts.model.get("trained_on") == SYNTHETIC:
+        content.append(f"The model was trained on {SYNTHETIC}: its training data do not come from patients.")
+    if not facts.flow.get("subjects_known", True):
+        content.append(
+            "No subject identifiers: each sample was treated as a separate subject. Samples of one person may be in "
+            "two partitions, and the intervals may be too narrow."
+        )
+    return content
 
 
 def _sentence(text: str) -> str:
@@ -79,10 +80,10 @@ def sections(facts: RunFacts) -> list[Section]:
         Section("thresholds", "Operating points", results.operating_points(facts)),
         Section("readers", "Readers", results.raters(facts)),
         Section("errors", "Errors", _errors(facts)),
-        Section("saliency", "Where the model looked", saliency.parts(facts), new_page=True),
+        Section("saliency", "Saliency maps", saliency.parts(facts), new_page=True),
         Section("model", "Model and training", training.parts(facts)),
         Section("card", "Model card", _card(facts)),
-        Section("all", "All figures", results.further(facts), new_page=True),
+        Section("all", "All metrics", results.other_metrics(facts), new_page=True),
         Section("settings", "Settings", training.settings(facts)),
         Section("environment", "Environment and data", training.environment(facts)),
         Section("checklists", "Reporting checklists", _checklists(facts), new_page=True),
@@ -90,7 +91,7 @@ def sections(facts: RunFacts) -> list[Section]:
 
 
 def _subtitle(facts: RunFacts) -> str:
-    parts = [said.task(facts).capitalize(), f"data set {facts.dataset}"]
+    parts = [sentences.task(facts).capitalize(), f"data set {facts.dataset}"]
     n, subjects = facts.metrics.get("n"), facts.metrics.get("n_subjects")
     if n:
         parts.append(f"{n} test samples" + (f" of {subjects} subjects" if subjects else ""))
@@ -98,11 +99,11 @@ def _subtitle(facts: RunFacts) -> str:
 
 
 def _errors(facts: RunFacts) -> list[Any]:
-    found: list[Any] = [Words(f"{facts.mistakes_of}.")] if facts.mistakes_of else []
-    found += [image(picture) for picture in facts.mistake_pictures]
+    content: list[Any] = [Words(f"{facts.mistakes_of}.")] if facts.mistakes_of else []
+    content += [image(picture) for picture in facts.mistake_pictures]
     if facts.mistakes:
-        found.append(_mistakes(facts.mistakes))
-    return found
+        content.append(_mistakes(facts.mistakes))
+    return content
 
 
 def _mistakes(mistakes: Sequence[Mistake], most: int = 40) -> Table:
@@ -110,8 +111,10 @@ def _mistakes(mistakes: Sequence[Mistake], most: int = 40) -> Table:
         [text(number), *map(text, (m.sample_id, m.kind, m.target, m.prediction, m.error, m.group))]
         for number, m in enumerate(mistakes[:most], 1)
     ]
-    notes = [f"The {most} worst of {len(mistakes)}; all are in errors.csv."] if len(mistakes) > most else []
-    return Table(["", "Sample", "Kind", "True", "Predicted", "Error", "Group"], rows, "Worst first", notes)
+    notes = [f"The {most} largest of {len(mistakes)} errors; all are in errors.csv."] if len(mistakes) > most else []
+    return Table(
+        ["", "Sample", "Kind", "Reference", "Predicted", "Error", "Subgroup"], rows, "Largest errors first", notes
+    )
 
 
 def _card(facts: RunFacts) -> list[Any]:
@@ -123,20 +126,20 @@ def _card(facts: RunFacts) -> list[Any]:
 
 
 def _checklists(facts: RunFacts) -> list[Any]:
-    found: list[Any] = [
-        Words("Filled from the run's facts where it knows them; the rest is the author's. The descriptions are short "
-              "ones of our own: the published checklists are what counts.", "quiet")
+    content: list[Any] = [
+        Words("Completed from the run where possible; the other items are for the author. Descriptions are abridged: "
+              "the published checklists are authoritative.", "quiet")
     ]  # fmt: skip
     for title, items in checklists().items():
-        given = answers(items, facts)
+        completed = answers(items, facts)
         rows = [
             [text(a.item.number), text(a.item.section), text(a.item.asks), text(a.text, "" if a.filled else "author")]
-            for a in given
+            for a in completed
         ]
-        filled = sum(a.filled for a in given)
-        found.append(Table(["Item", "Section", "Asks for", "In this run"], rows, title,
-                           [f"{filled} of {len(given)} filled from the run. {SOURCES[title]}."]))  # fmt: skip
-    return found
+        filled = sum(a.filled for a in completed)
+        note = f"{filled} of {len(completed)} items completed from the run. {SOURCES[title]}."
+        content.append(Table(["Item", "Section", "Requirement", "In this run"], rows, title, [note]))
+    return content
 
 
 @cache

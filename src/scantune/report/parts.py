@@ -109,8 +109,8 @@ def _inches(content: bytes, png: bool) -> float:
     """Width on paper: PNG figures have 300 dots an inch, SVG figures say theirs in points. 0 where it isn't said."""
     if png:
         return int.from_bytes(content[16:20], "big") / 300
-    found = re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
-    return float(found[1]) / 72 if found else 0.0
+    width = re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
+    return float(width[1]) / 72 if width else 0.0
 
 
 def text(value: object, kind: str = "") -> Cell:
@@ -165,11 +165,11 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
         if isinstance(value, Mapping) and value:
             rows += flat(value, f"{name}.")
         else:
-            rows.append((name, said(value)))
+            rows.append((name, setting_text(value)))
     return rows
 
 
-def said(value: Any) -> str:
+def setting_text(value: Any) -> str:
     """A setting in words."""
     if value is None:
         return "–"
@@ -178,7 +178,7 @@ def said(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {said(held)}" for key, held in value.items()) or "none"
+        return ", ".join(f"{key}: {setting_text(part)}" for key, part in value.items()) or "none"
     if isinstance(value, (list, tuple)):
-        return ", ".join(said(held) for held in value) or "none"
+        return ", ".join(setting_text(part) for part in value) or "none"
     return str(value)

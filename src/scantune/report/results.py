@@ -1,4 +1,4 @@
-"""The figures as tables: headline with baselines, by class or zone, subgroups, calibration, thresholds, readers."""
+"""The metrics as tables: headline with baselines, by class or zone, subgroups, calibration, thresholds, readers."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scantune.tasks.catalogue import part
 
 _BASELINES = {
     "contrast_threshold": "Threshold of local contrast",
-    "covariates": "Simple model on covariates",
-    "mean": "Always the mean",
-    "mean_mask": "Always the mean mask",
-    "prevalence": "Always the prevalence",
+    "covariates": "Model on covariates",
+    "mean": "Constant: mean",
+    "mean_mask": "Constant: mean mask",
+    "prevalence": "Constant: prevalence",
     "threshold": "Intensity threshold",
 }
 
@@ -29,12 +29,12 @@ def headline(facts: RunFacts) -> Table:
         entry = words.entry(metrics.get(name))
         beside = [figure(found[name]) if name in found else text(None) for found in baselines.values()]
         rows.append([text(_labelled(name, facts)), _strong(figure(entry)), *beside, counted(entry)])
-    header = ["Figure", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
+    header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
-    notes = [f"Below each value its {facts.confidence} interval. Methods: {'; '.join(methods)}."] if methods else []
-    notes += ["Baselines were fitted on the training side and tested on the same samples."] if baselines else []
+    notes = [f"Values with {facts.confidence} confidence intervals. Methods: {'; '.join(methods)}."] if methods else []
+    notes += ["Baselines were fitted on the training set and tested on the same samples."] if baselines else []
     for name, why in (facts.metrics.get("covariates_left_out") or {}).items():
-        notes.append(f"No baseline was given the column {name}: it {why}.")
+        notes.append(f"The column {name} was withheld from the baselines: it {why}.")
     notes += part(facts.task_name, "words").headline_notes(facts.metrics) if facts.task_name else []
     notes += _p_values(metrics)
     return Table(header, rows, notes=notes)
@@ -44,7 +44,7 @@ def _p_values(metrics: Mapping[str, Any]) -> list[str]:
     """That correlations are none, tested."""
     found = {n: p for n, e in metrics.items() if words.defined(p := words.entry(e).get("p_value")) and "/" not in n}
     told = [f"{words.label(n)} {'below 0.001' if p < 0.001 else words.fixed(p, 3)}" for n, p in found.items()]
-    return [f"p-values of no correlation: {', '.join(told)}."] if told else []
+    return [f"P values for no correlation: {', '.join(told)}."] if told else []
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
@@ -55,26 +55,26 @@ def _labelled(name: str, facts: RunFacts) -> str:
 
 def levels(facts: RunFacts) -> list[Any]:
     """Where samples were joined: the headline figures of joined rows and of single samples."""
-    rule, held = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
-    if not rule or len(held) < 2:
+    rule, section = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
+    if not rule or len(section) < 2:
         return []
-    names = [name for name in facts.headline if all(name in figures for figures in held.values())]
+    names = [name for name in facts.headline if all(name in figures for figures in section.values())]
     rows = []
     for name in names:
-        cells = [figure(figures[name]) for figures in held.values()]
-        rows.append([text(words.label(name)), *cells, *(counted(figures[name]) for figures in held.values())])
-    titles = [f"By {level.removesuffix('_id').replace('_', ' ')}" for level in held]
+        cells = [figure(figures[name]) for figures in section.values()]
+        rows.append([text(words.label(name)), *cells, *(counted(figures[name]) for figures in section.values())])
+    titles = [f"By {level.removesuffix('_id').replace('_', ' ')}" for level in section]
     by = str(rule.get("by", "")).removesuffix("_id").replace("_", " ")
-    note = f"The samples of one {by} were joined by {rule.get('rule')}; all else in this report is of joined rows."
-    header = ["Figure", *titles, *(f"n, {title.lower()}" for title in titles)]
-    return [Table(header, rows, "At both levels", [note])]
+    note = f"The predictions for each {by} were aggregated by {rule.get('rule')}; all other results refer to these."
+    header = ["Metric", *titles, *(f"n, {title.lower()}" for title in titles)]
+    return [Table(header, rows, "Metrics by level of aggregation", [note])]
 
 
 def _strong(cell: Cell) -> Cell:
     return Cell(cell.text, cell.sub, "undefined" if cell.kind == "undefined" else "headline")
 
 
-def further(facts: RunFacts) -> list[Table]:
+def other_metrics(facts: RunFacts) -> list[Table]:
     """All other figures: those of one class or zone as a matrix, the rest as a list."""
     metrics = facts.metrics.get("metrics") or {}
     plain = [name for name in metrics if "/" not in name and name not in facts.headline]
@@ -110,32 +110,38 @@ def _with_ase(entry: Mapping[str, Any]) -> Cell:
 
 def subgroups(facts: RunFacts) -> list[Any]:
     """A table a grouping column: n, the primary figure with its gap to the rest, the other headline figures."""
-    found: list[Any] = []
+    content: list[Any] = []
     small = False
     for column, levels in (facts.metrics.get("subgroups") or {}).items():
-        names = [n for n in facts.headline if any(n in held for held in levels.values())][:4]
-        names += [n for n in ("conformal_coverage",) if any(n in held for held in levels.values())]
+        names = [n for n in facts.headline if any(n in section for section in levels.values())][:4]
+        names += [n for n in ("conformal_coverage",) if any(n in section for section in levels.values())]
         if not names:
             continue
         rows = []
-        for level, held in sorted(levels.items(), key=lambda pair: words.level_order(pair[0])):
-            first = words.entry(held.get(names[0]))
+        for level, section in sorted(levels.items(), key=lambda pair: words.level_order(pair[0])):
+            first = words.entry(section.get(names[0]))
             few = bool(first.get("small"))
             small |= few
-            said = words.level(column, str(level))
-            name = Cell(f"{said} *" if few else said, kind="small" if few else "")
+            label = words.level(column, str(level))
+            name = Cell(f"{label} *" if few else label, kind="small" if few else "")
             gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
-            others = [figure(held[n]) if n in held else text(None) for n in names[1:]]
+            others = [figure(section[n]) if n in section else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
-        header = [column.replace("_", " "), "n", words.label(names[0]), "Gap to the rest", *map(words.label, names[1:])]
-        found.append(footnoted(Table(header, rows)))
+        header = [
+            column.replace("_", " "),
+            "n",
+            words.label(names[0]),
+            "Difference from the rest",
+            *map(words.label, names[1:]),
+        ]
+        content.append(footnoted(Table(header, rows)))
     if small:
         least = facts.setting("evaluate", "min_group")
         fewer = f"fewer than {least} subjects" if least else "few subjects"
-        found.append(Words(f"* {fewer}: such a figure says little, and is shown all the same.", "quiet"))
-    if found:
-        found.append(Words("Gap: the group's figure minus that of all other samples, resampled together.", "quiet"))
-    return found
+        content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
+    if content:
+        content.append(Words("Difference: the metric in the subgroup minus that in all other samples.", "quiet"))
+    return content
 
 
 def operating_points(facts: RunFacts) -> list[Any]:
@@ -147,100 +153,104 @@ def operating_points(facts: RunFacts) -> list[Any]:
         if point.get("threshold") is None:
             rows.append([name, Cell("undefined", str(point.get("reason") or ""), "undefined"), *[text(None)] * 4])
             continue
-        held = point.get("figures") or {}
-        reached = [figure(held[n]) if n in held else text(None) for n in ("recall", "specificity", "precision")]
+        section = point.get("figures") or {}
+        reached = [figure(section[n]) if n in section else text(None) for n in ("recall", "specificity", "precision")]
         rows.append([name, text(words.number(point["threshold"])), text(point.get("chosen_on")), *reached])
     if not rows:
         return []
     header = ["Operating point", "Threshold", "Chosen on", "Sensitivity", "Specificity", "PPV"]
     return [
-        Table(header, rows, notes=["Thresholds are chosen on validation; what stands here is what they reach on test."])
+        Table(
+            header, rows, notes=["Thresholds were chosen on the validation set; the values are those on the test set."]
+        )
     ]
 
 
 def calibration(facts: RunFacts) -> list[Any]:
     """Figures of calibration as given and after each fit; conformal intervals or sets."""
-    held = facts.metrics.get("calibration") or {}
-    found: list[Any] = []
-    named = [n for n in ("network", "temperature", "isotonic") if isinstance(held.get(n), Mapping)]
-    ways = {"network": held["network"].get("figures") or {}} if "network" in named else {}
-    ways |= {"as_given": held.get("as_given") or {}}
-    ways |= {n: held[n].get("figures") or {} for n in named if n != "network"}
+    section = facts.metrics.get("calibration") or {}
+    content: list[Any] = []
+    named = [n for n in ("network", "temperature", "isotonic") if isinstance(section.get(n), Mapping)]
+    ways = {"network": section["network"].get("figures") or {}} if "network" in named else {}
+    ways |= {"as_given": section.get("as_given") or {}}
+    ways |= {n: section[n].get("figures") or {} for n in named if n != "network"}
     names = list(dict.fromkeys(name for figures in ways.values() for name in figures))
     if names:
-        applied = held.get("applied") or {}
+        applied = section.get("applied") or {}
         by = f" (temperature {words.number(applied['temperature'])})" if applied.get("temperature") else ""
         titles = {
             "network": "Before calibration",
-            "as_given": f"As the model gives them{by}",
-            "temperature": "If calibrated by temperature",
-            "isotonic": "If calibrated by isotonic regression",
+            "as_given": f"As reported by the model{by}",
+            "temperature": "With temperature scaling",
+            "isotonic": "With isotonic regression",
         }
         rows = [
             [text(words.label(n)), *(figure(figures[n]) if n in figures else text(None) for figures in ways.values())]
             for n in names
         ]
-        fitted = held.get("fitted_on") or ("validation" if applied else "")
-        notes = [f"Fitted on {fitted}, tested on test."] if fitted else []
-        found.append(Table(["Figure", *(titles[n] for n in ways)], rows, "Calibration", notes))
-    if held.get("reason"):
-        found.append(Words(f"Calibration was not fitted: {held['reason']}."))
-    return found + _conformal(facts)
+        fitted = section.get("fitted_on") or ("validation" if applied else "")
+        notes = [f"Fitted on {fitted}; evaluated on the test set."] if fitted else []
+        content.append(Table(["Metric", *(titles[n] for n in ways)], rows, "Calibration", notes))
+    if section.get("reason"):
+        content.append(Words(f"Calibration was not fitted: {section['reason']}."))
+    return content + _conformal(facts)
 
 
 def _conformal(facts: RunFacts) -> list[Any]:
-    held = facts.metrics.get("conformal") or {}
-    if not held:
+    section = facts.metrics.get("conformal") or {}
+    if not section:
         return []
-    if held.get("reason"):
-        return [Words(f"No conformal intervals or sets: {held['reason']}.")]
-    nominal = 1 - held.get("miscoverage", 0.1)
+    if section.get("reason"):
+        return [Words(f"No conformal intervals or sets: {section['reason']}.")]
+    nominal = 1 - section.get("miscoverage", 0.1)
     metrics = facts.metrics.get("metrics") or {}
     names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
     what = "intervals" if "conformal_width" in names else "sets"
     rows = (
-        [[text("All, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]] if names else []
+        [[text("All subjects, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]]
+        if names
+        else []
     )
     stated = facts.metrics.get("stated_intervals") or {}
     if {"coverage", "width"} <= set(stated) and stated["coverage"] != metrics.get("conformal_coverage"):
-        rows.append([text("As the model gives them"), *map(figure, (stated["coverage"], stated["width"])),
+        rows.append([text("As reported by the model"), *map(figure, (stated["coverage"], stated["width"])),
                      counted(stated["coverage"])])  # fmt: skip
-    for column, levels in (held.get("within_groups") or {}).items():
-        rows.append([Cell(f"By {column.replace('_', ' ')}, a quantile for each", kind="heading")])
+    for column, levels in (section.get("within_groups") or {}).items():
+        rows.append([Cell(f"By {column.replace('_', ' ')}, one quantile per group", kind="heading")])
         rows += [
             [text(words.level(column, level)), *(figure(entry[n]) if n in entry else text(None) for n in names),
              counted(words.entry(entry.get(names[0])))]
             for level, entry in levels.items()
         ]  # fmt: skip
-    title = f"Conformal {what}, made to hold the truth in {100 * nominal:g} %"
-    notes = [f"Fitted on {held.get('fitted_on', 'validation')} ({held.get('n_subjects', '–')} subjects)."]
+    title = f"Conformal {what}, nominal coverage {100 * nominal:g} %"
+    notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
     table = footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))
     upper = words.entry(metrics.get("conformal_coverage")).get("upper")
     if not words.defined(upper) or upper >= nominal:
         return [table]
     short = (
-        "The truth was held less often than promised, beyond chance: the tested subjects differ from those that the "
-        f"{what} were fitted on, or these also chose the checkpoint (train.calibration_fraction keeps some apart)."
+        f"Coverage is below nominal, beyond chance: the test subjects differ from those on whom the {what} were "
+        "fitted, or the checkpoint was selected on the latter too (train.calibration_fraction sets some apart)."
     )
     return [Words(short, "bad"), table]
 
 
 def raters(facts: RunFacts) -> list[Any]:
     """Agreement of model, reference and human readers, pair by pair."""
-    held = facts.metrics.get("raters") or {}
-    pairs = held.get("pairs") or {}
+    section = facts.metrics.get("raters") or {}
+    pairs = section.get("pairs") or {}
     names = list(dict.fromkeys(name for figures in pairs.values() for name in figures))
-    found: list[Any] = []
+    content: list[Any] = []
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
-        found.append(Table(["Pair", *map(words.label, names)], rows, "The model beside human readers"))
-    found += _readers_by_zone(held.get("zones") or {})
-    icc = [(name, entry) for name, entry in held.items() if name.startswith("icc_")]
+        content.append(Table(["Pair", *map(words.label, names)], rows, "Agreement between model and readers"))
+    content += _readers_by_zone(section.get("zones") or {})
+    icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
     if icc:
-        found.append(
+        content.append(
             Table(["", "ICC(2,1)"], [[text(n.removeprefix("icc_2_1_").replace("_", " ")), figure(e)] for n, e in icc])
         )
-    return found
+    return content
 
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
@@ -258,27 +268,31 @@ def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
 
 def external(facts: RunFacts) -> list[Any]:
     """The same figures on data from elsewhere, beside those at home."""
-    held = facts.metrics.get("external") or {}
-    figures = {name: entry for name, entry in held.items() if isinstance(entry, Mapping) and "away" in entry}
+    section = facts.metrics.get("external") or {}
+    figures = {name: entry for name, entry in section.items() if isinstance(entry, Mapping) and "away" in entry}
     if not figures:
         return []
     rows = [
         [text(_labelled(name, facts)), *(figure(entry.get(where)) for where in ("home", "away", "difference"))]
         for name, entry in figures.items()
     ]
-    header = ["Figure", "Own test", str(held.get("dataset") or "Elsewhere"), "Difference"]
-    return [Table(header, rows, f"On data from elsewhere (model {held.get('experiment', facts.name)})")]
+    header = ["Metric", "Internal test set", str(section.get("dataset") or "External test set"), "Difference"]
+    return [Table(header, rows, f"External testing (model {section.get('experiment', facts.name)})")]
 
 
 def beforehand(facts: RunFacts) -> list[Any]:
     """Which figure was to decide, and how often the test set was looked at."""
-    found: list[Any] = []
+    content: list[Any] = []
     primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
     if primary:
-        stated = "stated beforehand" if facts.setting("evaluate", "primary") else "the task's first, none was stated"
-        found.append(Words(f"Primary figure: {words.label(primary)} ({stated})."))
+        stated = (
+            "prespecified" if facts.setting("evaluate", "primary") else "the default of the task; none was prespecified"
+        )
+        content.append(Words(f"Primary metric: {words.label(primary)} ({stated})."))
     if facts.looks is not None:
-        times = "once, now" if facts.looks == 1 else f"{facts.looks} times, now included"
-        warning = " Figures that were chosen after several looks are too good." if facts.looks > 1 else ""
-        found.append(Words(f"This test set was looked at {times}.{warning}", "bad" if facts.looks > 5 else ""))
-    return found
+        times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
+        warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""
+        content.append(
+            Words(f"Number of evaluations on this test set: {times}.{warning}", "bad" if facts.looks > 5 else "")
+        )
+    return content

@@ -7,15 +7,15 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Table, flat, image, said, text
+from scantune.report.parts import Table, flat, image, setting_text, text
 
 
 def parts(facts: RunFacts) -> list[Any]:
     """Model, members, learning curves."""
-    found: list[Any] = []
-    model = [(name.replace("_", " "), said(value)) for name, value in facts.model.items()]
+    content: list[Any] = []
+    model = [(name.replace("_", " "), setting_text(value)) for name, value in facts.model.items()]
     if model:
-        found.append(_pairs(model, "Model"))
+        content.append(_pairs(model, "Model"))
     members = facts.training.get("members") or ()
     if members:
         header = ["Sample", "Epochs", "Best epoch", "Monitored", "Value there", "Precision", "Device", "Ended by"]
@@ -26,10 +26,10 @@ def parts(facts: RunFacts) -> list[Any]:
             cells[3] = words.number(cells[3]) if words.defined(cells[3]) else None
             rows.append([text(number), *(text(cell) for cell in cells)])
         notes = [note for row in members for note in row.get("notes") or ()]
-        found.append(Table(header, rows, "Training", notes))
+        content.append(Table(header, rows, "Training", notes))
     if facts.curves is not None:
-        found.append(image(facts.curves))
-    return found
+        content.append(image(facts.curves))
+    return content
 
 
 def settings(facts: RunFacts) -> list[Any]:
@@ -39,12 +39,12 @@ def settings(facts: RunFacts) -> list[Any]:
 
 def environment(facts: RunFacts) -> list[Any]:
     """Versions and digests."""
-    found: list[Any] = []
+    content: list[Any] = []
     if facts.environment:
-        found.append(_pairs(list(facts.environment.items()), "Environment"))
+        content.append(_pairs(list(facts.environment.items()), "Environment"))
     if facts.digests:
-        found.append(_pairs(list(facts.digests.items()), "Digests (first 16 digits of SHA-256)"))
-    return found
+        content.append(_pairs(list(facts.digests.items()), "Digests (first 16 digits of SHA-256)"))
+    return content
 
 
 def _pairs(rows: list[tuple[str, str]], title: str) -> Table:

@@ -137,8 +137,8 @@ def best_threshold(images: Sequence[np.ndarray], masks: Sequence[np.ndarray], st
         counted += 1
         below = [[np.searchsorted(np.sort(v), cuts, end) for v in (image[mask], image.ravel())] for end in _ENDS]
         size, whole = int(mask.sum()), image.size
-        both, said = size - below[0][0], whole - below[0][1]  # at least as bright: what is not below
-        dice[0] += 2 * both / (said + size)
+        both, prediction = size - below[0][0], whole - below[0][1]  # at least as bright: what is not below
+        dice[0] += 2 * both / (prediction + size)
         dice[1] += 2 * below[1][0] / (below[1][1] + size)
     dice /= max(1, counted)
     side, place = divmod(int(dice.argmax()), len(cuts))
@@ -169,11 +169,11 @@ def mean_mask(masks: Sequence[np.ndarray], classes: int, steps: int = 19) -> np.
     return found.astype(np.uint8)
 
 
-def _foreground_dice(said: np.ndarray, truth: np.ndarray, classes: int) -> float:
+def _foreground_dice(prediction: np.ndarray, truth: np.ndarray, classes: int) -> float:
     """Mean Dice over the classes but the background that either mask has; 0 where neither has any."""
     found = []
     for k in range(1, classes):
-        a, b = said == k, truth == k
+        a, b = prediction == k, truth == k
         total = int(a.sum()) + int(b.sum())
         if total:
             found.append(2 * int((a & b).sum()) / total)

@@ -67,7 +67,7 @@ def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: 
     odd = [m for m in members if len(set(texts[m].tolist())) > 1]
     faults.rows(
         [int(m[0]) for m in odd],
-        f"column {column}: samples of one {by} have different targets and can't be joined",
+        f"column {column}: samples of one {by} have different targets and cannot be aggregated",
         [sorted(set(texts[m].tolist())) for m in odd],
     )
     return texts[[m[0] for m in members]]

@@ -54,7 +54,7 @@ def register(name: str, package: str, *, like: str | None = None) -> None:
         ScantuneError: another task has that name, or there is no task ``like``.
     """
     if _PACKAGES.setdefault(name, package) != package:
-        raise ScantuneError(f"task {name!r}: {_PACKAGES[name]} has that name already")
+        raise ScantuneError(f"task {name!r}: the name is taken by {_PACKAGES[name]}")
     if like is not None:
         package_of(like)
         _LIKE[name] = like
@@ -67,7 +67,7 @@ def package_of(task: str) -> str:
         ScantuneError: there is no such task.
     """
     if task not in _PACKAGES:
-        raise ScantuneError(f"task {task!r}: there is none of that name; there are {', '.join(names())}")
+        raise ScantuneError(f"task {task!r}: no such task; there are {', '.join(names())}")
     return _PACKAGES[task]
 
 

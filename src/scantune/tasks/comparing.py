@@ -145,12 +145,12 @@ def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[Predictio
         if missing:
             problems.append(f"{len(missing)} samples of {table.name} are not in {away.name}: {_some(missing)}")
     if problems:
-        raise ComparisonError("the files are not of the same test samples:\n  " + "\n  ".join(problems))
+        raise ComparisonError("the files contain different test samples:\n  " + "\n  ".join(problems))
     second = second.take(np.array([other[key] for key in one], np.int64))
     odd = np.flatnonzero(first.subject_id != second.subject_id)
     if len(odd):
         raise ComparisonError(
-            f"{len(odd)} samples are of another subject in the other file: {_some(first.sample_id[odd].tolist())}"
+            f"{len(odd)} samples belong to another subject in the other file: {_some(first.sample_id[odd].tolist())}"
         )
     return first, second
 

@@ -140,7 +140,7 @@ def direction(monitor: str, mode: str = "auto", known: Mapping[str, Direction] |
     if name.endswith("_loss") and name not in CUSTOM:  # a term of the loss
         return "min"
     raise ScantuneError(
-        f"monitor: whether {monitor!r} is better high or low is not known; state mode: min or mode: max beside it"
+        f"monitor: unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
     )
 
 
@@ -168,7 +168,7 @@ def monitor_fault(monitor: str, mode: str, known: Mapping[str, Direction], task:
         hint = f"did you mean {near[0]!r}? " if near else ""
         return f"{monitor!r} is not a metric of this training; {hint}There are: {_listed(names)}"
     if mode == "auto" and name not in known:
-        return f"whether {monitor!r} is better high or low is not known; state mode: min or mode: max beside it"
+        return f"unknown whether {monitor!r} is to be maximised or minimised; set mode: min or mode: max beside it"
     return None
 
 

@@ -156,7 +156,7 @@ class PredictionTable:
             twice = [
                 row for row, key in enumerate(zip(self.sample_id, self.split, fold)) if seen.setdefault(key, row) != row
             ]
-            faults.rows(twice, "column sample_id: the sample stands there already", self.sample_id[twice].tolist())
+            faults.rows(twice, "column sample_id: duplicate", self.sample_id[twice].tolist())
 
 
 def read(path: Path | str) -> PredictionTable:
@@ -169,14 +169,14 @@ def read(path: Path | str) -> PredictionTable:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise PredictionsError(f"{path}: there is no such file") from None
+        raise PredictionsError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise PredictionsError(f"{path.name}: not UTF-8 (byte {error.start}); save it as UTF-8 CSV") from None
     except OSError as error:
         raise PredictionsError(f"{path}: cannot be read ({error.strerror})") from None
     header_line = text.partition("\n")[0]
     if not header_line.strip():
-        raise PredictionsError(f"{path.name} is empty; the first row must name the columns")
+        raise PredictionsError(f"{path.name} is empty; the first row must contain the column names")
     delimiter = max(",;\t", key=header_line.count)
     rows = [r for r in csv.reader(io.StringIO(text), delimiter=delimiter) if r]
     header = [h.strip() for h in rows[0]]
@@ -184,7 +184,7 @@ def read(path: Path | str) -> PredictionTable:
     for column in dict.fromkeys(h for h in header if header.count(h) > 1):
         faults.add(f"column {column!r} stands {header.count(column)} times in the header")
     odd = [i for i, r in enumerate(rows[1:]) if len(r) != len(header)]
-    faults.rows(odd, f"not {len(header)} cells as in the header", [len(rows[i + 1]) for i in odd])
+    faults.rows(odd, f"fewer or more cells than the {len(header)} of the header", [len(rows[i + 1]) for i in odd])
     faults.raise_for(path.name)
     cells = list(zip(*rows[1:])) if len(rows) > 1 else [()] * len(header)
     return PredictionTable(

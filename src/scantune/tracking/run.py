@@ -194,7 +194,7 @@ class Run:
             if what not in self._warned:
                 self._warned.add(what)
                 why = first_line(error)
-                log.warning("MLflow did not take the %s (%s); the run goes on, its files hold it", what, why)
+                log.warning("MLflow rejected the %s (%s); the run continues, and its files contain it", what, why)
             return False
         return True
 
@@ -205,7 +205,7 @@ class Run:
         self._points.flush(now=True)
         if self._points and self.pending is not None:
             leave(self.pending, self._points.left())
-            log.warning("%d points wait in %s; the next run sends them", len(self._points), self.pending.name)
+            log.warning("%d values are queued in %s; the next run sends them", len(self._points), self.pending.name)
         self._try("status", lambda: self.service.set_terminated(self.run_id, status))
 
 
@@ -233,6 +233,6 @@ def _resent(service: Any, run_id: str, points: list[dict[str, Any]]) -> list[dic
     try:
         send_points(service, run_id, points)
     except Exception as error:
-        log.warning("points of run %s still wait (%s)", run_id, type(error).__name__)
+        log.warning("values of run %s are still queued (%s)", run_id, type(error).__name__)
         return points
     return []

@@ -91,7 +91,7 @@ def away(error: Exception) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
-        "MLFLOW_TRACKING_URI to one that answers, or go on without MLflow by SCANTUNE_MLFLOW=off "
+        "MLFLOW_TRACKING_URI to another, or run without MLflow by SCANTUNE_MLFLOW=off "
         "(or tracking.require: false in params.yaml)"
     )
 

@@ -104,7 +104,7 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlim(min([-0.05, *(e["lower"] for _, e in rows if e["lower"] is not None)]) - 0.02, 1.02)
     axes.axvline(0, color=style.INK, linewidth=0.4)
-    axes.set_title("Can these maps be believed?")
+    axes.set_title("Checks of the saliency maps")
     style.note(
         figure,
         "Bars: 95 % intervals, resampled by subject; upright stroke: chance; cross: the maps of other samples; "

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-AS_STORED = "Shown as stored, since the file does not say which side is which."
+AS_STORED = "Displayed as stored: the file does not state the side."
 
 
 @style.styled
@@ -142,7 +142,9 @@ def bar(figure: Figure, axes: list[Axes]) -> None:
 def described(saliency: Saliency) -> str:
     """Method, layer and its true resolution in words."""
     cells = " × ".join(str(n) for n in saliency.grid)
-    return f"{saliency.method} at {saliency.layer}" + (f", {cells} cells (finer is interpolation)." if cells else ".")
+    return f"{saliency.method} at {saliency.layer}" + (
+        f", {cells} cells (finer detail is interpolated)." if cells else "."
+    )
 
 
 def warn(figure: Figure, warnings: tuple[str, ...]) -> None:

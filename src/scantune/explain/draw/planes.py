@@ -45,7 +45,7 @@ AXIAL = Plane("axial", "R", "L", 0)
 CORONAL = Plane("coronal", "R", "L", 1)
 SAGITTAL = Plane("sagittal", "A", "P", 2)
 
-CONVENTION = "Radiological display: the subject's right is on the left of axial and coronal planes."
+CONVENTION = "Radiological convention: the patient's right is on the left of axial and coronal planes."
 
 
 def maximum(values: np.ndarray) -> tuple[int, int, int]:

@@ -165,10 +165,10 @@ def _small_print(
     if seed is not None:
         style.note(figure, f"Random draw with seed {seed}.")
     if any(shown.modality == "volume" for shown, _ in everyone):
-        style.note(figure, f"Axial plane of the maximum, or the nearest that shows something. {planes.CONVENTION}")
+        style.note(figure, f"Axial plane of the maximum, or the nearest that is not empty. {planes.CONVENTION}")
     if any(shown.modality == "video" for shown, _ in everyone):
         style.note(figure, "Frame of the maximum.")
     if any(shown.modality != "volume" and shown.sides is None for shown, _ in everyone):
-        style.note(figure, "Without letters: shown as stored, since the file does not say which side is which.")
+        style.note(figure, "Without letters: displayed as stored, because the file does not state the side.")
     for words in notes:
         style.note(figure, words)

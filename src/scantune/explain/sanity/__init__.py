@@ -33,12 +33,12 @@ __all__ = [
 
 _WORDS = {
     "weight_randomization": "does not depend on what the network learned (weights randomised)",
-    "label_randomization": "is much like that of a network trained on shuffled labels",
-    "repeatability": "differs between networks trained alike",
+    "label_randomization": "is similar to that of a network trained on shuffled labels",
+    "repeatability": "differs between networks trained in the same way",
     "shift_reproducibility": "changes when the image is moved by a few pixels",
-    "mask_auprc": "does not find the annotated finding better than chance",
+    "mask_auprc": "does not localise the annotated finding better than chance",
     "mask_pointing": "does not point at the annotated finding more often than chance",
-    "mask_auprc_segmentation": "was not shown to find as much of the annotated finding as a segmentation network",
+    "mask_auprc_segmentation": "was not shown to localise the annotated finding as well as a segmentation network",
     "mask_pointing_segmentation": "was not shown to point at the annotated finding as often as a segmentation network",
 }
 

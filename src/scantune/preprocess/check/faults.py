@@ -29,7 +29,7 @@ def faults_of(
     """
     faults = []
     if not kept:
-        faults.append(f"none of {len(cohort.records)} samples could be prepared")
+        faults.append(f"none of {len(cohort.records)} samples can be prepared")
     if of_mask:
         reasons = ", ".join(
             f"{len(ids)} × {reason}" for reason, ids in grouped({i: excluded[i] for i in of_mask}).items()
@@ -39,7 +39,7 @@ def faults_of(
         empty = sum(not record.targets.get(target, "") for record in cohort.records)
         if empty:
             faults.append(
-                f"{empty} of {len(cohort.records)} rows have no {target}, which {', '.join(keys)} cannot do without: "
+                f"{empty} of {len(cohort.records)} rows have no {target}, which {', '.join(keys)} requires: "
                 f"fill the cells, or set 'missing: exclude' at the target {target!r} to leave such rows out"
             )
     return faults

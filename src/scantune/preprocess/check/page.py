@@ -28,13 +28,14 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 <h1>Check of {{ name }}</h1>
 <table>{% for step in f.flow.steps %}<tr><th>{{ step.name }}</th><td>{{ step.samples }} samples</td>
 <td>{% if step.subjects is not none %}{{ step.subjects }} subjects{% endif %}</td></tr>{% endfor %}</table>
-{% if not f.flow.subjects_known %}<p class="bad">No subject ids: every sample is taken for a subject of its own.</p>
+{% if not f.flow.subjects_known %}
+<p class="bad">No subject identifiers: every sample is treated as a separate subject.</p>
 {% endif %}
 {% if f.faults %}<h2>Faults</h2>{% for fault in f.faults %}<p class="bad">{{ fault }}</p>{% endfor %}{% endif %}
 {% if f.table_notes %}<h2>The table</h2>{% for note in f.table_notes %}<p>{{ note }}</p>{% endfor %}{% endif %}
 {% if f.wrong_labels %}<h2>Labels of masks</h2><table>{% for id, what in f.wrong_labels.items() %}
 <tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
-<h2>Left out</h2>
+<h2>Excluded</h2>
 {% for step in f.flow.steps if step.excluded %}<table>{% for reason, n in step.excluded.items() %}
 <tr><td>{{ n }}</td><td>{{ reason }}</td></tr>{% endfor %}</table>{% else %}<p>Nothing.</p>{% endfor %}
 {% if f.excluded %}<details><summary>Which samples</summary><table>{% for id, reason in f.excluded.items() %}
@@ -43,13 +44,13 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 {% for ids in f.duplicates %}<p class="bad">The same image: {{ ids | join(", ") }}</p>
 {% else %}<p>None.</p>{% endfor %}
 <h2>Identifying text</h2>
-<p class="quiet">Kinds and counts, never the text itself. Header items stay in the raw files; nothing of them is written
+<p class="quiet">Kinds and counts only, not the text. Header items remain in the raw files and are not written
 elsewhere.</p>
 {% for place, kinds in f.identifying.items() %}<p>{{ place }}:
 {% for kind, n in kinds.items() %}{{ kind }} {{ n }}×{{ ", " if not loop.last }}{% endfor %}</p>
 {% else %}<p>None found.</p>{% endfor %}
 {% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
-<h2>Intensities unlike the rest</h2>
+<h2>Unusual intensities</h2>
 {% if f.odd_intensities %}<table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td>
 </tr>{% endfor %}</table>{% else %}<p>None.</p>{% endif %}
 {% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
@@ -64,7 +65,7 @@ style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}
 <tr><th>{{ level or "(empty)" }}</th>
 {% for value, n in counts.items() %}<td>{{ value or "(empty)" }}: {{ n }}</td>{% endfor %}</tr>{% endfor %}</table>
 {% endfor %}{% endfor %}
-<h2>What a network would see</h2>
+<h2>Input of a network</h2>
 <p class="quiet">Middle planes of prepared samples, 1st to 99th percentile. Volumes: axial, anterior on top, the
 patient's left on the left-hand side (neurological). Stills and loops: as stored.</p>
 <div class="sheet">{% for id, picture in pictures.items() %}<figure>

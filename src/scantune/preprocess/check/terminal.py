@@ -31,15 +31,15 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         for reason, count in _summed(step["excluded"]).items():
             console.print(Text(f"    − {count}  {reason}", style="yellow"))
     if not findings.flow["subjects_known"]:
-        console.print(Text("no subject ids: each sample is taken for a subject of its own", style="yellow"))
+        console.print(Text("no subject identifiers: each sample is treated as a separate subject", style="yellow"))
     for note in findings.table_notes:
         console.print(Text(f"the table: {note}", style="yellow"))
     _left_out(console, findings)
     _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
     _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
-    _listed(console, "intensities unlike the rest", findings.odd_intensities)
+    _listed(console, "unusual intensities", findings.odd_intensities)
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in found.items()) for place, found in findings.identifying.items()}
-    _listed(console, "looks identifying", kinds)
+    _listed(console, "possibly identifying", kinds)
     _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})
     for title, counts in findings.histograms.items():
         table = Table(title=title, title_justify="left", show_header=False, box=None)
@@ -61,7 +61,7 @@ def _left_out(console: Console, findings: Findings) -> None:
     from rich.text import Text
 
     for reason, ids in grouped(findings.excluded).items():
-        console.print(Text(f"left out, {len(ids)} × {reason}", style="bold"))
+        console.print(Text(f"excluded, {len(ids)} × {reason}", style="bold"))
         for sample_id in ids[:SHOWN_EACH]:
             other = "" if findings.excluded[sample_id] == reason else f"  {findings.excluded[sample_id]}"
             console.print(Text(f"    {sample_id}{other}  {findings.details.get(sample_id, '')}"))

@@ -32,5 +32,5 @@ def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
         target=data.classes[truth],
         prediction=f"{data.classes[said]} ({fixed(float(data.probabilities[row, said]), 2)})",
         interval="{" + held.replace("|", ", ") + "}" if held else "",
-        error=f"true class at {fixed(float(data.probabilities[row, truth]), 2)}",
+        error=f"reference class at {fixed(float(data.probabilities[row, truth]), 2)}",
     )

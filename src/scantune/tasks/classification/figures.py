@@ -14,11 +14,14 @@ MARKED = ("youden", "sensitivity", "specificity")
 """Operating points that are marked on curves: the first of each kind; the report's table has them all."""
 
 CAPTIONS = {
-    "confusion": ("Confusion matrix", "Rows are the truth, columns what the model said."),
-    "roc": ("ROC", "Sensitivity against 1 − specificity; of several classes each against the rest."),
-    "precision_recall": ("Precision–recall", "PPV against sensitivity; of several classes each against the rest."),
-    "decision_curve": ("Decision curve", "Net benefit by the threshold at which one would act."),
-    "reliability": ("Reliability", "Observed share against predicted probability; on the diagonal they agree."),
+    "confusion": ("Confusion matrix", "Rows: reference standard. Columns: prediction."),
+    "roc": ("ROC", "Sensitivity against 1 − specificity; with several classes, each against all others."),
+    "precision_recall": ("Precision–recall", "PPV against sensitivity; with several classes, each against all others."),
+    "decision_curve": ("Decision curve", "Net benefit by threshold probability."),
+    "reliability": (
+        "Reliability",
+        "Observed frequency against predicted probability; the diagonal is perfect calibration.",
+    ),
 }
 """Name of a figure to its title and caption, in the order of the report."""
 
@@ -85,7 +88,7 @@ def _before_and_after(given: FigureInput) -> list[Any]:
         versions = {name: data.probabilities, f"{name}, before calibration": before}
         held = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
     else:
-        versions = {"class that is said": data.probabilities, "before calibration": before}
+        versions = {"predicted class": data.probabilities, "before calibration": before}
         right = data.probabilities.argmax(1)[rows] == data.target[rows]  # a temperature leaves the order as it is
         held = {key: (p[rows].max(1), right) for key, p in versions.items() if p is not None}
     return [plots.Scored(target, score, key) for key, (score, target) in held.items()]

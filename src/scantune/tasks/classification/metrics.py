@@ -91,7 +91,7 @@ def parse(table: PredictionTable, settings: Classification, faults: Faults) -> D
     columns = {label(c[2:]): c for c in table.columns if c.startswith("p/")}
     if not table.require(("target",), faults) or not columns:
         if not columns:
-            faults.add("there are no columns p/<class>, the probability of each class")
+            faults.add("the columns p/<class> with the probability of each class are missing")
         return None
     labels = np.array([label(t) for t in table.text("target")], dtype=object)
     classes = _classes(settings, columns, labels, faults)
@@ -116,7 +116,7 @@ def _classes(
     elif len(columns) == 1:
         classes = tuple(natural(list({*columns, *(v for v in labels if v)})))
         if len(classes) != 2:
-            faults.add(f"one column {next(iter(columns.values()))} serves for two classes; there are {list(classes)}")
+            faults.add(f"one column {next(iter(columns.values()))} matches two classes; there are {list(classes)}")
             return None
     else:
         classes = tuple(natural(list(columns)))

@@ -58,7 +58,7 @@ class Classification(TaskSettings):
     def _consistent(self) -> Classification:
         if self.classes is not None:
             if len(set(self.classes)) != len(self.classes):
-                raise ValueError(f"classes {list(self.classes)}: a name stands twice")
+                raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
             if self.positive is not None and self.positive not in self.classes:
                 raise ValueError(f"positive {self.positive!r} is not one of the classes {list(self.classes)}")
         for name, values in (("sensitivities", self.sensitivities), ("specificities", self.specificities)):

@@ -10,11 +10,11 @@ from scantune.plots.words import fixed
 if TYPE_CHECKING:
     from scantune.tasks.classification.task import ClassificationTask
 
-TASK = "one of several classes for each image"
+TASK = "one of several classes per image"
 """What the model predicts."""
 
 OUTPUT = "a calibrated probability for each class, with a conformal set"
-"""What it puts out."""
+"""Output of the model."""
 
 
 def answer(task: ClassificationTask, values: Mapping[str, Any]) -> tuple[str, str]:

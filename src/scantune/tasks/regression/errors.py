@@ -7,7 +7,7 @@ from scantune.tasks.errors import Verdict
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.metrics import Data
 
-COUNTED = "off by more than the stated clinically significant error"
+COUNTED = "wrong by more than the clinically significant error"
 """What the samples that count as errors are."""
 
 SIZED = True

@@ -6,7 +6,10 @@ from scantune import plots
 from scantune.tasks.figures import Drawn, FigureInput
 
 CAPTIONS = {
-    "predicted_against_actual": ("Predicted against actual", "Each mark a sample; on the diagonal both agree."),
+    "predicted_against_actual": (
+        "Predicted against reference values",
+        "One mark per sample; the diagonal is perfect agreement.",
+    ),
     "bland_altman": ("Agreement (Bland–Altman)", "Difference against mean, with bias and limits of agreement."),
     "histogram": ("Distribution of targets and predictions", ""),
 }

@@ -71,7 +71,7 @@ class Regression(TaskSettings):
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)}: the lowest value comes first and must be below the highest")
         if self.aggregate is not None and self.aggregate.name == "vote":
-            raise ValueError("aggregate: vote counts classes; a regression joins by mean, median or max")
+            raise ValueError("aggregate: vote counts classes; a regression aggregates by mean, median or max")
         return self
 
     @classmethod

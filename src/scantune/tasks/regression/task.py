@@ -79,7 +79,7 @@ class RegressionTask:
             raise ScantuneError(f"target {self.target!r} is {text!r}; a number is needed") from None
         if not np.isfinite(value) or (self.limits and not self.limits[0] <= value <= self.limits[1]):
             allowed = f"{self.limits[0]:g} to {self.limits[1]:g}" if self.limits else "a finite number"
-            raise ScantuneError(f"target {self.target!r} is {text}; right would be {allowed}")
+            raise ScantuneError(f"target {self.target!r} is {text}; allowed: {allowed}")
         return np.array([value], np.float32)
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ from scantune.plots.words import number
 if TYPE_CHECKING:
     from scantune.tasks.regression.task import RegressionTask
 
-TASK = "a number for each image"
+TASK = "a number per image"
 """What the model predicts."""
 
 OUTPUT = "a number with its conformal interval"
-"""What it puts out."""
+"""Output of the model."""
 
 
 def answer(task: RegressionTask, values: Mapping[str, Any]) -> tuple[str, str]:

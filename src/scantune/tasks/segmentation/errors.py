@@ -12,7 +12,7 @@ from scantune.tasks.segmentation.metrics import Data
 LOW_DICE = 0.7
 """Dice below which two outlines are commonly called different (Zijdenbos et al., IEEE TMI 1994;13:716)."""
 
-COUNTED = f"of Dice below {LOW_DICE:g}"
+COUNTED = f"segmented with a Dice below {LOW_DICE:g}"
 """What the samples that count as errors are."""
 
 SIZED = True

@@ -6,8 +6,8 @@ from scantune import plots
 from scantune.tasks.figures import Drawn, FigureInput
 
 CAPTIONS = {
-    "overlap": ("Overlap of the masks", "Each mark a sample."),
-    "volume_agreement": ("Agreement of sizes", "Predicted and true size of each sample's mask."),
+    "overlap": ("Overlap of the masks", "One mark per sample."),
+    "volume_agreement": ("Agreement of mask sizes", "Predicted and reference size of each mask."),
 }
 """Name of a figure to its title and caption, in the order of the report."""
 

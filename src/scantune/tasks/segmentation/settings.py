@@ -34,7 +34,7 @@ class Segmentation(TaskSettings):
     """The centre line's Dice too (vessels). Off where the structure has no centre line: it takes time in 3D."""
 
     empty: Literal["undefined", "one"] = "undefined"
-    """Both masks empty: the figures are undefined, left out of the means and counted; or count as fully right
+    """Both masks empty: the metrics are undefined, omitted from the means and counted; or count as correct
     (Dice 1, distance 0). One mask empty: Dice, IoU, NSD and clDice are 0, whichever it is."""
 
     missed: Literal["diagonal", "infinite"] = "diagonal"
@@ -43,7 +43,7 @@ class Segmentation(TaskSettings):
     @model_validator(mode="after")
     def _distinct(self) -> Segmentation:
         if len(set(self.classes)) != len(self.classes):
-            raise ValueError(f"classes {list(self.classes)}: a name stands twice")
+            raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
         return self
 
     def epoch_metrics(self) -> dict[str, Direction]:

@@ -10,11 +10,11 @@ from scantune.plots.words import number
 if TYPE_CHECKING:
     from scantune.tasks.segmentation.task import SegmentationTask
 
-TASK = "a mask of each structure"
+TASK = "a mask per structure"
 """What the model predicts."""
 
 OUTPUT = "a label for each pixel or voxel"
-"""What it puts out."""
+"""Output of the model."""
 
 
 def answer(task: SegmentationTask, values: Mapping[str, Any]) -> tuple[str, str]:

@@ -11,12 +11,15 @@ from scantune.tasks.figures import Drawn, FigureInput, bands
 from scantune.tasks.zones.metrics import mean_score
 
 CAPTIONS = {
-    "severity_roc": ("ROC of the mean score", "The predicted mean score for a true one above each cut-off."),
-    "severity_confusion": ("Class of the mean score", "Rows are the truth, columns what the model said."),
-    "zone_confusions": ("Confusion by zone", "As on the film: the subject's right is on the left."),
-    "zone_reliability": ("Reliability by zone", "How often the grade that is said is right, by its probability."),
-    "zones": ("Agreement by zone", "As on the film: the subject's right is on the left."),
-    "mean_score": ("Mean score", "Predicted against actual mean of the gradable zones."),
+    "severity_roc": (
+        "ROC of the mean score",
+        "The predicted mean score as a test for a reference mean score above each cut-off.",
+    ),
+    "severity_confusion": ("Class of the mean score", "Rows: reference standard. Columns: prediction."),
+    "zone_confusions": ("Confusion by zone", "Arranged as on the film: the patient's right is on the left."),
+    "zone_reliability": ("Reliability by zone", "Share of correct grades by the probability of the predicted grade."),
+    "zones": ("Agreement by zone", "Arranged as on the film: the patient's right is on the left."),
+    "mean_score": ("Mean score", "Predicted against reference mean of the gradable zones."),
     "mean_score_agreement": ("Agreement of mean scores (Bland–Altman)", "Difference against mean of both scores."),
 }
 """Name of a figure to its title and caption, in the order of the report."""

@@ -1,4 +1,4 @@
-"""The model beside human readers of the same zones: agreement pooled, zone by zone, and of the mean score."""
+"""Agreement between model and readers of the same zones: agreement pooled, zone by zone, and of the mean score."""
 
 from __future__ import annotations
 

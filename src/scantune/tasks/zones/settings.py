@@ -62,7 +62,7 @@ class Zones(TaskSettings):
     @model_validator(mode="after")
     def _known_zones(self) -> Zones:
         if len(set(self.zones)) != len(self.zones):
-            raise ValueError(f"zones {list(self.zones)}: a name stands twice")
+            raise ValueError(f"zones {list(self.zones)}: a name occurs twice")
         for right, left in (self.sides or {}).items():
             for zone in (right, left):
                 if zone not in self.zones:

@@ -80,7 +80,7 @@ class ZonesTask:
             value = -1.0
         if not value.is_integer() or not 0 <= value <= self.grades:
             allowed = f"0 to {self.grades - 1}, or empty where ungradable"
-            raise ScantuneError(f"zone {zone!r} is {text!r}; right would be {allowed}")
+            raise ScantuneError(f"zone {zone!r} is {text!r}; allowed: {allowed}")
         return int(value)
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:

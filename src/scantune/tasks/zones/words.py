@@ -1,4 +1,4 @@
-"""A zones in words: for reports, model cards and pictures."""
+"""A zone grading in words: for reports, model cards and pictures."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scantune.tasks.zones.task import ZonesTask
 
-TASK = "a grade for each zone of an image"
+TASK = "a grade per zone of an image"
 """What the model predicts."""
 
 OUTPUT = "a probability for each grade of each zone"
-"""What it puts out."""
+"""Output of the model."""
 
 
 def answer(task: ZonesTask, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -27,11 +27,11 @@ def _grade(task: ZonesTask, zone: str, values: Mapping[str, Any]) -> str:
 
 def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
     """What the table of headline metrics needs to be understood, by ``metrics.json``."""
-    notes = ["n counts zones, and films where the metric is of the mean score."]
+    notes = ["n: number of zones; for metrics of the mean score, number of films."]
     without = metrics.get("without_score") or {}
     if any(without.values()):
         notes.append(
-            f"Films without any graded zone have no mean score: {without['target']} in the reference, "
-            f"{without['prediction']} as predicted."
+            f"Films without a gradable zone have no mean score: {without['target']} by the reference standard, "
+            f"{without['prediction']} by prediction."
         )
     return notes

@@ -1,4 +1,4 @@
-"""``scantune checkpoints``: what a training kept, and going on from it."""
+"""``scantune checkpoints``: the checkpoints of a training, and resuming from one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import typer
 
 def checkpoints(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    best: Annotated[bool, typer.Option("--best", help="only the path of the best")] = False,
-    summary: Annotated[bool, typer.Option("--summary", help="one line")] = False,
-    continue_from: Annotated[int, typer.Option(help="the next training goes on from this epoch; 0 for none")] = 0,
+    best: Annotated[bool, typer.Option("--best", help="print the path of the best checkpoint only")] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="print one line per network")] = False,
+    continue_from: Annotated[int, typer.Option(help="resume the next training from this epoch; 0: do not")] = 0,
 ) -> None:
-    """List what an experiment's training kept; make one of them what its next training goes on from."""
+    """List the checkpoints of an experiment, or choose one from which its next training resumes."""
     from scantune.pipeline.train import resume_request
 
     if continue_from:
         resume_request.go_on_from(experiment, continue_from)
-        typer.echo(f"the next training goes on from epoch {continue_from}; run: dvc repro --force train@{experiment}")
+        typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force train@{experiment}")
         return
     for held in resume_request.kept(experiment):
         if best:
