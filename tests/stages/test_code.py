@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -21,28 +21,37 @@ from tests.stages.conftest import ROOT, Project, grouped_params, run_stages
 from tests.stages.systems import params_of
 
 
-def stale(project: Project, file: str, old: str, new: str) -> set[str]:
-    """Stages that a change of one file of code makes stale, by their dependencies on code; the file is put back."""
-    path = project.home / file
-    text = path.read_text()
-    assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
-    path.write_text(text.replace(old, new))
+def stale(project: Project, changes: Mapping[str, tuple[str, str]]) -> set[str]:
+    """Stages that changes of code make stale; the files are put back.
+
+    Args:
+        project: in which nothing is stale.
+        changes: file to a text that stands in it once, and the one in its place.
+    """
+    before = {project.home / file: (project.home / file).read_text() for file in changes}
+    for (path, text), (old, new) in zip(before.items(), changes.values(), strict=True):
+        assert text.count(old) == 1, f"{path} has {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new))
     try:
         project.dvc("repro", "-q", "code")
-        found = json.loads(project.run(sys.executable, "-m", "dvc", "status", "--json").partition("\n")[0])
+        return set(json.loads(project.dvc("status", "--json").partition("\n")[0]))
     finally:
-        path.write_text(text)
-        project.dvc("repro", "-q", "code")
-    return set(found)
+        for path, text in before.items():
+            path.write_text(text)
 
 
 def test_a_changed_colour_trains_nothing_and_a_changed_loss_trains_again(ran):
-    assert json.loads(ran.dvc("status", "--json").partition("\n")[0]) == {}
     judged, trained = ({f"{stage}@{name}" for name in ("small", "other")} for stage in ("evaluate", "train"))
-    assert stale(ran, "src/scantune/plots/style.py", '"#1A1A1A"', '"#1A1A2A"') == judged
-    assert stale(ran, "src/scantune/report/templates/report.css", "#1a2229", "#1a222f") == judged
-    assert stale(ran, "src/scantune/losses/registry.py", "import difflib", "import difflib  # other") == trained
-    assert stale(ran, "src/scantune/tasks/zones/task.py", "import numpy as np", "import numpy as np  # other") == set()
+    colours = {
+        "src/scantune/plots/style.py": ('"#1A1A1A"', '"#1A1A2A"'),
+        "src/scantune/report/templates/report.css": ("#1a2229", "#1a222f"),
+        "src/scantune/tasks/zones/task.py": ("import numpy as np", "import numpy as np  # of another task"),
+    }
+    assert stale(ran, colours) == judged
+    loss = {"src/scantune/losses/registry.py": ("import difflib", "import difflib  # changed")}
+    assert stale(ran, loss) == trained | judged
+    ran.dvc("repro", "-q", "code")
+    assert json.loads(ran.dvc("status", "--json").partition("\n")[0]) == {}
 
 
 class Executed:

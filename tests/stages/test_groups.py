@@ -112,6 +112,15 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     assert prevalence == pytest.approx((truth == shares.argmax()).mean()), "of the model's own training side"
 
 
+def test_what_an_ensemble_is_evaluated_on_stands_beside_its_predictions(grouped):
+    held = json.loads((grouped / "ensembles" / "both" / "sources.json").read_text())
+    expected = {f"outputs/{name}/train/model/model.json" for name in ("small", "other")}
+    expected |= {f"data/cache/digits/{name}" for name in ("manifest.csv", "digests.csv", "input.json", "flow.json")}
+    assert expected | {"data/splits/digits/splits.csv"} <= set(held)
+    assert any(name.endswith(".safetensors") for name in held)
+    assert not any(Path(name).is_absolute() for name in held)
+
+
 def test_averaged_models_have_a_report_too(grouped):
     page = (grouped / "ensembles" / "both" / "report.html").read_text()
     assert "the averaged predictions of small, other" in page

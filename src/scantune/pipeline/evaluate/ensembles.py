@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.digests import SHORT, text_digest
+from scantune.digests import SHORT, file_digest, text_digest
 from scantune.engine.members import join_columns
 from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
@@ -134,3 +134,17 @@ def digest_of(names: Sequence[str], table: PredictionTable) -> str:
     """A digest of an ensemble: its members and what they say."""
     answers = [table.text(name).tolist() for name in sorted(table.columns) if _is_answer(name)]
     return text_digest(repr((sorted(names), answers)), SHORT)
+
+
+def sources_of(names: Sequence[str], input_: str, dataset: str) -> dict[str, str]:
+    """File to digest of what an ensemble's evaluation reads beside the predictions: models, samples, split.
+
+    Args:
+        names: of the members.
+        input_: their name in ``inputs``.
+        dataset: their name in ``datasets``.
+    """
+    models = [path for name in names for path in sorted((Path("outputs") / name / "train" / "model").rglob("*"))]
+    cache = [Path("data/cache") / input_ / name for name in ("manifest.csv", "digests.csv", "input.json", "flow.json")]
+    splits = sorted((Path("data/splits") / dataset).rglob("*"))
+    return {path.as_posix(): file_digest(path) for path in (*models, *cache, *splits) if path.is_file()}
