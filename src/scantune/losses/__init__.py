@@ -54,11 +54,16 @@ __all__ = [
 
 #: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
 _LATER = {
-    **dict.fromkeys(("Combined", "build"), "combined"),
+    "Combined": "combined",
+    "build": "combined",
     "Loss": "loss",
-    **dict.fromkeys(
-        ("Distillation", "OnTarget", "PairTerm", "ScannerConsistency", "Term", "on_target", "probabilities"), "terms"
-    ),
+    "Distillation": "terms",
+    "OnTarget": "terms",
+    "PairTerm": "terms",
+    "ScannerConsistency": "terms",
+    "Term": "terms",
+    "on_target": "terms",
+    "probabilities": "terms",
 }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from scantune.losses.loss import NamedLoss, Values, Weights
 
 #: Modules of this package that register losses.
-_MODULES = ("classes", "masks", "regression")
+_MODULES = ("scantune.losses.classes", "scantune.losses.masks", "scantune.losses.regression")
 
 
 @dataclass(frozen=True)
@@ -225,4 +225,4 @@ def takes(name: str, option: str) -> bool:
 
 
 for _module in _MODULES:
-    declare(f"{__package__}.{_module}", Path(__file__).with_name(f"{_module}.py"))
+    declare(_module, Path(__file__).with_name(f"{_module.rpartition('.')[2]}.py"))

@@ -36,9 +36,15 @@ __all__ = [
 
 #: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
 _LATER = {
-    **dict.fromkeys(("Backbone", "Normalization", "Parts", "Recipe"), "backbone"),
-    **dict.fromkeys(("build", "build_dense"), "make"),
-    **dict.fromkeys(("Network", "load", "save"), "network"),
+    "Backbone": "backbone",
+    "Normalization": "backbone",
+    "Parts": "backbone",
+    "Recipe": "backbone",
+    "build": "make",
+    "build_dense": "make",
+    "Network": "network",
+    "load": "network",
+    "save": "network",
 }
 
 

@@ -27,7 +27,7 @@ class Later:
     """A builder of this package, imported when it is asked for.
 
     Attributes:
-        module: of this package.
+        module: by its full name, so that it is seen which code a stage uses.
         function: in it.
         first: its first arguments.
         options: further ones by name.
@@ -40,30 +40,30 @@ class Later:
 
     def load(self) -> Builder:
         """The builder itself."""
-        function = getattr(importlib.import_module(f"{__package__}.{self.module}"), self.function)
+        function = getattr(importlib.import_module(self.module), self.function)
         return partial(function, *self.first, **dict(self.options)) if self.first or self.options else function
 
 
 _TABLE: dict[str, dict[str, Builder | Later]] = {
     "image": {},
     "volume": {
-        **{f"resnet{depth}_3d": Later("volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
-        "densenet121_3d": Later("volumes", "densenet121"),
-        "swinunetr": Later("volumes", "swinunetr"),
+        **{f"resnet{depth}_3d": Later("scantune.models.volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
+        "densenet121_3d": Later("scantune.models.volumes", "densenet121"),
+        "swinunetr": Later("scantune.models.volumes", "swinunetr"),
     },
     "video": {
-        **{name: Later("videos", "resnet", (name,)) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
-        "mvit_v2_s": Later("videos", "mvit_v2_s"),
-        "swin3d_t": Later("videos", "swin3d_t"),
+        **{name: Later("scantune.models.videos", "resnet", (name,)) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
+        "mvit_v2_s": Later("scantune.models.videos", "mvit_v2_s"),
+        "swin3d_t": Later("scantune.models.videos", "swin3d_t"),
     },
 }
 for _modality in ("image", "volume", "video"):
-    _TABLE[_modality]["small_cnn"] = Later("cnn", "small_cnn", options=(("modality", _modality),))
-    _TABLE[_modality]["custom_1"] = Later("cnn", "custom_1", options=(("modality", _modality),))
+    _TABLE[_modality]["small_cnn"] = Later("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
+    _TABLE[_modality]["custom_1"] = Later("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
 
 #: Networks that answer per pixel, in 2D and 3D.
 DENSE: dict[str, Builder | Later] = {
-    name: Later("dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+    name: Later("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
 }
 
 
