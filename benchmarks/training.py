@@ -52,6 +52,7 @@ class Mean:
     """Regression of one number, with no more figures than the bare loop has."""
 
     name, dense, outputs, class_axis, sided = "mean", False, 1, None, False
+    epoch_metrics: dict[str, str] = {}  # noqa: RUF012
 
     def reduce(self, output: Any, batch: Any) -> Any:
         return output[:, 0]

@@ -100,7 +100,7 @@ def test_score_takes_settings_of_the_task_and_names_a_wrong_one(files):
     assert json.loads(out.read_text())["metrics"]["clinical_error_rate"]["value"] == 0
     with pytest.raises(ScantuneError, match=r"significant_eror.*regression has the settings .*significant_error"):
         call("score", files / "a.csv", "--task", "regression", "--set", "significant_eror=50")
-    with pytest.raises(ScantuneError, match="there are classification, regression"):
+    with pytest.raises(ScantuneError, match="there are classification, multilabel, regression"):
         call("score", files / "a.csv", "--task", "regresion")
 
 

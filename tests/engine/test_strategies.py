@@ -99,7 +99,7 @@ def test_a_loop_without_a_task_goes_by_the_tables_of_all_tasks(name: str, way: s
 
 
 def test_a_metric_that_no_table_has_needs_a_mode() -> None:
-    with pytest.raises(ScantuneError, match="state mode: min or mode: max"):
+    with pytest.raises(ScantuneError, match="set mode: min or mode: max"):
         Checkpoints(Path(), Strategy("best"), "val_my_score")
 
 

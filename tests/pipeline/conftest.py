@@ -15,6 +15,7 @@ from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.predictions import predictions_of, task_of
 from scantune.pipeline.train.network import build_network
 from scantune.preprocess import store
+from scantune.preprocess.agreement import write_input
 from scantune.registry.model import ModelFacts, save_model
 
 SHAPES = {"image": (1, 32, 32), "volume": (1, 24, 32, 28), "video": (1, 8, 32, 32)}
@@ -62,6 +63,7 @@ def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], 
         input={"modality": modality, "period": 2},
         **{"loss": "mse", **facts},
     )
+    write_input(home, held.input)
     task = task_of(schema, held)
     network = build_network(task, Model("small_cnn"), modality, shape, 0)  # type: ignore[arg-type]
     save_model(home / "model", held, [network])

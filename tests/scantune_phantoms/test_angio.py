@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from scantune import demos, io
-from scantune.preprocess.masks import merged
+from scantune.preprocess.masks import MaskRule, merged
 from scantune.records import ReadError, ScantuneError
 from scantune_phantoms.angio import detector
 from scantune_phantoms.angio.frame import anatomy_of, cut, make_frame
@@ -47,7 +47,9 @@ def test_table_names_files_that_read_with_their_masks(made, rows):
         image = io.read(made.folder / row["file"])
         assert image.array.shape == (1, 96, 96)
         assert image.facts["modality"] == "XA"
-        mask = merged([np.asarray(Image.open(made.folder / row["mask"]))], (96, 96), [1], "exclude")
+        mask = merged(
+            [np.asarray(Image.open(made.folder / row["mask"]))], (96, 96), MaskRule(labels=(1,), empty="exclude")
+        )[0]
         assert 0.003 < mask.mean() < 0.2
 
 
@@ -240,7 +242,7 @@ def test_arcade_layout_has_polygons_of_named_segments(tmp_path):
 def test_volumes_hold_connected_vessels_in_hounsfield_units(tmp_path):
     from scipy import ndimage
 
-    made = demos.make("angio", tmp_path, n=1, size=64, ndim=3, workers=1)
+    made = demos.make("angio", tmp_path, n=1, edge=64, ndim=3, workers=1)
     (row,) = csv.DictReader(made.table.open())
     scan, mask = io.read(tmp_path / row["file"]), io.read(tmp_path / row["mask"])
     assert scan.array.shape == mask.array.shape == (64, 64, 64)

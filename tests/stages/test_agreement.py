@@ -70,6 +70,7 @@ def test_a_model_refuses_an_input_block_that_gives_other_tensors(grouped, tmp_pa
     shutil.copytree(grouped / "outputs/small/train/model", model)
     held = json.loads((model / "model.json").read_text())
     assert held["training"]["shape"] == [1, 16, 16]
+    del held["digest"]  # as in a model of before there were digests
     Predictor.load(model)
     (model / "model.json").write_text(json.dumps(held | {"input": held["input"] | {"shape": [12, 12]}}))
     with pytest.raises(ScantuneError, match=r"'small': its input block gives tensors of 12×12, .* trained on 16×16"):

@@ -91,7 +91,7 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     page = (folder / "report.html").read_text()
     assert "<h1>small on far</h1>" in page
     assert "External testing (model small)" in page
-    assert '<th scope="col">Own test</th>' in page
+    assert '<th scope="col">Internal test set</th>' in page
     figures = held(folder / "metrics.json")
     assert figures["external"]["dataset"] == "far"
     wrong = len((folder / "errors.csv").read_text().splitlines()) - 1
@@ -125,7 +125,7 @@ def test_averaged_models_have_a_report_too(grouped):
     page = (grouped / "ensembles" / "both" / "report.html").read_text()
     assert "the averaged predictions of small, other" in page
     assert "model weights of other" in page
-    assert "No maps: averaged predictions of several models" in page
+    assert "No saliency maps: averaged predictions of several models" in page
     assert (grouped / "ensembles" / "both" / "errors.csv").exists()
 
 

@@ -49,6 +49,7 @@ def write(home: Path, train: dict, **blocks: dict) -> dict:
 def train(home: Path, out: Path, train: dict, **blocks: dict):
     """Train in this process; the trained members."""
     from scantune.engine import launch
+    from scantune.pipeline.monitoring import pictures
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
     from scantune.tracking import Run
@@ -57,7 +58,7 @@ def train(home: Path, out: Path, train: dict, **blocks: dict):
     plan = recipe.plan_of(params, "small")
     settings = plan.block.train
     fabric = launch(device="cpu", devices=1, precision=settings.precision)
-    return networks.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric)
+    return networks.train_all(plan, out=out / "out", state=out / "state", run=Run(), fabric=fabric, pictures=pictures)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ DATASET = {
 DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
     "table": ("corrected.csv", {"cache", "splits"}),
     "sheet": ("second", set()),  # of an Excel file
+    "header": (1, set()),  # where it is anyway
     "separator": (",", set()),  # which the header shows already
     "decimal": (",", {"cache"}),
     "files": ("{other}", {"cache"}),
@@ -35,6 +36,8 @@ DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
     "follow_links": (True, set()),  # there are no links
     "index": ("raw/index.csv", set()),  # whose digests are those of the files
     "subject": ("date", {"cache", "splits"}),
+    "join_ids": (True, set()),  # no person has an id in two forms
+    "volume": ({"name": "{series}", "by": "index"}, set()),  # of series of several volumes
     "sample": ("{id}-{person}", {"cache", "splits"}),
     "pseudonyms": ({}, {"cache", "splits"}),
     "targets": ({"label": "grade"}, {"cache"}),
@@ -154,6 +157,7 @@ def test_a_key_of_a_split_changes_the_split(home, monkeypatch, key):
 COMMON = {
     "dataset": "e", "workers": 2, "backend": "threads", "time_limit": 9.0, "verify_fraction": 0.5, "max_voxels": 10**6,
     "nan": 0.0, "series": "T1", "mask_labels": [1, 2], "empty_mask": "exclude",
+    "mask_values": {7: 1}, "mask_threshold": 9.0,
 }  # fmt: skip
 PLANE = {"shape": [10, 14], "resize": "stretch", "channels": 3, "dtype": "float32"}
 #: Modality to its plain block, and another value for each key.
@@ -161,6 +165,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
     "image": (
         ImageInput(dataset="d", modality="image", shape=[12, 12], workers=1, backend="threads"),
         COMMON | PLANE | {"intensity": "zscore", "clahe": True, "affine": "sform", "mask_text": True}
+        | {"padding": "keep", "mask_grid": "stored"}
         | {"invert_monochrome1": False},
     ),
     "video": (
@@ -172,7 +177,7 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
         VolumeInput(dataset="d", modality="volume", spacing=[2, 2, 2], shape=[6, 6, 6], workers=1, backend="threads"),
         COMMON | {"spacing": [3, 3, 3], "shape": [5, 6, 7], "intensity": "percentile", "center": "foreground"}
         | {"crop": "foreground", "interpolation": "nearest", "antialias": False, "dtype": "float32", "deface": True}
-        | {"volume_index": 0, "affine": "sform", "tilt": "resample"},
+        | {"volume": "first", "philips_values": "precise", "padding": "keep", "affine": "sform", "tilt": "resample"},
     ),
 }  # fmt: skip
 #: They say how samples are prepared, not what comes out.
@@ -183,7 +188,12 @@ OF_OTHER_FILES = {
     "series",
     "affine",
     "tilt",
-    "volume_index",
+    "volume",
+    "philips_values",
+    "padding",
+    "mask_grid",
+    "mask_values",
+    "mask_threshold",
     "mask_text",
     "sector",
     "invert_monochrome1",

@@ -28,7 +28,7 @@ def show(
     plan = recipe.plan_of(params, experiment)
     sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
     first = next(networks.members_of(plan))
-    network = networks.start_of(plan, "weights", first.seed)
+    network = networks.start_of(plan, "weights", first.seed) if _is_trained(plan) else None
     if network is None:
         network = new_network(plan, first.seed, encode(first.train, plan.task))
     shape = " × ".join(map(str, plan.shape))
@@ -44,8 +44,14 @@ def show(
 
 def _start(plan: Any) -> str:
     if plan.start is not None and plan.use == "weights":
-        return f"those of {plan.block.from_}"
+        parent = plan.block.from_
+        return f"those of {parent}" + ("" if _is_trained(plan) else f", not trained yet (dvc repro train@{parent})")
     return "random"
+
+
+def _is_trained(plan: Any) -> bool:
+    """Whether the model that the experiment starts from is there, if it starts from one."""
+    return plan.start is None or (plan.start / "model.json").is_file()
 
 
 def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:
