@@ -18,6 +18,8 @@ from scantune_phantoms.cohort import generator
 
 SITE_A = ("alba-flat", "brisa-tube")
 
+ONE_LABEL = MaskRule(labels=(1,), empty="exclude")
+
 
 def subject_of(number, seed=0, *, confounder=False):
     return draw_subject(generator(seed, "angio", "a", number, "subject"), number, SITE_A, confounder=confounder)
@@ -75,7 +77,7 @@ def test_unusable_files_are_unusable_in_three_ways(made, rows):
                 io.read(made.folder / row["file"])
         else:
             with pytest.raises(ReadError, match=r"the mask is empty|84×96 where its image is 96×96"):
-                merged([mask], (96, 96), [1], "exclude")
+                merged([mask], (96, 96), ONE_LABEL)
 
 
 def test_what_is_written_depends_on_the_seed_alone(tmp_path):
