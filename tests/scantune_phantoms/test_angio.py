@@ -49,9 +49,7 @@ def test_table_names_files_that_read_with_their_masks(made, rows):
         image = io.read(made.folder / row["file"])
         assert image.array.shape == (1, 96, 96)
         assert image.facts["modality"] == "XA"
-        mask = merged(
-            [np.asarray(Image.open(made.folder / row["mask"]))], (96, 96), MaskRule(labels=(1,), empty="exclude")
-        )[0]
+        mask, _ = merged([np.asarray(Image.open(made.folder / row["mask"]))], (96, 96), ONE_LABEL)
         assert 0.003 < mask.mean() < 0.2
 
 
