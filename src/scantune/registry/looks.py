@@ -68,8 +68,8 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
             first = ", ".join(sorted({name for n, name in seen.values() if n < number}))
             raise LockedTestSet(
                 f"evaluate.locked: this test set was evaluated before (by {first}). A locked test set is evaluated "
-                "once, by the model chosen on validation; keep the metrics of that model, or unlock and report that this "
-                f"was evaluation number {number}"
+                "once, by the model chosen on validation; keep the metrics of that model, or unlock and report that "
+                f"this was evaluation number {number}"
             )
         kept.setdefault(test, {})[model] = {"look": number, "key": key}
         write_json(path, kept, sort_keys=True)
