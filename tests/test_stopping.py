@@ -64,10 +64,17 @@ def test_nobody_is_watched_outside_of_dvc(monkeypatch: pytest.MonkeyPatch) -> No
         signal.signal(signal.SIGHUP, before)
 
 
+def _heard() -> None:
+    """SIGHUP and SIGINT as a terminal gives them; what runs in the background or under nohup inherits them ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def start(script: str, **env: str) -> subprocess.Popen[str]:
     """A Python process that has said that it is ready."""
     process = subprocess.Popen(
         [sys.executable, "-c", script],
+        preexec_fn=_heard,
         env={**os.environ, "PYTHONPATH": str(ROOT / "src"), **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -110,6 +117,11 @@ def test_process_that_is_busy_in_one_long_call_is_ended_from_the_side() -> None:
     work = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'a', b'b', 10**8)"
     process = start(STAGE.format(work=work), SCANTUNE_STOP_SECONDS="0.5")
     children = below(process)
+    used = psutil.Process(process.pid).cpu_times().user
+    for _ in range(200):  # until it is in that call
+        if psutil.Process(process.pid).cpu_times().user > used + 0.3:
+            break
+        time.sleep(0.05)
     process.terminate()
     output, _ = process.communicate(timeout=10)
     assert process.returncode == 143
