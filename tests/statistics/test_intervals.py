@@ -13,6 +13,7 @@ from scantune.statistics.intervals import (
     interval_of,
     jackknife_t,
     limits_of_agreement,
+    scaled_chi2,
     share_interval,
     spread,
 )
@@ -96,3 +97,15 @@ def test_coverage_at_30_subjects(scenario, repeats):
 def test_two_equal_models_differ_in_five_percent(subjects):
     for name, share in coverage.type_one(subjects, 400).items():
         assert share < 0.06 + 3 * math.sqrt(0.06 * 0.94 / 400), name
+
+
+def test_one_subject_that_makes_up_almost_all_of_a_mean_gives_no_absurd_upper_end():
+    squares = np.full(269, 0.0003)
+    squares[7] = 1.0
+    left = (squares.sum() - squares) / 268
+    found = scaled_chi2(float(squares.mean()), left, 0.95, 1, 1.0)
+    assert found is not None
+    assert "log scale" in str(found.method)
+    assert found.lower is not None
+    assert found.upper is not None
+    assert found.lower < squares.mean() < found.upper < 30 * squares.mean()

@@ -41,8 +41,13 @@ def headline(facts: RunFacts) -> Table:
 
 
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:
-    """That correlations are none, tested."""
-    found = {n: p for n, e in metrics.items() if words.defined(p := words.entry(e).get("p_value")) and "/" not in n}
+    """The tests that correlations are zero."""
+    entries = {n: words.entry(e) for n, e in metrics.items() if "/" not in n}
+    found = {
+        n: p
+        for n, e in entries.items()
+        if words.defined(p := e.get("p_value")) and "consistency_lower" not in e  # that one tests calibration
+    }
     told = [f"{words.label(n)} {'below 0.001' if p < 0.001 else words.fixed(p, 3)}" for n, p in found.items()]
     return [f"P values for no correlation: {', '.join(told)}."] if told else []
 

@@ -62,6 +62,10 @@ _CONSISTENCY = (
 )
 
 
+#: Degrees of freedom below which a scaled chi-squared is no distribution to take an interval from.
+FEWEST_SQUARES = 2.0
+
+
 def few(n_subjects: int) -> str:
     """Why there is no interval of so few subjects."""
     return f"no interval: {n_subjects} subjects, at least {FEWEST} are needed"
@@ -141,6 +145,9 @@ def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: 
 def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, factor: float) -> Interval | None:
     """Interval of a positive amount whose power is like a scaled chi-squared (Satterthwaite, Biometrics 1946;2:110).
 
+    Where one or two subjects make up almost all of it, that distribution has hardly a lower end, and its interval would
+    reach a thousand times the value: Student's t on the log scale, to first order, is used instead.
+
     Args:
         value: the metric.
         left: with subjects left out.
@@ -154,10 +161,14 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     error, df = spread(without, factor)
     wider = t_quantile((1 + confidence) / 2, df) / normal_quantile((1 + confidence) / 2)
     nu = 2 * amount**2 / (error * wider) ** 2
-    low, high = (nu / chi2_quantile(p, nu) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
+    if nu < FEWEST_SQUARES:
+        half = t_quantile((1 + confidence) / 2, df) * error / amount
+        low, high, method = math.exp(-half), math.exp(half), "jackknife by subject, Student's t, on the log scale"
+    else:
+        low, high = (nu / chi2_quantile(p, nu) for p in ((1 + confidence) / 2, (1 - confidence) / 2))
+        method = "jackknife by subject, scaled chi-squared"
     if not math.isfinite(high):
         return None
-    method = "jackknife by subject, scaled chi-squared"
     return Interval(float((amount * low) ** (1 / power)), float((amount * high) ** (1 / power)), method)
 
 
