@@ -27,7 +27,7 @@ from scantune import demos, losses, models
 from scantune.tasks import catalogue, directions
 from scantune.tasks.build import build_task
 
-loss = losses.build({"name": "log_cosh", "scale": 0.5}, task="regression")
+loss = losses.build({"name": "log_cosh", "scale": 0.5}, targets="numbers")
 error = torch.tensor([0.3, -2.0], requires_grad=True)
 value = loss(error, torch.zeros(2)).mean()
 expected = 0.25 * np.log(np.cosh(np.array([0.6, -4.0]))).mean()

@@ -59,7 +59,7 @@ def test_cutmix_of_a_video_is_alike_in_every_frame() -> None:
 
 def test_cutmix_of_masks_pastes_the_same_box() -> None:
     masks = (INPUTS[:, 0] > 2).long()
-    mixed = cutmix(INPUTS, masks, generator(1), dense=True)
+    mixed = cutmix(INPUTS, masks, generator(1))
     assert torch.equal(mixed.target, (mixed.inputs[:, 0] > 2).long())
     assert mixed.lam == 1.0
 

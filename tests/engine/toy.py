@@ -54,10 +54,7 @@ class Numbers:
 class Sum:
     """A regression of one number."""
 
-    name, dense, outputs, class_axis, sided = "sum", False, 1, None, False
-
-    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
-        return nn.Linear(feature_dim, 1)
+    name, outputs, class_axis, sided = "sum", 1, None, False
 
     def encode(self, targets: Any) -> np.ndarray:
         return np.float32(targets["y"])
@@ -81,10 +78,8 @@ class Sum:
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         return {}
 
-    def columns(
-        self, reduced: np.ndarray, targets: np.ndarray | None, fitted: Any, spread: np.ndarray | None = None
-    ) -> dict[str, Any]:
-        return {"prediction": reduced}
+    def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return targets, reduced
 
 
 class Squared:

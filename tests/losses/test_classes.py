@@ -28,7 +28,7 @@ def test_weighted_cross_entropy_of_the_published_example():
 
 def test_the_example_as_zones_of_one_image_with_the_weight_of_the_ungradable_class():
     logits = torch.tensor([[[2.0, 0, 0, 0, 0]] * 2])  # [B, Z, K]
-    loss = losses.build({"name": "weighted_cross_entropy", "unknown_weight": 0.3}, task="zones", classes=5)
+    loss = losses.build({"name": "weighted_cross_entropy", "unknown_weight": 0.3}, targets="classes", classes=5)
     assert loss(logits, torch.tensor([[0, 4]])).item() == pytest.approx(0.89419, abs=5e-6)
 
 
@@ -61,9 +61,9 @@ def test_label_smoothing_is_the_cross_entropy_with_softened_targets(logits, targ
 
 def test_focal_is_the_formula_and_without_gamma_the_cross_entropy(logits, target):
     p = logits.softmax(1)[torch.arange(6), target]
-    focal = losses.build("focal", task="classification")(logits, target)
+    focal = losses.build("focal", targets="classes")(logits, target)
     assert focal.item() == pytest.approx((-((1 - p) ** 2) * p.log()).mean().item(), rel=1e-5)
-    plain = losses.build({"name": "focal", "gamma": 0}, task="classification")(logits, target)
+    plain = losses.build({"name": "focal", "gamma": 0}, targets="classes")(logits, target)
     assert plain.item() == pytest.approx(functional.cross_entropy(logits, target).item(), rel=1e-6)
 
 
@@ -75,7 +75,7 @@ def test_balanced_weights_are_by_the_frequencies_in_training(logits, target):
 
 
 def test_class_weights_make_a_cross_entropy_a_weighted_one(logits, target):
-    loss = losses.build({"name": "cross_entropy", "class_weights": [1, 2, 3, 4]}, task="classification", classes=4)
+    loss = losses.build({"name": "cross_entropy", "class_weights": [1, 2, 3, 4]}, targets="classes", classes=4)
     expected = functional.cross_entropy(logits, target, weight=torch.tensor([1.0, 2, 3, 4]))
     assert loss(logits, target).item() == pytest.approx(expected.item(), rel=1e-6)
 
@@ -83,7 +83,7 @@ def test_class_weights_make_a_cross_entropy_a_weighted_one(logits, target):
 def test_dense_logits_have_the_classes_second():
     logits = torch.randn(2, 3, 5, 4, generator=torch.Generator().manual_seed(1))
     target = torch.randint(0, 3, (2, 5, 4), generator=torch.Generator().manual_seed(2))
-    loss = losses.build("cross_entropy", task="segmentation")
+    loss = losses.build("cross_entropy", targets="classes")
     assert loss(logits, target).item() == pytest.approx(functional.cross_entropy(logits, target).item(), rel=1e-6)
 
 

@@ -26,7 +26,7 @@ def pair():
     ],
 )
 def test_presets_have_their_components_and_weights(preset, expected, pair):
-    loss = losses.build(preset, task="segmentation")
+    loss = losses.build(preset, targets=("binary", "masks"))
     assert loss.weights(0, 0, []) == expected
     parts = sum(weight * losses.build({"name": "combined", "parts": {n: 1}})(*pair) for n, weight in expected.items())
     assert float(loss(*pair)) == pytest.approx(float(parts), rel=1e-5)
@@ -40,35 +40,35 @@ def test_a_combination_by_weights_and_by_parts_is_the_same(pair):
 
 
 def test_options_reach_the_components_that_have_them():
-    loss = losses.build({"name": "default", "squared_pred": True, "pos_weight": 2.0}, task="segmentation")
+    loss = losses.build({"name": "default", "squared_pred": True, "pos_weight": 2.0}, targets=("binary", "masks"))
     assert loss.components["dice"].options == {"squared_pred": True}
     assert loss.components["bce"].options == {"pos_weight": 2.0}
 
 
 def test_one_name_means_by_task_what_its_users_mean():
-    assert list(losses.build("focal", task="regression").components) == ["focal_regression"]
-    assert list(losses.build("focal", task="zones").components) == ["focal_cross_entropy"]
-    assert list(losses.build("focal", task="segmentation").components) == ["dice", "focal_bce"]
+    assert list(losses.build("focal", targets="numbers").components) == ["focal_regression"]
+    assert list(losses.build("focal", targets="classes").components) == ["focal_cross_entropy"]
+    assert list(losses.build("focal", targets=("binary", "masks")).components) == ["dice", "focal_bce"]
     with pytest.raises(ScantuneError, match="depends on the task"):
         losses.build("focal")
 
 
 @pytest.mark.parametrize(
-    ("spec", "task", "message"),
+    ("spec", "targets", "message"),
     [
         ("mze", None, "did you mean .*mse"),
-        ("dice", "regression", "does not fit a regression task"),
-        ("mse", "zones", "does not fit a zones task; these do: cross_entropy"),
+        ("dice", "numbers", "is for masks, not for numbers; these fit: focal_regression"),
+        ("mse", "classes", "is for numbers, not for classes; these fit: cross_entropy"),
         ({"name": "huber", "dleta": 2}, None, "has no option 'dleta'; it has delta"),
-        ({"name": "default", "dleta": 2}, "segmentation", "none of dice, bce has an option 'dleta'"),
+        ({"name": "default", "dleta": 2}, ("binary", "masks"), "none of dice, bce has an option 'dleta'"),
         ({"name": "combined"}, None, "needs parts"),
         ({"name": "weighted_cross_entropy", "class_weights": "equal"}, None, "'balanced' or one number a class"),
         ({"name": "weighted_cross_entropy"}, None, "number of classes is needed"),
     ],
 )
-def test_what_is_wrong_is_named(spec, task, message):
+def test_what_is_wrong_is_named(spec, targets, message):
     with pytest.raises(ScantuneError, match=message):
-        losses.build(spec, task=task)
+        losses.build(spec, targets=targets)
 
 
 def test_a_loss_of_ones_own_is_one_function_and_a_name():
@@ -77,7 +77,7 @@ def test_a_loss_of_ones_own_is_one_function_and_a_name():
         return ((output.reshape(target.shape) - target) / scale).cosh().log()
 
     try:
-        loss = losses.build({"name": "log_cosh_for_a_test", "scale": 2.0}, task="regression")
+        loss = losses.build({"name": "log_cosh_for_a_test", "scale": 2.0}, targets="numbers")
         value = loss(torch.zeros(4, 1), torch.full((4,), 2.0))
         assert value.item() == pytest.approx(float(torch.tensor(1.0).cosh().log()))
         (named,) = loss.components.values()

@@ -15,22 +15,22 @@ MASKS = (torch.randn(8, 1, 6, 6, generator=GENERATOR), torch.randint(0, 2, (8, 6
 FREQUENCIES = {0: 5, 1: 2, 2: 1, 3: 4, 4: 9}
 
 TABLE = [
-    *((name, "regression", NUMBERS, None) for name in registry.names("regression") if name != "pinball"),
-    *((name, "classification", CLASSES, 3) for name in ("cross_entropy", "weighted_cross_entropy", "focal")),
-    *((name, "zones", ZONES, 5) for name in ("cross_entropy", "weighted_cross_entropy", "focal")),
-    *((name, "classification", BINARY, None) for name in ("bce", "focal_bce")),
-    *((name, "segmentation", MASKS, None) for name in ("dice", "jaccard", "bce", "focal_bce", "default", "focal")),
+    *((name, "numbers", NUMBERS, None) for name in registry.names("numbers") if name != "pinball"),
+    *((name, "classes", CLASSES, 3) for name in ("cross_entropy", "weighted_cross_entropy", "focal")),
+    *((name, "classes", ZONES, 5) for name in ("cross_entropy", "weighted_cross_entropy", "focal")),
+    *((name, "binary", BINARY, None) for name in ("bce", "focal_bce")),
+    *((name, ("binary", "masks"), MASKS, None) for name in ("dice", "jaccard", "bce", "focal_bce", "default", "focal")),
 ]
 
 
-def _components(name, task, classes):
-    return losses.build(name, task=task, frequencies=FREQUENCIES, classes=classes).components.values()
+def _components(name, targets, classes):
+    return losses.build(name, targets=targets, frequencies=FREQUENCIES, classes=classes).components.values()
 
 
-@pytest.mark.parametrize(("name", "task", "data", "classes"), TABLE)
-def test_order_parts_and_gradient(name, task, data, classes):
+@pytest.mark.parametrize(("name", "targets", "data", "classes"), TABLE)
+def test_order_parts_and_gradient(name, targets, data, classes):
     output, target = data
-    for loss in _components(name, task, classes):
+    for loss in _components(name, targets, classes):
         whole = float(loss(output, target))
         order = torch.randperm(8, generator=torch.Generator().manual_seed(0))
         assert float(loss(output[order], target[order])) == pytest.approx(whole, rel=1e-5)
@@ -43,39 +43,39 @@ def test_order_parts_and_gradient(name, task, data, classes):
         assert leaf.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("name", "task", "data", "classes"), TABLE)
+@pytest.mark.parametrize(("name", "targets", "data", "classes"), TABLE)
 @pytest.mark.parametrize("size", [0.0, 1e4])
-def test_gradients_stay_finite_at_zero_and_far_out(name, task, data, classes, size):
+def test_gradients_stay_finite_at_zero_and_far_out(name, targets, data, classes, size):
     output, target = data
-    for loss in _components(name, task, classes):
+    for loss in _components(name, targets, classes):
         leaf = (torch.sign(output) * size).requires_grad_()
         loss(leaf, target).backward()
         assert torch.isfinite(leaf.grad).all()
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names("regression") if n != "pinball"])
+@pytest.mark.parametrize("name", [n for n in registry.names("numbers") if n != "pinball"])
 def test_a_perfect_regression_costs_nothing_and_has_a_finite_gradient(name):
     target = torch.tensor([0.0, 1.0, 2.0])
     leaf = target.clone().requires_grad_()
-    (loss,) = _components(name, "regression", None)
+    (loss,) = _components(name, "numbers", None)
     value = loss(leaf, target)
     value.backward()
     assert value.item() == 0.0
     assert torch.isfinite(leaf.grad).all()
 
 
-@pytest.mark.parametrize("name", [n for n in registry.names("regression") if n != "pinball"])
+@pytest.mark.parametrize("name", [n for n in registry.names("numbers") if n != "pinball"])
 def test_regression_losses_do_not_change_with_a_shift_of_both(name):
     output, target = NUMBERS
     frequencies = {value + 3: count for value, count in FREQUENCIES.items()}
-    (loss,) = _components(name, "regression", None)
-    (moved,) = losses.build(name, task="regression", frequencies=frequencies).components.values()
+    (loss,) = _components(name, "numbers", None)
+    (moved,) = losses.build(name, targets="numbers", frequencies=frequencies).components.values()
     assert float(moved(output + 3, target + 3)) == pytest.approx(float(loss(output, target)), rel=1e-5)
 
 
 def test_nothing_is_drawn_from_the_global_random_state():
     before = torch.random.get_rng_state()
-    for name, task, (output, target), classes in TABLE:
-        for loss in _components(name, task, classes):
+    for name, targets, (output, target), classes in TABLE:
+        for loss in _components(name, targets, classes):
             loss(output, target)
     assert torch.equal(before, torch.random.get_rng_state())

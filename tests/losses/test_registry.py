@@ -24,7 +24,7 @@ def test_the_sources_say_what_the_functions_take():
         for one in declared.read(Path(registry.__file__).with_name(f"{module.rpartition('.')[2]}.py")):
             row = registry.entry(one.name)
             assert dict(row.options) == one.options, one.name
-            assert row.tasks == frozenset(one.tasks)
+            assert row.targets == frozenset(one.targets)
             assert row.values is not None
             assert registry.origin(one.name) == module
 
@@ -32,8 +32,8 @@ def test_the_sources_say_what_the_functions_take():
 def test_names_and_options_are_checked_without_torch():
     code = (
         "import sys\nfrom scantune import losses\nfrom scantune.losses import parts\n"
-        "parts.check({'name': 'default', 'schedule': 'cosine'}, 'segmentation', 5)\n"
-        "assert losses.names('zones')\nprint('torch' in sys.modules, callable(losses.build))"
+        "parts.check({'name': 'default', 'schedule': 'cosine'}, ('binary', 'masks'), 5)\n"
+        "assert losses.names('classes')\nprint('torch' in sys.modules, callable(losses.build))"
     )
     path = str(Path(registry.__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": path})
@@ -41,28 +41,28 @@ def test_names_and_options_are_checked_without_torch():
 
 
 @pytest.mark.parametrize(
-    ("spec", "task", "said"),
+    ("spec", "targets", "said"),
     [
-        ("mze", "regression", "'mze' is not known; did you mean mse"),
-        ({"name": "huber", "dleta": 2}, "regression", "no option 'dleta'; it has delta; did you mean 'delta'?"),
-        ({"name": "huber", "delta": "a"}, "regression", "option delta is 'a'; it is a float"),
-        ("dice", "regression", "does not fit a regression task"),
+        ("mze", "numbers", "'mze' is not known; did you mean mse"),
+        ({"name": "huber", "dleta": 2}, "numbers", "no option 'dleta'; it has delta; did you mean 'delta'?"),
+        ({"name": "huber", "delta": "a"}, "numbers", "option delta is 'a'; it is a float"),
+        ("dice", "numbers", "is for masks, not for numbers; these fit: focal_regression"),
         (
             {"name": "combined", "parts": {"dice": 1}, "schedule": "cosin"},
-            "segmentation",
+            ("binary", "masks"),
             "schedule 'cosin' is not known",
         ),
-        ({"name": "combined"}, "segmentation", "a combination needs parts"),
+        ({"name": "combined"}, ("binary", "masks"), "a combination needs parts"),
     ],
 )
-def test_what_is_wrong_is_told_before_anything_is_built(spec, task, said):
+def test_what_is_wrong_is_told_before_anything_is_built(spec, targets, said):
     with pytest.raises(ScantuneError, match=said.replace("?", r"\?")):
-        parts.check(spec, task, 5)
+        parts.check(spec, targets, 5)
 
 
 @pytest.mark.parametrize("spec", [{"name": "cross_entropy", "class_weights": "balanced"}, "focal", "weighted_ce"])
 def test_what_is_right_passes(spec):
-    parts.check(spec, "classification", 5)
+    parts.check(spec, ("classes", "binary"), 5)
 
 
 def test_a_name_that_is_there_is_not_replaced_unseen():

@@ -13,7 +13,7 @@ ERRORS = np.array([0.0, -0.5, -3.0, 4.0])  # target − output
 
 
 def _loss(spec, **context):
-    return losses.build(spec, task="regression", **context)
+    return losses.build(spec, targets="numbers", **context)
 
 
 @pytest.mark.parametrize(

@@ -104,5 +104,5 @@ def test_the_sum_of_the_weights_stays_and_none_is_negative(name, epoch, dice):
 
 
 def test_a_schedule_is_part_of_the_loss():
-    loss = losses.build({"name": "default", "schedule": "cosine"}, task="segmentation", epochs=3)
+    loss = losses.build({"name": "default", "schedule": "cosine"}, targets=("binary", "masks"), epochs=3)
     assert loss.weights(2, 0, []) == pytest.approx({"dice": 0.3, "bce": 0.7})

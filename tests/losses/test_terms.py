@@ -22,7 +22,7 @@ def test_mixed_targets_are_mixed_in_numerator_and_denominator():
 
 
 def test_the_components_of_a_combined_loss_become_terms_by_name():
-    assert list(losses.on_target(losses.build("default", task="segmentation"))) == ["dice", "bce"]
+    assert list(losses.on_target(losses.build("default", targets=("binary", "masks")))) == ["dice", "bce"]
 
 
 def test_scanner_consistency_is_the_variance_of_the_scanners_means():

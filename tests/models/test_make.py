@@ -121,7 +121,7 @@ def test_an_unknown_name_gets_the_nearest(name, modality, message):
 def test_an_unknown_option_or_network_is_named():
     with pytest.raises(ScantuneError, match=r"'small_cnn' with options .*depth"):
         models.build("small_cnn", modality="image", depth=3)
-    with pytest.raises(ScantuneError, match="'vnet' is not known for segmentation; known are attention_unet"):
+    with pytest.raises(ScantuneError, match="'vnet' is not known for masks; known are attention_unet"):
         models.build_dense("vnet", ndim=3)
     with pytest.raises(ScantuneError, match="ndim: 4 axes"):
         models.build_dense("unet", ndim=4)

@@ -32,15 +32,15 @@ def test_every_name_of_the_table_has_a_builder():
             assert catalogue.origin(name, modality).startswith("scantune.models.")
     for name in dense.names():
         assert callable(catalogue.dense_builder(name))
-        assert catalogue.fault(name, "image", dense=True) is None
+        assert catalogue.fault(name, "dense") is None
 
 
 def test_a_name_is_told_with_the_nearest_or_with_what_it_is_for():
     assert catalogue.fault("resnet18.a1_in1k", "image") is None
     assert "did you mean resnet18" in catalogue.fault("resnt18", "image")
     assert "is for volume, not for image" in catalogue.fault("resnet10_3d", "image")
-    assert "is for image, not for segmentation" in catalogue.fault("resnet18", "image", dense=True)
-    assert "did you mean unet" in catalogue.fault("unett", "volume", dense=True)
+    assert "is for image, not for masks" in catalogue.fault("resnet18", "dense")
+    assert "did you mean unet" in catalogue.fault("unett", "dense")
     assert "did you mean 'imagenet'" in names.weights_fault("imagenett")
     assert names.weights_fault("weights/mine.pth") is None
 

@@ -147,7 +147,7 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files]}))
     agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
 
-    if plan.task.dense:
+    if plan.block.task.mask_classes:
         predictor = Predictors(facts, load_networks(folder, facts), plan.task).whole
         side = plan.sides.side("test")
         evaluated = {member.sample_id: mask for mask, _, member in predicted_masks(predictor, side, 2)}
@@ -216,7 +216,7 @@ def test_folds_that_are_the_only_test_calibrate_each_other(
     assert set(table.split) == {"test"}
     predictor = TensorPredictor([networks[0]], plan.task, fit["out_of_fold"][0])
     side = plan.sides.fold(0)[1]
-    own = predictor.columns(predictor.predict(samples(side, plan.task)))
+    own = predictor.answers(samples(side, plan.task))
     rows = [table.sample_id.tolist().index(m.sample_id) for m in side]
     for name in (c for c in own if c.startswith("p/")):
         np.testing.assert_allclose(table.numbers(name, None)[rows], own[name], atol=1e-6)  # type: ignore[arg-type]

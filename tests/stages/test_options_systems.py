@@ -18,6 +18,7 @@ from scantune.config.load import ConfigError, parse
 from scantune.config.model import FREEZING_PRESETS
 from scantune.losses import PRESETS
 from scantune.records import ScantuneError
+from scantune.tasks import catalogue
 from tests.stages.systems import SAME_COHORT, SYSTEMS, params_of, prepare, train, weights
 
 TASK = {name: system.task["name"] for name, system in SYSTEMS.items()}
@@ -122,7 +123,11 @@ def options_of(system: str) -> dict[str, dict[str, Any]]:
     """Every option that changes what is learned, as keys of ``train``."""
     task = TASK[system]
     plain = DEFAULT.get(task, "weighted_cross_entropy")
-    found = {f"loss {name}": {"loss": name} for name in losses.names(task) if name != plain}
+    found = {
+        f"loss {name}": {"loss": name}
+        for name in losses.names(catalogue.part(task, "settings").Settings.loss_targets)
+        if name != plain
+    }
     if task == "segmentation":  # how often each class is in the masks is not counted: weights are given
         found["loss weighted_cross_entropy"]["class_weights"] = [1, 5]
     found |= {f"augment {key}": {"augment": augment(system, key)} for key in augmented(system)}
@@ -347,7 +352,7 @@ def test_mirrored_copies_of_masks_of_left_and_right_are_refused():
     ("system", "settings", "why"),
     [
         ("loes", {"label_smoothing": 0.1}, "label_smoothing"),
-        ("loes", {"loss": "dice"}, "does not fit a regression task"),
+        ("loes", {"loss": "dice"}, "is for masks, not for numbers"),
         ("angio", {"loss": "weighted_cross_entropy"}, "frequencies of the classes"),
     ],
 )

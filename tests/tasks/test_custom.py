@@ -7,6 +7,7 @@ import pytest
 
 from scantune.records import ScantuneError
 from scantune.tasks import comparing, directions, scoring
+from scantune.tasks.classification.task import ClassificationTask
 from scantune.tasks.custom import epoch_values
 from scantune.tasks.directions import metric
 from scantune.tasks.predictions import PredictionTable
@@ -102,11 +103,9 @@ def test_an_epoch_gives_probabilities_of_one_logit_too():
     def mean_p(reference, prediction):
         return prediction[:, 1].mean()
 
-    class Task:
-        name, dense, class_axis = "classification", False, 1
-
+    task = ClassificationTask("label", ("a", "b"), sigmoid=True)
     logits = np.array([[0.0], [2.0]])
     expected = (0.5 + 1 / (1 + np.exp(-2.0))) / 2
-    assert epoch_values(Task(), logits, np.array([0, 1]), set())["mean_p"] == pytest.approx(expected)
+    assert epoch_values(task, logits, np.array([0, 1]), set())["mean_p"] == pytest.approx(expected)
     with pytest.raises(ScantuneError, match="has a metric of that name"):
-        epoch_values(Task(), logits, np.array([0, 1]), {"mean_p"})
+        epoch_values(task, logits, np.array([0, 1]), {"mean_p"})

@@ -15,7 +15,7 @@ class Mixed(NamedTuple):
     Attributes:
         inputs: [B, C, …space].
         target: [B, …], of the sample that gave ``lam`` of the input.
-        target_b: [B, …], of the other one. For CutMix of dense targets both are one: the patch is pasted there too.
+        target_b: [B, …], of the other one. For CutMix of masks both are one: the patch is pasted there too.
         lam: share of ``target``, 0 … 1; 1 where the batch was left alone.
     """
 
@@ -31,19 +31,17 @@ def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
     return Mixed(torch.lerp(inputs[order], inputs, lam), targets, targets[order], lam)
 
 
-def cutmix(
-    inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float = 1.0, dims: int = 2, dense: bool = False
-) -> Mixed:
+def cutmix(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float = 1.0, dims: int = 2) -> Mixed:
     """CutMix (Yun et al. 2019, section 3.1): a box of another sample pasted in, lam the share of what is left.
 
     Args:
         inputs: [B, C, …space].
-        targets: [B, …]; where ``dense`` [B, …space] (masks), and the box is pasted in them as well.
+        targets: [B, …]; those with the axes of space of the inputs, [B, …space], are masks, and the box is pasted in
+            them as well.
         generator: where order, box and share are drawn from.
         alpha: of the Beta distribution of the share.
         dims: over how many of the last axes the box is cut: 2 for images and videos (alike in every frame), 3 for
             volumes.
-        dense: the targets are masks.
 
     Returns:
         The mixed batch; ``lam`` is exact for the box as it was clipped at the border.
@@ -55,7 +53,7 @@ def cutmix(
     mixed = inputs.clone()
     where: Any = (..., *box)
     mixed[where] = inputs[order][where]
-    if not dense:
+    if targets.shape[1:] != inputs.shape[2:]:
         return Mixed(mixed, targets, targets[order], kept)
     pasted = targets.clone()
     pasted[where] = targets[order][where]

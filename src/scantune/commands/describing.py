@@ -173,13 +173,15 @@ def _losses() -> Iterator[str]:
     from scantune.losses.schedules import described as schedules
     from scantune.tasks import catalogue
 
-    for task in catalogue.names():
+    takes = {task: frozenset(catalogue.part(task, "settings").Settings.loss_targets) for task in catalogue.names()}
+    for task in takes:
         catalogue.optional_part(task, "losses")  # which registers its own
 
     yield "\n## `experiments.<name>.train.loss` by name\n"
     yield "Each has its options as further keys: `loss: {name: huber, delta: 2}`."
     yield "\n| name | tasks | options | |\n| --- | --- | --- | --- |"
-    for name, tasks, options, words in described():
+    for name, targets, options, words in described():
+        tasks = [task for task, kinds in takes.items() if kinds & targets]
         yield f"| `{name}` | {', '.join(tasks) or 'any'} | {_options(options)} | {_cell(words)} |"
     yield "\nFor segmentation also these weighted sums, and `{name: combined, parts: {dice: 0.7, bce: 0.3}}`:"
     yield "\n| name | parts |\n| --- | --- |"

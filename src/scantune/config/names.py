@@ -66,9 +66,8 @@ def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:
     from scantune.losses import parts
 
     _declare_losses(block.task.name)
-    spec, task, epochs = loss_spec(block.task, block.train), block.task.name, block.train.epochs
     try:
-        parts.check(spec, task, epochs)
+        parts.check(loss_spec(block.task, block.train), block.task.loss_targets, block.train.epochs)
     except ScantuneError as error:
         yield f"{key}.train.loss: {error}"
 
@@ -87,8 +86,7 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     from scantune.models import catalogue as backbones
     from scantune.models.names import weights_fault
 
-    dense = bool(block.task.mask_classes)
-    fault = backbones.fault(block.model.backbone, modality, dense=dense)
+    fault = backbones.fault(block.model.backbone, block.task.backbones(modality))
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
     elif block.model.source is not None:

@@ -15,8 +15,6 @@ from torch.nn import functional
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
-_TASKS = ("classification", "zones", "segmentation")
-
 
 def class_last(output: Tensor, target: Tensor) -> Tensor:
     """Logits with the classes as last axis: [B, …, K] for a target [B, …].
@@ -50,7 +48,7 @@ def _smoothed(output: Tensor, target: Tensor, weights: Tensor | None, smoothing:
     return flat.reshape(target.shape)
 
 
-@register("cross_entropy", tasks=_TASKS)
+@register("cross_entropy", targets="classes")
 def cross_entropy(output: Tensor, target: Tensor, *, label_smoothing: float = 0.0) -> Tensor:
     """−log softmax of the target's class, smoothed to (1 − s) on it and s/K on every class."""
     return _smoothed(output, target, None, label_smoothing)
@@ -66,7 +64,7 @@ def of_target(target: Tensor, *, class_weights: Sequence[float], **_: object) ->
     return weights[target.long()]
 
 
-@register("weighted_cross_entropy", tasks=_TASKS, weights=of_target)
+@register("weighted_cross_entropy", targets="classes", weights=of_target)
 def weighted_cross_entropy(
     output: Tensor, target: Tensor, *, class_weights: Sequence[float], label_smoothing: float = 0.0
 ) -> Tensor:
@@ -88,7 +86,7 @@ def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = No
     return of_target(target, class_weights=class_weights)
 
 
-@register("focal_cross_entropy", tasks=_TASKS, weights=_focal_weights, short="focal")
+@register("focal_cross_entropy", targets="classes", weights=_focal_weights, short="focal")
 def focal_cross_entropy(
     output: Tensor, target: Tensor, *, gamma: float = 2.0, class_weights: Sequence[float] | None = None
 ) -> Tensor:

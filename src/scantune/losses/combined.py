@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +38,7 @@ class Combined:
 def build(
     spec: str | Mapping[str, Any],
     *,
-    task: str | None = None,
+    targets: str | Collection[str] | None = None,
     frequencies: Mapping[float, float] | None = None,
     classes: int | None = None,
     epochs: int | None = None,
@@ -50,21 +50,22 @@ def build(
             a combination ``{name: combined, parts: {dice: 0.7, bce: {weight: 0.3, pos_weight: 2}}}`` or
             ``{name: combined, dice_weight: 0.7, bce_weight: 0.3}``; the latter two with ``schedule:``, see
             :func:`scantune.losses.schedules.build`.
-        task: "regression", "classification", "zones" or "segmentation": what ``focal`` means, and whether it fits.
+        targets: kinds of targets that the task has, see :func:`scantune.losses.register`: what ``focal`` means, and
+            whether the loss fits; None checks nothing.
         frequencies: target value or class number → how often it stands in the training set; needed by ``weighted_mse``
             and by ``class_weights: balanced``.
         classes: K, for weights by class.
         epochs: of the training; needed by the schedules cosine and step.
 
     Raises:
-        ScantuneError: an unknown name or option, one that does not fit the task, a context that is missing.
+        ScantuneError: an unknown name or option, one that does not fit the targets, a context that is missing.
 
     Example:
-        >>> loss = build({"name": "combined", "dice_weight": 0.7, "bce_weight": 0.3}, task="segmentation")
+        >>> loss = build({"name": "combined", "dice_weight": 0.7, "bce_weight": 0.3}, targets=("binary", "masks"))
         >>> loss(torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8)) > 0
         tensor(True)
     """
-    parts, schedule = parts_of(spec, task)
+    parts, schedule = parts_of(spec, targets)
     components: dict[str, Loss] = {}
     start: dict[str, float] = {}
     for known, options in parts.items():

@@ -18,13 +18,13 @@ class Declared:
 
     Attributes:
         name: of the loss.
-        tasks: that it fits; empty for any.
-        short: a name that it shares with losses of other tasks, or None.
+        targets: kinds of targets that it takes; empty for any.
+        short: a name that it shares with losses of other targets, or None.
         options: name to annotation as written; "" where there is none.
     """
 
     name: str
-    tasks: tuple[str, ...]
+    targets: tuple[str, ...]
     short: str | None
     options: dict[str, str]
 
@@ -48,10 +48,11 @@ def _declared(call: ast.Call, function: ast.FunctionDef, constants: dict[str, as
         return ast.literal_eval(constants[node.id] if isinstance(node, ast.Name) else node)
 
     stated = {keyword.arg: keyword.value for keyword in call.keywords}
+    kinds = value(stated["targets"]) if "targets" in stated else ()
     arguments = [a for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in NOT_OPTIONS]
     return Declared(
         name=value(call.args[0]),
-        tasks=tuple(value(stated["tasks"])) if "tasks" in stated else (),
+        targets=(kinds,) if isinstance(kinds, str) else tuple(kinds),
         short=value(stated["short"]) if "short" in stated else None,
         options={
             a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in arguments if a.arg not in NOT_OPTIONS

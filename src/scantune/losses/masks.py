@@ -14,9 +14,6 @@ from torch.nn import functional
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
-_BINARY = ("classification", "segmentation")
-_MASK = ("segmentation",)
-
 
 def binary(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Logits and targets in {0, 1} of one shape, float32: one-versus-rest where there are more than two channels.
@@ -46,25 +43,25 @@ def _soften(target: Tensor, smoothing: float) -> Tensor:
     return target * (1 - smoothing) + 0.5 * smoothing
 
 
-@register("bce", tasks=_BINARY)
+@register("bce", targets="binary")
 def bce(output: Tensor, target: Tensor, *, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> Tensor:
     """−[v·t·log p + (1 − t)·log(1 − p)], v ``pos_weight``; t smoothed to t(1 − s) + s/2."""
-    logits, wanted = binary(output, target)
+    logits, truth = binary(output, target)
     weight = logits.new_tensor(pos_weight)
-    wanted = _soften(wanted, label_smoothing)
-    return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none", pos_weight=weight)
+    truth = _soften(truth, label_smoothing)
+    return functional.binary_cross_entropy_with_logits(logits, truth, reduction="none", pos_weight=weight)
 
 
-@register("focal_bce", tasks=_BINARY)
+@register("focal_bce", targets="binary")
 def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: float = 2.0) -> Tensor:
     """−a_t · (1 − p_t)^gamma · log p_t (Lin et al. 2017, eq. 5).
 
     p_t is p for positives and 1 − p for negatives; a_t is ``alpha`` for positives and 1 − ``alpha`` for negatives, so
     that it rebalances the two. The mean is over all elements, not over the sum of a_t.
     """
-    logits, wanted = binary(output, target)
-    entropy = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-    balance = alpha * wanted + (1 - alpha) * (1 - wanted)
+    logits, truth = binary(output, target)
+    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    balance = alpha * truth + (1 - alpha) * (1 - truth)
     return balance * (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy
 
 
@@ -81,7 +78,7 @@ def _probabilities(output: Tensor, target: Tensor, background: bool) -> tuple[Te
     return output.softmax(1)[:, first:].flatten(2), _one_hot(target, output.shape[1])[:, first:].flatten(2)
 
 
-@register("dice", tasks=_MASK)
+@register("dice", targets="masks")
 def dice(
     output: Tensor,
     target: Tensor,
@@ -110,7 +107,7 @@ def dice(
     return (1 - ratio).mean(-1)
 
 
-@register("jaccard", tasks=_MASK)
+@register("jaccard", targets="masks")
 def jaccard(
     output: Tensor, target: Tensor, *, smooth: float = 1e-6, squared_pred: bool = False, background: bool = False
 ) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from scantune.losses import registry, schedules
@@ -18,38 +18,40 @@ PRESETS: dict[str, dict[str, float]] = {
 }
 
 
-def parts_of(spec: str | Mapping[str, Any], task: str | None) -> tuple[dict[str, dict[str, Any]], Any]:
+def parts_of(
+    spec: str | Mapping[str, Any], targets: str | Collection[str] | None
+) -> tuple[dict[str, dict[str, Any]], Any]:
     """A loss as ``params.yaml`` states it, taken apart; see :func:`scantune.losses.combined.build`.
 
     Returns:
         Name in the registry → options, with ``weight``; and the schedule, or None.
 
     Raises:
-        ScantuneError: an unknown name, or one that does not fit the task.
+        ScantuneError: an unknown name, or one that does not fit the targets.
     """
     given = {"name": spec} if isinstance(spec, str) else dict(spec)
     schedule = given.pop("schedule", None)
     parts: dict[str, dict[str, Any]] = {}
-    for name, options in _parts(given, task).items():
-        known = registry.resolve(name, task)
+    for name, options in _parts(given, targets).items():
+        known = registry.resolve(name, targets)
         if known == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
             known = "weighted_cross_entropy"
         parts[known] = options
     return parts, schedule
 
 
-def check(spec: str | Mapping[str, Any], task: str | None, epochs: int | None = None) -> None:
+def check(spec: str | Mapping[str, Any], targets: str | Collection[str] | None, epochs: int | None = None) -> None:
     """Refuse a loss that cannot be built, as far as its statement tells; torch is not needed for that.
 
     Args:
         spec: as for :func:`scantune.losses.combined.build`.
-        task: the task's name.
+        targets: kinds of targets that the task has.
         epochs: of the training.
 
     Raises:
-        ScantuneError: an unknown name, option or schedule, with the nearest; a name that does not fit the task.
+        ScantuneError: an unknown name, option or schedule, with the nearest; a name that does not fit the targets.
     """
-    parts, schedule = parts_of(spec, task)
+    parts, schedule = parts_of(spec, targets)
     for name, options in parts.items():
         shared = {"weight"} | ({"unknown_weight"} if registry.takes(name, "class_weights") else set())
         registry.check_options(name, {key: value for key, value in options.items() if key not in shared})
@@ -57,21 +59,19 @@ def check(spec: str | Mapping[str, Any], task: str | None, epochs: int | None = 
     schedules.build(schedule, start, epochs=epochs)
 
 
-def _parts(given: dict[str, Any], task: str | None) -> dict[str, dict[str, Any]]:
+def _parts(given: dict[str, Any], targets: str | Collection[str] | None) -> dict[str, dict[str, Any]]:
     """Name → options with ``weight``."""
     name = str(given.pop("name", "combined"))
-    preset = _preset(given.pop("preset", name), task)
+    preset = _preset(given.pop("preset", name), targets)
     if preset is not None:
         weighted = {f"{part}_weight": weight for part, weight in preset.items()}
         return _combination({**weighted, **given})
     return _combination(given) if name == "combined" else {name: given}
 
 
-def _preset(name: str, task: str | None) -> dict[str, float] | None:
+def _preset(name: str, targets: str | Collection[str] | None) -> dict[str, float] | None:
     short = name.removesuffix("_segmentation")
-    if (task is not None and not registry.fits("dice", task)) or (
-        short == "focal" and name == "focal" and task is None
-    ):
+    if name == "focal" if targets is None else not registry.fits("dice", targets):
         return None
     return PRESETS.get(short)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +30,7 @@ class Entry:
 
     Attributes:
         module: whose import registers it.
-        tasks: names of the tasks that it fits; empty for any.
+        targets: kinds of targets that it takes; empty for any.
         options: name to annotation as written.
         values: ``values(output, target, **options) -> Tensor``; None until the module is imported.
         weights: ``weights(target, **options) -> Tensor``, or None.
@@ -38,7 +38,7 @@ class Entry:
     """
 
     module: str
-    tasks: frozenset[str]
+    targets: frozenset[str]
     options: Mapping[str, str]
     values: Values | None = None
     weights: Weights | None = None
@@ -46,7 +46,7 @@ class Entry:
 
 
 _TABLE: dict[str, Entry] = {}
-#: Short names that mean another loss by task, to the losses that they may mean.
+#: Short names that mean another loss by kind of target, to the losses that they may mean.
 _SHORT: dict[str, list[str]] = {}
 _ALIASES = {
     "mae": "l1",
@@ -61,7 +61,7 @@ _ALIASES = {
 def register(
     name: str,
     *,
-    tasks: tuple[str, ...] = (),
+    targets: str | tuple[str, ...] = (),
     weights: Weights | None = None,
     short: str | None = None,
     compares: bool = False,
@@ -73,9 +73,11 @@ def register(
 
     Args:
         name: as in ``loss: <name>``.
-        tasks: "regression", "classification", "zones", "segmentation"; empty for any.
+        targets: kinds of targets that it takes: "numbers", "classes", "binary" (two classes, or structures against the
+            background), "masks"; or what a task of your own calls its targets (``loss_targets`` of its settings). Empty
+            for any.
         weights: ``weights(target, **options) -> Tensor`` of the shape of the losses.
-        short: a name that it shares with losses of other tasks; the task decides which one is meant.
+        short: a name that it shares with losses of other targets; the task decides which one is meant.
         compares: the loss of a sample depends on the others in its batch (ranks, risk sets): validation then takes all
             samples at once, so that its loss does not depend on the size of a batch.
 
@@ -88,7 +90,7 @@ def register(
     def keep(values: Values) -> Values:
         signature = inspect.signature(values).parameters.values()
         options = {p.name: _written(p.annotation) for p in signature if p.name not in declared.NOT_OPTIONS}
-        _enter(name, Entry(values.__module__, frozenset(tasks), options, values, weights, compares), short)
+        _enter(name, Entry(values.__module__, frozenset(_several(targets)), options, values, weights, compares), short)
         return values
 
     return keep
@@ -103,7 +105,7 @@ def declare(module: str, path: Path) -> None:
     """
     for one in declared.read(path):
         if one.name not in _TABLE or _TABLE[one.name].module != module:
-            _enter(one.name, Entry(module, frozenset(one.tasks), one.options), one.short)
+            _enter(one.name, Entry(module, frozenset(one.targets), one.options), one.short)
 
 
 def _enter(name: str, entry: Entry, short: str | None) -> None:
@@ -135,13 +137,13 @@ def origin(name: str) -> str:
     return _TABLE[name].module
 
 
-def names(task: str | None = None) -> list[str]:
-    """Names of the losses, or of those that fit a task."""
-    return sorted(n for n in _TABLE if task is None or fits(n, task))
+def names(targets: str | Collection[str] | None = None) -> list[str]:
+    """Names of the losses, or of those for some kinds of targets."""
+    return sorted(n for n in _TABLE if targets is None or fits(n, targets))
 
 
-def described() -> Iterator[tuple[str, list[str], dict[str, Any], str]]:
-    """For each loss: name, tasks that it fits, its options with their defaults, what it is."""
+def described() -> Iterator[tuple[str, frozenset[str], dict[str, Any], str]]:
+    """For each loss: name, kinds of targets that it takes, its options with their defaults, what it is."""
     for name in sorted(_TABLE):
         row = entry(name)
         assert row.values is not None
@@ -149,7 +151,7 @@ def described() -> Iterator[tuple[str, list[str], dict[str, Any], str]]:
         given = {"frequencies"}  # by the engine, from the training side
         options = {key: p.default for key, p in takes.items() if key not in {*declared.NOT_OPTIONS, *given}}
         options = {key: None if value is inspect.Parameter.empty else value for key, value in options.items()}
-        yield name, sorted(row.tasks), options, (row.values.__doc__ or "").split("\n\n")[0]
+        yield name, row.targets, options, (row.values.__doc__ or "").split("\n\n")[0]
 
 
 def exists(name: str) -> bool:
@@ -158,24 +160,24 @@ def exists(name: str) -> bool:
     return low in _TABLE or low in _SHORT
 
 
-def resolve(name: str, task: str | None = None) -> str:
+def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
     """The registry's name for what a user wrote.
 
     Raises:
-        ScantuneError: an unknown name, one that needs the task, or one that does not fit it.
+        ScantuneError: an unknown name, one that needs the kind of targets, or one that does not fit it.
     """
     low = _ALIASES.get(name.lower(), name.lower())
     if low in _SHORT:
-        fitting = [other for other in _SHORT[low] if task in _TABLE[other].tasks]
+        fitting = [other for other in _SHORT[low] if targets is not None and fits(other, targets)]
         if not fitting:
             raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[low]))}")
         low = fitting[0]
     if low not in _TABLE:
-        near = difflib.get_close_matches(low, names(task), n=4, cutoff=0.4) or names(task)
+        near = difflib.get_close_matches(low, names(targets), n=4, cutoff=0.4) or names(targets) or names()
         raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(near)}?")
-    tasks = _TABLE[low].tasks
-    if task is not None and tasks and task not in tasks:
-        raise ScantuneError(f"loss {name!r} does not fit a {task} task; these do: {', '.join(names(task))}")
+    if targets is not None and not fits(low, targets):
+        kinds, others = ", ".join(sorted(_TABLE[low].targets)), ", ".join(_several(targets))
+        raise ScantuneError(f"loss {name!r} is for {kinds}, not for {others}; these fit: {', '.join(names(targets))}")
     return low
 
 
@@ -214,9 +216,13 @@ def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
     return NamedLoss(name, row.values, row.weights, dict(options), row.compares)
 
 
-def fits(name: str, task: str) -> bool:
-    """Whether a loss of the registry serves a task."""
-    return not _TABLE[name].tasks or task in _TABLE[name].tasks
+def fits(name: str, targets: str | Collection[str]) -> bool:
+    """Whether a loss of the registry takes one of these kinds of targets."""
+    return not _TABLE[name].targets or not _TABLE[name].targets.isdisjoint(_several(targets))
+
+
+def _several(targets: str | Collection[str]) -> Collection[str]:
+    return (targets,) if isinstance(targets, str) else targets
 
 
 def takes(name: str, option: str) -> bool:

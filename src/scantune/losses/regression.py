@@ -10,8 +10,6 @@ from torch import Tensor
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
-_TASK = ("regression",)
-
 
 def _error(output: Tensor, target: Tensor) -> Tensor:
     if output.numel() != target.numel():
@@ -20,13 +18,13 @@ def _error(output: Tensor, target: Tensor) -> Tensor:
     return target.to(output.dtype) - output.reshape(target.shape)
 
 
-@register("mse", tasks=_TASK)
+@register("mse", targets="numbers")
 def mse(output: Tensor, target: Tensor) -> Tensor:
     """e²."""
     return _error(output, target).square()
 
 
-@register("l1", tasks=_TASK)
+@register("l1", targets="numbers")
 def l1(output: Tensor, target: Tensor) -> Tensor:
     """abs(e)."""
     return _error(output, target).abs()
@@ -50,27 +48,27 @@ def inverse_frequency(target: Tensor, *, frequencies: Mapping[float, float]) -> 
     return weights[nearest].float()
 
 
-@register("weighted_mse", tasks=_TASK, weights=inverse_frequency)
+@register("weighted_mse", targets="numbers", weights=inverse_frequency)
 def weighted_mse(output: Tensor, target: Tensor, *, frequencies: Mapping[float, float]) -> Tensor:
     """Σ w e² / Σ w with w = 1/frequency of the target in the training set, see :func:`inverse_frequency`."""
     return _error(output, target).square()
 
 
-@register("huber", tasks=_TASK)
+@register("huber", targets="numbers")
 def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
     """½e² where abs(e) ≤ delta, else delta·(abs(e) − ½delta) (Huber 1964, Ann Math Stat 35:73)."""
     size = _error(output, target).abs()
     return torch.where(size <= delta, 0.5 * size.square(), delta * (size - 0.5 * delta))
 
 
-@register("focal_regression", tasks=_TASK, short="focal")
+@register("focal_regression", targets="numbers", short="focal")
 def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
     """alpha · abs(e)^gamma · e²: large errors count more than in mse."""
     error = _error(output, target)
     return alpha * error.abs().pow(gamma) * error.square()
 
 
-@register("quantile", tasks=_TASK)
+@register("quantile", targets="numbers")
 def quantile(output: Tensor, target: Tensor, *, q: float = 0.5) -> Tensor:
     """max(q·e, (q − 1)·e) with e = target − output: its minimum is the q-quantile (Koenker & Bassett 1978)."""
     if not 0 < q < 1:
@@ -79,7 +77,7 @@ def quantile(output: Tensor, target: Tensor, *, q: float = 0.5) -> Tensor:
     return torch.maximum(q * error, (q - 1) * error)
 
 
-@register("pinball", tasks=_TASK)
+@register("pinball", targets="numbers")
 def pinball(output: Tensor, target: Tensor, *, q: float | Sequence[float] = 0.5) -> Tensor:
     """:func:`quantile` for one q, or for several at once: output [B, len(q)], target [B]; their mean."""
     if isinstance(q, int | float):

@@ -44,7 +44,10 @@ class Later:
         return partial(function, *self.first, **dict(self.options)) if self.first or self.options else function
 
 
-_TABLE: dict[str, dict[str, Builder | Later]] = {
+#: Backbones by modality, and ``dense``: networks that answer per pixel, in 2D and 3D.
+Table = Literal["image", "volume", "video", "dense"]
+
+_TABLE: dict[Table, dict[str, Builder | Later]] = {
     "image": {},
     "volume": {
         **{f"resnet{depth}_3d": Later("scantune.models.volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
@@ -56,18 +59,20 @@ _TABLE: dict[str, dict[str, Builder | Later]] = {
         "mvit_v2_s": Later("scantune.models.videos", "mvit_v2_s"),
         "swin3d_t": Later("scantune.models.videos", "swin3d_t"),
     },
+    "dense": {
+        name: Later("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+    },
 }
-for _modality in ("image", "volume", "video"):
+_MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")
+for _modality in _MODALITIES:
     _TABLE[_modality]["small_cnn"] = Later("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
     _TABLE[_modality]["custom_1"] = Later("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
 
-#: Networks that answer per pixel, in 2D and 3D.
-DENSE: dict[str, Builder | Later] = {
-    name: Later("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
-}
+#: A table in words, behind "for".
+_WORDS: dict[Table, str] = {"dense": "masks"}
 
 
-def register(name: str, *modalities: Modality | Literal["dense"]) -> Callable[[Builder], Builder]:
+def register(name: str, *tables: Table) -> Callable[[Builder], Builder]:
     """Give a backbone of your own a name: ``build(in_channels, **options) -> Parts``.
 
     For ``dense``, networks that answer per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
@@ -84,11 +89,11 @@ def register(name: str, *modalities: Modality | Literal["dense"]) -> Callable[[B
 
     def keep(builder: Builder) -> Builder:
         low = name.lower()
-        for modality in modalities:
-            table = DENSE if modality == "dense" else _TABLE[modality]
-            if low in table and _module(table[low]) != builder.__module__:
-                raise ScantuneError(f"backbone {name!r}: {_module(table[low])} has one of that name for {modality}")
-            table[low] = builder
+        for table in tables:
+            there = _TABLE[table].get(low)
+            if there is not None and _module(there) != builder.__module__:
+                raise ScantuneError(f"backbone {name!r}: {_module(there)} has one of that name for {table}")
+            _TABLE[table][low] = builder
         return builder
 
     return keep
@@ -98,33 +103,29 @@ def _module(builder: Builder | Later) -> str:
     return f"{__package__}.{builder.module}" if isinstance(builder, Later) else builder.__module__
 
 
-def origin(name: str, modality: Modality, *, dense: bool = False) -> str:
-    """The module that a backbone is from."""
-    table = DENSE if dense else _TABLE[modality]
-    return _module(table[name.lower()]) if name.lower() in table else f"{__package__}.images"
+def origin(name: str, table: Table) -> str:
+    """The module that a backbone of a table is from."""
+    builder = _TABLE[table].get(name.lower())
+    return f"{__package__}.images" if builder is None else _module(builder)
 
 
-def fault(name: str, modality: Modality, *, dense: bool = False) -> str | None:
+def fault(name: str, table: Table) -> str | None:
     """What is wrong with a backbone's name; None where nothing is. Torch is not needed for that.
 
     Args:
         name: as ``model.backbone`` has it.
-        modality: of the input.
-        dense: the task answers per pixel.
+        table: where the task looks its backbone up, see :meth:`scantune.tasks.base.TaskSettings.backbones`.
     """
-    low = name.lower()
-    known = set(DENSE) if dense else set(_TABLE[modality])
-    if low in known or (not dense and modality == "image" and in_timm(low)):
+    low, known = name.lower(), set(_TABLE[table])
+    if low in known or (table == "image" and in_timm(low)):
         return None
-    kinds = {**_TABLE, "segmentation": DENSE}
-    others = [kind for kind, table in kinds.items() if low in table]
-    if "image" not in others and in_timm(low):
-        others.insert(0, "image")
-    purpose = "segmentation" if dense else modality
+    others = [other for other, row in _TABLE.items() if low in row or (other == "image" and in_timm(low))]
+    purpose = _WORDS.get(table, table)
     if others:
-        return f"{name!r} is for {' and '.join(others)}, not for {purpose}; known are {', '.join(sorted(known))}"
+        purposes = " and ".join(_WORDS.get(other, other) for other in others)
+        return f"{name!r} is for {purposes}, not for {purpose}; known are {', '.join(sorted(known))}"
     near = difflib.get_close_matches(low, known, n=3, cutoff=0.5)
-    if not dense and modality == "image":
+    if table == "image":
         near += difflib.get_close_matches(low, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
     hint = f"did you mean {', '.join(dict.fromkeys(near))}?" if near else f"known are {', '.join(sorted(known))}"
     return f"{name!r} is not known for {purpose}; {hint}"
@@ -137,18 +138,18 @@ def dense_builder(name: str) -> Builder:
         ScantuneError: unknown name.
     """
     low = name.lower()
-    if low not in DENSE:
-        raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(sorted(DENSE))}")
-    return _loaded(DENSE[low])
+    if low not in _TABLE["dense"]:
+        raise ScantuneError(f"network {name!r} is not known for masks; known are {', '.join(names('dense'))}")
+    return _loaded(_TABLE["dense"][low])
 
 
 def _loaded(builder: Builder | Later) -> Builder:
     return builder.load() if isinstance(builder, Later) else builder
 
 
-def names(modality: Modality) -> list[str]:
-    """Names of the table alone, without all those of timm."""
-    return sorted(_TABLE[modality])
+def names(table: Table) -> list[str]:
+    """Names of a table alone, without all those of timm."""
+    return sorted(_TABLE[table])
 
 
 def available(modality: Modality) -> list[str]:
@@ -174,7 +175,7 @@ def builder(name: str, modality: Modality) -> Builder:
 
         if images.exists(low):
             return partial(images.build, low)
-    others = [other for other, table in _TABLE.items() if other != modality and low in table]
+    others = [_WORDS.get(other, other) for other, table in _TABLE.items() if other != modality and low in table]
     if others:
         raise ScantuneError(f"backbone {name!r} is for {' and '.join(others)}, not for {modality}")
     near = difflib.get_close_matches(low, available(modality), n=4, cutoff=0.5)

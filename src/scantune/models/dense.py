@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from scantune.models import catalogue
 from scantune.models.backbone import Blocks, Parts
-from scantune.models.catalogue import DENSE, dense_builder
 from scantune.records import ScantuneError
 
 #: Channels per level: half as many in 3D, where a level costs the square of that in memory.
@@ -17,7 +17,7 @@ _CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
 
 def names() -> list[str]:
     """Names that :func:`build` takes."""
-    return sorted(DENSE)
+    return catalogue.names("dense")
 
 
 def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **options: Any) -> Parts:
@@ -26,7 +26,7 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
     Raises:
         ScantuneError: unknown name, or ``ndim`` other than 2 and 3.
     """
-    builder = dense_builder(name)
+    builder = catalogue.dense_builder(name)
     if ndim not in _CHANNELS:
         raise ScantuneError(f"ndim: {ndim} axes of space; a segmentation network has 2 or 3")
     try:

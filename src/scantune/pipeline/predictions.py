@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.data.datasets import encode, samples
+from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
 from scantune.preprocess.agreement import check_model
 from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.protocol import DenseTask, Task
+from scantune.tasks.protocol import Spacing, Task
 
 if TYPE_CHECKING:
     from scantune.prediction import TensorPredictor
@@ -80,7 +80,8 @@ def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int 
         "split": [split] * len(side),
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
-    columns |= _answers(predictor, side, batch_size)
+    spacings = [spacing_of(member.row) for member in side]
+    columns |= predictor.answers(samples(side, predictor.task), spacings=spacings, batch_size=batch_size)
     raters = list(side[0].raters)
     groups = list(side[0].groups)
     columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
@@ -88,43 +89,19 @@ def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int 
     return columns
 
 
-def _answers(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
-    task = predictor.task
-    if task.dense:
-        return _measured(predictor, side, batch_size)
-    found = predictor.predict(samples(side, task), batch_size=batch_size)
-    return predictor.columns(found, encode(side, task))
-
-
-def _measured(predictor: TensorPredictor, side: Side, batch_size: int) -> dict[str, Any]:
-    """All figures of each sample's mask; the masks themselves are not kept."""
-    task = cast(DenseTask, predictor.task)
-    rows: list[dict[str, float]] = []
-    for said, truth, member in predicted_masks(predictor, side, batch_size):
-        spacing = spacing_of(member.row)
-        figures = task.measure(said, truth, spacing)
-        unit = float(np.prod(spacing)) if spacing else 1.0
-        rows.append(
-            {
-                **figures,
-                "volume_target": float((truth > 0).sum()) * unit,
-                "volume_prediction": float((said > 0).sum()) * unit,
-            }
-        )
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
-
-
 def predicted_masks(
     predictor: TensorPredictor, side: Side, batch_size: int = 8
 ) -> Iterator[tuple[np.ndarray, np.ndarray, Sample]]:
-    """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the member, sample by sample."""
+    """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the sample, of a task that answers per pixel."""
     for batch, output in predictor.over(samples(side, predictor.task), batch_size=batch_size):
+        labels = predictor.masks(output)
+        assert labels is not None
         truths = batch["target"].numpy().astype(np.uint8)
-        for said, truth, row in zip(predictor.masks(output), truths, batch["index"].tolist(), strict=True):
-            yield said, truth, side[row]
+        for predicted, truth, row in zip(labels, truths, batch["index"].tolist(), strict=True):
+            yield predicted, truth, side[row]
 
 
-def spacing_of(row: Mapping[str, str]) -> tuple[float, ...] | None:
+def spacing_of(row: Mapping[str, str]) -> Spacing:
     """mm along the axes of space as ``manifest.csv`` has it; None where unknown."""
     text = row.get("spacing", "")
     return tuple(float(part) for part in text.split("x")) if text else None

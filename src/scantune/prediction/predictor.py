@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from scantune.engine.samplers import shard
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
 from scantune.records import ScantuneError
-from scantune.tasks.protocol import Batch, DenseTask, Task
+from scantune.tasks.protocol import Batch, Spacing, Task
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
@@ -113,20 +113,44 @@ class TensorPredictor:
             output = network(moved).float()
             yield output.flip(mirrored) if mirrored else output
 
-    def columns(self, output: Output | Predicted, targets: np.ndarray | None = None) -> dict[str, Any]:
-        """The task's columns of ``predictions.csv``, calibrated, with intervals or sets; not for dense tasks.
+    def columns(
+        self, output: Output, targets: np.ndarray | None = None, spacings: Sequence[Spacing] | None = None
+    ) -> dict[str, Any]:
+        """The task's columns of ``predictions.csv`` for a batch, calibrated, with intervals or sets.
 
         Args:
-            output: of a batch, or of a whole data set.
-            targets: [N, …] as the task encodes them; None leaves their columns out.
+            output: of the batch.
+            targets: [B, …] as the data set gives them; None leaves their columns out.
+            spacings: of the samples, mm; None counts pixels.
         """
-        reduced = output.mean.cpu().numpy() if isinstance(output, Output) else output.reduced
-        spread = output.spread.cpu().numpy() if isinstance(output.spread, Tensor) else output.spread
-        return self.task.columns(reduced, targets, self.fitted, spread)
+        spread = None if output.spread is None else output.spread.cpu().numpy()
+        return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, spacings)
 
-    def masks(self, output: Output) -> np.ndarray:
-        """Labels, uint8 [B, …space], of a dense task."""
-        return cast(DenseTask, self.task).masks(output.mean).cpu().numpy().astype(np.uint8)
+    def masks(self, output: Output) -> np.ndarray | None:
+        """Labels, uint8 [B, …space]; None of a task that answers per sample."""
+        labels = self.task.masks(output.mean)
+        return None if labels is None else labels.cpu().numpy().astype(np.uint8)
+
+    def answers(
+        self, data: Samples, *, spacings: Sequence[Spacing] | None = None, batch_size: int = 8
+    ) -> dict[str, np.ndarray]:
+        """The columns of :meth:`columns` for a whole data set, with those of the targets, in its order.
+
+        Args:
+            data: the samples; at least one.
+            spacings: of all of them, mm; None counts pixels.
+            batch_size: samples at once.
+
+        Raises:
+            ScantuneError: as :meth:`over`.
+        """
+        parts = []
+        for batch, output in self.over(data, batch_size=batch_size):
+            rows = batch["index"].tolist()
+            parts.append(
+                self.columns(output, batch["target"].numpy(), None if spacings is None else [spacings[i] for i in rows])
+            )
+        return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
     def over(
         self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None

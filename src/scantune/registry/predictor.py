@@ -160,13 +160,9 @@ class Predictor:
         from scantune.preprocess.store import as_float
 
         output = self.tensors.output(torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared])))
-        masks: list[np.ndarray | None] = [None] * len(prepared)
-        if self.task.dense:
-            labels = self.tensors.masks(output)
-            masks = list(labels)
-            columns: dict[str, Any] = {"volume_prediction": [_volume(m, p.spacing) for m, p in zip(labels, prepared)]}
-        else:
-            columns = self.tensors.columns(output)
+        columns = self.tensors.columns(output, spacings=[p.spacing for p in prepared])
+        labels = self.tensors.masks(output)
+        masks = [None] * len(prepared) if labels is None else list(labels)
         return [
             Answer({name: _plain(values[i]) for name, values in columns.items()}, mask=masks[i], prepared=prepared[i])
             if finite
@@ -193,12 +189,6 @@ def _batches(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
     found = iter(found)
     while batch := list(itertools.islice(found, size)):
         yield batch
-
-
-def _volume(mask: np.ndarray, spacing: Sequence[float] | None) -> float:
-    """Marked mm³ (mm² in 2D); pixels where the file has no spacing."""
-    unit = float(np.prod(spacing)) if spacing else 1.0
-    return float((mask > 0).sum()) * unit
 
 
 def _plain(value: Any) -> Any:

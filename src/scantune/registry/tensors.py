@@ -30,7 +30,7 @@ def tensor_predictor(
 
 
 def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:
-    """Test-time augmentation: of masks by mirrors, else as the training samples were augmented.
+    """Test-time augmentation, as :attr:`Task.copies` says: mirror images, or as the training samples were augmented.
 
     Args:
         task: the model's.
@@ -40,7 +40,7 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     """
     if not copies:
         return Augmentation()
-    if task.dense:
+    if task.copies == "mirrored":
         return Augmentation(copies, mirrors=True, sided=task.sided)
     from scantune import augment
     from scantune.config.augment import augment_config

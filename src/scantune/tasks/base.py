@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from scantune.config.base import Block
 from scantune.tasks.suggestion import LabelTable, Suggestion
+
+if TYPE_CHECKING:
+    from scantune.models.backbone import Modality
+    from scantune.models.catalogue import Table
 
 #: Which way a metric is better.
 Direction = Literal["min", "max"]
@@ -17,6 +21,8 @@ class TaskSettings(Block):
 
     default_loss: ClassVar[str]
     """The loss of a block that names none."""
+    loss_targets: ClassVar[tuple[str, ...]]
+    """Kinds of targets that the task has: the losses for these fit it, see :func:`scantune.losses.register`."""
     one_target: ClassVar[bool] = True
     """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
     exclusive: ClassVar[bool] = True
@@ -31,6 +37,10 @@ class TaskSettings(Block):
     def suggest(cls, table: LabelTable) -> Suggestion | None:
         """Blocks for a table of labels that looks like the task's; None where it does not."""
         return None
+
+    def backbones(self, modality: Modality) -> Table:
+        """Where the task's backbone is looked up: those of the input's modality, or networks that answer per pixel."""
+        return modality
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ A task is a package of modules with agreed names. Those here are folders beside 
 =========== ============================================================== =====================
 module      what it has                                                    imports
 =========== ============================================================== =====================
-settings    ``Settings``: the ``task:`` block, and what the cross-checks   config.base
-            of ``params.yaml`` ask of it
+settings    ``Settings``: the ``task:`` block, what the cross-checks of   config.base
+            ``params.yaml`` ask of it, the kinds of losses it takes
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
 metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics,   statistics, plots.words
             and ``answers`` where custom metrics fit it

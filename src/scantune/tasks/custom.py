@@ -14,44 +14,30 @@ from scantune.records import ScantuneError
 from scantune.statistics.resampling import Weighted
 from scantune.tasks.catalogue import part
 from scantune.tasks.directions import CustomMetric, custom_metrics
-from scantune.tasks.logits import softmax
 from scantune.tasks.plan import MetricPlan
 from scantune.tasks.protocol import Task
 
 
 def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, taken: set[str]) -> dict[str, float]:
-    """The custom metrics of an epoch; none where the task answers per pixel.
-
-    A task whose output is in another unit than its reference has ``epoch_answers(reduced, targets)``, which gives both.
+    """The custom metrics of an epoch; none where the task's answers are not what they are given.
 
     Args:
         task: which decides what an answer is.
-        reduced: the network's output of all N samples, [N, …].
+        reduced: what the task keeps of all N samples, [N, …].
         targets: [N, …].
         taken: names of the task's own metrics.
 
     Raises:
         ScantuneError: a custom metric has one of these names.
     """
-    found = {} if task.dense else custom_metrics(task.name)
-    for name in found:
-        _refuse_taken(name, taken, task.name)
-    if not found:
+    metrics = custom_metrics(task.name)
+    answers = task.epoch_answers(reduced, targets) if metrics else None
+    if answers is None:
         return {}
-    if hasattr(task, "epoch_answers"):
-        reference, prediction = task.epoch_answers(reduced, targets)
-        pair = _bare(reference), _bare(prediction)
-    else:
-        pair = _bare(targets), _answers(reduced, task.class_axis)
-    return {name: _value(name, one, *pair) for name, one in found.items()}
-
-
-def _answers(reduced: np.ndarray, class_axis: int | None) -> np.ndarray:
-    """Numbers, or probabilities with the classes last; a single logit is that of the second of two classes."""
-    if class_axis is None:
-        return _bare(reduced.astype(np.float64))
-    logits = np.moveaxis(reduced.astype(np.float64), class_axis, -1)
-    return softmax(np.concatenate([np.zeros_like(logits), logits], -1) if logits.shape[-1] == 1 else logits)
+    for name in metrics:
+        _refuse_taken(name, taken, task.name)
+    reference, prediction = (_bare(values) for values in answers)
+    return {name: _value(name, one, reference, prediction) for name, one in metrics.items()}
 
 
 def _bare(values: np.ndarray) -> np.ndarray:

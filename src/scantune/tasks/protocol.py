@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
+    from scantune.tasks.networks import NetworkFacts
+
+#: Which copies of a sample test-time augmentation averages over: changed as samples are in training, or mirror images,
+#: whose answers are mirrored back.
+Copies = Literal["augmented", "mirrored"]
+
+#: mm along the axes of space of a sample; None where unknown.
+Spacing = tuple[float, ...] | None
+
 #: What a data set gives the loop, stacked: ``input`` float32 [B, C, …]; ``target`` [B, …] as :meth:`Task.encode` made
-#: it (for a dense task the mask, uint8 → int64 [B, …space]); ``index`` int64 [B], the row in the data set; ``group``
-#: int64 [B], the code of the scanner (−1 unknown). Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the share of
-#: ``target``); spoiled partners add ``partner`` [B, C, …] and ``has_partner`` bool [B].
+#: it (or the mask, uint8 → int64 [B, …space], where it made none); ``index`` int64 [B], the row in the data set;
+#: ``group`` int64 [B], the code of the scanner (−1 unknown). Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the
+#: share of ``target``); spoiled partners add ``partner`` [B, C, …] and ``has_partner`` bool [B].
 Batch = dict[str, Any]
 
 
@@ -20,10 +29,8 @@ class Task(Protocol):
     """A task as the engine sees it. One folder in ``tasks/`` gives one."""
 
     name: str
-    dense: bool
-    """The network answers per pixel (segmentation) rather than per sample."""
     outputs: int
-    """Numbers the network gives a sample; channels where ``dense``."""
+    """Numbers the network gives a sample, or channels where it answers per pixel."""
     output_shape: tuple[int, ...]
     """Axes of one sample's output but those of space: [K], or [Z, K] for several places."""
     class_axis: int | None
@@ -35,23 +42,28 @@ class Task(Protocol):
     """What the outputs are of, by name: classes, zones, structures; empty for a single number."""
     sided: bool
     """Left and right are different answers, so that a mirrored sample has another one."""
+    copies: Copies
+    """What test-time augmentation averages over."""
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:
         """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``."""
         ...
 
-    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
-        """The layer from features [B, feature_dim] to the task's output. Not called where ``dense``.
+    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+        """A network for the task, with starting weights.
 
         Args:
-            feature_dim: features a sample.
+            facts: what the task does not decide.
             targets: [N, …] as :meth:`encode` made them of the training side, where the output is to start from them.
+
+        Raises:
+            ScantuneError: an option that such a network does not have.
         """
         ...
 
-    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
-        """One record's targets (text, as in the table) as the array the loss takes.
+    def encode(self, targets: Mapping[str, str]) -> np.ndarray | None:
+        """One record's targets (text, as in the table) as the array the loss takes; None where it is the mask.
 
         Raises:
             ScantuneError: a value that the task cannot take, with the value and what would be right.
@@ -67,7 +79,7 @@ class Task(Protocol):
         ...
 
     def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """What validation and prediction keep of a batch, [B, …]: the output itself, or per-sample sums where dense."""
+        """What an epoch keeps of a batch, [B, …]: the output itself, or sums a sample where it answers per pixel."""
         ...
 
     def kept_target(self, batch: Batch) -> Tensor:
@@ -75,38 +87,48 @@ class Task(Protocol):
         ...
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Figures of an epoch from all N samples' ``reduced`` [N, …]; names without prefix; undefined is NaN."""
+        """Metrics of an epoch from all N samples' ``reduced`` [N, …]; names without prefix; undefined is NaN."""
+        ...
+
+    def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Reference and prediction [N, …] that an epoch's custom metrics are given; None where they do not fit."""
         ...
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """What is fitted on validation after training (calibration, conformal quantiles), as JSON-able values."""
         ...
 
-    def columns(
+    def masks(self, output: Tensor) -> Tensor | None:
+        """The network's output [B, outputs, …space] as labels [B, …space], int64: 0 is background; None where the task
+        answers per sample."""
+        ...
+
+    def answers(
         self,
-        reduced: np.ndarray,
+        output: np.ndarray,
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
+        spacings: Sequence[Spacing] | None = None,
     ) -> dict[str, Any]:
         """The task's own columns of ``predictions.csv``, each of N values; without target columns where None.
 
         Args:
-            reduced: [N, …].
-            targets: [N, …], or None.
+            output: [N, …], of the network.
+            targets: [N, …], those of a batch, or None.
             fitted: what :meth:`fit` gave.
             spread: [N, …], standard deviation between networks or copies, of a task whose answer is a plain number.
+            spacings: of the N samples, where volumes and distances are measured; None counts pixels.
         """
         ...
 
 
-class DenseTask(Task, Protocol):
+class MaskTask(Task, Protocol):
     """A task that answers for every pixel or voxel."""
 
-    def masks(self, output: Tensor) -> Tensor:
-        """The network's output [B, outputs, …space] as labels [B, …space], int64: 0 is background."""
-        ...
+    foreground: tuple[str, ...]
+    """Names of the labels 1, 2, …"""
 
-    def measure(self, said: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None) -> dict[str, float]:
-        """All figures of one sample's masks [… space]; undefined is NaN."""
+    def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """All metrics of one sample's masks [… space]; undefined is NaN."""
         ...

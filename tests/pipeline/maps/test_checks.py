@@ -191,7 +191,7 @@ def side_of(home: Path, shapes: list[tuple[int, ...]]) -> Side:
 def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
     side = side_of(tmp_path, [(8, 8)] * 12)
     task = task_of(Segmentation(), ModelFacts("m", "d", {}, {}, loss="dice"))
-    plain, dealt = (samples_of.samples(one, task) for one in (side, retraining.shuffle(side, 0, dense=True)))
+    plain, dealt = (samples_of.samples(one, task) for one in (side, retraining.shuffle(side, 0, masks=True)))
     pictures = [int(255 * held["input"].max() + 0.5) for held in (dealt[i] for i in range(12))]
     given = [int(dealt[i]["target"].max()) - 1 for i in range(12)]
     assert pictures == list(range(12))  # the pictures stay where they were
@@ -204,4 +204,4 @@ def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
 def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:
     side = side_of(tmp_path, [(8, 8), (8, 8), (8, 9), (8, 9)])
     with pytest.raises(ScantuneError, match="only where all are of one shape"):
-        retraining.shuffle(side, 0, dense=True)
+        retraining.shuffle(side, 0, masks=True)

@@ -11,12 +11,11 @@ import torch
 from scantune.pipeline.train.training import augmentation
 
 
-def changes_of(modality: str, augment: dict[str, Any], dense: bool = False) -> Any:
+def changes_of(modality: str, augment: dict[str, Any]) -> Any:
     train = SimpleNamespace(augment=augment)
     given = SimpleNamespace(
         block=SimpleNamespace(train=train),
         input=SimpleNamespace(modality=modality, spacing=None),
-        task=SimpleNamespace(dense=dense),
     )
     return augmentation(given)  # type: ignore[arg-type]
 

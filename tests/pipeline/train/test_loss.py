@@ -13,12 +13,14 @@ from scantune import losses
 from scantune.config.train import TrainConfig
 from scantune.pipeline.train.loss import build_terms
 from scantune.records import ScantuneError
+from scantune.tasks import catalogue
 
 
 def terms_of(task: str, spec: dict[str, Any], teacher: Any = None, **train: Any) -> tuple[dict[str, Any], Any]:
     block = TrainConfig.model_validate({"epochs": 5, **train})
     known = SimpleNamespace(name=task, class_axis=None if task == "regression" else 1)
-    return build_terms(known, spec, block, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
+    targets = catalogue.part(task, "settings").Settings.loss_targets
+    return build_terms(known, spec, block, targets=targets, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
 
 
 def test_each_term_has_the_weight_of_its_key():

@@ -29,7 +29,7 @@ def batch(seed=0):
 def test_the_loss_is_the_mean_over_known_findings():
     task()
     output, target = batch()
-    loss = losses.build("masked_bce", task="multilabel")(output, target)
+    loss = losses.build("masked_bce", targets="findings")(output, target)
     known = target >= 0
     expected = functional.binary_cross_entropy_with_logits(output[..., 0][known], target[known])
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
@@ -43,30 +43,30 @@ def test_what_is_unknown_changes_nothing():
     output, target = batch()
     other = output.detach() + 7 * (target < 0).float()[..., None]
     for name in ("masked_bce", "focal"):
-        loss = losses.build(name, task="multilabel")
+        loss = losses.build(name, targets="findings")
         assert loss(output, target).item() == pytest.approx(loss(other, target).item(), rel=1e-6)
 
 
 def test_positives_can_count_more_one_by_one():
     output, target = batch()
-    loss = losses.build({"name": "masked_bce", "pos_weight": [1.0, 3.0, 1.0]}, task="multilabel")(output, target)
+    loss = losses.build({"name": "masked_bce", "pos_weight": [1.0, 3.0, 1.0]}, targets="findings")(output, target)
     known = target >= 0
     each = functional.binary_cross_entropy_with_logits(
         output[..., 0], target.clamp_min(0), pos_weight=torch.tensor([1.0, 3.0, 1.0]), reduction="none"
     )
     assert loss.item() == pytest.approx((each * known).sum().item() / known.sum().item(), rel=1e-6)
     with pytest.raises(ScantuneError, match="2 values of pos_weight for 3 findings"):
-        losses.build({"name": "masked_bce", "pos_weight": [1.0, 2.0]}, task="multilabel")(output, target)
+        losses.build({"name": "masked_bce", "pos_weight": [1.0, 2.0]}, targets="findings")(output, target)
 
 
 def test_focal_without_gamma_is_cross_entropy():
     output, target = batch()
-    focal = losses.build({"name": "masked_focal", "gamma": 0.0}, task="multilabel")
+    focal = losses.build({"name": "masked_focal", "gamma": 0.0}, targets="findings")
     assert focal(output, target).item() == pytest.approx(
-        losses.build("masked_bce", task="multilabel")(output, target).item(), rel=1e-6
+        losses.build("masked_bce", targets="findings")(output, target).item(), rel=1e-6
     )
-    with pytest.raises(ScantuneError, match="does not fit a multilabel task"):
-        losses.build("cross_entropy", task="multilabel")
+    with pytest.raises(ScantuneError, match="is for classes, not for findings; these fit: masked_bce"):
+        losses.build("cross_entropy", targets="findings")
 
 
 def test_the_head_starts_from_the_prevalence():

@@ -18,7 +18,7 @@ def targets(time, event):
 
 
 def the_loss(name, **options):
-    (loss,) = losses.build({"name": name, **options}, task="survival").components.values()
+    (loss,) = losses.build({"name": name, **options}, targets="times").components.values()
     return loss
 
 

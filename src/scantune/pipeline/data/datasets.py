@@ -20,18 +20,20 @@ def encode(side: Side, task: Task) -> np.ndarray | None:
     Raises:
         ScantuneError: every sample whose target the task cannot take, by sample id.
     """
-    if task.dense:
-        return None
-    encoded, faults = [], []
+    encoded: list[np.ndarray | None] = []
+    faults = []
     for member in side:
         try:
             encoded.append(task.encode(member.targets))
         except ScantuneError as error:
             faults.append(f"sample {member.sample_id}: {error}")
     if faults:
-        shown = "\n  ".join(faults[:20])
-        raise ScantuneError(f"{len(faults)} samples have a target that the task cannot take:\n  {shown}")
-    return np.stack(encoded) if encoded else np.zeros((0, 1), np.float32)
+        lines = "\n  ".join(faults[:20])
+        raise ScantuneError(f"{len(faults)} samples have a target that the task cannot take:\n  {lines}")
+    if not encoded:
+        return np.zeros((0, 1), np.float32)
+    arrays = [array for array in encoded if array is not None]
+    return np.stack(arrays) if arrays else None
 
 
 def codes(side: Side, column: str | None, known: Mapping[str, int]) -> np.ndarray:
@@ -45,8 +47,8 @@ def levels(side: Side, column: str | None) -> dict[str, int]:
     """Level of a grouping column to its number, in the alphabet's order."""
     if column is None:
         return {}
-    found = sorted({member.groups.get(column, "") for member in side} - {""})
-    return {level: number for number, level in enumerate(found)}
+    names = sorted({member.groups.get(column, "") for member in side} - {""})
+    return {level: number for number, level in enumerate(names)}
 
 
 def frequencies(targets: np.ndarray | None) -> dict[float, float] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.predictions import spacing_of
 from scantune.statistics import baselines
 from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.protocol import MaskTask, Task
 
 MOST = 100
 """Training samples that they are chosen on, spread over the side; a threshold needs no more."""
@@ -23,7 +23,7 @@ Masker = Callable[[np.ndarray], np.ndarray]
 
 
 def mask_baselines(
-    task: Any, sides: Sides, table: PredictionTable, split: str = "test", home: Sides | None = None
+    task: MaskTask, sides: Sides, table: PredictionTable, split: str = "test", home: Sides | None = None
 ) -> dict[str, PredictionTable]:
     """Baseline to its predictions of the table's rows of a split.
 
@@ -56,7 +56,7 @@ def mask_baselines(
     return {name: _as_table(rows, found) for name, found in measured.items()}
 
 
-def _makers(task: Any, training: Side) -> dict[str, Masker]:
+def _makers(task: MaskTask, training: Side) -> dict[str, Masker]:
     pairs = list(_pairs(task, training))
     images, masks = [image for image, _ in pairs], [mask for _, mask in pairs]
     found: dict[str, Masker] = {}
@@ -80,7 +80,7 @@ def contrast(image: np.ndarray) -> np.ndarray:
     return image - ndimage.gaussian_filter(image, [size / SURROUNDINGS for size in image.shape], mode="nearest")
 
 
-def _pairs(task: Any, side: Side) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _pairs(task: Task, side: Side) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Image (first channel) and labels of each sample, [H, W] or [D, H, W]."""
     data = samples(side, task)
     for row in range(len(side)):

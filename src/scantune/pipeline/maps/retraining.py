@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
 
@@ -34,7 +35,8 @@ def again(params: Any, key: str, shuffled: bool) -> Any:
     member = next(iter(networks.members_of(plan)))
     train, validation = member.train, member.validation
     if shuffled:
-        train, validation = (shuffle(side, member.seed, dense=plan.task.dense) for side in (train, validation))
+        masks = encode(train, plan.task) is None
+        train, validation = (shuffle(side, member.seed, masks=masks) for side in (train, validation))
     with tempfile.TemporaryDirectory() as home:
         result = training.train_member(
             plan,
@@ -49,8 +51,8 @@ def again(params: Any, key: str, shuffled: bool) -> Any:
     return result.network
 
 
-def shuffle(side: Side, seed: int, *, dense: bool = False) -> Side:
-    """The side with the targets (``dense``: the masks) of each subject given to another one.
+def shuffle(side: Side, seed: int, *, masks: bool = False) -> Side:
+    """The side with the targets (or the ``masks``) of each subject given to another one.
 
     Raises:
         ScantuneError: masks of several shapes, which do not fit each other's pictures.
@@ -59,7 +61,7 @@ def shuffle(side: Side, seed: int, *, dense: bool = False) -> Side:
 
     held: Sequence[Any] = list(side)
     cache = side.paths[0].parent.parent if held else Path()
-    if dense:
+    if masks:
         shapes = {member.shape[1:] for member in held}
         if len(shapes) > 1:
             raise ScantuneError("label_randomization: masks can be dealt out anew only where all are of one shape")

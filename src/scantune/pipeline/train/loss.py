@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ def build_terms(
     spec: Mapping[str, Any],
     block: Any,
     *,
+    targets: Collection[str],
     frequencies: Mapping[float, float] | None,
     classes: int | None,
     teacher: Any = None,
@@ -26,9 +27,10 @@ def build_terms(
     """The loss as terms, and the function that says their weights at each step.
 
     Args:
-        task: decides what a name means.
+        task: what is predicted.
         spec: as :func:`loss_spec` gave it.
         block: the ``train:`` block, for scanner consistency, partners and distillation.
+        targets: kinds of targets that the task has.
         frequencies: target value to how often it stands in the training side.
         classes: K, where the task has classes.
         teacher: a trained network to learn from.
@@ -38,7 +40,7 @@ def build_terms(
     """
     from scantune import losses
 
-    combined = losses.build(dict(spec), task=task.name, frequencies=frequencies, classes=classes, epochs=block.epochs)
+    combined = losses.build(dict(spec), targets=targets, frequencies=frequencies, classes=classes, epochs=block.epochs)
     terms: dict[str, Any] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:

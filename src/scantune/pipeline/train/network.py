@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
+from scantune.tasks.networks import NetworkFacts
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
     import numpy as np
 
-Modality = Literal["image", "volume", "video"]
+    from scantune.models.backbone import Modality
 
 
 def tensor_shape(side: Side) -> tuple[int, ...]:
@@ -22,8 +23,10 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
     """
     shapes = {member.shape for member in side}
     if len(shapes) != 1:
-        found = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:4]) or "none"
-        raise ScantuneError(f"the samples must have one shape to make batches; found {found}: set `shape` in `inputs`")
+        several = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:4]) or "none"
+        raise ScantuneError(
+            f"the samples must have one shape to make batches; they have {several}: set `shape` in `inputs`"
+        )
     return shapes.pop()
 
 
@@ -45,34 +48,23 @@ def build_network(
         seed: of random weights, head's too.
         targets: [N, …] of the training side, encoded, that the output starts from where ``init_output`` is on.
     """
-    import torch
-
-    from scantune import models
-
-    shared = {
-        "in_channels": shape[0],
-        "weights": block.source,
-        "normalization": _normalization(block.normalization),
-        "min_matched": block.min_matched,
-        "weights_folder": block.weights_folder,
-        "download": block.download,
-        "seed": seed,
-        "first_stride": block.first_stride,
-        **block.options,
-    }
-    if task.dense:
-        if shared.pop("first_stride") is not None:
-            raise ScantuneError("model.first_stride: networks that answer per pixel keep their full resolution")
-        ndim = 3 if modality == "volume" else 2
-        backbone = models.build_dense(block.backbone, ndim=ndim, out_channels=task.outputs, **shared)
-        return models.Network(backbone)
-    backbone = models.build(block.backbone, modality=modality, size=shape[1:], **shared)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = task.head(backbone.feature_dim, targets if block.init_output else None)
-    if block.dropout:
-        head = torch.nn.Sequential(torch.nn.Dropout(block.dropout), head)
-    return models.Network(backbone, head)
+    facts = NetworkFacts(
+        block.backbone,
+        modality,
+        shape,
+        seed,
+        block.dropout,
+        {
+            "weights": block.source,
+            "normalization": _normalization(block.normalization),
+            "min_matched": block.min_matched,
+            "weights_folder": block.weights_folder,
+            "download": block.download,
+            "first_stride": block.first_stride,
+            **block.options,
+        },
+    )
+    return task.network(facts, targets if block.init_output else None)
 
 
 def _normalization(block: Any) -> Any:

@@ -86,10 +86,9 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
 
 def _needs_plugins(given: TrainingPlan) -> bool:
     """The task or the backbone is a plugin's, so that the model cannot be opened without its code."""
-    task, backbone = catalogue.package_of(given.task.name), given.block.model.backbone
-    return plugins.is_plugin(task) or plugins.is_plugin(
-        backbones.origin(backbone, given.input.modality, dense=given.task.dense)
-    )
+    table = given.block.task.backbones(given.input.modality)
+    modules = catalogue.package_of(given.task.name), backbones.origin(given.block.model.backbone, table)
+    return any(plugins.is_plugin(module) for module in modules)
 
 
 def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
@@ -161,9 +160,7 @@ def example_columns(given: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
     """The columns of the model's answers with a value each, for their names and types."""
     import numpy as np
 
-    if given.task.dense:
-        return {"volume_prediction": 0.0}
     answer = np.zeros((1, *given.task.output_shape), np.float32)
     compares = given.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
-    columns = given.task.columns(answer, None, facts.fitted, answer if compares else None)
+    columns = given.task.answers(answer, None, facts.fitted, answer if compares else None)
     return {name: values[0] for name, values in columns.items()}

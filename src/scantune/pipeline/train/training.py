@@ -137,7 +137,13 @@ def train_member(
     encoded = encode(train_side, task)
     network = start if start is not None else new_network(given, seed, encoded)
     terms, weights = losses_of.build_terms(
-        task, given.spec, settings, frequencies=frequencies(encoded), classes=task.class_count, teacher=teacher
+        task,
+        given.spec,
+        settings,
+        targets=block.task.loss_targets,
+        frequencies=frequencies(encoded),
+        classes=task.class_count,
+        teacher=teacher,
     )
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
@@ -230,7 +236,7 @@ def augmentation(given: TrainingPlan) -> Changes:
     for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
         chosen = getattr(config, name, None)
         if chosen is not None and chosen.enabled:
-            options = {"alpha": chosen.alpha} | ({"dims": dims, "dense": given.task.dense} if name == "cutmix" else {})
+            options = {"alpha": chosen.alpha} | ({"dims": dims} if name == "cutmix" else {})
             return Changes(sample, functools.partial(_sometimes, mix, chosen.prob, options))
     return Changes(sample, None)
 

@@ -21,6 +21,7 @@ class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
     default_loss: ClassVar[str] = "cross_entropy"
+    loss_targets: ClassVar[tuple[str, ...]] = ("classes", "binary")
 
     name: Literal["classification"] = "classification"
 

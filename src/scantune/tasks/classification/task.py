@@ -10,19 +10,19 @@ import numpy as np
 from scantune.records import ScantuneError
 from scantune.tasks.classification.settings import EPOCH_METRICS
 from scantune.tasks.logits import softmax
+from scantune.tasks.per_sample import PerSample
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
     from scantune.tasks.classification.settings import Classification
-    from scantune.tasks.protocol import Batch
 
 
 #: Losses of one logit: a classification by one of them has one output and a sigmoid.
 BINARY_LOSSES = frozenset({"bce", "focal_bce"})
 
 
-class ClassificationTask:
+class ClassificationTask(PerSample):
     """One of K classes a sample.
 
     Args:
@@ -34,7 +34,6 @@ class ClassificationTask:
     """
 
     name = "classification"
-    dense = False
     class_axis: int | None = 1
     sided = False
 
@@ -82,23 +81,11 @@ class ClassificationTask:
         """The class."""
         return encoded.reshape(len(encoded)).astype(np.int64)
 
-    def flip(self, target: np.ndarray) -> np.ndarray:
-        """A class has no side."""
-        return target
-
-    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """The logits themselves, [B, outputs]."""
-        return output
-
     def logits(self, reduced: np.ndarray) -> np.ndarray:
         """Logits of all K classes, [N, K] float64, also where the network gives one."""
         if self.sigmoid:
             return np.concatenate([np.zeros_like(reduced), reduced], axis=1).astype(np.float64)
         return reduced.astype(np.float64)
-
-    def kept_target(self, batch: Batch) -> Tensor:
-        """The targets themselves."""
-        return batch["target"]
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:

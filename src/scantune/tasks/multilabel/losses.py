@@ -11,7 +11,7 @@ from torch.nn import functional
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
-_TASKS = ("multilabel",)
+_TARGETS = "findings"
 
 
 def known(target: Tensor, **_: object) -> Tensor:
@@ -38,7 +38,7 @@ def _entropy(
     )
 
 
-@register("masked_bce", tasks=_TASKS, weights=known)
+@register("masked_bce", targets=_TARGETS, weights=known)
 def masked_bce(
     output: Tensor, target: Tensor, *, pos_weight: float | Sequence[float] = 1.0, label_smoothing: float = 0.0
 ) -> Tensor:
@@ -49,7 +49,7 @@ def masked_bce(
     return _entropy(output, target, pos_weight, label_smoothing)
 
 
-@register("masked_focal", tasks=_TASKS, weights=known, short="focal")
+@register("masked_focal", targets=_TARGETS, weights=known, short="focal")
 def masked_focal(
     output: Tensor, target: Tensor, *, gamma: float = 2.0, pos_weight: float | Sequence[float] = 1.0
 ) -> Tensor:

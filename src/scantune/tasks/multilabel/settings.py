@@ -33,6 +33,7 @@ class Multilabel(TaskSettings):
     """
 
     default_loss: ClassVar[str] = "masked_bce"
+    loss_targets: ClassVar[tuple[str, ...]] = ("findings",)
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
     takes_empty_targets: ClassVar[bool] = True  # by ``blank``

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.tasks.multilabel.settings import EPOCH_METRICS, Multilabel, written
+from scantune.tasks.per_sample import PerSample
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from scantune.tasks.protocol import Batch
 
 UNKNOWN = -1.0
 """The target of a finding of which nothing is known."""
 
 
-class MultilabelTask:
+class MultilabelTask(PerSample):
     """F findings, each of a logit of its own.
 
     Args:
@@ -28,7 +28,6 @@ class MultilabelTask:
     """
 
     name = "multilabel"
-    dense = False
     class_axis: int | None = 2
     class_count: int | None = None
 
@@ -73,14 +72,6 @@ class MultilabelTask:
     def flip(self, target: np.ndarray) -> np.ndarray:
         """Findings of the right side and of the left change places."""
         return target[list(self.mirrored)]
-
-    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """The logits, [B, F, 1]."""
-        return output
-
-    def kept_target(self, batch: Batch) -> Tensor:
-        """The targets themselves."""
-        return batch["target"]
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:

@@ -37,6 +37,7 @@ class Regression(TaskSettings):
     """One number a sample, such as a severity score."""
 
     default_loss: ClassVar[str] = "mse"
+    loss_targets: ClassVar[tuple[str, ...]] = ("numbers",)
 
     name: Literal["regression"] = "regression"
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.per_sample import PerSample
 from scantune.tasks.regression.settings import epoch_metrics, epoch_ranges
 from scantune.tasks.strata import fifths
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from scantune.tasks.protocol import Batch
     from scantune.tasks.regression.settings import Regression
 
 
-class RegressionTask:
+class RegressionTask(PerSample):
     """One number a sample, such as a severity score.
 
     Args:
@@ -30,7 +30,6 @@ class RegressionTask:
     """
 
     name = "regression"
-    dense = False
     outputs = 1
     output_shape = (1,)
     class_axis: int | None = None
@@ -85,18 +84,6 @@ class RegressionTask:
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """Which fifth of the training targets each one lies in."""
         return fifths(encoded.reshape(len(encoded), -1).astype(float).mean(axis=1))
-
-    def flip(self, target: np.ndarray) -> np.ndarray:
-        """A score has no side."""
-        return target
-
-    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """The output itself, [B, 1]."""
-        return output
-
-    def kept_target(self, batch: Batch) -> Tensor:
-        """The targets themselves."""
-        return batch["target"]
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.suggestion import LabelTable, Suggestion
+
+if TYPE_CHECKING:
+    from scantune.models.backbone import Modality
+    from scantune.models.catalogue import Table
 
 EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 """Metrics of an epoch, and which way each is better."""
@@ -19,6 +23,7 @@ class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
 
     default_loss: ClassVar[str] = "default"
+    loss_targets: ClassVar[tuple[str, ...]] = ("classes", "binary", "masks")
     one_target: ClassVar[bool] = False
 
     name: Literal["segmentation"] = "segmentation"
@@ -57,6 +62,10 @@ class Segmentation(TaskSettings):
             return None
         task = {"name": "segmentation", "classes": ["background", "foreground"]}
         return Suggestion({"masks": table.masks}, task, model={"backbone": "unet"}, strength=2)
+
+    def backbones(self, modality: Modality) -> Table:
+        """Networks that answer per pixel."""
+        return "dense"
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

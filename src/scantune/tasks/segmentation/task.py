@@ -7,20 +7,23 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scantune.records import ScantuneError
+from scantune.tasks.protocol import Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from scantune.tasks.protocol import Batch
+    from scantune.tasks.networks import NetworkFacts
+    from scantune.tasks.protocol import Batch, Spacing
     from scantune.tasks.segmentation.settings import Segmentation
 
 
 class SegmentationTask:
     """Foreground classes against the background, per pixel or voxel.
 
-    What is kept of a sample while training is three sums a foreground class (both, predicted, true); the figures that
-    need the whole mask (surface distances, centre lines) are computed by :meth:`measure` where asked for.
+    What is kept of a sample while training is three sums a foreground class (both, predicted, true); the metrics that
+    need the whole mask (surface distances, centre lines) are computed by :meth:`answers`.
 
     Args:
         foreground: names of the classes but the background; one gives one sigmoid channel, several a softmax with
@@ -33,7 +36,7 @@ class SegmentationTask:
     """
 
     name = "segmentation"
-    dense = True
+    copies: Copies = "mirrored"
     class_axis: int | None = 1
 
     def __init__(
@@ -57,13 +60,30 @@ class SegmentationTask:
         self.missed = missed
         self.sided = sided
 
-    def head(self, feature_dim: int, targets: np.ndarray | None = None) -> nn.Module:
-        """Not called: a dense network brings its own last layer."""
-        raise TypeError("a segmentation network has no head of its own")
+    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+        """A network that answers per pixel: it has its own last layer, which starts from random weights.
 
-    def encode(self, targets: Mapping[str, str]) -> np.ndarray:
-        """Nothing: the target is the mask beside the image."""
-        return np.zeros(0, np.float32)
+        Raises:
+            ScantuneError: ``first_stride`` is set.
+        """
+        from scantune import models
+
+        options = dict(facts.options)
+        if options.pop("first_stride", None) is not None:
+            raise ScantuneError("model.first_stride: networks that answer per pixel keep their full resolution")
+        return models.Network(
+            models.build_dense(
+                facts.backbone,
+                ndim=3 if facts.modality == "volume" else 2,
+                in_channels=facts.shape[0],
+                out_channels=self.outputs,
+                seed=facts.seed,
+                **options,
+            )
+        )
+
+    def encode(self, targets: Mapping[str, str]) -> None:
+        """None: the target is the mask beside the image."""
 
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """Not called: a mask is no target to balance samples by."""
@@ -83,10 +103,10 @@ class SegmentationTask:
         """Pixels in both, predicted and true, a foreground class: [B, F, 3]."""
         import torch
 
-        said, truth = self.masks(output).flatten(1), batch["target"].flatten(1)
+        predicted, truth = self.masks(output).flatten(1), batch["target"].flatten(1)
         sums = []
         for label in range(1, len(self.foreground) + 1):
-            a, b = said == label, truth == label
+            a, b = predicted == label, truth == label
             sums.append(torch.stack([(a & b).sum(1), a.sum(1), b.sum(1)], dim=1))
         return torch.stack(sums, dim=1).float()
 
@@ -103,24 +123,27 @@ class SegmentationTask:
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``dice`` and ``iou``: means over samples and classes that have either mask; NaN where none has."""
-        both, said, truth = (reduced[..., i].astype(float) for i in range(3))
-        there = said + truth > 0
+        both, predicted, truth = (reduced[..., i].astype(float) for i in range(3))
+        there = predicted + truth > 0
         if not there.any():
             return {"dice": float("nan"), "iou": float("nan")}
         return {
-            "dice": float((2 * both[there] / (said + truth)[there]).mean()),
-            "iou": float((both[there] / (said + truth - both)[there]).mean()),
+            "dice": float((2 * both[there] / (predicted + truth)[there]).mean()),
+            "iou": float((both[there] / (predicted + truth - both)[there]).mean()),
         }
+
+    def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> None:
+        """None: sums of pixels are no answers."""
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """Nothing is fitted on validation."""
         return {}
 
-    def measure(self, said: np.ndarray, truth: np.ndarray, spacing: Sequence[float] | None) -> dict[str, float]:
-        """All figures of one sample's masks, means over the foreground classes; undefined is NaN.
+    def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """All metrics of one sample's masks, means over the foreground classes; undefined is NaN.
 
         Args:
-            said: predicted labels, [H, W] or [D, H, W].
+            predicted: labels, [H, W] or [D, H, W].
             truth: true labels, the same shape.
             spacing: of the axes in that order, mm; None counts pixels.
         """
@@ -128,7 +151,7 @@ class SegmentationTask:
 
         rows = [
             overlap_figures(
-                said == label,
+                predicted == label,
                 truth == label,
                 spacing=spacing,
                 tolerance=self.nsd_tolerance,
@@ -140,23 +163,37 @@ class SegmentationTask:
         ]
         return {name: _mean([row[name] for row in rows]) for name in rows[0]}
 
-    def columns(
+    def answers(
         self,
-        reduced: np.ndarray,
+        output: np.ndarray,
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
+        spacings: Sequence[Spacing] | None = None,
     ) -> dict[str, Any]:
-        """``dice, iou, precision, recall`` from the sums; :meth:`measure` gives the rest from the masks."""
-        both, said, truth = (reduced[..., i].astype(float) for i in range(3))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            per_class = {
-                "dice": 2 * both / (said + truth),
-                "iou": both / (said + truth - both),
-                "precision": both / said,
-                "recall": both / truth,
-            }
-            return {name: _mean_rows(values) for name, values in per_class.items()}
+        """The metrics of :meth:`measure`, ``volume_target``, ``volume_prediction``; without the true masks the last
+        alone. Volumes are in mm³ (mm² in 2D); pixels where there is no spacing.
+
+        Args:
+            output: logits [N, outputs, …space].
+            targets: true labels [N, …space], or None.
+            fitted: nothing.
+            spread: None.
+            spacings: of the N samples, mm.
+        """
+        import torch
+
+        labels = self.masks(torch.from_numpy(output)).numpy().astype(np.uint8)
+        distances = spacings or [None] * len(labels)
+        units = [float(np.prod(spacing)) if spacing else 1.0 for spacing in distances]
+        columns: dict[str, Any] = {}
+        if targets is not None:
+            truths = targets.astype(np.uint8)
+            rows = [self.measure(*sample) for sample in zip(labels, truths, distances, strict=True)]
+            columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+            columns["volume_target"] = _volumes(truths, units)
+        columns["volume_prediction"] = _volumes(labels, units)
+        return columns
 
 
 def build(
@@ -178,10 +215,11 @@ def build(
     )
 
 
+def _volumes(labels: np.ndarray, units: Sequence[float]) -> np.ndarray:
+    """Foreground of each of N masks [N, …space] times the size of its pixels, float64 [N]."""
+    return np.array([float((mask > 0).sum()) * unit for mask, unit in zip(labels, units, strict=True)])
+
+
 def _mean(values: Sequence[float]) -> float:
-    held = [v for v in values if v == v]
-    return sum(held) / len(held) if held else float("nan")
-
-
-def _mean_rows(values: np.ndarray) -> np.ndarray:
-    return np.array([_mean(list(row)) for row in values])
+    defined = [v for v in values if v == v]
+    return sum(defined) / len(defined) if defined else float("nan")

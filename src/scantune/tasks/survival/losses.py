@@ -11,7 +11,7 @@ from torch.nn import functional
 from scantune.losses.registry import register
 from scantune.records import ScantuneError
 
-_TASK = ("survival",)
+_TARGETS = "times"
 
 
 def events(target: Tensor) -> Tensor:
@@ -19,7 +19,7 @@ def events(target: Tensor) -> Tensor:
     return target[:, 1]
 
 
-@register("cox", tasks=_TASK, weights=events, compares=True)
+@register("cox", targets=_TARGETS, weights=events, compares=True)
 def cox(output: Tensor, target: Tensor) -> Tensor:
     """−log of Cox's partial likelihood (J R Stat Soc B 1972;34:187), ties by Efron (J Am Stat Assoc 1977;72:557).
 
@@ -48,7 +48,7 @@ def cox(output: Tensor, target: Tensor) -> Tensor:
     return losses.index_add(0, of_event, log_denominator - risk[of_event])
 
 
-@register("discrete_hazard", tasks=_TASK)
+@register("discrete_hazard", targets=_TARGETS)
 def discrete_hazard(output: Tensor, target: Tensor, *, cuts: Sequence[float]) -> Tensor:
     """−log likelihood of hazards in intervals of time (Gensheimer & Narasimhan, PeerJ 2019;7:e6257).
 

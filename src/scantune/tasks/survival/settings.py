@@ -29,6 +29,7 @@ class Survival(TaskSettings):
     """Time from the image to an event; a subject without one is censored when follow-up ends."""
 
     default_loss: ClassVar[str] = "cox"
+    loss_targets: ClassVar[tuple[str, ...]] = ("times",)
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.per_sample import PerSample
 from scantune.tasks.survival.settings import EPOCH_METRICS, HAZARDS
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from scantune.tasks.protocol import Batch
     from scantune.tasks.survival.settings import Survival
 
 FEWEST_EVENTS = 10
@@ -22,7 +22,7 @@ FEWEST_EVENTS = 10
 SLOPES = (0.01, 100.0)
 
 
-class SurvivalTask:
+class SurvivalTask(PerSample):
     """The time until an event: one log relative hazard a sample, or its hazard in each of K intervals of time.
 
     Args:
@@ -33,7 +33,6 @@ class SurvivalTask:
     """
 
     name = "survival"
-    dense = False
     class_count = None
     sided = False
     epoch_metrics: Mapping[str, str] = EPOCH_METRICS
@@ -85,18 +84,6 @@ class SurvivalTask:
     def strata(self, encoded: np.ndarray) -> np.ndarray:
         """Whether the event was observed."""
         return encoded[:, 1].astype(np.int64)
-
-    def flip(self, target: np.ndarray) -> np.ndarray:
-        """A time has no side."""
-        return target
-
-    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """The output itself."""
-        return output
-
-    def kept_target(self, batch: Batch) -> Tensor:
-        """The targets themselves."""
-        return batch["target"]
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``concordance_harrell``; NaN where no pair can be compared."""

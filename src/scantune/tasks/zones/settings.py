@@ -27,6 +27,7 @@ class Zones(TaskSettings):
     """A grade 0 to ``grades`` − 1 in each zone, or ungradable. Mean score over the gradable zones."""
 
     default_loss: ClassVar[str] = "weighted_cross_entropy"
+    loss_targets: ClassVar[tuple[str, ...]] = ("classes",)
     one_target: ClassVar[bool] = False
     takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
 

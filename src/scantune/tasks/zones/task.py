@@ -9,17 +9,17 @@ import numpy as np
 
 from scantune.records import ScantuneError
 from scantune.tasks.logits import softmax
+from scantune.tasks.per_sample import PerSample
 from scantune.tasks.strata import fifths
 from scantune.tasks.zones.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
 
-    from scantune.tasks.protocol import Batch
     from scantune.tasks.zones.settings import Zones
 
 
-class ZonesTask:
+class ZonesTask(PerSample):
     """A grade 0 … grades − 1, or ungradable, in each of Z zones.
 
     Args:
@@ -31,7 +31,6 @@ class ZonesTask:
     """
 
     name = "zones"
-    dense = False
     class_axis: int | None = 2
 
     def __init__(
@@ -90,14 +89,6 @@ class ZonesTask:
     def flip(self, target: np.ndarray) -> np.ndarray:
         """Right and left zones change places."""
         return target[list(self.mirrored)]
-
-    def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """The logits themselves, [B, Z, K]."""
-        return output
-
-    def kept_target(self, batch: Batch) -> Tensor:
-        """The targets themselves."""
-        return batch["target"]
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:
