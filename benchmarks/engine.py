@@ -98,7 +98,7 @@ def step_and_epoch(name: str, modality: str, backbone: str, shape: tuple[int, ..
 
     def our_epoch() -> None:
         training.position.in_epoch = 0
-        _train_epoch(training, saver, Progress(training, shown=False))
+        _train_epoch(training, saver, Progress(training, visible=False))
         validation.validate(training)
         training.position.epoch += 1
 
@@ -178,7 +178,7 @@ def half_precision() -> dict[str, float]:
         network, data = make_network(modality, backbone, shape[0]), Memory(shape, batch)
         sides = {p: assemble(copy.deepcopy(network), (data, data), batch, p) for p in ("32", "bf16")}
         held = {"input": data.x, "target": data.y, "index": torch.arange(batch)}
-        with half.guarded(sides["bf16"].raw, enabled=True):
+        with half.safe_convolutions(sides["bf16"].raw, enabled=True):
             for side in sides.values():
                 side.network.train()
                 train_step(side, [dict(held)])

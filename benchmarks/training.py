@@ -104,7 +104,7 @@ def assemble(
         data=data,
         terms=chosen,
         settings=settings,
-        term_weights=fitting._ones(chosen),
+        term_weights=fitting._unit_weights(chosen),
         optimizer=engine.OptimizerSpec(learning_rate=1e-4),
         parameter_groups=None,
         schedule=engine.Schedule(schedule),
@@ -169,12 +169,12 @@ def epochs_of(
         def runner(precision: str) -> Callable[[], None]:
             data = engine.CachedSamples(cached, targets.numpy())
             training = assemble(copy.deepcopy(network), (data, data), batch, precision, loss)
-            stack.enter_context(half.guarded(training.raw, distributed.is_bf16_on_cpu(training.fabric)))
+            stack.enter_context(half.safe_convolutions(training.raw, distributed.is_bf16_on_cpu(training.fabric)))
             saver = Saver(training, StopFlag(ParentWatch(False)), Delivery((), None))
 
             def epoch() -> None:
                 training.position.in_epoch = 0
-                _train_epoch(training, saver, Progress(training, shown=False))
+                _train_epoch(training, saver, Progress(training, visible=False))
                 training.position.epoch += 1
 
             return epoch

@@ -131,7 +131,7 @@ def test_failing_sample_is_named_with_its_own_error(workers: int) -> None:
 
 
 def test_dying_worker_names_the_samples_in_work() -> None:
-    with pytest.raises(LoadingError, match=r"died.*s005.*train\.workers"):
+    with pytest.raises(LoadingError, match=r"ended.*s005.*train\.workers"):
         list(Loader(_Dying(8, 0), workers=1).batches(0, [np.arange(4), np.arange(4, 8)]))
 
 

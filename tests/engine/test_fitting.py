@@ -149,7 +149,7 @@ def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
     for name, tensor in whole.state_dict().items():
         assert torch.equal(part.state_dict()[name], tensor)
     kept.with_suffix(".pt").unlink()
-    with pytest.raises(ScantuneError, match="holds weights alone"):
+    with pytest.raises(ScantuneError, match="has weights only"):
         _fit(network(), resume_from=kept, **options)
 
 

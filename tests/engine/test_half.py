@@ -13,7 +13,7 @@ from scantune.engine import half
 
 def _gradients(layer: nn.Module, x: torch.Tensor, bf16: bool) -> list[torch.Tensor]:
     layer.zero_grad()
-    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), half.guarded(layer, bf16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16), half.safe_convolutions(layer, bf16):
         answer = layer(x)
     torch.manual_seed(1)
     answer.float().backward(torch.randn(answer.shape))
@@ -46,7 +46,7 @@ def test_bf16_gradients_are_those_of_float32(layer: nn.Module, shape: tuple[int,
 def test_large_layers_stay_in_bf16_and_small_ones_do_not() -> None:
     layer, seen = nn.Conv3d(1, 1, 3, padding=1), []
     layer.register_forward_hook(lambda module, inputs, output: seen.append(output.dtype))
-    with torch.autocast("cpu", torch.bfloat16), half.guarded(layer, True):
+    with torch.autocast("cpu", torch.bfloat16), half.safe_convolutions(layer, True):
         layer(torch.zeros(1, 1, 8, 8, 8))
         layer(torch.zeros(1, 1, 2, 2, 2))
         assert torch.is_autocast_enabled("cpu")
@@ -57,7 +57,7 @@ def test_large_layers_stay_in_bf16_and_small_ones_do_not() -> None:
 
 def test_an_error_inside_leaves_autocast_as_it_was() -> None:
     layer = nn.Conv2d(1, 1, 3)
-    with torch.autocast("cpu", torch.bfloat16), half.guarded(layer, True):
+    with torch.autocast("cpu", torch.bfloat16), half.safe_convolutions(layer, True):
         with pytest.raises(RuntimeError):
             layer(torch.zeros(1, 2, 3, 3))
         assert torch.is_autocast_enabled("cpu")

@@ -17,7 +17,7 @@ VALUES = [0.50, 0.60, 0.58, 0.70, 0.69, 0.71, 0.30, 0.715, math.nan, 0.72]
 
 
 def _kept(strategy: Strategy, values: list[float] = VALUES) -> list[int]:
-    return [e.epoch for e in strategy.kept([Entry(i + 1, i, v) for i, v in enumerate(values)])]
+    return [e.epoch for e in strategy.select([Entry(i + 1, i, v) for i, v in enumerate(values)])]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_in_a_loop_without_a_task_the_metric_decides_which_way_is_better(tmp_pat
         keeper = Checkpoints(tmp_path / monitor, Strategy("best", 1), monitor)
         for epoch, value in enumerate((0.2, 0.9, 0.5), 1):
             keeper.add(epoch, epoch, value, lambda: {"w": torch.zeros(1)})
-        assert [entry.epoch for entry in keeper.wanted()] == [best]
+        assert [entry.epoch for entry in keeper.retained()] == [best]
         stopping = EarlyStopping(patience=1, min_delta=0.0, monitor=monitor)
         assert [stopping.update(value) for value in (0.2, 0.9)] == [False, monitor == "val_loss"]
     losses = EarlyStopping(patience=2, min_delta=0.0)

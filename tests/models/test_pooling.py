@@ -51,7 +51,7 @@ def test_a_step_with_it_ends_with_the_very_weights_of_one_without(monkeypatch: p
         net = models.build("resnet10_3d", modality="volume", in_channels=1, seed=0)
         optimizer = torch.optim.SGD(net.parameters(), 0.1)
         x = torch.randn(2, 1, 32, 32, 32, generator=torch.Generator().manual_seed(0))
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16), half.guarded(net, bf16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16), half.safe_convolutions(net, bf16):
             features = net(x)
         features.float().square().mean().backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""Fine-tuning. Names are looked up when asked for: PyTorch is not imported for the light ones."""
+"""Fine-tuning. Names are imported on first use, so that light ones do not import PyTorch."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _HOME = {
     "TensorBoardSink": "loggers",
     "WandbSink": "loggers",
     "fit": "fitting",
-    "folds": "members",
+    "folds": "ensembles",
     "forget": "result",
-    "join": "members",
-    "join_columns": "members",
+    "join": "ensembles",
+    "join_columns": "ensembles",
     "launch": "distributed",
-    "metric": "figures",
-    "out_of_fold": "members",
+    "metric": "metrics",
+    "out_of_fold": "ensembles",
     "search": "trials",
     "send_left": "delivery",
 }

@@ -1,4 +1,4 @@
-"""Which of two figures is better; NaN never is."""
+"""Comparison of two values of a metric; NaN is never better."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Samples for the loop: cached tensors, each augmented by draws of its own, whatever the number of workers."""
+"""Samples for the training loop: cached tensors, augmented independently of the number of workers."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Generator, Tensor
 
 from scantune.engine.randomness import generator
 
-#: ``augment(input, mask, generator) -> (input, mask, events)``; ``events.flipped`` says that left and right changed
-#: places.
+#: ``augment(input, mask, generator) -> (input, mask, events)``; ``events.flipped`` is True where left and
+#: right were exchanged.
 Augment = Callable[[Tensor, Tensor | None, Generator], Any]
 
 
 class Samples(Protocol):
-    """What the loop trains on: any map-style data set.
+    """Any map-style data set that the loop can train on.
 
     A sample is ``{"input": [C, …], "target": […], "index": int, "group": int}``, tensors, arrays or numbers; ``group``
     may be left out.
@@ -32,11 +32,11 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Partners:
-    """Spoiled copies of good samples.
+    """Degraded copies of good-quality samples.
 
     Attributes:
-        spoil: ``spoil(input, generator)`` gives the worse copy.
-        good: bool [N], which samples get one.
+        spoil: ``spoil(input, generator)`` returns the degraded copy.
+        good: bool [N], samples that have a degraded copy.
     """
 
     spoil: Callable[[Tensor, Generator], Tensor]
@@ -44,14 +44,14 @@ class Partners:
 
 
 def as_input(array: Tensor) -> Tensor:
-    """A cached tensor as the network takes it: float32, and 0 … 1 where it was stored as bytes."""
+    """A cached tensor as network input: float32, scaled to 0 … 1 where it was stored as bytes."""
     if array.dtype == torch.uint8:
         return array.to(torch.float32).div_(255.0)
     return array.to(torch.float32)
 
 
 def read_cached(path: Path) -> dict[str, Tensor]:
-    """The tensors of one cached file (``input``, and ``mask`` where there is one), memory-mapped."""
+    """Tensors of one cached file (``input``, and ``mask`` if present), memory-mapped."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
@@ -59,17 +59,17 @@ def read_cached(path: Path) -> dict[str, Tensor]:
 
 
 class CachedSamples:
-    """Samples of the cache.
+    """Samples in the cache.
 
     Args:
-        paths: one safetensors file a sample, with ``input`` and, for dense tasks, ``mask``.
-        targets: [N, …] as the task encoded them; None takes the file's mask (a leading axis of one is dropped).
-        groups: int [N], the scanner's code; −1 unknown.
+        paths: one safetensors file per sample, with ``input`` and, for segmentation, ``mask``.
+        targets: [N, …] as encoded by the task; None uses the file's mask (a leading axis of length 1 is dropped).
+        groups: int [N], code of the scanner; −1 where unknown.
         ids: sample ids, for messages; the files' stems where None.
-        masks: one file a sample, from which its mask is taken; None takes the sample's own.
-        augment: random changes; None for none.
-        flip: the target of a mirrored sample (:meth:`Task.flip`); needed where ``augment`` may flip.
-        partners: spoiled copies; None for none.
+        masks: one file per sample that has its mask; None uses the mask in the sample's own file.
+        augment: random augmentation; None for none.
+        flip: target of a mirrored sample (:meth:`Task.flip`); required where ``augment`` may flip.
+        partners: degraded copies; None for none.
         seed: of the run.
     """
 
@@ -101,12 +101,12 @@ class CachedSamples:
         return len(self.paths)
 
     def set_epoch(self, epoch: int) -> None:
-        """Which epoch's draws come next."""
+        """Set the epoch of the following random draws."""
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        held = read_cached(self.paths[index])
-        inputs, mask = as_input(held["input"]), self._mask(index, held) if self.targets is None else None
+        tensors = read_cached(self.paths[index])
+        inputs, mask = as_input(tensors["input"]), self._mask(index, tensors) if self.targets is None else None
         target = None if self.targets is None else np.asarray(self.targets[index])
         draws = generator(self.seed, "sample", self.epoch, int(index))
         if self.augment is not None:
@@ -125,13 +125,13 @@ class CachedSamples:
             sample["partner"] = self.partners.spoil(inputs, draws).contiguous() if good else inputs
         return sample
 
-    def _mask(self, index: int, held: Mapping[str, Tensor]) -> Tensor | None:
-        return (held if self.masks is None else read_cached(self.masks[index])).get("mask")
+    def _mask(self, index: int, tensors: Mapping[str, Tensor]) -> Tensor | None:
+        return (tensors if self.masks is None else read_cached(self.masks[index])).get("mask")
 
 
 def _mask_target(mask: Tensor | None) -> Tensor:
-    """[1, …space] uint8 → int64 […space]; a scalar 0 where there is nothing to learn from (prediction alone)."""
+    """[1, …space] uint8 → int64 […space]; a scalar 0 without a mask (prediction only)."""
     if mask is None:
         return torch.zeros((), dtype=torch.int64)
-    dropped = mask[0] if mask.shape[0] == 1 else mask
-    return dropped.to(torch.int64)
+    labels = mask[0] if mask.shape[0] == 1 else mask
+    return labels.to(torch.int64)

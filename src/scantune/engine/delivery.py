@@ -1,6 +1,6 @@
-"""Figures on their way to servers and log files: sent beside the training, kept where one is away, never twice.
+"""Delivery of metrics to servers and log files: in a background thread, queued while a server is away, never twice.
 
-A point is handed on only when a saved state covers its step: a training that is killed repeats the steps after its
+A point is sent only when a saved state covers its step: a training that was killed repeats the steps after its
 last save, and most servers keep both points of a repeated step.
 """
 
@@ -21,31 +21,31 @@ from scantune.outbox import Outbox, collect, leave
 
 log = logging.getLogger(__name__)
 
-#: A step (or epoch) and its figures.
+#: A step (or epoch) and its metrics.
 Point = tuple[int, Mapping[str, float]]
 
-_VALUES_A_CALL = 900  # MLflow takes at most 1,000 in one
+_VALUES_A_CALL = 900  # MLflow accepts at most 1,000 per call
 _DELIVERED = "delivered.json"
 _UNDELIVERED = "undelivered.jsonl"
 
 
 class Sink(Protocol):
-    """Where figures go. A sink may raise: what it did not take comes again later.
+    """Destination of metrics. A sink may raise: what it did not accept is sent again later.
 
-    Methods that it does not have are not called: ``histogram(epoch, name, counts, edges)``, ``text(epoch, name,
-    words)``, ``image(epoch, name, pixels)``, ``model(path)``, ``last(name) -> int | None`` (the last step that it holds
-    of a figure, so that none is sent twice after a kill), ``close()``.
+    Optional methods: ``histogram(epoch, name, counts, edges)``, ``text(epoch, name, text)``, ``image(epoch, name,
+    pixels)``, ``model(path)``, ``last(name) -> int | None`` (the last step that the sink has of a metric, so that no
+    point is sent twice after a kill), ``close()``.
     """
 
     name: str
 
     def metrics(self, points: Sequence[Point]) -> None:
-        """Take all of ``points`` or raise."""
+        """Accept all of ``points`` or raise."""
         ...
 
 
 def points_of(rows: Sequence[Row], log_every: int = 1) -> list[Point]:
-    """Rows as points: epochs under their own names by epoch, every so many steps as ``step/<name>`` by step."""
+    """Points of history rows: epochs by name and epoch, every ``log_every``-th step as ``step/<name>`` by step."""
     points: list[Point] = []
     for row in rows:
         values = {k: float(v) for k, v in row.items() if isinstance(v, (int, float)) and k not in {"epoch", "step"}}
@@ -57,35 +57,35 @@ def points_of(rows: Sequence[Row], log_every: int = 1) -> list[Point]:
     return points
 
 
-class _Line:
-    """One sink and what it has not taken yet."""
+class _Channel:
+    """One sink and its queue."""
 
-    def __init__(self, sink: Sink, taken: int) -> None:
-        self.sink, self.taken = sink, taken
+    def __init__(self, sink: Sink, delivered: int) -> None:
+        self.sink, self.delivered = sink, delivered
         self.points: Outbox[tuple[int, Point]] = Outbox(
-            sink.name, self._take, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
+            sink.name, self._send_points, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
         )
-        self.views: Outbox[EpochView] = Outbox(sink.name, self._show, batch=1, most=100)
+        self.views: Outbox[EpochView] = Outbox(sink.name, self._send_views, batch=1, most=100)
 
     def send(self, *, now: bool = False) -> bool:
-        """Hand on what waits; whether anything changed. A failing sink is left alone for a while."""
+        """Send the queue; whether anything changed. A failing sink is not called again for a while."""
         changed = self.points.flush(now=now)
         return (not self.points and self.views.flush(now=now)) or changed
 
-    def _take(self, numbered: list[tuple[int, Point]]) -> None:
+    def _send_points(self, numbered: list[tuple[int, Point]]) -> None:
         self.sink.metrics([point for _, point in numbered])
-        self.taken = numbered[-1][0]
+        self.delivered = numbered[-1][0]
 
-    def _show(self, views: list[EpochView]) -> None:
+    def _send_views(self, views: list[EpochView]) -> None:
         for view in views:
-            _show(self.sink, view)
+            _send_view(self.sink, view)
 
 
-def _show(sink: Any, view: EpochView) -> None:
-    if view.figures:
-        sink.metrics([(view.epoch, view.figures)])
-    for held in view.histograms if hasattr(sink, "histogram") else ():
-        sink.histogram(view.epoch, held.name, held.counts, held.edges)
+def _send_view(sink: Any, view: EpochView) -> None:
+    if view.metrics:
+        sink.metrics([(view.epoch, view.metrics)])
+    for histogram in view.histograms if hasattr(sink, "histogram") else ():
+        sink.histogram(view.epoch, histogram.name, histogram.counts, histogram.edges)
     for name, words in view.texts.items() if hasattr(sink, "text") else ():
         sink.text(view.epoch, name, words)
     for name, pixels in view.images.items() if hasattr(sink, "image") else ():
@@ -95,26 +95,26 @@ def _show(sink: Any, view: EpochView) -> None:
 
 
 class Delivery:
-    """Sends durable rows to the sinks from a thread of its own.
+    """Sends durable rows to the sinks from a background thread.
 
     Args:
-        sinks: where to.
-        folder: what was taken is remembered here, and what never was is left here; None remembers nothing.
+        sinks: destinations.
+        folder: of the record of delivered and undelivered points; None keeps no record.
         log_every: steps between points.
-        patience: seconds given to the sinks at the end.
+        patience: seconds that the sinks have at the end.
     """
 
     def __init__(self, sinks: Sequence[Sink], folder: Path | None, log_every: int = 10, patience: float = 15.0) -> None:
         self.folder, self.log_every, self.patience = folder, log_every, patience
-        held = _taken_before(folder)
-        self.lines = [_Line(sink, held.get(sink.name, 0)) for sink in sinks]
-        self.seen = [line.taken for line in self.lines]
+        delivered = _read_delivered(folder)
+        self.channels = [_Channel(sink, delivered.get(sink.name, 0)) for sink in sinks]
+        self.queued = [channel.delivered for channel in self.channels]
         self.wake, self.ending = threading.Condition(), False
         self.thread: threading.Thread | None = None
 
     def __enter__(self) -> Delivery:
-        if self.lines:
-            self.thread = threading.Thread(target=self._work, daemon=True, name="delivery")
+        if self.channels:
+            self.thread = threading.Thread(target=self._deliver, daemon=True, name="delivery")
             self.thread.start()
         return self
 
@@ -125,106 +125,107 @@ class Delivery:
             self.ending = True
             self.wake.notify()
         self.thread.join(self.patience)
-        self._leave_behind()
-        for line in self.lines:
-            _quietly(getattr(line.sink, "close", None))
+        self._write_undelivered()
+        for channel in self.channels:
+            _call_safely(getattr(channel.sink, "close", None))
 
     def durable(self, rows: Sequence[Row]) -> None:
-        """Rows that a saved state covers: all of the history so far."""
-        if not self.lines:
+        """Queue the rows that a saved state covers: the whole history so far."""
+        if not self.channels:
             return
         with self.wake:
-            for i, line in enumerate(self.lines):
-                fresh = _not_held(line.sink, rows, self.seen[i]) if self.seen[i] < len(rows) else []
-                line.points.put(_numbered(fresh, self.log_every))
-                self.seen[i] = len(rows)
+            for i, channel in enumerate(self.channels):
+                fresh = _missing_rows(channel.sink, rows, self.queued[i]) if self.queued[i] < len(rows) else []
+                channel.points.put(_numbered(fresh, self.log_every))
+                self.queued[i] = len(rows)
             self.wake.notify()
 
     def monitor(self, view: EpochView) -> None:
-        """What an epoch looked like; lost where a sink stays away for very long."""
-        if not self.lines:
+        """Queue the view of an epoch; lost where a sink stays unreachable for very long."""
+        if not self.channels:
             return
         with self.wake:
-            for line in self.lines:
-                line.views.put([view])
+            for channel in self.channels:
+                channel.views.put([view])
             self.wake.notify()
 
-    def _work(self) -> None:
+    def _deliver(self) -> None:
         while True:
             with self.wake:
                 if not self.ending:
                     self.wake.wait(1.0)
                 ending = self.ending
-            changed = [line.send(now=ending) for line in self.lines]
+            changed = [channel.send(now=ending) for channel in self.channels]
             if any(changed):
-                self._remember()
+                self._write_delivered()
             if ending:
                 return
 
-    def _remember(self) -> None:
+    def _write_delivered(self) -> None:
         if self.folder is not None:
-            taken = {line.sink.name: line.taken for line in self.lines}
-            _quietly(partial(durable.write_json, self.folder / _DELIVERED, taken))
+            delivered = {channel.sink.name: channel.delivered for channel in self.channels}
+            _call_safely(partial(durable.write_json, self.folder / _DELIVERED, delivered))
 
-    def _leave_behind(self) -> None:
-        for line in self.lines:
-            left = [{"sink": line.sink.name, "step": p[0], "values": dict(p[1])} for _, p in line.points.left()]
-            if not left:
+    def _write_undelivered(self) -> None:
+        for channel in self.channels:
+            name = channel.sink.name
+            undelivered = [{"sink": name, "step": p[0], "values": dict(p[1])} for _, p in channel.points.left()]
+            if not undelivered:
                 continue
-            log.warning("%s did not take %d points; they are in the history files", line.sink.name, len(left))
+            log.warning("%s did not accept %d points; the history files have them", name, len(undelivered))
             if self.folder is not None:
-                _quietly(partial(leave, self.folder / _UNDELIVERED, left))
+                _call_safely(partial(leave, self.folder / _UNDELIVERED, undelivered))
 
 
-def _taken_before(folder: Path | None) -> dict[str, int]:
+def _read_delivered(folder: Path | None) -> dict[str, int]:
     path = folder / _DELIVERED if folder else None
     if path is None or not path.exists():
         return {}
     return {str(k): int(v) for k, v in json.loads(path.read_text()).items()}
 
 
-def _not_held(sink: Any, rows: Sequence[Row], start: int) -> list[tuple[int, Row]]:
-    """Rows from ``start`` on that the sink does not hold: it may have taken some just before a kill."""
+def _missing_rows(sink: Any, rows: Sequence[Row], start: int) -> list[tuple[int, Row]]:
+    """Rows from ``start`` on that the sink does not have: it may have accepted some just before a kill."""
     numbered = list(enumerate(rows[start:], start + 1))
     if not hasattr(sink, "last"):
         return numbered
     try:
-        held = {"epoch": sink.last("train_loss") or 0, "step": sink.last("step/loss") or 0}
+        last_steps = {"epoch": sink.last("train_loss") or 0, "step": sink.last("step/loss") or 0}
     except Exception:
         return numbered
-    return [(n, row) for n, row in numbered if int(row[row["kind"]]) > held[row["kind"]]]
+    return [(n, row) for n, row in numbered if int(row[row["kind"]]) > last_steps[row["kind"]]]
 
 
 def _numbered(rows: Sequence[tuple[int, Row]], log_every: int) -> list[tuple[int, Point]]:
     return [(n, point) for n, row in rows for point in points_of([row], log_every)]
 
 
-def _quietly(call: Callable[[], Any] | None) -> None:
-    """Do it; a failure is said and ends nothing."""
+def _call_safely(call: Callable[[], Any] | None) -> None:
+    """Call, and log a failure instead of raising it."""
     if call is None:
         return
     try:
         call()
     except Exception as error:
-        log.warning("a logger could not be served: %s", type(error).__name__)
+        log.warning("a logger failed: %s", type(error).__name__)
 
 
 def send_left(folder: Path, sinks: Mapping[str, Sink]) -> int:
-    """Send what an earlier training left behind in ``folder``; how many points are still there.
+    """Send the undelivered points of an earlier training; the number of points that remain undelivered.
 
     Args:
         folder: the training's ``state_dir``.
-        sinks: by the name they had.
+        sinks: by their name in that training.
     """
 
     def send(left: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        kept = []
+        remaining = []
         for name in dict.fromkeys(point["sink"] for point in left):
-            own = [point for point in left if point["sink"] == name]
+            points = [point for point in left if point["sink"] == name]
             try:
-                sinks[name].metrics([(point["step"], point["values"]) for point in own])
+                sinks[name].metrics([(point["step"], point["values"]) for point in points])
             except Exception:
-                kept += own
-        return kept
+                remaining += points
+        return remaining
 
     return collect(folder / _UNDELIVERED, send)

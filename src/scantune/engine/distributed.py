@@ -1,4 +1,4 @@
-"""Devices and processes: one Fabric for all of a run, and the few collective calls that the loop makes."""
+"""Devices and processes: one Fabric per run, and the collective operations of the training loop."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 class Processes(Protocol):
-    """How many processes work together, and which of them this is: a Fabric, or one process alone."""
+    """Number of processes and rank of this one: a Fabric, or a single process."""
 
     @property
     def world_size(self) -> int:
-        """All processes."""
+        """Number of processes."""
         ...
 
     @property
     def global_rank(self) -> int:
-        """The number of this one."""
+        """Rank of this process."""
         ...
 
 
@@ -37,11 +37,11 @@ def resolve_precision(precision: str, device: str) -> str:
     """``32``, ``bf16`` or ``fp16`` from ``auto`` and the device.
 
     Args:
-        precision: as asked for.
+        precision: as requested.
         device: ``cpu``, ``cuda`` or ``mps``.
 
     Raises:
-        ScantuneError: unknown, or fp16 on a CPU (which others silently turn into bf16).
+        ScantuneError: unknown, or fp16 on a CPU (which other libraries silently replace by bf16).
     """
     if precision == "auto":
         return "bf16" if _has_bf16(device) else "32"
@@ -70,7 +70,7 @@ def _cpu_flag(flag: str) -> bool:
 
 
 def device_kind(device: str = "auto") -> str:
-    """``cpu``, ``cuda`` or ``mps``: what is asked for, or the best there is."""
+    """``cpu``, ``cuda`` or ``mps``: as requested, or the best available."""
     if device != "auto":
         return device
     if torch.cuda.is_available():
@@ -79,7 +79,7 @@ def device_kind(device: str = "auto") -> str:
 
 
 def _world() -> tuple[int, int]:
-    """Processes on this node and nodes, as torchrun or SLURM started them; (0, 1) where we were started alone."""
+    """Processes per node and nodes, as torchrun or SLURM started them; (0, 1) for a single process."""
     variables = os.environ
     if "LOCAL_WORLD_SIZE" in variables:
         local = int(variables["LOCAL_WORLD_SIZE"])
@@ -97,19 +97,19 @@ def launch(
     precision: str = "auto",
     find_unused_parameters: bool = False,
 ) -> Fabric:
-    """A launched Fabric: in one process, on all visible GPUs, or as torchrun or SLURM started us.
+    """A launched Fabric: in one process, on all visible GPUs, or as torchrun or SLURM started this process.
 
-    Call it once, before anything is written: where there are several devices it starts one process for each, and all
-    go on from here. Ranks above 0 must write nothing (``fabric.is_global_zero``).
+    Call it once, before anything is written: with several devices it starts one process for each, and all continue
+    from here. Ranks above 0 must not write files (``fabric.is_global_zero``).
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        devices: how many on this node; ``auto`` is all GPUs, or one CPU process.
+        devices: number on this node; ``auto`` is all GPUs, or one CPU process.
         precision: ``auto``, ``32``, ``bf16`` or ``fp16``.
         find_unused_parameters: allow parameters that a step does not use.
 
     Raises:
-        ScantuneError: a precision that the device does not have.
+        ScantuneError: the device does not support the precision.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's import warns of its own dependencies
@@ -119,15 +119,16 @@ def launch(
     kind = device_kind(device)
     local, nodes = _world()
     count = local or (devices if devices != "auto" else (torch.cuda.device_count() if kind == "cuda" else 1))
-    chosen = PRECISIONS[resolve_precision(precision, kind)]
     strategy: Any = "auto"
     if int(count) * nodes > 1:
-        # Buffers are the first rank's: batch norm's running figures do not depend on when they are looked at.
-        known = inspect.signature(torch.nn.parallel.DistributedDataParallel).parameters
-        key = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # before PyTorch 2.15
-        unshared: dict[str, Any] = {key: False}
-        strategy = DDPStrategy(find_unused_parameters=find_unused_parameters, **unshared)
-    fabric = Fabric(accelerator=kind, devices=int(count), num_nodes=nodes, strategy=strategy, precision=chosen)  # type: ignore[arg-type]
+        # Buffers are those of rank 0: the running statistics of batch norm do not depend on when they are synchronised.
+        ddp_parameters = inspect.signature(torch.nn.parallel.DistributedDataParallel).parameters
+        # named broadcast_buffers before PyTorch 2.15
+        key = "forward_sync_buffers" if "forward_sync_buffers" in ddp_parameters else "broadcast_buffers"
+        buffer_options: dict[str, Any] = {key: False}
+        strategy = DDPStrategy(find_unused_parameters=find_unused_parameters, **buffer_options)
+    mode: Any = PRECISIONS[resolve_precision(precision, kind)]
+    fabric = Fabric(accelerator=kind, devices=int(count), num_nodes=nodes, strategy=strategy, precision=mode)
     fabric.launch()
     return fabric
 
@@ -140,41 +141,41 @@ def is_bf16_on_cpu(fabric: Fabric) -> bool:
     return fabric.device.type == "cpu" and str(strategy.precision.precision) == PRECISIONS["bf16"]
 
 
-def total(fabric: Fabric, values: Tensor) -> Tensor:
+def sum_over_processes(fabric: Fabric, values: Tensor) -> Tensor:
     """Elementwise sum over the processes, in place."""
     if fabric.world_size > 1:
         torch.distributed.all_reduce(values)
     return values
 
 
-def gathered(fabric: Processes, value: Any) -> list[Any]:
+def gather_objects(fabric: Processes, value: Any) -> list[Any]:
     """``value`` of every process, in the order of ranks."""
     if fabric.world_size == 1:
         return [value]
-    held: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(held, value)
-    return held
+    values: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values
 
 
-def share_buffers(fabric: Fabric, network: torch.nn.Module) -> None:
-    """Give every process the first one's buffers (running means of batch norm)."""
+def broadcast_buffers(fabric: Fabric, network: torch.nn.Module) -> None:
+    """Copy the buffers of rank 0 (running statistics of batch norm) to every process."""
     if fabric.world_size > 1:
         for buffer in network.buffers():
             torch.distributed.broadcast(buffer, src=0)
 
 
-def share_parameters(fabric: Fabric, network: torch.nn.Module) -> None:
-    """Give every process the first one's weights and buffers, whatever each was seeded with."""
+def broadcast_parameters(fabric: Fabric, network: torch.nn.Module) -> None:
+    """Copy the weights and buffers of rank 0 to every process."""
     if fabric.world_size > 1:
         with torch.no_grad():
             for tensor in (*network.parameters(), *network.buffers()):
                 torch.distributed.broadcast(tensor, src=0)
 
 
-def from_first(fabric: Fabric, value: Any) -> Any:
-    """The first process's ``value``, in all of them."""
+def broadcast_object(fabric: Fabric, value: Any) -> Any:
+    """``value`` of rank 0, in every process."""
     if fabric.world_size == 1:
         return value
-    held = [value]
-    torch.distributed.broadcast_object_list(held, src=0)
-    return held[0]
+    objects = [value]
+    torch.distributed.broadcast_object_list(objects, src=0)
+    return objects[0]

@@ -1,4 +1,4 @@
-"""States and weights of a training as files that are whole or not there."""
+"""States and weights of a training as files, written atomically."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from scantune.records import ScantuneError
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON; NaN and infinities become null, which JSON has no numbers for."""
+    """Write JSON; NaN and infinities become null, since JSON has no such numbers."""
     files.write_json(path, files.finite(value))
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Write nested primitives and tensors, to be read by :func:`read_state`; equal states are the same bytes."""
-    held = _canonical(dict(state))
-    files.write(path, lambda file: torch.save(held, file), size_of(state))
+    """Write nested primitives and tensors for :func:`read_state`; equal states give identical bytes."""
+    content = _canonical(dict(state))
+    files.write(path, lambda file: torch.save(content, file), size_of(state))
 
 
 def _canonical(value: Any) -> Any:
-    """The same value of fresh containers and interned texts: a pickle tells equal objects from one object."""
+    """The value with new containers and interned strings, since a pickle encodes which objects are shared."""
     if isinstance(value, str):
         return sys.intern(value)
     if isinstance(value, Mapping):
@@ -39,17 +39,17 @@ def _canonical(value: Any) -> Any:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Read what :func:`write_state` wrote, onto the CPU. Nothing in the file is run: primitives and tensors alone.
+    """Read a state of :func:`write_state` onto the CPU. Only primitives and tensors load; no code is executed.
 
     Raises:
-        ScantuneError: the file holds anything else (a pickle that would run code), or is damaged.
+        ScantuneError: the file has other content (a pickle that would execute code), or is damaged.
     """
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ScantuneError(
-            f"{path} is not a training state that can be read safely: it is damaged, or holds more than numbers and "
-            f"tensors. Remove it to start anew. ({type(error).__name__})"
+            f"{path} is not a training state that can be read safely: it is damaged, or contains more than numbers and "
+            f"tensors. Remove it to start again. ({type(error).__name__})"
         ) from error
 
 
@@ -57,21 +57,21 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], facts: Mapping[str,
     """Write tensors as safetensors with ``facts`` as JSON in its header."""
     from safetensors.torch import save
 
-    apart = _apart(weights)
-    content = save(apart, metadata={"scantune": json.dumps(files.finite(dict(facts)), sort_keys=True)})
+    tensors = _unshared(weights)
+    content = save(tensors, metadata={"scantune": json.dumps(files.finite(dict(facts)), sort_keys=True)})
     files.write_bytes(path, content)
 
 
-def _apart(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """On the CPU, contiguous, and none sharing memory with another (tied weights are written twice)."""
-    seen: set[int] = set()
-    apart: dict[str, Tensor] = {}
+def _unshared(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors on the CPU, contiguous, without shared memory (tied weights are written twice)."""
+    addresses: set[int] = set()
+    unshared: dict[str, Tensor] = {}
     for name, tensor in weights.items():
-        held = tensor.detach().cpu().contiguous()
-        address = held.data_ptr()
-        apart[name] = held.clone() if address in seen and held.numel() else held
-        seen.add(address)
-    return apart
+        copy = tensor.detach().cpu().contiguous()
+        address = copy.data_ptr()
+        unshared[name] = copy.clone() if address in addresses and copy.numel() else copy
+        addresses.add(address)
+    return unshared
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -83,11 +83,11 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             facts = json.loads((file.metadata() or {}).get("scantune", "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, facts  # noqa: SIM118 - no mapping
     except Exception as error:
-        raise ScantuneError(f"{path} is not a whole safetensors file ({type(error).__name__})") from error
+        raise ScantuneError(f"{path} is not a complete safetensors file ({type(error).__name__})") from error
 
 
 def size_of(value: Any) -> int:
-    """Bytes that a nested value takes, tensors exactly and the rest about."""
+    """Size of a nested value in bytes: exact for tensors, approximate for the rest."""
     if isinstance(value, Tensor):
         return value.numel() * value.element_size() + 256
     if isinstance(value, Mapping):
@@ -98,7 +98,7 @@ def size_of(value: Any) -> int:
 
 
 def link(source: Path, target: Path) -> None:
-    """Another name for a file that no one changes in place; a copy where the disk has no links."""
+    """Hard link to a file that is never changed in place; a copy where the file system has no links."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:

@@ -1,4 +1,4 @@
-"""When a training that no longer gets better ends. Usable in any loop."""
+"""Early stopping. Usable in any training loop."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class EarlyStopping:
 
     Attributes:
         patience: epochs without improvement before the end.
-        min_delta: by how much the figure must improve to count.
-        monitor: name of the figure; the loop's own where empty, ``val_loss`` in a loop of one's own.
-        mode: ``min``, ``max`` or ``auto`` (by the tasks' tables).
-        restore_best_weights: the loop takes the best epoch's weights at the end.
-        best: the best figure so far, NaN at first.
-        wait: epochs since.
+        min_delta: smallest change of the metric that counts as an improvement.
+        monitor: name of the metric; empty for the monitor of the training, or ``val_loss`` in a custom loop.
+        mode: ``min``, ``max`` or ``auto`` (from the tasks' tables).
+        restore_best_weights: restore the best epoch's weights at the end.
+        best: best value so far, NaN at first.
+        wait: epochs since the best value.
 
     Example:
         >>> stopping = EarlyStopping(patience=2, min_delta=0.0)
@@ -38,7 +38,7 @@ class EarlyStopping:
     wait: int = 0
 
     def update(self, value: float) -> bool:
-        """Take an epoch's figure; True where training should end. NaN counts as no improvement."""
+        """Add an epoch's value; True where training should end. NaN counts as no improvement."""
         if is_better(value, self.best, direction(self.monitor or "val_loss", self.mode), self.min_delta):
             self.best, self.wait = value, 0
         else:
@@ -46,9 +46,9 @@ class EarlyStopping:
         return self.wait >= self.patience
 
     def state(self) -> dict[str, float]:
-        """What :meth:`load` takes."""
+        """State for :meth:`load`."""
         return {"best": self.best, "wait": self.wait}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Restore :meth:`state`."""
         self.best, self.wait = float(state["best"]), int(state["wait"])

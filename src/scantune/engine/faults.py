@@ -1,4 +1,4 @@
-"""What a training says when it cannot go on."""
+"""Errors of a training."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class OutOfMemoryError(ScantuneError):
 
 
 class ResumeError(ScantuneError):
-    """A saved training that cannot be gone on with to the last bit."""
+    """A saved training that cannot be resumed exactly."""
 
 
-def non_finite(what: str, step: int, ids: Sequence[str], last_good: Path | None) -> NonFiniteError:
+def non_finite(quantity: str, step: int, ids: Sequence[str], last_good: Path | None) -> NonFiniteError:
     """The error of a step whose loss or gradient is NaN or infinite."""
-    shown = ", ".join(ids[:16]) + (f" and {len(ids) - 16} more" if len(ids) > 16 else "")
-    good = f"the last good checkpoint is {last_good.name}" if last_good else "no checkpoint was written before"
+    listed = ", ".join(ids[:16]) + (f" and {len(ids) - 16} more" if len(ids) > 16 else "")
+    checkpoint = f"the last good checkpoint is {last_good.name}" if last_good else "no checkpoint was written before"
     return NonFiniteError(
-        f"step {step}: the {what} is not a finite number; samples {shown}; {good}. Nothing was learned from this step. "
-        "Lower train.learning_rate, set train.clip_norm, look at these samples, use precision 32, or leave such steps "
-        "out by train.on_non_finite: skip"
+        f"step {step}: the {quantity} is not a finite number; samples {listed}; {checkpoint}. This step did not update "
+        "the network. Lower train.learning_rate, set train.clip_norm, inspect these samples, use precision 32, or skip "
+        "such steps by train.on_non_finite: skip"
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether a device (or the CPU's allocator) ran out of memory."""
+    """Whether a device, or the allocator of the CPU, ran out of memory."""
     if isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and (
@@ -43,10 +43,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def out_of_memory(batch_size: int, accumulation: int, device: torch.device) -> OutOfMemoryError:
-    """The error of a batch that does not fit."""
+    """The error of a batch that does not fit into memory."""
     return OutOfMemoryError(
         f"out of memory on {device} with train.batch_size {batch_size}. Try batch_size {max(1, batch_size // 2)} with "
         f"grad_accumulation_steps {accumulation * 2} (the same steps, half the memory), "
-        "train.gradient_checkpointing: true, precision bf16, or a smaller input; train.on_out_of_memory: halve does "
-        "the first by itself"
+        "train.gradient_checkpointing: true, precision bf16, or a smaller input; train.on_out_of_memory: halve applies "
+        "the first automatically"
     )

@@ -1,4 +1,4 @@
-"""Fine-tuning from its parts to its outputs: assemble, go on from a saved state, run, hand back the best network."""
+"""Fine-tuning: assembly of a training, resuming from a saved state, the loop, and the result."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.delivery import Delivery, Sink
 from scantune.engine.early_stopping import EarlyStopping
-from scantune.engine.figures import directions
+from scantune.engine.failure_broadcast import FailureBroadcast
 from scantune.engine.history import History
 from scantune.engine.loading import Loader
 from scantune.engine.loop import run, unfreeze
+from scantune.engine.metrics import directions
 from scantune.engine.monitoring import EpochView
 from scantune.engine.optimizers import OptimizerSpec
 from scantune.engine.progress import Progress
@@ -31,7 +32,6 @@ from scantune.engine.schedules import Schedule
 from scantune.engine.settings import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.signals import listening
 from scantune.engine.strategies import Strategy
-from scantune.engine.together import Together
 from scantune.engine.training import Sums, Training
 from scantune.records import ScantuneError
 from scantune.tasks.directions import Direction, direction, monitor_fault
@@ -70,85 +70,87 @@ def fit(
     """Fine-tune a network.
 
     Args:
-        network: changed in place; at the end it has the best weights.
-        task: what is predicted.
-        train_data: samples to learn from.
-        validation_data: samples to choose by.
-        terms: parts of the loss by name.
-        settings: the plain numbers.
-        term_weights: weight of each term by epoch, step and history; 1 each where None.
-        optimizer: by name, with its learning rate.
-        parameter_groups: groups with rates of their own; one group where None.
-        schedule: of the learning rate; constant where None.
-        freezing: what trains when; everything, always, where None.
-        mixing: MixUp or CutMix on a batch.
-        early_stopping: when to end before the last epoch; never where None.
-        checkpoints: which epochs' weights are kept; the best three where None.
-        checkpoint_monitor: the figure that ranks them, where it is not ``settings.monitor``.
-        sinks: where figures go beside the history files.
-        out_dir: ``history.csv``, ``steps.csv``, ``history.json``, ``checkpoints/`` and ``checkpoints.json`` land here.
-        state_dir: what must survive a kill lies here; given again, the training goes on. None survives nothing.
-        resume_from: a kept checkpoint to go on from instead (needs ``save_optimizer`` when it was kept).
-        fabric: from :func:`~scantune.engine.distributed.launch`; one is made where None.
-        pictures: draws what the finished network answers, by name, for the sinks that take pictures.
+        network: changed in place; it has the best weights at the end.
+        task: the prediction task.
+        train_data: training samples.
+        validation_data: samples that select the checkpoint.
+        terms: terms of the loss by name.
+        settings: scalar settings.
+        term_weights: weight of each term by epoch, step and history; None weights each by 1.
+        optimizer: name, learning rate and options.
+        parameter_groups: groups with separate learning rates; None is a single group.
+        schedule: of the learning rate; None is constant.
+        freezing: which layers train in which epoch; None trains all.
+        mixing: MixUp or CutMix of a batch.
+        early_stopping: None trains all epochs.
+        checkpoints: selects the epochs whose weights are kept; None keeps the best three.
+        checkpoint_monitor: the metric that ranks them; empty for ``settings.monitor``.
+        sinks: destinations of metrics beside the history files.
+        out_dir: ``history.csv``, ``steps.csv``, ``history.json``, ``checkpoints/`` and ``checkpoints.json``.
+        state_dir: folder of the state, from which a training that was killed is resumed; None saves no state.
+        resume_from: a checkpoint to resume from instead (written with ``save_optimizer``).
+        fabric: from :func:`~scantune.engine.distributed.launch`; None launches one on one device.
+        pictures: draws predictions of the trained network, by name, for sinks that accept images.
 
     Returns:
-        The network and how it came about.
+        The network, its metrics and the facts of the training.
 
     Raises:
-        Interrupted: told to stop (Ctrl-C, SIGTERM, parent gone), after saving.
-        NonFiniteError: a loss or gradient is not a number.
-        OutOfMemoryError: a batch does not fit.
-        DiskFullError: no room for the state.
-        ResumeError: the saved training is not this one, or cannot be gone on with exactly.
-        ScantuneError: settings that cannot work, found before anything runs.
+        Interrupted: Ctrl-C, SIGTERM or the end of the parent process, after saving.
+        NonFiniteError: a loss or gradient is not finite.
+        OutOfMemoryError: a batch does not fit into memory.
+        DiskFullError: the disk has no space for the state.
+        ResumeError: the saved state belongs to another training, or cannot be resumed exactly.
+        ScantuneError: invalid settings; raised before training starts.
     """
-    chosen = settings or Settings()
-    known = directions(task, chosen.error_ranges)
+    resolved_settings = settings or Settings()
+    known = directions(task, resolved_settings.error_ranges)
     with ExitStack() as stack:
         stack.enter_context(preserved())
-        stack.enter_context(hardware.backends(chosen))
-        stack.enter_context(hardware.prepared(network, chosen))
-        used = fabric or distributed.launch(devices=1)
-        stack.enter_context(Together(used))
-        stack.enter_context(half.guarded(network, distributed.is_bf16_on_cpu(used)))
+        stack.enter_context(hardware.backends(resolved_settings))
+        stack.enter_context(hardware.prepared_network(network, resolved_settings))
+        active_fabric = fabric or distributed.launch(devices=1)
+        stack.enter_context(FailureBroadcast(active_fabric))
+        stack.enter_context(half.safe_convolutions(network, distributed.is_bf16_on_cpu(active_fabric)))
         training = _assemble(
             network=network,
             task=task,
             data=(train_data, validation_data),
             terms=dict(terms),
-            settings=chosen,
-            term_weights=term_weights or _ones(terms),
+            settings=resolved_settings,
+            term_weights=term_weights or _unit_weights(terms),
             optimizer=optimizer or OptimizerSpec(),
             parameter_groups=parameter_groups,
             schedule=copy.deepcopy(schedule) or Schedule(),
             freezing=freezing,
             mixing=mixing,
-            early_stopping=_directed(early_stopping, chosen, known),
-            checkpoints=_keeper(checkpoints, checkpoint_monitor, chosen, known, state_dir or out_dir),
+            early_stopping=_with_direction(early_stopping, resolved_settings, known),
+            checkpoints=_build_checkpoints(
+                checkpoints, checkpoint_monitor, resolved_settings, known, state_dir or out_dir
+            ),
             state_dir=state_dir,
-            fabric=used,
+            fabric=active_fabric,
         )
         resumed = _resume(training, resume_from)
-        state.take_smaller(training)
+        state.apply_smaller_batch(training)
         _check_monitors(training)
-        flag = stack.enter_context(listening(chosen.watch_parent))
+        flag = stack.enter_context(listening(resolved_settings.watch_parent))
         delivery = stack.enter_context(
-            Delivery(sinks if training.fabric.is_global_zero else (), state_dir, chosen.log_every)
+            Delivery(sinks if training.fabric.is_global_zero else (), state_dir, resolved_settings.log_every)
         )
         progress = stack.enter_context(Progress.of(training))
         run(training, flag, delivery, progress)
         result = result_of(training, out_dir, resumed)
         if training.fabric.is_global_zero:
             best = None if out_dir is None else out_dir / "checkpoints" / "best.safetensors"
-            delivery.monitor(EpochView(result.epochs, images=_drawn(pictures, result, sinks), model=best))
+            delivery.monitor(EpochView(result.epochs, images=_render_pictures(pictures, result, sinks), model=best))
         return result
 
 
-def _drawn(
+def _render_pictures(
     pictures: Callable[[nn.Module], Mapping[str, np.ndarray]] | None, result: FitResult, sinks: Sequence[Sink]
 ) -> Mapping[str, np.ndarray]:
-    """Pictures of the finished network's answers; what fails there costs the pictures alone."""
+    """Pictures of the trained network's predictions; an error there is logged and does not end the training."""
     if pictures is None or not any(hasattr(sink, "image") for sink in sinks):
         return {}
     try:
@@ -158,15 +160,15 @@ def _drawn(
         return {}
 
 
-def _ones(terms: Mapping[str, Term]) -> TermWeights:
+def _unit_weights(terms: Mapping[str, Term]) -> TermWeights:
     return lambda epoch, step, history: dict.fromkeys(terms, 1.0)
 
 
 def _direction(monitor: str, mode: str, known: Mapping[str, Direction]) -> Direction:
-    """Which way a monitored metric is better.
+    """Direction of a monitored metric: whether lower or higher is better.
 
     Raises:
-        ScantuneError: there is no such metric, or its direction is not known.
+        ScantuneError: the metric or its direction is unknown.
     """
     fault = monitor_fault(monitor, mode, known)
     if fault is not None:
@@ -174,10 +176,10 @@ def _direction(monitor: str, mode: str, known: Mapping[str, Direction]) -> Direc
     return direction(monitor, mode, known)
 
 
-def _directed(
+def _with_direction(
     stopping: EarlyStopping | None, settings: Settings, known: Mapping[str, Direction]
 ) -> EarlyStopping | None:
-    """A copy that knows its metric and which way it is better."""
+    """A copy with its metric and the direction of the metric."""
     if stopping is None:
         return None
     monitor = stopping.monitor or settings.monitor
@@ -185,14 +187,14 @@ def _directed(
     return replace(stopping, monitor=monitor, mode=_direction(monitor, mode, known))
 
 
-def _keeper(
+def _build_checkpoints(
     strategy: Strategy | None, monitor: str, settings: Settings, known: Mapping[str, Direction], out: Path | None
 ) -> Checkpoints:
-    chosen = strategy or Strategy(mode="auto")
+    base = strategy or Strategy(mode="auto")
     name = monitor or settings.monitor
-    mode = chosen.mode if chosen.mode != "auto" or monitor else settings.mode
-    rule = replace(chosen, mode=_direction(name, mode, known), epochs=settings.epochs)
-    return Checkpoints((out or Path()) / "checkpoints", rule, name)
+    mode = base.mode if base.mode != "auto" or monitor else settings.mode
+    resolved = replace(base, mode=_direction(name, mode, known), epochs=settings.epochs)
+    return Checkpoints((out or Path()) / "checkpoints", resolved, name)
 
 
 def _assemble(
@@ -207,18 +209,18 @@ def _assemble(
     fabric: Fabric,
     **parts: Any,
 ) -> Training:
-    for name, held in zip(("training", "validation"), data):
-        if len(held) == 0:
-            raise ScantuneError(f"the {name} side has no samples; look at the split and at what was left out")
+    for name, samples in zip(("training", "validation"), data):
+        if len(samples) == 0:
+            raise ScantuneError(f"the {name} set has no samples; check the split and the exclusions")
     for term in parts["terms"].values():
-        hardware.move(term, fabric.device)
+        hardware.move_to_device(term, fabric.device)
     if parts["freezing"] is not None:
-        parts["freezing"].apply(network, 0)  # before DDP looks at what trains
+        parts["freezing"].apply(network, 0)  # before DDP registers the trainable parameters
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
-    made = optimizers.build(optimizer, network, parameter_groups, fabric.device, scaled)
-    wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), made)
+    built_optimizer = optimizers.build(optimizer, network, parameter_groups, fabric.device, scaled)
+    wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), built_optimizer)
     pin = settings.pin_memory and fabric.device.type == "cuda"
-    loaders = [Loader(held, workers=settings.workers, pin_memory=pin) for held in data]
+    loaders = [Loader(samples, workers=settings.workers, pin_memory=pin) for samples in data]
     mode = _direction(settings.monitor, settings.mode, directions(task, settings.error_ranges))
     if parts["schedule"].plateau is not None:
         parts["schedule"].plateau.mode = mode
@@ -246,26 +248,26 @@ def _assemble(
 def _resume(training: Training, resume_from: Path | None) -> bool:
     path = training.state_path
     if path is not None and state.restore(training, path):
-        unfreeze(training, again=True)
+        unfreeze(training, rewrap=True)
         return True
     if resume_from is not None:
         state.load_checkpoint(training, resume_from)
-        unfreeze(training, again=True)
+        unfreeze(training, rewrap=True)
         return True
     if path is not None and training.fabric.is_global_zero:
         training.history.restore(0)
         training.checkpoints.prune()
-    distributed.share_parameters(training.fabric, training.raw)
+    distributed.broadcast_parameters(training.fabric, training.raw)
     return False
 
 
 def _check_monitors(training: Training) -> None:
-    """Refuse a monitored metric that will not be there, before anything runs: one validation batch tells the names."""
+    """Refuse an unknown monitored metric before training: one validation batch gives the names of the metrics."""
     names = {training.settings.monitor, training.checkpoints.monitor}
     names |= {training.early_stopping.monitor} if training.early_stopping else set()
     known = {"train_loss", "val_loss", *(f"{s}_{t}_loss" for s in ("train", "val") for t in training.terms)}
     if names <= known or training.finished:
         return
-    known |= monitoring.names(training)
+    known |= monitoring.metric_names(training)
     for name in sorted(names - known):
-        raise ScantuneError(f"monitor: {name!r} is not a metric of this training; there are {', '.join(sorted(known))}")
+        raise ScantuneError(f"monitor: {name!r} is not a metric of this training; known: {', '.join(sorted(known))}")

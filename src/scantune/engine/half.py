@@ -1,10 +1,10 @@
-"""bf16 on a CPU, but for the convolutions that PyTorch gets wrong there.
+"""bf16 on a CPU, except for convolutions whose bf16 gradients PyTorch computes incorrectly.
 
-oneDNN's bf16 gradient of a convolution's weights is garbage, now and then infinite, and now and then written past its
-memory, where the input is small against the kernel: a 3³ kernel on 2³ voxels, 7³ with stride 2 on fewer than 8 (PyTorch
-2.15, AVX512-bf16). Nothing warns of it: the other layers learn, so the loss falls. Such layers compute in float32 here,
-and where they have many weights for few places, as in the last stage of a 3D ResNet, as a bf16 product of matrices,
-which is right and three times as fast.
+oneDNN's bf16 gradient of a convolution's weights is wrong, sometimes infinite and sometimes written beyond its memory,
+where the input is small relative to the kernel: a 3³ kernel on 2³ voxels, 7³ with stride 2 on fewer than 8 (PyTorch
+2.15, AVX512-bf16). There is no warning: the other layers learn, so the loss decreases. These layers compute in float32
+here; those with many weights and few output positions, as in the last stage of a 3D ResNet, compute as a bf16 matrix
+product, which is correct and three times as fast.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from torch.nn.modules.conv import _ConvNd
 
 
 def is_safe(convolution: _ConvNd, shape: torch.Size) -> bool:
-    """Whether bf16 is right for a convolution and an input.
+    """Whether the bf16 gradient of a convolution is correct for an input.
 
-    It is where every axis of the input is at least twice as long as the kernel there (dilation counted in); and where
-    a kernel of at most 3 meets at least 5 on every axis, unless the convolution is a transposed one, whose output can
-    be smaller than its input. Of some thousand random geometries, with one thread and with two, none that this holds
-    for was wrong; the tests draw such geometries anew.
+    It is correct where every axis of the input is at least twice as long as the dilated kernel, and where a kernel of
+    at most 3 meets an input of at least 5 on every axis, unless the convolution is transposed (its output can be
+    smaller than its input). Among some thousand random geometries, with one and with two threads, none of these was
+    wrong; the tests draw such geometries again.
     """
     sizes = shape[2:]
     spans = [d * (k - 1) + 1 for k, d in zip(convolution.kernel_size, convolution.dilation)]
@@ -36,51 +36,51 @@ def is_safe(convolution: _ConvNd, shape: torch.Size) -> bool:
 
 
 @contextmanager
-def guarded(network: nn.Module, enabled: bool) -> Iterator[None]:
-    """Compute the unsafe convolutions of ``network`` some other way until the end of the block.
+def safe_convolutions(network: nn.Module, enabled: bool) -> Iterator[None]:
+    """Compute the unsafe convolutions of ``network`` in float32 or as a matrix product within the context.
 
     Args:
-        network: its convolutions get a ``forward`` of their own, taken off at the end.
-        enabled: whether bf16 is used on a CPU at all.
+        network: the ``forward`` of its convolutions is replaced, and restored at the end.
+        enabled: whether the network computes in bf16 on a CPU.
     """
     convolutions: list[Any] = [module for module in network.modules() if enabled and isinstance(module, _ConvNd)]
-    before = {module: vars(module).get("forward") for module in convolutions}
-    for module in before:
+    original_forwards = {module: vars(module).get("forward") for module in convolutions}
+    for module in original_forwards:
         module.forward = partial(_forward, module)
     try:
         yield
     finally:
-        for module, own in before.items():
-            if own is None:
+        for module, forward in original_forwards.items():
+            if forward is None:
                 del module.forward
             else:
-                module.forward = own
+                module.forward = forward
 
 
-def _forward(module: Any, x: Tensor, *more: Any) -> Tensor:
-    plain = type(module).forward
+def _forward(module: Any, x: Tensor, *arguments: Any) -> Tensor:
+    original_forward = type(module).forward
     if not torch.is_autocast_enabled("cpu") or is_safe(module, x.shape):
-        return plain(module, x, *more)
-    if _is_product(module, x.shape):
-        return _product(module, x)
+        return original_forward(module, x, *arguments)
+    if _suits_matrix_product(module, x.shape):
+        return _as_matrix_product(module, x)
     with torch.autocast("cpu", enabled=False):
-        return plain(module, x.float(), *more)
+        return original_forward(module, x.float(), *arguments)
 
 
-def _is_product(module: _ConvNd, shape: torch.Size) -> bool:
-    """Whether the weights are so many, and the places so few, that a product of matrices is the faster way."""
-    usual = not module.transposed and module.groups == 1 and module.padding_mode == "zeros"
-    usual = usual and max(module.dilation) == 1 and not isinstance(module.padding, str)
-    return usual and module.weight.numel() >= 1_000_000 and shape[2:].numel() <= 16
+def _suits_matrix_product(module: _ConvNd, shape: torch.Size) -> bool:
+    """Whether a matrix product is faster: many weights and few output positions."""
+    standard = not module.transposed and module.groups == 1 and module.padding_mode == "zeros"
+    standard = standard and max(module.dilation) == 1 and not isinstance(module.padding, str)
+    return standard and module.weight.numel() >= 1_000_000 and shape[2:].numel() <= 16
 
 
-def _product(module: Any, x: Tensor) -> Tensor:
-    """The convolution as patches [B, places, C·kernel] times weights: [B, C, …space] → [B, K, …space]."""
+def _as_matrix_product(module: Any, x: Tensor) -> Tensor:
+    """The convolution as patches [B, positions, C·kernel] times weights: [B, C, …space] → [B, K, …space]."""
     axes = len(module.kernel_size)
     patches = functional.pad(x, [n for size in reversed(module.padding) for n in (size, size)])
     for axis in range(axes):
         patches = patches.unfold(2 + axis, module.kernel_size[axis], module.stride[axis])
     space = patches.shape[2 : 2 + axes]
     patches = patches.permute(0, *range(2, 2 + axes), 1, *range(2 + axes, 2 + 2 * axes)).flatten(axes + 1)
-    made = functional.linear(patches.flatten(1, axes), module.weight.flatten(1), module.bias)
-    return made.transpose(1, 2).reshape(len(x), -1, *space)
+    output = functional.linear(patches.flatten(1, axes), module.weight.flatten(1), module.bias)
+    return output.transpose(1, 2).reshape(len(x), -1, *space)

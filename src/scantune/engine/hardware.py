@@ -1,4 +1,4 @@
-"""What a device needs told: kernels, memory order, compilation, computing again instead of keeping."""
+"""Device settings: kernels, memory format, compilation, and gradient checkpointing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scantune.records import ScantuneError
 
 @contextmanager
 def backends(settings: Settings) -> Iterator[None]:
-    """The process-wide switches, put back as they were at the end."""
+    """Process-wide switches of the backends, restored at the end."""
     benchmark = torch.backends.cudnn.benchmark
     flash = torch.backends.cuda.flash_sdp_enabled()
     deterministic = torch.are_deterministic_algorithms_enabled()
@@ -32,8 +32,8 @@ def backends(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def prepared(network: nn.Module, settings: Settings) -> Iterator[None]:
-    """Memory order and gradient checkpointing, in place; the latter is taken off again at the end.
+def prepared_network(network: nn.Module, settings: Settings) -> Iterator[None]:
+    """Memory format and gradient checkpointing, in place; the latter is removed at the end.
 
     Raises:
         ScantuneError: gradient checkpointing of a network that does not name its blocks.
@@ -41,7 +41,7 @@ def prepared(network: nn.Module, settings: Settings) -> Iterator[None]:
     if settings.channels_last:
         dims = max((p.dim() for p in network.parameters()), default=0)
         network.to(memory_format=memory_format(dims))  # type: ignore[call-overload]
-    wrapped = _checkpointed(network) if settings.gradient_checkpointing else []
+    wrapped = _enable_checkpointing(network) if settings.gradient_checkpointing else []
     try:
         yield
     finally:
@@ -49,8 +49,8 @@ def prepared(network: nn.Module, settings: Settings) -> Iterator[None]:
             del module.forward
 
 
-def _checkpointed(network: nn.Module) -> list[nn.Module]:
-    """The modules that compute their inside again in the backward pass."""
+def _enable_checkpointing(network: nn.Module) -> list[nn.Module]:
+    """Modules whose activations are recomputed in the backward pass."""
     from scantune.models import checkpointing
 
     backbone: Any = getattr(network, "backbone", None)
@@ -63,18 +63,18 @@ def _checkpointed(network: nn.Module) -> list[nn.Module]:
 
 
 def compiled(network: nn.Module, settings: Settings) -> nn.Module:
-    """The compiled network where asked for; its weights are the network's own."""
+    """The network, compiled where the settings say so; the weights are shared with ``network``."""
     return torch.compile(network) if settings.compile else network  # type: ignore[return-value]
 
 
-def move(term: Any, device: torch.device) -> None:
-    """Put the networks that a term holds (a teacher) on the device."""
-    for held in (term, *getattr(term, "__dict__", {}).values()):
-        if isinstance(held, nn.Module):
-            held.to(device)
+def move_to_device(term: Any, device: torch.device) -> None:
+    """Move the networks of a term (a teacher) to the device."""
+    for module in (term, *getattr(term, "__dict__", {}).values()):
+        if isinstance(module, nn.Module):
+            module.to(device)
 
 
 def free_memory(device: torch.device) -> None:
-    """Give cached memory back to the device."""
+    """Release cached memory of the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

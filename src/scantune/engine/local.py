@@ -1,4 +1,4 @@
-"""One process on one device, for prediction alone: what Fabric would give, without its four seconds of import."""
+"""A single process on one device, for prediction: the interface of Fabric without its import of four seconds."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scantune.engine.distributed import device_kind
 
 @dataclass(frozen=True)
 class Local:
-    """Stands where :meth:`scantune.prediction.TensorPredictor.predict` takes a Fabric. Computes in float32.
+    """Replaces a Fabric in :meth:`scantune.prediction.TensorPredictor.predict`. Computes in float32.
 
     Attributes:
-        device: where it computes.
+        device: of the computation.
     """
 
     device: torch.device

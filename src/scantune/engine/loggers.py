@@ -1,4 +1,4 @@
-"""Loggers beside the history files: TensorBoard and Weights & Biases, imported when asked for."""
+"""Loggers beside the history files: TensorBoard and Weights & Biases, imported on use."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from scantune.records import ScantuneError
 
 
 class CallableSink:
-    """Any function as a sink: ``send(points)`` takes all or raises.
+    """A function as a sink: ``send(points)`` accepts all points or raises.
 
     Args:
-        name: told apart from other sinks by it.
-        send: takes a list of (step, {name: value}).
+        name: unique among the sinks.
+        send: called with a list of (step, {name: value}).
     """
 
     def __init__(self, name: str, send: Callable[[Sequence[Point]], None]) -> None:
@@ -24,7 +24,7 @@ class CallableSink:
         self.send = send
 
     def metrics(self, points: Sequence[Point]) -> None:
-        """Take all of ``points`` or raise."""
+        """Accept all of ``points`` or raise."""
         self.send(points)
 
 
@@ -32,7 +32,7 @@ class TensorBoardSink:
     """Event files for TensorBoard.
 
     Args:
-        folder: where they go.
+        folder: of the event files.
 
     Raises:
         ScantuneError: TensorBoard is not installed.
@@ -55,7 +55,7 @@ class TensorBoardSink:
         self.writer.flush()
 
     def histogram(self, epoch: int, name: str, counts: Sequence[int], edges: Sequence[float]) -> None:
-        """A histogram as it was counted."""
+        """A histogram of counts between edges."""
         middles = [(low + high) / 2 for low, high in pairwise(edges)]
         total = sum(c * m for c, m in zip(counts, middles))
         squares = sum(c * m * m for c, m in zip(counts, middles))
@@ -71,9 +71,9 @@ class TensorBoardSink:
             global_step=epoch,
         )
 
-    def text(self, epoch: int, name: str, words: str) -> None:
-        """Words."""
-        self.writer.add_text(name, words, epoch)
+    def text(self, epoch: int, name: str, text: str) -> None:
+        """A text."""
+        self.writer.add_text(name, text, epoch)
 
     def image(self, epoch: int, name: str, pixels: Any) -> None:
         """A picture, uint8 [H, W] or [H, W, 3]."""
@@ -81,25 +81,25 @@ class TensorBoardSink:
         self.writer.flush()
 
     def close(self) -> None:
-        """Finish the files."""
+        """Close the files."""
         self.writer.close()
 
 
 class WandbSink:
     """A Weights & Biases run.
 
-    Steps and epochs are axes of their own (``step/…`` against ``step/step``, the rest against ``epoch``): a run there
-    takes no step twice.
+    Steps and epochs are separate axes (``step/…`` against ``step/step``, the rest against ``epoch``), because a W&B run
+    accepts each step only once.
 
     Args:
-        folder: where an offline run's files go.
-        project: there.
-        name: of the run, for readers.
-        entity: team or user there.
+        folder: of the files of an offline run.
+        project: W&B project.
+        name: displayed name of the run.
+        entity: W&B team or user.
         mode: ``offline`` or ``online``.
-        run_id: the same after a resume.
-        config: settings shown with the run.
-        artifact: name of the model there.
+        run_id: id of the run; the same after a resume.
+        config: settings displayed with the run.
+        artifact: name of the model artifact.
 
     Raises:
         ScantuneError: W&B is not installed.
@@ -140,17 +140,17 @@ class WandbSink:
         self.run.define_metric("*", step_metric="epoch")
 
     def metrics(self, points: Sequence[Point]) -> None:
-        """Figures against their own axis."""
+        """Metrics by step or epoch."""
         for step, values in points:
             axis = "step/step" if any(name.startswith("step/") for name in values) else "epoch"
             self.run.log({**values, axis: step})
 
     def histogram(self, epoch: int, name: str, counts: Sequence[int], edges: Sequence[float]) -> None:
-        """A histogram as it was counted."""
+        """A histogram of counts between edges."""
         import numpy as np
 
-        held = self.wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
-        self.run.log({f"histogram/{name}": held, "epoch": epoch})
+        histogram = self.wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
+        self.run.log({f"histogram/{name}": histogram, "epoch": epoch})
 
     def image(self, epoch: int, name: str, pixels: Any) -> None:
         """A picture, uint8 [H, W] or [H, W, 3]."""
@@ -163,5 +163,5 @@ class WandbSink:
         self.run.log_artifact(artifact)
 
     def close(self) -> None:
-        """Finish the run's files."""
+        """Finish the run."""
         self.run.finish()

@@ -1,4 +1,4 @@
-"""The loop. It holds all of its state, so that killed at any moment it ends as if it had not been."""
+"""The training loop. All of its state can be saved, so that a training killed at any moment resumes exactly."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ log = logging.getLogger(__name__)
 
 
 def run(training: Training, flag: StopFlag, delivery: Delivery, progress: Progress) -> None:
-    """Train to the end, or until told to stop."""
+    """Train to the end, or until a signal to stop."""
     saver = Saver(training, flag, delivery)
     while not training.finished:
         if training.position.in_epoch < training.steps_per_epoch:
             _train_epoch(training, saver, progress)
         row, reduced, targets = _close_epoch(training, saver, progress)
-        delivery.monitor(monitoring.pictures(training, row, reduced, targets))
+        delivery.monitor(monitoring.epoch_view(training, row, reduced, targets))
         progress.epoch_end(training.position.epoch, row)
-        training.finished = _why_finished(training, row)
+        training.finished = _end_reason(training, row)
         saver.after_epoch()
-    saver.last()
+    saver.final()
 
 
-def unfreeze(training: Training, again: bool = False) -> None:
-    """What trains from this epoch on; wrapped anew where that changed, since DDP looks at it once."""
+def unfreeze(training: Training, rewrap: bool = False) -> None:
+    """Set the layers that train from this epoch on; wrap again after a change, since DDP registers parameters once."""
     if training.freezing is None:
         return
-    began = list(training.freezing.apply(training.raw, training.position.epoch))
-    if began and not again:
-        training.unfrozen[training.position.epoch + 1] = began
-        log.info("epoch %d: %s trains now", training.position.epoch + 1, ", ".join(began))
-    if training.fabric.world_size > 1 and (began or again):
+    unfrozen = list(training.freezing.apply(training.raw, training.position.epoch))
+    if unfrozen and not rewrap:
+        training.unfrozen[training.position.epoch + 1] = unfrozen
+        log.info("epoch %d: unfrozen %s", training.position.epoch + 1, ", ".join(unfrozen))
+    if training.fabric.world_size > 1 and (unfrozen or rewrap):
         training.network = training.fabric.setup_module(hardware.compiled(training.raw, training.settings))
 
 
@@ -64,22 +64,22 @@ def _train_epoch(training: Training, saver: Saver, progress: Progress) -> None:
 
 
 def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
-    """Steps to the end of the epoch, from wherever in it we are."""
+    """Steps from the current position to the end of the epoch."""
     steps = _planned(training)[training.position.in_epoch :]
-    flat = [batch for step in steps for batch in step]
-    batches = training.train_loader.batches(training.position.epoch, flat)
+    all_batches = [batch for step in steps for batch in step]
+    batches = training.train_loader.batches(training.position.epoch, all_batches)
     settings = training.settings
-    for grouped in planned_batches(batches, [len(step) for step in steps]):
-        moved = [to_device(batch, training.device, settings.channels_last) for batch in grouped]
+    for step_batches in planned_batches(batches, [len(step) for step in steps]):
+        device_batches = [to_device(batch, training.device, settings.channels_last) for batch in step_batches]
         position = training.position
         training.schedule.apply(training.plain_optimizer, position.step, training.steps_per_epoch, settings.epochs)
-        figures = train_step(training, moved)
-        if not figures.taken:
-            log.warning("step %d left out: loss or gradient not finite", position.step + 1)
+        result = train_step(training, device_batches)
+        if not result.applied:
+            log.warning("step %d skipped: loss or gradient not finite", position.step + 1)
         position.step += 1
         position.in_epoch += 1
-        training.history.step(position.step, position.epoch + 1, figures.values)
-        progress.step(figures.values)
+        training.history.step(position.step, position.epoch + 1, result.values)
+        progress.step(result.values)
         saver.after_step()
 
 
@@ -87,7 +87,7 @@ def _planned(training: Training) -> list[list[Any]]:
     settings, n = training.settings, len(training.train_loader.samples)
     if settings.sampler == "balanced":
         if settings.classes is None:
-            raise ScantuneError("train.sampler: balanced needs a task with classes")
+            raise ScantuneError("train.sampler: balanced requires a task with classes")
         order = samplers.balanced(settings.classes, settings.seed)
     else:
         order = samplers.shuffled(n, settings.seed)
@@ -102,15 +102,15 @@ def _planned(training: Training) -> list[list[Any]]:
 
 
 def _halve(training: Training, error: BaseException) -> None:
-    """Half the batch, twice the accumulation: the same samples a step. Else the error says what to lower.
+    """Halve the batch and double the accumulation, with the same samples per step; or raise the error of the memory.
 
-    Of several processes the others wait for gradients that will not come: they end together, and start smaller.
+    With several processes the others wait for gradients of this one: all end, and resume with the smaller batch.
     """
-    told = out_of_memory(training.batch_size, training.accumulation, training.device)
+    memory_error = out_of_memory(training.batch_size, training.accumulation, training.device)
     if training.settings.on_out_of_memory != "halve" or training.batch_size == 1:
-        raise told from error
+        raise memory_error from error
     if training.fabric.world_size > 1:
-        raise state.halve_at_next_start(training) or told from error
+        raise state.request_smaller_batch(training) or memory_error from error
     training.optimizer.zero_grad(set_to_none=True)
     training.batch_size, training.accumulation = -(-training.batch_size // 2), training.accumulation * 2
     hardware.free_memory(training.device)
@@ -120,14 +120,14 @@ def _halve(training: Training, error: BaseException) -> None:
 
 
 def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[Row, Any, Any]:
-    """Validate, and settle what depends on the figures; the epoch is then done."""
+    """Validate, and update what depends on the metrics; the epoch is complete afterwards."""
     settings, position = training.settings, training.position
-    training.optimizer.zero_grad(set_to_none=True)  # their memory is free for validation
+    training.optimizer.zero_grad(set_to_none=True)  # frees their memory for validation
     saver.before_validation()
-    train_figures = monitoring.training_figures(training)
-    val_figures, reduced, targets = validation.validate(training, saver.between_batches)
+    train_metrics = monitoring.training_metrics(training)
+    val_metrics, reduced, targets = validation.validate(training, saver.between_batches)
     rates = named_rates({g["name"]: g["lr"] for g in training.plain_optimizer.param_groups})
-    row: Row = {f"train_{k}": v for k, v in train_figures.items()} | {f"val_{k}": v for k, v in val_figures.items()}
+    row: Row = {f"train_{k}": v for k, v in train_metrics.items()} | {f"val_{k}": v for k, v in val_metrics.items()}
     row |= (
         monitoring.error_by_range(reduced, targets, settings.error_ranges) | rates | {"skipped_steps": position.skipped}
     )
@@ -135,47 +135,47 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     row = training.history.epochs()[-1]
     position.epoch, position.in_epoch = position.epoch + 1, 0
     if training.schedule.epoch_end(float(row[settings.monitor])):
-        log.info("epoch %d: learning rate cut", position.epoch)
+        log.info("epoch %d: learning rate reduced", position.epoch)
     training.sums = Sums.empty(len(training.terms), training.device)
-    _keep(training, row)
+    _record_checkpoint(training, row)
     if settings.clear_cache:
         hardware.free_memory(training.device)
     return row, reduced, targets
 
 
-def _keep(training: Training, row: Row) -> None:
-    """Offer the epoch to the checkpoints; the first process alone keeps weights."""
-    settings, position, keeper = training.settings, training.position, training.checkpoints
-    value = float(row[keeper.monitor])
+def _record_checkpoint(training: Training, row: Row) -> None:
+    """Add the epoch to the checkpoints; only the first process keeps weights."""
+    settings, position, checkpoints = training.settings, training.position, training.checkpoints
+    value = float(row[checkpoints.monitor])
     if not training.fabric.is_global_zero:
-        keeper.note(position.epoch, position.step, value)
+        checkpoints.note(position.epoch, position.step, value)
         return
-    wanted = settings.save_optimizer or settings.save_scheduler
+    resumable = settings.save_optimizer or settings.save_scheduler
     facts = {
         "metrics": {k: v for k, v in row.items() if isinstance(v, float)},
-        "versions": state.circumstances_of(training),
+        "versions": state.environment(training),
     }
-    keeper.add(
+    checkpoints.add(
         position.epoch,
         position.step,
         value,
         training.raw.state_dict,
         facts=facts,
-        training=(lambda: _companion(training)) if wanted else None,
+        training=(lambda: _resume_state(training)) if resumable else None,
     )
 
 
-def _companion(training: Training) -> dict[str, Any]:
-    """What a kept epoch needs to be gone on from, as far as asked for; copied, since training goes on."""
-    held = copy.deepcopy(state.loop_state(training))
+def _resume_state(training: Training) -> dict[str, Any]:
+    """Copy of the state that resuming from a checkpoint needs, as far as the settings keep it."""
+    loop_state = copy.deepcopy(state.loop_state(training))
     if not training.settings.save_optimizer:
-        held["optimizer"]["state"] = {}
+        loop_state["optimizer"]["state"] = {}
     if not training.settings.save_scheduler:
-        held["schedule"] = {}
-    return held
+        loop_state["schedule"] = {}
+    return loop_state
 
 
-def _why_finished(training: Training, row: Row) -> str:
+def _end_reason(training: Training, row: Row) -> str:
     stopping = training.early_stopping
     if stopping is not None and stopping.update(float(row[stopping.monitor])):
         return "early stopping"

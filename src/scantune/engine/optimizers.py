@@ -19,8 +19,8 @@ class OptimizerSpec:
 
     Attributes:
         name: ``adam``, ``adamw`` or ``sgd``.
-        learning_rate: of parameter groups without one of their own.
-        weight_decay: pull to zero; decoupled from the gradient in adamw, part of it in the others.
+        learning_rate: of parameter groups without a separate one.
+        weight_decay: decoupled from the gradient in adamw, added to it in the others.
         betas: decay of the running means (adam, adamw).
         eps: added to the denominator (adam, adamw).
         momentum: of sgd.
@@ -46,8 +46,8 @@ def _adaptive(kind: type[Optimizer]) -> Callable[..., Optimizer]:
 
 def _sgd(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> Optimizer:
     options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
-    # PyTorch's fused kernel fails where some parameters of a group have a momentum already and others, thawed or used
-    # for the first time, have none.
+    # PyTorch's fused kernel fails where some parameters of a group have momentum and others, just unfrozen or used for
+    # the first time, have none.
     fused = fused and spec.momentum == 0
     return torch.optim.SGD(groups, momentum=spec.momentum, nesterov=spec.nesterov, fused=fused, **options)
 
@@ -66,21 +66,21 @@ def build(
 ) -> Optimizer:
     """The optimizer of ``network``.
 
-    Frozen parameters are in it from the start: without a gradient they cost nothing and do not move, and a layer that
-    is unfrozen later trains at once.
+    Frozen parameters are in it from the start: without a gradient they have no cost and do not change, and a layer that
+    is unfrozen later needs no new group.
 
     Args:
-        spec: which one.
-        network: whose parameters; all of them in one group where ``groups`` is None.
+        spec: name and options.
+        network: its parameters are one group where ``groups`` is None.
         groups: ``{"params": [...], "lr": ..., "name": ...}`` each.
-        device: where the parameters lie; fused kernels where it has them.
-        scaled: gradients are scaled (fp16), which rules fused kernels out.
+        device: of the parameters; fused kernels where it has them.
+        scaled: gradients are scaled (fp16), which excludes fused kernels.
 
     Raises:
         ScantuneError: no optimizer of that name.
     """
     if spec.name not in OPTIMIZERS:
         raise ScantuneError(f"optimizer: {spec.name!r} is not one of {', '.join(OPTIMIZERS)}")
-    chosen = groups if groups is not None else [{"params": list(network.parameters()), "name": "all"}]
-    filled = [dict(group, name=group.get("name", str(i))) for i, group in enumerate(chosen)]
-    return OPTIMIZERS[spec.name](filled, spec, fused=device.type in _FUSED_ON and not scaled)
+    base_groups = groups if groups is not None else [{"params": list(network.parameters()), "name": "all"}]
+    named_groups = [dict(group, name=group.get("name", str(i))) for i, group in enumerate(base_groups)]
+    return OPTIMIZERS[spec.name](named_groups, spec, fused=device.type in _FUSED_ON and not scaled)

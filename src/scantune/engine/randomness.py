@@ -1,4 +1,4 @@
-"""Seeds that are derived, never drawn: from the run's seed and the place (epoch, step, sample) they are for."""
+"""Seeds derived from the seed of the run and a position (epoch, step, sample), never drawn at random."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Generator
 
 
 def derive(*parts: int | str) -> int:
-    """A seed in [0, 2**63) from what it is for: the same parts, the same seed, on every machine."""
+    """A seed in [0, 2**63) from ``parts``: equal parts give the same seed on every machine."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 
@@ -29,7 +29,7 @@ def reseed(*parts: int | str) -> None:
     """
     seed = derive(*parts)
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():  # torch.manual_seed would note each call of a process that never uses a GPU
+    if torch.cuda.is_initialized():  # torch.manual_seed would queue each call in a process that never uses a GPU
         torch.cuda.manual_seed_all(seed)
     if torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
@@ -37,6 +37,6 @@ def reseed(*parts: int | str) -> None:
 
 @contextmanager
 def preserved() -> Iterator[None]:
-    """The global state of PyTorch on all devices, put back as it was at the end."""
+    """Preserve the global random state of PyTorch on all devices."""
     with torch.random.fork_rng(enabled=True):
         yield

@@ -1,4 +1,4 @@
-"""What a training gives: the network, how it came about, and the files that say so."""
+"""Result of a training: the network, the facts of the training, and the output files."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from scantune.engine.training import Training
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a training gave.
+    """Result of a training.
 
     Attributes:
-        network: with the best epoch's weights (or the last's, where that was asked for), on the CPU.
-        best_epoch: counted from 1; 0 where no figure was ever a number.
-        best_value: the monitored figure there.
-        monitor: its name.
-        metrics: the row of the epoch whose weights the network has.
-        history: a row an epoch.
-        finished: why it ended: ``all epochs`` or ``early stopping``.
-        epochs: epochs done.
-        steps: optimizer steps done.
-        skipped: steps left out because they were not finite.
-        resumed: whether it went on from a saved state.
+        network: with the weights of the best epoch (or of the last, without ``restore_best_weights``), on the CPU.
+        best_epoch: counted from 1; 0 where the metric was NaN in every epoch.
+        best_value: of the monitored metric in that epoch.
+        monitor: name of the monitored metric.
+        metrics: row of the epoch whose weights the network has.
+        history: a row per epoch.
+        finished: reason of the end: ``all epochs`` or ``early stopping``.
+        epochs: number of epochs.
+        steps: number of optimizer steps.
+        skipped: steps skipped because loss or gradient was not finite.
+        resumed: whether it was resumed from a saved state.
         precision: ``32-true``, ``bf16-mixed`` or ``16-mixed``.
-        device: kind of device.
-        world_size: processes.
-        batch_size: at the end (smaller than asked for, where memory was short and halving allowed).
-        unfrozen: epoch (from 1) to the names of what began to train then.
-        trained: numbers that train at the end, and all there are.
+        device: type of device.
+        world_size: number of processes.
+        batch_size: at the end (smaller than configured, where ``on_out_of_memory: halve`` applied).
+        unfrozen: epoch (from 1) to the names of the layers unfrozen in it.
+        trained: number of trainable parameters at the end, and of all parameters.
         checkpoints: :meth:`Checkpoints.summary`.
-        notes: what a reader should know.
+        notes: remarks for the reader.
     """
 
     network: nn.Module
@@ -62,18 +62,18 @@ class FitResult:
 
 
 def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitResult:
-    """The result of a finished training; its files land in ``out_dir``."""
+    """The result of a finished training; writes its files into ``out_dir``."""
     best = training.checkpoints.best()
-    keeps_best = training.early_stopping is None or training.early_stopping.restore_best_weights
+    restores_best = training.early_stopping is None or training.early_stopping.restore_best_weights
     rows = training.history.epochs()
     last = {name: tensor.cpu() for name, tensor in training.raw.state_dict().items()}
-    loaded = training.checkpoints.load(best.epoch) if best and training.fabric.is_global_zero else None
-    own = distributed.from_first(training.fabric, loaded)
-    if best is not None and keeps_best and own is not None:
-        training.raw.load_state_dict(own)
+    checkpoint = training.checkpoints.load(best.epoch) if best and training.fabric.is_global_zero else None
+    best_weights = distributed.broadcast_object(training.fabric, checkpoint)
+    if best is not None and restores_best and best_weights is not None:
+        training.raw.load_state_dict(best_weights)
     if training.fabric.is_global_zero and out_dir is not None:
-        _write_outputs(training, out_dir, last, own or last)
-    epoch = best.epoch if best and keeps_best else training.position.epoch
+        _write_outputs(training, out_dir, last, best_weights or last)
+    epoch = best.epoch if best and restores_best else training.position.epoch
     return FitResult(
         network=training.raw.cpu().eval(),
         best_epoch=best.epoch if best else 0,
@@ -91,37 +91,37 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
         world_size=training.fabric.world_size,
         batch_size=training.batch_size,
         unfrozen=training.unfrozen,
-        trained=_counted(training.raw),
+        trained=_parameter_counts(training.raw),
         checkpoints=training.checkpoints.summary(),
         notes=training.notes,
     )
 
 
-def _counted(network: nn.Module) -> tuple[int, int]:
+def _parameter_counts(network: nn.Module) -> tuple[int, int]:
     sizes = [(p.numel(), p.requires_grad) for p in network.parameters()]
     return sum(n for n, trains in sizes if trains), sum(n for n, _ in sizes)
 
 
 def _write_outputs(training: Training, out_dir: Path, last: dict[str, Any], best: dict[str, Any]) -> None:
-    """History and checkpoints, with no time and no path in them, so that a repeated run writes the same bytes."""
+    """History and checkpoints, without times and paths, so that a repeated run writes identical bytes."""
     training.history.export(out_dir)
-    folder, keeper = out_dir / "checkpoints", training.checkpoints
-    keeper.flush()
-    for path in (f for e in keeper.wanted() for f in keeper.folder.glob(f"{keeper.path(e.epoch).stem}.*")):
-        if keeper.folder != folder:
+    folder, checkpoints = out_dir / "checkpoints", training.checkpoints
+    checkpoints.flush()
+    for entry in checkpoints.retained() if checkpoints.folder != folder else ():
+        for path in checkpoints.folder.glob(f"{checkpoints.path(entry.epoch).stem}.*"):
             durable.link(path, folder / path.name)
     durable.write_weights(folder / "last.safetensors", last, {"epoch": training.position.epoch})
-    found = keeper.best()
+    best_entry = checkpoints.best()
     durable.write_weights(
-        folder / "best.safetensors", best, {"epoch": found.epoch if found else training.position.epoch}
+        folder / "best.safetensors", best, {"epoch": best_entry.epoch if best_entry else training.position.epoch}
     )
-    durable.write_json(out_dir / "checkpoints.json", keeper.summary())
+    durable.write_json(out_dir / "checkpoints.json", checkpoints.summary())
 
 
 def forget(state_dir: Path) -> None:
-    """Remove the state of a training whose outputs are all written; the next one starts anew."""
+    """Remove the state of a training whose outputs are complete, so that the next one starts from the beginning."""
     for path in state_dir.glob("*") if state_dir.exists() else ():
-        if path.name != "undelivered.jsonl":  # figures that a server has yet to take
+        if path.name != "undelivered.jsonl":  # metrics that a server has not accepted yet
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     if state_dir.exists() and not any(state_dir.iterdir()):
         state_dir.rmdir()

@@ -1,4 +1,4 @@
-"""Which samples make which step: a function of seed, epoch and step alone, so that any step can be found again."""
+"""Assignment of samples to steps: a function of seed, epoch and step only, so that any step can be reproduced."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from scantune.engine.randomness import derive
 from scantune.records import ScantuneError
 
-#: ``order(epoch)``: the samples of an epoch in the order they are seen, int64 [N].
+#: ``order(epoch)``: indices of the samples of an epoch in their order, int64 [N].
 Order = Callable[[int], np.ndarray]
 
 
 def shuffled(n: int, seed: int) -> Order:
-    """Every sample once an epoch, in an order of the epoch's own."""
+    """Every sample once per epoch, in a random order that differs by epoch."""
 
     def order(epoch: int) -> np.ndarray:
         return np.random.default_rng(derive(seed, "order", epoch)).permutation(n)
@@ -23,50 +23,50 @@ def shuffled(n: int, seed: int) -> Order:
 
 
 def balanced(classes: np.ndarray, seed: int) -> Order:
-    """As many samples as there are, every class equally often (to within one); small classes repeat.
+    """As many samples as the data set has, every class equally often (to within one); small classes repeat.
 
     Args:
         classes: int [N], the class of each sample.
         seed: of the run.
     """
     codes = np.asarray(classes)
-    members = [np.flatnonzero(codes == code) for code in np.unique(codes)]
+    by_class = [np.flatnonzero(codes == code) for code in np.unique(codes)]
 
     def order(epoch: int) -> np.ndarray:
         random = np.random.default_rng(derive(seed, "balanced", epoch))
-        shares = [len(part) for part in np.array_split(np.arange(len(codes)), len(members))]
-        drawn = [_repeated(own, share, random) for own, share in zip(members, shares)]
+        shares = [len(part) for part in np.array_split(np.arange(len(codes)), len(by_class))]
+        drawn = [_repeated(indices, share, random) for indices, share in zip(by_class, shares)]
         return random.permutation(np.concatenate(drawn))
 
     return order
 
 
-def _repeated(members: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
-    """``n`` of ``members``: whole permutations one after the other, so that none is drawn twice before all are once."""
-    rounds = -(-n // len(members))
-    return np.concatenate([random.permutation(members) for _ in range(rounds)])[:n]
+def _repeated(indices: np.ndarray, n: int, random: np.random.Generator) -> np.ndarray:
+    """``n`` of ``indices`` from successive permutations, so that none is drawn twice before all are drawn once."""
+    rounds = -(-n // len(indices))
+    return np.concatenate([random.permutation(indices) for _ in range(rounds)])[:n]
 
 
 def steps_in_epoch(n: int, batch_size: int, accumulation: int, world_size: int = 1) -> int:
-    """Optimizer steps that an epoch of ``n`` samples takes."""
+    """Optimizer steps in an epoch of ``n`` samples."""
     return -(-n // (batch_size * accumulation * world_size))
 
 
 def epoch_steps(order: np.ndarray, steps: int, accumulation: int, world_size: int, rank: int) -> list[list[np.ndarray]]:
-    """The samples that one process sees, by step and batch.
+    """The samples of one process by step and batch.
 
-    A step's samples depend on the effective batch alone: how it is shared between accumulation and processes changes
-    nothing. Steps differ in size by at most one sample, so no step (and no batch norm) rests on a lonely rest.
+    The samples of a step depend only on the effective batch, not on its division between accumulation and processes.
+    Steps differ in size by at most one sample, so that no step (and no batch norm) has a small remainder.
 
     Args:
-        order: the epoch's samples.
+        order: indices of the samples of the epoch.
         steps: optimizer steps in the epoch.
-        accumulation: batches a step.
-        world_size: processes.
-        rank: this process.
+        accumulation: batches per step.
+        world_size: number of processes.
+        rank: of this process.
 
     Returns:
-        For each step its batches, each an array of sample indices.
+        Batches of each step, each an array of sample indices.
 
     Raises:
         ScantuneError: fewer samples in a step than processes.
@@ -84,6 +84,6 @@ def epoch_steps(order: np.ndarray, steps: int, accumulation: int, world_size: in
 
 
 def shard(n: int, batch_size: int, world_size: int, rank: int) -> list[np.ndarray]:
-    """Batches of the samples 0 … n − 1 that one process judges; over all processes each sample once."""
-    own = np.arange(rank, n, world_size)
-    return [own[i : i + batch_size] for i in range(0, len(own), batch_size)]
+    """Batches of one process of the samples 0 … n − 1; each sample is in one process."""
+    indices = np.arange(rank, n, world_size)
+    return [indices[i : i + batch_size] for i in range(0, len(indices), batch_size)]

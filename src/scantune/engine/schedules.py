@@ -1,8 +1,8 @@
-"""Learning rates over the training: curves that are functions of the step, and the plateau, which keeps a state.
+"""Schedules of the learning rate: curves as functions of the step, and the plateau schedule, which has a state.
 
 The curves agree with PyTorch's schedulers of the same name (``OneCycleLR``, ``CosineAnnealingLR``, ``StepLR``,
-``CosineAnnealingWarmRestarts``, ``ReduceLROnPlateau``). They are written anew because those keep the rates of the
-groups they began with and cannot be put at a given step, which exact resume needs.
+``CosineAnnealingWarmRestarts``, ``ReduceLROnPlateau``). They are reimplemented because those keep the initial rates of
+the groups and cannot be set to a given step, which exact resuming requires.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from scantune.records import ScantuneError
 
 @dataclass(frozen=True)
 class Clock:
-    """Where in the schedule: steps and whole epochs done, and how many of each there are."""
+    """Position in the schedule: completed steps and epochs, and the total of each."""
 
     step: int
     steps: int
@@ -28,29 +28,29 @@ class Clock:
     epochs: float
 
 
-#: ``curve(base, clock, **options)``: the rate of a group whose own rate is ``base``.
+#: ``curve(base, clock, **options)``: the rate of a group whose initial rate is ``base``.
 Curve = Callable[..., float]
 
 
 def constant(base: float, clock: Clock) -> float:
-    """The rate as it is."""
+    """The base rate."""
     return base
 
 
 def cosine(base: float, clock: Clock, *, T_max: int | None = None, eta_min: float = 1e-6) -> float:
-    """Half a cosine from ``base`` to ``eta_min`` over ``T_max`` epochs (all where None), then flat."""
+    """Half a cosine from ``base`` to ``eta_min`` over ``T_max`` epochs (None: all epochs), then constant."""
     lowest = min(eta_min, base)
-    share = min(1.0, clock.epoch / max(1, T_max or math.ceil(clock.epochs)))
-    return lowest + (base - lowest) * (1 + math.cos(math.pi * share)) / 2
+    progress = min(1.0, clock.epoch / max(1, T_max or math.ceil(clock.epochs)))
+    return lowest + (base - lowest) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def step(base: float, clock: Clock, *, step_size: int = 10, gamma: float = 0.1) -> float:
-    """``base`` times ``gamma`` for every ``step_size`` epochs done."""
+    """``base`` times ``gamma`` for every ``step_size`` completed epochs."""
     return base * gamma ** (clock.epoch // step_size)
 
 
 def cosine_restarts(base: float, clock: Clock, *, T_0: int = 5, T_mult: int = 2, eta_min: float = 0.0) -> float:
-    """Half a cosine over ``T_0`` epochs, again from the top, each period ``T_mult`` times the one before."""
+    """Half a cosine over ``T_0`` epochs, restarted; each period is ``T_mult`` times the one before."""
     done, period = clock.epoch, T_0
     while done >= period:
         done, period = done - period, period * T_mult
@@ -68,11 +68,11 @@ def onecycle(
     final_div_factor: float = 1e4,
     cycle_momentum: bool = True,
 ) -> float:
-    """Up from ``base``/``div_factor`` and down to 1/``final_div_factor`` of that, by step (Smith & Topin 2017)."""
+    """Rise from ``base``/``div_factor``, then fall to 1/``final_div_factor`` of that, by step (Smith & Topin 2017)."""
     highest = base * max_share
     first = highest / div_factor
-    up, share = _cycle(clock, pct_start)
-    return _between(first, highest, share) if up else _between(highest, first / final_div_factor, share)
+    up, progress = _cycle(clock, pct_start)
+    return _between(first, highest, progress) if up else _between(highest, first / final_div_factor, progress)
 
 
 def _onecycle_momentum(
@@ -80,33 +80,33 @@ def _onecycle_momentum(
 ) -> float | None:
     if not cycle_momentum:
         return None
-    up, share = _cycle(clock, pct_start)
-    return _between(0.95, 0.85, share) if up else _between(0.85, 0.95, share)
+    up, progress = _cycle(clock, pct_start)
+    return _between(0.95, 0.85, progress) if up else _between(0.85, 0.95, progress)
 
 
 def _cycle(clock: Clock, pct_start: float) -> tuple[bool, float]:
-    """Whether on the way up, and the share of that way that is done."""
+    """Whether the rate rises, and the completed share of the phase."""
     top, end = pct_start * clock.steps - 1, clock.steps - 1
     if clock.step <= top:
         return True, clock.step / top if top > 0 else 1.0
     return False, min(1.0, (clock.step - top) / (end - top)) if end > top else 1.0
 
 
-def _between(start: float, end: float, share: float) -> float:
-    return end + (start - end) / 2.0 * (1 + math.cos(math.pi * share))
+def _between(start: float, end: float, progress: float) -> float:
+    return end + (start - end) / 2.0 * (1 + math.cos(math.pi * progress))
 
 
 @dataclass
 class Plateau:
-    """Cuts the rate when a figure no longer improves, as ``ReduceLROnPlateau`` with a relative threshold does.
+    """Reduces the rate when a metric no longer improves, as ``ReduceLROnPlateau`` with a relative threshold.
 
     Attributes:
-        factor: what the rate is multiplied by at a cut.
-        patience: epochs without improvement that are borne.
-        threshold: relative improvement that counts.
-        cooldown: epochs after a cut in which none are counted.
-        min_lr: never below.
-        mode: ``min`` or ``max``: which way the figure is better.
+        factor: of the rate at a reduction.
+        patience: epochs without improvement before a reduction.
+        threshold: smallest relative improvement.
+        cooldown: epochs after a reduction that are not counted.
+        min_lr: lowest rate.
+        mode: ``min`` or ``max``, direction of the metric.
     """
 
     factor: float = 0.5
@@ -121,7 +121,7 @@ class Plateau:
     cuts: int = 0
 
     def update(self, value: float) -> bool:
-        """Take an epoch's figure; True where the rate is cut. NaN is no improvement."""
+        """Add an epoch's value; True where the rate is reduced. NaN is no improvement."""
         margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
         if is_better(value, self.best, self.mode, margin):
             self.best, self.wait = value, 0
@@ -135,15 +135,15 @@ class Plateau:
         return True
 
     def rate(self, base: float) -> float:
-        """``base`` after the cuts so far."""
+        """``base`` after the reductions so far."""
         return max(min(self.min_lr, base), base * self.factor**self.cuts)
 
     def state(self) -> dict[str, float]:
-        """What :meth:`load` takes."""
+        """State for :meth:`load`."""
         return {"best": self.best, "wait": self.wait, "cooling": self.cooling, "cuts": self.cuts}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Restore :meth:`state`."""
         self.best, self.wait = float(state["best"]), int(state["wait"])
         self.cooling, self.cuts = int(state["cooling"]), int(state["cuts"])
 
@@ -160,14 +160,14 @@ MOMENTA: dict[str, Callable[..., float | None]] = {"onecycle": _onecycle_momentu
 
 @dataclass
 class Schedule:
-    """A schedule by name, with a linear warm-up in front where asked for.
+    """A schedule by name, with an optional linear warm-up.
 
     Attributes:
         name: one of ``CURVES``, or ``plateau``.
         options: of the curve, or of :class:`Plateau`.
-        warmup_epochs: epochs (fractions too) in which the rate rises linearly from ``warmup_lr``; the schedule's own
-            clock starts when they are over.
-        warmup_lr: the first rate of the warm-up (a group's own rate where that is lower).
+        warmup_epochs: epochs (also fractions) in which the rate rises linearly from ``warmup_lr``; the schedule starts
+            after them.
+        warmup_lr: first rate of the warm-up (the group's rate where that is lower).
     """
 
     name: str = "constant"
@@ -183,21 +183,21 @@ class Schedule:
             raise ScantuneError(f"scheduler: {self.name!r} is not one of plateau, {', '.join(CURVES)}")
 
     def rate(self, base: float, done: int, steps_per_epoch: int, epochs: int) -> float:
-        """The rate of the step after ``done`` steps, for a group whose own rate is ``base``."""
-        warm = round(self.warmup_epochs * steps_per_epoch)
-        if done < warm:
+        """The rate of the step after ``done`` steps, for a group with initial rate ``base``."""
+        warmup_steps = round(self.warmup_epochs * steps_per_epoch)
+        if done < warmup_steps:
             first = min(self.warmup_lr, base)
-            return first + (base - first) * done / warm
+            return first + (base - first) * done / warmup_steps
         if self.plateau is not None:
             return self.plateau.rate(base)
-        return CURVES[self.name](base, self._clock(done - warm, steps_per_epoch, epochs), **self.options)
+        return CURVES[self.name](base, self._clock(done - warmup_steps, steps_per_epoch, epochs), **self.options)
 
     def momentum(self, done: int, steps_per_epoch: int, epochs: int) -> float | None:
-        """The momentum of that step; None leaves the optimizer's own."""
-        warm = round(self.warmup_epochs * steps_per_epoch)
-        if done < warm or self.name not in MOMENTA:
+        """The momentum of that step; None leaves it to the optimizer."""
+        warmup_steps = round(self.warmup_epochs * steps_per_epoch)
+        if done < warmup_steps or self.name not in MOMENTA:
             return None
-        return MOMENTA[self.name](self._clock(done - warm, steps_per_epoch, epochs), **self.options)
+        return MOMENTA[self.name](self._clock(done - warmup_steps, steps_per_epoch, epochs), **self.options)
 
     def _clock(self, done: int, steps_per_epoch: int, epochs: int) -> Clock:
         steps = steps_per_epoch * epochs - round(self.warmup_epochs * steps_per_epoch)
@@ -213,15 +213,15 @@ class Schedule:
                 _set_momentum(group, momentum)
 
     def epoch_end(self, value: float) -> bool:
-        """Tell the plateau the epoch's figure; True where it cuts the rate."""
+        """Add the epoch's value of the metric to the plateau; True where it reduces the rate."""
         return self.plateau is not None and self.plateau.update(value)
 
     def state(self) -> dict[str, float]:
-        """What :meth:`load` takes; curves have none."""
+        """State for :meth:`load`; empty for curves."""
         return self.plateau.state() if self.plateau is not None else {}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Restore :meth:`state`."""
         if self.plateau is not None and state:
             self.plateau.load(state)
 

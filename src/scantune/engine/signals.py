@@ -1,4 +1,4 @@
-"""Being told to stop: SIGTERM (a cluster's), Ctrl-C, a parent that is gone."""
+"""Signals to stop: SIGTERM (of a cluster), Ctrl-C, the end of the parent process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from scantune.stopping import ParentWatch
 
 
 class Interrupted(SystemExit):
-    """A training that was told to stop, and was saved; the exit code says by what.
+    """A training was stopped by a signal, after saving; the exit code has the cause.
 
     Attributes:
-        cause: in words.
+        cause: as text.
         code: 130 after Ctrl-C, 143 after SIGTERM or the parent's end.
     """
 
@@ -24,21 +24,21 @@ class Interrupted(SystemExit):
         self.cause = cause
 
     def __str__(self) -> str:
-        return f"{self.cause}; saved, and started again it goes on from there"
+        return f"{self.cause}; the state is saved: start again to resume"
 
 
 _CAUSES = {signal.SIGINT: ("Ctrl-C", 130), signal.SIGTERM: ("SIGTERM", 143)}
 
 
 class StopFlag:
-    """What the loop asks between two steps."""
+    """Flag that the loop checks between two steps."""
 
     def __init__(self, watch: ParentWatch) -> None:
         self.watch = watch
         self.received: int | None = None
 
     def cause(self) -> tuple[str, int] | None:
-        """Why to stop, and the exit code; None to go on."""
+        """Cause of the stop and exit code; None to continue."""
         if self.received is not None:
             return _CAUSES[signal.Signals(self.received)]
         return ("the process that started this one has ended", 143) if self.watch.gone() else None
@@ -46,9 +46,9 @@ class StopFlag:
 
 @contextmanager
 def listening(watch_parent: bool | None = None) -> Iterator[StopFlag]:
-    """Take SIGTERM and Ctrl-C as a wish to stop between two steps; a second Ctrl-C stops at once.
+    """Stop between two steps on SIGTERM and Ctrl-C; a second Ctrl-C stops at once.
 
-    Outside the main thread no handler can be set; only the parent is watched then.
+    Outside the main thread no handler can be set; only the parent process is watched then.
     """
     flag = StopFlag(ParentWatch(watch_parent))
 

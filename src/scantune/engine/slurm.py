@@ -1,6 +1,6 @@
-"""The batch script that trains under SLURM: several nodes, put back in the queue when its time is over.
+"""The batch script of a training under SLURM: several nodes, requeued at the time limit.
 
-Nothing else is needed for that: a training that is killed goes on where it was saved, and SIGTERM saves it first.
+SIGTERM saves the training before the limit, and the requeued job resumes from the saved state.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ _TIME = re.compile(r"(\d+-)?\d{1,2}(:\d{2}){1,2}")
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of SLURM.
+    """Resources and commands of a SLURM job.
 
     Attributes:
         name: of the job.
-        command: what each process runs, as a list of words.
-        nodes: how many.
-        gpus_per_node: GPUs, and processes, on each; 0 is one CPU process a node.
-        cpus_per_task: cores of each process.
-        memory: of each node, as SLURM writes it.
+        command: of each process, as a list of arguments.
+        nodes: number of nodes.
+        gpus_per_node: GPUs (and processes) per node; 0 is one CPU process per node.
+        cpus_per_task: cores per process.
+        memory: per node, in the notation of SLURM.
         time: limit, ``[days-]hours:minutes[:seconds]``.
-        partition: where; the cluster's default where empty.
-        account: who pays; the user's default where empty.
-        seconds_to_save: between the signal and the end.
-        max_requeues: how often it is put back in the queue before it gives up.
-        setup: lines run on the first node before (modules, environment).
-        prepare: commands run there then, which may take long: the job goes back to the queue in their midst too.
-        after: lines run there once the training is done.
+        partition: empty for the default of the cluster.
+        account: empty for the default of the user.
+        seconds_to_save: seconds between SIGTERM and the time limit.
+        max_requeues: largest number of requeues.
+        setup: lines before the job on the first node (modules, environment).
+        prepare: commands after ``setup`` on the first node; the job can be requeued while they run.
+        after: lines on the first node after the training.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Job:
     after: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        named = {"name": self.name, "partition": self.partition or "x", "account": self.account or "x"}
-        for key, value in named.items():
+        identifiers = {"name": self.name, "partition": self.partition or "x", "account": self.account or "x"}
+        for key, value in identifiers.items():
             if not _NAME.fullmatch(value):
-                raise ScantuneError(f"slurm.{key}: {value!r} may have letters, digits, '_', '-' and '.' alone")
+                raise ScantuneError(f"slurm.{key}: {value!r} may only contain letters, digits, '_', '-' and '.'")
         if not _TIME.fullmatch(self.time):
             raise ScantuneError(f"slurm.time: {self.time!r} is not [days-]hours:minutes[:seconds], as in 24:00:00")
         if not re.fullmatch(r"\d+[KMGT]?", self.memory):
@@ -67,8 +67,8 @@ class Job:
 def script(job: Job) -> str:
     """The batch script as text.
 
-    The job's own shell must outlive the signal, so ``srun`` runs behind it and is waited for; 143 is the exit code of
-    a training that was told to stop and has saved.
+    The shell of the job must survive the signal, so ``srun`` runs in the background; 143 is the exit code of a training
+    that was saved after SIGTERM.
     """
     tasks = max(1, job.gpus_per_node)
     options = {
@@ -87,7 +87,7 @@ def script(job: Job) -> str:
     }
     lines = ["#!/bin/bash"]
     lines += [f"#SBATCH --{key}={value}" for key, value in options.items() if value != ""]
-    lines += ["#SBATCH --requeue", "", "set -u", *job.setup, "", *_environment(job), "", *_again(job)]
+    lines += ["#SBATCH --requeue", "", "set -u", *job.setup, "", *_environment(job), "", *_requeue(job)]
     lines += [*_prepare(job), "", *_body(job)]
     return "\n".join(lines) + "\n"
 
@@ -101,9 +101,9 @@ def _environment(job: Job) -> list[str]:
     ]
 
 
-def _again(job: Job) -> list[str]:
+def _requeue(job: Job) -> list[str]:
     return [
-        "again() {  # back to the queue, where it goes on from what is saved",
+        "again() {  # requeue: the job resumes from the saved state",
         f'  [ "${{SLURM_RESTART_COUNT:-0}}" -ge {job.max_requeues} ] || scontrol requeue "$SLURM_JOB_ID"',
         "  exit 143",
         "}",
@@ -144,6 +144,6 @@ def _body(job: Job) -> list[str]:
 
 
 def write(job: Job, path: Path) -> Path:
-    """Write the script, to be handed to ``sbatch``."""
+    """Write the script for ``sbatch``."""
     files.write_text(path, script(job))
     return path

@@ -1,4 +1,4 @@
-"""A training to a file and back: everything that the rest of it depends on."""
+"""Saving and restoring of a training: all of the state that its remaining steps depend on."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ JOURNAL_NAME = "history.jsonl"
 SMALLER_NAME = "smaller_batch.json"
 
 
-def settings_of(training: Training) -> dict[str, Any]:
-    """The settings that decide the end result; a state made under others belongs to another training."""
+def identity(training: Training) -> dict[str, Any]:
+    """Settings that determine the result; a state with other settings belongs to another training."""
     s = training.settings
     return {
         "epochs": s.epochs,
@@ -36,18 +36,18 @@ def settings_of(training: Training) -> dict[str, Any]:
     }
 
 
-def circumstances_of(training: Training) -> dict[str, Any]:
-    """Versions and circumstances of this process."""
+def environment(training: Training) -> dict[str, Any]:
+    """Versions, precision, device and processes of this training."""
     precision = str(training.fabric.strategy.precision.precision)
     return versions.versions() | versions.circumstances(precision, training.device, training.fabric.world_size)
 
 
 def loop_state(training: Training) -> dict[str, Any]:
-    """All but the network's weights and what hangs on files: what a checkpoint needs to be gone on from."""
+    """The state except weights and files: what resuming from a checkpoint needs."""
     return {
         "format": FORMAT,
-        "settings": settings_of(training),
-        "circumstances": circumstances_of(training),
+        "settings": identity(training),
+        "circumstances": environment(training),
         "optimizer": training.plain_optimizer.state_dict(),
         "scaler": training.fabric.strategy.precision.state_dict(),
         "schedule": training.schedule.state(),
@@ -63,20 +63,20 @@ def loop_state(training: Training) -> dict[str, Any]:
     }
 
 
-def _state_of(held: Any) -> dict[str, Any]:
-    return held.state_dict() if hasattr(held, "state_dict") else {}
+def _state_of(component: Any) -> dict[str, Any]:
+    return component.state_dict() if hasattr(component, "state_dict") else {}
 
 
 def save(training: Training) -> None:
-    """Make what was done so far durable. All processes call it; the first one writes.
+    """Save the training durably. All processes call it; the first one writes.
 
-    The order matters: rows and checkpoint files first, then the state that names them, then files that it no longer
-    names are removed. Killed between any two of these, the old state still finds all it names.
+    The order matters: first rows and checkpoint files, then the state that names them, then the removal of files that
+    it no longer names. After a kill between any two of these, all files that the old state names still exist.
 
     Raises:
-        DiskFullError: no room; the state before is untouched.
+        DiskFullError: the disk is full; the previous state is unchanged.
     """
-    shards = distributed.gathered(training.fabric, training.sums.arrays())
+    shards = distributed.gather_objects(training.fabric, training.sums.arrays())
     if not training.fabric.is_global_zero or training.state_path is None:
         return
     training.history.sync()
@@ -87,8 +87,8 @@ def save(training: Training) -> None:
 
 
 def _sums_state(sums: Sums, shards: list[Any]) -> dict[str, Any]:
-    held = [s for s in shards if len(s[2])]
-    parts = [torch.cat([torch.from_numpy(s[k]) for s in held]) if held else torch.zeros(0) for k in range(3)]
+    non_empty = [s for s in shards if len(s[2])]
+    parts = [torch.cat([torch.from_numpy(s[k]) for s in non_empty]) if non_empty else torch.zeros(0) for k in range(3)]
     return {
         "totals": sums.totals.cpu(),
         "weights": sums.weights.cpu(),
@@ -101,41 +101,41 @@ def _sums_state(sums: Sums, shards: list[Any]) -> dict[str, Any]:
 
 
 def restore(training: Training, path: Path) -> bool:
-    """Go on from a saved state; False where there is none.
+    """Restore a saved state; False where there is none.
 
     Raises:
-        ResumeError: the state belongs to other settings, or (``resume: exact``) to other versions or circumstances.
-        ScantuneError: the file is damaged or is not safe to read.
+        ResumeError: the state has other settings or (``resume: exact``) another environment.
+        ScantuneError: the file is damaged or not safe to read.
     """
     if not path.exists() or training.settings.resume == "never":
         return False
     state = durable.read_state(path)
-    if state.get("format") != FORMAT or state["settings"] != settings_of(training):
-        raise ResumeError(f"{path.parent}: {_other_settings(state, training)}; remove the folder to start anew")
-    differing = versions.compare(state["circumstances"], circumstances_of(training), training.settings.resume)
+    if state.get("format") != FORMAT or state["settings"] != identity(training):
+        raise ResumeError(f"{path.parent}: {_setting_differences(state, training)}; remove the folder to start again")
+    differing = versions.compare(state["circumstances"], environment(training), training.settings.resume)
     if differing:
-        training.notes.append("gone on from a state made under other circumstances: " + "; ".join(differing))
+        training.notes.append("resumed from a state of another environment: " + "; ".join(differing))
     training.raw.load_state_dict(state["network"])
     training.history.restore(int(state["rows"]))
     if training.fabric.is_global_zero:
         training.checkpoints.restore(state["checkpoints"])
         _restore_sums(training, state["sums"])
     else:
-        training.checkpoints.seen = _seen(state)
+        training.checkpoints.entries = _saved_entries(state)
     _restore_loop(training, state)
     return True
 
 
-def _seen(state: dict[str, Any]) -> list[Any]:
+def _saved_entries(state: dict[str, Any]) -> list[Any]:
     from scantune.engine.strategies import Entry
 
     return [Entry(int(e), int(s), float(v)) for e, s, v in state["checkpoints"]["seen"]]
 
 
-def _other_settings(state: dict[str, Any], training: Training) -> str:
-    now, saved = settings_of(training), state.get("settings", {})
-    differing = [f"{k} was {saved.get(k)} and is {v}" for k, v in now.items() if saved.get(k) != v]
-    return "the saved training was another one (" + ("; ".join(differing) or "an older format") + ")"
+def _setting_differences(state: dict[str, Any], training: Training) -> str:
+    current, saved = identity(training), state.get("settings", {})
+    differing = [f"{k} was {saved.get(k)} and is {v}" for k, v in current.items() if saved.get(k) != v]
+    return "the saved state belongs to another training (" + ("; ".join(differing) or "an older format") + ")"
 
 
 def _restore_loop(training: Training, state: dict[str, Any]) -> None:
@@ -162,27 +162,27 @@ def _restore_sums(training: Training, state: dict[str, Any]) -> None:
         sums.reduced, sums.targets, sums.index = [state["reduced"]], [state["targets"]], [state["index"]]
 
 
-def halve_at_next_start(training: Training) -> ScantuneError | None:
-    """Leave word beside the state that the next start takes half the batch; what is said now. None without a state."""
+def request_smaller_batch(training: Training) -> ScantuneError | None:
+    """Record beside the state that the next start halves the batch; returns the error. None without a state."""
     if training.state_path is None:
         return None
     smaller = {"batch_size": -(-training.batch_size // 2), "accumulation": training.accumulation * 2}
     durable.write_json(training.state_path.with_name(SMALLER_NAME), smaller)
     return OutOfMemoryError(
         f"out of memory on {training.device} with train.batch_size {training.batch_size}. All "
-        f"{training.fabric.world_size} processes end; started again, the training goes on from its last saved step "
-        f"with batch_size {smaller['batch_size']} and grad_accumulation_steps {smaller['accumulation']}"
+        f"{training.fabric.world_size} processes end; start again to resume from the last saved step with "
+        f"batch_size {smaller['batch_size']} and grad_accumulation_steps {smaller['accumulation']}"
     )
 
 
-def take_smaller(training: Training) -> None:
-    """The smaller batch that an earlier start left word of."""
+def apply_smaller_batch(training: Training) -> None:
+    """Apply the smaller batch that an earlier start recorded."""
     path = None if training.state_path is None else training.state_path.with_name(SMALLER_NAME)
     if path is None or not path.exists():
         return
-    held = json.loads(path.read_text())
-    if held["batch_size"] < training.batch_size:
-        training.batch_size, training.accumulation = held["batch_size"], held["accumulation"]
+    smaller = json.loads(path.read_text())
+    if smaller["batch_size"] < training.batch_size:
+        training.batch_size, training.accumulation = smaller["batch_size"], smaller["accumulation"]
         training.notes.append(
             f"out of memory at an earlier start: batch_size {training.batch_size}, grad_accumulation_steps "
             f"{training.accumulation} from here"
@@ -190,15 +190,15 @@ def take_smaller(training: Training) -> None:
 
 
 def load_checkpoint(training: Training, weights: Path) -> None:
-    """Go on from a kept epoch (``epoch-0007.safetensors`` with its ``.pt`` beside it) instead of the last state.
+    """Resume from a checkpoint (``epoch-0007.safetensors`` with its ``.pt``) instead of the last state.
 
     Raises:
-        ScantuneError: the checkpoint was kept without the optimizer.
+        ScantuneError: the checkpoint was written without the optimizer.
     """
     companion = weights.with_suffix(".pt")
     if not companion.exists():
         raise ScantuneError(
-            f"{weights.name} holds weights alone; to go on from a checkpoint set train.checkpoints.save_optimizer and "
+            f"{weights.name} has weights only; to resume from a checkpoint set train.checkpoints.save_optimizer and "
             "save_scheduler, or start from its weights by model.weights"
         )
     state = durable.read_state(companion)
@@ -208,5 +208,5 @@ def load_checkpoint(training: Training, weights: Path) -> None:
     if journal is not None and source.exists() and source != journal:
         files.write_text(journal, source.read_text(encoding="utf-8"))
     training.history.restore(int(state["rows"]))
-    training.checkpoints.seen = _seen(state)
+    training.checkpoints.entries = _saved_entries(state)
     _restore_loop(training, state)

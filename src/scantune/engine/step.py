@@ -1,4 +1,4 @@
-"""One optimizer step: several batches, one loss, whose denominators are summed before anything is divided."""
+"""One optimizer step over several batches: denominators of the loss are summed over batches before the division."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ from scantune.tasks.protocol import Batch
 
 
 @dataclass
-class StepFigures:
-    """What a step gave: its loss, the parts of it, the gradient's norm, and whether it was taken."""
+class StepResult:
+    """Result of a step: loss, its terms, the gradient norm, and whether the optimizer was stepped."""
 
     values: dict[str, float]
-    taken: bool
+    applied: bool
 
 
-def train_step(training: Training, batches: list[Batch]) -> StepFigures:
-    """Learn from the batches of one step.
+def train_step(training: Training, batches: list[Batch]) -> StepResult:
+    """Train on the batches of one step.
 
     The loss of a step is Σ over terms of weight · Σ total / Σ denominator, the sums running over all batches of the
-    step and all processes; a mean of means would weigh the samples of a small batch more.
+    step and all processes; a mean of means would give samples of a small batch more weight.
 
     Args:
         training: changed in place: weights, optimizer, sums.
         batches: on the device.
 
     Returns:
-        The step's figures.
+        Metrics of the step.
 
     Raises:
-        NonFiniteError: the loss or a gradient is not finite and such steps are not to be skipped.
+        NonFiniteError: the loss or a gradient is not finite, and the settings do not skip such steps.
     """
     mixed = [_mixed(training, batch, i) for i, batch in enumerate(batches)]
     denominators = _denominators(training, mixed)
-    kept = _Buffers(training.raw) if training.settings.on_non_finite == "skip" else None
-    weights = training.weights_now()
-    totals, answers = _backward(training, mixed, denominators, list(weights.values()))
+    buffers = _BufferSnapshot(training.raw) if training.settings.on_non_finite == "skip" else None
+    weights = training.current_weights()
+    totals, outputs = _backward(training, mixed, denominators, list(weights.values()))
     norm = _gradient_norm(training)
-    totals = distributed.total(training.fabric, totals)
+    totals = distributed.sum_over_processes(training.fabric, totals)
     parts = torch.where(denominators > 0, totals / denominators, torch.zeros_like(totals))
     factors = torch.tensor(list(weights.values()), dtype=parts.dtype, device=parts.device)
     loss = (parts * factors).sum()
-    figures = torch.cat([torch.stack([loss, norm.to(loss)]), parts]).tolist()  # the step's only wait for the device
-    values = _named(training, figures)
-    if not _take(training, batches, figures):
-        if kept is not None:
-            kept.put_back()
-        return StepFigures(values, taken=False)
-    _sum_up(training, mixed, answers, totals, denominators, loss)
-    return StepFigures(values, taken=True)
+    metrics = torch.cat([torch.stack([loss, norm.to(loss)]), parts]).tolist()  # only device wait
+    values = _metrics_by_name(training, metrics)
+    if not _apply_step(training, batches, metrics):
+        if buffers is not None:
+            buffers.restore()
+        return StepResult(values, applied=False)
+    _accumulate(training, mixed, outputs, totals, denominators, loss)
+    return StepResult(values, applied=True)
 
 
 def _mixed(training: Training, batch: Batch, number: int) -> Batch:
@@ -70,21 +70,21 @@ def _mixed(training: Training, batch: Batch, number: int) -> Batch:
 
 
 def _denominators(training: Training, batches: list[Batch]) -> Tensor:
-    """Σ of each term's denominator over the step's batches and all processes, [terms]."""
+    """Sum of the denominators of each term over batches and processes, [terms]."""
     rows = [
         torch.stack([term.weight(b).to(training.sums.weights) for term in training.terms.values()]) for b in batches
     ]
-    return distributed.total(training.fabric, torch.stack(rows).sum(0))
+    return distributed.sum_over_processes(training.fabric, torch.stack(rows).sum(0))
 
 
 def _backward(
     training: Training, batches: list[Batch], denominators: Tensor, weights: list[float]
 ) -> tuple[Tensor, list[Tensor]]:
-    """Gradients of the whole step; this process's numerators [terms], and each batch's output."""
+    """Gradients of the step; returns the numerators of this process [terms] and the output of each batch."""
     shares = torch.where(denominators > 0, 1 / denominators, torch.zeros_like(denominators)).float()
-    shares = shares * training.fabric.world_size  # the gradients of the processes are averaged
+    shares = shares * training.fabric.world_size  # gradients are averaged over processes
     totals = torch.zeros_like(denominators)
-    answers = []
+    outputs = []
     training.optimizer.zero_grad(set_to_none=True)
     place = (training.settings.seed, "step", training.position.step)
     for i, batch in enumerate(batches):
@@ -96,12 +96,12 @@ def _backward(
             loss = sum(w * part * shares[k] for k, (w, part) in enumerate(zip(weights, parts)))
             training.fabric.backward(loss)  # type: ignore[arg-type]
         totals += torch.stack([part.detach().to(totals) for part in parts])
-        answers.append(output.detach())
-    return totals, answers
+        outputs.append(output.detach())
+    return totals, outputs
 
 
 def _gradient_norm(training: Training) -> Tensor:
-    """Norm of all gradients before clipping, which is done here too; gradients are unscaled first where scaled."""
+    """Unscale and clip gradients; returns their total norm before clipping."""
     settings = training.settings
     training.fabric.strategy.precision.unscale_gradients(training.plain_optimizer)
     parameters = [p for p in training.raw.parameters() if p.grad is not None]
@@ -117,73 +117,74 @@ def _gradient_norm(training: Training) -> Tensor:
 
 
 def _norm_by_name(network: nn.Module) -> dict[str, float]:
-    held = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-    norms = torch.stack([grad.norm() for grad in held.values()]).tolist() if held else []
-    return dict(zip(held, norms))
+    gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+    norms = torch.stack([grad.norm() for grad in gradients.values()]).tolist() if gradients else []
+    return dict(zip(gradients, norms))
 
 
-def _named(training: Training, figures: list[float]) -> dict[str, float]:
+def _metrics_by_name(training: Training, metrics: list[float]) -> dict[str, float]:
     names = ["loss", "gradient_norm", *(f"{name}_loss" for name in training.terms)]
     rates = {g["name"]: g["lr"] for g in training.plain_optimizer.param_groups}
-    return dict(zip(names, figures)) | named_rates(rates)
+    return dict(zip(names, metrics)) | named_rates(rates)
 
 
 def named_rates(rates: dict[str, float]) -> dict[str, float]:
-    """``learning_rate`` where there is one, else ``learning_rate/<group>`` each."""
+    """``learning_rate`` where all groups share one, else ``learning_rate/<group>``."""
     if len(set(rates.values())) <= 1:
         return {"learning_rate": next(iter(rates.values()))}
     return {f"learning_rate/{name}": rate for name, rate in rates.items()}
 
 
-def _take(training: Training, batches: list[Batch], figures: list[float]) -> bool:
-    """Step the optimizer unless something is not finite; whether it was stepped."""
-    loss = figures[0]
-    finite = all(abs(v) < float("inf") for v in figures)
+def _apply_step(training: Training, batches: list[Batch], metrics: list[float]) -> bool:
+    """Step the optimizer unless a metric is not finite; whether it was stepped."""
+    loss = metrics[0]
+    finite = all(abs(v) < float("inf") for v in metrics)
     scaled = getattr(training.fabric.strategy.precision, "scaler", None) is not None
-    if finite or (scaled and abs(loss) < float("inf")):  # a scaler leaves an overflowing step out, and lowers its scale
+    if finite or (scaled and abs(loss) < float("inf")):  # a scaler skips an overflow and lowers its scale
         training.optimizer.step()
         return finite
     training.optimizer.zero_grad(set_to_none=True)
     if training.settings.on_non_finite == "skip":
         training.position.skipped += 1
         return False
-    what = "gradient" if abs(loss) < float("inf") else "loss"
-    own = [int(i) for batch in batches for i in batch["index"]]
-    indices = [i for held in distributed.gathered(training.fabric, own) for i in held]
+    quantity = "gradient" if abs(loss) < float("inf") else "loss"
+    local_indices = [int(i) for batch in batches for i in batch["index"]]
+    gathered = distributed.gather_objects(training.fabric, local_indices)
+    indices = [i for process_indices in gathered for i in process_indices]
     files = training.checkpoints.files()
     ids = sample_ids(training.train_loader.samples, indices)
-    raise non_finite(what, training.position.step + 1, ids, files[-1] if files else None)
+    raise non_finite(quantity, training.position.step + 1, ids, files[-1] if files else None)
 
 
-def _sum_up(
-    training: Training, batches: list[Batch], answers: list[Tensor], totals: Tensor, weights: Tensor, loss: Tensor
+def _accumulate(
+    training: Training, batches: list[Batch], outputs: list[Tensor], totals: Tensor, weights: Tensor, loss: Tensor
 ) -> None:
     sums = training.sums
-    if training.fabric.is_global_zero:  # these are sums over all processes already
+    if training.fabric.is_global_zero:  # already summed over all processes
         sums.totals += totals
         sums.weights += weights
         sums.loss += loss
     sums.steps += 1
     if training.mixing is not None:
-        return  # the answers to mixed samples say little of the model
-    for batch, answer in zip(batches, answers):
+        return  # outputs for mixed samples are not comparable with targets
+    for batch, output in zip(batches, outputs):
         with torch.no_grad():
-            sums.keep(training.task.reduce(answer, batch), training.task.kept_target(batch), batch["index"])
+            sums.append(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
 
 
-class _Buffers:
-    """The buffers of a network as they were, for a step that is left out: batch norm has seen its samples by then."""
+class _BufferSnapshot:
+    """Copy of the buffers of a network, to restore batch norm statistics after a skipped step."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
-        self.held = [buffer.clone() for buffer in network.buffers()]
+        self.saved = [buffer.clone() for buffer in network.buffers()]
 
-    def put_back(self) -> None:
-        for buffer, before in zip(self.network.buffers(), self.held):
+    def restore(self) -> None:
+        for buffer, before in zip(self.network.buffers(), self.saved):
             buffer.copy_(before)
 
 
 def planned_batches(batches: Iterator[Any], counts: list[int]) -> Iterator[list[Any]]:
-    """A flat run of batches, grouped into steps of ``counts``."""
+    """Group a sequence of batches into steps of ``counts`` batches."""
     for count in counts:
         yield [next(batches) for _ in range(count)]

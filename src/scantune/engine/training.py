@@ -1,4 +1,4 @@
-"""All that a training is at a moment: what must be saved, and what it is made of."""
+"""State and components of a training."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sums:
-    """Numerators and denominators of the loss's parts, and what the task keeps of each sample, over an epoch.
+    """Sums over an epoch: numerators and denominators of the loss terms, and reduced outputs of the samples.
 
     Attributes:
         totals: float64 [terms].
         weights: float64 [terms].
         loss: float64 scalar, the weighted sum over steps.
-        steps: how many.
-        reduced: what :meth:`Task.reduce` kept, by batch.
+        steps: number of steps.
+        reduced: outputs of :meth:`Task.reduce`, by batch.
         targets: by batch.
-        index: the samples' places in the data set, by batch.
+        index: of the samples in the data set, by batch.
     """
 
     totals: Tensor
@@ -47,32 +47,32 @@ class Sums:
 
     @classmethod
     def empty(cls, terms: int, device: torch.device) -> Sums:
-        """Nothing summed yet."""
-        kind = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
-        zeros = torch.zeros(terms, dtype=kind, device=device)
-        return cls(zeros, zeros.clone(), torch.zeros((), dtype=kind, device=device))
+        """Empty sums."""
+        dtype = torch.float32 if device.type == "mps" else torch.float64  # Apple's GPUs have no float64
+        zeros = torch.zeros(terms, dtype=dtype, device=device)
+        return cls(zeros, zeros.clone(), torch.zeros((), dtype=dtype, device=device))
 
-    def keep(self, reduced: Tensor, target: Tensor, index: Tensor) -> None:
-        """Keep a batch's answers."""
+    def append(self, reduced: Tensor, target: Tensor, index: Tensor) -> None:
+        """Append the outputs of a batch."""
         self.reduced.append(reduced.detach())
         self.targets.append(target)
         self.index.append(index)
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """``reduced``, ``targets``, ``index`` of this process as arrays; empty where none were kept."""
-        held = (self.reduced, self.targets, self.index)
-        return tuple(torch.cat([t.cpu() for t in ts]).numpy() if ts else np.zeros(0) for ts in held)  # type: ignore[return-value]
+        """``reduced``, ``targets``, ``index`` of this process as arrays; empty without batches."""
+        parts = (self.reduced, self.targets, self.index)
+        return tuple(torch.cat([t.cpu() for t in ts]).numpy() if ts else np.zeros(0) for ts in parts)  # type: ignore[return-value]
 
 
 @dataclass
 class Position:
-    """Where a training stands.
+    """Position in a training.
 
     Attributes:
-        epoch: whole epochs done.
-        in_epoch: steps done in this one; all of them where validation comes next.
-        step: steps done in all.
-        skipped: steps left out because they were not finite.
+        epoch: completed epochs.
+        in_epoch: completed steps of the current epoch; all of them before validation.
+        step: completed steps of the training.
+        skipped: steps skipped because loss or gradient was not finite.
     """
 
     epoch: int = 0
@@ -83,13 +83,13 @@ class Position:
 
 @dataclass
 class Training:
-    """A training: its parts, and its place."""
+    """A training: its components and its position."""
 
     fabric: Fabric
     raw: nn.Module
-    """The network itself: its names are those of the saved weights."""
+    """The network without wrappers: parameter names are those of the saved weights."""
     network: nn.Module
-    """The same as Fabric (and DDP, and the compiler) wrap it: what is called."""
+    """The network as wrapped by Fabric, DDP and the compiler, for calls."""
     optimizer: Any
     task: Task
     terms: dict[str, Term]
@@ -118,7 +118,7 @@ class Training:
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """Device of the computation."""
         return self.fabric.device
 
     @property
@@ -126,7 +126,7 @@ class Training:
         """The optimizer without Fabric's wrapper."""
         return self.optimizer.optimizer
 
-    def weights_now(self) -> dict[str, float]:
-        """The terms' weights of the step to come."""
-        now = self.term_weights(self.position.epoch, self.position.step, self.history.epochs())
-        return {name: float(now.get(name, 1.0)) for name in self.terms}
+    def current_weights(self) -> dict[str, float]:
+        """Weights of the loss terms in the next step."""
+        weights = self.term_weights(self.position.epoch, self.position.step, self.history.epochs())
+        return {name: float(weights.get(name, 1.0)) for name in self.terms}

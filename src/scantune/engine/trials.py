@@ -1,4 +1,4 @@
-"""Search for hyper-parameters: trials in a file that several processes share, stopped early, gone on with later."""
+"""Hyper-parameter search: trials in a file that several processes share, with pruning and resuming."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: A parameter: ``{"low", "high"[, "log"][, "step"][, "int"]}`` or ``{"choices": […]}``.
 Range = Mapping[str, Any]
 
-#: ``report(epoch, value)`` tells the search how a trial goes; it raises where the trial is not worth going on.
+#: ``report(epoch, value)`` reports the value of a trial; it raises where the trial is pruned.
 Report = Callable[[int, float], None]
 
 _OWNER = "owner"
@@ -26,14 +26,14 @@ _OWNER = "owner"
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
-        best_params: by dotted name.
-        best_value: theirs.
-        completed: trials that went to their end.
-        pruned: trials stopped early.
-        failed: trials that raised.
+        best_params: parameters of the best trial by dotted name.
+        best_value: of the best trial.
+        completed: number of completed trials.
+        pruned: number of pruned trials.
+        failed: number of failed trials.
     """
 
     best_params: dict[str, Any]
@@ -55,38 +55,38 @@ def search(
     warmup_trials: int = 5,
     name: str = "study",
 ) -> SearchResult:
-    """Try parameters until there are ``n_trials`` in the study, those of other processes counted in.
+    """Run trials until the study has ``n_trials``, including those of other processes.
 
-    Suggestions are a function of seed and of the trials so far, so that a search by one process that was killed ends
-    as one that was not. A trial that its process left unfinished is tried again with the same parameters.
+    Suggestions are a function of the seed and of the trials so far, so that an interrupted search by one process gives
+    the same result. A trial that a killed process left unfinished is repeated with the same parameters.
 
     Args:
         objective: ``objective(number, params, report) -> value``. An error makes a failed trial, which does not count;
-            it is raised where no trial went well before it, or five in a row failed.
+            it is raised where no trial has succeeded before, or five in succession failed.
         space: dotted name (``train.learning_rate``) to its range.
-        study_file: the journal; processes on machines that share its disk share the study.
-        n_trials: finished trials (complete or pruned) to reach.
+        study_file: the journal; processes on machines with a shared disk share the study.
+        n_trials: number of finished trials (complete or pruned).
         mode: ``min`` or ``max``.
         seed: of the suggestions.
-        prune: stop trials that are worse than the median of the earlier ones at the same epoch.
-        warmup_trials: trials before any is stopped.
+        prune: stop trials that are worse than the median of earlier trials at the same epoch.
+        warmup_trials: trials before pruning starts.
         name: of the study in the file.
 
     Raises:
-        ScantuneError: a range that is none; a study in the file that has another direction.
+        ScantuneError: an invalid range; a study in the file with another direction.
     """
     _check(space)
-    study = _study(study_file, name, mode, prune, warmup_trials)
+    study = _open_study(study_file, name, mode, prune, warmup_trials)
     _retry_orphans(study)
     while _finished(study) < n_trials:
         study.sampler = _sampler(derive(seed, "trial", len(study.get_trials(deepcopy=False))))
         trial = study.ask()
         trial.set_user_attr(_OWNER, unfinished.me())
-        _try(study, trial, objective, {key: _suggest(trial, key, held) for key, held in space.items()})
+        _run_trial(study, trial, objective, {key: _suggest(trial, key, range_) for key, range_ in space.items()})
     return _result(study)
 
 
-def _study(path: Path, name: str, mode: str, prune: bool, warmup_trials: int) -> optuna.Study:
+def _open_study(path: Path, name: str, mode: str, prune: bool, warmup_trials: int) -> optuna.Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -100,7 +100,9 @@ def _study(path: Path, name: str, mode: str, prune: bool, warmup_trials: int) ->
         storage=storage, study_name=name, direction=direction, pruner=pruner, load_if_exists=True
     )
     if study.direction.name.lower() != direction:
-        raise ScantuneError(f"{path.name}: its study {name!r} is to {study.direction.name.lower()}; use another file")
+        raise ScantuneError(
+            f"{path.name}: its study {name!r} has the direction {study.direction.name.lower()}; use another file"
+        )
     return study
 
 
@@ -110,17 +112,17 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=10, constant_liar=True)
 
 
-def _alive(owner: str) -> bool:
-    """Whether a trial's process still runs. We have only just begun: one with our own number is another."""
+def _is_running(owner: str) -> bool:
+    """Whether the process of a trial still runs. This process has no trial yet: one with its id is another process."""
     return owner != unfinished.me() and unfinished.alive(owner)
 
 
 def _retry_orphans(study: optuna.Study) -> None:
-    """Trials that a killed process left are failed, and their parameters come first."""
+    """Mark trials of killed processes as failed, and repeat their parameters first."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _alive(trial.user_attrs.get(_OWNER, unfinished.me())):
+        if not _is_running(trial.user_attrs.get(_OWNER, unfinished.me())):
             study.tell(trial.number, state=TrialState.FAIL)
             if trial.params:
                 study.enqueue_trial(trial.params)
@@ -132,7 +134,7 @@ def _finished(study: optuna.Study) -> int:
     return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
 
 
-def _try(study: optuna.Study, trial: optuna.Trial, objective: Any, params: dict[str, Any]) -> None:
+def _run_trial(study: optuna.Study, trial: optuna.Trial, objective: Any, params: dict[str, Any]) -> None:
     import optuna
     from optuna.trial import TrialState
 
@@ -154,20 +156,21 @@ def _try(study: optuna.Study, trial: optuna.Trial, objective: Any, params: dict[
         study.tell(trial, value)
 
 
-def _suggest(trial: optuna.Trial, name: str, held: Range) -> Any:
-    if "choices" in held:
-        return trial.suggest_categorical(name, list(held["choices"]))
-    if held.get("int", isinstance(held["low"], int) and isinstance(held["high"], int)):
-        return trial.suggest_int(name, held["low"], held["high"], step=held.get("step", 1), log=held.get("log", False))
-    return trial.suggest_float(name, held["low"], held["high"], step=held.get("step"), log=held.get("log", False))
+def _suggest(trial: optuna.Trial, name: str, range_: Range) -> Any:
+    if "choices" in range_:
+        return trial.suggest_categorical(name, list(range_["choices"]))
+    low, high, log_scale = range_["low"], range_["high"], range_.get("log", False)
+    if range_.get("int", isinstance(low, int) and isinstance(high, int)):
+        return trial.suggest_int(name, low, high, step=range_.get("step", 1), log=log_scale)
+    return trial.suggest_float(name, low, high, step=range_.get("step"), log=log_scale)
 
 
 def _check(space: Mapping[str, Range]) -> None:
     if not space:
         raise ScantuneError("search.space is empty; name at least one parameter, as in train.learning_rate")
-    for name, held in space.items():
-        if not held.get("choices") and not ("low" in held and "high" in held and held["low"] < held["high"]):
-            raise ScantuneError(f"search.space.{name}: {dict(held)} needs low < high, or choices")
+    for name, range_ in space.items():
+        if not range_.get("choices") and not ("low" in range_ and "high" in range_ and range_["low"] < range_["high"]):
+            raise ScantuneError(f"search.space.{name}: {dict(range_)} needs low < high, or choices")
 
 
 def _result(study: optuna.Study) -> SearchResult:
@@ -176,7 +179,7 @@ def _result(study: optuna.Study) -> SearchResult:
     states = [trial.state for trial in study.get_trials(deepcopy=False)]
     counts = {state: states.count(state) for state in TrialState}
     if not counts[TrialState.COMPLETE]:
-        raise ScantuneError("no trial of the search went to its end; look at what the first ones raised")
+        raise ScantuneError("no trial of the search was completed; check the errors of the first ones")
     return SearchResult(
         dict(study.best_params),
         float(study.best_value),
@@ -187,31 +190,31 @@ def _result(study: optuna.Study) -> SearchResult:
 
 
 def with_params(block: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of an experiment's block with dotted parameters put in: what a user pastes or trains at once.
+    """A copy of an experiment's block with dotted parameters set.
 
-    A shorthand on the way (``optimizer: adamw``) becomes its full form.
+    A shorthand (``optimizer: adamw``) becomes its full form.
     """
-    made = copy.deepcopy(dict(block))
+    result = copy.deepcopy(dict(block))
     for name, value in params.items():
         *path, last = name.split(".")
-        place = made
+        target = result
         for part in path:
-            below = place.get(part)
-            place[part] = {"name": below} if isinstance(below, str) else dict(below or {})
-            place = place[part]
-        place[last] = value
-    return made
+            current = target.get(part)
+            target[part] = {"name": current} if isinstance(current, str) else dict(current or {})
+            target = target[part]
+        target[last] = value
+    return result
 
 
 def wandb_sweep(space: Mapping[str, Range], *, program: str, monitor: str, mode: str, n_trials: int) -> dict[str, Any]:
-    """The same space as a Weights & Biases sweep, to be written as YAML for its agents.
+    """The search space as a Weights & Biases sweep, for a YAML file for its agents.
 
     Args:
-        space: as :func:`search` takes it.
-        program: what an agent runs; it is given ``--<name>=<value>``.
-        monitor: the figure that is optimised.
+        space: as in :func:`search`.
+        program: of the agent; called with ``--<name>=<value>``.
+        monitor: the optimised metric.
         mode: ``min`` or ``max``.
-        n_trials: runs in all.
+        n_trials: number of runs.
     """
     _check(space)
     return {
@@ -219,17 +222,17 @@ def wandb_sweep(space: Mapping[str, Range], *, program: str, monitor: str, mode:
         "method": "bayes",
         "metric": {"name": monitor, "goal": {"min": "minimize", "max": "maximize"}[mode]},
         "run_cap": n_trials,
-        "parameters": {name: _wandb_range(held) for name, held in space.items()},
+        "parameters": {name: _wandb_range(range_) for name, range_ in space.items()},
     }
 
 
-def _wandb_range(held: Range) -> dict[str, Any]:
-    if "choices" in held:
-        return {"values": list(held["choices"])}
-    bounds = {"min": held["low"], "max": held["high"]}
-    if held.get("log"):
+def _wandb_range(range_: Range) -> dict[str, Any]:
+    if "choices" in range_:
+        return {"values": list(range_["choices"])}
+    bounds = {"min": range_["low"], "max": range_["high"]}
+    if range_.get("log"):
         return {"distribution": "log_uniform_values", **bounds}
-    if held.get("step"):
-        return {"distribution": "q_uniform", "q": held["step"], **bounds}
-    whole = isinstance(held["low"], int) and isinstance(held["high"], int)
-    return {"distribution": "int_uniform" if whole else "uniform", **bounds}
+    if range_.get("step"):
+        return {"distribution": "q_uniform", "q": range_["step"], **bounds}
+    is_integer = isinstance(range_["low"], int) and isinstance(range_["high"], int)
+    return {"distribution": "int_uniform" if is_integer else "uniform", **bounds}

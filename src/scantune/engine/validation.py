@@ -1,4 +1,4 @@
-"""The validation side: every sample judged once, whatever the number of processes."""
+"""Validation: every sample is evaluated once, independently of the number of processes."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 import torch
 
 from scantune.engine import distributed
-from scantune.engine.figures import summarise
 from scantune.engine.loading import to_device
+from scantune.engine.metrics import summarise
 from scantune.engine.randomness import reseed
 from scantune.engine.samplers import shard
 from scantune.engine.training import Sums, Training
 
-#: Rows of the samples judged so far, by the number of a term that compares samples with each other.
+#: Rows of the samples evaluated so far, by the number of a term that compares samples with each other.
 Compared = dict[int, list[torch.Tensor]]
 
 
 def validate(training: Training, between: Callable[[], None] = lambda: None) -> tuple[dict[str, float], Any, Any]:
-    """Losses and the task's figures on the validation samples.
+    """Losses and metrics of the task on the validation samples.
 
     Args:
         training: its network is put in evaluation mode.
-        between: called between two batches.
+        between: called after each batch.
 
     Returns:
-        Figures without prefix; what the task keeps of all samples [N, …]; their targets, both in the data set's order.
+        Metrics without prefix; reduced outputs of all samples [N, …]; their targets. Order of the data set.
     """
     fabric, loader = training.fabric, training.validation_loader
-    distributed.share_buffers(fabric, training.raw)
+    distributed.broadcast_buffers(fabric, training.raw)
     reseed(training.settings.seed, "validation", training.position.epoch)
     training.network.eval()
     sums = Sums.empty(len(training.terms), training.device)
@@ -38,17 +38,19 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
     planned = shard(len(loader.samples), training.batch_size, fabric.world_size, fabric.global_rank)
     with torch.no_grad():
         for batch in loader.batches(0, planned):
-            _judge(training, sums, to_device(batch, training.device, training.settings.channels_last), compared)
+            moved = to_device(batch, training.device, training.settings.channels_last)
+            _evaluate_batch(training, sums, moved, compared)
             between()
-    totals, weights = distributed.total(fabric, sums.totals), distributed.total(fabric, sums.weights)
+    totals = distributed.sum_over_processes(fabric, sums.totals)
+    weights = distributed.sum_over_processes(fabric, sums.weights)
     for k, rows in compared.items():
         totals[k], weights[k] = _of_all(training, k, rows)
-    figures = loss_figures(training, totals, weights)
-    reduced, targets = joined(training, sums)
-    return figures | summarise(training.task, reduced, targets), reduced, targets
+    metrics = loss_metrics(training, totals, weights)
+    reduced, targets = gather_predictions(training, sums)
+    return metrics | summarise(training.task, reduced, targets), reduced, targets
 
 
-def _judge(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
+def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
     output = training.network(batch["input"])
     for k, term in enumerate(training.terms.values()):
         if k in compared:
@@ -56,30 +58,30 @@ def _judge(training: Training, sums: Sums, batch: dict[str, Any], compared: Comp
             continue
         sums.totals[k] += term.total(training.network, batch, output).to(sums.totals)
         sums.weights[k] += term.weight(batch).to(sums.weights)
-    sums.keep(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
+    sums.append(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
 
 
 def _of_all(training: Training, number: int, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     """Numerator and denominator of a term that compares the samples of all batches and processes."""
     term: Any = list(training.terms.values())[number]
-    shards = distributed.gathered(training.fabric, torch.cat(rows) if rows else None)
+    shards = distributed.gather_objects(training.fabric, torch.cat(rows) if rows else None)
     return term.of_all(torch.cat([shard for shard in shards if shard is not None]))
 
 
-def loss_figures(training: Training, totals: torch.Tensor, weights: torch.Tensor) -> dict[str, float]:
-    """``<name>_loss`` of each term and their weighted sum ``loss``; a term without any weight is NaN and left out."""
+def loss_metrics(training: Training, totals: torch.Tensor, weights: torch.Tensor) -> dict[str, float]:
+    """``<name>_loss`` of each term and their weighted sum ``loss``; a term with zero weight is NaN and excluded."""
     parts = {
         f"{name}_loss": float(t / w) if w > 0 else float("nan") for name, t, w in zip(training.terms, totals, weights)
     }
-    factors = training.weights_now()
-    held = [factors[name] * part for name, part in zip(training.terms, parts.values()) if part == part]
-    broken = any(bool(w > 0) and part != part for w, part in zip(weights, parts.values()))
-    return {"loss": float("nan") if broken or not held else float(sum(held)), **parts}
+    factors = training.current_weights()
+    weighted = [factors[name] * part for name, part in zip(training.terms, parts.values()) if part == part]
+    non_finite = any(bool(w > 0) and part != part for w, part in zip(weights, parts.values()))
+    return {"loss": float("nan") if non_finite or not weighted else float(sum(weighted)), **parts}
 
 
-def joined(training: Training, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+def gather_predictions(training: Training, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
     """``reduced`` and ``targets`` of all processes in the order of the data set."""
-    shards = [held for held in distributed.gathered(training.fabric, sums.arrays()) if len(held[2])]
+    shards = [arrays for arrays in distributed.gather_objects(training.fabric, sums.arrays()) if len(arrays[2])]
     if not shards:
         return np.zeros(0), np.zeros(0)
     reduced, targets, index = (np.concatenate(parts) for parts in zip(*shards))

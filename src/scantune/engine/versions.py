@@ -1,4 +1,4 @@
-"""What made a state: versions, precision, device. A training goes on to the last bit only where these are the same."""
+"""Environment of a state: versions, precision, device. Exact resuming requires the same environment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import torch
 
 from scantune.engine.faults import ResumeError
 
-#: What a training runs; a change of the report's code, say, is none to it.
+#: Packages that a training runs; a change of the code of the report, for example, does not affect it.
 PARTS = ("augment", "engine", "losses", "models", "tasks")
 
 
 @cache
 def code_digest() -> str:
-    """Digest of the source files that a training runs, 16 hex digits."""
+    """SHA-256 digest of the source files that a training runs, first 16 hexadecimal digits."""
     root = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for path in sorted(path for part in PARTS for path in (root / part).rglob("*.py")):
@@ -30,7 +30,7 @@ def code_digest() -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of the code and of the libraries that compute."""
+    """Versions of the code and of the libraries used in training."""
     names = ("torch", "lightning-fabric", "numpy", "timm", "monai", "torchvision")
     return {"scantune code": code_digest(), "python": platform.python_version(), **{n: _version(n) for n in names}}
 
@@ -43,7 +43,7 @@ def _version(name: str) -> str:
 
 
 def circumstances(precision: str, device: torch.device, world_size: int) -> dict[str, Any]:
-    """What else decides the last bit: precision, kind of device, processes, threads."""
+    """Other properties that affect results exactly: precision, device type, processes, threads."""
     return {
         "precision": precision,
         "device": device.type,
@@ -52,18 +52,18 @@ def circumstances(precision: str, device: torch.device, world_size: int) -> dict
     }
 
 
-def compare(saved: Mapping[str, Any], now: Mapping[str, Any], resume: str) -> list[str]:
-    """What differs between two sets of versions and circumstances, in words.
+def compare(saved: Mapping[str, Any], current: Mapping[str, Any], resume: str) -> list[str]:
+    """Differences between two environments, as text.
 
     Raises:
-        ResumeError: something differs and ``resume`` is ``exact``.
+        ResumeError: there are differences and ``resume`` is ``exact``.
     """
-    keys = sorted({*saved, *now})
-    differing = [f"{k} {saved.get(k)} → {now.get(k)}" for k in keys if saved.get(k) != now.get(k)]
-    if differing and resume == "exact":
+    keys = sorted({*saved, *current})
+    differences = [f"{k} {saved.get(k)} → {current.get(k)}" for k in keys if saved.get(k) != current.get(k)]
+    if differences and resume == "exact":
         raise ResumeError(
-            f"the saved training was made under other circumstances ({'; '.join(differing)}), so it cannot end with "
-            "the very weights of one that was never interrupted. Put them back as they were, go on all the same by "
-            "train.resume: lenient, or start anew by train.resume: never"
+            f"the saved training has another environment ({'; '.join(differences)}), so it cannot end with the same "
+            "weights as an uninterrupted one. Restore that environment, resume nevertheless by train.resume: lenient, "
+            "or start again by train.resume: never"
         )
-    return differing
+    return differences

@@ -188,7 +188,7 @@ class TensorPredictor:
             reduced = self.task.reduce(output.mean, to_device(batch, self.device))
             spread = torch.zeros(len(reduced)) if output.spread is None else output.spread
             kept.append([t.cpu().numpy() for t in (reduced, spread, self.task.kept_target(batch), batch["index"])])
-        shares = distributed.gathered(processes or Local(self.device), kept)
+        shares = distributed.gather_objects(processes or Local(self.device), kept)
         rows = [row for share in shares for row in share]
         if not rows:
             return Predicted(np.zeros(0), np.zeros(0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import SHORT, file_digest, text_digest
-from scantune.engine.members import join_columns
+from scantune.engine.ensembles import join_columns
 from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.predictions import Faults, PredictionTable, read

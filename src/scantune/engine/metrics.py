@@ -1,4 +1,4 @@
-"""What an epoch is judged by: the task's metrics, and custom ones."""
+"""Metrics of an epoch: those of the task, and custom ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["directions", "metric", "summarise"]
 
 
 def directions(task: Task, error_ranges: Sequence[float] = ()) -> dict[str, Direction]:
-    """Which way each metric of an epoch is better, by its name without side."""
+    """Direction of each metric of an epoch (higher or lower is better), by its name without prefix."""
     return epoch_directions(cast(Mapping[str, Direction], task.epoch_metrics), error_ranges, task.name)
 
 
@@ -23,7 +23,7 @@ def summarise(task: Task, reduced: np.ndarray, targets: np.ndarray) -> dict[str,
     """The task's metrics and custom ones, without prefix; undefined is NaN.
 
     Raises:
-        ScantuneError: a custom metric has the name of one of the task's.
+        ScantuneError: a custom metric has the name of a metric of the task.
     """
-    figures = dict(task.summarise(reduced, targets))
-    return figures | epoch_values(task, reduced, targets, set(figures))
+    metrics = dict(task.summarise(reduced, targets))
+    return metrics | epoch_values(task, reduced, targets, set(metrics))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from scantune import engine
-from scantune.engine.members import seeds, train_all
+from scantune.engine.ensembles import seeds, train_all
 from scantune.records import ScantuneError
 
 
