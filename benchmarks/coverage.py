@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,49 @@ def graded(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, 
     return columns
 
 
+def several(classes: int, distance: float) -> Make:
+    """Classes alike in number, scores a distance apart."""
+
+    def made(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
+        s = owners(rng, subjects, repeats)
+        y = rng.permutation(np.arange(subjects) % classes)[s]
+        score = 0.5 * rng.normal(size=(subjects, classes))[s] + 0.85 * rng.normal(size=(len(s), classes))
+        score[np.arange(len(s)), y] += distance
+        p = np.exp(distance * score)
+        p /= p.sum(1, keepdims=True)
+        return {"subject_id": s, "target": y} | {f"p/{k}": p[:, k] for k in range(classes)}
+
+    return made
+
+
+def findings(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
+    """Three findings of 50, 30 and 20 % of the subjects, which go together."""
+    s = owners(rng, subjects, repeats)
+    shared = rng.normal(size=subjects)
+    columns: dict[str, np.ndarray] = {"subject_id": s}
+    for name, share in (("a", 0.5), ("b", 0.3), ("c", 0.2)):
+        limit = NormalDist().inv_cdf(1 - share)
+        y = (0.6 * shared + 0.8 * rng.normal(size=subjects) > limit)[s]
+        score = 1.8 * y + 0.6 * rng.normal(size=subjects)[s] + 0.8 * rng.normal(size=len(s))
+        columns |= {f"target/{name}": y.astype(int)}
+        columns |= {f"p/{name}": 1 / (1 + np.exp(-(1.8 * score - 1.62 + math.log(share / (1 - share)))))}
+    return columns
+
+
+def followed(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
+    """Exponential times with a risk, a third censored; probabilities from the true hazard."""
+    s = owners(rng, subjects, repeats)
+    risk = rng.normal(0, 1, subjects)
+    until, end = rng.exponential(3 / np.exp(risk)), rng.uniform(1.5, 9, subjects)
+    seen = risk[s] + rng.normal(0, 0.5, len(s))
+    task = settings_of("survival")
+    columns = {"subject_id": s, "prediction": seen}
+    columns |= dict(zip(task.columns, (np.minimum(until, end)[s], (until <= end)[s].astype(int)), strict=True))
+    for name, horizon in zip(task.probability_columns(), task.horizons, strict=True):
+        columns[name] = 1 - np.exp(-horizon / 3 * np.exp(seen))
+    return columns
+
+
 def masks(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
     """Dice near its upper end with a tail of failures, distances with a long one."""
     s = owners(rng, subjects, repeats)
@@ -115,6 +159,10 @@ SCENARIOS = (
     Scenario("scores, skewed", "regression", skewed),
     Scenario("two classes, AUROC .87", "classification", binary(0.4, 1.6)),
     Scenario("two classes, 20 % positive, AUROC .98", "classification", binary(0.2, 2.9), (30, 60, 200)),
+    Scenario("ten classes", "classification", several(10, 2.5), (60, 200)),
+    Scenario("ten classes, almost without error", "classification", several(10, 4.0), (60, 200)),
+    Scenario("three findings", "multilabel", findings, (30, 60, 200)),
+    Scenario("survival", "survival", followed, (30, 60, 200)),
     Scenario("graded zones", "zones", graded),
     Scenario("masks", "segmentation", masks),
 )

@@ -5,7 +5,16 @@ import math
 import numpy as np
 import pytest
 
-from scantune.statistics import agreement, conformal, correlation, decision, discrimination, ordinal, overlap
+from scantune.statistics import (
+    agreement,
+    conformal,
+    correlation,
+    decision,
+    discrimination,
+    ordinal,
+    overlap,
+    reliability,
+)
 from tests.reference import published
 
 
@@ -33,7 +42,7 @@ def test_bland_altman_1986_repeatability():
         ((published.MINI_1, published.MINI_2), "56.32"),
     ):
         # The paper takes 2 SD of the differences, whose mean is taken as 0.
-        found = agreement.repeatability(np.concatenate(readings), np.tile(np.arange(17), 2), factor=2.0)
+        found = reliability.repeatability(np.concatenate(readings), np.tile(np.arange(17), 2), factor=2.0)
         assert digits(found.value, printed)
 
 
@@ -46,7 +55,7 @@ def test_bland_altman_1986_repeatability():
     ],
 )
 def test_shrout_fleiss_1979(name, value, lower, upper):
-    found = agreement.icc(published.JUDGES)[name]
+    found = reliability.icc(published.JUDGES)[name]
     assert digits(found.value, value)
     assert digits(found.lower, lower)
     assert digits(found.upper, upper)

@@ -7,17 +7,11 @@ import pytest
 from scipy import stats
 
 from benchmarks import coverage
+from scantune.statistics.discrimination import area_statistic, macro
 from scantune.statistics.distributions import binomial_interval, mid_p_interval
-from scantune.statistics.intervals import (
-    effective_trials,
-    interval_of,
-    jackknife_t,
-    limits_of_agreement,
-    scaled_chi2,
-    share_interval,
-    spread,
-)
+from scantune.statistics.intervals import interval_of, jackknife_t, limits_of_agreement, scaled_chi2, spread
 from scantune.statistics.resampling import Distribution, Resampler, Share
+from scantune.statistics.trials import effective_trials, perfect_mean, share_interval, too_rare
 from scantune.tasks.plan import mean_statistic
 
 
@@ -97,6 +91,46 @@ def test_coverage_at_30_subjects(scenario, repeats):
 def test_two_equal_models_differ_in_five_percent(subjects):
     for name, share in coverage.type_one(subjects, 400).items():
         assert share < 0.06 + 3 * math.sqrt(0.06 * 0.94 / 400), name
+
+
+def test_a_mean_of_perfect_shares_has_the_exact_bound_of_all_their_trials():
+    assert perfect_mean([12]) == pytest.approx(binomial_interval(12, 12)[0])
+    assert perfect_mean([6] * 10) == pytest.approx(binomial_interval(60, 60)[0])  # alike: one share of all trials
+    # 2 and 8 trials: c solves (2c)² (8c)⁸ = .025 with 8c below 1, so p = 2c and 8c, unless the second reaches 1
+    p = 0.025**0.5, 1.0
+    c = (0.025 / (2**2 * 8**8)) ** 0.1
+    assert perfect_mean([2, 8]) == pytest.approx((2 * c + 8 * c) / 2 if 8 * c < 1 else sum(p) / 2)
+    assert perfect_mean([2, 8]) == perfect_mean([8, 2]) < perfect_mean([5, 5])
+
+
+@pytest.mark.parametrize(("positives", "total", "fewest"), [(4, 60, 5), (9, 20, 10), (5, 30, None), (10, 20, None)])
+def test_a_brier_score_of_a_rare_class_has_no_interval(positives, total, fewest):
+    found = too_rare(np.arange(2 * total) < 2 * positives, np.arange(2 * total) // 2)
+    assert (found is None) == (fewest is None)
+    if found is not None:
+        assert found.reason.startswith(f"no interval: {positives} of {total} subjects")
+        assert found.reason.endswith(f"at least {fewest} are needed")
+
+
+def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():
+    """Ten classes of six subjects ranked without fault: .94, not the .54 of six trials."""
+    y = np.repeat(np.arange(10), 6)
+    scores, rows = np.eye(10)[y] + np.linspace(0, 0.01, 60)[:, None], np.arange(60)
+    statistic = macro([area_statistic(scores[:, k], y == k, rows, f"/{k}") for k in range(10)], rows)
+    named = Resampler(rows, 0).run([statistic])[0]
+    found = interval_of(named["auroc"], "unit", 60)
+    assert (found.lower, found.upper) == (pytest.approx(binomial_interval(60, 60)[0]), 1.0)
+    each = interval_of(named["auroc/3"], "unit", 60)
+    assert each.lower == pytest.approx(binomial_interval(6, 6)[0])
+
+
+def test_kappas_interval_is_centred_on_the_value_less_its_bias():
+    left = 0.8 + np.linspace(-0.02, 0.01, 16)  # below the value on average: it is biased downwards
+    plain, corrected = (jackknife_t(0.8, left, kind) for kind in ("correlation", "kappa"))
+    middle = [math.atanh(found.lower) + math.atanh(found.upper) for found in (plain, corrected)]
+    shift = 15 * (math.atanh(0.8) - float(np.arctanh(left).mean()))
+    assert middle[0] / 2 == pytest.approx(math.atanh(0.8))
+    assert middle[1] / 2 == pytest.approx(math.atanh(0.8) + shift)
 
 
 def test_one_subject_that_makes_up_almost_all_of_a_mean_gives_no_absurd_upper_end():

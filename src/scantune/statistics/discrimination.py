@@ -153,7 +153,7 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
 
     fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
     kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "unit"}
-    return Weighted(rows[order], figures, kinds, edge_rows=fewer)
+    return Weighted(rows[order], figures, kinds, edges=dict.fromkeys(kinds, (fewer,)))
 
 
 def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str] = ("auroc", "auprc")) -> Weighted:
@@ -174,8 +174,9 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
         return means | out
 
     kinds = dict.fromkeys(names, "unit") | {k: v for s in statistics for k, v in s.kinds.items()}
-    smallest = min((s.edge_rows for s in statistics if s.edge_rows is not None), key=len, default=None)
-    return Weighted(rows, figures, kinds, edge_rows=smallest)
+    edges = {k: v for s in statistics for k, v in s.edges.items()}
+    edges |= {n: [part for k, parts in edges.items() if k.startswith(n + "/") for part in parts] for n in names}
+    return Weighted(rows, figures, kinds, edges=edges)
 
 
 @dataclass(frozen=True)

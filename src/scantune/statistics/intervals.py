@@ -8,24 +8,14 @@ influence on the metric leaves (few where few subjects carry it), on a scale wit
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.distributions import (
-    binomial_interval,
-    chi2_quantile,
-    mid_p_interval,
-    normal_quantile,
-    t_quantile,
-    t_two_sided,
-)
-from scantune.statistics.resampling import FEWEST, Distribution, Interval, Share
-
-SECOND_MOMENT = 1.3
-"""Factor of the kurtosis where the metric is a root of squares: small samples underestimate fourth moments. With it
-RMSE and SD keep .93 at 30 subjects whose errors are skewed (``docs/intervals.md``)."""
+from scantune.statistics.distributions import chi2_quantile, normal_quantile, t_quantile, t_two_sided
+from scantune.statistics.resampling import FEWEST, Distribution, Interval
+from scantune.statistics.trials import OF_SHARES, at_edge, few
 
 
 @dataclass(frozen=True)
@@ -37,6 +27,17 @@ class _Scale:
     back: Callable[[float], float]
     slope: Callable[[float], float]
     """Derivative of ``forward``."""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """How the jackknife-t of a kind is made; the numbers are the least that keep the level in ``docs/intervals.md``."""
+
+    scale: str
+    factor: float = 1.0
+    """Of the kurtosis: small samples underestimate that of what is squared."""
+    corrected: bool = False
+    """Centred on the value less the jackknife's bias (the mean of Tukey's pseudo-values)."""
 
 
 _SCALES: Mapping[str, _Scale] = {
@@ -55,6 +56,13 @@ _SCALES: Mapping[str, _Scale] = {
     ),
 }
 
+_RULES: Mapping[str, _Rule] = {
+    "real": _Rule("real"),
+    "unit": _Rule("unit"),
+    "correlation": _Rule("correlation", 1.3),
+    "kappa": _Rule("correlation", 1.6, corrected=True),
+    "below_one": _Rule("below_one", 1.3),
+}
 
 _CONSISTENCY = (
     "no interval: deviations are above 0 by chance alone; a calibrated model lies between consistency_lower and "
@@ -66,38 +74,33 @@ _CONSISTENCY = (
 FEWEST_SQUARES = 2.0
 
 
-def few(n_subjects: int) -> str:
-    """Why there is no interval of so few subjects."""
-    return f"no interval: {n_subjects} subjects, at least {FEWEST} are needed"
-
-
 def interval_of(distribution: Distribution, kind: str, n_subjects: int, confidence: float = 0.95) -> Interval | None:
     """Interval of a metric by the rule of its kind; None where that rule cannot be applied.
 
     Args:
         distribution: the metric on all rows and with subjects left out.
-        kind: ``real``, ``correlation`` (−1 … 1), ``unit`` (0 … 1), ``below_one`` (R²), ``positive`` (a mean of
-            amounts), ``root_of_squares`` (RMSE, SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or
+        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit`` (0 … 1), ``below_one`` (R²), ``positive`` (a
+            mean of amounts), ``root_of_squares`` (RMSE, SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or
             ``consistency``: no interval, since absolute deviations are above 0 by chance.
         n_subjects: subjects that it is made from.
         confidence: level.
     """
     if kind == "consistency":
         return Interval(reason=_CONSISTENCY)
-    if kind in _OF_SHARES:
-        return _OF_SHARES[kind](distribution.shares, confidence)
+    if kind in OF_SHARES:
+        return OF_SHARES[kind](distribution.shares, confidence)
     if n_subjects < FEWEST:
         return Interval(reason=few(n_subjects))
     if kind == "unit" and distribution.value in (0.0, 1.0):
-        return _at_edge(distribution, confidence)
-    if kind == "correlation" and abs(distribution.value) >= 1 - 1e-12:
+        return at_edge(distribution, confidence)
+    if kind in ("correlation", "kappa") and abs(distribution.value) >= 1 - 1e-12:
         return Interval(reason="no interval: the value is 1 or −1, and no subject left out changes that")
     left = distribution.jackknife
     if left.size < FEWEST or not np.isfinite(left).all():
         return None
     if np.ptp(left) <= 1e-12 * max(1.0, abs(distribution.value)):
         if kind == "unit" and distribution.shares:
-            return _at_edge(distribution, confidence)
+            return at_edge(distribution, confidence)
         return Interval(reason="no interval: the value is the same whichever subject is left out")
     if kind in _POSITIVE:
         return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
@@ -125,7 +128,8 @@ def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
 
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:
     """Jackknife-t interval on the scale of a kind, and the p-value of the value 0 there; None where it is undefined."""
-    scale = _SCALES[kind]
+    rule = _RULES[kind]
+    scale = _SCALES[rule.scale]
     with np.errstate(all="ignore"):
         centre = float(scale.forward(np.asarray(value)))
         moved = scale.forward(left)
@@ -133,11 +137,13 @@ def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: 
             moved = centre + scale.slope(value) * (left - value)
     if not math.isfinite(centre) or not np.isfinite(moved).all():
         return None
-    error, df = spread(moved)
+    error, df = spread(moved, rule.factor)
     if not error > 0:
         return None
+    if rule.corrected:
+        centre -= (len(moved) - 1) * float(moved.mean() - centre)
     half = t_quantile((1 + confidence) / 2, df) * error
-    method = f"jackknife by subject, Student's t{scale.name}"
+    method = f"jackknife by subject, Student's t{scale.name}{', less its bias' if rule.corrected else ''}"
     p = t_two_sided(centre / error, df) if kind in ("real", "correlation") else None
     return Interval(scale.back(centre - half), scale.back(centre + half), method, p_value=p)
 
@@ -172,7 +178,8 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     return Interval(float((amount * low) ** (1 / power)), float((amount * high) ** (1 / power)), method)
 
 
-_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.0), "root_of_squares": (2, SECOND_MOMENT)}
+_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.3), "root_of_squares": (2, 2.3)}
+"""Power and factor of the kurtosis."""
 
 
 def limits_of_agreement(
@@ -201,91 +208,6 @@ def limits_of_agreement(
     lower = Interval(b - s - joined(below, more, -1), b - s + joined(above, less, -1), method)
     upper = Interval(b + s - joined(below, less, 1), b + s + joined(above, more, 1), method)
     return lower, upper
-
-
-def effective_trials(share: Share) -> tuple[float, float, bool]:
-    """Successes and trials that are worth as much as independent ones, and whether the trials themselves are such.
-
-    Trials of one subject go together: their number is divided by the design effect, the variance between subjects over
-    that of independent trials, and by what Student's t adds (Korn & Graubard, Surv Methodol 1998;24:193). Where all
-    trials succeed or all fail it cannot be seen: then each subject is one trial.
-    """
-    inside = share.trials > 0
-    top, bottom = share.successes[inside], share.trials[inside]
-    subjects, n, k = len(bottom), float(bottom.sum()), float(top.sum())
-    if (bottom <= 1).all() and np.isin(top, (0, 1)).all():
-        return k, n, True
-    p = k / n
-    if not 0 < p < 1 or subjects < 3:
-        return p * subjects, float(subjects), False
-    between = subjects / (subjects - 1) * float(((top - p * bottom) ** 2).sum()) / n**2
-    effect = max(1.0, between / (p * (1 - p) / n)) if (bottom == bottom.round()).all() else between * n / (p * (1 - p))
-    shrink = (normal_quantile(0.975) / t_quantile(0.975, subjects - 1)) ** 2
-    trials = max(1.0, min(n, n / effect * shrink))
-    return p * trials, trials, False
-
-
-def share_interval(shares: Sequence[Share], confidence: float = 0.95) -> Interval:
-    """Interval of a share of trials."""
-    (share,) = shares
-    subjects = int((share.trials > 0).sum())
-    k, n, independent = effective_trials(share)
-    if not independent and subjects < FEWEST:
-        return Interval(reason=few(subjects))
-    if not n > 0:
-        return Interval(reason="no interval: no trials")
-    what = "trials" if independent else "effective trials"
-    if k <= 0 or k >= n:
-        return Interval(*binomial_interval(k, n, confidence), f"exact binomial over {what} (Clopper & Pearson)")
-    return Interval(*mid_p_interval(k, n, confidence), f"mid-p binomial over {what}")
-
-
-def _f1_interval(shares: Sequence[Share], confidence: float) -> Interval:
-    """F1 is 2 J / (1 + J) of the share J of true positives among all that are positive or called so."""
-    found = share_interval(shares, confidence)
-    if found.lower is None or found.upper is None:
-        return found
-    lower, upper = (2 * j / (1 + j) for j in (found.lower, found.upper))
-    return Interval(lower, upper, f"{found.method}, of true positives among positives and those called so")
-
-
-def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
-    """Mean of shares of different trials, by the method of variance estimates recovery (Zou & Donner 2008)."""
-    used = [share for share in shares if share.trials.sum() > 0]
-    bounds: list[tuple[float, float, float]] = []
-    for share in used:
-        found = share_interval([share], confidence)
-        if found.lower is None or found.upper is None:
-            return found
-        centre = float(share.successes.sum() / share.trials.sum())
-        bounds.append((found.lower, centre, found.upper))
-    if not bounds:
-        return Interval(reason="no interval: no trials")
-    low, middle, high = np.array(bounds).T
-    mean, size = float(middle.mean()), len(bounds)
-    below, above = (float(np.sqrt(((side - middle) ** 2).sum())) / size for side in (low, high))
-    return Interval(mean - below, mean + above, "MOVER from the classes' binomial intervals")
-
-
-_OF_SHARES: Mapping[str, Callable[[Sequence[Share], float], Interval]] = {
-    "share": share_interval,
-    "f1": _f1_interval,
-    "mean_of_shares": _mean_interval,
-}
-
-
-def _at_edge(distribution: Distribution, confidence: float) -> Interval:
-    """At 0 or 1 nothing varies: the exact interval, of each part's subjects as trials."""
-    found = [binomial_interval(*_subjects(s), confidence) for s in distribution.shares if s.trials.sum() > 0]
-    if not found:
-        return Interval(reason="no interval: the value is the same whichever subject is left out")
-    lower, upper = (float(np.mean([pair[side] for pair in found])) for side in (0, 1))
-    return Interval(lower, upper, "exact binomial over subjects (Clopper & Pearson)")
-
-
-def _subjects(share: Share) -> tuple[float, int]:
-    subjects = int((share.trials > 0).sum())
-    return float(share.successes.sum() / share.trials.sum()) * subjects, subjects
 
 
 def difference_interval(difference: Distribution, n_subjects: int, confidence: float = 0.95) -> Interval:

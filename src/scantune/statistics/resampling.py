@@ -83,13 +83,13 @@ class Weighted:
         figures: weights float64 [n, B] (non-negative counts), which it may overwrite, to name and values [B];
             undefined is NaN.
         kinds: figure to the rule of its interval.
-        edge_rows: int [m], the rows that count as trials where a figure is 0 or 1.
+        edges: figure to the rows that count as trials where it is 0 or 1, int [m]; of a mean over classes, of each.
     """
 
     rows: np.ndarray
     figures: Figures
     kinds: Mapping[str, str] = field(default_factory=dict)
-    edge_rows: np.ndarray | None = None
+    edges: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -228,10 +228,11 @@ def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampl
         left = groups[start : start + resampler.chunk]
         leave_out.append(statistic.figures((resampler.group[codes][:, None] != left).astype(np.float64)))
     value = {k: np.asarray(v)[0] for k, v in statistic.figures(np.ones((n, 1))).items()}
+    present = np.unique(codes)
     shares: dict[str, tuple[Share, ...]] = {}
-    if statistic.edge_rows is not None:
-        trials = np.ones(resampler.count(statistic.edge_rows))
-        shares = {k: (Share(float(v) * trials, trials),) for k, v in value.items()}
+    for name in value.keys() & statistic.edges.keys():
+        trials = [np.isin(present, resampler.codes[rows]).astype(np.float64) for rows in statistic.edges[name]]
+        shares[name] = tuple(Share(float(value[name]) * t, t) for t in trials)
     return _Prepared(
         value=value,
         jackknife={k: np.concatenate([part[k] for part in leave_out]) if leave_out else np.empty(0) for k in value},

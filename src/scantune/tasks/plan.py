@@ -12,7 +12,7 @@ import numpy as np
 from scantune.statistics.agreement import LIMIT
 from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.intervals import interval_of, limits_of_agreement
-from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, interval
+from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, Weighted, interval
 
 _COUNTED = ("share", "f1")
 """Kinds of metrics whose ``n`` is that of their trials."""
@@ -145,6 +145,8 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
     if isinstance(statistic, Sums) and statistic.shares is not None:
         shares = statistic.shares
         changed["shares"] = lambda sums: chosen(shares(sums))
+    if isinstance(statistic, Weighted):
+        changed["edges"] = chosen(statistic.edges)
     return replace(statistic, **changed)
 
 

@@ -183,7 +183,7 @@ def _readers(data: Data, context: Context) -> dict[str, Any]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
         return {"accuracy": [(np.trace(matrix, axis1=-2, axis2=-1), matrix.sum((-2, -1)))]}
 
-    kinds = {"accuracy": "share", **dict.fromkeys(KINDS, "correlation")}
+    kinds = {"accuracy": "share", **dict.fromkeys(KINDS, "kappa")}
 
     pairs: dict[str, Any] = {}
     for first, second in combinations(sides, 2):

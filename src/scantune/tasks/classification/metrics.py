@@ -12,6 +12,7 @@ from scantune.statistics.confusion import confusion_statistic, one_hot
 from scantune.statistics.discrimination import area_statistic, delong_interval, macro
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
+from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
@@ -176,6 +177,7 @@ def plan(
     if positive is not None:
         statistics.append(area_statistic(p[:, positive], y == positive, rows))
         _add_delong(analytic, "auroc", p[:, positive], y == positive, alone, confidence)
+        analytic |= _rare(y == positive, data.subjects[rows])
     else:
         statistics.append(
             macro([area_statistic(p[:, k], y == k, rows, f"/{c}") for k, c in enumerate(data.classes)], rows)
@@ -191,6 +193,11 @@ def plan(
             statistics.append(_kappa_statistic(y, predicted, len(data.classes), rows))
     more = {} if headline else _consistency(p, predicted == y, data.subjects[rows], confidence)
     return MetricPlan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), more=more, void=void)
+
+
+def _rare(positive: np.ndarray, subjects: np.ndarray) -> dict[str, Interval]:
+    rare = too_rare(positive, subjects)
+    return {} if rare is None else {"brier": rare, "log_loss": rare}
 
 
 def _consistency(
@@ -213,7 +220,9 @@ def calibration_plan(data: Data, rows: np.ndarray, confidence: float = 0.95) -> 
     error = ece_statistic(p.max(1), p.argmax(1) == y, rows)
     reasons = _reasons(data, y, p.argmax(1))
     more = _consistency(p, p.argmax(1) == y, data.subjects[rows], confidence)
-    return MetricPlan([losses, error, _slope(p, y, data.positive, rows)], reasons=reasons, more=more)
+    rare = {} if data.positive is None else _rare(y == data.positive, data.subjects[rows])
+    statistics = [losses, error, _slope(p, y, data.positive, rows)]
+    return MetricPlan(statistics, analytic=rare, reasons=reasons, more=more)
 
 
 def _add_delong(
@@ -226,7 +235,7 @@ def _add_delong(
 
 def _kappa_statistic(y: np.ndarray, predicted: np.ndarray, classes: int, rows: np.ndarray) -> Sums:
     cells = one_hot(y, predicted, classes)
-    kinds = dict.fromkeys(KINDS, "correlation")
+    kinds = dict.fromkeys(KINDS, "kappa")
     return Sums(rows, cells, lambda s: kappas(s.reshape(*s.shape[:-1], classes, classes)), kinds=kinds)
 
 

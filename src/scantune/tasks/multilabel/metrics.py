@@ -10,6 +10,7 @@ import numpy as np
 from scantune.statistics.calibration import ece_statistic
 from scantune.statistics.discrimination import area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
+from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.settings import Multilabel
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
@@ -137,6 +138,8 @@ def _areas(
         if min(subjects) < 2:
             without.append(name)
             continue
+        rare = too_rare(positive, data.subjects[known])
+        analytic |= {} if rare is None else {f"brier/{name}": rare}
         score = np.full(len(known), 0.5) if void else data.probabilities[known, place]
         areas.append(area_statistic(score, positive, known, f"/{name}"))
         if len(np.unique(data.subjects[known])) == len(known):

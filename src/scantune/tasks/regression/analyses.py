@@ -7,8 +7,8 @@ from itertools import combinations
 import numpy as np
 
 from scantune.statistics import baselines, conformal
-from scantune.statistics.agreement import icc
 from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.reliability import icc
 from scantune.tasks.context import Context, Further
 from scantune.tasks.coverage import achieved
 from scantune.tasks.predictions import Faults, PredictionTable

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.agreement import error_statistic, repeatability, repeated_statistic
+from scantune.statistics.agreement import error_statistic, repeated_statistic
 from scantune.statistics.correlation import (
     constant,
     correlation_p,
@@ -18,6 +18,7 @@ from scantune.statistics.correlation import (
     spearman_statistic,
 )
 from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.reliability import repeatability
 from scantune.statistics.resampling import FEWEST, Statistic
 from scantune.tasks.directions import named_ranges
 from scantune.tasks.plan import MetricPlan, mean_statistic, not_finite, renamed

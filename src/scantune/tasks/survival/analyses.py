@@ -107,7 +107,8 @@ def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Contex
         return [Figure(None, reason="undefined: no sample") for _ in times]
     kinds = {f"at/{i}": "unit" for i in range(len(times))}
     reasons = {f"at/{i}": f"undefined: no one is followed to {t:g} {data.settings.unit}" for i, t in enumerate(times)}
-    figures = context.figures(MetricPlan([Weighted(rows, values, kinds, edge_rows=rows)], reasons=reasons))
+    statistic = Weighted(rows, values, kinds, edges=dict.fromkeys(kinds, (rows,)))
+    figures = context.figures(MetricPlan([statistic], reasons=reasons))
     return [figures[f"at/{i}"] for i in range(len(times))]
 
 

@@ -112,7 +112,7 @@ def plan(
         return measure(time, event, risk, scores, p, weights, horizons)
 
     kinds = {name: "real" if name.startswith("calibration_difference") else "unit" for name in names_of(horizons)}
-    statistic = Weighted(rows, metrics, kinds=kinds, edge_rows=rows)
+    statistic = Weighted(rows, metrics, kinds=kinds, edges=dict.fromkeys(kinds, (rows,)))
     return MetricPlan(
         [only(statistic, HEADLINE) if headline else statistic],
         reasons=_reasons(data, rows),

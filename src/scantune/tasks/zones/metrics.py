@@ -150,7 +150,7 @@ def _p(headline: bool) -> dict[str, None]:
 def _graded(cells: np.ndarray, rows: np.ndarray, settings: Zones, suffix: str, samples: int | None = None) -> Sums:
     """F1, precision and recall over all classes; κ over what both sides grade; coverage."""
     size, names = settings.grades + 1, settings.classes
-    kinds = kinds_of(names) | {"coverage": "share"} | dict.fromkeys(KINDS, "correlation")
+    kinds = kinds_of(names) | {"coverage": "share"} | dict.fromkeys(KINDS, "kappa")
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
@@ -221,7 +221,7 @@ def _of_severity(
         found = shares_of(sums.reshape(*sums.shape[:-1], size, size), names)
         return {f"ahf_{k}": v for k, v in found.items()}
 
-    kinds = {f"ahf_{k}": v for k, v in (kinds_of(names) | dict.fromkeys(KINDS, "correlation")).items()}
+    kinds = {f"ahf_{k}": v for k, v in (kinds_of(names) | dict.fromkeys(KINDS, "kappa")).items()}
     statistics: list[Statistic] = [Sums(rows, one_hot(actual, predicted, size), figures, kinds=kinds, shares=shares)]
     for cut in settings.cut_offs:
         above = x > cut + 1e-9

@@ -1,0 +1,42 @@
+"""Intraclass and concordance correlation and repeatability by hand, and their intervals by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+
+from scantune.statistics.agreement import bland_altman
+from scantune.statistics.reliability import ccc_interval, icc, repeatability
+
+
+def test_repeatability_by_hand_and_without_repeats():
+    found = repeatability(np.array([1.0, 3, 10, 10, 4]), np.array([0, 0, 1, 1, 2]))
+    # within variance: (2²/2 + 0) / 2 = 1
+    assert found.value == pytest.approx(1.96 * math.sqrt(2))
+    assert (found.n, found.n_subjects) == (4, 2)
+    assert repeatability(np.arange(4.0), np.arange(4)).reason == "nothing was measured twice"
+
+
+def test_icc_refuses_what_it_cannot_use():
+    with pytest.raises(ValueError, match="at least 2 subjects by 2 raters"):
+        icc(np.array([[1.0, np.nan], [2, 3]]))
+    assert math.isnan(icc(np.full((5, 3), 2.0))["icc_2_1"].value)
+
+
+@pytest.mark.heavy
+def test_coverage_of_analytic_intervals():
+    rng = np.random.default_rng(5)
+    truth_icc, truth_sd = 1 / 1.5, math.sqrt(2 * 0.5)
+    held = {"icc": 0, "bias": 0, "lower": 0, "ccc": 0}
+    studies = 2000
+    for _ in range(studies):
+        level = rng.normal(size=40)
+        x, y = (level + rng.normal(0, math.sqrt(0.5), 40) for _ in range(2))
+        found = icc(np.stack([x, y], 1))["icc_2_1"]
+        ba = bland_altman(x, y)
+        _, low, high = ccc_interval(x, y)
+        held["icc"] += found.lower <= truth_icc <= found.upper
+        held["bias"] += ba.bias_interval[0] <= 0 <= ba.bias_interval[1]
+        held["lower"] += ba.lower_interval[0] <= -1.96 * truth_sd <= ba.lower_interval[1]
+        held["ccc"] += low <= truth_icc <= high
+    assert all(0.935 < v / studies < 0.97 for v in held.values()), held
