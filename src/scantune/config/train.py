@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
@@ -247,8 +248,9 @@ class TrainConfig(Block):
     calibration_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the validation subjects kept for calibration and conformal quantiles alone; the rest choose the
     checkpoint. 0: the same subjects do both. Folds calibrate out of fold."""
-    augment: dict[str, Any] = Field(default_factory=dict)
-    """Random changes of the training samples."""
+    augment: Annotated[dict[str, Any], BeforeValidator(written)] = Field(default_factory=dict)
+    """Random changes of the training samples. A key switches on its own transform and no other; ``default`` is the
+    usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     """``balanced`` draws every class equally often."""
     clip_norm: Rate | None = None
