@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scantune.augment import build, contact_sheet, spatial
-from scantune.config.augment import BY_MODALITY
+from scantune.config.augment import BY_MODALITY, DEFAULT_SETS
 from scantune.records import ScantuneError
 
 SHAPES = {"image": (1, 40, 32), "volume": (1, 12, 20, 16), "video": (1, 8, 24, 28)}
@@ -41,7 +41,7 @@ def sample(modality: str, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("modality", SHAPES)
 def test_same_seed_same_sample_and_other_seed_another(modality: str) -> None:
-    augment, x = build(modality, {"p": 1.0}), sample(modality)
+    augment, x = build(modality, DEFAULT_SETS[modality] | {"p": 1.0}), sample(modality)
     first, again, other = (augment(x, None, generator(seed)).input for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -54,7 +54,7 @@ def test_input_is_not_changed_in_place(modality: str) -> None:
     x = sample(modality)
     before = x.clone()
     for seed in range(10):
-        build(modality, {"p": 1.0})(x, None, generator(seed))
+        build(modality, DEFAULT_SETS[modality] | {"p": 1.0})(x, None, generator(seed))
     assert torch.equal(x, before)
 
 
@@ -146,7 +146,7 @@ def test_what_is_drawn_lies_in_its_range_and_fills_it(modality: str) -> None:
 
 
 def test_probability_is_the_share_of_samples() -> None:
-    augment = build("video", {"p": 0.5})
+    augment = build("video")
     drawn = [
         augment(torch.rand(1, 4, 4, 4, generator=generator(9)), None, generator(s)).events.drawn for s in range(400)
     ]
@@ -281,7 +281,7 @@ def test_what_comes_in_at_the_border() -> None:
 
 @pytest.mark.parametrize("modality", SHAPES)
 def test_defaults_of_config_and_library_agree(modality: str) -> None:
-    assert build(modality, BY_MODALITY[modality]()) == build(modality)
+    assert build(modality, BY_MODALITY[modality]()) == build(modality, {})
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,9 @@ def test_contact_sheet_shows_originals_first(modality: str) -> None:
     assert np.array_equal(
         sheet, contact_sheet(inputs, build(modality, OFF[modality]), modality=modality, draws=4, side=32)
     )
-    changed = contact_sheet(inputs, build(modality, {"p": 1.0}), modality=modality, draws=4, side=32)
+    changed = contact_sheet(
+        inputs, build(modality, DEFAULT_SETS[modality] | {"p": 1.0}), modality=modality, draws=4, side=32
+    )
     assert np.array_equal(sheet[:, :tile], changed[:, :tile])
     assert not np.array_equal(sheet, changed)
 

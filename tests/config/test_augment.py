@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
-from scantune.config.augment import augment_config
+from scantune.augment import build
+from scantune.config.augment import DEFAULT_SETS, augment_config, written
 from scantune.records import ScantuneError
 
 
@@ -38,7 +40,7 @@ def test_temporal_crop_is_a_share_of_the_frames() -> None:
 
 
 def test_defaults_per_modality() -> None:
-    volume, video, image = (augment_config(m, None) for m in ("volume", "video", "image"))
+    volume, video, image = (augment_config(m, {"default": True}) for m in ("volume", "video", "image"))
     assert (volume.rotation, volume.translation, volume.flip_left_right) == ((-10, 10), (-0.1, 0.1), 0.5)
     assert (volume.noise, volume.contrast) == ((0.1, 0.1), (0.8, 1.2))
     assert (video.p, video.temporal_mask, video.noise, video.flip_left_right) == (0.5, 0.05, (0, 0.02), 0)
@@ -47,13 +49,36 @@ def test_defaults_per_modality() -> None:
     assert not any(b.enabled for b in (image.cutmix, image.mixup, image.randaugment))
 
 
-def test_false_switches_it_off() -> None:
-    assert not augment_config("image", False).enabled
-    assert augment_config("image", True).enabled
+@pytest.mark.parametrize("modality", ["image", "volume", "video"])
+def test_the_default_set_is_that_of_the_builder(modality: str) -> None:
+    assert build(modality, augment_config(modality, {"default": True})) == build(modality)
+    assert build(modality, DEFAULT_SETS[modality]) == build(modality)
+
+
+@pytest.mark.parametrize("modality", ["image", "volume", "video"])
+@pytest.mark.parametrize(("key", "value"), [("rotation", [-3, 3]), ("contrast", [0.5, 2]), ("flip_left_right", 0.3)])
+def test_a_key_switches_on_itself_and_nothing_else(modality: str, key: str, value: object) -> None:
+    nothing, one = augment_config(modality, {}), augment_config(modality, {key: value})
+    assert {name for name in type(one).model_fields if getattr(one, name) != getattr(nothing, name)} == {key}
+    assert build(modality, {key: value}) == build(modality, one)
+    generator = torch.Generator().manual_seed(0)
+    sample = torch.rand(1, *(8,) * (2 if modality == "image" else 3))
+    assert build(modality, nothing)(sample, None, generator).input.equal(sample)
+
+
+def test_the_default_set_with_a_change() -> None:
+    changed = augment_config("image", {"default": True, "rotation": 20})
+    assert changed.rotation == (-20, 20)
+    assert changed.contrast == augment_config("image", {"default": True}).contrast == (0.9, 1.1)
+
+
+@pytest.mark.parametrize(("value", "block"), [("default", {"default": True}), (False, {}), (None, {}), ("none", {})])
+def test_words_for_a_block(value: object, block: dict) -> None:
+    assert written(value) == block
 
 
 @pytest.mark.parametrize(
-    "modality, written, words",
+    "modality, block, words",
     [
         ("volume", {"rotation": [10, -10]}, r"augment.rotation: .*\[10, -10\] must rise"),
         ("volume", {"contrast": -3}, r"augment.contrast: .*within 0.05 … 20"),
@@ -65,9 +90,9 @@ def test_false_switches_it_off() -> None:
         ("image", {"randaugment": {"magnitude": 30}}, r"augment.randaugment.magnitude: .*10"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_would_be_right(modality: str, written: dict, words: str) -> None:
+def test_a_wrong_value_is_named_with_what_would_be_right(modality: str, block: dict, words: str) -> None:
     with pytest.raises(ScantuneError, match=words):
-        augment_config(modality, written)
+        augment_config(modality, block)
 
 
 def test_all_faults_at_once() -> None:

@@ -6,6 +6,7 @@ mirrors left and right says so in ``events.flipped``.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,12 @@ __all__ = ["Augment", "Augmented", "Events", "Mixed", "build", "contact_sheet", 
 
 BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume": volume.build, "video": video.build}
 
+_OFF = {
+    **dict.fromkeys(("rotation", "translation", "noise", "flip_left_right", "flip_up_down", "temporal_mask"), 0.0),
+    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop"), 1.0),
+}
+"""Values at which a transform changes nothing."""
+
 _OF_THE_BATCH = {"mixup", "cutmix"}
 """Settings that stand beside those of a sample and that the training loop applies to a batch."""
 
@@ -36,8 +43,9 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
 
     Args:
         modality: "image", "volume" or "video".
-        settings: keywords of that modality's ``build`` (``scantune.augment.image.build`` and so on) and ``enabled``;
-            or a config block of them; None is the defaults. ``mixup`` and ``cutmix`` are the loop's and ignored here.
+        settings: keywords of that modality's ``build`` (``scantune.augment.image.build`` and so on) and ``enabled``,
+            each of which switches on its own transform and no other; or a config block of them; None is the usual set
+            of the modality. ``mixup`` and ``cutmix`` are the loop's and ignored here.
         spacing: of the cached grid along [D,] H, W; None where pixels are square.
 
     Returns:
@@ -52,11 +60,15 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
     given.pop("modality", None)
     if not given.pop("enabled", True):
         return unchanged
-    keywords = {key: value for key, value in given.items() if key not in _OF_THE_BATCH}
+    builder = BY_MODALITY[modality]
+    off = (
+        {} if settings is None else {name: _OFF[name] for name in inspect.signature(builder).parameters if name in _OFF}
+    )
+    keywords = off | {key: value for key, value in given.items() if key not in _OF_THE_BATCH}
     operations = keywords.pop("randaugment", None)
     if operations and operations.get("enabled", True):
         keywords["randaugment"] = {key: value for key, value in operations.items() if key != "enabled"}
     try:
-        return BY_MODALITY[modality](spacing=spacing, **keywords)
+        return builder(spacing=spacing, **keywords)
     except TypeError as error:
         raise ScantuneError(f"augment: {error}") from error

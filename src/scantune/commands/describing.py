@@ -155,10 +155,16 @@ def _cell(text: str) -> str:
 
 
 def _augmentation() -> Iterator[str]:
-    from scantune.config.augment import BY_MODALITY
+    from scantune.config.augment import BY_MODALITY, DEFAULT_SETS
 
     yield "\n## `experiments.<name>.train.augment`\n"
-    yield "By the modality of the experiment's input. Without the block nothing is changed; `{}` is none as well."
+    yield (
+        "By the modality of the experiment's input. Each key switches on its own transform and no other. "
+        "`augment: default` is the usual set, and `{default: true, rotation: 20}` that set with one change:"
+    )
+    yield "\n| modality | `default` |\n| --- | --- |"
+    for modality, values in DEFAULT_SETS.items():
+        yield f"| {modality} | {', '.join(f'`{name}: {value}`' for name, value in values.items())} |"
     for modality, block in BY_MODALITY.items():
         schema = block.model_json_schema(by_alias=True)
         pages = _Pages(schema["$defs"])

@@ -1,4 +1,7 @@
-"""Augmentation, per modality. A number is widened to the range that the key says; a pair is the range itself."""
+"""Augmentation, per modality. A number is widened to the range that the key says; a pair is the range itself.
+
+A key that is written switches on its own transform and no other; ``default`` is the usual set of a modality.
+"""
 
 from __future__ import annotations
 
@@ -118,15 +121,15 @@ class ImageAugment(Block):
     """False leaves every sample as it is."""
     p: Probability = 0.5
     """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
-    rotation: Degrees = (-5.0, 5.0)
+    rotation: Degrees = (0.0, 0.0)
     """Degrees."""
-    translation: Shift = (-0.05, 0.05)
+    translation: Shift = (0.0, 0.0)
     """Share of width and of height, drawn for each."""
-    zoom: Factor = (0.95, 1.05)
+    zoom: Factor = (1.0, 1.0)
     """Factor of enlargement."""
-    brightness: Factor = (0.9, 1.1)
+    brightness: Factor = (1.0, 1.0)
     """Factor on the distance from black."""
-    contrast: Factor = (0.9, 1.1)
+    contrast: Factor = (1.0, 1.0)
     """Factor about the mean."""
     noise: Noise = (0.0, 0.0)
     """Standard deviation of Gaussian noise, in standard deviations of the image."""
@@ -153,19 +156,19 @@ class VolumeAugment(Block):
     """False leaves every sample as it is."""
     p: Probability = 1.0
     """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
-    rotation: Degrees = (-10.0, 10.0)
+    rotation: Degrees = (0.0, 0.0)
     """Degrees, about each of the three axes."""
-    translation: Shift = (-0.1, 0.1)
+    translation: Shift = (0.0, 0.0)
     """Share of the size along each axis."""
     zoom: Factor = (1.0, 1.0)
     """Factor of enlargement."""
-    flip_left_right: Probability = 0.5
+    flip_left_right: Probability = 0.0
     """Left and right targets are swapped with it; 0 where a side matters otherwise."""
     brightness: Factor = (1.0, 1.0)
     """Factor on the distance from the darkest value."""
-    contrast: Factor = (0.8, 1.2)
+    contrast: Factor = (1.0, 1.0)
     """Factor about the mean."""
-    noise: Noise = (0.1, 0.1)
+    noise: Noise = (0.0, 0.0)
     """Standard deviation of Gaussian noise, in standard deviations of the volume."""
     mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
     """Blends samples of a batch."""
@@ -184,21 +187,21 @@ class VideoAugment(Block):
     """False leaves every sample as it is."""
     p: Probability = 0.5
     """Probability of each transform but the flip."""
-    brightness: Factor = (0.9, 1.1)
+    brightness: Factor = (1.0, 1.0)
     """Factor on the distance from black."""
-    contrast: Factor = (0.9, 1.1)
+    contrast: Factor = (1.0, 1.0)
     """Factor about the mean."""
-    rotation: Degrees = (-5.0, 5.0)
+    rotation: Degrees = (0.0, 0.0)
     """Degrees."""
-    translation: Shift = (-0.05, 0.05)
+    translation: Shift = (0.0, 0.0)
     """Share of width and of height, drawn for each."""
-    zoom: Factor = (0.95, 1.05)
+    zoom: Factor = (1.0, 1.0)
     """Factor of enlargement."""
-    noise: Noise = (0.0, 0.02)
+    noise: Noise = (0.0, 0.0)
     """Standard deviation of Gaussian noise as a share of the video's range."""
-    temporal_crop: Share = (0.9, 1.0)
+    temporal_crop: Share = (1.0, 1.0)
     """Share of the frames that is kept and spread over the old number of frames."""
-    temporal_mask: Probability = 0.05
+    temporal_mask: Probability = 0.0
     """Probability that a frame is blanked."""
     flip_left_right: Probability = 0.0
     """Changes the anatomy; left and right targets are swapped with it."""
@@ -212,28 +215,66 @@ class VideoAugment(Block):
 
 AugmentConfig = ImageAugment | VolumeAugment | VideoAugment
 
+#: What ``augment: default`` stands for; the builders of :mod:`scantune.augment` have the same defaults.
+DEFAULT_SETS: dict[str, dict[str, Any]] = {
+    "image": {
+        "rotation": [-5, 5],
+        "translation": [-0.05, 0.05],
+        "zoom": [0.95, 1.05],
+        "brightness": [0.9, 1.1],
+        "contrast": [0.9, 1.1],
+    },
+    "volume": {
+        "rotation": [-10, 10],
+        "translation": [-0.1, 0.1],
+        "flip_left_right": 0.5,
+        "contrast": [0.8, 1.2],
+        "noise": 0.1,
+    },
+    "video": {
+        "brightness": [0.9, 1.1],
+        "contrast": [0.9, 1.1],
+        "rotation": [-5, 5],
+        "translation": [-0.05, 0.05],
+        "zoom": [0.95, 1.05],
+        "noise": [0, 0.02],
+        "temporal_crop": [0.9, 1],
+        "temporal_mask": 0.05,
+    },
+}
+
 BY_MODALITY: dict[str, type[AugmentConfig]] = {"image": ImageAugment, "volume": VolumeAugment, "video": VideoAugment}
 
 
-def augment_config(modality: str, raw: Mapping[str, Any] | bool | None, key: str = "augment") -> AugmentConfig:
+def written(value: object) -> object:
+    """``default`` and ``true`` as ``{default: true}``; ``none``, ``false`` and null as an empty block."""
+    if value is True or value == "default":
+        return {"default": True}
+    return {} if value in (False, None, "none") else value
+
+
+def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment") -> AugmentConfig:
     """The augmentation block of an input's modality.
 
     Args:
         modality: "image", "volume" or "video", of the input.
-        raw: the block as written; True and None are the defaults, False switches it off.
+        block: as written: a key switches on its own transform; with ``default: true`` the others are those of
+            :data:`DEFAULT_SETS`. Empty: nothing is changed.
         key: where it stands, for messages.
 
     Raises:
         ScantuneError: every fault of the block at once, each with its key.
     """
-    given = {"enabled": raw is not False} if raw is None or isinstance(raw, bool) else dict(raw)
+    given = dict(block)
+    if given.pop("default", False):
+        given = DEFAULT_SETS[modality] | given
     try:
         return BY_MODALITY[modality].model_validate(given)
     except ValidationError as error:
         lines = []
         for fault in error.errors():
             place = ".".join([key, *(str(part) for part in fault["loc"])])
-            known = ", ".join(BY_MODALITY[modality].model_fields)
+            known = ", ".join(["default", *BY_MODALITY[modality].model_fields])
             message = fault["msg"].removeprefix("Value error, ")
             if fault["type"] == "extra_forbidden":
                 near = difflib.get_close_matches(str(fault["loc"][-1]), BY_MODALITY[modality].model_fields, n=1)

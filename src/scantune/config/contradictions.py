@@ -10,8 +10,9 @@ from scantune.config import watching
 from scantune.config.augment import augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
+from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
-from scantune.tasks.directions import epoch_directions, monitor_fault
+from scantune.tasks.directions import bare, epoch_directions, monitor_fault
 
 
 def contradictions(params: Params) -> Iterator[str]:
@@ -187,6 +188,9 @@ def _monitors(params: Params) -> Iterator[str]:
                 stated.append((f"{name}.", held.monitor, held.mode))
         for place, monitor, mode in stated:
             fault = monitor_fault(monitor, mode, known, block.task.name)
+            other = metric_name(bare(monitor))
+            if fault is not None and other != bare(monitor):
+                fault = f"{monitor!r} is {other!r} here. {monitor_fault(f'val_{other}', mode, known) or ''}".strip()
             if fault is not None:
                 yield f"{key}.train.{place}monitor: {fault}"
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block, by_name
+from scantune.config.synonyms import also
 
 Side = Literal["train", "validation", "test"]
 Text = Annotated[str, Field(min_length=1)]
@@ -269,6 +270,8 @@ class DatasetConfig(Block):
     """Train, validation and test."""
     max_excluded_fraction: Fraction = 0.1
     """Preprocess fails if a larger share of the samples is unusable."""
+
+    _also = also(data_dir="root", videos_dir="root", image_dir="root", csv_file="table")
 
     def without_places(self) -> dict[str, object]:
         """All but where the files lie: folders may be named after people and places, and outputs are shared."""

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, field_validator
 
 from scantune.config.base import Block
+from scantune.config.synonyms import also, metric_name
 
 
 def _switch(value: object) -> object:
@@ -60,6 +61,8 @@ class SaliencyConfig(Block):
     seed: int = 42
     """Seed of the random draw and of the tests."""
 
+    _also = also(target_layer="layer")
+
 
 class EvaluateConfig(Block):
     """Statistics on the test set. An empty block is right for most."""
@@ -96,6 +99,11 @@ class EvaluateConfig(Block):
 
     saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
     """Where the network looked; ``false`` leaves it out."""
+
+    @field_validator("primary")
+    @classmethod
+    def _our_name(cls, value: str | None) -> str | None:
+        return None if value is None else metric_name(value)
 
     @field_validator("age_bands")
     @classmethod

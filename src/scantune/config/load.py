@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from scantune.config.params import Params, know_tasks
 from scantune.config.run_cache import left_out
+from scantune.config.synonyms import elsewhere
 from scantune.plugins import load_plugins
 from scantune.records import ScantuneError
 
@@ -159,6 +160,9 @@ def _say(fault: ErrorDetails) -> str:
     value = _short(fault.get("input"))
     if kind == "extra_forbidden":
         known = sorted(_fields_at(loc[:-1]))
+        place = _elsewhere(loc)
+        if place:
+            return f"{key}: unknown key; {place}"
         near = difflib.get_close_matches(str(loc[-1]), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{key}: unknown key{hint or '.'} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
@@ -193,15 +197,20 @@ def _plain(loc: tuple[int | str, ...]) -> Iterator[int | str]:
 
 def _fields_at(loc: tuple[int | str, ...]) -> set[str]:
     """The keys that the block at ``loc`` knows."""
+    return {field.alias or name for block in _blocks_at(loc) for name, field in block.model_fields.items()}
+
+
+def _blocks_at(loc: tuple[int | str, ...]) -> list[type[BaseModel]]:
+    """The kinds of block that may stand at ``loc``."""
     annotation: Any = Params
     for part in loc:
         annotation, _ = _step(annotation, part)
-    return {
-        field.alias or name
-        for member in _members(annotation)
-        if isinstance(member, type) and issubclass(member, BaseModel)
-        for name, field in member.model_fields.items()
-    }
+    return [one for one in _members(annotation) if isinstance(one, type) and issubclass(one, BaseModel)]
+
+
+def _elsewhere(loc: tuple[int | str, ...]) -> str:
+    """What is known of a key that users of other systems write; "" for nothing."""
+    return next((place for block in _blocks_at(loc[:-1]) if (place := elsewhere(block, str(loc[-1])))), "")
 
 
 def _members(annotation: Any) -> list[Any]:

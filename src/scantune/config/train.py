@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
+from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, also, spelled
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -31,6 +33,21 @@ def _enabled(value: object) -> bool:
 
 def _by_strategy(value: object) -> object:
     return by_name(value, "strategy")
+
+
+_STRATEGY = spelled(STRATEGIES, "strategy", "save_strategy")
+
+
+def _logger(value: object) -> object:
+    """``true``, ``false`` and ``{enabled: …}`` as shorthand for a logger's block, or for none."""
+    if isinstance(value, dict) and "enabled" in value:
+        return {k: v for k, v in value.items() if k != "enabled"} if value["enabled"] else None
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+def _is_logged(value: object) -> object:
+    """``{enabled: true}`` as another form of ``true``."""
+    return value["enabled"] if isinstance(value, dict) and set(value) == {"enabled"} else value
 
 
 class OptimizerConfig(Block):
@@ -101,6 +118,8 @@ class CheckpointsConfig(Block):
     """Keep the optimizer with each, so that training may go on from any of them."""
     save_scheduler: bool = False
     """Keep the scheduler's state with each."""
+
+    _also = also(monitor_metric="monitor", metric="monitor", save_interval="interval")
 
 
 class ScannerConsistencyConfig(Block):
@@ -180,10 +199,10 @@ class WandbConfig(Block):
 class LoggersConfig(Block):
     """Loggers beside MLflow and the history files."""
 
-    tensorboard: bool = False
+    tensorboard: Annotated[bool, BeforeValidator(_is_logged)] = False
     """Write TensorBoard events below ``logs/<experiment>/``, a folder a training."""
-    wandb: WandbConfig | None = None
-    """Write a Weights & Biases run."""
+    wandb: Annotated[WandbConfig | None, BeforeValidator(_logger)] = None
+    """Write a Weights & Biases run; ``true`` and ``{enabled: true}`` stand for the defaults."""
 
 
 class TrainConfig(Block):
@@ -199,15 +218,15 @@ class TrainConfig(Block):
     """Of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """Pull of the weights to zero."""
-    optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name)] = OptimizerConfig()
+    optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()
     """adam, adamw or sgd."""
-    scheduler: SchedulerConfig | None = Field(default=None, validate_default=False)
+    scheduler: Annotated[SchedulerConfig | None, spelled(SCHEDULERS)] = Field(default=None, validate_default=False)
     """plateau, onecycle, cosine, step or cosine_restarts; null keeps the rate."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     """Epochs of linear warm-up in front of the scheduler."""
     warmup_lr: Rate = 1e-5
     """Where the warm-up starts."""
-    loss: Annotated[LossConfig, BeforeValidator(by_name)] | None = None
+    loss: Annotated[LossConfig, BeforeValidator(by_name), spelled({})] | None = None
     """The loss by name; the task's own default where null."""
     class_weights: Literal["balanced"] | tuple[Rate, ...] | None = None
     """``balanced`` weighs by 1/frequency in the training side; or one number a class."""
@@ -229,8 +248,9 @@ class TrainConfig(Block):
     calibration_fraction: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the validation subjects kept for calibration and conformal quantiles alone; the rest choose the
     checkpoint. 0: the same subjects do both. Folds calibrate out of fold."""
-    augment: dict[str, Any] = Field(default_factory=dict)
-    """Random changes of the training samples."""
+    augment: Annotated[dict[str, Any], BeforeValidator(written)] = Field(default_factory=dict)
+    """Random changes of the training samples. A key switches on its own transform and no other; ``default`` is the
+    usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     """``balanced`` draws every class equally often."""
     clip_norm: Rate | None = None
@@ -245,7 +265,7 @@ class TrainConfig(Block):
     """Which way it is better; ``auto`` goes by the task's table (losses and errors are better when lower)."""
     early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()
     """When to end before the last epoch; ``false`` never."""
-    checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy)] = CheckpointsConfig()
+    checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy), _STRATEGY] = CheckpointsConfig()
     """Which epochs' weights are kept."""
     monitoring: MonitoringConfig = MonitoringConfig()
     """What is looked at every epoch."""
@@ -292,6 +312,24 @@ class TrainConfig(Block):
     """``halve`` takes half the batch and accumulates twice as many."""
     on_non_finite: Literal["stop", "skip"] = "stop"
     """A loss or gradient that is not a number: stop, or leave the step out and count it."""
+
+    _also = also(
+        lr="learning_rate",
+        num_epochs="epochs",
+        max_epochs="epochs",
+        num_workers="workers",
+        lr_scheduler="scheduler",
+        criterion="loss",
+        monitor_metric="monitor",
+        gradient_accumulation_steps="grad_accumulation_steps",
+        accumulate_grad_batches="grad_accumulation_steps",
+        gradient_clip_val="clip_norm",
+        max_grad_norm="clip_norm",
+        num_augmentations="test_time_augmentation",
+        tta="test_time_augmentation",
+        augmentation="augment",
+        random_seed="seed",
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:

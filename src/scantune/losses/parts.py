@@ -70,7 +70,7 @@ def _parts(given: dict[str, Any], targets: str | Collection[str] | None) -> dict
 
 
 def _preset(name: str, targets: str | Collection[str] | None) -> dict[str, float] | None:
-    short = name.removesuffix("_segmentation")
+    short = name.removesuffix("_segmentation").removesuffix("_based")
     if name == "focal" if targets is None else not registry.fits("dice", targets):
         return None
     return PRESETS.get(short)
@@ -85,6 +85,10 @@ def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
     if not parts:
         raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
+    for key in [key for key in given if key.endswith("_config")]:
+        held = _part_named(key.removesuffix("_config"), parts)
+        if held is not None:
+            parts[held] |= given.pop(key)
     for key, value in given.items():  # options without a part's name go to the parts that have them
         takers = [name for name in parts if registry.takes(registry.resolve(name), key)]
         if not takers:
@@ -92,3 +96,9 @@ def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
         for name in takers:
             parts[name].setdefault(key, value)
     return parts
+
+
+def _part_named(name: str, parts: Mapping[str, Any]) -> str | None:
+    """The part that a short name means: ``focal`` is ``focal_bce``; None where none or several do."""
+    found = [part for part in parts if part == name or part.startswith(f"{name}_")]
+    return name if name in parts else found[0] if len(found) == 1 else None

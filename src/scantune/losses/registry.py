@@ -52,9 +52,9 @@ _ALIASES = {
     "mae": "l1",
     "ce": "cross_entropy",
     "weighted_ce": "weighted_cross_entropy",
-    "focal_loss": "focal",
-    "mse_loss": "mse",
     "focal_ce": "focal_cross_entropy",
+    "bce_with_logits": "bce",
+    "smooth_l1": "huber",
 }
 
 
@@ -156,8 +156,16 @@ def described() -> Iterator[tuple[str, frozenset[str], dict[str, Any], str]]:
 
 def exists(name: str) -> bool:
     """Whether a user's name for a loss is known."""
-    low = _ALIASES.get(name.lower(), name.lower())
+    low = _own_name(name)
     return low in _TABLE or low in _SHORT
+
+
+def _own_name(name: str) -> str:
+    """``Dice_Loss`` is ``dice``, where no loss has the longer name."""
+    low = name.lower()
+    if low not in _TABLE and low not in _SHORT and low not in _ALIASES:
+        low = low.removesuffix("_loss")
+    return _ALIASES.get(low, low)
 
 
 def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
@@ -166,7 +174,7 @@ def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
     Raises:
         ScantuneError: an unknown name, one that needs the kind of targets, or one that does not fit it.
     """
-    low = _ALIASES.get(name.lower(), name.lower())
+    low = _own_name(name)
     if low in _SHORT:
         fitting = [other for other in _SHORT[low] if targets is not None and fits(other, targets)]
         if not fitting:

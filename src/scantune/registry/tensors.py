@@ -35,7 +35,7 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     Args:
         task: the model's.
         prepared: the ``inputs:`` block.
-        block: ``train.augment``; empty: the modality's defaults, without mirrors.
+        block: ``train.augment``; empty: the usual set of the modality, without mirrors.
         copies: ``train.test_time_augmentation``.
     """
     if not copies:
@@ -46,7 +46,7 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     from scantune.config.augment import augment_config
 
     modality = prepared["modality"]
-    settings = augment_config(modality, block).model_dump()
+    settings = augment_config(modality, block or {"default": True}).model_dump()
     if not block:
         settings |= {name: 0.0 for name in settings if name.startswith("flip")}
     spacing = prepared.get("spacing")

@@ -126,9 +126,8 @@ def augmentation(train: Mapping[str, Any]) -> list[str]:
     """The augmentation of training samples."""
     if "augment" not in train:
         return []
-    named = [
-        name.replace("_", " ") for name, value in (train["augment"] or {}).items() if value not in (None, False, 0)
-    ]
+    written = {name: value for name, value in (train["augment"] or {}).items() if value not in (None, False, 0)}
+    named = ["the usual set"] * bool(written.pop("default", False)) + [name.replace("_", " ") for name in written]
     return [f"augmentation: {', '.join(named)}" if named else "no augmentation"]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune import plugins
+from scantune.config.augment import augment_config
 from scantune.digests import SHORT, file_digest
 from scantune.files import finite, write_json
 from scantune.models import catalogue as backbones
@@ -106,7 +107,7 @@ def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         members=len(trained.networks),
         folds=block.train.folds,
         augment_draws=block.train.test_time_augmentation,
-        augment=dict(block.train.augment),
+        augment=_augmentation(given),
         training={
             name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}
             for name, side in sides.items()
@@ -115,6 +116,12 @@ def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         weights=_weights_facts(trained, block),
         synthetic=given.sides.synthetic,
     )
+
+
+def _augmentation(given: TrainingPlan) -> dict[str, Any]:
+    """All values of the augmentation, so that the model does not depend on a later set of defaults."""
+    block = given.block.train.augment
+    return augment_config(given.input.modality, block).model_dump(mode="json") if block else {}
 
 
 def _weights_facts(trained: TrainedNetworks, block: Any) -> dict[str, Any]:
