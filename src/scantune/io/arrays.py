@@ -23,11 +23,14 @@ class Volume:
             view: `storage` gives it as it lies in memory.
         affine: float64 [4, 4], from (i, j, k) = (W, H, D) indices to millimetres in RAS+.
         facts: JSON-able facts without identity.
+        empty: bool [D, H, W], voxels that nothing was measured in (DICOM padding, what a tilted grid leaves out), or
+            None where there are none. They have the lowest value of the others.
     """
 
     array: np.ndarray
     affine: np.ndarray
     facts: Mapping[str, Any] = field(default_factory=dict)
+    empty: np.ndarray | None = None
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -57,11 +60,13 @@ class Image:
             file's own units; float32 in 0–1 where a window was applied.
         spacing: (row, column) distance in mm, or None where the file states none.
         facts: JSON-able facts without identity.
+        empty: bool [H, W], pixels that stand for none, as of a volume, or None.
     """
 
     array: np.ndarray
     spacing: tuple[float, float] | None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    empty: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from scantune.io.arrays import Image, Limits, Options, SeriesRule, Video, Volume, VolumeRule
+from scantune.io.isolation import packed
 from scantune.io.reading import open_video, read_here
 from scantune.records import ReadError
 
@@ -38,9 +39,11 @@ def options_from(plain: dict[str, Any]) -> Options:
 def _read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
     found = read_here(Path(request["path"]), options_from(request["options"]))
     if isinstance(found, Volume):
-        return {"kind": "volume", "affine": found.affine.tolist(), "facts": dict(found.facts)}, found.array
+        reply = {"kind": "volume", "affine": found.affine.tolist(), "facts": dict(found.facts)}
+        return reply | {"empty": packed(found.empty)}, found.array
     if isinstance(found, Image):
-        return {"kind": "image", "spacing": found.spacing, "facts": dict(found.facts)}, found.array
+        reply = {"kind": "image", "spacing": found.spacing, "facts": dict(found.facts)}
+        return reply | {"empty": packed(found.empty)}, found.array
     assert isinstance(found, Video)
     return {"kind": "video", "frame_time": found.frame_time, "facts": dict(found.facts)}, found.frames
 

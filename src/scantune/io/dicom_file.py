@@ -19,7 +19,7 @@ from pydicom.uid import UID
 from scantune.io.arrays import Limits
 from scantune.io.detect import HEAD
 from scantune.io.dicom_numbers import NotANumberError, numbers
-from scantune.io.dicom_scan import scan
+from scantune.io.dicom_scan import HeaderGoesOnError, Scanned, scan
 from scantune.records import ReadError
 
 _WORDS = """
@@ -44,6 +44,7 @@ SharedFunctionalGroupsSequence PerFrameFunctionalGroupsSequence
 """
 KEYWORDS = _WORDS.split()
 TAGS = {keyword: int(tag_for_keyword(keyword) or 0) for keyword in KEYWORDS}
+SEQUENCES = frozenset(tag for keyword, tag in TAGS.items() if keyword.endswith(("Sequence", "Regions")))
 #: Private elements that tell volumes apart, as `dicom_keys` reads them, by their blocks' usual place.
 PRIVATE = frozenset(
     (0x0019100A, 0x0019100C, 0x0019100E, 0x0019109C, 0x001910B3, 0x001910BB, 0x001910BC, 0x001910BD, 0x00431039,
@@ -51,7 +52,8 @@ PRIVATE = frozenset(
 )  # fmt: skip
 _TAG_LIST = [Tag(tag) for tag in (*TAGS.values(), *PRIVATE)]
 _TAG_SET = frozenset(TAGS.values()) | PRIVATE
-_LONG_HEAD = 1 << 18
+#: Bytes of a header beyond the first ones, in turn.
+_MORE = (1 << 18, 1 << 22, 1 << 26)
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _VENDOR_WORDS = """
 siemens ge philips canon toshiba hitachi fujifilm agfa carestream samsung hologic konica kodak mindray esaote bruker
@@ -220,13 +222,23 @@ def open_dicom(path: Path, limits: Limits) -> DicomFile:
 
 def parse(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> DicomFile:
     """As `open_dicom`, of a file that is open already and whose head is known."""
-    scanned = scan(head, _TAG_SET)
-    if scanned is None and len(head) == HEAD:
-        scanned = scan(head + handle.read(_LONG_HEAD), _TAG_SET)  # private items of some vendors take much room
+    scanned = _scanned(handle, head)
     if scanned is not None:
         at, media = scanned.offset, scanned.media_class
         return DicomFile(path, dict(scanned.items), scanned.syntax, at, True, scanned.implicit, media)
     return _parse_slowly(handle, head, path, limits)
+
+
+def _scanned(handle: BinaryIO, head: bytes) -> Scanned | None:
+    """The header by its bytes, of which more are read until it ends: private items, and frames, take much room."""
+    for more in (*_MORE, None):
+        try:
+            return scan(head, _TAG_SET, SEQUENCES)
+        except HeaderGoesOnError:
+            if more is None or len(head) < HEAD:
+                return None
+            head += handle.read(more)
+    return None
 
 
 def _parse_slowly(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> DicomFile:

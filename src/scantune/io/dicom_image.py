@@ -45,8 +45,8 @@ def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: 
     grey = check_values(grey[None], options, facts["notes"])  # H W -> 1 H W
     empty = pixels.meaning.is_padding(raw)
     if empty is not None:
-        grey = blank_padding(grey, empty[None], pixels.meaning.padding, options, facts["notes"])
-    return Image(grey, spacing, facts)
+        empty = blank_padding(grey[0], empty, pixels.meaning.padding, options, facts["notes"])
+    return Image(grey, spacing, facts, empty)
 
 
 def colour_frame(raw: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:

@@ -51,8 +51,8 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
     array = check_values(array, options, facts["notes"])
     array = _shown(array, stack, options, facts)
     if empty is not None:
-        array = blank_padding(array, empty, first.meaning.padding, options, facts["notes"])
-    volume = Volume(array, geometry.to_ras(affine, shape, orientation), facts)
+        empty = blank_padding(array, empty, first.meaning.padding, options, facts["notes"])
+    volume = Volume(array, geometry.to_ras(affine, shape, orientation), facts, empty)
     if sheared:
         from scantune.io.upright import resample_upright
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import base64
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -31,11 +34,25 @@ def read_isolated(path: Path, options: Options) -> Volume | Image | Video:
     """
     reply, array = _ask({"work": "read", "path": str(path.absolute())}, options)
     if reply["kind"] == "volume":
-        return Volume(array, np.array(reply["affine"]), reply["facts"])
+        return Volume(array, np.array(reply["affine"]), reply["facts"], unpacked(reply["empty"], array.shape))
     if reply["kind"] == "image":
         spacing = reply["spacing"]
-        return Image(array, None if spacing is None else (spacing[0], spacing[1]), reply["facts"])
+        empty = unpacked(reply["empty"], array.shape[1:])
+        return Image(array, None if spacing is None else (spacing[0], spacing[1]), reply["facts"], empty)
     return Video(array, reply["frame_time"], reply["facts"])
+
+
+def packed(empty: np.ndarray | None) -> str | None:
+    """A bool array as text, for a line of JSON."""
+    return None if empty is None else base64.b64encode(zlib.compress(np.packbits(empty).tobytes(), 1)).decode()
+
+
+def unpacked(text: str | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The bool array of ``shape`` that `packed` made a text of."""
+    if text is None:
+        return None
+    bits = np.frombuffer(zlib.decompress(base64.b64decode(text)), np.uint8)
+    return np.unpackbits(bits, count=math.prod(shape)).astype(bool).reshape(shape)
 
 
 def open_isolated(path: Path, options: Options) -> Loop:

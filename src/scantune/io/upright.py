@@ -7,12 +7,15 @@ import numpy as np
 from scantune.io import geometry
 from scantune.io.arrays import Volume
 
+#: Share of a voxel's neighbours, by weight, that must have been measured for it to count as measured.
+HALF = 0.5
+
 
 def resample_upright(volume: Volume) -> Volume:
     """Resample a sheared grid (gantry tilt) linearly onto a box with the same in-plane axes.
 
     The new slice axis is perpendicular to the slices' own two axes; the box holds every voxel of the sheared grid, and
-    what lies outside of that takes the volume's minimum (air in CT).
+    what lies outside of that is marked as empty and takes the volume's minimum (air in CT).
 
     Args:
         volume: in RAS+ order, its affine sheared.
@@ -27,24 +30,27 @@ def resample_upright(volume: Volume) -> Volume:
     upright[:3, 3] += upright[:3, :3] @ low
     # indices of the new grid to indices of the old one: SimpleITK can then work without a direction matrix
     mapping = np.linalg.inv(volume.affine) @ upright
-    picture = sitk.GetImageFromArray(np.ascontiguousarray(volume.array, dtype=np.float32))
     transform = sitk.AffineTransform(3)
     transform.SetMatrix(mapping[:3, :3].ravel().tolist())
     transform.SetTranslation(mapping[:3, 3].tolist())
-    outside = float(volume.array.min())
-    resampled = sitk.Resample(
-        picture,
-        [int(n) for n in size],
-        transform,
-        sitk.sitkLinear,
-        [0.0] * 3,
-        [1.0] * 3,
-        [1.0, 0, 0, 0, 1, 0, 0, 0, 1],
-        outside,
-    )
+    outside, measured = float(volume.array.min()), np.ones(volume.array.shape, np.float32)
+
+    def upon(array: np.ndarray, beyond: float) -> np.ndarray:
+        picture = sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))
+        grid = [int(n) for n in size], transform, sitk.sitkLinear, [0.0] * 3, [1.0] * 3, _UNTURNED
+        return sitk.GetArrayFromImage(sitk.Resample(picture, *grid, beyond))
+
+    if volume.empty is None:
+        share, values = upon(measured, 0.0), upon(volume.array, outside)
+    else:  # tissue beside padding stays tissue: padding has no part in the mean of neighbours
+        measured[volume.empty] = 0.0
+        share, values = upon(measured, 0.0), upon(volume.array * measured, 0.0)
+        np.divide(values, share, out=values, where=share > 0)
+    empty = share < HALF
+    values[empty] = outside
     facts = dict(volume.facts)
     facts["notes"] = [*facts.get("notes", []), "the grid was sheared (gantry tilt); resampled upright, linear"]
-    return Volume(sitk.GetArrayFromImage(resampled), upright, facts)
+    return Volume(values, upright, facts, empty if empty.any() else None)
 
 
 _UNTURNED = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]

@@ -55,7 +55,7 @@ def blank_padding(
     stated: tuple[float, float] | None,
     options: Options,
     notes: list[str],
-) -> np.ndarray:
+) -> np.ndarray | None:
     """Give pixels that stand for none (PS3.3 C.7.5.1.1.2) the lowest value of the others, where that is the rule.
 
     Args:
@@ -65,6 +65,9 @@ def blank_padding(
         options: ``padding`` is used.
         notes: gets a line.
 
+    Returns:
+        ``empty`` of one picture or volume, or None where padding is kept as it is.
+
     Raises:
         ReadError: nothing but padding.
     """
@@ -72,12 +75,12 @@ def blank_padding(
     words = f"PixelPaddingValue {low:g}" + (f" … {high:g}" if high != low else "")
     if options.padding == "keep":
         notes.append(f"padding ({words}) kept as it is")
-        return array
+        return None
     if empty.all():
         raise ReadError(f"every pixel is padding ({words})")
     array[empty] = array[~empty].min()
     notes.append(f"padding ({words}) set to the lowest value of the other pixels")
-    return array
+    return empty
 
 
 def apply_window(array: np.ndarray, center: float, width: float, function: str = "LINEAR") -> np.ndarray:

@@ -30,7 +30,7 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
         ReadError: no head is found, or it ends above the brow.
     """
     array = volume.array
-    head = _largest(foreground(array))
+    head = _largest(foreground(array, volume.empty))
     step_y, step_z = volume.spacing[1], volume.spacing[2]
     heights = np.flatnonzero(head.any(axis=(1, 2)))
     if heights.size == 0:
@@ -47,7 +47,7 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
     face = (back[None] < BACK) & (down[:, None] > BROW + np.maximum(back, 0.0)[None] * DROP / BACK)  # [D, H]
     blanked = np.where(face[:, :, None], np.float32(array.min()), array)
     share = float((head & face[:, :, None]).sum() / head.sum())
-    return Volume(blanked, volume.affine, volume.facts), share
+    return Volume(blanked, volume.affine, volume.facts, volume.empty), share
 
 
 def _largest(found: np.ndarray) -> np.ndarray:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from scantune.io.arrays import Volume
+from scantune.io.upright import HALF
 
 #: Spacings whose ratio differs less from 1 than this are one spacing: over 512 voxels a shift of 0.05 voxels.
 SAME = 1e-4
@@ -92,6 +94,31 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
             fill = float(volume.array.min()) if fill is None else fill
             result[(slice(None),) * axis + (~found.inside,)] = fill
     return result
+
+
+def resample_measured(
+    volume: Volume, grid: Grid, *, interpolation: str = "linear", antialias: bool = True
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `resample`, and which voxels of the grid are empty (padding): those of less than half of measured neighbours.
+
+    The others are the mean of their measured neighbours alone (normalized convolution; Knutsson and Westin, CVPR 1993),
+    so that no value between tissue and padding arises. Empty ones take the lowest measured value.
+
+    Returns:
+        float32 [D, H, W], and bool [D, H, W] or None where the volume has no empty voxels.
+    """
+    if volume.empty is None:
+        return resample(volume, grid, interpolation=interpolation, antialias=antialias), None
+    measured = (~volume.empty).astype(np.float32)
+    low = float(volume.array.min())
+    place: dict[str, Any] = {"interpolation": interpolation, "antialias": antialias}
+    share = resample(Volume(measured, volume.affine), grid, fill=1.0, **place)
+    values = resample(Volume((volume.array - np.float32(low)) * measured, volume.affine), grid, fill=0.0, **place)
+    empty = share < HALF
+    np.divide(values, share, out=values, where=~empty)
+    values += np.float32(low)
+    values[empty] = low
+    return values, empty
 
 
 class _Axis:

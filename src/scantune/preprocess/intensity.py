@@ -17,12 +17,16 @@ _PIECE = 1 << 16  # fits into the CPU's cache
 MASKED_SHARE = 0.01
 
 
-def foreground(array: np.ndarray) -> np.ndarray:
-    """What is not background, bool of the array's shape.
+def foreground(array: np.ndarray, empty: np.ndarray | None = None) -> np.ndarray:
+    """What is not background, bool of the array's shape. Where nothing was measured (``empty``) is background.
 
     Where the smallest value fills 1 % or more, that is the background; else Otsu's threshold separates the two (IEEE
     Trans SMC 9:62, 1979).
     """
+    if empty is not None:
+        found = np.zeros(array.shape, dtype=bool)
+        found[~empty] = foreground(array[~empty])
+        return found
     low = float(array.min())
     above = array > low
     if above.mean() <= 1.0 - MASKED_SHARE:
@@ -139,9 +143,16 @@ INTENSITIES: dict[str, Callable[..., np.ndarray]] = {
 BOUNDED = frozenset({"percentile", "window", "scale"})
 
 
-def apply(array: np.ndarray, name: str, **options: Any) -> np.ndarray:
-    """The way called ``name``."""
-    return INTENSITIES[name](array, **options)
+def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **options: Any) -> np.ndarray:
+    """The way called ``name``; where nothing was measured (``empty``) has no part in it, and takes the lowest value."""
+    if empty is None:
+        return INTENSITIES[name](array, **options)
+    if empty.all():
+        raise ReadError("nothing was measured in the part of the image that is prepared: all of it is padding")
+    scaled = np.empty(array.shape, np.float32)
+    scaled[~empty] = INTENSITIES[name](array[~empty], **options)
+    scaled[empty] = scaled[~empty].min()
+    return scaled
 
 
 def to_dtype(array: np.ndarray, dtype: str) -> np.ndarray:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.io.upright import HALF
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -56,6 +58,27 @@ def place(picture: np.ndarray, fitted: Fit, *, nearest: bool = False) -> np.ndar
     to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
     result[to_y : to_y + rows, to_x : to_x + columns] = picture[from_y : from_y + rows, from_x : from_x + columns]
     return result
+
+
+def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """As `place`, and which pixels of the result are empty (padding); see `grid.resample_measured`.
+
+    Args:
+        picture: float [H, W, C].
+        fitted: where it comes to lie.
+        empty: bool [H, W], pixels of the picture that stand for none; or None.
+    """
+    if empty is None:
+        return place(picture, fitted), None
+    low = picture.min()
+    measured = (~empty).astype(np.float32)
+    share = 1.0 - place(1.0 - measured, fitted)  # around the picture nothing is empty: it is 0, as ever
+    values = place((picture - low) * measured[..., None], fitted)
+    values = values.reshape(*share.shape, -1)
+    gone = share < HALF
+    np.divide(values, share[..., None], out=values, where=~gone[..., None])
+    inside = place(np.ones(picture.shape[:2], np.float32), fitted)[..., None]
+    return (values + low) * inside, gone
 
 
 def put_back(labels: np.ndarray, fitted: Fit, shape: tuple[int, int]) -> np.ndarray:

@@ -26,14 +26,19 @@ class Prepared:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def own_facts(array: np.ndarray, size: Sequence[int], spacing: Sequence[float] | None) -> dict[str, Any]:
+def own_facts(
+    array: np.ndarray, size: Sequence[int], spacing: Sequence[float] | None, empty: np.ndarray | None = None
+) -> dict[str, Any]:
     """What a file was before anything was done to it, for the check of a cohort.
 
     Args:
         array: its values; some 250,000 of them are looked at.
         size: along R, A, S of a volume, or rows and columns.
         spacing: mm along the same axes, or None.
+        empty: which of the values stand for nothing, and are left out; or None.
     """
+    if empty is not None:
+        array = array[~empty]
     some = array.ravel(order="K")[:: max(1, array.size // (1 << 18))]  # no copy, whatever the order of axes
     values = some.astype(np.float64)  # once: mean and standard deviation would each do it by themselves
     mean = float(values.mean())

@@ -11,7 +11,7 @@ import numpy as np
 from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_masks
-from scantune.preprocess.plane import fit, place
+from scantune.preprocess.plane import fit, place, place_measured
 from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
@@ -82,7 +82,7 @@ def prepare_image(
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
-    facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing)}
+    facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, resize)
     planes = []
     for image in images:
@@ -93,7 +93,8 @@ def prepare_image(
             picture, boxes = blank_text(picture)
             facts["text_areas"] = facts.get("text_areas", 0) + boxes
         picture = _coloured(picture, channels if len(images) == 1 else 1)
-        planes.append(_scaled(place(picture, fitted), name, options))
+        picture, empty = place_measured(picture, fitted, image.empty)
+        planes.append(_scaled(picture, name, options, empty))
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
     if clahe:
         picture = _equalised(picture, **clahe)
@@ -141,13 +142,20 @@ def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:
     return cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None]
 
 
-def _scaled(picture: np.ndarray, name: str, options: Mapping[str, Any]) -> np.ndarray:
+def _by_channel(image: io.Image) -> np.ndarray | None:
+    """Which values of an image [C, H, W] stand for none."""
+    return None if image.empty is None else np.broadcast_to(image.empty, image.array.shape)
+
+
+def _scaled(picture: np.ndarray, name: str, options: Mapping[str, Any], empty: np.ndarray | None) -> np.ndarray:
     """Eight bits under ``scale`` are in scale already; all else goes by float32."""
     if name == "scale" and picture.dtype == np.uint8:
         return picture
     if name == "window" and options.get("center") is None and picture.dtype == np.uint8:
         return picture
-    return intensities.apply(picture.astype(np.float32, copy=False), name, **options)
+    if empty is not None:
+        empty = np.broadcast_to(empty[..., None], picture.shape)
+    return intensities.apply(picture.astype(np.float32, copy=False), name, empty, **options)
 
 
 def _equalised(picture: np.ndarray, *, clip: float, tiles: int) -> np.ndarray:

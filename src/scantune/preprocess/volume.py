@@ -11,7 +11,7 @@ import numpy as np
 from scantune import io
 from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.grid import Grid, resample, target_grid
+from scantune.preprocess.grid import Grid, resample, resample_measured, target_grid
 from scantune.preprocess.masks import MaskError, MaskRule, merged, read_masks
 from scantune.preprocess.prepared import Prepared, own_facts
 from scantune.preprocess.reading import read_volume
@@ -88,7 +88,7 @@ def prepare_volume(
     }
     volumes = [read_volume(path, **reading) for path in files]
     first = volumes[0]
-    facts = {**first.facts, **own_facts(first.array, first.array.shape[::-1], first.spacing)}
+    facts = {**first.facts, **own_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
     if deface:
         from scantune.preprocess.deface import defaced
 
@@ -100,8 +100,8 @@ def prepare_volume(
     channels = []
     for channel in volumes:
         _check_overlap(channel, first)
-        array = resample(channel, grid, interpolation=interpolation, antialias=antialias)
-        channels.append(intensities.to_dtype(intensities.apply(array, name, **options), dtype))
+        array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
+        channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
     mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
@@ -122,7 +122,7 @@ def _grid(
 ) -> Grid:
     if center != "foreground" and (crop != "foreground" or shape is not None):
         return target_grid(volume, spacing, shape)
-    low, high = _foreground_box(volume.array)
+    low, high = _foreground_box(volume)
     middle = (low + high)[::-1] / 2  # D, H, W -> W, H, D
     if shape is None:
         own = np.array(volume.spacing)
@@ -131,9 +131,9 @@ def _grid(
     return target_grid(volume, spacing, shape, middle)
 
 
-def _foreground_box(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _foreground_box(volume: io.Volume) -> tuple[np.ndarray, np.ndarray]:
     """First and last index (D, H, W) of the foreground."""
-    found = intensities.foreground(array)
+    found = intensities.foreground(volume.array, volume.empty)
     low, high = [], []
     for axis in range(3):
         hit = np.flatnonzero(found.any(axis=tuple(other for other in range(3) if other != axis)))
