@@ -96,7 +96,9 @@ def assemble(
     from scantune.engine import fitting
     from scantune.engine.checkpoints import Checkpoints
 
-    settings = engine.Settings(epochs=99, batch_size=batch, progress=False, gradient_norms=False, **more)
+    settings = engine.Settings(
+        epochs=99, batch_size=batch, progress=False, monitoring={"gradient_norms": False}, **more
+    )
     chosen = loss_terms or terms(loss)
     return fitting._assemble(
         network=network,

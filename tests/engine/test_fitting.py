@@ -22,7 +22,7 @@ CPU = {"device": "cpu", "devices": 1, "precision": "32"}
 def _fit(
     net: nn.Module | None = None, data: Any = None, terms: Any = None, out: Path | None = None, **given: Any
 ) -> engine.FitResult:
-    parts = {k: given.pop(k) for k in list(given) if k not in engine.Settings.__dataclass_fields__}
+    parts = {k: given.pop(k) for k in list(given) if k not in engine.Settings.model_fields}
     return engine.fit(
         net if net is not None else network(),
         parts.pop("task", Sum()),
@@ -270,7 +270,13 @@ def test_memory_of_a_gpu_is_told_in_bytes(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("mode,better", [("auto", min), ("max", max)])
 def test_an_error_by_range_keeps_the_epoch_where_it_is_lowest(mode: str, better: Any) -> None:
     monitored = "val_mae_from_0"
-    result = _fit(monitor=monitored, mode=mode, epochs=4, error_ranges=(0.0,), checkpoints=engine.Strategy("best", 1))
+    result = _fit(
+        monitor=monitored,
+        mode=mode,
+        epochs=4,
+        monitoring={"error_ranges": (0.0,)},
+        checkpoints=engine.Strategy("best", 1),
+    )
     rows = [row[monitored] for row in result.history]
     assert len(set(rows)) > 1
     assert result.best_value == better(rows)
@@ -332,7 +338,8 @@ def test_histograms_gradient_norms_and_parameters_without_gradient_reach_the_sin
             return self.inner(x)
 
     sink = _Views()
-    _fit(Idle(), sinks=[sink], histogram_bins=35, histogram_range=(0.0, 34.0), error_ranges=(-1.0, 1.0))
+    monitoring = {"bins": 35, "range": (0.0, 34.0), "error_ranges": (-1.0, 1.0)}
+    _fit(Idle(), sinks=[sink], monitoring=monitoring)
     assert sink.figures["gradient_norm/inner.0.weight"] > 0
     assert sink.texts["parameters without gradient"].splitlines() == ["idle.weight", "idle.bias"]
     counts, edges = sink.histograms["target"]

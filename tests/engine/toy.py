@@ -144,7 +144,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
     """One training; ``options`` are plain values, so that they travel as JSON."""
     held = {"schedule": "onecycle", "warmup": 0.0, "pause": 0.0, "n": 30, "norm": True, "sinks": True} | options
-    settings = {name: value for name, value in held.items() if name in engine.Settings.__dataclass_fields__}
+    settings = {name: value for name, value in held.items() if name in engine.Settings.model_fields}
     comparing = held.get("comparing", False)
     data: tuple[Samples, Samples] = (
         Numbers(held["n"], 0, held["pause"], jitter=True, partners=comparing),

@@ -11,10 +11,9 @@ from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
 from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, also, spelled
+from scantune.engine.settings import Positive, Rate, TrainingSettings
 
-Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0)]
 
 
 def _switch(value: object) -> object:
@@ -54,11 +53,11 @@ class OptimizerConfig(Block):
     """What turns gradients into steps."""
 
     name: Literal["adam", "adamw", "sgd"] = "adamw"
-    """Which one."""
+    """Name of the optimizer."""
     betas: tuple[Share, Share] = (0.9, 0.999)
-    """Decay of the running means (adam, adamw)."""
+    """Decay rates of the running means of the gradient and of its square (adam, adamw)."""
     eps: Rate = 1e-8
-    """Added to the denominator (adam, adamw)."""
+    """Added to the denominator for numerical stability (adam, adamw)."""
     momentum: Share = 0.9
     """Momentum (sgd)."""
     nesterov: bool = False
@@ -79,20 +78,20 @@ class LossConfig(Block):
 
 
 class EarlyStoppingConfig(Block):
-    """Ends a training that no longer gets better."""
+    """Ends a training whose metric no longer improves."""
 
     enabled: bool = True
     """Whether to stop early at all."""
     patience: Positive = 10
     """Epochs without improvement before the end."""
     min_delta: Annotated[float, Field(ge=0)] = 0.001
-    """By how much the figure must improve to count."""
+    """Smallest improvement of the metric that counts."""
     monitor: str | None = None
-    """The figure; the block's own ``monitor`` where null."""
+    """The metric; that of ``train.monitor`` where null."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Which way is better; ``auto`` goes by the task's table (losses and errors are better when lower)."""
+    """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
     restore_best_weights: bool = True
-    """The best epoch's weights are the model; else the last epoch's."""
+    """The model has the weights of the best epoch; else those of the last."""
 
 
 class CheckpointsConfig(Block):
@@ -100,24 +99,24 @@ class CheckpointsConfig(Block):
 
     strategy: Literal["best", "epoch", "interval", "all", "adaptive", "performance", "time"] = "best"
     """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
-    denser while the figure moves; ``performance`` those near the best; ``time`` at milestones of the run."""
+    denser while the metric changes; ``performance`` those near the best; ``time`` at milestones of the training."""
     max_checkpoints: Positive | None = None
     """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
     interval: Positive = 5
     """Epochs between two (``interval``, ``all``), and the widest gap of ``adaptive``."""
     threshold: Share = 0.05
-    """``performance``: how far below the best still counts, as a share of it; ``adaptive``: the change that counts
-    as moving."""
+    """``performance``: how far below the best an epoch may be, as a share of the best; ``adaptive``: the smallest
+    relative change of the metric that counts."""
     milestones: tuple[Share, ...] = (0.25, 0.5, 0.75, 1.0)
-    """``time``: shares of the run at which to keep one."""
+    """``time``: shares of the training after which a checkpoint is kept."""
     monitor: str | None = None
-    """The figure that ranks them; the block's own ``monitor`` where null."""
+    """The metric that ranks checkpoints; that of ``train.monitor`` where null."""
     mode: Literal["auto", "min", "max"] = "auto"
-    """Which way is better."""
+    """Whether the metric is better when lower or higher; ``auto``: as the task states it."""
     save_optimizer: bool = False
-    """Keep the optimizer with each, so that training may go on from any of them."""
+    """Save the optimizer with each checkpoint, so that training can continue from it."""
     save_scheduler: bool = False
-    """Keep the scheduler's state with each."""
+    """Save the scheduler's state with each checkpoint."""
 
     _also = also(monitor_metric="monitor", metric="monitor", save_interval="interval")
 
@@ -136,18 +135,18 @@ class ScannerConsistencyConfig(Block):
 
 
 class PartnersConfig(Block):
-    """Spoiled copies of good samples, which must score lower than the sample itself."""
+    """Degraded copies of good samples, which must receive a lower score than the sample itself."""
 
     noise: Annotated[float, Field(ge=0)] = 0.2
     """Standard deviation of the noise added."""
     blur: Positive = 5
     """Width of the blur in pixels, odd."""
     contrast: Share = 0.5
-    """Contrast left, about the mean."""
+    """Remaining contrast, about the mean."""
     good_above: float = 0.5
     """Samples with a target at or above this get a partner."""
     margin: Annotated[float, Field(ge=0)] = 1.0
-    """By how much the partner must score lower."""
+    """By how much the score of the degraded copy must be lower."""
     weight: Rate = 0.5
     """The term's weight in the loss."""
 
@@ -160,28 +159,12 @@ class PartnersConfig(Block):
 
 
 class DistillationConfig(Block):
-    """Learning from another experiment's model (``derived`` with ``use: teacher``)."""
+    """Learning from the outputs of another experiment's model (``derived`` with ``use: teacher``)."""
 
     temperature: Rate = 3.0
-    """Softens both answers."""
+    """Temperature by which the outputs of teacher and student are softened."""
     alpha: Share = 0.5
-    """Share of the teacher's term; the labels have the rest."""
-
-
-class MonitoringConfig(Block):
-    """What is looked at every epoch beside the losses."""
-
-    bins: Positive = 35
-    """Bins of the histograms of prediction and target."""
-    range: tuple[float, float] | None = None
-    """Their range; the targets' own where null."""
-    error_ranges: tuple[float, ...] = ()
-    """Cut points between which the mean absolute error is given (``[5, 15]``: below 5, 5 to 15, from 15)."""
-    pictures: Annotated[int, Field(ge=0, le=24)] = 6
-    """Validation samples that TensorBoard and Weights & Biases are shown at the end, with what the network says of each
-    and a map of where it looked; 0 none."""
-    gradient_norms: bool = True
-    """Gradient norm by parameter, and the names of those without gradient."""
+    """Weight of the teacher's term in the loss; the labels have the rest."""
 
 
 class WandbConfig(Block):
@@ -205,19 +188,13 @@ class LoggersConfig(Block):
     """Write a Weights & Biases run; ``true`` and ``{enabled: true}`` stand for the defaults."""
 
 
-class TrainConfig(Block):
+class TrainConfig(TrainingSettings):
     """How the network is fine-tuned."""
 
-    epochs: Annotated[int, Field(ge=1)] = 30
-    """Passes over the training side."""
-    batch_size: Positive = 8
-    """Samples a device takes at once."""
-    grad_accumulation_steps: Positive = 1
-    """Batches whose gradients make one step."""
     learning_rate: Rate = 3e-4
-    """Of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
+    """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    """Pull of the weights to zero."""
+    """Weight decay (L2; decoupled in adamw)."""
     optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()
     """adam, adamw or sgd."""
     scheduler: Annotated[SchedulerConfig | None, spelled(SCHEDULERS)] = Field(default=None, validate_default=False)
@@ -225,17 +202,17 @@ class TrainConfig(Block):
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     """Epochs of linear warm-up in front of the scheduler."""
     warmup_lr: Rate = 1e-5
-    """Where the warm-up starts."""
+    """Learning rate at the start of the warm-up."""
     loss: Annotated[LossConfig, BeforeValidator(by_name), spelled({})] | None = None
     """The loss by name; the task's own default where null."""
     class_weights: Literal["balanced"] | tuple[Rate, ...] | None = None
     """``balanced`` weighs by 1/frequency in the training side; or one number a class."""
     label_smoothing: Share = 0.0
-    """Share of the label that is spread over the other classes."""
+    """Share of the label that is spread evenly over the classes."""
     scanner_consistency: ScannerConsistencyConfig | None = None
     """A term against differences between scanners."""
     partners: PartnersConfig | None = None
-    """Spoiled copies that must score lower."""
+    """Degraded copies that must receive a lower score."""
     distillation: DistillationConfig | None = None
     """Learning from a teacher."""
     freezing: Freezing = FreezingConfig()
@@ -251,67 +228,27 @@ class TrainConfig(Block):
     augment: Annotated[dict[str, Any], BeforeValidator(written)] = Field(default_factory=dict)
     """Random changes of the training samples. A key switches on its own transform and no other; ``default`` is the
     usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
-    sampler: Literal["shuffled", "balanced"] = "shuffled"
-    """``balanced`` draws every class equally often."""
-    clip_norm: Rate | None = None
-    """Largest norm of the gradient of a step."""
-    clip_value: Rate | None = None
-    """Largest absolute value of a single gradient."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
-    monitor: str = "val_loss"
-    """The figure by which checkpoints, early stopping and the plateau scheduler go."""
-    mode: Literal["auto", "min", "max"] = "auto"
-    """Which way it is better; ``auto`` goes by the task's table (losses and errors are better when lower)."""
     early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()
     """When to end before the last epoch; ``false`` never."""
     checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy), _STRATEGY] = CheckpointsConfig()
-    """Which epochs' weights are kept."""
-    monitoring: MonitoringConfig = MonitoringConfig()
-    """What is looked at every epoch."""
+    """Epochs whose weights are kept."""
     loggers: LoggersConfig = LoggersConfig()
     """TensorBoard, Weights & Biases."""
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
-    """Augmented copies whose answers are averaged at prediction; of masks mirror images, at most 3 in 2D and 7 in 3D.
-    0 none, ``true`` 5."""
+    """Number of augmented copies of a sample whose outputs are averaged with its own at prediction; for masks the
+    copies are mirror images, at most 3 in 2D and 7 in 3D. 0 for none, ``true`` for 5."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Number of networks trained by cross-validation, one per fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
     """Number of networks trained with seeds ``seed``, ``seed`` + 1 …, whose predictions are averaged."""
-    seed: int = 42
-    """Of weights, order, augmentation, dropout."""
-    workers: Annotated[int, Field(ge=0)] = 0
-    """Processes that load samples; they pay where augmentation is heavy."""
-    pin_memory: bool = True
-    """Faster copies to a GPU."""
     devices: int | Literal["auto"] = "auto"
     """GPUs (or CPU processes) to use; ``auto`` is all that are visible."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Kind of device."""
-    channels_last: bool = False
-    """Memory order that suits some nets; measure."""
-    compile: bool = False
-    """Compile the network first; pays on GPUs and long runs."""
-    gradient_checkpointing: bool = False
-    """Less memory, about a third more time."""
-    cudnn_benchmark: bool = False
-    """Let cuDNN try its algorithms first; not reproducible to the last bit."""
-    flash_attention: bool = True
-    """Allow the fused attention kernels of a GPU."""
-    clear_cache: bool = False
-    """Give a GPU's cached memory back after every epoch."""
-    deterministic: bool = False
-    """Only algorithms that repeat to the last bit on a GPU; slower."""
     find_unused_parameters: bool = False
     """Several processes: allow parameters that a step does not use."""
-    save_every_minutes: Rate = 0.5
-    """How often a training is saved inside an epoch; it is saved at each epoch's end as well."""
-    resume: Literal["exact", "lenient", "never"] = "exact"
-    """After a kill: go on only where the end is the same to the last bit; go on anyhow; or start anew."""
-    on_out_of_memory: Literal["stop", "halve"] = "stop"
-    """``halve`` takes half the batch and accumulates twice as many."""
-    on_non_finite: Literal["stop", "skip"] = "stop"
-    """A loss or gradient that is not a number: stop, or leave the step out and count it."""
 
     _also = also(
         lr="learning_rate",

@@ -1,9 +1,28 @@
 """Fine-tuning. Names are imported on first use, so that light ones do not import PyTorch."""
 
+# ruff: noqa: F401 - the names in _HOME, for type checkers
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scantune.engine.checkpoints import Checkpoints
+    from scantune.engine.data import CachedSamples, Partners
+    from scantune.engine.delivery import Sink, send_left
+    from scantune.engine.distributed import launch
+    from scantune.engine.early_stopping import EarlyStopping
+    from scantune.engine.ensembles import folds, join, join_columns, out_of_fold
+    from scantune.engine.fitting import fit
+    from scantune.engine.loggers import CallableSink, TensorBoardSink, WandbSink
+    from scantune.engine.metrics import metric
+    from scantune.engine.optimizers import OptimizerSpec
+    from scantune.engine.parts import Settings
+    from scantune.engine.result import FitResult, forget
+    from scantune.engine.schedules import Plateau, Schedule
+    from scantune.engine.signals import Interrupted
+    from scantune.engine.strategies import Strategy
+    from scantune.engine.trials import search
 
 _HOME = {
     "CachedSamples": "data",
@@ -16,7 +35,7 @@ _HOME = {
     "Partners": "data",
     "Plateau": "schedules",
     "Schedule": "schedules",
-    "Settings": "settings",
+    "Settings": "parts",
     "Sink": "delivery",
     "Strategy": "strategies",
     "TensorBoardSink": "loggers",

@@ -25,11 +25,11 @@ from scantune.engine.loop import run, unfreeze
 from scantune.engine.metrics import directions
 from scantune.engine.monitoring import EpochView
 from scantune.engine.optimizers import OptimizerSpec
+from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.progress import Progress
 from scantune.engine.randomness import preserved
 from scantune.engine.result import FitResult, result_of
 from scantune.engine.schedules import Schedule
-from scantune.engine.settings import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.signals import listening
 from scantune.engine.strategies import Strategy
 from scantune.engine.training import Sums, Training
@@ -104,7 +104,7 @@ def fit(
         ScantuneError: invalid settings; raised before training starts.
     """
     resolved_settings = settings or Settings()
-    known = directions(task, resolved_settings.error_ranges)
+    known = directions(task, resolved_settings.monitoring.error_ranges)
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(resolved_settings))
@@ -221,7 +221,7 @@ def _assemble(
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), built_optimizer)
     pin = settings.pin_memory and fabric.device.type == "cuda"
     loaders = [Loader(samples, workers=settings.workers, pin_memory=pin) for samples in data]
-    mode = _direction(settings.monitor, settings.mode, directions(task, settings.error_ranges))
+    mode = _direction(settings.monitor, settings.mode, directions(task, settings.monitoring.error_ranges))
     if parts["schedule"].plateau is not None:
         parts["schedule"].plateau.mode = mode
     accumulation = settings.grad_accumulation_steps

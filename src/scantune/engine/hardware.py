@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from scantune.engine.loading import memory_format
-from scantune.engine.settings import Settings
+from scantune.engine.parts import Settings
 from scantune.records import ScantuneError
 
 

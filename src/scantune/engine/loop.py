@@ -129,7 +129,9 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     rates = named_rates({g["name"]: g["lr"] for g in training.plain_optimizer.param_groups})
     row: Row = {f"train_{k}": v for k, v in train_metrics.items()} | {f"val_{k}": v for k, v in val_metrics.items()}
     row |= (
-        monitoring.error_by_range(reduced, targets, settings.error_ranges) | rates | {"skipped_steps": position.skipped}
+        monitoring.error_by_range(reduced, targets, settings.monitoring.error_ranges)
+        | rates
+        | {"skipped_steps": position.skipped}
     )
     training.history.epoch(position.epoch + 1, position.step, row)
     row = training.history.epochs()[-1]

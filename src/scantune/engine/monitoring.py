@@ -78,7 +78,7 @@ def metric_names(training: Training) -> set[str]:
     reduced, targets, _ = sums.arrays()
     metrics = set(summarise(training.task, reduced, targets))
     prefixed = {f"{side}_{name}" for side in ("train", "val") for name in metrics}
-    by_range = error_by_range(reduced, targets, training.settings.error_ranges)
+    by_range = error_by_range(reduced, targets, training.settings.monitoring.error_ranges)
     return {n for n in prefixed if training.mixing is None or n.startswith("val_")} | set(by_range)
 
 
@@ -106,7 +106,7 @@ def _scalar_prediction(reduced: np.ndarray, targets: np.ndarray) -> np.ndarray |
 
 def epoch_view(training: Training, row: Mapping[str, Any], reduced: np.ndarray, targets: np.ndarray) -> EpochView:
     """View of an epoch for the sinks, beside its row."""
-    metrics, texts = gradient_norms(training) if training.settings.gradient_norms else ({}, {})
+    metrics, texts = gradient_norms(training) if training.settings.monitoring.gradient_norms else ({}, {})
     return EpochView(
         int(row["epoch"]), metrics | memory(training.device), _histograms(training, reduced, targets), texts
     )
@@ -117,8 +117,8 @@ def _histograms(training: Training, reduced: np.ndarray, targets: np.ndarray) ->
     if prediction is None:
         return []
     reference = targets.reshape(-1).astype(float)
-    low, high = training.settings.histogram_range or (float(reference.min()), float(reference.max()))
-    edges = np.linspace(low, high if high > low else low + 1, training.settings.histogram_bins + 1)
+    low, high = training.settings.monitoring.range or (float(reference.min()), float(reference.max()))
+    edges = np.linspace(low, high if high > low else low + 1, training.settings.monitoring.bins + 1)
     distributions = {"prediction": prediction, "target": reference}
     return [
         Histogram(name, np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].tolist(), edges.tolist())

@@ -45,7 +45,7 @@ class Saver:
         self._save()
 
     def _save_if_due(self, due: bool) -> None:
-        wait = max(self.training.settings.save_every_seconds, 50 * self.duration)
+        wait = max(60 * self.training.settings.save_every_minutes, 50 * self.duration)
         due = due or time.monotonic() - self.saved_at >= wait
         cause = self.flag.cause()
         due, cause = self._agree(due, cause)

@@ -1,123 +1,81 @@
-"""The plain numbers of a training, and what it takes beside them."""
+"""The part of the ``train:`` block that the loop itself uses; read without torch, as ``params.yaml`` is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Literal
 
-import numpy as np
-from torch import Generator, Tensor, nn
+from pydantic import Field
 
-from scantune.tasks.protocol import Batch
+from scantune.config.base import Block
 
-
-class Term(Protocol):
-    """A part of the loss as numerator and denominator, so that both can be summed over batches and processes.
-
-    One that compares samples with each other may have ``rows(batch, output)``, [B, …], and ``of_all(rows)``: numerator
-    and denominator of all samples of the validation side at once.
-    """
-
-    def weight(self, batch: Batch) -> Tensor:
-        """The denominator: a scalar of the batch's targets alone."""
-        ...
-
-    def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """The numerator: a scalar that gradients flow through."""
-        ...
+Positive = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
 
 
-class Freezing(Protocol):
-    """Which parameters train in which epoch."""
+class MonitoringConfig(Block):
+    """What is recorded every epoch beside the losses."""
 
-    def apply(self, network: nn.Module, epoch: int) -> Sequence[str]:
-        """Set what trains from ``epoch`` (from 0) on; the names of what begins to train now."""
-        ...
-
-    def train_mode(self, network: nn.Module) -> None:
-        """Training mode, but frozen batch norm stays in evaluation mode."""
-        ...
-
-
-#: ``schedule(epoch, step, history)``: the weight of each term now; epochs and steps from 0, history by epoch.
-TermWeights = Callable[[int, int, list[dict[str, Any]]], Mapping[str, float]]
-
-#: ``mixing(inputs, targets, generator)``: inputs, targets, the other targets, share of the first.
-Mixing = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor, Tensor, float]]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How long, how many at once, and what to do when something goes wrong.
-
-    Attributes:
-        epochs: passes over the training data.
-        batch_size: samples a device takes at once.
-        grad_accumulation_steps: batches a step.
-        seed: of order, augmentation, mixing, dropout.
-        monitor: the figure by which checkpoints, early stopping and the plateau go.
-        mode: ``min``, ``max`` or ``auto`` (by the name).
-        sampler: ``shuffled`` or ``balanced``.
-        classes: int [N], what ``balanced`` balances.
-        clip_norm: largest norm of a step's gradient.
-        clip_value: largest absolute value in it.
-        workers: processes that load samples.
-        pin_memory: page-locked memory (GPU).
-        channels_last: memory order.
-        compile: compile the network.
-        gradient_checkpointing: compute again instead of keeping.
-        cudnn_benchmark: let cuDNN try its algorithms.
-        flash_attention: allow fused attention kernels.
-        clear_cache: give cached GPU memory back after every epoch.
-        deterministic: only algorithms that repeat.
-        save_every_seconds: how often, at the least, the training is saved; a save is put off while saving takes more
-            than one part in fifty of the time.
-        save_every_steps: save after so many steps as well; None by time alone.
-        save_optimizer: keep the optimizer with each checkpoint.
-        save_scheduler: keep the scheduler's state with each checkpoint.
-        resume: ``exact``, ``lenient`` or ``never``.
-        on_out_of_memory: ``stop`` or ``halve``.
-        on_non_finite: ``stop`` or ``skip``.
-        log_every: steps between points sent to the sinks (the history has all).
-        progress: show a progress bar; None where a terminal is watching.
-        watch_parent: stop when the process that started us ends; None where DVC started us.
-        histogram_bins: of the histograms of prediction and target.
-        histogram_range: their range; the targets' own where None.
-        error_ranges: cut points between which the mean absolute error is given.
-        gradient_norms: gradient norm by parameter, every epoch.
-    """
-
-    epochs: int = 30
-    batch_size: int = 8
-    grad_accumulation_steps: int = 1
-    seed: int = 42
-    monitor: str = "val_loss"
-    mode: str = "auto"
-    sampler: str = "shuffled"
-    classes: np.ndarray | None = None
-    clip_norm: float | None = None
-    clip_value: float | None = None
-    workers: int = 0
-    pin_memory: bool = True
-    channels_last: bool = False
-    compile: bool = False
-    gradient_checkpointing: bool = False
-    cudnn_benchmark: bool = False
-    flash_attention: bool = True
-    clear_cache: bool = False
-    deterministic: bool = False
-    save_every_seconds: float = 30.0
-    save_every_steps: int | None = None
-    save_optimizer: bool = False
-    save_scheduler: bool = False
-    resume: str = "exact"
-    on_out_of_memory: str = "stop"
-    on_non_finite: str = "stop"
-    log_every: int = 10
-    progress: bool | None = None
-    watch_parent: bool | None = None
-    histogram_bins: int = 35
-    histogram_range: tuple[float, float] | None = None
+    bins: Positive = 35
+    """Bins of the histograms of prediction and target."""
+    range: tuple[float, float] | None = None
+    """Range of the histograms; that of the targets where null."""
     error_ranges: tuple[float, ...] = ()
+    """Cut points between which the mean absolute error is given (``[5, 15]``: below 5, 5 to 15, from 15)."""
+    pictures: Annotated[int, Field(ge=0, le=24)] = 6
+    """Number of validation samples that TensorBoard and Weights & Biases receive at the end, each with its prediction
+    and a saliency map; 0 for none."""
     gradient_norms: bool = True
+    """Record the gradient norm of each parameter and the names of parameters without a gradient."""
+
+
+class TrainingSettings(Block):
+    """How long, how many at once, and what to do when something goes wrong."""
+
+    epochs: Positive = 30
+    """Passes over the training side."""
+    batch_size: Positive = 8
+    """Samples per batch on each device."""
+    grad_accumulation_steps: Positive = 1
+    """Batches whose gradients are accumulated for one step of the optimizer."""
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    """``balanced`` draws every class equally often (of a score: every fifth of its range in the training side)."""
+    clip_norm: Rate | None = None
+    """Largest norm of a step's gradient; a longer one is scaled down to it."""
+    clip_value: Rate | None = None
+    """Largest absolute value of each element of the gradient; larger ones are cut off."""
+    monitor: str = "val_loss"
+    """The metric that checkpoints, early stopping and the plateau scheduler use."""
+    mode: Literal["auto", "min", "max"] = "auto"
+    """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
+    monitoring: MonitoringConfig = MonitoringConfig()
+    """What is recorded every epoch."""
+    seed: int = 42
+    """Seed of initial weights, order of samples, augmentation and dropout."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that load samples; worth it where augmentation is slow."""
+    pin_memory: bool = True
+    """Keep batches in page-locked memory, for faster copies to a GPU."""
+    channels_last: bool = False
+    """Store tensors channels last, which speeds up some networks; measure it."""
+    compile: bool = False
+    """Compile the network first; worth it on GPUs and for long trainings."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass to save memory; about a third slower."""
+    cudnn_benchmark: bool = False
+    """Let cuDNN time its algorithms and choose the fastest; not reproducible to the last bit."""
+    flash_attention: bool = True
+    """Allow the fused attention kernels of a GPU."""
+    clear_cache: bool = False
+    """Release the GPU's cached memory after every epoch."""
+    deterministic: bool = False
+    """Use only algorithms that are reproducible to the last bit on a GPU; slower."""
+    save_every_minutes: Rate = 0.5
+    """Minutes between saves of the training within an epoch; it is also saved at the end of each epoch. A save is put
+    off where saving would take more than one fiftieth of the time."""
+    resume: Literal["exact", "lenient", "never"] = "exact"
+    """After an interruption: ``exact`` continues only where the result is the same to the last bit, ``lenient`` in any
+    case, ``never`` starts again."""
+    on_out_of_memory: Literal["stop", "halve"] = "stop"
+    """``halve`` halves the batch and accumulates twice as many."""
+    on_non_finite: Literal["stop", "skip"] = "stop"
+    """A loss or gradient that is not a finite number: stop the training, or skip the step and count it."""

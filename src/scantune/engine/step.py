@@ -106,7 +106,7 @@ def _gradient_norm(training: Training) -> Tensor:
     training.fabric.strategy.precision.unscale_gradients(training.plain_optimizer)
     parameters = [p for p in training.raw.parameters() if p.grad is not None]
     grads = [p.grad for p in parameters if p.grad is not None]
-    if settings.gradient_norms and training.position.in_epoch == training.steps_per_epoch - 1:
+    if settings.monitoring.gradient_norms and training.position.in_epoch == training.steps_per_epoch - 1:
         training.last_norms = _norm_by_name(training.raw)
     norm = nn.utils.get_total_norm(grads) if grads else torch.zeros((), device=training.device)
     if settings.clip_norm is not None:

@@ -15,8 +15,8 @@ from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History
 from scantune.engine.loading import Loader
+from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.schedules import Schedule
-from scantune.engine.settings import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable, write
+from scantune.tasks.protocol import MaskTask
 from scantune.tracking import Run, RunReference
 
 
@@ -128,7 +129,7 @@ def beside(
     from scantune.pipeline.evaluate.mask_baselines import mask_baselines
     from scantune.pipeline.predictions import task_of
 
-    return mask_baselines(task_of(schema, facts), sides, table, home=home)
+    return mask_baselines(cast(MaskTask, task_of(schema, facts)), sides, table, home=home)
 
 
 def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,24 @@ from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task
 from scantune.tasks.protocol import Task
 
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torch import Generator, Tensor, nn
+
+    from scantune.augment import Augment, Mixed
+    from scantune.config.input import InputConfig
+    from scantune.config.params import ExperimentConfig
+    from scantune.config.train import TrainConfig
+    from scantune.engine import EarlyStopping, FitResult, Partners, Schedule, Settings, Sink, Strategy
+    from scantune.engine.parts import Mixing, TermWeights
+    from scantune.models import Network
+    from scantune.models.freezing import Plan as FreezingPlan
+
 log = logging.getLogger(__name__)
+
+
+#: Told the history so far once an epoch is over and another begins; it may raise to end the training.
+Watch = Callable[[Sequence[Mapping[str, Any]]], None]
 
 
 @dataclass(frozen=True)
@@ -40,8 +57,8 @@ class TrainingPlan:
     """
 
     key: str
-    block: Any
-    input: Any
+    block: ExperimentConfig
+    input: InputConfig
     sides: Sides
     task: Task
     classes: tuple[str, ...] | None
@@ -61,7 +78,13 @@ class TrainingPlan:
 
 
 def plan(
-    key: str, block: Any, input_block: Any, sides: Sides, *, start: Path | None = None, use: str = "weights"
+    key: str,
+    block: ExperimentConfig,
+    input_block: InputConfig,
+    sides: Sides,
+    *,
+    start: Path | None = None,
+    use: str = "weights",
 ) -> TrainingPlan:
     """The plan of an experiment; see :class:`TrainingPlan`.
 
@@ -82,7 +105,7 @@ def plan(
     return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use)
 
 
-def new_network(given: TrainingPlan, seed: int, targets: np.ndarray | None) -> Any:
+def new_network(given: TrainingPlan, seed: int, targets: np.ndarray | None) -> Network:
     """The network that a training begins with, where it does not start from another experiment's.
 
     Args:
@@ -101,14 +124,14 @@ def train_member(
     seed: int,
     out: Path,
     state: Path,
-    sinks: Sequence[Any] = (),
-    start: Any = None,
-    teacher: Any = None,
-    fabric: Any = None,
-    watch: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
-    pictures: Callable[[Any], Mapping[str, np.ndarray]] | None = None,
+    sinks: Sequence[Sink] = (),
+    start: Network | None = None,
+    teacher: nn.Module | None = None,
+    fabric: Fabric | None = None,
+    watch: Watch | None = None,
+    pictures: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
     resume_from: Path | None = None,
-) -> Any:
+) -> FitResult:
     """Train one network of an experiment.
 
     Args:
@@ -124,7 +147,7 @@ def train_member(
         fabric: as launched.
         pictures: draws what the finished network answers, for the sinks that take pictures.
         resume_from: a kept checkpoint to go on from.
-        watch: told the history so far once an epoch is over and another begins; it may raise to end the training.
+        watch: told the history after each epoch.
 
     Returns:
         :class:`scantune.engine.FitResult`.
@@ -160,7 +183,7 @@ def train_member(
         seed=seed,
     )
     validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
-    _say(network, freezing)
+    _report(network, freezing)
     return engine.fit(
         network,
         task,
@@ -190,11 +213,11 @@ def train_member(
     )
 
 
-def _watched(weights: Callable[..., Any], watch: Callable[[Sequence[Mapping[str, Any]]], None]) -> Callable[..., Any]:
+def _watched(weights: TermWeights, watch: Watch) -> TermWeights:
     """The terms' weights, which the loop asks for at every step; ``watch`` hears of each new epoch on the way."""
     told = 0
 
-    def now(epoch: int, step: int, history: list[dict[str, Any]]) -> Any:
+    def now(epoch: int, step: int, history: list[dict[str, Any]]) -> Mapping[str, float]:
         nonlocal told
         if len(history) > told:
             told = len(history)
@@ -204,7 +227,7 @@ def _watched(weights: Callable[..., Any], watch: Callable[[Sequence[Mapping[str,
     return now
 
 
-def _say(network: Any, freezing: Any) -> None:
+def _report(network: Network, freezing: FreezingPlan) -> None:
     """What of the starting weights matched, and what trains."""
     report = network.backbone.load_report
     if report is not None:
@@ -217,8 +240,8 @@ def _say(network: Any, freezing: Any) -> None:
 class Changes:
     """Random changes: of one sample, and of a batch."""
 
-    sample: Callable[..., Any] | None
-    batch: Callable[..., Any] | None
+    sample: Augment | None
+    batch: Mixing | None
 
 
 def augmentation(given: TrainingPlan) -> Changes:
@@ -226,11 +249,11 @@ def augmentation(given: TrainingPlan) -> Changes:
     from scantune import augment
     from scantune.config.augment import augment_config
 
-    held = given.block.train.augment
-    if not held:
+    block = given.block.train.augment
+    if not block:
         return Changes(None, None)
-    config = augment_config(given.input.modality, held)
-    spacing = given.input.spacing[::-1] if getattr(given.input, "spacing", None) else None
+    config = augment_config(given.input.modality, block)
+    spacing = given.input.spacing[::-1] if given.input.modality == "volume" and given.input.spacing else None
     sample = augment.build(given.input.modality, config, spacing=spacing)
     dims = 3 if given.input.modality == "volume" else 2
     for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
@@ -241,26 +264,35 @@ def augmentation(given: TrainingPlan) -> Changes:
     return Changes(sample, None)
 
 
-def _sometimes(mix: Any, prob: float, options: Mapping[str, Any], inputs: Any, targets: Any, generator: Any) -> Any:
+def _sometimes(
+    mix: Callable[..., Mixed],
+    prob: float,
+    options: Mapping[str, Any],
+    inputs: Tensor,
+    targets: Tensor,
+    generator: Generator,
+) -> Mixed:
     import torch
 
+    from scantune.augment import Mixed
+
     if float(torch.rand((), generator=generator)) >= prob:
-        return inputs, targets, targets, 1.0
+        return Mixed(inputs, targets, targets, 1.0)
     return mix(inputs, targets, generator, **options)
 
 
-def _partners(given: TrainingPlan, encoded: np.ndarray | None) -> Any:
+def _partners(given: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:
     from scantune.augment import spoil
     from scantune.engine import Partners
 
-    held = given.block.train.partners
-    if held is None:
+    block = given.block.train.partners
+    if block is None:
         return None
     if encoded is None:
         raise ScantuneError("train.partners needs a task with one target a sample; masks have none")
-    good = losses_of.good_samples(given.task, encoded, held.good_above)
+    good = losses_of.good_samples(given.task, encoded, block.good_above)
     dims = 3 if given.input.modality == "volume" else 2
-    spoiled = functools.partial(spoil, noise=held.noise, blur=held.blur, contrast=held.contrast, dims=dims)
+    spoiled = functools.partial(spoil, noise=block.noise, blur=block.blur, contrast=block.contrast, dims=dims)
     return Partners(spoiled, good)
 
 
@@ -273,67 +305,48 @@ def _balance(given: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | No
     return given.task.strata(encoded)
 
 
-def _settings(block: Any, seed: int, classes: np.ndarray | None) -> Any:
+def _settings(block: TrainConfig, seed: int, classes: np.ndarray | None) -> Settings:
     from scantune.engine import Settings
+    from scantune.engine.settings import TrainingSettings
 
-    same = {
-        name: getattr(block, name) for name in Settings.__dataclass_fields__ if hasattr(block, name) and name != "seed"
-    }
+    numbers: dict[str, Any] = {name: getattr(block, name) for name in TrainingSettings.model_fields}
     return Settings(
-        **same,
-        seed=seed,
+        **numbers | {"seed": seed},
         classes=classes,
-        save_every_seconds=block.save_every_minutes * 60,
         save_optimizer=block.checkpoints.save_optimizer,
         save_scheduler=block.checkpoints.save_scheduler,
-        histogram_bins=block.monitoring.bins,
-        histogram_range=block.monitoring.range,
-        error_ranges=block.monitoring.error_ranges,
-        gradient_norms=block.monitoring.gradient_norms,
     )
 
 
-def _schedule(block: Any) -> Any:
+def _schedule(block: TrainConfig) -> Schedule:
     from scantune.engine import Schedule
 
-    held = block.scheduler
-    options = {} if held is None else held.model_dump(exclude={"name"}, exclude_none=True)
-    if held is not None and held.name == "plateau":
+    scheduler = block.scheduler
+    options = {} if scheduler is None else scheduler.model_dump(exclude={"name"}, exclude_none=True)
+    if scheduler is not None and scheduler.name == "plateau":
         options.setdefault("patience", max(1, block.early_stopping.patience // 2))
     if "max_lr" in options:  # a share, so that slower groups keep their distance
         options["max_share"] = options.pop("max_lr") / block.learning_rate
     return Schedule(
-        name="constant" if held is None else held.name,
+        name="constant" if scheduler is None else scheduler.name,
         options=options,
         warmup_epochs=block.warmup_epochs,
         warmup_lr=block.warmup_lr,
     )
 
 
-def _early_stopping(block: Any) -> Any:
+def _early_stopping(block: TrainConfig) -> EarlyStopping | None:
     from scantune.engine import EarlyStopping
 
-    held = block.early_stopping
-    if not held.enabled:
+    stopping = block.early_stopping
+    if not stopping.enabled:
         return None
-    return EarlyStopping(
-        patience=held.patience,
-        min_delta=held.min_delta,
-        monitor=held.monitor or "",
-        mode=held.mode,
-        restore_best_weights=held.restore_best_weights,
-    )
+    return EarlyStopping(**stopping.model_dump(exclude={"enabled", "monitor"}), monitor=stopping.monitor or "")
 
 
-def _strategy(block: Any) -> Any:
+def _strategy(block: TrainConfig) -> Strategy:
     from scantune.engine import Strategy
 
-    held = block.checkpoints
-    return Strategy(
-        name=held.strategy,
-        max_checkpoints=held.max_checkpoints,
-        interval=held.interval,
-        threshold=held.threshold,
-        milestones=held.milestones,
-        mode=held.mode,
-    )
+    checkpoints = block.checkpoints
+    options = checkpoints.model_dump(exclude={"strategy", "monitor", "save_optimizer", "save_scheduler"})
+    return Strategy(checkpoints.strategy, **options)
