@@ -7,12 +7,10 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from scantune.digests import SHORT, file_digest
-from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.error_sheet import error_sheet
 from scantune.pipeline.maps.request import MapRequest
@@ -66,11 +64,6 @@ class Evaluation:
         """The data set that was tested on."""
         return self.dataset or self.block.dataset
 
-    @cached_property
-    def originals(self) -> Originals:
-        """The files of the samples, for pictures."""
-        return Originals(self.params.datasets.get(self.data), self.facts.input)
-
     @property
     def train(self) -> Path:
         """The folder of the train stage."""
@@ -109,7 +102,7 @@ def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequen
     task = task_of(given.block.task, given.facts)
     retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
     settings = given.block.evaluate.saliency
-    wanted = MapRequest(networks, given.facts, task, settings, device, given.originals, retrain)
+    wanted = MapRequest(networks, given.facts, task, settings, device, retrain)
     return explain_test(
         wanted, given.sides, samples, folder, () if errors_of.of_task(given.block.task.name).OUTLINED else errors
     )

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.predictors import Predictors
 from scantune.tasks import questions
@@ -29,7 +28,6 @@ class MapRequest:
         task: the task.
         settings: the ``saliency:`` block.
         device: where it computes.
-        originals: the samples' files, to draw on; None draws on the cached tensors.
         retrain: a network trained once more with another seed, or (True) on shuffled labels; None where it cannot be.
     """
 
@@ -38,7 +36,6 @@ class MapRequest:
     task: Any
     settings: Any
     device: Any
-    originals: Originals | None = None
     retrain: Callable[[bool], Any] | None = None
 
     @property
