@@ -106,6 +106,18 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
         assert f"scantune.{needed}" in used
 
 
+@pytest.mark.parametrize("stage", ["evaluate", "external", "evaluate_ensemble"])
+def test_an_evaluation_neither_trains_nor_reads_files_of_a_cohort(project, stage):
+    for name in names(dict.fromkeys(used_by(project, stage))):
+        assert not name.startswith(("pipeline.train", "pipeline.maps.retraining", "engine.fitting", "engine.step"))
+        assert name not in {"cohort.load", "preprocess.prepare", "preprocess.display", "io.reading"}
+
+
+def test_a_map_check_uses_what_its_training_uses_and_no_figure(project):
+    more = names(dict.fromkeys(used_by(project, "map_check") - used_by(project, "train")))
+    assert more == {"stages.map_check", "pipeline.maps.retraining", "explain.sanity.shuffling"}
+
+
 def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
         *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "records", "tables"),

@@ -75,21 +75,6 @@ def test_a_good_file_is_read_and_frozen():
             "grad",
             "experiments.knees.task: there is no 'grad' in datasets.knees.targets; did you mean 'grade'?",
         ),
-        (
-            "experiments.knees.evaluate.saliency",
-            {"segmentation": "bones"},
-            "experiments.knees.evaluate.saliency.segmentation: there is no 'bones' in experiments or derived",
-        ),
-        (
-            "experiments.knees.evaluate.saliency",
-            {"segmentation": "knees"},
-            "experiments.knees.evaluate.saliency.segmentation: 'knees' is a classification, not a segmentation",
-        ),
-        (
-            "experiments.knees.evaluate.saliency",
-            {"segmentation": "knees"},
-            "experiments.knees.evaluate.saliency.segmentation: needs datasets.knees.masks",
-        ),
         ("inputs.knees.modality", "vdieo", "did you mean 'video'?"),
         ("inputs.knees.shap", [3], "inputs.knees.shap: unknown key; did you mean 'shape'?"),
         ("inputs.knees.dataset", "hips", "inputs.knees.dataset: there is no 'hips' in datasets"),

@@ -18,7 +18,8 @@ from scantune.explain.draw import planes
 from scantune.explain.draw.animation import frames
 from scantune.explain.draw.figures import frames_shown
 from scantune.explain.draw.nifti import resample
-from scantune.explain.draw.shown import coloured, grey, onto
+from scantune.explain.draw.shown import coloured, onto
+from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
 
 RNG = np.random.default_rng(0)
@@ -356,14 +357,14 @@ def test_mp4_plays_the_loop_several_times_at_its_pace(tmp_path: Path) -> None:
 )
 def test_the_map_lies_over_what_the_network_saw(how: str, shape: tuple[int, int], size: tuple[int, int]) -> None:
     """A bright square goes through preprocessing; taken for a map and drawn over the file, it lies on the square."""
-    from scantune.pipeline.data.originals import _box
+    from scantune.pipeline.maps.display import box_of
     from scantune.preprocess.plane import fit, place
 
     picture = np.zeros(shape, np.float32)
     middle = tuple(n // 2 for n in shape)
     picture[middle[0] - 6 : middle[0] + 6, middle[1] - 6 : middle[1] + 6] = 1
     seen = place(picture, fit(shape, size, how))
-    back = onto(seen, shape, _box(shape, {"shape": size, "resize": how}))
+    back = onto(seen, shape, box_of(shape, shape, {"shape": size, "resize": how}))
     assert back.shape == shape
     assert np.corrcoef(back.ravel(), picture.ravel())[0, 1] > 0.85
 

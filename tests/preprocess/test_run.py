@@ -16,7 +16,7 @@ import pytest
 from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
 from scantune.cohort.load import Cohort
-from scantune.preprocess import sources, store
+from scantune.preprocess import display_copy, sources, store
 from scantune.preprocess.run import TooManyExcluded
 from scantune.preprocess.sample import Job, process, sample_key
 from scantune.records import Record, ScantuneError
@@ -230,13 +230,14 @@ def test_the_index_spares_reading_and_names_what_changed(run, pictures, inputs, 
     assert summary.changed == (str(records[1].files[0]),)
 
 
-def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inputs, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("full", "left"), [(5, 3), (6, 2)])  # at the third sample, and at its display copy
+def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inputs, monkeypatch, full, left):
     records, block = pictures(5), inputs["image"]()
     real, calls = store.save, []
 
     def filling(path, arrays, facts):
         calls.append(path)
-        if len(calls) == 3:
+        if len(calls) == full:
             raise store.StoreFull(store.no_room(path, 1234))
         return real(path, arrays, facts)
 
@@ -244,7 +245,22 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inpu
     with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples remain"):
         run(records, block)
     monkeypatch.undo()
-    assert run(records, block).made == 3
+    assert run(records, block).made == left
+
+
+def test_each_sample_has_a_display_copy_and_one_that_is_damaged_is_made_again(run, pictures, inputs, tmp_path):
+    records, block = pictures(4), inputs["image"]()
+    run(records, block)
+    folder, table = tmp_path / "out/display", (tmp_path / "out/display.csv").read_text()
+    assert {path.stem for path in folder.iterdir()} == {record.sample_id for record in records}
+    assert display_copy.read(folder / f"{records[0].sample_id}.safetensors") is not None
+    for path in (tmp_path / "store/display").rglob("*.safetensors"):
+        path.write_bytes(path.read_bytes()[:-1])
+    assert run(records, block).made == 0
+    assert display_copy.read(folder / f"{records[0].sample_id}.safetensors") is not None
+    assert (tmp_path / "out/display.csv").read_text() == table
+    run(records[1:], block)
+    assert {path.stem for path in folder.iterdir()} == {record.sample_id for record in records[1:]}
 
 
 SCRIPT = """

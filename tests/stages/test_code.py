@@ -113,9 +113,10 @@ def undeclared(home: Path, calls: Sequence[str], task: str) -> dict[str, list[st
 def test_what_a_stage_runs_is_what_its_code_is_said_to_be(tmp_path):
     params = grouped_params()
     params["experiments"]["small"]["evaluate"] = {"draws": 200, "saliency": {"samples": 1}}
+    params["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "shuffled_labels"}}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     prepared = ["demo digits", "index digits", "preprocess digits", "split digits", "train small", "train other"]
-    judged = ["evaluate small", "evaluate other", "ensemble both", "evaluate_ensemble both"]
+    judged = ["map_check seed", "evaluate small", "evaluate other", "ensemble both", "evaluate_ensemble both"]
     assert undeclared(tmp_path, [*prepared, *judged], "classification") == {}
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 import yaml
 from dvc.dependency.param import ParamsDependency
@@ -46,6 +47,7 @@ SEEN_BY = {
     r"derived\.tuned\.task\..+": {"train-derived@tuned", "evaluate-derived@tuned"},
     r"derived\.tuned\.evaluate\..+": {"evaluate-derived@tuned"},
     r"derived\.tuned\.register\..+": {"register-derived@tuned"},
+    r"map_checks\.seed\..+": {"map-check@seed"},
     r"external\.small_far\..+": {"external@small_far", "across@small_far"},
     r"ensembles\.both\.members": {"ensemble@both", "evaluate-ensemble@both"},
     r"ensembles\.both\.evaluate\..+": {"evaluate-ensemble@both"},
@@ -60,13 +62,14 @@ LOOKED_UP = {
     r".+\.task\.name": "regression",
 }
 NAMES = {"demo": "digits", "datasets": "digits", "watched": "labels", "inputs": "digits", "experiments": "small"} | {
-    "derived": "tuned", "external": "small_far", "ensembles": "both",
+    "derived": "tuned", "map_checks": "seed", "external": "small_far", "ensembles": "both",
 }  # fmt: skip
 
 
 def params() -> dict:
     held = json.loads(json.dumps(grouped_params()))  # nothing shared between blocks
     held["watched"] = {"labels": {"dataset": "digits", "path": "labels.csv"}}
+    held["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "another_seed"}}
     return held
 
 
@@ -127,6 +130,13 @@ class Pipeline:
         with Repo(str(self.home)) as repo:
             return list(repo.index.stages)
 
+    def before(self, name: str) -> set[str]:
+        """The stages that run before one."""
+        with Repo(str(self.home)) as repo:
+            graph = repo.index.graph
+            (stage,) = (stage for stage in graph if stage.name == name)
+            return {before.name for before in nx.descendants(graph, stage)}
+
     def keys(self, held: dict, *, anew: bool = False) -> dict[str, str]:
         """Stage to what the run cache looks it up by, but for the content of its files."""
         if anew:
@@ -166,3 +176,16 @@ def test_every_key_is_seen_by_the_stages_that_use_it_and_no_others(pipeline):
 def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):
     before = pipeline.keys(params())
     assert pipeline.keys(params() | {"tracking": {"enabled": False, "require": False}, "quick": []}) == before
+
+
+def test_an_evaluation_waits_for_the_networks_that_its_maps_are_tested_by_and_for_no_others(pipeline):
+    held = params()
+    held["map_checks"]["outlines"] = {"experiment": "small", "from": "other", "use": "segmentation"}
+    pipeline.write(held)
+    try:
+        before = pipeline.before("evaluate@small")
+        assert {"map-check@seed", "map-check@outlines", "train@small", "train@other"} <= before
+        assert not {name for name in pipeline.before("evaluate@other") if name.startswith("map-check")}
+        assert not {name for name in before if name.startswith("index")} - {"index@digits"}
+    finally:
+        pipeline.write(params())

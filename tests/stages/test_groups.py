@@ -115,7 +115,8 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
 def test_what_an_ensemble_is_evaluated_on_stands_beside_its_predictions(grouped):
     held = json.loads((grouped / "ensembles" / "both" / "sources.json").read_text())
     expected = {f"outputs/{name}/train/model/model.json" for name in ("small", "other")}
-    expected |= {f"data/cache/digits/{name}" for name in ("manifest.csv", "digests.csv", "input.json", "flow.json")}
+    tables = ("manifest.csv", "digests.csv", "display.csv")
+    expected |= {f"data/cache/digits/{name}" for name in (*tables, "input.json", "flow.json")}
     assert expected | {"data/splits/digits/splits.csv"} <= set(held)
     assert any(name.endswith(".safetensors") for name in held)
     assert not any(Path(name).is_absolute() for name in held)

@@ -26,6 +26,7 @@ _STAGES = {
     "evaluate": {"experiments": "evaluate", "derived": "evaluate-derived"},
     "register": {"experiments": "register", "derived": "register-derived"},
     "external": {"external": "external"},
+    "map-check": {"map_checks": "map-check"},
     "across": {"external": "across"},
     "ensemble": {"ensembles": "evaluate-ensemble"},
 }

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import watching
+from scantune.config import map_checks, watching
 from scantune.config.augment import augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
@@ -54,6 +54,9 @@ def _names(params: Params) -> Iterator[str]:
     for name, ensemble in params.ensembles.items():
         for index, member in enumerate(ensemble.members):
             yield from _unknown(f"ensembles.{name}.members.{index}", member, members, "experiments or derived")
+    for name, check in params.map_checks.items():
+        yield from _unknown(f"map_checks.{name}.experiment", check.experiment, members, "experiments or derived")
+        yield from _unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
 
 
 def _own_input(params: Params) -> Iterator[str]:
@@ -146,26 +149,13 @@ def _scanners(params: Params) -> Iterator[str]:
 
 
 def _saliency(params: Params) -> Iterator[str]:
-    known = {**params.experiments, **params.derived}
     for key, block in _blocks(params):
-        held, given, dataset = (
-            block.evaluate.saliency,
-            params.inputs.get(block.input),
-            params.datasets.get(block.dataset),
-        )
-        where, wanted = f"{key}.evaluate.saliency", held.segmentation
-        if held.method == "scorecam" and given is not None and given.modality != "image":
-            yield f"{where}.method: scorecam is for images, and this is a {given.modality}; gradcam works on it"
-        if wanted is None:
-            continue
-        yield from _unknown(f"{where}.segmentation", wanted, known, "experiments or derived")
-        if dataset is not None and not dataset.masks:
-            yield f"{where}.segmentation: needs datasets.{block.dataset}.masks: the path of a sample's mask"
-        other = known.get(wanted)
-        if other is not None and not other.task.mask_classes:
-            yield f"{where}.segmentation: {wanted!r} is a {other.task.name}, not a segmentation"
-        if other is not None and other.input != block.input:
-            yield f"{where}.segmentation: {wanted!r} takes the input {other.input!r}, and this one {block.input!r}"
+        method, given = block.evaluate.saliency.method, params.inputs.get(block.input)
+        if method == "scorecam" and given is not None and given.modality != "image":
+            yield (
+                f"{key}.evaluate.saliency.method: scorecam is for images, and this is a {given.modality}; "
+                "gradcam works on it"
+            )
 
 
 def _ensembles(params: Params) -> Iterator[str]:
@@ -207,5 +197,6 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _monitors,
     _scanners,
     _saliency,
+    map_checks.faults,
     _ensembles,
 )

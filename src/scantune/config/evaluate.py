@@ -37,23 +37,12 @@ class SaliencyConfig(Block):
     """Test samples in each group: the best, the worst and a random draw."""
 
     checks: bool = True
-    """Test the maps themselves: random weights, small shifts, members against each other, masks where there are any."""
-
-    repeat: bool = False
-    """Train once more with another seed and ask whether the maps are the same; takes as long as the training did.
-    Members and folds are compared in any case."""
-
-    label_randomization: bool = False
-    """Train once more on shuffled labels (of a segmentation: with the masks of other subjects): maps must change.
-    Takes as long as the training did."""
+    """Test the maps themselves: random weights, small shifts, members against each other, masks where there are any.
+    Tests that need another network are entries of the group ``map_checks``."""
 
     mask_class: str | None = None
     """Classification whose data set has ``masks``: the class that they are evidence of. Its samples and its maps are
     compared with the masks. None: all samples, by the map of the predicted class."""
-
-    segmentation: str | None = None
-    """A segmentation experiment on the same input that finds what the data set's masks mark: maps must come close to
-    it. It must be trained before this one is evaluated."""
 
     animation: Literal["gif", "mp4", "both"] = "gif"
     """Of a loop under its map: animated GIF, MP4, or both."""

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from scantune.config.map_checks import moved_keys
 from scantune.config.params import Params, know_tasks
 from scantune.config.run_cache import left_out
 from scantune.config.synonyms import elsewhere
@@ -124,7 +125,7 @@ def parse(content: object, name: str = "params.yaml") -> Params:
     """Check settings that are already a mapping; see :func:`load`."""
     if not isinstance(content, dict):
         raise ConfigError([f"the top level is {type(content).__name__}, but must be a mapping of groups"], name)
-    overlooked = list(left_out(content))
+    overlooked = [*left_out(content), *moved_keys(content)]
     if overlooked:
         raise ConfigError(overlooked, name)
     load_plugins()

@@ -94,6 +94,21 @@ class DerivedConfig(ExperimentConfig):
     Other classes or zones get a new output layer (Xavier-uniform, bias 0); another ``range`` of a score rescales it."""
 
 
+class MapCheckConfig(Block):
+    """Another network, with whose maps an experiment's own are compared: a stage trains it, or takes it over."""
+
+    experiment: Name
+    """A name in ``experiments`` or ``derived``, whose maps are tested."""
+    from_: Annotated[Name, Field(alias="from")]
+    """The experiment whose training is repeated, which is ``experiment`` itself; of ``use: segmentation`` the one whose
+    model finds what the masks mark."""
+    use: Literal["another_seed", "shuffled_labels", "segmentation"]
+    """``another_seed``: trained once more with another seed, maps must be the same. ``shuffled_labels``: trained once
+    more on shuffled labels (of a segmentation with the masks of other subjects), maps must differ. Each takes as long
+    as the training did. ``segmentation``: a segmentation experiment on the same input, whose masks the maps must come
+    close to."""
+
+
 class ExternalConfig(Block):
     """One experiment's model on another dataset."""
 
@@ -133,6 +148,8 @@ class Params(Block):
     """What is trained."""
     derived: dict[Name, DerivedConfig] = {}
     """Experiments that start from, or learn from, another one."""
+    map_checks: dict[Name, MapCheckConfig] = {}
+    """Other networks that saliency maps are tested by. Not needed: other tests of the maps need no other network."""
     external: dict[Name, ExternalConfig] = {}
     """Models on other datasets."""
     ensembles: dict[Name, EnsembleConfig] = {}

@@ -65,8 +65,8 @@ def run(
         cohort: what :func:`scantune.cohort.read` gave (its counts open the flow of participants), or records alone.
         settings: the input's block of ``params.yaml``.
         out_dir: gets ``samples/<sample_id>.safetensors``, ``manifest.csv``, ``digests.csv`` (of each sample's content,
-            masks and facts too: what later stages depend on), ``input.json`` (the settings), ``excluded.csv``,
-            ``flow.json``.
+            masks and facts too: what later stages depend on), ``display/`` (what people are shown of each sample) and
+            ``display.csv`` (the digests of that), ``input.json`` (the settings), ``excluded.csv``, ``flow.json``.
         store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
         max_excluded_fraction: more samples than this share left out is a failure.
         index: what ``scantune index`` wrote, by absolute path.
@@ -81,8 +81,8 @@ def run(
     """
     whole = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
     say = say or (lambda line: None)
-    samples = out_dir / "samples"
-    samples.mkdir(parents=True, exist_ok=True)
+    for folder in _FOLDERS:
+        (out_dir / folder).mkdir(parents=True, exist_ok=True)
     store_dir.mkdir(parents=True, exist_ok=True)
     store.sweep(store_dir)
     done: dict[str, Outcome] = {}
@@ -99,10 +99,10 @@ def run(
                 sources.remember(store_dir / "digests.sqlite", learned)
                 learned = {}
             if outcome.key:
-                store.link(store.sample_path(store_dir, outcome.key), samples / f"{outcome.sample_id}.safetensors")
+                _link(outcome, store_dir, out_dir)
             _tell(outcome, say)
     sources.remember(store_dir / "digests.sqlite", learned)
-    for path in samples.iterdir():
+    for path in [path for folder in _FOLDERS for path in (out_dir / folder).iterdir()]:
         if path.stem not in done or not done[path.stem].key:
             path.unlink()
     write_input(out_dir, settings)
@@ -112,6 +112,17 @@ def run(
     ]
     refuse_wrong_labels(texts, mask_classes or {}, masks_of(whole.records), "manifest.csv, column mask_labels")
     return summary
+
+
+#: One file a sample in each.
+_FOLDERS = ("samples", "display")
+
+
+def _link(outcome: Outcome, store_dir: Path, out_dir: Path) -> None:
+    """A sample and its display copy, from the store to the outputs."""
+    places = store.sample_path(store_dir, str(outcome.key)), store.display_path(store_dir, outcome.display[0])
+    for source, folder in zip(places, _FOLDERS, strict=True):
+        store.link(source, out_dir / folder / f"{outcome.sample_id}.safetensors")
 
 
 def outcomes_of(
@@ -140,11 +151,12 @@ def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: f
     kept = [r for r in whole.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in whole.records if not done[r.sample_id].key}
     write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept], whole.provenance)
-    write_csv(
-        out_dir / "digests.csv",
-        ["sample_id", "digest"],
-        [[r.sample_id, done[r.sample_id].facts["digest"]] for r in kept],
-    )
+    digests = {
+        "digests.csv": [[r.sample_id, done[r.sample_id].facts["digest"]] for r in kept],
+        "display.csv": [[r.sample_id, done[r.sample_id].display[1]] for r in kept],
+    }
+    for name, rows in digests.items():
+        write_csv(out_dir / name, ["sample_id", "digest"], rows)
     write_csv(out_dir / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in excluded.items()])
     flow = flow_of(whole, kept, excluded)
     write_json(out_dir / "flow.json", flow)

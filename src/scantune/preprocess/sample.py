@@ -6,7 +6,8 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import text_digest
-from scantune.preprocess import sources, store
+from scantune.preprocess import display, display_copy, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
+from scantune.preprocess.reading import reading_once
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
-from scantune.records import ReadError
+from scantune.records import ReadError, ScantuneError
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Outcome:
         learned: digests of files that had to be read.
         fatal: why the whole run must stop (no room).
         of_mask: it is left out because of its mask.
+        display: key of its display copy in the store, and a digest of its content; "" where the sample is left out.
     """
 
     sample_id: str
@@ -65,6 +68,7 @@ class Outcome:
     learned: sources.Known = field(default_factory=dict)
     fatal: str = ""
     of_mask: bool = False
+    display: tuple[str, str] = ("", "")
 
 
 def sample_key(
@@ -138,9 +142,10 @@ def _process(
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.made or sources.unchanged(paths, known):
-            return _with(outcome, learned=learned, changed=tuple(changed))
+            return replace(outcome, learned=learned, changed=tuple(changed))
         # The files changed while they were read: what was stored belongs to bytes that are gone.
         store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
+        store.display_path(store_dir, outcome.display[0]).unlink(missing_ok=True)
         time.sleep(0.2)
     raise ReadError("its files changed while being read", _named(job))
 
@@ -173,12 +178,17 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
     named = [*files, *(job.series or ()), *(job.volume or ())]
     digest = named[0] if len(named) == 1 else text_digest("\n".join(named))
     key = sample_key(files, masks, settings, job.series, job.volume)
+    with reading_once():
+        outcome = _sample(job, settings, store_dir, key, digest)
+        return replace(outcome, display=_display(job, settings, store_dir, files, outcome.facts))
+
+
+def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, digest: str) -> Outcome:
     path = store.sample_path(store_dir, key)
     repaired = False
     if path.exists():
         try:
-            check = _chosen(key, float(settings.get("verify_fraction", 1.0)))
-            return Outcome(job.sample_id, key, digest, store.verify(path) if check else store.facts(path))
+            return Outcome(job.sample_id, key, digest, _stored(path, key, settings))
         except store.Damaged:
             repaired = True
     prepared = prepare(job.files, job.masks, settings, job.series, job.volume)
@@ -186,6 +196,30 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     stored = store.save(path, arrays, facts)
     return Outcome(job.sample_id, key, digest, {**facts, **stored}, made=True, repaired=repaired)
+
+
+def _stored(path: Path, key: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts of what lies in the store."""
+    return store.verify(path) if _chosen(key, float(settings.get("verify_fraction", 1.0))) else store.facts(path)
+
+
+def _display(
+    job: Job, settings: Mapping[str, Any], store_dir: Path, files: list[str], facts: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Key and digest of the display copy, made where it is not in the store.
+
+    What cannot be shown is shown as the network sees it: it costs no sample.
+    """
+    key = display.display_key(sample_key(files, [], display.as_it_is(settings), job.series, job.volume))
+    path = store.display_path(store_dir, key)
+    if path.exists():
+        with suppress(store.Damaged):
+            return key, str(_stored(path, key, settings)["content"])
+    try:
+        copy = display.make(job.files, settings, facts["reading"], job.series, job.volume)
+    except (ScantuneError, OSError, MemoryError):
+        copy = None
+    return key, display_copy.write(path, copy)
 
 
 def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:
@@ -242,12 +276,6 @@ def _chosen(key: str, fraction: float) -> bool:
     day = int(time.time() // 86400)
     draw = int.from_bytes(hashlib.sha256(f"{key}{day}".encode()).digest()[:8], "big") / 2**64
     return draw < fraction
-
-
-def _with(outcome: Outcome, **changes: Any) -> Outcome:
-    from dataclasses import replace
-
-    return replace(outcome, **changes)
 
 
 def _named(job: Job) -> str:

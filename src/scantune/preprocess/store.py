@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -45,6 +46,11 @@ def sample_path(store: Path, key: str) -> Path:
     return store / "samples" / key[:2] / f"{key}.safetensors"
 
 
+def display_path(store: Path, key: str) -> Path:
+    """Where a display copy of this key lies."""
+    return store / "display" / key[:2] / f"{key}.safetensors"
+
+
 def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, str]:
     """Write a sample: staged beside its place, fsync, renamed. Two writers of one key end with one whole file.
 
@@ -54,7 +60,8 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any])
         facts: JSON-able.
 
     Returns:
-        ``digest`` of arrays and facts and ``tensor_digest`` of the input alone, as they stand in the file.
+        ``digest`` of arrays and facts and ``tensor_digest`` of the array ``input`` alone ("" without one), as they
+        stand in the file.
 
     Raises:
         StoreFull: no room, with the bytes needed and those that are free.
@@ -100,11 +107,12 @@ def no_room(path: Path, needed: int) -> str:
 
 def _digests(arrays: Mapping[str, np.ndarray], facts: str) -> tuple[str, str]:
     """SHA-256 of the input alone, and of all that a sample is."""
-    each = {name: _array_digest(array) for name, array in arrays.items()}
-    return each["input"], text_digest(json.dumps([facts, sorted(each.items())]))
+    each = {name: array_digest(array) for name, array in arrays.items()}
+    return each.get("input", ""), text_digest(json.dumps([facts, sorted(each.items())]))
 
 
-def _array_digest(array: np.ndarray) -> str:
+def array_digest(array: np.ndarray) -> str:
+    """SHA-256 of dtype, shape and values."""
     digest = hashlib.sha256(f"{_NAMES[array.dtype]}{list(array.shape)}".encode())
     digest.update(array.data if array.size else b"")
     return digest.hexdigest()
@@ -237,7 +245,7 @@ def _reflink(source: Path, target: Path) -> None:
 
 def sweep(store: Path, older_than: float = 86400.0) -> None:
     """Remove what killed runs left half written, once it is older than any run could still be writing (seconds)."""
-    for path in (store / "samples").glob("*/.*"):
+    for path in itertools.chain.from_iterable((store / kind).glob("*/.*") for kind in ("samples", "display")):
         try:
             if time.time() - path.stat().st_mtime > older_than:
                 path.unlink(missing_ok=True)

@@ -33,10 +33,14 @@ _LIBRARIES = (
 
 
 @cache
-def code_version() -> str:
-    """Digest of what the code does: of its syntax tree, so that comments, docstrings and layout change nothing."""
+def code_version(*beside: str) -> str:
+    """Digest of what the code does: of its syntax tree, so that comments, docstrings and layout change nothing.
+
+    Args:
+        beside: further modules of this package that count.
+    """
     package = Path(__file__).parent
-    paths = [package / f"{name}.py" for name in _MAKERS] + sorted((package.parent / "io").rglob("*.py"))
+    paths = [package / f"{name}.py" for name in (*_MAKERS, *beside)] + sorted((package.parent / "io").rglob("*.py"))
     digest = hashlib.sha256()
     for path in paths:
         if path.is_file():

@@ -89,6 +89,7 @@ def prepare_volume(
     volumes = [read_volume(path, **reading) for path in files]
     first = volumes[0]
     facts = {**first.facts, **own_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
+    facts["own_affine"] = np.round(first.affine, 6).tolist()
     if deface:
         from scantune.preprocess.deface import defaced
 

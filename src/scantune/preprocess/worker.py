@@ -231,4 +231,5 @@ def reply_of(outcome: Outcome) -> dict[str, Any]:
 def outcome_from(reply: Mapping[str, Any]) -> Outcome:
     """The outcome of a reply."""
     learned = {path: (State(*state), digest) for path, (*state, digest) in reply["learned"].items()}
-    return Outcome(**{**reply, "learned": learned, "changed": tuple(reply["changed"])})
+    tuples = {name: tuple(reply[name]) for name in ("changed", "display")}
+    return Outcome(**{**reply, **tuples, "learned": learned})

@@ -19,6 +19,7 @@ from scantune.pipeline.data import datasets as samples_of
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.maps import masks as mapmasks
 from scantune.pipeline.maps import retraining, saliency
+from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.maps.request import MapRequest
 from scantune.pipeline.predictions import task_of
 from scantune.preprocess import store
@@ -85,15 +86,19 @@ def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path
     assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is none of the classes a, b"
 
 
-def test_what_cannot_be_made_again_is_undefined_with_its_reason(tmp_path: Path) -> None:
-    block = settings(checks=True, repeat=True, label_randomization=True, segmentation="vessels")
-    targets = [{"score": str(i)} for i in range(N)]
+def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path) -> None:
+    block, targets = settings(checks=True), [{"score": str(i)} for i in range(N)]
     wanted, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    names = {"another_seed": "a", "shuffled_labels": "b", "segmentation": "c"}
+    others = {use: OtherNetwork(name, "m", tmp_path / name, "now") for use, name in names.items()}
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "check.json").write_text('{"model": "of before"}')
+    wanted = replace(wanted, others=others)
     checks = saliency.explain_test(wanted, sides, samples, tmp_path / "out").section["checks"]
     for name, reason in (
-        ("repeatability", "can be trained again"),
-        ("label_randomization", "can be trained again"),
-        ("mask_auprc_segmentation", "'vessels' is not trained yet"),
+        ("repeatability", "map_checks.a: its network is not there yet; run: dvc repro map-check@a"),
+        ("label_randomization", "map_checks.b: 'm' was trained again since; run: dvc repro map-check@b"),
+        ("mask_auprc_segmentation", "map_checks.c: its network is not there yet"),
     ):
         assert checks[name]["value"] is None
         assert checks[name]["passed"] is None
@@ -101,24 +106,23 @@ def test_what_cannot_be_made_again_is_undefined_with_its_reason(tmp_path: Path) 
     assert checks["mask_auprc"]["beyond_shuffled"]["value"] is not None
 
 
-def beside(home: Path, wanted: Any, channels: int, members: int = 1, **facts: Any) -> None:
-    """A segmentation ``outlines`` of random weights among the outputs of the working folder."""
+def beside(home: Path, wanted: MapRequest, channels: int, members: int = 1, **facts: Any) -> MapRequest:
+    """The request with a segmentation of random weights to compare with."""
     dense = [models.build_dense("unet", ndim=2, in_channels=1, out_channels=channels, seed=n) for n in range(members)]
     schema = Segmentation(classes=tuple("abc"[: max(2, channels)]))
-    held = replace(wanted.facts, task=schema.model_dump(mode="json"), members=members, **facts)
-    save_model(home / "outputs/outlines/train/model", held, [models.Network(net).eval() for net in dense])
+    held = replace(wanted.facts, name="outlines", task=schema.model_dump(mode="json"), members=members, **facts)
+    other = OtherNetwork("seg", "m", home / "seg")
+    save_model(other.folder / "model", held, [models.Network(net).eval() for net in dense])
+    (other.folder / "check.json").write_text("{}")
+    return replace(wanted, others={"segmentation": other})
 
 
-def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": "1", "left_sup": "1"} for _ in range(N)]
-    block = settings(segmentation="outlines")
-    wanted, _, _ = wanted_of(tmp_path, "image", schema, targets, block, loss="cross_entropy")
-    beside(tmp_path, wanted, 3)
-    network = load_networks(tmp_path / "outputs/outlines/train/model", wanted.facts)[0]
+    wanted, _, _ = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    wanted = beside(tmp_path, wanted, 3)
+    network = load_networks(tmp_path / "seg/model", wanted.facts)[0]
     question = Question("s", "p", torch.rand(1, 32, 32), None)  # type: ignore[arg-type]
     with torch.inference_mode():
         shares = network(question.input[None])[0].softmax(0).numpy()
@@ -128,15 +132,11 @@ def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(
         np.testing.assert_allclose(said, expected, atol=1e-6)
 
 
-def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
-    block = settings(segmentation="outlines")
-    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
-    beside(tmp_path, wanted, 1, members=2)
-    nets = load_networks(tmp_path / "outputs/outlines/train/model", replace(wanted.facts, members=2))
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
+    wanted = beside(tmp_path, wanted, 1, members=2)
+    nets = load_networks(tmp_path / "seg/model", replace(wanted.facts, members=2))
     x = torch.rand(1, 32, 32)
     with torch.inference_mode():
         own = [net(x[None])[0, 0].sigmoid().numpy() for net in nets]
@@ -145,26 +145,28 @@ def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(
         np.testing.assert_allclose(said, expected, atol=1e-5)
 
 
-def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
-    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings(segmentation="outlines"))
-    beside(tmp_path, wanted, 1, dataset="elsewhere")
+    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
+    wanted = beside(tmp_path, wanted, 1, dataset="elsewhere")
     with pytest.raises(ScantuneError, match="'outlines' takes other samples"):
         mapmasks.segmented(wanted, [])
 
 
 @pytest.fixture(scope="module")
 def trained_again(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """``checks`` of an evaluation that trained twice more."""
+    """``checks`` of an evaluation of an experiment that was trained twice more."""
     home = tmp_path_factory.mktemp("again")
     params = digits_params(200)
     params["datasets"]["digits"]["where"] = {"label": [0, 1]}
     block = experiment("small_cnn", epochs=3, learning_rate=0.01)
-    block["evaluate"] = {"draws": 200, "saliency": {"repeat": True, "label_randomization": True, "samples": 1}}
+    block["evaluate"] = {"draws": 200, "saliency": {"samples": 1}}
     params["experiments"] = {"small": block}
+    uses = ("another_seed", "shuffled_labels")
+    params["map_checks"] = {use: {"experiment": "small", "from": "small", "use": use} for use in uses}
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    run_stages(home, *(f"{s} digits" for s in ("demo", "preprocess", "split")), "train small", "evaluate small")
+    prepared = [f"{stage} digits" for stage in ("demo", "preprocess", "split")]
+    run_stages(home, *prepared, "train small", *(f"map_check {use}" for use in uses), "evaluate small")
     return json.loads((home / "outputs/small/evaluate/metrics.json").read_text())["saliency"]["checks"]
 
 

@@ -12,8 +12,9 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image as Page
 
-from scantune.explain.draw.shown import Shown, coloured, grey, mapped
+from scantune.explain.draw.shown import Shown, coloured, mapped
 from scantune.explain.saliency import Saliency
+from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
 
 _BAND = 16

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.explain.draw import planes
-from scantune.explain.draw.shown import COLOURS, Shown, coloured, grey, mapped
+from scantune.explain.draw.shown import COLOURS, Shown, coloured, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
+from scantune.preprocess.display_copy import grey
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

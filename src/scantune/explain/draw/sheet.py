@@ -10,9 +10,10 @@ import numpy as np
 
 from scantune.explain.draw import planes
 from scantune.explain.draw.figures import bar, described, panel, warn
-from scantune.explain.draw.shown import Shown, coloured, grey, mapped
+from scantune.explain.draw.shown import Shown, coloured, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
+from scantune.preprocess.display_copy import grey
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

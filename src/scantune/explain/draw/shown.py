@@ -35,6 +35,7 @@ class Shown:
             where it was padded; None is all.
         affine: index (i, j, k) to mm in RAS, of a volume.
         map_affine: the same of the network's grid where that is another one than the volume's.
+        scan: shape [D, H, W] and affine of a volume's own file, on whose grid an overlay is written; None is as shown.
         stored: directions in which the file's own axes grow ("LPS"), of a volume; None is as it is shown (RAS).
         frame_time: ms from frame to frame, of a video.
         warnings: sentences that must stand on the picture, see :func:`scantune.explain.sanity.warnings`.
@@ -53,6 +54,7 @@ class Shown:
     box: tuple[float, float, float, float] | None = None
     affine: np.ndarray | None = None
     map_affine: np.ndarray | None = None
+    scan: tuple[tuple[int, ...], np.ndarray] | None = None
     stored: str | None = None
     frame_time: float | None = None
     warnings: tuple[str, ...] = ()
@@ -64,17 +66,6 @@ class Shown:
         prediction = said if self.interval else self.prediction
         parts = [("label", self.truth), ("prediction", prediction), ("map of", self.asked)]
         return " · ".join(f"{name} {text}" for name, text in parts if text)
-
-
-def grey(image: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
-    """Values to 0 … 1 by the window, float32; the shape stays."""
-    if window is None:
-        low, high = (float(v) for v in np.percentile(image, [0.5, 99.5]))
-        if high <= low:
-            low, high = float(image.min()), float(image.max())
-    else:
-        low, high = window
-    return np.clip((image.astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
 
 
 def onto(

@@ -11,11 +11,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from torch import nn
 
-from scantune.explain.sanity.agree import label_randomization, repeatability, shifts, shuffle_labels
+from scantune.explain.sanity.agree import label_randomization, repeatability, shifts
 from scantune.explain.sanity.judge import Entry
 from scantune.explain.sanity.overlap import overlap
 from scantune.explain.sanity.question import Question, mapper
 from scantune.explain.sanity.randomise import cascade
+from scantune.explain.sanity.shuffling import shuffle_labels
 
 __all__ = [
     "Entry",

@@ -109,7 +109,7 @@ def label_randomization(
 
     Args:
         network: the one in question.
-        shuffled: trained the same way on :func:`shuffle_labels`.
+        shuffled: trained the same way on :func:`scantune.explain.sanity.shuffle_labels`.
         questions: samples.
         make: how maps are made.
 
@@ -120,27 +120,6 @@ def label_randomization(
     found = [_rank(make(network, question).map, make(shuffled, question).map) for question in questions]
     figure = constant_bounds(mean_figure(np.array(found), subjects(questions)))
     return {"label_randomization": verdict(figure, LABEL_RULE, lambda lower, upper: upper < ALIKE)}
-
-
-def shuffle_labels(labels: Sequence[str], who: Sequence[str], seed: int = 0) -> list[str]:
-    """Labels dealt out anew among subjects: all samples of a subject get those of one other subject, in turn.
-
-    Args:
-        labels: of each sample.
-        who: its subject.
-        seed: of the deal.
-    """
-    names = sorted(set(who))
-    dealt = np.random.default_rng(seed).permutation(len(names))
-    giver = {name: names[int(i)] for name, i in zip(names, dealt)}
-    theirs = {name: [label for label, subject in zip(labels, who) if subject == name] for name in names}
-    turn = dict.fromkeys(names, 0)
-    out = []
-    for subject in who:
-        given = theirs[giver[subject]]
-        out.append(given[turn[subject] % len(given)])
-        turn[subject] += 1
-    return out
 
 
 def _draw_shift(rng: np.random.Generator, input: Tensor, share: float) -> tuple[int, ...]:

@@ -136,6 +136,9 @@ def digest_of(names: Sequence[str], table: PredictionTable) -> str:
     return text_digest(repr((sorted(names), answers)), SHORT)
 
 
+_OF_SAMPLES = ("manifest.csv", "digests.csv", "display.csv", "input.json", "flow.json")
+
+
 def sources_of(names: Sequence[str], input_: str, dataset: str) -> dict[str, str]:
     """File to digest of what an ensemble's evaluation reads beside the predictions: models, samples, split.
 
@@ -145,6 +148,6 @@ def sources_of(names: Sequence[str], input_: str, dataset: str) -> dict[str, str
         dataset: their name in ``datasets``.
     """
     models = [path for name in names for path in sorted((Path("outputs") / name / "train" / "model").rglob("*"))]
-    cache = [Path("data/cache") / input_ / name for name in ("manifest.csv", "digests.csv", "input.json", "flow.json")]
+    cache = [Path("data/cache") / input_ / name for name in _OF_SAMPLES]
     splits = sorted((Path("data/splits") / dataset).rglob("*"))
     return {path.as_posix(): file_digest(path) for path in (*models, *cache, *splits) if path.is_file()}

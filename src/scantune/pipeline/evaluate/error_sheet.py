@@ -70,7 +70,7 @@ def _beside(given: Any, said: SampleError, explained: MapResults) -> Any:
     else:
         member = next(m for m in given.sides.members if m.sample_id == said.sample_id)
         path = given.sides.cache / "samples" / f"{said.sample_id}.safetensors"
-        shown = shown_of(member, path, said, given.facts.input, originals=given.originals)
+        shown = shown_of(member, path, said, given.facts.input)
         saliency = Saliency(None, "", "", "not made")
     picture, values, sides, aspect = flat(shown, saliency)
     rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
@@ -95,15 +95,15 @@ def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
     for wanted in side:
         ((said, truth, member),) = predicted_masks(predictors.of(wanted), given.sides.only({wanted.sample_id}))
         path = given.sides.cache / "samples" / f"{member.sample_id}.safetensors"
-        shown = shown_of(member, path, words[member.sample_id], given.facts.input)
+        shown = shown_of(member, path, words[member.sample_id], given.facts.input, as_prepared=True)
         found[member.sample_id] = _outlined(shown, said, truth)
     return found
 
 
 def _outlined(shown: Any, said: np.ndarray, truth: np.ndarray) -> Any:
     from scantune.explain.draw import planes
-    from scantune.explain.draw.shown import grey
     from scantune.plots import Picture
+    from scantune.preprocess.display_copy import grey
 
     base, sides = grey(shown.image, shown.window), shown.sides
     aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import csv
-import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from scantune.digests import SHORT, file_digest
-from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.error_sheet import error_sheet
+from scantune.pipeline.maps.others import others_of
 from scantune.pipeline.maps.request import MapRequest
-from scantune.pipeline.maps.retraining import again
 from scantune.pipeline.maps.saliency import MapResults, explain_test
 from scantune.registry.model import ModelFacts, load_networks, weights_digest
 from scantune.tasks import errors as errors_of
@@ -66,11 +63,6 @@ class Evaluation:
         """The data set that was tested on."""
         return self.dataset or self.block.dataset
 
-    @cached_property
-    def originals(self) -> Originals:
-        """The files of the samples, for pictures."""
-        return Originals(self.params.datasets.get(self.data), self.facts.input)
-
     @property
     def train(self) -> Path:
         """The folder of the train stage."""
@@ -107,9 +99,9 @@ def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequen
     networks = load_networks(given.model, given.facts)
     device = Local.on(given.block.train.device).device
     task = task_of(given.block.task, given.facts)
-    retrain = None if given.trained or given.dataset else functools.partial(again, given.params, given.key)
     settings = given.block.evaluate.saliency
-    wanted = MapRequest(networks, given.facts, task, settings, device, given.originals, retrain)
+    others = others_of(given.params, given.key, weights_digest(given.model)) if settings.checks else {}
+    wanted = MapRequest(networks, given.facts, task, settings, device, others)
     return explain_test(
         wanted, given.sides, samples, folder, () if errors_of.of_task(given.block.task.name).OUTLINED else errors
     )

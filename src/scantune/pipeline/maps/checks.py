@@ -39,11 +39,11 @@ def checks_of(
     questions = [_question(wanted, sides, members[said.sample_id], said, network) for said in drawn[:CHECKED]]
     alike = list(wanted.networks[:COMPARED])
     left_out: dict[str, Any] = {}
-    if wanted.settings.repeat and len(alike) == 1:
-        alike += _optional("repeatability", left_out, lambda: [_again(wanted, False)]) or []
+    if "another_seed" in wanted.others:
+        alike += _optional("repeatability", left_out, lambda: [_other(wanted, "another_seed")]) or []
     shuffled = None
-    if wanted.settings.label_randomization:
-        shuffled = _optional("label_randomization", left_out, lambda: _again(wanted, True))
+    if "shuffled_labels" in wanted.others:
+        shuffled = _optional("label_randomization", left_out, lambda: _other(wanted, "shuffled_labels"))
     found = sanity.check(network, questions, method=wanted.method, layer=layer, shuffled=shuffled, seed=seed)
     if len(alike) > 1:
         found |= sanity.repeatability(alike, questions, make=sanity.mapper(wanted.method, layer))
@@ -51,7 +51,7 @@ def checks_of(
     if masked:
         said = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(wanted, masked))
         found |= sanity.overlap(network, masked, make=sanity.mapper(wanted.method, layer), segmentation=said)
-    elif wanted.settings.segmentation:
+    elif "segmentation" in wanted.others:
         left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask with something in it")
     return jsonable(found | left_out)
 
@@ -71,15 +71,13 @@ def _undefined(reason: str) -> dict[str, Any]:
     return undefined(reason).as_dict() | {"passed": None, "rule": "asked for, and could not be made"}
 
 
-def _again(wanted: MapRequest, shuffled: bool) -> Any:
+def _other(wanted: MapRequest, use: str) -> Any:
     """Another network trained alike.
 
     Raises:
-        ScantuneError: there is nothing to train from.
+        ScantuneError: it is not there, or belongs to an earlier model.
     """
-    if wanted.retrain is None:
-        raise ScantuneError("only an experiment on its own data set can be trained again")
-    return wanted.retrain(shuffled).to(wanted.device).eval()
+    return wanted.others[use].network().to(wanted.device).eval()
 
 
 def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError, network: Any) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.maps.request import MapRequest, input_of, output_of, path_of
 from scantune.pipeline.predictors import Predictors
 from scantune.records import ScantuneError
@@ -75,7 +75,7 @@ def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | Non
     """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
 
     Args:
-        wanted: settings (``segmentation`` names the experiment) and device.
+        wanted: other networks and device.
         asked: from :func:`masked`.
 
     Returns:
@@ -83,12 +83,12 @@ def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | Non
         else of anything marked. With folds the network that did not see the sample answers.
 
     Raises:
-        ScantuneError: it is not trained yet, is none, or takes other samples or prepares them in another way.
+        ScantuneError: it is not there yet, is none, or takes other samples or prepares them in another way.
     """
-    key = wanted.settings.segmentation
-    if key is None:
+    other = wanted.others.get("segmentation")
+    if other is None:
         return None
-    predictors = _predictors(wanted, key)
+    predictors = _predictors(wanted, other)
     found: list[np.ndarray | None] = []
     for question in asked:
         output = predictors.of_fold(question.fold).output(question.input[None].cpu())
@@ -96,24 +96,20 @@ def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | Non
     return found
 
 
-def _predictors(wanted: MapRequest, key: str) -> Predictors:
-    """Those of the experiment ``key``, of its folder beside the others' outputs."""
+def _predictors(wanted: MapRequest, other: OtherNetwork) -> Predictors:
+    """Those of another experiment's model."""
     from scantune.pipeline.predictions import task_of
     from scantune.preprocess.agreement import differing
     from scantune.registry.model import load_networks, read_facts
     from scantune.tasks.catalogue import settings_of
 
-    folder, where = Path("outputs") / key / "train" / "model", "evaluate.saliency.segmentation"
-    if not folder.is_dir():
-        raise ScantuneError(
-            f"{where}: {key!r} is not trained yet; run: dvc repro train@{key}, and evaluate once more (dvc repro -f -s)"
-        )
+    folder, where = other.model, f"map_checks.{other.name}"
     facts = read_facts(folder)
     schema = settings_of(facts.task)
     if not schema.mask_classes:
-        raise ScantuneError(f"{where}: {key!r} is a {facts.task['name']}, not a segmentation")
+        raise ScantuneError(f"{where}: {facts.name!r} is a {facts.task['name']}, not a segmentation")
     if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
-        raise ScantuneError(f"{where}: {key!r} takes other samples, or prepares them in another way")
+        raise ScantuneError(f"{where}: {facts.name!r} takes other samples, or prepares them in another way")
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
 
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from scantune.pipeline.data.originals import Originals
-from scantune.pipeline.maps.display import visible
+from scantune.pipeline.maps.display import displayed, letters_of, visible
 from scantune.pipeline.maps.request import MapRequest, output_of
-from scantune.records import Record, ScantuneError
+from scantune.preprocess import display
+from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.catalogue import part
+
+log = logging.getLogger(__name__)
 
 
 def write_map(
@@ -64,7 +67,7 @@ def write_map(
     for number, (_, made) in enumerate(found) if shown.modality == "volume" else ():
         if made.map is not None and shown.map_affine is not None:
             name = f"{stem}.nii.gz" if len(found) == 1 else f"{stem}_{number}.nii.gz"
-            scan = (shown.image.shape, shown.affine)
+            scan = shown.scan or (shown.image.shape, shown.affine)
             draw.write_nifti(folder / name, made, shown.map_affine, scan=scan, stored=shown.stored)
     return path
 
@@ -93,9 +96,14 @@ def _shown(source: Path, answer: Any, model: Any) -> Any:
         interval=interval,
         affine=affine,
         map_affine=affine,
+        sides=letters_of(held.facts),
     )
-    own = Originals.read(Record("", "", (source,)), settings)
-    return shown if own is None else replace(shown, **own)
+    try:
+        copy = display.make([source], settings, held.facts)
+    except (ScantuneError, OSError, MemoryError) as error:
+        log.info("the map of %s is drawn on its prepared tensor: %s", source.name, error)
+        return shown
+    return displayed(shown, copy, held.facts, settings)
 
 
 def check(model: Any, method: str = "auto", layer: str | None = None) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.data.originals import Originals
 from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.predictors import Predictors
 from scantune.tasks import questions
 from scantune.tasks.questions import MapQuestion
@@ -29,8 +29,7 @@ class MapRequest:
         task: the task.
         settings: the ``saliency:`` block.
         device: where it computes.
-        originals: the samples' files, to draw on; None draws on the cached tensors.
-        retrain: a network trained once more with another seed, or (True) on shuffled labels; None where it cannot be.
+        others: use in ``map_checks`` to the other network that the maps are tested by.
     """
 
     networks: Sequence[Any]
@@ -38,8 +37,7 @@ class MapRequest:
     task: Any
     settings: Any
     device: Any
-    originals: Originals | None = None
-    retrain: Callable[[bool], Any] | None = None
+    others: Mapping[str, OtherNetwork] = field(default_factory=dict)
 
     @property
     def method(self) -> str:

@@ -1,8 +1,9 @@
-"""The same training once more, to test maps by: another seed, or labels that were dealt out anew."""
+"""Other networks that maps are tested by: the same training once more (another seed, shuffled labels), or a copy."""
 
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,8 +18,30 @@ OTHER_SEED = 1000
 """Added to the seed."""
 
 
+def write_network(params: Any, key: str, out: Path) -> None:
+    """The network of the entry ``map_checks.<key>``: trained again, or copied from another experiment.
+
+    Args:
+        params: all settings.
+        key: the entry.
+        out: gets ``model/`` and ``check.json``, which says what it belongs to.
+    """
+    from scantune.files import write_json
+    from scantune.registry.model import read_facts, save_model, weights_digest
+
+    block = params.map_checks[key]
+    source, model = Path("outputs") / block.from_ / "train" / "model", out / "model"
+    if block.use == "segmentation":
+        shutil.copytree(source, model, dirs_exist_ok=True)
+    else:
+        network = again(params, block.experiment, block.use == "shuffled_labels")
+        facts = replace(read_facts(source), members=1, folds=0, fitted={}, plugins={})
+        save_model(model, facts, [network])
+    write_json(out / "check.json", {"use": block.use, "from": block.from_, "model": weights_digest(source)})
+
+
 def again(params: Any, key: str, shuffled: bool) -> Any:
-    """A network of an experiment trained again, as long as the first time; nothing of it is kept.
+    """A network of an experiment trained again, as long as the first time.
 
     Args:
         params: all settings.

@@ -117,7 +117,7 @@ def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -
     )
     if len(found) == 1 and len(asked) > 1:
         asked = asked[:1]
-    shown = shown_of(member, path, said, wanted.facts.input, originals=wanted.originals)
+    shown = shown_of(member, path, said, wanted.facts.input)
     words = [questions.of_task(wanted.task.name).subject(wanted.task, one.index) for one in asked]
     return [(replace(shown, asked=text), saliency) for text, saliency in zip(words, found)]
 
@@ -182,8 +182,8 @@ def _singles(
             for suffix in ("gif", "mp4") if animation == "both" else (animation,):
                 draw.animate(out / f"{shown.sample_id}.{suffix}", shown, saliency)
         elif saliency.map is not None and shown.map_affine is not None:
-            scan = None if shown.affine is None else (shown.image.shape, shown.affine)
             path = out / f"{shown.sample_id}.nii.gz"
+            scan = shown.scan or (shown.image.shape, shown.affine)
             draw.write_nifti(path, saliency, shown.map_affine, scan=scan, stored=shown.stored)
     return figures
 

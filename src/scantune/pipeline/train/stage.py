@@ -17,7 +17,7 @@ from scantune.pipeline.train import training
 from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
-from scantune.registry.model import ModelFacts, save_model
+from scantune.registry.model import ModelFacts, save_model, weights_digest
 from scantune.tasks import catalogue
 from scantune.tracking import Run
 
@@ -57,11 +57,15 @@ def log_start(run: Run, given: TrainingPlan) -> None:
 
 
 def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
-    """Write the whole model, log it with everything else; the logged model's id."""
+    """Write the whole model, log it with everything else; the logged model's id.
+
+    Beside ``out``, ``map_checks/trained.json`` says which model the networks in that folder belong to.
+    """
     facts = replace(model_facts(given, trained), plugins=plugins.carry(out / "model", needed=_needs_plugins(given)))
     save_model(out / "model", facts, trained.networks)
     summary = summary_of(trained)
     write_json(out / "summary.json", finite(summary), sort_keys=True)
+    write_json(out.parent / "map_checks" / "trained.json", {"model": weights_digest(out / "model")})
     run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)

@@ -1,0 +1,20 @@
+"""Another network to test maps by: ``python stages/map_check.py <name in map_checks>`` → ``outputs/…/map_checks/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scantune.config.load import load
+from scantune.script import stage_main
+
+
+def run(key: str) -> None:
+    """Train the experiment of ``map_checks.<key>`` once more as it says, or take over another one's segmentation."""
+    from scantune.pipeline.maps.retraining import write_network
+
+    params = load()
+    write_network(params, key, Path("outputs") / params.map_checks[key].experiment / "map_checks" / key)
+
+
+if __name__ == "__main__":
+    stage_main(run)

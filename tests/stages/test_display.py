@@ -1,0 +1,48 @@
+"""What is shown of a sample comes from its display copy: after preprocess no stage reads a file of the cohort."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scantune.preprocess import display_copy
+from tests.stages.conftest import digits_params, experiment, run_stages
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in which two digits are told apart, with maps of one sample in each group."""
+    home = tmp_path_factory.mktemp("display")
+    params = digits_params(240)
+    params["datasets"]["digits"]["where"] = {"label": [0, 1]}
+    params["experiments"] = {"small": experiment("small_cnn", epochs=1)}
+    params["experiments"]["small"]["evaluate"] = {"draws": 200, "saliency": {"samples": 1, "checks": False}}
+    (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run_stages(home, *(f"{stage} digits" for stage in ("demo", "preprocess", "split")), "train small", "evaluate small")
+    return home
+
+
+def pictures(home: Path) -> dict[str, bytes]:
+    evaluate = home / "outputs/small/evaluate"
+    return {path.name: path.read_bytes() for path in sorted(evaluate.rglob("*")) if path.suffix in (".png", ".svg")}
+
+
+def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> None:
+    before = pictures(evaluated)
+    assert {"sheet.png", "errors.png"} & before.keys()
+    shutil.rmtree(evaluated / "data/demo")
+    shutil.rmtree(evaluated / "outputs/small/evaluate")
+    run_stages(evaluated, "evaluate small")
+    assert (evaluated / "outputs/small/evaluate/report.html").is_file()
+    assert pictures(evaluated) == before
+
+
+def test_a_copy_has_the_files_own_resolution(evaluated: Path) -> None:
+    copies = sorted((evaluated / "data/cache/digits/display").iterdir())
+    assert len(copies) == len(list((evaluated / "data/cache/digits/samples").iterdir()))
+    copy = display_copy.read(copies[0])
+    assert copy is not None
+    assert copy.picture.shape == (8, 8)  # the network's tensors are 16 × 16
