@@ -123,6 +123,9 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
     stated = files[0].number("SpacingBetweenSlices")
     if stated is not None and np.isfinite(stated) and abs(abs(stated) - step) > 0.05 * step:
         notes.append(f"the header states {abs(stated):g} mm between slices, their positions are {step:.4g} mm apart")
+    references = len({file.text("FrameOfReferenceUID") for file in files})
+    if references > 1:
+        notes.append(f"the slices name {references} frames of reference; their positions are taken as of one")
     images = files[0].whole("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
