@@ -77,6 +77,8 @@ class DicomFile:
         implicit: whether value representations are left out.
         media_class: SOP class of the meta header, "" where there is none.
         notes: what was odd.
+        origin: of a file that was unpacked, the gzip file; else None.
+        unpacked: what keeps the unpacked file for as long as it is in use.
     """
 
     path: Path
@@ -87,6 +89,8 @@ class DicomFile:
     implicit: bool
     media_class: str = ""
     notes: list[str] = field(default_factory=list)
+    origin: Path | None = None
+    unpacked: object = None
     _numbers: dict[str, list[float]] = field(
         default_factory=dict, init=False, repr=False
     )  # parsed once: each is asked many times

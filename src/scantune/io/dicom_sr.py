@@ -15,7 +15,10 @@ import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from scantune.io.arrays import Limits
+from scantune.io.detect import kind_of
 from scantune.io.dicom_writer import uid
+from scantune.io.gzipped import gunzipped
 from scantune.records import ScantuneError
 
 _SCHEME = "99SCANTUNE"  # codes of one's own begin with 99 (PS3.3, 8.2)
@@ -105,6 +108,9 @@ def write_report(
 
 def source_header(path: Path) -> pydicom.Dataset:
     """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank."""
+    if kind_of(path) == "gzip":
+        with gunzipped(path, Limits()) as plain:
+            return source_header(plain)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     for element in list(header):
         if element.VR in _DATES and not all(_DATES[element.VR].fullmatch(str(v)) for v in _values(element)):
