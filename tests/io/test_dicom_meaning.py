@@ -303,3 +303,43 @@ def test_the_window_of_a_series_must_be_one(tmp_path: Path) -> None:
         "WindowCenter and WindowWidth differ by slice ((40.0, 400.0) … (50.0, 400.0))"
         in refused(folder, window="file").reason
     )
+
+
+@pytest.mark.parametrize(("keyword", "sign", "vr", "stated"), [
+    ("SmallestImagePixelValue", 0, "SS", -1500),
+    ("LargestImagePixelValue", 1, "US", 64000),
+])  # fmt: skip
+def test_a_sign_that_another_attribute_contradicts_is_refused_where_it_matters(
+    tmp_path: Path, keyword: str, sign: int, vr: str, stated: int
+) -> None:
+    for name, pixels in (("near", np.arange(600)), ("far", np.arange(600) - 300)):
+        path = image(tmp_path / f"{name}.dcm", pixels.reshape(20, 30).astype(np.int16))
+
+        def change(dataset: pydicom.Dataset) -> None:
+            dataset.PixelRepresentation = sign
+            dataset.add_new(Tag(keyword), vr, stated)
+
+        edit(path, change)
+    np.testing.assert_array_equal(io.read(tmp_path / "near.dcm").array[0], np.arange(600).reshape(20, 30))
+    assert f"PixelRepresentation is {sign} where {keyword} is {stated}" in refused(tmp_path / "far.dcm").reason
+
+
+@pytest.mark.parametrize(("keyword", "values", "choice"), [
+    ("ConvolutionKernel", ("B30f", "B70f"), {"kernel": "B70f"}),
+    ("KVP", ("80", "140"), {"tube_voltage": 140.0}),
+])  # fmt: skip
+def test_slices_of_two_kernels_or_voltages_are_two_volumes(
+    tmp_path: Path, keyword: str, values: tuple[str, str], choice: dict
+) -> None:
+    folder = ct(tmp_path / "s", lambda dataset, k: setattr(dataset, keyword, values[k % 2]))
+    assert "2 volumes in one series" in refused(folder).reason
+    found = io.read(folder, volume=io.VolumeRule.of(choice))
+    np.testing.assert_array_equal(found.array, io.read(ct(tmp_path / "plain")).array[1::2])
+
+
+def test_what_positions_and_shapes_are_taken_for_is_noted(tmp_path: Path) -> None:
+    folder = ct(tmp_path / "s", lambda dataset, k: setattr(dataset, "FrameOfReferenceUID", f"2.25.{k // 4 + 1}"))
+    assert any("2 frames of reference" in note for note in io.read(folder).facts["notes"])
+    path = image(tmp_path / "a.dcm", np.arange(600).reshape(20, 30).astype(np.uint16))
+    edit(path, lambda dataset: setattr(dataset, "PixelAspectRatio", [2, 1]))
+    assert any("pixels are not square" in note for note in io.read(path).facts["notes"])

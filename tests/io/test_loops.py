@@ -244,3 +244,20 @@ def test_gzipped_dicom_is_read_as_it_was(tmp_path: Path) -> None:
     packed.write_bytes(packed.read_bytes()[:-40])
     assert "cut short" in refused(packed).reason
     assert "more than the limit" in refused(plain.parent / "a.dcm.gz", limits=io.Limits(max_bytes=100)).reason
+
+
+def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    io.write_video(path, moving(colour=True), frame_time=40)
+    whole = bytearray(path.read_bytes())
+    at = whole.find(b"tkhd") + 4
+    at += 40 if whole[at] == 0 else 52  # version 1 has longer times (ISO/IEC 14496-12, 8.3.2)
+    whole[at : at + 36] = np.array([0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30], ">i4").tobytes()
+    plain = io.read(path)
+    path.write_bytes(whole)
+    found = io.read(path)
+    assert isinstance(found, io.Video)
+    assert isinstance(plain, io.Video)
+    assert found.frames.shape[1:3] == plain.frames.shape[2:0:-1]
+    np.testing.assert_array_equal(found.frames, np.rot90(plain.frames, -1, (1, 2)))
+    assert any("turned by" in note for note in found.facts["notes"])

@@ -20,7 +20,7 @@ COLOUR = (DEEP >> 8).astype(np.uint8)
 
 
 def tiff(path: Path, samples: np.ndarray, *, photometric: int, form: int = 1, planar: int = 1, tile: int = 0,
-         orientation: int = 1, bits: int = 0) -> Path:  # fmt: skip
+         orientation: int = 1, bits: int = 0, further: int | None = None) -> Path:  # fmt: skip
     """An uncompressed TIFF [H, W] or [H, W, C] written tag by tag, as scanners' software does."""
     shape, bits = samples.shape, bits or 8 * samples.dtype.itemsize
     channels = shape[2] if samples.ndim == 3 else 1
@@ -40,6 +40,8 @@ def tiff(path: Path, samples: np.ndarray, *, photometric: int, form: int = 1, pl
     tags = {256: (4, [shape[1]]), 257: (4, [shape[0]]), 258: (3, [bits] * channels), 259: (3, [1]),
             262: (3, [photometric]), 274: (3, [orientation]), 277: (3, [channels]), 284: (3, [planar]),
             339: (3, [form] * channels), **layout}  # fmt: skip
+    if further is not None:
+        tags[338] = (3, [further])
     start = 8 + len(data)
     extra, entries = b"", b""
     for tag, (kind, values) in sorted(tags.items()):
@@ -209,3 +211,12 @@ def test_the_first_of_a_cameras_pictures_is_the_picture(tmp_path: Path) -> None:
     found = io.read(tmp_path / "a.jpg")
     assert found.array.shape == (3, 21, 34)
     assert any("first of 2 pictures" in note for note in found.facts["notes"])
+
+
+@pytest.mark.parametrize(("n", "photometric"), [(2, 1), (4, 2)])
+def test_a_further_sample_of_no_stated_meaning_is_left_out_and_noted(tmp_path: Path, n: int, photometric: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 255, (20, 30, n)).astype(np.uint8)
+    path = tiff(tmp_path / "a.tif", samples, photometric=photometric, further=0)
+    found = io.read(path)
+    np.testing.assert_array_equal(found.array, np.moveaxis(samples[..., :-1], -1, 0))
+    assert any("a further sample" in note for note in found.facts["notes"])

@@ -144,3 +144,19 @@ def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path) -> Non
         tmp_path / "sr.dcm", sorted((tmp_path / "s").iterdir()), [io.Measured("score", 1.0)], **MODEL
     )
     assert pydicom.dcmread(report).PatientBirthDate in ("", None)
+
+
+def test_the_image_library_lists_slices_by_place(tmp_path: Path) -> None:
+    sources = series(tmp_path / "s", plane="coronal")
+    shuffled = [sources[at] for at in (3, 0, 7, 5, 1, 9, 2, 8, 6, 4)]
+    report = pydicom.dcmread(io.write_report(tmp_path / "r.dcm", shuffled, [io.Measured("a", 1.0)], **MODEL))
+    library = next(
+        item for item in report.ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == "Image Library"
+    )
+    listed = [
+        item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in library.ContentSequence[0].ContentSequence
+    ]
+    headers = [pydicom.dcmread(source, stop_before_pixels=True) for source in sources]
+    normal = np.cross(headers[0].ImageOrientationPatient[:3], headers[0].ImageOrientationPatient[3:])
+    headers.sort(key=lambda header: float(np.dot(normal, header.ImagePositionPatient)))
+    assert listed == [header.SOPInstanceUID for header in headers]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import gzip
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -345,3 +348,29 @@ def test_bits_above_the_stored_ones_are_cleared_and_noted_unless_an_overlay_is_d
     edit(path, lambda dataset: dataset.add_new(0x60000102, "US", 15))
     assert io.read(path).facts["notes"] == []
     np.testing.assert_array_equal(io.read(path).array[0], pixels)
+
+
+@pytest.mark.parametrize("which", [range(8), range(3)], ids=["all", "some"])
+def test_a_series_whose_files_are_gzipped_is_read_as_it_was(tmp_path: Path, which: range) -> None:
+    paths = series(tmp_path / "s")
+    plain = io.read(tmp_path / "s")
+    for k in which:
+        Path(f"{paths[k]}.gz").write_bytes(gzip.compress(paths[k].read_bytes()))
+        paths[k].unlink()
+    (tmp_path / "s" / "notes.txt.gz").write_bytes(gzip.compress(b"no image"))
+    before = set(Path(tempfile.gettempdir()).glob("scantune-*"))
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, plain.array)
+    np.testing.assert_array_equal(found.affine, plain.affine)
+    assert found.facts["set_aside"] == {"not DICOM": 1}
+    files = io.files_read(tmp_path / "s")
+    assert sorted(file.suffix == ".gz" for file in files) == sorted(k in which for k in range(8))
+    mask = io.Volume((found.array > 0).astype(np.uint8), found.affine)
+    path = io.write_segmentation(tmp_path / "m", mask, tmp_path / "s", {1: "a"}, model="m", version="1", seed="s")
+    np.testing.assert_array_equal(io.read_mask_object(path, found).array, mask.array)
+    del files
+    gc.collect()
+    assert set(Path(tempfile.gettempdir()).glob("scantune-*")) <= before
+    packed = Path(f"{paths[0]}.gz")
+    packed.write_bytes(packed.read_bytes()[:-300])
+    assert "the gzip file is" in refused(tmp_path / "s").reason

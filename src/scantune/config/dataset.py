@@ -98,10 +98,10 @@ class SeriesName(Block):
 
 VolumeKey = Literal[
     "index", "b_value", "echo_time", "echo", "inversion_time", "flip_angle", "time", "trigger_time", "acquisition",
-    "component", "label", "stack",
+    "component", "label", "stack", "kernel", "tube_voltage",
 ]  # fmt: skip
 #: Of them those whose values are texts.
-TEXT_KEYS = frozenset({"component", "label", "stack"})
+TEXT_KEYS = frozenset({"component", "label", "stack", "kernel"})
 
 
 class VolumeName(Block):

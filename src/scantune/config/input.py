@@ -157,6 +157,10 @@ class VolumeChoice(Block):
     """Arterial spin labelling."""
     stack: str | None = None
     """Stack of an enhanced file."""
+    kernel: str | None = None
+    """Reconstruction kernel of CT, as the list of volumes shows it."""
+    tube_voltage: float | None = None
+    """Tube voltage of CT, kV."""
     take: Literal["first", "mean"] | None = None
     """If several volumes match: the first, or their mean. Without it more than one excludes the sample."""
 

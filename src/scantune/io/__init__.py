@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from scantune.io.cine_writer import write_video as write_video
     from scantune.io.decoders import decoder_versions as decoder_versions
     from scantune.io.detect import kind_of as kind_of
+    from scantune.io.dicom_image_masks import read_image_mask as read_image_mask
     from scantune.io.dicom_masks import is_mask_object as is_mask_object
     from scantune.io.dicom_masks import read_mask_object as read_mask_object
     from scantune.io.dicom_reading import files_read as files_read
@@ -58,6 +59,7 @@ _LATER = {
     "write_segmentation": "dicom_seg",
     "is_mask_object": "dicom_masks",
     "read_mask_object": "dicom_masks",
+    "read_image_mask": "dicom_image_masks",
     "write_image_segmentation": "dicom_seg",
 }
 

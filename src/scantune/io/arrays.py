@@ -140,6 +140,8 @@ VOLUME_KEYS = {
     "component": "component",
     "label": "label",
     "stack": "stack",
+    "kernel": "kernel",
+    "tube_voltage": "tube voltage",
 }
 
 

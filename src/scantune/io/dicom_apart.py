@@ -15,7 +15,7 @@ from scantune.records import ReadError
 #: tell volumes apart that share places.
 CONTRASTS = (
     "stack", "echo time", "echo", "b-value", "gradient", "inversion time", "flip angle", "component", "image type",
-    "label", "time",
+    "label", "time", "kernel", "tube voltage",
 )  # fmt: skip
 TIMES = ("trigger time", "acquisition")
 

@@ -15,8 +15,8 @@ from scantune.io.arrays import Image, Options, Volume
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_file import TAGS, DicomFile
 from scantune.io.dicom_image import read_image
-from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro
-from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, precise, rescale_of
+from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro, macro_items
+from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, precise, rescale_of, with_real_world
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_stack import Frame
@@ -134,12 +134,14 @@ def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     one, other = (_numbers(transform, keyword, 1) for keyword in ("RescaleSlope", "RescaleIntercept"))
     own = checked_rescale(one[0] if one else None, other[0] if other else None)
     above = rescale_of(pixels.file)
+    maps = macro_items(group, shared, "RealWorldValueMappingSequence")
     if own[0] is None or own[1] is None:
-        return pixels.meaning
+        return with_real_world(pixels.meaning, maps, pixels.file.notes) if maps else pixels.meaning
     if above[0] is not None and above != own:
         raise ReadError(f"the rescale of a frame (slope {own[0]:g}) is not that of the header (slope {above[0]:g})")
     unit = str(transform.get("RescaleType") or "").upper()
-    return replace(pixels.meaning, slope=own[0], intercept=own[1], rescaled=True, unit=unit)
+    found = replace(pixels.meaning, slope=own[0], intercept=own[1], rescaled=True, unit=unit)
+    return with_real_world(found, maps, pixels.file.notes) if maps else found
 
 
 def _window(group: Dataset, shared: Dataset) -> list[float] | None:

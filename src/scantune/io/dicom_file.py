@@ -26,6 +26,7 @@ _WORDS = """
 SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID Modality Manufacturer SeriesDescription SeriesNumber
 SeriesInstanceUID PatientID AcquisitionNumber InstanceNumber ImagePositionPatient ImageOrientationPatient
 FrameOfReferenceUID TemporalPositionIdentifier
+ConvolutionKernel KVP
 EchoTime EchoNumbers TriggerTime DiffusionBValue DiffusionGradientOrientation InversionTime FlipAngle
 SpacingBetweenSlices SliceThickness GantryDetectorTilt ImagesInAcquisition
 SamplesPerPixel PhotometricInterpretation PlanarConfiguration NumberOfFrames Rows Columns BitsAllocated BitsStored
@@ -33,6 +34,7 @@ HighBit PixelRepresentation PixelSpacing ImagerPixelSpacing NominalScannedPixelS
 PatientOrientation ViewPosition ImageLaterality Laterality
 PixelPaddingValue PixelPaddingRangeLimit FloatPixelPaddingValue FloatPixelPaddingRangeLimit
 DoubleFloatPixelPaddingValue DoubleFloatPixelPaddingRangeLimit PresentationLUTShape
+SmallestImagePixelValue LargestImagePixelValue RealWorldValueMappingSequence PixelAspectRatio
 RescaleSlope RescaleIntercept RescaleType ModalityLUTSequence VOILUTSequence WindowCenter WindowWidth VOILUTFunction
 RedPaletteColorLookupTableDescriptor GreenPaletteColorLookupTableDescriptor BluePaletteColorLookupTableDescriptor
 RedPaletteColorLookupTableData GreenPaletteColorLookupTableData BluePaletteColorLookupTableData
@@ -75,6 +77,8 @@ class DicomFile:
         implicit: whether value representations are left out.
         media_class: SOP class of the meta header, "" where there is none.
         notes: what was odd.
+        origin: of a file that was unpacked, the gzip file; else None.
+        unpacked: what keeps the unpacked file for as long as it is in use.
     """
 
     path: Path
@@ -85,6 +89,8 @@ class DicomFile:
     implicit: bool
     media_class: str = ""
     notes: list[str] = field(default_factory=list)
+    origin: Path | None = None
+    unpacked: object = None
     _numbers: dict[str, list[float]] = field(
         default_factory=dict, init=False, repr=False
     )  # parsed once: each is asked many times

@@ -29,7 +29,7 @@ _MACRO_WORDS = """
 PlanePositionSequence PlaneOrientationSequence PixelMeasuresSequence PixelValueTransformationSequence
 FrameVOILUTSequence FrameContentSequence MREchoSequence MRDiffusionSequence CardiacSynchronizationSequence
 MRModifierSequence MRTimingAndRelatedParametersSequence MRArterialSpinLabelingSequence MRImageFrameTypeSequence
-CTImageFrameTypeSequence RealWorldValueMappingSequence
+CTImageFrameTypeSequence CTXRayDetailsSequence CTReconstructionSequence RealWorldValueMappingSequence
 """
 _PHILIPS_FRAME = 0x2005140F
 #: What is read of the functional groups of a frame (PS3.3 C.7.6.16).

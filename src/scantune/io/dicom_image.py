@@ -87,6 +87,9 @@ def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | No
         if region.get("PhysicalUnitsXDirection") == 3 and region.get("PhysicalUnitsYDirection") == 3:  # cm
             spacing = abs(float(region.PhysicalDeltaY)) * 10, abs(float(region.PhysicalDeltaX)) * 10
             return spacing if min(spacing) > 0 else None
+    aspect = file.floats("PixelAspectRatio")
+    if len(aspect) == 2 and min(aspect) > 0 and aspect[0] != aspect[1]:
+        notes.append(f"pixels are not square (PixelAspectRatio {aspect[0]:g}:{aspect[1]:g}); shown as they are stored")
     return None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +26,7 @@ _PLAIN = {
     "inversion time": "InversionTime",
     "flip angle": "FlipAngle",
     "acquisition": "AcquisitionNumber",
+    "tube voltage": "KVP",
 }
 #: b-value by vendor: element and value representation. GE adds a code in front of it (1,000,000,000 + b).
 _B_VALUES = {
@@ -59,6 +62,8 @@ def keys_of(file: DicomFile) -> Keys:
     b_value = _private_b_value(file)
     if "b-value" not in keys and b_value is not None:
         keys["b-value"] = b_value
+    if file.text("ConvolutionKernel"):
+        keys["kernel"] = _kernel(file.text("ConvolutionKernel"))
     component = file.text("ComplexImageComponent").upper()
     if component in _COMPONENTS:
         keys["component"] = component.lower()
@@ -131,6 +136,13 @@ def _image_type(file: DicomFile) -> str:
     return " ".join(known) if len(known) == len(parts) else digest(file.text("ImageType"))[:6]
 
 
+def _kernel(text: str) -> str:
+    """A reconstruction kernel where it looks like a vendor's (Br40d\\3, B30f, FC08, STANDARD), else a digest."""
+    word = text.replace("\\", " ").strip()
+    return word if re.fullmatch(_KERNEL, word, re.IGNORECASE) else digest(text)[:6]
+
+
+_KERNEL = r"[A-Z]{1,3}\d{2,3}[A-Z]{0,2}( \d)?|STANDARD|SOFT|BONE(PLUS)?|LUNG|DETAIL|EDGE|CHEST|ULTRA|[A-EY][A-D]?"
 _IMAGE_TYPE_WORDS = """
 ORIGINAL DERIVED PRIMARY SECONDARY AXIAL M P R I MAGNITUDE PHASE REAL IMAGINARY M_FFE P_FFE M_SE FFE SE ADC FA TRACEW
 DIFFUSION NONE NORM ND DIS2D DIS3D MFSPLIT OTHER VOLUME WATER FAT IN_PHASE OUT_PHASE EPI MOSAIC PHASE_MAP
@@ -147,19 +159,26 @@ _FRAME_KEYS = {
     "flip angle": ("MRTimingAndRelatedParametersSequence", "FlipAngle"),
     "acquisition": ("FrameContentSequence", "FrameAcquisitionNumber"),
     "label": ("MRArterialSpinLabelingSequence", "ASLContext"),
+    "tube voltage": ("CTXRayDetailsSequence", "KVP"),
 }
 
 
 def macro(group: Dataset, shared: Dataset, name: str) -> Dataset:
-    """A macro's item for a frame: its own, else the shared one, else an empty one."""
+    """A macro's first item for a frame: its own, else the shared one, else an empty one."""
+    found = macro_items(group, shared, name)
+    return found[0] if found else _NOTHING
+
+
+def macro_items(group: Dataset, shared: Dataset, name: str) -> Sequence[Dataset]:
+    """A macro's items for a frame: its own, else the shared ones, else none."""
     tag = _tag(name)
     for source in (group, shared):
         found: Any = source.get_item(tag) if tag in source else None  # a fifth of the time of an attribute by its name
         if isinstance(found, RawDataElement):
             found = source[tag]
         if found is not None and found.value:
-            return found.value[0]
-    return _NOTHING
+            return found.value
+    return ()
 
 
 _NOTHING = Dataset()
@@ -191,6 +210,10 @@ def frame_keys(group: Dataset, shared: Dataset) -> Keys:
     component = frame_type.get("ComplexImageComponent")
     if component in _COMPONENTS:
         keys["component"] = str(component).lower()
+    reconstruction = macro(group, shared, "CTReconstructionSequence")
+    kernel = reconstruction.get("ConvolutionKernel") if reconstruction else None
+    if kernel:
+        keys["kernel"] = _kernel(kernel if isinstance(kernel, str) else "\\".join(kernel))
     kind = frame_type.get("FrameType")
     if kind is not None:
         text = "\\".join(str(part) for part in kind) if not isinstance(kind, str) else kind

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scantune.io.arrays import Volume
 from scantune.io.detect import kind_of
 from scantune.records import ReadError
 
-_SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+SEG = "1.2.840.10008.5.1.4.1.1.66.4"
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
 _BESIDE = 0.05  # share of a voxel that a segmentation's grid may lie beside the image's
@@ -26,7 +27,7 @@ def is_mask_object(path: Path) -> bool:
     if not path.is_file() or not kind_of(path).startswith("dicom"):
         return False
     header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return str(header.get("SOPClassUID", "")) in (_SEG, _RTSTRUCT)
+    return str(header.get("SOPClassUID", "")) in (SEG, _RTSTRUCT)
 
 
 def read_mask_object(path: Path, image: Volume) -> Volume:
@@ -42,12 +43,21 @@ def read_mask_object(path: Path, image: Volume) -> Volume:
     Raises:
         ReadError: it lies on other voxels or beside the image, its segments overlap, or it is fractional.
     """
+
+    def work(dataset: Any) -> np.ndarray:
+        segmented = str(dataset.get("SOPClassUID", "")) == SEG
+        return _segmentation(dataset, image) if segmented else from_structures(dataset, image)
+
+    return Volume(guarded(path, work), image.affine, {"format": "dicom", "notes": []})
+
+
+def guarded(path: Path, work: Callable[[Any], np.ndarray]) -> np.ndarray:
+    """What ``work`` makes of a file's data set; whatever breaks becomes a ReadError."""
     try:
         dataset = pydicom.dcmread(path, force=True)
-        work = _segmentation if str(dataset.get("SOPClassUID", "")) == _SEG else _structures
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd values in the header
-            return Volume(work(dataset, image), image.affine, {"format": "dicom", "notes": []})
+            return work(dataset)
     except ReadError:
         raise
     except Exception as error:  # pydicom and highdicom raise anything on objects that break the standard
@@ -77,19 +87,28 @@ def _segmentation(dataset: Any, image: Volume) -> np.ndarray:
         raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
     w, h, d = whole.astype(int).T
     _check_within(np.stack([d, h, w], axis=1), labels.shape)
-    values = np.arange(np.iinfo(np.uint16).max + 1, dtype=np.uint16)
-    for number, value in _own_values(dataset).items():
-        values[number] = value
-    labels[d, h, w] = values[volume.array[tuple(marked.T)]]
+    labels[d, h, w] = values_by_segment(dataset)[volume.array[tuple(marked.T)]]
     if int((labels > 0).sum()) != len(marked) or np.rint(steps).sum() != 3:
         raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
     return labels
+
+
+def values_by_segment(dataset: Any) -> np.ndarray:
+    """uint16 [65,536]: label of each segment number, the number itself but in segmentations that scantune wrote."""
+    values = np.arange(np.iinfo(np.uint16).max + 1, dtype=np.uint16)
+    for number, value in _own_values(dataset).items():
+        values[number] = value
+    return values
 
 
 def _own_values(dataset: Any) -> dict[int, int]:
     """Segment number to the label that it was written for, of segmentations that scantune wrote."""
     found = {}
     for segment in dataset.SegmentSequence:
+        tracked = str(segment.get("TrackingID", "")).removeprefix("label-")
+        if dataset.get("Manufacturer") == "scantune" and tracked.isdecimal():
+            found[int(segment.SegmentNumber)] = int(tracked)
+            continue
         code = segment.SegmentedPropertyTypeCodeSequence[0]
         text = str(code.get("CodeValue", "")).removeprefix("label-")
         if code.get("CodingSchemeDesignator") == "99SCANTUNE" and text.isdecimal():
@@ -97,10 +116,18 @@ def _own_values(dataset: Any) -> dict[int, int]:
     return found
 
 
-def _structures(dataset: Any, image: Volume) -> np.ndarray:
+def from_structures(dataset: Any, image: Volume, whole: bool = True) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
     Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR).
+
+    Args:
+        dataset: a structure set.
+        image: the grid.
+        whole: refuse contours beside the grid; else they are of other slices, and passed over.
+
+    Returns:
+        uint16 [D, H, W], numbers of structures.
     """
     labels = np.zeros(image.array.shape, np.uint16)
     to_image = np.linalg.inv(image.affine) @ _TO_RAS
@@ -112,6 +139,8 @@ def _structures(dataset: Any, image: Volume) -> np.ndarray:
             if not kind.startswith("CLOSED"):
                 continue  # points and open lines enclose nothing
             points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
+            if not whole and abs(float(points[:, 2].mean())) > _OFF_SLICE:
+                continue
             axis, index = _slice_of(points)
             slices[axis, index].append(np.delete(points, axis, axis=1))
         for (axis, index), outlines in slices.items():

@@ -9,7 +9,8 @@ that is absent) and PresentationLUTShape; the same in all slices of a volume.
 BitsAllocated, BitsStored: needed (float pixels have no BitsStored). HighBit: BitsStored − 1 where it is absent; where
 it lies higher, values are shifted. Bits outside of these are cleared: noted, unless an overlay is declared there.
 
-PixelRepresentation: where it is absent, a pixel with the sign bit set is refused. The same in all slices.
+PixelRepresentation: where it is absent, or another attribute contradicts it, a pixel with the sign bit set is refused.
+The same in all slices.
 
 PlanarConfiguration: needed for uncompressed colour.
 
@@ -28,17 +29,24 @@ slices where a pixel is padding.
 
 VOILUTSequence, WindowCenter, WindowWidth: asked for only where the file's own window is; half a window is refused.
 
-A real-world value map (PS3.3 C.7.6.16.2.11) gives a second meaning beside the rescale; the rescale is what is read.
+RealWorldValueMappingSequence: where there is neither a rescale nor a modality LUT, its one map is applied; a stored
+value outside of what it covers is refused, and so are several maps. Beside a rescale: noted where it differs.
+
+SmallestImagePixelValue, LargestImagePixelValue: only their sign, where it contradicts PixelRepresentation.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
+from pydicom import Dataset
 
+from scantune.io import dicom_real_world as real_worlds
 from scantune.io.dicom_file import DicomFile
+from scantune.io.dicom_padding import padding_of
 from scantune.io.dicom_tables import Table, palette, sequence_table
 from scantune.records import ReadError
 
@@ -46,8 +54,6 @@ _GREY = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"})
 #: Storage classes whose modules demand a rescale (PS3.3 C.8.2.1, C.8.9.4): without it the unit is unknown.
 _RESCALE_DEMANDED = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.128": "PET"}
-#: JPEG baseline and extended, JPEG-LS near-lossless, JPEG 2000: values beside an edge are not what they were.
-_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{end}" for end in ("50", "51", "81", "91", "203"))
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
 
@@ -68,6 +74,8 @@ class Meaning:
         unit: rescale type.
         table: modality LUT in place of the rescale.
         padding: lowest and highest stored value that stand for no pixel at all, or None.
+        covered: lowest and highest stored value that a real-world value map in place of the rescale covers, or None.
+        doubt: why the sign is not known.
     """
 
     photometric: str
@@ -82,6 +90,8 @@ class Meaning:
     unit: str = ""
     table: Table | None = None
     padding: tuple[float, float] | None = None
+    covered: tuple[float, float] | None = None
+    doubt: str = "PixelRepresentation is missing"
 
     @property
     def inverse(self) -> bool:
@@ -118,7 +128,12 @@ class Meaning:
         return out
 
     def values_into(self, target: np.ndarray, raw: np.ndarray) -> bool:
-        """As `values`, into an array of float32; rounded once. Always True."""
+        """As `values`, into an array of float32; rounded once. Always True.
+
+        Raises:
+            ReadError: a stored value that the real-world value map does not cover.
+        """
+        self._check_covered(raw)
         if self.table is not None:
             np.copyto(target, self.table.of(raw))
         elif self.plain:
@@ -131,7 +146,7 @@ class Meaning:
 
     def integers_into(self, target: np.ndarray, raw: np.ndarray) -> bool:
         """``raw + intercept`` into an array of int16; False where that is not exact."""
-        if self.table is not None or self.slope != 1 or not _exact(self.intercept):
+        if self.table is not None or self.slope != 1 or not _exact(self.intercept) or self.covered is not None:
             return False
         if raw.dtype.kind not in "iu" or raw.dtype.itemsize > 2:
             return False
@@ -140,6 +155,18 @@ class Meaning:
             return False
         np.copyto(target, raw.astype(np.int32) + added if added else raw, casting="unsafe")
         return True
+
+    def _check_covered(self, raw: np.ndarray) -> None:
+        if self.covered is None:
+            return
+        padding = self.is_padding(raw)
+        inside = raw if padding is None else raw[~padding]
+        low, high = self.covered
+        if inside.size and not low <= float(inside.min()) <= float(inside.max()) <= high:
+            raise ReadError(
+                f"stored values from {float(inside.min()):g} to {float(inside.max()):g}, and the real-world value map "
+                f"covers {low:g} to {high:g}"
+            )
 
     def is_padding(self, raw: np.ndarray) -> np.ndarray | None:
         """Which stored values stand for no pixel, or None where none does."""
@@ -167,23 +194,65 @@ def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
     sign = file.whole_number("PixelRepresentation")
     if sign not in (None, 0, 1):
         raise ReadError(f"PixelRepresentation is {sign}; 0 and 1 have a meaning")
+    doubt = _sign_doubt(file, sign, allocated)
     frames = file.whole_number("NumberOfFrames")
     if frames is not None and frames < 0:
         raise ReadError(f"NumberOfFrames is {frames}")
-    signed = None if sign is None and samples == 1 else bool(sign)
+    signed = None if doubt and samples == 1 else bool(sign)
     table = modality_table(file, bool(signed))
     slope, intercept = rescale_of(file, demanded=not rescale_elsewhere and table is None)
     if table is not None and (slope, intercept) not in ((None, None), (1.0, 0.0)):
         raise ReadError(f"there is a modality LUT and a rescale too (RescaleSlope {slope:g})")
-    return Meaning(
+    meaning = Meaning(
         photometric, samples, allocated, stored, high, signed,
         1.0 if slope is None else slope,
         0.0 if intercept is None else intercept,
         slope is not None,
         file.text("RescaleType").upper(),
         table,
-        _padding(file, bool(signed), allocated),
+        padding_of(file, bool(signed), allocated),
+        doubt=doubt,
     )  # fmt: skip
+    if rescale_elsewhere or not file.has(real_worlds.SEQUENCE):
+        return meaning
+    return with_real_world(meaning, file.header.get(real_worlds.SEQUENCE) or [], file.notes)
+
+
+def _sign_doubt(file: DicomFile, sign: int | None, allocated: int) -> str:
+    """Why the sign of stored values is not known, "" where it is."""
+    if sign is None:
+        return "PixelRepresentation is missing"
+    for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue"):
+        stated = file.number(keyword)
+        if stated is not None and (stated < 0 if sign == 0 else stated >= 1 << (max(16, allocated) - 1)):
+            return f"PixelRepresentation is {sign} where {keyword} is {stated:g}"
+    return ""
+
+
+def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]) -> Meaning:
+    """The meaning by the items of a real-world value map where there is no rescale; else a note where the two differ.
+
+    Raises:
+        ReadError: a map that is needed and cannot be read.
+    """
+    signed = bool(meaning.signed)
+    if meaning.rescaled or meaning.table is not None:
+        own = meaning.slope, meaning.intercept
+        note = real_worlds.beside_rescale(items, signed, meaning.allocated, own)
+        if note and note not in notes:
+            notes.append(note)
+        return meaning
+    found = real_worlds.real_world(items, signed, meaning.allocated)
+    notes.append(f"values by a real-world value map ({found.unit or 'no unit'}): no rescale is stated")
+    covered = found.low, found.high
+    return replace(
+        meaning,
+        slope=found.slope,
+        intercept=found.intercept,
+        table=found.table,
+        covered=covered,
+        unit=found.unit,
+    )
 
 
 def _colour(file: DicomFile) -> tuple[str, int]:
@@ -277,38 +346,6 @@ def precise(meaning: Meaning, scale_slope: float | None) -> Meaning:
             "'philips_values: precise' needs a rescale and Philips' scale slope (2005,100E), which is missing"
         )
     return replace(meaning, slope=1 / scale_slope, intercept=meaning.intercept / (meaning.slope * scale_slope))
-
-
-def _padding(file: DicomFile, signed: bool, allocated: int) -> tuple[float, float] | None:
-    """Stored values from … to, both included (PS3.3 C.7.5.1.1.2)."""
-    for value, limit in (
-        ("PixelPaddingValue", "PixelPaddingRangeLimit"),
-        ("FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit"),
-        ("DoubleFloatPixelPaddingValue", "DoubleFloatPixelPaddingRangeLimit"),
-    ):
-        one, other = file.one_number(value), file.one_number(limit)
-        if one is None and other is not None:
-            raise ReadError(f"{limit} is {other:g} where {value} is missing")
-        if one is None:
-            if file.has(value):
-                file.notes.append(f"{value} is empty: which pixels are padding is not known")
-            continue
-        if file.syntax in _LOSSY:
-            file.notes.append(f"{value} is {one:g}; lossy compression has blurred such pixels, so none is set aside")
-            return None
-        other = one if other is None else other
-        if value.startswith("Pixel"):
-            one, other = (_in_sign(number, signed, allocated) for number in (one, other))
-        return min(one, other), max(one, other)
-    return None
-
-
-def _in_sign(number: float, signed: bool, allocated: int) -> float:
-    """A value of US or SS in the sign of the pixels: files state it in either."""
-    span = 1 << max(16, allocated)
-    if signed and number >= span >> 1:
-        return number - span
-    return number + span if not signed and number < 0 else number
 
 
 def _exact(number: float) -> bool:

@@ -146,7 +146,7 @@ def _fits(least: int, most: int, stored: int, signed: bool | None) -> bool:
 
 def _check_sign(most: int, stored: int, meaning: Meaning) -> None:
     if meaning.signed is None and most >> (stored - 1):
-        raise ReadError(f"PixelRepresentation is missing, and a pixel is {most}, or {most - (1 << stored)} if signed")
+        raise ReadError(f"{meaning.doubt}, and a pixel is {most}, or {most - (1 << stored)} if signed")
 
 
 def _overlay_in_pixels(file: DicomFile) -> bool:

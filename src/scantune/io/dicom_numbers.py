@@ -55,6 +55,14 @@ def numbers(item: Any, tag: int, notes: list[str] | None = None, vr: str | None 
     return found
 
 
+def in_sign(number: float, signed: bool, allocated: int) -> float:
+    """A value of US or SS in the sign of the pixels, of so many allocated bits: files state it in either."""
+    span = 1 << max(16, allocated)
+    if signed and number >= span >> 1:
+        return number - span
+    return number + span if not signed and number < 0 else number
+
+
 @lru_cache(1024)
 def _dictionary(tag: int) -> str:
     """The value representation by PS3.6; of "US or SS" the first: the pixel representation decides later."""

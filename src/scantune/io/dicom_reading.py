@@ -137,6 +137,6 @@ def files_read(
         return [source]
     options = Options(series=series, volume=volume)
     if not stacked:
-        return [file.path for file in choose_series(scan(source, options, Counter()), series)]
+        return [file.origin or file.path for file in choose_series(scan(source, options, Counter()), series)]
     frames = [frame for stack in stacks_of(source, options) for frame in stack.frames]
-    return list(dict.fromkeys(frame.source.path for frame in frames))
+    return list(dict.fromkeys(frame.source.origin or frame.source.path for frame in frames))

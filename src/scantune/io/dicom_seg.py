@@ -148,6 +148,8 @@ def _write(
             segmented_property_type=property_code(labels[value], value),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
+            tracking_uid=uid(seed, "label", value),
+            tracking_id=f"label-{value}",  # by which the mask comes back with the same numbers
         )
         for at, value in enumerate(values)
     ]

@@ -24,6 +24,7 @@ from scantune.io.dicom_mosaic import is_mosaic, mosaic_frames
 from scantune.io.dicom_pixels import Pixels, syntax_name
 from scantune.io.dicom_stack import Frame, Stack
 from scantune.io.dicom_volume import assemble
+from scantune.io.gzipped import Unpacked, is_dicom
 from scantune.io.values import check_size
 from scantune.records import ReadError
 
@@ -44,14 +45,17 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
         raise ReadError(
             f"the folder has {len(paths)} files, more than the limit of {options.limits.max_files}", str(folder)
         )
-    files = []
+    files, unpacked = [], None
     for path in paths:
-        with path.open("rb") as handle:
-            head = handle.read(HEAD)
-            if not head or format_of(head) not in ("dicom", "dicom without preamble"):
-                aside["empty file" if not head else "not DICOM"] += 1
-                continue
-            file = parse(handle, head, path, options.limits)
+        file = _opened(path, options)
+        if file == "gzip":
+            unpacked = unpacked or Unpacked(options.limits)
+            file = _opened(unpacked.add(path), options)
+            if isinstance(file, DicomFile):
+                file.origin, file.unpacked = path, unpacked
+        if not isinstance(file, DicomFile):
+            aside[file] += 1
+            continue
         kind = not_an_image(file)
         if kind:
             aside[kind] += 1
@@ -60,6 +64,18 @@ def scan(folder: Path, options: Options, aside: Counter[str]) -> list[DicomFile]
         else:
             files.append(file)
     return files
+
+
+def _opened(path: Path, options: Options) -> DicomFile | str:
+    """The header of a file, "gzip" where it holds DICOM, else what it is counted as."""
+    with path.open("rb") as handle:
+        head = handle.read(HEAD)
+        if not head:
+            return "empty file"
+        found = format_of(head)
+        if found in ("dicom", "dicom without preamble"):
+            return parse(handle, head, path, options.limits)
+    return "gzip" if found == "gzip" and is_dicom(path) else "not DICOM"
 
 
 @lru_cache(256)
@@ -123,6 +139,9 @@ def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None
     stated = files[0].number("SpacingBetweenSlices")
     if stated is not None and np.isfinite(stated) and abs(abs(stated) - step) > 0.05 * step:
         notes.append(f"the header states {abs(stated):g} mm between slices, their positions are {step:.4g} mm apart")
+    references = len({file.text("FrameOfReferenceUID") for file in files})
+    if references > 1:
+        notes.append(f"the slices name {references} frames of reference; their positions are taken as of one")
     images = files[0].whole("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")

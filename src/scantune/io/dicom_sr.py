@@ -15,7 +15,10 @@ import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from scantune.io.arrays import Limits
+from scantune.io.detect import kind_of
 from scantune.io.dicom_writer import uid
+from scantune.io.gzipped import gunzipped
 from scantune.records import ScantuneError
 
 _SCHEME = "99SCANTUNE"  # codes of one's own begin with 99 (PS3.3, 8.2)
@@ -68,7 +71,7 @@ def write_report(
     """
     if not sources or not measured:
         raise ScantuneError("a report needs source files and scores")
-    evidence = [source_header(source) for source in sources]
+    evidence = _by_place([source_header(source) for source in sources])
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
@@ -103,8 +106,25 @@ def write_report(
     return save_derived(report, Path(path), evidence[0], seed)
 
 
+def _by_place(images: list[pydicom.Dataset]) -> list[pydicom.Dataset]:
+    """Slices along their normal, as the stack runs, so that the image library lists them by place; others as they are.
+
+    highdicom writes the library in the order of the images.
+    """
+    places = [[float(value) for value in image.get("ImagePositionPatient") or []] for image in images]
+    orientation = [float(value) for value in images[0].get("ImageOrientationPatient") or []]
+    if len(orientation) != 6 or any(len(place) != 3 for place in places):
+        return images
+    normal = np.cross(orientation[:3], orientation[3:])
+    order = np.argsort(np.array(places) @ normal, kind="stable")
+    return [images[at] for at in order]
+
+
 def source_header(path: Path) -> pydicom.Dataset:
     """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank."""
+    if kind_of(path) == "gzip":
+        with gunzipped(path, Limits()) as plain:
+            return source_header(plain)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     for element in list(header):
         if element.VR in _DATES and not all(_DATES[element.VR].fullmatch(str(v)) for v in _values(element)):

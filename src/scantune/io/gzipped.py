@@ -1,8 +1,10 @@
-"""DICOM files that were gzipped (``.dcm.gz``)."""
+"""DICOM files that were gzipped (``.dcm.gz``): alone, and among the files of a folder."""
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +53,32 @@ def gunzipped(path: Path, limits: Limits, place: Path | None = None) -> Iterator
     finally:
         place.unlink(missing_ok=True)
         place.parent.rmdir()
+
+
+class Unpacked:
+    """Files of a folder unpacked for as long as one of them is in use; then they are removed.
+
+    Attributes:
+        folder: where they lie; only this user may read it.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="scantune-"))
+        self._left = limits.max_bytes
+        self._count = 0
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+    def add(self, path: Path) -> Path:
+        """A gzip file unpacked.
+
+        Raises:
+            ReadError: damaged, cut short; all files together larger than the limit.
+        """
+        self._count += 1
+        plain = self.folder / f"{self._count:06d}.dcm"
+        _unpack(path, plain, Limits(max_bytes=self._left))
+        self._left -= plain.stat().st_size
+        return plain
 
 
 def _unpack(path: Path, plain: Path, limits: Limits) -> None:

@@ -27,6 +27,7 @@ class Stored:
         signed: samples are two's complement integers.
         lossy: values were changed by compression.
         upright: the decoder turns it as its orientation says.
+        further: there are samples beside those of the colour which are no transparency.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Stored:
     signed: bool = False
     lossy: bool = False
     upright: bool = False
+    further: bool = False
 
     @classmethod
     def of(cls, picture: Pillow.Image, path: Path) -> Stored:
@@ -51,7 +53,7 @@ class Stored:
                 raise ReadError(
                     f"a TIFF of {form.bits} bits a colour in planes of their own: save it as PNG or interleaved"
                 )
-            return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, upright=True)
+            return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.further)
         lossy = picture.format in ("JPEG", "MPO") or (picture.format == "WEBP" and b"VP8 " in head[12:4096])
         return cls(path, bits=1 if picture.mode == "1" else 8, lossy=lossy)
 
@@ -67,6 +69,8 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         notes.append("its colour profile (ICC) is not applied")
     if stored.deep_colour:
         return _deep(stored, notes)
+    if stored.further:
+        notes.append("a further sample of each pixel, whose meaning the file does not state, left out")
     picture = _opaque(picture, notes)
     if picture.mode == "CMYK":
         if picture.format == "JPEG" and "adobe" not in picture.info:

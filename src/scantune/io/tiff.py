@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image as Pillow
 from PIL import TiffImagePlugin
 
-_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _FORMAT = 258, 259, 262, 277, 284, 339
+_BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _PLANAR, _EXTRA, _FORMAT = 258, 259, 262, 277, 284, 338, 339
+_COLOURS = {0: 1, 1: 1, 2: 3, 3: 1, 5: 4, 6: 3, 8: 3}  # samples by photometric interpretation
 _JPEG = (6, 7, 34892)  # lossy compressions
 _FORMATS = {1: "unsigned", 2: "signed", 3: "float", 4: "undefined", 5: "complex integer", 6: "complex float"}
 _PHOTOMETRICS = {0: "WhiteIsZero", 1: "BlackIsZero", 2: "RGB", 3: "palette", 4: "transparency mask", 5: "CMYK",
@@ -27,6 +28,7 @@ class Form:
         signed: sample format 2.
         lossy: JPEG within TIFF.
         planes: each sample's plane is stored by itself (planar configuration 2).
+        further: samples beside those of the colour which are no transparency (tag 338 is 0 or missing).
     """
 
     bits: int
@@ -35,6 +37,7 @@ class Form:
     signed: bool
     lossy: bool
     planes: bool
+    further: bool
 
 
 def form_of(picture: Pillow.Image) -> Form:
@@ -48,6 +51,8 @@ def form_of(picture: Pillow.Image) -> Form:
         signed=_numbers(tags.get(_FORMAT, 1))[0] == 2,
         lossy=tags.get(_COMPRESSION) in _JPEG,
         planes=tags.get(_PLANAR, 1) == 2,
+        further=int(tags.get(_SAMPLES, 1)) > _COLOURS.get(tags.get(_PHOTOMETRIC), 4)
+        and _numbers(tags.get(_EXTRA, 0))[0] == 0,
     )
 
 

@@ -28,12 +28,15 @@ def open_container(path: Path, options: Options) -> Loop:
     stated, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     check_size((1, height, width, 3), 1, options.limits)
     notes: list[str] = []
+    turned = int(capture.get(cv2.CAP_PROP_ORIENTATION_META))
     count = _decodable(capture, path, int(stated) if 0 < stated < 1e8 else 0)
     capture.release()
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
     if count < stated and not _guessed(path):
         notes.append(f"cut short: {count} of {int(stated)} frames can be decoded")
+    if turned:
+        notes.append(f"turned by {turned}° as the file says")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
     if frame_time is None:

@@ -44,7 +44,7 @@ def prepare_image(
 
     Args:
         files: one file; several become channels in that order, and must be of one size.
-        masks: mask files of the same size; several become labels 1, 2, …
+        masks: mask files of the same size, or DICOM SEG or RTSTRUCT; several become labels 1, 2, …
         shape: (height, width) of the result, or None for the file's own.
         resize: "pad", "crop" or "stretch".
         channels: 1 (grey) or 3 (colour; a grey file is repeated).
@@ -103,7 +103,7 @@ def prepare_image(
     if masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        whole, found = _mask(masks, images[0], mask_grid, rule, same_way)
+        whole, found = _mask(masks, images[0], (files[0], series), mask_grid, rule, same_way)
         mask = place(whole, fitted, nearest=True)[None]
         facts |= {**found, "notes": [*facts.get("notes", ()), *found["notes"]]}
     spacing = images[0].spacing
@@ -114,12 +114,23 @@ def prepare_image(
 
 
 def _mask(
-    paths: Sequence[Path], image: io.Image, grid: str, rule: MaskRule, reading: Mapping[str, Any]
+    paths: Sequence[Path],
+    image: io.Image,
+    source: tuple[Path, io.SeriesRule | None],
+    grid: str,
+    rule: MaskRule,
+    reading: Mapping[str, Any],
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [H, W] on the image's grid, and facts of it."""
     turn = int(image.facts.get("turn", 1))
     options = {**reading, "allow_constant": True, "labels": True, "turn": turn if grid == "stored" else None}
-    found = read_masks(paths, lambda path: read_image(path, **options))
+
+    def labels_of(path: Path) -> io.Image:
+        if io.is_mask_object(path):
+            return io.read_image_mask(path, source[0], series=source[1])
+        return read_image(path, **options)
+
+    found = read_masks(paths, labels_of)
     for one in found:
         own = int(one.facts.get("turn", 1))
         if grid == "refuse" and own != turn:

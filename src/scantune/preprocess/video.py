@@ -43,7 +43,8 @@ def prepare_video(
 
     Args:
         files: one loop.
-        masks: pictures of the frames' size that hold for the whole loop; several become labels 1, 2, …
+        masks: pictures of the frames' size that hold for the whole loop, or DICOM SEG, which may mark frames by number;
+            several become labels 1, 2, …
         shape: (height, width) of the result.
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
@@ -94,19 +95,37 @@ def prepare_video(
     mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        still, found = _mask(masks, (loop.height, loop.width), fitted, rule)
+        drawn, found = _mask(masks, (loop.height, loop.width), chosen, (files[0], series), rule)
         facts |= found
-        mask = np.repeat(still[None, None], len(chosen), axis=1)  # H W -> 1 T H W
+        still = [place(frame, fitted, nearest=True) for frame in drawn]
+        mask = np.stack(still * (len(chosen) if len(still) == 1 else 1))[None]  # T H W -> 1 T H W
     return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
 
 
 def _mask(
-    paths: Sequence[Path], shape: tuple[int, int], fitted: Fit, rule: MaskRule
+    paths: Sequence[Path],
+    shape: tuple[int, int],
+    chosen: Sequence[int],
+    source: tuple[Path, io.SeriesRule | None],
+    rule: MaskRule,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """uint8 [H, W]: what is marked in a still picture of the frames' size; and facts of it."""
-    read = read_masks(paths, lambda path: read_image(path, allow_constant=True, labels=True))
-    mask, facts = merged([m.array for m in read], shape, rule, [m.facts for m in read])
-    return place(mask, fitted, nearest=True), facts
+    """uint8 [1, H, W]: what is marked in a still picture of the frames' size; [T, H, W] where chosen frames differ."""
+
+    def labels_of(path: Path) -> io.Image:
+        if io.is_mask_object(path):
+            return io.read_image_mask(path, source[0], frames=True, series=source[1])
+        return read_image(path, allow_constant=True, labels=True)
+
+    read = read_masks(paths, labels_of)
+    moving = [one.facts["format"] == "dicom" and one.array.shape[0] > 1 for one in read]
+    if not any(moving):
+        mask, facts = merged([one.array for one in read], shape, rule, [one.facts for one in read])
+        return mask[None], facts
+    arrays = [
+        one.array[None, list(chosen)] if moves else np.repeat(one.array[:, None], len(chosen), axis=1)  # C T H W
+        for one, moves in zip(read, moving, strict=True)
+    ]
+    return merged(arrays, (len(chosen), *shape), rule, [one.facts for one in read])
 
 
 def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:

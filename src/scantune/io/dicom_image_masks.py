@@ -1,0 +1,170 @@
+"""DICOM SEG and RTSTRUCT as labels on the pixels of a still image or a loop."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+
+from scantune.io.arrays import Image, Limits, Options, SeriesRule, Volume
+from scantune.io.detect import kind_of
+from scantune.io.dicom_choice import choose_series
+from scantune.io.dicom_masks import SEG, from_structures, guarded, read_mask_object, values_by_segment
+from scantune.io.dicom_series import scan
+from scantune.io.gzipped import gunzipped, is_dicom
+from scantune.records import ReadError
+
+_WORDS = """
+SOPInstanceUID Rows Columns NumberOfFrames ImagePositionPatient ImageOrientationPatient PixelSpacing SliceThickness
+FrameOfReferenceUID
+"""
+_TAGS = _WORDS.split()
+_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def read_image_mask(path: Path, source: Path, *, frames: bool = False, series: SeriesRule | None = None) -> Image:
+    """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's pixels.
+
+    A segmentation must refer to the image, or to one of its frames; one that refers to nothing, and a structure set,
+    must lie on its plane in the patient.
+
+    Args:
+        path: a DICOM SEG (binary or label map) or RTSTRUCT file.
+        source: the DICOM image or loop that it belongs to, or a folder of it.
+        frames: the image is a loop.
+        series: which series of the folder.
+
+    Returns:
+        uint16 [1, H, W], or [T, H, W] of a loop whose frames the segmentation names: those that it does not name are 0.
+
+    Raises:
+        ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
+    """
+    header = _header(source, series)
+
+    def work(dataset: Any) -> np.ndarray:
+        if str(dataset.get("SOPClassUID", "")) != SEG:
+            return from_structures(dataset, _plane(header), whole=False)
+        if str(dataset.SegmentationType) == "FRACTIONAL":
+            raise ReadError("a fractional segmentation: its values are probabilities, not labels")
+        return _pixels(dataset, header, frames)
+
+    if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) == SEG:
+        named = _refers(path, str(header.SOPInstanceUID))
+        if named is None and not frames:
+            return Image(read_mask_object(path, _plane(header)).array, None, {"format": "dicom", "notes": []})
+        if not named:
+            raise ReadError("the segmentation is one of another image", str(path))
+    return Image(guarded(path, work), None, {"format": "dicom", "notes": []})
+
+
+def _header(source: Path, series: SeriesRule | None) -> Any:
+    """What a mask needs to know of its image."""
+    if source.is_dir():
+        chosen = choose_series(scan(source, Options(), Counter()), series)
+        if len(chosen) != 1:
+            raise ReadError(f"a series of {len(chosen)} DICOM files is not one image")
+        source = chosen[0].path
+    kind = kind_of(source)
+    if kind == "gzip" and is_dicom(source):
+        with gunzipped(source, Limits()) as plain:
+            return pydicom.dcmread(plain, stop_before_pixels=True, specific_tags=_TAGS)
+    if not kind.startswith("dicom"):
+        raise ReadError("a DICOM segmentation marks a DICOM image, and its image is none", str(source))
+    return pydicom.dcmread(source, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+
+
+def _refers(path: Path, instance: str) -> bool | None:
+    """Whether a segmentation refers to an instance; None where it refers to none at all."""
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    named = {uid for _, _, references in _described(dataset) for uid, _ in references}
+    return instance in named if named else None
+
+
+def _described(dataset: Any) -> Iterator[tuple[int, int | None, list[tuple[str, tuple[int, ...]]]]]:
+    """Of each frame its index, its segment (None in a label map) and the instances with frames that it refers to."""
+    listed: list[tuple[str, tuple[int, ...]]] = [
+        (str(item.ReferencedSOPInstanceUID), ())
+        for series in dataset.get("ReferencedSeriesSequence", [])
+        for item in series.get("ReferencedInstanceSequence", [])
+    ]
+    shared = (dataset.get("SharedFunctionalGroupsSequence") or [pydicom.Dataset()])[0]
+    for at, group in enumerate(dataset.get("PerFrameFunctionalGroupsSequence", [])):
+        segment = _first(group, shared, "SegmentIdentificationSequence").get("ReferencedSegmentNumber")
+        derived = group.get("DerivationImageSequence") or shared.get("DerivationImageSequence") or []
+        found = [
+            (str(item.ReferencedSOPInstanceUID), _numbers(item.get("ReferencedFrameNumber")))
+            for derivation in derived
+            for item in derivation.get("SourceImageSequence", [])
+        ]
+        yield at, None if segment is None else int(segment), found or (listed if len(listed) == 1 else [])
+
+
+def _first(group: Any, shared: Any, keyword: str) -> Any:
+    return (group.get(keyword) or shared.get(keyword) or [pydicom.Dataset()])[0]
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    if value is None or value == "":
+        return ()
+    return tuple(int(one) for one in value) if hasattr(value, "__iter__") else (int(value),)
+
+
+def _pixels(dataset: Any, header: Any, frames: bool) -> np.ndarray:
+    """Frame by frame, those that refer to the image."""
+    shape = int(header.Rows), int(header.Columns)
+    if (int(dataset.Rows), int(dataset.Columns)) != shape:
+        raise ReadError(
+            f"the segmentation is {dataset.Rows}×{dataset.Columns} where its image is {shape[0]}×{shape[1]}"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about odd values in the header
+        stored = dataset.pixel_array.reshape(-1, *shape)
+    own = [entry for entry in _described(dataset) if any(uid == header.SOPInstanceUID for uid, _ in entry[2])]
+    n_frames = int(header.get("NumberOfFrames") or 1)
+    by_frame = frames and any(numbers for _, _, references in own for _, numbers in references)
+    labels = np.zeros((n_frames if by_frame else 1, *shape), np.uint16)
+    values = values_by_segment(dataset)
+    for at, segment, references in own:
+        marked = stored[at] if segment is None else (stored[at] > 0) * np.uint16(segment)
+        for place in _places([numbers for _, numbers in references], n_frames, by_frame):
+            if ((labels[place] > 0) & (marked > 0)).any():
+                raise ReadError("segments overlap, so no voxel's label is certain")
+            labels[place] += marked.astype(np.uint16)
+    return values[labels]
+
+
+def _places(named: list[tuple[int, ...]], n_frames: int, by_frame: bool) -> list[int]:
+    """Indices of the frames that a frame of the segmentation marks: all where it names none."""
+    numbers = sorted({number for one in named for number in one})
+    if any(not 1 <= number <= n_frames for number in numbers):
+        raise ReadError(f"the segmentation refers to frame {numbers[-1]} of an image of {n_frames}")
+    if not by_frame:
+        return [0]
+    return [number - 1 for number in numbers] or list(range(n_frames))
+
+
+def _plane(header: Any) -> Volume:
+    """The image as a volume of one slice, as it is stored.
+
+    Raises:
+        ReadError: it does not state where it lies in the patient.
+    """
+    found = [
+        [float(value) for value in header.get(keyword) or []]
+        for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
+    ]
+    if [len(values) for values in found] != [3, 6, 2]:
+        raise ReadError("its mask lies in the patient's space, and the image does not state its position there")
+    position, orientation, spacing = (np.array(values) for values in found)
+    affine = np.eye(4)
+    affine[:3, 0], affine[:3, 1] = orientation[:3] * spacing[1], orientation[3:] * spacing[0]
+    thickness = float(header.get("SliceThickness") or 0) or float(spacing.min())
+    affine[:3, 2] = np.cross(orientation[:3], orientation[3:]) * thickness
+    affine[:3, 3] = position
+    return Volume(np.zeros((1, int(header.Rows), int(header.Columns)), np.uint8), _TO_RAS @ affine)
