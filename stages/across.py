@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -16,7 +17,7 @@ def run(key: str) -> None:
     from scantune.tables import write_rows
 
     params = load()
-    name = params.external[key].experiment
+    name = named(params, "external", key).experiment
     home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
     own = (params.experiments[name].dataset, home)
     others = across.others_of(params, name)

@@ -8,6 +8,7 @@ from pathlib import Path
 from scantune.code_graph import CodeGraph
 from scantune.digests import file_digest
 from scantune.plugins import load_plugins
+from scantune.script import settings_main
 from scantune.tables import write_csv
 from scantune.tasks import catalogue
 
@@ -37,9 +38,9 @@ def run(root: Path = Path(".")) -> None:
 
 
 def scripts(graph: CodeGraph) -> list[str]:
-    """Names of the stages' scripts, but for this one."""
+    """Names of the stages' scripts, but for this one and the one that comes before it."""
     found = (name.partition("stages.")[2] for name in graph.modules if name.startswith("stages."))
-    return [name for name in found if name != Path(__file__).stem]
+    return [name for name in found if name not in {Path(__file__).stem, "settings"}]
 
 
 def used_by(graph: CodeGraph, stage: str, task: str = "") -> set[str]:
@@ -49,4 +50,4 @@ def used_by(graph: CodeGraph, stage: str, task: str = "") -> set[str]:
 
 
 if __name__ == "__main__":
-    run()
+    settings_main(run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -12,7 +13,7 @@ def run(key: str) -> None:
     """Write the cohort of the block ``demo.<key>`` as real files."""
     from scantune import demos
 
-    block = load().demo[key]
+    block = named(load(), "demo", key)
     demos.make(block.cohort, Path("data/demo") / key, seed=block.seed, **block.options)
 
 

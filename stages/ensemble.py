@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import block_of, named
 from scantune.script import stage_main
 
 
@@ -16,7 +16,7 @@ def run(key: str) -> None:
     from scantune.tasks.predictions import write
 
     params = load()
-    members = params.ensembles[key].members
+    members = named(params, "ensembles", key).members
     first = block_of(params, members[0])
     table = ensembles.average(ensembles.read_members(members), first.task)
     out = Path("ensembles") / key

@@ -8,7 +8,7 @@ from pathlib import Path
 from scantune.config.load import load
 from scantune.pipeline.evaluate import reporting
 from scantune.pipeline.evaluate import stage as judging
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import block_of, named
 from scantune.script import stage_main
 
 
@@ -22,7 +22,7 @@ def run(key: str) -> None:
     from scantune.tracking import RunReference, open_run
 
     params = load()
-    block, out = params.ensembles[key], Path("ensembles") / key
+    block, out = named(params, "ensembles", key), Path("ensembles") / key
     first = block_of(params, block.members[0])
     table = read(out / "predictions.csv")
     sides = sides_of(params, first.input, first.dataset)

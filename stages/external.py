@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -22,7 +23,7 @@ def run(key: str) -> None:
     from scantune.tracking import RunReference, open_run
 
     params = load()
-    block = params.external[key]
+    block = named(params, "external", key)
     experiment = params.experiments[block.experiment]
     source, out = Path("outputs") / block.experiment, across.HOME / key
     model, trained = source / "train" / "model", RunReference.read(source / "train" / "run.json")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -17,7 +18,7 @@ def run(key: str) -> None:
     from scantune.cohort.index import check_links, index_of, read_index, timed_index, write_digests
 
     params = load()
-    dataset = params.datasets[key]
+    dataset = named(params, "datasets", key)
     root = Path(dataset.root).absolute()
     if dataset.follow_links:
         check_links(root, key, [block.path for block in params.watched.values() if block.dataset == key])

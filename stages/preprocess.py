@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -17,7 +18,7 @@ def run(key: str) -> None:
     from scantune.tracking import open_run, project_home
 
     params = load()
-    block, tracking = params.inputs[key], params.tracking
+    block, tracking = named(params, "inputs", key), params.tracking
     dataset = params.datasets[block.dataset]
     out = Path("data/cache") / key
     loaded = read_for_tasks(params, block.dataset, Path("."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -16,7 +17,7 @@ def run(key: str) -> None:
     from scantune.tracking import open_run
 
     params = load()
-    dataset, tracking = params.datasets[key], params.tracking
+    dataset, tracking = named(params, "datasets", key), params.tracking
     out, cache = Path("data/splits") / key, Path("data/cache") / key
     table = read_for_tasks(params, key, Path("."))
     records = table.records

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -13,7 +14,7 @@ def run(key: str) -> None:
     from scantune.cohort.index import index_of, write_digests
     from scantune.tracking import project_home
 
-    block = load().watched[key]
+    block = named(load(), "watched", key)
     path = Path(block.path).absolute()
     entries = index_of(path, project_home() / ".scantune" / "index" / "watched" / f"{key}.csv")
     write_digests(entries, path, Path("data/index") / block.dataset / f"{key}.csv")

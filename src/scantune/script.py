@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,21 +15,41 @@ from scantune.records import ScantuneError
 
 
 def stage_main(run: Callable[[str], object]) -> None:
-    """What every script in ``stages/`` ends with: its one argument is a name in params.yaml.
+    """What every script in ``stages/`` ends with that is for one name of params.yaml.
 
-    A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
+    The name is the one argument, or where DVC started the script, what follows ``@`` in the name of DVC's stage: so a
+    name is never part of a command that a shell reads.
+    """
+    key = _name_in_params()
+    _run(lambda: run(key), f"{Path(sys.argv[0]).stem} {key}")
+
+
+def settings_main(run: Callable[[], object]) -> None:
+    """The same for a script that is for the whole of params.yaml."""
+    _run(run, Path(sys.argv[0]).stem)
+
+
+def _name_in_params() -> str:
+    if len(sys.argv) == 2:
+        return sys.argv[1]
+    _, at, name = os.environ.get("DVC_STAGE", "").partition("@")
+    if len(sys.argv) == 1 and at:
+        return name
+    raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
+
+
+def _run(run: Callable[[], object], title: str) -> None:
+    """A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
     end of the DVC that started it with 143.
     """
     from scantune.stopping import ending_when_told, leave
 
     quiet_logging()
-    if len(sys.argv) != 2:
-        raise SystemExit(f"usage: python {Path(sys.argv[0]).name} <name in params.yaml>")
     try:
         with ending_when_told(close_own_runs):
-            run(sys.argv[1])
+            run()
     except ScantuneError as error:
-        typer.secho(f"{Path(sys.argv[0]).stem} {sys.argv[1]}: {error}", fg="red", err=True)
+        typer.secho(f"{title}: {error}", fg="red", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scantune.commands import project
+from scantune.pipeline.project import named
 
 
 def slurm(
@@ -33,7 +34,7 @@ def slurm(
     from scantune.engine.slurm import Job, write
 
     params = project.settings()
-    block = project.named(params, project.group_of(params, experiment), experiment)
+    block = named(params, project.group_of(params, experiment), experiment)
     register = project.register_target(params, experiment)
     train = register.replace("register", "train", 1)
     derived = "from_" in type(block).model_fields

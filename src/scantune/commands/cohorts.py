@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scantune.commands import project
+from scantune.pipeline.project import named
 from scantune.records import ScantuneError
 from scantune.script import quiet_logging
 
@@ -25,8 +26,8 @@ def check(
 
     quiet_logging()
     params = project.settings()
-    block, name = project.named(params, "datasets", dataset), input_name or dataset
-    settings = project.named(params, "inputs", name)
+    block, name = named(params, "datasets", dataset), input_name or dataset
+    settings = named(params, "inputs", name)
     if settings.dataset != dataset:
         raise ScantuneError(f"--input {name!r} uses the dataset {settings.dataset!r}, not {dataset!r}")
     if cache:
@@ -97,7 +98,7 @@ def index(
         params = project.settings()
         if what not in params.datasets and Path(what).is_dir():
             raise ScantuneError(f"{what}: an index of a folder needs --out, as in --out index.csv")
-        block = project.named(params, "datasets", what)
+        block = named(params, "datasets", what)
         root, path = Path(block.root), out or timed_index(block.index, what)
     path.parent.mkdir(parents=True, exist_ok=True)
     found = write_index(root, path)

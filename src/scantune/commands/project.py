@@ -69,15 +69,3 @@ def close_left_runs() -> None:
     if unfinished.any_left():
         with contextlib.suppress(TrackingError):
             unfinished.close_all(client())
-
-
-def named(params: Any, group: str, name: str) -> Any:
-    """The block of a name in a group.
-
-    Raises:
-        ScantuneError: there is none, with those there are.
-    """
-    blocks = getattr(params, group)
-    if name not in blocks:
-        raise ScantuneError(f"{name!r} is not in {group} of params.yaml. There are: {', '.join(blocks) or 'none'}")
-    return blocks[name]

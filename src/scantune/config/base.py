@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
 
 
 class Block(BaseModel):
@@ -49,7 +50,25 @@ def documentation(block: type[Block]) -> dict[str, str]:
 
 
 #: A name in ``params.yaml``: it becomes a folder, a DVC stage and an MLflow run.
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_\-]*$", max_length=80)]
+NAME = r"[A-Za-z0-9][A-Za-z0-9_\-]*"
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=80)]
+#: A target of DVC: a stage, or one of its entries.
+Target = Annotated[str, StringConstraints(pattern=f"^[a-z][a-z\\-]*(@{NAME})?$", max_length=120)]
+
+
+def local_path(value: str) -> str:
+    """A path on this machine, returned as it came.
+
+    Raises:
+        ValueError: it is an address, which DVC or a library would send a request to.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.\-]*://", value):
+        raise ValueError("addresses are not read; copy or mount the data, and name the folder or file on this machine")
+    return value
+
+
+#: A file or folder on this machine.
+LocalPath = Annotated[str, Field(min_length=1), AfterValidator(local_path)]
 
 
 def by_name(value: object, key: str = "name") -> object:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from scantune.config.base import Block, by_name
+from scantune.config.base import Block, LocalPath, by_name
 from scantune.config.synonyms import also
 
 Side = Literal["train", "validation", "test"]
@@ -209,12 +209,12 @@ Filter = Cell | list[Cell] | Range | Unless
 class DatasetConfig(Block):
     """A cohort: a folder of files and a table (or class folders) that says what they show."""
 
-    root: Text
+    root: LocalPath
     """Folder of the files, anywhere, a share too. Nothing is ever written to it and no file outside it is read."""
-    watch: Text | None = None
+    watch: LocalPath | None = None
     """What DVC watches for changes: the root, or, where it holds more files than one wants hashed, its ``index``. What
     the dataset reads beside it (a table elsewhere) stands in the group ``watched``."""
-    table: Text | None = None
+    table: LocalPath | None = None
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
@@ -236,7 +236,7 @@ class DatasetConfig(Block):
     """The one volume that a row means where its file or series holds several (echoes, b-values, times)."""
     follow_links: bool = False
     """Allow symbolic links below ``root`` that lead out of it (data kept by DataLad or DVC)."""
-    index: Text | None = None
+    index: LocalPath | None = None
     """Index of ``root`` written by ``scantune index``: digests of unchanged files are taken from it."""
     subject_from: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Class folders: regular expression for the subject's id in a file's name, ``"^[^_]+"`` or ``"patient([0-9]+)"``.

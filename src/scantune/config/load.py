@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from scantune.config.base import NAME
 from scantune.config.map_checks import moved_keys
 from scantune.config.params import Params, know_tasks
 from scantune.config.run_cache import left_out
@@ -156,7 +157,7 @@ def schema_text() -> str:
 def _say(fault: ErrorDetails) -> str:
     """One fault as ``key.path: what, and what would be right``."""
     loc, kind = fault["loc"], fault["type"]
-    key = ".".join(str(part) for part in _plain(loc))
+    key = ".".join(_part(part) for part in _plain(loc))
     context = fault.get("ctx", {})
     value = _short(fault.get("input"))
     if kind == "extra_forbidden":
@@ -177,9 +178,19 @@ def _say(fault: ErrorDetails) -> str:
         return f"{key}: {tag!r} is not one of {expected}{hint}"
     if kind == "union_tag_not_found":
         return f"{key}: the key {context.get('discriminator')} is missing, which selects the kind of block; got {value}"
+    if kind == "string_pattern_mismatch" and f"^{NAME}$" == context.get("pattern"):
+        return (
+            f"{key}: a name consists of letters, digits, '-' and '_', and begins with a letter or a digit; got {value}"
+        )
     if kind == "value_error":
         return f"{key}: {context.get('error', fault['msg'])}; got {value}"
     return f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}; got {value}"
+
+
+def _part(part: object) -> str:
+    """One part of a key's path; a name with line breaks or codes of a terminal is quoted."""
+    text = str(part)
+    return text if text.isprintable() else repr(text)
 
 
 def _short(value: object) -> str:

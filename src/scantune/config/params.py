@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from scantune.config.base import Block, Name
+from scantune.config.base import Block, LocalPath, Name, Target
 from scantune.config.dataset import DatasetConfig
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.input import InputConfig
@@ -42,7 +42,7 @@ class WatchedConfig(Block):
 
     dataset: Name
     """A name in ``datasets``."""
-    path: Annotated[str, Field(min_length=1)]
+    path: LocalPath
     """The file or folder; what depends on the dataset is run again when it changes."""
 
 
@@ -134,7 +134,7 @@ class Params(Block):
 
     tracking: TrackingConfig = TrackingConfig()
     """MLflow."""
-    quick: list[str] = []
+    quick: list[Target] = []
     """What ``make run`` runs: DVC targets, each ``<stage>@<name>``."""
     demo: dict[Name, DemoConfig] = {}
     """Demo cohorts."""

@@ -17,3 +17,15 @@ def block_of(params: Any, key: str) -> Any:
         if key in group:
             return group[key]
     raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
+
+
+def named(params: Any, group: str, name: str) -> Any:
+    """The block of a name in a group.
+
+    Raises:
+        ScantuneError: there is none, with those there are.
+    """
+    blocks = getattr(params, group)
+    if name not in blocks:
+        raise ScantuneError(f"{name!r} is not in {group} of params.yaml. There are: {', '.join(blocks) or 'none'}")
+    return blocks[name]

@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from scantune.preprocess.prepare import prepare
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import refusal
+from scantune.preprocess.within import Within, prepare_within
 from scantune.preprocess.worker import Worker
 from scantune.records import ReadError
 
@@ -28,6 +28,7 @@ def prepared(
     isolated: bool = True,
     workers: int = 1,
     ahead: int = 8,
+    within: Within | None = None,
 ) -> Iterator[Prepared | ReadError]:
     """Each sample's tensor or why there is none, in their order.
 
@@ -38,12 +39,13 @@ def prepared(
             one when it is asked for.
         workers: processes.
         ahead: samples that may be ready before they are taken.
+        within: the only folders that may be read, where a stranger names the files.
 
     Raises:
         ScantuneError: a process cannot be started.
     """
     if not isolated:
-        yield from (_here(files, settings) for files in samples)
+        yield from (_here(files, settings, within) for files in samples)
         return
     free: queue.SimpleQueue[Worker] = queue.SimpleQueue()
     crew = [_taken() for _ in range(workers)]
@@ -54,7 +56,7 @@ def prepared(
     with ThreadPoolExecutor(workers) as threads:
         try:
             for files in samples:
-                waiting.append(threads.submit(_there, free, files, settings))
+                waiting.append(threads.submit(_there, free, files, settings, within))
                 if len(waiting) > ahead:
                     yield waiting.popleft().result()
             while waiting:
@@ -97,18 +99,20 @@ def _give_back(worker: Worker, whole: bool) -> None:
         worker.close()
 
 
-def _there(free: queue.SimpleQueue[Worker], files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared | ReadError:
+def _there(
+    free: queue.SimpleQueue[Worker], files: Sequence[Path], settings: Mapping[str, Any], within: Within | None
+) -> Prepared | ReadError:
     worker = free.get()
     try:
-        return worker.prepare(files, settings)
+        return worker.prepare(files, settings, within)
     except ReadError as error:
         return error
     finally:
         free.put(worker)
 
 
-def _here(files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared | ReadError:
+def _here(files: Sequence[Path], settings: Mapping[str, Any], within: Within | None) -> Prepared | ReadError:
     try:
-        return prepare(files, (), settings)
+        return prepare_within(files, settings, within)
     except Exception as error:  # one bad scan never ends the run
         return ReadError(*refusal(error, ", ".join(map(str, files))))

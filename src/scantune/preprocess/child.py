@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from scantune.preprocess.prepare import prepare
 from scantune.preprocess.sample import plain, process, refusal
+from scantune.preprocess.within import Within, prepare_within
 from scantune.preprocess.worker import reply_of, seconds_of, task_from
 
 _MARGIN = 5.0  # s; within the limit itself the parent ends this process
@@ -34,7 +34,8 @@ def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray | No
     if "store" in request:
         return reply_of(process(*task_from(request))), None
     try:
-        made = prepare([Path(path) for path in request["files"]], (), request["settings"])
+        within = Within(**request["within"]) if request["within"] else None
+        made = prepare_within([Path(path) for path in request["files"]], request["settings"], within)
     except Exception as error:  # one bad scan never ends the run
         reason, detail = refusal(error, ", ".join(request["files"]))
         return {"reason": reason, "detail": detail}, None

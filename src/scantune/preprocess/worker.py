@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
 from scantune.records import ReadError, ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.preprocess.within import Within
 
 LATE = "it takes longer than {:g} s to prepare (time_limit): its decoder hangs, or reading is too slow"
 CRASHED = "its decoder crashed"
@@ -68,15 +72,16 @@ class Worker:
             return Outcome(job.sample_id, reason=lost.reason, detail=f"{', '.join(map(str, job.files))}: {lost.detail}")
         return outcome_from(reply)
 
-    def prepare(self, files: Sequence[Path], settings: Mapping[str, Any]) -> Prepared:
-        """As :func:`scantune.preprocess.prepare`, without masks.
+    def prepare(self, files: Sequence[Path], settings: Mapping[str, Any], within: Within | None = None) -> Prepared:
+        """As :func:`scantune.preprocess.within.prepare_within`.
 
         Raises:
             ReadError: the files cannot be used; a decoder that crashed or hung among the reasons.
             ScantuneError: the process cannot be started at all.
         """
         places = [str(path.absolute()) for path in files]
-        reply, body = self._exchange({"files": places, "settings": dict(settings)}, settings)
+        limits = None if within is None else asdict(within)
+        reply, body = self._exchange({"files": places, "settings": dict(settings), "within": limits}, settings)
         if "reason" in reply:
             raise ReadError(reply["reason"], reply["detail"])
         tensor = np.frombuffer(body, np.dtype(reply["dtype"])).reshape(reply["shape"])

@@ -8,13 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.plugins import open_carried
-from scantune.records import ReadError, ScantuneError
+from scantune.records import ReadError
 from scantune.registry.model import ModelFacts, load_networks, read_facts
+
+if TYPE_CHECKING:
+    from scantune.preprocess.within import Within
 
 Files = str | Path | Sequence[str | Path]
 
@@ -45,11 +48,13 @@ class Reading:
             where no process may be started; ``SCANTUNE_ISOLATION=off`` in the environment makes that the default.
         time_limit: seconds that one sample may take there; None for what the model's ``input:`` block says.
         workers: such processes.
+        within: the only folders that may be read, where strangers name the files; None where any may.
     """
 
     isolated: bool = field(default_factory=lambda: os.environ.get("SCANTUNE_ISOLATION", "").lower() != "off")
     time_limit: float | None = None
     workers: int = 1
+    within: Within | None = None
 
 
 class Predictor:
@@ -141,8 +146,16 @@ class Predictor:
         settings = self.input.model_dump(mode="json")
         if self.reading.time_limit is not None:
             settings["time_limit"] = self.reading.time_limit
-        how = {"isolated": self.reading.isolated, "workers": self.reading.workers, "ahead": batch_size}
-        with closing(prepared(map(_paths, samples), settings, **how)) as found:  # type: ignore[arg-type, type-var]
+        reading = self.reading
+        made = prepared(
+            map(_paths, samples),
+            settings,
+            isolated=reading.isolated,
+            workers=reading.workers,
+            ahead=batch_size,
+            within=reading.within,
+        )
+        with closing(made) as found:  # type: ignore[type-var]
             for batch in _batches(found, batch_size):
                 yield from self._batch(batch)
 
@@ -193,28 +206,3 @@ def _batches(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def allowed(path: str | Path, folders: Sequence[Path], max_bytes: int) -> Path:
-    """``path`` where a served model may read it.
-
-    Args:
-        path: as a client sent it.
-        folders: the only ones that may be read.
-        max_bytes: largest file that is taken.
-
-    Raises:
-        ScantuneError: an address, a path outside the folders (links followed), a file that is too large or not there.
-    """
-    text = str(path)
-    if "://" in text:
-        raise ScantuneError("addresses are not fetched; name a file below the served folders")
-    resolved = Path(text).resolve()
-    if not any(resolved.is_relative_to(folder.resolve()) for folder in folders):
-        raise ScantuneError("the path is outside the served folders (SCANTUNE_SERVED_FOLDERS)")
-    if not resolved.exists():
-        raise ScantuneError("no such file below the served folders")
-    size = sum(f.stat().st_size for f in resolved.rglob("*")) if resolved.is_dir() else resolved.stat().st_size
-    if size > max_bytes:
-        raise ScantuneError(f"{size:,} bytes; at most {max_bytes:,} are taken (SCANTUNE_SERVED_BYTES)")
-    return resolved

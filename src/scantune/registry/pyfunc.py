@@ -2,12 +2,14 @@
 
 MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled. What a served model
 may be asked is said by whoever serves it, in the environment, not by the client: ``SCANTUNE_SERVED_FOLDERS``,
-``SCANTUNE_SERVED_BYTES``, ``SCANTUNE_SERVED_SECONDS`` (a sample), ``SCANTUNE_ISOLATION``. A model whose task or
-backbone is a plugin's brings that code; whoever serves it trusts it by its digest: ``SCANTUNE_TRUSTED_PLUGINS``.
+``SCANTUNE_SERVED_BYTES``, ``SCANTUNE_SERVED_FILES``, ``SCANTUNE_SERVED_SECONDS`` (each of one sample),
+``SCANTUNE_ISOLATION``. A model whose task or backbone is a plugin's brings that code; whoever serves it trusts it by
+its digest: ``SCANTUNE_TRUSTED_PLUGINS``.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
-    from scantune.registry.predictor import Answer
+    from scantune.preprocess.within import Within
 
-MAX_BYTES = 2 * 2**30
 MAX_BATCH = 1024
+MAX_ROWS = 10_000
 _TRUSTED = "SCANTUNE_TRUSTED_PLUGINS"
+#: Set by ``mlflow models serve`` in the process that serves.
+_SERVED = "__pyfunc_model_path__"
+
+log = logging.getLogger(__name__)
 
 
 class Model:
@@ -28,8 +34,9 @@ class Model:
     def __init__(self, folder: Path) -> None:
         from scantune.registry.predictor import Predictor, Reading
 
-        seconds = os.environ.get("SCANTUNE_SERVED_SECONDS")
-        reading = Reading(time_limit=float(seconds) if seconds else None)
+        if _SERVED in os.environ:
+            _without_traces()
+        reading = Reading(time_limit=_number("SCANTUNE_SERVED_SECONDS", float), within=_within())
         self.predictor = Predictor.load(folder, reading=reading, **_trusted(folder))
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
@@ -43,23 +50,44 @@ class Model:
             A table with the task's columns, and ``reason`` for a sample that could not be used.
 
         Raises:
-            ScantuneError: no column ``path``, or a batch size that is none.
+            MlflowException: no column ``path``, too many rows, a batch size that is none, a fault of the server itself.
+                Its text has no path of the server and no trace.
         """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._predict(model_input, params or {})
+        except ScantuneError as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+        except Exception as error:
+            log.exception("a request could not be answered")
+            raise MlflowException(f"the server could not answer ({type(error).__name__}); its log says why") from None
+
+    def _predict(self, table: Any, params: dict[str, Any]) -> Any:
         import pandas as pd
 
         from scantune.registry.predictor import Answer
 
-        if "path" not in getattr(model_input, "columns", ()):
+        if "path" not in getattr(table, "columns", ()):
             raise ScantuneError("the input needs a column 'path', one file or folder per row")
-        batch_size = (params or {}).get("batch_size", 8)
+        if len(table) > MAX_ROWS:
+            raise ScantuneError(f"{len(table):,} rows; at most {MAX_ROWS:,} are answered at once")
+        batch_size = params.get("batch_size", 8)
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
             raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")
-        checked = [_checked(path) for path in model_input["path"]]
-        answers = self.predictor.answers([path for path in checked if not isinstance(path, Answer)], batch_size)
-        rows = [path if isinstance(path, Answer) else next(answers) for path in checked]
+        reasons = [_refused(path) for path in table["path"]]
+        answers = self.predictor.answers([p for p, reason in zip(table["path"], reasons) if not reason], batch_size)
+        rows = [Answer({}, reason=reason) if reason else next(answers) for reason in reasons]
         return pd.DataFrame(
             [{**row.values, "reason": row.reason} for row in rows], columns=None if rows else ["reason"]
         )
+
+
+def _refused(path: object) -> str:
+    """Why what stands in a row is no path, or nothing."""
+    if not isinstance(path, (str, Path)) or not str(path).strip():
+        return "no path in this row"
+    return "addresses are not fetched; name a file below the served folders" if "://" in str(path) else ""
 
 
 def _trusted(folder: Path) -> dict[str, Any]:
@@ -71,26 +99,50 @@ def _trusted(folder: Path) -> dict[str, Any]:
     return {"trust": bool(digest) and digest in named, "remedy": f"{_TRUSTED}={digest}"}
 
 
-def _checked(path: object) -> str | Path | Answer:
-    """The path of a row; where it may or can not be read, the row's answer with the reason.
+def _within() -> Within | None:
+    """What may be read, where the model is served or folders are named; else anything."""
+    from scantune.preprocess.within import Within
 
-    Where the model is served, only what lies below the served folders is read.
-    """
-    from scantune.registry.predictor import Answer, allowed
-
-    if not isinstance(path, (str, Path)) or not str(path).strip():
-        return Answer({}, reason="no path in this row")
     folders = os.environ.get("SCANTUNE_SERVED_FOLDERS", "")
-    served = "__pyfunc_model_path__" in os.environ or bool(folders)  # the first is set by `mlflow models serve`
-    if not served:
-        return path
-    roots = [Path(folder) for folder in folders.split(os.pathsep) if folder]
+    if _SERVED not in os.environ and not folders:
+        return None
+    limits = {
+        "max_bytes": _number("SCANTUNE_SERVED_BYTES", int),
+        "max_files": _number("SCANTUNE_SERVED_FILES", int),
+    }
+    named = tuple(os.path.abspath(folder) for folder in folders.split(os.pathsep) if folder)
+    return Within(named, **{name: limit for name, limit in limits.items() if limit is not None})
+
+
+def _number(variable: str, kind: type[Any]) -> Any:
+    """A limit of the environment; None where it is not set.
+
+    Raises:
+        ScantuneError: it is no number above 0.
+    """
+    text = os.environ.get(variable, "")
+    if not text:
+        return None
     try:
-        return allowed(path, roots, int(os.environ.get("SCANTUNE_SERVED_BYTES", MAX_BYTES)))
-    except ScantuneError as error:
-        return Answer({}, reason=str(error))
-    except (OSError, ValueError, RuntimeError) as error:  # a looping link, a null byte, a name that is too long
-        return Answer({}, reason=f"the path cannot be looked up ({type(error).__name__})")
+        value = kind(text)
+    except ValueError:
+        value = 0
+    if not 0 < value < float("inf"):
+        raise ScantuneError(f"{variable} is {text!r}; a number above 0 is needed")
+    return value
+
+
+def _without_traces() -> None:
+    """MLflow's server sends the trace of what went wrong to the client, with paths of this machine: leave it out."""
+    from mlflow.exceptions import MlflowException
+
+    whole = MlflowException.serialize_as_json
+
+    def serialize_as_json(self: Any) -> str:
+        self.json_kwargs.pop("stack_trace", None)
+        return whole(self)
+
+    MlflowException.serialize_as_json = serialize_as_json  # type: ignore[method-assign]
 
 
 def _load_pyfunc(path: str) -> Model:

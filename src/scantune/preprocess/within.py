@@ -1,0 +1,157 @@
+"""Files that a stranger names, read only below some folders: each is opened, then looked up, and that file is read.
+
+A check by name alone would not do: a link can be exchanged between the check and the reading.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scantune.preprocess.prepare import prepare
+from scantune.preprocess.prepared import Prepared
+from scantune.records import ReadError
+
+_PROC = Path("/proc/self/fd")
+
+
+@dataclass(frozen=True)
+class Within:
+    """What may be read.
+
+    Attributes:
+        folders: folders below which files may lie, links followed; none: nothing may be read.
+        max_bytes: of one sample.
+        max_files: of one sample.
+    """
+
+    folders: tuple[str, ...]
+    max_bytes: int = 2 * 2**30
+    max_files: int = 10_000
+
+    def holds(self, path: str) -> bool:
+        """Whether a path without links lies below one of the folders."""
+        return any(Path(path).is_relative_to(os.path.realpath(folder)) for folder in self.folders)
+
+
+@contextlib.contextmanager
+def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
+    """The files of a sample under names that nobody else can exchange; they last as long as the context.
+
+    Args:
+        files: files or folders, as a client named them.
+        within: what may be read.
+
+    Yields:
+        A path in a private folder for each: a link to the open file, or a folder of such links. Where the system has no
+        ``/proc`` they are copies.
+
+    Raises:
+        ReadError: outside of the folders, be it by a link; no such file; neither a file nor a folder; too
+            many files or bytes. Its reason names no path.
+    """
+    with contextlib.ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="scantune-")))
+        left = _Left(within)
+        yield [_sample(path, home / f"{number}", left, stack) for number, path in enumerate(files)]
+
+
+def prepare_within(files: Sequence[Path], settings: Mapping[str, Any], within: Within | None) -> Prepared:
+    """As :func:`scantune.preprocess.prepare`, without masks; where ``within`` is not None, by its limits."""
+    if within is None:
+        return prepare(files, (), settings)
+    with opened(files, within) as paths:
+        return prepare(paths, (), settings)
+
+
+class _Left:
+    """What of the limits is left."""
+
+    def __init__(self, within: Within) -> None:
+        self.within, self.bytes, self.files = within, within.max_bytes, within.max_files
+
+    def take(self, size: int) -> None:
+        self.bytes -= size
+        if self.bytes < 0:
+            limit = self.within.max_bytes
+            raise ReadError(f"the sample is larger than {limit:,} bytes, the most that is read (SCANTUNE_SERVED_BYTES)")
+
+    def count(self, number: int) -> None:
+        if number > self.files:
+            limit = self.within.max_files
+            raise ReadError(f"the folder has more than {limit:,} files, the most that is read (SCANTUNE_SERVED_FILES)")
+
+
+def _sample(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> Path:
+    real = _real(path, left.within)
+    if not os.path.isdir(real):
+        return _link(path, place, left, stack)
+    place.mkdir()
+    for number, file in enumerate(_below(real, left)):
+        _link(file, place / f"{number:06d}", left, stack)
+    return place
+
+
+def _below(folder: str, left: _Left) -> list[Path]:
+    """The files of a folder and of those below it, but hidden ones, by name; links to folders are not followed."""
+    found: list[str] = []
+    folders = [folder]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if not entry.name.startswith("."):
+                    (folders if entry.is_dir(follow_symlinks=False) else found).append(entry.path)
+                left.count(len(found) + len(folders))
+    return sorted(map(Path, found))
+
+
+def _real(path: Path, within: Within) -> str:
+    """The path without links, below the folders."""
+    try:
+        real = os.path.realpath(path, strict=True)
+    except FileNotFoundError:
+        if within.holds(os.path.realpath(path)):
+            raise ReadError("no such file below the served folders") from None
+        real = ""
+    except (OSError, ValueError) as error:  # a looping link, a null byte, a name that is too long
+        raise ReadError(f"the path cannot be looked up ({type(error).__name__})") from None
+    if not real or not within.holds(real):
+        raise ReadError("the path is outside the served folders (SCANTUNE_SERVED_FOLDERS)")
+    return real
+
+
+def _link(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> Path:
+    """Open a file, see that what is open lies below the folders, and give it a name that stays."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ReadError("a named pipe or a device, where a file is needed")
+        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        stack.callback(os.close, number)
+        state = os.fstat(number)
+        same = os.path.samestat(state, os.stat(_real(path, left.within)))
+    except OSError as error:
+        raise ReadError(f"the file cannot be opened ({type(error).__name__})") from None
+    if not same or not stat.S_ISREG(state.st_mode):
+        raise ReadError("the file changed while it was opened")
+    left.take(state.st_size)
+    place = place.with_name(place.name + _suffix(path))
+    if _PROC.is_dir():
+        place.symlink_to(f"/proc/{os.getpid()}/fd/{number}")
+    else:
+        with open(number, "rb", closefd=False) as source, place.open("wb") as copy:
+            shutil.copyfileobj(source, copy)
+    return place
+
+
+def _suffix(path: Path) -> str:
+    """The last two parts of a file's name, by which some kinds of file are known: ``.nii.gz``."""
+    found = re.search(r"(\.[A-Za-z0-9]{1,8}){1,2}$", path.name)
+    return found.group() if found else ""
