@@ -148,12 +148,15 @@ def _probabilities(
     return p
 
 
+NO_PROBABILITY = "a probability lies between 0 and 1"
+
+
 def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -> None:
     """Faults of probabilities [N, K]: outside 0 … 1, or rows that do not sum to one; what is not finite is let pass."""
     with np.errstate(invalid="ignore"):
         for k, column in enumerate(columns):
             bad = np.flatnonzero((p[:, k] < 0) | (p[:, k] > 1))
-            faults.rows(bad, f"column {column}: a probability lies between 0 and 1", p[bad, k].tolist())
+            faults.rows(bad, f"column {column}: {NO_PROBABILITY}", p[bad, k].tolist())
         sums = p.sum(1)
         bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
     faults.rows(bad, f"{', '.join(columns)} must sum to one", [round(v, 4) for v in sums[bad].tolist()])

@@ -21,6 +21,7 @@ class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
     default_loss: ClassVar[str] = "cross_entropy"
+    called: ClassVar[bool] = True
 
     name: Literal["classification"] = "classification"
 

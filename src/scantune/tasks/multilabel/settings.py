@@ -35,6 +35,7 @@ class Multilabel(TaskSettings):
     default_loss: ClassVar[str] = "masked_bce"
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
+    called: ClassVar[bool] = True
     takes_empty_targets: ClassVar[bool] = True  # by ``blank``
 
     name: Literal["multilabel"] = "multilabel"
