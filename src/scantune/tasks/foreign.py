@@ -10,6 +10,7 @@ import numpy as np
 
 from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
+from scantune.tasks.labels import label, natural
 from scantune.tasks.predictions import Faults, PredictionTable, read
 
 _LOGIT, _CALL, _PROBABILITY = "logit/", "prediction", "p/"
@@ -112,8 +113,6 @@ def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool)
 
 
 def _from_calls(table: PredictionTable, calls: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
-    from scantune.tasks.classification.metrics import label, natural
-
     found: dict[str, np.ndarray] = {}
     for column in calls:
         place = column.removeprefix(_CALL).removeprefix("/")

@@ -14,7 +14,8 @@ from scantune.statistics.correlation import constant, spearman_statistic
 from scantune.statistics.discrimination import area_statistic, delong_interval
 from scantune.statistics.ordinal import KINDS, kappa, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
-from scantune.tasks.classification.metrics import check_probabilities, label
+from scantune.tasks.classification.metrics import check_probabilities
+from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones
