@@ -15,27 +15,76 @@ Task = Annotated[str, typer.Option("--task", help=", ".join(names()))]
 Set = Annotated[list[str] | None, typer.Option("--set", help="a task setting, as in positive=yes or classes=[a,b]")]
 
 
+Files = Annotated[
+    list[Path], typer.Argument(help="a predictions.csv of any tool, or several: one for each reader or model")
+]
+Draws = Annotated[int, typer.Option(help="bootstrap draws: for bands of curves, and metrics with no other interval")]
+
+
 def score(
-    predictions: Annotated[Path, typer.Argument(help="a predictions.csv, from any tool")],
+    predictions: Annotated[
+        list[Path], typer.Argument(help="predictions.csv of any tool; or one for each reader or model")
+    ],
     task: Task,
     out: Annotated[Path, typer.Option(help="file to write")] = Path("metrics.json"),
     settings: Set = None,
     split: Annotated[str, typer.Option(help="rows to score")] = "test",
-    draws: Annotated[int, typer.Option(help="number of bootstrap draws")] = 2000,
+    report: Annotated[Path | None, typer.Option(help="write a report too, as one HTML file")] = None,
+    draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
     confidence: Annotated[float, typer.Option(help="confidence level of the intervals")] = 0.95,
 ) -> None:
-    """All metrics of a predictions file with confidence intervals by subject."""
+    """All metrics of a predictions file with confidence intervals by subject.
+
+    Columns: target and prediction, p/<class> or logit/<class>; docs/score.md lists those of each task. Zones, grades,
+    findings and horizons are read from the columns. Several files are each compared with the first.
+    """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
+    options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
+    schema = task_settings(task, settings or [], predictions[0])
+    if len(predictions) > 1:
+        if report is not None:
+            raise ScantuneError(f"--report {report}: a report is of one predictions file, not of {len(predictions)}")
+        _score_several(predictions, schema, out, options)
+        return
     from scantune.tasks.scoring import score_file
 
-    schema = task_settings(task, settings or [])
-    metrics = score_file(predictions, schema, out, split=split, draws=draws, seed=seed, confidence=confidence)
+    metrics = score_file(predictions[0], schema, out, **options)
     typer.echo(f"{metrics['n']} samples of {metrics['n_subjects']} subjects")
-    for name in metrics["headline"]:
-        if name in metrics["metrics"]:
-            typer.echo(f"{name}: {_figure(metrics['metrics'][name])}")
+    for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
+        typer.echo(line)
     typer.echo(f"all metrics: {out}")
+    if report is not None:
+        from scantune.report import from_file
+        from scantune.tasks.foreign import load
+
+        table = load(predictions[0], schema)[0]
+        typer.echo(f"report: {from_file.report(table, schema, metrics, report, name=predictions[0].stem, split=split)}")
+
+
+def _score_several(predictions: list[Path], schema: Any, out: Path, options: dict[str, Any]) -> None:
+    from scantune.tasks.comparing import lines
+    from scantune.tasks.several import score_files
+
+    found = score_files(predictions, schema, out, **options)
+    for name, metrics in found["files"].items():
+        typer.echo(f"{name}: {metrics['n']} samples of {metrics['n_subjects']} subjects")
+        for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
+            typer.echo(f"  {line}")
+    for name, comparison in found["comparisons"].items():
+        typer.echo(f"{name} − {found['reference']}:")
+        for line in [comparison["reason"]] if "reason" in comparison else lines(comparison):
+            typer.echo(f"  {line}")
+        if comparison["p_holm_files"] is not None and len(found["comparisons"]) > 1:
+            typer.echo(
+                f"  p of {comparison['primary']} adjusted for the files (Holm): {comparison['p_holm_files']:.3g}"
+            )
+    typer.echo(f"all metrics and comparisons: {out}")
+
+
+def _headline(metrics: dict[str, Any]) -> list[str]:
+    there = metrics["metrics"]
+    return [f"{name}: {_figure(there[name])}" for name in metrics["headline"] if name in there]
 
 
 def compare(
@@ -46,14 +95,14 @@ def compare(
     margin: Annotated[float, typer.Option(help="non-inferiority margin in the primary metric")] = 0.0,
     out: Annotated[Path | None, typer.Option(help="write the whole comparison as JSON")] = None,
     settings: Set = None,
-    draws: Annotated[int, typer.Option(help="number of bootstrap draws")] = 2000,
+    draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
 ) -> None:
     """Compare two models on the same test subjects: paired differences, and a decision by the primary metric."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     from scantune.tasks.comparing import compare_files, lines
 
-    schema = task_settings(task, settings or [])
+    schema = task_settings(task, settings or [], reference)
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
     found = compare_files(reference, challenger, schema, out, **options)
     typer.echo(f"challenger − reference, {found['n']} samples of {found['n_subjects']} subjects")
@@ -61,19 +110,16 @@ def compare(
         typer.echo(line)
 
 
-def task_settings(name: str, assignments: list[str]) -> Any:
-    """A task's settings, its defaults changed by ``key=value`` in YAML.
+def task_settings(name: str, assignments: list[str], predictions: Path | None = None) -> Any:
+    """A task's settings: ``key=value`` in YAML, then what the columns of a predictions file settle, then its defaults.
 
     Raises:
-        ScantuneError: an unknown task or key, a value that does not fit.
+        ScantuneError: an unknown task or key, a value that does not fit, a file that cannot be read.
     """
-    from pydantic import ValidationError
-
     from scantune.plugins import load_plugins
-    from scantune.tasks.scoring import settings_of
+    from scantune.tasks.foreign import columns_of, settings_for
 
     load_plugins()
-    defaults = settings_of(name)
     values: dict[str, Any] = {}
     for setting in assignments:
         key, equals, text = setting.partition("=")
@@ -82,13 +128,7 @@ def task_settings(name: str, assignments: list[str]) -> Any:
         from scantune.config.load import plain_value
 
         values[key.strip()] = plain_value(text)
-    try:
-        return type(defaults).model_validate(values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        known = ", ".join(type(defaults).model_fields)
-        at = ".".join(map(str, first["loc"]))
-        raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
+    return settings_for(name, values, () if predictions is None else columns_of(predictions))
 
 
 def _figure(entry: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,25 +14,26 @@ from scantune.report.items import AUTHOR, answers
 from scantune.report.parts import Cell, Images, Section, Table, Words, image, text
 
 
-def build(facts: RunFacts, out: Path) -> Path:
+def build(facts: RunFacts, out: Path, only: Collection[str] | None = None) -> Path:
     """Write the report.
 
     Args:
         facts: of the run.
         out: the file, ending in ``.html``.
+        only: anchors of the sections that it has; None: all.
 
     Returns:
         ``out``.
     """
     from scantune.files import write_text
 
-    write_text(out, html(facts))
+    write_text(out, html(facts, only))
     return out
 
 
-def html(facts: RunFacts) -> str:
-    """The page as text."""
-    filled_sections = [section for section in sections(facts) if section.parts]
+def html(facts: RunFacts, only: Collection[str] | None = None) -> str:
+    """The page as text, of all sections or some."""
+    filled_sections = [s for s in sections(facts) if s.parts and (only is None or s.anchor in only)]
     template = _environment().get_template("report.html.j2")
     return template.render(
         facts=facts, sections=filled_sections, banners=banners(facts), subtitle=_subtitle(facts), style=_style()

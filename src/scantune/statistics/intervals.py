@@ -80,8 +80,9 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
     Args:
         distribution: the metric on all rows and with subjects left out.
         kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit`` (0 … 1), ``below_one`` (R²), ``positive`` (a
-            mean of amounts), ``root_of_squares`` (RMSE, SD), ``share`` (of trials), ``f1``, ``mean_of_shares``, or
-            ``consistency``: no interval, since absolute deviations are above 0 by chance.
+            mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE, SD), ``share`` (of
+            trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute deviations are above 0
+            by chance.
         n_subjects: subjects that it is made from.
         confidence: level.
     """
@@ -178,7 +179,7 @@ def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, f
     return Interval(float((amount * low) ** (1 / power)), float((amount * high) ** (1 / power)), method)
 
 
-_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.3), "root_of_squares": (2, 2.3)}
+_POSITIVE: Mapping[str, tuple[int, float]] = {"positive": (1, 1.3), "loss": (1, 2.0), "root_of_squares": (2, 2.3)}
 """Power and factor of the kurtosis."""
 
 

@@ -10,6 +10,9 @@ import numpy as np
 from scantune.statistics.distributions import binomial_interval, mid_p_interval, normal_quantile, t_quantile
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Share
 
+RARE, ENOUGH = 10, 30
+"""Subjects of the rarer class, or of both, from which on a loss of two classes has an interval."""
+
 
 def few(n_subjects: int) -> str:
     """Why there is no interval of so few subjects."""
@@ -19,7 +22,8 @@ def few(n_subjects: int) -> str:
 def too_rare(positive: np.ndarray, subjects: np.ndarray) -> Interval | None:
     """Why a mean of squares or logarithms of two classes' probabilities has no interval; None where it has one.
 
-    A few errors in the rarer class make up most of it. With 3 of 15 subjects in that class its interval keeps .85.
+    A few errors in the rarer class make up most of it. With 3 of 15 subjects in that class its interval keeps .85, from
+    30 subjects on it keeps its level (``docs/intervals.md``).
 
     Args:
         positive: bool [n].
@@ -27,12 +31,10 @@ def too_rare(positive: np.ndarray, subjects: np.ndarray) -> Interval | None:
     """
     total = len(np.unique(subjects))
     rarer = min(len(np.unique(subjects[side])) for side in (positive, ~positive))
-    needed = FEWEST if total >= 30 else 2 * FEWEST
-    if rarer >= needed:
+    if total >= ENOUGH or rarer >= RARE:
         return None
-    return Interval(
-        reason=f"no interval: {rarer} of {total} subjects are of the rarer class, at least {needed} are needed"
-    )
+    why = f"{rarer} of {total} subjects are of the rarer class; {RARE} of it are needed, or {ENOUGH} in all"
+    return Interval(reason=f"no interval: {why}")
 
 
 def effective_trials(share: Share) -> tuple[float, float, bool]:

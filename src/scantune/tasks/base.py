@@ -28,6 +28,8 @@ class TaskSettings(Block):
     exclusive: ClassVar[bool] = True
     """Probabilities whose columns differ in the last part alone (``p/<class>``) are of classes that exclude each other,
     and sum to one."""
+    called: ClassVar[bool] = False
+    """In a predictions file classes in ``prediction`` may stand in for probabilities."""
     takes_empty_targets: ClassVar[bool] = False
     """An empty cell of a target means something; else rows with one cannot be learned from."""
 
@@ -41,6 +43,11 @@ class TaskSettings(Block):
     def backbones(self, modality: Modality) -> Table:
         """Where the task's backbone is looked up: those of the input's modality, or networks that answer per pixel."""
         return modality
+
+    @classmethod
+    def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
+        """Settings that the columns of a predictions file settle where nobody states them."""
+        return {}
 
     @property
     def mask_classes(self) -> tuple[str, ...]:

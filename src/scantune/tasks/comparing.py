@@ -16,14 +16,14 @@ from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import optional_part
 from scantune.tasks.custom import metrics_of
+from scantune.tasks.foreign import columns_of, load, settings_for
 from scantune.tasks.plan import Result, carry_out
-from scantune.tasks.predictions import PredictionTable, read
+from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.scoring import (
     joined_table,
     parse,
     resampler_of,
     rows_of,
-    settings_of,
 )
 
 _SHOWN = 5
@@ -249,14 +249,15 @@ def compare_files(
     Args:
         reference: the file of the model in place.
         challenger: the other.
-        task: a task's name, for its default settings, or its settings.
+        task: its settings, or its name: then the columns of the reference settle the zones, grades or horizons.
         out: where to write the comparison as JSON; None: not written.
         options: of :func:`compare`.
     """
-    tables = [read(p) for p in (reference, challenger)]
+    settings = settings_for(task, {}, columns_of(reference)) if isinstance(task, str) else task
+    tables = [load(p, settings)[0] for p in (reference, challenger)]
     if tables[0].name == tables[1].name:
         tables = [PredictionTable(t.columns, str(p)) for t, p in zip(tables, (reference, challenger))]
-    found = compare(tables[0], tables[1], settings_of(task), **options)
+    found = compare(tables[0], tables[1], settings, **options)
     if out is not None:
         write_json(Path(out), found)
     return found

@@ -16,9 +16,10 @@ from scantune.tasks import aggregating, baselining, subgroups
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Context, Further
 from scantune.tasks.custom import metrics_of
+from scantune.tasks.foreign import columns_of, load, settings_for
 from scantune.tasks.pairing import with_differences
 from scantune.tasks.plan import carry_out
-from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, read
+from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable
 
 AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
 
@@ -250,15 +251,20 @@ def score_file(path: Path | str, task: str | Any, out: Path | str | None = None,
 
     Args:
         path: the file.
-        task: a task's name, for its default settings, or its settings.
+        task: its settings, or its name: then the file's columns settle the zones, grades or horizons.
         out: where to write ``metrics.json``; None: not written.
         options: of :func:`evaluate`.
+
+    Returns:
+        As :func:`evaluate`, with ``read_as`` where logits or calls were read as probabilities.
 
     Raises:
         PredictionsError: with every fault of the file.
         ScantuneError: there is no such task.
     """
-    metrics = evaluate(read(path), settings_of(task), **options)
+    settings = settings_for(task, {}, columns_of(path)) if isinstance(task, str) else task
+    table, notes = load(path, settings)
+    metrics = evaluate(table, settings, **options) | ({"read_as": notes} if notes else {})
     if out is not None:
         write_json(Path(out), metrics)
     return metrics

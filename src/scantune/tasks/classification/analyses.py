@@ -16,9 +16,10 @@ from scantune.statistics.discrimination import GRID, curve_statistic, delong, de
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Resampler, Sums
-from scantune.tasks.classification.metrics import Data, calibration_plan, label
+from scantune.tasks.classification.metrics import Data, calibration_plan
 from scantune.tasks.context import NO_VALIDATION, Context, Further, band
 from scantune.tasks.coverage import achieved
+from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, only
 from scantune.tasks.predictions import PredictionTable
 

@@ -14,6 +14,7 @@ from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
+from scantune.tasks.labels import label, natural
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
 
@@ -59,28 +60,6 @@ class Data:
     def prediction(self) -> np.ndarray:
         """Index of the most probable class, int64 [N]; the first of equals."""
         return self.probabilities.argmax(1)
-
-
-def label(text: str) -> str:
-    """A class's name as it is compared: ``1.0`` and ``1`` are one class."""
-    text = text.strip()
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return str(int(number)) if number.is_integer() else text
-
-
-def natural(names: Sequence[str]) -> list[str]:
-    """Sorted, numbers by value and before words."""
-
-    def key(name: str) -> tuple[bool, float, str]:
-        try:
-            return False, float(name), name
-        except ValueError:
-            return True, 0.0, name
-
-    return sorted(names, key=key)
 
 
 def parse(table: PredictionTable, settings: Classification, faults: Faults) -> Data | None:
@@ -148,12 +127,15 @@ def _probabilities(
     return p
 
 
+NO_PROBABILITY = "a probability lies between 0 and 1"
+
+
 def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -> None:
     """Faults of probabilities [N, K]: outside 0 … 1, or rows that do not sum to one; what is not finite is let pass."""
     with np.errstate(invalid="ignore"):
         for k, column in enumerate(columns):
             bad = np.flatnonzero((p[:, k] < 0) | (p[:, k] > 1))
-            faults.rows(bad, f"column {column}: a probability lies between 0 and 1", p[bad, k].tolist())
+            faults.rows(bad, f"column {column}: {NO_PROBABILITY}", p[bad, k].tolist())
         sums = p.sum(1)
         bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
     faults.rows(bad, f"{', '.join(columns)} must sum to one", [round(v, 4) for v in sums[bad].tolist()])

@@ -22,6 +22,7 @@ class Classification(TaskSettings):
 
     default_loss: ClassVar[str] = "cross_entropy"
     loss_targets: ClassVar[tuple[str, ...]] = ("classes", "binary")
+    called: ClassVar[bool] = True
 
     name: Literal["classification"] = "classification"
 

@@ -219,7 +219,7 @@ def _brier(data: Data, rows: np.ndarray, void: str | None) -> Sums:
         mean = _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))
         return {"brier": mean} | {f"brier/{name}": each[..., k] for k, name in enumerate(data.findings)}
 
-    kinds = dict.fromkeys(["brier", *(f"brier/{name}" for name in data.findings)], "positive")
+    kinds = dict.fromkeys(["brier", *(f"brier/{name}" for name in data.findings)], "loss")
     return Sums(rows, features, figures, kinds=kinds)
 
 

@@ -36,6 +36,7 @@ class Multilabel(TaskSettings):
     loss_targets: ClassVar[tuple[str, ...]] = ("findings",)
     one_target: ClassVar[bool] = False
     exclusive: ClassVar[bool] = False
+    called: ClassVar[bool] = True
     takes_empty_targets: ClassVar[bool] = True  # by ``blank``
 
     name: Literal["multilabel"] = "multilabel"

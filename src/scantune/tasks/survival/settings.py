@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import statistics
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -86,6 +87,13 @@ class Survival(TaskSettings):
         unit = unit or ("days" if middle > 200 else "months" if middle > 10 else "years")
         task = {"name": "survival", "unit": unit, "horizons": [_UNITS[unit] * years for years in (1, 2, 3)]}
         return Suggestion({"targets": {"time": times[0], "event": events[0]}}, task, "event", strength=3)
+
+    @classmethod
+    def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
+        """The horizons are those of the columns ``p/<horizon>/event``."""
+        found = [re.fullmatch(r"p/(\d+(?:\.\d+)?)/event", column) for column in columns]
+        horizons = sorted(float(match[1]) for match in found if match)
+        return {"horizons": tuple(horizons)} if horizons else {}
 
     def intervals(self) -> tuple[float, ...]:
         """``cuts``, or their default."""

@@ -10,9 +10,9 @@ import numpy as np
 from scantune.statistics import baselines, calibration
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
-from scantune.tasks.classification.metrics import label
 from scantune.tasks.context import Context, Further, band
 from scantune.tasks.coverage import achieved
+from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.zones.metrics import Data, aliases, mean_score, severity, severity_names

@@ -14,7 +14,8 @@ from scantune.statistics.correlation import constant, spearman_statistic
 from scantune.statistics.discrimination import area_statistic, delong_interval
 from scantune.statistics.ordinal import KINDS, kappa, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
-from scantune.tasks.classification.metrics import check_probabilities, label
+from scantune.tasks.classification.metrics import check_probabilities
+from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones
@@ -67,6 +68,7 @@ def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | Non
     """Reads ``target/<zone>`` and ``p/<zone>/<class>``; ungradable may be written so, as its number, or left empty."""
     known = aliases(settings)
     found = {z: _zone_columns(table, z, settings) for z in settings.zones}
+    _unknown_classes(table, settings, faults)
     wanted = [f"target/{z}" for z in settings.zones] + [c for z in settings.zones for c in found[z]]
     if not table.require(wanted, faults):
         return None
@@ -80,7 +82,8 @@ def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | Non
         targets.append(np.maximum(codes, 0))
         p = np.stack([table.numbers(c, faults) for c in found[zone]], axis=1)
         check_probabilities(p, found[zone], faults)
-        probabilities.append(p)
+        without = len(found[zone]) < len(settings.classes)
+        probabilities.append(np.pad(p, ((0, 0), (0, 1))) if without else p)
     return Data(np.stack(targets, 1), np.stack(probabilities, 1), table.subject_id, settings)
 
 
@@ -91,10 +94,29 @@ def aliases(settings: Zones) -> dict[str, int]:
 
 
 def _zone_columns(table: PredictionTable, zone: str, settings: Zones) -> list[str]:
-    """The probability columns of a zone; the last class by its name or, where only that is there, by its number."""
-    named = [f"p/{zone}/{c}" for c in settings.classes]
+    """The probability columns of a zone; ungradable by its name, else by its number, else left out: no zone is so."""
+    *grades, named = (f"p/{zone}/{c}" for c in settings.classes)
     by_number = f"p/{zone}/{settings.grades}"
-    return [*named[:-1], by_number] if named[-1] not in table and by_number in table else named
+    return [*grades, *[c for c in (named, by_number) if c in table][:1]]
+
+
+def _unknown_classes(table: PredictionTable, settings: Zones, faults: Faults) -> None:
+    """Refuses columns of other classes, and a grade that a stated number of grades would turn into ungradable."""
+    classes: set[str] = set(settings.classes)
+    grades = settings.grades
+    last = f"p/{settings.zones[0]}/{grades}"
+    if "grades" not in settings.model_fields_set and f"p/{settings.zones[0]}/{UNGRADABLE}" not in table:
+        classes.add(str(grades))
+    elif last in table:
+        faults.add(
+            f"column {last}: with grades: {grades} the grades are 0 to {grades - 1}; state {grades + 1}, or name the "
+            f"class ungradable p/<zone>/{UNGRADABLE}"
+        )
+        classes.add(str(grades))
+    for zone in settings.zones:
+        unknown = [c for c in table.columns if c.startswith(f"p/{zone}/") and c.rpartition("/")[2] not in classes]
+        if unknown:
+            faults.add(f"columns of unknown classes: {', '.join(unknown)}; there are {', '.join(settings.classes)}")
 
 
 def mean_score(codes: np.ndarray, grades: int) -> np.ndarray:

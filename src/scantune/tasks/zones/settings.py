@@ -29,6 +29,7 @@ class Zones(TaskSettings):
     default_loss: ClassVar[str] = "weighted_cross_entropy"
     loss_targets: ClassVar[tuple[str, ...]] = ("classes",)
     one_target: ClassVar[bool] = False
+    called: ClassVar[bool] = True
     takes_empty_targets: ClassVar[bool] = True  # an empty cell is an ungradable zone
 
     name: Literal["zones"] = "zones"
@@ -76,6 +77,24 @@ class Zones(TaskSettings):
         if table.named or not set(CONGESTION_ZONES) <= set(table.cells):
             return None
         return Suggestion({"targets": list(CONGESTION_ZONES)}, {"name": "zones"}, strength=3)
+
+    @classmethod
+    def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
+        """The zones are those of the columns ``target/<zone>``; the grades those of ``p/<zone>/<grade>``.
+
+        Five grades 0 … 4 without a class ungradable are left to the default: 4 is then ungradable.
+        """
+        found: dict[str, Any] = {}
+        zones = tuple(c.removeprefix("target/") for c in columns if c.startswith("target/"))
+        if zones and set(zones) != set(CONGESTION_ZONES):
+            found["zones"] = zones
+        parts = [c.split("/") for c in columns if c.startswith(("p/", "logit/"))]
+        numbers = {int(p[2]) for p in parts if len(p) == 3 and p[2].isdecimal()}
+        ungradable = any(p[-1] == UNGRADABLE for p in parts)
+        size = max(numbers, default=0) + 1
+        if len(numbers) > 1 and (ungradable or size != cls.model_fields["grades"].default + 1):
+            found["grades"] = size
+        return found
 
     @property
     def classes(self) -> tuple[str, ...]:

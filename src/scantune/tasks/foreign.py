@@ -1,0 +1,144 @@
+"""Predictions files of any tool: settings that their columns settle, logits and calls as probabilities, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+from scantune.tasks.catalogue import part
+from scantune.tasks.labels import label, natural
+from scantune.tasks.predictions import Faults, PredictionTable, read
+
+_LOGIT, _CALL, _PROBABILITY = "logit/", "prediction", "p/"
+
+
+def settings_for(name: str, stated: Mapping[str, Any], columns: Sequence[str] = ()) -> Any:
+    """A task's settings: those stated, then what the columns of a predictions file settle, then its defaults.
+
+    Args:
+        name: of the task.
+        stated: setting to value.
+        columns: of the file.
+
+    Raises:
+        ScantuneError: an unknown task or setting, a value that does not fit.
+    """
+    from pydantic import ValidationError
+
+    kind = part(name, "settings").Settings
+    try:
+        return kind.model_validate({**kind.from_columns(columns), **stated})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"]))
+        known = ", ".join(kind.model_fields)
+        raise ScantuneError(f"--set {at}: {first['msg']}; {name} has the settings {known}") from error
+
+
+def columns_of(path: Path | str) -> tuple[str, ...]:
+    """Names of a predictions file's columns.
+
+    Raises:
+        PredictionsError: it cannot be read.
+    """
+    return tuple(read(path).columns)
+
+
+def load(path: Path | str, task: Any) -> tuple[PredictionTable, list[str]]:
+    """Reads a predictions file for a task: logits and calls become probabilities.
+
+    Args:
+        path: the file.
+        task: settings of the task.
+
+    Returns:
+        The table, and what was done to it, in words.
+
+    Raises:
+        PredictionsError: it cannot be read; a probability or prediction is missing, with its rows.
+    """
+    table, notes = with_probabilities(read(path), task)
+    refuse_missing(table)
+    return table, notes
+
+
+def with_probabilities(table: PredictionTable, task: Any) -> tuple[PredictionTable, list[str]]:
+    """The table with columns ``p/…``, from ``logit/…``, or else from the classes in ``prediction`` or ``prediction/…``.
+
+    Logits go through softmax where the classes exclude each other and each has a column, else through the logistic
+    function. Classes that a reader, or a model without probabilities, names count as probabilities 0 and 1.
+
+    Args:
+        table: the predictions.
+        task: settings of the task.
+
+    Returns:
+        The table, and what was done, in words.
+
+    Raises:
+        PredictionsError: a logit is not a number.
+    """
+    logits = [c for c in table.columns if c.startswith(_LOGIT)]
+    there = any(c.startswith(_PROBABILITY) for c in table.columns)
+    if there:
+        return table, [f"the columns {_LOGIT}… were not read: the file has probabilities"] if logits else []
+    if logits:
+        return _from_logits(table, logits, task.exclusive)
+    calls = [c for c in table.columns if c == _CALL or c.startswith(_CALL + "/")]
+    return _from_calls(table, calls, task.exclusive) if calls and task.called else (table, [])
+
+
+def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
+    faults = Faults()
+    groups: dict[str, list[str]] = {}
+    for column in logits:
+        groups.setdefault(column.rpartition("/")[0], []).append(column)
+    found: dict[str, np.ndarray] = {}
+    how = "the logistic function"
+    for columns in groups.values():
+        z = np.stack([table.numbers(c, faults) for c in columns], axis=1)  # [N, K]
+        if exclusive and len(columns) > 1:
+            how = "softmax"
+            e = np.exp(z - z.max(1, keepdims=True))
+            p = e / e.sum(1, keepdims=True)
+        else:
+            p = 0.5 * (1 + np.tanh(z / 2))
+        found |= {_PROBABILITY + c.removeprefix(_LOGIT): p[:, k] for k, c in enumerate(columns)}
+    faults.raise_for(table.name)
+    return table.with_columns(found), [f"probabilities: {how} of the columns {_LOGIT}…"]
+
+
+def _from_calls(table: PredictionTable, calls: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
+    found: dict[str, np.ndarray] = {}
+    for column in calls:
+        place = column.removeprefix(_CALL).removeprefix("/")
+        called = np.array([label(text) for text in table.text(column)], dtype=object)
+        blank = called == ""
+        if not exclusive:
+            found[f"{_PROBABILITY}{place}"] = np.where(blank, np.nan, called == "1")
+            continue
+        target = f"target/{place}" if place else "target"
+        truth = [label(text) for text in table.text(target)] if target in table else []
+        stem = f"{_PROBABILITY}{place}/" if place else _PROBABILITY
+        for name in natural([n for n in {*called.tolist(), *truth} if n]):
+            found[stem + name] = np.where(blank, np.nan, called == name)
+    return table.with_columns(found), [f"probabilities: 0 and 1, by the classes in {', '.join(calls)}"]
+
+
+def refuse_missing(table: PredictionTable) -> None:
+    """Refuses a file with a probability or prediction that is missing, or is no finite number.
+
+    Raises:
+        PredictionsError: with the column and its rows.
+    """
+    faults = Faults()
+    for column in table.columns:
+        if column.startswith(_PROBABILITY) or column == _CALL:
+            text = table.text(column)
+            bad = [row for row, cell in enumerate(text) if cell.strip().lower() in ("", "nan", "inf", "-inf")]
+            faults.rows(bad, f"column {column}: missing, or no finite number", text[bad].tolist())
+    faults.raise_for(table.name)

@@ -1,0 +1,53 @@
+"""``scantune score`` and ``scantune compare`` as a person calls them."""
+
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from scantune.cli import app
+from scantune.tasks.predictions import PredictionTable, write
+
+
+def called(*words):
+    found = CliRunner().invoke(app, [str(w) for w in words])
+    if found.exception is not None and not isinstance(found.exception, SystemExit):
+        raise found.exception
+    return found.output
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    base = {"sample_id": [f"x{i}" for i in range(80)], "sex": ["F", "M"] * 40, "target": y}
+    for name, noise in (("one", 1.0), ("two", 2.5)):
+        z = 2 * y - 1 + rng.normal(0, noise, 80)
+        write(PredictionTable.make(base | {"logit/1": z}), folder / f"{name}.csv")
+    return folder
+
+
+def test_a_file_is_scored_and_reported(files, tmp_path):
+    out, page = tmp_path / "metrics.json", tmp_path / "report.html"
+    said = called("score", files / "one.csv", "--task", "classification", "--out", out, "--report", page)
+    assert "80 samples of 80 subjects" in said
+    assert "probabilities: the logistic function of the columns logit/…" in said
+    metrics = json.loads(out.read_text())
+    assert metrics["metrics"]["auroc"]["method"] == "DeLong, on the logit scale"
+    text = page.read_text()
+    assert "Results" in text
+    assert "Subgroups" in text
+    assert "data:image/svg+xml" in text
+    assert "Reporting checklists" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "")
+
+
+def test_several_files_are_compared_with_the_first(files, tmp_path):
+    out = tmp_path / "both.json"
+    said = called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--out", out)
+    assert "two − one:" in said
+    assert set(json.loads(out.read_text())["files"]) == {"one", "two"}
+    with pytest.raises(Exception, match="a report is of one predictions file, not of 2"):
+        called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--report", "r.html")

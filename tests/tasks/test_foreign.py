@@ -1,0 +1,156 @@
+"""Predictions files as other tools write them: what their columns settle, logits, calls, gaps, several files."""
+
+import numpy as np
+import pytest
+
+from scantune.records import ScantuneError
+from scantune.tasks.foreign import load, settings_for
+from scantune.tasks.predictions import PredictionsError, PredictionTable, write
+from scantune.tasks.scoring import score_file
+from scantune.tasks.several import score_files
+
+N = 60
+
+
+def rng():
+    return np.random.default_rng(3)
+
+
+def saved(folder, columns, name="predictions.csv"):
+    path = folder / name
+    write(PredictionTable.make({"sample_id": [f"x{i}" for i in range(N)], **columns}), path)
+    return path
+
+
+def classes(sharp=2.0, seed=3):
+    r = np.random.default_rng(seed)
+    y = r.integers(0, 3, N)
+    z = r.normal(size=(N, 3))
+    z[np.arange(N), y] += sharp
+    return y, z
+
+
+def softmax(z):
+    e = np.exp(z - z.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+def graded(grades, ungradable, zones=("apex", "base")):
+    r = rng()
+    columns = {}
+    for zone in zones:
+        y = r.integers(0, grades, N)
+        p = r.dirichlet(np.ones(grades + ungradable), N)
+        p[np.arange(N), y] += 0.5
+        p /= p.sum(1, keepdims=True)
+        columns[f"target/{zone}"] = y
+        names = [*map(str, range(grades)), *["ungradable"][:ungradable]]
+        columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(names)}
+    return columns
+
+
+@pytest.mark.parametrize("grades", [3, 4, 6])
+@pytest.mark.parametrize("ungradable", [0, 1])
+def test_zones_and_grades_are_those_of_the_columns(tmp_path, grades, ungradable):
+    path = saved(tmp_path, graded(grades, ungradable))
+    found = score_file(path, "zones", draws=50)
+    settings = settings_for("zones", {}, list(graded(grades, ungradable)))
+    assert (settings.zones, settings.grades) == (("apex", "base"), grades)
+    assert found["metrics"]["kappa_quadratic"]["n_subjects"] == N
+    assert f"f1/{grades - 1}" in found["metrics"]
+    if not ungradable:
+        assert found["metrics"]["coverage"]["value"] == 1
+
+
+def test_a_number_of_grades_that_the_file_contradicts_is_refused(tmp_path):
+    path = saved(tmp_path, graded(4, 0))
+    settings = settings_for("zones", {"grades": 3}, list(graded(4, 0)))
+    with pytest.raises(PredictionsError, match="column p/apex/3: with grades: 3 the grades are 0 to 2; state 4"):
+        score_file(path, settings)
+    with pytest.raises(PredictionsError, match="columns of unknown classes: p/apex/5"):
+        score_file(saved(tmp_path, graded(6, 1)), settings_for("zones", {"grades": 4}, list(graded(6, 1))))
+
+
+def test_logits_are_scored_as_their_probabilities(tmp_path):
+    y, z = classes()
+    names = ("a", "b", "c")
+    truth = {"target": np.array(names)[y]}
+    plain = saved(tmp_path, truth | {f"p/{c}": softmax(z)[:, k] for k, c in enumerate(names)}, "p.csv")
+    logits = saved(tmp_path, truth | {f"logit/{c}": z[:, k] for k, c in enumerate(names)}, "z.csv")
+    found = [score_file(path, "classification", draws=50) for path in (plain, logits)]
+    assert "read_as" not in found[0]
+    assert found[1]["read_as"] == ["probabilities: softmax of the columns logit/…"]
+    for name in ("auroc", "brier", "accuracy"):
+        assert found[1]["metrics"][name]["value"] == pytest.approx(found[0]["metrics"][name]["value"])
+
+
+def test_one_logit_of_two_classes_and_of_findings_goes_through_the_logistic_function(tmp_path):
+    y, z = classes()
+    two = saved(tmp_path, {"target": y == 1, "logit/1": z[:, 1]}, "two.csv")
+    table, notes = load(two, settings_for("classification", {}))
+    np.testing.assert_allclose(table.columns["p/1"], 1 / (1 + np.exp(-z[:, 1])))
+    assert notes == ["probabilities: the logistic function of the columns logit/…"]
+    both = {"target/x": y == 1, "target/y": y == 2, "logit/x": z[:, 1], "logit/y": z[:, 2]}
+    found = score_file(saved(tmp_path, both, "findings.csv"), "multilabel", draws=50)
+    assert found["metrics"]["auroc/x"]["value"] > 0.5
+
+
+def test_a_readers_classes_count_as_probabilities_0_and_1(tmp_path):
+    y, z = classes()
+    path = saved(tmp_path, {"target": y, "prediction": z.argmax(1)})
+    found = score_file(path, "classification", draws=50)
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
+    assert found["read_as"] == ["probabilities: 0 and 1, by the classes in prediction"]
+
+
+@pytest.mark.parametrize(
+    ("task", "columns", "column"),
+    [
+        ("classification", {"target": ["a", "b"] * 30, "p/a": [0.2] * 59 + [np.nan], "p/b": [0.8] * 60}, "p/a"),
+        ("regression", {"target": np.arange(60), "prediction": [1.0] * 59 + [np.nan]}, "prediction"),
+        ("multilabel", {"target/a": [0, 1] * 30, "p/a": [0.2] * 59 + [np.nan]}, "p/a"),
+        (
+            "survival",
+            {"target/time": np.arange(60), "target/event": [0, 1] * 30, "prediction": [1.0] * 59 + [np.nan]},
+            "prediction",
+        ),
+    ],
+)
+def test_a_missing_probability_or_prediction_is_refused_with_its_row(tmp_path, task, columns, column):
+    with pytest.raises(PredictionsError, match=rf"column {column}: missing, or no finite number: row 61"):
+        score_file(saved(tmp_path, columns), task)
+
+
+def test_horizons_of_survival_are_those_of_the_columns(tmp_path):
+    r = rng()
+    risk = r.normal(size=N)
+    time = r.exponential(np.exp(-risk) * 2)
+    columns = {"target/time": time, "target/event": r.random(N) < 0.7, "prediction": risk}
+    columns |= {f"p/{h}/event": 1 - np.exp(-h * np.exp(risk) / 2) for h in (0.5, 2)}
+    found = score_file(saved(tmp_path, columns), "survival", draws=50)
+    assert found["metrics"]["auroc/0.5"]["value"] > 0.5
+    assert "auroc/1" not in found["metrics"]
+
+
+def test_a_setting_that_does_not_exist_names_those_that_do():
+    with pytest.raises(ScantuneError, match=r"--set gradez: .*zones has the settings name, zones, grades"):
+        settings_for("zones", {"gradez": 3})
+
+
+def test_files_of_several_models_are_scored_and_each_compared_with_the_first(tmp_path):
+    y, _ = classes()
+    paths = []
+    for name, sharp in (("a", 2.0), ("b", 0.2), ("c", 2.1)):
+        p = softmax(classes(sharp)[1])
+        paths.append(saved(tmp_path, {"target": y} | {f"p/{k}": p[:, k] for k in range(3)}, f"{name}.csv"))
+    other = softmax(classes(seed=4)[1])
+    paths.append(
+        saved(tmp_path, {"target": classes(seed=4)[0]} | {f"p/{k}": other[:, k] for k in range(3)}, "other.csv")
+    )
+    found = score_files(paths, settings_for("classification", {}), tmp_path / "out.json", draws=50)
+    assert list(found["files"]) == ["a", "b", "c", "other"]
+    assert (tmp_path / "out.json").exists()
+    b, c = (found["comparisons"][n] for n in "bc")
+    p = [e["metrics"][e["primary"]]["difference"]["p_value"] for e in (b, c)]
+    assert [b["p_holm_files"], c["p_holm_files"]] == pytest.approx([min(1, 2 * min(p)), max(2 * min(p), max(p))])
+    assert "another target" in found["comparisons"]["other"]["reason"]
