@@ -1,4 +1,4 @@
-"""Backbones by name and modality: the table, and a name of one's own in it.
+"""Catalogue of backbones by name and modality, and registration of custom ones.
 
 Names are known without torch: a module is imported when one of its networks is built.
 """
@@ -23,57 +23,63 @@ Builder = Callable[..., "Parts"]
 
 
 @dataclass(frozen=True)
-class Later:
-    """A builder of this package, imported when it is asked for.
+class LazyBuilder:
+    """A builder of this package that is imported on use.
 
     Attributes:
-        module: by its full name, so that it is seen which code a stage uses.
-        function: in it.
-        first: its first arguments.
-        options: further ones by name.
+        module: full name, from which the code dependencies of a stage are derived.
+        function: name in the module.
+        arguments: first positional arguments.
+        options: keyword arguments.
     """
 
     module: str
     function: str
-    first: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
 
     def load(self) -> Builder:
-        """The builder itself."""
+        """Import the builder."""
         function = getattr(importlib.import_module(self.module), self.function)
-        return partial(function, *self.first, **dict(self.options)) if self.first or self.options else function
+        return partial(function, *self.arguments, **dict(self.options)) if self.arguments or self.options else function
 
 
-_TABLE: dict[str, dict[str, Builder | Later]] = {
+_TABLE: dict[str, dict[str, Builder | LazyBuilder]] = {
     "image": {},
     "volume": {
-        **{f"resnet{depth}_3d": Later("scantune.models.volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
-        "densenet121_3d": Later("scantune.models.volumes", "densenet121"),
-        "swinunetr": Later("scantune.models.volumes", "swinunetr"),
+        **{
+            f"resnet{depth}_3d": LazyBuilder("scantune.models.volumes", "resnet", (depth,))
+            for depth in (10, 18, 34, 50)
+        },
+        "densenet121_3d": LazyBuilder("scantune.models.volumes", "densenet121"),
+        "swinunetr": LazyBuilder("scantune.models.volumes", "swinunetr"),
     },
     "video": {
-        **{name: Later("scantune.models.videos", "resnet", (name,)) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
-        "mvit_v2_s": Later("scantune.models.videos", "mvit_v2_s"),
-        "swin3d_t": Later("scantune.models.videos", "swin3d_t"),
+        **{
+            name: LazyBuilder("scantune.models.videos", "resnet", (name,))
+            for name in ("r2plus1d_18", "r3d_18", "mc3_18")
+        },
+        "mvit_v2_s": LazyBuilder("scantune.models.videos", "mvit_v2_s"),
+        "swin3d_t": LazyBuilder("scantune.models.videos", "swin3d_t"),
     },
 }
 for _modality in ("image", "volume", "video"):
-    _TABLE[_modality]["small_cnn"] = Later("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
-    _TABLE[_modality]["custom_1"] = Later("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
+    _TABLE[_modality]["small_cnn"] = LazyBuilder("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
+    _TABLE[_modality]["custom_1"] = LazyBuilder("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
 
-#: Networks that answer per pixel, in 2D and 3D.
-DENSE: dict[str, Builder | Later] = {
-    name: Later("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+#: Networks with an output per pixel or voxel, in 2D and 3D.
+DENSE: dict[str, Builder | LazyBuilder] = {
+    name: LazyBuilder("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
 }
 
 
 def register(name: str, *modalities: Modality | Literal["dense"]) -> Callable[[Builder], Builder]:
-    """Give a backbone of your own a name: ``build(in_channels, **options) -> Parts``.
+    """Register a custom backbone: ``build(in_channels, **options) -> Parts``.
 
-    For ``dense``, networks that answer per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
+    For ``dense``, networks with an output per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
 
     Raises:
-        ScantuneError: the name is taken by a backbone of another module.
+        ScantuneError: a backbone of another module has that name.
 
     Example:
         >>> @register("my_net", "image")
@@ -87,30 +93,30 @@ def register(name: str, *modalities: Modality | Literal["dense"]) -> Callable[[B
         for modality in modalities:
             table = DENSE if modality == "dense" else _TABLE[modality]
             if low in table and _module(table[low]) != builder.__module__:
-                raise ScantuneError(f"backbone {name!r}: {_module(table[low])} has one of that name for {modality}")
+                raise ScantuneError(f"backbone {name!r}: {_module(table[low])} registers it for {modality} already")
             table[low] = builder
         return builder
 
     return keep
 
 
-def _module(builder: Builder | Later) -> str:
-    return f"{__package__}.{builder.module}" if isinstance(builder, Later) else builder.__module__
+def _module(builder: Builder | LazyBuilder) -> str:
+    return f"{__package__}.{builder.module}" if isinstance(builder, LazyBuilder) else builder.__module__
 
 
 def origin(name: str, modality: Modality, *, dense: bool = False) -> str:
-    """The module that a backbone is from."""
+    """The module that defines a backbone."""
     table = DENSE if dense else _TABLE[modality]
     return _module(table[name.lower()]) if name.lower() in table else f"{__package__}.images"
 
 
 def fault(name: str, modality: Modality, *, dense: bool = False) -> str | None:
-    """What is wrong with a backbone's name; None where nothing is. Torch is not needed for that.
+    """Error message for an invalid name of a backbone, or None. Does not require torch.
 
     Args:
-        name: as ``model.backbone`` has it.
+        name: as in ``model.backbone``.
         modality: of the input.
-        dense: the task answers per pixel.
+        dense: the task has an output per pixel.
     """
     low = name.lower()
     known = set(DENSE) if dense else set(_TABLE[modality])
@@ -131,7 +137,7 @@ def fault(name: str, modality: Modality, *, dense: bool = False) -> str | None:
 
 
 def dense_builder(name: str) -> Builder:
-    """The builder of a network that answers per pixel.
+    """The builder of a network with an output per pixel.
 
     Raises:
         ScantuneError: unknown name.
@@ -139,20 +145,20 @@ def dense_builder(name: str) -> Builder:
     low = name.lower()
     if low not in DENSE:
         raise ScantuneError(f"network {name!r} is not known for segmentation; known are {', '.join(sorted(DENSE))}")
-    return _loaded(DENSE[low])
+    return _resolve_builder(DENSE[low])
 
 
-def _loaded(builder: Builder | Later) -> Builder:
-    return builder.load() if isinstance(builder, Later) else builder
+def _resolve_builder(builder: Builder | LazyBuilder) -> Builder:
+    return builder.load() if isinstance(builder, LazyBuilder) else builder
 
 
 def names(modality: Modality) -> list[str]:
-    """Names of the table alone, without all those of timm."""
+    """Names in the table, without those of timm."""
     return sorted(_TABLE[modality])
 
 
 def available(modality: Modality) -> list[str]:
-    """Names of the backbones for "image" (all of timm's too), "volume" or "video"."""
+    """Names of the backbones for "image" (including those of timm), "volume" or "video"."""
     if modality != "image":
         return names(modality)
     from scantune.models import images
@@ -164,11 +170,11 @@ def builder(name: str, modality: Modality) -> Builder:
     """The builder of a name.
 
     Raises:
-        ScantuneError: unknown name, with the nearest ones; or a name of another modality, with that.
+        ScantuneError: an unknown name (with the nearest ones), or a name of another modality.
     """
     low = name.lower()
     if low in _TABLE[modality]:
-        return _loaded(_TABLE[modality][low])
+        return _resolve_builder(_TABLE[modality][low])
     if modality == "image":
         from scantune.models import images
 
@@ -178,22 +184,22 @@ def builder(name: str, modality: Modality) -> Builder:
     if others:
         raise ScantuneError(f"backbone {name!r} is for {' and '.join(others)}, not for {modality}")
     near = difflib.get_close_matches(low, available(modality), n=4, cutoff=0.5)
-    hint = ", ".join(near) if near else f"one of {len(available(modality))} names that scantune.models.available gives"
+    hint = ", ".join(near) if near else f"one of {len(available(modality))} names of scantune.models.available"
     raise ScantuneError(f"backbone {name!r} is not known for {modality}; did you mean {hint}?")
 
 
 def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
-    """Build a name with its options; ``first_stride`` is one that every network has.
+    """Build a backbone with its options; ``first_stride`` is an option of every backbone.
 
     Raises:
-        ScantuneError: an option that the network does not have.
+        ScantuneError: an unknown option.
     """
-    own = dict(options)
-    stride = own.pop("first_stride", None)
+    builder_options = dict(options)
+    stride = builder_options.pop("first_stride", None)
     try:
-        parts = builder(name, modality)(in_channels, **own)
+        parts = builder(name, modality)(in_channels, **builder_options)
     except TypeError as error:
-        raise ScantuneError(f"backbone {name!r} with options {own}: {error}") from error
+        raise ScantuneError(f"backbone {name!r} with options {builder_options}: {error}") from error
     if stride is not None:
         from scantune.models.channels import set_first_stride
 
@@ -201,6 +207,6 @@ def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, 
     return parts
 
 
-def wants_size(name: str, modality: Modality) -> bool:
-    """Whether the network is built for one size of input."""
+def requires_size(name: str, modality: Modality) -> bool:
+    """Whether the network is built for a fixed input size."""
     return "size" in inspect.signature(builder(name, modality)).parameters
