@@ -13,7 +13,7 @@ def test_mean_and_spread_by_hand() -> None:
     np.testing.assert_allclose(joined.mean, [2.0, 2.0])
     np.testing.assert_allclose(joined.spread, [2**0.5, 0.0])
     assert np.isnan(engine.join([np.ones(2)]).spread).all()
-    with pytest.raises(ScantuneError, match="different shapes"):
+    with pytest.raises(ScantuneError, match="differ in shape"):
         engine.join([np.ones(2), np.ones(3)])
 
 

@@ -263,7 +263,7 @@ def test_damaged_weights_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     durable.write_weights(path, {"a": torch.arange(100)}, {"epoch": 1})
     path.write_bytes(path.read_bytes()[:-8])
-    with pytest.raises(ScantuneError, match="not a whole safetensors file"):
+    with pytest.raises(ScantuneError, match="not a complete safetensors file"):
         durable.read_weights(path)
 
 

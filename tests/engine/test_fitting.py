@@ -172,7 +172,7 @@ def test_clipping_by_norm_and_by_value() -> None:
 
 
 def test_balanced_sampler_needs_classes_and_uses_them() -> None:
-    with pytest.raises(ScantuneError, match="balanced needs a task with classes"):
+    with pytest.raises(ScantuneError, match="balanced requires a task with classes"):
         _fit(sampler="balanced")
     classes = (Numbers(30, 0).y > 1).astype(int)
     assert _fit(sampler="balanced", classes=classes).finished == "all epochs"
@@ -200,7 +200,7 @@ def test_mixing_hands_on_both_targets_and_their_share() -> None:
 
 
 def test_empty_side_is_named() -> None:
-    with pytest.raises(ScantuneError, match="the validation side has no samples"):
+    with pytest.raises(ScantuneError, match="the validation set has no samples"):
         _fit(validation=Numbers(0, 0))
 
 

@@ -47,8 +47,10 @@ def cache(tmp_path, monkeypatch):
     close_session()
 
 
-def facts(**fields) -> known.Known:
-    made = known.Known("imagenet", ("net.safetensors",), "safetensors", "https://example.org/net", "MIT", "nothing")
+def facts(**fields) -> known.PublishedWeights:
+    made = known.PublishedWeights(
+        "imagenet", ("net.safetensors",), "safetensors", "https://example.org/net", "MIT", "nothing"
+    )
     return replace(made, **fields)
 
 
@@ -56,10 +58,10 @@ def test_the_hubs_file_is_fetched_once_and_then_found_in_the_cache(tmp_path, cac
     with served(Hub({REPOSITORY: content})) as hub:
         cache(hub.address)
         place = locate.locate(facts(hub="someone/some-net"), tmp_path, download=True)
-        assert place.where == "fetched"
+        assert place.source == "fetched"
         assert place.path.read_bytes() == content
     again = locate.locate(facts(hub="someone/some-net"), tmp_path)
-    assert (again.where, again.path) == ("hub cache", place.path)
+    assert (again.source, again.path) == ("hub cache", place.path)
 
 
 def test_nothing_is_fetched_unless_asked_for(tmp_path, cache, content):
@@ -161,7 +163,7 @@ def test_a_packaged_file_that_is_not_the_published_one_is_refused(tmp_path, pack
     _, _, path = package
     packaged._sha256.cache_clear()
     path.write_bytes(path.read_bytes() + b"x")
-    with pytest.raises(ScantuneError, match=r"weights-for-tests: net\.safetensors has SHA-256 .* Install it anew"):
+    with pytest.raises(ScantuneError, match=r"weights-for-tests: net\.safetensors has SHA-256 .* Install it again"):
         models.build("resnet18", modality="image", in_channels=3, weights="imagenet", weights_folder=tmp_path / "w")
 
 

@@ -59,7 +59,7 @@ def test_the_same_network_is_written_as_the_same_bytes(tmp_path, make_network):
 
 
 def test_what_is_missing_or_does_not_fit_is_named(tmp_path, make_network):
-    with pytest.raises(ScantuneError, match=r"architecture\.json: not there"):
+    with pytest.raises(ScantuneError, match=r"architecture\.json: file not found"):
         models.load(tmp_path)
     models.save(make_network("small_cnn"), tmp_path)
     path = tmp_path / "architecture.json"

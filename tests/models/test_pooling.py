@@ -34,7 +34,7 @@ def test_values_gradients_and_layout_are_those_of_pytorch(
     x = torch.randn(shape).relu().to(dtype)  # many ties, as behind every ReLU
     x.view(-1)[5] = float("nan")
     found = []
-    for pool in (plain, pooling.quicken(copy.deepcopy(plain))):
+    for pool in (plain, pooling.accelerate(copy.deepcopy(plain))):
         held = x.clone().requires_grad_()
         pooled = pool(held)
         pooled.backward(torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1)).to(dtype))
@@ -58,13 +58,13 @@ def test_a_step_with_it_ends_with_the_very_weights_of_one_without(monkeypatch: p
         return net.state_dict()
 
     fast = step()
-    monkeypatch.setattr(pooling, "quicken", lambda net: net)
+    monkeypatch.setattr(pooling, "accelerate", lambda net: net)
     for name, tensor in step().items():
         assert torch.equal(tensor, fast[name]), name
 
 
 def test_channels_last_tensors_stay_so() -> None:
-    pool = pooling.quicken(nn.MaxPool2d(2))
+    pool = pooling.accelerate(nn.MaxPool2d(2))
     x = torch.randn(2, 16, 8, 8).to(memory_format=torch.channels_last)
     assert pool(x).is_contiguous(memory_format=torch.channels_last)
     assert isinstance(pool, nn.MaxPool2d)

@@ -283,7 +283,7 @@ def _no_network(monkeypatch):
 def test_weights_of_no_name_and_files_that_are_not_there_are_named(tmp_path):
     with pytest.raises(ScantuneError, match=r"'medicalnet': none of that name for backbone 'r3d_18'; known .*kinetics"):
         models.build("r3d_18", modality="video", weights="medicalnet")
-    with pytest.raises(ScantuneError, match=r"nowhere\.pth: weights file not there"):
+    with pytest.raises(ScantuneError, match=r"nowhere\.pth: weights file not found"):
         models.build("small_cnn", modality="image", weights=tmp_path / "nowhere.pth")
     with pytest.raises(ScantuneError, match="a folder without weights"):
         models.build("small_cnn", modality="image", weights=tmp_path)
@@ -300,7 +300,7 @@ def test_files_are_told_by_content_and_cut_ones_are_refused(tmp_path):
     for name in ("named_wrongly.pth", "nested.bin", "old.pth"):
         whole = (tmp_path / name).read_bytes()
         (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
-        with pytest.raises(ScantuneError, match=r"not a whole|refused"):
+        with pytest.raises(ScantuneError, match=r"not a complete|refused"):
             files.read(tmp_path / "cut")
     (tmp_path / "text.pth").write_text("hello, these are no weights")
     with pytest.raises(ScantuneError):

@@ -101,7 +101,7 @@ def _open_study(path: Path, name: str, mode: str, prune: bool, warmup_trials: in
     )
     if study.direction.name.lower() != direction:
         raise ScantuneError(
-            f"{path.name}: its study {name!r} has the direction {study.direction.name.lower()}; use another file"
+            f"{path.name}: its study {name!r} is to {study.direction.name.lower()} its metric; use another file"
         )
     return study
 

@@ -34,7 +34,7 @@ __all__ = [
     "save",
 ]
 
-#: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
+#: Names imported on first use, so that names are checked and plugins registered without torch.
 _LATER = {
     "Backbone": "backbone",
     "Normalization": "backbone",

@@ -1,4 +1,4 @@
-"""A backbone: a network without its output layer, that says of itself what freezing, saliency and serving need."""
+"""A backbone: a network without its output layer, with the facts that freezing, saliency maps and serving need."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scantune.models.load_report import LoadReport
 
 Modality = Literal["image", "volume", "video"]
 Kind = Literal["cnn", "vit"]
-#: How the saliency layer's output lies: [B, C, …space], [B, …space, C], or tokens [B, prefix + N, C].
+#: Layout of the saliency layer's output: [B, C, …space], [B, …space, C], or tokens [B, prefix + N, C].
 Layout = Literal["channels_first", "channels_last", "tokens"]
 Blocks = list[tuple[str, list[nn.Module]]]
 SPACE = {"image": 2, "volume": 3, "video": 3}
@@ -23,13 +23,13 @@ SPACE = {"image": 2, "volume": 3, "video": 3}
 
 @dataclass(frozen=True)
 class Normalization:
-    """Input normalisation that goes with published weights: ``(x - mean) / std`` per channel, x in [0, 1]."""
+    """Input normalisation of published weights: ``(x - mean) / std`` per channel, x in [0, 1]."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
     def for_channels(self, channels: int) -> Normalization:
-        """The same for another number of channels: as it is where it fits, else the mean over the channels."""
+        """The normalisation for another number of channels: unchanged where it fits, else the mean over channels."""
         if len(self.mean) == channels:
             return self
         mean, std = sum(self.mean) / len(self.mean), sum(self.std) / len(self.std)
@@ -38,20 +38,20 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a builder hands over: the bare network and what only its builder knows of it.
+    """Result of a builder: the network and the facts that only its builder knows.
 
     Attributes:
         net: [B, C, …space] → features [B, F], or [B, K, …space] for a dense network.
         feature_dim: F; K for a dense network.
-        blocks: (name, modules) from input to output; what freezing "by blocks" counts.
-        saliency_layer: dotted name inside ``net`` of the layer that Grad-CAM looks at, or None.
-        kind: "vit" where attention over a grid of tokens can be shown, else "cnn".
-        layout: how the saliency layer's output lies.
-        token_grid: tokens per axis of space where ``layout`` is "tokens", else None.
-        prefix_tokens: class and register tokens in front of the grid.
-        normalization: input normalisation of the published weights, used where weights are loaded.
-        divisor: what every axis of space must be a multiple of; a dense network's input is padded to it and its output
-            cut again.
+        blocks: (name, modules) from input to output, the units of freezing by blocks.
+        saliency_layer: dotted name inside ``net`` of the layer for Grad-CAM, or None.
+        kind: "vit" for a network with attention over a grid of tokens, else "cnn".
+        layout: of the saliency layer's output.
+        token_grid: tokens per spatial axis where ``layout`` is "tokens", else None.
+        prefix_tokens: number of class and register tokens before the grid.
+        normalization: input normalisation of the published weights, applied where they are loaded.
+        divisor: every spatial axis must be a multiple of it; the input of a dense network is padded to one and the
+            output is cropped.
     """
 
     net: nn.Module
@@ -68,7 +68,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a backbone is built again from; JSON-able, part of ``architecture.json``."""
+    """Parameters to rebuild a backbone; JSON-serialisable, part of ``architecture.json``."""
 
     name: str
     modality: Modality
@@ -80,16 +80,16 @@ class Recipe:
 class Backbone(nn.Module):
     """A network from input [B, C, …space] float to features [B, F] (dense: to logits [B, K, …space]).
 
-    Where ``normalization`` is set it is applied here, inside ``forward``: what is served is what was trained.
+    ``normalization`` is applied inside ``forward``, so that the served model is the trained model.
 
     Attributes:
-        recipe: name, modality, channels and options that build it again.
+        recipe: name, modality, channels and options to rebuild it.
         feature_dim: F (dense: K).
         blocks: (name, modules) from input to output.
         saliency_layer: dotted name inside this module, or None.
         kind, layout, token_grid, prefix_tokens: see :class:`Parts`.
-        normalization: what the input is normalised by, or None for an input taken as it comes.
-        load_report: what of the starting weights matched, or None where they are random.
+        normalization: of the input, or None for none.
+        load_report: report of the loaded weights, or None for random weights.
     """
 
     mean: Tensor
@@ -97,7 +97,7 @@ class Backbone(nn.Module):
 
     def __init__(self, parts: Parts, recipe: Recipe, normalization: Normalization | None = None) -> None:
         super().__init__()
-        self.net = pooling.quicken(parts.net)
+        self.net = pooling.accelerate(parts.net)
         self.recipe = recipe
         self.feature_dim = parts.feature_dim
         self.blocks = parts.blocks
@@ -113,11 +113,11 @@ class Backbone(nn.Module):
         self.set_normalization(normalization)
 
     def set_normalization(self, normalization: Normalization | None) -> None:
-        """Normalise the input by ``normalization`` from now on; None takes it as it comes."""
+        """Set the normalisation of the input; None removes it."""
         self.normalization = None if normalization is None else normalization.for_channels(self.recipe.in_channels)
         chosen = self.normalization or Normalization((0.0,), (1.0,))
         shape = (1, -1) + (1,) * SPACE[self.recipe.modality]
-        # Not part of the weights: architecture.json has them, and published files know nothing of them.
+        # Not part of the weights: they are in architecture.json, and published files do not have them.
         self.register_buffer("mean", torch.tensor(chosen.mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(chosen.std).reshape(shape), persistent=False)
 
@@ -129,6 +129,6 @@ class Backbone(nn.Module):
             return self.net(x)
         space = x.shape[2:]
         short = [-length % self.divisor for length in space]
-        # The last axis first, as F.pad takes it; the edge is repeated, which looks more like the image than zeros do.
+        # F.pad expects the last axis first; the edge is repeated, which resembles the image more than zeros do.
         x = functional.pad(x, [n for length in reversed(short) for n in (0, length)], mode="replicate")
         return self.net(x)[(..., *(slice(length) for length in space))]

@@ -1,4 +1,4 @@
-"""The blocks of a network in order from input to output, found from its own top-level parts."""
+"""The blocks of a network in order from input to output, derived from its top-level modules."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from torch import nn
 
 from scantune.models.backbone import Blocks
 
-#: Containers that are not a block themselves but hold the blocks.
+#: Containers of blocks that are not blocks themselves.
 _CONTAINERS = ("features", "blocks", "stages", "layers")
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.modules.instancenorm._InstanceNorm)
 
 
 def find(net: nn.Module) -> Blocks:
-    """Blocks of ``net``: its top-level parts, with ``features``, ``stages``, ``layers``, ``blocks`` opened.
+    """Blocks of ``net``: its top-level modules, with ``features``, ``stages``, ``layers``, ``blocks`` expanded.
 
-    A part without parameters, a lone norm layer, what is left of a head (its norm) and a DenseNet transition belong to
-    the block before them. The first
-    block is called ``stem``. Parameters that lie in no part (class token, position embedding) count to the stem.
+    A module without parameters, a single norm layer, the norm of a removed head and a DenseNet transition belong to the
+    preceding block. The first block is called ``stem``; parameters outside all modules (class token, position
+    embedding) belong to it.
     """
-    found: Blocks = []
-    for name, module in _opened(net.named_children()):
-        if found and _belongs_to_previous(name, module):
-            found[-1][1].append(module)
-        elif any(True for _ in module.parameters()) or found:
-            found.append((name if found else "stem", [module]))
-    return found
+    blocks: Blocks = []
+    for name, module in _expanded(net.named_children()):
+        if blocks and _belongs_to_previous(name, module):
+            blocks[-1][1].append(module)
+        elif any(True for _ in module.parameters()) or blocks:
+            blocks.append((name if blocks else "stem", [module]))
+    return blocks
 
 
-def _opened(children: Iterable[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.Module]]:
+def _expanded(children: Iterable[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn.Module]]:
     for name, module in children:
         if name in _CONTAINERS and isinstance(module, nn.Sequential | nn.ModuleList):
             for inner, part in module.named_children():
@@ -39,5 +39,5 @@ def _opened(children: Iterable[tuple[str, nn.Module]]) -> Iterator[tuple[str, nn
 
 
 def _belongs_to_previous(name: str, module: nn.Module) -> bool:
-    bare = not any(True for _ in module.parameters())
-    return bare or isinstance(module, _NORMS) or name.startswith(("transition", "head"))
+    parameter_free = not any(True for _ in module.parameters())
+    return parameter_free or isinstance(module, _NORMS) or name.startswith(("transition", "head"))

@@ -1,4 +1,4 @@
-"""Backbones by name and modality: the table, and a name of one's own in it.
+"""Catalogue of backbones by name and modality, and registration of custom ones.
 
 Names are known without torch: a module is imported when one of its networks is built.
 """
@@ -23,62 +23,68 @@ Builder = Callable[..., "Parts"]
 
 
 @dataclass(frozen=True)
-class Later:
-    """A builder of this package, imported when it is asked for.
+class LazyBuilder:
+    """A builder of this package that is imported on use.
 
     Attributes:
-        module: by its full name, so that it is seen which code a stage uses.
-        function: in it.
-        first: its first arguments.
-        options: further ones by name.
+        module: full name, from which the code dependencies of a stage are derived.
+        function: name in the module.
+        arguments: first positional arguments.
+        options: keyword arguments.
     """
 
     module: str
     function: str
-    first: tuple[Any, ...] = ()
+    arguments: tuple[Any, ...] = ()
     options: tuple[tuple[str, Any], ...] = ()
 
     def load(self) -> Builder:
-        """The builder itself."""
+        """Import the builder."""
         function = getattr(importlib.import_module(self.module), self.function)
-        return partial(function, *self.first, **dict(self.options)) if self.first or self.options else function
+        return partial(function, *self.arguments, **dict(self.options)) if self.arguments or self.options else function
 
 
-#: Backbones by modality, and ``dense``: networks that answer per pixel, in 2D and 3D.
+#: Backbones by modality, and ``dense``: networks with an output per pixel, in 2D and 3D.
 Table = Literal["image", "volume", "video", "dense"]
 
-_TABLE: dict[Table, dict[str, Builder | Later]] = {
+_TABLE: dict[Table, dict[str, Builder | LazyBuilder]] = {
     "image": {},
     "volume": {
-        **{f"resnet{depth}_3d": Later("scantune.models.volumes", "resnet", (depth,)) for depth in (10, 18, 34, 50)},
-        "densenet121_3d": Later("scantune.models.volumes", "densenet121"),
-        "swinunetr": Later("scantune.models.volumes", "swinunetr"),
+        **{
+            f"resnet{depth}_3d": LazyBuilder("scantune.models.volumes", "resnet", (depth,))
+            for depth in (10, 18, 34, 50)
+        },
+        "densenet121_3d": LazyBuilder("scantune.models.volumes", "densenet121"),
+        "swinunetr": LazyBuilder("scantune.models.volumes", "swinunetr"),
     },
     "video": {
-        **{name: Later("scantune.models.videos", "resnet", (name,)) for name in ("r2plus1d_18", "r3d_18", "mc3_18")},
-        "mvit_v2_s": Later("scantune.models.videos", "mvit_v2_s"),
-        "swin3d_t": Later("scantune.models.videos", "swin3d_t"),
+        **{
+            name: LazyBuilder("scantune.models.videos", "resnet", (name,))
+            for name in ("r2plus1d_18", "r3d_18", "mc3_18")
+        },
+        "mvit_v2_s": LazyBuilder("scantune.models.videos", "mvit_v2_s"),
+        "swin3d_t": LazyBuilder("scantune.models.videos", "swin3d_t"),
     },
     "dense": {
-        name: Later("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+        name: LazyBuilder("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
     },
 }
 _MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")
 for _modality in _MODALITIES:
-    _TABLE[_modality]["small_cnn"] = Later("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
-    _TABLE[_modality]["custom_1"] = Later("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
+    _TABLE[_modality]["small_cnn"] = LazyBuilder("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
+    _TABLE[_modality]["custom_1"] = LazyBuilder("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
 
 #: A table in words, behind "for".
 _WORDS: dict[Table, str] = {"dense": "masks"}
 
 
 def register(name: str, *tables: Table) -> Callable[[Builder], Builder]:
-    """Give a backbone of your own a name: ``build(in_channels, **options) -> Parts``.
+    """Register a custom backbone: ``build(in_channels, **options) -> Parts``.
 
-    For ``dense``, networks that answer per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
+    For ``dense``, networks with an output per pixel, it is ``build(ndim, in_channels, out_channels, **options)``.
 
     Raises:
-        ScantuneError: the name is taken by a backbone of another module.
+        ScantuneError: a backbone of another module has that name.
 
     Example:
         >>> @register("my_net", "image")
@@ -92,25 +98,25 @@ def register(name: str, *tables: Table) -> Callable[[Builder], Builder]:
         for table in tables:
             there = _TABLE[table].get(low)
             if there is not None and _module(there) != builder.__module__:
-                raise ScantuneError(f"backbone {name!r}: {_module(there)} has one of that name for {table}")
+                raise ScantuneError(f"backbone {name!r}: {_module(there)} registers it for {table} already")
             _TABLE[table][low] = builder
         return builder
 
     return keep
 
 
-def _module(builder: Builder | Later) -> str:
-    return f"{__package__}.{builder.module}" if isinstance(builder, Later) else builder.__module__
+def _module(builder: Builder | LazyBuilder) -> str:
+    return f"{__package__}.{builder.module}" if isinstance(builder, LazyBuilder) else builder.__module__
 
 
 def origin(name: str, table: Table) -> str:
-    """The module that a backbone of a table is from."""
+    """The module that defines a backbone."""
     builder = _TABLE[table].get(name.lower())
     return f"{__package__}.images" if builder is None else _module(builder)
 
 
 def fault(name: str, table: Table) -> str | None:
-    """What is wrong with a backbone's name; None where nothing is. Torch is not needed for that.
+    """Error message for an invalid name of a backbone, or None. Does not require torch.
 
     Args:
         name: as ``model.backbone`` has it.
@@ -132,7 +138,7 @@ def fault(name: str, table: Table) -> str | None:
 
 
 def dense_builder(name: str) -> Builder:
-    """The builder of a network that answers per pixel.
+    """The builder of a network with an output per pixel.
 
     Raises:
         ScantuneError: unknown name.
@@ -140,11 +146,11 @@ def dense_builder(name: str) -> Builder:
     low = name.lower()
     if low not in _TABLE["dense"]:
         raise ScantuneError(f"network {name!r} is not known for masks; known are {', '.join(names('dense'))}")
-    return _loaded(_TABLE["dense"][low])
+    return _resolve_builder(_TABLE["dense"][low])
 
 
-def _loaded(builder: Builder | Later) -> Builder:
-    return builder.load() if isinstance(builder, Later) else builder
+def _resolve_builder(builder: Builder | LazyBuilder) -> Builder:
+    return builder.load() if isinstance(builder, LazyBuilder) else builder
 
 
 def names(table: Table) -> list[str]:
@@ -169,7 +175,7 @@ def builder(name: str, modality: Modality) -> Builder:
     """
     low = name.lower()
     if low in _TABLE[modality]:
-        return _loaded(_TABLE[modality][low])
+        return _resolve_builder(_TABLE[modality][low])
     if modality == "image":
         from scantune.models import images
 
@@ -184,17 +190,17 @@ def builder(name: str, modality: Modality) -> Builder:
 
 
 def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
-    """Build a name with its options; ``first_stride`` is one that every network has.
+    """Build a backbone with its options; ``first_stride`` is an option of every backbone.
 
     Raises:
-        ScantuneError: an option that the network does not have.
+        ScantuneError: an unknown option.
     """
-    own = dict(options)
-    stride = own.pop("first_stride", None)
+    builder_options = dict(options)
+    stride = builder_options.pop("first_stride", None)
     try:
-        parts = builder(name, modality)(in_channels, **own)
+        parts = builder(name, modality)(in_channels, **builder_options)
     except TypeError as error:
-        raise ScantuneError(f"backbone {name!r} with options {own}: {error}") from error
+        raise ScantuneError(f"backbone {name!r} with options {builder_options}: {error}") from error
     if stride is not None:
         from scantune.models.channels import set_first_stride
 
@@ -202,6 +208,6 @@ def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, 
     return parts
 
 
-def wants_size(name: str, modality: Modality) -> bool:
+def requires_size(name: str, modality: Modality) -> bool:
     """Whether the network is built for one size of input."""
     return "size" in inspect.signature(builder(name, modality)).parameters

@@ -1,8 +1,8 @@
 """The first layer of a network: its number of input channels, and its stride.
 
-Published first layers of C channels are kept for another number of input channels: one channel takes the *sum* of the
-C filters, so that a grey image gives what its C-channel copy would give (the input normalisation is then the mean of
-the C); more channels repeat the filters in turn, scaled by C over their number.
+Published first layers of C channels are adapted to another number of input channels: one channel uses the *sum* of the
+C filters, so that a grey image gives the result of its C-channel copy (the input normalisation is then the mean over
+the C channels); more channels repeat the filters in turn, scaled by C over their number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Convolution = nn.Conv2d | nn.Conv3d
 
 
 def adapt(weight: Tensor, in_channels: int) -> Tensor:
-    """First-layer weights [F, C, …kernel] for ``in_channels`` channels; see above."""
+    """First-layer weights [F, C, …kernel] for ``in_channels`` channels, as described for this module."""
     channels = weight.shape[1]
     if in_channels == channels:
         return weight
@@ -42,22 +42,22 @@ def first_convolution(net: nn.Module) -> tuple[str, Convolution]:
 
 def resize_input(net: nn.Module, in_channels: int) -> None:
     """Replace the first convolution by one of ``in_channels`` channels, its weights adapted."""
-    name, old = first_convolution(net)
-    made: Any = type(old)(
+    name, original = first_convolution(net)
+    convolution: Any = type(original)(
         in_channels,
-        old.out_channels,
-        kernel_size=old.kernel_size,  # type: ignore[arg-type]
-        stride=old.stride,  # type: ignore[arg-type]
-        padding=old.padding,  # type: ignore[arg-type]
-        dilation=old.dilation,  # type: ignore[arg-type]
-        bias=old.bias is not None,
+        original.out_channels,
+        kernel_size=original.kernel_size,  # type: ignore[arg-type]
+        stride=original.stride,  # type: ignore[arg-type]
+        padding=original.padding,  # type: ignore[arg-type]
+        dilation=original.dilation,  # type: ignore[arg-type]
+        bias=original.bias is not None,
     )
     with torch.no_grad():
-        made.weight.copy_(adapt(old.weight, in_channels))
-        if old.bias is not None:
-            made.bias.copy_(old.bias)
+        convolution.weight.copy_(adapt(original.weight, in_channels))
+        if original.bias is not None:
+            convolution.bias.copy_(original.bias)
     parent, _, leaf = name.rpartition(".")
-    setattr(net.get_submodule(parent), leaf, made)
+    setattr(net.get_submodule(parent), leaf, convolution)
 
 
 def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
@@ -65,17 +65,17 @@ def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
 
     Args:
         net: the network.
-        stride: 1 for small inputs, 2 as most networks have it.
-        keep_time: leave the first axis of space (time) as it is.
+        stride: 1 for small inputs; most networks have 2.
+        keep_time: do not change the stride of the first spatial axis (time).
 
     Raises:
-        ScantuneError: the first convolution cuts patches: its stride is the patch's size.
+        ScantuneError: the first convolution extracts patches: its stride is the patch size.
     """
     _, first = first_convolution(net)
     if tuple(first.kernel_size) == tuple(first.stride) and max(first.kernel_size) > 1:
         raise ScantuneError(
-            f"first_stride: {type(net).__name__} cuts its input into patches of {tuple(first.kernel_size)}; "
-            "its first stride cannot be another"
+            f"first_stride: {type(net).__name__} divides its input into patches of {tuple(first.kernel_size)}; "
+            "its first stride cannot be changed"
         )
     axes = len(first.kernel_size)
     first.stride = (first.stride[0], *(stride,) * (axes - 1)) if keep_time else (stride,) * axes  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: activations of a block are computed again in the backward pass instead of kept."""
+"""Gradient checkpointing: recomputation of activations in the backward pass to save memory."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from scantune.models.backbone import Backbone
 
 
 def enable(backbone: Backbone) -> list[str]:
-    """Checkpoint every block of the backbone while it trains; weights and statistics stay those without.
+    """Checkpoint every block of the backbone during training; weights and statistics are the same as without.
 
-    The second forward pass of a block would move the running statistics of its batch norms twice; they are held still
-    in it.
+    The second forward pass of a block does not update the running statistics of its batch norms.
 
     Returns:
-        The names of the modules that are checkpointed.
+        Names of the checkpointed modules.
     """
     names = {module: name for name, module in backbone.named_modules()}
-    chosen = [part for _, modules in backbone.blocks for module in modules for part in _parts(module)]
-    for module in chosen:
+    checkpointed = [part for _, modules in backbone.blocks for module in modules for part in _parts(module)]
+    for module in checkpointed:
         _wrap(module)
-    return [names[module] for module in chosen]
+    return [names[module] for module in checkpointed]
 
 
 def _parts(module: nn.Module) -> list[nn.Module]:
-    """The blocks in a stage, or the module itself; nothing where there is nothing worth computing twice."""
+    """The blocks of a stage, or the module itself; empty for a module too small to be worth recomputing."""
     children = list(module.children())
     if isinstance(module, nn.Sequential | nn.ModuleList) and any(len(list(child.children())) > 1 for child in children):
         return [part for child in children for part in _parts(child)]
@@ -39,29 +38,29 @@ def _parts(module: nn.Module) -> list[nn.Module]:
 
 
 def _wrap(module: nn.Module) -> None:
-    plain: Callable[..., Any] = module.forward
+    original_forward: Callable[..., Any] = module.forward
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         if not (module.training and torch.is_grad_enabled()):
-            return plain(*args, **kwargs)
-        contexts = lambda: (contextlib.nullcontext(), _still(module))  # noqa: E731
-        return checkpoint(plain, *args, use_reentrant=False, context_fn=contexts, **kwargs)
+            return original_forward(*args, **kwargs)
+        contexts = lambda: (contextlib.nullcontext(), _frozen_statistics(module))  # noqa: E731
+        return checkpoint(original_forward, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
     module.forward = forward  # type: ignore[method-assign]
 
 
 @contextlib.contextmanager
-def _still(module: nn.Module) -> Iterator[None]:
+def _frozen_statistics(module: nn.Module) -> Iterator[None]:
     norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-    before = [(norm.running_mean, norm.running_var, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:  # copies move, the statistics themselves do not
+    saved = [(norm.running_mean, norm.running_var, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:  # the copies are updated, not the statistics
         norm.running_mean = _copy(norm.running_mean)
         norm.running_var = _copy(norm.running_var)
         norm.num_batches_tracked = _copy(norm.num_batches_tracked)
     try:
         yield
     finally:
-        for norm, (mean, var, count) in zip(norms, before):
+        for norm, (mean, var, count) in zip(norms, saved):
             norm.running_mean, norm.running_var, norm.num_batches_tracked = mean, var, count
 
 

@@ -1,4 +1,4 @@
-"""Small convolutional networks of our own, for any modality: quick to train, no weights to look for."""
+"""Small convolutional networks for any modality: fast to train, without published weights."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 
 
 class Convolutions(nn.Module):
-    """Convolution 3, batch norm, ReLU, halving, once per width; then the mean over space.
+    """Per width a 3-wide convolution, batch norm, ReLU and max pooling by 2; then global average pooling.
 
     Args:
         in_channels: C of the input.
         widths: channels after each layer; the last is the number of features.
-        ndim: axes of space, 2 or 3.
+        ndim: number of spatial axes, 2 or 3.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], ndim: int) -> None:
@@ -39,7 +39,7 @@ def _layer(channels: int, width: int, ndim: int) -> nn.Sequential:
         _CONV[ndim](channels, width, kernel_size=3, padding=1, bias=False),
         _NORM[ndim](width),
         nn.ReLU(inplace=True),
-        # ceil: an axis of length 1 stays 1 instead of vanishing
+        # ceil_mode: an axis of length 1 stays 1 instead of becoming 0
         _POOL[ndim](2, ceil_mode=True),
     )
 
@@ -50,7 +50,7 @@ def build(in_channels: int, *, modality: Modality, widths: Sequence[int]) -> Par
     blocks: list[tuple[str, list[nn.Module]]] = [
         ("stem" if index == 0 else f"layer{index}", [layer]) for index, layer in enumerate(net.layers)
     ]
-    # Before the last halving: twice the resolution of the features.
+    # before the last pooling, at twice the resolution of the features
     return Parts(net, widths[-1], blocks, saliency_layer=f"layers.{len(widths) - 1}.2")
 
 

@@ -1,4 +1,4 @@
-"""Networks that answer per pixel, in 2D and 3D, of MONAI; imported only where one is built."""
+"""MONAI networks with an output per pixel or voxel, in 2D and 3D; MONAI is imported when one is built."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scantune.models import catalogue
 from scantune.models.backbone import Blocks, Parts
 from scantune.records import ScantuneError
 
-#: Channels per level: half as many in 3D, where a level costs the square of that in memory.
+#: Channels per level: half as many in 3D, where memory per level is much larger.
 _CHANNELS = {2: (32, 64, 128, 256, 512), 3: (16, 32, 64, 128, 256)}
 
 
@@ -21,39 +21,39 @@ def names() -> list[str]:
 
 
 def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **options: Any) -> Parts:
-    """The dense network ``name`` for ``ndim`` axes of space, from random weights.
+    """The dense network ``name`` for ``ndim`` spatial axes, with random weights.
 
     Raises:
         ScantuneError: unknown name, or ``ndim`` other than 2 and 3.
     """
     builder = catalogue.dense_builder(name)
     if ndim not in _CHANNELS:
-        raise ScantuneError(f"ndim: {ndim} axes of space; a segmentation network has 2 or 3")
+        raise ScantuneError(f"ndim: {ndim} spatial axes; a segmentation network has 2 or 3")
     try:
         return builder(ndim, in_channels, out_channels, **options)
     except TypeError as error:
         raise ScantuneError(f"network {name!r} with options {options}: {error}") from error
 
 
-#: Batch norm, not MONAI's instance norm: its statistics can be frozen.
+#: Batch norm instead of MONAI's instance norm, because its statistics can be frozen.
 _NORM = {"norm": "BATCH", "act": ("RELU", {"inplace": True})}
 
 
 def unet(
-    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
+    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **options: Any
 ) -> Parts:
-    """The classic one (Ronneberger et al. 2015): two convolutions a level, skips from the full resolution on."""
+    """U-Net (Ronneberger et al. 2015, arXiv:1505.04597): two convolutions per level, skips from full resolution on."""
     from monai.networks.nets.basic_unet import BasicUNet
 
     widths = tuple(channels or _CHANNELS[ndim])
     if len(widths) != 5:
-        raise ScantuneError(f"unet: channels has {len(widths)} levels {list(widths)}; it takes 5")
-    net = BasicUNet(ndim, in_channels, out_channels, (*widths, widths[0]), **{**_NORM, **rest})
-    found: Blocks = [("stem", [net.conv_0])]
-    found += [(f"down{n}", [getattr(net, f"down_{n}")]) for n in (1, 2, 3, 4)]
-    found += [(f"up{n}", [getattr(net, f"upcat_{n}")]) for n in (4, 3, 2, 1)]
-    found.append(("output", [net.final_conv]))
-    return Parts(net, out_channels, found, saliency_layer="down_4", divisor=16)
+        raise ScantuneError(f"unet: channels has {len(widths)} levels {list(widths)}; 5 are required")
+    net = BasicUNet(ndim, in_channels, out_channels, (*widths, widths[0]), **{**_NORM, **options})
+    blocks: Blocks = [("stem", [net.conv_0])]
+    blocks += [(f"down{n}", [getattr(net, f"down_{n}")]) for n in (1, 2, 3, 4)]
+    blocks += [(f"up{n}", [getattr(net, f"upcat_{n}")]) for n in (4, 3, 2, 1)]
+    blocks.append(("output", [net.final_conv]))
+    return Parts(net, out_channels, blocks, saliency_layer="down_4", divisor=16)
 
 
 def res_unet(
@@ -63,55 +63,55 @@ def res_unet(
     *,
     channels: Sequence[int] | None = None,
     units: int = 2,
-    **rest: Any,
+    **options: Any,
 ) -> Parts:
     """Residual units in each level (Zhang et al. 2018, arXiv:1711.10684; MONAI's UNet), full resolution at the top.
 
-    A convolution of its own answers: MONAI's top level has as many channels as there are classes, one for a mask.
+    A separate convolution is the output layer, because the top level of MONAI's UNet has as many channels as classes.
     """
     from monai.networks.nets.unet import UNet
 
     widths = tuple(channels or _CHANNELS[ndim])
     strides = (1, *(2,) * (len(widths) - 2))
-    body = UNet(ndim, in_channels, widths[0], widths, strides, num_res_units=units, **{**_NORM, **rest})
+    body = UNet(ndim, in_channels, widths[0], widths, strides, num_res_units=units, **{**_NORM, **options})
     output: nn.Module = (nn.Conv2d if ndim == 2 else nn.Conv3d)(widths[0], out_channels, kernel_size=1)
     net = nn.Sequential()
     net.add_module("body", body)
     net.add_module("output", output)
-    found = [*_nested_blocks(body.model), ("output", [output])]
+    blocks = [*_nested_blocks(body.model), ("output", [output])]
     layer = _deepest(net, "body.model")
-    return Parts(net, out_channels, found, saliency_layer=layer, divisor=2 ** (len(widths) - 2))
+    return Parts(net, out_channels, blocks, saliency_layer=layer, divisor=2 ** (len(widths) - 2))
 
 
 def attention_unet(
-    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **rest: Any
+    ndim: int, in_channels: int, out_channels: int, *, channels: Sequence[int] | None = None, **options: Any
 ) -> Parts:
     """U-Net with attention gates on its skips (Oktay et al. 2018, arXiv:1804.03999)."""
     from monai.networks.nets.attentionunet import AttentionUnet
 
     widths = tuple(channels or _CHANNELS[ndim])
-    net = AttentionUnet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), **rest)
+    net = AttentionUnet(ndim, in_channels, out_channels, widths, (2,) * (len(widths) - 1), **options)
     stem, levels, head = net.model
-    found: Blocks = [("stem", [stem]), ("levels", [levels]), ("output", [head])]
+    blocks: Blocks = [("stem", [stem]), ("levels", [levels]), ("output", [head])]
     bottom = "model.1.submodule" + ".1.submodule" * (len(widths) - 2)
-    return Parts(net, out_channels, found, saliency_layer=bottom, divisor=2 ** (len(widths) - 1))
+    return Parts(net, out_channels, blocks, saliency_layer=bottom, divisor=2 ** (len(widths) - 1))
 
 
-def segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **rest: Any) -> Parts:
+def segresnet(ndim: int, in_channels: int, out_channels: int, *, init_filters: int = 16, **options: Any) -> Parts:
     """SegResNet, encoder and decoder of residual blocks (Myronenko 2018, arXiv:1810.11654)."""
     from monai.networks.nets.segresnet import SegResNet
 
-    net = SegResNet(ndim, init_filters, in_channels, out_channels, **rest)
-    found: Blocks = [("stem", [net.convInit])]
-    found += [(f"down{n}", [level]) for n, level in enumerate(net.down_layers)]
-    found += [(f"up{n}", [up, sample]) for n, (up, sample) in enumerate(zip(net.up_layers, net.up_samples))]
-    found.append(("output", [net.conv_final]))
+    net = SegResNet(ndim, init_filters, in_channels, out_channels, **options)
+    blocks: Blocks = [("stem", [net.convInit])]
+    blocks += [(f"down{n}", [level]) for n, level in enumerate(net.down_layers)]
+    blocks += [(f"up{n}", [up, sample]) for n, (up, sample) in enumerate(zip(net.up_layers, net.up_samples))]
+    blocks.append(("output", [net.conv_final]))
     levels = len(net.down_layers) - 1
-    return Parts(net, out_channels, found, saliency_layer=f"down_layers.{levels}", divisor=2**levels)
+    return Parts(net, out_channels, blocks, saliency_layer=f"down_layers.{levels}", divisor=2**levels)
 
 
 def _nested_blocks(model: nn.Module) -> Blocks:
-    """MONAI's U-Net nests: down, skip(inside), up. Unrolled: down path, bottom, up path."""
+    """Blocks of MONAI's nested U-Net in order: down path, bottom, up path."""
     down: Blocks = []
     up: Blocks = []
     level: Any = model

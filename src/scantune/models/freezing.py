@@ -1,9 +1,9 @@
-"""Which layers train, from which epoch on, and how fast.
+"""Freezing: which layers train, from which epoch, and at which learning rate.
 
-All parameters are in the optimizer from the start, in one group per block; what is frozen has ``requires_grad`` off,
-has no gradient, and is passed over by the optimizer. A layer that is thawed later thus trains with its own group's
-rate and needs nothing added. Under DistributedDataParallel the network must be wrapped again at such an epoch: its
-buckets know only what required a gradient when it was wrapped.
+All parameters are in the optimizer from the start, in one group per block; frozen parameters have ``requires_grad``
+False and no gradient, and the optimizer skips them. A layer that is unfrozen later therefore trains with the rate of
+its group, without a new group. Under DistributedDataParallel the network must be wrapped again at such an epoch: its
+buckets only have the parameters that required a gradient when it was wrapped.
 
 Example:
     >>> plan = freezing.plan(network, epochs=40, freeze_ratio=0.7, unfreeze_epochs="quarters", backbone_factor=0.1)
@@ -31,14 +31,14 @@ NEVER = 1 << 30
 
 @dataclass(frozen=True)
 class Layer:
-    """A module that has parameters of its own.
+    """A module with parameters outside its submodules.
 
     Attributes:
         name: dotted name in the network.
         module: the module.
-        parameters: its own parameters, not those of modules inside it.
+        parameters: those of the module without its submodules.
         block: name of its block; "head" for the head.
-        depth: blocks between it and the head; 0 for the head.
+        depth: number of blocks up to the head; 0 for the head.
     """
 
     name: str
@@ -50,15 +50,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of what trains: a group of the optimizer.
+    """One group of the optimizer in the table of trainable layers.
 
     Attributes:
         group: name of the group.
-        layers: modules with parameters.
-        parameters: numbers.
-        trains: whether it trains in the epoch asked for.
+        layers: number of modules with parameters.
+        parameters: number of parameters.
+        trains: whether it trains in the epoch of the table.
         from_epoch: epoch from which it trains; None where never.
-        learning_rate: its rate, as a factor of the head's or, where set so, in itself.
+        learning_rate: factor of the head's rate, or the absolute rate with ``low_learning_rate``.
     """
 
     group: str
@@ -70,12 +70,12 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """When each layer starts to train. A function of the epoch alone: resuming needs nothing but the epoch.
+class FreezingSchedule:
+    """Epoch at which each layer starts to train: a function of the epoch only, without other state to resume.
 
     Attributes:
         layers: all layers, from input to output.
-        starts: the epoch from which each of them trains (:data:`NEVER` for never).
+        starts: epoch from which each layer trains (:data:`NEVER` for never).
         backbone_factor, layer_decay, low_learning_rate: see :func:`plan`.
     """
 
@@ -86,7 +86,7 @@ class Plan:
     low_learning_rate: float | None = None
 
     def apply(self, network: Network, epoch: int) -> list[str]:
-        """Switch ``requires_grad`` for ``epoch``; returns the groups that start to train in this very epoch."""
+        """Set ``requires_grad`` for ``epoch``; returns the groups that start to train in this epoch."""
         for layer, start in zip(self.layers, self.starts):
             for parameter in layer.parameters:
                 parameter.requires_grad_(epoch >= start)
@@ -95,44 +95,46 @@ class Plan:
         return [name for name, _, start in self._groups() if start == epoch and epoch > 0]
 
     def train_mode(self, network: Network) -> None:
-        """Training mode, with the batch norms of frozen layers in eval mode: their statistics stand still."""
+        """Training mode, with batch norms of frozen layers in eval mode, so that their statistics do not change."""
         network.train()
         frozen = False
         for module in network.modules():
-            own = list(module.parameters(recurse=False))
-            if own:
-                frozen = not any(parameter.requires_grad for parameter in own)
-            if frozen and isinstance(module, _NormBase):  # one without parameters goes with the layer before it
+            parameters = list(module.parameters(recurse=False))
+            if parameters:
+                frozen = not any(parameter.requires_grad for parameter in parameters)
+            if frozen and isinstance(module, _NormBase):  # a norm without parameters follows the preceding layer
                 module.eval()
 
     def parameter_groups(self, learning_rate: float, **options: Any) -> list[dict[str, Any]]:
-        """The optimizer's groups, from input to output: ``params``, ``lr``, ``name``, ``factor`` (lr / the head's).
+        """Parameter groups from input to output: ``params``, ``lr``, ``name``, ``factor`` (lr / lr of the head).
 
         Args:
-            learning_rate: the head's.
-            **options: of every group, e.g. ``weight_decay``.
+            learning_rate: of the head.
+            **options: options of every group, e.g. ``weight_decay``.
         """
-        made = []
-        for name, members, _ in self._groups():
-            rate = self._rate(members[0], learning_rate)
-            params = [parameter for layer in members for parameter in layer.parameters]
-            made.append({"params": params, "lr": rate, "name": name, "factor": rate / learning_rate, **options})
-        return made
+        groups = []
+        for name, group_layers, _ in self._groups():
+            rate = self._rate(group_layers[0], learning_rate)
+            params = [parameter for layer in group_layers for parameter in layer.parameters]
+            groups.append({"params": params, "lr": rate, "name": name, "factor": rate / learning_rate, **options})
+        return groups
 
     def table(self, epoch: int = 0) -> list[Row]:
-        """What trains in ``epoch``, a row a group, from input to output."""
+        """Trainable and frozen groups in ``epoch``, a row per group, from input to output."""
         rows = []
-        for name, members, start in self._groups():
-            count = sum(parameter.numel() for layer in members for parameter in layer.parameters)
+        for name, group_layers, start in self._groups():
+            count = sum(parameter.numel() for layer in group_layers for parameter in layer.parameters)
             first = None if start == NEVER else start
-            rows.append(Row(name, len(members), count, epoch >= start, first, self._rate_in_words(members[0])))
+            rows.append(
+                Row(name, len(group_layers), count, epoch >= start, first, self._rate_in_words(group_layers[0]))
+            )
         return rows
 
     def describe(self, epoch: int = 0) -> str:
         """:meth:`table` as text."""
         rows = self.table(epoch)
-        trained, whole = (sum(row.parameters for row in some) for some in ([r for r in rows if r.trains], rows))
-        lines = [f"epoch {epoch}: {trained:,} of {whole:,} parameters train"]
+        trainable, total = (sum(row.parameters for row in subset) for subset in ([r for r in rows if r.trains], rows))
+        lines = [f"epoch {epoch}: {trainable:,} of {total:,} parameters train"]
         for row in rows:
             when = "never" if row.from_epoch is None else f"from epoch {row.from_epoch}"
             state = "trains" if row.trains else "frozen"
@@ -141,7 +143,7 @@ class Plan:
         return "\n".join(lines)
 
     def _groups(self) -> Iterator[tuple[str, list[Layer], int]]:
-        """(name, layers, start) of each run of layers of one block and one start."""
+        """(name, layers, start) of each run of successive layers with the same block and start."""
         pairs = list(zip(self.layers, self.starts))
         begin = 0
         for end in range(1, len(pairs) + 1):
@@ -166,26 +168,26 @@ class Plan:
 
 
 def layers(network: Network) -> list[Layer]:
-    """All layers of a network from input to output: modules with parameters of their own, not parameter tensors.
+    """All layers of a network from input to output: modules with parameters outside their submodules.
 
-    Parameters that lie in no block (class token, position embedding) belong to the first block.
+    Parameters outside all blocks (class token, position embedding) belong to the first block.
     """
     blocks = network.backbone.blocks
-    where = {
+    block_index = {
         part: index for index, (_, modules) in enumerate(blocks) for module in modules for part in module.modules()
     }
-    found = []
+    indexed = []
     for name, module in network.named_modules():
-        own = tuple(module.parameters(recurse=False))
-        if not own:
+        parameters = tuple(module.parameters(recurse=False))
+        if not parameters:
             continue
         if name == "head" or name.startswith("head."):
-            found.append((len(blocks), Layer(name, module, own, "head", 0)))
+            indexed.append((len(blocks), Layer(name, module, parameters, "head", 0)))
             continue
-        index = where.get(module, 0)
-        found.append((index, Layer(name, module, own, blocks[index][0], len(blocks) - index)))
-    # By block first: a nested U-Net registers its way up before its bottom. Sorting is stable.
-    return [layer for _, layer in sorted(found, key=lambda pair: pair[0])]
+        index = block_index.get(module, 0)
+        indexed.append((index, Layer(name, module, parameters, blocks[index][0], len(blocks) - index)))
+    # Sorted by block, since a nested U-Net registers its up path before its bottom; sorting is stable.
+    return [layer for _, layer in sorted(indexed, key=lambda pair: pair[0])]
 
 
 def plan(
@@ -202,67 +204,69 @@ def plan(
     backbone_factor: float = 1.0,
     layer_decay: float = 1.0,
     low_learning_rate: float | None = None,
-) -> Plan:
-    """When each layer of ``network`` trains. The head always does.
+) -> FreezingSchedule:
+    """The freezing schedule of ``network``; the head always trains.
 
     Args:
-        network: backbone and head; a dense network has its output block for a head.
-        epochs: of the training; "quarters" needs it.
-        freeze_ratio: share of the backbone's layers, from the input, that are frozen (rounded down to whole layers).
-        freeze_layers: blocks from the input that are frozen.
-        num_unfrozen_layers: blocks from the output that train.
-        freeze_backbone: the whole backbone is frozen.
-        unfreeze_epochs: at each of these epochs the next group of the frozen layers thaws, from the output to the
-            input, the groups of equal size; "quarters": after 1/4, 2/4 and 3/4 of the epochs.
-        progressive_every: one more block from the output thaws every so many epochs.
-        head_epochs: epochs at the start in which the head trains alone.
-        backbone_factor: learning rate of the backbone / of the head.
-        layer_decay: a block's learning rate / that of the next block towards the output.
-        low_learning_rate: learning rate of the backbone in itself, in place of ``backbone_factor``.
+        network: backbone and head; the output block is the head of a dense network.
+        epochs: of the training; used by "quarters".
+        freeze_ratio: share of the layers of the backbone, from the input, that is frozen (rounded down).
+        freeze_layers: number of frozen blocks from the input.
+        num_unfrozen_layers: number of trainable blocks from the output.
+        freeze_backbone: freeze the complete backbone.
+        unfreeze_epochs: at each of these epochs the next of equally large groups of frozen layers is unfrozen, from the
+            output to the input; "quarters": after 1/4, 2/4 and 3/4 of the epochs.
+        progressive_every: interval in epochs at which one more block from the output is unfrozen.
+        head_epochs: epochs at the start in which only the head trains.
+        backbone_factor: learning rate of the backbone divided by that of the head.
+        layer_decay: learning rate of a block divided by that of the next block towards the output.
+        low_learning_rate: absolute learning rate of the backbone, instead of ``backbone_factor``.
 
     Raises:
-        ScantuneError: a number of blocks that the backbone does not have.
+        ScantuneError: more blocks than the backbone has.
     """
-    found = layers(network)
-    body = [index for index, layer in enumerate(found) if layer.depth > 0]
-    if network.backbone.recipe.dense:  # the last block is what answers: it has the head's part
-        body = [index for index in body if found[index].depth > 1]
-    starts = [0] * len(found)
-    frozen = _frozen(found, body, network, freeze_ratio, freeze_layers, num_unfrozen_layers, freeze_backbone)
-    thaw = _thaw_epochs(found, frozen, epochs, unfreeze_epochs, progressive_every, num_unfrozen_layers)
+    all_layers = layers(network)
+    backbone_indices = [index for index, layer in enumerate(all_layers) if layer.depth > 0]
+    if network.backbone.recipe.dense:  # the last block is the output layer and counts as head
+        backbone_indices = [index for index in backbone_indices if all_layers[index].depth > 1]
+    starts = [0] * len(all_layers)
+    frozen = _frozen_indices(
+        all_layers, backbone_indices, network, freeze_ratio, freeze_layers, num_unfrozen_layers, freeze_backbone
+    )
+    unfreeze_at = _unfreeze_epochs(all_layers, frozen, epochs, unfreeze_epochs, progressive_every, num_unfrozen_layers)
     for index in frozen:
-        starts[index] = thaw.get(index, NEVER)
-    for index in body:
+        starts[index] = unfreeze_at.get(index, NEVER)
+    for index in backbone_indices:
         starts[index] = max(starts[index], head_epochs)
-    return Plan(tuple(found), tuple(starts), backbone_factor, layer_decay, low_learning_rate)
+    return FreezingSchedule(tuple(all_layers), tuple(starts), backbone_factor, layer_decay, low_learning_rate)
 
 
-def _frozen(
-    found: list[Layer],
-    body: list[int],
+def _frozen_indices(
+    all_layers: list[Layer],
+    backbone_indices: list[int],
     network: Network,
     ratio: float | None,
     first: int | None,
     last: int | None,
-    whole: bool,
+    freeze_backbone: bool,
 ) -> list[int]:
-    if whole:
-        return body
+    if freeze_backbone:
+        return backbone_indices
     if ratio is not None:
-        return body[: int(len(body) * ratio + 1e-9)]
+        return backbone_indices[: int(len(backbone_indices) * ratio + 1e-9)]
     blocks = [name for name, _ in network.backbone.blocks]
     for key, value in (("freeze_layers", first), ("num_unfrozen_layers", last)):
         if value is not None and value > len(blocks):
             raise ScantuneError(f"{key}: {value} blocks; the backbone has {len(blocks)}: {', '.join(blocks)}")
     if first is not None:
-        return [index for index in body if blocks.index(found[index].block) < first]
+        return [index for index in backbone_indices if blocks.index(all_layers[index].block) < first]
     if last is not None:
-        return [index for index in body if found[index].depth > last]
+        return [index for index in backbone_indices if all_layers[index].depth > last]
     return []
 
 
-def _thaw_epochs(
-    found: list[Layer],
+def _unfreeze_epochs(
+    all_layers: list[Layer],
     frozen: list[int],
     epochs: int,
     at: Literal["quarters"] | Sequence[int] | None,
@@ -271,9 +275,9 @@ def _thaw_epochs(
 ) -> dict[int, int]:
     if every is not None:
         base = trained or 0
-        return {index: (found[index].depth - base) * every for index in frozen}
+        return {index: (all_layers[index].depth - base) * every for index in frozen}
     if at is None:
         return {}
-    when = [max(1, round(epochs * q / 4)) for q in (1, 2, 3)] if at == "quarters" else list(at)
+    milestones = [max(1, round(epochs * q / 4)) for q in (1, 2, 3)] if at == "quarters" else list(at)
     backwards = list(reversed(frozen))
-    return {index: when[n * len(when) // len(backwards)] for n, index in enumerate(backwards)}
+    return {index: milestones[n * len(milestones) // len(backwards)] for n, index in enumerate(backwards)}

@@ -1,4 +1,4 @@
-"""2D backbones: any timm name, under it or under a short name."""
+"""2D backbones of timm, by their timm name or a short name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scantune.models.names import ALIASES
 
 
 def exists(name: str) -> bool:
-    """Whether timm knows the name (or the short name)."""
+    """Whether timm has the name (or the short name)."""
     import timm
 
     return timm.is_model(ALIASES.get(name, name))
@@ -29,17 +29,17 @@ def build(name: str, in_channels: int, *, size: tuple[int, int] | None = None, *
     Args:
         name: a timm model name or one of :data:`ALIASES`.
         in_channels: C of the input [B, C, H, W].
-        size: (H, W) of the input; needed only by networks of a fixed input size (ViT, Swin).
-        **options: passed on to ``timm.create_model``, e.g. ``drop_path_rate``.
+        size: (H, W) of the input; required by networks of a fixed input size (ViT, Swin).
+        **options: passed to ``timm.create_model``, e.g. ``drop_path_rate``.
     """
     import timm
 
-    known = ALIASES.get(name, name)
-    fixed: dict[str, Any] = {"img_size": tuple(size)} if size and _has_fixed_size(known) else {}
-    net: Any = timm.create_model(known, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
+    timm_name = ALIASES.get(name, name)
+    fixed: dict[str, Any] = {"img_size": tuple(size)} if size and _has_fixed_size(timm_name) else {}
+    net: Any = timm.create_model(timm_name, pretrained=False, num_classes=0, in_chans=in_channels, **fixed, **options)
     cfg = net.pretrained_cfg
     normalization = Normalization(tuple(cfg["mean"]), tuple(cfg["std"])) if cfg.get("mean") else None
-    dim = getattr(net, "head_hidden_size", net.num_features)  # some widen the features once more behind the pooling
+    dim = getattr(net, "head_hidden_size", net.num_features)  # some networks widen the features after pooling
     return Parts(net, dim, blocks.find(net), normalization=normalization, **_saliency(net))
 
 
@@ -58,7 +58,7 @@ def _saliency(net: Any) -> dict[str, Any]:
         return {"kind": "vit", "layout": "tokens", "saliency_layer": f"blocks.{last}.norm1", **tokens}
     info = getattr(net, "feature_info", None)
     layer = info[-1]["module"] if info else None
-    if layer not in dict(net.named_modules()):  # some networks list names that they do not have
+    if layer not in dict(net.named_modules()):  # some networks list modules that do not exist
         layer = None
     layout = "channels_last" if getattr(net, "output_fmt", "NCHW") == "NHWC" else "channels_first"
     return {"saliency_layer": layer, "layout": layout}

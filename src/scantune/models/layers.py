@@ -1,4 +1,4 @@
-"""A head as JSON and back: the few kinds of layer that a head is made of."""
+"""Serialisation of a head as JSON, for the kinds of layer that heads consist of."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _KINDS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
     "Softplus": (nn.Softplus, ()),
     "LayerNorm": (nn.LayerNorm, ("normalized_shape",)),
     "BatchNorm1d": (nn.BatchNorm1d, ("num_features",)),
-    "Rescale": (Rescale, ()),  # its numbers are in the weights
+    "Rescale": (Rescale, ()),  # its mean and standard deviation are in the weights
 }
 
 
 def describe(module: nn.Module) -> dict[str, Any]:
-    """``module`` as JSON-able values.
+    """``module`` as JSON-serialisable values.
 
     Raises:
-        ScantuneError: a layer that is not in the table, with its kind.
+        ScantuneError: a layer of a kind that is not in the table.
     """
     kind = type(module).__name__
     if isinstance(module, nn.Sequential):
         return {"kind": "Sequential", "layers": {name: describe(part) for name, part in module.named_children()}}
     if kind not in _KINDS:
         raise ScantuneError(f"a head with a {kind} cannot be written; known layers are {', '.join(_KINDS)}, Sequential")
-    made = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
+    arguments = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
     if isinstance(module, nn.Linear):
-        made["bias"] = module.bias is not None
-    return {"kind": kind, **made}
+        arguments["bias"] = module.bias is not None
+    return {"kind": kind, **arguments}
 
 
 def rebuild(described: Mapping[str, Any]) -> nn.Module:
-    """The module that :func:`describe` described, with random weights."""
-    made = dict(described)
-    kind = made.pop("kind", None)
+    """The module of a description by :func:`describe`, with random weights."""
+    arguments = dict(described)
+    kind = arguments.pop("kind", None)
     if kind == "Sequential":
         net = nn.Sequential()
-        for name, part in made["layers"].items():
+        for name, part in arguments["layers"].items():
             net.add_module(name, rebuild(part))
         return net
     if kind not in _KINDS:
@@ -58,8 +58,8 @@ def rebuild(described: Mapping[str, Any]) -> nn.Module:
             f"architecture: layer kind {kind!r} is not known; known are {', '.join(_KINDS)}, Sequential"
         )
     if kind == "Unflatten":
-        made["unflattened_size"] = tuple(made["unflattened_size"])
-    return _KINDS[kind][0](**made)
+        arguments["unflattened_size"] = tuple(arguments["unflattened_size"])
+    return _KINDS[kind][0](**arguments)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What of a weights file went into a network; the backbone keeps it."""
+"""Report of loading a weights file into a network; an attribute of the backbone."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What of a weights file went into a network.
+    """Report of loading a weights file into a network.
 
     Attributes:
         source: name of the file.
-        matched: names that were loaded (as the network has them).
-        missing: names of the network that the file does not have; they keep their random values.
-        unexpected: names of the file that the network does not have.
+        matched: names of loaded tensors, as in the network.
+        missing: names in the network but not in the file; they keep their random values.
+        unexpected: names in the file but not in the network.
         mismatched: (name, shape in the file, shape in the network); they keep their random values.
-        adapted: (name, what was done to make it fit): first layers and position embeddings.
-        share: parameters loaded / parameters of the network.
+        adapted: (name, description of the change) of first layers and position embeddings.
+        share: loaded parameters divided by all parameters of the network.
     """
 
     source: str
@@ -31,16 +31,16 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [f"{self.source}: {self.share:.1%} of the parameters loaded, {len(self.matched)} tensors"]
         lines += [f"  adapted {name}: {how}" for name, how in self.adapted]
-        for label, found in (("missing", self.missing), ("unexpected", self.unexpected)):
-            if found:
-                lines.append(f"  {label} ({len(found)}): {_some(found)}")
+        for label, tensors in (("missing", self.missing), ("unexpected", self.unexpected)):
+            if tensors:
+                lines.append(f"  {label} ({len(tensors)}): {_abbreviated(tensors)}")
         if self.mismatched:
             shapes = [f"{name} is {in_file}, not {in_net}" for name, in_file, in_net in self.mismatched]
-            lines.append(f"  mismatched ({len(shapes)}): {_some(shapes)}")
+            lines.append(f"  mismatched ({len(shapes)}): {_abbreviated(shapes)}")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, object]:
-        """JSON-able, for the run's record."""
+        """JSON-serialisable values for the record of the run."""
         return {
             "source": self.source,
             "share": round(self.share, 6),
@@ -52,5 +52,5 @@ class LoadReport:
         }
 
 
-def _some(found: Sequence[str], most: int = 5) -> str:
-    return ", ".join(found[:most]) + (", …" if len(found) > most else "")
+def _abbreviated(items: Sequence[str], most: int = 5) -> str:
+    return ", ".join(items[:most]) + (", …" if len(items) > most else "")

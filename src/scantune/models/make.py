@@ -1,4 +1,4 @@
-"""A backbone by name, from random or published weights."""
+"""Building of backbones by name, with random or published weights."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ def build(
     """Build a backbone: input [B, C, …space] → features [B, F].
 
     Args:
-        backbone: one of :func:`available`; for images any timm name too.
+        backbone: one of :func:`available`; for images also any timm name.
         modality: "image" [B,C,H,W], "volume" [B,C,D,H,W] or "video" [B,C,T,H,W].
         in_channels: C of the input. Published first layers of another number of channels are adapted, see
             :mod:`scantune.models.channels`.
-        size: axes of space of the input, (H, W), (D, H, W) or (T, H, W): networks of one fixed size (ViT, Swin, MViT)
-            are built for it, the others pass it over.
-        weights: None for random; "published" for those known by the backbone's name; a name of
-            :data:`scantune.models.weights.KNOWN`; or a file or folder. What matched is in ``load_report``.
-        normalization: "auto" follows the weights (None where they are random); None; or your own.
-        min_matched: the share of the backbone's parameters that ``weights`` must match by name and shape.
-        weights_folder: where named weights are looked for.
-        download: look on the network for named weights that are not on this disk. Never done unless asked for.
-        seed: of the random weights; None draws from the global state. With a seed that state is left as it was.
-        **options: the builder's own, and ``first_stride``; None means its default.
+        size: spatial size of the input, (H, W), (D, H, W) or (T, H, W): networks of a fixed size (ViT, Swin, MViT) are
+            built for it, the others ignore it.
+        weights: None for random; "published" for the default published weights of the backbone; a name in
+            :data:`scantune.models.weights.KNOWN`; or a file or folder. ``load_report`` has the matched tensors.
+        normalization: "auto" is that of the weights (None for random ones); None; or a custom one.
+        min_matched: smallest share of the backbone's parameters that ``weights`` must match by name and shape.
+        weights_folder: folder in which named weights are searched.
+        download: allow the download of named weights that are not on this disk.
+        seed: of the random weights; None uses the global random state. With a seed that state does not change.
+        **options: of the builder, and ``first_stride``; None is the default.
 
     Raises:
-        ScantuneError: unknown name (with the nearest), weights not found (with file, format and place) or too little
-            matched (with the names).
+        ScantuneError: unknown name (with the nearest), missing weights (with file, format and location) or too few
+            matching parameters (with their names).
 
     Example:
         >>> net = build("resnet18", modality="image", in_channels=1)
         >>> net(torch.zeros(2, 1, 64, 64)).shape
         torch.Size([2, 512])
     """
-    chosen = _set(options)
-    if size is not None and catalogue.wants_size(backbone, modality):
-        chosen["size"] = list(size)
+    specified = _specified(options)
+    if size is not None and catalogue.requires_size(backbone, modality):
+        specified["size"] = list(size)
     with _seeded(seed):
-        parts = catalogue.call(backbone, modality, in_channels, chosen)
-    recipe = Recipe(backbone.lower(), modality, in_channels, options=chosen)
+        parts = catalogue.call(backbone, modality, in_channels, specified)
+    recipe = Recipe(backbone.lower(), modality, in_channels, options=specified)
     net = Backbone(parts, recipe)
     return _finish(net, weights, normalization, min_matched, weights_folder, download)
 
@@ -80,27 +80,27 @@ def build_dense(
     seed: int | None = None,
     **options: Any,
 ) -> Backbone:
-    """Build a network that answers per pixel: input [B, C, (D,) H, W] → logits [B, K, (D,) H, W].
+    """Build a network with an output per pixel or voxel: input [B, C, (D,) H, W] → logits [B, K, (D,) H, W].
 
     Args:
         backbone: one of :func:`scantune.models.dense.names`.
-        ndim: axes of space, 2 or 3.
+        ndim: number of spatial axes, 2 or 3.
         in_channels: C of the input.
-        out_channels: K, classes (1 where there is one, told by its sign).
+        out_channels: K, number of classes (1 for a single foreground class with one logit).
         weights, normalization, min_matched, weights_folder, download, seed: as in :func:`build`.
-        **options: the builder's own, e.g. ``channels``; None means its default.
+        **options: of the builder, e.g. ``channels``; None is the default.
     """
-    chosen = _set(options)
+    specified = _specified(options)
     with _seeded(seed):
-        parts = dense.build(backbone, ndim, in_channels, out_channels, **chosen)
+        parts = dense.build(backbone, ndim, in_channels, out_channels, **specified)
     modality: Modality = "image" if ndim == 2 else "volume"
-    recipe = Recipe(backbone.lower(), modality, in_channels, True, {"out_channels": out_channels, **chosen})
+    recipe = Recipe(backbone.lower(), modality, in_channels, True, {"out_channels": out_channels, **specified})
     net = Backbone(parts, recipe)
     return _finish(net, weights, normalization, min_matched, weights_folder, download)
 
 
 def rebuild(recipe: Recipe, normalization: Normalization | None) -> Backbone:
-    """The backbone of a recipe with random weights, to be overwritten; the global random state stays as it was."""
+    """The backbone of a recipe with random weights; the global random state does not change."""
     options = dict(recipe.options)
     with _seeded(0):
         if recipe.dense:
@@ -130,8 +130,8 @@ def _finish(
     return net
 
 
-def _set(options: dict[str, Any]) -> dict[str, Any]:
-    """Options that were set: for those left at None the builder's own default holds."""
+def _specified(options: dict[str, Any]) -> dict[str, Any]:
+    """Options that are not None; the builder has defaults for the others."""
     return {key: value for key, value in options.items() if value is not None}
 
 
@@ -144,7 +144,7 @@ def _seeded(seed: int | None) -> AbstractContextManager[None]:
             yield
 
     @contextmanager
-    def as_it_is() -> Iterator[None]:
+    def unchanged() -> Iterator[None]:
         yield
 
-    return as_it_is() if seed is None else forked()
+    return unchanged() if seed is None else forked()

@@ -1,4 +1,4 @@
-"""Names of backbones and weights that are known without torch: the catalogue's, timm's, those of published weights."""
+"""Names of backbones and published weights, available without torch: of the catalogue and of timm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import functools
 import importlib.metadata
 from pathlib import Path
 
-#: Short names, and names of published weights that stand for their architecture.
+#: Short names, and names of published weights for their architecture.
 ALIASES = {
     "resnet": "resnet50",
     "densenet": "densenet121",
@@ -19,26 +19,26 @@ ALIASES = {
     "raddino": "vit_base_patch14_dinov2",
 }
 
-#: Names of published weights; ``imagenet`` is timm's, the others stand in :data:`scantune.models.weights.KNOWN`.
+#: Names of published weights; ``imagenet`` is that of timm, the others are in :data:`scantune.models.weights.KNOWN`.
 WEIGHTS = ("chexnet", "imagenet", "kinetics", "medicalnet", "raddino", "ssl_ct")
 
 _LIST = Path(__file__).with_name("timm_names.txt")
 
 
 def timm_list(version: str, names: list[str]) -> str:
-    """The text of the list of timm's names."""
+    """Text of the file with the names of timm."""
     return "\n".join([f"timm {version}", *sorted(names), ""])
 
 
 @functools.cache
 def _listed() -> tuple[str, frozenset[str]]:
-    """The version of timm that the list was made with, and its names."""
+    """Version of timm of the list, and its names."""
     first, *names = _LIST.read_text(encoding="utf-8").split("\n")
     return first.removeprefix("timm "), frozenset(names) - {""}
 
 
 def timm_names() -> frozenset[str]:
-    """timm's names, by the list in this package; by timm itself where another version of it is installed."""
+    """Names of timm, from the list in this package; from timm where another version is installed."""
     version, names = _listed()
     if importlib.metadata.version("timm") == version:
         return names
@@ -48,19 +48,20 @@ def timm_names() -> frozenset[str]:
 
 
 def in_timm(name: str) -> bool:
-    """Whether timm knows the name, one of its short names or one with the tag of some weights."""
-    bare = ALIASES.get(name, name).partition(".")[0]
-    return bare in _listed()[1] or bare in timm_names()
+    """Whether timm has the name, also as a short name or with the tag of its weights."""
+    architecture = ALIASES.get(name, name).partition(".")[0]
+    return architecture in _listed()[1] or architecture in timm_names()
 
 
 def weights_fault(weights: str) -> str | None:
-    """What is wrong with ``model.weights``, as far as it tells without torch; None where nothing is.
+    """Error message for an invalid ``model.weights``, or None. Does not require torch.
 
-    A path is let pass: it is looked for when the network is built.
+    A path is not checked here but when the network is built.
     """
     known = {"published", *WEIGHTS}
     if weights in known or Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
         return None
     near = difflib.get_close_matches(weights, sorted(known), n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{weights!r} is neither published weights nor a file{hint} There are: {', '.join(sorted(known))}"
+    listed = ", ".join(sorted(known))
+    return f"{weights!r} is neither the name of published weights nor a file{hint} Known names: {listed}"

@@ -1,4 +1,4 @@
-"""Backbone and head as one network, on disk as safetensors and an architecture in JSON."""
+"""Backbone and head as one network, saved as safetensors and a JSON architecture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FORMAT = "scantune network 1"
 
 
 class Network(nn.Module):
-    """``head(backbone(x))``: input [B, C, …space] float to the task's output.
+    """``head(backbone(x))``: input [B, C, …space] float to the output of the task.
 
     Example:
         >>> backbone = build("small_cnn", modality="image", in_channels=1)
@@ -37,12 +37,12 @@ class Network(nn.Module):
         self.head = nn.Identity() if head is None else head
 
     def forward(self, x: Tensor) -> Tensor:
-        """The task's output of ``x`` [B, C, …space]; nothing is activated."""
+        """Output of the task for ``x`` [B, C, …space], without activation."""
         return self.head(self.backbone(x))
 
 
 def architecture(network: Network) -> dict[str, Any]:
-    """What :func:`from_architecture` builds the network from; JSON-able."""
+    """Description for :func:`from_architecture`; JSON-serialisable."""
     recipe, normalization = network.backbone.recipe, network.backbone.normalization
     return {
         "format": _FORMAT,
@@ -61,22 +61,22 @@ def architecture(network: Network) -> dict[str, Any]:
 
 
 def from_architecture(described: Mapping[str, Any]) -> Network:
-    """The network with random weights; the global random state stays as it was.
+    """The network with random weights; the global random state does not change.
 
     Raises:
-        ScantuneError: a format or a name that this version does not know.
+        ScantuneError: a format or name that is unknown to this version.
     """
     if described.get("format") != _FORMAT:
         raise ScantuneError(f"{ARCHITECTURE}: format {described.get('format')!r}; this version reads {_FORMAT!r}")
-    made = dict(described["backbone"])
-    norm = made.pop("normalization")
-    normalization = None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
+    backbone = dict(described["backbone"])
+    statistics = backbone.pop("normalization")
+    normalization = None if statistics is None else Normalization(tuple(statistics["mean"]), tuple(statistics["std"]))
     with torch.random.fork_rng(devices=[]):
-        return Network(rebuild(Recipe(**made), normalization), layers.rebuild(described["head"]))
+        return Network(rebuild(Recipe(**backbone), normalization), layers.rebuild(described["head"]))
 
 
 def save(network: Network, folder: str | Path) -> None:
-    """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``, each whole or not at all."""
+    """Write ``weights.safetensors`` and ``architecture.json`` into ``folder``, each atomically."""
     from safetensors.torch import save as to_bytes
 
     folder = Path(folder)
@@ -88,10 +88,10 @@ def save(network: Network, folder: str | Path) -> None:
 
 
 def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
-    """The network that :func:`save` wrote, in eval mode. No pickle is involved.
+    """Load a network of :func:`save`, in eval mode, without pickle.
 
     Raises:
-        ScantuneError: a file is missing or not what it should be; the weights do not fit the architecture.
+        ScantuneError: a file is missing or invalid, or the weights do not fit the architecture.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -100,11 +100,11 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     for name in (ARCHITECTURE, WEIGHTS):
         if not (folder / name).is_file():
             raise ScantuneError(
-                f"{folder / name}: not there; a saved network is a folder of {ARCHITECTURE} and {WEIGHTS}"
+                f"{folder / name}: file not found; a saved network is a folder with {ARCHITECTURE} and {WEIGHTS}"
             )
     try:
         network = from_architecture(json.loads((folder / ARCHITECTURE).read_text()))
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-        raise ScantuneError(f"{folder}: not a network that can be loaded: {error}") from error
+        raise ScantuneError(f"{folder}: the network cannot be loaded: {error}") from error
     return network.to(device).eval()

@@ -1,4 +1,4 @@
-"""The last layer of a regression: from standard units to the target's own."""
+"""The last layer of a regression: from standardised outputs to the units of the target."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor, nn
 
 
 class Rescale(nn.Module):
-    """``mean + std · x``, in float32: a network that answers in standard units speaks in the target's.
+    """``mean + std · x`` in float32: converts a standardised output to the units of the target.
 
-    Mean and standard deviation are constants (buffers, saved with the weights): no gradient and no weight decay reaches
-    them. The layer before it has outputs of about one, for which its random start and the learning rate were made, and
-    weight decay pulls its answer to the mean rather than to 0. Under bf16 the sum keeps float32's resolution, where a
-    layer that answers 70 years by itself does so in steps of half a year.
+    Mean and standard deviation are constants (buffers, saved with the weights) without gradient and weight decay. The
+    preceding layer has outputs of about one, which suits its random initialisation and the learning rate, and weight
+    decay shrinks its prediction to the mean rather than to 0. Under bf16 the sum has the resolution of float32, whereas
+    a bf16 layer that predicts 70 years directly has a resolution of half a year.
 
     Args:
         mean: of the target.
@@ -33,10 +33,10 @@ class Rescale(nn.Module):
         self.register_buffer("std", torch.tensor(float(std)))
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, …] in standard units to [B, …] float32 in the target's units."""
+        """[B, …] standardised to [B, …] float32 in the units of the target."""
         return self.mean + self.std * x.float()
 
     def transform_(self, scale: float, shift: float) -> None:
-        """From now on answer ``scale · y + shift`` where it answered y."""
+        """Change the output from y to ``scale · y + shift``, in place."""
         self.mean.mul_(scale).add_(shift)
         self.std.mul_(scale)

@@ -1,4 +1,4 @@
-"""Another output layer, or another range of the output, on a trained network."""
+"""Replacing the output layer, or rescaling the output, of a trained network."""
 
 from __future__ import annotations
 
@@ -18,42 +18,46 @@ def output_layer(network: Network) -> tuple[str, Any]:
     """Dotted name and module of the last linear layer of the head, or of the last convolution of a dense network.
 
     Raises:
-        ScantuneError: there is none.
+        ScantuneError: there is no such layer.
     """
     dense = network.backbone.recipe.dense
     inside, prefix = (network.backbone, "backbone") if dense else (network.head, "head")
-    found = [(name, part) for name, part in inside.named_modules() if isinstance(part, _OUTPUTS)]
-    if not found:
-        raise ScantuneError("the network has no linear layer at its output: nothing to replace or rescale")
-    name, layer = found[-1]
+    candidates = [(name, part) for name, part in inside.named_modules() if isinstance(part, _OUTPUTS)]
+    if not candidates:
+        raise ScantuneError("the network has no linear output layer to replace or rescale")
+    name, layer = candidates[-1]
     return (f"{prefix}.{name}" if name else prefix), layer
 
 
 def replace_output(
     network: Network, outputs: int, *, shape: tuple[int, ...] | None = None, generator: torch.Generator | None = None
 ) -> None:
-    """Give the network an output layer of ``outputs`` numbers: Xavier-uniform weights, bias 0; the rest stays trained.
+    """Replace the output layer: Xavier-uniform weights, bias 0; the other layers keep their trained weights.
 
     Args:
         network: changed in place.
-        outputs: numbers a sample (channels of a dense network).
-        shape: of a head that ends in a reshape (zones: how many, and their classes), whose product is ``outputs``.
-        generator: draws the weights; None draws from the global state.
+        outputs: number of outputs per sample (channels of a dense network).
+        shape: of the output of a head that ends in a reshape (zones, classes); its product is ``outputs``.
+        generator: of the random weights; None uses the global random state.
     """
-    name, old = output_layer(network)
-    if isinstance(old, nn.Linear):
-        made: Any = nn.Linear(old.in_features, outputs, bias=old.bias is not None)
+    name, original = output_layer(network)
+    if isinstance(original, nn.Linear):
+        layer: Any = nn.Linear(original.in_features, outputs, bias=original.bias is not None)
     else:
-        kept = {key: getattr(old, key) for key in ("kernel_size", "stride", "padding", "dilation")}
-        extra = {"output_padding": old.output_padding} if hasattr(old, "output_padding") and old.transposed else {}
-        made = type(old)(old.in_channels, outputs, bias=old.bias is not None, **kept, **extra)
+        geometry = {key: getattr(original, key) for key in ("kernel_size", "stride", "padding", "dilation")}
+        extra = (
+            {"output_padding": original.output_padding}
+            if hasattr(original, "output_padding") and original.transposed
+            else {}
+        )
+        layer = type(original)(original.in_channels, outputs, bias=original.bias is not None, **geometry, **extra)
     with torch.no_grad():
-        nn.init.xavier_uniform_(made.weight, generator=generator)
-        if made.bias is not None:
-            made.bias.zero_()
-    made = made.to(old.weight.device, old.weight.dtype)
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    layer = layer.to(original.weight.device, original.weight.dtype)
     parent, _, leaf = name.rpartition(".")
-    setattr(network.get_submodule(parent), leaf, made)
+    setattr(network.get_submodule(parent), leaf, layer)
     if shape is not None:
         reshapes = [name for name, part in network.head.named_modules() if isinstance(part, nn.Unflatten)]
         parent, _, leaf = f"head.{reshapes[-1]}".rpartition(".")
@@ -63,10 +67,11 @@ def replace_output(
 
 
 def rescale_output(network: Network, source: tuple[float, float], target: tuple[float, float]) -> None:
-    """Make a network trained on scores in [s0, s1] answer in [t0, t1].
+    """Rescale the output of a network from scores in [s0, s1] to [t0, t1].
 
-    Output y becomes scale·y + shift, scale = (t1 − t0)/(s1 − s0), shift = t0 − s0·scale. A last layer that is a
-    :class:`Rescale` takes it; else the output layer's weights are multiplied by scale, its bias is scale·bias + shift.
+    Output y becomes scale·y + shift, scale = (t1 − t0)/(s1 − s0), shift = t0 − s0·scale. It is applied to a final
+    :class:`Rescale`; otherwise the weights of the output layer are multiplied by scale, and its bias becomes
+    scale·bias + shift.
 
     Args:
         network: changed in place; its output layer needs a bias.
@@ -74,7 +79,7 @@ def rescale_output(network: Network, source: tuple[float, float], target: tuple[
         target: (t0, t1).
     """
     if source[0] == source[1]:
-        raise ScantuneError(f"rescaling from the range {list(source)}: its ends must differ")
+        raise ScantuneError(f"rescaling from the range {list(source)}: its limits must differ")
     scale = (target[1] - target[0]) / (source[1] - source[0])
     shift = target[0] - source[0] * scale
     name, layer = output_layer(network)

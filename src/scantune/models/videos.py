@@ -12,14 +12,14 @@ from scantune.models import blocks
 from scantune.models.backbone import Normalization, Parts
 from scantune.models.channels import resize_input
 
-#: Means and deviations of the published Kinetics-400 weights (torchvision's presets).
+#: Means and standard deviations of the published Kinetics-400 weights (torchvision's presets).
 _RESNET = Normalization((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 _MVIT = Normalization((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 _SWIN = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 def resnet(name: str, in_channels: int) -> Parts:
-    """r2plus1d_18, r3d_18 or mc3_18 (Tran et al. 2018, arXiv:1711.11248), without the class layer; F 512."""
+    """r2plus1d_18, r3d_18 or mc3_18 (Tran et al. 2018, arXiv:1711.11248), without the classification layer; F 512."""
     from torchvision.models import video
 
     net = _make(getattr(video, name), in_channels)
@@ -31,12 +31,12 @@ def mvit_v2_s(in_channels: int, *, size: tuple[int, int, int] = (16, 224, 224), 
     """MViT v2 small (Li et al. 2022, arXiv:2112.01526) for inputs of (T, H, W) ``size``, H = W; F 768."""
     from torchvision.models import video
 
-    made = {"residual_pool": True, "residual_with_cls_embed": False, "rel_pos_embed": True, "proj_after_attn": True}
+    defaults = {"residual_pool": True, "residual_with_cls_embed": False, "rel_pos_embed": True, "proj_after_attn": True}
     net: Any = video.MViT(
         spatial_size=tuple(size[1:]),
         temporal_size=size[0],
         block_setting=_mvit_blocks(),
-        **{**made, "stochastic_depth_prob": 0.2, **options},
+        **{**defaults, "stochastic_depth_prob": 0.2, **options},
     )
     net.head = nn.Identity()
     if in_channels != 3:
@@ -52,7 +52,7 @@ def mvit_v2_s(in_channels: int, *, size: tuple[int, int, int] = (16, 224, 224), 
 
 
 def _mvit_blocks() -> list[Any]:
-    """The sixteen blocks of MViT v2 small; torchvision's own function is bound to 16 × 224²."""
+    """The sixteen blocks of MViT v2 small; torchvision's function is limited to 16 × 224²."""
     from torchvision.models.video.mvit import MSBlockConfig
 
     heads = [1, 2, 2] + [4] * 11 + [8, 8]
@@ -74,7 +74,7 @@ def _mvit_blocks() -> list[Any]:
 
 
 def swin3d_t(in_channels: int, **options: Any) -> Parts:
-    """Video Swin tiny (Liu et al. 2022, arXiv:2106.13230), without the class layer; F 768."""
+    """Video Swin tiny (Liu et al. 2022, arXiv:2106.13230), without the classification layer; F 768."""
     from torchvision.models import video
 
     net = _make(video.swin3d_t, in_channels, **options)
@@ -85,6 +85,6 @@ def swin3d_t(in_channels: int, **options: Any) -> Parts:
 
 def _make(make: Callable[..., nn.Module], in_channels: int, **options: Any) -> Any:
     net = make(weights=None, progress=False, **options)
-    if in_channels != 3:  # torchvision has no option for it
+    if in_channels != 3:  # torchvision has no option for the number of channels
         resize_input(net, in_channels)
     return net

@@ -1,4 +1,4 @@
-"""3D backbones of MONAI. Importing MONAI takes seconds, so it is imported only where one is built."""
+"""3D backbones of MONAI, which is imported only when one is built, because its import takes seconds."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _RESNETS: dict[int, tuple[str, list[int], str, int]] = {
 def resnet(depth: int, in_channels: int, *, shortcut: str | None = None, dilated: bool = False) -> Parts:
     """3D ResNet in MedicalNet's layout (Chen et al. 2019, arXiv:1904.00625; names of its published weights).
 
-    The first stride is MedicalNet's 2. With MONAI's 1 the same weights load without complaint, and a step costs about
-    twelve times as much; ``first_stride: 1`` asks for it.
+    The first stride is 2 as in MedicalNet. The weights also load with MONAI's stride of 1 (``first_stride: 1``), but a
+    step then takes about twelve times as long.
 
     Args:
         depth: 10, 18, 34 or 50.
         in_channels: C of the input [B, C, D, H, W].
-        shortcut: "A" (zero padding) or "B" (convolution); None takes the published weights': B for 10 and 50, A for
-            18 and 34.
-        dilated: layers 3 and 4 with stride 1 and dilation 2 and 4, as MedicalNet was trained for segmentation; eight
-            and more times the cost of the usual stride 2.
+        shortcut: "A" (zero padding) or "B" (convolution); None is that of the published weights: B for 10 and
+            50, A for 18 and 34.
+        dilated: layers 3 and 4 with stride 1 and dilation 2 and 4, as in MedicalNet's training for segmentation; at
+            least eight times the cost of the usual stride 2.
     """
     from monai.networks.nets.resnet import ResNet
 
@@ -73,7 +73,7 @@ class _DenseNetFeatures(nn.Module):
 
 
 def densenet121(in_channels: int, **options: Any) -> Parts:
-    """3D DenseNet121; names as MONAI's ``DenseNet121(spatial_dims=3)`` without its class layers."""
+    """3D DenseNet121; names as MONAI's ``DenseNet121(spatial_dims=3)`` without its classification layers."""
     from monai.networks.nets.densenet import DenseNet121
 
     net = _DenseNetFeatures(DenseNet121(spatial_dims=3, in_channels=in_channels, out_channels=1, **options).features)
@@ -92,11 +92,11 @@ class _SwinEncoder(nn.Module):
 
 
 def swinunetr(in_channels: int, *, feature_size: int = 48, **options: Any) -> Parts:
-    """Encoder of SwinUNETR (Tang et al. 2022, arXiv:2111.14791), F = 16 · feature_size. Axes of space: 32 or more."""
+    """Encoder of SwinUNETR (Tang et al. 2022, arXiv:2111.14791), F = 16 · feature_size. Spatial axes of 32 or more."""
     from monai.networks.nets.swin_unetr import SwinUNETR
 
-    whole = SwinUNETR(in_channels=in_channels, out_channels=1, feature_size=feature_size, spatial_dims=3, **options)
-    swin = whole.swinViT
-    found: list[tuple[str, list[nn.Module]]] = [("stem", [swin.patch_embed, swin.pos_drop])]
-    found += [(f"layers{n}", [getattr(swin, f"layers{n}")]) for n in (1, 2, 3, 4)]
-    return Parts(_SwinEncoder(swin), 16 * feature_size, found, saliency_layer="swinViT.layers4.0")
+    network = SwinUNETR(in_channels=in_channels, out_channels=1, feature_size=feature_size, spatial_dims=3, **options)
+    swin = network.swinViT
+    blocks: list[tuple[str, list[nn.Module]]] = [("stem", [swin.patch_embed, swin.pos_drop])]
+    blocks += [(f"layers{n}", [getattr(swin, f"layers{n}")]) for n in (1, 2, 3, 4)]
+    return Parts(_SwinEncoder(swin), 16 * feature_size, blocks, saliency_layer="swinViT.layers4.0")

@@ -36,7 +36,7 @@ def _bare(content, path):
 def test_a_malicious_pickle_is_refused_whatever_its_name(tmp_path, write, name):
     mark = tmp_path / "mark"
     write({"state_dict": {"layers.0.0.weight": _Malicious(mark)}}, tmp_path / name)
-    with pytest.raises(ScantuneError, match=r"refused, since it holds more than tensors|not a whole"):
+    with pytest.raises(ScantuneError, match=r"refused, since it contains more than tensors|not a complete"):
         models.build("small_cnn", modality="image", weights=tmp_path / name)
     assert not mark.exists()
 

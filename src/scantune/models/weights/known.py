@@ -1,4 +1,4 @@
-"""Published weights that have a name: which file, where it comes from, its licence and its input."""
+"""Published weights by name: file, origin, licence and input."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from scantune.records import ScantuneError
 
 
 @dataclass(frozen=True)
-class Known:
+class PublishedWeights:
     """One set of published weights.
 
     Attributes:
         name: as in ``weights: <name>``.
-        files: file names by which it is looked for, the published one first.
-        format: what is in the file.
-        origin: the page it is published on.
-        licence: as stated there, for the model card.
-        trained_on: data, for the model card.
-        normalization: of its input, or None where the network's own holds (or there is none).
-        url: direct address, or "" where it must be fetched by hand.
+        files: names of the file that are searched, the published one first.
+        format: of the file.
+        origin: page of the publication.
+        licence: as published, for the model card.
+        trained_on: training data, for the model card.
+        normalization: of its input, or None for that of the network.
+        url: of the file, or "" where it must be downloaded manually.
         hub: Hugging Face repository, or "".
-        hub_file: the file's name there.
-        size: axes of space that it was trained at, (H, W), (D, H, W) or (T, H, W); empty where none is stated.
-        packaged: a package that has a file of it, or None.
+        hub_file: name of the file in the repository.
+        size: spatial size of the training input, (H, W), (D, H, W) or (T, H, W); empty where unknown.
+        packaged: a package that contains the weights, or None.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Known:
 _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def _medicalnet(depth: int) -> Known:
-    return Known(
+def _medicalnet(depth: int) -> PublishedWeights:
+    return PublishedWeights(
         "medicalnet",
         (f"resnet_{depth}_23dataset.pth", f"resnet_{depth}.pth"),
         "PyTorch checkpoint with state_dict of module. names",
@@ -58,8 +58,8 @@ def _medicalnet(depth: int) -> Known:
     )
 
 
-def _kinetics(file: str, size: tuple[int, ...] = (16, 112, 112)) -> Known:
-    return Known(
+def _kinetics(file: str, size: tuple[int, ...] = (16, 112, 112)) -> PublishedWeights:
+    return PublishedWeights(
         "kinetics",
         (file,),
         "torchvision state_dict",
@@ -71,15 +71,15 @@ def _kinetics(file: str, size: tuple[int, ...] = (16, 112, 112)) -> Known:
     )
 
 
-#: (name of the weights, backbone) → facts. ``imagenet`` of timm's networks is made from timm's own table.
-KNOWN: dict[tuple[str, str], Known] = {
+#: (name of the weights, backbone) → facts. ``imagenet`` of timm networks is derived from the table of timm.
+KNOWN: dict[tuple[str, str], PublishedWeights] = {
     **{("medicalnet", f"resnet{depth}_3d"): _medicalnet(depth) for depth in (10, 18, 34, 50)},
     ("kinetics", "r2plus1d_18"): _kinetics("r2plus1d_18-91a641e6.pth"),
     ("kinetics", "r3d_18"): _kinetics("r3d_18-b3b3357e.pth"),
     ("kinetics", "mc3_18"): _kinetics("mc3_18-a90a0ba3.pth"),
     ("kinetics", "mvit_v2_s"): _kinetics("mvit_v2_s-ae3be167.pth", (16, 224, 224)),
     ("kinetics", "swin3d_t"): _kinetics("swin3d_t-7615ae03.pth", (32, 224, 224)),
-    ("chexnet", "chexnet"): Known(
+    ("chexnet", "chexnet"): PublishedWeights(
         "chexnet",
         ("chexnet.pth.tar", "chexnet.safetensors", "model.pth.tar"),
         "PyTorch checkpoint, DenseNet121 with module.densenet121. names of PyTorch 0.3",
@@ -89,7 +89,7 @@ KNOWN: dict[tuple[str, str], Known] = {
         _IMAGENET,
         size=(224, 224),
     ),
-    ("raddino", "raddino"): Known(
+    ("raddino", "raddino"): PublishedWeights(
         "raddino",
         ("rad-dino/model.safetensors", "raddino.safetensors", "rad-dino.safetensors"),
         "Hugging Face safetensors, Dinov2Model names",
@@ -100,7 +100,7 @@ KNOWN: dict[tuple[str, str], Known] = {
         hub="microsoft/rad-dino",
         size=(518, 518),
     ),
-    ("ssl_ct", "swinunetr"): Known(
+    ("ssl_ct", "swinunetr"): PublishedWeights(
         "ssl_ct",
         ("model_swinvit.pt", "ssl_pretrained_weights.pth"),
         "PyTorch checkpoint, Swin transformer with module. or encoder. names",
@@ -110,43 +110,43 @@ KNOWN: dict[tuple[str, str], Known] = {
         size=(96, 96, 96),
     ),
 }
-#: What ``published`` means, where it is not ImageNet.
+#: Weights that ``published`` refers to, where they are not those of ImageNet.
 _DEFAULT = {backbone: name for name, backbone in KNOWN}
-# The same weights under the architecture's plain name, where they must be asked for by name.
+# The same weights for the generic architecture, where they must be requested by name.
 KNOWN["chexnet", "densenet121"] = KNOWN["chexnet", "chexnet"]
 KNOWN["raddino", "vit_base_patch14_dinov2"] = KNOWN["raddino", "raddino"]
 
 
-def find(name: str, backbone: Backbone) -> Known:
+def find(name: str, backbone: Backbone) -> PublishedWeights:
     """The weights ``name`` ("published" for the backbone's default) for a backbone.
 
     Raises:
-        ScantuneError: there are none of that name, with those there are.
+        ScantuneError: there are no such weights; with the known names.
     """
     net = backbone.recipe.name
-    chosen = _DEFAULT.get(net, "imagenet") if name == "published" else name
-    if (chosen, net) in KNOWN:
-        return KNOWN[chosen, net]
-    if chosen == "imagenet" and backbone.recipe.modality == "image" and not backbone.recipe.dense:
-        made = of_timm(net)
-        if made is not None:
-            return made
+    resolved = _DEFAULT.get(net, "imagenet") if name == "published" else name
+    if (resolved, net) in KNOWN:
+        return KNOWN[resolved, net]
+    if resolved == "imagenet" and backbone.recipe.modality == "image" and not backbone.recipe.dense:
+        weights = from_timm(net)
+        if weights is not None:
+            return weights
     names = sorted({n for n, b in KNOWN if b == net}) or ["none (give a file)"]
-    raise ScantuneError(f"weights {name!r}: none of that name for backbone {net!r}; known for it: {', '.join(names)}")
+    raise ScantuneError(f"weights {name!r}: unknown for backbone {net!r}; known are {', '.join(names)}")
 
 
-def is_name(weights: str) -> bool:
-    """Whether ``weights`` is meant as a name rather than as a path."""
+def is_published(weights: str) -> bool:
+    """Whether ``weights`` is the name of published weights rather than a path."""
     return weights in {"published", "imagenet"} | {name for name, _ in KNOWN}
 
 
 def licence(weights: str, backbone: Backbone) -> str:
-    """Licence of named weights, for the model card; for a file of one's own "not known"."""
-    return find(weights, backbone).licence if is_name(weights) else "not known: a file of the user's own"
+    """Licence of named weights for the model card; "not known" for a custom file."""
+    return find(weights, backbone).licence if is_published(weights) else "not known: custom weights file"
 
 
-def of_timm(net: str) -> Known | None:
-    """ImageNet weights of a timm name or short name, from timm's own table; None where it has none."""
+def from_timm(net: str) -> PublishedWeights | None:
+    """ImageNet weights of a timm name or short name, from the table of timm; None where there are none."""
     import timm
 
     from scantune.models.images import ALIASES
@@ -160,7 +160,7 @@ def of_timm(net: str) -> Known | None:
     short = model.split(".")[0]
     files = [f"{net}.safetensors", f"{short}.safetensors", f"{short}.pth", url.rsplit("/", 1)[-1]]
     tag = f"{short}.{cfg.tag}" if cfg.tag else short
-    found = Known(
+    weights = PublishedWeights(
         "imagenet",
         tuple(dict.fromkeys([f"{tag}.safetensors", f"{tag}/model.safetensors", *(name for name in files if name)])),
         "timm's safetensors or PyTorch state_dict",
@@ -172,4 +172,4 @@ def of_timm(net: str) -> Known | None:
         hub=hub,
         size=tuple(cfg.input_size[1:]),
     )
-    return replace(found, packaged=PACKAGED.get(("imagenet", net)))
+    return replace(weights, packaged=PACKAGED.get(("imagenet", net)))

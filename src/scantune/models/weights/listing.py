@@ -1,4 +1,4 @@
-"""Which published weights there are for which backbone, and which of them are on this disk."""
+"""List of published weights by backbone, and of those on this disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from scantune.models import catalogue, dense, images
 from scantune.models.backbone import Modality
 from scantune.models.weights import locate
-from scantune.models.weights.known import KNOWN, Known, of_timm
+from scantune.models.weights.known import KNOWN, PublishedWeights, from_timm
 from scantune.models.weights.packaged import PACKAGED, TOOLS, Packaged
 
 _MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")
@@ -22,12 +22,12 @@ class Row:
 
     Attributes:
         backbone: its name.
-        modality: image, volume, video; "mask" for a network that answers per pixel.
-        weights: the name for ``model.weights``; "" where none are known.
-        place: where the file is (``folder``, ``package``, ``torch cache``, ``hub cache``), or "".
+        modality: image, volume, video; "mask" for a network with an output per pixel.
+        weights: name for ``model.weights``; "" where none are known.
+        place: location of the file (``folder``, ``package``, ``torch cache``, ``hub cache``), or "".
         licence: as published.
-        input: axes of space that they were trained at, and the normalisation of the input.
-        get: one line of how to get them; "" where they are here.
+        input: spatial size and normalisation of the training input.
+        get: how to obtain them, in one line; "" where they are on this disk.
     """
 
     backbone: str
@@ -40,77 +40,89 @@ class Row:
 
 
 def rows(patterns: Sequence[str] = (), folder: Path = Path("weights")) -> Iterator[Row]:
-    """The weights of all backbones with names here (timm's short ones too), or of those that a pattern takes.
+    """Weights of all backbones of the catalogue (and short names of timm), or of those that match a pattern.
 
     Args:
-        patterns: names or globs (``convnext*``), over all of timm's too; none lists what the table here knows.
-        folder: where the user's own files of weights are.
+        patterns: names or globs (``convnext*``), also of timm names; empty for the catalogue.
+        folder: of custom weights files.
     """
     for name, modality in _names(patterns):
         known = list(_known(name, modality))
         if not known:
             yield Row(name, modality)
         for facts in known:
-            place = locate.here(facts, folder, check=False)
+            location = locate.find_local(facts, folder, check=False)
             yield Row(
                 name,
                 modality,
                 facts.name,
-                place.where if place else "",
-                _licence(facts, place),
-                _input(facts, place),
-                "" if place else _how(facts, folder),
+                location.source if location else "",
+                _licence(facts, location),
+                _input(facts, location),
+                "" if location else _instructions(facts, folder),
             )
 
 
 def tools() -> Iterator[Row]:
-    """Networks in packages that do something beside fine-tuning, such as finding the brain."""
-    for what, held in TOOLS.items():
-        here = held.present() is not None
-        size = "×".join(map(str, held.size))
-        yield Row(what, "volume", held.package, "package" if here else "", held.licence, size, _install(held, here))
+    """Networks in packages for other purposes than fine-tuning, such as brain extraction."""
+    for purpose, tool in TOOLS.items():
+        installed = tool.installed_file() is not None
+        size = "×".join(map(str, tool.size))
+        yield Row(
+            purpose,
+            "volume",
+            tool.package,
+            "package" if installed else "",
+            tool.licence,
+            size,
+            _install(tool, installed),
+        )
 
 
-def _install(held: Packaged, here: bool) -> str:
-    return "" if here else held.install
+def _install(tool: Packaged, installed: bool) -> str:
+    return "" if installed else tool.install
 
 
 def _names(patterns: Sequence[str]) -> list[tuple[str, str]]:
-    own: list[tuple[str, str]] = [(name, modality) for modality in _MODALITIES for name in catalogue.names(modality)]
-    own += [(name, "mask") for name in dense.names()]
+    catalogue_names: list[tuple[str, str]] = [
+        (name, modality) for modality in _MODALITIES for name in catalogue.names(modality)
+    ]
+    catalogue_names += [(name, "mask") for name in dense.names()]
     if not patterns:
-        named = [name for _, name in PACKAGED] + [name for name in images.ALIASES if name not in dict(own)]
-        return [*((name, "image") for name in named), *own]
-    every = own + [(name, "image") for name in images.names() if (name, "image") not in own]
-    return [pair for pair in every if any(fnmatch.fnmatch(pair[0], pattern.lower()) for pattern in patterns)]
+        packaged_names = [name for _, name in PACKAGED] + [
+            name for name in images.ALIASES if name not in dict(catalogue_names)
+        ]
+        return [*((name, "image") for name in packaged_names), *catalogue_names]
+    all_names = catalogue_names + [(name, "image") for name in images.names() if (name, "image") not in catalogue_names]
+    return [pair for pair in all_names if any(fnmatch.fnmatch(pair[0], pattern.lower()) for pattern in patterns)]
 
 
-def _known(name: str, modality: str) -> Iterator[Known]:
+def _known(name: str, modality: str) -> Iterator[PublishedWeights]:
     yield from (facts for (_, net), facts in KNOWN.items() if net == name)
     if modality == "image" and images.exists(name):
-        made = of_timm(name)
-        if made is not None:
-            yield made
+        weights = from_timm(name)
+        if weights is not None:
+            yield weights
 
 
-def _licence(facts: Known, place: locate.Place | None) -> str:
-    if facts.packaged and (place is None or place.where == "package"):
+def _licence(facts: PublishedWeights, location: locate.Location | None) -> str:
+    if facts.packaged and (location is None or location.source == "package"):
         return facts.packaged.licence
     return facts.licence
 
 
-def _input(facts: Known, place: locate.Place | None) -> str:
-    held = facts.packaged if facts.packaged and (place is None or place.where == "package") else None
-    size = "×".join(map(str, held.size if held else facts.size))
-    norm = (held.normalization if held else None) or facts.normalization
+def _input(facts: PublishedWeights, location: locate.Location | None) -> str:
+    packaged = facts.packaged if facts.packaged and (location is None or location.source == "package") else None
+    size = "×".join(map(str, packaged.size if packaged else facts.size))
+    norm = (packaged.normalization if packaged else None) or facts.normalization
     if norm is None:
         return size
     return f"{size} mean {norm.mean[0]:.3f} std {norm.std[0]:.3f}".strip()
 
 
-def _how(facts: Known, folder: Path) -> str:
+def _instructions(facts: PublishedWeights, folder: Path) -> str:
     if facts.packaged:
         return facts.packaged.install
     if facts.hub or facts.url:
         return f"model.download: true, or {facts.hub or facts.url}"
-    return f"{facts.files[0]} of {facts.origin} at {folder / facts.files[0]}"
+    return f"save {facts.files[0]} of {facts.origin} as {folder / facts.files[0]}"

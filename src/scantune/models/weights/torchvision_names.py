@@ -1,4 +1,4 @@
-"""torchvision's names of ViT, ConvNeXt and EfficientNet to timm's; its ResNets and DenseNets have the same ones."""
+"""Translation of tensor names of torchvision's ViT, ConvNeXt and EfficientNet to timm; other networks need none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VIT: Rules = (
     (r"encoder\.ln\.", "norm."),
 )
 _CONVNEXT_PARTS = {"block.0": "conv_dw", "block.2": "norm", "block.3": "mlp.fc1", "block.5": "mlp.fc2"}
-#: EfficientNet's blocks: (with expansion, without) by the place in torchvision's ``block``.
+#: Layers of EfficientNet blocks with and without expansion, by position in torchvision's ``block``.
 _EXPANDED = {
     "0.0": "conv_pw",
     "0.1": "bn1",
@@ -46,18 +46,18 @@ _ENDS = {"0.0": "conv_stem", "0.1": "bn1", "8.0": "conv_head", "8.1": "bn2"}
 
 
 def vit(tensors: Tensors) -> dict[str, Tensor]:
-    """``vit_b_16`` and its kin."""
+    """Vision transformers such as ``vit_b_16``."""
     return {_replaced(name, _VIT): value for name, value in tensors.items()}
 
 
 def convnext(tensors: Tensors) -> dict[str, Tensor]:
-    """``convnext_tiny`` and its kin: even places of ``features`` halve, odd ones are stages."""
-    made: dict[str, Tensor] = {}
+    """ConvNeXt such as ``convnext_tiny``: even positions of ``features`` downsample, odd ones are stages."""
+    renamed: dict[str, Tensor] = {}
     for name, value in tensors.items():
         if name.endswith("layer_scale"):
             value = value.flatten()  # [C, 1, 1] -> [C]
-        made[_convnext_name(name)] = value
-    return made
+        renamed[_convnext_name(name)] = value
+    return renamed
 
 
 def _convnext_name(name: str) -> str:
@@ -71,7 +71,7 @@ def _convnext_name(name: str) -> str:
 
 
 def efficientnet(tensors: Tensors) -> dict[str, Tensor]:
-    """``efficientnet_b0`` to ``b7``."""
+    """EfficientNets ``efficientnet_b0`` to ``b7``."""
     return {_efficientnet_name(name, tensors): value for name, value in tensors.items()}
 
 
@@ -82,8 +82,8 @@ def _efficientnet_name(name: str, tensors: Tensors) -> str:
     block = re.search(r"features\.(\d)\.(\d+)\.block\.(\d\.(?:\d|fc\d))\.(\w+)$", name)
     if not block:
         return name
-    whole = name[: block.start(3)]
-    table = _EXPANDED if f"{whole}3.0.weight" in tensors else _SEPARABLE
+    prefix = name[: block.start(3)]
+    table = _EXPANDED if f"{prefix}3.0.weight" in tensors else _SEPARABLE
     return f"{name[: block.start()]}blocks.{int(block[1]) - 1}.{block[2]}.{table[block[3]]}.{block[4]}"
 
 
