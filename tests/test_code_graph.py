@@ -106,6 +106,12 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
         assert f"scantune.{needed}" in used
 
 
+def test_a_training_uses_the_presets_and_preparing_does_not(project):
+    assert "scantune.config.presets" in project.reached("stages.train", "classification")
+    assert not any("presets" in module for module in project.reached("stages.preprocess"))
+    assert "scantune.config.synonyms" not in project.reached("stages.train", "classification")
+
+
 def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
         *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "records", "tables"),

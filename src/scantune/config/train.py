@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
+from scantune.config.presets import PRESETS, completed
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
-from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, also, spelled
+from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, spelled
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -208,6 +209,9 @@ class LoggersConfig(Block):
 class TrainConfig(Block):
     """How the network is fine-tuned."""
 
+    preset: str | None = None
+    """Defaults of a system for this block and for ``model:``: loes, image_classification, echo_quality, coronary, csi.
+    A key that is written replaces its value; ``scantune show`` prints them."""
     epochs: Annotated[int, Field(ge=1)] = 30
     """Passes over the training side."""
     batch_size: Positive = 8
@@ -313,23 +317,19 @@ class TrainConfig(Block):
     on_non_finite: Literal["stop", "skip"] = "stop"
     """A loss or gradient that is not a number: stop, or leave the step out and count it."""
 
-    _also = also(
-        lr="learning_rate",
-        num_epochs="epochs",
-        max_epochs="epochs",
-        num_workers="workers",
-        lr_scheduler="scheduler",
-        criterion="loss",
-        monitor_metric="monitor",
-        gradient_accumulation_steps="grad_accumulation_steps",
-        accumulate_grad_batches="grad_accumulation_steps",
-        gradient_clip_val="clip_norm",
-        max_grad_norm="clip_norm",
-        num_augmentations="test_time_augmentation",
-        tta="test_time_augmentation",
-        augmentation="augment",
-        random_seed="seed",
-    )
+    _also = also(**TRAIN_KEYS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, value: object) -> object:
+        return completed(value)
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in PRESETS:
+            raise ValueError(f"no preset of that name; there are {', '.join(PRESETS)}")
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:
