@@ -118,6 +118,12 @@ def test_a_map_check_uses_what_its_training_uses_and_no_figure(project):
     assert more == {"stages.map_check", "pipeline.maps.retraining", "explain.sanity.shuffling"}
 
 
+def test_a_training_uses_the_presets_and_preparing_does_not(project):
+    assert "scantune.config.presets" in used_by(project, "train", "classification")
+    assert not any("presets" in module for module in used_by(project, "preprocess"))
+    assert "scantune.config.synonyms" not in used_by(project, "train", "classification")
+
+
 def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
         *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "records", "tables"),

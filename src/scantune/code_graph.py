@@ -18,6 +18,7 @@ LEFT_OUT = {
     r"scantune\.(script|stopping)": "how a stage begins and ends",
     r"scantune\.config\.(load|params|task|contradictions|run_cache|watching)": "reads and checks params.yaml: a stage "
     "depends on its keys as parameters of dvc.yaml, and on the modules of the blocks whose defaults it uses",
+    r"scantune\.config\.synonyms": "other systems' names for keys and values: what is read under ours stays",
     r"scantune\.(tracking(\..+)?|outbox|registry\.log)": "what MLflow is told",
     r"scantune\.pipeline\.monitoring(\..+)?": "pictures of a training for MLflow and the loggers",
 }

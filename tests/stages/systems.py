@@ -85,13 +85,22 @@ SYSTEMS: dict[str, System] = {
     "echo": System(**_LOOPS, task={"name": "classification", "target": "quality"}),
     "echo_score": System(**_LOOPS, task={"name": "regression", "target": "quality_score", "range": [0, 1]}),
 }
+#: One more, on which the options of a training are not tried.
+CELLS = System(
+    options={"n": 16, "unusable": False},
+    dataset={"files": "{file}", "sample": "{sample_id}", "targets": {"label": "label"}},
+    input={"modality": "image", "shape": [32, 32], "channels": 3},
+    task={"name": "classification", "target": "label"},
+    model={"backbone": "small_cnn"},
+)
+
 #: Systems on one and the same prepared cohort.
 SAME_COHORT = {"echo_score": "echo"}
 
 
 def params_of(name: str, train: Mapping[str, Any] | None = None, **blocks: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a system's project, of one experiment ``x``; ``blocks`` add to its dataset, task, model …"""
-    system = SYSTEMS[name]
+    system = {**SYSTEMS, "cells": CELLS}[name]
     key = SAME_COHORT.get(name, name)
     held: dict[str, Any] = copy.deepcopy({k: dict(getattr(system, k)) for k in ("dataset", "input", "task", "model")})
     for block, keys in blocks.items():

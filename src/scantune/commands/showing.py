@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from scantune.commands import project
+from scantune.config.edit import flow
 from scantune.records import ScantuneError
 
 
@@ -25,6 +26,8 @@ def show(
     from scantune.tracking import project_home
 
     params = project.settings()
+    for line in preset_lines(experiment):
+        typer.echo(line)
     plan = recipe.plan_of(params, experiment)
     sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
     first = next(networks.members_of(plan))
@@ -40,6 +43,27 @@ def show(
     for line in architecture(network, plan.shape, depth):
         typer.echo(line)
     typer.echo(f"sheet of images: {sheet}")
+
+
+def preset_lines(experiment: str) -> list[str]:
+    """What an experiment's preset stands for, one value a line, and what of it params.yaml replaces; none without."""
+    from scantune.config.load import read
+    from scantune.config.presets import PRESETS, completed, completed_model, preset_of
+
+    written = read()
+    group = next((held for name in ("experiments", "derived") if experiment in (held := written.get(name) or {})), {})
+    block = group.get(experiment) or {}
+    train = block.get("train") or {}
+    preset = preset_of(train)
+    if not preset:
+        return []
+    whole: dict[str, Any] = {"model": completed_model(train, block.get("model")), "train": completed(train)}
+    lines = [f"train.preset {preset} stands for"]
+    for part, values in PRESETS[preset].items():
+        for key, value in values.items():
+            replaced = "" if key in (held := whole[part]) and held[key] == value else "   params.yaml replaces it"
+            lines.append(f"  {part}.{key}: {flow(value)}{replaced}")
+    return lines
 
 
 def _start(plan: Any) -> str:

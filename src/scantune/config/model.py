@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block
-from scantune.config.synonyms import also
+from scantune.config.synonyms import MODEL_KEYS, also
 
 
 class NormalizationConfig(Block):
@@ -131,14 +131,7 @@ class ModelConfig(Block):
     options: dict[str, Any] = Field(default_factory=dict)
     """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
 
-    _also = also(
-        architecture="backbone",
-        model_name="backbone",
-        name="backbone",
-        pretrained_weights="weights",
-        weights_path="weights",
-        dropout_rate="dropout",
-    )
+    _also = also(**MODEL_KEYS)
 
     @field_validator("backbone")
     @classmethod

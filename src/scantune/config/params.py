@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from scantune.config.base import Block, LocalPath, Name, Target
 from scantune.config.dataset import DatasetConfig
 from scantune.config.evaluate import EvaluateConfig
 from scantune.config.input import InputConfig
 from scantune.config.model import ModelConfig
+from scantune.config.presets import completed_model
 from scantune.config.search import SearchConfig
 from scantune.config.task import TaskConfig, union
 from scantune.config.train import TrainConfig
@@ -82,6 +84,13 @@ class ExperimentConfig(Block):
     """How it enters the registry."""
     search: SearchConfig = SearchConfig()
     """What ``scantune search`` tries; the pipeline does not use it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, value: object) -> object:
+        if not isinstance(value, Mapping) or "model" not in value:
+            return value
+        return {**value, "model": completed_model(value.get("train"), value["model"])}
 
 
 class DerivedConfig(ExperimentConfig):

@@ -62,6 +62,32 @@ def _letters(word: str) -> str:
     return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
+TRAIN_KEYS = {
+    "lr": "learning_rate",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "num_workers": "workers",
+    "lr_scheduler": "scheduler",
+    "criterion": "loss",
+    "monitor_metric": "monitor",
+    "gradient_accumulation_steps": "grad_accumulation_steps",
+    "accumulate_grad_batches": "grad_accumulation_steps",
+    "gradient_clip_val": "clip_norm",
+    "max_grad_norm": "clip_norm",
+    "num_augmentations": "test_time_augmentation",
+    "tta": "test_time_augmentation",
+    "augmentation": "augment",
+    "random_seed": "seed",
+}
+MODEL_KEYS = {
+    "architecture": "backbone",
+    "model_name": "backbone",
+    "name": "backbone",
+    "pretrained_weights": "weights",
+    "weights_path": "weights",
+    "dropout_rate": "dropout",
+}
+
 OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
 
 SCHEDULERS: dict[str, str | None] = {

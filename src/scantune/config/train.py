@@ -9,8 +9,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_
 from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
+from scantune.config.presets import PRESETS, completed
 from scantune.config.schedule import PlateauSchedule, SchedulerConfig
-from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, also, spelled
+from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, spelled
 from scantune.engine.settings import Positive, Rate, TrainingSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -191,6 +192,9 @@ class LoggersConfig(Block):
 class TrainConfig(TrainingSettings):
     """How the network is fine-tuned."""
 
+    preset: str | None = None
+    """Defaults of a system for this block and for ``model:``: loes, image_classification, echo_quality, coronary, csi.
+    A key that is written replaces its value; ``scantune show`` prints them."""
     learning_rate: Rate = 3e-4
     """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
@@ -250,23 +254,19 @@ class TrainConfig(TrainingSettings):
     find_unused_parameters: bool = False
     """Several processes: allow parameters that a step does not use."""
 
-    _also = also(
-        lr="learning_rate",
-        num_epochs="epochs",
-        max_epochs="epochs",
-        num_workers="workers",
-        lr_scheduler="scheduler",
-        criterion="loss",
-        monitor_metric="monitor",
-        gradient_accumulation_steps="grad_accumulation_steps",
-        accumulate_grad_batches="grad_accumulation_steps",
-        gradient_clip_val="clip_norm",
-        max_grad_norm="clip_norm",
-        num_augmentations="test_time_augmentation",
-        tta="test_time_augmentation",
-        augmentation="augment",
-        random_seed="seed",
-    )
+    _also = also(**TRAIN_KEYS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, value: object) -> object:
+        return completed(value)
+
+    @field_validator("preset")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in PRESETS:
+            raise ValueError(f"no preset of that name; there are {', '.join(PRESETS)}")
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scantune.engine import EarlyStopping, FitResult, Partners, Schedule, Settings, Sink, Strategy
     from scantune.engine.parts import Mixing, TermWeights
     from scantune.models import Network
-    from scantune.models.freezing import Plan as FreezingPlan
+    from scantune.models.freezing import FreezingSchedule
 
 log = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ def _watched(weights: TermWeights, watch: Watch) -> TermWeights:
     return now
 
 
-def _report(network: Network, freezing: FreezingPlan) -> None:
+def _report(network: Network, freezing: FreezingSchedule) -> None:
     """What of the starting weights matched, and what trains."""
     report = network.backbone.load_report
     if report is not None:
