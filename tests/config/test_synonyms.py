@@ -82,7 +82,7 @@ def test_losses():
         "default_segmentation",
     ):
         block("train.loss", written)
-    assert parts_of("jaccard_based", ("binary", "masks")) == parts_of("jaccard", "segmentation")
+    assert parts_of("jaccard_based", ("binary", "masks")) == parts_of("jaccard", ("binary", "masks"))
     combined = {"type": "combined", "dice_weight": 0.6, "focal_bce_weight": 0.4}
     combined |= {"dice_config": {"smooth": 1e-5, "squared_pred": True}, "focal_config": {"gamma": 1.5}}
     loss = block("train.loss", combined).train.loss

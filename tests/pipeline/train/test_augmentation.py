@@ -8,16 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from scantune.pipeline.train.training import augmentation
+from scantune.pipeline.train.augmentation import augmentation
 
 
 def changes_of(modality: str, augment: dict[str, Any]) -> Any:
-    train = SimpleNamespace(augment=augment)
-    given = SimpleNamespace(
-        block=SimpleNamespace(train=train),
-        input=SimpleNamespace(modality=modality, spacing=None),
-    )
-    return augmentation(given)  # type: ignore[arg-type]
+    prepared = SimpleNamespace(modality=modality, spacing=None)
+    return augmentation(augment, prepared)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("name", "prob"), [("mixup", 0.3), ("cutmix", 0.8), ("mixup", 1.0), ("cutmix", 0.0)])

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from scantune.pipeline.data.sides import Side
-from scantune.pipeline.train.training import TrainingPlan, augmentation
+from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run
 
 SHEET = "augmented"
@@ -46,7 +47,7 @@ def augmented_sheet(given: TrainingPlan, side: Side, rows: int = ROWS) -> np.nda
     from scantune import augment
     from scantune.pipeline.maps.request import input_of
 
-    change = augmentation(given).sample
+    change = augmentation(given.block.train.augment, given.input).sample
     if change is None or not len(side):
         return None
     inputs = [input_of(side.paths[row]) for row in _spread(len(side), rows)]

@@ -14,6 +14,7 @@ import numpy as np
 from scantune.pipeline.data.datasets import encode, frequencies, levels, samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
+from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.network import build_network, tensor_shape
 from scantune.records import ScantuneError
 from scantune.registry.model import weights_digest
@@ -22,14 +23,13 @@ from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
-    from torch import Generator, Tensor, nn
+    from torch import nn
 
-    from scantune.augment import Augment, Mixed
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
     from scantune.config.train import TrainConfig
     from scantune.engine import EarlyStopping, FitResult, Partners, Schedule, Settings, Sink, Strategy
-    from scantune.engine.parts import Mixing, TermWeights
+    from scantune.engine.parts import TermWeights
     from scantune.models import Network
     from scantune.models.freezing import FreezingSchedule
 
@@ -171,7 +171,7 @@ def train_member(
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
     known = levels(train_side, group)
-    changes = augmentation(given)
+    changes = augmentation(block.train.augment, given.input)
     train_data = samples(
         train_side,
         task,
@@ -234,51 +234,6 @@ def _report(network: Network, freezing: FreezingSchedule) -> None:
         log.info("%s", report)
     if any(not row.trains for row in freezing.table(0)):
         log.info("%s", freezing.describe(0))
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Random changes: of one sample, and of a batch."""
-
-    sample: Augment | None
-    batch: Mixing | None
-
-
-def augmentation(given: TrainingPlan) -> Changes:
-    """The ``augment:`` block for the input's modality."""
-    from scantune import augment
-    from scantune.config.augment import augment_config
-
-    block = given.block.train.augment
-    if not block:
-        return Changes(None, None)
-    config = augment_config(given.input.modality, block)
-    spacing = given.input.spacing[::-1] if given.input.modality == "volume" and given.input.spacing else None
-    sample = augment.build(given.input.modality, config, spacing=spacing)
-    dims = 3 if given.input.modality == "volume" else 2
-    for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
-        chosen = getattr(config, name, None)
-        if chosen is not None and chosen.enabled:
-            options = {"alpha": chosen.alpha} | ({"dims": dims} if name == "cutmix" else {})
-            return Changes(sample, functools.partial(_sometimes, mix, chosen.prob, options))
-    return Changes(sample, None)
-
-
-def _sometimes(
-    mix: Callable[..., Mixed],
-    prob: float,
-    options: Mapping[str, Any],
-    inputs: Tensor,
-    targets: Tensor,
-    generator: Generator,
-) -> Mixed:
-    import torch
-
-    from scantune.augment import Mixed
-
-    if float(torch.rand((), generator=generator)) >= prob:
-        return Mixed(inputs, targets, targets, 1.0)
-    return mix(inputs, targets, generator, **options)
 
 
 def _partners(given: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:

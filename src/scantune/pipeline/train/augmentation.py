@@ -1,0 +1,64 @@
+"""The ``augment:`` block to random changes of a sample and of a batch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+    from scantune.augment import Augment, Mixed
+    from scantune.config.input import InputConfig
+    from scantune.engine.parts import Mixing
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Random changes: of one sample, and of a batch."""
+
+    sample: Augment | None
+    batch: Mixing | None
+
+
+def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
+    """The changes of an ``augment:`` block; none where it is empty.
+
+    Args:
+        block: as written; settings of the input's modality.
+        prepared: the input.
+    """
+    from scantune import augment
+    from scantune.config.augment import augment_config
+
+    if not block:
+        return Changes(None, None)
+    config = augment_config(prepared.modality, block)
+    spacing = prepared.spacing[::-1] if prepared.modality == "volume" and prepared.spacing else None
+    sample = augment.build(prepared.modality, config, spacing=spacing)
+    dims = 3 if prepared.modality == "volume" else 2
+    for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
+        chosen = getattr(config, name, None)
+        if chosen is not None and chosen.enabled:
+            options = {"alpha": chosen.alpha} | ({"dims": dims} if name == "cutmix" else {})
+            return Changes(sample, functools.partial(_sometimes, mix, chosen.prob, options))
+    return Changes(sample, None)
+
+
+def _sometimes(
+    mix: Callable[..., Mixed],
+    prob: float,
+    options: Mapping[str, Any],
+    inputs: Tensor,
+    targets: Tensor,
+    generator: Generator,
+) -> Mixed:
+    import torch
+
+    from scantune.augment import Mixed
+
+    if float(torch.rand((), generator=generator)) >= prob:
+        return Mixed(inputs, targets, targets, 1.0)
+    return mix(inputs, targets, generator, **options)
