@@ -8,6 +8,7 @@ from pathlib import Path
 from scantune.config.load import load
 from scantune.pipeline.evaluate import reporting
 from scantune.pipeline.evaluate import stage as judging
+from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.project import block_of, named
 from scantune.script import stage_main
 
@@ -52,7 +53,7 @@ def run(key: str) -> None:
         averaged = first.model_copy(
             update={"evaluate": block.evaluate, "description": f"The mean of {', '.join(block.members)}."}
         )
-        given = reporting.Evaluation(params, key, averaged, facts, None, sides, table, metrics, out)
+        given = Evaluation(params, key, averaged, facts, None, sides, table, metrics, out)
         reporting.finish(replace(given, members=tuple(block.members), card=False))
         judging.log_results(tracked, f"{first.dataset} test", test, metrics, summary, out, RunReference(None))
         RunReference(tracked.run_id).write(out / "run.json")

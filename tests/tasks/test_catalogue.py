@@ -23,9 +23,7 @@ def known_tasks(tree: ast.AST) -> Iterator[tuple[int, str]]:
         if isinstance(node, ast.Compare):
             operands = [node.left, *node.comparators]
             texts = {text for operand in operands for text in _texts(operand)}
-            if texts & NAMES and any(
-                re.search(r"task|name\b|key\b", ast.unparse(o)) for o in operands if not _texts(o)
-            ):
+            if texts & NAMES and any(re.search(r"task|name\b", ast.unparse(o)) for o in operands if not _texts(o)):
                 yield node.lineno, "a comparison with a task's name"
         elif isinstance(node, ast.MatchValue) and _texts(node.value) & NAMES:
             yield node.lineno, "a comparison with a task's name"

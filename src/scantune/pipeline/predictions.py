@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
 from scantune.preprocess.agreement import check_model
 from scantune.registry.model import ModelFacts, load_networks
+from scantune.tasks.base import TaskSettings
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.protocol import Spacing, Task
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
     from scantune.prediction import TensorPredictor
 
 
-def task_of(schema: Any, facts: ModelFacts) -> Task:
+def task_of(schema: TaskSettings, facts: ModelFacts) -> Task:
     """The task of a model, with the block's settings as they are now and the classes it was trained with."""
     return build_task(schema, classes=facts.classes, loss=facts.loss)
 
 
 def predictions_of(
-    schema: Any, facts: ModelFacts, folder: Path, sides: Sides, *, batch_size: int = 8, device: str = "auto"
+    schema: TaskSettings, facts: ModelFacts, folder: Path, sides: Sides, *, batch_size: int = 8, device: str = "auto"
 ) -> PredictionTable:
     """Predictions of validation and test, in the contract's columns.
 
@@ -67,7 +68,7 @@ def predictions_of(
     return PredictionTable.make(joined)
 
 
-def _column(table: Mapping[str, Any], name: str) -> np.ndarray:
+def _column(table: Mapping[str, Sequence[Any] | np.ndarray], name: str) -> np.ndarray:
     length = len(table["sample_id"])
     return np.asarray(table[name]) if name in table else np.full(length, "", dtype=object)
 

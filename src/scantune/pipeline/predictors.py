@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scantune.cohort.manifest import Sample
 from scantune.registry.model import ModelFacts
 from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
     from scantune.prediction import TensorPredictor
 
 
@@ -27,9 +30,9 @@ class Predictors:
     """
 
     facts: ModelFacts
-    networks: Sequence[Any]
+    networks: Sequence[nn.Module]
     task: Task
-    device: Any = "cpu"
+    device: str | torch.device = "cpu"
 
     @cached_property
     def whole(self) -> TensorPredictor:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
 
+if TYPE_CHECKING:
+    from scantune.config.params import ExperimentConfig, Params
 
-def block_of(params: Any, key: str) -> Any:
+
+def block_of(params: Params, key: str) -> ExperimentConfig:
     """The block of an experiment or derived experiment.
 
     Raises:
@@ -19,7 +22,7 @@ def block_of(params: Any, key: str) -> Any:
     raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
 
 
-def named(params: Any, group: str, name: str) -> Any:
+def named(params: Params, group: str, name: str) -> Any:
     """The block of a name in a group.
 
     Raises:

@@ -11,10 +11,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.digests import file_digest, text_digest
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.models.network import Network
 
 MODEL = "model.json"
 FORMAT = "scantune model 1"
@@ -60,7 +63,7 @@ class ModelFacts:
     plugins: dict[str, Any] = field(default_factory=dict)
 
 
-def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Any]) -> None:
+def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> None:
     """Write ``networks`` and ``facts`` to ``folder``, with the digests by which damage is seen when it is opened."""
     from scantune.models import save
 
@@ -127,7 +130,7 @@ def weights_digest(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[Any]:
+def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[Network]:
     """The members' networks in eval mode.
 
     Raises:

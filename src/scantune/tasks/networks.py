@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from scantune.models.backbone import Modality
+    from scantune.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Headed(Protocol):
         ...
 
 
-def with_head(task: Headed, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+def with_head(task: Headed, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
     """A backbone with a task's head on it; arguments as of :meth:`scantune.tasks.protocol.Task.network`."""
     import torch
 

@@ -15,6 +15,7 @@ from scantune.tasks.protocol import Copies, Spacing
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from scantune.models.network import Network
     from scantune.tasks.protocol import Batch
 
 
@@ -43,7 +44,7 @@ class PerSample(ABC):
     ) -> dict[str, Any]:
         """The task's own columns of ``predictions.csv``; arguments as of :meth:`answers`."""
 
-    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
         """A backbone with :meth:`head` on it."""
         return with_head(self, facts, targets)
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor, nn
+    from torch import Tensor
 
+    from scantune.models.network import Network
     from scantune.tasks.networks import NetworkFacts
 
 #: Which copies of a sample test-time augmentation averages over: changed as samples are in training, or mirror images,
@@ -50,7 +51,7 @@ class Task(Protocol):
         """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``."""
         ...
 
-    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
         """A network for the task, with starting weights.
 
         Args:

@@ -59,6 +59,11 @@ class Shown:
     frame_time: float | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def grid(self) -> tuple[tuple[int, ...], np.ndarray] | None:
+        """Shape [D, H, W] and affine on which an overlay of a volume is written; None without an affine."""
+        return self.scan or (None if self.affine is None else (self.image.shape, self.affine))
+
     def caption(self) -> str:
         """Label, prediction and interval in one line."""
         a_set = self.interval.startswith("{")

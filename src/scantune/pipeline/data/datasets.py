@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from scantune.pipeline.data.sides import Side
@@ -69,7 +67,7 @@ def samples(
     augment: Augment | None = None,
     partners: Partners | None = None,
     seed: int = 0,
-) -> Any:
+) -> CachedSamples:
     """The data set of a side.
 
     Args:

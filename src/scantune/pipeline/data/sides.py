@@ -6,11 +6,15 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, overload
 
 from scantune.cohort.manifest import Sample
 from scantune.digests import SHORT, text_digest
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+    from scantune.tasks.base import TaskSettings
 
 
 class Side(Sequence[Sample]):
@@ -26,7 +30,13 @@ class Side(Sequence[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         return iter(self._members)
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Sample: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sample]: ...
+
+    def __getitem__(self, index: int | slice) -> Sample | Sequence[Sample]:
         return self._members[index]
 
     def of(self, members: Sequence[Sample]) -> Side:
@@ -166,7 +176,7 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
     return Sides(tuple(members), cache)
 
 
-def sides_of(params: Any, name: str, dataset: str | None) -> Sides:
+def sides_of(params: Params, name: str, dataset: str | None) -> Sides:
     """The sides of an input whose cached tensors are what its block says; see :func:`read_sides`.
 
     Args:
@@ -185,7 +195,7 @@ def sides_of(params: Any, name: str, dataset: str | None) -> Sides:
     return sides
 
 
-def refuse_masks(key: str, schema: Any, sides: Sides) -> None:
+def refuse_masks(key: str, schema: TaskSettings, sides: Sides) -> None:
     """Stop where masks have labels that a task has no class for.
 
     Args:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, read
 from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
 
 
 def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
@@ -70,7 +73,7 @@ def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
     return found
 
 
-def _tasks(params: Params, name: str) -> dict[str, Any]:
+def _tasks(params: Params, name: str) -> dict[str, TaskSettings]:
     """Key of an experiment to its task, for all that train or are tested on the dataset."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
     found = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}

@@ -95,7 +95,7 @@ def _keys(table: PredictionTable, split: str) -> dict[tuple[str, str], int]:
     return {(split, str(s)): i for i, s in enumerate(table.sample_id) if table.split[i] == split}
 
 
-def _agree(one: str, first: Mapping[Any, int], other: str, second: Mapping[Any, int]) -> None:
+def _agree(one: str, first: Mapping[tuple[str, str], int], other: str, second: Mapping[tuple[str, str], int]) -> None:
     for name, mine, away, theirs in ((one, first, other, second), (other, second, one, first)):
         missing = [sample for key in mine if key not in theirs for sample in key[1:]]
         if missing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,8 +13,14 @@ from scantune.registry.model import load_networks
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
 
+if TYPE_CHECKING:
+    from scantune.explain.draw.shown import Shown
+    from scantune.pipeline.evaluate.evaluation import Evaluation
+    from scantune.plots.pictures import Picture
+    from scantune.report.facts import Picture as ReportPicture
 
-def error_sheet(given: Any, wrong: Sequence[SampleError], explained: MapResults) -> list[Any]:
+
+def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapResults) -> list[ReportPicture]:
     """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
     from scantune import plots
     from scantune.explain.draw.figures import warn
@@ -58,7 +64,7 @@ def _about_maps(explained: MapResults) -> str:
     )
 
 
-def _beside(given: Any, said: SampleError, explained: MapResults) -> Any:
+def _beside(given: Evaluation, said: SampleError, explained: MapResults) -> Picture:
     """The picture of a sample, and to its right the same under its map where there is one."""
     from scantune.explain.draw.sheet import flat
     from scantune.explain.draw.shown import coloured
@@ -80,7 +86,7 @@ def _beside(given: Any, said: SampleError, explained: MapResults) -> Any:
     return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect, tiles=2 if explained.maps else 1)
 
 
-def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
+def _outlines(given: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Picture]:
     """Both masks drawn on the sample, of volumes on the plane that has most of them."""
     from scantune.engine.local import Local
     from scantune.pipeline.predictions import predicted_masks, task_of
@@ -100,7 +106,7 @@ def _outlines(given: Any, wrong: Sequence[SampleError]) -> dict[str, Any]:
     return found
 
 
-def _outlined(shown: Any, said: np.ndarray, truth: np.ndarray) -> Any:
+def _outlined(shown: Shown, said: np.ndarray, truth: np.ndarray) -> Picture:
     from scantune.explain.draw import planes
     from scantune.plots import Picture
     from scantune.preprocess.display_copy import grey

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.pipeline.evaluate.across import HOME, difference
+from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.records import ScantuneError
 from scantune.tasks.predictions import PredictionTable
 
+if TYPE_CHECKING:
+    from scantune.config.params import ExperimentConfig, ExternalConfig, Params
+    from scantune.pipeline.data.sides import Sides
+    from scantune.registry.model import ModelFacts
 
-def check_inputs(key: str, params: Any, facts: Any) -> None:
+
+def check_inputs(key: str, params: Params, facts: ModelFacts) -> None:
     """That the other dataset is prepared as the model's own training data were.
 
     Args:
@@ -43,7 +49,7 @@ def validation_rows(path: Path) -> PredictionTable | None:
     return table.take(rows) if rows.any() else None
 
 
-def section(block: Any, home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, Any]:
+def section(block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, Any]:
     """The ``external`` section of ``metrics.json``: whose model, and every headline figure at home, here, between."""
     figures = {
         name: {
@@ -57,7 +63,7 @@ def section(block: Any, home: Mapping[str, Any], away: Mapping[str, Any]) -> dic
     return {"experiment": block.experiment, "dataset": block.dataset, "difference": "external − own test", **figures}
 
 
-def cohort(block: Any, cache: Path) -> PredictionTable:
+def cohort(block: ExperimentConfig, cache: Path) -> PredictionTable:
     """What the simple baselines are fitted on and asked: the model's own training side, and the other data set.
 
     Args:
@@ -74,13 +80,13 @@ def cohort(block: Any, cache: Path) -> PredictionTable:
     return stacked([home.take(home.split == "train"), away])
 
 
-def judged(params: Any, key: str, facts: Any, sides: Any, table: PredictionTable, metrics: dict[str, Any]) -> Any:
+def judged(
+    params: Params, key: str, facts: ModelFacts, sides: Sides, table: PredictionTable, metrics: dict[str, Any]
+) -> Evaluation:
     """What the report of the block ``external.<key>`` is of.
 
     The maps themselves were tested on the model's own test data: that is not done again.
     """
-    from scantune.pipeline.evaluate.reporting import Evaluation
-
     block = params.external[key]
     experiment = params.experiments[block.experiment]
     saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})

@@ -5,68 +5,22 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.digests import SHORT, file_digest
-from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.evaluate.error_sheet import error_sheet
+from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.maps.others import others_of
 from scantune.pipeline.maps.request import MapRequest
 from scantune.pipeline.maps.saliency import MapResults, explain_test
-from scantune.registry.model import ModelFacts, load_networks, weights_digest
+from scantune.registry.model import load_networks, weights_digest
 from scantune.tasks import errors as errors_of
 from scantune.tasks.directions import monitored
 from scantune.tasks.errors import SampleError
-from scantune.tasks.predictions import PredictionTable
 
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What the report is of.
-
-    Attributes:
-        params: all settings.
-        key: the experiment.
-        block: its settings.
-        facts: of the model; of an ensemble of the first member.
-        model: the model's folder; None for an ensemble of several experiments' models, which has no maps.
-        sides: the samples.
-        table: predictions.
-        metrics: ``metrics.json`` as computed so far.
-        out: ``outputs/<experiment>/evaluate``.
-        trained: the folder of the train stage; beside ``out`` where None.
-        dataset: whose test data these are; the experiment's own where "".
-        members: experiments whose predictions were averaged.
-        name: of the report; the experiment's where "".
-        card: whether a model card is written.
-    """
-
-    params: Any
-    key: str
-    block: Any
-    facts: ModelFacts
-    model: Path | None
-    sides: Sides
-    table: PredictionTable
-    metrics: dict[str, Any]
-    out: Path
-    trained: Path | None = None
-    dataset: str = ""
-    members: tuple[str, ...] = ()
-    name: str = ""
-    card: bool = True
-
-    @property
-    def data(self) -> str:
-        """The data set that was tested on."""
-        return self.dataset or self.block.dataset
-
-    @property
-    def train(self) -> Path:
-        """The folder of the train stage."""
-        return self.trained or self.out.parent / "train"
+if TYPE_CHECKING:
+    from scantune.report.facts import Mistake, Picture, RunFacts
 
 
 def finish(given: Evaluation) -> None:
@@ -109,7 +63,7 @@ def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequen
 
 def facts_of(
     given: Evaluation, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: MapResults
-) -> Any:
+) -> RunFacts:
     """All facts of the run."""
     from scantune.report import RunFacts
     from scantune.report.environment import environment
@@ -159,7 +113,7 @@ def _in_order(given: Evaluation) -> list[Path]:
     return sorted(found, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem))
 
 
-def _mistake(said: SampleError) -> Any:
+def _mistake(said: SampleError) -> Mistake:
     from scantune.report import Mistake
 
     return Mistake(said.sample_id, said.kind, said.target, said.answer, said.error, said.group)
@@ -232,7 +186,7 @@ def _digests(given: Evaluation) -> dict[str, str]:
     return held | {name: weights_digest(path) for name, path in models.items()}
 
 
-def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluation) -> Any:
+def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluation) -> Picture | None:
     from scantune import plots
     from scantune.report.figures import titled
 
@@ -246,7 +200,7 @@ def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evalu
     return titled("participants", path.read_bytes())
 
 
-def _curves(given: Evaluation, history: Path) -> Any:
+def _curves(given: Evaluation, history: Path) -> Picture | None:
     """Learning curves of the first member."""
     from scantune import plots
     from scantune.report.figures import titled
@@ -260,7 +214,7 @@ def _curves(given: Evaluation, history: Path) -> Any:
     return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
 
 
-def _saved(explained: MapResults, folder: Path) -> list[Any]:
+def _saved(explained: MapResults, folder: Path) -> list[Picture]:
     """The maps' figures, written to the folder, for the report."""
     from scantune import plots
     from scantune.report.figures import titled

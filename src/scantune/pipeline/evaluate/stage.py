@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from scantune.files import write_json
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import reporting
+from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import predictions_of
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
@@ -19,9 +20,14 @@ from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.protocol import MaskTask
 from scantune.tracking import Run, RunReference
 
+if TYPE_CHECKING:
+    from scantune.config.evaluate import EvaluateConfig
+    from scantune.config.params import ExperimentConfig, Params
+    from scantune.tasks.base import TaskSettings
+
 
 def judge(
-    params: Any, key: str, sides: Sides, model: Path, out: Path, run: Run, trained: RunReference
+    params: Params, key: str, sides: Sides, model: Path, out: Path, run: Run, trained: RunReference
 ) -> dict[str, Any]:
     """Write predictions, figures, maps, errors and the report to ``out``; log them.
 
@@ -61,7 +67,7 @@ def judge(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
-    reporting.finish(reporting.Evaluation(params, key, block, facts, model, sides, table, metrics, out))
+    reporting.finish(Evaluation(params, key, block, facts, model, sides, table, metrics, out))
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
 
@@ -77,8 +83,8 @@ def fit_of(facts: ModelFacts) -> dict[str, Any]:
 
 def write_figures(
     table: PredictionTable,
-    schema: Any,
-    settings: Any,
+    schema: TaskSettings,
+    settings: EvaluateConfig,
     out: Path,
     seen: Look,
     *,
@@ -121,7 +127,7 @@ def units_of(side: Side) -> figures.Units:
 
 
 def beside(
-    schema: Any, facts: Any, sides: Sides, table: PredictionTable, home: Sides | None = None
+    schema: TaskSettings, facts: ModelFacts, sides: Sides, table: PredictionTable, home: Sides | None = None
 ) -> dict[str, PredictionTable]:
     """Baselines that need the images: those of masks; fitted on ``home`` where ``sides`` are of another data set."""
     if not schema.mask_classes:
@@ -142,7 +148,7 @@ def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
     return PredictionTable({name: np.concatenate(part) for name, part in parts.items()}, tables[0].name)
 
 
-def covariates_of(block: Any) -> Any:
+def covariates_of(block: ExperimentConfig) -> PredictionTable:
     """All sides with their targets and covariates: what the simple baseline models are fitted on."""
     from scantune.tasks.baselining import cohort_table
     from scantune.tasks.predictions import read

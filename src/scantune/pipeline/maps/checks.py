@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,11 @@ from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from scantune.explain.sanity.question import Question
 
 CHECKED = 12
 """Samples that the tests of the maps draw."""
@@ -71,7 +76,7 @@ def _undefined(reason: str) -> dict[str, Any]:
     return undefined(reason).as_dict() | {"passed": None, "rule": "asked for, and could not be made"}
 
 
-def _other(wanted: MapRequest, use: str) -> Any:
+def _other(wanted: MapRequest, use: str) -> nn.Module:
     """Another network trained alike.
 
     Raises:
@@ -80,7 +85,7 @@ def _other(wanted: MapRequest, use: str) -> Any:
     return wanted.others[use].network().to(wanted.device).eval()
 
 
-def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError, network: Any) -> Any:
+def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError, network: nn.Module) -> Question:
     from scantune.explain import sanity
 
     x = input_of(path_of(sides, member)).to(wanted.device)

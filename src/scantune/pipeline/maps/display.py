@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,10 +15,19 @@ from scantune.preprocess import display_copy
 from scantune.preprocess.display_copy import DisplayCopy
 from scantune.tasks.errors import SampleError
 
+if TYPE_CHECKING:
+    from scantune.explain.draw.shown import Shown
+
 
 def shown_of(
-    member: Sample, path: Path, said: SampleError, settings: Any, asked: str = "", *, as_prepared: bool = False
-) -> Any:
+    member: Sample,
+    path: Path,
+    said: SampleError,
+    settings: Mapping[str, Any],
+    asked: str = "",
+    *,
+    as_prepared: bool = False,
+) -> Shown:
     """A sample for :mod:`scantune.explain.draw`.
 
     Args:
@@ -58,7 +67,7 @@ def shown_of(
     return cached if copy is None else displayed(cached, copy, reading, settings)
 
 
-def displayed(shown: Any, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]) -> Any:
+def displayed(shown: Shown, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]) -> Shown:
     """A sample as its display copy has it, in place of the network's tensor.
 
     Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,13 +19,15 @@ from scantune.tasks.errors import SampleError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from scantune.explain.sanity.question import Question
+
 MASKED = 40
 """Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
 
 
 def masked(
-    wanted: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: Any
-) -> list[Any]:
+    wanted: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: nn.Module
+) -> list[Question]:
     """Questions whose answer lies in a mask, of :data:`MASKED` samples at most.
 
     Args:
@@ -40,7 +42,7 @@ def masked(
     """
     from scantune.engine.data import read_cached
 
-    found: list[Any] = []
+    found: list[Question] = []
     samples = 0
     for said in drawn:
         member = members[said.sample_id]
@@ -56,7 +58,9 @@ def masked(
     return found
 
 
-def _questions(wanted: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module) -> Iterator[Any]:
+def _questions(
+    wanted: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module
+) -> Iterator[Question]:
     """Those whose label is marked at all."""
     from scantune.explain import sanity
 
@@ -71,7 +75,7 @@ def _questions(wanted: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, 
             )
 
 
-def segmented(wanted: MapRequest, asked: Sequence[Any]) -> list[np.ndarray | None] | None:
+def segmented(wanted: MapRequest, asked: Sequence[Question]) -> list[np.ndarray | None] | None:
     """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
 
     Args:
@@ -113,7 +117,7 @@ def _predictors(wanted: MapRequest, other: OtherNetwork) -> Predictors:
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
 
 
-def _there(logits: Any, label: int | None) -> Any:
+def _there(logits: Tensor, label: int | None) -> Tensor:
     """Probability [… space] of ``label``, or of anything that is not background; logits [K, … space]."""
     if len(logits) == 1:
         return logits[0].sigmoid()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scantune.records import ScantuneError
 from scantune.registry.model import load_networks, read_facts
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+    from scantune.models.network import Network
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,12 @@ class OtherNetwork:
             raise ScantuneError(f"map_checks.{self.name}: {self.experiment!r} was trained again since; {remedy}")
         return self.folder / "model"
 
-    def network(self) -> Any:
+    def network(self) -> Network:
         """Its network, in eval mode; see :attr:`model`."""
         return load_networks(self.model, read_facts(self.model))[0]
 
 
-def others_of(params: Any, experiment: str, trained: str) -> dict[str, OtherNetwork]:
+def others_of(params: Params, experiment: str, trained: str) -> dict[str, OtherNetwork]:
     """Use to network, for every entry of ``map_checks`` on an experiment.
 
     Args:

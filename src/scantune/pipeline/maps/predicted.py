@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,11 +16,16 @@ from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.catalogue import part
 
+if TYPE_CHECKING:
+    from scantune.explain.draw.shown import Shown
+    from scantune.registry.opening import Foreign
+    from scantune.registry.predictor import Answer, Predictor
+
 log = logging.getLogger(__name__)
 
 
 def write_map(
-    folder: Path, source: Path, answer: Any, model: Any, *, method: str = "auto", layer: str | None = None
+    folder: Path, source: Path, answer: Answer, model: Predictor, *, method: str = "auto", layer: str | None = None
 ) -> Path:
     """The map of one answer as a figure; of a volume as NIfTI on the scan's grid and of a loop as GIF, too.
 
@@ -67,7 +72,7 @@ def write_map(
     for number, (_, made) in enumerate(found) if shown.modality == "volume" else ():
         if made.map is not None and shown.map_affine is not None:
             name = f"{stem}.nii.gz" if len(found) == 1 else f"{stem}_{number}.nii.gz"
-            scan = shown.scan or (shown.image.shape, shown.affine)
+            scan = shown.grid
             draw.write_nifti(folder / name, made, shown.map_affine, scan=scan, stored=shown.stored)
     return path
 
@@ -81,7 +86,7 @@ def _free(folder: Path, stem: str) -> str:
     return name
 
 
-def _shown(source: Path, answer: Any, model: Any) -> Any:
+def _shown(source: Path, answer: Answer, model: Predictor) -> Shown:
     """The source as a reader sees it, with the answer in words."""
     from scantune.explain.draw import Shown
 
@@ -106,7 +111,7 @@ def _shown(source: Path, answer: Any, model: Any) -> Any:
     return displayed(shown, copy, held.facts, settings)
 
 
-def check(model: Any, method: str = "auto", layer: str | None = None) -> None:
+def check(model: Predictor | Foreign, method: str = "auto", layer: str | None = None) -> None:
     """That maps can be made at all.
 
     Raises:

@@ -16,7 +16,12 @@ from scantune.tasks import questions
 from scantune.tasks.questions import MapQuestion
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
+
+    from scantune.config.evaluate import SaliencyConfig
+    from scantune.registry.model import ModelFacts
+    from scantune.tasks.protocol import Task
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,11 @@ class MapRequest:
         others: use in ``map_checks`` to the other network that the maps are tested by.
     """
 
-    networks: Sequence[Any]
-    facts: Any
-    task: Any
-    settings: Any
-    device: Any
+    networks: Sequence[nn.Module]
+    facts: ModelFacts
+    task: Task
+    settings: SaliencyConfig
+    device: str | torch.device
     others: Mapping[str, OtherNetwork] = field(default_factory=dict)
 
     @property
@@ -51,7 +56,7 @@ class MapRequest:
         """What answers about samples."""
         return Predictors(self.facts, self.networks, self.task, self.device)
 
-    def network(self, member: Sample) -> Any:
+    def network(self, member: Sample) -> nn.Module:
         """The network that answered for a sample: the averaged one; of a sample in a fold the fold's own."""
         return self.predictors.of(member).network
 
@@ -65,7 +70,7 @@ def path_of(sides: Sides, member: Sample) -> Path:
     return sides.cache / "samples" / f"{member.sample_id}.safetensors"
 
 
-def input_of(path: Path) -> Any:
+def input_of(path: Path) -> Tensor:
     """A cached tensor as the network takes it."""
     from scantune.engine.data import as_input, read_cached
 

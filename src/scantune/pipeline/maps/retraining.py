@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+    from scantune.models.network import Network
+
+
 OTHER_SEED = 1000
 """Added to the seed."""
 
 
-def write_network(params: Any, key: str, out: Path) -> None:
+def write_network(params: Params, key: str, out: Path) -> None:
     """The network of the entry ``map_checks.<key>``: trained again, or copied from another experiment.
 
     Args:
@@ -40,7 +44,7 @@ def write_network(params: Any, key: str, out: Path) -> None:
     write_json(out / "check.json", {"use": block.use, "from": block.from_, "model": weights_digest(source)})
 
 
-def again(params: Any, key: str, shuffled: bool) -> Any:
+def again(params: Params, key: str, shuffled: bool) -> Network:
     """A network of an experiment trained again, as long as the first time.
 
     Args:
@@ -71,7 +75,7 @@ def again(params: Any, key: str, shuffled: bool) -> Any:
             start=networks.start_of(plan, "weights"),
             teacher=networks.start_of(plan, "teacher"),
         )
-    return result.network
+    return cast("Network", result.network)
 
 
 def shuffle(side: Side, seed: int, *, masks: bool = False) -> Side:
@@ -82,7 +86,7 @@ def shuffle(side: Side, seed: int, *, masks: bool = False) -> Side:
     """
     from scantune.explain.sanity import shuffle_labels
 
-    held: Sequence[Any] = list(side)
+    held = list(side)
     cache = side.paths[0].parent.parent if held else Path()
     if masks:
         shapes = {member.shape[1:] for member in held}

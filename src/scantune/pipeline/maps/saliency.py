@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
@@ -16,6 +16,14 @@ from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from scantune.explain.draw.shown import Shown
+    from scantune.explain.saliency import Saliency
+
+    Answers = Sequence[tuple[Shown, Saliency]]
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +42,8 @@ class MapResults:
     """
 
     section: dict[str, Any]
-    maps: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
+    maps: dict[str, tuple[Shown, Saliency]] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
 
 
 def explain_test(
@@ -105,7 +113,7 @@ def _explain(
     return MapResults(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
 
 
-def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[Any, Any]]:
+def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[Shown, Saliency]]:
     """A sample with the map of each question about it: one, or one a zone or structure."""
     from scantune import explain
 
@@ -123,7 +131,10 @@ def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -
 
 
 def _section(
-    wanted: MapRequest, samples: Sequence[SampleError], chosen: Mapping[str, Sequence[int]], answers: Mapping[int, Any]
+    wanted: MapRequest,
+    samples: Sequence[SampleError],
+    chosen: Mapping[str, Sequence[int]],
+    answers: Mapping[int, Answers],
 ) -> dict[str, Any]:
     maps = [(samples[row].sample_id, saliency) for row, found in answers.items() for _, saliency in found]
     first = maps[0][1]
@@ -154,9 +165,9 @@ def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
 def _several(
     samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
-    answers: Mapping[int, Sequence[Any]],
+    answers: Mapping[int, Answers],
     notes: Sequence[str],
-) -> dict[str, Any]:
+) -> dict[str, Figure]:
     """Where a sample has a map a zone or structure: all of them, of the worst samples and one of the best."""
     from scantune.explain import draw
 
@@ -166,8 +177,12 @@ def _several(
 
 
 def _singles(
-    samples: Sequence[SampleError], rows: Sequence[int], main: Mapping[int, tuple[Any, Any]], out: Path, animation: str
-) -> dict[str, Any]:
+    samples: Sequence[SampleError],
+    rows: Sequence[int],
+    main: Mapping[int, tuple[Shown, Saliency]],
+    out: Path,
+    animation: str,
+) -> dict[str, Figure]:
     """Planes and a NIfTI file of volumes, frames and an animation of loops; images are large enough in the sheet."""
     from scantune.explain import draw
 
@@ -183,12 +198,12 @@ def _singles(
                 draw.animate(out / f"{shown.sample_id}.{suffix}", shown, saliency)
         elif saliency.map is not None and shown.map_affine is not None:
             path = out / f"{shown.sample_id}.nii.gz"
-            scan = shown.scan or (shown.image.shape, shown.affine)
+            scan = shown.grid
             draw.write_nifti(path, saliency, shown.map_affine, scan=scan, stored=shown.stored)
     return figures
 
 
-def _check_figures(checks: Mapping[str, Any]) -> dict[str, Any]:
+def _check_figures(checks: Mapping[str, Any]) -> dict[str, Figure]:
     from scantune.explain import draw
 
     if not checks:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,12 +15,19 @@ from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from torch import nn
+
+    from scantune.engine.delivery import Sink
+    from scantune.registry.model import ModelFacts
+
 SHEET = "augmented"
 ROWS = 6
 """Samples on the sheet of augmented ones."""
 
 
-def show_augmented(given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Any]) -> None:
+def show_augmented(given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
     """Draw the contact sheet of augmented samples where there is an ``augment:`` block; to MLflow and the loggers.
 
     Args:
@@ -54,7 +61,7 @@ def augmented_sheet(given: TrainingPlan, side: Side, rows: int = ROWS) -> np.nda
     return augment.contact_sheet(inputs, change, modality=given.input.modality, seed=given.block.train.seed)
 
 
-def answers(given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, np.ndarray]] | None:
+def answers(given: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
     """What draws a finished network's answers to some samples of a side, with maps of where it looked.
 
     Returns:
@@ -64,7 +71,7 @@ def answers(given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, np.nda
     return functools.partial(_answers, given, side, number) if number and len(side) else None
 
 
-def _answers(given: TrainingPlan, side: Side, number: int, network: Any) -> dict[str, np.ndarray]:
+def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.explain import draw
     from scantune.pipeline.maps.display import shown_of
@@ -93,7 +100,7 @@ def _answers(given: TrainingPlan, side: Side, number: int, network: Any) -> dict
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}
 
 
-def _facts(given: TrainingPlan) -> Any:
+def _facts(given: TrainingPlan) -> ModelFacts:
     """As much of the model's facts as its answers need."""
     from scantune.registry.model import ModelFacts
 
@@ -106,7 +113,7 @@ def _spread(n: int, number: int) -> list[int]:
     return sorted({round(place) for place in np.linspace(0, n - 1, min(n, number))})
 
 
-def _pixels(figure: Any, dpi: int = 150) -> np.ndarray:
+def _pixels(figure: Figure, dpi: int = 150) -> np.ndarray:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.set_dpi(dpi)

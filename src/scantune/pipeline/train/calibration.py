@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.pipeline.data.datasets import encode, samples
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train.training import TrainingPlan
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from torch import nn
 
 #: Where a fit was made, in words that stand after "fitted on".
 ON_VALIDATION = "validation"
@@ -21,10 +25,12 @@ OUT_OF_FOLD = (
 OTHER_FOLDS = "answers out of fold, for each fold on those of the other folds"
 
 #: Networks and the samples that they are asked about, none of which they were trained on.
-Unseen = tuple[Sequence[Any], Side]
+Unseen = tuple[Sequence["nn.Module"], Side]
 
 
-def fit(given: TrainingPlan, unseen: Sequence[Unseen], fabric: Any = None) -> tuple[dict[str, Any], dict[str, float]]:
+def fit(
+    given: TrainingPlan, unseen: Sequence[Unseen], fabric: Fabric | None = None
+) -> tuple[dict[str, Any], dict[str, float]]:
     """Calibration and conformal quantiles, and the task's figures, on samples that were not trained on.
 
     The answers are those that will be given later: averaged over networks, with test-time augmentation, in float32.
@@ -64,7 +70,7 @@ def _words(given: TrainingPlan) -> str:
     return ON_ITS_PART if given.block.train.calibration_fraction else ON_VALIDATION
 
 
-def _asked(given: TrainingPlan, networks: Sequence[Any], side: Side, fabric: Any) -> np.ndarray:
+def _asked(given: TrainingPlan, networks: Sequence[nn.Module], side: Side, fabric: Fabric | None) -> np.ndarray:
     """What the task keeps of a side's samples, [N, …]."""
     from scantune.engine.local import Local
     from scantune.prediction import TensorPredictor

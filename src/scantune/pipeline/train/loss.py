@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,19 +11,25 @@ from scantune.config.names import loss_name, loss_spec
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
 
+if TYPE_CHECKING:
+    from torch import nn
+
+    from scantune.config.train import TrainConfig
+    from scantune.engine.parts import Term, TermWeights
+
 __all__ = ["build_terms", "good_samples", "loss_name", "loss_spec"]
 
 
 def build_terms(
     task: Task,
     spec: Mapping[str, Any],
-    block: Any,
+    block: TrainConfig,
     *,
     targets: Collection[str],
     frequencies: Mapping[float, float] | None,
     classes: int | None,
-    teacher: Any = None,
-) -> tuple[dict[str, Any], Any]:
+    teacher: nn.Module | None = None,
+) -> tuple[dict[str, Term], TermWeights]:
     """The loss as terms, and the function that says their weights at each step.
 
     Args:
@@ -41,7 +47,7 @@ def build_terms(
     from scantune import losses
 
     combined = losses.build(dict(spec), targets=targets, frequencies=frequencies, classes=classes, epochs=block.epochs)
-    terms: dict[str, Any] = dict(losses.on_target(combined))
+    terms: dict[str, Term] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:
         terms["scanner_consistency"] = losses.ScannerConsistency(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
@@ -12,7 +12,9 @@ from scantune.tasks.protocol import Task
 if TYPE_CHECKING:
     import numpy as np
 
-    from scantune.models.backbone import Modality
+    from scantune.config.model import ModelConfig, NormalizationConfig
+    from scantune.models.backbone import Modality, Normalization
+    from scantune.models.network import Network
 
 
 def tensor_shape(side: Side) -> tuple[int, ...]:
@@ -32,12 +34,12 @@ def tensor_shape(side: Side) -> tuple[int, ...]:
 
 def build_network(
     task: Task,
-    block: Any,
+    block: ModelConfig,
     modality: Modality,
     shape: tuple[int, ...],
     seed: int,
     targets: np.ndarray | None = None,
-) -> Any:
+) -> Network:
     """A network with starting weights as the block says, and the task's head.
 
     Args:
@@ -67,7 +69,7 @@ def build_network(
     return task.network(facts, targets if block.init_output else None)
 
 
-def _normalization(block: Any) -> Any:
+def _normalization(block: str | NormalizationConfig | None) -> str | Normalization | None:
     from scantune.models import Normalization
 
     return block if block is None or isinstance(block, str) else Normalization(block.mean, block.std)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scantune.files import write_json
 from scantune.pipeline.data.sides import Side, set_apart
@@ -18,6 +18,15 @@ from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
 from scantune.tables import write_rows
 from scantune.tracking import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+    from lightning_fabric import Fabric
+    from torch import nn
+
+    from scantune.engine import FitResult, Sink
+    from scantune.models.network import Network
+    from scantune.registry.model import ModelFacts
 
 
 @dataclass(frozen=True)
@@ -31,8 +40,8 @@ class TrainedNetworks:
         validation: figures of the averaged members on the samples that it was fitted on (out of fold with folds).
     """
 
-    networks: list[Any]
-    results: list[Any]
+    networks: list[Network]
+    results: list[FitResult]
     fitted: dict[str, Any]
     validation: dict[str, float]
 
@@ -59,10 +68,10 @@ class NetworkPlan:
 class Pictures(Protocol):
     """What draws a training for people: :mod:`scantune.pipeline.monitoring.pictures`."""
 
-    def show_augmented(self, given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Any]) -> None:
+    def show_augmented(self, given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
         """Draw augmented samples of a side before the training begins."""
 
-    def answers(self, given: TrainingPlan, side: Side) -> Callable[[Any], dict[str, Any]] | None:
+    def answers(self, given: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
         """What draws a finished network's answers to samples of a side; None where none is asked for."""
 
 
@@ -103,7 +112,7 @@ def members_of(given: TrainingPlan) -> Iterator[NetworkPlan]:
 
 
 def train_all(
-    given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Any, pictures: Pictures | None = None
+    given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Fabric, pictures: Pictures | None = None
 ) -> TrainedNetworks:
     """Train every member; a member that was done before a kill is taken as it is.
 
@@ -138,7 +147,7 @@ def train_all(
         results.append(result)
         if given.block.train.folds:
             unseen.append(([result.network], member.unseen))
-    networks = [result.network for result in results]
+    networks = [cast("Network", result.network) for result in results]
     if not unseen:
         unseen = [(networks, member.unseen)]
     if fabric.is_global_zero:
@@ -147,7 +156,7 @@ def train_all(
     return TrainedNetworks(networks, results, *calibration.fit(given, unseen, fabric))
 
 
-def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Any:
+def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Network | None:
     """The other model's network, where this experiment has one for ``use``; with an output layer that fits.
 
     Args:
@@ -172,21 +181,19 @@ def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Any:
     return network
 
 
-def _fit_output(network: Any, facts: Any, given: TrainingPlan, seed: int) -> None:
+def _fit_output(network: Network, facts: ModelFacts, given: TrainingPlan, seed: int) -> None:
     """A new output layer where the answers are others than those of the model that it starts from; where they are one
     number in another range, the same layer rescaled.
 
     Raises:
         ScantuneError: the outputs have other axes.
     """
-    from pydantic import TypeAdapter
-
-    from scantune.config.task import TaskConfig
     from scantune.engine.randomness import generator
     from scantune.models import surgery
     from scantune.tasks.build import build_task
+    from scantune.tasks.catalogue import settings_of
 
-    settings: Any = TypeAdapter(TaskConfig).validate_python(facts.task)
+    settings = settings_of(facts.task)
     old, new = build_task(settings, classes=facts.classes, loss=facts.loss), given.task
     if len(old.output_shape) != len(new.output_shape):
         raise ScantuneError(

@@ -5,11 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scantune import files
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.tracking import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from scantune.engine import Sink
 
 
 class MlflowSink:
@@ -39,13 +44,13 @@ class MlflowSink:
         """A text of an epoch as an artifact."""
         self.run.text(words, f"monitoring/{self.prefix}{name}_{epoch:04d}.txt")
 
-    def histogram(self, epoch: int, name: str, counts: Any, edges: Any) -> None:
+    def histogram(self, epoch: int, name: str, counts: np.ndarray, edges: np.ndarray) -> None:
         """Counts by bin as a small table."""
         rows = "\n".join(f"{low:g},{high:g},{count:g}" for low, high, count in zip(edges, edges[1:], counts))
         self.run.text(f"from,to,count\n{rows}\n", f"monitoring/{self.prefix}{name}_{epoch:04d}.csv")
 
 
-def sinks_of(given: TrainingPlan, member: str, run: Run, state: Path) -> list[Any]:
+def sinks_of(given: TrainingPlan, member: str, run: Run, state: Path) -> list[Sink]:
     """The sinks of one member's training.
 
     Args:
@@ -54,7 +59,7 @@ def sinks_of(given: TrainingPlan, member: str, run: Run, state: Path) -> list[An
         run: the MLflow run.
         state: the folder that survives a kill: started again, a training goes on in the runs that it began.
     """
-    held: list[Any] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
+    held: list[Sink] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
     loggers = given.block.train.loggers
     if loggers.tensorboard:
         from scantune.engine.loggers import TensorBoardSink

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune import plugins
 from scantune.config.augment import augment_config
@@ -21,10 +21,13 @@ from scantune.registry.model import ModelFacts, save_model, weights_digest
 from scantune.tasks import catalogue
 from scantune.tracking import Run
 
+if TYPE_CHECKING:
+    from scantune.config.params import ExperimentConfig, Params
+
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 
 
-def plan_of(params: Any, key: str) -> TrainingPlan:
+def plan_of(params: Params, key: str) -> TrainingPlan:
     """The plan of an experiment from what preprocess and split left on disk."""
     block = block_of(params, key)
     sides = sides_of(params, block.input, block.dataset)
@@ -128,7 +131,7 @@ def _augmentation(given: TrainingPlan) -> dict[str, Any]:
     return augment_config(given.input.modality, block).model_dump(mode="json") if block else {}
 
 
-def _weights_facts(trained: TrainedNetworks, block: Any) -> dict[str, Any]:
+def _weights_facts(trained: TrainedNetworks, block: ExperimentConfig) -> dict[str, Any]:
     """Where the starting weights came from, what of them matched, and their licence."""
     if block.model.source is None:
         return {"source": "random", "licence": "none: the network was trained from random weights"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -18,10 +18,14 @@ from scantune.pipeline.project import block_of
 from scantune.pipeline.train import networks
 from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.sinks import sinks_of
-from scantune.pipeline.train.training import TrainingPlan, train_member
+from scantune.pipeline.train.training import TrainingPlan, Watch, train_member
 from scantune.records import ScantuneError
 from scantune.tasks.directions import monitored
 from scantune.tracking import Run, open_run, project_home
+
+if TYPE_CHECKING:
+    from scantune.config.params import ExperimentConfig, Params
+    from scantune.engine import FitResult
 
 BEST = "best_params.yaml"
 
@@ -40,10 +44,10 @@ class Searched:
     key: str
     group: str
     raw: Mapping[str, Any]
-    params: Any
+    params: Params
 
     @property
-    def block(self) -> Any:
+    def block(self) -> ExperimentConfig:
         """Its settings."""
         return getattr(self.params, self.group)[self.key]
 
@@ -154,7 +158,7 @@ def _one_trial(
     monitor = plan.block.train.monitor
     stopped: list[Exception] = []
 
-    def watch(history: Any) -> None:
+    def watch(history: Sequence[Mapping[str, Any]]) -> None:
         try:
             report(len(history), float(history[-1][monitor]))
         except Exception as error:  # the search's way to end a trial
@@ -178,7 +182,7 @@ def _one_trial(
     return float(result.best_value)
 
 
-def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Any = None) -> Any:
+def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Watch | None = None) -> FitResult:
     """Train the first network of a plan (the first seed or fold) in a folder that nobody keeps."""
     from scantune.engine import launch
 

@@ -16,12 +16,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.config.load import read
 from scantune.files import write_json
 from scantune.pipeline.project import block_of
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 #: What of a project a training in a folder beside it must not write to, or has no use for.
 _OWN = {"outputs", "params.yaml", "ensembles", "external", "logs", "mlruns", "mlartifacts", "mlflow.db"}
@@ -51,7 +54,7 @@ class SeedRun:
     computed: str
 
 
-def order(params: Any, keys: Sequence[str]) -> list[str]:
+def order(params: Params, keys: Sequence[str]) -> list[str]:
     """The experiments, each behind the one that it starts from where that is among them.
 
     Raises:
@@ -71,19 +74,19 @@ def order(params: Any, keys: Sequence[str]) -> list[str]:
     return done
 
 
-def parent_of(params: Any, key: str) -> str:
+def parent_of(params: Params, key: str) -> str:
     """The experiment that one starts from or learns from; "" for none."""
     return getattr(block_of(params, key), "from_", "") or ""
 
 
-def seeds_of(params: Any, key: str, count: int) -> list[int]:
+def seeds_of(params: Params, key: str, count: int) -> list[int]:
     """Its own seed and those that follow; several members of one training take several each."""
     train = block_of(params, key).train
     return [train.seed + number * train.members for number in range(count)]
 
 
 def run_seeds(
-    params: Any,
+    params: Params,
     keys: Sequence[str],
     count: int,
     project: Path,
@@ -118,7 +121,7 @@ def run_seeds(
                 yield _one(params, key, seed, home, project, precision)
 
 
-def _ready(params: Any, key: str, keys: Sequence[str], project: Path) -> None:
+def _ready(params: Params, key: str, keys: Sequence[str], project: Path) -> None:
     block = block_of(params, key)
     parent = parent_of(params, key)
     needed = {
@@ -144,7 +147,7 @@ def _beside(project: Path) -> Iterator[Path]:
         yield home
 
 
-def _one(params: Any, key: str, seed: int, home: Path, project: Path, precision: str) -> SeedRun:
+def _one(params: Params, key: str, seed: int, home: Path, project: Path, precision: str) -> SeedRun:
     changed = {"seed": seed} | ({"precision": precision} if precision else {})
     _write_settings(key, changed, home, project)
     parent = parent_of(params, key)
@@ -205,7 +208,7 @@ def spread(runs: Sequence[SeedRun]) -> dict[str, tuple[float, float, float]]:
     return made
 
 
-def table(params: Any, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[str]:
+def table(params: Params, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[str]:
     """A Markdown table, one row an experiment, and below it what it was computed on.
 
     Args:
@@ -233,7 +236,7 @@ def table(params: Any, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[str
     return [*lines, "", f"One split, several trainings of it. Computed on: {machine()}; {computed}."]
 
 
-def _start(params: Any, key: str, keys: Sequence[str]) -> str:
+def _start(params: Params, key: str, keys: Sequence[str]) -> str:
     parent = parent_of(params, key)
     if not parent:
         weights = block_of(params, key).model.source

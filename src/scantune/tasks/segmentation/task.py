@@ -12,8 +12,9 @@ from scantune.tasks.protocol import Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor
 
+    from scantune.models.network import Network
     from scantune.tasks.networks import NetworkFacts
     from scantune.tasks.protocol import Batch, Spacing
     from scantune.tasks.segmentation.settings import Segmentation
@@ -60,7 +61,7 @@ class SegmentationTask:
         self.missed = missed
         self.sided = sided
 
-    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> nn.Module:
+    def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
         """A network that answers per pixel: it has its own last layer, which starts from random weights.
 
         Raises:

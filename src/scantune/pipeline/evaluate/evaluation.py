@@ -1,0 +1,61 @@
+"""What an evaluation is of, for its errors, maps, report and model card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scantune.pipeline.data.sides import Sides
+from scantune.registry.model import ModelFacts
+from scantune.tasks.predictions import PredictionTable
+
+if TYPE_CHECKING:
+    from scantune.config.params import ExperimentConfig, Params
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the report is of.
+
+    Attributes:
+        params: all settings.
+        key: the experiment.
+        block: its settings.
+        facts: of the model; of an ensemble of the first member.
+        model: the model's folder; None for an ensemble of several experiments' models, which has no maps.
+        sides: the samples.
+        table: predictions.
+        metrics: ``metrics.json`` as computed so far.
+        out: ``outputs/<experiment>/evaluate``.
+        trained: the folder of the train stage; beside ``out`` where None.
+        dataset: whose test data these are; the experiment's own where "".
+        members: experiments whose predictions were averaged.
+        name: of the report; the experiment's where "".
+        card: whether a model card is written.
+    """
+
+    params: Params
+    key: str
+    block: ExperimentConfig
+    facts: ModelFacts
+    model: Path | None
+    sides: Sides
+    table: PredictionTable
+    metrics: dict[str, Any]
+    out: Path
+    trained: Path | None = None
+    dataset: str = ""
+    members: tuple[str, ...] = ()
+    name: str = ""
+    card: bool = True
+
+    @property
+    def data(self) -> str:
+        """The data set that was tested on."""
+        return self.dataset or self.block.dataset
+
+    @property
+    def train(self) -> Path:
+        """The folder of the train stage."""
+        return self.trained or self.out.parent / "train"
