@@ -38,6 +38,11 @@ def test_the_tensor_s_digest_depends_on_the_tensor_alone(tmp_path):
     assert one["digest"] != other["digest"]
 
 
+def test_a_digest_is_of_the_values_however_they_lie_in_memory():
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert store.array_digest(np.asfortranarray(picture)) == store.array_digest(picture)
+
+
 def test_a_flipped_bit_anywhere_is_found(tmp_path):
     path = tmp_path / "a.safetensors"
     store.save(path, arrays(), {"mean": 0.5})

@@ -114,7 +114,7 @@ def _digests(arrays: Mapping[str, np.ndarray], facts: str) -> tuple[str, str]:
 def array_digest(array: np.ndarray) -> str:
     """SHA-256 of dtype, shape and values."""
     digest = hashlib.sha256(f"{_NAMES[array.dtype]}{list(array.shape)}".encode())
-    digest.update(array.data if array.size else b"")
+    digest.update(np.ascontiguousarray(array).data if array.size else b"")
     return digest.hexdigest()
 
 
