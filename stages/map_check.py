@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from scantune.config.load import load
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
@@ -13,7 +14,8 @@ def run(key: str) -> None:
     from scantune.pipeline.maps.retraining import write_network
 
     params = load()
-    write_network(params, key, Path("outputs") / params.map_checks[key].experiment / "map_checks" / key)
+    block = named(params, "map_checks", key)
+    write_network(params, key, Path("outputs") / block.experiment / "map_checks" / key)
 
 
 if __name__ == "__main__":

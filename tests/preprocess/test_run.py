@@ -16,7 +16,7 @@ import pytest
 from scantune import io, preprocess
 from scantune.cohort.index import read_index, write_index
 from scantune.cohort.load import Cohort
-from scantune.preprocess import display_copy, sources, store
+from scantune.preprocess import display, display_copy, sources, store
 from scantune.preprocess.run import TooManyExcluded
 from scantune.preprocess.sample import Job, process, sample_key
 from scantune.records import Record, ScantuneError
@@ -246,6 +246,16 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inpu
         run(records, block)
     monkeypatch.undo()
     assert run(records, block).made == left
+
+
+def test_what_cannot_be_shown_costs_no_sample(run, pictures, inputs, tmp_path, monkeypatch):
+    def broken(*arguments):
+        raise ValueError("of a library")
+
+    monkeypatch.setattr(display, "make", broken)
+    assert run(pictures(2), inputs["image"]()).prepared == 2
+    assert display_copy.read(tmp_path / "out/display/x0.safetensors") is None
+    assert "none" in (tmp_path / "out/display.csv").read_text()
 
 
 def test_each_sample_has_a_display_copy_and_one_that_is_damaged_is_made_again(run, pictures, inputs, tmp_path):

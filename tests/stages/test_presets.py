@@ -66,7 +66,10 @@ def test_a_written_key_replaces_the_value_of_the_preset(key):
     assert (train_block.learning_rate, train_block.batch_size) == (0.5, 8)
 
 
-@pytest.mark.parametrize("written", [{"weights": "file.safetensors"}, {"pretrained": False}, {"weights": None}])
+FILE = {"weights": "file.safetensors", "weights_sha256": 64 * "0"}
+
+
+@pytest.mark.parametrize("written", [FILE, {"pretrained": False}, {"weights": None}])
 def test_written_weights_replace_those_of_the_preset(written):
     params = preset_only("csi")
     params["experiments"]["x"]["model"] = written

@@ -72,10 +72,20 @@ def run(
     given = {name: value for name, value in named.items() if value}
     if given and not experiments:
         raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: name the experiment (--experiment NAME)")
+    given |= _digest_of(given["model.weights"]) if "model.weights" in given else {}
     changes = [f"{block}.{name}={value}" for block in experiments for name, value in given.items()]
     take_parent_run()
     code = execute(chosen, [Change.read(change) for change in [*changes, *shlex.split(settings)]], keep=keep)
     raise typer.Exit(code)
+
+
+def _digest_of(weights: str) -> dict[str, str]:
+    """The digest that goes with ``model.weights`` where that is a file or folder; none where it is a name."""
+    from scantune.models import own_weights
+
+    path = own_weights.place_of(weights, "weights")
+    named = own_weights.is_own(weights) and path.exists()
+    return {"model.weights_sha256": own_weights.digest_of(path)} if named else {}
 
 
 def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = False) -> int:

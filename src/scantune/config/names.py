@@ -84,12 +84,13 @@ def _declare_losses(task: str) -> None:
 
 def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     from scantune.models import catalogue as backbones
+    from scantune.models import own_weights
     from scantune.models.names import weights_fault
 
     fault = backbones.fault(block.model.backbone, block.task.backbones(modality))
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
     elif block.model.source is not None:
-        fault = weights_fault(block.model.source)
+        fault = weights_fault(block.model.source) or own_weights.fault(block.model)
         if fault is not None:
             yield f"{key}.model.weights: {fault}"

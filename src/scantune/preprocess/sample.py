@@ -22,7 +22,7 @@ from scantune.preprocess.prepare import prepare
 from scantune.preprocess.reading import reading_once
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
-from scantune.records import ReadError, ScantuneError
+from scantune.records import ReadError
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def _display(
             return key, str(_stored(path, key, settings)["content"])
     try:
         copy = display.make(job.files, settings, facts["reading"], job.series, job.volume)
-    except (ScantuneError, OSError, MemoryError):
+    except Exception:  # its tensor is right, whatever broke here
         copy = None
     return key, display_copy.write(path, copy)
 

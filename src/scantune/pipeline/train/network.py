@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scantune.models import own_weights
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
 from scantune.tasks.networks import NetworkFacts
@@ -49,7 +50,11 @@ def build_network(
         shape: of the cached tensors, [C, …].
         seed: of random weights, head's too.
         targets: [N, …] of the training side, encoded, that the output starts from where ``init_output`` is on.
+
+    Raises:
+        ScantuneError: the weights' file is not the one that the block states.
     """
+    own_weights.check(block)
     facts = NetworkFacts(
         block.backbone,
         modality,
