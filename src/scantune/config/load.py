@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
 import types
@@ -22,6 +23,8 @@ from scantune.plugins import load_plugins
 from scantune.records import ScantuneError
 
 SCHEMA_NAME = "params.schema.json"
+#: The most that is read of params.yaml: what a person writes has a hundredth of it.
+MAX_LETTERS, MAX_VALUES, MAX_DEPTH = 5_000_000, 200_000, 200
 
 
 class ConfigError(ScantuneError):
@@ -105,8 +108,14 @@ def read_text(text: str, name: str = "params.yaml") -> Any:
     Raises:
         ConfigError: it is not YAML.
     """
+    if len(text) > MAX_LETTERS:
+        raise ConfigError([f"{len(text):,} letters; at most {MAX_LETTERS:,} are read"], name)
+    if _depth(text) > MAX_DEPTH:
+        raise ConfigError([f"brackets within brackets: at most {MAX_DEPTH} are read"], name)
     try:
-        content = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
+        content = _constructed(text)
+    except RecursionError:
+        raise ConfigError(["blocks within blocks: too deep to be read"], name) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
@@ -117,7 +126,40 @@ def read_text(text: str, name: str = "params.yaml") -> Any:
 
 def plain_value(text: str) -> Any:
     """One value as it would be read in the file: ``1e-4`` is a number, ``on`` a word."""
-    return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
+    return _constructed(text)
+
+
+def _constructed(text: str) -> Any:
+    """What a YAML text says, unless its aliases make more of it than anyone would write."""
+    loader = _SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _values(node, {}) > MAX_VALUES:
+            raise ConfigError(
+                [f"its aliases (*name) make more than {MAX_VALUES:,} values of it; write out what is meant"]
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _depth(text: str) -> int:
+    """Brackets that are open at once, at most; those in quotes count too, of which there are few."""
+    steps = (1 if bracket in "[{" else -1 for bracket in re.findall(r"[\[\]{}]", text))
+    return max(itertools.accumulate(steps), default=0)
+
+
+def _values(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values in a node, those behind an alias as often as it stands there."""
+    if not isinstance(node, yaml.CollectionNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = MAX_VALUES  # an alias of itself, while its own values are counted
+        parts = itertools.chain.from_iterable(node.value) if isinstance(node, yaml.MappingNode) else node.value
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def parse(content: object, name: str = "params.yaml") -> Params:

@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scantune import records
 from scantune.records import ScantuneError
 
 OFF = {"off", "0", "false", "no"}
@@ -98,8 +99,7 @@ def away(error: Exception) -> str:
 
 def first_line(error: Exception) -> str:
     """The first line of an error's message, without passwords; its type where it has no message."""
-    first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-    return without_password(first)
+    return without_password(records.first_line(error))
 
 
 def without_password(text: str) -> str:
