@@ -109,6 +109,7 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
 def test_stages_use_what_they_do_and_little_else(project):
     assert names(dict.fromkeys(used_by(project, "index"))) <= {
         *("stages.index", "cohort.index", "cohort.faults", "digests", "files", "records", "tables"),
+        "pipeline.project",
     }
     assert "scantune.preprocess.volume" in used_by(project, "preprocess")
     assert not any(".preprocess." in name for name in used_by(project, "split"))

@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ class _Line:
 
     def __init__(self, sink: Sink, taken: int) -> None:
         self.sink, self.taken = sink, taken
+        self._shown: dict[str, int] = {}  # the last epoch of each figure that the sink held when it was first sent
         self.points: Outbox[tuple[int, Point]] = Outbox(
             sink.name, self._take, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
         )
@@ -78,7 +80,15 @@ class _Line:
 
     def _show(self, views: list[EpochView]) -> None:
         for view in views:
-            _show(self.sink, view)
+            _show(self.sink, replace(view, figures=self._not_shown(view)))
+
+    def _not_shown(self, view: EpochView) -> dict[str, float]:
+        """Figures of an epoch that the sink does not hold: a training killed before its first save repeats epochs."""
+        if not hasattr(self.sink, "last"):
+            return view.figures
+        for name in view.figures.keys() - self._shown.keys():
+            self._shown[name] = self.sink.last(name) or 0
+        return {name: value for name, value in view.figures.items() if view.epoch > self._shown[name]}
 
 
 def _show(sink: Any, view: EpochView) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from scantune.config.load import ConfigError, read_text
+from scantune.config.reading import ConfigError, read_text
 from scantune.plugins import UntrustedCode
 from scantune.records import ScantuneError
 from scantune.registry.model import MODEL

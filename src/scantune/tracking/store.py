@@ -90,6 +90,11 @@ def client() -> Any:
 
 def away(error: Exception) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
+    if re.search(r"\b(401|403)\b|unauthori[sz]ed|permission denied", str(error), re.IGNORECASE):
+        return (
+            f"MLflow at {without_password(tracking_uri())} refuses this user name or password: {first_line(error)}. "
+            "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
         "MLFLOW_TRACKING_URI to another, or run without MLflow by SCANTUNE_MLFLOW=off "
