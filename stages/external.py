@@ -41,6 +41,7 @@ def run(key: str) -> None:
         require=params.tracking.require,
     ) as tracked:
         tracked.params({"external": block.model_dump(mode="json")})
+        trained = trained.completed(tracked)
         seen = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
         table = predictions_of(
             experiment.task, facts, model, sides, batch_size=experiment.train.batch_size, device=experiment.train.device

@@ -36,6 +36,7 @@ def run(key: str) -> None:
             evaluate=block.evaluate,
             folder=home / "evaluate",
             baseline=block.register_.baseline,
+            again=f"dvc repro -f train{'' if key in params.experiments else '-derived'}@{key}",
         )
         decision.write(home / "register" / "registration.json")
         tracked.artifact(home / "register" / "registration.json")

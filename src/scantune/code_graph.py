@@ -16,8 +16,8 @@ from pathlib import Path
 #: What no stage depends on, and why a change of it leaves every output as it is.
 LEFT_OUT = {
     r"scantune\.(script|stopping)": "how a stage begins and ends",
-    r"scantune\.config\.(load|params|task|contradictions|run_cache|watching)": "reads and checks params.yaml: a stage "
-    "depends on its keys as parameters of dvc.yaml, and on the modules of the blocks whose defaults it uses",
+    r"scantune\.config\.(load|reading|params|task|contradictions|run_cache|watching)": "reads and checks params.yaml: "
+    "a stage depends on its keys as parameters of dvc.yaml, and on the modules of the blocks whose defaults it uses",
     r"scantune\.config\.synonyms": "other systems' names for keys and values: what is read under ours stays",
     r"scantune\.(tracking(\..+)?|outbox|registry\.log)": "what MLflow is told",
     r"scantune\.pipeline\.monitoring(\..+)?": "pictures of a training for MLflow and the loggers",

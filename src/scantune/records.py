@@ -40,6 +40,12 @@ class ReadError(ScantuneError):
         self.detail = detail
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 300 letters; its type where it has no message."""
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else type(error).__name__
+
+
 _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 

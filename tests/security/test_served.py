@@ -200,14 +200,14 @@ def client(tmp_path, model_folder, monkeypatch):
         from mlflow.exceptions import MlflowException
         from mlflow.pyfunc import scoring_server
 
-        from scantune.registry.log import signature
+        from scantune.tracking.models import signature
 
         monkeypatch.setattr(MlflowException, "serialize_as_json", MlflowException.serialize_as_json)  # put back later
         mlflow.pyfunc.save_model(
             tmp_path / "flavour",
             loader_module="scantune.registry.pyfunc",
             data_path=str(model_folder),
-            signature=signature({"prediction": 0.0}),
+            signature=signature({"prediction": "double"}),
             pip_requirements=["mlflow"],
         )
         opened = mlflow.pyfunc.load_model(str(tmp_path / "flavour"))

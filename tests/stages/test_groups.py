@@ -53,6 +53,26 @@ def test_a_student_learns_from_its_teacher(grouped):
         assert "train_distillation_loss" not in next(csv.DictReader(file))
 
 
+# --- cached samples
+
+
+def test_a_flipped_bit_in_a_cached_sample_stops_every_evaluation(grouped, tmp_path):
+    for name in ("data", "outputs"):
+        shutil.copytree(grouped / name, tmp_path / name)
+    shutil.copy2(grouped / "params.yaml", tmp_path)
+    tested = read(tmp_path / "outputs/small/evaluate/predictions.csv").columns["sample_id"][-1]
+    for cache, name in (("digits", tested), ("far", None)):
+        samples = tmp_path / "data/cache" / cache / "samples"
+        path = samples / f"{name}.safetensors" if name else sorted(samples.iterdir())[0]
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.unlink()
+        path.write_bytes(content)
+    for call in ("evaluate small", "external small_far"):
+        with pytest.raises(ScantuneError, match="1 prepared samples are damaged"):
+            run_stages(tmp_path, call)
+
+
 # --- external
 
 

@@ -162,13 +162,14 @@ def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:
         warnings.simplefilter("ignore")  # of MLflow's own type hints
         import mlflow
 
-        from scantune.registry.log import signature
+        from scantune.registry.log import kinds
+        from scantune.tracking.models import signature
 
         mlflow.pyfunc.save_model(
             home / "mlflow",
             loader_module="scantune.registry.pyfunc",
             data_path=str(folder),
-            signature=signature(recipe.example_columns(plan, facts)),
+            signature=signature(kinds(recipe.example_columns(plan, facts))),
             pip_requirements=[],
         )
         return mlflow.pyfunc.load_model(str(home / "mlflow"))

@@ -65,6 +65,21 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
     return found
 
 
+def unpacked(content: bytes, path: Path) -> int:
+    """Bytes of an Excel file when it is unpacked, which may be a thousand times as many, as its directory states them.
+
+    More than that is never unpacked of a part.
+
+    Raises:
+        CohortError: not an Excel file.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise CohortError(f"table {path.name}", [f"not a readable Excel file ({type(error).__name__})"]) from error
+
+
 def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -> Any:
     import openpyxl
 

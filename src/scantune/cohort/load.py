@@ -77,6 +77,7 @@ def read(
             separator=dataset.separator,
             sheet=dataset.sheet,
             header=dataset.header,
+            max_megabytes=dataset.max_table_megabytes,
             decimal=dataset.decimal,
         )
         title = f"table {dataset.table}" + (f" (its targets as {needed_by} need them)" if needed_by else "")

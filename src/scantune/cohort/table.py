@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from scantune.cohort.excel import Sheet, read_sheet
+from scantune.cohort.excel import Sheet, read_sheet, unpacked
 from scantune.cohort.faults import CohortError, Fault
 
 SEPARATORS = (",", ";", "\t")
@@ -51,7 +52,13 @@ class Table:
 
 
 def read_table(
-    path: Path, *, separator: str | None = None, sheet: str | None = None, header: int = 1, decimal: str = "."
+    path: Path,
+    *,
+    separator: str | None = None,
+    sheet: str | None = None,
+    header: int = 1,
+    decimal: str = ".",
+    max_megabytes: float = 100.0,
 ) -> Table:
     """Read a CSV or Excel file; which of them is seen from its content. Every cell stays text: 007 is not 7.
 
@@ -61,18 +68,21 @@ def read_table(
         sheet: of an Excel file; without it the first.
         header: line of the column names; what stands above is left out.
         decimal: sign that numbers of an Excel file are written with; those of a CSV stay as they are.
+        max_megabytes: of the file, of an Excel file unpacked, that are read.
 
     Raises:
-        CohortError: the file is not there, is empty, has two columns of one name, quotes that are not closed, or rows
-            with more or fewer cells than the header (all such rows).
+        CohortError: the file is not there, is too large, is empty, has two columns of one name, quotes that are not
+            closed, or rows with more or fewer cells than the header (all such rows).
     """
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in (".csv", ".tsv", ".txt", ".xlsx"))
         raise CohortError(f"no table {path}", [f"tables in its folder: {near}" if near else "its folder has no table"])
+    _check_size(path, path.stat().st_size, max_megabytes)
     content = path.read_bytes()
     if content.startswith(_OLD_EXCEL_MAGIC):
         raise CohortError(f"table {path.name}", ["an Excel file of before 2007 (.xls): save it as .xlsx or CSV"])
     if content.startswith(_EXCEL_MAGIC):
+        _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
         found = read_sheet(content, path, sheet, decimal)
         table = _checked(path, found.lines, (), header, quotes=False)
         return replace(table, unusable=_unusable(found, table.columns), remarks=_percent(found, table.columns))
@@ -81,6 +91,12 @@ def read_table(
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     separator = separator or _separator(text, path, header)
     return _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
+
+
+def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
+    if size > most * 1e6:
+        limit = f"at most {most:g} MB are read (datasets.<name>.max_table_megabytes)"
+        raise CohortError(f"table {path.name}", [f"{how}it has {size / 1e6:,.0f} MB; {limit}"])
 
 
 def _decode(content: bytes) -> tuple[str, tuple[str, ...]]:
@@ -119,20 +135,31 @@ def _csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, lis
     """(line, cells) of each row; a quoted cell may span lines, the row's line is its first.
 
     Raises:
-        CohortError: a quote that is not closed: the cell holds the rows up to the next quote.
+        CohortError: a quote that is not closed: the cell holds the rows up to the next quote; a cell that is too long.
     """
     physical = text.splitlines(keepends=True)
     if len(physical) != text.count("\n") + (not text.endswith("\n")):  # form feeds and the like, or old Mac line ends
         physical = io.StringIO(text, newline=None).read().splitlines(keepends=True)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     line, width = 1, 0
-    for cells in reader:
+    for cells in _parsed(reader, path):
         span = physical[line - 1 : reader.line_num]
         if len(span) > 1 and _unclosed(span, separator, width):
             raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
         width = width or len(cells)
         yield line, [cell.strip() for cell in cells]
         line = reader.line_num + 1
+
+
+def _parsed(reader: Any, path: Path) -> Iterator[list[str]]:
+    """The rows of a CSV reader; what it cannot take is a fault with its line."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        words = (
+            f"a cell has more than {csv.field_size_limit():,} letters" if "larger than" in str(error) else str(error)
+        )
+        raise CohortError(f"table {path.name}", [Fault(words, reader.line_num)]) from None
 
 
 _QUOTE = (

@@ -71,17 +71,13 @@ def check(
 
 
 def _check_cache(name: str) -> None:
-    from scantune.preprocess import damaged
+    from scantune.cohort.manifest import read_manifest
+    from scantune.pipeline.data.sides import Side
 
     folder = Path("data/cache") / name
     if not (folder / "manifest.csv").exists():
         raise ScantuneError(f"{folder}: does not exist yet; run: dvc repro preprocess@{name}")
-    found = damaged(folder)
-    if found:
-        raise ScantuneError(
-            f"{len(found)} prepared samples are damaged: {', '.join(found[:20])}"
-            f"{' …' if len(found) > 20 else ''}. Run: dvc repro -f preprocess@{name}, which prepares them again"
-        )
+    Side(read_manifest(folder / "manifest.csv"), folder).check_cached()
     typer.echo(f"{folder}: all prepared samples are intact")
 
 

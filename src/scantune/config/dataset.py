@@ -218,6 +218,8 @@ class DatasetConfig(Block):
     """CSV (``,`` ``;`` or tab) or Excel file, below ``root`` or with an absolute path."""
     sheet: Text | None = None
     """Excel: the sheet; without it the first."""
+    max_table_megabytes: float = Field(default=100.0, gt=0.0)
+    """The largest table that is read, in MB; of an Excel file unpacked."""
     header: int = Field(default=1, ge=1)
     """Row of the column names; titles above it are ignored."""
     separator: Literal[",", ";", "\t"] | None = None

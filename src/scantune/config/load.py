@@ -4,73 +4,26 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scantune.config.base import NAME
 from scantune.config.map_checks import moved_keys
 from scantune.config.params import Params, know_tasks
+from scantune.config.reading import ConfigError, plain_value, read, read_text
 from scantune.config.run_cache import left_out
 from scantune.config.synonyms import elsewhere
 from scantune.plugins import load_plugins
-from scantune.records import ScantuneError
+
+__all__ = ["ConfigError", "load", "parse", "plain_value", "read", "read_text", "schema_text"]
 
 SCHEMA_NAME = "params.schema.json"
-
-
-class ConfigError(ScantuneError):
-    """What is wrong in ``params.yaml``, all of it, a line each."""
-
-    def __init__(self, faults: list[str], name: str = "params.yaml") -> None:
-        self.faults = faults
-        lines = "\n".join(f"  {fault}" for fault in faults)
-        super().__init__(f"{name} has {len(faults)} fault{'s' if len(faults) > 1 else ''}:\n{lines}")
-
-
-class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # libyaml's where it is
-    """Safe YAML as DVC reads it (1.2: ``on`` is a word, ``1e-4`` a number) that refuses a key written twice."""
-
-
-_WORDS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"}
-_SafeLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in found if tag not in _WORDS]
-    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_SafeLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_SafeLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9]+\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$"
-    ),
-    list("-+0123456789."),
-)
-
-
-def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *other`: what stands beside it wins
-            continue
-        key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
-        line = key_node.start_mark.line + 1
-        if key in seen:
-            raise ConfigError([f"line {line}: the key {key!r} is already in line {seen[key]}; keep one of the two"])
-        seen[key] = line
-    loader.flatten_mapping(node)
-    return loader.construct_mapping(node, deep=True)
-
-
-_SafeLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def load(path: Path | str = "params.yaml") -> Params:
@@ -87,39 +40,6 @@ def load(path: Path | str = "params.yaml") -> Params:
             name that is not there or settings that contradict each other. All faults are in the one message.
     """
     return parse(read(path), Path(path).name)
-
-
-def read(path: Path | str = "params.yaml") -> Any:
-    """What stands in the file, as plain values, unchecked.
-
-    Raises:
-        ConfigError: the file is missing, or is not YAML.
-    """
-    file = Path(path)
-    if not file.exists():
-        raise ConfigError([f"{file.name} not found; run from the top folder of the project"], file.name)
-    return read_text(file.read_text(encoding="utf-8"), file.name)
-
-
-def read_text(text: str, name: str = "params.yaml") -> Any:
-    """What the text of ``params.yaml`` says, as plain values, unchecked.
-
-    Raises:
-        ConfigError: it is not YAML.
-    """
-    try:
-        content = yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ConfigError([f"{place}not valid YAML: {problem}"], name) from error
-    return content or {}
-
-
-def plain_value(text: str) -> Any:
-    """One value as it would be read in the file: ``1e-4`` is a number, ``on`` a word."""
-    return yaml.load(text, Loader=_SafeLoader)  # noqa: S506 - a SafeLoader
 
 
 def parse(content: object, name: str = "params.yaml") -> Params:

@@ -90,7 +90,10 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     fault = backbones.fault(block.model.backbone, block.task.backbones(modality))
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
-    elif block.model.source is not None:
+    wrong = backbones.foreign(block.model.options)
+    if wrong is not None:
+        yield f"{key}.model.options: {wrong}"
+    if fault is None and block.model.source is not None:
         fault = weights_fault(block.model.source) or own_weights.fault(block.model)
         if fault is not None:
             yield f"{key}.model.weights: {fault}"

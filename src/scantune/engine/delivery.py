@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +63,7 @@ class _Channel:
 
     def __init__(self, sink: Sink, delivered: int) -> None:
         self.sink, self.delivered = sink, delivered
+        self._last_epochs: dict[str, int] = {}  # the last epoch of each metric that the sink had at the start
         self.points: Outbox[tuple[int, Point]] = Outbox(
             sink.name, self._send_points, batch=_VALUES_A_CALL, weigh=lambda numbered: len(numbered[1][1])
         )
@@ -78,7 +80,15 @@ class _Channel:
 
     def _send_views(self, views: list[EpochView]) -> None:
         for view in views:
-            _send_view(self.sink, view)
+            _send_view(self.sink, replace(view, metrics=self._undelivered(view)))
+
+    def _undelivered(self, view: EpochView) -> dict[str, float]:
+        """Metrics of an epoch that the sink lacks: a training killed before its first save repeats epochs."""
+        if not hasattr(self.sink, "last"):
+            return view.metrics
+        for name in view.metrics.keys() - self._last_epochs.keys():
+            self._last_epochs[name] = self.sink.last(name) or 0
+        return {name: value for name, value in view.metrics.items() if view.epoch > self._last_epochs[name]}
 
 
 def _send_view(sink: Any, view: EpochView) -> None:

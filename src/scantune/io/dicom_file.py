@@ -57,6 +57,9 @@ _TAG_SET = frozenset(TAGS.values()) | PRIVATE
 #: Bytes of a header beyond the first ones, in turn.
 _MORE = (1 << 18, 1 << 22, 1 << 26)
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
+#: A deflated file may always grow to the first (bytes), and beyond that by the second: masks of zeros grow so, bombs
+#: a thousandfold.
+_SMALL, _GROWTH = 2**26, 100
 _VENDOR_WORDS = """
 siemens ge philips canon toshiba hitachi fujifilm agfa carestream samsung hologic konica kodak mindray esaote bruker
 acuson atl sonosite
@@ -265,8 +268,9 @@ def _parse_slowly(handle: BinaryIO, head: bytes, path: Path, limits: Limits) -> 
 
 
 def _check_deflated(path: Path, limits: Limits) -> None:
-    """Refuse a deflated data set that grows beyond the limit: pydicom inflates it at once."""
+    """Refuse a deflated data set that grows beyond the limit, or as no picture does: pydicom inflates it at once."""
     raw = path.read_bytes()
+    usual = max(_SMALL, _GROWTH * len(raw))
     at = raw.find(b"\x02\x00\x00\x00UL\x04\x00")
     start = at + 12 + int.from_bytes(raw[at + 8 : at + 12], "little") if at >= 0 else 0
     stream, size, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, raw[start:]
@@ -275,7 +279,9 @@ def _check_deflated(path: Path, limits: Limits) -> None:
             size += len(stream.decompress(rest, 1 << 24))
             rest = stream.unconsumed_tail
             if size > limits.max_bytes:
-                raise ReadError("the deflated data set is larger than the limit")
+                raise ReadError(f"the deflated data set is larger than {limits.max_bytes:,} bytes (4 × max_voxels)")
+            if size > usual:
+                raise ReadError(f"the deflated data set grows more than {_GROWTH}-fold: save it without deflation")
     except zlib.error as error:
         raise ReadError("the deflated data set is damaged", repr(error)) from error
 

@@ -189,12 +189,27 @@ def builder(name: str, modality: Modality) -> Builder:
     raise ScantuneError(f"backbone {name!r} is not known for {modality}; did you mean {hint}?")
 
 
+def foreign(options: Mapping[str, Any]) -> str | None:
+    """What is wrong with options by which a network would read weights by itself; None where nothing is."""
+    named = [name for name in options if name.startswith("pretrained") or name in _READING]
+    if not named:
+        return None
+    return f"{named[0]!r} lets a library read files or addresses by itself; name weights by model.weights"
+
+
+#: Options of timm, torchvision and MONAI that name a file or an address.
+_READING = frozenset({"checkpoint_path", "cache_dir", "weights", "weights_backbone", "progress", "model_args", "url"})
+
+
 def call(name: str, modality: Modality, in_channels: int, options: Mapping[str, Any]) -> Parts:
     """Build a backbone with its options; ``first_stride`` is an option of every backbone.
 
     Raises:
-        ScantuneError: an unknown option.
+        ScantuneError: an unknown option, or one by which the network would read files by itself.
     """
+    wrong = foreign(options)
+    if wrong:
+        raise ScantuneError(f"backbone {name!r}: {wrong}")
     builder_options = dict(options)
     stride = builder_options.pop("first_stride", None)
     try:

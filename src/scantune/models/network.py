@@ -14,7 +14,7 @@ from scantune.files import write_bytes
 from scantune.models import layers
 from scantune.models.backbone import Backbone, Normalization, Recipe
 from scantune.models.make import rebuild
-from scantune.records import ScantuneError
+from scantune.records import ScantuneError, first_line
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -93,7 +93,6 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     Raises:
         ScantuneError: a file is missing or invalid, or the weights do not fit the architecture.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = Path(folder)
@@ -105,6 +104,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     try:
         network = from_architecture(json.loads((folder / ARCHITECTURE).read_text()))
         network.load_state_dict(load_file(folder / WEIGHTS))
-    except (SafetensorError, json.JSONDecodeError, KeyError, TypeError, RuntimeError) as error:
-        raise ScantuneError(f"{folder}: the network cannot be loaded: {error}") from error
+    except ScantuneError as error:
+        raise ScantuneError(f"{folder / ARCHITECTURE}: {error}") from error
+    except Exception as error:  # whatever a stranger's file makes of a library
+        raise ScantuneError(f"{folder}: the network cannot be loaded: {first_line(error)}") from error
     return network.to(device).eval()

@@ -74,7 +74,12 @@ def _column(table: Mapping[str, Sequence[Any] | np.ndarray], name: str) -> np.nd
 
 
 def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8) -> dict[str, Any]:
-    """Columns of one side's predictions."""
+    """Columns of one side's predictions.
+
+    Raises:
+        ScantuneError: a cached tensor is damaged, or an answer is not finite; with the samples' names.
+    """
+    side.check_cached()
     columns: dict[str, Any] = {
         "sample_id": [m.sample_id for m in side],
         "subject_id": [m.subject_id for m in side],

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from scantune.cohort.manifest import Sample
 
 _DTYPES = {"F16": "<f2", "F32": "<f4", "U8": "|u1"}
 _NAMES = {np.dtype(code): name for name, code in _DTYPES.items()}
@@ -253,16 +255,17 @@ def sweep(store: Path, older_than: float = 86400.0) -> None:
             continue
 
 
-def damaged(cache: Path) -> list[str]:
+def damaged(cache: Path, samples: Iterable[Sample] | None = None) -> list[str]:
     """Samples of a cache folder whose content is not what ``manifest.csv`` says; every byte is read.
 
     Args:
         cache: folder with ``manifest.csv`` and ``samples/``.
+        samples: rows of the manifest to look at; None for all.
     """
     from scantune.cohort.manifest import read_manifest
 
     found = []
-    for sample in read_manifest(cache / "manifest.csv"):
+    for sample in read_manifest(cache / "manifest.csv") if samples is None else samples:
         try:
             right = (
                 verify(cache / "samples" / f"{sample.sample_id}.safetensors")["tensor_digest"] == sample.tensor_digest

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,34 +45,13 @@ def requirements() -> list[str]:
     return [*own, *(f"{name}=={version}" for name, version in packages().items())]
 
 
-@contextlib.contextmanager
-def _active(run: Run) -> Iterator[None]:
-    """MLflow's fluent calls inside act on ``run``; its status stays what it was."""
-    import mlflow
-
-    with mlflow.start_run(run_id=run.run_id):
-        yield
-    run.service.update_run(run.run_id, status="RUNNING")
-
-
-def signature(columns: Mapping[str, Any]) -> Any:
-    """The pyfunc's signature: ``path`` in, the task's columns and ``reason`` out.
+def kinds(columns: Mapping[str, Any]) -> dict[str, str]:
+    """The columns of a model's answers, each with its type in MLflow.
 
     Args:
         columns: the task's columns with a value each, for their types.
     """
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
-
-    outputs = [
-        ColSpec(DataType.string if isinstance(value, str) else DataType.double, name, required=False)
-        for name, value in columns.items()
-    ]
-    return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "path")]),
-        outputs=Schema([*outputs, ColSpec(DataType.string, "reason")]),
-        params=ParamSchema([ParamSpec("batch_size", DataType.long, 8)]),
-    )
+    return {name: "string" if isinstance(value, str) else "double" for name, value in columns.items()}
 
 
 def log_model(
@@ -90,29 +68,17 @@ def log_model(
         example: a file's name, for the input example (``scan.nii.gz``).
 
     Returns:
-        The logged model's id, or None where MLflow is off or did not take it (said in the log).
+        The logged model's id, or None where MLflow is off, or did not take it: then the next run of any stage sends it.
     """
     if not run.on:
         return None
-    import mlflow
-    import pandas as pd
-
-    package = Path(__file__).parent.parent
-    made: list[str] = []
-
-    def send() -> None:
-        with _active(run):
-            info = mlflow.pyfunc.log_model(
-                name=name,
-                loader_module="scantune.registry.pyfunc",
-                data_path=str(folder),
-                code_paths=[str(package)],
-                signature=signature(columns),
-                input_example=pd.DataFrame({"path": [example]}),
-                pip_requirements=requirements(),
-                params={key: str(value)[:500] for key, value in params.items()},
-            )
-        made.append(info.model_id)
-
-    run._try("model", send)
-    return made[0] if made else None
+    return run.model(
+        {
+            "folder": str(folder.absolute()),
+            "name": name,
+            "params": {key: str(value)[:500] for key, value in params.items()},
+            "columns": kinds(columns),
+            "example": example,
+            "requirements": requirements(),
+        }
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MODEL = "model.json"
 FORMAT = "scantune model 1"
+#: The most that is read of model.json; that of the largest model tried has 60 kB.
+MAX_BYTES = 2**26
 
 
 @dataclass(frozen=True)
@@ -84,12 +86,17 @@ def read_facts(folder: Path) -> ModelFacts:
     """
     held = _read(folder)
     held.pop("files", None)
-    if held.get("classes") is not None:
-        held["classes"] = tuple(held["classes"])
+    from pydantic import TypeAdapter, ValidationError
+
+    unknown = held.keys() - {known.name for known in fields(ModelFacts)}
+    if unknown:
+        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {sorted(unknown)[0]!r} is not known")
     try:
-        return ModelFacts(**held)
-    except TypeError as error:
-        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {error}") from error
+        return TypeAdapter(ModelFacts).validate_python(held)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {key}: {first['msg']}") from error
 
 
 def _read(folder: Path) -> dict[str, Any]:
@@ -97,13 +104,15 @@ def _read(folder: Path) -> dict[str, Any]:
     path = folder / MODEL
     if not path.exists():
         raise ScantuneError(f"{path}: missing; a model is a folder of {MODEL} and one folder per network")
+    if path.stat().st_size > MAX_BYTES:
+        raise ScantuneError(f"{path}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
     try:
         held = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScantuneError(f"{path}: damaged, not valid JSON ({type(error).__name__}); {_AGAIN}") from error
     if not isinstance(held, dict) or held.get("format") != FORMAT:
         raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
-    if "size" in held.get("input", {}):
+    if isinstance(held.get("input"), dict) and "size" in held["input"]:
         raise ScantuneError(
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
             "shape than it says: train the model again"

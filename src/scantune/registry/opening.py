@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from scantune.config.reading import ConfigError, read_text
 from scantune.plugins import UntrustedCode
 from scantune.records import ScantuneError
 from scantune.registry.model import MODEL
@@ -70,9 +69,13 @@ def _own_folder(folder: Path) -> Path | None:
     described = folder / "MLmodel"
     if not described.is_file():
         return None
-    held = yaml.safe_load(described.read_text(encoding="utf-8")) or {}
-    flavour = (held.get("flavors") or {}).get("python_function") or {}
-    if flavour.get("loader_module") != _LOADER or not isinstance(flavour.get("data"), str):
+    try:
+        held = read_text(described.read_text(encoding="utf-8"), described.name)
+        flavour = (held.get("flavors") or {}).get("python_function") or {}
+        ours = flavour.get("loader_module") == _LOADER and isinstance(flavour.get("data"), str)
+    except (ConfigError, ValueError, AttributeError) as error:
+        raise ScantuneError(f"{described}: damaged, not the description of a model ({type(error).__name__})") from error
+    if not ours:
         return None
     inner = (folder / flavour["data"]).resolve()
     return inner if inner.is_relative_to(folder.resolve()) and (inner / MODEL).is_file() else None

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.plugins import open_carried
-from scantune.records import ReadError
-from scantune.registry.model import ModelFacts, load_networks, read_facts
+from scantune.records import ReadError, ScantuneError, first_line
+from scantune.registry.model import MODEL, ModelFacts, load_networks, read_facts
 
 if TYPE_CHECKING:
     from scantune.preprocess.within import Within
@@ -116,7 +116,12 @@ class Predictor:
             from scantune.preprocess import ahead
 
             ahead.start()  # it comes up while the weights are read
-        return cls(facts, load_networks(folder, facts), reading=reading, device=device)
+        try:
+            return cls(facts, load_networks(folder, facts), reading=reading, device=device)
+        except ScantuneError:
+            raise
+        except Exception as error:  # values of a stranger's model.json that no model has
+            raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {first_line(error)}") from error
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
         """One answer a sample, in their order; all of them, with what each was prepared to, are held in memory.

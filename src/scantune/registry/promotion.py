@@ -25,6 +25,7 @@ def register(
     evaluate: Any,
     folder: Path,
     baseline: Rule = "interval",
+    again: str = "dvc repro -f train@<experiment>",
 ) -> Decision:
     """Make a version of the model that train logged, and give it the alias where that is due.
 
@@ -41,10 +42,18 @@ def register(
         evaluate: the ``evaluate:`` block: primary metric and margin.
         folder: ``outputs/<experiment>/evaluate``, with the model's own predictions and metrics.
         baseline: how a model is held against the baselines.
+        again: the command that trains the model again, for the message.
+
+    Raises:
+        ScantuneError: MLflow has no model of this training.
     """
-    if not run.on or not trained.model_id:
-        why = "MLflow is off" if not run.on else "train logged no model to this server; run train again with it"
-        return Decision(name, "", alias, False, why)
+    if not run.on:
+        return Decision(name, "", alias, False, "MLflow is off")
+    trained = trained.completed(run)
+    if not trained.model_id:
+        raise ScantuneError(
+            f"not registered: the training logged no model to this MLflow server. Train again with it: {again}"
+        )
     service = run.service
     with registry_lock():
         _make_registered(service, name)

@@ -13,6 +13,7 @@ from typing import Any
 from scantune.files import write_json
 from scantune.tracking import unfinished
 from scantune.tracking.run import Run, resend
+from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
     TrackingError,
     away,
@@ -40,6 +41,13 @@ class RunReference:
             return cls(None)
         held = json.loads(path.read_text())
         return cls(held.get("run_id"), held.get("model_id"))
+
+    def completed(self, run: Run) -> RunReference:
+        """With the model that was sent after the training had ended, where it could not be logged at once."""
+        if self.model_id or not self.run_id or not run.on:
+            return self
+        held = _find(run.service, self.run_id)
+        return self if held is None else RunReference(self.run_id, held.data.tags.get(MODEL_ID))
 
     def write(self, path: Path) -> None:
         """Write to ``path``, making its folder."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.outbox import Outbox, collect, leave
+from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
 from scantune.tracking.store import first_line
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Run:
     pending: Path | None = None
     _sent_at: float = field(default_factory=time.monotonic)
     _warned: set[str] = field(default_factory=set)
+    _refused: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._points: Outbox[dict[str, Any]] = Outbox(
@@ -65,21 +67,7 @@ class Run:
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log settings once; one that is there already with another value becomes a tag ``param.<name>``."""
-        if not self.on:
-            return
-        flat = {k: _text(v) for k, v in flatten(values).items()}
-        self._try("parameters", lambda: self._send_params(flat))
-
-    def _send_params(self, flat: dict[str, str]) -> None:
-        from mlflow.entities import Param
-
-        held = self.service.get_run(self.run_id).data.params
-        fresh = [Param(metric_name(k), v) for k, v in flat.items() if metric_name(k) not in held]
-        for start in range(0, len(fresh), 100):
-            self.service.log_batch(self.run_id, params=fresh[start : start + 100])
-        for name, value in flat.items():
-            if held.get(metric_name(name), value) != value:
-                self.service.set_tag(self.run_id, f"param.{metric_name(name)}", value)
+        self._send("parameters", "params", values={metric_name(k): _text(v) for k, v in flatten(values).items()})
 
     def metrics(
         self,
@@ -146,23 +134,16 @@ class Run:
 
     def tags(self, values: Mapping[str, Any]) -> None:
         """Set tags."""
-        if self.on:
-            from mlflow.entities import RunTag
-
-            tags = [RunTag(k, _text(v)) for k, v in values.items()]
-            self._try("tags", lambda: self.service.log_batch(self.run_id, tags=tags))
+        self._send("tags", "tags", values={k: _text(v) for k, v in values.items()})
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Log a file, or all files of a folder, under ``folder``."""
-        if not self.on or not path.exists():
-            return
-        send = self.service.log_artifacts if path.is_dir() else self.service.log_artifact
-        self._try(f"artifact {path.name}", lambda: send(self.run_id, str(path), folder))
+        if path.exists():
+            self._send(f"artifact {path.name}", "artifact", path=str(path.absolute()), folder=folder)
 
     def text(self, text: str, name: str) -> None:
         """Log ``text`` as the file ``name``."""
-        if self.on:
-            self._try(f"artifact {name}", lambda: self.service.log_text(self.run_id, text, name))
+        self._send(f"artifact {name}", "text", text=text, name=name)
 
     def dataset(self, name: str, digest: str, *, context: str, rows: int) -> None:
         """Say which data the run used: shown in the UI's Dataset column.
@@ -173,40 +154,50 @@ class Run:
             context: training, validation or test.
             rows: number of samples.
         """
+        self._send("dataset", "dataset", name=name, digest=digest, context=context, rows=rows)
+
+    def model(self, spec: Mapping[str, Any]) -> str | None:
+        """Log a whole model; its id, or None where the server does not take it now.
+
+        Args:
+            spec: as :func:`scantune.tracking.models.log_whole` takes it.
+        """
+        if not self._send("model", "model", spec=dict(spec)):
+            return None
+        return self.service.get_run(self.run_id).data.tags.get(MODEL_ID)
+
+    def _send(self, what: str, kind: str, **arguments: Any) -> bool:
+        """Send an item now, or keep it to be sent at the end, or by the next run."""
         if not self.on:
-            return
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        held = Dataset(
-            name=name,
-            digest=digest[:36],
-            source_type="code",
-            source=json.dumps({"tags": {"dataset": name}}),
-            profile=json.dumps({"num_rows": rows}),
-        )
-        given = DatasetInput(held, [InputTag("mlflow.data.context", context)])
-        self._try("dataset", lambda: self.service.log_inputs(self.run_id, [given]))
-
-    def _try(self, what: str, send: Any) -> bool:
+            return False
+        item = {"kind": kind, **arguments}
         try:
-            send()
+            send(self.service, str(self.run_id), item)
         except Exception as error:
             if what not in self._warned:
                 self._warned.add(what)
                 why = first_line(error)
-                log.warning("MLflow rejected the %s (%s); the run continues, and its files contain it", what, why)
+                log.warning("MLflow rejected the %s (%s); the run continues, and it is sent later", what, why)
+            self._refused.append(_with_digest(item))
             return False
         return True
 
     def close(self, status: str) -> None:
-        """Send what is kept, or write it to ``pending``, and end the run as FINISHED, FAILED or KILLED."""
+        """Send what is kept, or leave it in ``pending``, and end the run as FINISHED, FAILED or KILLED."""
         if not self.on:
             return
         self._points.flush(now=True)
-        if self._points and self.pending is not None:
-            leave(self.pending, self._points.left())
-            log.warning("%d values are queued in %s; the next run sends them", len(self._points), self.pending.name)
-        self._try("status", lambda: self.service.set_terminated(self.run_id, status))
+        left = _unsent(self.service, str(self.run_id), [*self._refused, {"kind": "status", "status": status}])
+        left = [*self._points.left(), *left]
+        if left and self.pending is not None:
+            leave(self.pending, left)
+            log.warning("%d items are queued in %s; the next run sends them", len(left), self.pending.name)
+
+
+def _with_digest(item: dict[str, Any]) -> dict[str, Any]:
+    """An item that names files, with what they are now: later there may be others in their place."""
+    place = item.get("path") or item.get("spec", {}).get("folder")
+    return {**item, "digest": content_digest(Path(place))} if place and "digest" not in item else item
 
 
 def send_points(service: Any, run_id: str | None, points: list[dict[str, Any]]) -> None:
@@ -224,15 +215,42 @@ def _text(value: Any) -> str:
 
 
 def resend(service: Any, folder: Path) -> None:
-    """Send what earlier runs could not; a file goes only when all of it went."""
-    for path in sorted(folder.glob("*.jsonl")):
-        collect(path, lambda points, run_id=path.stem: _resent(service, run_id, points))  # type: ignore[misc]
+    """Send what earlier runs could not, and close them; a file goes only when all of it went.
+
+    Two processes do not send the same: the second one leaves it to the first.
+    """
+    from filelock import FileLock, Timeout
+
+    waiting = sorted(folder.glob("*.jsonl"))
+    if not waiting:
+        return
+    try:
+        with FileLock(folder / "sending.lock", timeout=0):
+            for path in waiting:
+                collect(path, lambda items, run_id=path.stem: _resent(service, run_id, items))  # type: ignore[misc]
+    except Timeout:
+        return
 
 
-def _resent(service: Any, run_id: str, points: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _resent(service: Any, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    points = [item for item in items if "kind" not in item]
     try:
         send_points(service, run_id, points)
+        points = []
     except Exception as error:
         log.warning("values of run %s are still queued (%s)", run_id, type(error).__name__)
-        return points
-    return []
+    return [*points, *_unsent(service, run_id, [item for item in items if "kind" in item])]
+
+
+def _unsent(service: Any, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Send items; those that were not taken. What is not there any more is given up."""
+    left = []
+    for item in items:
+        try:
+            send(service, run_id, item)
+        except Gone as error:
+            log.warning("%s of run %s is no longer what it was, and is not sent", error, run_id)
+        except Exception as error:
+            log.warning("run %s: its %s is still queued (%s)", run_id, item["kind"], first_line(error))
+            left.append(item)
+    return left

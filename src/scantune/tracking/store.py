@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from scantune import records
 from scantune.records import ScantuneError
 
 OFF = {"off", "0", "false", "no"}
@@ -89,6 +90,11 @@ def client() -> Any:
 
 def away(error: Exception) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
+    if re.search(r"\b(401|403)\b|unauthori[sz]ed|permission denied", str(error), re.IGNORECASE):
+        return (
+            f"MLflow at {without_password(tracking_uri())} refuses this user name or password: {first_line(error)}. "
+            "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
         "MLFLOW_TRACKING_URI to another, or run without MLflow by SCANTUNE_MLFLOW=off "
@@ -98,8 +104,7 @@ def away(error: Exception) -> str:
 
 def first_line(error: Exception) -> str:
     """The first line of an error's message, without passwords; its type where it has no message."""
-    first = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-    return without_password(first)
+    return without_password(records.first_line(error))
 
 
 def without_password(text: str) -> str:

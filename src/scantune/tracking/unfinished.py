@@ -1,4 +1,8 @@
-"""Runs that a killed process left open: the next run that is opened closes them."""
+"""Runs that a killed process left open: the next run that is opened closes them.
+
+A process holds a lock on each run that it has open, which the system frees when the process ends, however it ends. So
+another process is known by what it wrote, also where it ran in a container that has another name by now.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,29 @@ import socket
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from scantune.tracking.store import project_home
+
+_OPEN: dict[str, FileLock] = {}  # of this process
 
 
 def note(run_id: str) -> None:
     """Remember that this process has the run open."""
-    path = _folder() / run_id
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(me())
+    folder = _folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{run_id}.lock", thread_local=False)
+    with contextlib.suppress(Timeout):
+        lock.acquire(timeout=0)
+        _OPEN[run_id] = lock
 
 
 def forget(run_id: str) -> None:
     """The run is closed."""
-    (_folder() / run_id).unlink(missing_ok=True)
+    lock = _OPEN.pop(run_id, None)
+    if lock is not None:
+        lock.release(force=True)
+    (_folder() / f"{run_id}.lock").unlink(missing_ok=True)
 
 
 def close_all(service: Any) -> None:
@@ -31,26 +45,37 @@ def close_all(service: Any) -> None:
     """
     from mlflow.exceptions import MlflowException
 
-    for path in sorted(_folder().glob("*")):
-        if alive(_owner(path)):
-            continue
-        with contextlib.suppress(MlflowException):  # a run that this store does not know
-            if service.get_run(path.name).info.status == "RUNNING":
-                service.set_terminated(path.name, "KILLED")
+    for path in _left():
+        try:
+            if service.get_run(path.stem).info.status == "RUNNING":
+                service.set_terminated(path.stem, "KILLED")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":  # that is a run which this store does not know
+                continue
         path.unlink(missing_ok=True)
 
 
 def close_own(service: Any) -> None:
     """Mark the runs that this very process has open as killed: it is about to be ended from the side."""
-    for path in _folder().glob("*"):
-        if _owner(path) == me():
-            service.set_terminated(path.name, "KILLED")
-            path.unlink(missing_ok=True)
+    for run_id in list(_OPEN):
+        service.set_terminated(run_id, "KILLED")
+        forget(run_id)
 
 
 def any_left() -> bool:
     """Whether runs are noted whose process is gone."""
-    return any(not alive(_owner(path)) for path in _folder().glob("*"))
+    return bool(_left())
+
+
+def _left() -> list[Path]:
+    """Notes whose lock nobody holds."""
+    found = []
+    for path in sorted(_folder().glob("*.lock")):
+        if path.stem in _OPEN:
+            continue
+        with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
+            found.append(path)
+    return found
 
 
 def me() -> str:
@@ -70,14 +95,6 @@ def alive(owner: str) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _owner(path: Path) -> str:
-    """Who noted the run; another process may have forgotten it by now."""
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""
 
 
 def _folder() -> Path:

@@ -55,6 +55,22 @@ class Side(Sequence[Sample]):
             return None
         return [self._cache / "samples" / f"{m.mask_from or m.sample_id}.safetensors" for m in self._members]
 
+    def check_cached(self) -> None:
+        """Read every byte of the cached tensors, as whoever evaluates does: DVC does not look into its own links again.
+
+        Raises:
+            ScantuneError: some are not what preprocess wrote, with their names.
+        """
+        from scantune.preprocess.store import damaged
+
+        found = damaged(self._cache, self._members)
+        if found:
+            more = " …" if len(found) > 20 else ""
+            raise ScantuneError(
+                f"{len(found)} prepared samples are damaged: {', '.join(found[:20])}{more}. "
+                f"Run: dvc repro -f preprocess@{self._cache.name}, which prepares them again"
+            )
+
     @property
     def subjects(self) -> list[str]:
         """Subject of each sample."""

@@ -1,0 +1,91 @@
+"""A whole model into MLflow, in few files: over HTTP each one is a request."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+#: The logged model's package ``scantune``: unpacks the real one, and stands for it.
+_UNPACKING = '''"""scantune as it was when the model was logged: one archive, unpacked while the process lasts."""
+
+import atexit
+import pathlib
+import shutil
+import sys
+import tempfile
+import zipfile
+
+_folder = pathlib.Path(tempfile.mkdtemp(prefix="scantune-"))
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+with zipfile.ZipFile(pathlib.Path(__file__).with_name("scantune.zip")) as _archive:
+    _archive.extractall(_folder)
+sys.path.insert(0, str(_folder))
+__path__ = [str(_folder / "scantune")]
+__file__ = str(_folder / "scantune" / "__init__.py")
+'''
+
+
+def log_whole(service: Any, run_id: str, spec: Mapping[str, Any]) -> str:
+    """Log a model folder as a pyfunc, with the code that opens it; its id.
+
+    Args:
+        service: the tracking client.
+        run_id: the run that it belongs to; its status stays what it was.
+        spec: ``folder``, ``name``, ``params``, ``columns`` (name to ``double`` or ``string``), ``example`` (a file's
+            name), ``requirements``.
+    """
+    import mlflow
+    import pandas as pd
+
+    with _active(service, run_id), tempfile.TemporaryDirectory(prefix="scantune-") as folder:
+        info = mlflow.pyfunc.log_model(
+            name=spec["name"],
+            loader_module="scantune.registry.pyfunc",
+            data_path=spec["folder"],
+            code_paths=[str(packed(Path(folder)))],
+            signature=signature(spec["columns"]),
+            input_example=pd.DataFrame({"path": [spec["example"]]}),
+            pip_requirements=list(spec["requirements"]),
+            params={key: str(value)[:500] for key, value in spec["params"].items()},
+        )
+    return str(info.model_id)
+
+
+def packed(folder: Path) -> Path:
+    """The package ``scantune`` in ``folder`` as two files: an archive, and a module that unpacks it."""
+    source, target = Path(__file__).parents[1], folder / "scantune"
+    target.mkdir()
+    (target / "__init__.py").write_text(_UNPACKING, encoding="utf-8")
+    with zipfile.ZipFile(target / "scantune.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(source.rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                archive.write(path, Path("scantune", path.relative_to(source)).as_posix())
+    return target
+
+
+def signature(columns: Mapping[str, str]) -> Any:
+    """The pyfunc's signature: ``path`` in, the task's columns and ``reason`` out."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+
+    outputs = [ColSpec(DataType[kind], name, required=False) for name, kind in columns.items()]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "path")]),
+        outputs=Schema([*outputs, ColSpec(DataType.string, "reason")]),
+        params=ParamSchema([ParamSpec("batch_size", DataType.long, 8)]),
+    )
+
+
+@contextlib.contextmanager
+def _active(service: Any, run_id: str) -> Iterator[None]:
+    """MLflow's fluent calls inside act on the run; its status stays what it was."""
+    import mlflow
+
+    status = service.get_run(run_id).info.status
+    with mlflow.start_run(run_id=run_id):
+        yield
+    service.update_run(run_id, status=status)

@@ -1,0 +1,113 @@
+"""What a run sends beside its points, each kind by one function, so that what was refused can be sent by a later run.
+
+Arguments are JSON-able. A file is sent later only if it is still the one that was to be sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from scantune.digests import file_digest, text_digest
+
+log = logging.getLogger(__name__)
+
+#: Tag of a train run: the id of the model that it logged.
+MODEL_ID = "scantune.model_id"
+
+
+class Gone(Exception):
+    """What was to be sent is not there any more, or is another by now."""
+
+
+def content_digest(path: Path) -> str:
+    """Of a file, or of the names and contents of a folder's files; "" where there is neither."""
+    if path.is_file():
+        return file_digest(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    lines = [f"{file.relative_to(path).as_posix()} {file_digest(file)}" for file in files]
+    return text_digest("\n".join(lines)) if lines else ""
+
+
+def _params(service: Any, run_id: str, values: Mapping[str, str]) -> None:
+    """Parameters by MLflow's names; one that is there already with another value becomes a tag ``param.<name>``."""
+    from mlflow.entities import Param
+
+    held = service.get_run(run_id).data.params
+    fresh = [Param(name, value) for name, value in values.items() if name not in held]
+    for start in range(0, len(fresh), 100):
+        service.log_batch(run_id, params=fresh[start : start + 100])
+    for name, value in values.items():
+        if held.get(name, value) != value:
+            service.set_tag(run_id, f"param.{name}", value)
+
+
+def _tags(service: Any, run_id: str, values: Mapping[str, str]) -> None:
+    from mlflow.entities import RunTag
+
+    service.log_batch(run_id, tags=[RunTag(name, value) for name, value in values.items()])
+
+
+def _artifact(service: Any, run_id: str, path: str, folder: str | None, digest: str = "") -> None:
+    source = Path(path)
+    if digest and content_digest(source) != digest:
+        raise Gone(source.name)
+    send = service.log_artifacts if source.is_dir() else service.log_artifact
+    send(run_id, path, folder)
+
+
+def _text(service: Any, run_id: str, text: str, name: str) -> None:
+    service.log_text(run_id, text, name)
+
+
+def _dataset(service: Any, run_id: str, name: str, digest: str, context: str, rows: int) -> None:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    held = Dataset(
+        name=name,
+        digest=digest[:36],
+        source_type="code",
+        source=json.dumps({"tags": {"dataset": name}}),
+        profile=json.dumps({"num_rows": rows}),
+    )
+    service.log_inputs(run_id, [DatasetInput(held, [InputTag("mlflow.data.context", context)])])
+
+
+def _model(service: Any, run_id: str, spec: Mapping[str, Any], digest: str = "") -> None:
+    from scantune.tracking.models import log_whole
+
+    if digest and content_digest(Path(spec["folder"])) != digest:
+        raise Gone(f"model {spec['name']}")
+    service.set_tag(run_id, MODEL_ID, log_whole(service, run_id, spec))
+
+
+def _status(service: Any, run_id: str, status: str) -> None:
+    service.set_terminated(run_id, status)
+
+
+SENDERS: dict[str, Callable[..., None]] = {
+    "params": _params,
+    "tags": _tags,
+    "artifact": _artifact,
+    "text": _text,
+    "dataset": _dataset,
+    "model": _model,
+    "status": _status,
+}
+
+
+def send(service: Any, run_id: str, item: Mapping[str, Any]) -> None:
+    """Send one item, or raise what the server raises.
+
+    Args:
+        service: the tracking client.
+        run_id: of the run that it belongs to.
+        item: ``kind``, a name of :data:`SENDERS`, and the arguments.
+
+    Raises:
+        Gone: the file is not there any more.
+    """
+    SENDERS[item["kind"]](service, run_id, **{name: value for name, value in item.items() if name != "kind"})
