@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 from isal import isal_zlib
 
-from scantune.io import geometry
+from scantune.io import geometry, label_tables
 from scantune.io.arrays import Image, Options, Volume, VolumeRule
 from scantune.io.values import apply_window, check_size, check_values
 from scantune.records import ReadError
@@ -49,7 +49,9 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     dtype = header.get_data_dtype()
     check_size(shape, max(4, dtype.itemsize), options.limits)
     notes: list[str] = []
+    names = _label_names(source, header) if options.labels else {}
     facts: dict[str, Any] = {
+        **({"label_names": names} if names else {}),
         "format": "nifti",
         "stored_dtype": str(dtype.newbyteorder("=")),
         "decoder": f"nibabel {nibabel.__version__}",
@@ -72,6 +74,15 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         raise ReadError(f"a volume of {'×'.join(map(str, shape))} voxels is not an image")
     affine = _affine(header, shape, options, notes)
     return oriented(values, affine, options, facts)
+
+
+def _label_names(source: _Bytes, header: Any) -> dict[str, str]:
+    """Name of each label in the header's extensions, by its number as text; empty without a table."""
+    start, end = int(header.sizeof_hdr), header["vox_offset"]
+    if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
+        return {}
+    found = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
+    return {str(number): name for number, name in found.items()}
 
 
 def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:
