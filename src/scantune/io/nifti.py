@@ -12,7 +12,7 @@ from isal import isal_zlib
 
 from scantune.io import geometry, label_tables
 from scantune.io.arrays import Image, Options, Volume, VolumeRule
-from scantune.io.values import apply_window, check_size, check_values
+from scantune.io.values import apply_window, check_size, check_values, note_rounding
 from scantune.records import ReadError
 
 #: Intent codes whose numbers are not intensities or labels (nifti1.h): vectors, matrices, meshes, colours.
@@ -62,6 +62,7 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         notes.append(f"the mean of {len(volumes)} volumes")
     else:
         values = _scaled(_voxels(source, header, shape, volumes[0] if volumes else None), header)  # i, j, k
+        note_rounding(values, notes)
         if volumes:
             notes.append(f"volume {volumes[0]} of {int(header['dim'][4])}, from 0")
     if options.kind == "video":
