@@ -141,3 +141,82 @@ def test_percent_cells_are_fractions_and_said_and_not_mixed_with_numbers(tmp_pat
 def test_numbers_of_excel_have_the_decimal_sign_of_the_block(tmp_path):
     found = read_table(_book(tmp_path, ["id", "y"], ["a", 2.5], ["b", "2,5"]), decimal=",")
     assert [row.cells["y"] for row in found.rows] == ["2,5", "2,5"]
+
+
+def _excel(path, change):
+    """A sheet of three rows, changed."""
+    book = openpyxl.Workbook()
+    for row in (["file", "id", "y"], ["a.png", 1, 0], ["b.png", 2, 1], ["c.png", 3, 1]):
+        book.active.append(row)
+    change(book, book.active)
+    book.save(path)
+    return path
+
+
+def test_merged_cells_are_told_by_cell(tmp_path):
+    def title(_, sheet):
+        sheet.insert_rows(1)
+        sheet["A1"] = "Cohort of 2024"
+        sheet.merge_cells("A1:C1")
+
+    assert not read_table(_excel(tmp_path / "title.xlsx", title), header=2).unusable
+    found = read_table(_excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.merge_cells("C2:C4")))
+    assert sorted(found.unusable) == [(3, "y"), (4, "y")]
+    assert "merged cells C2:C4" in found.unusable[3, "y"]
+
+
+def test_hidden_rows_and_other_sheets_are_noted_and_a_hidden_sheet_refused(tmp_path):
+    def hidden(book, sheet):
+        sheet.auto_filter.ref = "A1:C4"
+        sheet.row_dimensions[3].hidden = True
+        book.create_sheet("Second")
+
+    notes = " ".join(read_table(_excel(tmp_path / "t.xlsx", hidden)).notes)
+    assert "1 rows are hidden in Excel (by a filter?) and are read as the others: 3" in notes
+    assert "'Second' too" in notes
+
+    def first(book, sheet):
+        book.create_sheet("Second").append(["x"])
+        book.active = 1
+        sheet.sheet_state = "hidden"
+
+    with pytest.raises(CohortError, match="first sheet, 'Sheet', is hidden"):
+        read_table(_excel(tmp_path / "h.xlsx", first))
+
+
+def test_ids_are_what_excel_shows_and_never_rounded(tmp_path):
+    def change(_, sheet):
+        sheet["B2"].value, sheet["B2"].number_format = 7, '"P"000'
+        sheet["B3"] = 123456789012345678
+
+    found = read_table(_excel(tmp_path / "t.xlsx", change))
+    assert found.rows[0].cells["id"] == "P007"
+    assert "more digits than the 15" in found.unusable[3, "id"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
+def test_text_without_its_mark_is_named(tmp_path, encoding):
+    path = tmp_path / "t.csv"
+    path.write_bytes("file,id,y\na.png,1,0\nb.png,2,1\n".encode(encoding))
+    with pytest.raises(CohortError, match="NUL bytes"):
+        read_table(path)
+
+
+def test_characters_of_no_width_are_no_part_of_a_cell(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("\u200bfile,id\ufeff,y\na.png,\u200b1,0\n", encoding="utf-8")
+    found = read_table(path)
+    assert found.columns == ("file", "id", "y")
+    assert found.rows[0].cells["id"] == "1"
+    changed = _excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.__setitem__("B2", "\u200b1"))
+    assert read_table(changed).rows[0].cells["id"] == "1"
+
+
+def test_a_second_header_and_a_name_in_two_unicode_forms_are_faults(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("file,id,y\na.png,1,0\nfile,id,y\nb.png,2,1\n")
+    with pytest.raises(CohortError, match="row 3: the header again"):
+        read_table(path)
+    path.write_text("file,\u00e9,e\u0301\na.png,1,0\n", encoding="utf-8")
+    with pytest.raises(CohortError, match="more than once"):
+        read_table(path)

@@ -28,7 +28,7 @@ NumberOfFrames Rows Columns RescaleSlope RescaleIntercept RescaleType ModalityLU
 PixelPaddingRangeLimit PresentationLUTShape RedPaletteColorLookupTableDescriptor
 GreenPaletteColorLookupTableDescriptor BluePaletteColorLookupTableDescriptor RedPaletteColorLookupTableData
 GreenPaletteColorLookupTableData BluePaletteColorLookupTableData PixelSpacing ImagePositionPatient
-ImageOrientationPatient EchoTime ImageType
+ImageOrientationPatient EchoTime ImageType RealWorldValueMappingSequence ConvolutionKernel KVP SmallestImagePixelValue
 """
 MEANING = _WORDS.split()
 _TEXTS = ("LO", "UT", "CS", "IS", "DS", "SH")
@@ -46,7 +46,10 @@ def sources(folder: Path) -> list[Path]:
         edit(path, _padded)
     series(folder / "mr", volume(), rescale="slice", seed="mr", tags={"EchoTime": "4.92"})
     grey = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
-    found = [ct, padded, folder / "mr"]
+    mapped = folder / "mapped"
+    for path in series(mapped, volume(), seed="mapped"):
+        edit(path, _mapped)
+    found = [ct, padded, folder / "mr", mapped]
     for name, change, options in (
         ("table", _tabled, {"modality": "CR", "photometric": "MONOCHROME1"}),
         ("high", _high, {}),
@@ -76,6 +79,16 @@ def _readable(source: Path) -> bool:
 
 def _shifted(dataset: Dataset) -> None:
     dataset.RescaleSlope, dataset.RescaleIntercept = "2", "-1024"
+    dataset.ConvolutionKernel, dataset.KVP = "B30f", "120"
+    dataset.add_new("SmallestImagePixelValue", "SS", -1000)
+
+
+def _mapped(dataset: Dataset) -> None:
+    item = Dataset()
+    item.add_new("RealWorldValueFirstValueMapped", "SS", -2000)
+    item.add_new("RealWorldValueLastValueMapped", "SS", 2000)
+    item.RealWorldValueSlope, item.RealWorldValueIntercept = 0.5, 3.0
+    dataset.RealWorldValueMappingSequence = Sequence([item])
 
 
 def _padded(dataset: Dataset) -> None:
@@ -175,11 +188,13 @@ def _other(dataset: Dataset, keyword: str, rng: random.Random) -> None:
         dataset[keyword].value = next(other for other in _OTHERS[keyword] if other != value)
     elif isinstance(value, (int, float)):
         dataset[keyword].value = type(value)(float(value) + rng.choice((1, -1, 4)))
-    elif not isinstance(value, str):
+    elif value is not None and not isinstance(value, str):
         dataset[keyword].value = [float(part) + 0.5 for part in value] if keyword != "ImageType" else ["A", "B"]
 
 
-_OPTIONAL = frozenset(("ModalityLUTSequence", "PixelPaddingValue", "PixelPaddingRangeLimit"))
+_OPTIONAL = frozenset(
+    ("ModalityLUTSequence", "PixelPaddingValue", "PixelPaddingRangeLimit", "RealWorldValueMappingSequence")
+)
 _OTHERS = {
     "PhotometricInterpretation": ("MONOCHROME1", "MONOCHROME2"),
     "RescaleType": ("OD", "US"),
@@ -187,6 +202,7 @@ _OTHERS = {
     "PixelRepresentation": (0, 1),
     "BitsStored": (12, 16),
     "HighBit": (11, 15),
+    "ConvolutionKernel": ("B30f", "B70f"),
 }
 _KINDS: dict[str, Callable[[Dataset, str, random.Random], None]] = {
     "drop": _drop,

@@ -220,3 +220,11 @@ def test_masks_on_another_grid_are_told_with_both_grids() -> None:
     assert not equal
     assert "sizes differ: 12×10×8" in words
     assert "11×10×8" in words
+
+
+def test_whole_numbers_beyond_float32_are_noted(tmp_path: Path) -> None:
+    values = np.arange(336, dtype=np.int32).reshape(6, 7, 8)
+    nibabel.save(nibabel.Nifti1Image(values, np.eye(4)), tmp_path / "a.nii")
+    assert not io.read(tmp_path / "a.nii").facts["notes"]
+    nibabel.save(nibabel.Nifti1Image(values + 2**25, np.eye(4)), tmp_path / "b.nii")
+    assert any("rounded to the 24 bits" in note for note in io.read(tmp_path / "b.nii").facts["notes"])

@@ -13,6 +13,8 @@ from typing import Any
 
 from scantune.cohort.faults import CohortError
 
+_EXACT = 10**15
+_FORMAT = re.compile(r'(?:"([^"]*)")?(0+)(?:"([^"]*)")?')
 _ERRORS = {"#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"}  # #N/A is an empty cell
 
 
@@ -25,16 +27,18 @@ class Sheet:
         unusable: (line, place in the row) → what is wrong with that cell.
         percent: place in the row → lines of the cells that are shown as percent.
         plain: place in the row → lines of the other numbers.
+        notes: what one should know of the sheet as a whole.
     """
 
     lines: list[tuple[int, list[str]]] = field(default_factory=list)
     unusable: dict[tuple[int, int], str] = field(default_factory=dict)
     percent: dict[int, list[int]] = field(default_factory=dict)
     plain: dict[int, list[int]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = ".") -> Sheet:
-    """Read a sheet; without a name the first.
+    """Read a sheet; without a name the first. Hidden rows are read, and noted.
 
     Args:
         content: of the file.
@@ -43,21 +47,31 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
         decimal: sign that numbers are written with.
 
     Raises:
-        CohortError: not an Excel file, or no such sheet.
+        CohortError: not an Excel file, no such sheet, or a first sheet that is hidden.
     """
-    found = Sheet()
-    rows = _worksheet(content, path, sheet, values=True).iter_rows()
-    formulas = _formulas(content, path, sheet)
-    for line, cells in enumerate(rows, start=1):
+    worksheet = _worksheet(content, path, sheet, values=True)
+    found = Sheet(notes=_notes(worksheet))
+    formulas, merged = _formulas(content, path, sheet), _merged(worksheet)
+    for line, cells in enumerate(worksheet.iter_rows(), start=1):
         texts = []
         for at, cell in enumerate(cells):
-            if cell.value is None and (line, at) in formulas:
+            if (line, at) in merged:
+                found.unusable[line, at] = (
+                    f"one of the merged cells {merged[line, at]}, of which the first alone has the value: unmerge them "
+                    "and write it into each"
+                )
+            elif cell.value is None and (line, at) in formulas:
                 found.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
             elif isinstance(cell.value, str) and cell.value.strip() in _ERRORS:
                 found.unusable[line, at] = (
                     f"an Excel error, {cell.value.strip()}: correct the formula or empty the cell"
                 )
             elif isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
+                if abs(cell.value) >= _EXACT:
+                    found.unusable[line, at] = (
+                        "a number of more digits than the 15 that Excel keeps: format the column as text and enter it "
+                        "again"
+                    )
                 kind = found.percent if "%" in (cell.number_format or "") else found.plain
                 kind.setdefault(at, []).append(line)
             texts.append(text_of(cell.value, cell.number_format, decimal))
@@ -80,6 +94,29 @@ def unpacked(content: bytes, path: Path) -> int:
         raise CohortError(f"table {path.name}", [f"not a readable Excel file ({type(error).__name__})"]) from error
 
 
+def _notes(worksheet: Any) -> tuple[str, ...]:
+    """Which sheet it is where there are several, and rows that a filter or a user has hidden."""
+    names = [name for name in worksheet.parent.sheetnames if name != worksheet.title]
+    found = [f"sheet {worksheet.title!r}; the file has {', '.join(map(repr, names))} too"] if names else []
+    hidden = sorted(line for line, size in worksheet.row_dimensions.items() if size.hidden)
+    hidden = [line for line in hidden if line <= worksheet.max_row]
+    if hidden:
+        listed = ", ".join(map(str, hidden[:10])) + (" …" if len(hidden) > 10 else "")
+        found.append(f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {listed}")
+    return tuple(found)
+
+
+def _merged(worksheet: Any) -> dict[tuple[int, int], str]:
+    """Line and place of the cells that merging has emptied, with the range that they are of."""
+    return {
+        (line, at - 1): str(area.coord)
+        for area in worksheet.merged_cells.ranges
+        for line in range(area.min_row, area.max_row + 1)
+        for at in range(area.min_col, area.max_col + 1)
+        if (line, at) != (area.min_row, area.min_col)
+    }
+
+
 def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -> Any:
     import openpyxl
 
@@ -89,6 +126,11 @@ def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -
         raise CohortError(f"table {path.name}", [f"not a readable Excel file ({type(error).__name__})"]) from error
     if sheet is not None and sheet not in book.sheetnames:
         raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {book.sheetnames}"])
+    if sheet is None and book.worksheets[0].sheet_state != "visible":
+        raise CohortError(
+            f"table {path.name}",
+            [f"its first sheet, {book.worksheets[0].title!r}, is hidden: say by 'sheet' which of {book.sheetnames}"],
+        )
     return book[sheet] if sheet else book.worksheets[0]
 
 
@@ -103,7 +145,7 @@ def _formulas(content: bytes, path: Path, sheet: str | None) -> set[tuple[int, i
 
 
 def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
-    """A cell as its reader sees it: 7 shown by the format ``000`` is 007, a date is ISO, 3.0 is 3."""
+    """A cell as its reader sees it: 7 shown as ``000`` is 007, as ``"P"000`` P007; a date is ISO, 3.0 is 3."""
     if value is None:
         return ""
     if isinstance(value, datetime.datetime):
@@ -114,6 +156,8 @@ def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    if isinstance(value, int) and re.fullmatch(r"0+", number_format or ""):
-        return str(value).zfill(len(number_format))
+    shown = _FORMAT.fullmatch(number_format or "")
+    if isinstance(value, int) and value >= 0 and shown is not None:
+        before, zeros, after = (part or "" for part in shown.groups())
+        return f"{before}{str(value).zfill(len(zeros))}{after}".strip()
     return str(value).replace(".", decimal) if isinstance(value, float) else str(value).strip()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,8 @@ from typing import Any
 from scantune.cohort.excel import Sheet, read_sheet, unpacked
 from scantune.cohort.faults import CohortError, Fault
 
-SEPARATORS = (",", ";", "\t")
+SEPARATORS = (",", ";", "\t", "|")
+_UNSEEN = "\u200b\u200e\u200f\u2060\ufeff"  # zero-width characters, which copying from web pages and PDFs leaves
 _EXCEL_MAGIC = b"PK\x03\x04"
 _OLD_EXCEL_MAGIC = b"\xd0\xcf\x11\xe0"
 
@@ -84,9 +86,13 @@ def read_table(
     if content.startswith(_EXCEL_MAGIC):
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
         found = read_sheet(content, path, sheet, decimal)
-        table = _checked(path, found.lines, (), header, quotes=False)
-        return replace(table, unusable=_unusable(found, table.columns), remarks=_percent(found, table.columns))
+        lines = [(line, [bare(cell) for cell in cells]) for line, cells in found.lines]
+        table = _checked(path, lines, found.notes, header, quotes=False)
+        return replace(table, unusable=_unusable(found, table), remarks=_percent(found, table.columns))
     text, notes = _decode(content)
+    if text.count("\0") > len(text) // 4:
+        words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
+        raise CohortError(f"table {path.name}", [words])
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
     separator = separator or _separator(text, path, header)
@@ -147,7 +153,7 @@ def _csv_lines(text: str, separator: str, path: Path) -> Iterator[tuple[int, lis
         if len(span) > 1 and _unclosed(span, separator, width):
             raise CohortError(f"table {path.name}", [Fault(_QUOTE.format(line, reader.line_num), line)])
         width = width or len(cells)
-        yield line, [cell.strip() for cell in cells]
+        yield line, [bare(cell) for cell in cells]
         line = reader.line_num + 1
 
 
@@ -160,6 +166,11 @@ def _parsed(reader: Any, path: Path) -> Iterator[list[str]]:
             f"a cell has more than {csv.field_size_limit():,} letters" if "larger than" in str(error) else str(error)
         )
         raise CohortError(f"table {path.name}", [Fault(words, reader.line_num)]) from None
+
+
+def bare(cell: str) -> str:
+    """A cell without blanks and characters of no width around it."""
+    return cell.strip().strip(_UNSEEN).strip()
 
 
 _QUOTE = (
@@ -177,9 +188,12 @@ def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
     return odd or all(line.count(separator) == max(width, 2) - 1 for line in span)
 
 
-def _unusable(sheet: Sheet, header: Sequence[str]) -> dict[tuple[int, str], str]:
+def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:
     """Cells that cannot be taken at their word, by line and column; percent and plain numbers in one column too."""
-    found = {(line, header[at]): what for (line, at), what in sheet.unusable.items() if at < len(header)}
+    header, read = table.columns, {row.line for row in table.rows}
+    found = {
+        (line, header[at]): what for (line, at), what in sheet.unusable.items() if at < len(header) and line in read
+    }
     for at, lines in sheet.percent.items():
         if at < len(header) and sheet.plain.get(at):
             found[lines[0], header[at]] = (
@@ -218,7 +232,11 @@ def _checked(
         if len(cells) != len(header):
             odd.append((line, cells))
             continue
-        rows.append(Row(line, dict(zip(header, cells, strict=True))))
+        if len(header) > 1 and cells == header:
+            faults.append(Fault("the header again: two tables one below the other? remove this row", line))
+        row = Row(line, dict(zip(header, cells, strict=True)))
+        faults += [Fault("a NUL byte in the cell", line, name) for name, cell in row.cells.items() if "\0" in cell]
+        rows.append(row)
     if header is None or not (rows or odd or faults):
         faults.append(Fault("it has no rows: a header with the column names and one row per sample"))
     title = _title(header or [], first, odd, rows)
@@ -242,7 +260,8 @@ def _title(header: Sequence[str], line: int, odd: Sequence[tuple[int, list[str]]
 
 def _header_faults(header: list[str], line: int) -> list[Fault]:
     faults = [Fault(f"column {i} of the header has no name", line) for i, name in enumerate(header, 1) if not name]
-    twice = [name for name, count in Counter(header).items() if count > 1 and name]
+    count = Counter(unicodedata.normalize("NFC", name) for name in header if name)
+    twice = [name for name, n in count.items() if n > 1]
     return faults + [Fault("the header has this column more than once", line, name) for name in twice]
 
 

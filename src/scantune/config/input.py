@@ -117,9 +117,10 @@ class _Common(Block):
     """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
     empty_mask: Literal["keep", "exclude"] = "keep"
     """Treatment of empty masks."""
-    mask_values: dict[int, Annotated[int, Field(ge=0, le=254)]] = {}
+    mask_values: dict[int | str, Annotated[int, Field(ge=0, le=254)]] = {}
     """Value in a mask's file → label: ``{128: 1, 255: 2}``. Other values are unchanged. Without it masks that hold 0
-    and 255 alone are 0 and 1."""
+    and 255 alone are 0 and 1. Or name in the file's own table of labels → label: ``{liver: 1}``. Names are those in the
+    header of a NIfTI file, of the segments of a DICOM SEG or the structures of an RTSTRUCT; others are background."""
     mask_threshold: float | None = None
     """Masks that are probabilities, resampled or saved as JPEG: values from this one on are label 1, the others 0."""
 
@@ -127,6 +128,9 @@ class _Common(Block):
     def _one_rule(self) -> _Common:
         if self.mask_values and self.mask_threshold is not None:
             raise ValueError("give either 'mask_values' or 'mask_threshold': each defines the meaning of mask values")
+        names = [key for key in self.mask_values if isinstance(key, str) and not key.isdecimal()]
+        if names and len(names) < len(self.mask_values):
+            raise ValueError(f"'mask_values' has values and names ({', '.join(names)}): give either")
         return self
 
 

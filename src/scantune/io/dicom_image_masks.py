@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,15 @@ import pydicom
 from scantune.io.arrays import Image, Limits, Options, SeriesRule, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import choose_series
-from scantune.io.dicom_masks import SEG, from_structures, guarded, read_mask_object, values_by_segment
+from scantune.io.dicom_masks import (
+    SEG,
+    from_structures,
+    guarded,
+    object_facts,
+    read_mask_object,
+    values_by_segment,
+    wanted_numbers,
+)
 from scantune.io.dicom_series import scan
 from scantune.io.gzipped import gunzipped, is_dicom
 from scantune.records import ReadError
@@ -27,7 +35,9 @@ _TAGS = _WORDS.split()
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
-def read_image_mask(path: Path, source: Path, *, frames: bool = False, series: SeriesRule | None = None) -> Image:
+def read_image_mask(
+    path: Path, source: Path, *, frames: bool = False, series: SeriesRule | None = None, names: Collection[str] = ()
+) -> Image:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's pixels.
 
     A segmentation must refer to the image, or to one of its frames; one that refers to nothing, and a structure set,
@@ -38,6 +48,7 @@ def read_image_mask(path: Path, source: Path, *, frames: bool = False, series: S
         source: the DICOM image or loop that it belongs to, or a folder of it.
         frames: the image is a loop.
         series: which series of the folder.
+        names: of the segments or structures to read, all without any.
 
     Returns:
         uint16 [1, H, W], or [T, H, W] of a loop whose frames the segmentation names: those that it does not name are 0.
@@ -49,18 +60,18 @@ def read_image_mask(path: Path, source: Path, *, frames: bool = False, series: S
 
     def work(dataset: Any) -> np.ndarray:
         if str(dataset.get("SOPClassUID", "")) != SEG:
-            return from_structures(dataset, _plane(header), whole=False)
+            return from_structures(dataset, _plane(header), False, wanted_numbers(dataset, names))
         if str(dataset.SegmentationType) == "FRACTIONAL":
             raise ReadError("a fractional segmentation: its values are probabilities, not labels")
-        return _pixels(dataset, header, frames)
+        return _pixels(dataset, header, frames, wanted_numbers(dataset, names))
 
     if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) == SEG:
         named = _refers(path, str(header.SOPInstanceUID))
         if named is None and not frames:
-            return Image(read_mask_object(path, _plane(header)).array, None, {"format": "dicom", "notes": []})
+            return Image(read_mask_object(path, _plane(header), names).array, None, object_facts(path))
         if not named:
             raise ReadError("the segmentation is one of another image", str(path))
-    return Image(guarded(path, work), None, {"format": "dicom", "notes": []})
+    return Image(guarded(path, work), None, object_facts(path))
 
 
 def _header(source: Path, series: SeriesRule | None) -> Any:
@@ -115,7 +126,7 @@ def _numbers(value: Any) -> tuple[int, ...]:
     return tuple(int(one) for one in value) if hasattr(value, "__iter__") else (int(value),)
 
 
-def _pixels(dataset: Any, header: Any, frames: bool) -> np.ndarray:
+def _pixels(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | None) -> np.ndarray:
     """Frame by frame, those that refer to the image."""
     shape = int(header.Rows), int(header.Columns)
     if (int(dataset.Rows), int(dataset.Columns)) != shape:
@@ -131,7 +142,11 @@ def _pixels(dataset: Any, header: Any, frames: bool) -> np.ndarray:
     labels = np.zeros((n_frames if by_frame else 1, *shape), np.uint16)
     values = values_by_segment(dataset)
     for at, segment, references in own:
+        if numbers is not None and segment is not None and segment not in numbers:
+            continue
         marked = stored[at] if segment is None else (stored[at] > 0) * np.uint16(segment)
+        if numbers is not None:
+            marked = marked * np.isin(marked, list(numbers))
         for place in _places([numbers for _, numbers in references], n_frames, by_frame):
             if ((labels[place] > 0) & (marked > 0)).any():
                 raise ReadError("segments overlap, so no voxel's label is certain")

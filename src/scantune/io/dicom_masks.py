@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pydicom
 
 from scantune.io.arrays import Volume
 from scantune.io.detect import kind_of
+from scantune.io.label_tables import in_object, numbers_of
 from scantune.records import ReadError
 
 SEG = "1.2.840.10008.5.1.4.1.1.66.4"
@@ -30,12 +31,13 @@ def is_mask_object(path: Path) -> bool:
     return str(header.get("SOPClassUID", "")) in (SEG, _RTSTRUCT)
 
 
-def read_mask_object(path: Path, image: Volume) -> Volume:
+def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> Volume:
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's grid.
 
     Args:
         path: a DICOM SEG (binary or label map) or RTSTRUCT file.
         image: the volume that it belongs to.
+        names: of the segments or structures to read, all without any.
 
     Returns:
         uint16 [D, H, W] with the image's affine.
@@ -46,9 +48,27 @@ def read_mask_object(path: Path, image: Volume) -> Volume:
 
     def work(dataset: Any) -> np.ndarray:
         segmented = str(dataset.get("SOPClassUID", "")) == SEG
-        return _segmentation(dataset, image) if segmented else from_structures(dataset, image)
+        numbers = wanted_numbers(dataset, names)
+        if segmented:
+            return _segmentation(dataset, image, numbers)
+        return from_structures(dataset, image, numbers=numbers)
 
-    return Volume(guarded(path, work), image.affine, {"format": "dicom", "notes": []})
+    return Volume(guarded(path, work), image.affine, object_facts(path))
+
+
+def wanted_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
+    """Numbers of the segments or structures that are named; None where none are, for all of them."""
+    if not names:
+        return None
+    return {number for found in numbers_of(names, in_object(dataset)).values() for number in found}
+
+
+def object_facts(path: Path) -> dict[str, Any]:
+    """What is known of a segmentation or structure set: the name of each label, by its number as text."""
+    dataset = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+    values = values_by_segment(dataset) if dataset.get("SegmentSequence") else np.arange(1 << 16)
+    names = {str(int(values[number])): name for number, name in in_object(dataset).items()}
+    return {"format": "dicom", "notes": [], "label_names": names}
 
 
 def guarded(path: Path, work: Callable[[Any], np.ndarray]) -> np.ndarray:
@@ -64,15 +84,16 @@ def guarded(path: Path, work: Callable[[Any], np.ndarray]) -> np.ndarray:
         raise ReadError(f"the segmentation cannot be read ({type(error).__name__})", f"{path}: {error!r}") from error
 
 
-def _segmentation(dataset: Any, image: Volume) -> np.ndarray:
-    """Voxel by voxel: each marked one must be one of the image's."""
+def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) -> np.ndarray:
+    """Voxel by voxel: each marked one must be one of the image's. Segments of ``numbers`` alone, where it is set."""
     import highdicom as hd
 
     if str(dataset.SegmentationType) == "FRACTIONAL":
         raise ReadError("a fractional segmentation: its values are probabilities, not labels")
     found = hd.seg.Segmentation.from_dataset(dataset, copy=False)
     try:
-        volume = found.get_volume(combine_segments=True, dtype=np.uint16)
+        chosen = None if numbers is None else sorted(numbers)
+        volume = found.get_volume(segment_numbers=chosen, combine_segments=True, relabel=False, dtype=np.uint16)
     except RuntimeError as error:
         raise ReadError("segments overlap, so no voxel's label is certain", repr(error)) from error
     marked = np.argwhere(volume.array > 0)
@@ -116,7 +137,9 @@ def _own_values(dataset: Any) -> dict[int, int]:
     return found
 
 
-def from_structures(dataset: Any, image: Volume, whole: bool = True) -> np.ndarray:
+def from_structures(
+    dataset: Any, image: Volume, whole: bool = True, numbers: Collection[int] | None = None
+) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
     Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR).
@@ -125,6 +148,7 @@ def from_structures(dataset: Any, image: Volume, whole: bool = True) -> np.ndarr
         dataset: a structure set.
         image: the grid.
         whole: refuse contours beside the grid; else they are of other slices, and passed over.
+        numbers: of the structures to read; None for all.
 
     Returns:
         uint16 [D, H, W], numbers of structures.
@@ -132,6 +156,8 @@ def from_structures(dataset: Any, image: Volume, whole: bool = True) -> np.ndarr
     labels = np.zeros(image.array.shape, np.uint16)
     to_image = np.linalg.inv(image.affine) @ _TO_RAS
     for structure in dataset.get("ROIContourSequence", []):
+        if numbers is not None and int(structure.ReferencedROINumber) not in numbers:
+            continue
         own = np.zeros(labels.shape, bool)
         slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
         for contour in structure.get("ContourSequence", []):

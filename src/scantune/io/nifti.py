@@ -10,9 +10,9 @@ import nibabel
 import numpy as np
 from isal import isal_zlib
 
-from scantune.io import geometry
+from scantune.io import geometry, label_tables
 from scantune.io.arrays import Image, Options, Volume, VolumeRule
-from scantune.io.values import apply_window, check_size, check_values
+from scantune.io.values import apply_window, check_size, check_values, note_rounding
 from scantune.records import ReadError
 
 #: Intent codes whose numbers are not intensities or labels (nifti1.h): vectors, matrices, meshes, colours.
@@ -49,7 +49,9 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     dtype = header.get_data_dtype()
     check_size(shape, max(4, dtype.itemsize), options.limits)
     notes: list[str] = []
+    names = _label_names(source, header) if options.labels else {}
     facts: dict[str, Any] = {
+        **({"label_names": names} if names else {}),
         "format": "nifti",
         "stored_dtype": str(dtype.newbyteorder("=")),
         "decoder": f"nibabel {nibabel.__version__}",
@@ -60,6 +62,7 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         notes.append(f"the mean of {len(volumes)} volumes")
     else:
         values = _scaled(_voxels(source, header, shape, volumes[0] if volumes else None), header)  # i, j, k
+        note_rounding(values, notes)
         if volumes:
             notes.append(f"volume {volumes[0]} of {int(header['dim'][4])}, from 0")
     if options.kind == "video":
@@ -72,6 +75,15 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
         raise ReadError(f"a volume of {'×'.join(map(str, shape))} voxels is not an image")
     affine = _affine(header, shape, options, notes)
     return oriented(values, affine, options, facts)
+
+
+def _label_names(source: _Bytes, header: Any) -> dict[str, str]:
+    """Name of each label in the header's extensions, by its number as text; empty without a table."""
+    start, end = int(header.sizeof_hdr), header["vox_offset"]
+    if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
+        return {}
+    found = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
+    return {str(number): name for number, name in found.items()}
 
 
 def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:

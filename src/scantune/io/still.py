@@ -14,7 +14,7 @@ from PIL import ImageFile
 from scantune.io import jpeg, tiff
 from scantune.io.arrays import Image, Options
 from scantune.io.still_pixels import Stored, as_labels, as_values
-from scantune.io.values import apply_window, check_size, check_values
+from scantune.io.values import apply_window, check_size, check_values, note_rounding
 from scantune.records import ReadError
 
 _CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "I;16L": 1, "I": 1, "F": 1, "RGB": 3, "P": 3, "RGBA": 3, "CMYK": 3,
@@ -77,6 +77,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
     array = _turned(array, own, options.turn, stored.upright, facts)
     if array.shape[0] == 1:
         facts["photometric"] = "MONOCHROME1" if facts.pop("white_is_zero", False) else "MONOCHROME2"
+    note_rounding(array, notes)
     if array.dtype != np.uint8:
         array = array.astype(np.float32)
     array = check_values(array, options, notes)

@@ -24,6 +24,14 @@ def check_size(shape: tuple[int, ...], itemsize: int, limits: Limits) -> None:
         raise ReadError(f"it would take {needed / 2**20:,.0f} MiB decoded, more than the limit of {allowed}")
 
 
+def note_rounding(array: np.ndarray, notes: list[str]) -> None:
+    """Note whole numbers that float32 cannot hold: beyond 2²⁴ they are rounded."""
+    if array.dtype.kind in "iu" and array.dtype.itemsize > 2 and array.size:
+        most = max(abs(int(array.min())), abs(int(array.max())))
+        if most > 1 << 24:
+            notes.append(f"whole numbers up to {most} are rounded to the 24 bits of float32")
+
+
 def check_values(array: np.ndarray, options: Options, notes: list[str]) -> np.ndarray:
     """Refuse what is not finite or has one value only; fill NaN and infinities where a number to fill them with is set.
 

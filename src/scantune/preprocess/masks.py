@@ -31,7 +31,8 @@ class MaskRule:
     Attributes:
         labels: labels that may stand in it, background 0 aside; None allows 1 … 255.
         empty: "exclude" refuses a mask in which nothing is marked.
-        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay.
+        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
+            file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then.
         threshold: values of so much and more are label 1, all others 0; None takes values for labels.
     """
 
@@ -39,6 +40,11 @@ class MaskRule:
     empty: str = "keep"
     values: Mapping[Any, int] = field(default_factory=dict)
     threshold: float | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
+        return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
 
 
 def read_masks(paths: Sequence[Path], read: Callable[[Path], _T]) -> list[_T]:
@@ -127,12 +133,36 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
         array = _as_shown(array, read)
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
-    whole = _whole(array)
-    for value, label in rule.values.items():
-        whole[np.asarray(np.rint(array) == int(value))] = label
+    whole = _named(_whole(array), rule, read) if rule.names else _mapped(_whole(array), rule.values)
     if whole.min() < 0 or whole.max() > 255:
         raise MaskError(f"mask values from {whole.min()} to {whole.max()}: labels are whole numbers from 0 to 255")
     return whole.astype(np.uint8)
+
+
+def _mapped(whole: np.ndarray, values: Mapping[Any, int]) -> np.ndarray:
+    before = whole.copy()
+    for value, label in values.items():
+        whole[before == int(value)] = label
+    return whole
+
+
+def _named(whole: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
+    """Labels by the names of the file's own table; 0 what is not named.
+
+    Raises:
+        MaskError: the file has no table, or not these names.
+    """
+    from scantune.io.label_tables import numbers_of
+
+    table = {int(number): name for number, name in read.get("label_names", {}).items()}
+    try:
+        numbers = numbers_of(rule.names, table)
+    except ReadError as error:
+        raise MaskError(error.reason, error.detail) from error
+    found = np.zeros_like(whole)
+    for name, values in numbers.items():
+        found[np.isin(whole, values)] = rule.values[name]
+    return found
 
 
 def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:

@@ -127,7 +127,7 @@ def _mask(
 
     def labels_of(path: Path) -> io.Image:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, source[0], series=source[1])
+            return io.read_image_mask(path, source[0], series=source[1], names=rule.names)
         return read_image(path, **options)
 
     found = read_masks(paths, labels_of)

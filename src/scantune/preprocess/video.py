@@ -113,7 +113,7 @@ def _mask(
 
     def labels_of(path: Path) -> io.Image:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, source[0], frames=True, series=source[1])
+            return io.read_image_mask(path, source[0], frames=True, series=source[1], names=rule.names)
         return read_image(path, allow_constant=True, labels=True)
 
     read = read_masks(paths, labels_of)

@@ -165,15 +165,15 @@ def _mask(
 
     def labels_of(path: Path) -> io.Volume:
         if io.is_mask_object(path):
-            return io.read_mask_object(path, image)
-        return read_volume(path, allow_constant=True, **same_way)
+            return io.read_mask_object(path, image, rule.names)
+        return read_volume(path, allow_constant=True, labels=True, **same_way)
 
     volumes = read_masks(paths, labels_of)
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
             raise MaskError(f"mask and image differ in geometry: {words}")
-    mask, facts = merged([volume.array for volume in volumes], image.array.shape, rule)
+    mask, facts = merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
     placed = resample(
         io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False, fill=0.0
     )
