@@ -51,3 +51,13 @@ def test_several_files_are_compared_with_the_first(files, tmp_path):
     assert set(json.loads(out.read_text())["files"]) == {"one", "two"}
     with pytest.raises(Exception, match="a report is of one predictions file, not of 2"):
         called("score", files / "one.csv", files / "two.csv", "--task", "classification", "--report", "r.html")
+
+
+def test_a_study_is_planned_from_a_pilot(files):
+    words = ("plan", files / "one.csv", "--task", "classification", "--metric", "accuracy", "--studies", 5)
+    said = called(*words, "--half-width", "0.09")
+    assert "accuracy, median half-width of at most 0.09:" in said.splitlines()[-1]
+    paired = called(*words, "--against", files / "two.csv", "--margin", "0.5")
+    assert "power of 0.8 for a margin of 0.5: 10 subjects" in paired.splitlines()[-1]
+    with pytest.raises(Exception, match="state either --half-width, or --against"):
+        called(*words)

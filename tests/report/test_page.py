@@ -48,7 +48,7 @@ class Page(HTMLParser):
 
 
 def test_correlations_have_their_p_values_and_kappas_their_standard_errors() -> None:
-    assert "P values for no correlation: Pearson" in html(full("regression"))
+    assert "P values for no correlation" in html(full("regression"))
     metrics = dict(full("zones").metrics)
     entry = {"value": 0.61, "lower": 0.5, "upper": 0.7, "n": 40, "n_subjects": 30, "ase": 0.0523}
     metrics["metrics"] = metrics["metrics"] | {"kappa_quadratic/left_sup": entry}

@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scantune.statistics.baselines import design, linear, logistic, prevalence
-from scantune.statistics.comparison import holm, mcnemar, non_inferiority
+from scantune.statistics.comparison import equivalence, holm, mcnemar, non_inferiority, non_inferiority_p
 from scantune.statistics.decision import THRESHOLDS, decision_statistic
 from scantune.statistics.resampling import Resampler
 
@@ -103,3 +105,30 @@ def test_separated_classes_keep_finite_probabilities():
     x = np.arange(20.0)[:, None] - 10
     found = logistic(x / 5, (x[:, 0] > 0).astype(int), x / 5, 2)
     assert ((found > 0) & (found < 1)).all()
+
+
+def test_equivalence_is_two_one_sided_tests_and_their_interval():
+    x = np.random.default_rng(0).normal(0.1, 1, 50)
+    error, df = stats.sem(x), 49
+    for margin in (0.2, 0.5):
+        found = equivalence(float(x.mean()), error, df, margin)
+        tests = [
+            stats.ttest_1samp(x, -margin, alternative="greater").pvalue,
+            stats.ttest_1samp(x, margin, alternative="less").pvalue,
+        ]
+        assert found.p_value == pytest.approx(max(tests))
+        assert (found.lower, found.upper) == pytest.approx(stats.t.interval(0.9, df, x.mean(), error))
+        assert found.holds == (-margin < found.lower and found.upper < margin)
+
+
+@pytest.mark.parametrize("lower_is_better", [False, True])
+def test_non_inferiority_has_the_p_value_of_its_interval(lower_is_better):
+    x = np.random.default_rng(1).normal(0.0, 1, 30)
+    value, error = float(x.mean()), float(stats.sem(x))
+    interval = stats.t.interval(0.95, 29, value, error)
+    for margin in (0.1, 0.3, 0.5):
+        p = non_inferiority_p(value, error, 29, margin, lower_is_better=lower_is_better)
+        assert (p < 0.025) == non_inferiority(*interval, margin, lower_is_better=lower_is_better).holds
+    assert non_inferiority_p(value, error, math.inf, 0, lower_is_better=False) == pytest.approx(
+        stats.norm.sf(value / error)
+    )

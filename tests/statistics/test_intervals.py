@@ -105,11 +105,26 @@ def test_a_mean_of_perfect_shares_has_the_exact_bound_of_all_their_trials():
 
 @pytest.mark.parametrize(("positives", "total", "fewest"), [(9, 20, 10), (3, 30, None), (10, 20, None)])
 def test_a_brier_score_of_a_rare_class_has_no_interval(positives, total, fewest):
-    found = too_rare(np.arange(2 * total) < 2 * positives, np.arange(2 * total) // 2)
+    found = too_rare((np.arange(2 * total) < 2 * positives).astype(int), 2, np.arange(2 * total) // 2)
     assert (found is None) == (fewest is None)
     if found is not None:
         assert found.reason.startswith(f"no interval: {positives} of {total} subjects")
         assert f"{fewest} of it are needed, or 30 in all" in found.reason
+
+
+def test_a_mean_of_shares_is_that_of_their_trials():
+    """Equal shares of two classes of 40 and 10: as 4 / (1/40 + 1/10) = 32 trials."""
+    classes = [np.r_[np.ones(30), np.zeros(10)], np.r_[np.ones(8), np.zeros(2)]]
+    member = [np.r_[np.ones(40), np.zeros(10)], np.r_[np.zeros(40), np.ones(10)]]
+    shares = tuple(
+        Share(np.r_[c, np.zeros(50 - len(c))] if k == 0 else np.r_[np.zeros(40), c], m)
+        for k, (c, m) in enumerate(zip(classes, member, strict=True))
+    )
+    mean = (0.75 + 0.8) / 2
+    found = interval_of(Distribution(mean, np.empty(0), np.empty(0), shares=shares), "mean_of_shares", 50)
+    variance = 0.75 * 0.25 / 40 + 0.8 * 0.2 / 10
+    trials = min(4 * mean * (1 - mean) / variance, 32)
+    assert (found.lower, found.upper) == pytest.approx(mid_p_interval(mean * trials, trials))
 
 
 def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():

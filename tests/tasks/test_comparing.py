@@ -50,6 +50,10 @@ def test_difference_delong_mcnemar_and_decision():
     assert found["mcnemar"]["only_first"] > found["mcnemar"]["only_second"]
     assert found["decision"]["holds"] is False
     assert "not shown to be non-inferior" in lines(found)[-1]
+    same = found["decision"]["equivalence"]
+    assert same["lower"] > difference["lower"]
+    assert "within ±0.05: not shown to be equivalent (90 % interval" in lines(found)[-2]
+    assert found["decision"]["p_value"] > 0.025
 
 
 def test_the_better_model_is_superior_and_direction_follows_the_figure():

@@ -696,3 +696,15 @@ def test_probabilities_of_findings_that_exclude_nothing_are_joined_one_by_one():
     assert voted.columns["p/y"].tolist() == [1]
     exclusive = aggregating.join(table, Aggregate(name="mean"), Faults())
     assert exclusive.columns["p/x"].tolist() == [pytest.approx(0.8 / 1.5)]
+
+
+def test_gaps_of_subgroups_have_p_values_adjusted_for_their_number():
+    found = scoring.evaluate(regression(), Regression(), draws=50)["subgroups"]
+    gaps = {(c, level): f["mae"]["gap"] for c, levels in found.items() for level, f in levels.items()}
+    tests = {c if len(found[c]) == 2 else (c, level): g["p_value"] for (c, level), g in gaps.items()}
+    tests = {key: p for key, p in tests.items() if p is not None}
+    assert len(tests) > 3
+    least = min(tests, key=tests.get)
+    adjusted = [g["p_holm"] for (c, level), g in gaps.items() if least in (c, (c, level))]
+    assert adjusted[0] == pytest.approx(min(1, len(tests) * tests[least]))
+    assert all(g["p_holm"] >= g["p_value"] for g in gaps.values() if g["p_value"] is not None)

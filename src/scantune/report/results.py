@@ -9,6 +9,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+from scantune.statistics.comparison import holm
 from scantune.tasks.catalogue import part
 
 _BASELINES = {
@@ -48,8 +49,9 @@ def _p_values(metrics: Mapping[str, Any]) -> list[str]:
         for n, e in entries.items()
         if words.defined(p := e.get("p_value")) and "consistency_lower" not in e  # that one tests calibration
     }
-    told = [f"{words.label(n)} {'below 0.001' if p < 0.001 else words.fixed(p, 3)}" for n, p in found.items()]
-    return [f"P values for no correlation: {', '.join(told)}."] if told else []
+    told = [f"{words.label(n)} {_p_text(p)}" for n, p in holm(found).items() if p is not None]
+    several = f", adjusted for their number, {len(told)} (Holm)" if len(told) > 1 else ""
+    return [f"P values for no correlation{several}: {', '.join(told)}."] if told else []
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
@@ -117,6 +119,7 @@ def subgroups(facts: RunFacts) -> list[Any]:
     """A table a grouping column: n, the primary figure with its gap to the rest, the other headline figures."""
     content: list[Any] = []
     small = False
+    tested: set[tuple[str, str]] = set()
     for column, levels in (facts.metrics.get("subgroups") or {}).items():
         names = [n for n in facts.headline if any(n in section for section in levels.values())][:4]
         names += [n for n in ("conformal_coverage",) if any(n in section for section in levels.values())]
@@ -129,7 +132,8 @@ def subgroups(facts: RunFacts) -> list[Any]:
             small |= few
             label = words.level(column, str(level))
             name = Cell(f"{label} *" if few else label, kind="small" if few else "")
-            gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            gap = _with_p(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            tested |= {(column, "" if len(levels) == 2 else level)} if "; p " in gap.sub else set()
             others = [figure(section[n]) if n in section else text(None) for n in names[1:]]
             rows.append([name, counted(first), figure(first), gap, *others])
         header = [
@@ -145,8 +149,21 @@ def subgroups(facts: RunFacts) -> list[Any]:
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
     if content:
-        content.append(Words("Difference: the metric in the subgroup minus that in all other samples.", "quiet"))
+        told = "Difference: the metric in the subgroup minus that in all other samples."
+        if len(tested) > 1:
+            told += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
+        content.append(Words(told, "quiet"))
     return content
+
+
+def _with_p(gap: Mapping[str, Any]) -> Cell:
+    """A difference with its p-value, adjusted for the number of differences."""
+    cell, p = figure(gap), gap.get("p_holm")
+    return Cell(cell.text, f"{cell.sub}; p {_p_text(p)}", cell.kind) if words.defined(p) else cell
+
+
+def _p_text(p: float) -> str:
+    return "below 0.001" if p < 0.001 else words.fixed(p, 3)
 
 
 def operating_points(facts: RunFacts) -> list[Any]:

@@ -44,7 +44,7 @@ def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarr
     brier = square.sum(1) if positive is None else square[:, positive]
     own = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
     features = np.stack([np.ones(len(target)), brier, -np.log(own)], axis=1)
-    kinds = dict.fromkeys(("brier", "log_loss"), "positive" if positive is None else "loss")
+    kinds = dict.fromkeys(("brier", "log_loss"), "loss")
 
     def figures(s: np.ndarray) -> dict[str, np.ndarray]:
         return {"brier": s[..., 1] / s[..., 0], "log_loss": s[..., 2] / s[..., 0]}

@@ -1,4 +1,4 @@
-"""Two models on the same subjects: McNemar, non-inferiority, Holm's correction."""
+"""Two models on the same subjects: McNemar, non-inferiority, equivalence, Holm's correction."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.distributions import binomial_two_sided_half
+from scantune.statistics.distributions import binomial_two_sided_half, t_cdf, t_quantile
 
 
 @dataclass(frozen=True)
@@ -73,3 +73,55 @@ def non_inferiority(
         return NonInferiority(margin, None, None, None)
     bound = -upper if lower_is_better else lower
     return NonInferiority(margin, bound, bound > -margin, bound > 0)
+
+
+def non_inferiority_p(value: float, error: float, df: float, margin: float, *, lower_is_better: bool) -> float:
+    """One-sided p-value of a loss of ``margin`` or more, of the difference ``value`` = challenger − reference.
+
+    Below .025 exactly where the 95 % interval by Student's t excludes that loss.
+
+    Args:
+        value: the difference.
+        error: its standard error.
+        df: degrees of freedom; infinite for the normal distribution.
+        margin: the loss that is accepted, 0 or above.
+        lower_is_better: the figure is an error.
+    """
+    gain = -value if lower_is_better else value
+    return t_cdf(-(gain + margin) / error, df)
+
+
+@dataclass(frozen=True)
+class Equivalence:
+    """Whether a difference lies within ± a margin, by two one-sided tests.
+
+    Attributes:
+        margin: in units of the figure.
+        lower: of the interval at 1 − 2 α, that lies within the margins where both tests reject.
+        upper: of that interval.
+        confidence: its level.
+        p_value: the larger of the two one-sided p-values.
+        holds: p_value < α.
+    """
+
+    margin: float
+    lower: float
+    upper: float
+    confidence: float
+    p_value: float
+    holds: bool
+
+
+def equivalence(value: float, error: float, df: float, margin: float, alpha: float = 0.05) -> Equivalence:
+    """Two one-sided tests of |difference| ≥ margin (Schuirmann, J Pharmacokinet Biopharm 1987;15:657).
+
+    Args:
+        value: the difference.
+        error: its standard error, above 0.
+        df: degrees of freedom; infinite for the normal distribution.
+        margin: above 0.
+        alpha: level of each test.
+    """
+    p = max(t_cdf(-(value + margin) / error, df), t_cdf((value - margin) / error, df))
+    half = t_quantile(1 - alpha, df) * error
+    return Equivalence(margin, value - half, value + half, 1 - 2 * alpha, p, p < alpha)

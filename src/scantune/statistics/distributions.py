@@ -45,11 +45,16 @@ def t_two_sided(t: float, df: float) -> float:
     return float(2 * special.stdtr(df, -abs(t)))
 
 
+def t_cdf(t: float, df: float) -> float:
+    """Probability that Student's t lies below ``t``; normal where ``df`` is infinite."""
+    return normal_cdf(t) if math.isinf(df) else float(special.stdtr(df, t))
+
+
 def t_quantile(p: float, df: float) -> float:
     """Quantile of Student's t with ``df`` degrees of freedom, which may be a fraction."""
     if p <= 0 or p >= 1:
         return math.copysign(math.inf, p - 0.5)
-    return float(special.stdtrit(df, p))
+    return normal_quantile(p) if math.isinf(df) else float(special.stdtrit(df, p))
 
 
 def f_quantile(p: float, df1: float, df2: float) -> float:

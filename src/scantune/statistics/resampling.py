@@ -276,13 +276,19 @@ def cumulate(weights: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Interval:
-    """Bounds and how they were made, or why there are none; ``p_value`` that the figure is 0, by the same rule."""
+    """Bounds and how they were made, or why there are none.
+
+    ``p_value`` is that the figure is 0, by the same rule. ``error`` and ``df`` are the standard error and the degrees
+    of freedom of an interval by Student's t on the figure's own scale.
+    """
 
     lower: float | None = None
     upper: float | None = None
     method: str | None = None
     reason: str | None = None
     p_value: float | None = None
+    error: float | None = None
+    df: float | None = None
 
 
 def interval(

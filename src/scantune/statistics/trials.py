@@ -10,8 +10,8 @@ import numpy as np
 from scantune.statistics.distributions import binomial_interval, mid_p_interval, normal_quantile, t_quantile
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Share
 
-RARE, ENOUGH = 10, 30
-"""Subjects of the rarer class, or of both, from which on a loss of two classes has an interval."""
+RARE, ENOUGH = 10, 15
+"""Subjects of the rarest class, or a class on average, from which on a loss of probabilities has an interval."""
 
 
 def few(n_subjects: int) -> str:
@@ -19,21 +19,22 @@ def few(n_subjects: int) -> str:
     return f"no interval: {n_subjects} subjects, at least {FEWEST} are needed"
 
 
-def too_rare(positive: np.ndarray, subjects: np.ndarray) -> Interval | None:
-    """Why a mean of squares or logarithms of two classes' probabilities has no interval; None where it has one.
+def too_rare(target: np.ndarray, classes: int, subjects: np.ndarray) -> Interval | None:
+    """Why a mean of squares or logarithms of probabilities of classes has no interval; None where it has one.
 
-    A few errors in the rarer class make up most of it. With 3 of 15 subjects in that class its interval keeps .85, from
-    30 subjects on it keeps its level (``docs/intervals.md``).
+    A few errors make up most of it, and a small sample may have none of them. With 3 of 15 subjects in the rarer of two
+    classes its interval keeps .85, with 6 of each of ten .82, with 15 a class its level (``docs/intervals.md``).
 
     Args:
-        positive: bool [n].
+        target: class indices, int [n].
+        classes: how many there are.
         subjects: [n].
     """
     total = len(np.unique(subjects))
-    rarer = min(len(np.unique(subjects[side])) for side in (positive, ~positive))
-    if total >= ENOUGH or rarer >= RARE:
+    rarest = min(len(np.unique(subjects[target == k])) for k in range(classes))
+    if total >= classes * ENOUGH or rarest >= RARE:
         return None
-    why = f"{rarer} of {total} subjects are of the rarer class; {RARE} of it are needed, or {ENOUGH} in all"
+    why = f"{rarest} of {total} subjects are of the rarest class; {RARE} of it are needed, or {classes * ENOUGH} in all"
     return Interval(reason=f"no interval: {why}")
 
 
@@ -84,21 +85,28 @@ def _f1_interval(shares: Sequence[Share], confidence: float) -> Interval:
 
 
 def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
-    """Mean of shares of different trials, by the method of variance estimates recovery (Zou & Donner 2008)."""
+    """Mean of K shares p_k of n_k trials: mid-p of as many trials as give its variance, Σ p_k (1 − p_k) / n_k / K².
+
+    At most as many as equal shares would give, K² / Σ 1 / n_k.
+    """
     used = [share for share in shares if share.trials.sum() > 0]
-    bounds: list[tuple[float, float, float]] = []
-    for share in used:
-        found = share_interval([share], confidence)
-        if found.lower is None or found.upper is None:
-            return found
-        centre = float(share.successes.sum() / share.trials.sum())
-        bounds.append((found.lower, centre, found.upper))
-    if not bounds:
+    counts = [effective_trials(share) for share in used]
+    for share, (_, _, independent) in zip(used, counts, strict=True):
+        subjects = int((share.trials > 0).sum())
+        if not independent and subjects < FEWEST:
+            return Interval(reason=few(subjects))
+    if not counts:
         return Interval(reason="no interval: no trials")
-    low, middle, high = np.array(bounds).T
-    mean, size = float(middle.mean()), len(bounds)
-    below, above = (float(np.sqrt(((side - middle) ** 2).sum())) / size for side in (low, high))
-    return Interval(mean - below, mean + above, "MOVER from the classes' binomial intervals")
+    n = np.array([trials for _, trials, _ in counts])
+    p = np.array([k for k, _, _ in counts]) / n
+    mean = float(np.mean([share.successes.sum() / share.trials.sum() for share in used]))
+    if mean in (0.0, 1.0):
+        return at_edge(Distribution(mean, np.empty(0), np.empty(0), shares=tuple(used)), confidence)
+    variance = float((p * (1 - p) / n).sum())
+    own = mean * (1 - mean) / variance if variance > 0 else math.inf
+    trials = len(n) ** 2 * min(own, 1 / float((1 / n).sum()))
+    bounds = mid_p_interval(mean * trials, trials, confidence)
+    return Interval(*bounds, "mid-p binomial over the classes' effective trials")
 
 
 OF_SHARES: Mapping[str, Callable[[Sequence[Share], float], Interval]] = {

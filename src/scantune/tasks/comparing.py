@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.statistics.comparison import holm, non_inferiority
+from scantune.statistics.comparison import equivalence, holm, non_inferiority, non_inferiority_p
 from scantune.statistics.figure import jsonable, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
@@ -59,7 +59,8 @@ def compare(
         confidence: level of the intervals.
 
     Returns:
-        ``primary``, ``decision`` (non-inferiority and superiority in the primary figure), ``metrics`` by name with
+        ``primary``, ``decision`` (non-inferiority, superiority and, with a margin above 0, equivalence in the primary
+        figure), ``metrics`` by name with
         ``reference``, ``challenger`` and ``difference`` (interval, p-value and Holm's over the others), and the task's
         own ``paired_tests`` (of classes ``delong`` and ``mcnemar``).
 
@@ -92,9 +93,6 @@ def compare(
             metrics[name]["difference"] = stated[name] | {"reason": None}
     _correct(metrics, primary)
     difference = metrics[primary]["difference"]
-    decision = non_inferiority(
-        difference["lower"], difference["upper"], margin, lower_is_better=primary in module.ERRORS
-    )
     return jsonable(
         {
             "task": task.name,
@@ -103,12 +101,22 @@ def compare(
             "difference": "challenger − reference",
             "primary": primary,
             "lower_is_better": [n for n in names if n in module.ERRORS],
-            "decision": vars(decision),
+            "decision": _decision(difference, margin, primary in module.ERRORS),
             "metrics": metrics,
             **({"not_compared": missing} if missing else {}),
             **tests,
         }
     )
+
+
+def _decision(difference: Mapping[str, Any], margin: float, lower_is_better: bool) -> dict[str, Any]:
+    """Non-inferiority and superiority, and with a margin above 0 equivalence, by one standard error."""
+    found = vars(non_inferiority(difference["lower"], difference["upper"], margin, lower_is_better=lower_is_better))
+    value, error, df = (difference.get(name) for name in ("value", "standard_error", "df"))
+    if value is None or error is None or df is None:
+        return found | {"p_value": None, "equivalence": None}
+    p = non_inferiority_p(value, error, df, margin, lower_is_better=lower_is_better)
+    return found | {"p_value": p, "equivalence": vars(equivalence(value, error, df, margin)) if margin > 0 else None}
 
 
 def _common(module: Any, sides: Sequence[Any], files: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -223,6 +231,8 @@ def _difference(
             "lower": found.lower,
             "upper": found.upper,
             "method": found.method and "paired " + found.method,
+            "standard_error": found.error,
+            "df": found.df,
             "p_value": found.p_value,
             "reason": found.reason,
         }
@@ -271,9 +281,15 @@ def lines(comparison: Mapping[str, Any]) -> list[str]:
         if d["lower"] is None:
             out.append(f"{name}: {d['reason']}")
             continue
-        out.append(f"{name}: {d['value']:+.4f} ({d['lower']:+.4f} … {d['upper']:+.4f}), p {d['p_value']:.3g}")
+        adjusted = f", adjusted (Holm) {d['p_holm']:.3g}" if name != comparison["primary"] else ""
+        out.append(f"{name}: {d['value']:+.4f} ({d['lower']:+.4f} … {d['upper']:+.4f}), p {d['p_value']:.3g}{adjusted}")
     decision = comparison["decision"]
     word = {True: "not inferior", False: "not shown to be non-inferior", None: "undecided"}[decision["holds"]]
     better = "; superior" if decision["superior"] else ""
+    same = decision["equivalence"]
+    if same is not None:
+        inside = "equivalent" if same["holds"] else "not shown to be equivalent"
+        bounds = f"{100 * same['confidence']:g} % interval {same['lower']:+.4f} … {same['upper']:+.4f}"
+        out.append(f"{comparison['primary']}, within ±{same['margin']:g}: {inside} ({bounds}, p {same['p_value']:.3g})")
     out.append(f"{comparison['primary']}, margin {decision['margin']:g}: {word}{better}")
     return out

@@ -170,8 +170,10 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     named = subgroups.grouping_columns(table) if options.groups is None else options.groups
     labels = subgroups.levels(table, [g for g in named if g in table], options.age_bands)
     labels |= module.ranges_of(data) if hasattr(module, "ranges_of") else {}
-    by_group = subgroups.figures(
-        *(module, data, rows, labels, resampler), confidence=options.confidence, min_group=options.min_group
+    by_group = subgroups.adjusted(
+        subgroups.figures(
+            *(module, data, rows, labels, resampler), confidence=options.confidence, min_group=options.min_group
+        )
     )
     fitted_on = np.flatnonzero(table.split == "validation") if options.split != "validation" else rows[:0]
     context = Context(

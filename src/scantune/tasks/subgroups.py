@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.statistics.comparison import holm
 from scantune.statistics.figure import Figure, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
@@ -72,7 +73,7 @@ def figures(
 ) -> dict[str, dict[str, dict[str, Figure]]]:
     """Every headline figure by column and level.
 
-    Each has ``gap``: its difference to the rest of the rows, with an interval, and ``small`` where
+    Each has ``gap``: its difference to the rest of the rows, with an interval and a p-value, and ``small`` where
     the level has fewer subjects than ``min_group``.
 
     Args:
@@ -115,6 +116,34 @@ def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: in
             found = difference_interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
             value = number(difference.value)
             reason = found.reason if value is not None else gap["reason"]
-            gap = {"value": value, "lower": found.lower, "upper": found.upper, "reason": reason}
+            gap = {
+                "value": value,
+                "lower": found.lower,
+                "upper": found.upper,
+                "reason": reason,
+                "p_value": found.p_value,
+            }
         out[name] = figure.with_more(gap=gap, small=figure.n_subjects < min_group)
+    return out
+
+
+def adjusted(by_group: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> dict[str, dict[str, dict[str, Figure]]]:
+    """The figures with ``p_holm`` in each gap: its p-value adjusted for all gaps of that metric (Holm).
+
+    The two levels of a column with two have the same gap, which counts once.
+    """
+    out = {column: {level: dict(figures) for level, figures in levels.items()} for column, levels in by_group.items()}
+    p_values: dict[str, dict[str, float | None]] = {}
+    places: list[tuple[str, str, str, str]] = []
+    for column, levels in out.items():
+        for level, figures in levels.items():
+            test = column if len(levels) == 2 else f"{column}/{level}"
+            for name, figure in figures.items():
+                if "gap" in figure.more:
+                    p_values.setdefault(name, {})[test] = figure.more["gap"].get("p_value")
+                    places.append((column, level, name, test))
+    corrected = {name: holm(tests) for name, tests in p_values.items()}
+    for column, level, name, test in places:
+        figure = out[column][level][name]
+        out[column][level][name] = figure.with_more(gap=figure.more["gap"] | {"p_holm": corrected[name][test]})
     return out

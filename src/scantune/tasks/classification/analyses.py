@@ -239,4 +239,5 @@ def _delong(reference: Data, challenger: Data, confidence: float) -> dict[str, A
         return None
     half = normal_quantile((1 + confidence) / 2) * variance**0.5
     p = delong_test(scores, positive).p_value
-    return {"value": value, "lower": value - half, "upper": value + half, "method": "paired DeLong", "p_value": p}
+    bounds = {"value": value, "lower": value - half, "upper": value + half, "method": "paired DeLong", "p_value": p}
+    return bounds | {"standard_error": variance**0.5, "df": float("inf")}

@@ -159,13 +159,13 @@ def plan(
     if positive is not None:
         statistics.append(area_statistic(p[:, positive], y == positive, rows))
         _add_delong(analytic, "auroc", p[:, positive], y == positive, alone, confidence)
-        analytic |= _rare(y == positive, data.subjects[rows])
     else:
         statistics.append(
             macro([area_statistic(p[:, k], y == k, rows, f"/{c}") for k, c in enumerate(data.classes)], rows)
         )
         for k, name in enumerate(data.classes):
             _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone, confidence)
+    analytic |= _rare(y, len(data.classes), data.subjects[rows])
     if headline:
         wanted = set(headline_names(data))
         statistics = [only(s, wanted) for s in statistics]
@@ -177,8 +177,8 @@ def plan(
     return MetricPlan(statistics, analytic=analytic, reasons=_reasons(data, y, predicted), more=more, void=void)
 
 
-def _rare(positive: np.ndarray, subjects: np.ndarray) -> dict[str, Interval]:
-    rare = too_rare(positive, subjects)
+def _rare(y: np.ndarray, classes: int, subjects: np.ndarray) -> dict[str, Interval]:
+    rare = too_rare(y, classes, subjects)
     return {} if rare is None else {"brier": rare, "log_loss": rare}
 
 
@@ -202,7 +202,7 @@ def calibration_plan(data: Data, rows: np.ndarray, confidence: float = 0.95) -> 
     error = ece_statistic(p.max(1), p.argmax(1) == y, rows)
     reasons = _reasons(data, y, p.argmax(1))
     more = _consistency(p, p.argmax(1) == y, data.subjects[rows], confidence)
-    rare = {} if data.positive is None else _rare(y == data.positive, data.subjects[rows])
+    rare = _rare(y, len(data.classes), data.subjects[rows])
     statistics = [losses, error, _slope(p, y, data.positive, rows)]
     return MetricPlan(statistics, analytic=rare, reasons=reasons, more=more)
 

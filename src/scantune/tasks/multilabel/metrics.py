@@ -138,7 +138,7 @@ def _areas(
         if min(subjects) < 2:
             without.append(name)
             continue
-        rare = too_rare(positive, data.subjects[known])
+        rare = too_rare(positive.astype(np.int64), 2, data.subjects[known])
         analytic |= {} if rare is None else {f"brier/{name}": rare}
         score = np.full(len(known), 0.5) if void else data.probabilities[known, place]
         areas.append(area_statistic(score, positive, known, f"/{name}"))

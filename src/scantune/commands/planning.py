@@ -1,0 +1,49 @@
+"""``scantune plan``: how many test subjects a study needs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.commands.scoring import Set, Task, task_settings
+from scantune.records import ScantuneError
+
+
+def plan(
+    pilot: Annotated[
+        Path, typer.Argument(help="predictions.csv of a pilot; of the reference model where two are compared")
+    ],
+    task: Task,
+    half_width: Annotated[float, typer.Option(help="of the 95 % interval, in units of the metric")] = 0.0,
+    against: Annotated[
+        Path | None, typer.Option(help="predictions.csv of the other model, of the same samples")
+    ] = None,
+    power: Annotated[float, typer.Option(help="of the comparison with --against")] = 0.8,
+    margin: Annotated[float, typer.Option(help="non-inferiority margin; 0: superiority")] = 0.0,
+    metric: Annotated[str, typer.Option(help="a headline metric of the task; else its first")] = "",
+    settings: Set = None,
+    split: Annotated[str, typer.Option(help="rows of the pilot that are used")] = "test",
+    studies: Annotated[int, typer.Option(help="simulated studies of each size")] = 200,
+    seed: Annotated[int, typer.Option(help="seed of the simulation")] = 42,
+) -> None:
+    """How many test subjects give a half-width, or a power in a paired comparison, by simulation from a pilot."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if (against is None) == (half_width == 0.0):
+        raise ScantuneError("state either --half-width, or --against with the predictions of the other model")
+    from scantune.tasks import planning
+    from scantune.tasks.foreign import load
+
+    schema = task_settings(task, settings or [], pilot)
+    common: dict[str, Any] = {"metric": metric or None, "split": split, "studies": studies, "seed": seed}
+    first = load(pilot, schema)[0]
+    if against is None:
+        found = planning.for_half_width(first, schema, half_width, **common)
+        goal = f"median half-width of at most {half_width:g}"
+    else:
+        found = planning.for_power(first, load(against, schema)[0], schema, power, margin=margin, **common)
+        goal = f"power of {power:g} for " + (f"a margin of {margin:g}" if margin else "superiority")
+    for line in planning.lines(found, goal):
+        typer.echo(line)

@@ -1,0 +1,240 @@
+"""How many test subjects a study needs, by simulation from a pilot's predictions.
+
+Studies of n subjects are drawn with replacement from the pilot's; each gets the very interval that ``scantune score``,
+or ``scantune compare``, would give it. n is where the median half-width, or the share of studies that succeed, reaches
+what is asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from scantune.records import ScantuneError
+from scantune.statistics.distributions import normal_quantile
+from scantune.statistics.intervals import difference_interval
+from scantune.statistics.resampling import Resampler
+from scantune.tasks.custom import metrics_of
+from scantune.tasks.plan import MetricPlan, carry_out, only
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.scoring import joined_table, parse, rows_of
+
+LEAST, MOST = 10, 5_000
+"""Subjects between which n is looked for."""
+
+_STEPS = 6
+
+#: Subjects of the pilot [n], by index, to what one study of them gives: a half-width, or success (1 or 0).
+Study = Callable[[np.ndarray], float]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Simulated studies of one size: subjects, the median half-width or the power, and its standard error."""
+
+    subjects: int
+    value: float
+    standard_error: float
+
+
+class _Pilot:
+    """Predictions from which studies are drawn."""
+
+    def __init__(self, tables: Sequence[PredictionTable], task: Any, metric: str | None, split: str) -> None:
+        self.module = metrics_of(task.name)
+        kept = [t.take(rows_of(t, split)) for t in (joined_table(t, task) for t in tables)]
+        self.sides = [parse(t, task) for t in kept]
+        names = list(self.module.headline_names(self.sides[0]))
+        self.metric = metric or names[0]
+        if self.metric not in names:
+            raise ScantuneError(f"metric {metric!r}: not one of {', '.join(names)}")
+        self.lower_is_better = self.metric in self.module.ERRORS
+        _, codes = np.unique(kept[0].subject_id.astype(str), return_inverse=True)
+        order = np.argsort(codes, kind="stable")
+        #: rows of each subject
+        self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+        self.n = len(codes)
+
+    def drawn(self, subjects: np.ndarray, paired: bool) -> tuple[list[Any], Resampler]:
+        """Results of one study of each side, and its resampler."""
+        rows = np.concatenate([self.rows[s] for s in subjects])
+        owners = np.repeat(np.arange(len(subjects)), [len(self.rows[s]) for s in subjects])
+        every, resampler = np.arange(len(rows)), Resampler(owners, 0)
+        plans = [self._plan(_taken(side, rows, owners, self.n), every, paired) for side in self.sides]
+        return carry_out(plans, resampler), resampler
+
+    def _plan(self, data: Any, rows: np.ndarray, paired: bool) -> MetricPlan:
+        plan: MetricPlan = self.module.plan(data, rows, headline=True, paired=paired)
+        needed = [only(s, {self.metric}) for s in plan.statistics if self.metric in s.kinds]
+        return replace(plan, statistics=needed) if needed else plan
+
+
+def _taken(data: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
+    """Some rows of what a task read from a table, of new subjects."""
+    if not is_dataclass(data) or isinstance(data, type):
+        raise ScantuneError(f"the data of this task ({type(data).__name__}) cannot be resampled")
+    found = {f.name: getattr(data, f.name) for f in fields(data)}
+    arrays = {k: v[rows] for k, v in found.items() if isinstance(v, np.ndarray) and len(v) == n}
+    return replace(data, **arrays | {"subjects": owners})
+
+
+def for_half_width(
+    pilot: PredictionTable,
+    task: Any,
+    half_width: float,
+    *,
+    metric: str | None = None,
+    split: str = "test",
+    studies: int = 200,
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Subjects for an interval whose half-width is at most ``half_width`` in half of the studies.
+
+    Args:
+        pilot: predictions.
+        task: settings of the task.
+        half_width: of the 95 % interval, in units of the metric.
+        metric: a headline metric; None: the task's first.
+        split: rows of the pilot that are used.
+        studies: simulated studies of each size.
+        seed: of the draws.
+
+    Returns:
+        ``subjects`` (None above 5,000), ``metric``, ``pilot_subjects`` and ``trials``: the sizes tried.
+
+    Raises:
+        ScantuneError: no such metric, or a half-width of 0 or less.
+        PredictionsError: with every fault of the file.
+    """
+    if not half_width > 0:
+        raise ScantuneError(f"half-width {half_width:g}: above 0")
+    source = _Pilot([pilot], task, metric, split)
+
+    def study(subjects: np.ndarray) -> float:
+        (result,), _ = source.drawn(subjects, paired=False)
+        figure = result.figures[source.metric]
+        return math.inf if figure.lower is None or figure.upper is None else (figure.upper - figure.lower) / 2
+
+    def next_size(trial: Trial) -> float:
+        return trial.subjects * min(64.0, (trial.value / half_width) ** 2)
+
+    return _search(source, study, next_size, lambda t: t.value <= half_width, studies, seed, np.median)
+
+
+def for_power(
+    reference: PredictionTable,
+    challenger: PredictionTable,
+    task: Any,
+    power: float = 0.8,
+    *,
+    metric: str | None = None,
+    margin: float = 0.0,
+    split: str = "test",
+    studies: int = 200,
+    seed: int = 42,
+) -> dict[str, Any]:
+    """Subjects for a paired comparison that succeeds with a power.
+
+    It succeeds where the 95 % interval of challenger − reference excludes a loss of ``margin`` or more: with 0,
+    superiority; above 0, non-inferiority.
+
+    Args:
+        reference: the pilot's predictions of the model in place.
+        challenger: those of the other, of the same samples in the same order.
+        task: settings of the task.
+        power: share of studies that are to succeed, 0 … 1.
+        metric: a headline metric; None: the task's first.
+        margin: the loss that is accepted.
+        split: rows of the pilot that are used.
+        studies: simulated studies of each size.
+        seed: of the draws.
+
+    Returns:
+        As :func:`for_half_width`.
+
+    Raises:
+        ScantuneError: no such metric, a power outside 0 … 1, or samples that differ.
+        PredictionsError: with every fault of a file.
+    """
+    if not 0 < power < 1:
+        raise ScantuneError(f"power {power:g}: between 0 and 1, such as 0.8")
+    if reference.sample_id.tolist() != challenger.sample_id.tolist():
+        raise ScantuneError(f"{reference.name} and {challenger.name} do not have the same samples in the same order")
+    source = _Pilot([reference, challenger], task, metric, split)
+
+    def study(subjects: np.ndarray) -> float:
+        results, resampler = source.drawn(subjects, paired=True)
+        old, new = (result.distributions.get(source.metric) for result in results)
+        if old is None or new is None:
+            return 0.0
+        found = difference_interval(new.minus(old), resampler.n_subjects)
+        bound = None if found.lower is None or found.upper is None else found.lower
+        if bound is not None and source.lower_is_better:
+            bound = -float(found.upper or 0.0)
+        return float(bound is not None and bound > -margin)
+
+    def next_size(trial: Trial) -> float:
+        reached = normal_quantile(min(0.999, max(0.001, trial.value))) + normal_quantile(0.975)
+        wanted = normal_quantile(power) + normal_quantile(0.975)
+        return trial.subjects * min(8.0, (wanted / max(reached, 0.1)) ** 2)
+
+    return _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
+
+
+def _search(
+    source: _Pilot,
+    study: Study,
+    next_size: Callable[[Trial], float],
+    enough: Callable[[Trial], bool],
+    studies: int,
+    seed: int,
+    summary: Callable[[np.ndarray], Any],
+) -> dict[str, Any]:
+    """The smallest size tried that is enough, by steps that the square-root law proposes."""
+    trials: dict[int, Trial] = {}
+    size = max(LEAST, len(source.rows))
+    for _ in range(_STEPS):
+        trials[size] = _trial(source, study, size, studies, seed, summary)
+        low = max((n for n, t in trials.items() if not enough(t)), default=LEAST - 1)
+        high = min((n for n, t in trials.items() if enough(t)), default=MOST + 1)
+        proposed = next_size(trials[size])
+        size = math.ceil(proposed) if math.isfinite(proposed) else 4 * size
+        if not low < size < high:
+            size = round(math.sqrt(max(low, 1) * high)) if high <= MOST else 2 * low
+        size = min(max(size, LEAST), MOST)
+        if size in trials or high <= max(low + 1, 1.03 * low):
+            break
+    reached = [n for n, t in trials.items() if enough(t)]
+    return {
+        "metric": source.metric,
+        "subjects": min(reached) if reached else None,
+        "pilot_subjects": len(source.rows),
+        "studies": studies,
+        "trials": [vars(trials[n]) for n in sorted(trials)],
+    }
+
+
+def _trial(
+    source: _Pilot, study: Study, size: int, studies: int, seed: int, summary: Callable[[np.ndarray], Any]
+) -> Trial:
+    rng = np.random.default_rng([seed, size])
+    found = np.array([study(rng.integers(0, len(source.rows), size)) for _ in range(studies)])
+    finite = found[np.isfinite(found)]
+    of_median = 1.2533 if summary is np.median else 1.0
+    error = of_median * float(finite.std()) / math.sqrt(studies) if len(finite) else math.nan
+    return Trial(size, float(summary(found)), error)
+
+
+def lines(found: Mapping[str, Any], goal: str) -> list[str]:
+    """The sizes tried and the answer, as a person reads them."""
+    out = [
+        f"{t['subjects']} subjects: {t['value']:.3f} (standard error {t['standard_error']:.3f})"
+        for t in found["trials"]
+    ]
+    number = found["subjects"]
+    answer = f"{number} subjects" if number is not None else f"not reached with up to {MOST} subjects"
+    return [*out, f"{found['metric']}, {goal}: {answer}"]

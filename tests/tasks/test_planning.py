@@ -1,0 +1,64 @@
+"""Sample sizes by simulation against the formulas that hold where all is normal."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from scantune.records import ScantuneError
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.planning import for_half_width, for_power, lines
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.regression.settings import Regression
+
+
+def pilot(error, repeats=1, n=200):
+    """Errors that are quantiles of a normal distribution; each subject ``repeats`` times."""
+    ids = [f"s{i}" for i in range(n) for _ in range(repeats)]
+    target = np.repeat(np.linspace(0, 30, n), repeats)
+    columns = {"sample_id": [f"x{i}" for i in range(len(ids))], "subject_id": ids, "target": target}
+    return PredictionTable.make(columns | {"prediction": target + np.repeat(error, repeats)})
+
+
+def quantiles(n=200, seed=0):
+    found = stats.norm.ppf((np.arange(n) + 0.5) / n)
+    return np.random.default_rng(seed).permutation(found)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_half_width_of_a_mean_absolute_error(repeats):
+    """|N(0, 1)| has the SD √(1 − 2/π): half-width 1.96 SD / √n. Samples of one subject that agree add nothing."""
+    found = for_half_width(pilot(quantiles(), repeats), Regression(), 0.1, metric="mae", studies=40)
+    expected = (1.96 * math.sqrt(1 - 2 / math.pi) / 0.1) ** 2
+    assert found["subjects"] == pytest.approx(expected, rel=0.15)
+    assert found["pilot_subjects"] == 200
+
+
+def test_power_of_a_paired_comparison():
+    """One model's absolute error is smaller by .3 with an SD of .8: n = ((1.96 + .84) · .8 / .3)²."""
+    gain = 0.3 + 0.8 * quantiles(seed=1)
+    old, new = np.full(200, 10.0), 10.0 - gain
+    found = for_power(pilot(old), pilot(new), Regression(), 0.8, metric="mae", studies=120)
+    assert found["subjects"] == pytest.approx((2.8 * 0.8 / 0.3) ** 2, rel=0.35)
+    looser = for_power(pilot(old), pilot(new), Regression(), 0.8, metric="mae", margin=0.3, studies=120)
+    assert looser["subjects"] < found["subjects"]
+    assert lines(found, "power")[-1] == f"mae, power: {found['subjects']} subjects"
+
+
+def test_of_a_classifier_and_what_cannot_be_reached():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 60)
+    p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(0, 1.5, 60))))
+    table = PredictionTable.make({"sample_id": [f"x{i}" for i in range(60)], "target": y, "p/1": p})
+    found = for_half_width(table, Classification(), 0.06, metric="auroc", studies=30)
+    assert 100 < found["subjects"] < 400
+    with pytest.raises(ScantuneError, match="metric 'mae': not one of auroc"):
+        for_half_width(table, Classification(), 0.1, metric="mae")
+    with pytest.raises(ScantuneError, match="half-width 0: above 0"):
+        for_half_width(table, Classification(), 0.0)
+    with pytest.raises(ScantuneError, match="same samples"):
+        for_power(table, table.take(np.arange(59)), Classification())
+    same = for_power(table, table, Classification(), metric="accuracy", studies=2)
+    assert same["subjects"] is None
+    assert "not reached" in lines(same, "power")[-1]
