@@ -5,6 +5,14 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 export MLFLOW_ALLOW_PICKLE_DESERIALIZATION = false
 
+# An environment knows its place: one that came along with a moved or copied project is made again.
+MADE_IN := $(shell cat $(VENV)/.ready 2>/dev/null)
+ifneq ($(MADE_IN),)
+ifneq ($(MADE_IN),$(CURDIR))
+$(shell rm -rf $(VENV))
+endif
+endif
+
 .PHONY: run all test heavy check bench ui lock schema audit clean
 
 run: $(VENV)/.ready            ## the quick default, from files to a registered model
@@ -48,4 +56,4 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	test -x $(BIN)/uv || $(BIN)/python -m pip install -q --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
-	touch $@
+	echo "$(CURDIR)" > $@

@@ -10,16 +10,17 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Write size and digest of every file under the root of ``datasets.<key>``, without times and without names.
+    """Write size and digest of every file under the root (or the watched folder) of ``datasets.<key>``, without names.
 
     Paths and times stay in the project's own folder, where preprocess finds them: a file that is as it was is not read
     again.
     """
     from scantune.cohort.index import check_links, index_of, read_index, timed_index, write_digests
+    from scantune.config.watching import indexed_folder
 
     params = load()
     dataset = named(params, "datasets", key)
-    root = Path(dataset.root).absolute()
+    root = Path(indexed_folder(dataset)).absolute()
     if dataset.follow_links:
         check_links(root, key, [block.path for block in params.watched.values() if block.dataset == key])
     timed = timed_index(dataset.index, key)

@@ -13,6 +13,7 @@ def run(key: str) -> None:
     """Prepare every record of the dataset of ``inputs.<key>``; what cannot be used is named in ``excluded.csv``."""
     from scantune import preprocess
     from scantune.cohort.index import known_files
+    from scantune.config.watching import indexed_folder
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import mask_classes, read_for_tasks
     from scantune.tracking import open_run, project_home
@@ -34,7 +35,7 @@ def run(key: str) -> None:
             out,
             project_home() / ".scantune" / "store",
             max_excluded_fraction=dataset.max_excluded_fraction,
-            index=known_files(Path(dataset.root), dataset.index, block.dataset),
+            index=known_files(Path(indexed_folder(dataset)), dataset.index, block.dataset),
             mask_classes=mask_classes(params, key),
             say=print,
         )

@@ -21,13 +21,14 @@ def run(key: str) -> None:
     out, cache = Path("data/splits") / key, Path("data/cache") / key
     table = read_for_tasks(params, key, Path("."))
     records = table.records
+    settings, notes = cohort.settled(records, dataset.split)
     with open_run("split", key, dataset=key, enabled=tracking.enabled, require=tracking.require) as tracked:
-        tracked.params({"split": dataset.split.model_dump(mode="json")})
-        assignments = cohort.split(records, dataset.split)
+        tracked.params({"split": settings.model_dump(mode="json")})
+        assignments = cohort.split(records, settings)
         out.mkdir(parents=True, exist_ok=True)
         cohort.write_splits(out / "splits.csv", assignments)
         audit = cohort.audit(
-            cache, assignments, dataset.split, subjects_known=dataset.subjects_known, doubts=table.warnings
+            cache, assignments, settings, subjects_known=dataset.subjects_known, doubts=(*notes, *table.warnings)
         )
         audit.write(out / "audit.json")
         tracked.metrics(audit.counts())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -236,3 +237,41 @@ print(run.run_id)
     assert [process.returncode for process in both] == [0, 0]
     for run_id in ids:
         assert [p.step for p in tracking.client().get_metric_history(run_id, "loss")] == list(range(40))
+
+
+_GO_ON = """
+import sys
+from scantune import tracking
+with tracking.open_run("train", "knees", dataset="hips", resume=sys.argv[1]) as run:
+    run.text("after", "more.txt")
+print(sorted(file.path for file in tracking.client().list_artifacts(sys.argv[1])))
+"""
+
+
+def test_a_copied_project_writes_into_its_own_folder_and_reads_what_it_had(store, tmp_path_factory, monkeypatch):
+    with open_run("train", "knees", dataset="hips") as run:
+        run.text("before", "words.txt")
+    here = tmp_path_factory.mktemp("copies") / "my study ü"
+    shutil.copytree(store, here)
+    before = sorted(store.glob("**/*"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
+    said = [
+        subprocess.run([sys.executable, "-c", _GO_ON, run.run_id], cwd=here, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [one.stdout for one in said] == ["['more.txt', 'words.txt']\n"] * 2, said
+    assert (here / "mlartifacts" / run.run_id / "artifacts/more.txt").is_file()
+    assert sorted(store.glob("**/*")) == before
+    assert [f"this project was in {store}: " in one.stderr for one in said] == [True, False]
+
+
+def test_a_store_elsewhere_keeps_its_addresses(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store / 'shared.db'}")
+    with open_run("train", "knees", dataset="hips") as run:
+        run.text("before", "words.txt")
+    other = store / "other"
+    other.mkdir()
+    (other / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(other)
+    service = tracking.client()
+    assert service.get_experiment_by_name("hips").artifact_location == (store / "mlartifacts").as_uri()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
-from scantune.cohort.split import split
+from scantune.cohort.split import settled, split
 from scantune.cohort.splits_table import read_splits, write_splits
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
@@ -209,3 +209,45 @@ def test_splits_are_written_and_read_back(tmp_path):
         found = split(records(30), config)
         write_splits(tmp_path / "splits.csv", found)
         assert read_splits(tmp_path / "splits.csv") == found
+
+
+def named(**counts: int) -> list[Record]:
+    """Records of one image each whose partition is named, of two classes in turn."""
+    return [
+        Record(f"{side}{i}", f"{side}{i}", (Path("x"),), targets={"label": "ab"[i % 2]}, split=side, row=i + 2)
+        for side, n in counts.items()
+        for i in range(n)
+    ]
+
+
+def test_partitions_that_folders_name_are_taken_where_no_method_is_written():
+    held = named(train=40, validation=10, test=8)
+    settled_, notes = settled(held, SplitConfig())
+    assert (settled_.method, notes) == ("predefined", [])
+    assert {side: len(ids) for side, ids in sides(split(held, settled_)).items()} == {
+        "train": 40,
+        "validation": 10,
+        "test": 8,
+    }
+    assert settled(held, SplitConfig(method="random"))[0].method == "random"
+
+
+def test_a_test_side_that_is_not_named_is_a_stated_share_of_the_training_subjects():
+    held = named(train=40, validation=10)
+    settled_, notes = settled(held, SplitConfig())
+    assert "no test samples are named: 15% for test are taken from the training subjects" in notes[0]
+    found = split(held, settled_)
+    assert {side: len(ids) for side, ids in sides(found).items()} == {"train": 34, "validation": 10, "test": 6}
+    classes = {r.subject_id: r.targets["label"] for r in held}
+    assert sorted(classes[s] for s in sides(found)["test"]) == list("aaabbb")
+    assert not sides(found)["test"] & {r.subject_id for r in held if r.split == "validation"}
+
+
+@pytest.mark.parametrize(
+    "written", [{"fill": {"test": 0.5}}, {"folds": 4}, {"method": "predefined", "rest": "test", "columns": "side"}]
+)
+def test_what_is_written_needs_no_rule(written):
+    held = named(train=40, validation=10)
+    settled_, notes = settled(held, SplitConfig(**written))
+    assert notes == []
+    assert settled_.fill == written.get("fill", {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, load, read
-from scantune.cohort.split import split
+from scantune.cohort.split import settled, split
 from scantune.cohort.splits_table import Assignment, read_splits, write_splits
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "read",
     "read_splits",
+    "settled",
     "split",
     "write_splits",
     *_LATER,

@@ -50,6 +50,7 @@ class AuditReport:
         near_duplicates_total: how many there are.
         repeated: identical images within a side, as pairs of sample ids.
         warnings: in words.
+        settings: of the split, with what the records decided.
     """
 
     sides: Mapping[str, Mapping[str, Any]]
@@ -58,6 +59,7 @@ class AuditReport:
     near_duplicates_total: int = 0
     repeated: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
         """Flat numbers for a tracker: samples and subjects of each side, near-duplicates, repeated images."""
@@ -113,6 +115,7 @@ def audit(
         near_duplicates_total=len(near),
         repeated=tuple(repeated),
         warnings=(*doubts, *_warnings(sides, near, repeated, settings, subjects_known)),
+        settings=settings.model_dump(mode="json", exclude_none=True),
     )
 
 

@@ -51,6 +51,28 @@ def split(records: Sequence[Record], settings: SplitConfig) -> list[Assignment]:
     return result
 
 
+def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConfig, list[str]]:
+    """The settings with what the records decide, and what of it is to be told before anything is trained.
+
+    Partitions that folders or columns name are taken where no ``method`` is written. One that they lack is a share of
+    the training subjects: that of ``fractions``.
+    """
+    named = {r.split for r in records if r.split is not None}
+    if named and "method" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"method": "predefined"})
+    if settings.method != "predefined" or settings.folds or "train" not in named:
+        return settings, []
+    there = {*named, *settings.fill, settings.rest}
+    missing = {side: settings.shares[side] for side in SIDES if side not in there and settings.shares[side] > 0}
+    if not missing:
+        return settings, []
+    told = " and ".join(f"{share:.0%} for {side}" for side, share in missing.items())
+    return settings.model_copy(update={"fill": {**settings.fill, **missing}}), [
+        f"no {' and no '.join(missing)} samples are named: {told} are taken from the training subjects by a digest of "
+        f"their ids, balanced for the target; other shares: split.fill: {missing}"
+    ]
+
+
 Subjects = Mapping[str, list[Record]]
 
 
@@ -117,11 +139,11 @@ def _predefined(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
         raise CohortError("split", faults)
     if settings.rest in SIDES:
         sides |= dict.fromkeys(unplaced, settings.rest)
-    return _filled(sides, settings)
+    return _filled(sides, subjects, settings)
 
 
-def _filled(sides: dict[str, str], settings: SplitConfig) -> dict[str, str]:
-    """Sides that the table lacks, taken from the training subjects by digest."""
+def _filled(sides: dict[str, str], subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+    """Sides that the table lacks, taken from the training subjects: alike in the one target, else by digest."""
     there = sorted(set(settings.fill) & set(sides.values()))
     if there:
         raise CohortError("split", [f"'fill' names {there}, which the table itself assigns"])
@@ -133,6 +155,10 @@ def _filled(sides: dict[str, str], settings: SplitConfig) -> dict[str, str]:
         raise CohortError("split", [f"'fill' {dict(settings.fill)} leaves no training subjects"])
     shares: dict[str, float] = {"train": rest}
     shares.update({str(side): share for side, share in settings.fill.items()})
+    on = settings.on or list({name: 0 for records in subjects.values() for r in records for name in r.targets})
+    if len(on) == 1:
+        found = labels({s: subjects[s] for s in training}, on, settings.bins)
+        return sides | assign.alike(found, shares, settings.seed)
     return sides | assign.cut(training, shares)
 
 

@@ -34,6 +34,8 @@ def check(
         _check_cache(name)
         return
     from scantune.cohort.index import known_files
+    from scantune.cohort.split import settled
+    from scantune.config.watching import indexed_folder
     from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
@@ -43,7 +45,10 @@ def check(
     read = read_for_tasks(params, dataset, Path("."))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
-        store, known = project_home() / ".scantune" / "store", known_files(Path(block.root), block.index, dataset)
+        store, known = (
+            project_home() / ".scantune" / "store",
+            known_files(Path(indexed_folder(block)), block.index, dataset),
+        )
         found = look(
             read,
             settings,
@@ -65,6 +70,8 @@ def check(
         for file in ("check.html", "check.json"):
             tracked.artifact(folder / file)
     print_check(dataset, found)
+    for note in settled(read.records, block.split)[1]:
+        typer.echo(f"split: {note}")
     typer.echo(f"page: {folder / 'check.html'}")
     if found.faults:
         raise typer.Exit(1)

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from scantune.commands import project
-from scantune.config.edit import flow
 from scantune.records import ScantuneError
 
 
@@ -47,6 +46,7 @@ def show(
 
 def preset_lines(experiment: str) -> list[str]:
     """What an experiment's preset stands for, one value a line, and what of it params.yaml replaces; none without."""
+    from scantune.config.edit import flow
     from scantune.config.load import read
     from scantune.config.presets import PRESETS, completed, completed_model, preset_of
 

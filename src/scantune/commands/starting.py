@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,17 +23,20 @@ _LOOKED = 50  # files that a template is tried on
 
 
 def init(
-    table: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per sample")],
+    table: Annotated[Path, typer.Argument(help="CSV or Excel file, one row per sample; or a folder of class folders")],
     root: Annotated[Path | None, typer.Option(help="folder of the files; default that of the table")] = None,
     name: Annotated[str, typer.Option(help="name of the blocks; default that of the table")] = "",
     target: Annotated[str, typer.Option(help="the column to predict, if the guess is wrong")] = "",
     out: Annotated[Path | None, typer.Option(help="file to write the blocks to; default the terminal")] = None,
 ) -> None:
-    """Write blocks for a table: dataset, input and experiment, and files to be watched beside them."""
+    """Write blocks for a table or class folders: dataset, input, experiment, and files to be watched beside them."""
     import yaml
 
-    held = blocks(table, root or table.parent, name or _name(table), target)
-    words = "# Written by scantune init from the table's columns; review it, then move each block into its group.\n"
+    if table.is_dir():
+        held, source = folder_blocks(table, name or _name(table)), "class folders"
+    else:
+        held, source = blocks(table, root or table.parent, name or _name(table), target), "table's columns"
+    words = f"# Written by scantune init from the {source}; review it, then move each block into its group.\n"
     text = words + yaml.safe_dump(held, sort_keys=False, width=118, default_flow_style=None)
     if out is None:
         typer.echo(text)
@@ -50,7 +54,6 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
         ScantuneError: no column leads to files, none can be a target, or the files lie where DVC cannot watch them.
     """
     from scantune.cohort.table import read_table
-    from scantune.config.load import parse
 
     read = read_table(table)
     rows = [row.cells for row in read.rows]
@@ -64,7 +67,7 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     below = table.resolve().is_relative_to(root.resolve())
     dataset = {
         "root": str(root),
-        "watch": _watch(root, template),
+        "watch": _watch(root, _common_folder(template, rows, root)),
         "table": str(table.resolve().relative_to(root.resolve()) if below else table.resolve()),
         "files": template,
         **({"subject": subject} if subject else {}),
@@ -77,7 +80,36 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
             "seed": 42,
         },
     }
-    modality, settings, model = _kind(first)
+    return _made(name, dataset, goal.task, goal.model, first)
+
+
+def folder_blocks(root: Path, name: str) -> dict[str, Any]:
+    """The blocks for class folders, checked as params.yaml is.
+
+    Raises:
+        CohortError: no class folders, or none that hold files.
+        ScantuneError: they lie where DVC cannot watch them.
+    """
+    from scantune.cohort.folders import load_folders
+
+    records = load_folders(root.absolute())
+    given = any(record.split for record in records)
+    dataset = {
+        "root": str(root),
+        "watch": _watch(root, root),
+        "class_folders": True,
+        "split": {"method": "predefined"} if given else {"method": "stratified", "on": "label"},
+    }
+    return _made(name, dataset, {"name": "classification", "target": "label"}, {}, records[0].files[0])
+
+
+def _made(
+    name: str, dataset: dict[str, Any], task: Mapping[str, Any], model: Mapping[str, Any], first: Path
+) -> dict[str, Any]:
+    """All blocks of a dataset, for files as the first one."""
+    from scantune.config.load import parse
+
+    modality, settings, usual = _kind(first)
     made = {
         "datasets": {name: dataset},
         **_watched(name, dataset),
@@ -86,8 +118,8 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
             name: {
                 "dataset": name,
                 "input": name,
-                "task": dict(goal.task),
-                "model": dict(goal.model) or model,
+                "task": dict(task),
+                "model": dict(model) or usual,
                 "train": {"epochs": 30, "batch_size": 8, "learning_rate": 3e-4, "scheduler": "onecycle"},
                 "evaluate": {},
                 "register": {},
@@ -98,17 +130,22 @@ def blocks(table: Path, root: Path, name: str, target: str = "") -> dict[str, An
     return made
 
 
-def _watch(root: Path, template: str) -> str:
-    """The root, or, where it holds the project's own outputs, the folder in it that the files' template begins with.
+def _common_folder(template: str, rows: Sequence[dict[str, str]], root: Path) -> Path:
+    """The deepest folder that holds the files of all rows."""
+    found = [path.relative_to(root).parent for path in _existing(template, rows, root)]
+    return root / os.path.commonpath(found)
+
+
+def _watch(root: Path, folder: Path) -> str:
+    """The root, or, where it holds the project's own outputs, the folder in it that holds all files.
 
     Raises:
         ScantuneError: that holds them too: DVC cannot watch what it writes to.
     """
-    from scantune.config.watching import fixed_folder, holds_outputs
+    from scantune.config.watching import holds_outputs
 
     if not holds_outputs(str(root)):
         return str(root)
-    folder = root / fixed_folder(template)
     held = holds_outputs(str(folder))
     if held:
         raise ScantuneError(

@@ -127,7 +127,8 @@ class SplitConfig(Block):
     method: Literal["random", "stratified", "sequential", "predefined", "group_out", "temporal"] = "random"
     """``random``: by a seeded digest of the subject id. ``stratified``: sides alike in ``on``. ``sequential``: in the
     table's order (or by ``order``). ``predefined``: as ``columns`` or the class folders say. ``group_out``: whole
-    groups (site, scanner) held out. ``temporal``: by each subject's latest ``order``, the newest subjects tested."""
+    groups (site, scanner) held out. ``temporal``: by each subject's latest ``order``, the newest subjects tested.
+    Where it is not written and ``columns`` or class folders name partitions: ``predefined``."""
     on: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     """Targets or groups balanced between partitions (``stratified``), whose classes every partition must have."""
     bins: int = Field(default=5, ge=2, le=50)
@@ -151,7 +152,8 @@ class SplitConfig(Block):
     rest: Literal["error", "leave_out", "train", "validation", "test"] = "error"
     """``predefined``: treatment of rows that no column assigns to a partition."""
     fill: dict[Side, Annotated[float, Field(gt=0.0, lt=1.0)]] = {}
-    """``predefined``: partitions missing in the table, as a share of training subjects, such as ``{test: 0.15}``."""
+    """``predefined``: partitions that the table or the folders lack, as a share of the training subjects, such as
+    ``{test: 0.15}``. One that is not written has its share of ``fractions``."""
     near_duplicate_correlation: float = Field(default=0.98, gt=0.0, le=1.0)
     """Images in two partitions whose tensors have at least this correlation are reported as near-duplicates."""
     near_duplicate_bits: int = Field(default=10, ge=0, le=32)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from scantune.config.dataset import DatasetConfig
+from scantune.records import ScantuneError
 
 #: Folders that the pipeline writes. DVC refuses a dependency that holds an output of a later stage.
 OUTPUTS = ("data/index", "data/cache", "data/splits", "outputs", "external", "ensembles")
@@ -30,6 +31,13 @@ def reads(dataset: DatasetConfig) -> Iterator[tuple[str, str]]:
         yield "index", os.path.normpath(dataset.index)
 
 
+def indexed_folder(dataset: DatasetConfig) -> str:
+    """The folder whose files the stage ``index`` lists: a watched folder below the root, else the root."""
+    watch = dataset.watch
+    below = watch is not None and not dataset.index and os.path.isdir(watch) and _within(watch, dataset.root)
+    return str(watch) if below else dataset.root
+
+
 def fixed_folder(template: str) -> str:
     """The folders that a template of a path begins with: ``masks`` of ``masks/{id}.png``."""
     first = template.split("{", 1)[0]
@@ -39,7 +47,9 @@ def fixed_folder(template: str) -> str:
 def unwatched(dataset: DatasetConfig, watched: Sequence[str]) -> dict[str, str]:
     """Key to path of what is read and neither ``watch`` nor a path of ``watched`` covers.
 
-    An index that is watched covers the files below the root, but not the table: it is written by hand.
+    An index that is watched covers the files below the root, but not the table: it is written by hand. Where the root
+    holds the pipeline's outputs, so that DVC cannot watch it, and the paths of files stand in a column, a folder below
+    the root is taken to hold them all; preprocess looks at each (:func:`refuse_unseen`).
 
     Args:
         dataset: the block; nothing is missing where it has no ``watch`` (DVC itself then asks for it).
@@ -51,9 +61,34 @@ def unwatched(dataset: DatasetConfig, watched: Sequence[str]) -> dict[str, str]:
     by_index = dataset.index is not None and _covered(dataset.index, looked_at)
     found: dict[str, str] = {}
     for key, path in reads(dataset):
-        if not (_covered(path, looked_at) or (by_index and key in _BELOW_ROOT)):
+        if not (_covered(path, looked_at) or (key in _BELOW_ROOT and (by_index or _by_column(dataset, path)))):
             found.setdefault(key, path)
     return found
+
+
+def _by_column(dataset: DatasetConfig, path: str) -> bool:
+    """Whether the paths of files stand in a column, below a root that cannot be watched as a whole."""
+    below = dataset.watch is not None and _within(dataset.watch, dataset.root)
+    return below and path == os.path.normpath(dataset.root) and holds_outputs(dataset.root) is not None
+
+
+def refuse_unseen(name: str, dataset: DatasetConfig, watched: Sequence[str], files: Iterable[Path]) -> None:
+    """Refuse files that lie outside of what is watched, of a dataset whose table alone says where they lie.
+
+    Raises:
+        ScantuneError: with the first ones and the folder that would hold all.
+    """
+    if dataset.watch is None or not _by_column(dataset, os.path.normpath(dataset.root)):
+        return
+    folders = [Path(os.path.abspath(one)) for one in (dataset.watch, *watched)]
+    outside = [path for path in files if not any(path.is_relative_to(folder) for folder in folders)]
+    if outside:
+        root = Path(os.path.abspath(dataset.root))
+        first = ", ".join(path.relative_to(root).as_posix() for path in outside[:3])
+        raise ScantuneError(
+            f"datasets.{name}.watch: {dataset.watch} is watched, but {len(outside)} files of the table lie elsewhere "
+            f"({first}): a change of them would go unnoticed. Move them there, or all into one folder"
+        )
 
 
 def _covered(path: str, watched: Sequence[str]) -> bool:

@@ -75,15 +75,19 @@ def metric_values(facts: RunFacts, names: list[str] | None = None) -> str:
 
 def split(facts: RunFacts) -> str:
     """How the data were assigned to partitions."""
-    block = facts.setting("dataset", "split")
+    block = facts.audit.get("settings") or facts.setting("dataset", "split")
     if not isinstance(block, Mapping):
         return ""
+    fill = "".join(
+        f", {share:.0%} of the training subjects for {side}" for side, share in (block.get("fill") or {}).items()
+    )
     on = ", ".join(block.get("on") or ())
     folds = f", {block['folds']} folds" if block.get("folds") else ""
     return (
         f"{block.get('method')} by subject"
         + (f", balanced for {on}" if on else "")
         + folds
+        + fill
         + f", seed {block.get('seed')}"
     )
 

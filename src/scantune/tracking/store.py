@@ -15,6 +15,9 @@ from typing import Any
 
 from scantune import records
 from scantune.records import ScantuneError
+from scantune.tracking import moved
+
+log = logging.getLogger(__name__)
 
 OFF = {"off", "0", "false", "no"}
 
@@ -34,7 +37,11 @@ def project_home(start: Path | None = None) -> Path:
 
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store beside ``dvc.yaml``."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_home() / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
+
+
+def _own_store() -> str:
+    return f"sqlite:///{project_home() / 'mlflow.db'}"
 
 
 def switched_off(enabled: bool = True) -> bool:
@@ -81,6 +88,10 @@ def client() -> Any:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
     uri = tracking_uri()
+    if uri == _own_store():
+        told = moved.follow(project_home())
+        if told:
+            log.warning("%s", told)
     mlflow.set_tracking_uri(uri)
     try:
         return mlflow.MlflowClient(uri)
@@ -118,7 +129,7 @@ def experiment_id(service: Any, name: str, description: str = "") -> str:
     if found is None:
         location = None
         if tracking_uri().startswith("sqlite:"):
-            location = (project_home() / "mlartifacts").as_uri()
+            location = (project_home() / moved.ARTIFACTS).as_uri()
         with contextlib.suppress(Exception):  # two stages may make it at once: the second finds it below
             service.create_experiment(name, artifact_location=location)
         found = service.get_experiment_by_name(name)

@@ -9,6 +9,7 @@ from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, read
 from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
+from scantune.config.watching import refuse_unseen
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -19,7 +20,16 @@ def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
 
     Raises:
         CohortError: as :func:`scantune.cohort.read`; also values that a task cannot take, all with row and column.
+        ScantuneError: files that lie where nothing watches them.
     """
+    dataset = params.datasets[name]
+    cohort = _read(params, name, base)
+    watched = [block.path for block in params.watched.values() if block.dataset == name]
+    refuse_unseen(name, dataset, watched, (path for record in cohort.records for path in (*record.files, *record.masks)))
+    return cohort
+
+
+def _read(params: Params, name: str, base: Path) -> Cohort:
     dataset = params.datasets[name]
     if dataset.class_folders:
         return read(dataset, base)
