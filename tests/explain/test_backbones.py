@@ -78,7 +78,7 @@ def test_layers_differ_and_the_last_is_the_default(vit: models.Network) -> None:
     first = explain.map(vit, x, method="attention", layer_idx=0)
     assert np.array_equal(last.map, also.map)
     assert not np.allclose(last.map, first.map)
-    with pytest.raises(ScantuneError, match="layer_idx: 12 is none of this network's 12 blocks"):
+    with pytest.raises(ScantuneError, match="layer_idx: 12 is outside this network's 12 blocks"):
         explain.map(vit, x, method="attention", layer_idx=12)
 
 

@@ -74,7 +74,7 @@ def test_performance_can_follow_a_loss():
         ("cosine", "needs epochs"),
         ("step", "needs milestones"),
         ({"name": "cosine", "epochs": 3, "end": {"dice": 1}}, r"end names \['dice'\]; the loss has \['bce', 'dice'\]"),
-        ({"name": "performance", "monitor": "val_loss"}, "monitor 'val_loss' needs mode beside it"),
+        ({"name": "performance", "monitor": "val_loss"}, "monitor 'val_loss' requires mode"),
         ({"name": "adaptive", "speed": 3}, "unexpected keyword argument 'speed'"),
     ],
 )

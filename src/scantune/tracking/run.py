@@ -1,4 +1,4 @@
-"""One run in MLflow: fed in batches; what the server did not take is kept."""
+"""An MLflow run: metrics are sent in batches and queued until the server accepts them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scantune.tracking.store import first_line
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500  # points kept before they are sent; a log_batch takes at most 1,000
+_BATCH = 500  # queued points before sending; log_batch accepts at most 1,000
 _SECONDS = 10.0
 _PARAM_LENGTH = 6000
 
@@ -35,16 +35,16 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def metric_name(name: str) -> str:
-    """``name`` in the letters that MLflow takes; the others become ``_``."""
+    """``name`` with characters that MLflow does not accept replaced by ``_``."""
     return re.sub(r"[^A-Za-z0-9_\-./ :]", "_", name)
 
 
 @dataclass
 class Run:
-    """One MLflow run, or nothing at all where MLflow is switched off: every method then does nothing.
+    """An MLflow run; without a run id (MLflow disabled) every method does nothing.
 
-    A server that goes away while the run is open never raises from here: points are kept, tried again, and at the end
-    written to ``pending`` for the next run to send.
+    An unreachable server raises no error: points are queued, sent again, and at the end written to ``pending`` for the
+    next run.
     """
 
     service: Any = None
@@ -60,11 +60,11 @@ class Run:
 
     @property
     def on(self) -> bool:
-        """Whether anything is logged at all."""
+        """Whether MLflow is enabled."""
         return self.run_id is not None
 
     def params(self, values: Mapping[str, Any]) -> None:
-        """Log settings once; one that is there already with another value becomes a tag ``param.<name>``."""
+        """Log settings; a setting already logged with another value becomes a tag ``param.<name>``."""
         if not self.on:
             return
         flat = {k: _text(v) for k, v in flatten(values).items()}
@@ -73,12 +73,12 @@ class Run:
     def _send_params(self, flat: dict[str, str]) -> None:
         from mlflow.entities import Param
 
-        held = self.service.get_run(self.run_id).data.params
-        fresh = [Param(metric_name(k), v) for k, v in flat.items() if metric_name(k) not in held]
-        for start in range(0, len(fresh), 100):
-            self.service.log_batch(self.run_id, params=fresh[start : start + 100])
+        logged = self.service.get_run(self.run_id).data.params
+        new = [Param(metric_name(k), v) for k, v in flat.items() if metric_name(k) not in logged]
+        for start in range(0, len(new), 100):
+            self.service.log_batch(self.run_id, params=new[start : start + 100])
         for name, value in flat.items():
-            if held.get(metric_name(name), value) != value:
+            if logged.get(metric_name(name), value) != value:
                 self.service.set_tag(self.run_id, f"param.{metric_name(name)}", value)
 
     def metrics(
@@ -89,13 +89,13 @@ class Run:
         model_id: str | None = None,
         dataset: tuple[str, str] | None = None,
     ) -> None:
-        """Keep points to be sent in batches. Undefined ones (None, NaN) and infinite ones are not points.
+        """Queue values of metrics. Undefined (None, NaN) and infinite values are not logged.
 
         Args:
             values: name to value.
-            step: the step or epoch they belong to.
-            model_id: the logged model that they are figures of.
-            dataset: name and digest of the data they were measured on.
+            step: step or epoch.
+            model_id: logged model of the metrics.
+            dataset: name and digest of the evaluated data.
         """
         if not self.on:
             return
@@ -113,7 +113,7 @@ class Run:
             self.flush()
 
     def send(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Send points at once, or raise: for a caller that keeps what was not taken.
+        """Send points at once, or raise: for a caller with its own queue.
 
         Args:
             points: step, and name to value.
@@ -133,14 +133,14 @@ class Run:
         )
 
     def last_step(self, name: str) -> int | None:
-        """The last step that the run holds of a figure; None where it holds none."""
+        """The last logged step of a metric; None where there is none."""
         if not self.on:
             return None
-        held = self.service.get_metric_history(self.run_id, metric_name(name))
-        return max((point.step for point in held), default=None)
+        history = self.service.get_metric_history(self.run_id, metric_name(name))
+        return max((point.step for point in history), default=None)
 
     def flush(self) -> None:
-        """Send the points that are kept; what cannot be sent stays."""
+        """Send queued points; points that cannot be sent remain in the queue."""
         if self.on and self._points.flush():
             self._sent_at = time.monotonic()
 
@@ -165,11 +165,11 @@ class Run:
             self._try(f"artifact {name}", lambda: self.service.log_text(self.run_id, text, name))
 
     def dataset(self, name: str, digest: str, *, context: str, rows: int) -> None:
-        """Say which data the run used: shown in the UI's Dataset column.
+        """Log the data of the run, for the column Dataset of the user interface.
 
         Args:
-            name: the dataset's name in params.yaml.
-            digest: of its samples; at most 36 characters are kept.
+            name: of the dataset in params.yaml.
+            digest: of its samples, truncated to 36 characters.
             context: training, validation or test.
             rows: number of samples.
         """
@@ -177,15 +177,15 @@ class Run:
             return
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        held = Dataset(
+        dataset = Dataset(
             name=name,
             digest=digest[:36],
             source_type="code",
             source=json.dumps({"tags": {"dataset": name}}),
             profile=json.dumps({"num_rows": rows}),
         )
-        given = DatasetInput(held, [InputTag("mlflow.data.context", context)])
-        self._try("dataset", lambda: self.service.log_inputs(self.run_id, [given]))
+        dataset_input = DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+        self._try("dataset", lambda: self.service.log_inputs(self.run_id, [dataset_input]))
 
     def _try(self, what: str, send: Any) -> bool:
         try:
@@ -193,13 +193,13 @@ class Run:
         except Exception as error:
             if what not in self._warned:
                 self._warned.add(what)
-                why = first_line(error)
-                log.warning("MLflow rejected the %s (%s); the run continues, and its files contain it", what, why)
+                reason = first_line(error)
+                log.warning("MLflow rejected the %s (%s); the run continues, and its files contain it", what, reason)
             return False
         return True
 
     def close(self, status: str) -> None:
-        """Send what is kept, or write it to ``pending``, and end the run as FINISHED, FAILED or KILLED."""
+        """Send queued points, or write them to ``pending``, and end the run as FINISHED, FAILED or KILLED."""
         if not self.on:
             return
         self._points.flush(now=True)
@@ -210,7 +210,7 @@ class Run:
 
 
 def send_points(service: Any, run_id: str | None, points: list[dict[str, Any]]) -> None:
-    """Send points of a run in batches that MLflow takes, or raise what it raises."""
+    """Send points of a run in batches of the size that MLflow accepts; raises its errors."""
     from mlflow.entities import Metric
 
     metrics = [Metric(**point, run_id=run_id) for point in points]
@@ -224,7 +224,7 @@ def _text(value: Any) -> str:
 
 
 def resend(service: Any, folder: Path) -> None:
-    """Send what earlier runs could not; a file goes only when all of it went."""
+    """Send the queued points of earlier runs; a file is removed when all its points are sent."""
     for path in sorted(folder.glob("*.jsonl")):
         collect(path, lambda points, run_id=path.stem: _resent(service, run_id, points))  # type: ignore[misc]
 

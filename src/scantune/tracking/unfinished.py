@@ -1,4 +1,4 @@
-"""Runs that a killed process left open: the next run that is opened closes them."""
+"""Runs left open by killed processes; the next run closes them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scantune.tracking.store import project_home
 
 
 def note(run_id: str) -> None:
-    """Remember that this process has the run open."""
+    """Record that this process has the run open."""
     path = _folder() / run_id
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(me())
+    path.write_text(process_id())
 
 
 def forget(run_id: str) -> None:
-    """The run is closed."""
+    """Remove the record of a closed run."""
     (_folder() / run_id).unlink(missing_ok=True)
 
 
 def close_all(service: Any) -> None:
-    """Mark the runs of processes that are gone as killed; a store that does not take it is asked again next time.
+    """Mark the runs of ended processes as killed; repeated by the next run where the store refuses.
 
     Args:
         service: the tracking client.
@@ -32,34 +32,34 @@ def close_all(service: Any) -> None:
     from mlflow.exceptions import MlflowException
 
     for path in sorted(_folder().glob("*")):
-        if alive(_owner(path)):
+        if is_running(_owner(path)):
             continue
-        with contextlib.suppress(MlflowException):  # a run that this store does not know
+        with contextlib.suppress(MlflowException):  # the run is unknown to this store
             if service.get_run(path.name).info.status == "RUNNING":
                 service.set_terminated(path.name, "KILLED")
         path.unlink(missing_ok=True)
 
 
-def close_own(service: Any) -> None:
-    """Mark the runs that this very process has open as killed: it is about to be ended from the side."""
+def close_current(service: Any) -> None:
+    """Mark the open runs of this process as killed, before it is ended."""
     for path in _folder().glob("*"):
-        if _owner(path) == me():
+        if _owner(path) == process_id():
             service.set_terminated(path.name, "KILLED")
             path.unlink(missing_ok=True)
 
 
-def any_left() -> bool:
-    """Whether runs are noted whose process is gone."""
-    return any(not alive(_owner(path)) for path in _folder().glob("*"))
+def has_orphans() -> bool:
+    """Whether runs of ended processes are recorded."""
+    return any(not is_running(_owner(path)) for path in _folder().glob("*"))
 
 
-def me() -> str:
-    """This process, among those of all machines."""
+def process_id() -> str:
+    """Id of this process, unique among machines."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def alive(owner: str) -> bool:
-    """Whether a process named by :func:`me` still runs; on other machines it is taken to."""
+def is_running(owner: str) -> bool:
+    """Whether a process named by :func:`process_id` still runs; assumed for other machines."""
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return True
@@ -73,7 +73,7 @@ def alive(owner: str) -> bool:
 
 
 def _owner(path: Path) -> str:
-    """Who noted the run; another process may have forgotten it by now."""
+    """Id of the process that recorded the run; "" where another process has removed the record."""
     try:
         return path.read_text()
     except FileNotFoundError:

@@ -85,7 +85,7 @@ def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     assert found.section["method"] == "hirescam"
     assert found.section["n_maps"] == 2 * len({s for group in found.section["samples"].values() for s in group})
     assert "every_question" in found.figures
-    asked = {shown.asked.split(":")[0] for shown, _ in found.maps.values()}
+    asked = {shown.explained.split(":")[0] for shown, _ in found.maps.values()}
     assert asked <= {"right sup", "left sup"}
 
 
