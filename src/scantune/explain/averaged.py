@@ -68,12 +68,13 @@ def _has_layer(network: nn.Module) -> bool:
     return getattr(getattr(network, "backbone", network), "saliency_layer", None) is not None
 
 
-def _mean(each: Sequence[Saliency]) -> Saliency:
+def _mean(maps_of_networks: Sequence[Saliency]) -> Saliency:
     """Mean of the defined maps; undefined without any."""
-    defined = [saliency.map for saliency in each if saliency.map is not None]
+    defined = [saliency.map for saliency in maps_of_networks if saliency.map is not None]
     if not defined:
-        return each[0]
+        return maps_of_networks[0]
     total = np.mean(defined, axis=0)
     return replace(
-        next(saliency for saliency in each if saliency.map is not None), map=(total / total.max()).astype(np.float32)
+        next(saliency for saliency in maps_of_networks if saliency.map is not None),
+        map=(total / total.max()).astype(np.float32),
     )

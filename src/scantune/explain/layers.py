@@ -58,8 +58,8 @@ def find(network: nn.Module, layer: str | None = None, x: Tensor | None = None) 
         if prefix + layer in modules:
             return prefix + layer, modules[prefix + layer]
     short = {name.removeprefix("backbone.").removeprefix("net.") for name in modules}
-    near = difflib.get_close_matches(layer, sorted(short), n=5, cutoff=0.3) or _candidates(network)
-    raise ScantuneError(f"saliency layer: {layer!r} is not a layer of this network; similar names: {', '.join(near)}")
+    similar = difflib.get_close_matches(layer, sorted(short), n=5, cutoff=0.3) or _candidates(network)
+    raise ScantuneError(f"saliency layer: {layer!r} is not a layer of this network; similar: {', '.join(similar)}")
 
 
 def min_cells(network: nn.Module, space: tuple[int, ...]) -> tuple[int, ...]:
@@ -84,31 +84,33 @@ def _search(network: nn.Module, default: str, x: Tensor) -> str:
     last, _ = find(network, default)
     if getattr(getattr(network, "backbone", network), "layout", "") == "tokens":
         return last  # the grid of tokens is the same in all blocks
-    need = min_cells(network, tuple(x.shape[2:]))
+    required = min_cells(network, tuple(x.shape[2:]))
     grids = _grids(network, x)
     if last not in grids:
         return last
-    before = list(grids)[: list(grids).index(last) + 1]
-    share = {name: min(n / m for n, m in zip(grids[name], need)) for name in before}
-    enough = [name for name in before if share[name] >= 1]
-    return enough[-1] if enough else max(reversed(before), key=lambda name: share[name])
+    candidates = list(grids)[: list(grids).index(last) + 1]
+    share = {name: min(n / m for n, m in zip(grids[name], required)) for name in candidates}
+    sufficient = [name for name in candidates if share[name] >= 1]
+    return sufficient[-1] if sufficient else max(reversed(candidates), key=lambda name: share[name])
 
 
 def _grids(network: nn.Module, x: Tensor) -> dict[str, tuple[int, ...]]:
     """Cells of every candidate layer, in the order of computation."""
     backbone: Any = getattr(network, "backbone", network)
-    behind = getattr(backbone, "layout", "") == "channels_last"
+    channels_last = getattr(backbone, "layout", "") == "channels_last"
     grids: dict[str, tuple[int, ...]] = {}
 
-    def look(name: str) -> Callable[..., None]:
+    def record_grid(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if torch.is_tensor(output) and output.ndim == x.ndim:
                 grids.pop(name, None)
-                grids[name] = tuple(output.shape[1:-1] if behind else output.shape[2:])
+                grids[name] = tuple(output.shape[1:-1] if channels_last else output.shape[2:])
 
         return hook
 
-    handles = [module.register_forward_hook(look(name)) for name, module in _layers_with_complete_output(network)]
+    handles = [
+        module.register_forward_hook(record_grid(name)) for name, module in _layers_with_complete_output(network)
+    ]
     try:
         with evaluating(network), torch.no_grad():
             network(x)

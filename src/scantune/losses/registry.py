@@ -87,7 +87,7 @@ def register(
         ...     return (output.reshape(target.shape) - target).cosh().log()
     """
 
-    def keep(function: Values) -> Values:
+    def add(function: Values) -> Values:
         signature = inspect.signature(function).parameters.values()
         options = {p.name: _annotation_text(p.annotation) for p in signature if p.name not in declared.NOT_OPTIONS}
         _enter(
@@ -97,7 +97,7 @@ def register(
         )
         return function
 
-    return keep
+    return add
 
 
 def declare(module: str, path: Path) -> None:
@@ -160,16 +160,16 @@ def described() -> Iterator[tuple[str, frozenset[str], dict[str, Any], str]]:
 
 def exists(name: str) -> bool:
     """Whether a name or alias of a loss is known."""
-    low = _normalised_name(name)
-    return low in _TABLE or low in _SHORT
+    key = _normalised_name(name)
+    return key in _TABLE or key in _SHORT
 
 
 def _normalised_name(name: str) -> str:
     """``Dice_Loss`` is ``dice``, where no loss has the longer name."""
-    low = name.lower()
-    if low not in _TABLE and low not in _SHORT and low not in _ALIASES:
-        low = low.removesuffix("_loss")
-    return _ALIASES.get(low, low)
+    key = name.lower()
+    if key not in _TABLE and key not in _SHORT and key not in _ALIASES:
+        key = key.removesuffix("_loss")
+    return _ALIASES.get(key, key)
 
 
 def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
@@ -178,19 +178,19 @@ def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
     Raises:
         ScantuneError: an unknown name, a short name without targets, or a loss that does not fit the targets.
     """
-    low = _normalised_name(name)
-    if low in _SHORT:
-        fitting = [other for other in _SHORT[low] if targets is not None and fits(other, targets)]
+    key = _normalised_name(name)
+    if key in _SHORT:
+        fitting = [other for other in _SHORT[key] if targets is not None and fits(other, targets)]
         if not fitting:
-            raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[low]))}")
-        low = fitting[0]
-    if low not in _TABLE:
-        near = difflib.get_close_matches(low, names(targets), n=4, cutoff=0.4) or names(targets) or names()
-        raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(near)}?")
-    if targets is not None and not fits(low, targets):
-        kinds, others = ", ".join(sorted(_TABLE[low].targets)), ", ".join(_as_collection(targets))
+            raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[key]))}")
+        key = fitting[0]
+    if key not in _TABLE:
+        similar = difflib.get_close_matches(key, names(targets), n=4, cutoff=0.4) or names(targets) or names()
+        raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(similar)}?")
+    if targets is not None and not fits(key, targets):
+        kinds, others = ", ".join(sorted(_TABLE[key].targets)), ", ".join(_as_collection(targets))
         raise ScantuneError(f"loss {name!r} is for {kinds}, not for {others}; these fit: {', '.join(names(targets))}")
-    return low
+    return key
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
@@ -202,8 +202,8 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     known = _TABLE[name].options
     for key, value in options.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            similar = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {similar[0]!r}?" if similar else ""
             raise ScantuneError(
                 f"loss {name!r} has no option {key!r}; it has {', '.join(sorted(known)) or 'none'}{hint}"
             )

@@ -85,4 +85,4 @@ def pinball(output: Tensor, target: Tensor, *, q: float | Sequence[float] = 0.5)
     flat = target.reshape(target.shape[0])
     if output.shape != (len(flat), len(q)):
         raise ScantuneError(f"pinball: {len(q)} quantiles require an output [B, {len(q)}], not {tuple(output.shape)}")
-    return torch.stack([quantile(output[:, i], flat, q=one) for i, one in enumerate(q)], dim=1).mean(dim=1)
+    return torch.stack([quantile(output[:, i], flat, q=level) for i, level in enumerate(q)], dim=1).mean(dim=1)

@@ -65,16 +65,16 @@ def _panels(
     panels = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True)
     steps = "steps-pre" if area_name == "AP" else "default"
     data = [usable(figure, curve) for curve in curves]
-    drawn = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
-    for place, curve in enumerate(curves):
-        axes, points_or_reason, line = panels.flat[place], data[place], drawn[place]
+    curve_data = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
+    for index, curve in enumerate(curves):
+        axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
         axes.set_title(curve.name, fontsize=7)
         if isinstance(points_or_reason, str) or line is None:
             style.undefined(axes, str(points_or_reason))
             continue
-        unit_square(axes, names[0] if place + across >= len(curves) else "", names[1] if place % across == 0 else "")
-        for other, behind in enumerate(drawn):
-            if behind is not None and other != place:
+        unit_square(axes, names[0] if index + across >= len(curves) else "", names[1] if index % across == 0 else "")
+        for other, behind in enumerate(curve_data):
+            if behind is not None and other != index:
                 axes.plot(*behind, color=style.PALE, linewidth=0.7, drawstyle=steps, zorder=1)
         if curve.name in bands:
             axes.fill_between(*bands[curve.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)

@@ -37,7 +37,7 @@ def reliability(
     top.set_title(title)
     top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
     top.set_ylabel("Observed frequency")
-    drawn = 0
+    n_curves = 0
     for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -52,8 +52,8 @@ def reliability(
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
-        drawn += 1
-    if not drawn:
+        n_curves += 1
+    if not n_curves:
         style.undefined(top, "no curve can be drawn (see below)")
         return figure
     top.set_xlim(-0.01, 1.01)
@@ -62,10 +62,10 @@ def reliability(
     bottom.set_ylabel("Samples")
     bottom.set_xlabel("Predicted probability")
     style.whole_numbers(bottom.yaxis, 3)
-    known = {key: words.defined(words.entry(value).get("value")) for key, value in (metrics or {}).items()}
-    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items() if known[key]]
+    is_defined = {key: words.defined(words.entry(value).get("value")) for key, value in (metrics or {}).items()}
+    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items() if is_defined[key]]
     for key, value in (metrics or {}).items():
-        if not known[key]:  # the reason is too long for the panel
+        if not is_defined[key]:  # the reason is too long for the panel
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
     top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
     top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves

@@ -158,13 +158,13 @@ def _level(figure: Figure, axes: Axes, entry: dict[str, Any], text: str, colour:
         return
     lower, upper = entry.get("lower"), entry.get("upper")
     places = words.decimals(max(abs(float(part)) for part in (value, lower, upper) if words.defined(part)))
-    described = f"{text}\n{words.fixed(value, places)}"
+    label = f"{text}\n{words.fixed(value, places)}"
     if words.defined(lower) and words.defined(upper):
         axes.axhspan(lower, upper, color=colour, alpha=0.13, linewidth=0, zorder=0)
-        described += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
+        label += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
     axes.axhline(value, color=colour, linestyle=dash, linewidth=1.0, zorder=4)
     axes.annotate(
-        described,
+        label,
         (1.0, value),
         xycoords=("axes fraction", "data"),
         xytext=(3, 0),

@@ -81,7 +81,7 @@ def roc(
     axes.set_title(title)
     unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
-    drawn = 0
+    n_curves = 0
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -90,10 +90,10 @@ def roc(
         false, true, _ = curve_points(*data)
         band = (bands or {}).get(curve.name)
         _line(axes, index, false / false[-1], true / true[-1], curve.legend("AUC"), band)
-        drawn += 1
+        n_curves += 1
         style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
-    _finish(figure, axes, drawn, "lower right", bands)
+    _finish(figure, axes, n_curves, "lower right", bands)
     return figure
 
 
@@ -113,7 +113,7 @@ def precision_recall(
     figure, axes = _panel(curves)
     axes.set_title(title)
     unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
-    drawn = 0
+    n_curves = 0
     for index, curve in enumerate(_as_sequence(curves)):
         data = usable(figure, curve)
         if isinstance(data, str):
@@ -129,9 +129,9 @@ def precision_recall(
         prevalence = float(data[0].mean())
         axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)
         style.note(figure, f"{curve.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
-        drawn += 1
+        n_curves += 1
     _points(axes, operating_points, lambda point: (point["sensitivity"], point["precision"]))
-    _finish(figure, axes, drawn, "lower left", bands)
+    _finish(figure, axes, n_curves, "lower left", bands)
     return figure
 
 
@@ -181,8 +181,8 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
-def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> None:
-    if not drawn:
+def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, bands: Any) -> None:
+    if not n_curves:
         for line in list(axes.lines):
             line.remove()
         axes.grid(False)
@@ -190,7 +190,7 @@ def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> N
         return
     if bands:
         style.note(figure, "Bands: pointwise 95 %.")
-    if drawn > _MANY:
+    if n_curves > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
     else:
-        axes.legend(loc=where, fontsize=6)
+        axes.legend(loc=legend_location, fontsize=6)

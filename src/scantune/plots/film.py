@@ -29,18 +29,18 @@ def layout_of(names: Sequence[str]) -> list[list[str]]:
         >>> layout_of(["left_sup", "right_sup", "left_inf", "right_inf"])
         [['right_sup', 'left_sup'], ['right_inf', 'left_inf']]
     """
-    places: dict[tuple[int, int], str] = {}
+    by_position: dict[tuple[int, int], str] = {}
     for name in names:
         parts = name.lower().replace("-", "_").split("_")
         level = next((_LEVELS[part] for part in parts if part in _LEVELS), None)
         side = next((_SIDES[part] for part in parts if part in _SIDES), None)
-        if level is None or side is None or (level, side) in places:
+        if level is None or side is None or (level, side) in by_position:
             return [[each] for each in names]
-        places[level, side] = name
-    rows = sorted({level for level, _ in places})
-    if any((level, side) not in places for level in rows for side in (0, 1)):
+        by_position[level, side] = name
+    rows = sorted({level for level, _ in by_position})
+    if any((level, side) not in by_position for level in rows for side in (0, 1)):
         return [[each] for each in names]
-    return [[places[level, side] for side in (0, 1)] for level in rows]
+    return [[by_position[level, side] for side in (0, 1)] for level in rows]
 
 
 def display_name(zone: str) -> str:

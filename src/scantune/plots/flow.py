@@ -47,10 +47,10 @@ def participants(steps: Sequence[Mapping[str, Any]], sides: Mapping[str, Mapping
     axes.set_xlim(0, style.DOUBLE)
     axes.set_ylim(-total, 0)
     axes.set_axis_off()
-    middle, wide = style.DOUBLE * 0.3, style.DOUBLE * 0.46
+    middle, width = style.DOUBLE * 0.3, style.DOUBLE * 0.46
     y = -0.02
     for box, aside, height, aside_height, gap in zip(boxes, asides, heights, aside_heights, gaps):
-        _box(axes, middle - wide / 2, y - height, wide, height, box)
+        _box(axes, middle - width / 2, y - height, width, height, box)
         _arrow(axes, (middle, y - height), (middle, y - height - gap))
         if aside:
             at = y - height - gap / 2
@@ -66,19 +66,19 @@ def _sides(axes: Axes, sides: Mapping[str, Mapping[str, Any]], y: float, middle:
         axes.text(middle, y, "not split", ha="center", va="top", style="italic")
         return
     each = min(style.DOUBLE * 0.98 / len(sides), 2.2)
-    wide = min(each - 0.1, 1.9)
+    width = min(each - 0.1, 1.9)
     first = max(style.DOUBLE * 0.01, middle - each * len(sides) / 2)
     centres = [first + each * (index + 0.5) for index in range(len(sides))]
     axes.plot([min(*centres, middle), max(*centres, middle)], [y, y], color=style.INK, linewidth=0.7)
     for centre, (name, side) in zip(centres, sides.items()):
         _arrow(axes, (centre, y), (centre, y - 0.15))
-        text = _lines(f"{name}\n{count_text(side)}", max(12, int(wide * 17)))
+        text = _lines(f"{name}\n{count_text(side)}", max(12, int(width * 17)))
         height = len(text) * _LINE + 0.12
-        _box(axes, centre - wide / 2, y - 0.15 - height, wide, height, text)
+        _box(axes, centre - width / 2, y - 0.15 - height, width, height, text)
 
 
-def _lines(text: str, wide: int) -> list[str]:
-    return [part for line in text.split("\n") for part in textwrap.wrap(line, wide)]
+def _lines(text: str, width: int) -> list[str]:
+    return [part for line in text.split("\n") for part in textwrap.wrap(line, width)]
 
 
 def _excluded(reasons: Mapping[str, Any]) -> list[str]:
@@ -91,14 +91,14 @@ def _excluded(reasons: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _box(axes: Axes, x: float, y: float, wide: float, high: float, lines: Sequence[str], pale: bool = False) -> None:
+def _box(axes: Axes, x: float, y: float, width: float, height: float, lines: Sequence[str], pale: bool = False) -> None:
     from matplotlib.patches import Rectangle
 
     face = "#F4F4F4" if pale else "white"
-    axes.add_patch(Rectangle((x, y), wide, high, facecolor=face, edgecolor=style.INK, linewidth=0.7, zorder=2))
-    top = y + high - 0.07
+    axes.add_patch(Rectangle((x, y), width, height, facecolor=face, edgecolor=style.INK, linewidth=0.7, zorder=2))
+    top = y + height - 0.07
     for index, line in enumerate(lines):
-        axes.text(x + (0.08 if pale else wide / 2), top - index * _LINE, line, ha="left" if pale else "center",
+        axes.text(x + (0.08 if pale else width / 2), top - index * _LINE, line, ha="left" if pale else "center",
                   va="top", fontsize=6, fontweight="bold" if index == 0 else "normal", zorder=3)  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def overlap(
     return figure
 
 
-def _column(axes: Axes, place: int, name: str, values: np.ndarray, metric: Any) -> str:
+def _column(axes: Axes, column: int, name: str, values: np.ndarray, metric: Any) -> str:
     """Draw one metric; returns its label with n and the number of undefined and infinite values."""
     finite = np.sort(values[np.isfinite(values)])
     text = f"{words.label(name).partition(' (')[0]}\nn = {len(finite)}"
@@ -70,13 +70,13 @@ def _column(axes: Axes, place: int, name: str, values: np.ndarray, metric: Any) 
     text += f"\n{undefined} undefined" * bool(undefined) + f"\n{infinite} infinite" * bool(infinite)
     if not len(finite):
         return text
-    _spread(axes, np.full(len(finite), place - 0.12), finite)
+    _spread(axes, np.full(len(finite), column - 0.12), finite)
     entry = words.entry(metric)
     if words.defined(entry.get("value")):
         lower, upper = entry.get("lower"), entry.get("upper")
         if words.defined(lower) and words.defined(upper):
-            axes.plot([place + 0.28] * 2, [lower, upper], color=style.VERMILION, linewidth=1.2, zorder=4)
-        axes.plot(place + 0.28, entry["value"], "D", color=style.VERMILION, markersize=3.5, zorder=5)
+            axes.plot([column + 0.28] * 2, [lower, upper], color=style.VERMILION, linewidth=1.2, zorder=4)
+        axes.plot(column + 0.28, entry["value"], "D", color=style.VERMILION, markersize=3.5, zorder=5)
     return text
 
 

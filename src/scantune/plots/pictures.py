@@ -76,13 +76,13 @@ def contact_sheet(
     requested, columns = columns, max(1, min(columns, len(pictures) or 1))
     width = max(width * columns / requested, min(width, 0.8 * style.SINGLE))
     rows = max(1, math.ceil(len(pictures) / columns))
-    wide = width / columns
+    picture_width = width / columns
     shape = max(
         (picture.pixels.shape[0] * picture.aspect / picture.pixels.shape[1] for picture in pictures), default=0.5
     )
-    wraps = [_wrapped(picture.caption, wide) for picture in pictures]
+    wraps = [_wrapped(picture.caption, picture_width) for picture in pictures]
     lines = max((text.count("\n") + 1 if text else 0 for text in wraps), default=0)
-    height = rows * (0.95 * wide * min(shape, 2.5) + 0.11 * lines + 0.08) + 0.35
+    height = rows * (0.95 * picture_width * min(shape, 2.5) + 0.11 * lines + 0.08) + 0.35
     figure = style.canvas(width, height)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
@@ -101,9 +101,9 @@ def contact_sheet(
     return figure
 
 
-def _wrapped(caption: str, wide: float) -> str:
+def _wrapped(caption: str, width: float) -> str:
     return "\n".join(
-        part for line in caption.split("\n") for part in (textwrap.wrap(line, max(10, int(wide * 21))) or [""])
+        part for line in caption.split("\n") for part in (textwrap.wrap(line, max(10, int(width * 21))) or [""])
     )
 
 

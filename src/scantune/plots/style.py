@@ -165,12 +165,12 @@ def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "p
     Returns:
         The written paths, in the order of ``formats``.
     """
-    written = []
+    paths = []
     for form in formats:
         path = Path(f"{stem}.{form}")
         write_bytes(path, render(figure, form))
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths
 
 
 def note(figure: Figure, text: str) -> None:

@@ -94,12 +94,12 @@ def add_labels(labels: Mapping[str, str]) -> None:
 
 def label(name: str) -> str:
     """Displayed name of a metric; ``auroc/lesion`` becomes "AUROC, lesion"."""
-    stem, _, rest = name.partition("/")
-    known = LABELS.get(stem)
-    if known is None and stem.startswith("mae_"):
-        known = "MAE, range " + stem[4:].replace("_", " ")
-    text = known or stem.replace("_", " ")
-    return f"{text}, {rest}" if rest else text
+    stem, _, qualifier = name.partition("/")
+    text = LABELS.get(stem)
+    if text is None and stem.startswith("mae_"):
+        text = "MAE, range " + stem[4:].replace("_", " ")
+    text = text or stem.replace("_", " ")
+    return f"{text}, {qualifier}" if qualifier else text
 
 
 def level(column: str, name: str) -> str:

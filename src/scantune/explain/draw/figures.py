@@ -79,12 +79,12 @@ def video(view: SampleView, saliency: Saliency, frames: int = 6) -> Figure:
     count = len(view.image)
     values = mapped(view, saliency)
     peak = None if values is None else int(values.max(axis=(1, 2)).argmax())
-    chosen = select_frames(count, frames, peak)
+    selected = select_frames(count, frames, peak)
     proportion = view.image.shape[1] / view.image.shape[2]
-    figure = style.canvas(style.DOUBLE, style.DOUBLE * 0.86 / len(chosen) * 2 * proportion + 0.95)
-    axes = figure.subplots(2, len(chosen), squeeze=False)
+    figure = style.canvas(style.DOUBLE, style.DOUBLE * 0.86 / len(selected) * 2 * proportion + 0.95)
+    axes = figure.subplots(2, len(selected), squeeze=False)
     base = grey(view.image, view.window)
-    for column, t in enumerate(chosen):
+    for column, t in enumerate(selected):
         panel(axes[0, column], base[t], view.sides if column == 0 else None, _aspect(view.spacing))
         time = f" · {t * view.frame_time:.0f} ms" if view.frame_time else ""
         axes[0, column].set_title(f"{t + 1}/{count}{time}", fontsize=6.5, fontweight="bold" if t == peak else "normal")
@@ -93,7 +93,7 @@ def video(view: SampleView, saliency: Saliency, frames: int = 6) -> Figure:
         else:
             panel(axes[1, column], coloured(base[t], values[t]), None, _aspect(view.spacing))
     if values is None:
-        _undefined(axes[1, len(chosen) // 2], saliency)
+        _undefined(axes[1, len(selected) // 2], saliency)
     else:
         bar(figure, list(axes[1]))
     peak_words = "" if peak is None else f"Maximum in frame {peak + 1} (bold). "
@@ -111,10 +111,10 @@ def draw(view: SampleView, saliency: Saliency) -> Figure:
 
 def select_frames(count: int, frames: int, peak: int | None) -> list[int]:
     """Evenly spaced frames of ``count``, with the one nearest to ``peak`` replaced by it."""
-    chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(frames, count))})
-    if peak is not None and peak not in chosen:
-        chosen[int(np.argmin([abs(t - peak) for t in chosen]))] = peak
-    return sorted(chosen)
+    selected = sorted({round(i) for i in np.linspace(0, count - 1, min(frames, count))})
+    if peak is not None and peak not in selected:
+        selected[int(np.argmin([abs(t - peak) for t in selected]))] = peak
+    return sorted(selected)
 
 
 def panel(axes: Axes, picture: np.ndarray, sides: tuple[str, str] | None, aspect: float = 1.0) -> None:

@@ -38,8 +38,8 @@ def pick(errors: Sequence[float], n: int = 4, seed: int = 0) -> dict[str, list[i
     worst = order[::-1][: min(n, len(order) // 2)]
     best = [i for i in order if i not in worst][:n]
     rng = np.random.default_rng(seed)
-    drawn = sorted(int(i) for i in rng.permutation(len(values))[:n])
-    return {"best": best, "worst": worst, "random": drawn}
+    random = sorted(int(i) for i in rng.permutation(len(values))[:n])
+    return {"best": best, "worst": worst, "random": random}
 
 
 @style.styled
@@ -72,7 +72,7 @@ def sheet(
     all_samples = [member for samples in rows.values() for member in samples]
     if any(saliency.map is not None for _, saliency in all_samples):
         bar(figure, list(axes.ravel()))
-    _small_print(figure, all_samples, seed, notes)
+    _add_notes(figure, all_samples, seed, notes)
     return figure
 
 
@@ -156,7 +156,7 @@ def flat(view: SampleView, saliency: Saliency) -> tuple[np.ndarray, np.ndarray |
     return cut.cut(base, at), None if values is None else cut.cut(values, at), letters, cut.aspect(view.spacing)
 
 
-def _small_print(
+def _add_notes(
     figure: Figure, all_samples: list[tuple[SampleView, Saliency]], seed: int | None, notes: Sequence[str]
 ) -> None:
     warnings = tuple(dict.fromkeys(sentence for view, _ in all_samples for sentence in view.warnings))

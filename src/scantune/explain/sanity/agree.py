@@ -86,18 +86,18 @@ def shifts(
     rng = np.random.default_rng(seed)
     correlations = np.full(len(questions), np.nan)
     for row, question in enumerate(questions):
-        before = make(network, question).map
-        drawn = [_draw_shift(rng, question.input, share) for _ in range(draws)]
-        if before is None:
+        original = make(network, question).map
+        offsets = [_draw_shift(rng, question.input, share) for _ in range(draws)]
+        if original is None:
             continue
-        alike = []
-        for offset in drawn:
-            after = make(network, replace(question, input=_moved(question.input, offset))).map
-            if after is not None:
-                inside = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(offset, before.shape))
-                back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, before.shape))
-                alike.append(rank_correlation(before[inside], after[back]))
-        correlations[row] = _mean(alike)
+        similarities = []
+        for offset in offsets:
+            shifted = make(network, replace(question, input=_moved(question.input, offset))).map
+            if shifted is not None:
+                inside = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(offset, original.shape))
+                back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, original.shape))
+                similarities.append(rank_correlation(original[inside], shifted[back]))
+        correlations[row] = _mean(similarities)
     metric = constant_bounds(mean_metric(correlations, subjects(questions)))
     return {"shift_reproducibility": verdict(metric, SHIFT_RULE, lambda lower, upper: lower > ALIKE)}
 
@@ -125,9 +125,9 @@ def label_randomization(
 def _draw_shift(rng: np.random.Generator, input: Tensor, share: float) -> tuple[int, ...]:
     """Shift in pixels along each spatial axis, not all 0; the first of three axes (possibly time) is not shifted."""
     while True:
-        drawn = [int(rng.integers(-max(1, round(share * n)), max(1, round(share * n)) + 1)) for n in input.shape[-2:]]
-        if any(drawn):
-            return (*[0] * (input.ndim - 3), *drawn)
+        offsets = [int(rng.integers(-max(1, round(share * n)), max(1, round(share * n)) + 1)) for n in input.shape[-2:]]
+        if any(offsets):
+            return (*[0] * (input.ndim - 3), *offsets)
 
 
 def _moved(input: Tensor, offset: tuple[int, ...]) -> Tensor:

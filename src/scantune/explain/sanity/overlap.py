@@ -48,14 +48,14 @@ def overlap(
     with_mask = [i for i, question in enumerate(questions) if question.mask is not None and (question.mask > 0).any()]
     masked_questions = [questions[i] for i in with_mask]
     maps = [make(network, question) for question in masked_questions]
-    masks, who = [_mask(question) for question in masked_questions], subjects(masked_questions)
-    entries = from_maps(maps, masks, who)
+    masks, subject_ids = [_mask(question) for question in masked_questions], subjects(masked_questions)
+    entries = from_maps(maps, masks, subject_ids)
     if segmentation is not None:
-        entries |= against_network(maps, [segmentation[i] for i in with_mask], masks, who)
+        entries |= against_network(maps, [segmentation[i] for i in with_mask], masks, subject_ids)
     return entries
 
 
-def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], who: Sequence[str]) -> dict[str, Entry]:
+def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], subject_ids: Sequence[str]) -> dict[str, Entry]:
     """The metrics of existing maps; ``masks`` [… space] are non-empty."""
     chance = np.array([float((mask > 0).mean()) for mask in masks])
     entries = {}
@@ -65,7 +65,7 @@ def from_maps(maps: Sequence[Saliency], masks: Sequence[np.ndarray], who: Sequen
         shuffled = np.array(
             [np.nan if m is None or m.shape != k.shape else measure(m, k) for m, k in zip(others, masks)]
         )
-        entries[name] = _entry(scores, chance, shuffled, list(who), rule)
+        entries[name] = _entry(scores, chance, shuffled, list(subject_ids), rule)
     return entries
 
 
@@ -73,7 +73,7 @@ def against_network(
     maps: Sequence[Saliency],
     probabilities: Sequence[np.ndarray | None],
     masks: Sequence[np.ndarray],
-    who: Sequence[str],
+    subject_ids: Sequence[str],
 ) -> dict[str, Entry]:
     """Metrics of a segmentation network on the same masks, and the difference of the maps from them.
 
@@ -81,7 +81,7 @@ def against_network(
         maps: of each question.
         probabilities: probabilities [… space] of the network for each question, or None.
         masks: [… space], non-empty.
-        who: subject of each.
+        subject_ids: subject of each.
     """
     chance = np.array([float((mask > 0).mean()) for mask in masks])
     entries = {}
@@ -89,9 +89,11 @@ def against_network(
         map_scores = np.array([np.nan if s.map is None else measure(s.map, mask) for s, mask in zip(maps, masks)])
         network_scores = np.array([np.nan if p is None else measure(p, mask) for p, mask in zip(probabilities, masks)])
         both = np.isfinite(map_scores) & np.isfinite(network_scores)
-        difference = constant_bounds(mean_metric(map_scores - network_scores if len(map_scores) else map_scores, who))
+        difference = constant_bounds(
+            mean_metric(map_scores - network_scores if len(map_scores) else map_scores, subject_ids)
+        )
         result = verdict(difference, SEGMENTATION_RULE, lambda lower, upper: lower > -NEAR)
-        entries[f"{name}_segmentation"] = constant_bounds(mean_metric(network_scores, who)).as_dict() | {
+        entries[f"{name}_segmentation"] = constant_bounds(mean_metric(network_scores, subject_ids)).as_dict() | {
             "passed": result["passed"],
             "rule": SEGMENTATION_RULE,
             "chance": float(chance[np.isfinite(network_scores)].mean()) if np.isfinite(network_scores).any() else None,
@@ -108,12 +110,12 @@ _MEASURES: dict[str, tuple[Callable[[np.ndarray, np.ndarray], float], str]] = {
 _BOUNDS = ("value", "lower", "upper", "method", "reason")
 
 
-def _entry(scores: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, who: list[str], rule: str) -> Entry:
+def _entry(scores: np.ndarray, chance: np.ndarray, shuffled: np.ndarray, subject_ids: list[str], rule: str) -> Entry:
     defined = np.isfinite(scores)
-    difference = constant_bounds(mean_metric(scores - chance if len(scores) else scores, who))
-    metric = mean_metric(scores, who)
+    difference = constant_bounds(mean_metric(scores - chance if len(scores) else scores, subject_ids))
+    metric = mean_metric(scores, subject_ids)
     result = verdict(difference, rule, lambda lower, upper: lower > 0)
-    habit = constant_bounds(mean_metric(scores - shuffled if len(scores) else scores, who))
+    habit = constant_bounds(mean_metric(scores - shuffled if len(scores) else scores, subject_ids))
     more = {
         "passed": result["passed"],
         "rule": rule,

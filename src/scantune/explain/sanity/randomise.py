@@ -28,8 +28,8 @@ def stages(network: nn.Module, count: int) -> list[tuple[str, list[nn.Module]]]:
     Parts are the head and the ``blocks`` of the backbone; without blocks, modules with parameters.
     """
     if isinstance(network, AveragedNetwork):
-        each = [stages(member, count) for member in network.networks]
-        return [(same[0][0], [module for _, modules in same for module in modules]) for same in zip(*each)]
+        by_network = [stages(member, count) for member in network.networks]
+        return [(same[0][0], [module for _, modules in same for module in modules]) for same in zip(*by_network)]
     backbone: Any = getattr(network, "backbone", network)
     parts: list[tuple[str, list[nn.Module]]] = list(getattr(backbone, "blocks", None) or [])
     if not parts:
@@ -105,16 +105,18 @@ def cascade(
     return _entries(names, ranks, structures, subjects(questions))
 
 
-def _entries(names: list[str], ranks: np.ndarray, structures: np.ndarray, who: list[str]) -> dict[str, Entry]:
+def _entries(names: list[str], ranks: np.ndarray, structures: np.ndarray, subject_ids: list[str]) -> dict[str, Entry]:
     curve = []
     for column, name in enumerate(names):
-        metric = mean_metric(ranks[:, column], who)
+        metric = mean_metric(ranks[:, column], subject_ids)
         curve.append({"down_to": name, **metric.as_dict(), "ssim": _mean(structures[:, column])})
-    last = constant_bounds(mean_metric(ranks[:, -1], who))
+    last = constant_bounds(mean_metric(ranks[:, -1], subject_ids))
     return {
         "weight_randomization": verdict(last, RULE, lambda lower, upper: upper < ALIKE, steps=curve),
         "weight_randomization_ssim": verdict(
-            mean_metric(structures[:, -1], who), "no rule: reported beside the rank correlation", lambda *_: False
+            mean_metric(structures[:, -1], subject_ids),
+            "no rule: reported with the rank correlation",
+            lambda *_: False,
         )
         | {"passed": None},
     }

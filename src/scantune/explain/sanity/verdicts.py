@@ -21,9 +21,9 @@ def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 200
     """The mean of ``values`` [n] with an interval resampled by subject; NaN values are excluded and counted."""
     values = np.asarray(values, np.float64)
     rows = np.flatnonzero(np.isfinite(values))
-    lost = len(values) - len(rows)
+    undefined_count = len(values) - len(rows)
     if not len(rows):
-        return undefined(f"undefined in all of {len(values)} samples", n_undefined=lost)
+        return undefined(f"undefined in all of {len(values)} samples", n_undefined=undefined_count)
     resampler = Resampler(np.asarray(subjects), draws, seed)
     features = np.stack([values[rows], np.ones(len(rows))], axis=1)
 
@@ -41,7 +41,7 @@ def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 200
         len(rows),
         n_subjects,
         bounds.reason,
-        {"n_undefined": lost},
+        {"n_undefined": undefined_count},
     )
 
 
