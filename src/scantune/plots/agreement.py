@@ -200,7 +200,7 @@ def histogram(
     axes.axhline(0, color=style.INK, linewidth=0.6)
     axes.set_xlabel(with_unit(name[:1].upper() + name[1:], unit))
     axes.set_ylabel("Samples")
-    style.whole_numbers(axes.yaxis)
+    style.integer_ticks(axes.yaxis)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlim(edges[0], edges[-1])
     axes.legend(loc="best")

@@ -61,7 +61,7 @@ def reliability(
     top.grid(True)
     bottom.set_ylabel("Samples")
     bottom.set_xlabel("Predicted probability")
-    style.whole_numbers(bottom.yaxis, 3)
+    style.integer_ticks(bottom.yaxis, 3)
     is_defined = {key: words.defined(words.entry(value).get("value")) for key, value in (metrics or {}).items()}
     lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items() if is_defined[key]]
     for key, value in (metrics or {}).items():

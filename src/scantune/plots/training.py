@@ -67,7 +67,7 @@ def learning_curves(
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=5.5)
     grid[-1].set_xlabel("Epoch")
-    style.whole_numbers(grid[-1].xaxis)
+    style.integer_ticks(grid[-1].xaxis)
     if best is not None:
         value = columns[monitor][columns["epoch"] == best][0]
         style.note(figure, f"Black line: best {monitor} ({words.number(value)}, epoch {best:g}).")
