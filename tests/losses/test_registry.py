@@ -52,7 +52,7 @@ def test_names_and_options_are_checked_without_torch():
             ("binary", "masks"),
             "schedule 'cosin' is not known",
         ),
-        ({"name": "combined"}, ("binary", "masks"), "a combination needs parts"),
+        ({"name": "combined"}, ("binary", "masks"), "a combination requires parts"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_built(spec, targets, said):

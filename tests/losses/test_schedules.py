@@ -71,8 +71,8 @@ def test_performance_can_follow_a_loss():
     ("spec", "message"),
     [
         ("sawtooth", "'sawtooth' is not known; known are constant, cosine"),
-        ("cosine", "needs epochs"),
-        ("step", "needs milestones"),
+        ("cosine", "requires epochs"),
+        ("step", "requires milestones"),
         ({"name": "cosine", "epochs": 3, "end": {"dice": 1}}, r"end names \['dice'\]; the loss has \['bce', 'dice'\]"),
         ({"name": "performance", "monitor": "val_loss"}, "monitor 'val_loss' requires mode"),
         ({"name": "adaptive", "speed": 3}, "unexpected keyword argument 'speed'"),
