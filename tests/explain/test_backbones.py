@@ -98,7 +98,7 @@ def test_rollout_of_uniform_attention_is_undefined_and_fused_kernels_come_back(v
 
 
 def test_attention_is_refused_where_there_is_none() -> None:
-    with pytest.raises(ScantuneError, match=r"vision transformer.*gradcam works"):
+    with pytest.raises(ScantuneError, match=r"vision transformer.*use gradcam"):
         explain.map(network("small_cnn", "image", 1), torch.rand(1, 32, 32), method="rollout")
 
 
