@@ -280,7 +280,7 @@ def test_resampling_a_plane_is_exact(
 def test_nifti_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScantuneError, match="all zero"):
         draw.write_nifti(tmp_path / "a.nii", NOWHERE, AFFINE)
-    with pytest.raises(ScantuneError, match=r"\[D, H, W\] is needed"):
+    with pytest.raises(ScantuneError, match=r"requires \[D, H, W\]"):
         draw.write_nifti(tmp_path / "a.nii", saliency("image"), AFFINE)
     assert not list(tmp_path.iterdir())
 

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named(spec, message):
 
 
 def test_a_monitor_that_is_not_logged_is_named():
-    with pytest.raises(ScantuneError, match="'val_dice', which is not logged; these are: val_loss"):
+    with pytest.raises(ScantuneError, match="'val_dice', which is not logged; logged are: val_loss"):
         schedules.build("performance", START)(1, 0, [{"val_loss": 1.0}])
 
 
