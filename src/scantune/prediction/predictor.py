@@ -122,21 +122,21 @@ class TensorPredictor:
 
         Args:
             output: of the batch.
-            targets: [B, …] as the data set gives them; None leaves their columns out.
+            targets: [B, …] of the data set; None omits their columns.
             spacings: of the samples, mm; None counts pixels.
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
         return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, spacings)
 
     def masks(self, output: Output) -> np.ndarray | None:
-        """Labels, uint8 [B, …space]; None of a task that answers per sample."""
+        """Labels, uint8 [B, …space]; None for a task with an output per sample."""
         labels = self.task.masks(output.mean)
         return None if labels is None else labels.cpu().numpy().astype(np.uint8)
 
     def answers(
         self, data: Samples, *, spacings: Sequence[Spacing] | None = None, batch_size: int = 8
     ) -> dict[str, np.ndarray]:
-        """The columns of :meth:`columns` for a whole data set, with those of the targets, in its order.
+        """The columns of :meth:`columns` for a data set, with those of the targets, in its order.
 
         Args:
             data: the samples; at least one.
