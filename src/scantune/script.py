@@ -71,4 +71,4 @@ def close_own_runs() -> None:
     from scantune.tracking import client, unfinished
 
     if "mlflow" in sys.modules:
-        unfinished.close_own(client())
+        unfinished.close_current(client())

@@ -78,7 +78,7 @@ def test_layers_differ_and_the_last_is_the_default(vit: models.Network) -> None:
     first = explain.map(vit, x, method="attention", layer_idx=0)
     assert np.array_equal(last.map, also.map)
     assert not np.allclose(last.map, first.map)
-    with pytest.raises(ScantuneError, match="layer_idx: 12 is none of this network's 12 blocks"):
+    with pytest.raises(ScantuneError, match="layer_idx: 12 is outside this network's 12 blocks"):
         explain.map(vit, x, method="attention", layer_idx=12)
 
 
@@ -98,7 +98,7 @@ def test_rollout_of_uniform_attention_is_undefined_and_fused_kernels_come_back(v
 
 
 def test_attention_is_refused_where_there_is_none() -> None:
-    with pytest.raises(ScantuneError, match=r"vision transformer.*gradcam works"):
+    with pytest.raises(ScantuneError, match=r"vision transformer.*use gradcam"):
         explain.map(network("small_cnn", "image", 1), torch.rand(1, 32, 32), method="rollout")
 
 

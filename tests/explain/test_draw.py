@@ -16,25 +16,25 @@ from scantune import io, plots
 from scantune.explain import Saliency, draw
 from scantune.explain.draw import planes
 from scantune.explain.draw.animation import frames
-from scantune.explain.draw.figures import frames_shown
+from scantune.explain.draw.figures import select_frames
 from scantune.explain.draw.nifti import resample
-from scantune.explain.draw.shown import coloured, onto
+from scantune.explain.draw.view import coloured, onto
 from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
 
 RNG = np.random.default_rng(0)
 
 
-def shown(modality: str) -> draw.Shown:
+def shown(modality: str) -> draw.SampleView:
     shape = {"image": (60, 50), "volume": (12, 20, 16), "video": (7, 30, 40)}[modality]
-    return draw.Shown(
+    return draw.SampleView(
         "scan-1",
         RNG.random(shape).astype(np.float32),
         modality,  # type: ignore[arg-type]
         truth="severe $3$",
         prediction="moderate",
         interval="1.5 to 2.5",
-        asked="zone right lower",
+        explained="zone right lower",
         frame_time=40.0,
     )
 
@@ -166,10 +166,10 @@ def test_where_the_map_is_zero_the_picture_stays() -> None:
 
 
 def test_frames_shown_hold_the_peak() -> None:
-    assert frames_shown(100, 5, None) == [0, 25, 50, 74, 99]
-    assert 37 in frames_shown(100, 5, 37)
-    assert len(frames_shown(100, 5, 37)) == 5
-    assert frames_shown(3, 6, 1) == [0, 1, 2]
+    assert select_frames(100, 5, None) == [0, 25, 50, 74, 99]
+    assert 37 in select_frames(100, 5, 37)
+    assert len(select_frames(100, 5, 37)) == 5
+    assert select_frames(3, 6, 1) == [0, 1, 2]
 
 
 def test_best_worst_and_random_are_picked_by_error_and_seed() -> None:
@@ -280,7 +280,7 @@ def test_resampling_a_plane_is_exact(
 def test_nifti_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScantuneError, match="all zero"):
         draw.write_nifti(tmp_path / "a.nii", NOWHERE, AFFINE)
-    with pytest.raises(ScantuneError, match=r"\[D, H, W\] is needed"):
+    with pytest.raises(ScantuneError, match=r"requires \[D, H, W\]"):
         draw.write_nifti(tmp_path / "a.nii", saliency("image"), AFFINE)
     assert not list(tmp_path.iterdir())
 
@@ -386,7 +386,7 @@ def test_a_maximum_in_an_empty_plane_is_said_and_the_nearest_plane_with_somethin
     image[2:5] = 100.0
     values = np.zeros_like(image)
     values[7, 1, 1], values[4, 5, 0] = 1.0, 0.5
-    shown = draw.Shown("s", image, "volume", window=(0.0, 100.0))
+    shown = draw.SampleView("s", image, "volume", window=(0.0, 100.0))
     picture, found, _, _ = flat(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))
     assert float(picture.max()) == 1.0
     assert float(found.max()) == 0.5  # plane 4

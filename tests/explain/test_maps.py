@@ -235,7 +235,7 @@ def test_layer_by_name_and_by_itself(trained: Teachable, found: FOUND) -> None:
     "call, words",
     [
         ({"layer": "lats"}, r"saliency layer: 'lats'.*near it: last"),
-        ({"method": "lime"}, r"method: 'lime' is none of gradcam"),
+        ({"method": "lime"}, r"method: 'lime' is not one of gradcam"),
         ({"method": "attention"}, "vision transformer"),
         ({"layer": "head"}, "grid"),
     ],
@@ -248,7 +248,7 @@ def test_what_does_not_fit_is_named(trained: Teachable, found: FOUND, call: dict
 def test_a_network_that_names_no_layer_says_which_it_has(found: FOUND) -> None:
     net = Teachable(2, 1)
     net.saliency_layer = None  # type: ignore[assignment]
-    with pytest.raises(ScantuneError, match=r"none is known for Teachable; name one.*last\.0"):
+    with pytest.raises(ScantuneError, match=r"Teachable has no default; set layer.*last\.0"):
         explain.map(net, found[0][0])
 
 

@@ -25,10 +25,10 @@ from scantune.explain.sanity import (
     shuffle_labels,
     warnings,
 )
-from scantune.explain.sanity.judge import mean_figure, verdict
 from scantune.explain.sanity.overlap import from_maps
 from scantune.explain.sanity.randomise import randomise, stages
 from scantune.explain.sanity.similarity import average_precision, points_at, rank_correlation, shrink, ssim
+from scantune.explain.sanity.verdicts import mean_metric, verdict
 
 from .conftest import Teachable
 
@@ -161,15 +161,15 @@ def test_samples_without_finding_and_undefined_maps_are_left_out_and_counted() -
 
 
 def test_too_few_subjects_get_no_verdict() -> None:
-    figure = mean_figure(np.array([0.1, 0.2, 0.3]), ["a", "b", "c"])
+    figure = mean_metric(np.array([0.1, 0.2, 0.3]), ["a", "b", "c"])
     assert verdict(figure, "passes where …", lambda lower, upper: True)["passed"] is None
 
 
 def test_mean_is_resampled_by_subject() -> None:
     """Ten copies of each subject's value must not narrow the interval."""
     values = np.random.default_rng(0).normal(size=12)
-    once = mean_figure(values, [str(i) for i in range(12)])
-    often = mean_figure(np.repeat(values, 10), [str(i) for i in range(12) for _ in range(10)])
+    once = mean_metric(values, [str(i) for i in range(12)])
+    often = mean_metric(np.repeat(values, 10), [str(i) for i in range(12) for _ in range(10)])
     assert once.value == pytest.approx(often.value)
     assert (once.lower, once.upper) == pytest.approx((often.lower, often.upper))
     assert (often.n, often.n_subjects) == (120, 12)

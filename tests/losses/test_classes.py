@@ -88,7 +88,7 @@ def test_dense_logits_have_the_classes_second():
 
 
 def test_wrong_shapes_and_unweighted_classes_are_named(logits, target):
-    with pytest.raises(ScantuneError, match="do not go with class numbers"):
+    with pytest.raises(ScantuneError, match="are incompatible with class numbers"):
         losses.build("cross_entropy")(logits, target[:3])
     with pytest.raises(ScantuneError, match="2 class_weights for logits of 4 classes"):
         losses.build({"name": "weighted_cross_entropy", "class_weights": [1, 1]})(logits, target)

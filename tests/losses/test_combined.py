@@ -61,9 +61,9 @@ def test_one_name_means_by_task_what_its_users_mean():
         ("mse", "classes", "is for numbers, not for classes; these fit: cross_entropy"),
         ({"name": "huber", "dleta": 2}, None, "has no option 'dleta'; it has delta"),
         ({"name": "default", "dleta": 2}, ("binary", "masks"), "none of dice, bce has an option 'dleta'"),
-        ({"name": "combined"}, None, "needs parts"),
-        ({"name": "weighted_cross_entropy", "class_weights": "equal"}, None, "'balanced' or one number a class"),
-        ({"name": "weighted_cross_entropy"}, None, "number of classes is needed"),
+        ({"name": "combined"}, None, "requires parts"),
+        ({"name": "weighted_cross_entropy", "class_weights": "equal"}, None, "'balanced' or one number per class"),
+        ({"name": "weighted_cross_entropy"}, None, "require the number of classes"),
     ],
 )
 def test_what_is_wrong_is_named(spec, targets, message):

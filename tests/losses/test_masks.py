@@ -107,5 +107,5 @@ def test_bce_smoothing_and_weight_of_positives_are_the_formula(logits, mask):
 
 @pytest.mark.parametrize("name", ["dice", "bce", "jaccard", "focal_bce"])
 def test_a_mask_of_another_size_is_refused(name, logits):
-    with pytest.raises(ScantuneError, match="do not go with a"):
+    with pytest.raises(ScantuneError, match="are incompatible with a"):
         losses.build(name)(logits, torch.zeros(2, 5, 5).long())

@@ -45,14 +45,14 @@ def test_names_and_options_are_checked_without_torch():
     [
         ("mze", "numbers", "'mze' is not known; did you mean mse"),
         ({"name": "huber", "dleta": 2}, "numbers", "no option 'dleta'; it has delta; did you mean 'delta'?"),
-        ({"name": "huber", "delta": "a"}, "numbers", "option delta is 'a'; it is a float"),
+        ({"name": "huber", "delta": "a"}, "numbers", "option delta is 'a'; expected float"),
         ("dice", "numbers", "is for masks, not for numbers; these fit: focal_regression"),
         (
             {"name": "combined", "parts": {"dice": 1}, "schedule": "cosin"},
             ("binary", "masks"),
             "schedule 'cosin' is not known",
         ),
-        ({"name": "combined"}, ("binary", "masks"), "a combination needs parts"),
+        ({"name": "combined"}, ("binary", "masks"), "a combination requires parts"),
     ],
 )
 def test_what_is_wrong_is_told_before_anything_is_built(spec, targets, said):
@@ -66,7 +66,7 @@ def test_what_is_right_passes(spec):
 
 
 def test_a_name_that_is_there_is_not_replaced_unseen():
-    with pytest.raises(ScantuneError, match=r"loss 'mse': scantune.losses.regression has one of that name"):
+    with pytest.raises(ScantuneError, match=r"loss 'mse': scantune.losses.regression registers that name already"):
 
         @registry.register("mse")
         def mine(output, target):

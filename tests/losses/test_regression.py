@@ -71,7 +71,7 @@ def test_a_column_of_outputs_is_not_broadcast_against_a_row_of_targets():
 
 
 def test_outputs_that_do_not_go_with_the_targets_are_refused():
-    with pytest.raises(ScantuneError, match=r"\(4, 2\) does not go with a target \(4,\)"):
+    with pytest.raises(ScantuneError, match=r"\(4, 2\) is incompatible with a target \(4,\)"):
         _loss("mse")(torch.zeros(4, 2), TARGET)
 
 

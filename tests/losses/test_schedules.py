@@ -71,10 +71,10 @@ def test_performance_can_follow_a_loss():
     ("spec", "message"),
     [
         ("sawtooth", "'sawtooth' is not known; known are constant, cosine"),
-        ("cosine", "needs epochs"),
-        ("step", "needs milestones"),
+        ("cosine", "requires epochs"),
+        ("step", "requires milestones"),
         ({"name": "cosine", "epochs": 3, "end": {"dice": 1}}, r"end names \['dice'\]; the loss has \['bce', 'dice'\]"),
-        ({"name": "performance", "monitor": "val_loss"}, "monitor 'val_loss' needs mode beside it"),
+        ({"name": "performance", "monitor": "val_loss"}, "monitor 'val_loss' requires mode"),
         ({"name": "adaptive", "speed": 3}, "unexpected keyword argument 'speed'"),
     ],
 )
@@ -84,7 +84,7 @@ def test_what_is_wrong_is_named(spec, message):
 
 
 def test_a_monitor_that_is_not_logged_is_named():
-    with pytest.raises(ScantuneError, match="'val_dice', which is not logged; these are: val_loss"):
+    with pytest.raises(ScantuneError, match="'val_dice', which is not logged; logged are: val_loss"):
         schedules.build("performance", START)(1, 0, [{"val_loss": 1.0}])
 
 

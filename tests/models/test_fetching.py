@@ -76,7 +76,7 @@ def test_a_file_from_the_hub_with_another_digest_is_deleted(tmp_path, cache, con
     stated = hashlib.sha256(b"something else").hexdigest()
     with served(Hub({REPOSITORY: content}, {REPOSITORY: stated})) as hub:
         cache(hub.address)
-        with pytest.raises(ScantuneError, match=rf"published is {stated}.*deleted"):
+        with pytest.raises(ScantuneError, match=rf"published one is {stated}.*deleted"):
             locate.locate(facts(hub="someone/some-net"), tmp_path, download=True)
     with pytest.raises(ScantuneError, match="not on this disk"):
         locate.locate(facts(hub="someone/some-net"), tmp_path)
@@ -95,7 +95,7 @@ def test_a_download_from_the_hub_that_was_cut_off_goes_on(tmp_path, cache, conte
 
 def test_without_a_network_the_message_says_where_to_put_which_file(tmp_path, cache):
     cache("http://127.0.0.1:9")
-    with pytest.raises(ScantuneError, match=r"could not be fetched from https://example\.org/net.*net\.safetensors"):
+    with pytest.raises(ScantuneError, match=r"could not be downloaded from https://example\.org/net.*net\.safetensors"):
         locate.locate(facts(hub="someone/some-net"), tmp_path, download=True)
 
 
@@ -107,7 +107,7 @@ def test_an_addresss_file_goes_on_where_it_was_cut_off_and_its_digest_is_compare
     path = address_of(content)
     with served(Hub({path: content}, cut=1)) as hub:
         named = facts(url=hub.address + path)
-        with pytest.raises(ScantuneError, match="start again to go on"):
+        with pytest.raises(ScantuneError, match="start again to resume"):
             fetch.fetch(named, tmp_path)
         assert not (tmp_path / path.rsplit("/", 1)[-1]).exists(), "half a file is no file"
         found = fetch.fetch(named, tmp_path)
@@ -120,7 +120,7 @@ def test_an_addresss_file_with_another_digest_is_deleted(tmp_path, cache, conten
     path = address_of(content, "0123abcd")
     with (
         served(Hub({path: content})) as hub,
-        pytest.raises(ScantuneError, match=r"published is 0123abcd.*deleted"),
+        pytest.raises(ScantuneError, match=r"published one is 0123abcd.*deleted"),
     ):
         fetch.fetch(facts(url=hub.address + path), tmp_path)
     assert not list(tmp_path.glob("net*"))

@@ -123,7 +123,7 @@ def test_an_unknown_option_or_network_is_named():
         models.build("small_cnn", modality="image", depth=3)
     with pytest.raises(ScantuneError, match="'vnet' is not known for masks; known are attention_unet"):
         models.build_dense("vnet", ndim=3)
-    with pytest.raises(ScantuneError, match="ndim: 4 axes"):
+    with pytest.raises(ScantuneError, match="ndim: 4 spatial axes"):
         models.build_dense("unet", ndim=4)
     with pytest.raises(ScantuneError, match="'segresnet' with options"):
         models.build_dense("segresnet", ndim=2, depth=3)
@@ -150,7 +150,7 @@ def test_the_first_stride_is_medicalnets_and_can_be_set():
 
 
 def test_a_network_that_cuts_patches_refuses_another_first_stride():
-    with pytest.raises(ScantuneError, match="cuts its input into patches of"):
+    with pytest.raises(ScantuneError, match="divides its input into patches of"):
         models.build("vit_tiny_patch16_224", modality="image", in_channels=3, first_stride=2)
 
 

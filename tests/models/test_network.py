@@ -72,7 +72,7 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path, make_network):
     with pytest.raises(ScantuneError, match=r"head\.weight"):
         models.load(tmp_path)
     path.write_text("{")
-    with pytest.raises(ScantuneError, match="not a network that can be loaded"):
+    with pytest.raises(ScantuneError, match="network cannot be loaded"):
         models.load(tmp_path)
     with pytest.raises(ScantuneError, match="a head with a Tanh cannot be written"):
         models.save(models.Network(make_network("small_cnn").backbone, nn.Tanh()), tmp_path)
@@ -137,5 +137,5 @@ def test_rescaling_what_cannot_be_rescaled_is_refused(make_network):
         surgery.rescale_output(network, (3, 3), (0, 1))
     with pytest.raises(ScantuneError, match="no bias"):
         surgery.rescale_output(models.Network(network.backbone, nn.Linear(64, 1, bias=False)), (0, 1), (0, 2))
-    with pytest.raises(ScantuneError, match="no linear layer"):
+    with pytest.raises(ScantuneError, match="no linear output layer"):
         surgery.replace_output(models.Network(network.backbone, nn.Identity()), 3)

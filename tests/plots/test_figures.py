@@ -44,7 +44,7 @@ def test_every_name_stays_a_function_after_its_module_is_loaded():
 
 def test_prediction_against_reference_has_identity_n_and_figures():
     figure = plots.predicted_against_actual(
-        [0, 1, 2, np.nan], [0.5, 1, 3, 4], name="Loes score", limits=(0, 34), figures={"mae": entry(0.5, 0.2, 0.9)},
+        [0, 1, 2, np.nan], [0.5, 1, 3, 4], name="Loes score", limits=(0, 34), metrics={"mae": entry(0.5, 0.2, 0.9)},
         significant_error=2.0,
     )  # fmt: skip
     axes = figure.axes[0]
@@ -69,7 +69,7 @@ def test_predictions_outside_the_scale_are_drawn_and_counted():
 
 def test_bland_altman_draws_the_lines_of_the_metrics_file():
     target, prediction = np.array([0.0, 2, 4, 6]), np.array([1.0, 2, 5, 9])
-    figure = plots.bland_altman(target, prediction, figures=LIMITS, subjects=["a", "a", "b", "c"])
+    figure = plots.bland_altman(target, prediction, metrics=LIMITS, subjects=["a", "a", "b", "c"])
     axes = figure.axes[0]
     heights = {float(line.get_ydata()[0]) for line in axes.lines if len(set(line.get_ydata())) == 1}
     assert {0.0, 0.5, -3.0, 4.0} <= heights
@@ -81,13 +81,13 @@ def test_bland_altman_draws_the_lines_of_the_metrics_file():
 
 
 def test_bland_altman_says_why_a_limit_is_missing():
-    figure = plots.bland_altman([1, 2], [1, 2], figures=LIMITS | {"bland_altman_upper": undefined("too few subjects")})
+    figure = plots.bland_altman([1, 2], [1, 2], metrics=LIMITS | {"bland_altman_upper": undefined("too few subjects")})
     assert "The upper limit is undefined: too few subjects." in words_in(figure)
 
 
 def test_bland_altman_of_repeated_measures_shows_both_limits():
     plain = {"bland_altman_plain_upper": entry(3.5), "bland_altman_plain_lower": entry(-2.5)}
-    figure = plots.bland_altman([1, 2, 3], [1, 3, 3], figures=LIMITS | plain)
+    figure = plots.bland_altman([1, 2, 3], [1, 3, 3], metrics=LIMITS | plain)
     heights = {float(line.get_ydata()[0]) for line in figure.axes[0].lines}
     assert {3.5, -2.5} <= heights
     assert "repeated measures; dotted: repeats ignored" in words_in(figure)
@@ -247,7 +247,7 @@ def test_a_confusion_matrix_a_zone():
 
 def test_overlap_counts_what_it_cannot_draw():
     values = {"dice": [0.8, 0.9, np.nan, 0.7], "hd95": [2.0, np.inf, 3.0, 4.0]}
-    figure = plots.overlap(values, figures={"dice": entry(0.8, 0.7, 0.9)})
+    figure = plots.overlap(values, metrics={"dice": entry(0.8, 0.7, 0.9)})
     assert len(figure.axes) == 2
     text = words_in(figure)
     assert "Dice n = 3 1 undefined" in text
@@ -286,7 +286,7 @@ def test_no_label_of_a_square_panel_is_cut_off():
 
 
 def test_volume_agreement_draws_both_panels():
-    figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], figures=LIMITS, unit="mL")
+    figure = plots.volume_agreement([1.0, 2, 3], [1.1, 2.1, 2.9], metrics=LIMITS, unit="mL")
     assert len(figure.axes) == 2
     assert "Reference volume (mL)" in words_in(figure)
 
@@ -369,7 +369,7 @@ def test_flow_names_every_reason_and_number():
     ]
     sides = {"train": {"samples": 6, "subjects": 5}, "test": {"samples": 2, "subjects": 1}}
     text = words_in(plots.participants(steps, sides))
-    for part in ("12 samples of 9 subjects", "Left out: 4 samples", "3 × no file found", "1 × affine singular",
+    for part in ("12 samples of 9 subjects", "Excluded: 4 samples", "3 × no file found", "1 × affine singular",
                  "8 samples", "6 samples of 5 subjects", "2 samples of 1 subject"):  # fmt: skip
         assert part in text
     assert "not split" in words_in(plots.participants(steps, {}))

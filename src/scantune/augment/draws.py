@@ -1,4 +1,4 @@
-"""Draws from an explicit generator, and what an augmentation hands back."""
+"""Random draws from an explicit generator, and the result of an augmentation."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from torch import Generator, Tensor
 from scantune.records import ScantuneError
 
 Range = tuple[float, float]
-"""Lowest and highest value of a draw, both included; equal ones make it a constant."""
+"""Lowest and highest value of a draw, inclusive; a constant where equal."""
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Events:
-    """What one draw did to one sample.
+    """The changes of one sample by one draw.
 
     Attributes:
-        flipped: left and right changed places, an odd number of times: the caller swaps left and right targets.
-        drawn: name of each transform that was applied and the value drawn for it (degrees, fractions of the size,
-            factors, standard deviations; 1.0 where it has none).
+        flipped: whether left and right were exchanged; the caller then exchanges left and right targets.
+        drawn: name and value of each applied transform (degrees, fractions of the size, factors, standard deviations;
+            1.0 for transforms without a value).
     """
 
     flipped: bool = False
@@ -34,7 +34,7 @@ class Events:
 
 
 class Augmented(NamedTuple):
-    """An augmented sample: ``input`` and ``mask`` as they went in (shape, dtype), and what was done."""
+    """An augmented sample: ``input`` and ``mask`` with unchanged shape and dtype, and the applied changes."""
 
     input: Tensor
     mask: Tensor | None
@@ -42,10 +42,10 @@ class Augmented(NamedTuple):
 
 
 class Augment(Protocol):
-    """One sample in, one sample out; every random number comes from ``generator``."""
+    """Augmentation of a sample; all random numbers are from ``generator``."""
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
-        """Augments ``input`` [C, …space] (floating) and ``mask`` [1, …space] by one and the same draw."""
+        """Augment ``input`` [C, …space] (floating) and ``mask`` [1, …space] by the same draw."""
         ...
 
 
@@ -53,7 +53,7 @@ def as_range(name: str, value: float | Sequence[float]) -> Range:
     """A number (a constant) or a pair (lowest, highest) as a range.
 
     Raises:
-        ScantuneError: not one or two finite numbers, or the first above the second; names the parameter.
+        ScantuneError: not one or two finite numbers, or the first above the second; with the name of the parameter.
     """
     pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     if len(pair) != 2 or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in pair):
@@ -65,23 +65,23 @@ def as_range(name: str, value: float | Sequence[float]) -> Range:
 
 
 def uniform(generator: Generator, between: Range) -> float:
-    """One number, uniform between both ends."""
+    """One number from the uniform distribution on a range."""
     low, high = between
     return low + (high - low) * float(torch.rand((), generator=generator, dtype=torch.float64))
 
 
 def happens(generator: Generator, p: float) -> bool:
-    """True with probability ``p``; a number is drawn in any case, so that later draws do not depend on ``p``."""
+    """True with probability ``p``; a number is always drawn, so that later draws do not depend on ``p``."""
     return float(torch.rand((), generator=generator, dtype=torch.float64)) < p
 
 
 def choose(generator: Generator, n: int) -> int:
-    """One of 0 … n − 1."""
+    """A random integer in 0 … n − 1."""
     return int(torch.randint(n, (), generator=generator))
 
 
 def check_sample(input: Tensor, mask: Tensor | None, ndim: int, axes: str) -> None:
-    """Refuses what is not one floating sample of ``ndim`` axes with a mask of the same space."""
+    """Refuse anything but a floating sample of ``ndim`` axes with a mask of the same spatial shape."""
     if input.ndim != ndim or not input.is_floating_point():
         raise ScantuneError(
             f"augmentation takes one floating sample {axes}; got {str(input.dtype)[6:]} of shape {tuple(input.shape)}"

@@ -14,7 +14,7 @@ from scantune.augment.draws import Augmented, Events, Range, as_range, check_sam
 
 @dataclass(frozen=True)
 class ImageAugment:
-    """One image and its mask, one draw. Built by :func:`build`, which documents the fields."""
+    """Augmentation of an image and its mask by one draw; see :func:`build` for the fields."""
 
     p: float
     rotation: Range
@@ -30,7 +30,7 @@ class ImageAugment:
     fill: spatial.Fill
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
-        """Augments ``input`` [C, H, W] (floating) and ``mask`` [1, H, W]."""
+        """Augment ``input`` [C, H, W] (floating) and ``mask`` [1, H, W]."""
         check_sample(input, mask, 3, "[C, H, W]")
         drawn: dict[str, float] = {}
         size = spatial.extent(input.shape[1:], self.spacing)
@@ -38,7 +38,7 @@ class ImageAugment:
         operations = randaugment.draw(generator, **self.randaugment) if self.randaugment is not None else []
         drawn.update(operations)
         forward = randaugment.matrix(operations, size) @ forward
-        # tones before the warp: what comes in from outside is black, and would pull means and histograms
+        # intensities before the warp, since the black border would change means and histograms
         x = randaugment.tone(input, operations)
         x = draw_tone(self, x, generator, drawn, "sd")
         x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
@@ -46,12 +46,12 @@ class ImageAugment:
 
 
 def draw_plane(ranges: Any, size: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
-    """Flips, zoom, turn and shift in a plane as one matrix; what was applied goes to ``drawn``."""
+    """Flips, zoom, rotation and translation in a plane as one matrix; applied transforms are added to ``drawn``."""
     forward = spatial.identity(2)
     for axis, name in enumerate(["flip_left_right", "flip_up_down"]):
         if happens(generator, getattr(ranges, name, 0.0)):
             forward, drawn[name] = spatial.flip(2, axis) @ forward, 1.0
-    draws = {name: _one(ranges, name, generator) for name in ("zoom", "rotation", "translation")}
+    draws = {name: _draw_value(ranges, name, generator) for name in ("zoom", "rotation", "translation")}
     across, down = uniform(generator, ranges.translation), uniform(generator, ranges.translation)
     if draws["zoom"] is not None:
         forward, drawn["zoom"] = spatial.zoom(2, draws["zoom"]) @ forward, draws["zoom"]
@@ -66,8 +66,8 @@ def draw_plane(ranges: Any, size: Tensor, generator: Generator, drawn: dict[str,
 def draw_tone(
     ranges: Any, input: Tensor, generator: Generator, drawn: dict[str, float], unit: intensity.NoiseUnit
 ) -> Tensor:
-    """Brightness, contrast and noise; what was applied goes to ``drawn``."""
-    draws = {name: _one(ranges, name, generator) for name in ("brightness", "contrast", "noise")}
+    """Brightness, contrast and noise; applied transforms are added to ``drawn``."""
+    draws = {name: _draw_value(ranges, name, generator) for name in ("brightness", "contrast", "noise")}
     drawn.update({name: value for name, value in draws.items() if value is not None})
     x = input
     if draws["brightness"] is not None:
@@ -82,8 +82,8 @@ def draw_tone(
 _NEUTRAL = {"zoom": 1.0, "rotation": 0.0, "translation": 0.0, "brightness": 1.0, "contrast": 1.0, "noise": 0.0}
 
 
-def _one(ranges: Any, name: str, generator: Generator) -> float | None:
-    """What is drawn for ``name``, or None where it is switched off or did not happen this time."""
+def _draw_value(ranges: Any, name: str, generator: Generator) -> float | None:
+    """The value drawn for ``name``, or None where it is disabled or not applied."""
     between: Range = getattr(ranges, name)
     occurs, value = happens(generator, ranges.p), uniform(generator, between)
     return value if occurs and between != (_NEUTRAL[name], _NEUTRAL[name]) else None
@@ -109,19 +109,19 @@ def build(
     Args:
         p: probability of each of rotation, translation, zoom, brightness, contrast and noise.
         rotation: degrees, positive clockwise as displayed.
-        translation: share of width (drawn for itself) and of height, positive to the right and down.
+        translation: share of width and of height, drawn independently, positive to the right and down.
         zoom: factor, above 1 enlarges.
-        brightness: factor on the distance from the darkest value.
+        brightness: factor of the difference from the darkest value.
         contrast: factor about the mean.
         noise: standard deviation of Gaussian noise, in standard deviations of the image.
-        flip_left_right: probability; it changes the anatomy, and the caller swaps left and right targets.
+        flip_left_right: probability; it mirrors the anatomy, and the caller exchanges left and right targets.
         flip_up_down: probability.
         randaugment: ``{"num_ops": 2, "magnitude": 9}`` (of 0 … 10), or None.
-        spacing: of rows and of columns, any unit; None where pixels are square.
-        fill: what comes in at the border, see :func:`scantune.augment.spatial.warp`.
+        spacing: of rows and of columns, any unit; None for square pixels.
+        fill: of the area outside the image, see :func:`scantune.augment.spatial.warp`.
 
     Raises:
-        ScantuneError: a range that is none; names the parameter.
+        ScantuneError: an invalid range; with the name of the parameter.
     """
     return ImageAugment(
         p=p,

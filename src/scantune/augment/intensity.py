@@ -1,7 +1,7 @@
-"""Intensity transforms that mean the same on z-scored inputs, on inputs in 0 … 1 and on raw units.
+"""Intensity transforms that are equivalent for z-scored inputs, inputs in 0 … 1 and raw units.
 
-All of them commute with ``a·x + b`` (a > 0): contrast turns about the mean, brightness about the darkest value, noise
-is measured in the sample's own standard deviation or in its own range. None of them clips.
+All of them commute with ``a·x + b`` (a > 0): contrast scales about the mean, brightness about the darkest value, and
+the unit of noise is the standard deviation or the range of the sample. None of them clips.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ NoiseUnit = Literal["sd", "range"]
 
 
 def contrast(input: Tensor, factor: float) -> Tensor:
-    """(x − mean)·factor + mean, the mean over the whole sample."""
+    """(x − mean)·factor + mean, with the mean over the sample."""
     mean = input.mean()
     return (input - mean) * factor + mean
 
 
 def brightness(input: Tensor, factor: float) -> Tensor:
-    """(x − darkest)·factor + darkest: black stays black. On 0 … 1 this is x·factor."""
+    """(x − darkest)·factor + darkest, which keeps the darkest value. For inputs in 0 … 1 this is x·factor."""
     darkest = input.min()
     return (input - darkest) * factor + darkest
 
@@ -33,9 +33,9 @@ def noise(input: Tensor, sd: float, generator: Generator, unit: NoiseUnit) -> Te
     Args:
         input: any shape, floating.
         sd: standard deviation of the noise in ``unit``.
-        generator: where it is drawn from.
-        unit: "sd", the sample's own standard deviation (1 where z-scored), or "range", its maximum − minimum (1 where
-            it fills 0 … 1).
+        generator: of the random numbers.
+        unit: "sd", the standard deviation of the sample (1 if z-scored), or "range", its maximum − minimum (1 if it
+            covers 0 … 1).
     """
     scale = input.std(correction=0) if unit == "sd" else input.max() - input.min()
     drawn = torch.empty_like(input, memory_format=torch.contiguous_format).normal_(generator=generator)
@@ -48,14 +48,14 @@ def blur(input: Tensor, kernel: int, dims: int) -> Tensor:
     The standard deviation follows from the odd ``kernel`` size as in OpenCV: 0.3·((kernel − 1)/2 − 1) + 0.8.
     """
     sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
-    at = torch.arange(kernel, dtype=input.dtype) - kernel // 2
-    weights = torch.exp(-(at**2) / (2 * sigma**2))
+    offsets = torch.arange(kernel, dtype=input.dtype) - kernel // 2
+    weights = torch.exp(-(offsets**2) / (2 * sigma**2))
     weights /= weights.sum()
     for axis in range(1, dims + 1):
-        moved = input.movedim(-axis, -1)
-        rows = moved.reshape(-1, 1, moved.shape[-1])
+        last = input.movedim(-axis, -1)
+        rows = last.reshape(-1, 1, last.shape[-1])
         rows = F.conv1d(_reflect(rows, kernel // 2), weights[None, None])
-        input = rows.reshape(moved.shape).movedim(-1, -axis)
+        input = rows.reshape(last.shape).movedim(-1, -axis)
     return input
 
 

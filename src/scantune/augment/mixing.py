@@ -1,4 +1,4 @@
-"""MixUp and CutMix of a batch: two samples in one, with the share of the first."""
+"""MixUp and CutMix of a batch: combinations of two samples, with the share of the first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Mixed(NamedTuple):
 
     Attributes:
         inputs: [B, C, …space].
-        target: [B, …], of the sample that gave ``lam`` of the input.
-        target_b: [B, …], of the other one. For CutMix of masks both are one: the patch is pasted there too.
-        lam: share of ``target``, 0 … 1; 1 where the batch was left alone.
+        target: [B, …], of the sample with share ``lam`` of the input.
+        target_b: [B, …], of the other sample; ``target`` itself for CutMix of masks, where the patch is pasted.
+        lam: share of ``target``, 0 … 1; 1 for an unmixed batch.
     """
 
     inputs: Tensor
@@ -32,41 +32,40 @@ def mixup(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float
 
 
 def cutmix(inputs: Tensor, targets: Tensor, generator: Generator, *, alpha: float = 1.0, dims: int = 2) -> Mixed:
-    """CutMix (Yun et al. 2019, section 3.1): a box of another sample pasted in, lam the share of what is left.
+    """CutMix (Yun et al. 2019, section 3.1): a box is replaced by another sample; lam is the remaining share.
 
     Args:
         inputs: [B, C, …space].
-        targets: [B, …]; those with the axes of space of the inputs, [B, …space], are masks, and the box is pasted in
-            them as well.
-        generator: where order, box and share are drawn from.
+        targets: [B, …]; those with the spatial axes of the inputs, [B, …space], are masks, in which the box is replaced
+            as well.
+        generator: of order, box and share.
         alpha: of the Beta distribution of the share.
-        dims: over how many of the last axes the box is cut: 2 for images and videos (alike in every frame), 3 for
-            volumes.
+        dims: number of last axes of the box: 2 for images and videos (the same in every frame), 3 for volumes.
 
     Returns:
-        The mixed batch; ``lam`` is exact for the box as it was clipped at the border.
+        The mixed batch; ``lam`` is exact for the box clipped at the border.
     """
     lam, order = _beta(generator, alpha), torch.randperm(len(inputs), generator=generator)
     share = (1 - lam) ** (1 / dims)
     box = [_side(size, share, generator) for size in inputs.shape[-dims:]]
-    kept = 1 - float(np.prod([s.stop - s.start for s in box])) / float(np.prod(inputs.shape[-dims:]))
+    remaining = 1 - float(np.prod([s.stop - s.start for s in box])) / float(np.prod(inputs.shape[-dims:]))
     mixed = inputs.clone()
-    where: Any = (..., *box)
-    mixed[where] = inputs[order][where]
+    region: Any = (..., *box)
+    mixed[region] = inputs[order][region]
     if targets.shape[1:] != inputs.shape[2:]:
-        return Mixed(mixed, targets, targets[order], kept)
+        return Mixed(mixed, targets, targets[order], remaining)
     pasted = targets.clone()
-    pasted[where] = targets[order][where]
+    pasted[region] = targets[order][region]
     return Mixed(mixed, pasted, pasted, 1.0)
 
 
 def _beta(generator: Generator, alpha: float) -> float:
-    """Beta(α, α). PyTorch's own Beta takes no generator, so NumPy's is seeded from ours."""
+    """Beta(α, α). PyTorch's Beta takes no generator, so NumPy's is seeded from ``generator``."""
     seed = int(torch.randint(2**62, (), generator=generator))
     return float(np.random.default_rng(seed).beta(alpha, alpha))
 
 
 def _side(size: int, share: float, generator: Generator) -> slice:
-    """A stretch of ``share``·size about a uniform centre, clipped at the border."""
+    """An interval of ``share``·size around a uniform centre, clipped at the border."""
     length, centre = round(size * share), int(torch.randint(size, (), generator=generator))
     return slice(max(0, centre - length // 2), min(size, centre - length // 2 + length))

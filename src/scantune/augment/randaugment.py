@@ -1,9 +1,9 @@
-"""RandAugment (Cubuk et al. 2020): a few operations of a fixed list, all of one magnitude.
+"""RandAugment (Cubuk et al. 2020): some operations of a fixed list, all of one magnitude.
 
-List and strengths are torchvision's, whose scale of 0 … 30 is here 0 … 10. Two things differ: the operations that move
-pixels are handed back as one matrix, to be sampled once with the rest and alike for a mask; and shears turn about the
-centre. Values may be in any units: they are brought to 0 … 1 by the sample's own range and back (so autocontrast does
-nothing to a grey image).
+List and strengths are those of torchvision, whose scale of 0 … 30 is 0 … 10 here. There are two differences: spatial
+operations are returned as one matrix, which is applied once with other transforms and to the mask; and shears are about
+the centre. Values may have any units: they are scaled to 0 … 1 by the range of the sample and back (so autocontrast has
+no effect on a grey image).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _MOVES: dict[str, Callable[[float, Tensor], Tensor]] = {
     "translate_y": lambda m, size: spatial.translation([0.0, 150 / 331 * m * float(size[1])]),
     "rotate": lambda m, size: spatial.rotation(2, [30.0 * m]),
 }
-"""Operations that move pixels: signed strength in −1 … 1 and the size (W, H) to a matrix."""
+"""Spatial operations: functions of signed strength in −1 … 1 and size (W, H) that return a matrix."""
 
 _SIGNED = {*_MOVES, "brightness", "color", "contrast", "sharpness"}
 
 
 def _functional() -> object:
-    from torchvision.transforms.v2 import functional  # takes seconds to import, and only this module needs it
+    from torchvision.transforms.v2 import functional  # imported here, since the import takes seconds
 
     return functional
 
@@ -64,7 +64,7 @@ def draw(generator: Generator, *, num_ops: int = 2, magnitude: float = 9) -> lis
 
 
 def matrix(operations: Sequence[tuple[str, float]], size: Tensor) -> Tensor:
-    """What the moving operations among ``operations`` do together; ``size`` is (W, H) in pixels times spacing."""
+    """Matrix of the spatial operations among ``operations``; ``size`` is (W, H) in pixels times spacing."""
     total = spatial.identity(2)
     for name, strength in operations:
         if name in _MOVES:
@@ -73,14 +73,14 @@ def matrix(operations: Sequence[tuple[str, float]], size: Tensor) -> Tensor:
 
 
 def tone(input: Tensor, operations: Sequence[tuple[str, float]]) -> Tensor:
-    """Applies the other operations to ``input`` [C, H, W] in any units, any C."""
+    """Apply the other operations to ``input`` [C, H, W] in any units, any C."""
     named = [(name, strength) for name, strength in operations if name in _TONES and name != "identity"]
     low, high = float(input.min()), float(input.max())
     if not named or high == low or not math.isfinite(high - low):
         return input
     functional = _functional()
     x = (input - low) / (high - low)
-    x = x if x.shape[0] in (1, 3) else x[:, None]  # other numbers of channels: each by itself
+    x = x if x.shape[0] in (1, 3) else x[:, None]  # other numbers of channels: each separately
     for name, strength in named:
         x = _TONES[name](functional, x.clamp(0, 1), strength)
     return torch.as_tensor(x).reshape(input.shape) * (high - low) + low

@@ -1,4 +1,4 @@
-"""A contact sheet of augmented samples, to be looked at before a training is believed."""
+"""A contact sheet of augmented samples, for visual inspection."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def contact_sheet(
     side: int = 128,
     gap: int = 2,
 ) -> np.ndarray:
-    """One row a sample: as it is first, then ``draws`` augmented copies.
+    """One row per sample: the original first, then ``draws`` augmented copies.
 
     Args:
-        inputs: samples [C, H, W], [C, D, H, W] or [C, T, H, W]; of the latter two the middle slice or frame is shown,
-            a slice as radiologists hang it: anterior up, the subject's right on the left of the picture.
-        augment: what :func:`scantune.augment.build` gave.
+        inputs: samples [C, H, W], [C, D, H, W] or [C, T, H, W]; of the latter two the middle slice or frame is
+            displayed, a slice in radiological convention: anterior up, the right of the subject on the left.
+        augment: of :func:`scantune.augment.build`.
         modality: "image", "volume" or "video".
-        draws: augmented copies of each.
+        draws: augmented copies of each sample.
         seed: of the draws.
         side: height of a tile in pixels.
         gap: black pixels between tiles.
 
     Returns:
         uint8 [H, W], or [H, W, 3] where the samples have three channels. Each row has the grey scale of its original
-        (1st to 99th percentile), so that contrast and brightness are seen as they are.
+        (1st to 99th percentile), so that changes of contrast and brightness are visible.
     """
     rows = []
     for number, input in enumerate(inputs):
@@ -61,16 +61,16 @@ def _row(planes: list[np.ndarray], side: int, gap: int) -> np.ndarray:
 
 
 def plane(input: Tensor, modality: str) -> np.ndarray:
-    """What is shown of a sample: float32 [H, W, C], C 1 or 3; three channels that are alike become one."""
+    """Displayed plane of a sample: float32 [H, W, C], C 1 or 3; three equal channels become one."""
     middle = input if input.ndim == 3 else input[:, input.shape[1] // 2]
     if modality == "volume":
-        middle = middle.flip(-2, -1)  # rows run to anterior and columns to the right; shown the other way round
+        middle = middle.flip(-2, -1)  # from RAS to radiological convention
     is_colour = middle.shape[0] == 3 and not (torch.equal(middle[0], middle[1]) and torch.equal(middle[0], middle[2]))
     return middle[: 3 if is_colour else 1].permute(1, 2, 0).float().numpy()
 
 
 def _scale(tile: np.ndarray, side: int) -> np.ndarray:
-    """To ``side`` rows and the same proportions, bilinear."""
+    """Bilinear resize to ``side`` rows with the same aspect ratio."""
     x = torch.from_numpy(np.ascontiguousarray(tile)).permute(2, 0, 1)[None]
     width = max(1, round(tile.shape[1] * side / tile.shape[0]))
     scaled = torch.nn.functional.interpolate(x, (side, width), mode="bilinear", align_corners=False, antialias=True)

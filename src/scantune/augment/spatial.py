@@ -1,8 +1,8 @@
-"""Spatial transforms composed to one matrix, then sampled once: linear for the input, nearest for its mask.
+"""Spatial transforms, composed to one matrix and sampled once: linear for the input, nearest for its mask.
 
-A matrix here is homogeneous, float64 [n + 1, n + 1], and moves content: it maps a place in the input to its place in
-the output. Coordinates are in pixels times spacing, from the centre, in the order W, H[, D] (x to the right, y down the
-rows of an image or to anterior in a volume, z up).
+Matrices are homogeneous, float64 [n + 1, n + 1]; they map a position in the input to its position in the output.
+Coordinates are in pixels times spacing, from the centre, in the order W, H[, D] (x to the right, y down the rows of an
+image or to anterior in a volume, z up).
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Fill = Literal["darkest", "border"]
 
 
 def identity(n: int) -> Tensor:
-    """Moves nothing, in ``n`` dimensions."""
+    """The identity in ``n`` dimensions."""
     return torch.eye(n + 1, dtype=torch.float64)
 
 
 def rotation(n: int, degrees: Sequence[float]) -> Tensor:
-    """Turns by one angle (n = 2: clockwise as displayed) or by three, about x, then y, then z (n = 3)."""
+    """Rotation by one angle (n = 2, clockwise as displayed) or by three, about x, then y, then z (n = 3)."""
     total = identity(n)
     planes = [(0, 1)] if n == 2 else [(1, 2), (2, 0), (0, 1)]
     for (a, b), angle in zip(planes, degrees, strict=True):
@@ -35,28 +35,28 @@ def rotation(n: int, degrees: Sequence[float]) -> Tensor:
 
 
 def translation(offsets: Sequence[float]) -> Tensor:
-    """Moves content by ``offsets`` (W, H[, D]), in pixels times spacing."""
+    """Translation of content by ``offsets`` (W, H[, D]), in pixels times spacing."""
     total = identity(len(offsets))
     total[:-1, -1] = torch.tensor(offsets, dtype=torch.float64)
     return total
 
 
 def zoom(n: int, factor: float) -> Tensor:
-    """Enlarges content about the centre; above 1 is larger."""
+    """Scaling about the centre; above 1 enlarges."""
     total = identity(n) * factor
     total[-1, -1] = 1.0
     return total
 
 
 def shear(n: int, of: int, by: int, amount: float) -> Tensor:
-    """Moves axis ``of`` by ``amount`` for each unit of axis ``by`` (0 is W, 1 is H)."""
+    """Shear of axis ``of`` by ``amount`` for each unit of axis ``by`` (0 is W, 1 is H)."""
     total = identity(n)
     total[of, by] = amount
     return total
 
 
 def flip(n: int, axis: int) -> Tensor:
-    """Mirrors axis 0 (W: left and right), 1 (H) or 2 (D)."""
+    """Reflection of axis 0 (W: left and right), 1 (H) or 2 (D)."""
     total = identity(n)
     total[axis, axis] = -1.0
     return total
@@ -76,27 +76,27 @@ def warp(
     spacing: Sequence[float] | None = None,
     fill: Fill = "darkest",
 ) -> tuple[Tensor, Tensor | None]:
-    """Samples input and mask where ``forward`` takes them, in one pass.
+    """Transform input and mask by ``forward`` in one interpolation.
 
     Args:
         input: [C, …space] floating, space being H, W or D, H, W.
-        mask: [M, …space] of any dtype, or None; outside of it is 0.
-        forward: [n + 1, n + 1], see this module.
-        spacing: size of a pixel along the axes of space (any unit), so that a turn stays a turn; None is isotropic.
-        fill: what comes in from outside: the channel's darkest value, or the nearest pixel of the border.
+        mask: [M, …space] of any dtype, or None; 0 outside.
+        forward: matrix [n + 1, n + 1], see this module.
+        spacing: size of a pixel along the spatial axes (any unit), so that rotations are rigid; None is isotropic.
+        fill: of the area outside the input: the darkest value of the channel, or the nearest pixel of the border.
 
     Returns:
-        Both, with the shapes and dtypes they came with.
+        Both, with unchanged shapes and dtypes.
     """
     n = forward.shape[0] - 1
     if torch.equal(forward, identity(n)):
         return input, mask
     diagonal = torch.diagonal(forward)
     if torch.equal(forward, torch.diag(diagonal)) and bool((diagonal.abs() == 1).all()):
-        axes = [-1 - axis for axis in range(n) if diagonal[axis] < 0]  # mirrored only: exact, without interpolation
+        axes = [-1 - axis for axis in range(n) if diagonal[axis] < 0]  # reflections are exact, without interpolation
         return input.flip(axes), None if mask is None else mask.flip(axes)
     half = torch.cat([extent(input.shape[1:], spacing) / 2, torch.ones(1, dtype=torch.float64)])
-    # affine_grid asks where each output pixel comes from, in units of half the field
+    # affine_grid maps output to input positions, in units of half the field
     theta = (torch.linalg.inv(forward) * half / half[:, None])[:-1]
     grid = F.affine_grid(theta[None].float(), [1, 1, *input.shape[1:]], align_corners=False)
     moved = _sample(input, grid, fill)

@@ -1,4 +1,4 @@
-"""Synthetic low-quality partners of good recordings: flat, blurred, noisy."""
+"""Synthetic low-quality copies of good recordings: low contrast, blurred, noisy."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from scantune.records import ScantuneError
 def spoil(
     input: Tensor, generator: Generator, *, noise: float = 0.2, blur: int = 5, contrast: float = 0.5, dims: int = 2
 ) -> Tensor:
-    """A worse copy of a sample: contrast lowered about the mean, blurred, then noise added.
+    """A degraded copy of a sample: contrast lowered about the mean, blurred, then noise added.
 
     Args:
         input: [C, …], floating, in any units (see :mod:`scantune.augment.intensity`).
-        generator: where the noise is drawn from.
-        noise: standard deviation of the noise as a share of the input's range; 0 adds none.
-        blur: odd size of the Gaussian kernel in pixels; 1 blurs nothing.
-        contrast: factor about the mean; 1 leaves it.
-        dims: over how many of the last axes it blurs: 2 for images and the frames of a video, 3 for volumes.
+        generator: of the noise.
+        noise: standard deviation of the noise as a share of the range of the input; 0 for none.
+        blur: odd size of the Gaussian kernel in pixels; 1 for none.
+        contrast: factor about the mean; 1 for no change.
+        dims: number of last axes that are blurred: 2 for images and frames of a video, 3 for volumes.
 
     Returns:
         The same shape and dtype.
@@ -28,8 +28,8 @@ def spoil(
         ScantuneError: an even or non-positive kernel.
     """
     if blur < 1 or blur % 2 == 0:
-        raise ScantuneError(f"blur: the kernel's size is an odd number of pixels, not {blur}; {blur | 1} would do")
-    scale = input.max() - input.min()  # of the good one: a flat copy would else get less noise
+        raise ScantuneError(f"blur: the kernel size must be an odd number of pixels, not {blur}; use {blur | 1}")
+    scale = input.max() - input.min()  # range of the original, since that of the copy with low contrast is smaller
     worse = intensity.contrast(input, contrast)
     if blur > 1:
         worse = intensity.blur(worse, blur, dims)

@@ -1,4 +1,4 @@
-"""Augmentation of videos [C, T, H, W]: one spatial draw for all frames, and what only time has."""
+"""Augmentation of videos [C, T, H, W]: one spatial draw for all frames, and temporal transforms."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scantune.augment.image import draw_plane, draw_tone
 
 @dataclass(frozen=True)
 class VideoAugment:
-    """One video and its mask, one draw. Built by :func:`build`, which documents the fields."""
+    """Augmentation of a video and its mask by one draw; see :func:`build` for the fields."""
 
     p: float
     brightness: Range
@@ -31,7 +31,7 @@ class VideoAugment:
     fill: spatial.Fill
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
-        """Augments ``input`` [C, T, H, W] (floating) and ``mask`` [1, T, H, W]."""
+        """Augment ``input`` [C, T, H, W] (floating) and ``mask`` [1, T, H, W]."""
         check_sample(input, mask, 4, "[C, T, H, W]")
         drawn: dict[str, float] = {}
         x, mask = self._crop(input, mask, generator, drawn)
@@ -44,7 +44,7 @@ class VideoAugment:
     def _crop(
         self, x: Tensor, mask: Tensor | None, generator: Generator, drawn: dict[str, float]
     ) -> tuple[Tensor, Tensor | None]:
-        """A shorter stretch of time, spread over as many frames as before (nearest frame, none is made up)."""
+        """A shorter interval of time, resampled to the same number of frames (nearest frame)."""
         occurs, share, start = (
             happens(generator, self.p),
             uniform(generator, self.temporal_crop),
@@ -53,21 +53,21 @@ class VideoAugment:
         if not occurs or self.temporal_crop == (1.0, 1.0):
             return x, mask
         frames = x.shape[1]
-        kept = max(1, round(share * frames))
-        first = min(int(start * (frames - kept + 1)), frames - kept)
-        chosen = first + torch.linspace(0, kept - 1, frames).round().long()
-        drawn["temporal_crop"] = kept / frames
-        return x.index_select(1, chosen), None if mask is None else mask.index_select(1, chosen)
+        length = max(1, round(share * frames))
+        first = min(int(start * (frames - length + 1)), frames - length)
+        indices = first + torch.linspace(0, length - 1, frames).round().long()
+        drawn["temporal_crop"] = length / frames
+        return x.index_select(1, indices), None if mask is None else mask.index_select(1, indices)
 
     def _blank(self, x: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
-        """Blanks single frames to the video's darkest value; at least one frame stays."""
-        occurs, hidden = happens(generator, self.p), torch.rand(x.shape[1], generator=generator) < self.temporal_mask
-        if not occurs or not hidden.any():
+        """Blank single frames with the darkest value of the video; at least one frame remains."""
+        occurs, blanked = happens(generator, self.p), torch.rand(x.shape[1], generator=generator) < self.temporal_mask
+        if not occurs or not blanked.any():
             return x
-        if hidden.all():
-            hidden[int(torch.randint(len(hidden), (), generator=generator))] = False
-        drawn["temporal_mask"] = float(hidden.float().mean())
-        return torch.where(hidden[None, :, None, None], x.min(), x)
+        if blanked.all():
+            blanked[int(torch.randint(len(blanked), (), generator=generator))] = False
+        drawn["temporal_mask"] = float(blanked.float().mean())
+        return torch.where(blanked[None, :, None, None], x.min(), x)
 
 
 def _warp_frames(
@@ -96,21 +96,21 @@ def build(
     """Augmentation of videos.
 
     Args:
-        p: probability of each transform but the flip.
-        brightness: factor on the distance from the darkest value (of the values, where they start at 0).
+        p: probability of each transform except the flip.
+        brightness: factor of the difference from the darkest value.
         contrast: factor about the mean of the whole video.
-        rotation: degrees, positive clockwise as displayed, alike in every frame (as translation and zoom).
-        translation: share of width (drawn for itself) and of height, positive to the right and down.
+        rotation: degrees, positive clockwise as displayed; the same in every frame, as translation and zoom.
+        translation: share of width and of height, drawn independently, positive to the right and down.
         zoom: factor, above 1 enlarges.
-        noise: standard deviation of Gaussian noise, new in every frame, as a share of the video's range.
-        temporal_crop: share of the frames that is kept and spread over the old number of frames.
+        noise: standard deviation of Gaussian noise, independent in every frame, as a share of the range of the video.
+        temporal_crop: share of the frames that is resampled to the original number of frames.
         temporal_mask: probability that a frame is blanked.
-        flip_left_right: probability; the caller swaps left and right targets.
-        spacing: of rows and of columns, any unit; None where pixels are square.
-        fill: what comes in at the border, see :func:`scantune.augment.spatial.warp`.
+        flip_left_right: probability; the caller exchanges left and right targets.
+        spacing: of rows and of columns, any unit; None for square pixels.
+        fill: of the area outside the frame, see :func:`scantune.augment.spatial.warp`.
 
     Raises:
-        ScantuneError: a range that is none; names the parameter.
+        ScantuneError: an invalid range; with the name of the parameter.
     """
     return VideoAugment(
         p=p,

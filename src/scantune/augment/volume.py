@@ -14,7 +14,7 @@ from scantune.augment.image import draw_tone
 
 @dataclass(frozen=True)
 class VolumeAugment:
-    """One volume and its mask, one draw. Built by :func:`build`, which documents the fields."""
+    """Augmentation of a volume and its mask by one draw; see :func:`build` for the fields."""
 
     p: float
     rotation: Range
@@ -28,7 +28,7 @@ class VolumeAugment:
     fill: spatial.Fill
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
-        """Augments ``input`` [C, D, H, W] (floating) and ``mask`` [1, D, H, W]."""
+        """Augment ``input`` [C, D, H, W] (floating) and ``mask`` [1, D, H, W]."""
         check_sample(input, mask, 4, "[C, D, H, W]")
         drawn: dict[str, float] = {}
         forward = self._draw_pose(spatial.extent(input.shape[1:], self.spacing), generator, drawn)
@@ -72,18 +72,18 @@ def build(
 
     Args:
         p: probability of each of rotation, translation, zoom, brightness, contrast and noise.
-        rotation: degrees about each of the axes x, y and z, drawn for itself.
-        translation: share of the size along each axis, drawn for itself.
+        rotation: degrees about each of the axes x, y and z, drawn independently.
+        translation: share of the size along each axis, drawn independently.
         zoom: factor, above 1 enlarges.
-        flip_left_right: probability; the caller swaps left and right targets.
-        brightness: factor on the distance from the darkest value.
+        flip_left_right: probability; the caller exchanges left and right targets.
+        brightness: factor of the difference from the darkest value.
         contrast: factor about the mean.
-        noise: standard deviation of Gaussian noise, in standard deviations of the volume (as it is where z-scored).
-        spacing: of slices, rows and columns, any unit; None where voxels are cubes.
-        fill: what comes in at the border, see :func:`scantune.augment.spatial.warp`.
+        noise: standard deviation of Gaussian noise, in standard deviations of the volume.
+        spacing: of slices, rows and columns, any unit; None for isotropic voxels.
+        fill: of the area outside the volume, see :func:`scantune.augment.spatial.warp`.
 
     Raises:
-        ScantuneError: a range that is none; names the parameter.
+        ScantuneError: an invalid range; with the name of the parameter.
     """
     return VolumeAugment(
         p=p,

@@ -66,6 +66,6 @@ def close_left_runs() -> None:
     """Mark the MLflow runs as killed that ended processes left open."""
     from scantune.tracking import TrackingError, client, unfinished
 
-    if unfinished.any_left():
+    if unfinished.has_orphans():
         with contextlib.suppress(TrackingError):
             unfinished.close_all(client())

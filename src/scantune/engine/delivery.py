@@ -145,8 +145,8 @@ class Delivery:
             return
         with self.wake:
             for i, channel in enumerate(self.channels):
-                fresh = _missing_rows(channel.sink, rows, self.queued[i]) if self.queued[i] < len(rows) else []
-                channel.points.put(_numbered(fresh, self.log_every))
+                new_rows = _missing_rows(channel.sink, rows, self.queued[i]) if self.queued[i] < len(rows) else []
+                channel.points.put(_numbered(new_rows, self.log_every))
                 self.queued[i] = len(rows)
             self.wake.notify()
 

@@ -104,7 +104,7 @@ def fit(
         ScantuneError: invalid settings; raised before training starts.
     """
     resolved_settings = settings or Settings()
-    known = directions(task, resolved_settings.monitoring.error_ranges)
+    metric_directions = directions(task, resolved_settings.monitoring.error_ranges)
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(resolved_settings))
@@ -124,9 +124,9 @@ def fit(
             schedule=copy.deepcopy(schedule) or Schedule(),
             freezing=freezing,
             mixing=mixing,
-            early_stopping=_with_direction(early_stopping, resolved_settings, known),
+            early_stopping=_with_direction(early_stopping, resolved_settings, metric_directions),
             checkpoints=_build_checkpoints(
-                checkpoints, checkpoint_monitor, resolved_settings, known, state_dir or out_dir
+                checkpoints, checkpoint_monitor, resolved_settings, metric_directions, state_dir or out_dir
             ),
             state_dir=state_dir,
             fabric=active_fabric,
@@ -164,16 +164,16 @@ def _unit_weights(terms: Mapping[str, Term]) -> TermWeights:
     return lambda epoch, step, history: dict.fromkeys(terms, 1.0)
 
 
-def _direction(monitor: str, mode: str, known: Mapping[str, Direction]) -> Direction:
+def _direction(monitor: str, mode: str, directions_by_name: Mapping[str, Direction]) -> Direction:
     """Direction of a monitored metric: whether lower or higher is better.
 
     Raises:
         ScantuneError: the metric or its direction is unknown.
     """
-    fault = monitor_fault(monitor, mode, known)
+    fault = monitor_fault(monitor, mode, directions_by_name)
     if fault is not None:
         raise ScantuneError(f"monitor: {fault}")
-    return direction(monitor, mode, known)
+    return direction(monitor, mode, directions_by_name)
 
 
 def _with_direction(

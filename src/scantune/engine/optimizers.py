@@ -36,7 +36,7 @@ class OptimizerSpec:
     nesterov: bool = False
 
 
-def _adaptive(kind: type[Optimizer]) -> Callable[..., Optimizer]:
+def _adam_builder(kind: type[Optimizer]) -> Callable[..., Optimizer]:
     def make(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> Optimizer:
         options: dict[str, Any] = {"lr": spec.learning_rate, "weight_decay": spec.weight_decay}
         return kind(groups, betas=spec.betas, eps=spec.eps, fused=fused, **options)  # type: ignore[call-arg]
@@ -53,8 +53,8 @@ def _sgd(groups: Iterable[dict[str, Any]], spec: OptimizerSpec, fused: bool) -> 
 
 
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
-    "adam": _adaptive(torch.optim.Adam),
-    "adamw": _adaptive(torch.optim.AdamW),
+    "adam": _adam_builder(torch.optim.Adam),
+    "adamw": _adam_builder(torch.optim.AdamW),
     "sgd": _sgd,
 }
 

@@ -86,9 +86,9 @@ def _backward(
     totals = torch.zeros_like(denominators)
     outputs = []
     training.optimizer.zero_grad(set_to_none=True)
-    place = (training.settings.seed, "step", training.position.step)
+    position = (training.settings.seed, "step", training.position.step)
     for i, batch in enumerate(batches):
-        reseed(*place, i, training.fabric.global_rank)
+        reseed(*position, i, training.fabric.global_rank)
         last = i == len(batches) - 1
         with training.fabric.no_backward_sync(training.network, enabled=not last):  # type: ignore[arg-type]
             output = training.network(batch["input"])

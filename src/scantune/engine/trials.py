@@ -81,7 +81,7 @@ def search(
     while _finished(study) < n_trials:
         study.sampler = _sampler(derive(seed, "trial", len(study.get_trials(deepcopy=False))))
         trial = study.ask()
-        trial.set_user_attr(_OWNER, unfinished.me())
+        trial.set_user_attr(_OWNER, unfinished.process_id())
         _run_trial(study, trial, objective, {key: _suggest(trial, key, range_) for key, range_ in space.items()})
     return _result(study)
 
@@ -114,7 +114,7 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
 
 def _is_running(owner: str) -> bool:
     """Whether the process of a trial still runs. This process has no trial yet: one with its id is another process."""
-    return owner != unfinished.me() and unfinished.alive(owner)
+    return owner != unfinished.process_id() and unfinished.is_running(owner)
 
 
 def _retry_orphans(study: optuna.Study) -> None:
@@ -122,7 +122,7 @@ def _retry_orphans(study: optuna.Study) -> None:
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _is_running(trial.user_attrs.get(_OWNER, unfinished.me())):
+        if not _is_running(trial.user_attrs.get(_OWNER, unfinished.process_id())):
             study.tell(trial.number, state=TrialState.FAIL)
             if trial.params:
                 study.enqueue_trial(trial.params)

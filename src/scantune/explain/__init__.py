@@ -1,7 +1,7 @@
-"""Where a network looked, drawn honestly, and whether such maps can be believed.
+"""Saliency maps of networks, their pictures, and sanity checks of the maps.
 
-Maps by :func:`map` and :func:`maps`; pictures by :mod:`scantune.explain.draw`; tests of the maps themselves by
-:mod:`scantune.explain.sanity`.
+:func:`map` and :func:`maps` compute maps, :mod:`scantune.explain.draw` draws them, and :mod:`scantune.explain.sanity`
+tests them.
 """
 
 from scantune.explain.maps import METHODS, map, maps, zones

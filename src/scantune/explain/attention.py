@@ -1,6 +1,6 @@
-"""Attention of vision transformers of timm: one layer's, or rolled out over all of them.
+"""Attention maps of timm vision transformers: of one layer, or by rollout over all layers.
 
-The fused kernel never forms the matrix, so it is switched off while a map is made.
+The fused kernel does not compute the attention matrix, so it is disabled while a map is computed.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ def attention(
 ) -> list[Saliency]:
     """Attention of the class token to each patch in one layer, mean over heads.
 
-    Without a class token: the attention that each patch receives, mean over all that give it. It does not depend on
-    the target.
+    Without a class token: the mean attention that each patch receives from all patches. The map does not depend on the
+    target.
 
     Args:
         network: with a timm vision transformer inside.
         x: [1, C, H, W].
-        targets: asked for; each gets the same map.
-        layer: not used; ``layer_idx`` says which.
+        targets: explained outputs; each gets the same map.
+        layer: not used; see ``layer_idx``.
         method: name of the method.
         layer_idx: block, counted from the first (0) or from the last (−1).
 
     Raises:
-        ScantuneError: not such a transformer, or no such block.
+        ScantuneError: the network is no such transformer, or the block does not exist.
     """
     vit = _transformer(network)
     if not -len(vit.blocks) <= layer_idx < len(vit.blocks):
-        raise ScantuneError(f"layer_idx: {layer_idx} is none of this network's {len(vit.blocks)} blocks")
+        raise ScantuneError(f"layer_idx: {layer_idx} is outside this network's {len(vit.blocks)} blocks")
     index = layer_idx % len(vit.blocks)
     matrices, output = _matrices(network, vit, x)
     name = _path(network, vit.blocks[index].attn)
@@ -66,21 +66,21 @@ def _transformer(network: nn.Module) -> Any:
         ):
             return module
     raise ScantuneError(
-        "method: attention and rollout need a vision transformer of timm (one grid of tokens through all blocks); "
-        "this network is none, gradcam works on it"
+        "method: attention and rollout require a timm vision transformer (one grid of tokens in all blocks); use "
+        "gradcam for this network"
     )
 
 
-def _path(network: nn.Module, wanted: nn.Module) -> str:
-    return next(name for name, module in network.named_modules() if module is wanted)
+def _path(network: nn.Module, target: nn.Module) -> str:
+    return next(name for name, module in network.named_modules() if module is target)
 
 
 def _matrices(network: nn.Module, vit: Any, x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Attention of every block, mean over heads [tokens, tokens] (row: who looks), and the network's output."""
-    seen: list[Tensor] = []
+    """Attention of every block, mean over heads [tokens, tokens] (rows: queries), and the output of the network."""
+    matrices: list[Tensor] = []
     fused = [(block.attn, block.attn.fused_attn) for block in vit.blocks if hasattr(block.attn, "fused_attn")]
     handles = [
-        block.attn.attn_drop.register_forward_pre_hook(lambda _m, args: seen.append(args[0].detach()[0].mean(0)))
+        block.attn.attn_drop.register_forward_pre_hook(lambda _m, args: matrices.append(args[0].detach()[0].mean(0)))
         for block in vit.blocks
     ]
     try:
@@ -91,9 +91,9 @@ def _matrices(network: nn.Module, vit: Any, x: Tensor) -> tuple[list[Tensor], Te
     finally:
         for handle in handles:
             handle.remove()
-        for module, was in fused:
-            module.fused_attn = was
-    return seen, output
+        for module, enabled in fused:
+            module.fused_attn = enabled
+    return matrices, output
 
 
 def _to_patches(
@@ -107,7 +107,7 @@ def _to_patches(
     method: str,
 ) -> list[Saliency]:
     grid = getattr(getattr(network, "backbone", network), "token_grid", None)
-    patches_alone = grid is not None and math.prod(grid) == len(matrix)  # the class token joins in later blocks
+    patches_alone = grid is not None and math.prod(grid) == len(matrix)  # the class token is added in later blocks
     prefix = 0 if patches_alone else int(vit.num_prefix_tokens)
     row = matrix[0] if prefix else matrix.mean(0)
     cells = layers.tokens_to_grid(row[None, :, None], prefix, grid, x.ndim - 2)[0, 0].float().cpu().numpy()

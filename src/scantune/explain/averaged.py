@@ -1,4 +1,4 @@
-"""Maps of an averaged network: one of each of its networks, by its part in the averaged answer, then their mean."""
+"""Maps of an averaged network: the mean of the maps of its networks, each for the averaged output."""
 
 from __future__ import annotations
 
@@ -14,64 +14,67 @@ from scantune.explain.saliency import Saliency
 from scantune.prediction.averaging import AveragedNetwork, mean_output
 
 
-class Facing(nn.Module):
-    """An averaged network seen from one of its networks, whose modules have the names that they have there.
+class NetworkView(nn.Module):
+    """An averaged network with the modules of one of its networks, under their names in that network.
 
     Args:
-        network: the averaged one.
-        number: the network whose layers can be read.
-        fixed: outputs of all networks for the one sample that will be asked about, so that the others are not computed
-            once more; None computes them.
+        network: the averaged network.
+        number: of the network whose layers are accessible.
+        cached: outputs of all networks for the explained sample, so that those of the other networks are not computed
+            again; None computes them.
     """
 
-    def __init__(self, network: AveragedNetwork, number: int, fixed: Sequence[Tensor] | None = None) -> None:
+    def __init__(self, network: AveragedNetwork, number: int, cached: Sequence[Tensor] | None = None) -> None:
         super().__init__()
-        self.number, self.fixed, self.class_axis = number, fixed, network.class_axis
+        self.number, self.cached, self.class_axis = number, cached, network.class_axis
         for name, child in network.networks[number].named_children():
             self.add_module(name, child)
-        self.unseen = [network]  # in a list, so that the names of the others' modules are not among ours
+        self.averaged = [network]  # in a list, so that the modules of the other networks are not registered
 
     def forward(self, x: Tensor) -> Tensor:
         """The averaged output, [B, …]."""
         return mean_output(self._outputs(x), self.class_axis)
 
     def _outputs(self, x: Tensor) -> Iterator[Tensor]:
-        for number, network in enumerate(self.unseen[0].networks):
-            known = self.fixed is not None and number != self.number
-            yield self.fixed[number] if known and self.fixed is not None else network(x)
+        for number, network in enumerate(self.averaged[0].networks):
+            known = self.cached is not None and number != self.number
+            yield self.cached[number] if known and self.cached is not None else network(x)
 
 
 def maps(
     network: AveragedNetwork, x: Tensor, layer: str | None, make: Callable[[nn.Module, str | None], list[Saliency]]
 ) -> list[Saliency]:
-    """The mean over the networks of their maps.
+    """Mean of the maps of the networks.
 
-    A map of one network is by its own layer and the gradient of the averaged answer there. All are scaled to their
-    maximum before they are averaged, as :class:`Saliency` has them, and the mean is scaled to its own.
+    The map of a network is from its own layer and the gradient of the averaged output there. Each map is scaled to its
+    maximum before averaging, as in :class:`Saliency`, and so is the mean.
 
     Args:
-        network: the averaged one.
+        network: the averaged network.
         x: one sample, [1, C, …space].
-        layer: as of :func:`scantune.explain.maps.maps`.
-        make: from a network and the layer's name to one map a target.
+        layer: as in :func:`scantune.explain.maps.maps`.
+        make: function of a network and the name of its layer that returns one map per target.
     """
     with layers.evaluating(network), torch.no_grad():
-        fixed = [one(x).float() for one in network.networks]
-    found = []
-    for number, one in enumerate(network.networks):
-        name = layers.find(one, layer, x)[0] if layer or _has_layer(one) else layer
-        found.append(make(Facing(network, number, fixed), name))
-    return [_mean(each) for each in zip(*found)]
+        cached = [member(x).float() for member in network.networks]
+    by_network = []
+    for number, member in enumerate(network.networks):
+        name = layers.find(member, layer, x)[0] if layer or _has_layer(member) else layer
+        by_network.append(make(NetworkView(network, number, cached), name))
+    return [_mean(each) for each in zip(*by_network)]
 
 
 def _has_layer(network: nn.Module) -> bool:
     return getattr(getattr(network, "backbone", network), "saliency_layer", None) is not None
 
 
-def _mean(each: Sequence[Saliency]) -> Saliency:
-    """The mean of those that there are; undefined where there is none."""
-    there = [one.map for one in each if one.map is not None]
-    if not there:
-        return each[0]
-    total = np.mean(there, axis=0)
-    return replace(next(one for one in each if one.map is not None), map=(total / total.max()).astype(np.float32))
+def _mean(maps_of_networks: Sequence[Saliency]) -> Saliency:
+    """Mean of the defined maps; undefined without any."""
+    defined = [saliency.map for saliency in maps_of_networks if saliency.map is not None]
+    if not defined:
+        return maps_of_networks[0]
+    total = np.mean(defined, axis=0)
+    return replace(
+        next(saliency for saliency in maps_of_networks if saliency.map is not None),
+        map=(total / total.max()).astype(np.float32),
+    )

@@ -1,9 +1,9 @@
-"""Class activation maps, by the grad-cam library; 2D, 3D and video.
+"""Class activation maps by the grad-cam library, for images, volumes and videos.
 
-The library makes the maps; three things it does are replaced. Its backward pass adds to the parameters' gradients and
-finds none in a frozen network: gradients are taken here with respect to the layer's output alone. Its scaling draws
-an all-zero map like any other: maps come back unscaled. Its Eigen-CAM decomposes a matrix of cells × cells (gigabytes
-in 3D) and leaves the sign to chance: the same component comes from the thin decomposition, with the larger side up.
+Three functions of the library are replaced. Its backward pass changes the gradients of parameters and fails for a
+frozen network: here gradients are with respect to the output of the layer only. Its scaling hides an all-zero map: here
+maps are returned unscaled. Its Eigen-CAM decomposes a matrix of cells × cells (gigabytes in 3D) and has an arbitrary
+sign: here the component is from the thin decomposition, with the sign of the larger extreme.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scantune.tasks.questions import Target
 
 
 def by_gradients(kind: str) -> Any:
-    """Grad-CAM (Selvaraju et al. 2017, eq. 1–2) and its kin, by the library's class name.
+    """Grad-CAM (Selvaraju et al. 2017, eq. 1–2) and related methods, by their class name in the library.
 
     Grad-CAM++: Chattopadhay et al. 2018, eq. 19. HiResCAM: Draelos & Carin 2020, gradient times activation in each
     cell.
@@ -33,21 +33,21 @@ def by_gradients(kind: str) -> Any:
     def run(network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str) -> list[Saliency]:
         name, module = layers.find(network, layer, x)
         with _library(library.method(kind), network, module, x) as cam, torch.enable_grad():
-            given = x.detach().clone().requires_grad_(True)  # a frozen network has gradients all the same
-            raw, output = _forward(network, module, given)
-            made = []
+            inputs = x.detach().clone().requires_grad_(True)  # required for gradients in a frozen network
+            raw, output = _forward(network, module, inputs)
+            results = []
             for number, target in enumerate(targets):
                 score = target(output[0])
                 (grads,) = torch.autograd.grad(score, raw, retain_graph=number < len(targets) - 1, allow_unused=True)
                 if grads is None:
-                    raise ScantuneError(f"saliency layer: {name} has no part in the output that is explained")
+                    raise ScantuneError(f"saliency layer: {name} does not contribute to the explained output")
                 reshape = layers.as_grid(network, x.ndim - 2)
                 a, g = (_numpy(reshape(t)) for t in (raw, grads))
-                cells = cam.get_cam_image(given, module, [target], a, g, False)
-                made.append(
+                cells = cam.get_cam_image(inputs, module, [target], a, g, False)
+                results.append(
                     finish(cells[0], tuple(x.shape[2:]), layer=name, method=method, output=float(score.detach()))
                 )
-        return made
+        return results
 
     return run
 
@@ -81,7 +81,7 @@ def first_component(activations: np.ndarray) -> np.ndarray:
 def scorecam(
     network: nn.Module, x: Tensor, targets: Sequence[Target], layer: str | None, method: str
 ) -> list[Saliency]:
-    """Score-CAM (Wang et al. 2020): each channel weighted by the score of the input seen through it. 2D only.
+    """Score-CAM (Wang et al. 2020): each channel is weighted by the score of the input masked by it. 2D only.
 
     Raises:
         ScantuneError: a volume or a video.
@@ -95,19 +95,19 @@ def scorecam(
     with _library(library.method("ScoreCAM"), network, module, x) as cam, torch.no_grad():
         raw, output = _forward(network, module, x)
         a = _numpy(layers.as_grid(network, 2)(raw))
-        made = []
+        results = []
         for target in targets:
-            with contextlib.redirect_stderr(io.StringIO()):  # it draws a progress bar of its own
+            with contextlib.redirect_stderr(io.StringIO()):  # suppress the progress bar of the library
                 cells = cam.get_cam_image(x, module, [target], a, np.zeros_like(a))
-            made.append(
+            results.append(
                 finish(cells[0], tuple(x.shape[2:]), layer=name, method=method, output=float(target(output[0])))
             )
-    return made
+    return results
 
 
 @contextlib.contextmanager
 def _library(kind: Any, network: nn.Module, module: nn.Module, x: Tensor) -> Any:
-    """The library's object with its hooks taken off at once; the network back in its modes afterwards."""
+    """The object of the library without its hooks; the modes of the network are restored."""
     with layers.evaluating(network):
         cam = kind(model=network, target_layers=[module])
         cam.activations_and_grads.release()
@@ -116,15 +116,15 @@ def _library(kind: Any, network: nn.Module, module: nn.Module, x: Tensor) -> Any
 
 def _forward(network: nn.Module, module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
     """Output of the layer and of the network for one sample [1, C, …]."""
-    seen: list[Tensor] = []
-    handle = module.register_forward_hook(lambda _m, _i, out: seen.append(out if torch.is_tensor(out) else out[0]))
+    outputs: list[Tensor] = []
+    handle = module.register_forward_hook(lambda _m, _i, out: outputs.append(out if torch.is_tensor(out) else out[0]))
     try:
         output = network(x)
     finally:
         handle.remove()
-    if not seen:
-        raise ScantuneError("saliency layer: the network never calls it")
-    return seen[-1], output
+    if not outputs:
+        raise ScantuneError("saliency layer: the network does not call it")
+    return outputs[-1], output
 
 
 def _numpy(values: Tensor) -> np.ndarray:

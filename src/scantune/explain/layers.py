@@ -1,7 +1,7 @@
-"""The layer that a map is read from, and its output as a grid of cells.
+"""The layer of a map, and its output as a grid of cells.
 
-Where none is named it is the deepest one whose output still has :data:`CELLS` cells along each axis of space
-(:data:`MOMENTS` along time): deeper layers know more of what a thing is, but 2 × 2 cells say nothing of where it is.
+The default is the deepest layer whose output has at least :data:`CELLS` cells along each spatial axis (:data:`MOMENTS`
+along time): deeper layers represent more abstract features, but 2 × 2 cells do not localise them.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from torch import Tensor, nn
 from scantune.records import ScantuneError
 
 CELLS = 7
-"""Cells along rows and columns that a layer needs to be read by default: as a ResNet's last layer has of 224 pixels."""
+"""Smallest number of cells along rows and columns of the default layer: that of a ResNet's last layer at 224 pixels."""
 DEEP_CELLS = 3
-"""The same along each axis of a volume, whose cells are dear."""
+"""The same along each axis of a volume, where networks have coarser grids."""
 MOMENTS = 2
-"""The same along the frames of a loop."""
+"""The same along the frames of a video."""
 
 _chosen: weakref.WeakKeyDictionary[nn.Module, dict[tuple[int, ...], str]] = weakref.WeakKeyDictionary()
 
 
 def find(network: nn.Module, layer: str | None = None, x: Tensor | None = None) -> tuple[str, nn.Module]:
-    """The layer to read.
+    """The layer of a map.
 
     Args:
-        network: a network, with or without a ``backbone`` that knows its ``saliency_layer``.
-        layer: dotted name inside the network, inside its backbone or inside the backbone's net; None finds the
-            deepest that fits, see above.
-        x: a sample [1, C, …space], by which cells are counted; without it the backbone's own layer is taken.
+        network: a network, with or without a ``backbone`` with a ``saliency_layer``.
+        layer: dotted name inside the network, its backbone or the net of its backbone; None is the default layer, see
+            this module.
+        x: a sample [1, C, …space], to count cells; None uses the ``saliency_layer`` of the backbone.
 
     Returns:
         Dotted name inside ``network``, and the module.
 
     Raises:
-        ScantuneError: no such layer (with the nearest names), or none that fits is known.
+        ScantuneError: an unknown layer (with the nearest names), or no default layer.
     """
     modules = {name: module for name, module in network.named_modules() if name}
     if layer is None:
@@ -49,7 +49,7 @@ def find(network: nn.Module, layer: str | None = None, x: Tensor | None = None) 
         layer = getattr(backbone, "saliency_layer", None)
         if layer is None:
             raise ScantuneError(
-                f"saliency layer: none is known for {_name(backbone)}; name one. Layers that keep a grid: "
+                f"saliency layer: {_name(backbone)} has no default; set layer. Layers with a spatial grid: "
                 f"{', '.join(_candidates(network)) or 'none'}"
             )
         if x is not None:
@@ -58,94 +58,96 @@ def find(network: nn.Module, layer: str | None = None, x: Tensor | None = None) 
         if prefix + layer in modules:
             return prefix + layer, modules[prefix + layer]
     short = {name.removeprefix("backbone.").removeprefix("net.") for name in modules}
-    near = difflib.get_close_matches(layer, sorted(short), n=5, cutoff=0.3) or _candidates(network)
-    raise ScantuneError(f"saliency layer: {layer!r} is no layer of this network; near it: {', '.join(near)}")
+    similar = difflib.get_close_matches(layer, sorted(short), n=5, cutoff=0.3) or _candidates(network)
+    raise ScantuneError(f"saliency layer: {layer!r} is not a layer of this network; similar: {', '.join(similar)}")
 
 
-def needed(network: nn.Module, space: tuple[int, ...]) -> tuple[int, ...]:
-    """Cells along each axis that a layer needs for an input of ``space``; never more than the input has."""
+def min_cells(network: nn.Module, space: tuple[int, ...]) -> tuple[int, ...]:
+    """Smallest number of cells along each axis for an input of ``space``, at most that of the input."""
     recipe = getattr(getattr(network, "backbone", network), "recipe", None)
     time = getattr(recipe, "modality", "") == "video"
-    wanted = (CELLS,) * len(space) if len(space) == 2 else (DEEP_CELLS,) * 3
-    wanted = (MOMENTS, CELLS, CELLS) if time else wanted
-    return tuple(min(cells, size) for cells, size in zip(wanted, space))
+    minimum = (CELLS,) * len(space) if len(space) == 2 else (DEEP_CELLS,) * 3
+    minimum = (MOMENTS, CELLS, CELLS) if time else minimum
+    return tuple(min(cells, size) for cells, size in zip(minimum, space))
 
 
-def _deepest(network: nn.Module, own: str, x: Tensor) -> str:
-    """The backbone's own layer, or the last before it that has cells enough; where none has, the one nearest to it."""
+def _deepest(network: nn.Module, default: str, x: Tensor) -> str:
+    """The default layer of the backbone, or the last one before it with enough cells; else that with the most."""
     known = _chosen.setdefault(network, {})
     shape = tuple(x.shape[1:])
     if shape not in known:
-        known[shape] = _searched(network, own, x)
+        known[shape] = _search(network, default, x)
     return known[shape]
 
 
-def _searched(network: nn.Module, own: str, x: Tensor) -> str:
-    last, _ = find(network, own)
+def _search(network: nn.Module, default: str, x: Tensor) -> str:
+    last, _ = find(network, default)
     if getattr(getattr(network, "backbone", network), "layout", "") == "tokens":
-        return last  # a grid of tokens is as fine in the last block as in the first
-    need = needed(network, tuple(x.shape[2:]))
+        return last  # the grid of tokens is the same in all blocks
+    required = min_cells(network, tuple(x.shape[2:]))
     grids = _grids(network, x)
     if last not in grids:
         return last
-    before = list(grids)[: list(grids).index(last) + 1]
-    share = {name: min(n / m for n, m in zip(grids[name], need)) for name in before}
-    enough = [name for name in before if share[name] >= 1]
-    return enough[-1] if enough else max(reversed(before), key=lambda name: share[name])
+    candidates = list(grids)[: list(grids).index(last) + 1]
+    share = {name: min(n / m for n, m in zip(grids[name], required)) for name in candidates}
+    sufficient = [name for name in candidates if share[name] >= 1]
+    return sufficient[-1] if sufficient else max(reversed(candidates), key=lambda name: share[name])
 
 
 def _grids(network: nn.Module, x: Tensor) -> dict[str, tuple[int, ...]]:
-    """Cells of every layer that a map could be read from, in the order in which they are computed."""
+    """Cells of every candidate layer, in the order of computation."""
     backbone: Any = getattr(network, "backbone", network)
-    behind = getattr(backbone, "layout", "") == "channels_last"
-    found: dict[str, tuple[int, ...]] = {}
+    channels_last = getattr(backbone, "layout", "") == "channels_last"
+    grids: dict[str, tuple[int, ...]] = {}
 
-    def look(name: str) -> Callable[..., None]:
+    def record_grid(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             if torch.is_tensor(output) and output.ndim == x.ndim:
-                found.pop(name, None)
-                found[name] = tuple(output.shape[1:-1] if behind else output.shape[2:])
+                grids.pop(name, None)
+                grids[name] = tuple(output.shape[1:-1] if channels_last else output.shape[2:])
 
         return hook
 
-    handles = [module.register_forward_hook(look(name)) for name, module in _whole_layers(network)]
+    handles = [
+        module.register_forward_hook(record_grid(name)) for name, module in _layers_with_complete_output(network)
+    ]
     try:
         with evaluating(network), torch.no_grad():
             network(x)
     finally:
         for handle in handles:
             handle.remove()
-    return found
+    return grids
 
 
 _NESTED = frozenset({"SkipConnection", "AttentionLayer"})
-"""MONAI's U-Nets hold each level inside the one above it."""
+"""Modules of MONAI's U-Nets, in which each level contains the next."""
 
 
-def _whole_layers(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Layers whose output is all that passes on: not the insides of a residual block, nor the head's."""
+def _layers_with_complete_output(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Layers whose output is the only input of the next: not those inside a residual block or the head."""
     backbone: Any = getattr(network, "backbone", network)
     inner = getattr(backbone, "net", backbone)
-    own = getattr(backbone, "saliency_layer", None)
+    default = getattr(backbone, "saliency_layer", None)
     blocks = [module for _, modules in getattr(backbone, "blocks", None) or [] for module in modules]
-    # a list is never called itself, what is in it is
+    # a ModuleList is not called itself, only its modules are
     ends = {id(m) for block in blocks for m in (block if isinstance(block, nn.ModuleList) else (block,))}
     names = {id(module): name for name, module in network.named_modules()}
-    kept: list[tuple[str, nn.Module]] = []
+    selected: list[tuple[str, nn.Module]] = []
 
     def walk(module: nn.Module) -> None:
         for child in module.children():
-            kept.append((names[id(child)], child))
+            selected.append((names[id(child)], child))
             if isinstance(child, (nn.Sequential, nn.ModuleList)) or type(child).__name__ in _NESTED:
                 walk(child)
 
     walk(inner)
-    seen = {name for name, _ in kept}
+    names_selected = {name for name, _ in selected}
     for name, module in network.named_modules():
-        asked = own is not None and name in {own, f"backbone.{own}"}
-        if name not in seen and (asked or id(module) in ends):
-            kept.append((name, module))
-    return kept
+        is_default = default is not None and name in {default, f"backbone.{default}"}
+        if name not in names_selected and (is_default or id(module) in ends):
+            selected.append((name, module))
+    return selected
 
 
 def _name(backbone: Any) -> str:
@@ -159,9 +161,9 @@ def _candidates(network: nn.Module, last: int = 5) -> list[str]:
 
 
 def as_grid(network: nn.Module, space: int) -> Callable[[Tensor], Tensor]:
-    """How an output of the layer becomes [B, C, …cells] with ``space`` axes of cells.
+    """Function that reshapes an output of the layer to [B, C, …cells] with ``space`` spatial axes.
 
-    Maps of channels in front, channels behind and token sequences are known; class and register tokens are dropped.
+    Supports channels first, channels last and token sequences; class and register tokens are removed.
     """
     backbone: Any = getattr(network, "backbone", network)
     layout = getattr(backbone, "layout", "channels_first")
@@ -183,10 +185,10 @@ def as_grid(network: nn.Module, space: int) -> Callable[[Tensor], Tensor]:
 def tokens_to_grid(tokens: Tensor, prefix: int, grid: tuple[int, ...] | None, space: int) -> Tensor:
     """Tokens [B, prefix + N, C] as [B, C, …grid]; where ``grid`` does not fit, N must be a square or cube.
 
-    Where all tokens together are the grid (class tokens that join in later blocks) none is dropped.
+    Where all tokens form the grid (networks that add class tokens in later blocks) none is removed.
 
     Raises:
-        ScantuneError: N is no such number.
+        ScantuneError: N is neither.
     """
     batch, count, channels = tokens.shape
     if grid is not None and math.prod(grid) == count:
@@ -202,7 +204,7 @@ def tokens_to_grid(tokens: Tensor, prefix: int, grid: tuple[int, ...] | None, sp
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """In it every module is in eval mode; afterwards each is back in its own mode."""
+    """Context with every module in eval mode; the modes are restored afterwards."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:
@@ -213,6 +215,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where the network's parameters are; the CPU where it has none."""
+    """Device of the parameters of the network; the CPU without parameters."""
     parameter = next(network.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device

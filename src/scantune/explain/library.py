@@ -1,8 +1,8 @@
-"""The grad-cam library, loaded without what its pictures need.
+"""The grad-cam library, imported without the dependencies of its pictures.
 
-Its package imports scikit-learn, torchvision, pandas and pyplot for drawings and methods that are not used here, which
-takes seconds. While it is loaded, empty modules stand in for those that are not loaded yet; afterwards they are gone,
-and the copy that was loaded belongs to this module alone: a later ``import pytorch_grad_cam`` gets the whole library.
+The package imports scikit-learn, torchvision, pandas and pyplot for functions that are not used here, which takes
+seconds. During its import, empty modules replace those that are not imported yet. They are removed afterwards, and only
+this module uses the imported copy: a later ``import pytorch_grad_cam`` imports the complete library.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _lock = threading.Lock()
 
 
 class _StandIn(types.ModuleType):
-    """A module in which every name exists and none does anything."""
+    """A placeholder module in which every name exists without function."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__path__: list[str] = []  # a package, so that its submodules can be looked for
+        self.__path__: list[str] = []  # a package, so that submodules can be imported
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

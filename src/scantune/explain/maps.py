@@ -25,7 +25,7 @@ METHODS: dict[str, Callable[..., list[Saliency]]] = {
 }
 
 WITHOUT_TARGET = frozenset({"eigencam", "attention", "rollout"})
-"""Methods whose map is the same whatever is asked."""
+"""Methods whose map does not depend on the target."""
 
 
 def maps(
@@ -37,35 +37,34 @@ def maps(
     layer: str | None = None,
     **options: Any,
 ) -> list[Saliency]:
-    """One map a target, from one forward pass, in float32 whatever autocast we are called in.
+    """One map per target from one forward pass, in float32 also within autocast.
 
-    Of an averaged network the mean of its networks' maps, see :mod:`scantune.explain.averaged`.
-
-    The network is left as it was: modes, gradients, hooks.
+    For an averaged network the mean of the maps of its networks, see :mod:`scantune.explain.averaged`. Modes, gradients
+    and hooks of the network do not change.
 
     Args:
-        network: from [B, C, …space] to the task's output [B, …]; frozen or not.
-        x: one sample, [C, …space] or [1, C, …space], float32, as the network takes it.
-        targets: what is asked, see :mod:`scantune.tasks.questions`.
+        network: from [B, C, …space] to the output of the task [B, …].
+        x: one sample, [C, …space] or [1, C, …space], float32, as network input.
+        targets: explained outputs, see :mod:`scantune.tasks.questions`.
         method: one of :data:`METHODS`; scorecam for images only, attention and rollout for vision transformers.
-        layer: dotted name; None is the layer that fits the backbone.
+        layer: dotted name; None is the default of the backbone.
         **options: ``layer_idx`` of attention.
 
     Raises:
-        ScantuneError: unknown method or layer, or one that does not fit the network or the input.
+        ScantuneError: an unknown method or layer, or one that does not fit the network or the input.
     """
     if method not in METHODS:
-        raise ScantuneError(f"method: {method!r} is none of {', '.join(METHODS)}")
+        raise ScantuneError(f"method: {method!r} is not one of {', '.join(METHODS)}")
     batch = x if _has_batch(network, x) else x[None]
     if len(batch) != 1:
-        raise ScantuneError(f"saliency takes one sample at a time; got a batch of {len(batch)}")
+        raise ScantuneError(f"saliency maps require one sample at a time; got a batch of {len(batch)}")
     device = layers.device_of(network)
     batch = batch.float().to(device)
 
-    def make(asked: nn.Module, name: str | None) -> list[Saliency]:
-        return METHODS[method](asked, batch, targets, name, method, **options)
+    def make(explained: nn.Module, name: str | None) -> list[Saliency]:
+        return METHODS[method](explained, batch, targets, name, method, **options)
 
-    with torch.autocast(device.type, enabled=False):  # on a CPU bf16's gradients of small layers are wrong
+    with torch.autocast(device.type, enabled=False):  # bf16 gradients of small layers are wrong on a CPU
         if isinstance(network, AveragedNetwork):
             return averaged.maps(network, batch, layer, make)
         return make(network, layer)
@@ -86,15 +85,15 @@ def map(
 def zones(
     network: nn.Module, x: Tensor, grades: Sequence[int], *, method: str = "hirescam", layer: str | None = None
 ) -> list[Saliency]:
-    """One map a zone, of a network whose output is [B, Z, K].
+    """One map per zone, for a network with output [B, Z, K].
 
-    HiResCAM (Draelos & Carin 2020) is the default: it is Grad-CAM where features are averaged over the picture, and
-    where they are not Grad-CAM averages away the very gradients that tell one zone from another.
+    HiResCAM (Draelos & Carin 2020) is the default: it equals Grad-CAM for features averaged over the image; otherwise
+    the averaging of Grad-CAM removes the gradients that distinguish zones.
 
     Args:
         network: see :func:`maps`.
         x: one sample.
-        grades: for each zone the class that is explained (the predicted one).
+        grades: explained class of each zone (the predicted one).
         method: see :func:`maps`.
         layer: see :func:`maps`.
     """
@@ -104,7 +103,7 @@ def zones(
 
 
 def _has_batch(network: nn.Module, x: Tensor) -> bool:
-    """[1, C, …] rather than [C, …]: by the backbone's modality, else five axes, or four that begin with one sample."""
+    """Whether ``x`` is [1, C, …] rather than [C, …], from the modality of the backbone, else from its convolutions."""
     if isinstance(network, AveragedNetwork):
         return _has_batch(network.networks[0], x)
     recipe = getattr(getattr(network, "backbone", network), "recipe", None)

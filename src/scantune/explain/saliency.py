@@ -1,4 +1,4 @@
-"""A saliency map, and when there is none."""
+"""A saliency map, or the reason why it is undefined."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _LINEAR = {2: "bilinear", 3: "trilinear"}
 
 @dataclass(frozen=True)
 class Saliency:
-    """What a network looked at for one answer about one sample.
+    """Saliency map of one output for one sample.
 
     Attributes:
-        map: float32 [H, W], [D, H, W] or [T, H, W] in the grid of the network's input, 0 … 1, 1 being its own maximum
-            (so maps of two samples do not compare in strength); None where it is undefined.
+        map: float32 [H, W], [D, H, W] or [T, H, W] in the grid of the network input, 0 … 1, scaled to its maximum (so
+            that the strength of two maps is not comparable); None where undefined.
         layer: dotted name of the layer inside the network.
         method: name in :data:`scantune.explain.maps.METHODS`.
-        reason: why ``map`` is None; else None.
-        grid: cells that the layer itself has along each axis: what is finer in ``map`` is interpolation.
-        output: the number that was explained (a logit, a score), before any activation.
+        reason: of an undefined map; else None.
+        grid: cells of the layer along each axis; finer detail in ``map`` is interpolation.
+        output: the explained output (a logit, a score), before activation.
     """
 
     map: np.ndarray | None
@@ -36,14 +36,14 @@ class Saliency:
 def finish(
     cells: np.ndarray, shape: tuple[int, ...], *, layer: str, method: str, output: float | None = None
 ) -> Saliency:
-    """Brings a layer's map to the input's grid and to 0 … 1, or says why it is undefined.
+    """Resample the map of a layer to the input grid and scale it to 0 … 1, or give the reason why it is undefined.
 
     Args:
-        cells: float [h, w], [d, h, w] or [t, h, w]; what is negative speaks against the answer and becomes 0.
-        shape: of the input's space.
-        layer: where it is from.
-        method: how it was made.
-        output: the number explained.
+        cells: float [h, w], [d, h, w] or [t, h, w]; negative values are evidence against the output and set to 0.
+        shape: spatial shape of the input.
+        layer: name of the layer.
+        method: name of the method.
+        output: the explained output.
     """
     grid = tuple(int(n) for n in cells.shape)
 
@@ -54,7 +54,7 @@ def finish(
         return undefined("the layer's activations or gradients are not finite")
     positive = np.maximum(cells, 0).astype(np.float32)
     if positive.size == 1:
-        return undefined(f"layer {layer} has a single cell and cannot localise; choose an earlier layer")
+        return undefined(f"layer {layer} has a single cell and does not localise; choose an earlier layer")
     if positive.max() <= 1e-12:
         return undefined("all zero: no activation of this layer supports the prediction")
     if np.ptp(positive) <= 1e-6 * positive.max():

@@ -52,7 +52,7 @@ __all__ = [
     "regression",
 ]
 
-#: What needs torch is imported when it is asked for, so that names are checked and plugins registered without it.
+#: Names imported on first use, so that names are checked and plugins registered without torch.
 _LATER = {
     "Combined": "combined",
     "build": "combined",

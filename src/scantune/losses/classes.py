@@ -1,7 +1,7 @@
-"""Losses of classes, from logits.
+"""Losses for classes, from logits.
 
-Output [B, K] with target [B]; zones [B, Z, K] with [B, Z]; dense [B, K, …space] with [B, …space] (two axes of space and
-more). Targets are int64 class numbers.
+Output [B, K] with target [B]; zones [B, Z, K] with [B, Z]; dense [B, K, …space] with [B, …space] (at least two spatial
+axes). Targets are int64 class numbers.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from scantune.records import ScantuneError
 
 
 def class_last(output: Tensor, target: Tensor) -> Tensor:
-    """Logits with the classes as last axis: [B, …, K] for a target [B, …].
+    """Logits with the classes on the last axis: [B, …, K] for a target [B, …].
 
-    A dense network's single channel is the logit of class 1; that of class 0 is 0.
+    The single channel of a dense network is the logit of class 1; the logit of class 0 is 0.
 
     Raises:
-        ScantuneError: shapes that do not go together.
+        ScantuneError: incompatible shapes.
     """
     if output.ndim >= 4:
         if output.shape[1] == 1:
             output = torch.cat([torch.zeros_like(output), output], dim=1)
         output = output.movedim(1, -1)  # [B, K, …space] -> [B, …space, K]
     if output.shape[:-1] != target.shape:
-        raise ScantuneError(f"logits {tuple(output.shape)} do not go with class numbers {tuple(target.shape)}")
+        raise ScantuneError(f"logits {tuple(output.shape)} are incompatible with class numbers {tuple(target.shape)}")
     return output
 
 
@@ -59,7 +59,7 @@ def _class_weights(class_weights: Sequence[float], target: Tensor) -> Tensor:
 
 
 def of_target(target: Tensor, *, class_weights: Sequence[float], **_: object) -> Tensor:
-    """Each element's weight: its class's."""
+    """Weight of each element: that of its class."""
     weights = _class_weights(class_weights, target)
     return weights[target.long()]
 
@@ -74,10 +74,14 @@ def weighted_cross_entropy(
     ``cross_entropy(weight=…, label_smoothing=…)``: the smoothed part of each class has that class's weight.
     """
     weights = _class_weights(class_weights, target)
-    inside = _smoothed(output, target, weights, label_smoothing)
-    # The caller multiplies by the target's weight; where that is 0 the element has no part but its smoothing, dropped.
-    own = of_target(target, class_weights=class_weights).to(inside.dtype)
-    return torch.where(own > 0, inside / own.clamp_min(torch.finfo(inside.dtype).tiny), torch.zeros_like(inside))
+    losses = _smoothed(output, target, weights, label_smoothing)
+    # The caller multiplies by the weight of the target; an element of weight 0 is excluded with its smoothing.
+    scale = of_target(target, class_weights=class_weights).to(losses.dtype)
+    return torch.where(
+        scale > 0,
+        losses / scale.clamp_min(torch.finfo(losses.dtype).tiny),
+        torch.zeros_like(losses),
+    )
 
 
 def _focal_weights(target: Tensor, *, class_weights: Sequence[float] | None = None, **_: object) -> Tensor:

@@ -1,4 +1,4 @@
-"""What the source of a module says of the losses in it, read without importing it: names and options before torch."""
+"""Losses registered in the source of a module, read without importing it and torch: names and options."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-#: Arguments that are no options: the engine gives them.
+#: Arguments that are not options, because the engine passes them.
 NOT_OPTIONS = frozenset({"output", "target"})
 
 
 @dataclass(frozen=True)
 class Declared:
-    """A function under ``@register``.
+    """A function decorated by ``@register``.
 
     Attributes:
         name: of the loss.
-        targets: kinds of targets that it takes; empty for any.
-        short: a name that it shares with losses of other targets, or None.
-        options: name to annotation as written; "" where there is none.
+        targets: kinds of targets that the loss fits; empty for any.
+        short: name shared with losses of other targets, or None.
+        options: name to annotation as in the source; "" without annotation.
     """
 
     name: str
@@ -47,13 +47,13 @@ def _declared(call: ast.Call, function: ast.FunctionDef, constants: dict[str, as
     def value(node: ast.expr) -> Any:
         return ast.literal_eval(constants[node.id] if isinstance(node, ast.Name) else node)
 
-    stated = {keyword.arg: keyword.value for keyword in call.keywords}
-    kinds = value(stated["targets"]) if "targets" in stated else ()
+    keywords = {keyword.arg: keyword.value for keyword in call.keywords}
+    kinds = value(keywords["targets"]) if "targets" in keywords else ()
     arguments = [a for a in (*function.args.args, *function.args.kwonlyargs) if a.arg not in NOT_OPTIONS]
     return Declared(
         name=value(call.args[0]),
         targets=(kinds,) if isinstance(kinds, str) else tuple(kinds),
-        short=value(stated["short"]) if "short" in stated else None,
+        short=value(keywords["short"]) if "short" in keywords else None,
         options={
             a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in arguments if a.arg not in NOT_OPTIONS
         },

@@ -1,4 +1,4 @@
-"""What a loss is here: a numerator, and a denominator that depends on the target alone."""
+"""Interface of a loss: a numerator, and a denominator that depends on the target only."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Weights = Callable[..., Tensor]
 
 
 class Loss(Protocol):
-    """A loss as the engine sees it.
+    """Interface of a loss for the engine.
 
-    ``total / weight`` is the loss of a batch. Both are kept apart because the denominator of a batch that is cut into
-    accumulation steps and spread over ranks is the sum of its parts' denominators; a mean of means would be another
-    number wherever weights differ.
+    ``total / weight`` is the loss of a batch. They are separate because the denominator of a batch that is divided into
+    accumulation steps and ranks is the sum of the denominators of its parts; a mean of means is different where weights
+    differ.
     """
 
     def weight(self, target: Tensor) -> Tensor:
-        """Denominator, a scalar that depends on the target alone."""
+        """Denominator, a scalar that depends on the target only."""
         ...
 
     def total(self, output: Tensor, target: Tensor) -> Tensor:
@@ -37,17 +37,17 @@ class Loss(Protocol):
 
 @dataclass(frozen=True)
 class NamedLoss:
-    """A loss of the registry with its options set.
+    """A registered loss with its options.
 
-    Without ``weights`` every sample counts the same: ``total`` is the mean of ``values`` times the number of samples B,
-    ``weight`` is B. With ``weights`` the losses are summed with them and ``weight`` is their sum.
+    Without ``weights`` samples are equal: ``total`` is the mean of ``values`` times the number of samples B,
+    ``weight`` is B. With ``weights``, ``total`` is the weighted sum and ``weight`` the sum of weights.
 
     Attributes:
-        name: its name in the registry.
-        values: the function of the registry.
-        weights: the function that weights the elements, or None.
-        options: given to both.
-        compares: the loss of a sample depends on the others beside it.
+        name: in the registry.
+        values: registered function.
+        weights: function of the weights of elements, or None.
+        options: of both functions.
+        compares: the loss of a sample depends on the other samples of the batch.
     """
 
     name: str
@@ -70,7 +70,7 @@ class NamedLoss:
         return (losses * self.weights(target, **self.options)).sum()
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
-        """The loss of a batch that stands alone."""
+        """The loss of a single batch."""
         return self.total(output, target) / self.weight(target)
 
 

@@ -1,8 +1,8 @@
-"""Losses of binary targets and masks, from logits.
+"""Losses for binary targets and masks, from logits.
 
 Output [B, K, …space] with a mask [B, …space] (or [B, 1, …space]) of class numbers, or [B], [B, 1], [B, 2] with a
-target [B]. One channel is a sign's logit. Two channels are classes 0 and 1: their difference is that logit. More are
-classes of which 0 is the background.
+target [B]. One channel is the logit of the foreground. Two channels are classes 0 and 1, whose difference is that
+logit. More channels are classes, of which 0 is the background.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def binary(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """Logits and targets in {0, 1} of one shape, float32: one-versus-rest where there are more than two channels.
 
     Raises:
-        ScantuneError: shapes that do not go together.
+        ScantuneError: incompatible shapes.
     """
     output = output.float()
     if output.shape == target.shape:
@@ -27,7 +27,7 @@ def binary(output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     if target.ndim == output.ndim and target.shape[1] == 1:
         target = target[:, 0]
     if output[:, 0].shape != target.shape:
-        raise ScantuneError(f"logits {tuple(output.shape)} do not go with a target {tuple(target.shape)}")
+        raise ScantuneError(f"logits {tuple(output.shape)} are incompatible with a target {tuple(target.shape)}")
     if output.shape[1] == 1:
         return output[:, 0], target.float()
     if output.shape[1] == 2:
@@ -46,10 +46,10 @@ def _soften(target: Tensor, smoothing: float) -> Tensor:
 @register("bce", targets="binary")
 def bce(output: Tensor, target: Tensor, *, pos_weight: float = 1.0, label_smoothing: float = 0.0) -> Tensor:
     """−[v·t·log p + (1 − t)·log(1 − p)], v ``pos_weight``; t smoothed to t(1 − s) + s/2."""
-    logits, truth = binary(output, target)
+    logits, labels = binary(output, target)
     weight = logits.new_tensor(pos_weight)
-    truth = _soften(truth, label_smoothing)
-    return functional.binary_cross_entropy_with_logits(logits, truth, reduction="none", pos_weight=weight)
+    labels = _soften(labels, label_smoothing)
+    return functional.binary_cross_entropy_with_logits(logits, labels, reduction="none", pos_weight=weight)
 
 
 @register("focal_bce", targets="binary")
@@ -59,9 +59,9 @@ def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: flo
     p_t is p for positives and 1 − p for negatives; a_t is ``alpha`` for positives and 1 − ``alpha`` for negatives, so
     that it rebalances the two. The mean is over all elements, not over the sum of a_t.
     """
-    logits, truth = binary(output, target)
-    entropy = functional.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    balance = alpha * truth + (1 - alpha) * (1 - truth)
+    logits, labels = binary(output, target)
+    entropy = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    balance = alpha * labels + (1 - alpha) * (1 - labels)
     return balance * (-torch.expm1(-entropy)).clamp_min(0).pow(gamma) * entropy
 
 
@@ -71,7 +71,7 @@ def _probabilities(output: Tensor, target: Tensor, background: bool) -> tuple[Te
     if target.ndim == output.ndim and target.shape[1] == 1:
         target = target[:, 0]
     if output[:, 0].shape != target.shape:
-        raise ScantuneError(f"logits {tuple(output.shape)} do not go with a mask {tuple(target.shape)}")
+        raise ScantuneError(f"logits {tuple(output.shape)} are incompatible with a mask {tuple(target.shape)}")
     if output.shape[1] == 1:
         return output.sigmoid().flatten(2), target.float().unsqueeze(1).flatten(2)
     first = 0 if background else 1
@@ -90,15 +90,15 @@ def dice(
 ) -> Tensor:
     """1 − (2·Σpt + s) / (Σp + Σt + s) per sample and class, mean over classes: [B] (Milletari et al. 2016).
 
-    An empty mask with an empty prediction costs 0, any prediction costs nearly 1.
+    The loss of an empty mask is 0 for an empty prediction and nearly 1 for any other prediction.
 
     Args:
         output: logits [B, K, …space].
         target: mask [B, …space].
         smooth: s.
-        squared_pred: Σp² and Σt² in the denominator, as Milletari has it.
+        squared_pred: Σp² and Σt² in the denominator, as in Milletari et al.
         jaccard: 1 − (Σpt + s) / (Σp + Σt − Σpt + s) instead.
-        background: class 0 counts too (with two channels and more).
+        background: include class 0 (with two or more channels).
     """
     p, t = _probabilities(output, target, background)
     both = (p * t).sum(-1)  # [B, K', N] -> [B, K']

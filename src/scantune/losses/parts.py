@@ -1,4 +1,4 @@
-"""The parts of a loss and their options, from what ``loss:`` states; known without torch."""
+"""Components of a loss and their options from ``loss:``, without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRESETS: dict[str, dict[str, float]] = {
 def parts_of(
     spec: str | Mapping[str, Any], targets: str | Collection[str] | None
 ) -> tuple[dict[str, dict[str, Any]], Any]:
-    """A loss as ``params.yaml`` states it, taken apart; see :func:`scantune.losses.combined.build`.
+    """Components of a loss in ``params.yaml``; see :func:`scantune.losses.combined.build`.
 
     Returns:
         Name in the registry → options, with ``weight``; and the schedule, or None.
@@ -29,19 +29,19 @@ def parts_of(
     Raises:
         ScantuneError: an unknown name, or one that does not fit the targets.
     """
-    given = {"name": spec} if isinstance(spec, str) else dict(spec)
-    schedule = given.pop("schedule", None)
+    statement = {"name": spec} if isinstance(spec, str) else dict(spec)
+    schedule = statement.pop("schedule", None)
     parts: dict[str, dict[str, Any]] = {}
-    for name, options in _parts(given, targets).items():
-        known = registry.resolve(name, targets)
-        if known == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
-            known = "weighted_cross_entropy"
-        parts[known] = options
+    for name, options in _parts(statement, targets).items():
+        registered = registry.resolve(name, targets)
+        if registered == "cross_entropy" and {"class_weights", "unknown_weight"} & options.keys():
+            registered = "weighted_cross_entropy"
+        parts[registered] = options
     return parts, schedule
 
 
 def check(spec: str | Mapping[str, Any], targets: str | Collection[str] | None, epochs: int | None = None) -> None:
-    """Refuse a loss that cannot be built, as far as its statement tells; torch is not needed for that.
+    """Refuse a loss that cannot be built, without torch.
 
     Args:
         spec: as for :func:`scantune.losses.combined.build`.
@@ -59,14 +59,14 @@ def check(spec: str | Mapping[str, Any], targets: str | Collection[str] | None, 
     schedules.build(schedule, start, epochs=epochs)
 
 
-def _parts(given: dict[str, Any], targets: str | Collection[str] | None) -> dict[str, dict[str, Any]]:
+def _parts(statement: dict[str, Any], targets: str | Collection[str] | None) -> dict[str, dict[str, Any]]:
     """Name → options with ``weight``."""
-    name = str(given.pop("name", "combined"))
-    preset = _preset(given.pop("preset", name), targets)
+    name = str(statement.pop("name", "combined"))
+    preset = _preset(statement.pop("preset", name), targets)
     if preset is not None:
         weighted = {f"{part}_weight": weight for part, weight in preset.items()}
-        return _combination({**weighted, **given})
-    return _combination(given) if name == "combined" else {name: given}
+        return _combination({**weighted, **statement})
+    return _combination(statement) if name == "combined" else {name: statement}
 
 
 def _preset(name: str, targets: str | Collection[str] | None) -> dict[str, float] | None:
@@ -76,29 +76,29 @@ def _preset(name: str, targets: str | Collection[str] | None) -> dict[str, float
     return PRESETS.get(short)
 
 
-def _combination(given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def _combination(statement: dict[str, Any]) -> dict[str, dict[str, Any]]:
     parts: dict[str, dict[str, Any]] = {}
-    for name, value in dict(given.pop("parts", {})).items():
+    for name, value in dict(statement.pop("parts", {})).items():
         parts[name] = {"weight": value} if isinstance(value, int | float) else dict(value)
-    named = [key for key in given if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
+    named = [key for key in statement if key.endswith("_weight") and registry.exists(key.removesuffix("_weight"))]
     for key in named:
-        parts.setdefault(key.removesuffix("_weight"), {})["weight"] = given.pop(key)
+        parts.setdefault(key.removesuffix("_weight"), {})["weight"] = statement.pop(key)
     if not parts:
-        raise ScantuneError("loss: a combination needs parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
-    for key in [key for key in given if key.endswith("_config")]:
-        held = _part_named(key.removesuffix("_config"), parts)
-        if held is not None:
-            parts[held] |= given.pop(key)
-    for key, value in given.items():  # options without a part's name go to the parts that have them
-        takers = [name for name in parts if registry.takes(registry.resolve(name), key)]
-        if not takers:
+        raise ScantuneError("loss: a combination requires parts, as in {name: combined, parts: {dice: 0.7, bce: 0.3}}")
+    for key in [key for key in statement if key.endswith("_config")]:
+        part = _part_named(key.removesuffix("_config"), parts)
+        if part is not None:
+            parts[part] |= statement.pop(key)
+    for key, value in statement.items():  # shared by all components that have the option
+        recipients = [name for name in parts if registry.takes(registry.resolve(name), key)]
+        if not recipients:
             raise ScantuneError(f"loss: none of {', '.join(parts)} has an option {key!r}")
-        for name in takers:
+        for name in recipients:
             parts[name].setdefault(key, value)
     return parts
 
 
 def _part_named(name: str, parts: Mapping[str, Any]) -> str | None:
-    """The part that a short name means: ``focal`` is ``focal_bce``; None where none or several do."""
-    found = [part for part in parts if part == name or part.startswith(f"{name}_")]
-    return name if name in parts else found[0] if len(found) == 1 else None
+    """The component of a short name: ``focal`` is ``focal_bce``; None where none or several match."""
+    matches = [part for part in parts if part == name or part.startswith(f"{name}_")]
+    return name if name in parts else matches[0] if len(matches) == 1 else None

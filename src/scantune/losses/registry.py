@@ -1,7 +1,7 @@
-"""Losses by name; a new one is one function and a name.
+"""Registry of losses by name.
 
 Names and options are known without torch: those of this package are read from its sources, and a module is imported
-when one of its losses is made.
+when one of its losses is built.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Entry:
     Attributes:
         module: whose import registers it.
         targets: kinds of targets that it takes; empty for any.
-        options: name to annotation as written.
+        options: name to annotation as in the source.
         values: ``values(output, target, **options) -> Tensor``; None until the module is imported.
         weights: ``weights(target, **options) -> Tensor``, or None.
         compares: the loss of a sample depends on the others beside it.
@@ -46,7 +46,7 @@ class Entry:
 
 
 _TABLE: dict[str, Entry] = {}
-#: Short names that mean another loss by kind of target, to the losses that they may mean.
+#: Short names whose loss depends on the kind of target, to the possible losses.
 _SHORT: dict[str, list[str]] = {}
 _ALIASES = {
     "mae": "l1",
@@ -66,20 +66,20 @@ def register(
     short: str | None = None,
     compares: bool = False,
 ) -> Callable[[Values], Values]:
-    """Give a loss a name that ``params.yaml`` may use.
+    """Register a loss under a name for ``params.yaml``.
 
     The function takes output and target and returns losses: one per element of the target, one per sample [B], or one
-    number for the batch. ``weights``, where elements count differently, must depend on the target alone.
+    number for the batch. ``weights`` of elements must depend on the target only.
 
     Args:
         name: as in ``loss: <name>``.
-        targets: kinds of targets that it takes: "numbers", "classes", "binary" (two classes, or structures against the
-            background), "masks"; or what a task of your own calls its targets (``loss_targets`` of its settings). Empty
+        targets: kinds of targets that the loss fits: "numbers", "classes", "binary" (two classes, or structures against
+            the background), "masks"; or the kinds of targets of a custom task (``loss_targets`` of its settings). Empty
             for any.
         weights: ``weights(target, **options) -> Tensor`` of the shape of the losses.
-        short: a name that it shares with losses of other targets; the task decides which one is meant.
-        compares: the loss of a sample depends on the others in its batch (ranks, risk sets): validation then takes all
-            samples at once, so that its loss does not depend on the size of a batch.
+        short: name shared with losses of other targets; resolved by the task.
+        compares: the loss of a sample depends on the others in its batch (ranks, risk sets): validation then uses all
+            samples at once, so that its loss does not depend on the batch size.
 
     Example:
         >>> @register("log_cosh")
@@ -87,39 +87,43 @@ def register(
         ...     return (output.reshape(target.shape) - target).cosh().log()
     """
 
-    def keep(values: Values) -> Values:
-        signature = inspect.signature(values).parameters.values()
-        options = {p.name: _written(p.annotation) for p in signature if p.name not in declared.NOT_OPTIONS}
-        _enter(name, Entry(values.__module__, frozenset(_several(targets)), options, values, weights, compares), short)
-        return values
+    def add(function: Values) -> Values:
+        signature = inspect.signature(function).parameters.values()
+        options = {p.name: _annotation_text(p.annotation) for p in signature if p.name not in declared.NOT_OPTIONS}
+        _enter(
+            name,
+            Entry(function.__module__, frozenset(_as_collection(targets)), options, function, weights, compares),
+            short,
+        )
+        return function
 
-    return keep
+    return add
 
 
 def declare(module: str, path: Path) -> None:
-    """Make the losses of a module known by name without importing it; made, they are imported from there.
+    """Register the losses of a module by name without importing it; it is imported when one of them is built.
 
     Args:
-        module: its full name.
-        path: of its source.
+        module: full name.
+        path: of the source.
     """
-    for one in declared.read(path):
-        if one.name not in _TABLE or _TABLE[one.name].module != module:
-            _enter(one.name, Entry(module, frozenset(one.targets), one.options), one.short)
+    for loss in declared.read(path):
+        if loss.name not in _TABLE or _TABLE[loss.name].module != module:
+            _enter(loss.name, Entry(module, frozenset(loss.targets), loss.options), loss.short)
 
 
 def _enter(name: str, entry: Entry, short: str | None) -> None:
-    there = _TABLE.get(name)
-    if there is not None and there.module != entry.module:
+    existing = _TABLE.get(name)
+    if existing is not None and existing.module != entry.module:
         raise ScantuneError(
-            f"loss {name!r}: {there.module} has one of that name; give the one of {entry.module} another"
+            f"loss {name!r}: {existing.module} registers that name already; rename the loss of {entry.module}"
         )
     _TABLE[name] = entry
     if short is not None and name not in _SHORT.setdefault(short, []):
         _SHORT[short].append(name)
 
 
-def _written(annotation: Any) -> str:
+def _annotation_text(annotation: Any) -> str:
     if annotation is inspect.Parameter.empty:
         return ""
     return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
@@ -133,7 +137,7 @@ def entry(name: str) -> Entry:
 
 
 def origin(name: str) -> str:
-    """The module that a loss is from."""
+    """The module that registers a loss."""
     return _TABLE[name].module
 
 
@@ -143,75 +147,75 @@ def names(targets: str | Collection[str] | None = None) -> list[str]:
 
 
 def described() -> Iterator[tuple[str, frozenset[str], dict[str, Any], str]]:
-    """For each loss: name, kinds of targets that it takes, its options with their defaults, what it is."""
+    """Name, kinds of targets, options with defaults, and description of each loss."""
     for name in sorted(_TABLE):
         row = entry(name)
         assert row.values is not None
-        takes = inspect.signature(row.values).parameters
-        given = {"frequencies"}  # by the engine, from the training side
-        options = {key: p.default for key, p in takes.items() if key not in {*declared.NOT_OPTIONS, *given}}
+        parameters = inspect.signature(row.values).parameters
+        from_engine = {"frequencies"}  # passed by the engine, from the training set
+        options = {key: p.default for key, p in parameters.items() if key not in {*declared.NOT_OPTIONS, *from_engine}}
         options = {key: None if value is inspect.Parameter.empty else value for key, value in options.items()}
         yield name, row.targets, options, (row.values.__doc__ or "").split("\n\n")[0]
 
 
 def exists(name: str) -> bool:
-    """Whether a user's name for a loss is known."""
-    low = _own_name(name)
-    return low in _TABLE or low in _SHORT
+    """Whether a name or alias of a loss is known."""
+    key = _normalised_name(name)
+    return key in _TABLE or key in _SHORT
 
 
-def _own_name(name: str) -> str:
+def _normalised_name(name: str) -> str:
     """``Dice_Loss`` is ``dice``, where no loss has the longer name."""
-    low = name.lower()
-    if low not in _TABLE and low not in _SHORT and low not in _ALIASES:
-        low = low.removesuffix("_loss")
-    return _ALIASES.get(low, low)
+    key = name.lower()
+    if key not in _TABLE and key not in _SHORT and key not in _ALIASES:
+        key = key.removesuffix("_loss")
+    return _ALIASES.get(key, key)
 
 
 def resolve(name: str, targets: str | Collection[str] | None = None) -> str:
-    """The registry's name for what a user wrote.
+    """The registered name for a name, alias or short name.
 
     Raises:
-        ScantuneError: an unknown name, one that needs the kind of targets, or one that does not fit it.
+        ScantuneError: an unknown name, a short name without targets, or a loss that does not fit the targets.
     """
-    low = _own_name(name)
-    if low in _SHORT:
-        fitting = [other for other in _SHORT[low] if targets is not None and fits(other, targets)]
+    key = _normalised_name(name)
+    if key in _SHORT:
+        fitting = [other for other in _SHORT[key] if targets is not None and fits(other, targets)]
         if not fitting:
-            raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[low]))}")
-        low = fitting[0]
-    if low not in _TABLE:
-        near = difflib.get_close_matches(low, names(targets), n=4, cutoff=0.4) or names(targets) or names()
-        raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(near)}?")
-    if targets is not None and not fits(low, targets):
-        kinds, others = ", ".join(sorted(_TABLE[low].targets)), ", ".join(_several(targets))
+            raise ScantuneError(f"loss {name!r} depends on the task; name it in full: {', '.join(sorted(_SHORT[key]))}")
+        key = fitting[0]
+    if key not in _TABLE:
+        similar = difflib.get_close_matches(key, names(targets), n=4, cutoff=0.4) or names(targets) or names()
+        raise ScantuneError(f"loss {name!r} is not known; did you mean {', '.join(similar)}?")
+    if targets is not None and not fits(key, targets):
+        kinds, others = ", ".join(sorted(_TABLE[key].targets)), ", ".join(_as_collection(targets))
         raise ScantuneError(f"loss {name!r} is for {kinds}, not for {others}; these fit: {', '.join(names(targets))}")
-    return low
+    return key
 
 
 def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that the loss ``name`` (as :func:`resolve` gave it) does not have, or whose value is no number.
+    """Refuse unknown options of the loss ``name`` (of :func:`resolve`), and values of the wrong type.
 
     Raises:
-        ScantuneError: with the nearest option, or the value and what would be right.
+        ScantuneError: with the nearest option, or the value and the expected type.
     """
     known = _TABLE[name].options
     for key, value in options.items():
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            similar = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {similar[0]!r}?" if similar else ""
             raise ScantuneError(
                 f"loss {name!r} has no option {key!r}; it has {', '.join(sorted(known)) or 'none'}{hint}"
             )
         if known[key] in _PLAIN and not isinstance(value, _PLAIN[known[key]]):
-            raise ScantuneError(f"loss {name!r}: option {key} is {value!r}; it is a {known[key]}")
+            raise ScantuneError(f"loss {name!r}: option {key} is {value!r}; expected {known[key]}")
 
 
 _PLAIN: dict[str, tuple[type, ...]] = {"float": (int, float), "int": (int,), "bool": (bool,), "str": (str,)}
 
 
 def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
-    """The loss ``name`` (as :func:`resolve` gave it) with ``options``.
+    """The loss ``name`` (of :func:`resolve`) with ``options``.
 
     Raises:
         ScantuneError: an option that the loss does not have.
@@ -225,16 +229,16 @@ def make(name: str, options: Mapping[str, Any]) -> NamedLoss:
 
 
 def fits(name: str, targets: str | Collection[str]) -> bool:
-    """Whether a loss of the registry takes one of these kinds of targets."""
-    return not _TABLE[name].targets or not _TABLE[name].targets.isdisjoint(_several(targets))
+    """Whether a registered loss fits one of these kinds of targets."""
+    return not _TABLE[name].targets or not _TABLE[name].targets.isdisjoint(_as_collection(targets))
 
 
-def _several(targets: str | Collection[str]) -> Collection[str]:
+def _as_collection(targets: str | Collection[str]) -> Collection[str]:
     return (targets,) if isinstance(targets, str) else targets
 
 
 def takes(name: str, option: str) -> bool:
-    """Whether the loss has that option."""
+    """Whether a loss has an option."""
     return option in _TABLE[name].options
 
 

@@ -1,4 +1,4 @@
-"""Losses of numbers: output and target [B, …] float of as many elements; errors are target − output."""
+"""Losses for continuous targets: output and target [B, …] float of equal size; errors are target − output."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scantune.records import ScantuneError
 
 def _error(output: Tensor, target: Tensor) -> Tensor:
     if output.numel() != target.numel():
-        raise ScantuneError(f"output {tuple(output.shape)} does not go with a target {tuple(target.shape)}")
-    # Reshaped, not broadcast: [B, 1] − [B] would be [B, B] and still train.
+        raise ScantuneError(f"output {tuple(output.shape)} is incompatible with a target {tuple(target.shape)}")
+    # Reshaped instead of broadcast: [B, 1] − [B] would be [B, B] without an error.
     return target.to(output.dtype) - output.reshape(target.shape)
 
 
@@ -31,16 +31,16 @@ def l1(output: Tensor, target: Tensor) -> Tensor:
 
 
 def inverse_frequency(target: Tensor, *, frequencies: Mapping[float, float]) -> Tensor:
-    """1/frequency of each target in the training set; one that is absent there has its nearest neighbour's.
+    """1/frequency of each target in the training set; for an absent one that of the nearest target.
 
-    Of two neighbours equally near the lower one counts.
+    Of two equally near targets the lower one is used.
 
     Args:
         target: [B, …] float.
-        frequencies: value of the target → how often it stands in the training set.
+        frequencies: value of the target → frequency in the training set.
     """
     if not frequencies:
-        raise ScantuneError("weighted_mse needs the frequencies of the target in the training set; none were given")
+        raise ScantuneError("weighted_mse requires the frequencies of the target in the training set")
     pairs = sorted((float(value), float(count)) for value, count in frequencies.items() if count > 0)
     values = torch.tensor([value for value, _ in pairs], dtype=torch.float64, device=target.device)
     weights = torch.tensor([1.0 / count for _, count in pairs], dtype=torch.float64, device=target.device)
@@ -63,7 +63,7 @@ def huber(output: Tensor, target: Tensor, *, delta: float = 1.0) -> Tensor:
 
 @register("focal_regression", targets="numbers", short="focal")
 def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamma: float = 2.0) -> Tensor:
-    """alpha · abs(e)^gamma · e²: large errors count more than in mse."""
+    """alpha · abs(e)^gamma · e², with more weight on large errors than mse."""
     error = _error(output, target)
     return alpha * error.abs().pow(gamma) * error.square()
 
@@ -72,7 +72,7 @@ def focal_regression(output: Tensor, target: Tensor, *, alpha: float = 1.0, gamm
 def quantile(output: Tensor, target: Tensor, *, q: float = 0.5) -> Tensor:
     """max(q·e, (q − 1)·e) with e = target − output: its minimum is the q-quantile (Koenker & Bassett 1978)."""
     if not 0 < q < 1:
-        raise ScantuneError(f"quantile: q is {q}; it lies between 0 and 1")
+        raise ScantuneError(f"quantile: q is {q}; it must be between 0 and 1")
     error = _error(output, target)
     return torch.maximum(q * error, (q - 1) * error)
 
@@ -84,5 +84,5 @@ def pinball(output: Tensor, target: Tensor, *, q: float | Sequence[float] = 0.5)
         return quantile(output, target, q=float(q))
     flat = target.reshape(target.shape[0])
     if output.shape != (len(flat), len(q)):
-        raise ScantuneError(f"pinball: {len(q)} quantiles need an output [B, {len(q)}], not {tuple(output.shape)}")
-    return torch.stack([quantile(output[:, i], flat, q=one) for i, one in enumerate(q)], dim=1).mean(dim=1)
+        raise ScantuneError(f"pinball: {len(q)} quantiles require an output [B, {len(q)}], not {tuple(output.shape)}")
+    return torch.stack([quantile(output[:, i], flat, q=level) for i, level in enumerate(q)], dim=1).mean(dim=1)

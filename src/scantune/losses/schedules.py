@@ -1,9 +1,9 @@
-"""Weights of a combined loss over training: functions of epoch and history alone, so that a resume changes nothing.
+"""Schedules of the weights of a combined loss: functions of epoch and history only, so that resuming is exact.
 
 A schedule is called as ``schedule(epoch, step, history)``: the epoch from 0, the global step, and one mapping of
-figures per finished epoch (``train_dice_loss``, ``val_dice`` …). It returns name → weight. Between ``start`` and
-``end`` it moves in a straight line; where ``end`` is not given it is ``start`` in reverse order (.7 and .3 become .3
-and .7).
+metrics per completed epoch (``train_dice_loss``, ``val_dice`` …). It returns name → weight. Weights are
+interpolated linearly between ``start`` and ``end``; the default of ``end`` is ``start`` in reverse order (.7 and .3
+become .3 and .7).
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Adaptive:
-    """More weight to the component that lags: ``start`` times (loss / its first epoch's loss)^``strength``.
+    """More weight for the slower component: ``start`` times (loss / its first epoch's loss)^``strength``.
 
-    The sum of the weights stays that of ``start``. No weight falls below ``floor`` of its start before that.
+    The weights are then scaled to the sum of ``start``; before, no weight is below ``floor`` of its start.
     """
 
     start: Weighting
@@ -80,14 +80,14 @@ class Adaptive:
 
     def _lag(self, name: str, history: History) -> float:
         key = f"train_{name}_loss"
-        seen = [float(_figure(row, key)) for row in history]
-        seen = [value for value in seen if math.isfinite(value)]
-        return max(seen[-1], 0.0) / seen[0] if seen and seen[0] > 0 else 1.0
+        values = [float(_logged_metric(row, key)) for row in history]
+        values = [value for value in values if math.isfinite(value)]
+        return max(values[-1], 0.0) / values[0] if values and values[0] > 0 else 1.0
 
 
 @dataclass(frozen=True)
 class Performance:
-    """One ``amount`` of the way from ``start`` to ``end`` each time ``monitor`` stood still for ``patience`` epochs."""
+    """A step of ``amount`` from ``start`` to ``end`` after ``patience`` epochs without improvement of ``monitor``."""
 
     start: Weighting
     end: Weighting
@@ -102,45 +102,50 @@ class Performance:
         return _between(self.start, self.end, min(self.plateaus(history) * self.amount, 1.0))
 
     def plateaus(self, history: History) -> int:
-        """How often ``patience`` epochs in a row brought nothing better than ``min_delta`` over the best."""
+        """Number of periods of ``patience`` epochs without an improvement of more than ``min_delta``."""
         sign = 1.0 if self.mode == "max" else -1.0
-        best, waited, count = -math.inf, 0, 0
+        best, epochs, count = -math.inf, 0, 0
         for row in history:
-            value = sign * float(_figure(row, self.monitor))
+            value = sign * float(_logged_metric(row, self.monitor))
             if value > best + self.min_delta or (best == -math.inf and math.isfinite(value)):
-                best, waited = value, 0
+                best, epochs = value, 0
                 continue
-            waited += 1
-            if waited == self.patience:
-                count, waited = count + 1, 0
+            epochs += 1
+            if epochs == self.patience:
+                count, epochs = count + 1, 0
         return count
 
 
 def build(spec: str | Mapping[str, Any] | None, start: Weighting, *, epochs: int | None = None) -> Schedule:
-    """The schedule of ``{name: cosine, end: {...}, ...}``, of its name alone, or none.
+    """The schedule of ``{name: cosine, end: {...}, ...}``, of a name, or None.
 
     Args:
         spec: name or mapping: constant, cosine (``epochs``), step (``milestones``), adaptive (``strength``, ``floor``),
             performance (``monitor``, ``mode``, ``patience``, ``min_delta``, ``amount``; also ``performance_based``).
         start: name → weight at the start.
-        epochs: of the training; cosine ends there, step has its milestones at thirds of it, unless given.
+        epochs: of the training; the default end of cosine, and thirds of it are the default milestones of step.
 
     Raises:
-        ScantuneError: an unknown name, option or component, with what would be right.
+        ScantuneError: an unknown name, option or component, with the valid ones.
     """
-    given: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec or {"name": "constant"})
-    name = str(given.pop("name", "constant")).removesuffix("_based")
-    if name not in _MAKE:
-        raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_MAKE)}")
-    if name in _MOVING:
-        given["end"] = _end(given.get("end"), start)
-    if name == "performance" and "monitor" in given and "mode" not in given and given["monitor"] != Performance.monitor:
+    options: dict[str, Any] = {"name": spec} if isinstance(spec, str) else dict(spec or {"name": "constant"})
+    name = str(options.pop("name", "constant")).removesuffix("_based")
+    if name not in _BUILDERS:
+        raise ScantuneError(f"loss weight schedule {name!r} is not known; known are {', '.join(_BUILDERS)}")
+    if name in _CHANGING:
+        options["end"] = _end(options.get("end"), start)
+    if (
+        name == "performance"
+        and "monitor" in options
+        and "mode" not in options
+        and options["monitor"] != Performance.monitor
+    ):
         raise ScantuneError(
-            f"loss weight schedule 'performance': monitor {given['monitor']!r} needs mode beside it: max where higher "
-            "is better, min where lower is"
+            f"loss weight schedule 'performance': monitor {options['monitor']!r} requires mode: max where higher is "
+            "better, min where lower is better"
         )
     try:
-        return _MAKE[name](start=dict(start), training_epochs=epochs, **given)
+        return _BUILDERS[name](start=dict(start), training_epochs=epochs, **options)
     except TypeError as error:
         raise ScantuneError(f"loss weight schedule {name!r}: {str(error).split(') ')[-1]}") from error
 
@@ -156,7 +161,7 @@ def _end(end: Weighting | None, start: Weighting) -> dict[str, float]:
 def _cosine(*, start: Weighting, end: Weighting, training_epochs: int | None, epochs: int | None = None) -> Schedule:
     length = epochs or training_epochs
     if not length:
-        raise ScantuneError("loss weight schedule 'cosine' needs epochs: over how many the weights move")
+        raise ScantuneError("loss weight schedule 'cosine' requires epochs: the number over which the weights change")
     return Cosine(start, end, length)
 
 
@@ -164,43 +169,43 @@ def _step(
     *, start: Weighting, end: Weighting, training_epochs: int | None, milestones: Sequence[int] | None = None
 ) -> Schedule:
     if not milestones and not training_epochs:
-        raise ScantuneError("loss weight schedule 'step' needs milestones: the epochs at which the weights change")
+        raise ScantuneError("loss weight schedule 'step' requires milestones: the epochs at which the weights change")
     third = (training_epochs or 0) / 3
     return Step(start, end, tuple(sorted(milestones or (round(third), round(2 * third)))))
 
 
-def _fixed(make: Callable[..., Schedule]) -> Callable[..., Schedule]:
-    def made(*, training_epochs: int | None, **given: Any) -> Schedule:
-        return make(**given)
+def _without_epochs(make: Callable[..., Schedule]) -> Callable[..., Schedule]:
+    def build_schedule(*, training_epochs: int | None, **options: Any) -> Schedule:
+        return make(**options)
 
-    return made
+    return build_schedule
 
 
-_MAKE: dict[str, Callable[..., Schedule]] = {
-    "constant": _fixed(Constant),
+_BUILDERS: dict[str, Callable[..., Schedule]] = {
+    "constant": _without_epochs(Constant),
     "cosine": _cosine,
     "step": _step,
-    "adaptive": _fixed(Adaptive),
-    "performance": _fixed(Performance),
+    "adaptive": _without_epochs(Adaptive),
+    "performance": _without_epochs(Performance),
 }
-_MOVING = ("cosine", "step", "performance")
+_CHANGING = ("cosine", "step", "performance")
 
 
 def described() -> Iterator[tuple[str, dict[str, Any], str]]:
-    """For each schedule: name, its options with their defaults, what it does."""
-    own = {"constant": Constant, "cosine": Cosine, "step": Step, "adaptive": Adaptive, "performance": Performance}
-    for name, schedule in own.items():
-        found = {f.name: None if f.default is MISSING else f.default for f in fields(schedule) if f.name != "start"}
-        yield name, found, (schedule.__doc__ or "").split("\n\n")[0]
+    """Name, options with defaults, and description of each schedule."""
+    schedules = {"constant": Constant, "cosine": Cosine, "step": Step, "adaptive": Adaptive, "performance": Performance}
+    for name, schedule in schedules.items():
+        options = {f.name: None if f.default is MISSING else f.default for f in fields(schedule) if f.name != "start"}
+        yield name, options, (schedule.__doc__ or "").split("\n\n")[0]
 
 
 def _between(start: Weighting, end: Weighting, share: float) -> dict[str, float]:
     return {name: weight + (end[name] - weight) * share for name, weight in start.items()}
 
 
-def _figure(row: Mapping[str, float], key: str) -> float:
+def _logged_metric(row: Mapping[str, float], key: str) -> float:
     if key not in row:
         raise ScantuneError(
-            f"the loss weights follow {key!r}, which is not logged; these are: {', '.join(sorted(row))}"
+            f"the schedule of the loss weights uses {key!r}, which is not logged; logged are: {', '.join(sorted(row))}"
         )
     return row[key]

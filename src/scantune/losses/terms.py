@@ -1,4 +1,4 @@
-"""Terms of a training's loss: what is computed from a batch, the network and its output."""
+"""Terms of the training loss, computed from a batch, the network and its output."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ Batch = Mapping[str, Any]
 
 
 class Term(Protocol):
-    """One term of the loss: ``total / weight``, both summed over accumulation steps and ranks before they are divided.
+    """One term of the loss: ``total / weight``, both summed over accumulation steps and ranks before the division.
 
-    A weight of 0 says that this batch has nothing for the term; where the sum of weights is 0 the term is left out. One
-    that compares samples with each other may have ``rows(batch, output)`` and ``of_all(rows)``, by which validation
-    judges all samples at once.
+    The weight is 0 for a batch without a contribution; a term whose sum of weights is 0 is excluded. A term that
+    compares samples may have ``rows(batch, output)`` and ``of_all(rows)``, for validation on all samples at once.
     """
 
     def weight(self, batch: Batch) -> Tensor:
-        """Denominator, a scalar of the batch's targets alone."""
+        """Denominator, a scalar that depends on the targets of the batch only."""
         ...
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
@@ -45,11 +44,11 @@ class OnTarget:
     loss: Loss
 
     def weight(self, batch: Batch) -> Tensor:
-        """The loss's denominator, mixed as the targets are."""
+        """Denominator of the loss, mixed as the targets."""
         return self._mixed(batch, self.loss.weight)
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """The loss's numerator, mixed as the targets are."""
+        """Numerator of the loss, mixed as the targets."""
         return self._mixed(batch, lambda target: self.loss.total(output, target))
 
     @staticmethod
@@ -62,8 +61,8 @@ class OnTarget:
 
 @dataclass(frozen=True)
 class OnTargetOfAll:
-    """:class:`OnTarget` of a loss that compares samples with each other: within a batch while training, and on
-    validation all of them at once.
+    """:class:`OnTarget` of a loss that compares samples: within a batch in training, and over all samples in
+    validation.
 
     ``rows`` are float64 [B, 1 + K + T]: K, then the K numbers of each output, then the T of its target.
     """
@@ -101,20 +100,20 @@ def on_target(combined: Combined) -> dict[str, Term]:
 
 @dataclass(frozen=True)
 class ScannerConsistency:
-    """Variance of the per-scanner mean predictions: the spread within a scanner is left alone, it is the subjects'.
+    """Variance of the mean predictions by scanner; variation between subjects of a scanner is not penalised.
 
-    The variance is that of the means themselves (divided by their number), per output, mean over outputs. Samples of an
-    unknown scanner (``batch["group"]`` −1) and fewer than two scanners have no part. In training scanners are compared
-    within one forward pass: small batches see few of them. Validation compares them over all samples.
+    The variance of the means (divided by their number) is computed per output and averaged over outputs. Samples of an
+    unknown scanner (``batch["group"]`` −1) are excluded, and batches with fewer than two scanners have weight 0. In
+    training, scanners are compared within one forward pass; validation compares them over all samples.
 
     Attributes:
-        activation: makes predictions of the output: :func:`probabilities` of logits; None for a regression.
+        activation: of the output, such as :func:`probabilities` for logits; None for regression.
     """
 
     activation: Callable[[Tensor], Tensor] | None = None
 
     def weight(self, batch: Batch) -> Tensor:
-        """Number of samples of a known scanner; 0 where there is but one scanner."""
+        """Number of samples with a known scanner; 0 for a single scanner."""
         known = batch["group"] >= 0
         several = batch["group"][known].unique().numel() >= 2
         return known.sum().float() * several
@@ -123,11 +122,11 @@ class ScannerConsistency:
         """Variance of the scanners' means, times the weight."""
         if self.weight(batch) == 0:
             return output.sum() * 0.0
-        return _between(self._said(output), batch["group"]) * self.weight(batch)
+        return _between(self._predictions(output), batch["group"]) * self.weight(batch)
 
     def rows(self, batch: Batch, output: Tensor) -> Tensor:
         """What :meth:`of_all` takes of a batch: the scanner and the predictions, float64 [B, 1 + K]."""
-        return torch.cat([batch["group"][:, None].double(), self._said(output).double()], dim=1)
+        return torch.cat([batch["group"][:, None].double(), self._predictions(output).double()], dim=1)
 
     def of_all(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Numerator and denominator of a whole side, from the rows of all its samples."""
@@ -135,25 +134,25 @@ class ScannerConsistency:
         weight = self.weight({"group": group})
         return (_between(rows[:, 1:], group) * weight if weight > 0 else weight), weight
 
-    def _said(self, output: Tensor) -> Tensor:
-        made = output if self.activation is None else self.activation(output)
-        return made.reshape(len(output), -1).float()
+    def _predictions(self, output: Tensor) -> Tensor:
+        predictions = output if self.activation is None else self.activation(output)
+        return predictions.reshape(len(output), -1).float()
 
 
-def _between(said: Tensor, group: Tensor) -> Tensor:
-    """Variance of the groups' mean predictions [B, K]; groups below 0 are left out."""
-    means = torch.stack([said[group == code].mean(dim=0) for code in group.unique() if code >= 0])
+def _between(predictions: Tensor, group: Tensor) -> Tensor:
+    """Variance of the mean predictions [B, K] by group; groups below 0 are excluded."""
+    means = torch.stack([predictions[group == code].mean(dim=0) for code in group.unique() if code >= 0])
     return means.var(dim=0, correction=0).mean()  # [scanners, K] -> scalar
 
 
 def probabilities(output: Tensor) -> Tensor:
-    """What logits say: [B, K] and [B, Z, K] as they are; [B, K, …space] as each class's share of the picture, [B, K].
+    """Probabilities of logits [B, K] and [B, Z, K]; of [B, K, …space] the spatial mean of each class, [B, K].
 
     A single logit is that of class 1.
     """
     axis = 1 if output.ndim >= 4 else -1
-    said = output.float().sigmoid() if output.shape[axis] == 1 else output.float().softmax(axis)
-    return said.flatten(2).mean(2) if output.ndim >= 4 else said
+    probability = output.float().sigmoid() if output.shape[axis] == 1 else output.float().softmax(axis)
+    return probability.flatten(2).mean(2) if output.ndim >= 4 else probability
 
 
 def score(output: Tensor) -> Tensor:
@@ -164,13 +163,13 @@ def score(output: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class PairTerm:
-    """The spoiled partner of a sample must score lower: max(0, margin − (score − score of partner)).
+    """The degraded copy of a sample must have a lower score: max(0, margin − (score − score of the copy)).
 
-    Reads ``batch["partner"]`` [B, C, …] and ``batch["has_partner"]`` bool [B]; the partners go through the network in a
-    second pass.
+    Reads ``batch["partner"]`` [B, C, …] and ``batch["has_partner"]`` bool [B]; the copies need a second forward
+    pass.
 
     Attributes:
-        margin: by how much lower, in the unit of the score.
+        margin: required difference, in the unit of the score.
         score: output [B, …] → [B]; see :func:`score`.
     """
 
@@ -178,7 +177,7 @@ class PairTerm:
     score: Callable[[Tensor], Tensor] = score
 
     def weight(self, batch: Batch) -> Tensor:
-        """Number of samples with a partner."""
+        """Number of samples with a degraded copy."""
         if "has_partner" not in batch:
             return torch.zeros((), device=batch["input"].device)
         return batch["has_partner"].sum().float()
@@ -194,15 +193,15 @@ class PairTerm:
 
 @dataclass(frozen=True)
 class Distillation:
-    """Nearness to a teacher's output (Hinton et al. 2015, arXiv:1503.02531).
+    """Distance to the output of a teacher (Hinton et al. 2015, arXiv:1503.02531).
 
-    Classes: T²·KL(softmax(teacher/T) ‖ softmax(student/T)); a single logit is taken as that of two classes. Values
-    (regression): squared difference. Weigh it by ``alpha`` and the loss on targets by 1 − ``alpha``.
+    Classes: T²·KL(softmax(teacher/T) ‖ softmax(student/T)); a single logit is treated as two classes.
+    Regression: squared difference. Use the weight ``alpha``, and 1 − ``alpha`` for the loss on targets.
 
     Attributes:
-        teacher: a trained network; kept in eval mode, without gradient, never saved with the student.
+        teacher: a trained network, in eval mode and without gradient; not saved with the student.
         temperature: T.
-        values: the outputs are numbers, not logits.
+        values: the outputs are values, not logits.
     """
 
     teacher: nn.Module
@@ -217,13 +216,13 @@ class Distillation:
         return torch.tensor(float(len(batch["input"])), device=batch["input"].device)
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """Mean over a sample's outputs, summed over samples."""
+        """Sum over samples of the mean over outputs."""
         with torch.no_grad():
-            taught = self.teacher(batch["input"])
+            teacher_output = self.teacher(batch["input"])
         if self.values:
-            return (output - taught).float().square().mean() * len(output)
-        student, wanted = self._log_softmax(output), self._log_softmax(taught)
-        divergence = (wanted.exp() * (wanted - student)).sum(-1).mean()  # [B, …, K] -> scalar
+            return (output - teacher_output).float().square().mean() * len(output)
+        student, teacher = self._log_softmax(output), self._log_softmax(teacher_output)
+        divergence = (teacher.exp() * (teacher - student)).sum(-1).mean()  # [B, …, K] -> scalar
         return self.temperature**2 * divergence * len(output)
 
     def _log_softmax(self, output: Tensor) -> Tensor:
@@ -236,5 +235,5 @@ class Distillation:
 
 
 def is_empty(weight: Tensor) -> bool:
-    """Whether a summed denominator says that there was nothing for its term."""
+    """Whether a summed denominator is 0 or not finite."""
     return not math.isfinite(float(weight)) or float(weight) <= 0

@@ -115,11 +115,11 @@ class Backbone(nn.Module):
     def set_normalization(self, normalization: Normalization | None) -> None:
         """Set the normalisation of the input; None removes it."""
         self.normalization = None if normalization is None else normalization.for_channels(self.recipe.in_channels)
-        chosen = self.normalization or Normalization((0.0,), (1.0,))
+        applied = self.normalization or Normalization((0.0,), (1.0,))
         shape = (1, -1) + (1,) * SPACE[self.recipe.modality]
         # Not part of the weights: they are in architecture.json, and published files do not have them.
-        self.register_buffer("mean", torch.tensor(chosen.mean).reshape(shape), persistent=False)
-        self.register_buffer("std", torch.tensor(chosen.std).reshape(shape), persistent=False)
+        self.register_buffer("mean", torch.tensor(applied.mean).reshape(shape), persistent=False)
+        self.register_buffer("std", torch.tensor(applied.std).reshape(shape), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, F] (dense: logits [B, K, …space]) of ``x`` [B, C, …space]."""
@@ -128,7 +128,7 @@ class Backbone(nn.Module):
         if self.divisor == 1:
             return self.net(x)
         space = x.shape[2:]
-        short = [-length % self.divisor for length in space]
+        padding = [-length % self.divisor for length in space]
         # F.pad expects the last axis first; the edge is repeated, which resembles the image more than zeros do.
-        x = functional.pad(x, [n for length in reversed(short) for n in (0, length)], mode="replicate")
+        x = functional.pad(x, [n for length in reversed(padding) for n in (0, length)], mode="replicate")
         return self.net(x)[(..., *(slice(length) for length in space))]

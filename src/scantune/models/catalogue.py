@@ -93,16 +93,16 @@ def register(name: str, *tables: Table) -> Callable[[Builder], Builder]:
         ...     return Parts(net, feature_dim=8, blocks=[("stem", [net])], saliency_layer="0")
     """
 
-    def keep(builder: Builder) -> Builder:
-        low = name.lower()
+    def add(builder: Builder) -> Builder:
+        key = name.lower()
         for table in tables:
-            there = _TABLE[table].get(low)
-            if there is not None and _module(there) != builder.__module__:
-                raise ScantuneError(f"backbone {name!r}: {_module(there)} registers it for {table} already")
-            _TABLE[table][low] = builder
+            existing = _TABLE[table].get(key)
+            if existing is not None and _module(existing) != builder.__module__:
+                raise ScantuneError(f"backbone {name!r}: {_module(existing)} registers it for {table} already")
+            _TABLE[table][key] = builder
         return builder
 
-    return keep
+    return add
 
 
 def _module(builder: Builder | LazyBuilder) -> str:
@@ -119,21 +119,21 @@ def fault(name: str, table: Table) -> str | None:
     """Error message for an invalid name of a backbone, or None. Does not require torch.
 
     Args:
-        name: as ``model.backbone`` has it.
-        table: where the task looks its backbone up, see :meth:`scantune.tasks.base.TaskSettings.backbones`.
+        name: as in ``model.backbone``.
+        table: of the backbones of the task, see :meth:`scantune.tasks.base.TaskSettings.backbones`.
     """
-    low, known = name.lower(), set(_TABLE[table])
-    if low in known or (table == "image" and in_timm(low)):
+    key, known = name.lower(), set(_TABLE[table])
+    if key in known or (table == "image" and in_timm(key)):
         return None
-    others = [other for other, row in _TABLE.items() if low in row or (other == "image" and in_timm(low))]
+    other_tables = [other for other, row in _TABLE.items() if key in row or (other == "image" and in_timm(key))]
     purpose = _WORDS.get(table, table)
-    if others:
-        purposes = " and ".join(_WORDS.get(other, other) for other in others)
+    if other_tables:
+        purposes = " and ".join(_WORDS.get(other, other) for other in other_tables)
         return f"{name!r} is for {purposes}, not for {purpose}; known are {', '.join(sorted(known))}"
-    near = difflib.get_close_matches(low, known, n=3, cutoff=0.5)
+    similar = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     if table == "image":
-        near += difflib.get_close_matches(low, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
-    hint = f"did you mean {', '.join(dict.fromkeys(near))}?" if near else f"known are {', '.join(sorted(known))}"
+        similar += difflib.get_close_matches(key, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
+    hint = f"did you mean {', '.join(dict.fromkeys(similar))}?" if similar else f"known are {', '.join(sorted(known))}"
     return f"{name!r} is not known for {purpose}; {hint}"
 
 
@@ -143,10 +143,10 @@ def dense_builder(name: str) -> Builder:
     Raises:
         ScantuneError: unknown name.
     """
-    low = name.lower()
-    if low not in _TABLE["dense"]:
+    key = name.lower()
+    if key not in _TABLE["dense"]:
         raise ScantuneError(f"network {name!r} is not known for masks; known are {', '.join(names('dense'))}")
-    return _resolve_builder(_TABLE["dense"][low])
+    return _resolve_builder(_TABLE["dense"][key])
 
 
 def _resolve_builder(builder: Builder | LazyBuilder) -> Builder:
@@ -173,19 +173,19 @@ def builder(name: str, modality: Modality) -> Builder:
     Raises:
         ScantuneError: unknown name, with the nearest ones; or a name of another modality, with that.
     """
-    low = name.lower()
-    if low in _TABLE[modality]:
-        return _resolve_builder(_TABLE[modality][low])
+    key = name.lower()
+    if key in _TABLE[modality]:
+        return _resolve_builder(_TABLE[modality][key])
     if modality == "image":
         from scantune.models import images
 
-        if images.exists(low):
-            return partial(images.build, low)
-    others = [_WORDS.get(other, other) for other, table in _TABLE.items() if other != modality and low in table]
-    if others:
-        raise ScantuneError(f"backbone {name!r} is for {' and '.join(others)}, not for {modality}")
-    near = difflib.get_close_matches(low, available(modality), n=4, cutoff=0.5)
-    hint = ", ".join(near) if near else f"one of {len(available(modality))} names that scantune.models.available gives"
+        if images.exists(key):
+            return partial(images.build, key)
+    other_tables = [_WORDS.get(other, other) for other, table in _TABLE.items() if other != modality and key in table]
+    if other_tables:
+        raise ScantuneError(f"backbone {name!r} is for {' and '.join(other_tables)}, not for {modality}")
+    similar = difflib.get_close_matches(key, available(modality), n=4, cutoff=0.5)
+    hint = ", ".join(similar) if similar else f"one of {len(available(modality))} names of scantune.models.available"
     raise ScantuneError(f"backbone {name!r} is not known for {modality}; did you mean {hint}?")
 
 

@@ -25,8 +25,8 @@ class Convolutions(nn.Module):
 
     def __init__(self, in_channels: int, widths: Sequence[int], ndim: int) -> None:
         super().__init__()
-        before = [in_channels, *widths[:-1]]
-        self.layers = nn.Sequential(*(_layer(a, b, ndim) for a, b in zip(before, widths)))
+        in_widths = [in_channels, *widths[:-1]]
+        self.layers = nn.Sequential(*(_layer(a, b, ndim) for a, b in zip(in_widths, widths)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, F] of ``x`` [B, C, …space]."""

@@ -269,15 +269,17 @@ def _unfreeze_epochs(
     all_layers: list[Layer],
     frozen: list[int],
     epochs: int,
-    at: Literal["quarters"] | Sequence[int] | None,
+    epochs_or_name: Literal["quarters"] | Sequence[int] | None,
     every: int | None,
     trained: int | None,
 ) -> dict[int, int]:
     if every is not None:
         base = trained or 0
         return {index: (all_layers[index].depth - base) * every for index in frozen}
-    if at is None:
+    if epochs_or_name is None:
         return {}
-    milestones = [max(1, round(epochs * q / 4)) for q in (1, 2, 3)] if at == "quarters" else list(at)
+    milestones = (
+        [max(1, round(epochs * q / 4)) for q in (1, 2, 3)] if epochs_or_name == "quarters" else list(epochs_or_name)
+    )
     backwards = list(reversed(frozen))
     return {index: milestones[n * len(milestones) // len(backwards)] for n, index in enumerate(backwards)}

@@ -61,7 +61,7 @@ def weights_fault(weights: str) -> str | None:
     known = {"published", *WEIGHTS}
     if weights in known or Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
         return None
-    near = difflib.get_close_matches(weights, sorted(known), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    similar = difflib.get_close_matches(weights, sorted(known), n=1)
+    hint = f"; did you mean {similar[0]!r}?" if similar else ""
     listed = ", ".join(sorted(known))
     return f"{weights!r} is neither the name of published weights nor a file{hint} Known names: {listed}"

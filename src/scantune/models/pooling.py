@@ -50,16 +50,16 @@ def _arguments(module: Any, axes: int) -> tuple[list[int], list[int], list[int],
 class _MaxPool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, axes: int, arguments: Any) -> Tensor:  # type: ignore[override]
-        pooled, places = _KERNELS[axes][0](x.contiguous(memory_format=_KERNELS[axes][2]), *arguments)
-        ctx.save_for_backward(x, places.contiguous())
+        pooled, positions = _KERNELS[axes][0](x.contiguous(memory_format=_KERNELS[axes][2]), *arguments)
+        ctx.save_for_backward(x, positions.contiguous())
         ctx.axes, ctx.arguments = axes, arguments
         return pooled.contiguous()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
-        x, places = ctx.saved_tensors
-        return _KERNELS[ctx.axes][1](gradient.contiguous(), x, *ctx.arguments, places), None, None
+        x, positions = ctx.saved_tensors
+        return _KERNELS[ctx.axes][1](gradient.contiguous(), x, *ctx.arguments, positions), None, None
 
 
 class _MaxPool2d(nn.MaxPool2d):

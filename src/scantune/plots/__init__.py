@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .subgroups import forest as forest
     from .training import learning_curves as learning_curves
 
-#: Name to the module it is in. No module may be called as a function is: once imported it would hide it.
+#: Name to module. A module must not have the name of a function, which it would hide once imported.
 _HOME = {
     "Picture": "pictures",
     "Scored": "discrimination",

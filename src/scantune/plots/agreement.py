@@ -1,4 +1,4 @@
-"""A measured and a predicted number: one against the other, and how both are distributed."""
+"""Agreement of reference and prediction: scatter plot and distributions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def with_unit(text: str, unit: str) -> str:
 
 
 def scatter(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str = style.BLUE) -> None:
-    """Marks that darken where they lie on each other: half of a clinical score's points do."""
+    """Semi-transparent marks, since many points of a clinical score coincide."""
     axes.scatter(
         x,
         y,
@@ -38,7 +38,7 @@ def scatter(axes: Axes, x: np.ndarray, y: np.ndarray, colour: str = style.BLUE) 
 
 
 def corner(axes: Axes, lines: Sequence[str], *, x: float = 0.03, y: float = 0.97) -> None:
-    """Lines of words in the upper left corner of a panel."""
+    """Lines of text in the upper left corner of a panel."""
     if lines:
         axes.text(
             x,
@@ -62,24 +62,24 @@ def predicted_against_actual(
     name: str = "score",
     unit: str = "",
     limits: tuple[float, float] | None = None,
-    figures: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     lower: Array | None = None,
     upper: Array | None = None,
     significant_error: float | None = None,
     title: str = "",
 ) -> Figure:
-    """Prediction against reference, with the line of identity and n.
+    """Scatter plot of prediction against reference, with the line of identity and n.
 
     Args:
         target: reference values, [N].
         prediction: predicted values, [N], in the same unit.
         name: what is measured, for the axes.
         unit: its unit, "" for a score.
-        limits: range of both axes; from the data where None.
-        figures: entries of ``metrics.json`` to write into the corner, in this order (``mae``, ``spearman_rho`` …).
+        limits: range of both axes; None for that of the data.
+        metrics: entries of ``metrics.json`` for the corner, in this order (``mae``, ``spearman_rho`` …).
         lower: lower bounds of prediction intervals, [N], drawn as thin bars.
         upper: upper bounds, [N].
-        significant_error: half width of the pale band about identity within which an error does not matter.
+        significant_error: half width of the pale band of clinically insignificant errors.
         title: heading of the panel.
     """
     figure, axes = style.single(style.SINGLE, style.SINGLE)
@@ -95,18 +95,20 @@ def predicted_against_actual(
         axes.fill_between(ends, ends - significant_error, ends + significant_error, color=style.PALE, alpha=0.6, lw=0)
         style.note(figure, f"Pale band: within ±{significant_error:g} of the reference. Dashed: identity.")
     if lower is not None and upper is not None:
-        kept = row.astype(int)
-        axes.vlines(x, np.asarray(lower)[kept], np.asarray(upper)[kept], color=style.BLUE, alpha=0.3, linewidth=0.6)
+        indices = row.astype(int)
+        axes.vlines(
+            x, np.asarray(lower)[indices], np.asarray(upper)[indices], color=style.BLUE, alpha=0.3, linewidth=0.6
+        )
         style.note(figure, "Bars: prediction intervals.")
     identity(axes, x, y, ends)
     _margins(figure, axes, x, y)
-    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items()]
+    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items()]
     corner(axes, [f"n = {len(x)}", *lines])
     return figure
 
 
 def _margins(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    """How each of the two numbers is distributed, along its own axis."""
+    """Marginal histograms along both axes."""
     import seaborn
 
     bins = np.linspace(*axes.get_xlim(), 36)
@@ -120,7 +122,7 @@ def _margins(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray) -> None:
 
 
 def _range(figure: Figure, x: np.ndarray, y: np.ndarray, limits: tuple[float, float] | None) -> np.ndarray:
-    """Both ends of both axes: the scale, wider where a sample lies outside of it, which is noted."""
+    """Limits of both axes: the scale, extended to samples outside of it, which are noted."""
     low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
     if limits is not None:
         outside = int(((x < limits[0]) | (x > limits[1]) | (y < limits[0]) | (y > limits[1])).sum())
@@ -151,7 +153,7 @@ def histogram(
     limits: tuple[float, float] | None = (0.0, 34.0),
     title: str = "",
 ) -> Figure:
-    """How references and predictions are distributed: two histograms of the same bins, one above the other mirrored.
+    """Distributions of references and predictions: two mirrored histograms with the same bins.
 
     Args:
         target: reference values, [N].
@@ -159,7 +161,7 @@ def histogram(
         name: what is measured.
         unit: its unit.
         bins: number of bins.
-        limits: range that the bins divide; of the data where None. What lies outside is counted below the figure.
+        limits: range of the bins; None for that of the data. Values outside are counted below the figure.
         title: heading.
     """
     import seaborn
@@ -167,16 +169,16 @@ def histogram(
     figure, axes = style.single(style.SINGLE, style.SINGLE * 0.7)
     axes.set_title(title)
     sides = [np.asarray(values, dtype=np.float64) for values in (target, prediction)]
-    kept = [values[np.isfinite(values)] for values in sides]
-    both = np.concatenate(kept)
+    finite_values = [values[np.isfinite(values)] for values in sides]
+    both = np.concatenate(finite_values)
     if not len(both):
         style.undefined(axes, "no finite value")
         return figure
     low, high = limits or (float(both.min()), float(both.max()))
     edges = np.linspace(low, high if high > low else low + 1, bins + 1)
     for values, all_values, sign, hatch, text in (
-        (kept[0], sides[0], 1, "", "reference"),
-        (kept[1], sides[1], -1, "////", "prediction"),
+        (finite_values[0], sides[0], 1, "", "reference"),
+        (finite_values[1], sides[1], -1, "////", "prediction"),
     ):
         seaborn.histplot(
             x=values,
@@ -198,7 +200,7 @@ def histogram(
     axes.axhline(0, color=style.INK, linewidth=0.6)
     axes.set_xlabel(with_unit(name[:1].upper() + name[1:], unit))
     axes.set_ylabel("Samples")
-    style.whole_numbers(axes.yaxis)
+    style.integer_ticks(axes.yaxis)
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axes.set_xlim(edges[0], edges[-1])
     axes.legend(loc="best")

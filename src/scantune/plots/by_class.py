@@ -1,4 +1,4 @@
-"""Curves of several classes, one against the rest: a panel a class, so that each keeps its band."""
+"""One-versus-rest curves of several classes, with a panel and a band per class."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Points = tuple[np.ndarray, np.ndarray]
 
 @style.styled
 def roc_by_class(curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = "") -> Figure:
-    """ROC of each class against the rest, those of the others pale behind it.
+    """One-versus-rest ROC curve of each class, with those of the other classes pale.
 
     Args:
-        curves: one a class.
-        bands: class to its band over 1 − specificity.
+        curves: one per class.
+        bands: class to band over 1 − specificity.
         title: heading.
     """
     return _panels(curves, bands or {}, title, _roc, ("1 − specificity", "Sensitivity"), "AUC")
@@ -33,7 +33,7 @@ def roc_by_class(curves: Sequence[Scored], *, bands: Mapping[str, Band] | None =
 def precision_recall_by_class(
     curves: Sequence[Scored], *, bands: Mapping[str, Band] | None = None, title: str = ""
 ) -> Figure:
-    """Precision against recall of each class, in steps; the dotted line is its prevalence. See :func:`roc_by_class`."""
+    """Precision against recall of each class, in steps, with the prevalence dotted. See :func:`roc_by_class`."""
     axes = ("Recall (sensitivity)", "Precision (PPV)")
     return _panels(curves, bands or {}, title, _precision_recall, axes, "AP")
 
@@ -55,7 +55,7 @@ def _panels(
     title: str,
     points: Callable[[np.ndarray, np.ndarray], Points],
     names: tuple[str, str],
-    what: str,
+    area_name: str,
 ) -> Figure:
     across = 3 if len(curves) <= 6 else 4 if len(curves) <= 8 else 5
     rows = -(-len(curves) // across)
@@ -63,43 +63,43 @@ def _panels(
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     panels = figure.subplots(rows, across, squeeze=False, sharex=True, sharey=True)
-    steps = "steps-pre" if what == "AP" else "default"
-    data = [usable(figure, one) for one in curves]
-    drawn = [None if isinstance(held, str) else points(*held) for held in data]
-    for place, one in enumerate(curves):
-        axes, held, line = panels.flat[place], data[place], drawn[place]
-        axes.set_title(one.name, fontsize=7)
-        if isinstance(held, str) or line is None:
-            style.undefined(axes, str(held))
+    steps = "steps-pre" if area_name == "AP" else "default"
+    data = [usable(figure, curve) for curve in curves]
+    curve_data = [None if isinstance(points_or_reason, str) else points(*points_or_reason) for points_or_reason in data]
+    for index, curve in enumerate(curves):
+        axes, points_or_reason, line = panels.flat[index], data[index], curve_data[index]
+        axes.set_title(curve.name, fontsize=7)
+        if isinstance(points_or_reason, str) or line is None:
+            style.undefined(axes, str(points_or_reason))
             continue
-        unit_square(axes, names[0] if place + across >= len(curves) else "", names[1] if place % across == 0 else "")
-        for other, behind in enumerate(drawn):
-            if behind is not None and other != place:
+        unit_square(axes, names[0] if index + across >= len(curves) else "", names[1] if index % across == 0 else "")
+        for other, behind in enumerate(curve_data):
+            if behind is not None and other != index:
                 axes.plot(*behind, color=style.PALE, linewidth=0.7, drawstyle=steps, zorder=1)
-        if one.name in bands:
-            axes.fill_between(*bands[one.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
+        if curve.name in bands:
+            axes.fill_between(*bands[curve.name], color=style.BLUE, alpha=0.2, linewidth=0, zorder=2)
         axes.plot(*line, color=style.BLUE, drawstyle=steps, zorder=3)
-        share = float(held[0].mean())
-        chance = ([0, 1], [0, 1]) if what == "AUC" else ([0, 1], [share, share])
+        share = float(points_or_reason[0].mean())
+        chance = ([0, 1], [0, 1]) if area_name == "AUC" else ([0, 1], [share, share])
         axes.plot(*chance, color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=2)
-        _corner(axes, one, what, held[0])
+        _corner(axes, curve, area_name, points_or_reason[0])
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels.flat[max(0, len(curves) - across) : len(curves)]:
         axes.xaxis.set_tick_params(labelbottom=True)
-    dotted = "chance" if what == "AUC" else "prevalence"
+    dotted = "chance" if area_name == "AUC" else "prevalence"
     band = "Bands: pointwise 95 %. " if bands else ""
     style.note(figure, f"{band}Pale: the other classes. Dotted: {dotted}.")
     return figure
 
 
-def _corner(axes: Axes, one: Scored, what: str, target: np.ndarray) -> None:
-    """The area with its interval, and how many samples are of the class."""
+def _corner(axes: Axes, curve: Scored, area_name: str, target: np.ndarray) -> None:
+    """Area with interval, and number of samples of the class."""
     lines = [f"{int(target.sum())} of {len(target)}"]
-    if one.figure is not None:
-        value, _, bounds = words.interval(one.figure).partition(" ")
-        lines = [f"{what} {value}", *([bounds] if bounds else []), *lines]
+    if curve.metric is not None:
+        value, _, bounds = words.interval(curve.metric).partition(" ")
+        lines = [f"{area_name} {value}", *([bounds] if bounds else []), *lines]
     box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0}
-    right = what == "AUC"
+    right = area_name == "AUC"
     axes.text(0.97 if right else 0.03, 0.03, "\n".join(lines), transform=axes.transAxes, va="bottom", zorder=5,
               ha="right" if right else "left", fontsize=6, linespacing=1.3, bbox=box)  # fmt: skip

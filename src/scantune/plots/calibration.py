@@ -1,4 +1,4 @@
-"""Whether a probability means what it says (reliability), and whether acting on it helps (decision curves)."""
+"""Calibration of probabilities (reliability diagrams) and clinical utility (decision curves)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @style.styled
 def reliability(
-    curves: Scored | Sequence[Scored], *, bins: int = 10, figures: Mapping[str, Any] | None = None, title: str = ""
+    curves: Scored | Sequence[Scored], *, bins: int = 10, metrics: Mapping[str, Any] | None = None, title: str = ""
 ) -> Figure:
-    """Observed frequency against predicted probability in bins of equal size, and how the probabilities are spread.
+    """Observed frequency against predicted probability in bins of equal size, and the distribution of probabilities.
 
     Args:
         curves: the model, or the model before and after calibration; scores are probabilities.
-        bins: number of bins, each with about as many samples; equal probabilities stay together.
-        figures: entries of ``metrics.json`` to write into the corner (``ece``, ``calibration_slope`` …).
+        bins: number of bins with about equally many samples; equal probabilities are in one bin.
+        metrics: entries of ``metrics.json`` for the corner (``ece``, ``calibration_slope`` …).
         title: heading.
 
     Raises:
@@ -37,21 +37,23 @@ def reliability(
     top.set_title(title)
     top.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
     top.set_ylabel("Observed frequency")
-    drawn = 0
-    for index, one in enumerate(curves if not isinstance(curves, Scored) else [curves]):
-        data = usable(figure, one)
+    n_curves = 0
+    for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+        data = usable(figure, curve)
         if isinstance(data, str):
-            style.note(figure, f"{one.name}: no curve, {data}.")
+            style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
         target, score = data
         if score.min() < 0 or score.max() > 1:
-            raise ValueError(f"{one.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}")
-        _reliability_line(top, index, target, score, one, bins)
+            raise ValueError(
+                f"{curve.name}: probabilities lie between 0 and 1, found {score.min():g} to {score.max():g}"
+            )
+        _reliability_line(top, index, target, score, curve, bins)
         colour, dash, _ = style.SERIES[index % len(style.SERIES)]
         seaborn.histplot(x=score, bins=25, binrange=(0, 1), element="step", fill=False, ax=bottom,
                          color=colour, linestyle=dash, linewidth=0.8)  # fmt: skip
-        drawn += 1
-    if not drawn:
+        n_curves += 1
+    if not n_curves:
         style.undefined(top, "no curve can be drawn (see below)")
         return figure
     top.set_xlim(-0.01, 1.01)
@@ -59,20 +61,20 @@ def reliability(
     top.grid(True)
     bottom.set_ylabel("Samples")
     bottom.set_xlabel("Predicted probability")
-    style.whole_numbers(bottom.yaxis, 3)
-    known = {key: words.defined(words.entry(value).get("value")) for key, value in (figures or {}).items()}
-    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (figures or {}).items() if known[key]]
-    for key, value in (figures or {}).items():
-        if not known[key]:  # a reason is too long for the panel
+    style.integer_ticks(bottom.yaxis, 3)
+    is_defined = {key: words.defined(words.entry(value).get("value")) for key, value in (metrics or {}).items()}
+    lines = [f"{words.label(key)} {words.interval(value)}" for key, value in (metrics or {}).items() if is_defined[key]]
+    for key, value in (metrics or {}).items():
+        if not is_defined[key]:  # the reason is too long for the panel
             style.note(figure, f"{words.label(key)} {words.interval(value)}.")
     top.text(0.98, 0.03, "\n".join(lines), transform=top.transAxes, ha="right", va="bottom", fontsize=6)
-    top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above: a curve may run anywhere
+    top.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), borderaxespad=0.2)  # above all curves
     style.note(figure, f"{bins} bins of equal size. Bars: 95 % Wilson intervals, samples treated as independent.")
     return figure
 
 
 def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[float, float, int]]:
-    """Mean score, share of positives and n of each bin; samples of one score are never parted."""
+    """Mean score, share of positives and n of each bin; equal scores are in one bin."""
     order = np.argsort(score, kind="stable")
     target, score = target[order], score[order]
     cuts = [round(len(score) * k / bins) for k in range(1, bins)]
@@ -82,18 +84,18 @@ def equal_mass(target: np.ndarray, score: np.ndarray, bins: int) -> list[tuple[f
 
 
 def wilson(share: np.ndarray, n: np.ndarray, z: float = 1.959964) -> tuple[np.ndarray, np.ndarray]:
-    """Wilson's interval of a proportion (J Am Stat Assoc 1927;22:209)."""
+    """Wilson interval of a proportion (J Am Stat Assoc 1927;22:209)."""
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return centre - half, centre + half
 
 
-def _reliability_line(axes: Axes, index: int, target: np.ndarray, score: np.ndarray, one: Scored, bins: int) -> None:
+def _reliability_line(axes: Axes, index: int, target: np.ndarray, score: np.ndarray, curve: Scored, bins: int) -> None:
     colour, dash, marker = style.SERIES[index % len(style.SERIES)]
     points = np.array(equal_mass(target, score, bins))
     lower, upper = wilson(points[:, 1], points[:, 2])
     axes.vlines(points[:, 0], lower, upper, color=colour, linewidth=0.7, alpha=0.8)
-    text = f"{one.legend('ECE')}, n = {len(target)}"
+    text = f"{curve.legend('ECE')}, n = {len(target)}"
     axes.plot(points[:, 0], points[:, 1], color=colour, linestyle=dash, marker=marker, label=text)
 
 
@@ -106,15 +108,15 @@ def decision_curve(
     act: str = "treat",
     title: str = "",
 ) -> Figure:
-    """Net benefit against threshold probability, with acting on all and on none (Vickers & Elkin 2006).
+    """Net benefit against threshold probability, with treating all and none (Vickers & Elkin 2006).
 
     Net benefit = TP/n − FP/n · t/(1 − t), in true positives per sample.
 
     Args:
-        curves: one a model; scores are probabilities.
-        bands: name of a curve to its band over the threshold.
-        limits: range of thresholds that make clinical sense.
-        act: what is done above the threshold, for the legend ("treat", "biopsy").
+        curves: one per model; scores are probabilities.
+        bands: name of a curve to band over the threshold.
+        limits: range of clinically relevant thresholds.
+        act: action above the threshold, for the legend ("treat", "biopsy").
         title: heading.
     """
     figure, axes = style.single(style.SINGLE, style.SINGLE * 0.85)
@@ -123,10 +125,10 @@ def decision_curve(
     axes.set_ylabel("Net benefit")
     thresholds = np.linspace(*limits, 197)
     best, all_drawn = 0.0, False
-    for index, one in enumerate(curves if not isinstance(curves, Scored) else [curves]):
-        data = usable(figure, one)
+    for index, curve in enumerate(curves if not isinstance(curves, Scored) else [curves]):
+        data = usable(figure, curve)
         if isinstance(data, str):
-            style.note(figure, f"{one.name}: no curve, {data}.")
+            style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
         target, score = data
         benefit = net_benefit(target, score, thresholds)
@@ -137,21 +139,21 @@ def decision_curve(
             axes.axhline(0, color=style.INK, linewidth=0.8, linestyle=(0, (1, 1.5)), label=f"{act} none")
             style.note(figure, f"Prevalence {words.number(target.mean())}, n = {len(target)}.")
             all_drawn = True
-        if one.name in (bands or {}):
-            axes.fill_between(*(bands or {})[one.name], color=colour, alpha=0.18, linewidth=0)
-        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=one.name)
+        if curve.name in (bands or {}):
+            axes.fill_between(*(bands or {})[curve.name], color=colour, alpha=0.18, linewidth=0)
+        axes.plot(thresholds, benefit, color=colour, linestyle=dash, label=curve.name)
         best = max(best, float(benefit.max()), float(target.mean()))
     if not all_drawn:
         style.undefined(axes, "no curve can be drawn (see below)")
         return figure
     axes.set_xlim(limits[0] - 0.01, limits[1] + 0.01)
-    axes.set_ylim(-0.35 * best, 1.08 * best)  # far below zero nothing is to be learnt
+    axes.set_ylim(-0.35 * best, 1.08 * best)  # values far below zero are not informative
     axes.legend(loc="upper right")
     return figure
 
 
 def net_benefit(target: np.ndarray, score: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Net benefit at each threshold: samples with score ≥ threshold are acted on."""
+    """Net benefit at each threshold: samples with score ≥ threshold are treated."""
     n = len(target)
     positive, negative = np.sort(score[target == 1]), np.sort(score[target == 0])
     true = len(positive) - np.searchsorted(positive, thresholds, "left")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Entry, words, colour and line style of the three lines.
+#: Entry, label, colour and line style of the three lines.
 _LEVELS: tuple[tuple[str, str, str, Any], ...] = (
     ("bland_altman_upper", "upper limit", style.VERMILION, (0, (4, 2))),
     ("bland_altman_bias", "bias", style.INK, "-"),
@@ -27,7 +27,7 @@ def bland_altman(
     target: Array,
     prediction: Array,
     *,
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     name: str = "score",
     unit: str = "",
     subjects: Sequence[str] | None = None,
@@ -35,18 +35,18 @@ def bland_altman(
 ) -> Figure:
     """Difference (prediction − reference) against the mean of both, with bias, limits of agreement and intervals.
 
-    The lines come from ``metrics.json`` and are not computed again, so that figure and table cannot disagree: where
-    subjects repeat these are the limits for repeated measures (Bland & Altman, J Biopharm Stat 2007;17:571), and the
-    plain ones are drawn beside them, dotted.
+    The lines are those of ``metrics.json``, so that figure and table agree: with several samples per subject these are
+    the limits for repeated measures (Bland & Altman, J Biopharm Stat 2007;17:571), and those that ignore repeats are
+    dotted.
 
     Args:
         target: reference values, [N].
         prediction: predicted values, [N], in the same unit.
-        figures: holds ``bland_altman_bias``, ``_lower``, ``_upper`` and, where known, ``_slope``, ``_plain_lower``,
+        metrics: ``bland_altman_bias``, ``_lower``, ``_upper`` and, where known, ``_slope``, ``_plain_lower``,
             ``_plain_upper``; entries of ``metrics.json``.
         name: what is measured.
         unit: its unit, "" for a score.
-        subjects: subject of each sample, [N]; samples of one subject are joined by a thin line.
+        subjects: subject of each sample, [N]; samples of a subject are connected by a thin line.
         title: heading of the panel.
     """
     figure, axes = style.single(style.SINGLE * 1.15, style.SINGLE * 0.85)
@@ -59,8 +59,8 @@ def bland_altman(
         return figure
     if _join_subjects(axes, (x + y) / 2, y - x, subjects, row.astype(int)):
         style.note(figure, "Grey lines join a subject's samples.")
-    differences(figure, axes, x, y, figures)
-    slope = figures.get("bland_altman_slope")
+    differences(figure, axes, x, y, metrics)
+    slope = metrics.get("bland_altman_slope")
     corner(axes, [f"n = {len(x)}"] + ([f"slope {words.interval(slope)}"] if slope is not None else []))
     return figure
 
@@ -70,7 +70,7 @@ def volume_agreement(
     target: Array,
     prediction: Array,
     *,
-    figures: Mapping[str, Any],
+    metrics: Mapping[str, Any],
     unit: str = "mL",
     what: str = "volume",
     title: str = "",
@@ -80,7 +80,7 @@ def volume_agreement(
     Args:
         target: volume of the reference mask, [N].
         prediction: volume of the predicted mask, [N].
-        figures: ``bland_altman_bias``, ``_lower``, ``_upper`` of the volumes; entries of ``metrics.json``.
+        metrics: ``bland_altman_bias``, ``_lower``, ``_upper`` of the volumes; entries of ``metrics.json``.
         unit: of the volumes.
         what: ``volume``, or ``area`` of masks in a plane.
         title: heading.
@@ -100,19 +100,19 @@ def volume_agreement(
     ends = np.array(style.rounded(float(min(x.min(), y.min())), float(max(x.max(), y.max()))))
     identity(left, x, y, ends)
     corner(left, [f"n = {len(x)}"])
-    differences(figure, right, x, y, figures)
+    differences(figure, right, x, y, metrics)
     return figure
 
 
-def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, figures: Mapping[str, Any]) -> None:
-    """The panel itself: marks, zero, bias and limits, with room for words above."""
+def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metrics: Mapping[str, Any]) -> None:
+    """Draw marks, zero line, bias and limits into a panel, with space for text above."""
     mean, difference = (x + y) / 2, y - x
     scatter(axes, mean, difference)
     axes.set_xlim(*style.rounded(float(mean.min()), float(mean.max())))
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
     for key, text, colour, dash in _LEVELS:
-        _level(figure, axes, words.entry(figures.get(key)), text, colour, dash)
-    plain = [words.entry(figures.get(f"bland_altman_plain_{side}")).get("value") for side in ("upper", "lower")]
+        _level(figure, axes, words.entry(metrics.get(key)), text, colour, dash)
+    plain = [words.entry(metrics.get(f"bland_altman_plain_{side}")).get("value") for side in ("upper", "lower")]
     for value in plain:
         if words.defined(value):
             axes.axhline(value, color=style.GREY, linestyle=(0, (1, 1.5)), linewidth=0.9)
@@ -123,7 +123,7 @@ def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, figure
 
 
 def _room(axes: Axes, difference: np.ndarray) -> None:
-    """Space above for the corner's words, so that they cover no mark."""
+    """Add space above for the text in the corner."""
     low, high = axes.get_ylim()
     low, high = min(low, float(difference.min())), max(high, float(difference.max()))
     axes.set_ylim(low, high + 0.16 * (high - low))
@@ -135,29 +135,36 @@ def _join_subjects(axes: Axes, x: np.ndarray, y: np.ndarray, subjects: Sequence[
     names = np.asarray(list(subjects), dtype=str)[rows]
     repeated = False
     for name in np.unique(names):
-        mine = names == name
-        if mine.sum() > 1:
+        same = names == name
+        if same.sum() > 1:
             repeated = True
-            order = np.argsort(x[mine], kind="stable")
-            axes.plot(x[mine][order], y[mine][order], color=style.GREY, linewidth=0.4, alpha=0.6, zorder=2)
+            order = np.argsort(x[same], kind="stable")
+            axes.plot(
+                x[same][order],
+                y[same][order],
+                color=style.GREY,
+                linewidth=0.4,
+                alpha=0.6,
+                zorder=2,
+            )
     return repeated
 
 
-def _level(figure: Figure, axes: Axes, facts: dict[str, Any], text: str, colour: str, dash: Any) -> None:
-    """One horizontal line with its band and its words beyond the right edge."""
-    value = facts.get("value")
+def _level(figure: Figure, axes: Axes, entry: dict[str, Any], text: str, colour: str, dash: Any) -> None:
+    """A horizontal line with its band, and its label at the right edge."""
+    value = entry.get("value")
     if not words.defined(value):
-        style.note(figure, f"The {text} is undefined: {facts.get('reason') or 'no reason given'}.")
+        style.note(figure, f"The {text} is undefined: {entry.get('reason') or 'no reason given'}.")
         return
-    lower, upper = facts.get("lower"), facts.get("upper")
+    lower, upper = entry.get("lower"), entry.get("upper")
     places = words.decimals(max(abs(float(part)) for part in (value, lower, upper) if words.defined(part)))
-    described = f"{text}\n{words.fixed(value, places)}"
+    label = f"{text}\n{words.fixed(value, places)}"
     if words.defined(lower) and words.defined(upper):
         axes.axhspan(lower, upper, color=colour, alpha=0.13, linewidth=0, zorder=0)
-        described += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
+        label += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
     axes.axhline(value, color=colour, linestyle=dash, linewidth=1.0, zorder=4)
     axes.annotate(
-        described,
+        label,
         (1.0, value),
         xycoords=("axes fraction", "data"),
         xytext=(3, 0),

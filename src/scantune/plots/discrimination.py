@@ -1,4 +1,4 @@
-"""How well scores tell two classes apart: ROC and precision–recall curves with bands and operating points."""
+"""Discrimination of two classes: ROC and precision–recall curves with bands and operating points."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ Band = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Scored:
-    """What one curve is drawn from.
+    """Targets and scores of a curve.
 
     Attributes:
         target: 0 or 1, [N].
         score: higher means more likely 1, [N]; for calibration and decision curves a probability.
         name: of the curve: the model, the class, "before" and "after".
-        figure: entry of ``metrics.json`` that goes into the legend, or None.
+        metric: entry of ``metrics.json`` for the legend, or None.
     """
 
     target: np.ndarray | Sequence[int]
     score: np.ndarray | Sequence[float]
     name: str = "model"
-    figure: Any = None
+    metric: Any = None
 
-    def legend(self, what: str) -> str:
-        """The curve's line of the legend."""
-        return self.name if self.figure is None else f"{self.name}: {what} {words.interval(self.figure)}"
+    def legend(self, area_name: str) -> str:
+        """Text of the curve in the legend."""
+        return self.name if self.metric is None else f"{self.name}: {area_name} {words.interval(self.metric)}"
 
 
 def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -48,13 +48,13 @@ def curve_points(target: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.
     return np.append(0, last + 1 - true), np.append(0, true), np.append(np.inf, score[last])
 
 
-def usable(figure: Figure, one: Scored) -> tuple[np.ndarray, np.ndarray] | str:
-    """Target and score that are finite, or why no curve can be drawn."""
-    target, score = style.finite(figure, one.target, one.score)
+def usable(figure: Figure, curve: Scored) -> tuple[np.ndarray, np.ndarray] | str:
+    """Finite targets and scores, or the reason why no curve can be drawn."""
+    target, score = style.finite(figure, curve.target, curve.score)
     if not len(target):
         return "no sample has both a target and a score"
     if not np.isin(target, (0, 1)).all():
-        raise ValueError(f"{one.name}: targets of a curve are 0 or 1, found {np.unique(target)[:5].tolist()}")
+        raise ValueError(f"{curve.name}: targets of a curve are 0 or 1, found {np.unique(target)[:5].tolist()}")
     if target.min() == target.max():
         return "all samples are of one class"
     return target, score
@@ -71,29 +71,29 @@ def roc(
     """Receiver operating characteristic: sensitivity against 1 − specificity.
 
     Args:
-        curves: one, or one a class.
-        bands: name of a curve to its band over 1 − specificity.
-        operating_points: ``name``, ``sensitivity``, ``specificity`` and, where known, ``threshold``: chosen on
-            validation and marked here.
+        curves: a single one, or one per class.
+        bands: name of a curve to band over 1 − specificity.
+        operating_points: ``name``, ``sensitivity``, ``specificity`` and, where known, ``threshold``, chosen on
+            validation data.
         title: heading.
     """
     figure, axes = _panel(curves)
     axes.set_title(title)
     unit_square(axes, "1 − specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8, zorder=1)
-    drawn = 0
-    for index, one in enumerate(_several(curves)):
-        data = usable(figure, one)
+    n_curves = 0
+    for index, curve in enumerate(_as_sequence(curves)):
+        data = usable(figure, curve)
         if isinstance(data, str):
-            style.note(figure, f"{one.name}: no curve, {data}.")
+            style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
         false, true, _ = curve_points(*data)
-        band = (bands or {}).get(one.name)
-        _line(axes, index, false / false[-1], true / true[-1], one.legend("AUC"), band)
-        drawn += 1
-        style.note(figure, f"{one.name}: {int(data[0].sum())} positive of {len(data[0])}.")
+        band = (bands or {}).get(curve.name)
+        _line(axes, index, false / false[-1], true / true[-1], curve.legend("AUC"), band)
+        n_curves += 1
+        style.note(figure, f"{curve.name}: {int(data[0].sum())} positive of {len(data[0])}.")
     _points(axes, operating_points, lambda point: (1 - point["specificity"], point["sensitivity"]))
-    _finish(figure, axes, drawn, "lower right", bands)
+    _finish(figure, axes, n_curves, "lower right", bands)
     return figure
 
 
@@ -105,47 +105,47 @@ def precision_recall(
     operating_points: Sequence[Mapping[str, Any]] = (),
     title: str = "",
 ) -> Figure:
-    """Precision (PPV) against recall (sensitivity), with the prevalence that a coin would reach.
+    """Precision (PPV) against recall (sensitivity), with the prevalence as the expectation by chance.
 
-    Drawn in steps: straight lines between points would promise precision that no threshold gives (Davis & Goadrich,
-    ICML 2006). Arguments as of :func:`roc`; operating points need ``precision`` and ``sensitivity``.
+    Drawn in steps, because linear interpolation would overestimate precision (Davis & Goadrich,
+    ICML 2006). Arguments as in :func:`roc`; operating points have ``precision`` and ``sensitivity``.
     """
     figure, axes = _panel(curves)
     axes.set_title(title)
     unit_square(axes, "Recall (sensitivity)", "Precision (PPV)")
-    drawn = 0
-    for index, one in enumerate(_several(curves)):
-        data = usable(figure, one)
+    n_curves = 0
+    for index, curve in enumerate(_as_sequence(curves)):
+        data = usable(figure, curve)
         if isinstance(data, str):
-            style.note(figure, f"{one.name}: no curve, {data}.")
+            style.note(figure, f"{curve.name}: no curve, {data}.")
             continue
         false, true, _ = curve_points(*data)
         precision = true[1:] / (true[1:] + false[1:])
         recall = true[1:] / true[-1]
-        band = (bands or {}).get(one.name)
+        band = (bands or {}).get(curve.name)
         _line(
-            axes, index, np.append(0, recall), np.append(precision[:1], precision), one.legend("AP"), band, steps=True
+            axes, index, np.append(0, recall), np.append(precision[:1], precision), curve.legend("AP"), band, steps=True
         )
         prevalence = float(data[0].mean())
         axes.axhline(prevalence, color=style.SERIES[index % 7][0], linestyle=(0, (1, 2)), linewidth=0.7)
-        style.note(figure, f"{one.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
-        drawn += 1
+        style.note(figure, f"{curve.name}: prevalence {words.number(prevalence)} (dotted), n = {len(data[0])}.")
+        n_curves += 1
     _points(axes, operating_points, lambda point: (point["sensitivity"], point["precision"]))
-    _finish(figure, axes, drawn, "lower left", bands)
+    _finish(figure, axes, n_curves, "lower left", bands)
     return figure
 
 
-def _several(curves: Scored | Sequence[Scored]) -> Sequence[Scored]:
+def _as_sequence(curves: Scored | Sequence[Scored]) -> Sequence[Scored]:
     return [curves] if isinstance(curves, Scored) else curves
 
 
-#: More curves than this get their legend beside the panel.
+#: Above this number of curves the legend is beside the panel.
 _MANY = 6
 
 
 def _panel(curves: Scored | Sequence[Scored]) -> tuple[Figure, Axes]:
-    """A square panel, with room for the legend to its right where there are many curves."""
-    many = len(_several(curves)) > _MANY
+    """A square panel, with space for the legend at its right for many curves."""
+    many = len(_as_sequence(curves)) > _MANY
     return style.single(style.SINGLE * (1.45 if many else 1), style.SINGLE * (1.1 if many else 1))
 
 
@@ -181,8 +181,8 @@ def _points(axes: Axes, points: Sequence[Mapping[str, Any]], place: Any) -> None
         axes.plot(*place(point), marker, color="white", markeredgecolor=style.INK, markersize=5, label=text, zorder=5)
 
 
-def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> None:
-    if not drawn:
+def _finish(figure: Figure, axes: Axes, n_curves: int, legend_location: Any, bands: Any) -> None:
+    if not n_curves:
         for line in list(axes.lines):
             line.remove()
         axes.grid(False)
@@ -190,7 +190,7 @@ def _finish(figure: Figure, axes: Axes, drawn: int, where: Any, bands: Any) -> N
         return
     if bands:
         style.note(figure, "Bands: pointwise 95 %.")
-    if drawn > _MANY:
+    if n_curves > _MANY:
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0, fontsize=6)
     else:
-        axes.legend(loc=where, fontsize=6)
+        axes.legend(loc=legend_location, fontsize=6)

@@ -1,4 +1,4 @@
-"""Zones of a chest film where they lie on it: the patient's right on the left of the picture, and said so."""
+"""Zones of a chest radiograph in their position on the film, with the patient's right on the left of the picture."""
 
 from __future__ import annotations
 
@@ -23,79 +23,79 @@ Layout = Sequence[Sequence[str]]
 
 
 def layout_of(names: Sequence[str]) -> list[list[str]]:
-    """Rows of zone names as on the film, from names such as ``right_sup``; one zone a row where they do not tell.
+    """Rows of zone names as on the film, from names such as ``right_sup``; one zone per row for other names.
 
     Examples:
         >>> layout_of(["left_sup", "right_sup", "left_inf", "right_inf"])
         [['right_sup', 'left_sup'], ['right_inf', 'left_inf']]
     """
-    places: dict[tuple[int, int], str] = {}
+    by_position: dict[tuple[int, int], str] = {}
     for name in names:
         parts = name.lower().replace("-", "_").split("_")
         level = next((_LEVELS[part] for part in parts if part in _LEVELS), None)
         side = next((_SIDES[part] for part in parts if part in _SIDES), None)
-        if level is None or side is None or (level, side) in places:
+        if level is None or side is None or (level, side) in by_position:
             return [[each] for each in names]
-        places[level, side] = name
-    rows = sorted({level for level, _ in places})
-    if any((level, side) not in places for level in rows for side in (0, 1)):
+        by_position[level, side] = name
+    rows = sorted({level for level, _ in by_position})
+    if any((level, side) not in by_position for level in rows for side in (0, 1)):
         return [[each] for each in names]
-    return [[places[level, side] for side in (0, 1)] for level in rows]
+    return [[by_position[level, side] for side in (0, 1)] for level in rows]
 
 
-def named(zone: str) -> str:
-    """A zone's name for a reader."""
+def display_name(zone: str) -> str:
+    """Displayed name of a zone."""
     return zone.replace("_", " ")
 
 
 @style.styled
 def zones(
-    figures: Mapping[str, Mapping[str, Any]],
+    metrics: Mapping[str, Mapping[str, Any]],
     *,
     layout: Layout | None = None,
     limits: tuple[float, float] = (0.0, 1.0),
     title: str = "",
 ) -> Figure:
-    """One panel a metric: each zone's value, interval and n in its place on the film, shaded by value.
+    """One panel per metric: value, interval and n of each zone in its position on the film, shaded by value.
 
     Args:
-        figures: metric to zone to entry of ``metrics.json`` (``kappa_quadratic``, ``f1_macro`` …).
-        layout: rows of zone names from top to bottom, each from the left of the picture; from the names where None.
+        metrics: metric to zone to entry of ``metrics.json`` (``kappa_quadratic``, ``f1_macro`` …).
+        layout: rows of zone names from top to bottom, from the left of the picture; None derives them from names.
         limits: values of the palest and the darkest shade.
         title: heading.
     """
-    names = list(next(iter(figures.values())))
+    names = list(next(iter(metrics.values())))
     grid = layout or layout_of(names)
-    figure = style.canvas(min(style.DOUBLE, style.SINGLE * len(figures)), 0.75 + 0.62 * len(grid))
-    panels = np.atleast_1d(figure.subplots(1, len(figures)))
-    for axes, (metric, by_zone) in zip(panels, figures.items()):
+    figure = style.canvas(min(style.DOUBLE, style.SINGLE * len(metrics)), 0.75 + 0.62 * len(grid))
+    panels = np.atleast_1d(figure.subplots(1, len(metrics)))
+    for axes, (metric, by_zone) in zip(panels, metrics.items()):
         axes.set_title(f"{title} {words.label(metric)}".strip())
         _film(axes, grid)
         for row, line in enumerate(grid):
             for column, zone in enumerate(line):
                 _zone(axes, row, column, zone, words.entry(by_zone.get(zone)), limits)
-    _say_sides(figure, grid)
+    _note_sides(figure, grid)
     return figure
 
 
 def _film(axes: Axes, grid: Layout) -> None:
-    wide = max(len(line) for line in grid)
-    axes.set_xlim(-0.5, wide - 0.5)
+    columns = max(len(line) for line in grid)
+    axes.set_xlim(-0.5, columns - 0.5)
     axes.set_ylim(len(grid) - 0.5, -0.5)
     axes.set_yticks([])
     axes.set_xticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if wide == 2:
+    if columns == 2:
         axes.set_xticks([0, 1], ["R  (patient's right)", "L  (patient's left)"])
         axes.tick_params(length=0)
         axes.xaxis.tick_top()
 
 
-def _zone(axes: Axes, row: int, column: int, zone: str, facts: dict[str, Any], limits: tuple[float, float]) -> None:
-    value = facts.get("value")
+def _zone(axes: Axes, row: int, column: int, zone: str, entry: dict[str, Any], limits: tuple[float, float]) -> None:
+    value = entry.get("value")
     shade = (value - limits[0]) / ((limits[1] - limits[0]) or 1) if words.defined(value) else 0.0
-    # the dark end of the map is cut off so that the text stays readable in grey print
+    # without the dark end of the colour map, so that the text is readable in grey print
     colour = mpl.colormaps["Blues"](0.65 * min(max(shade, 0.0), 1.0)) if words.defined(value) else "white"
     axes.add_patch(
         mpl.patches.FancyBboxPatch(
@@ -109,18 +109,18 @@ def _zone(axes: Axes, row: int, column: int, zone: str, facts: dict[str, Any], l
             linestyle="-" if words.defined(value) else (0, (3, 2)),
         )
     )
-    axes.text(column, row - 0.26, named(zone), ha="center", va="center", fontsize=5.5, color="#4D4D4D")
+    axes.text(column, row - 0.26, display_name(zone), ha="center", va="center", fontsize=5.5, color="#4D4D4D")
     if words.defined(value):
-        bounds = words.interval(facts).partition(" ")
+        bounds = words.interval(entry).partition(" ")
         axes.text(column, row + 0.0, bounds[0], ha="center", va="center", fontsize=9, fontweight="bold")
-        below = f"{bounds[2]}\nn = {facts['n']}" if facts.get("n") else bounds[2]
+        below = f"{bounds[2]}\nn = {entry['n']}" if entry.get("n") else bounds[2]
         axes.text(column, row + 0.26, below.strip(), ha="center", va="center", fontsize=5.5)
     else:
-        reason = words.interval(facts)
+        reason = words.interval(entry)
         axes.text(column, row + 0.08, reason, ha="center", va="center", fontsize=5.5, style="italic", wrap=True)
 
 
-def _say_sides(figure: Figure, grid: Layout) -> None:
+def _note_sides(figure: Figure, grid: Layout) -> None:
     if max(len(line) for line in grid) == 2:
         style.note(figure, "Arranged as on the film: the patient's right is on the left.")
 
@@ -129,7 +129,7 @@ def _say_sides(figure: Figure, grid: Layout) -> None:
 def zone_confusions(
     counts: Mapping[str, np.ndarray], classes: Sequence[str], *, layout: Layout | None = None, title: str = ""
 ) -> Figure:
-    """A confusion matrix a zone, each in its place on the film.
+    """A confusion matrix per zone, in its position on the film.
 
     Args:
         counts: zone to counts, [K, K], reference × prediction.
@@ -138,19 +138,19 @@ def zone_confusions(
         title: heading.
     """
     grid = layout or layout_of(list(counts))
-    wide = max(len(line) for line in grid)
-    figure = style.canvas(min(style.DOUBLE, 0.75 * style.DOUBLE / 2 * wide), 2.3 * len(grid))
-    panels = np.asarray(figure.subplots(len(grid), wide, squeeze=False))
+    columns = max(len(line) for line in grid)
+    figure = style.canvas(min(style.DOUBLE, 0.75 * style.DOUBLE / 2 * columns), 2.3 * len(grid))
+    panels = np.asarray(figure.subplots(len(grid), columns, squeeze=False))
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
     for line, names in zip(panels, grid):
         for axes, zone in zip(line, names):
             matrices.draw(axes, np.asarray(counts[zone], dtype=np.float64), classes, size=5.5)
-            axes.set_title(named(zone), fontsize=7)
+            axes.set_title(display_name(zone), fontsize=7)
     style.note(figure, "Shade and per cent: share of each reference class (row).")
     if "–" in classes:
         style.note(figure, "–: ungradable.")
-    _say_sides(figure, grid)
+    _note_sides(figure, grid)
     return figure
 
 
@@ -163,39 +163,39 @@ def zone_reliability(
     layout: Layout | None = None,
     title: str = "",
 ) -> Figure:
-    """Reliability of the grade that is said: a panel a zone in its place on the film, and one of all zones.
+    """Reliability of the predicted grade: a panel per zone in its position on the film, and one of all zones.
 
     Args:
-        zones: zone to whether the grade was right and its probability; ``figure`` is its ``ece``.
+        zones: zone to correctness of the grade and its probability; ``metric`` is the ``ece``.
         pooled: the same over all zones.
-        bins: number of bins of equal size of a zone; twice as many over all zones.
+        bins: number of bins of equal size per zone; twice as many for all zones.
         layout: as of :func:`zones`.
         title: heading.
     """
     grid = layout or layout_of(list(zones))
-    wide = max(len(line) for line in grid)
-    figure = style.canvas(style.DOUBLE if wide > 1 else style.SINGLE * 1.6, max(1.45 * len(grid), 2.6) + 0.35)
-    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(wide * 1.45, 2.6)))  # type: ignore[arg-type]
+    columns = max(len(line) for line in grid)
+    figure = style.canvas(style.DOUBLE if columns > 1 else style.SINGLE * 1.6, max(1.45 * len(grid), 2.6) + 0.35)
+    left, right = np.ravel(figure.subfigures(1, 2, width_ratios=(columns * 1.45, 2.6)))  # type: ignore[arg-type]
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
-    panels = np.asarray(left.subplots(len(grid), wide, squeeze=False, sharex=True, sharey=True))
+    panels = np.asarray(left.subplots(len(grid), columns, squeeze=False, sharex=True, sharey=True))
     for line, names in zip(panels, grid):
         for axes, zone in zip(line, names):
             _reliability(figure, axes, zones[zone], bins)
-            axes.set_title(named(zone), fontsize=7)
+            axes.set_title(display_name(zone), fontsize=7)
     for axes in panels[:, 0]:
-        axes.set_ylabel("Right")
-    whole = right.subplots()
-    _reliability(figure, whole, pooled, 2 * bins)
-    whole.set_title(pooled.name, fontsize=7)
-    whole.set_ylabel("Share of correct grades")
-    whole.set_xlabel("Probability of the predicted grade")
+        axes.set_ylabel("Correct")
+    pooled_axes = right.subplots()
+    _reliability(figure, pooled_axes, pooled, 2 * bins)
+    pooled_axes.set_title(pooled.name, fontsize=7)
+    pooled_axes.set_ylabel("Share of correct grades")
+    pooled_axes.set_xlabel("Probability of the predicted grade")
     style.note(figure, "Bins of equal size. Bars: 95 % Wilson intervals, zones treated as independent.")
-    _say_sides(figure, grid)
+    _note_sides(figure, grid)
     return figure
 
 
-def _reliability(figure: Figure, axes: Axes, one: Scored, bins: int) -> None:
+def _reliability(figure: Figure, axes: Axes, curve: Scored, bins: int) -> None:
     """One panel: the curve, n and the calibration error."""
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
@@ -204,7 +204,7 @@ def _reliability(figure: Figure, axes: Axes, one: Scored, bins: int) -> None:
     axes.set_yticks([0, 0.5, 1])
     axes.grid(True)
     axes.plot([0, 1], [0, 1], color=style.GREY, linestyle=(0, (1, 2)), linewidth=0.8)
-    target, score = (np.asarray(values, dtype=np.float64) for values in (one.target, one.score))
+    target, score = (np.asarray(values, dtype=np.float64) for values in (curve.target, curve.score))
     if not len(target):
         style.undefined(axes, "no sample")
         return
@@ -213,7 +213,7 @@ def _reliability(figure: Figure, axes: Axes, one: Scored, bins: int) -> None:
     axes.vlines(points[:, 0], lower, upper, color=style.BLUE, linewidth=0.7, alpha=0.8)
     axes.plot(points[:, 0], points[:, 1], color=style.BLUE, marker="o", markersize=3)
     lines = [f"n = {len(target)}"]
-    if one.figure is not None:
-        value, _, bounds = words.interval(one.figure).partition(" ")
+    if curve.metric is not None:
+        value, _, bounds = words.interval(curve.metric).partition(" ")
         lines = [f"ECE {value}", bounds, *lines] if bounds.startswith("(") else lines
     axes.text(0.03, 0.97, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=5.5, linespacing=1.3)

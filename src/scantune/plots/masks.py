@@ -1,4 +1,4 @@
-"""How well masks agree: the distribution of each measure over the samples, and of their volumes."""
+"""Agreement of masks: the distribution of each overlap or distance metric over the samples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: From this many samples on their density says more than their marks.
+#: Above this number of samples densities are drawn instead of marks.
 MANY = 150
 
 
@@ -22,18 +22,18 @@ MANY = 150
 def overlap(
     values: Mapping[str, np.ndarray | Sequence[float]],
     *,
-    figures: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
     units: Mapping[str, str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Every sample's Dice, IoU, HD95 … as a mark (their density where they are many), with box and the mean's interval.
+    """Dice, IoU, HD95 … of every sample as marks (a density for many samples), with box plot and interval of the mean.
 
-    Measures without a unit share one panel from 0 to 1; those with one (HD95 in mm) get a panel each.
+    Metrics without a unit share one panel from 0 to 1; each metric with a unit (HD95 in mm) has a panel.
 
     Args:
-        values: measure to its value per sample, [N]; NaN where undefined, infinite where a mask is missing.
-        figures: measure to entry of ``metrics.json``: the mean and its interval.
-        units: measure to unit, where it has one; ``hd95`` has "mm" unless given.
+        values: metric to value per sample, [N]; NaN where undefined, infinite where a mask is empty.
+        metrics: metric to entry of ``metrics.json``: mean and interval.
+        units: metric to unit; "mm" is the default of ``hd95``.
         title: heading.
     """
     unit = {"hd95": "mm"} | dict(units or {})
@@ -47,7 +47,7 @@ def overlap(
     for axes, names in zip(panels, groups):
         shared = not unit.get(names[0])
         axes.grid(True, axis="y")
-        texts = [_column(axes, place, name, np.asarray(values[name], dtype=np.float64), (figures or {}).get(name))
+        texts = [_column(axes, place, name, np.asarray(values[name], dtype=np.float64), (metrics or {}).get(name))
                  for place, name in enumerate(names)]  # fmt: skip
         axes.set(xlabel="", xlim=(-0.6, len(names) - 0.4))
         axes.set_ylabel("Per sample" if shared else f"{words.label(names[0])} ({unit[names[0]]})")
@@ -56,32 +56,32 @@ def overlap(
         axes.set_ylim(*((-0.03, 1.03) if shared else (0, None)))
     style.note(
         figure,
-        "Box: quartiles; whiskers: up to 1.5 of their range. Diamond: mean with 95 % interval. "
+        "Box: quartiles; whiskers: up to 1.5 times the interquartile range. Diamond: mean with 95 % interval. "
         "Undefined and infinite values are counted.",
     )
     return figure
 
 
-def _column(axes: Axes, place: int, name: str, values: np.ndarray, figure: Any) -> str:
-    """One measure; returns its words below the axis, with n and what could not be drawn."""
+def _column(axes: Axes, column: int, name: str, values: np.ndarray, metric: Any) -> str:
+    """Draw one metric; returns its label with n and the number of undefined and infinite values."""
     finite = np.sort(values[np.isfinite(values)])
     text = f"{words.label(name).partition(' (')[0]}\nn = {len(finite)}"
     undefined, infinite = int(np.isnan(values).sum()), int(np.isinf(values).sum())
     text += f"\n{undefined} undefined" * bool(undefined) + f"\n{infinite} infinite" * bool(infinite)
     if not len(finite):
         return text
-    _spread(axes, np.full(len(finite), place - 0.12), finite)
-    facts = words.entry(figure)
-    if words.defined(facts.get("value")):
-        lower, upper = facts.get("lower"), facts.get("upper")
+    _spread(axes, np.full(len(finite), column - 0.12), finite)
+    entry = words.entry(metric)
+    if words.defined(entry.get("value")):
+        lower, upper = entry.get("lower"), entry.get("upper")
         if words.defined(lower) and words.defined(upper):
-            axes.plot([place + 0.28] * 2, [lower, upper], color=style.VERMILION, linewidth=1.2, zorder=4)
-        axes.plot(place + 0.28, facts["value"], "D", color=style.VERMILION, markersize=3.5, zorder=5)
+            axes.plot([column + 0.28] * 2, [lower, upper], color=style.VERMILION, linewidth=1.2, zorder=4)
+        axes.plot(column + 0.28, entry["value"], "D", color=style.VERMILION, markersize=3.5, zorder=5)
     return text
 
 
 def _spread(axes: Axes, place: np.ndarray, values: np.ndarray) -> None:
-    """How values are spread: a box of the quartiles over each sample's mark, or over their density where they are many.
+    """Distribution of values: a box plot over the marks of samples, or over their density for many samples.
 
     Args:
         axes: the panel.
@@ -94,7 +94,7 @@ def _spread(axes: Axes, place: np.ndarray, values: np.ndarray) -> None:
     if len(values) > MANY:
         seaborn.violinplot(**column, inner=None, cut=0, linewidth=0, color=style.SKY, saturation=1)
     else:
-        seaborn.swarmplot(**{key: held for key, held in column.items() if key != "width"}, size=2.2, color=style.SKY,
+        seaborn.swarmplot(**{key: value for key, value in column.items() if key != "width"}, size=2.2, color=style.SKY,
                           linewidth=0, warn_thresh=1)  # fmt: skip
     ink = {"color": style.INK, "linewidth": 0.8}
     seaborn.boxplot(**column, fill=False, showfliers=False, showcaps=False, color=style.INK, linewidth=0.8,

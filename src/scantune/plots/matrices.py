@@ -1,4 +1,4 @@
-"""Reference against predicted class: counts, and of each reference class the share."""
+"""Confusion matrices of reference and predicted class: counts, and shares of each reference class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @style.styled
 def confusion(counts: np.ndarray | Sequence[Sequence[int]], classes: Sequence[str], *, title: str = "") -> Figure:
-    """Confusion matrix: rows are the reference, columns the prediction; each field its count and row per cent.
+    """Confusion matrix: rows are the reference, columns the prediction; each cell with count and row percentage.
 
     Args:
         counts: number of samples, [K, K], reference × prediction.
@@ -41,7 +41,7 @@ def confusion(counts: np.ndarray | Sequence[Sequence[int]], classes: Sequence[st
 
 
 def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.5) -> None:
-    """One matrix into a panel; a class without references has counts, no per cent."""
+    """One matrix into a panel; a class without references has no percentages."""
     import seaborn
 
     total = table.sum(axis=1, keepdims=True)
@@ -55,7 +55,7 @@ def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.
         row, column = divmod(place, len(classes))
         if row == column:
             text.set_fontweight("bold")
-        elif table[row, column] == 0:  # the eye should find the errors, not look past zeros
+        elif table[row, column] == 0:  # to emphasise errors over zeros
             text.set_color(style.GREY)
     axes.tick_params(length=0, labelrotation=0)
     axes.set_xlabel("Predicted")
@@ -63,7 +63,7 @@ def draw(axes: Axes, table: np.ndarray, classes: Sequence[str], size: float = 6.
 
 
 def _fields(table: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Words of each field: its count, and its share of the class; no errors have a count alone."""
+    """Text of each cell: count and share of the class; an off-diagonal zero has no share."""
     fields = np.empty(table.shape, dtype=object)
     for (row, column), count in np.ndenumerate(table):
         per_cent = "–" if np.isnan(share[row, column]) else f"{100 * share[row, column]:.0f} %"

@@ -1,7 +1,7 @@
-"""Pictures side by side: contact sheets, slices of volumes, frames of loops, errors with what was predicted.
+"""Contact sheets of pictures: slices of volumes, frames of videos, errors with predictions.
 
-A picture states its sides and is drawn with square millimetres. Slices of volumes are shown as radiologists read them:
-the patient's right on the left of the picture, front on top.
+Pictures have letters for their sides and an isotropic scale in mm. Slices of volumes are in radiological convention:
+the patient's right on the left of the picture, anterior at the top.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class Picture:
 
     Attributes:
         pixels: [H, W] grey of any range, or [H, W, 3] uint8 or 0–1 colour.
-        caption: words below it; lines are kept, long ones wrapped.
-        window: grey values of black and white; the 0.5th and 99.5th percentile where None.
-        sides: letters at its left and right edge (R and L of the patient); None where there are none or unknown.
+        caption: text below the picture; long lines are wrapped.
+        window: grey values of black and white; None for the 0.5th and 99.5th percentile.
+        sides: letters at its left and right edge (R and L of the patient); None where unknown.
         aspect: height of a pixel divided by its width.
         frame: colour of a border, or None.
-        tag: a word in the upper left corner ("false positive"), for readers who don't see the border's colour.
-        tiles: how many views of the sample stand side by side in ``pixels``; each gets the letters of its sides.
+        tag: text in the upper left corner ("false positive"), beside the colour of the border.
+        tiles: number of views side by side in ``pixels``, each with the letters of its sides.
     """
 
     pixels: np.ndarray
@@ -46,8 +46,8 @@ class Picture:
     tiles: int = 1
 
 
-def shown_range(pixels: np.ndarray) -> tuple[float, float]:
-    """Grey values of black and white: the 0.5th and 99.5th percentile of what is finite."""
+def display_range(pixels: np.ndarray) -> tuple[float, float]:
+    """Grey values of black and white: the 0.5th and 99.5th percentile of finite values."""
     finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels.reshape(-1)
     if not finite.size:
         return 0.0, 1.0
@@ -68,19 +68,21 @@ def contact_sheet(
 
     Args:
         pictures: in reading order.
-        columns: pictures a row.
-        width: of a sheet whose rows are full, inches; fewer pictures make a narrower one.
+        columns: pictures per row.
+        width: of a sheet with full rows in inches; fewer pictures give a narrower sheet.
         title: heading.
         notes: small print.
     """
-    asked, columns = columns, max(1, min(columns, len(pictures) or 1))
-    width = max(width * columns / asked, min(width, 0.8 * style.SINGLE))
+    requested, columns = columns, max(1, min(columns, len(pictures) or 1))
+    width = max(width * columns / requested, min(width, 0.8 * style.SINGLE))
     rows = max(1, math.ceil(len(pictures) / columns))
-    wide = width / columns
-    shape = max((one.pixels.shape[0] * one.aspect / one.pixels.shape[1] for one in pictures), default=0.5)
-    wraps = [_wrapped(one.caption, wide) for one in pictures]
+    picture_width = width / columns
+    shape = max(
+        (picture.pixels.shape[0] * picture.aspect / picture.pixels.shape[1] for picture in pictures), default=0.5
+    )
+    wraps = [_wrapped(picture.caption, picture_width) for picture in pictures]
     lines = max((text.count("\n") + 1 if text else 0 for text in wraps), default=0)
-    height = rows * (0.95 * wide * min(shape, 2.5) + 0.11 * lines + 0.08) + 0.35
+    height = rows * (0.95 * picture_width * min(shape, 2.5) + 0.11 * lines + 0.08) + 0.35
     figure = style.canvas(width, height)
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=8, fontweight="bold")
@@ -92,23 +94,23 @@ def contact_sheet(
     for axes, picture, text in zip(grid, pictures, wraps):
         _draw(axes, picture)
         axes.set_xlabel(text, fontsize=5.5, loc="left", labelpad=2)
-    if any(one.sides == ("R", "L") for one in pictures):
+    if any(picture.sides == ("R", "L") for picture in pictures):
         style.note(figure, "R, L: right and left side of the patient.")
     for text in notes:
         style.note(figure, text)
     return figure
 
 
-def _wrapped(caption: str, wide: float) -> str:
+def _wrapped(caption: str, width: float) -> str:
     return "\n".join(
-        part for line in caption.split("\n") for part in (textwrap.wrap(line, max(10, int(wide * 21))) or [""])
+        part for line in caption.split("\n") for part in (textwrap.wrap(line, max(10, int(width * 21))) or [""])
     )
 
 
 def _draw(axes: Axes, picture: Picture) -> None:
     pixels = np.asarray(picture.pixels)
     if pixels.ndim == 2:
-        low, high = picture.window or shown_range(pixels)
+        low, high = picture.window or display_range(pixels)
         axes.imshow(pixels, cmap="gray", vmin=low, vmax=high, aspect=picture.aspect)
     else:
         axes.imshow(pixels, aspect=picture.aspect)
@@ -130,16 +132,16 @@ def _draw(axes: Axes, picture: Picture) -> None:
 
 
 def axial_slices(volume: np.ndarray, spacing: tuple[float, float, float], n: int = 9) -> list[Picture]:
-    """``n`` evenly spread axial slices, from below upwards, in one window, right on the left, front on top.
+    """``n`` evenly spaced axial slices from inferior to superior in one window, in radiological convention.
 
     Args:
         volume: [D, H, W]: D upwards, H forwards, W from left to right of the patient.
         spacing: mm along right, anterior, superior (x, y, z).
-        n: slices; the outer tenth at each end is left out.
+        n: number of slices; the outer tenth at each end is excluded.
     """
     depth = volume.shape[0]
     at = np.unique(np.round(np.linspace(0.1 * (depth - 1), 0.9 * (depth - 1), min(n, depth))).astype(int))
-    window = shown_range(volume)
+    window = display_range(volume)
     aspect = spacing[1] / spacing[0]
     return [
         Picture(volume[k, ::-1, ::-1], f"slice {k + 1} of {depth}", window, ("R", "L"), aspect)  # [H, W]
@@ -150,7 +152,7 @@ def axial_slices(volume: np.ndarray, spacing: tuple[float, float, float], n: int
 def planes(
     volume: np.ndarray, spacing: tuple[float, float, float], at: tuple[int, int, int] | None = None
 ) -> list[Picture]:
-    """The axial, coronal and sagittal slice through one voxel, as radiologists read them.
+    """The axial, coronal and sagittal slice through one voxel, in radiological convention.
 
     Args:
         volume: [D, H, W] (or [D, H, W, 3] colour): D upwards, H forwards, W from left to right of the patient.
@@ -158,7 +160,7 @@ def planes(
         at: indices (D, H, W); the middle where None.
     """
     k, j, i = at or tuple(size // 2 for size in volume.shape[:3])
-    window = shown_range(volume) if volume.ndim == 3 else None
+    window = display_range(volume) if volume.ndim == 3 else None
     x, y, z = spacing
     return [
         Picture(volume[k, ::-1, ::-1], "axial, anterior at the top", window, ("R", "L"), y / x),
@@ -168,12 +170,12 @@ def planes(
 
 
 def frames(video: np.ndarray, n: int = 6, frame_time: float | None = None) -> list[Picture]:
-    """``n`` evenly spread frames of a loop, first and last among them, with their number and time.
+    """``n`` evenly spaced frames of a video, including the first and last, with their number and time.
 
     Args:
         video: [T, H, W] or [T, H, W, C] uint8, C 1 or 3.
-        n: frames.
-        frame_time: ms a frame, or None where unknown.
+        n: number of frames.
+        frame_time: ms per frame, or None where unknown.
     """
     at = np.unique(np.round(np.linspace(0, len(video) - 1, min(n, len(video)))).astype(int)).tolist()
     pixels = video[..., 0] if video.ndim == 4 and video.shape[-1] == 1 else video
@@ -184,7 +186,7 @@ def frames(video: np.ndarray, n: int = 6, frame_time: float | None = None) -> li
     ]
 
 
-#: Border of an error by its kind; the kind itself stands on the picture, for grey print.
+#: Colour of the border of an error by its kind; the kind is also on the picture, for grey print.
 _KINDS = {"false positive": style.VERMILION, "false negative": style.SKY}
 
 
@@ -192,12 +194,12 @@ _KINDS = {"false positive": style.VERMILION, "false negative": style.SKY}
 def error_sheet(
     errors: Sequence[Mapping[str, Any]], *, columns: int = 4, title: str = "", notes: Sequence[str] = ()
 ) -> Figure:
-    """Errors worst first, each with its picture, what was true and predicted, its group and sample id.
+    """Errors, worst first, each with picture, reference, prediction, group and sample id.
 
     Args:
         errors: each with ``picture`` (a :class:`Picture`, or an array [H, W] or [H, W, 3]) and any of ``sample_id``,
             ``kind`` ("false positive" …), ``target``, ``prediction``, ``probability``, ``error``, ``group`` (mapping
-            or text), ``note``: drawn in that order, as they are given.
+            or text), ``note``; in the order of the list.
         columns: pictures a row.
         title: heading.
         notes: small print.
@@ -215,7 +217,7 @@ def error_sheet(
 
 
 def described(error: Mapping[str, Any]) -> list[str]:
-    """An error's words, a line each: true and predicted, probability, size, group, note."""
+    """Lines of the caption of an error: reference and prediction, probability, error, group, note."""
     lines = []
     if "target" in error or "prediction" in error:
         lines.append(f"reference {_text(error.get('target'))}, predicted {_text(error.get('prediction'))}")

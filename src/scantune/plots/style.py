@@ -1,9 +1,8 @@
-"""One style for every figure: sizes of journal columns, colours, and files that are the same bytes every time.
+"""The style of all figures: sizes of journal columns, colours, and byte-identical files.
 
-Colours are those of Okabe & Ito (jfly.uni-koeln.de/color), told apart by colour-blind readers; since they must also
-survive a grey print, each comes with its own line style and marker, and no figure tells two things apart by hue alone.
-matplotlib's object interface alone is used, drawn by Agg: no window, no global figure, and the reader's own settings
-stay as they were.
+Colours are those of Okabe & Ito (jfly.uni-koeln.de/color), which colour-blind readers can distinguish; for grey print
+each also has a line style and marker, and no figure distinguishes series by hue only. Figures use the object interface
+of matplotlib with Agg: no window, no global figure, and the settings of the user do not change.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ DOUBLE = 183 / 25.4
 BLUE, ORANGE, GREEN, VERMILION, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 INK, GREY, PALE = "#1A1A1A", "#767676", "#DDDDDD"
 
-#: Colour, line style and marker of the first, second … thing of a figure.
+#: Colour, line style and marker of the series of a figure.
 SERIES: tuple[tuple[str, Any, str], ...] = (
     (BLUE, "-", "o"),
     (VERMILION, (0, (4, 1.5)), "s"),
@@ -48,12 +47,12 @@ SERIES: tuple[tuple[str, Any, str], ...] = (
     (SKY, (0, (4, 1.5)), "X"),
 )
 
-#: Above so many marks a vector file holds them as pixels, or it would take seconds to open.
+#: Above this number marks are rasterised in vector files, which otherwise take seconds to open.
 RASTER_ABOVE = 2000
 
 RC: dict[str, Any] = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so the same everywhere
+    "font.sans-serif": ["DejaVu Sans"],  # part of matplotlib, so the same on every machine
     "font.size": 7,
     "axes.titlesize": 8,
     "axes.titleweight": "bold",
@@ -93,7 +92,7 @@ RC: dict[str, Any] = {
     "image.interpolation": "nearest",
     "svg.fonttype": "path",
     "svg.hashsalt": "scantune",
-    "pdf.fonttype": 42,  # text stays text for the journal's typesetter
+    "pdf.fonttype": 42,  # editable text for typesetting
     "text.usetex": False,
     "text.parse_math": False,  # a "$" in a class name is a "$"
     "mathtext.default": "regular",
@@ -104,8 +103,8 @@ RC: dict[str, Any] = {
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Within it matplotlib has the style of the project; afterwards whatever it had before."""
+def project_style() -> Iterator[None]:
+    """Context with the style of the project; the settings of matplotlib are restored afterwards."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(RC)  # type: ignore[arg-type]
@@ -117,14 +116,14 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with look():
+        with project_style():
             return draw(*args, **kwargs)
 
     return inner
 
 
 def canvas(width: float = SINGLE, height: float | None = None) -> Figure:
-    """An empty figure of ``width`` × ``height`` inches (height: 0.85 of the width) that lays itself out."""
+    """An empty figure of ``width`` × ``height`` inches (default height: 0.85 of the width), with automatic layout."""
     figure = Figure(figsize=(width, 0.85 * width if height is None else height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -136,7 +135,7 @@ def single(width: float = SINGLE, height: float | None = None) -> tuple[Figure, 
     return figure, figure.add_subplot()
 
 
-#: What each format would say of when and by what it was made, silenced.
+#: Metadata of each format without date and program.
 _SILENT: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -145,37 +144,37 @@ _SILENT: dict[str, dict[str, Any]] = {
 
 
 def render(figure: Figure, form: str) -> bytes:
-    """The figure as the bytes of a file: the same figure gives the same bytes, with no date, path or program in it.
+    """The figure as bytes of a file: equal figures give equal bytes, without date, path or program.
 
     Args:
-        figure: what a function of this package returned.
+        figure: of a function of this package.
         form: ``svg``, ``pdf`` or ``png`` (300 dpi).
     """
     stream = io.BytesIO()
-    with look():
+    with project_style():
         if any(axes.get_aspect() != "auto" for axes in figure.axes):
-            for _ in range(2):  # where a panel is square the layout needs rounds: the first may cut labels off
+            for _ in range(2):  # square panels require several layout passes: the first may truncate labels
                 figure.draw_without_rendering()
         figure.savefig(stream, format=form, metadata=_SILENT[form], dpi=300)
     return stream.getvalue()
 
 
 def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "png")) -> list[Path]:
-    """Write ``stem.svg`` and ``stem.png`` (whatever ``formats`` names); each file is whole or not there.
+    """Write ``stem.svg`` and ``stem.png`` (or other ``formats``), each atomically.
 
     Returns:
-        The paths written, in the order of ``formats``.
+        The written paths, in the order of ``formats``.
     """
-    written = []
+    paths = []
     for form in formats:
         path = Path(f"{stem}.{form}")
         write_bytes(path, render(figure, form))
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths
 
 
 def note(figure: Figure, text: str) -> None:
-    """Add a sentence to the small print below the figure: what was left out, how many, which convention."""
+    """Add a sentence to the notes below the figure, such as exclusions, counts and conventions."""
     before = figure.get_supxlabel().replace("\n", " ")
     wrapped = textwrap.wrap(f"{before} {text}".strip(), int(figure.get_figwidth() * 23))
     figure.supxlabel(
@@ -184,7 +183,7 @@ def note(figure: Figure, text: str) -> None:
 
 
 def undefined(axes: Axes, reason: str) -> None:
-    """Leave the panel empty but for why: what cannot be computed is never drawn as if it could."""
+    """An empty panel with the reason why it is undefined."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -202,7 +201,7 @@ def undefined(axes: Axes, reason: str) -> None:
 
 
 def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarray]:
-    """The arrays (float64, [N]) where all of them are finite; how many were not is noted below the figure.
+    """The arrays (float64, [N]) where all of them are finite; the number of others is noted below the figure.
 
     Raises:
         ValueError: the arrays differ in length.
@@ -211,19 +210,19 @@ def finite(figure: Figure, *arrays: Any, what: str = "samples") -> list[np.ndarr
     lengths = {len(value) for value in values}
     if len(lengths) > 1:
         raise ValueError(f"arrays of one figure differ in length: {sorted(lengths)}")
-    whole = np.all([np.isfinite(value) for value in values], axis=0)
-    missing = int((~whole).sum())
+    complete = np.all([np.isfinite(value) for value in values], axis=0)
+    missing = int((~complete).sum())
     if missing:
-        note(figure, f"{missing} of {len(whole)} {what} have no finite value and are not drawn.")
-    return [value[whole] for value in values]
+        note(figure, f"{missing} of {len(complete)} {what} have no finite value and are not drawn.")
+    return [value[complete] for value in values]
 
 
-def whole_numbers(axis: Axis, most: int = 9) -> None:
-    """Ticks at integers only: half a sample or half an epoch does not exist."""
+def integer_ticks(axis: Axis, most: int = 9) -> None:
+    """Ticks at integers only, for counts and epochs."""
     axis.set_major_locator(MaxNLocator(most, integer=True))
 
 
 def rounded(lowest: float, highest: float, share: float = 0.04) -> tuple[float, float]:
-    """Limits of an axis: the range with a margin; a range of no width is given one."""
+    """Limits of an axis: the range with a margin, also for an empty range."""
     width = (highest - lowest) or max(abs(highest), 1.0)
     return lowest - share * width, highest + share * width

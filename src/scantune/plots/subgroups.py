@@ -1,4 +1,4 @@
-"""Figures side by side with their intervals: subgroups, coverage, models on several data sets."""
+"""Metrics with intervals side by side: subgroups, coverage, models on several data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_ROW = 0.16  # inches a line
+_ROW = 0.16  # inches per line
 
 
 @style.styled
@@ -26,16 +26,16 @@ def forest(
     limits: tuple[float, float] | None = None,
     title: str = "",
 ) -> Figure:
-    """One metric in every subgroup, with n and interval; small groups hollow, undefined ones with their reason.
+    """Forest plot of a metric by subgroup, with n and interval; small groups hollow, undefined ones with the reason.
 
     Args:
         subgroups: ``subgroups`` of ``metrics.json``: column to level to metric to entry.
-        metric: which metric.
-        overall: the entry of the whole test set, drawn on top with a line through all rows.
-        min_subjects: groups with fewer subjects (samples where that is unknown) are marked as small.
-        reference: a value to draw a line at (nominal coverage, chance).
-        reference_name: what it is.
-        limits: of the axis; from the data where None.
+        metric: name of the metric.
+        overall: entry of the complete test set, in the first row and as a line.
+        min_subjects: groups with fewer subjects (samples where that is unknown) are marked.
+        reference: value of a line (nominal coverage, chance).
+        reference_name: label of the line.
+        limits: of the axis; None for those of the data.
         title: heading.
     """
     rows: list[tuple[str, Any]] = [] if overall is None else [("All", overall)]
@@ -73,7 +73,7 @@ def coverage(
     min_subjects: int = 20,
     title: str = "",
 ) -> Figure:
-    """Share of samples whose conformal interval or set holds the true value, by subgroup, against the nominal share."""
+    """Coverage of conformal intervals or sets by subgroup, with the nominal coverage."""
     return forest(subgroups, metric, overall=overall, min_subjects=min_subjects, reference=nominal,
                   reference_name="nominal coverage", title=title)  # fmt: skip
 
@@ -84,23 +84,23 @@ def _forest_rows(axes: Axes, rows: Sequence[tuple[str, Any]], min_subjects: int)
     axes.set_yticks(range(len(rows)), [name for name, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    for index, (name, figure) in enumerate(rows):
-        heading = figure is None and not name.startswith("  ")
+    for index, (name, metric) in enumerate(rows):
+        heading = metric is None and not name.startswith("  ")
         tick = axes.get_yticklabels()[index]
         tick.set_fontweight("bold" if heading or index == 0 else "normal")
         if heading:
             continue
-        facts = words.entry(figure)
-        people = facts.get("n_subjects") or facts.get("n") or 0
-        small = bool(facts.get("small")) or (people < min_subjects and name != "All")
+        entry = words.entry(metric)
+        subjects = entry.get("n_subjects") or entry.get("n") or 0
+        small = bool(entry.get("small")) or (subjects < min_subjects and name != "All")
         any_small |= small
         if index % 2:
             axes.axhspan(index - 0.5, index + 0.5, color="#F4F4F4", linewidth=0, zorder=-1)
-        _mark(axes, facts, index, style.BLUE, "D" if name == "All" else "o", small)
-        count = f"{facts.get('n', 0)} ({facts['n_subjects']})" if facts.get("n_subjects") else f"{facts.get('n', 0)}"
-        written = words.interval(facts) + (" *" if small else "")
+        _mark(axes, entry, index, style.BLUE, "D" if name == "All" else "o", small)
+        count = f"{entry.get('n', 0)} ({entry['n_subjects']})" if entry.get("n_subjects") else f"{entry.get('n', 0)}"
+        text = words.interval(entry) + (" *" if small else "")
         _beside(axes, index, count, 8)
-        _beside(axes, index, written if len(written) < 44 else written[:43] + "…", 52)
+        _beside(axes, index, text if len(text) < 44 else text[:43] + "…", 52)
     for text, offset in (("n", 8), ("value (95 % interval)", 52)):
         axes.annotate(
             text, (1, 1), xycoords="axes fraction", xytext=(offset, 2), textcoords="offset points", fontsize=6
@@ -121,9 +121,9 @@ def _beside(axes: Axes, row: float, text: str, offset: int) -> None:
     )
 
 
-def _mark(axes: Axes, facts: Mapping[str, Any], row: float, colour: str, marker: str, hollow: bool) -> None:
-    """Interval and value on one line; nothing where there is no value."""
-    value, lower, upper = facts.get("value"), facts.get("lower"), facts.get("upper")
+def _mark(axes: Axes, entry: Mapping[str, Any], row: float, colour: str, marker: str, hollow: bool) -> None:
+    """Draw interval and value in a row, if defined."""
+    value, lower, upper = entry.get("value"), entry.get("lower"), entry.get("upper")
     if not words.defined(value):
         return
     if words.defined(lower) and words.defined(upper):
@@ -141,13 +141,13 @@ def across_datasets(
     limits: tuple[float, float] | None = None,
     title: str = "",
 ) -> Figure:
-    """One metric of several models on several data sets: a row a data set, a mark a model.
+    """One metric of several models on several data sets: a row per data set, a mark per model.
 
     Args:
-        table: model to data set to entry of ``metrics.json``; data sets a model was not tried on are left out.
-        metric: its name, for the axis.
-        reference: a value to draw a line at.
-        reference_name: what it is.
+        table: model to data set to entry of ``metrics.json``; without data sets on which a model was not evaluated.
+        metric: name of the metric.
+        reference: value of a line.
+        reference_name: label of the line.
         limits: of the axis.
         title: heading.
     """
@@ -168,11 +168,11 @@ def across_datasets(
         for row, dataset in enumerate(datasets):
             if dataset not in table[model]:
                 continue
-            facts = words.entry(table[model][dataset])
+            entry = words.entry(table[model][dataset])
             place = row + 0.7 * ((index + 0.5) / len(models) - 0.5)
-            _mark(axes, facts, place, colour, marker, hollow=False)
-            written = words.interval(facts) + (f", n = {facts['n']}" if facts.get("n") else "")
-            _beside(axes, place, written if len(written) < 60 else written[:59] + "…", 6)
+            _mark(axes, entry, place, colour, marker, hollow=False)
+            text = words.interval(entry) + (f", n = {entry['n']}" if entry.get("n") else "")
+            _beside(axes, place, text if len(text) < 60 else text[:59] + "…", 6)
     if reference is not None:
         axes.axvline(reference, color=style.VERMILION, linestyle=(0, (4, 2)), linewidth=0.9, zorder=0)
         style.note(figure, f"Dashed: {reference_name} {words.number(reference)}.")

@@ -1,4 +1,4 @@
-"""How a training went: losses and their parts, the monitored figure, learning rates, when layers were unfrozen."""
+"""Training curves: losses and their components, the monitored metric, learning rates, epochs of unfreezing."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def learning_curves(
     unfreezing: Mapping[int, str] | None = None,
     title: str = "",
 ) -> Figure:
-    """Loss, loss components, the monitored figure and the learning rates by epoch.
+    """Loss, loss components, monitored metric and learning rates by epoch.
 
     Args:
-        history: one mapping an epoch: ``epoch`` and any of ``train_loss``, ``val_loss``, ``train_<name>_loss``,
-            ``val_<name>_loss``, the monitored figure, ``learning_rate`` or ``learning_rate/<group>``. Text that is a
-            number counts as one, so rows of ``history.csv`` serve as they are.
-        monitor: the figure that chose the checkpoint.
-        mode: ``min`` or ``max``: which way it is better.
-        unfreezing: epoch to the names of what began to train then.
+        history: one mapping per epoch: ``epoch`` and any of ``train_loss``, ``val_loss``, ``train_<name>_loss``,
+            ``val_<name>_loss``, the monitored metric, ``learning_rate`` or ``learning_rate/<group>``. Values may be
+            text, as in rows of ``history.csv``.
+        monitor: the metric that selected the checkpoint.
+        mode: ``min`` or ``max``, direction of the metric.
+        unfreezing: epoch to the names of the layers unfrozen in it.
         title: heading.
     """
     columns = _columns(history)
@@ -67,14 +67,14 @@ def learning_curves(
         if axes.get_legend_handles_labels()[0]:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=5.5)
     grid[-1].set_xlabel("Epoch")
-    style.whole_numbers(grid[-1].xaxis)
+    style.integer_ticks(grid[-1].xaxis)
     if best is not None:
         value = columns[monitor][columns["epoch"] == best][0]
         style.note(figure, f"Black line: best {monitor} ({words.number(value)}, epoch {best:g}).")
     else:
         style.note(figure, f"No epoch has a finite {monitor}.")
     if unfreezing:
-        style.note(figure, "Green dotted: layers that began to train.")
+        style.note(figure, "Green dotted: unfrozen layers.")
     gaps = {name: int((~np.isfinite(values)).sum()) for name, values in columns.items() if name != "epoch"}
     for name, missing in gaps.items():
         if missing and name in (monitor, "train_loss", "val_loss"):
@@ -83,7 +83,7 @@ def learning_curves(
 
 
 def _columns(history: Sequence[Mapping[str, Any]]) -> dict[str, np.ndarray]:
-    """Column name to its values, [epochs], NaN where a row has none; what is not a number is left out."""
+    """Column name to its values, [epochs], NaN where missing or not a number."""
     names: dict[str, None] = {"epoch": None}
     for row in history:
         names.update(dict.fromkeys(row))
@@ -101,10 +101,9 @@ def _number(value: Any) -> float:
 
 
 def _components(columns: Mapping[str, np.ndarray]) -> list[str]:
-    whole = ("train_loss", "val_loss", "loss")
-    return [
-        name for name in columns if name.endswith("_loss") and name not in whole and name.startswith(("train_", "val_"))
-    ]
+    totals = ("train_loss", "val_loss", "loss")
+    losses = [name for name in columns if name.endswith("_loss") and name not in totals]
+    return [name for name in losses if name.startswith(("train_", "val_"))]
 
 
 def _best(columns: Mapping[str, np.ndarray], monitor: str, mode: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Figures of ``metrics.json`` as words: one way to write a value, its interval or why there is none. No matplotlib."""
+"""Text of the entries of ``metrics.json``: value, interval or reason of an undefined value. Without matplotlib."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-#: How the names of ``metrics.json`` are written for a reader. What is missing is written by :func:`label`.
+#: Displayed names of metrics; :func:`label` derives those of others.
 LABELS: dict[str, str] = {
     "accuracy": "Accuracy",
     "ahf_accuracy": "Class of the mean score: accuracy",
@@ -82,40 +82,40 @@ LABELS: dict[str, str] = {
 
 
 def add_labels(labels: Mapping[str, str]) -> None:
-    """Labels of a task's own metrics, from its ``metrics`` module.
+    """Add labels of the metrics of a task, from its ``metrics`` module.
 
     Raises:
-        ValueError: a metric has another label already.
+        ValueError: a metric has a different label.
     """
     for name, text in labels.items():
         if LABELS.setdefault(name, text) != text:
-            raise ValueError(f"metric {name!r} is called {LABELS[name]!r} already, not {text!r}")
+            raise ValueError(f"metric {name!r} has the label {LABELS[name]!r} already, not {text!r}")
 
 
 def label(name: str) -> str:
-    """A metric's name for a reader; ``auroc/lesion`` becomes "AUROC, lesion"."""
-    stem, _, rest = name.partition("/")
-    known = LABELS.get(stem)
-    if known is None and stem.startswith("mae_"):
-        known = "MAE, range " + stem[4:].replace("_", " ")
-    text = known or stem.replace("_", " ")
-    return f"{text}, {rest}" if rest else text
+    """Displayed name of a metric; ``auroc/lesion`` becomes "AUROC, lesion"."""
+    stem, _, qualifier = name.partition("/")
+    text = LABELS.get(stem)
+    if text is None and stem.startswith("mae_"):
+        text = "MAE, range " + stem[4:].replace("_", " ")
+    text = text or stem.replace("_", " ")
+    return f"{text}, {qualifier}" if qualifier else text
 
 
 def level(column: str, name: str) -> str:
-    """A level of a grouping column for a reader: those of score ranges without underscores, a table's own as it has."""
+    """Displayed level of a grouping column: score ranges without underscores, others unchanged."""
     return name.replace("_", " ") if column == "score_range" else name
 
 
-def entry(figure: Any) -> dict[str, Any]:
+def entry(metric: Any) -> dict[str, Any]:
     """One entry of ``metrics.json`` as a dict, from a mapping, a bare number, None or an object with ``as_dict``."""
-    if figure is None:
+    if metric is None:
         return {"value": None, "reason": "not computed"}
-    if isinstance(figure, Mapping):
-        return dict(figure)
-    if hasattr(figure, "as_dict"):
-        return dict(figure.as_dict())
-    return {"value": float(figure)}
+    if isinstance(metric, Mapping):
+        return dict(metric)
+    if hasattr(metric, "as_dict"):
+        return dict(metric.as_dict())
+    return {"value": float(metric)}
 
 
 def defined(value: Any) -> TypeGuard[float]:
@@ -126,7 +126,7 @@ def defined(value: Any) -> TypeGuard[float]:
 def number(value: Any, digits: int = 3) -> str:
     """A number to ``digits`` significant figures, with a true minus sign; "–" where it is undefined.
 
-    Whole parts are never cut (12345 stays 12345), and what is tiny is written as a power.
+    Integer parts are not rounded (12345 remains 12345), and very small numbers are in scientific notation.
     """
     if value is not None and not isinstance(value, (bool, str)):
         value = float(value)
@@ -139,14 +139,14 @@ def number(value: Any, digits: int = 3) -> str:
     return text.replace("-", "−")
 
 
-def interval(figure: Any, digits: int = 3) -> str:
+def interval(metric: Any, digits: int = 3) -> str:
     """``0.842 (0.791 to 0.885)``: value and interval of one entry; "undefined: reason" where it has no value.
 
-    ``0.046 (by chance 0.021 to 0.060)`` where it has no interval, and what a calibrated model would have instead.
+    ``0.046 (by chance 0.021 to 0.060)`` without an interval, with the range of a calibrated model.
 
-    Value and bounds are written to the same decimal place: ``digits`` significant figures of the largest of them.
+    Value and bounds have the same number of decimals: ``digits`` significant figures of the largest of them.
     """
-    facts = entry(figure)
+    facts = entry(metric)
     value = facts.get("value")
     if not defined(value):
         reason = str(facts.get("reason") or "no reason given")
@@ -165,10 +165,10 @@ def interval(figure: Any, digits: int = 3) -> str:
 def decimals(value: float, digits: int = 3) -> int:
     """Decimal places that show ``digits`` significant figures: 3 for 0.842, 2 for 1.93, 1 for 21.4; at most 4.
 
-    1 itself has as many as 0.999: it is where most scores end, and stands beside them.
+    1 has as many decimals as 0.999, since it is the maximum of most metrics.
     """
     size = abs(value)
-    if size < 1e-9:  # nothing but rounding is left of such a score
+    if size < 1e-9:  # zero except for rounding
         return digits
     if size >= 10**digits:
         return 0
@@ -187,6 +187,6 @@ def fixed(value: Any, places: int) -> str:
 
 
 def level_order(level: str) -> tuple[float, int, str]:
-    """Sorts levels as people do: "2–12" before "12–18", "below 5" before "5 to 15", words by letter."""
-    found = re.search(r"\d+(\.\d+)?", level)
-    return (float(found.group()) if found else -1.0, 0 if level.startswith(("below", "<", "under")) else 1, level)
+    """Natural sort key of levels: "2–12" before "12–18", "below 5" before "5 to 15", text alphabetically."""
+    match = re.search(r"\d+(\.\d+)?", level)
+    return (float(match.group()) if match else -1.0, 0 if level.startswith(("below", "<", "under")) else 1, level)

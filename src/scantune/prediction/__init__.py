@@ -1,6 +1,6 @@
-"""What a model answers: the one way from tensors to the columns and masks that are evaluated and served.
+"""Prediction: from tensors to columns and masks, the same for evaluation and serving.
 
-Names are looked up when asked for: PyTorch is not imported for this alone.
+Names are imported on first use, without PyTorch.
 """
 
 from __future__ import annotations

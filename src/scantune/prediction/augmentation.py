@@ -1,4 +1,4 @@
-"""Test-time augmentation: the copies of a sample whose answers are averaged with its own."""
+"""Test-time augmentation: copies of a sample whose predictions are averaged with that of the sample."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Change = Callable[[Tensor, Tensor | None, Generator], Any]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The copies that are made of a sample.
+    """Augmented copies of a sample.
 
-    Each copy is one draw, the same for every sample: what is said of a sample depends neither on its place in a list
-    nor on what else is in it.
+    Each copy is one random draw, the same for every sample, so that a prediction does not depend on the position of the
+    sample or on other samples.
 
     Attributes:
-        copies: how many beside the sample itself; 0 for none.
-        change: what makes a copy of a sample [C, …space] that has the same answer.
-        mirrors: the copies are mirror images along the axes of space instead, whose answers, masks, are mirrored back;
-            there are three in 2D and seven in 3D at most.
-        sided: left and right are different answers, so that ``change`` may not make them change places.
+        copies: number of copies beside the sample; 0 for none.
+        change: augmentation of a sample [C, …space] that does not change its target.
+        mirrors: copies are reflections along the spatial axes instead, whose predicted masks are reflected back; at
+            most three in 2D and seven in 3D.
+        sided: left and right are different targets, so that ``change`` must not exchange them.
         seed: of the draws.
     """
 
@@ -40,7 +40,7 @@ class Augmentation:
     seed: int = 42
 
     def variants(self, inputs: Tensor) -> Iterator[tuple[Tensor, tuple[int, ...]]]:
-        """The batch [B, C, …space], then each copy of it, with the axes along which its answer is mirrored back."""
+        """The batch [B, C, …space] and its copies, with the axes along which predictions are reflected back."""
         yield inputs, ()
         if self.mirrors:
             for axes in _mirrors(inputs.dim() - 2)[: self.copies]:
@@ -54,13 +54,13 @@ class Augmentation:
         changed, _, events = self.change(sample, None, generator(self.seed, "test time", copy))
         if self.sided and events.flipped:
             raise ScantuneError(
-                "test-time augmentation would mirror samples whose left and right are different answers: set "
+                "test-time augmentation would mirror samples whose left and right are different targets: set "
                 "train.augment.flip_left_right or train.test_time_augmentation to 0"
             )
         return changed
 
 
 def _mirrors(dims: int) -> list[tuple[int, ...]]:
-    """Axes of [B, C, …space] that are mirrored: one of them, the last first, then two, then all."""
+    """Reflected axes of [B, C, …space]: single axes from the last, then pairs, then all."""
     axes = range(dims + 1, 1, -1)
     return [chosen for count in range(1, dims + 1) for chosen in combinations(axes, count)]

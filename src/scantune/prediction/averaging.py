@@ -1,4 +1,4 @@
-"""Outputs of several networks, or of several copies of a sample, averaged where they are probabilities."""
+"""Averaging of outputs of several networks or copies of a sample, as probabilities."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch.nn import functional
 
 
 def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
-    """The mean of outputs [B, …], float32, of the shape of one of them; an only one comes back as it is.
+    """The mean of outputs [B, …], float32, of the shape of one; a single output is returned unchanged.
 
-    Probabilities are averaged, not logits: the result is the logarithm of the mean probability (of one logit: its log
-    odds), so that what reads logits reads it as it would a single network's. Nothing is stacked: masks are large.
+    Probabilities are averaged, not logits: the result is the logarithm of the mean probability (for one logit, its log
+    odds) and can be used like the logits of a single network. Outputs are not stacked, since masks are large.
 
     Args:
         outputs: of each network and copy.
-        class_axis: axis of the classes; None averages the numbers themselves.
+        class_axis: axis of the classes; None averages the values.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no outputs.
     """
     total: list[Tensor] = []
     count = 0
@@ -44,7 +44,7 @@ def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
 
 
 def _parts(output: Tensor, class_axis: int | None) -> list[Tensor]:
-    """What is summed: the numbers; or log probabilities; or those of yes and of no where there is one logit."""
+    """Summands: values; or log probabilities; for a single logit those of both classes."""
     if class_axis is None:
         return [output]
     if output.shape[class_axis] == 1:
@@ -53,7 +53,7 @@ def _parts(output: Tensor, class_axis: int | None) -> list[Tensor]:
 
 
 class AveragedNetwork(nn.Module):
-    """The mean of several networks, itself a network; see :func:`mean_output`.
+    """A network that averages the outputs of several networks; see :func:`mean_output`.
 
     Args:
         networks: of one task.
@@ -71,5 +71,5 @@ class AveragedNetwork(nn.Module):
 
 
 def averaged(networks: Sequence[nn.Module], class_axis: int | None) -> nn.Module:
-    """The network itself where there is one, else :class:`AveragedNetwork`."""
+    """A single network itself, else :class:`AveragedNetwork`."""
     return networks[0] if len(networks) == 1 else AveragedNetwork(networks, class_axis)

@@ -1,4 +1,4 @@
-"""Tensors to answers: networks, averaging, test-time augmentation, calibration, intervals and sets, masks."""
+"""Prediction from tensors: networks, averaging, test-time augmentation, calibration, intervals and sets, masks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from scantune.tasks.protocol import Batch, Spacing, Task
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
-NOT_FINITE = "the network's answer is not a finite number"
+NOT_FINITE = "the prediction of the network is not a finite number"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Output:
     Attributes:
         mean: [B, …] float32, of the shape of one network's output, see :func:`scantune.prediction.mean_output`.
         spread: [B, …], standard deviation (n − 1) between the networks, or between the copies where there is one
-            network; None where the task's answer is no plain number, or there is nothing to compare.
+            network; None for classes and masks, or for a single network without copies.
     """
 
     mean: Tensor
@@ -43,17 +43,17 @@ class Output:
 
     @property
     def finite(self) -> np.ndarray:
-        """Which samples have an answer in finite numbers, bool [B]."""
+        """Samples with a finite output, bool [B]."""
         return torch.isfinite(self.mean).flatten(1).all(1).cpu().numpy()
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """What the task keeps of the samples of a data set, in its order.
+    """Reduced outputs of the samples of a data set, in its order.
 
     Attributes:
-        reduced: [N, …] as :meth:`Task.reduce` gives it.
-        targets: [N, …] as :meth:`Task.kept_target` gives them.
+        reduced: [N, …] of :meth:`Task.reduce`.
+        targets: [N, …] of :meth:`Task.kept_target`.
         spread: [N, …] as in :class:`Output`.
     """
 
@@ -64,16 +64,16 @@ class Predicted:
 
 @dataclass(frozen=True)
 class TensorPredictor:
-    """What a model says of prepared samples. Evaluation and the served model ask this, so that they say the same.
+    """Predictions of a model for preprocessed samples, the same in evaluation and in the served model.
 
-    Everything is computed in float32, whatever precision the networks were trained in.
+    All computations are in float32, independently of the precision in training.
 
     Attributes:
-        networks: whose answers are averaged; they are put in evaluation mode, and moved to ``device``.
+        networks: whose outputs are averaged; set to evaluation mode and moved to ``device``.
         task: decodes their output.
-        fitted: calibration and conformal quantiles, as :meth:`Task.fit` gave them; empty for none.
+        fitted: calibration and conformal quantiles of :meth:`Task.fit`; empty for none.
         augmentation: of each sample.
-        device: where it computes.
+        device: of the computation.
     """
 
     networks: Sequence[nn.Module]
@@ -88,11 +88,11 @@ class TensorPredictor:
 
     @cached_property
     def network(self) -> nn.Module:
-        """The averaged network, of a sample as it is: what maps explain."""
+        """The averaged network without test-time augmentation, for saliency maps."""
         return averaged(self.networks, self.task.class_axis).eval()
 
     def with_fitted(self, fitted: Mapping[str, Any]) -> TensorPredictor:
-        """The same networks with other calibration and quantiles."""
+        """A predictor with the same networks, and other calibration and quantiles."""
         return replace(self, fitted=fitted)
 
     def output(self, inputs: Tensor) -> Output:
@@ -100,14 +100,16 @@ class TensorPredictor:
         variants = self.augmentation.variants(inputs)
         with torch.inference_mode(), _float32(self.device):
             if self.task.class_axis is not None:
-                return Output(mean_output((out for pair in variants for out in self._ask(*pair)), self.task.class_axis))
-            answers = torch.stack([torch.stack(list(self._ask(*pair))) for pair in variants])  # [copies, M, B, …]
+                return Output(
+                    mean_output((out for pair in variants for out in self._outputs(*pair)), self.task.class_axis)
+                )
+            answers = torch.stack([torch.stack(list(self._outputs(*pair))) for pair in variants])  # [copies, M, B, …]
         by_network = answers.mean(0)  # [M, B, …]
         compared = by_network if len(by_network) > 1 else answers[:, 0]
         return Output(by_network.mean(0), compared.std(0) if len(compared) > 1 else None)
 
-    def _ask(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
-        """Each network's output, mirrored back."""
+    def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
+        """Output of each network, reflected back along ``mirrored``."""
         moved = inputs.to(self.device)
         for network in self.networks:
             output = network(moved).float()
@@ -120,21 +122,21 @@ class TensorPredictor:
 
         Args:
             output: of the batch.
-            targets: [B, …] as the data set gives them; None leaves their columns out.
+            targets: [B, …] of the data set; None omits their columns.
             spacings: of the samples, mm; None counts pixels.
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
         return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, spacings)
 
     def masks(self, output: Output) -> np.ndarray | None:
-        """Labels, uint8 [B, …space]; None of a task that answers per sample."""
+        """Labels, uint8 [B, …space]; None for a task with an output per sample."""
         labels = self.task.masks(output.mean)
         return None if labels is None else labels.cpu().numpy().astype(np.uint8)
 
     def answers(
         self, data: Samples, *, spacings: Sequence[Spacing] | None = None, batch_size: int = 8
     ) -> dict[str, np.ndarray]:
-        """The columns of :meth:`columns` for a whole data set, with those of the targets, in its order.
+        """The columns of :meth:`columns` for a data set, with those of the targets, in its order.
 
         Args:
             data: the samples; at least one.
@@ -155,26 +157,26 @@ class TensorPredictor:
     def over(
         self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
     ) -> Iterator[tuple[Batch, Output]]:
-        """Batches of a data set and the output for each; of the share of this process where there are several.
+        """Batches of a data set and their outputs; with several processes those of this process.
 
         Args:
             data: the samples.
-            batch_size: samples at once.
-            workers: processes that load.
-            processes: the Fabric of all of them; None for one.
+            batch_size: samples per batch.
+            workers: number of loading processes.
+            processes: the Fabric; None for a single process.
 
         Raises:
-            ScantuneError: an answer is not a finite number; with the samples' names.
+            ScantuneError: an output is not finite; with the ids of the samples.
         """
-        crew = processes or Local(self.device)
+        group = processes or Local(self.device)
         for batch in Loader(data, workers=workers).batches(
-            0, shard(len(data), batch_size, crew.world_size, crew.global_rank)
+            0, shard(len(data), batch_size, group.world_size, group.global_rank)
         ):
             output = self.output(batch["input"])
             if not output.finite.all():
                 names = sample_ids(data, batch["index"][~torch.from_numpy(output.finite)].tolist())
                 raise ScantuneError(
-                    f"{NOT_FINITE}, of sample {', '.join(names)}: the weights hold NaN or the layers overflow. "
+                    f"{NOT_FINITE}, of sample {', '.join(names)}: the weights contain NaN or the layers overflow. "
                     "Train again with a lower learning rate, train.clip_norm or precision: 32"
                 )
             yield batch, output
@@ -182,20 +184,20 @@ class TensorPredictor:
     def predict(
         self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
     ) -> Predicted:
-        """What the task keeps of every sample of a data set; arguments as of :meth:`over`."""
-        kept = []
+        """Reduced outputs of every sample of a data set; arguments as in :meth:`over`."""
+        batches = []
         for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
             reduced = self.task.reduce(output.mean, to_device(batch, self.device))
             spread = torch.zeros(len(reduced)) if output.spread is None else output.spread
-            kept.append([t.cpu().numpy() for t in (reduced, spread, self.task.kept_target(batch), batch["index"])])
-        shares = distributed.gather_objects(processes or Local(self.device), kept)
+            batches.append([t.cpu().numpy() for t in (reduced, spread, self.task.kept_target(batch), batch["index"])])
+        shares = distributed.gather_objects(processes or Local(self.device), batches)
         rows = [row for share in shares for row in share]
         if not rows:
             return Predicted(np.zeros(0), np.zeros(0))
         joined = [np.concatenate(parts) for parts in zip(*rows)]
         order = np.argsort(joined[3], kind="stable")
-        kept_of, spreads, targets, _ = (part[order] for part in joined)
-        return Predicted(kept_of, targets, spreads if self._compares else None)
+        reduced, spreads, targets, _ = (part[order] for part in joined)
+        return Predicted(reduced, targets, spreads if self._compares else None)
 
     @property
     def _compares(self) -> bool:
@@ -206,11 +208,11 @@ class TensorPredictor:
 
 @contextmanager
 def _float32(device: torch.device) -> Iterator[None]:
-    """No autocast that a caller may be in, and no TF32 in convolutions."""
-    before = torch.backends.cudnn.allow_tf32
+    """Context without autocast and without TF32 in convolutions."""
+    allowed = torch.backends.cudnn.allow_tf32
     torch.backends.cudnn.allow_tf32 = False
     try:
         with torch.autocast(device.type, enabled=False):
             yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        torch.backends.cudnn.allow_tf32 = allowed

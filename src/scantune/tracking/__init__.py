@@ -1,4 +1,4 @@
-"""Runs in MLflow: opened, fed in batches, kept when the server is away."""
+"""MLflow runs, with metrics in batches, queued while the server is unreachable."""
 
 from scantune.tracking.opening import RunReference, open_run
 from scantune.tracking.run import Run, flatten, metric_name

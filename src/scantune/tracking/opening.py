@@ -1,4 +1,4 @@
-"""A stage's run opened, gone on with, closed; and the reference to it that the next stage reads."""
+"""Opening, resuming and closing the run of a stage, and the reference to it for the next stage."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from scantune.tracking.run import Run, resend
 from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
     TrackingError,
-    away,
     client,
     experiment_id,
     project_home,
     switched_off,
     take_parent_run,
+    unreachable_message,
 )
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RunReference:
-    """What ``run.json`` holds: enough for the next stage to find the run, and the model that it logged."""
+    """Content of ``run.json``: ids of the run and of its logged model, for the next stage."""
 
     run_id: str | None
     model_id: str | None = None
@@ -39,8 +39,8 @@ class RunReference:
         """The reference in ``path``; an empty one where the file does not exist."""
         if not path.exists():
             return cls(None)
-        held = json.loads(path.read_text())
-        return cls(held.get("run_id"), held.get("model_id"))
+        content = json.loads(path.read_text())
+        return cls(content.get("run_id"), content.get("model_id"))
 
     def completed(self, run: Run) -> RunReference:
         """With the model that was sent after the training had ended, where it could not be logged at once."""
@@ -50,7 +50,7 @@ class RunReference:
         return self if held is None else RunReference(self.run_id, held.data.tags.get(MODEL_ID))
 
     def write(self, path: Path) -> None:
-        """Write to ``path``, making its folder."""
+        """Write to ``path`` and create its folder."""
         write_json(path, {"run_id": self.run_id, "model_id": self.model_id})
 
 
@@ -74,11 +74,11 @@ def open_run(
         key: the block of params.yaml; the run is named ``<stage> <key>``.
         dataset: names the MLflow experiment.
         description: of the MLflow experiment.
-        tags: further tags.
-        parent: run id of the parent; one that the store does not know is passed over.
-        resume: run id to go on with (after a kill); a new run is opened where the store does not know it.
-        enabled: False switches MLflow off.
-        require: whether a server that cannot be reached stops the stage.
+        tags: additional tags.
+        parent: run id of the parent; ignored where unknown to the store.
+        resume: run id to resume (after a kill); a new run is opened where it is unknown to the store.
+        enabled: False disables MLflow.
+        require: whether an unreachable server stops the stage.
 
     Raises:
         TrackingError: the server cannot be reached and ``require`` is set.
@@ -91,8 +91,8 @@ def open_run(
         run = _open(stage, key, dataset, description, dict(tags or {}), parent or outer, resume)
     except Exception as error:
         if require:
-            raise error if isinstance(error, TrackingError) else TrackingError(away(error)) from error
-        log.warning("%s", away(error))
+            raise error if isinstance(error, TrackingError) else TrackingError(unreachable_message(error)) from error
+        log.warning("%s", unreachable_message(error))
         yield Run()
         return
     status = "FAILED"
@@ -115,33 +115,33 @@ def _open(
     stage: str, key: str, dataset: str, description: str, tags: dict[str, str], parent: str | None, resume: str | None
 ) -> Run:
     service = client()
-    waiting = project_home() / ".scantune" / "pending"
-    resend(service, waiting)
+    pending = project_home() / ".scantune" / "pending"
+    resend(service, pending)
     unfinished.close_all(service)
     experiment = experiment_id(service, dataset, description)
-    if resume and (held := _find(service, resume)) is not None:
-        service.update_run(held.info.run_id, status="RUNNING")
-        return Run(service, resume, waiting / f"{resume}.jsonl")
+    if resume and (earlier := _find(service, resume)) is not None:
+        service.update_run(earlier.info.run_id, status="RUNNING")
+        return Run(service, resume, pending / f"{resume}.jsonl")
     tags |= {
-        "mlflow.user": "scantune",  # MLflow would put the login name here, and a path below
+        "mlflow.user": "scantune",  # instead of the login name, and of a path below
         "mlflow.source.name": f"stages/{stage}.py",
         "mlflow.source.type": "LOCAL",
         "scantune.stage": stage,
         "scantune.key": key,
     }
-    if parent and (found := _find(service, parent)) is not None and found.info.experiment_id == experiment:
+    if parent and (parent_run := _find(service, parent)) is not None and parent_run.info.experiment_id == experiment:
         tags["mlflow.parentRunId"] = parent
     elif parent:
         tags["scantune.parent_run_id"] = parent
-    made = service.create_run(experiment, tags=tags, run_name=f"{stage} {key}")
-    return Run(service, made.info.run_id, waiting / f"{made.info.run_id}.jsonl")
+    created = service.create_run(experiment, tags=tags, run_name=f"{stage} {key}")
+    return Run(service, created.info.run_id, pending / f"{created.info.run_id}.jsonl")
 
 
 def _find(service: Any, run_id: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
-        found = service.get_run(run_id)
+        run = service.get_run(run_id)
     except MlflowException:
         return None
-    return found if found.info.lifecycle_stage == "active" else None
+    return run if run.info.lifecycle_stage == "active" else None

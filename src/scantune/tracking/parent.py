@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 def describe_parent(
     run_id: str, title: str, summaries: Mapping[str, Mapping[str, float | None]], reports: Mapping[str, Path]
 ) -> None:
-    """Give it a name that says what was run, the test metrics, and the reports.
+    """Set the name of the parent run, and log test metrics and reports to it.
 
     Args:
         run_id: of the run.
-        title: its name.
-        summaries: of each experiment, its test metrics by name; undefined ones are left out.
-        reports: of each experiment, the page.
+        title: name of the run.
+        summaries: test metrics by name of each experiment, without undefined ones.
+        reports: page of each experiment.
     """
     if switched_off():
         return

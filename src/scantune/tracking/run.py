@@ -1,4 +1,4 @@
-"""One run in MLflow: fed in batches; what the server did not take is kept."""
+"""An MLflow run: metrics are sent in batches and queued until the server accepts them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scantune.tracking.store import first_line
 
 log = logging.getLogger(__name__)
 
-_BATCH = 500  # points kept before they are sent; a log_batch takes at most 1,000
+_BATCH = 500  # queued points before sending; log_batch accepts at most 1,000
 _SECONDS = 10.0
 _PARAM_LENGTH = 6000
 
@@ -36,16 +36,16 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def metric_name(name: str) -> str:
-    """``name`` in the letters that MLflow takes; the others become ``_``."""
+    """``name`` with characters that MLflow does not accept replaced by ``_``."""
     return re.sub(r"[^A-Za-z0-9_\-./ :]", "_", name)
 
 
 @dataclass
 class Run:
-    """One MLflow run, or nothing at all where MLflow is switched off: every method then does nothing.
+    """An MLflow run; without a run id (MLflow disabled) every method does nothing.
 
-    A server that goes away while the run is open never raises from here: points are kept, tried again, and at the end
-    written to ``pending`` for the next run to send.
+    An unreachable server raises no error: points are queued, sent again, and at the end written to ``pending`` for the
+    next run.
     """
 
     service: Any = None
@@ -62,7 +62,7 @@ class Run:
 
     @property
     def on(self) -> bool:
-        """Whether anything is logged at all."""
+        """Whether MLflow is enabled."""
         return self.run_id is not None
 
     def params(self, values: Mapping[str, Any]) -> None:
@@ -77,13 +77,13 @@ class Run:
         model_id: str | None = None,
         dataset: tuple[str, str] | None = None,
     ) -> None:
-        """Keep points to be sent in batches. Undefined ones (None, NaN) and infinite ones are not points.
+        """Queue values of metrics. Undefined (None, NaN) and infinite values are not logged.
 
         Args:
             values: name to value.
-            step: the step or epoch they belong to.
-            model_id: the logged model that they are figures of.
-            dataset: name and digest of the data they were measured on.
+            step: step or epoch.
+            model_id: logged model of the metrics.
+            dataset: name and digest of the evaluated data.
         """
         if not self.on:
             return
@@ -101,7 +101,7 @@ class Run:
             self.flush()
 
     def send(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Send points at once, or raise: for a caller that keeps what was not taken.
+        """Send points at once, or raise: for a caller with its own queue.
 
         Args:
             points: step, and name to value.
@@ -121,14 +121,14 @@ class Run:
         )
 
     def last_step(self, name: str) -> int | None:
-        """The last step that the run holds of a figure; None where it holds none."""
+        """The last logged step of a metric; None where there is none."""
         if not self.on:
             return None
-        held = self.service.get_metric_history(self.run_id, metric_name(name))
-        return max((point.step for point in held), default=None)
+        history = self.service.get_metric_history(self.run_id, metric_name(name))
+        return max((point.step for point in history), default=None)
 
     def flush(self) -> None:
-        """Send the points that are kept; what cannot be sent stays."""
+        """Send queued points; points that cannot be sent remain in the queue."""
         if self.on and self._points.flush():
             self._sent_at = time.monotonic()
 
@@ -146,11 +146,11 @@ class Run:
         self._send(f"artifact {name}", "text", text=text, name=name)
 
     def dataset(self, name: str, digest: str, *, context: str, rows: int) -> None:
-        """Say which data the run used: shown in the UI's Dataset column.
+        """Log the data of the run, for the column Dataset of the user interface.
 
         Args:
-            name: the dataset's name in params.yaml.
-            digest: of its samples; at most 36 characters are kept.
+            name: of the dataset in params.yaml.
+            digest: of its samples, truncated to 36 characters.
             context: training, validation or test.
             rows: number of samples.
         """
@@ -201,7 +201,7 @@ def _with_digest(item: dict[str, Any]) -> dict[str, Any]:
 
 
 def send_points(service: Any, run_id: str | None, points: list[dict[str, Any]]) -> None:
-    """Send points of a run in batches that MLflow takes, or raise what it raises."""
+    """Send points of a run in batches of the size that MLflow accepts; raises its errors."""
     from mlflow.entities import Metric
 
     metrics = [Metric(**point, run_id=run_id) for point in points]

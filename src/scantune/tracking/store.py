@@ -1,7 +1,7 @@
-"""Which MLflow store: its address, its client, and what is said when it is away.
+"""The MLflow store: address, client, and the message for an unreachable server.
 
-MLflow itself is imported when a client is made, not before. Everything goes through ``MlflowClient``: the fluent
-interface would add the user's name and the script's path as tags.
+MLflow is imported when a client is created. All calls use ``MlflowClient``, because the fluent interface adds the user
+name and the path of the script as tags.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ OFF = {"off", "0", "false", "no"}
 
 
 class TrackingError(ScantuneError):
-    """The tracking server cannot be reached, or refuses."""
+    """The tracking server cannot be reached, or refuses a request."""
 
 
 def project_home(start: Path | None = None) -> Path:
-    """The project's own folder, also from the copy below ``.dvc/tmp`` in which ``dvc exp run --temp`` works."""
+    """Folder of the project, also from the copy in ``.dvc/tmp`` of ``dvc exp run --temp``."""
     here = (start or Path.cwd()).resolve()
     for parent in (here, *here.parents):
         if parent.name == ".dvc" and here.is_relative_to(parent / "tmp"):
@@ -45,16 +45,16 @@ def _own_store() -> str:
 
 
 def switched_off(enabled: bool = True) -> bool:
-    """Whether MLflow is off: by the key ``tracking.enabled``, by ``SCANTUNE_MLFLOW=off``, or not being rank 0."""
+    """Whether MLflow is disabled: by ``tracking.enabled``, by ``SCANTUNE_MLFLOW=off``, or in ranks above 0."""
     if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) or 0) != 0:
         return True
     return not enabled or os.environ.get("SCANTUNE_MLFLOW", "on").lower() in OFF
 
 
 def take_parent_run() -> str | None:
-    """The run that ``mlflow run`` opened, taken out of the environment.
+    """Run id of ``mlflow run``, removed from the environment.
 
-    Left there, every run opened below would resume that same one and their parameters would collide.
+    Otherwise every run of a stage would resume that run, and their parameters would conflict.
     """
     run_id = os.environ.pop("MLFLOW_RUN_ID", None)
     if run_id:
@@ -63,7 +63,7 @@ def take_parent_run() -> str | None:
 
 
 def prepare_environment() -> None:
-    """What MLflow reads at import: a server that is away must not hold a call for minutes; no pickles."""
+    """Set the environment for the import of MLflow: short time-outs for an unreachable server, no pickles."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
@@ -76,10 +76,10 @@ def prepare_environment() -> None:
 
 
 def client() -> Any:
-    """An ``MlflowClient`` of :func:`tracking_uri`, which is made the process's own store as well.
+    """An ``MlflowClient`` of :func:`tracking_uri`, which also becomes the store of the process.
 
     Raises:
-        TrackingError: MLflow cannot be opened at that address.
+        TrackingError: MLflow cannot be opened at this address.
     """
     prepare_environment()
     import mlflow
@@ -96,7 +96,7 @@ def client() -> Any:
     try:
         return mlflow.MlflowClient(uri)
     except Exception as error:
-        raise TrackingError(away(error)) from error
+        raise TrackingError(unreachable_message(error)) from error
 
 
 def away(error: Exception) -> str:
@@ -119,24 +119,24 @@ def first_line(error: Exception) -> str:
 
 
 def without_password(text: str) -> str:
-    """``text`` as a terminal may show it: no password in an address."""
+    """``text`` without passwords in addresses."""
     return re.sub(r"//[^@/\s]+@", "//…@", text)
 
 
 def experiment_id(service: Any, name: str, description: str = "") -> str:
-    """The id of the MLflow experiment ``name``, made where it does not exist (one a dataset)."""
-    found = service.get_experiment_by_name(name)
-    if found is None:
+    """The id of the MLflow experiment ``name``, created where it does not exist (one per dataset)."""
+    experiment = service.get_experiment_by_name(name)
+    if experiment is None:
         location = None
         if tracking_uri().startswith("sqlite:"):
             location = (project_home() / moved.ARTIFACTS).as_uri()
         with contextlib.suppress(Exception):  # two stages may make it at once: the second finds it below
             service.create_experiment(name, artifact_location=location)
-        found = service.get_experiment_by_name(name)
-    elif found.lifecycle_stage == "deleted":
-        service.restore_experiment(found.experiment_id)
-    if description and found.tags.get("mlflow.note.content") != description:
-        service.set_experiment_tag(found.experiment_id, "mlflow.note.content", description)
-    if found.tags.get("mlflow.experimentKind") != "custom_model_development":
-        service.set_experiment_tag(found.experiment_id, "mlflow.experimentKind", "custom_model_development")
-    return found.experiment_id
+        experiment = service.get_experiment_by_name(name)
+    elif experiment.lifecycle_stage == "deleted":
+        service.restore_experiment(experiment.experiment_id)
+    if description and experiment.tags.get("mlflow.note.content") != description:
+        service.set_experiment_tag(experiment.experiment_id, "mlflow.note.content", description)
+    if experiment.tags.get("mlflow.experimentKind") != "custom_model_development":
+        service.set_experiment_tag(experiment.experiment_id, "mlflow.experimentKind", "custom_model_development")
+    return experiment.experiment_id

@@ -38,7 +38,7 @@ def forget(run_id: str) -> None:
 
 
 def close_all(service: Any) -> None:
-    """Mark the runs of processes that are gone as killed; a store that does not take it is asked again next time.
+    """Mark the runs of ended processes as killed; repeated by the next run where the store refuses.
 
     Args:
         service: the tracking client.
@@ -78,13 +78,13 @@ def _left() -> list[Path]:
     return found
 
 
-def me() -> str:
-    """This process, among those of all machines."""
+def process_id() -> str:
+    """Id of this process, unique among machines."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def alive(owner: str) -> bool:
-    """Whether a process named by :func:`me` still runs; on other machines it is taken to."""
+def is_running(owner: str) -> bool:
+    """Whether a process named by :func:`process_id` still runs; assumed for other machines."""
     host, _, pid = owner.rpartition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return True

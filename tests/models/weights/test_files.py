@@ -52,7 +52,7 @@ def test_a_malicious_pickle_beside_good_tensors_is_refused(tmp_path):
 
 def test_a_whole_pickled_network_is_refused_with_a_remedy(tmp_path):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pth")
-    with pytest.raises(ScantuneError, match="write its tensors as safetensors"):
+    with pytest.raises(ScantuneError, match="convert its tensors to safetensors"):
         files.read(tmp_path / "model.pth")
 
 
@@ -74,6 +74,6 @@ def test_a_malicious_pickle_in_the_place_of_a_saved_networks_weights_is_refused(
     models.save(make_network("small_cnn"), tmp_path)
     mark = tmp_path / "mark"
     torch.save(_Malicious(mark), tmp_path / "weights.safetensors")
-    with pytest.raises(ScantuneError, match="not a network that can be loaded"):
+    with pytest.raises(ScantuneError, match="network cannot be loaded"):
         models.load(tmp_path)
     assert not mark.exists()

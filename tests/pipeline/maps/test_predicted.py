@@ -72,7 +72,7 @@ def test_every_zone_has_its_map_on_one_sheet(tmp_path: Path, monkeypatch: pytest
     model = opened(settings, schema, (1, 32, 32), loss="cross_entropy")
     ask(model, tmp_path / "film.png", tmp_path / "maps")
     ((groups, more),) = seen
-    assert [shown.asked.split(":")[0] for shown, _ in groups["film"]] == ["right sup", "left sup"]
+    assert [shown.explained.split(":")[0] for shown, _ in groups["film"]] == ["right sup", "left sup"]
     assert len(groups["film"][0][0].prediction.split()) == 2
     assert "right sup, left sup" in more["notes"][0]
 
@@ -103,7 +103,8 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"), [({"layer": "nowhere"}, "is no layer"), ({"method": "xray"}, "--map-method: 'xray' is none of")]
+    ("asked", "says"),
+    [({"layer": "nowhere"}, "is not a layer"), ({"method": "xray"}, "--map-method: 'xray' is none of")],
 )
 def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
     asked: dict[str, str], says: str

@@ -85,13 +85,13 @@ def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     assert found.section["method"] == "hirescam"
     assert found.section["n_maps"] == 2 * len({s for group in found.section["samples"].values() for s in group})
     assert "every_question" in found.figures
-    asked = {shown.asked.split(":")[0] for shown, _ in found.maps.values()}
+    asked = {shown.explained.split(":")[0] for shown, _ in found.maps.values()}
     assert asked <= {"right sup", "left sup"}
 
 
 @pytest.mark.parametrize(
     ("block", "says"),
-    [({"layer": "nowhere"}, "is no layer"), ({"method": "rollout"}, ""), ({"enabled": False}, "switched off")],
+    [({"layer": "nowhere"}, "is not a layer"), ({"method": "rollout"}, ""), ({"enabled": False}, "switched off")],
 )
 def test_what_cannot_be_made_is_a_reason_and_no_error(tmp_path: Path, block: dict[str, Any], says: str) -> None:
     found, _ = explain(tmp_path, "image", Regression(target="score"), numbers(), settings(**block))

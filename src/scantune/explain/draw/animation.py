@@ -1,4 +1,4 @@
-"""A loop under its map as an animated GIF or as MP4."""
+"""A video with its map as an animated GIF or as MP4."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image as Page
 
-from scantune.explain.draw.shown import Shown, coloured, mapped
+from scantune.explain.draw.view import SampleView, coloured, mapped
 from scantune.explain.saliency import Saliency
 from scantune.preprocess.display_copy import grey
 from scantune.records import ScantuneError
@@ -21,13 +21,13 @@ _BAND = 16
 """Pixels of the line of text below the frames."""
 
 
-def animate(path: Path | str, shown: Shown, saliency: Saliency, *, side: int = 224) -> Path:
-    """Writes the loop, with the same under its map beside it; whole or not there.
+def animate(path: Path | str, view: SampleView, saliency: Saliency, *, side: int = 224) -> Path:
+    """Write the video beside the video with its map, atomically.
 
     Args:
         path: to write, ending in .gif or .mp4.
-        shown: a video [T, H, W] or [T, H, W, 3].
-        saliency: its map; where undefined the loop alone is shown and the reason is written below.
+        view: of a video [T, H, W] or [T, H, W, 3].
+        saliency: its map; for an undefined map only the video and the reason are displayed.
         side: height of the frames in pixels.
 
     Returns:
@@ -39,10 +39,10 @@ def animate(path: Path | str, shown: Shown, saliency: Saliency, *, side: int = 2
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise ScantuneError(f"an animation ends in {' or '.join(_WRITERS)}, not {path.suffix!r}")
-    pages = [_page(frame, shown, saliency) for frame in frames(shown, saliency, side)]
+    pages = [_page(frame, view, saliency) for frame in frames(view, saliency, side)]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.stem}.part{path.suffix}")
-    _WRITERS[path.suffix](part, pages, shown.frame_time or 50.0)
+    _WRITERS[path.suffix](part, pages, view.frame_time or 50.0)
     os.replace(part, path)
     return path
 
@@ -51,7 +51,7 @@ def _gif(path: Path, pages: list[Page], frame_time: float) -> None:
     from PIL import Image
 
     stream = io.BytesIO()
-    time = round(frame_time / 10) * 10  # a GIF counts hundredths of a second
+    time = round(frame_time / 10) * 10  # a GIF has a resolution of 1/100 s
     indexed = [page.quantize(palette=page.quantize(256), dither=Image.Dither.FLOYDSTEINBERG) for page in pages]
     indexed[0].save(stream, "GIF", save_all=True, append_images=indexed[1:], duration=max(20, time), loop=0,
                     optimize=False)  # fmt: skip
@@ -62,26 +62,26 @@ def _mp4(path: Path, pages: list[Page], frame_time: float) -> None:
     from scantune.io import write_video
 
     frames = np.stack([np.asarray(page.convert("RGB")) for page in pages])
-    even = tuple(n + n % 2 for n in frames.shape[1:3])  # the codec takes blocks of two pixels
+    even = tuple(n + n % 2 for n in frames.shape[1:3])  # the codec requires even sizes
     frames = np.pad(frames, ((0, 0), *((0, n - m) for n, m in zip(even, frames.shape[1:3])), (0, 0)), "edge")
     write_video(path, np.tile(frames, (_ROUNDS, 1, 1, 1)), frame_time=frame_time)
 
 
 _WRITERS = {".gif": _gif, ".mp4": _mp4}
 _ROUNDS = 3
-"""An MP4 does not start again by itself, so that the loop is in it several times."""
+"""Number of repetitions of the video in an MP4, which does not loop."""
 
 
-def frames(shown: Shown, saliency: Saliency, side: int = 224) -> list[np.ndarray]:
-    """Frames uint8 [side, width, 3]: the plain loop and, where there is a map, the coloured one to the right of it."""
-    base = grey(shown.image, shown.window)
-    values = mapped(shown, saliency)
-    made = []
+def frames(view: SampleView, saliency: Saliency, side: int = 224) -> list[np.ndarray]:
+    """Frames uint8 [side, width, 3]: the original and, where the map is defined, the coloured frame to its right."""
+    base = grey(view.image, view.window)
+    values = mapped(view, saliency)
+    result = []
     for t, plain in enumerate(base):
         rgb = np.repeat(plain[..., None], 3, axis=-1) if plain.ndim == 2 else plain
         tiles = [rgb] if values is None else [rgb, coloured(plain, values[t])]
-        made.append(_scaled(np.concatenate(tiles, axis=1), side))
-    return made
+        result.append(_scaled(np.concatenate(tiles, axis=1), side))
+    return result
 
 
 def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
@@ -92,11 +92,11 @@ def _scaled(picture: np.ndarray, side: int) -> np.ndarray:
     return np.asarray(page.resize((width, side), Image.Resampling.BILINEAR))
 
 
-def _page(frame: np.ndarray, shown: Shown, saliency: Saliency) -> Page:
+def _page(frame: np.ndarray, view: SampleView, saliency: Saliency) -> Page:
     """A frame with its lines of text."""
     from PIL import Image, ImageDraw
 
-    lines = [f"{shown.sample_id}: {shown.caption()}", *shown.warnings]
+    lines = [f"{view.sample_id}: {view.caption()}", *view.warnings]
     if saliency.map is None:
         lines.append(f"map undefined: {saliency.reason}")
     height, width = frame.shape[:2]
@@ -108,7 +108,7 @@ def _page(frame: np.ndarray, shown: Shown, saliency: Saliency) -> Page:
         pen.text((4, height + _BAND * number + 2), line, fill=colour, font_size=11)
     tile = width // (1 if saliency.map is None else 2)
     for left in range(0, width, tile):
-        for text, anchor, x in zip(shown.sides or (), ("lm", "rm"), (left + 4, left + tile - 4)):
+        for text, anchor, x in zip(view.sides or (), ("lm", "rm"), (left + 4, left + tile - 4)):
             pen.text(
                 (x, height // 2), text, fill="white", font_size=13, anchor=anchor, stroke_width=1, stroke_fill="black"
             )

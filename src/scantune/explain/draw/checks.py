@@ -1,11 +1,11 @@
-"""Figures of the checks: how a map falls apart as weights are randomised, and all verdicts at a glance."""
+"""Figures of the sanity checks: similarity under weight randomisation, and an overview of all verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scantune.explain.sanity.judge import ALIKE
+from scantune.explain.sanity.verdicts import ALIKE
 from scantune.plots import style, words
 
 if TYPE_CHECKING:
@@ -19,14 +19,14 @@ NAMES = {
     "shift_reproducibility": "rank correlation after a small shift",
     "mask_auprc": "area under precision–recall against the mask",
     "mask_pointing": "pointing game: maximum in the mask",
-    "mask_auprc_segmentation": "that area: map − segmentation network",
+    "mask_auprc_segmentation": "area under precision–recall: map − segmentation network",
     "mask_pointing_segmentation": "pointing game: map − segmentation network",
 }
 
 
 @style.styled
 def cascade(entry: Mapping[str, Any]) -> Figure:
-    """Mean similarity to the trained network's map, stage after stage from the output down.
+    """Mean similarity to the map of the trained network by stage of randomisation, from the output.
 
     Args:
         entry: ``weight_randomization`` of :func:`scantune.explain.sanity.check`.
@@ -74,14 +74,15 @@ def cascade(entry: Mapping[str, Any]) -> Figure:
     axes.legend(loc="upper right")
     style.note(
         figure,
-        f"{entry['n']} samples of {entry['n_subjects']} subjects; band: 95 % interval. It {entry['rule']} (dashed).",
+        f"{entry['n']} samples of {entry['n_subjects']} subjects; band: 95 % interval. "
+        f"The check {entry['rule']} (dashed).",
     )
     return figure
 
 
 @style.styled
 def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Every check with its value, its interval, what chance gives and its verdict."""
+    """Every check with value, interval, expectation by chance and verdict."""
     rows = [(name, _plotted(entry)) for name, entry in entries.items() if name in NAMES]
     figure = style.canvas(style.DOUBLE, 0.34 * max(1, len(rows)) + 0.9)
     axes = figure.add_subplot()
@@ -107,14 +108,14 @@ def overview(entries: Mapping[str, Mapping[str, Any]]) -> Figure:
     axes.set_title("Checks of the saliency maps")
     style.note(
         figure,
-        "Bars: 95 % intervals, resampled by subject; upright stroke: chance; cross: the maps of other samples; "
-        "square: failed. Rules: metrics.json.",
+        "Bars: 95 % intervals, resampled by subject; vertical line: chance; cross: maps of other samples; square: "
+        "failed. The rules are in metrics.json.",
     )
     return figure
 
 
 def _plotted(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """What is judged: of a segmentation network how far the map falls short of it."""
+    """The evaluated metric; for a segmentation network the difference of the map from it."""
     if "map" not in entry:
         return dict(entry)
     return {"value": None, "passed": entry["passed"], "rule": entry["rule"], **entry["difference"]}
@@ -126,7 +127,7 @@ def _named(name: str, entry: Mapping[str, Any]) -> str:
 
 
 def verdict_word(entry: Mapping[str, Any]) -> str:
-    """Passed, FAILED, or why neither."""
+    """Verdict as text: passed, FAILED, or why there is none."""
     if entry["passed"] is None:
         return "no verdict" if str(entry["rule"]).startswith("passes") else "for comparison"
     return "passed" if entry["passed"] else "FAILED"

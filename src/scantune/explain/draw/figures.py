@@ -1,4 +1,4 @@
-"""Figures of a map: a still image, three planes of a volume, frames of a video."""
+"""Figures of a saliency map: an image, three planes of a volume, frames of a video."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.explain.draw import planes
-from scantune.explain.draw.shown import COLOURS, Shown, coloured, mapped
+from scantune.explain.draw.view import COLOURS, SampleView, coloured, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
 from scantune.preprocess.display_copy import grey
@@ -22,39 +22,39 @@ AS_STORED = "Displayed as stored: the file does not state the side."
 
 
 @style.styled
-def image(shown: Shown, saliency: Saliency) -> Figure:
-    """The image, and beside it the same under its map."""
+def image(view: SampleView, saliency: Saliency) -> Figure:
+    """The image, and the image with its map."""
     width = style.DOUBLE * 0.75
-    figure = style.canvas(width, (width - 0.7) / 2 * _proportion(shown) + 0.55 + 0.13 * len(shown.warnings))
+    figure = style.canvas(width, (width - 0.7) / 2 * _proportion(view) + 0.55 + 0.13 * len(view.warnings))
     left, right = figure.subplots(1, 2)
-    base = grey(shown.image, shown.window)
-    panel(left, base, shown.sides, _aspect(shown.spacing))
-    values = mapped(shown, saliency)
+    base = grey(view.image, view.window)
+    panel(left, base, view.sides, _aspect(view.spacing))
+    values = mapped(view, saliency)
     if values is None:
-        panel(right, base * 0.4, None, _aspect(shown.spacing))
+        panel(right, base * 0.4, None, _aspect(view.spacing))
         _undefined(right, saliency)
     else:
-        panel(right, coloured(base, values), shown.sides, _aspect(shown.spacing))
+        panel(right, coloured(base, values), view.sides, _aspect(view.spacing))
         bar(figure, [left, right])
-    return _finished(figure, shown, saliency, None if shown.sides else AS_STORED)
+    return _finished(figure, view, saliency, None if view.sides else AS_STORED)
 
 
 @style.styled
-def volume(shown: Shown, saliency: Saliency) -> Figure:
-    """Axial, coronal and sagittal planes through the map's maximum: as they are above, under the map below."""
+def volume(view: SampleView, saliency: Saliency) -> Figure:
+    """Axial, coronal and sagittal planes through the maximum of the map: original above, with the map below."""
     cuts = (planes.AXIAL, planes.CORONAL, planes.SAGITTAL)
-    shape = shown.image.shape
-    size = np.array(shape) * np.array(shown.spacing or (1, 1, 1))
+    shape = view.image.shape
+    size = np.array(shape) * np.array(view.spacing or (1, 1, 1))
     widths = [size[2], size[2], size[1]]
     heights = [size[1], size[0], size[0]]
     height = style.DOUBLE * 0.86 / sum(widths) * max(heights)
     figure = style.canvas(style.DOUBLE, 2 * height + 1.0)
     axes = figure.subplots(2, 3, width_ratios=widths)
-    base = grey(shown.image, shown.window)
-    values = mapped(shown, saliency)
+    base = grey(view.image, view.window)
+    values = mapped(view, saliency)
     d, h, w = planes.maximum(values) if values is not None else (shape[0] // 2, shape[1] // 2, shape[2] // 2)
     for column, cut in enumerate(cuts):
-        at, aspect = (d, h, w)[cut.axis], cut.aspect(shown.spacing)
+        at, aspect = (d, h, w)[cut.axis], cut.aspect(view.spacing)
         plain = cut.cut(base, at)
         panel(axes[0, column], plain, (cut.left, cut.right), aspect)
         axes[0, column].set_title(cut.name)
@@ -69,56 +69,56 @@ def volume(shown: Shown, saliency: Saliency) -> Figure:
             _cross(axis, row, across)
     if values is not None:
         bar(figure, list(axes[1]))
-    where = _where((d, h, w), shown) if values is not None else "Middle planes."
-    return _finished(figure, shown, saliency, f"{where} {planes.CONVENTION}")
+    where = _where((d, h, w), view) if values is not None else "Middle planes."
+    return _finished(figure, view, saliency, f"{where} {planes.CONVENTION}")
 
 
 @style.styled
-def video(shown: Shown, saliency: Saliency, frames: int = 6) -> Figure:
-    """Frames through the loop, that of the map's maximum among them: as they are above, under the map below."""
-    count = len(shown.image)
-    values = mapped(shown, saliency)
+def video(view: SampleView, saliency: Saliency, frames: int = 6) -> Figure:
+    """Frames of the video, including that of the maximum of the map: original above, with the map below."""
+    count = len(view.image)
+    values = mapped(view, saliency)
     peak = None if values is None else int(values.max(axis=(1, 2)).argmax())
-    chosen = frames_shown(count, frames, peak)
-    proportion = shown.image.shape[1] / shown.image.shape[2]
-    figure = style.canvas(style.DOUBLE, style.DOUBLE * 0.86 / len(chosen) * 2 * proportion + 0.95)
-    axes = figure.subplots(2, len(chosen), squeeze=False)
-    base = grey(shown.image, shown.window)
-    for column, t in enumerate(chosen):
-        panel(axes[0, column], base[t], shown.sides if column == 0 else None, _aspect(shown.spacing))
-        time = f" · {t * shown.frame_time:.0f} ms" if shown.frame_time else ""
+    selected = select_frames(count, frames, peak)
+    proportion = view.image.shape[1] / view.image.shape[2]
+    figure = style.canvas(style.DOUBLE, style.DOUBLE * 0.86 / len(selected) * 2 * proportion + 0.95)
+    axes = figure.subplots(2, len(selected), squeeze=False)
+    base = grey(view.image, view.window)
+    for column, t in enumerate(selected):
+        panel(axes[0, column], base[t], view.sides if column == 0 else None, _aspect(view.spacing))
+        time = f" · {t * view.frame_time:.0f} ms" if view.frame_time else ""
         axes[0, column].set_title(f"{t + 1}/{count}{time}", fontsize=6.5, fontweight="bold" if t == peak else "normal")
         if values is None:
-            panel(axes[1, column], base[t] * 0.4, None, _aspect(shown.spacing))
+            panel(axes[1, column], base[t] * 0.4, None, _aspect(view.spacing))
         else:
-            panel(axes[1, column], coloured(base[t], values[t]), None, _aspect(shown.spacing))
+            panel(axes[1, column], coloured(base[t], values[t]), None, _aspect(view.spacing))
     if values is None:
-        _undefined(axes[1, len(chosen) // 2], saliency)
+        _undefined(axes[1, len(selected) // 2], saliency)
     else:
         bar(figure, list(axes[1]))
     peak_words = "" if peak is None else f"Maximum in frame {peak + 1} (bold). "
-    sides = "" if shown.sides else AS_STORED
-    return _finished(figure, shown, saliency, peak_words + sides)
+    sides = "" if view.sides else AS_STORED
+    return _finished(figure, view, saliency, peak_words + sides)
 
 
 BY_MODALITY = {"image": image, "volume": volume, "video": video}
 
 
-def draw(shown: Shown, saliency: Saliency) -> Figure:
-    """The figure for the sample's modality; an undefined map is said in words, never coloured."""
-    return BY_MODALITY[shown.modality](shown, saliency)
+def draw(view: SampleView, saliency: Saliency) -> Figure:
+    """The figure for the modality of the sample; for an undefined map it has the reason instead."""
+    return BY_MODALITY[view.modality](view, saliency)
 
 
-def frames_shown(count: int, frames: int, peak: int | None) -> list[int]:
-    """Evenly spaced frames of ``count``; the one nearest to ``peak`` is replaced by it."""
-    chosen = sorted({round(i) for i in np.linspace(0, count - 1, min(frames, count))})
-    if peak is not None and peak not in chosen:
-        chosen[int(np.argmin([abs(t - peak) for t in chosen]))] = peak
-    return sorted(chosen)
+def select_frames(count: int, frames: int, peak: int | None) -> list[int]:
+    """Evenly spaced frames of ``count``, with the one nearest to ``peak`` replaced by it."""
+    selected = sorted({round(i) for i in np.linspace(0, count - 1, min(frames, count))})
+    if peak is not None and peak not in selected:
+        selected[int(np.argmin([abs(t - peak) for t in selected]))] = peak
+    return sorted(selected)
 
 
 def panel(axes: Axes, picture: np.ndarray, sides: tuple[str, str] | None, aspect: float = 1.0) -> None:
-    """One picture [H, W] or [H, W, 3] in 0 … 1, without axes, with its sides written in."""
+    """One picture [H, W] or [H, W, 3] in 0 … 1, without axes, with the letters of its sides."""
     axes.imshow(picture, cmap="gray", vmin=0, vmax=1, aspect=aspect, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -135,13 +135,13 @@ def bar(figure: Figure, axes: list[Axes]) -> None:
     from matplotlib.colors import Normalize
 
     colours = ScalarMappable(Normalize(0, 1), COLOURS)
-    drawn = figure.colorbar(colours, ax=axes, shrink=0.8, aspect=25, pad=0.015, ticks=[0, 0.5, 1])
-    drawn.set_label("saliency, share of its maximum", fontsize=6)
-    drawn.outline.set_linewidth(0.4)  # type: ignore[operator]
+    colour_bar = figure.colorbar(colours, ax=axes, shrink=0.8, aspect=25, pad=0.015, ticks=[0, 0.5, 1])
+    colour_bar.set_label("saliency, share of its maximum", fontsize=6)
+    colour_bar.outline.set_linewidth(0.4)  # type: ignore[operator]
 
 
 def described(saliency: Saliency) -> str:
-    """Method, layer and its true resolution in words."""
+    """Method, layer and resolution of the layer as text."""
     cells = " × ".join(str(n) for n in saliency.grid)
     return f"{saliency.method} at {saliency.layer}" + (
         f", {cells} cells (finer detail is interpolated)." if cells else "."
@@ -149,20 +149,20 @@ def described(saliency: Saliency) -> str:
 
 
 def warn(figure: Figure, warnings: tuple[str, ...]) -> None:
-    """Writes the warnings across the top, where nobody misses them."""
+    """Add the warnings above the figure."""
     if warnings:
         known = figure.get_suptitle()
         text = "\n".join([*([known] if known else []), *(f"⚠ {sentence}" for sentence in warnings)])
         figure.suptitle(text, fontsize=7, color=style.VERMILION, x=0.01, ha="left", fontweight="bold")
 
 
-def _finished(figure: Figure, shown: Shown, saliency: Saliency, words: str | None) -> Figure:
-    title = f"{shown.sample_id}: {shown.caption()}" if shown.caption() else shown.sample_id
+def _finished(figure: Figure, view: SampleView, saliency: Saliency, words: str | None) -> Figure:
+    title = f"{view.sample_id}: {view.caption()}" if view.caption() else view.sample_id
     lines = textwrap.wrap(title, int(figure.get_figwidth() * 15))
     figure.suptitle("\n".join(lines), fontsize=7.5, x=0.01, ha="left", fontweight="bold")
-    warn(figure, shown.warnings)
-    known = shown.window is not None and shown.window != (0.0, 1.0)
-    window = f"Window {shown.window[0]:g} to {shown.window[1]:g}.".replace("-", "−") if known and shown.window else ""
+    warn(figure, view.warnings)
+    known = view.window is not None and view.window != (0.0, 1.0)
+    window = f"Window {view.window[0]:g} to {view.window[1]:g}.".replace("-", "−") if known and view.window else ""
     for sentence in (described(saliency), window, words):
         if sentence:
             style.note(figure, sentence)
@@ -175,10 +175,10 @@ def _undefined(axes: Axes, saliency: Saliency) -> None:
         text.set_color("white")
 
 
-def _where(point: tuple[int, int, int], shown: Shown) -> str:
-    if shown.affine is None:
+def _where(point: tuple[int, int, int], view: SampleView) -> str:
+    if view.affine is None:
         return "Planes through the maximum (cross)."
-    x, y, z = millimetre_words(planes.millimetres(point, shown.affine))
+    x, y, z = millimetre_words(planes.millimetres(point, view.affine))
     return f"Planes through the maximum (cross) at x {x}, y {y}, z {z} mm (RAS)."
 
 
@@ -196,8 +196,8 @@ def _aspect(spacing: tuple[float, ...] | None) -> float:
     return 1.0 if spacing is None else spacing[-2] / spacing[-1]
 
 
-def _proportion(shown: Shown) -> float:
-    return min(2.0, shown.image.shape[0] * _aspect(shown.spacing) / shown.image.shape[1])
+def _proportion(view: SampleView) -> float:
+    return min(2.0, view.image.shape[0] * _aspect(view.spacing) / view.image.shape[1])
 
 
 def _outline() -> list[Any]:

@@ -1,4 +1,4 @@
-"""A map as a NIfTI file that any viewer lays over the scan."""
+"""A saliency map as a NIfTI file for overlay on the scan."""
 
 from __future__ import annotations
 
@@ -21,31 +21,30 @@ def write_nifti(
     scan: tuple[Sequence[int], np.ndarray] | None = None,
     stored: str | None = None,
 ) -> None:
-    """Writes the map in mm of the scan's own space.
+    """Write the map in the coordinates of the scan (mm).
 
     Args:
         path: ending in .nii or .nii.gz.
         saliency: with a map [D, H, W] in the grid of the network's input.
-        affine: of that grid, index (i, j, k) to mm in RAS, as preprocessing noted it. The file keeps that grid, and
-            viewers lay it over the scan by its coordinates.
-        scan: shape [D, H, W] and affine of the scan itself, where voxels are to match one by one: the map is
-            interpolated onto them, 0 outside.
-        stored: directions in which the axes of the scan's file grow ("LPS"): the overlay's grow alike. None is RAS.
+        affine: of that grid, index (i, j, k) to mm in RAS. The file has that grid; viewers align it by
+            coordinates.
+        scan: shape [D, H, W] and affine of the scan, to interpolate the map onto its voxels, 0 outside.
+        stored: directions of the axes of the scan's file ("LPS"), also used for the overlay. None is RAS.
 
     Raises:
-        ScantuneError: the map is undefined, no volume, or nowhere in the scan.
+        ScantuneError: the map is undefined, not a volume, or outside the scan.
     """
     from scantune import io
 
     if saliency.map is None:
         raise ScantuneError(f"saliency map: undefined ({saliency.reason}); no file is written")
     if saliency.map.ndim != 3:
-        raise ScantuneError(f"saliency map: [D, H, W] is needed for NIfTI, not {list(saliency.map.shape)}")
+        raise ScantuneError(f"saliency map: NIfTI requires [D, H, W], not {list(saliency.map.shape)}")
     values, place = saliency.map, np.asarray(affine, np.float64)
     if scan is not None:
         values, place = resample(values, place, scan[0], scan[1]), np.asarray(scan[1], np.float64)
         if not values.any():
-            raise ScantuneError("saliency map: no voxel of the scan lies in it; are both affines of the same sample?")
+            raise ScantuneError("saliency map: no voxel of the scan is inside it; are both affines of the same sample?")
     if stored is not None:
         values, place = as_stored(values, place, stored)
     io.write_nifti(Path(path), io.Volume(values.astype(np.float32), place, {}))
@@ -55,11 +54,11 @@ _WORLD = {"R": 0, "L": 0, "A": 1, "P": 1, "S": 2, "I": 2}
 
 
 def as_stored(values: np.ndarray, affine: np.ndarray, directions: str) -> tuple[np.ndarray, np.ndarray]:
-    """A volume in RAS turned and mirrored until its axes grow as ``directions`` say; each voxel keeps its place.
+    """A volume in RAS with axes permuted and mirrored to ``directions``; positions of voxels do not change.
 
     Args:
         values: [D, H, W].
-        affine: of it.
+        affine: of the volume.
         directions: of the axes i, j, k of the file, such as "LPS".
 
     Returns:

@@ -1,4 +1,4 @@
-"""Planes of a volume as radiologists hang them, and which side is which."""
+"""Planes of a volume in radiological convention, with the letters of their sides."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Plane:
 
     Attributes:
         name: "axial", "coronal" or "sagittal".
-        left: the letter at the left edge (the subject's right in axial and coronal planes).
-        right: the letter at the right edge.
-        axis: array axis of [D, H, W] that it is cut at.
+        left: letter at the left edge (the right of the subject in axial and coronal planes).
+        right: letter at the right edge.
+        axis: array axis of [D, H, W] perpendicular to the plane.
     """
 
     name: str
@@ -24,9 +24,9 @@ class Plane:
     axis: int
 
     def cut(self, volume: np.ndarray, at: int) -> np.ndarray:
-        """The plane [rows, columns] at index ``at``, turned for display."""
+        """The plane [rows, columns] at index ``at``, oriented for display."""
         rows = np.take(volume, at, axis=self.axis)
-        return rows[::-1, ::-1]  # rows run upwards to superior or anterior, columns to the right or anterior
+        return rows[::-1, ::-1]  # to rows from superior or anterior, columns from right or anterior
 
     def place(self, point: tuple[int, int, int], shape: tuple[int, ...]) -> tuple[int, int]:
         """Row and column of a voxel (d, h, w) in the plane as displayed."""
@@ -34,7 +34,7 @@ class Plane:
         return shape[row] - 1 - point[row], shape[column] - 1 - point[column]
 
     def aspect(self, spacing: tuple[float, ...] | None) -> float:
-        """Height of an element by its width; ``spacing`` is along D, H, W."""
+        """Height of an element divided by its width; ``spacing`` is along D, H, W."""
         if spacing is None:
             return 1.0
         row, column = (axis for axis in range(3) if axis != self.axis)
@@ -49,7 +49,7 @@ CONVENTION = "Radiological convention: the patient's right is on the left of axi
 
 
 def maximum(values: np.ndarray) -> tuple[int, int, int]:
-    """Voxel (d, h, w) of the maximum; among equals the one nearest to their centre."""
+    """Voxel (d, h, w) of the maximum; among several the one nearest to their centre."""
     places = np.argwhere(values == values.max())
     nearest = np.abs(places - places.mean(axis=0)).sum(axis=1).argmin()
     d, h, w = (int(n) for n in places[nearest])

@@ -1,4 +1,4 @@
-"""The best, the worst and a random draw side by side: never only the nice ones."""
+"""Sheet of maps of the best, the worst and randomly drawn samples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.explain.draw import planes
 from scantune.explain.draw.figures import bar, described, panel, warn
-from scantune.explain.draw.shown import Shown, coloured, mapped
+from scantune.explain.draw.view import SampleView, coloured, mapped
 from scantune.explain.saliency import Saliency
 from scantune.plots import style
 from scantune.preprocess.display_copy import grey
@@ -23,56 +23,56 @@ GROUPS = ("best", "worst", "random")
 
 
 def pick(errors: Sequence[float], n: int = 4, seed: int = 0) -> dict[str, list[int]]:
-    """Rows of the ``n`` best, the ``n`` worst and ``n`` drawn at random from all, by error.
+    """Rows of the ``n`` samples with the smallest, the ``n`` with the largest error, and ``n`` random ones.
 
     Args:
-        errors: one a sample, larger is worse; NaN takes part in the random draw alone.
-        n: rows a group; best and worst share none.
+        errors: one per sample, larger is worse; samples with NaN are in the random draw only.
+        n: rows per group; best and worst are disjoint.
         seed: of the draw.
 
     Returns:
-        Group to rows, best first, worst first, random in order of the table.
+        Group to rows: best first, worst first, random in the order of the table.
     """
     values = np.asarray(errors, np.float64)
     order = [int(i) for i in np.argsort(values, kind="stable") if np.isfinite(values[i])]
     worst = order[::-1][: min(n, len(order) // 2)]
     best = [i for i in order if i not in worst][:n]
     rng = np.random.default_rng(seed)
-    drawn = sorted(int(i) for i in rng.permutation(len(values))[:n])
-    return {"best": best, "worst": worst, "random": drawn}
+    random = sorted(int(i) for i in rng.permutation(len(values))[:n])
+    return {"best": best, "worst": worst, "random": random}
 
 
 @style.styled
 def sheet(
-    groups: Mapping[str, Sequence[tuple[Shown, Saliency]]], *, seed: int | None = None, notes: Sequence[str] = ()
+    groups: Mapping[str, Sequence[tuple[SampleView, Saliency]]], *, seed: int | None = None, notes: Sequence[str] = ()
 ) -> Figure:
-    """One row a group, one column a sample: the map over the plane or frame of its maximum.
+    """One row per group and one column per sample: the plane or frame of the maximum, with the map.
 
     Args:
         groups: title of the row ("best", "worst", "random") to samples with their maps.
-        seed: of the random draw, for the small print.
-        notes: more small print.
+        seed: of the random draw, for the notes.
+        notes: additional notes.
     """
-    rows = {title: list(members) for title, members in groups.items() if members}
-    columns = max((len(members) for members in rows.values()), default=1)
-    tile = style.DOUBLE * 0.84 / columns  # the bar and the gaps take the rest
-    heads = [max((len(_head(shown, tile)) for shown, _ in members), default=0) for members in rows.values()]
-    tall = [tile * max((_tallness(shown) for shown, _ in members), default=1.0) for members in rows.values()]
+    rows = {title: list(samples) for title, samples in groups.items() if samples}
+    columns = max((len(samples) for samples in rows.values()), default=1)
+    tile = style.DOUBLE * 0.84 / columns  # the remaining width is for colour bar and gaps
+    heads = [max((len(_head(view, tile)) for view, _ in samples), default=0) for samples in rows.values()]
+    tall = [tile * max((_height_ratio(view) for view, _ in samples), default=1.0) for samples in rows.values()]
     figure = style.canvas(style.DOUBLE, sum(tall) + _LINE * sum(heads) + 0.2 * len(rows) + 0.7)
     heights = [high + _LINE * lines for high, lines in zip(tall, heads)]
     axes = figure.subplots(max(1, len(rows)), columns, squeeze=False, height_ratios=heights or None)
-    for row, (title, members) in enumerate(rows.items()):
+    for row, (title, samples) in enumerate(rows.items()):
         for column in range(columns):
-            if column >= len(members):
+            if column >= len(samples):
                 axes[row, column].set_axis_off()
                 continue
-            shown, saliency = members[column]
-            _tile(axes[row, column], shown, saliency, tile)
+            view, saliency = samples[column]
+            _tile(axes[row, column], view, saliency, tile)
         axes[row, 0].set_ylabel(title, fontsize=8, fontweight="bold")
-    everyone = [member for members in rows.values() for member in members]
-    if any(saliency.map is not None for _, saliency in everyone):
+    all_samples = [member for samples in rows.values() for member in samples]
+    if any(saliency.map is not None for _, saliency in all_samples):
         bar(figure, list(axes.ravel()))
-    _small_print(figure, everyone, seed, notes)
+    _add_notes(figure, all_samples, seed, notes)
     return figure
 
 
@@ -82,40 +82,40 @@ _LINE = _SIZE * 1.25 / 72
 """Inches of one line of it."""
 
 
-def _head(shown: Shown, width: float, lines: int = 4) -> list[str]:
-    """What stands over a picture ``width`` inches wide: each part on a line or a few, longer ones cut."""
+def _head(view: SampleView, width: float, lines: int = 4) -> list[str]:
+    """Lines above a picture ``width`` inches wide: each part on at most ``lines`` lines, truncated."""
     letters = max(8, int(width * 72 / (_SIZE * 0.58)))
-    parts = [shown.sample_id, *(part for part in shown.caption().split(" · ") if part)]
+    parts = [view.sample_id, *(part for part in view.caption().split(" · ") if part)]
     return [line for part in parts for line in textwrap.wrap(part, letters, max_lines=lines, placeholder=" …")]
 
 
-def _tallness(shown: Shown) -> float:
-    """Height of the picture by its width, within reason."""
-    rows, columns = shown.image.shape[:2] if shown.modality == "image" else shown.image.shape[1:3]
-    aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
+def _height_ratio(view: SampleView) -> float:
+    """Height of the picture divided by its width, limited to 0.4 … 2."""
+    rows, columns = view.image.shape[:2] if view.modality == "image" else view.image.shape[1:3]
+    aspect = 1.0 if view.spacing is None else view.spacing[-2] / view.spacing[-1]
     return float(np.clip(rows * aspect / columns, 0.4, 2.0))
 
 
-def _tile(axes: Axes, shown: Shown, saliency: Saliency, width: float) -> None:
-    picture, values, sides, aspect = flat(shown, saliency)
+def _tile(axes: Axes, view: SampleView, saliency: Saliency, width: float) -> None:
+    picture, values, sides, aspect = flat(view, saliency)
     panel(axes, picture * 0.4 if values is None else coloured(picture, values), sides, aspect)
     if values is None:
         style.undefined(axes, saliency.reason or "no reason given")
         for text in axes.texts:
             text.set_color("white")
             text.set_fontsize(5)
-    elif _empty_at_peak(shown, saliency):
+    elif _empty_at_peak(view, saliency):
         axes.text(0.5, 0.02, _OUTSIDE, transform=axes.transAxes, ha="center", va="bottom", color="white", fontsize=4.5)
-    axes.set_title("\n".join(_head(shown, width)), fontsize=_SIZE, fontweight="normal")
+    axes.set_title("\n".join(_head(view, width)), fontsize=_SIZE, fontweight="normal")
 
 
 _OUTSIDE = "maximum outside:\nits plane is empty"
 
 
-def _empty_at_peak(shown: Shown, saliency: Saliency) -> bool:
-    """Whether the map of a volume has its maximum in a plane that shows nothing."""
-    values = mapped(shown, saliency) if shown.modality == "volume" else None
-    return values is not None and _plane(grey(shown.image, shown.window), values) != int(_peaks(values).argmax())
+def _empty_at_peak(view: SampleView, saliency: Saliency) -> bool:
+    """Whether the maximum of the map of a volume is in an empty plane."""
+    values = mapped(view, saliency) if view.modality == "volume" else None
+    return values is not None and _plane(grey(view.image, view.window), values) != int(_peaks(values).argmax())
 
 
 def _peaks(values: np.ndarray) -> np.ndarray:
@@ -123,13 +123,13 @@ def _peaks(values: np.ndarray) -> np.ndarray:
 
 
 def _plane(base: np.ndarray, values: np.ndarray, bright: float = 0.1, share: float = 0.1) -> int:
-    """The plane of the maximum or, where that shows next to nothing, the nearest one that shows something.
+    """The plane of the maximum or, where it is empty, the nearest plane that is not.
 
     Args:
         base: volume [D, H, W] in 0 … 1.
         values: map [D, H, W].
-        bright: what counts as something.
-        share: of the fullest plane's bright elements that a plane needs.
+        bright: smallest value of a non-empty element.
+        share: smallest number of such elements, relative to the plane with the most.
     """
     filled = (base > bright).sum(axis=(1, 2))
     at = int(_peaks(values).argmax())
@@ -137,39 +137,39 @@ def _plane(base: np.ndarray, values: np.ndarray, bright: float = 0.1, share: flo
     return int(enough[np.abs(enough - at).argmin()])
 
 
-def flat(shown: Shown, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str] | None, float]:
-    """The one picture that stands for a sample: itself, the axial plane or the frame of the map's maximum.
+def flat(view: SampleView, saliency: Saliency) -> tuple[np.ndarray, np.ndarray | None, tuple[str, str] | None, float]:
+    """The picture of a sample: the image, or the axial plane or frame of the maximum of the map.
 
     Returns:
         Picture [H, W] or [H, W, 3] in 0 … 1, map [H, W] or None, letters of the sides, aspect.
     """
-    base = grey(shown.image, shown.window)
-    values = mapped(shown, saliency)
-    flat_aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
-    if shown.modality == "image":
-        return base, values, shown.sides, flat_aspect
+    base = grey(view.image, view.window)
+    values = mapped(view, saliency)
+    flat_aspect = 1.0 if view.spacing is None else view.spacing[-2] / view.spacing[-1]
+    if view.modality == "image":
+        return base, values, view.sides, flat_aspect
     at = len(base) // 2 if values is None else int(_peaks(values).argmax())
-    if shown.modality == "video":
-        return base[at], None if values is None else values[at], shown.sides, flat_aspect
+    if view.modality == "video":
+        return base[at], None if values is None else values[at], view.sides, flat_aspect
     cut, at = planes.AXIAL, at if values is None else _plane(base, values)
     letters = (cut.left, cut.right)
-    return cut.cut(base, at), None if values is None else cut.cut(values, at), letters, cut.aspect(shown.spacing)
+    return cut.cut(base, at), None if values is None else cut.cut(values, at), letters, cut.aspect(view.spacing)
 
 
-def _small_print(
-    figure: Figure, everyone: list[tuple[Shown, Saliency]], seed: int | None, notes: Sequence[str]
+def _add_notes(
+    figure: Figure, all_samples: list[tuple[SampleView, Saliency]], seed: int | None, notes: Sequence[str]
 ) -> None:
-    warnings = tuple(dict.fromkeys(sentence for shown, _ in everyone for sentence in shown.warnings))
+    warnings = tuple(dict.fromkeys(sentence for view, _ in all_samples for sentence in view.warnings))
     warn(figure, warnings)
-    for words in dict.fromkeys(described(saliency) for _, saliency in everyone):
+    for words in dict.fromkeys(described(saliency) for _, saliency in all_samples):
         style.note(figure, words)
     if seed is not None:
         style.note(figure, f"Random draw with seed {seed}.")
-    if any(shown.modality == "volume" for shown, _ in everyone):
+    if any(view.modality == "volume" for view, _ in all_samples):
         style.note(figure, f"Axial plane of the maximum, or the nearest that is not empty. {planes.CONVENTION}")
-    if any(shown.modality == "video" for shown, _ in everyone):
+    if any(view.modality == "video" for view, _ in all_samples):
         style.note(figure, "Frame of the maximum.")
-    if any(shown.modality != "volume" and shown.sides is None for shown, _ in everyone):
+    if any(view.modality != "volume" and view.sides is None for view, _ in all_samples):
         style.note(figure, "Without letters: displayed as stored, because the file does not state the side.")
     for words in notes:
         style.note(figure, words)

@@ -1,7 +1,7 @@
-"""Tests of saliency maps: none of them is believed for looking right.
+"""Sanity checks of saliency maps.
 
-Each check gives entries of ``metrics.json``'s "saliency": a figure with its interval, ``passed`` (None where it cannot
-be said) and the ``rule``. A map that fails is still shown, with :func:`warnings` on it.
+Each check gives entries of the section "saliency" of ``metrics.json``: a metric with its interval, ``passed`` (None for
+no verdict) and the ``rule``. Maps that fail are still displayed, with :func:`warnings`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import numpy as np
 from torch import nn
 
 from scantune.explain.sanity.agree import label_randomization, repeatability, shifts
-from scantune.explain.sanity.judge import Entry
 from scantune.explain.sanity.overlap import overlap
 from scantune.explain.sanity.question import Question, mapper
 from scantune.explain.sanity.randomise import cascade
 from scantune.explain.sanity.shuffling import shuffle_labels
+from scantune.explain.sanity.verdicts import Entry
 
 __all__ = [
     "Entry",
@@ -56,34 +56,34 @@ def check(
     steps: int = 5,
     seed: int = 0,
 ) -> dict[str, Entry]:
-    """All checks that can be made with what is given.
+    """All checks that the arguments allow.
 
     Args:
-        network: the one in question; left as it is.
-        questions: test samples, best drawn at random; a dozen or more subjects for useful intervals.
+        network: the evaluated network; not changed.
+        questions: test samples, preferably random; at least a dozen subjects for useful intervals.
         method: see :func:`scantune.explain.maps.maps`.
-        layer: see there.
-        networks: others trained alike but for seed or fold: repeatability.
-        shuffled: one trained on shuffled labels: label randomisation.
-        segmentation: a segmentation network's probabilities for each question.
+        layer: see :func:`scantune.explain.maps.maps`.
+        networks: others that differ in seed or fold only, for repeatability.
+        shuffled: network trained on shuffled labels, for label randomisation.
+        segmentation: probabilities of a segmentation network for each question.
         steps: stages of the weight randomisation.
         seed: of random weights and shifts.
 
     Returns:
-        Name to entry; JSON-able.
+        Name to entry; JSON-serialisable.
     """
     make = mapper(method, layer)
-    found = cascade(network, questions, make=make, steps=steps, seed=seed)
-    found |= shifts(network, questions, make=make, seed=seed)
+    entries = cascade(network, questions, make=make, steps=steps, seed=seed)
+    entries |= shifts(network, questions, make=make, seed=seed)
     if networks:
-        found |= repeatability([network, *networks], questions, make=make)
+        entries |= repeatability([network, *networks], questions, make=make)
     if shuffled is not None:
-        found |= label_randomization(network, shuffled, questions, make=make)
+        entries |= label_randomization(network, shuffled, questions, make=make)
     if any(question.mask is not None for question in questions):
-        found |= overlap(network, questions, make=make, segmentation=segmentation)
-    return found
+        entries |= overlap(network, questions, make=make, segmentation=segmentation)
+    return entries
 
 
 def warnings(entries: Mapping[str, Entry]) -> list[str]:
-    """What must stand on every map of a method that failed a check, one sentence each."""
+    """Warnings for every map of a method that failed a check, one sentence each."""
     return [f"This map {_WORDS[name]}." for name, entry in entries.items() if entry["passed"] is False]

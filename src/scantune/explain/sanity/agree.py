@@ -1,4 +1,4 @@
-"""Do maps say the same twice: between networks, under small shifts, and after training on shuffled labels."""
+"""Agreement of maps between networks, under small shifts, and with a network trained on shuffled labels."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scantune.explain.sanity.judge import ALIKE, Entry, constant_bounds, mean_figure, verdict
 from scantune.explain.sanity.question import Mapper, Question, mapper, subjects
 from scantune.explain.sanity.similarity import rank_correlation, ssim
+from scantune.explain.sanity.verdicts import ALIKE, Entry, constant_bounds, mean_metric, verdict
 
 REPEAT_RULE = (
     f"passes where the lower bound of the mean rank correlation between networks is above {ALIKE} "
@@ -25,16 +25,16 @@ LABEL_RULE = f"passes where the upper bound of the mean rank correlation with th
 def repeatability(
     networks: Sequence[nn.Module], questions: Sequence[Question], *, make: Mapper | None = None
 ) -> dict[str, Entry]:
-    """The same samples by networks trained alike but for the seed or fold (Arun et al. 2021, repeatability).
+    """Maps of the same samples by networks that differ in seed or fold only (Arun et al. 2021, repeatability).
 
     Args:
         networks: two or more; pairs are averaged.
-        questions: samples that none of them was trained on.
+        questions: samples that are in no training set of the networks.
         make: how maps are made.
 
     Returns:
-        ``repeatability``: mean rank correlation of one sample's maps; ``chance`` beside it is that of maps of
-        different samples, which a habit (always the centre) would raise as well.
+        ``repeatability``: mean rank correlation between the maps of a sample; ``chance`` is that between maps of
+        different samples, which is also high for a network that always highlights the centre.
     """
     make = make or mapper()
     maps = [[make(network, question).map for question in questions] for network in networks]
@@ -48,9 +48,9 @@ def repeatability(
             other[row] = _mean([_rank(a, c) for a, _, c in pairs])
     chance = _mean(list(other))
     bar = max(ALIKE, chance) if np.isfinite(chance) else ALIKE
-    figure = constant_bounds(mean_figure(same, subjects(questions)))
+    metric = constant_bounds(mean_metric(same, subjects(questions)))
     entry = verdict(
-        figure,
+        metric,
         REPEAT_RULE,
         lambda lower, upper: lower > bar,
         chance=chance,
@@ -69,14 +69,14 @@ def shifts(
     draws: int = 2,
     seed: int = 0,
 ) -> dict[str, Entry]:
-    """Moves each sample by a few pixels and compares the map, moved back, with the one it had.
+    """Shift each sample by a few pixels and compare its map, shifted back, with the original map.
 
     Args:
         network: which answers.
         questions: samples.
         make: how maps are made.
         share: largest shift along each axis as a share of its size (at least 1 pixel); time is not shifted.
-        draws: shifts a sample, averaged.
+        draws: shifts per sample, averaged.
         seed: of the shifts.
 
     Returns:
@@ -84,32 +84,32 @@ def shifts(
     """
     make = make or mapper()
     rng = np.random.default_rng(seed)
-    found = np.full(len(questions), np.nan)
+    correlations = np.full(len(questions), np.nan)
     for row, question in enumerate(questions):
-        before = make(network, question).map
-        drawn = [_draw_shift(rng, question.input, share) for _ in range(draws)]
-        if before is None:
+        original = make(network, question).map
+        offsets = [_draw_shift(rng, question.input, share) for _ in range(draws)]
+        if original is None:
             continue
-        alike = []
-        for offset in drawn:
-            after = make(network, replace(question, input=_moved(question.input, offset))).map
-            if after is not None:
-                inside = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(offset, before.shape))
-                back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, before.shape))
-                alike.append(rank_correlation(before[inside], after[back]))
-        found[row] = _mean(alike)
-    figure = constant_bounds(mean_figure(found, subjects(questions)))
-    return {"shift_reproducibility": verdict(figure, SHIFT_RULE, lambda lower, upper: lower > ALIKE)}
+        similarities = []
+        for offset in offsets:
+            shifted = make(network, replace(question, input=_moved(question.input, offset))).map
+            if shifted is not None:
+                inside = tuple(slice(max(0, -s), n - max(0, s)) for s, n in zip(offset, original.shape))
+                back = tuple(slice(max(0, s), n - max(0, -s)) for s, n in zip(offset, original.shape))
+                similarities.append(rank_correlation(original[inside], shifted[back]))
+        correlations[row] = _mean(similarities)
+    metric = constant_bounds(mean_metric(correlations, subjects(questions)))
+    return {"shift_reproducibility": verdict(metric, SHIFT_RULE, lambda lower, upper: lower > ALIKE)}
 
 
 def label_randomization(
     network: nn.Module, shuffled: nn.Module, questions: Sequence[Question], *, make: Mapper | None = None
 ) -> dict[str, Entry]:
-    """Compares with a network trained on labels that were shuffled (Adebayo et al. 2018, section 3.2).
+    """Compare with a network trained on shuffled labels (Adebayo et al. 2018, section 3.2).
 
     Args:
-        network: the one in question.
-        shuffled: trained the same way on :func:`scantune.explain.sanity.shuffle_labels`.
+        network: the evaluated network.
+        shuffled: network trained identically on :func:`scantune.explain.sanity.shuffle_labels`.
         questions: samples.
         make: how maps are made.
 
@@ -117,21 +117,21 @@ def label_randomization(
         ``label_randomization``.
     """
     make = make or mapper()
-    found = [_rank(make(network, question).map, make(shuffled, question).map) for question in questions]
-    figure = constant_bounds(mean_figure(np.array(found), subjects(questions)))
-    return {"label_randomization": verdict(figure, LABEL_RULE, lambda lower, upper: upper < ALIKE)}
+    correlations = [_rank(make(network, question).map, make(shuffled, question).map) for question in questions]
+    metric = constant_bounds(mean_metric(np.array(correlations), subjects(questions)))
+    return {"label_randomization": verdict(metric, LABEL_RULE, lambda lower, upper: upper < ALIKE)}
 
 
 def _draw_shift(rng: np.random.Generator, input: Tensor, share: float) -> tuple[int, ...]:
-    """Pixels along each axis of space, not all 0. The first of three axes is left alone where it may be time."""
+    """Shift in pixels along each spatial axis, not all 0; the first of three axes (possibly time) is not shifted."""
     while True:
-        drawn = [int(rng.integers(-max(1, round(share * n)), max(1, round(share * n)) + 1)) for n in input.shape[-2:]]
-        if any(drawn):
-            return (*[0] * (input.ndim - 3), *drawn)
+        offsets = [int(rng.integers(-max(1, round(share * n)), max(1, round(share * n)) + 1)) for n in input.shape[-2:]]
+        if any(offsets):
+            return (*[0] * (input.ndim - 3), *offsets)
 
 
 def _moved(input: Tensor, offset: tuple[int, ...]) -> Tensor:
-    """Content moved by whole pixels; what comes in repeats the border."""
+    """The input shifted by whole pixels, with the border repeated."""
     for axis, pixels in enumerate(offset, start=1):
         if pixels:
             size = input.shape[axis]

@@ -1,4 +1,4 @@
-"""What is asked about one sample, and the maps that answer."""
+"""The explained output of a sample, and functions that compute its map."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from scantune.tasks.questions import Target
 
 @dataclass(frozen=True)
 class Question:
-    """One sample and what of the output is to be explained.
+    """One sample and the part of the output that is explained.
 
     Attributes:
         sample_id: of the sample.
-        subject_id: intervals go by it.
+        subject_id: unit of resampling for intervals.
         input: [C, …space] float32.
         target: see :mod:`scantune.tasks.questions`.
-        mask: [… space], above 0 where the answer ought to come from; None where nobody knows.
-        label: which label of the data set's masks ``mask`` is; None is all of them.
+        mask: [… space], above 0 in the region of the finding; None where unknown.
+        label: label value of ``mask`` in the masks of the data set; None for all labels.
         fold: in which the sample is held out; None without folds.
     """
 
@@ -37,7 +37,7 @@ class Question:
 
 
 Mapper = Callable[[nn.Module, Question], Saliency]
-"""How a map is made; :func:`mapper` gives one."""
+"""Function that computes a map; see :func:`mapper`."""
 
 
 def mapper(method: str = "gradcam", layer: str | None = None) -> Mapper:

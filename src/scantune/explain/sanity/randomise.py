@@ -1,6 +1,6 @@
 """Cascading randomisation of the weights, from the output down (Adebayo et al. 2018, section 3.1).
 
-A map that stays as it was when the network has lost what it learned does not show what the network learned.
+A map that does not change when the learned weights are replaced does not show what the network has learned.
 """
 
 from __future__ import annotations
@@ -14,27 +14,29 @@ import torch
 from torch import nn
 
 from scantune.explain.layers import device_of
-from scantune.explain.sanity.judge import ALIKE, Entry, constant_bounds, mean_figure, verdict
 from scantune.explain.sanity.question import Mapper, Question, mapper, subjects
 from scantune.explain.sanity.similarity import rank_correlation, ssim
+from scantune.explain.sanity.verdicts import ALIKE, Entry, constant_bounds, mean_metric, verdict
 from scantune.prediction.averaging import AveragedNetwork
 
 RULE = f"passes where the upper bound of the mean rank correlation with the map of random weights is below {ALIKE}"
 
 
 def stages(network: nn.Module, count: int) -> list[tuple[str, list[nn.Module]]]:
-    """The network's parts from output to input, joined to at most ``count`` of about as many parts each.
+    """The parts of the network from output to input, in at most ``count`` stages of about equally many parts.
 
-    Parts are the head and the backbone's ``blocks``; without blocks, the modules that have parameters of their own.
+    Parts are the head and the ``blocks`` of the backbone; without blocks, modules with parameters.
     """
     if isinstance(network, AveragedNetwork):
-        each = [stages(one, count) for one in network.networks]
-        return [(same[0][0], [module for _, modules in same for module in modules]) for same in zip(*each)]
+        by_network = [stages(member, count) for member in network.networks]
+        return [(same[0][0], [module for _, modules in same for module in modules]) for same in zip(*by_network)]
     backbone: Any = getattr(network, "backbone", network)
     parts: list[tuple[str, list[nn.Module]]] = list(getattr(backbone, "blocks", None) or [])
     if not parts:
-        own = [(n, m) for n, m in backbone.named_modules() if next(m.parameters(recurse=False), None) is not None]
-        parts = [(name, [module]) for name, module in own]
+        with_parameters = [
+            (n, m) for n, m in backbone.named_modules() if next(m.parameters(recurse=False), None) is not None
+        ]
+        parts = [(name, [module]) for name, module in with_parameters]
     parts = [(name, modules) for name, modules in parts if any(True for m in modules for _ in m.parameters())]
     head = getattr(network, "head", None)
     if head is not None and next(head.parameters(), None) is not None:
@@ -44,10 +46,10 @@ def stages(network: nn.Module, count: int) -> list[tuple[str, list[nn.Module]]]:
 
 
 def randomise(modules: Sequence[nn.Module], seed: int, device: torch.device | None = None) -> None:
-    """Gives ``modules`` the weights of an untrained network, in place; the global random state stays as it was.
+    """Give ``modules`` the weights of an untrained network, in place; the global random state does not change.
 
-    Each layer is drawn anew by its own ``reset_parameters`` (normalisations forget their statistics); parameters that
-    belong to no such layer (position embeddings, class tokens) are shuffled.
+    Each layer is reinitialised by its ``reset_parameters`` (statistics of normalisations are reset); parameters outside
+    such layers (position embeddings, class tokens) are shuffled.
     """
     devices = [device] if device is not None and device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.no_grad():
@@ -71,20 +73,20 @@ def cascade(
     steps: int = 5,
     seed: int = 0,
 ) -> dict[str, Entry]:
-    """Randomises stage after stage, output first, and compares each map with that of the trained network.
+    """Randomise stage after stage from the output, and compare each map with that of the trained network.
 
-    Every sample gets random weights of its own, so that the interval covers the luck of one draw.
+    Random weights differ between samples, so that the interval includes their variation.
 
     Args:
-        network: left as it is; a copy is randomised.
+        network: not changed; a copy is randomised.
         questions: samples.
         make: how maps are made.
         steps: stages, see :func:`stages`.
         seed: of the random weights.
 
     Returns:
-        ``weight_randomization`` (rank correlation once all is random; it has the rule, and the means after each stage
-        under ``steps``) and ``weight_randomization_ssim`` beside it.
+        ``weight_randomization`` (rank correlation after complete randomisation, with the rule, and the means after each
+        stage in ``steps``) and ``weight_randomization_ssim``.
     """
     make = make or mapper()
     names = [name for name, _ in stages(network, steps)]
@@ -103,16 +105,18 @@ def cascade(
     return _entries(names, ranks, structures, subjects(questions))
 
 
-def _entries(names: list[str], ranks: np.ndarray, structures: np.ndarray, who: list[str]) -> dict[str, Entry]:
+def _entries(names: list[str], ranks: np.ndarray, structures: np.ndarray, subject_ids: list[str]) -> dict[str, Entry]:
     curve = []
     for column, name in enumerate(names):
-        figure = mean_figure(ranks[:, column], who)
-        curve.append({"down_to": name, **figure.as_dict(), "ssim": _mean(structures[:, column])})
-    last = constant_bounds(mean_figure(ranks[:, -1], who))
+        metric = mean_metric(ranks[:, column], subject_ids)
+        curve.append({"down_to": name, **metric.as_dict(), "ssim": _mean(structures[:, column])})
+    last = constant_bounds(mean_metric(ranks[:, -1], subject_ids))
     return {
         "weight_randomization": verdict(last, RULE, lambda lower, upper: upper < ALIKE, steps=curve),
         "weight_randomization_ssim": verdict(
-            mean_figure(structures[:, -1], who), "no rule: shown beside the rank correlation", lambda *_: False
+            mean_metric(structures[:, -1], subject_ids),
+            "no rule: reported with the rank correlation",
+            lambda *_: False,
         )
         | {"passed": None},
     }

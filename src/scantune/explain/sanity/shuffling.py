@@ -1,4 +1,4 @@
-"""Labels dealt out anew, to train a network that cannot have learned anything."""
+"""Permutation of labels between subjects, to train a control network without a learnable association."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def shuffle_labels(labels: Sequence[str], who: Sequence[str], seed: int = 0) -> list[str]:
-    """Labels dealt out anew among subjects: all samples of a subject get those of one other subject, in turn.
+def shuffle_labels(labels: Sequence[str], subject_ids: Sequence[str], seed: int = 0) -> list[str]:
+    """Labels permuted between subjects: the samples of a subject get the labels of one other subject in order.
 
     Args:
         labels: of each sample.
-        who: its subject.
-        seed: of the deal.
+        subject_ids: subject of each sample.
+        seed: of the permutation.
     """
-    names = sorted(set(who))
-    dealt = np.random.default_rng(seed).permutation(len(names))
-    giver = {name: names[int(i)] for name, i in zip(names, dealt)}
-    theirs = {name: [label for label, subject in zip(labels, who) if subject == name] for name in names}
+    names = sorted(set(subject_ids))
+    permutation = np.random.default_rng(seed).permutation(len(names))
+    donor = {name: names[int(i)] for name, i in zip(names, permutation)}
+    by_subject = {name: [label for label, subject in zip(labels, subject_ids) if subject == name] for name in names}
     turn = dict.fromkeys(names, 0)
-    out = []
-    for subject in who:
-        given = theirs[giver[subject]]
-        out.append(given[turn[subject] % len(given)])
+    shuffled = []
+    for subject in subject_ids:
+        labels_of_donor = by_subject[donor[subject]]
+        shuffled.append(labels_of_donor[turn[subject] % len(labels_of_donor)])
         turn[subject] += 1
-    return out
+    return shuffled

@@ -1,4 +1,4 @@
-"""How alike two maps are, and how well one finds a mask."""
+"""Similarity of two maps, and overlap of a map with a mask."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from scantune.statistics.correlation import spearman
 
 SIDE = 32
-"""Maps are compared on at most so many cells a side: what is finer is interpolation."""
+"""Largest number of cells per axis for comparisons; finer detail is interpolation."""
 
 
 def shrink(values: np.ndarray, side: int = SIDE) -> np.ndarray:
-    """Means over blocks, so that no axis has more than ``side`` cells; float64."""
+    """Block means with at most ``side`` cells per axis; float64."""
     import torch
 
     target = tuple(min(side, n) for n in values.shape)
@@ -34,7 +34,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
 def ssim(first: np.ndarray, second: np.ndarray) -> float:
     """Structural similarity of two maps in 0 … 1 (Wang et al. 2004, eq. 13; Gaussian window of SD 1.5); up to 1.
 
-    Smooth maps with much empty space are alike by this figure whatever they show: read it beside the rank correlation.
+    Smooth maps with much empty space are similar by this metric whatever they show; interpret it with the rank
+    correlation.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -50,9 +51,9 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def average_precision(scores: np.ndarray, mask: np.ndarray) -> float:
-    """Area under the precision–recall curve by steps, each element one decision; 0 … 1, NaN without positives.
+    """Area under the precision–recall curve by steps, one decision per element; 0 … 1, NaN without positives.
 
-    Elements of equal score are taken together. A map that knows nothing has the share of positives.
+    Elements of equal score are treated together. The expected value of a random map is the share of positives.
     """
     s, positive = scores.ravel().astype(np.float64), mask.ravel() > 0
     total = int(positive.sum())
@@ -67,7 +68,7 @@ def average_precision(scores: np.ndarray, mask: np.ndarray) -> float:
 def points_at(scores: np.ndarray, mask: np.ndarray) -> float:
     """Pointing game (Zhang et al. 2018, section 4.2, without tolerance): is the maximum in the mask?
 
-    Where several elements share the maximum: the share of them that is. NaN without positives.
+    With several maxima the share of them in the mask. NaN without positives.
     """
     positive = mask > 0
     return float(positive[scores == scores.max()].mean()) if positive.any() else math.nan

@@ -17,8 +17,8 @@ _DIGEST = re.compile(r"-([0-9a-f]{8,64})\.[a-z]+$")
 _SECONDS = 30
 
 
-def fetch(known: PublishedWeights, folder: Path) -> Path:
-    """Download the file of ``known``: from the hub into the Hugging Face cache, from a URL into ``folder``.
+def fetch(weights: PublishedWeights, folder: Path) -> Path:
+    """Download the file of ``weights``: from the hub into the Hugging Face cache, from a URL into ``folder``.
 
     An interrupted download is resumed; the digest of the file is compared with the published one.
 
@@ -26,25 +26,27 @@ def fetch(known: PublishedWeights, folder: Path) -> Path:
         ScantuneError: the server cannot be reached, or the file is not the published one; such a file is deleted.
     """
     try:
-        return _from_hub(known) if known.hub else _from_address(known.url, folder / known.url.rsplit("/", 1)[-1])
+        return (
+            _from_hub(weights) if weights.hub else _from_address(weights.url, folder / weights.url.rsplit("/", 1)[-1])
+        )
     except ScantuneError:
         raise
     except Exception as error:  # any error of the clients is an error of the network
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ScantuneError(
-            f"weights {known.name!r} could not be downloaded from {known.origin}: {reason}. Without network "
-            f"access, save {known.files[0]!r} as {folder / known.files[0]}"
+            f"weights {weights.name!r} could not be downloaded from {weights.origin}: {reason}. Without network "
+            f"access, save {weights.files[0]!r} as {folder / weights.files[0]}"
         ) from error
 
 
-def _from_hub(known: PublishedWeights) -> Path:
+def _from_hub(weights: PublishedWeights) -> Path:
     from huggingface_hub import hf_hub_download
 
-    path = Path(hf_hub_download(known.hub, known.hub_file))
+    path = Path(hf_hub_download(weights.hub, weights.hub_file))
     blob = path.resolve()
     # The cache names a large file by its published SHA-256; the client itself only checks the size.
     if re.fullmatch(r"[0-9a-f]{64}", blob.name):
-        _verify(blob, blob.name, known.hub)
+        _verify(blob, blob.name, weights.hub)
     return path
 
 

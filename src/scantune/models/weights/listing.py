@@ -50,16 +50,16 @@ def rows(patterns: Sequence[str] = (), folder: Path = Path("weights")) -> Iterat
         known = list(_known(name, modality))
         if not known:
             yield Row(name, modality)
-        for facts in known:
-            location = locate.find_local(facts, folder, check=False)
+        for weights in known:
+            location = locate.find_local(weights, folder, check=False)
             yield Row(
                 name,
                 modality,
-                facts.name,
+                weights.name,
                 location.source if location else "",
-                _licence(facts, location),
-                _input(facts, location),
-                "" if location else _instructions(facts, folder),
+                _licence(weights, location),
+                _input(weights, location),
+                "" if location else _instructions(weights, folder),
             )
 
 
@@ -98,31 +98,31 @@ def _names(patterns: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _known(name: str, modality: str) -> Iterator[PublishedWeights]:
-    yield from (facts for (_, net), facts in KNOWN.items() if net == name)
+    yield from (weights for (_, net), weights in KNOWN.items() if net == name)
     if modality == "image" and images.exists(name):
         weights = from_timm(name)
         if weights is not None:
             yield weights
 
 
-def _licence(facts: PublishedWeights, location: locate.Location | None) -> str:
-    if facts.packaged and (location is None or location.source == "package"):
-        return facts.packaged.licence
-    return facts.licence
+def _licence(weights: PublishedWeights, location: locate.Location | None) -> str:
+    if weights.packaged and (location is None or location.source == "package"):
+        return weights.packaged.licence
+    return weights.licence
 
 
-def _input(facts: PublishedWeights, location: locate.Location | None) -> str:
-    packaged = facts.packaged if facts.packaged and (location is None or location.source == "package") else None
-    size = "×".join(map(str, packaged.size if packaged else facts.size))
-    norm = (packaged.normalization if packaged else None) or facts.normalization
+def _input(weights: PublishedWeights, location: locate.Location | None) -> str:
+    packaged = weights.packaged if weights.packaged and (location is None or location.source == "package") else None
+    size = "×".join(map(str, packaged.size if packaged else weights.size))
+    norm = (packaged.normalization if packaged else None) or weights.normalization
     if norm is None:
         return size
     return f"{size} mean {norm.mean[0]:.3f} std {norm.std[0]:.3f}".strip()
 
 
-def _instructions(facts: PublishedWeights, folder: Path) -> str:
-    if facts.packaged:
-        return facts.packaged.install
-    if facts.hub or facts.url:
-        return f"model.download: true, or {facts.hub or facts.url}"
-    return f"save {facts.files[0]} of {facts.origin} as {folder / facts.files[0]}"
+def _instructions(weights: PublishedWeights, folder: Path) -> str:
+    if weights.packaged:
+        return weights.packaged.install
+    if weights.hub or weights.url:
+        return f"model.download: true, or {weights.hub or weights.url}"
+    return f"save {weights.files[0]} of {weights.origin} as {folder / weights.files[0]}"

@@ -56,8 +56,8 @@ def into_backbone(
         The report, and the input normalisation of the weights.
     """
     if isinstance(weights, str) and known.is_published(weights):
-        facts = known.find(weights, backbone)
-        location = locate.locate(facts, folder, download=download)
+        published = known.find(weights, backbone)
+        location = locate.locate(published, folder, download=download)
         report = load_into(backbone.net, location.path, min_matched=min_matched)
         return report, location.normalization or backbone.published_normalization
     path = Path(weights)
@@ -71,10 +71,10 @@ def _saved_normalization(path: Path, backbone: Backbone) -> Normalization | None
     """Input normalisation of a saved network; that of the published backbone for other files."""
     import json
 
-    beside = (path if path.is_dir() else path.parent) / "architecture.json"
-    if not beside.is_file():
+    architecture = (path if path.is_dir() else path.parent) / "architecture.json"
+    if not architecture.is_file():
         return backbone.published_normalization
-    norm = json.loads(beside.read_text())["backbone"]["normalization"]
+    norm = json.loads(architecture.read_text())["backbone"]["normalization"]
     return None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
 
 

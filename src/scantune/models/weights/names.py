@@ -96,8 +96,8 @@ def align(names: Collection[str], targets: Collection[str]) -> dict[str, str]:
     """Name in the file → name in the network, by the change of prefix that matches most names.
 
     Files have prefixes of wrappers: ``module.`` (DataParallel), ``state_dict.model.``, ``densenet121.`` …, and so may a
-    network (``swinViT.``). One prefix is removed from all names and one is added to all: ``encoder.norm.weight`` must
-    not match ``norm.weight``.
+    network (``swinViT.``). One prefix is removed from, and one added to, all names: ``encoder.norm.weight`` must not
+    match ``norm.weight``.
     """
     ends: dict[str, list[str]] = {}
     for name in targets:

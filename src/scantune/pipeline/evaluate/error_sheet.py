@@ -67,7 +67,7 @@ def _about_maps(explained: MapResults) -> str:
 def _beside(given: Evaluation, said: SampleError, explained: MapResults) -> Picture:
     """The picture of a sample, and to its right the same under its map where there is one."""
     from scantune.explain.draw.sheet import flat
-    from scantune.explain.draw.shown import coloured
+    from scantune.explain.draw.view import coloured
     from scantune.explain.saliency import Saliency
     from scantune.plots import Picture
 

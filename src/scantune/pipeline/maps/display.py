@@ -39,7 +39,7 @@ def shown_of(
         as_prepared: show what the network saw, and not the display copy at the file's own resolution; so it is in any
             case for a sample that has no such copy.
     """
-    from scantune.explain.draw import Shown
+    from scantune.explain.draw import SampleView
     from scantune.preprocess import store
 
     modality = settings["modality"]
@@ -48,14 +48,14 @@ def shown_of(
     axes = {"image": 2, "volume": 3, "video": 3}[modality]
     affine, time = reading.get("affine"), reading.get("frame_time")
     grid = np.array(affine, np.float64) if affine is not None and modality == "volume" else None
-    cached = Shown(
+    cached = SampleView(
         sample_id=member.sample_id,
         image=visible(store.load(path)["input"], modality),
         modality=modality,
         truth=said.target,
         prediction=said.prediction,
         interval=said.interval,
-        asked=asked,
+        explained=asked,
         spacing=spacing if spacing is not None and len(spacing) == axes else None,
         sides=letters_of(reading),
         affine=grid,
@@ -77,7 +77,7 @@ def displayed(shown: Shown, copy: DisplayCopy, reading: Mapping[str, Any], setti
         settings: the model's ``input`` block.
 
     Returns:
-        :class:`scantune.explain.draw.Shown`.
+        :class:`scantune.explain.draw.SampleView`.
     """
     is_volume, own = shown.modality == "volume", reading["own_size"]
     scan = (tuple(own[::-1]), np.array(reading["own_affine"], np.float64)) if is_volume else None

@@ -61,7 +61,7 @@ def write_map(
         network, x, [one.target for one in asked], method=wanted.method, layer=layer, **wanted.options()
     )
     shown = _shown(source, answer, model)
-    found = [(replace(shown, asked=own.subject(model.task, one.index)), made) for one, made in zip(asked, maps)]
+    found = [(replace(shown, explained=own.subject(model.task, one.index)), made) for one, made in zip(asked, maps)]
     stem = _free(folder, source.name.split(".")[0])
     whole = {shown.sample_id: found}
     figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=own.notes(model.task))
@@ -88,12 +88,12 @@ def _free(folder: Path, stem: str) -> str:
 
 def _shown(source: Path, answer: Answer, model: Predictor) -> Shown:
     """The source as a reader sees it, with the answer in words."""
-    from scantune.explain.draw import Shown
+    from scantune.explain.draw import SampleView
 
     settings, held = model.facts.input, answer.prepared
     affine = np.array(held.facts["affine"], np.float64) if settings["modality"] == "volume" else None
     prediction, interval = part(model.task.name, "words").answer(model.task, answer.values)
-    shown = Shown(
+    shown = SampleView(
         sample_id=source.name.split(".")[0],
         image=visible(held.tensor, settings["modality"]),
         modality=settings["modality"],

@@ -37,7 +37,7 @@ class MapResults:
 
     Attributes:
         section: ``saliency`` of ``metrics.json``.
-        maps: sample id to (:class:`Shown`, :class:`Saliency`) of its main question.
+        maps: sample id to (:class:`SampleView`, :class:`Saliency`) of its main question.
         figures: name to matplotlib figure, in the report's order.
     """
 
@@ -127,7 +127,7 @@ def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -
         asked = asked[:1]
     shown = shown_of(member, path, said, wanted.facts.input)
     words = [questions.of_task(wanted.task.name).subject(wanted.task, one.index) for one in asked]
-    return [(replace(shown, asked=text), saliency) for text, saliency in zip(words, found)]
+    return [(replace(shown, explained=text), saliency) for text, saliency in zip(words, found)]
 
 
 def _section(

@@ -94,7 +94,7 @@ def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -
         maps = explain.maps(
             network, x, [one.target for one in asked], method=wanted.method, layer=settings.layer, **wanted.options()
         )
-        shown = replace(shown_of(member, path, said, facts.input, as_prepared=True), asked="")
+        shown = replace(shown_of(member, path, said, facts.input, as_prepared=True), explained="")
         main = questions.of_task(given.task.name).main_question(given.task, said.prediction, len(maps))
         drawn.append((shown, maps[main]))
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}

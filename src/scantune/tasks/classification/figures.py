@@ -48,7 +48,7 @@ def draw(given: FigureInput) -> Drawn:
     roc, precision_recall = bands(given.metrics, "roc"), bands(given.metrics, "precision_recall")
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
-        "reliability": plots.reliability(_before_and_after(given), figures=_calibration(given.figures)),
+        "reliability": plots.reliability(_before_and_after(given), metrics=_calibration(given.figures)),
     }
     if data.positive is None:
         drawn["roc"] = plots.roc_by_class(curves(1), bands=roc)

@@ -26,9 +26,9 @@ def draw(given: FigureInput) -> Drawn:
     beside = {key: figures[key] for key in ("mae", "spearman_rho", "ccc") if key in figures}
     return {
         "predicted_against_actual": plots.predicted_against_actual(
-            target, prediction, name=name, limits=limits, figures=beside, significant_error=settings.significant_error,
+            target, prediction, name=name, limits=limits, metrics=beside, significant_error=settings.significant_error,
             lower=given.column("lower"), upper=given.column("upper"),
         ),
-        "bland_altman": plots.bland_altman(target, prediction, figures=figures, name=name, subjects=subjects),
+        "bland_altman": plots.bland_altman(target, prediction, metrics=figures, name=name, subjects=subjects),
         "histogram": plots.histogram(target, prediction, name=name, limits=limits),
     }  # fmt: skip

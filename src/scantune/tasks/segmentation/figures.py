@@ -16,10 +16,10 @@ def draw(given: FigureInput) -> Drawn:
     """Name to figure."""
     rows, data = given.rows, given.data
     values = {name: held[rows] for name, held in data.measures.items() if "/" not in name}
-    drawn = {"overlap": plots.overlap(values, figures=given.figures, units={"hd95": given.units.length})}
+    drawn = {"overlap": plots.overlap(values, metrics=given.figures, units={"hd95": given.units.length})}
     figures = given.starting("volume_")
     if data.volumes is not None and "bland_altman_bias" in figures:
         drawn["volume_agreement"] = plots.volume_agreement(
-            data.volumes[0][rows], data.volumes[1][rows], figures=figures, unit=given.units.size, what=given.units.kind
+            data.volumes[0][rows], data.volumes[1][rows], metrics=figures, unit=given.units.size, what=given.units.kind
         )
     return drawn

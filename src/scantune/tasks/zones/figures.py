@@ -70,10 +70,10 @@ def _mean_score(given: FigureInput, target: np.ndarray, guess: np.ndarray) -> Dr
     subjects = [str(subject) for subject in given.data.subjects[given.rows][both]]
     return {
         "mean_score": plots.predicted_against_actual(
-            truth[both], said[both], name="mean score", limits=(0, given.data.settings.grades - 1), figures=beside
+            truth[both], said[both], name="mean score", limits=(0, given.data.settings.grades - 1), metrics=beside
         ),
         "mean_score_agreement": plots.bland_altman(
-            truth[both], said[both], figures=figures, name="mean score", subjects=subjects
+            truth[both], said[both], metrics=figures, name="mean score", subjects=subjects
         ),
     }
 

@@ -1,4 +1,4 @@
-"""What a picture needs to know of a sample besides its map."""
+"""View of a sample for a picture with its map."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ Modality = Literal["image", "volume", "video"]
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A sample as a reader sees it.
+class SampleView:
+    """A sample as displayed to a reader.
 
     Attributes:
         sample_id: of the sample.
         image: [H, W] or [H, W, 3] (image), [D, H, W] (volume, RAS) or [T, H, W] (video); at its own resolution, which
-            need not be the network's.
-        modality: which of the three it is.
-        truth: the label, in words; "" where unknown.
-        prediction: of the network, in words.
-        interval: of the prediction, in words ("8.1 to 13.0"; "{mild, severe}"); "" where there is none.
-        asked: what the map explains ("class severe", "zone right lower"); "" for the score itself.
-        window: lowest and highest value shown, as the reader would set them; None is the 0.5th and 99.5th percentile.
-        spacing: size of an element along the axes of space, any one unit; None is square.
-        sides: what is written at the left and the right edge of a still image or video; None where the file does not
-            say which side is which. Volumes know theirs.
-        box: top, left, height and width of what the network saw, in pixels of the still or frame; beyond its edges
-            where it was padded; None is all.
+            may differ from that of the network input.
+        modality: "image", "volume" or "video".
+        truth: the label as text; "" where unknown.
+        prediction: of the network, as text.
+        interval: of the prediction, as text ("8.1 to 13.0"; "{mild, severe}"); "" for none.
+        explained: the explained output ("class severe", "zone right lower"); "" for the score.
+        window: lowest and highest displayed value; None is the 0.5th and 99.5th percentile.
+        spacing: size of an element along the spatial axes, any unit; None is isotropic.
+        sides: letters at the left and the right edge of an image or video; None where the file does not state them.
+            Those of volumes are known.
+        box: top, left, height and width of the network input in pixels of the image or frame, also beyond its edges
+            for padding; None is the complete image.
         affine: index (i, j, k) to mm in RAS, of a volume.
-        map_affine: the same of the network's grid where that is another one than the volume's.
-        scan: shape [D, H, W] and affine of a volume's own file, on whose grid an overlay is written; None is as shown.
-        stored: directions in which the file's own axes grow ("LPS"), of a volume; None is as it is shown (RAS).
-        frame_time: ms from frame to frame, of a video.
-        warnings: sentences that must stand on the picture, see :func:`scantune.explain.sanity.warnings`.
+        map_affine: the same of the grid of the network input, where it differs from that of the volume.
+        scan: shape [D, H, W] and affine of the file of a volume, for overlays on its grid; None is the displayed grid.
+        stored: directions of the axes in the file ("LPS"), of a volume; None is RAS.
+        frame_time: ms between frames, of a video.
+        warnings: sentences on the picture, see :func:`scantune.explain.sanity.warnings`.
     """
 
     sample_id: str
@@ -47,7 +47,7 @@ class Shown:
     truth: str = ""
     prediction: str = ""
     interval: str = ""
-    asked: str = ""
+    explained: str = ""
     window: tuple[float, float] | None = None
     spacing: tuple[float, ...] | None = None
     sides: tuple[str, str] | None = None
@@ -66,23 +66,23 @@ class Shown:
 
     def caption(self) -> str:
         """Label, prediction and interval in one line."""
-        a_set = self.interval.startswith("{")
-        said = f"{self.prediction}, set {self.interval}" if a_set else f"{self.prediction} ({self.interval})"
-        prediction = said if self.interval else self.prediction
-        parts = [("label", self.truth), ("prediction", prediction), ("map of", self.asked)]
+        is_set = self.interval.startswith("{")
+        with_interval = f"{self.prediction}, set {self.interval}" if is_set else f"{self.prediction} ({self.interval})"
+        prediction = with_interval if self.interval else self.prediction
+        parts = [("label", self.truth), ("prediction", prediction), ("map of", self.explained)]
         return " · ".join(f"{name} {text}" for name, text in parts if text)
 
 
 def onto(
     values: np.ndarray, shape: tuple[int, ...], box: tuple[float, float, float, float] | None = None
 ) -> np.ndarray:
-    """A map on the picture's own grid, linear.
+    """A map on the grid of the picture, by linear interpolation.
 
     Args:
         values: [h, w], [d, h, w] or [t, h, w].
         shape: of the picture.
-        box: what ``values`` cover of each plane: top, left, height, width in the picture's pixels, also beyond its
-            edges; the map is 0 outside of it. None is all.
+        box: part of each plane that ``values`` cover: top, left, height, width in pixels of the picture, also beyond
+            its edges; the map is 0 outside. None is the complete plane.
 
     Returns:
         float32 of ``shape``.
@@ -102,32 +102,32 @@ def _cut(values: np.ndarray, shape: tuple[int, ...], box: tuple[float, float, fl
     v, u = ((np.arange(n) + 0.5 - start) / size for n, start, size in zip(shape[-2:], (top, left), (height, width)))
     grid = np.stack(np.meshgrid(2 * u - 1, 2 * v - 1), axis=-1)[None].astype(np.float32)  # [1, H, W, xy]
     x = torch.from_numpy(np.ascontiguousarray(planes, np.float32))[None]
-    found = F.grid_sample(x, torch.from_numpy(grid), padding_mode="border", align_corners=False)[0].numpy()
+    sampled = F.grid_sample(x, torch.from_numpy(grid), padding_mode="border", align_corners=False)[0].numpy()
     inside = ((v >= 0) & (v <= 1))[:, None] & ((u >= 0) & (u <= 1))
-    return (found * inside).reshape(shape)
+    return (sampled * inside).reshape(shape)
 
 
-def mapped(shown: Shown, saliency: Saliency) -> np.ndarray | None:
-    """The map on the grid of ``shown.image`` (colour aside), float32; None where it is undefined."""
+def mapped(view: SampleView, saliency: Saliency) -> np.ndarray | None:
+    """The map on the grid of ``shown.image`` (without colour), float32; None where undefined."""
     if saliency.map is None:
         return None
-    if shown.modality != "volume":
-        shape = shown.image.shape[: 2 if shown.modality == "image" else 3]
-        return onto(saliency.map, shape, shown.box)
-    if shown.affine is None or shown.map_affine is None:
-        return onto(saliency.map, shown.image.shape)
+    if view.modality != "volume":
+        shape = view.image.shape[: 2 if view.modality == "image" else 3]
+        return onto(saliency.map, shape, view.box)
+    if view.affine is None or view.map_affine is None:
+        return onto(saliency.map, view.image.shape)
     from scantune.explain.draw.nifti import resample
 
-    return resample(saliency.map, shown.map_affine, shown.image.shape, shown.affine)
+    return resample(saliency.map, view.map_affine, view.image.shape, view.affine)
 
 
 def coloured(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) -> np.ndarray:
-    """Colours the picture where the map is high and leaves it where the map is low.
+    """Colour the picture by the map, with an opacity that increases with the map.
 
     Args:
         picture: [H, W] or [H, W, 3] in 0 … 1.
         values: [H, W] in 0 … 1.
-        strength: opacity at the map's maximum; it falls off with the map, so that 0 leaves the picture as it is.
+        strength: opacity at the maximum of the map; 0 where the map is 0.
 
     Returns:
         float32 [H, W, 3].
@@ -141,4 +141,4 @@ def coloured(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) ->
 
 
 COLOURS = "inferno"
-"""Even steps of lightness from dark to bright, told apart by colour-blind readers and in grey print."""
+"""Colour map with uniform lightness, readable for colour-blind readers and in grey print."""

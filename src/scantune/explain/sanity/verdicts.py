@@ -1,0 +1,67 @@
+"""From one value per sample to a metric with interval and a verdict by a stated rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.resampling import Resampler, Sums, interval
+
+Entry = dict[str, Any]
+"""An entry of ``metrics.json`` with ``passed`` (True, False, or None for no verdict) and ``rule``."""
+
+ALIKE = 0.5
+"""Rank correlation above which two maps count as similar."""
+
+
+def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 2000, seed: int = 42) -> Figure:
+    """The mean of ``values`` [n] with an interval resampled by subject; NaN values are excluded and counted."""
+    values = np.asarray(values, np.float64)
+    rows = np.flatnonzero(np.isfinite(values))
+    undefined_count = len(values) - len(rows)
+    if not len(rows):
+        return undefined(f"undefined in all of {len(values)} samples", n_undefined=undefined_count)
+    resampler = Resampler(np.asarray(subjects), draws, seed)
+    features = np.stack([values[rows], np.ones(len(rows))], axis=1)
+
+    def mean(sums: np.ndarray) -> dict[str, np.ndarray]:
+        return {"mean": sums[..., 0] / sums[..., 1]}
+
+    distribution = resampler.run([Sums(rows, features, mean)])[0]["mean"]
+    n_subjects = resampler.count(rows)
+    bounds = interval(distribution, n_subjects)
+    return Figure(
+        distribution.value,
+        bounds.lower,
+        bounds.upper,
+        bounds.method,
+        len(rows),
+        n_subjects,
+        bounds.reason,
+        {"n_undefined": undefined_count},
+    )
+
+
+def verdict(metric: Figure, rule: str, passes: Callable[[float, float], bool], **more: Any) -> Entry:
+    """The metric as a dict with the rule and whether it is fulfilled.
+
+    Args:
+        metric: with its interval.
+        rule: as text for the reader.
+        passes: function of the lower and the upper bound; without an interval there is no verdict.
+        **more: additional values of the entry.
+    """
+    bounded = metric.lower is not None and metric.upper is not None
+    passed = bool(passes(float(metric.lower), float(metric.upper))) if bounded else None  # type: ignore[arg-type]
+    return metric.with_more(passed=passed, rule=rule, **more).as_dict()
+
+
+def constant_bounds(metric: Figure) -> Figure:
+    """Use the value as both bounds where all samples have the same value, for which resampling gives no interval."""
+    if metric.value is None or metric.lower is not None or "same value" not in (metric.reason or ""):
+        return metric
+    method = "every sample has this value"
+    return Figure(metric.value, metric.value, metric.value, method, metric.n, metric.n_subjects, None, metric.more)
