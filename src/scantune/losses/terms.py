@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -108,7 +108,8 @@ class ScannerConsistency:
     within one forward pass: small batches see few of them. Validation compares them over all samples.
 
     Attributes:
-        activation: makes predictions of the output: :func:`probabilities` of logits; None for a regression.
+        activation: makes predictions of the output: :func:`probabilities` of logits, numbers in standard units of
+            several targets; None for a regression of one.
     """
 
     activation: Callable[[Tensor], Tensor] | None = None
@@ -156,6 +157,11 @@ def probabilities(output: Tensor) -> Tensor:
     return said.flatten(2).mean(2) if output.ndim >= 4 else said
 
 
+def in_units(output: Tensor, scale: Sequence[float] | None) -> Tensor:
+    """Numbers [B, T] divided by the T of ``scale``; as they are where None."""
+    return output if scale is None else output / output.new_tensor(list(scale))
+
+
 def score(output: Tensor) -> Tensor:
     """One number a sample, higher is better: the output itself, or the log odds of the last class. [B, …] -> [B]."""
     flat = output.reshape(len(output), -1)
@@ -197,17 +203,20 @@ class Distillation:
     """Nearness to a teacher's output (Hinton et al. 2015, arXiv:1503.02531).
 
     Classes: T²·KL(softmax(teacher/T) ‖ softmax(student/T)); a single logit is taken as that of two classes. Values
-    (regression): squared difference. Weigh it by ``alpha`` and the loss on targets by 1 − ``alpha``.
+    (regression): squared difference, of several targets in units of ``scale``. Weigh it by ``alpha`` and the loss on
+    targets by 1 − ``alpha``.
 
     Attributes:
         teacher: a trained network; kept in eval mode, without gradient, never saved with the student.
         temperature: T.
         values: the outputs are numbers, not logits.
+        scale: T numbers that values of several targets are divided by; None for one target.
     """
 
     teacher: nn.Module
     temperature: float = 3.0
     values: bool = False
+    scale: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         self.teacher.eval().requires_grad_(False)
@@ -221,7 +230,7 @@ class Distillation:
         with torch.no_grad():
             taught = self.teacher(batch["input"])
         if self.values:
-            return (output - taught).float().square().mean() * len(output)
+            return in_units(output - taught, self.scale).float().square().mean() * len(output)
         student, wanted = self._log_softmax(output), self._log_softmax(taught)
         divergence = (wanted.exp() * (wanted - student)).sum(-1).mean()  # [B, …, K] -> scalar
         return self.temperature**2 * divergence * len(output)

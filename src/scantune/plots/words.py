@@ -104,7 +104,7 @@ def label(name: str) -> str:
 
 def level(column: str, name: str) -> str:
     """A level of a grouping column for a reader: those of score ranges without underscores, a table's own as it has."""
-    return name.replace("_", " ") if column == "score_range" else name
+    return name.replace("_", " ") if column.partition("/")[0] == "score_range" else name
 
 
 def entry(figure: Any) -> dict[str, Any]:

@@ -92,6 +92,16 @@ def custom_metrics(task: str | None) -> dict[str, CustomMetric]:
     return {name: one for name, one in CUSTOM.items() if one.fits(task)}
 
 
+def lower_is_better(errors: Collection[str], name: str) -> bool:
+    """Whether a metric of ``metrics.json`` is better when lower.
+
+    Args:
+        errors: ``ERRORS`` of the task's metrics.
+        name: of the metric; ``mae/age`` has the direction of ``mae``.
+    """
+    return name in errors or name.partition("/")[0] in errors
+
+
 def named_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:
     """Ranges between cut points: name (``below_5``, ``5_to_15``, ``from_15``), from (included), to (excluded)."""
     edges = [-math.inf, *cuts, math.inf]

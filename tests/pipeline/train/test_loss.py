@@ -20,7 +20,7 @@ def terms_of(task: str, spec: dict[str, Any], teacher: Any = None, **train: Any)
     block = TrainConfig.model_validate({"epochs": 5, **train})
     known = SimpleNamespace(name=task, class_axis=None if task == "regression" else 1)
     targets = catalogue.part(task, "settings").Settings.loss_targets
-    return build_terms(known, spec, block, targets=targets, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
+    return build_terms(known, spec, block, targets=targets, encoded=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
 
 
 def test_each_term_has_the_weight_of_its_key():
