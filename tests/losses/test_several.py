@@ -21,7 +21,7 @@ def training(n=40, seed=0):
 
 def built(spec, targets):
     def build(column):
-        return losses.build(spec, task="regression", frequencies=dict(Counter(column.tolist())))
+        return losses.build(spec, targets=("numbers",), frequencies=dict(Counter(column.tolist())))
 
     return losses.by_target(build, targets, SCALES)
 
@@ -53,7 +53,7 @@ def test_a_target_s_unit_does_not_change_the_loss():
     days = torch.tensor([365.25, 1.0])
     one = built("mse", targets)(output, target)
     other = losses.by_target(
-        lambda _: losses.build("mse", task="regression"), targets * days.numpy(), [10.0 * 365.25, 0.5]
+        lambda _: losses.build("mse", targets=("numbers",)), targets * days.numpy(), [10.0 * 365.25, 0.5]
     )(output * days, target * days)
     assert one.item() == pytest.approx(other.item(), rel=1e-5)
 

@@ -20,7 +20,7 @@ _AFTER = {
     "learning_curves": ("Learning curves", ""),
     "participants": ("Flow of participants", ""),
     "sheet": ("Best, worst and randomly drawn samples", ""),
-    "every_question": ("All maps of single samples", "One map per zone or structure."),
+    "every_question": ("All maps of single samples", "One map per zone, target or structure."),
     "checks": ("Checks of the maps", ""),
     "weight_randomization": ("Maps as the weights are randomised", ""),
     "errors": ("The largest errors", ""),

@@ -52,9 +52,9 @@ def metric(name: str, mode: Direction | None = None, tasks: Collection[str] = ()
     checkpoints, early stopping and the plateau may follow it (``monitor``). The evaluation has it beside the task's
     headline metrics, with an interval from draws of subjects, in subgroups, for the baselines and in comparisons.
 
-    The function takes ``reference`` and ``prediction`` of N samples: of a regression both float [N]; of a
-    classification class numbers int [N] and probabilities [N, K]; of zones [N, Z] and [N, Z, K]. Tasks that answer per
-    pixel have none.
+    The function takes ``reference`` and ``prediction`` of N samples: of a regression both float [N], of several targets
+    [N, T] with NaN where the reference is unknown; of a classification class numbers int [N] and probabilities [N, K];
+    of zones [N, Z] and [N, Z, K]. Tasks that answer per pixel have none.
 
     Args:
         name: of the metric.

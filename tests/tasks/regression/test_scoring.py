@@ -9,7 +9,7 @@ from scantune.tasks.aggregating import join
 from scantune.tasks.comparing import compare
 from scantune.tasks.errors import sample_errors, worst
 from scantune.tasks.joining import Aggregate
-from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable
+from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.subgroups import grouping_columns
 
@@ -188,3 +188,14 @@ def test_faults_name_column_and_row():
     holes[-1] = np.nan
     found = scoring.evaluate(predictions.with_columns({"prediction/age": holes}), TASK, draws=20)
     assert found["metrics"]["r2"]["reason"].startswith("prediction/age: not a finite number in 1 of")
+
+
+def test_a_file_is_scored_by_the_command_and_one_of_several_targets_says_how(tmp_path):
+    from scantune.commands.scoring import task_settings
+
+    write(table(90), tmp_path / "p.csv")
+    task = task_settings("regression", ["targets={age: {unit: years}, lesion_score: {range: [0, 34]}}"])
+    found = scoring.score_file(tmp_path / "p.csv", task, tmp_path / "metrics.json", draws=20)
+    assert found["metrics"]["mae/age"]["value"] == pytest.approx(2.4, abs=0.6)
+    with pytest.raises(PredictionsError, match=r"by the task's key targets: \[age, lesion_score\]"):
+        scoring.score_file(tmp_path / "p.csv", "regression")

@@ -33,10 +33,11 @@ def judge(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
     known = {name: size for name, size in sizes.items() if np.isfinite(size)}
     if not known:
         return Verdict(float("nan"), False, "", "", each({name: one.answer for name, one in found.items()}))
+    largest = max(known, key=lambda name: known[name])
     return Verdict(
-        size=max(known.values()),
-        wrong=any(found[name].wrong for name in known),
-        kind=each({name: one.kind for name, one in found.items() if one.wrong}) or "within the significant errors",
+        size=known[largest],
+        wrong=known[largest] > 1,
+        kind=each({name: found[name].kind for name in known if found[name].wrong or name == largest}),
         target=each({name: found[name].target for name in known}),
         prediction=each({name: one.answer for name, one in found.items()}),
         error=each({name: found[name].error for name in known}),
