@@ -190,12 +190,16 @@ def test_faults_name_column_and_row():
     assert found["metrics"]["r2"]["reason"].startswith("prediction/age: not a finite number in 1 of")
 
 
-def test_a_file_is_scored_by_the_command_and_one_of_several_targets_says_how(tmp_path):
+def test_a_file_is_scored_by_its_columns_and_by_settings_of_each_target(tmp_path):
     from scantune.commands.scoring import task_settings
 
     write(table(90), tmp_path / "p.csv")
-    task = task_settings("regression", ["targets={age: {unit: years}, lesion_score: {range: [0, 34]}}"])
-    found = scoring.score_file(tmp_path / "p.csv", task, tmp_path / "metrics.json", draws=20)
-    assert found["metrics"]["mae/age"]["value"] == pytest.approx(2.4, abs=0.6)
-    with pytest.raises(PredictionsError, match=r"by the task's key targets: \[age, lesion_score\]"):
+    read_off = scoring.score_file(tmp_path / "p.csv", "regression", tmp_path / "metrics.json", draws=20)["metrics"]
+    assert read_off["mae/age"]["value"] == pytest.approx(2.4, abs=0.6)
+    assert read_off["r2"]["lower"] < read_off["r2"]["value"]
+    stated = ["targets={age: {significant_error: 0.001}, lesion_score: {range: [0, 34]}}"]
+    found = scoring.score_file(tmp_path / "p.csv", task_settings("regression", stated, tmp_path / "p.csv"), draws=20)
+    assert found["metrics"]["clinical_error_rate/age"]["value"] == 1
+    write(table(90).with_columns({"prediction/age": [""] * 90}), tmp_path / "p.csv")
+    with pytest.raises(PredictionsError, match="column prediction/age: missing"):
         scoring.score_file(tmp_path / "p.csv", "regression")

@@ -114,9 +114,6 @@ def parse(table: PredictionTable, settings: Regression, faults: Faults) -> Data 
     """
     suffixes = {name: settings.suffix(name) for name in settings.measures()}
     if not table.require([f"{kind}{suffix}" for suffix in suffixes.values() for kind in KINDS], faults):
-        others = [name.removeprefix("prediction/") for name in table.columns if name.startswith("prediction/")]
-        if settings.one_target and others:
-            faults.add(f"the file has several targets; name them by the task's key targets: [{', '.join(others)}]")
         return None
     parts = {}
     for name, measure in settings.measures().items():

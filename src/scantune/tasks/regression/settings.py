@@ -140,6 +140,12 @@ class Regression(TaskSettings, Measure):
         """For a column of more than a few numbers."""
         return one_target("regression", table.target) if len(table.numbers(table.target)) > FEW else None
 
+    @classmethod
+    def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
+        """Several targets, of a file that has ``prediction/<name>`` of each."""
+        named = [name.removeprefix("prediction/") for name in columns if name.startswith("prediction/")]
+        return {"targets": named} if len(named) > 1 and "prediction" not in columns else {}
+
     def measures(self) -> dict[str, Measure]:
         """Target to what it may be, in the order of the network's outputs."""
         return dict(self.targets or {self.target: self})
