@@ -28,6 +28,13 @@ def test_columns_are_averaged_and_the_spread_is_kept() -> None:
         engine.join_columns([one, {"prediction": np.ones(1)}])
 
 
+def test_of_several_targets_each_is_averaged_and_has_its_spread() -> None:
+    tables = [{"prediction/age": np.array([v]), "prediction_sd/age": np.array([9.0])} for v in (50.0, 60.0)]
+    made = engine.join_columns(tables)
+    assert made["prediction/age"].tolist() == [55.0]
+    assert made["prediction_sd/age"].tolist() == pytest.approx([50**0.5])
+
+
 def test_each_sample_is_answered_by_the_fold_that_did_not_see_it() -> None:
     fold = np.array([0, 1, 2, 0, 1, -1, 2])
     among = np.array([True] * 6 + [False])

@@ -61,3 +61,21 @@ def test_another_range_of_the_score_is_taken_by_it(network):
     surgery.rescale_output(network, (0, 34), (10, 100))
     assert torch.allclose(network(IMAGE), before * 90 / 34 + 10, atol=1e-3)
     assert float(network.head[2].std) == pytest.approx(12 * 90 / 34)
+
+
+def test_several_numbers_have_units_of_their_own_and_are_written_and_read(make_network, tmp_path):
+    plain = make_network("small_cnn")
+    head = nn.Sequential(nn.Linear(plain.backbone.feature_dim, 2), Rescale([60.0, 3.0], [12.0, 0.5]))
+    network = models.Network(plain.backbone, head).eval()
+    assert Rescale([60.0, 3.0], [12.0, 0.5])(torch.tensor([[1.0, -2.0]])).tolist() == [[72.0, 2.0]]
+    models.save(network, tmp_path)
+    again = models.load(tmp_path).eval()
+    assert torch.equal(network(IMAGE), again(IMAGE))
+
+
+def test_another_output_layer_answers_in_its_own_units_and_not_in_those_of_the_one_before(network):
+    surgery.replace_output(network, 2, units=([60.0, 3.0], [12.0, 0.5]))
+    assert [type(part) for part in network.head.modules() if isinstance(part, Rescale)] == [Rescale]
+    assert torch.allclose(network(IMAGE), torch.tensor([60.0, 3.0]), atol=30)
+    surgery.replace_output(network, 3)
+    assert network(IMAGE).abs().max() < 5

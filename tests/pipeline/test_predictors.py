@@ -8,6 +8,7 @@ from torch import nn
 
 from scantune.pipeline.predictors import Predictors
 from scantune.registry.model import ModelFacts
+from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
 
 FACTS = ModelFacts("m", "d", {"name": "regression", "target": "t"}, {"modality": "image"})
@@ -16,7 +17,7 @@ FACTS = ModelFacts("m", "d", {"name": "regression", "target": "t"}, {"modality":
 def asked(folds: int | None, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
     networks = [nn.Linear(2, 1) for _ in range(count)]
     facts = replace(FACTS, folds=folds, members=count, fitted=dict(fitted))
-    found = Predictors(facts, networks, RegressionTask("t")).of_fold(fold)
+    found = Predictors(facts, networks, RegressionTask(Regression(target="t"))).of_fold(fold)
     return len(found.networks), dict(found.fitted)
 
 
@@ -46,7 +47,7 @@ def test_a_fold_is_calibrated_by_the_others_where_that_was_fitted() -> None:
 
 def test_the_network_that_maps_explain_is_the_averaged_one() -> None:
     networks = [nn.Linear(2, 1) for _ in range(3)]
-    predictors = Predictors(replace(FACTS, folds=0, members=3), networks, RegressionTask("t"))
+    predictors = Predictors(replace(FACTS, folds=0, members=3), networks, RegressionTask(Regression(target="t")))
     x = torch.randn(4, 2)
     with torch.no_grad():
         torch.testing.assert_close(predictors.whole.network(x), torch.stack([n(x) for n in networks]).mean(0))

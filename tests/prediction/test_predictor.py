@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from scantune.prediction import Augmentation, TensorPredictor
 from scantune.records import ScantuneError
 from scantune.tasks.classification.task import ClassificationTask
+from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
 from scantune.tasks.segmentation.task import SegmentationTask
 from tests.engine.toy import Numbers, Sum, network
+
+SCORE = RegressionTask(Regression(target="score"))
 
 
 class First(nn.Module):
@@ -43,7 +46,7 @@ def test_answers_are_in_order_whatever_the_batch() -> None:
 
 
 def test_copies_are_averaged_and_do_not_depend_on_what_stands_beside_a_sample() -> None:
-    predictor = TensorPredictor([First()], RegressionTask("score"), {}, Augmentation(5, shifted))
+    predictor = TensorPredictor([First()], SCORE, {}, Augmentation(5, shifted))
     x = torch.randn(6, 1, 4, 4)
     whole = predictor.output(x)
     shift = (whole.mean - x.flatten(1).mean(1, keepdim=True)) * 6 / 5  # mean shift of the five copies
@@ -58,12 +61,12 @@ def test_copies_are_averaged_and_do_not_depend_on_what_stands_beside_a_sample() 
 
 def test_the_spread_is_that_between_networks_each_averaged_over_its_copies() -> None:
     x = torch.ones(2, 1, 3, 3)
-    predictor = TensorPredictor([First(1.0), First(3.0)], RegressionTask("score"), {})
+    predictor = TensorPredictor([First(1.0), First(3.0)], SCORE, {})
     found = predictor.columns(predictor.output(x))
     np.testing.assert_allclose(found["prediction"], [2.0, 2.0])
     np.testing.assert_allclose(found["prediction_sd"], [np.sqrt(2)] * 2, rtol=1e-6)
     assert list(found) == ["prediction", "prediction_sd"]
-    alone = TensorPredictor([First()], RegressionTask("score"), {})
+    alone = TensorPredictor([First()], SCORE, {})
     assert "prediction_sd" not in alone.columns(alone.output(x))
 
 
@@ -72,9 +75,9 @@ def test_copies_may_not_swap_left_and_right_answers() -> None:
         return sample.flip(-1), mask, SimpleNamespace(flipped=True)
 
     x = torch.zeros(2, 1, 4, 4)
-    free = TensorPredictor([First()], RegressionTask("score"), {}, Augmentation(1, flipped))
+    free = TensorPredictor([First()], SCORE, {}, Augmentation(1, flipped))
     free.output(x)
-    sided = TensorPredictor([First()], RegressionTask("score"), {}, Augmentation(1, flipped, sided=True))
+    sided = TensorPredictor([First()], SCORE, {}, Augmentation(1, flipped, sided=True))
     with pytest.raises(ScantuneError, match=r"flip_left_right or train\.test_time_augmentation to 0"):
         sided.output(x)
 
@@ -109,7 +112,7 @@ def test_an_answer_that_is_not_finite_is_named_and_never_an_empty_cell() -> None
     data.x[2] = np.nan
     with pytest.raises(ScantuneError, match="not a finite number, of sample s002"):
         TensorPredictor([network()], Sum(), {}).predict(data, batch_size=2)
-    output = TensorPredictor([First()], RegressionTask("score"), {}).output(torch.tensor([[1.0], [torch.inf]]))
+    output = TensorPredictor([First()], SCORE, {}).output(torch.tensor([[1.0], [torch.inf]]))
     assert output.finite.tolist() == [True, False]
 
 

@@ -54,20 +54,20 @@ _LOOPS: dict[str, Any] = {
     "input": {"modality": "video", "shape": [64, 64], "frames": 4, "period": 4, "sector": True},
     "model": {"backbone": "small_cnn"},
 }
+_BRAINS: dict[str, Any] = {
+    "options": {"n": 16, "spacing": 6.0, "unusable": False},
+    "dataset": {
+        "files": "{file}",
+        "sample": "{scan}",
+        "subject": "anonymized_subject_id",
+        "targets": {"score": {"column": "loes-score", "min": 0, "max": 34}, "years": "age"},
+        "order": "date",
+    },
+    "input": {"modality": "volume", "spacing": [8, 8, 8], "shape": [24, 28, 24]},
+    "model": {"backbone": "small_cnn"},
+}
 SYSTEMS: dict[str, System] = {
-    "loes": System(
-        options={"n": 16, "spacing": 6.0, "unusable": False},
-        dataset={
-            "files": "{file}",
-            "sample": "{scan}",
-            "subject": "anonymized_subject_id",
-            "targets": {"score": {"column": "loes-score", "min": 0, "max": 34}},
-            "order": "date",
-        },
-        input={"modality": "volume", "spacing": [8, 8, 8], "shape": [24, 28, 24]},
-        task={"name": "regression", "target": "score", "range": [0, 34]},
-        model={"backbone": "small_cnn"},
-    ),
+    "loes": System(**_BRAINS, task={"name": "regression", "target": "score", "range": [0, 34]}),
     "csi": System(
         options={"n": 16, "unusable": False, "masks": False},
         dataset={"files": "{file}", "sample": "{FileID}", "targets": _ZONES},
@@ -83,6 +83,7 @@ SYSTEMS: dict[str, System] = {
         model={"backbone": "unet", "options": {"channels": [4, 4, 8, 8, 8]}},
     ),
     "echo": System(**_LOOPS, task={"name": "classification", "target": "quality"}),
+    "loes_age": System(**_BRAINS, task={"name": "regression", "targets": {"score": {"range": [0, 34]}, "years": None}}),
     "echo_score": System(**_LOOPS, task={"name": "regression", "target": "quality_score", "range": [0, 1]}),
 }
 #: One more, on which the options of a training are not tried.
@@ -95,7 +96,7 @@ CELLS = System(
 )
 
 #: Systems on one and the same prepared cohort.
-SAME_COHORT = {"echo_score": "echo"}
+SAME_COHORT = {"echo_score": "echo", "loes_age": "loes"}
 
 
 def params_of(name: str, train: Mapping[str, Any] | None = None, **blocks: Mapping[str, Any]) -> dict[str, Any]:

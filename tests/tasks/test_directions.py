@@ -9,7 +9,7 @@ from scantune.config.task import SCHEMAS
 from scantune.records import ScantuneError
 from scantune.tasks import directions
 from scantune.tasks.build import build_task
-from scantune.tasks.directions import direction, epoch_directions, monitor_fault, named_ranges
+from scantune.tasks.directions import direction, epoch_directions, lower_is_better, monitor_fault, named_ranges
 
 #: What each task keeps of some samples, and their targets; a task that has none here shows it in tests of its own.
 SUMMARISED = {
@@ -61,3 +61,9 @@ def test_what_is_not_in_the_table_is_not_guessed(monkeypatch: pytest.MonkeyPatch
 def test_ranges_by_hand() -> None:
     assert [name for name, _, _ in named_ranges((5, 15))] == ["below_5", "5_to_15", "from_15"]
     assert named_ranges(()) == []
+
+
+def test_a_metric_of_one_target_or_finding_has_the_direction_of_the_metric():
+    assert lower_is_better(("mae", "brier"), "mae/age")
+    assert lower_is_better(("mae", "brier"), "brier/Mass")
+    assert not lower_is_better(("mae", "brier"), "r2/age")

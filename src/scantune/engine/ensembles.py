@@ -45,23 +45,31 @@ def join(predictions: Sequence[np.ndarray]) -> EnsemblePrediction:
 def join_columns(tables: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """Average the columns ``p/…`` and ``prediction``; the spread of the latter becomes ``prediction_sd``.
 
+    Of several targets these are ``prediction/<name>`` and ``prediction_sd/<name>``.
+
     Args:
         tables: columns of each network, rows in the same order.
 
     Raises:
         ScantuneError: the networks have different columns.
     """
-    names = [n for n in tables[0] if n == "prediction" or n.startswith("p/")]
+    names = [n for n in tables[0] if is_answer(n)]
     for table in tables[1:]:
-        if {n for n in table if n == "prediction" or n.startswith("p/")} != set(names):
+        if {n for n in table if is_answer(n)} != set(names):
             raise ScantuneError("the networks of an ensemble predict different columns; they must be of one task")
     columns: dict[str, np.ndarray] = {}
     for name in names:
         joined = join([np.asarray(table[name], float) for table in tables])
         columns[name] = joined.mean
-        if name == "prediction":
-            columns["prediction_sd"] = joined.spread
+        kind, slash, target = name.partition("/")
+        if kind == "prediction":
+            columns[f"prediction_sd{slash}{target}"] = joined.spread
     return columns
+
+
+def is_answer(column: str) -> bool:
+    """Whether a column of predictions is averaged over models."""
+    return column.startswith("p/") or column.partition("/")[0] == "prediction"
 
 
 def folds(fold: np.ndarray, among: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from scantune.losses import classes, masks, regression
     from scantune.losses.combined import Combined, build
     from scantune.losses.loss import Loss
+    from scantune.losses.several import by_target
     from scantune.losses.terms import (
         Distillation,
         OnTarget,
         PairTerm,
         ScannerConsistency,
         Term,
+        in_units,
         on_target,
         probabilities,
     )
@@ -43,7 +45,9 @@ __all__ = [
     "ScannerConsistency",
     "Term",
     "build",
+    "by_target",
     "classes",
+    "in_units",
     "masks",
     "names",
     "on_target",
@@ -62,6 +66,8 @@ _LATER = {
     "PairTerm": "terms",
     "ScannerConsistency": "terms",
     "Term": "terms",
+    "by_target": "several",
+    "in_units": "terms",
     "on_target": "terms",
     "probabilities": "terms",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,7 +107,8 @@ class ScannerConsistency:
     training, scanners are compared within one forward pass; validation compares them over all samples.
 
     Attributes:
-        activation: of the output, such as :func:`probabilities` for logits; None for regression.
+        activation: turns the output into predictions: :func:`probabilities` for logits, numbers in standard units for
+            several targets; None for a regression of one.
     """
 
     activation: Callable[[Tensor], Tensor] | None = None
@@ -155,6 +156,11 @@ def probabilities(output: Tensor) -> Tensor:
     return probability.flatten(2).mean(2) if output.ndim >= 4 else probability
 
 
+def in_units(output: Tensor, scale: Sequence[float] | None) -> Tensor:
+    """Numbers [B, T] divided by the T of ``scale``; as they are where None."""
+    return output if scale is None else output / output.new_tensor(list(scale))
+
+
 def score(output: Tensor) -> Tensor:
     """One number a sample, higher is better: the output itself, or the log odds of the last class. [B, …] -> [B]."""
     flat = output.reshape(len(output), -1)
@@ -196,17 +202,20 @@ class Distillation:
     """Distance to the output of a teacher (Hinton et al. 2015, arXiv:1503.02531).
 
     Classes: T²·KL(softmax(teacher/T) ‖ softmax(student/T)); a single logit is treated as two classes.
-    Regression: squared difference. Use the weight ``alpha``, and 1 − ``alpha`` for the loss on targets.
+    Regression: squared difference, of several targets in units of ``scale``. Use the weight ``alpha``, and
+    1 − ``alpha`` for the loss on targets.
 
     Attributes:
         teacher: a trained network, in eval mode and without gradient; not saved with the student.
         temperature: T.
         values: the outputs are values, not logits.
+        scale: T numbers that values of several targets are divided by; None for one target.
     """
 
     teacher: nn.Module
     temperature: float = 3.0
     values: bool = False
+    scale: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
         self.teacher.eval().requires_grad_(False)
@@ -220,7 +229,7 @@ class Distillation:
         with torch.no_grad():
             teacher_output = self.teacher(batch["input"])
         if self.values:
-            return (output - teacher_output).float().square().mean() * len(output)
+            return in_units(output - teacher_output, self.scale).float().square().mean() * len(output)
         student, teacher = self._log_softmax(output), self._log_softmax(teacher_output)
         divergence = (teacher.exp() * (teacher - student)).sum(-1).mean()  # [B, …, K] -> scalar
         return self.temperature**2 * divergence * len(output)

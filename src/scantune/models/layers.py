@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[Callable[..., nn.Module], tuple[str, ...]]] = {
     "Softplus": (nn.Softplus, ()),
     "LayerNorm": (nn.LayerNorm, ("normalized_shape",)),
     "BatchNorm1d": (nn.BatchNorm1d, ("num_features",)),
-    "Rescale": (Rescale, ()),  # its mean and standard deviation are in the weights
+    "Rescale": (Rescale, ("outputs",)),  # its mean and standard deviation are in the weights
 }
 
 
@@ -38,7 +38,8 @@ def describe(module: nn.Module) -> dict[str, Any]:
         return {"kind": "Sequential", "layers": {name: describe(part) for name, part in module.named_children()}}
     if kind not in _KINDS:
         raise ScantuneError(f"a head with a {kind} cannot be written; known layers are {', '.join(_KINDS)}, Sequential")
-    arguments = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
+    found = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
+    arguments = {name: value for name, value in found.items() if value is not None}
     if isinstance(module, nn.Linear):
         arguments["bias"] = module.bias is not None
     return {"kind": kind, **arguments}

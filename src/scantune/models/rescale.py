@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -15,8 +17,9 @@ class Rescale(nn.Module):
     a bf16 layer that predicts 70 years directly has a resolution of half a year.
 
     Args:
-        mean: of the target.
-        std: of the target, above 0.
+        mean: of the target; a list of those of several.
+        std: of the target, above 0; of several as many.
+        outputs: numbers a sample where there are several and mean and std are to be loaded.
 
     Example:
         >>> Rescale(50.0, 10.0)(torch.tensor([[0.0], [1.5]]))
@@ -27,13 +30,21 @@ class Rescale(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: float = 0.0, std: float = 1.0) -> None:
+    def __init__(
+        self, mean: float | Sequence[float] = 0.0, std: float | Sequence[float] = 1.0, *, outputs: int | None = None
+    ) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(float(mean)))
-        self.register_buffer("std", torch.tensor(float(std)))
+        for name, value in (("mean", mean), ("std", std)):
+            held = torch.tensor(value, dtype=torch.float32)
+            self.register_buffer(name, held if outputs is None else held.repeat(outputs))
+
+    @property
+    def outputs(self) -> int | None:
+        """Numbers a sample that have their own mean and standard deviation; None for one of all."""
+        return len(self.mean) if self.mean.ndim else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, …] standardised to [B, …] float32 in the units of the target."""
+        """[B, …, outputs] standardised to [B, …, outputs] float32 in the units of the targets."""
         return self.mean + self.std * x.float()
 
     def transform_(self, scale: float, shift: float) -> None:

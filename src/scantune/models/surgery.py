@@ -30,14 +30,22 @@ def output_layer(network: Network) -> tuple[str, Any]:
 
 
 def replace_output(
-    network: Network, outputs: int, *, shape: tuple[int, ...] | None = None, generator: torch.Generator | None = None
+    network: Network,
+    outputs: int,
+    *,
+    shape: tuple[int, ...] | None = None,
+    units: tuple[list[float], list[float]] | None = None,
+    generator: torch.Generator | None = None,
 ) -> None:
     """Replace the output layer: Xavier-uniform weights, bias 0; the other layers keep their trained weights.
+
+    A :class:`Rescale` behind it, of numbers that are no longer answered, is taken away.
 
     Args:
         network: changed in place.
         outputs: number of outputs per sample (channels of a dense network).
         shape: of the output of a head that ends in a reshape (zones, classes); its product is ``outputs``.
+        units: mean and standard deviation of each number, in whose units the new layer answers; None for logits.
         generator: of the random weights; None uses the global random state.
     """
     name, original = output_layer(network)
@@ -58,6 +66,12 @@ def replace_output(
     layer = layer.to(original.weight.device, original.weight.dtype)
     parent, _, leaf = name.rpartition(".")
     setattr(network.get_submodule(parent), leaf, layer)
+    for name, part in list(network.head.named_modules()):
+        if isinstance(part, Rescale):
+            parent, _, leaf = f"head.{name}".rpartition(".")
+            setattr(network.get_submodule(parent), leaf, nn.Identity())
+    if units is not None:
+        network.head = nn.Sequential(network.head, Rescale(*units))
     if shape is not None:
         reshapes = [name for name, part in network.head.named_modules() if isinstance(part, nn.Unflatten)]
         parent, _, leaf = f"head.{reshapes[-1]}".rpartition(".")

@@ -104,7 +104,7 @@ def label(name: str) -> str:
 
 def level(column: str, name: str) -> str:
     """Displayed level of a grouping column: score ranges without underscores, others unchanged."""
-    return name.replace("_", " ") if column == "score_range" else name
+    return name.replace("_", " ") if column.partition("/")[0] == "score_range" else name
 
 
 def entry(metric: Any) -> dict[str, Any]:

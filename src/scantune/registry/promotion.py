@@ -119,10 +119,11 @@ def _decide(
 
 def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Verdict:
     from scantune.tasks.custom import metrics_of
+    from scantune.tasks.directions import lower_is_better
 
     metrics = read_metrics(folder)
     primary = evaluate.primary or metrics["headline"][0]
-    return against_baselines(metrics, primary, primary in metrics_of(task.name).ERRORS, rule)
+    return against_baselines(metrics, primary, lower_is_better(metrics_of(task.name).ERRORS, primary), rule)
 
 
 def _make_registered(service: Any, name: str) -> None:

@@ -37,12 +37,20 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
 
 
 def measured(answer: Answer) -> list[Any]:
-    """The answer's scores: a prediction with its interval, or a probability a class."""
+    """The answer's scores: each prediction with its interval, or a probability a class."""
     from scantune import io
 
     values = {name: value for name, value in answer.values.items() if isinstance(value, (int, float))}
-    if "prediction" in values:
-        return [io.Measured("prediction", values["prediction"], values.get("lower"), values.get("upper"))]
+    predicted = [name for name in values if name.partition("/")[0] == "prediction"]
+    if predicted:
+        named = [name.removeprefix("prediction") for name in predicted]
+        return [
+            io.Measured(
+                f"prediction{of}".replace("/", " "), values[f"prediction{of}"], values.get(f"lower{of}"),
+                values.get(f"upper{of}"),
+            )
+            for of in named
+        ]  # fmt: skip
     return [
         io.Measured(name.removeprefix("p/").replace("/", " ") if name.startswith("p/") else name, float(value))
         for name, value in values.items()

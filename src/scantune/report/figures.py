@@ -6,6 +6,7 @@ from functools import cache
 
 from scantune.report.facts import Picture
 from scantune.tasks.catalogue import names, part
+from scantune.tasks.figures import PART
 
 _BEFORE = {
     "across_datasets": ("The same model on other data sets", ""),
@@ -19,7 +20,7 @@ _AFTER = {
     "learning_curves": ("Learning curves", ""),
     "participants": ("Flow of participants", ""),
     "sheet": ("Best, worst and randomly drawn samples", ""),
-    "every_question": ("All maps of single samples", "One map per zone or structure."),
+    "every_question": ("All maps of single samples", "One map per zone, target or structure."),
     "checks": ("Checks of the maps", ""),
     "weight_randomization": ("Maps as the weights are randomised", ""),
     "errors": ("The largest errors", ""),
@@ -39,6 +40,8 @@ def captions() -> dict[str, tuple[str, str]]:
 def titled(name: str, content: bytes) -> Picture:
     """The picture with the title and caption that go with its name."""
     stem = name.removesuffix(OF_SAMPLES)
-    title, caption = captions().get(stem, (stem.removeprefix("sample_").replace("_", " "), ""))
+    drawn, _, of = stem.partition(PART)
+    title, caption = captions().get(drawn, (stem.removeprefix("sample_").replace("_", " "), ""))
+    title += f", {of.replace('_', ' ')}" if of and drawn in captions() else ""
     title += ", samples not joined" if stem != name else ""
     return Picture(content, title, caption)

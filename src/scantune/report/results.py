@@ -102,7 +102,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
             cells = [_with_ase(metrics[f"{s}/{level}"]) if f"{s}/{level}" in metrics else text(None) for s in columns]
             if any(cell.text != "–" for cell in cells):
                 rows.append([text(level), *cells])
-        title = "By class, zone or part" if start == 0 else ""
+        title = "By class, zone, target or part" if start == 0 else ""
         tables.append(footnoted(Table(["", *(words.label(s) for s in columns)], rows, title)))
     return tables
 
@@ -215,17 +215,29 @@ def calibration(facts: RunFacts) -> list[Any]:
         content.append(Table(["Metric", *(titles[n] for n in ways)], rows, "Calibration", notes))
     if section.get("reason"):
         content.append(Words(f"Calibration was not fitted: {section['reason']}."))
-    return content + _conformal(facts)
+    return content + [part for target in _targets(facts, "conformal") for part in _conformal(facts, target)]
 
 
-def _conformal(facts: RunFacts) -> list[Any]:
-    section = facts.metrics.get("conformal") or {}
+def _targets(facts: RunFacts, section: str) -> list[str]:
+    """Targets that a section of ``metrics.json`` has apart; one without a name where it is of one target."""
+    return list((facts.metrics.get(section) or {}).get("targets") or {"": None})
+
+
+def _section(facts: RunFacts, name: str, target: str) -> Mapping[str, Any]:
+    section = facts.metrics.get(name) or {}
+    return (section.get("targets") or {}).get(target) or {} if target else section
+
+
+def _conformal(facts: RunFacts, target: str) -> list[Any]:
+    section = _section(facts, "conformal", target)
+    of = f" of {target.replace('_', ' ')}" if target else ""
     if not section:
         return []
     if section.get("reason"):
-        return [Words(f"No conformal intervals or sets: {section['reason']}.")]
+        return [Words(f"No conformal intervals or sets{of}: {section['reason']}.")]
     nominal = 1 - section.get("miscoverage", 0.1)
-    metrics = facts.metrics.get("metrics") or {}
+    end = f"/{target}" if target else ""
+    metrics = {n.removesuffix(end): m for n, m in (facts.metrics.get("metrics") or {}).items() if n.endswith(end)}
     names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
     what = "intervals" if "conformal_width" in names else "sets"
     rows = (
@@ -233,7 +245,7 @@ def _conformal(facts: RunFacts) -> list[Any]:
         if names
         else []
     )
-    stated = facts.metrics.get("stated_intervals") or {}
+    stated = _section(facts, "stated_intervals", target)
     if {"coverage", "width"} <= set(stated) and stated["coverage"] != metrics.get("conformal_coverage"):
         rows.append([text("As reported by the model"), *map(figure, (stated["coverage"], stated["width"])),
                      counted(stated["coverage"])])  # fmt: skip
@@ -244,7 +256,7 @@ def _conformal(facts: RunFacts) -> list[Any]:
              counted(words.entry(entry.get(names[0])))]
             for level, entry in levels.items()
         ]  # fmt: skip
-    title = f"Conformal {what}, nominal coverage {100 * nominal:g} %"
+    title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
     notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
     table = footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))
     upper = words.entry(metrics.get("conformal_coverage")).get("upper")
@@ -259,13 +271,18 @@ def _conformal(facts: RunFacts) -> list[Any]:
 
 def raters(facts: RunFacts) -> list[Any]:
     """Agreement of model, reference and human readers, pair by pair."""
-    section = facts.metrics.get("raters") or {}
+    return [part for target in _targets(facts, "raters") for part in _raters(facts, target)]
+
+
+def _raters(facts: RunFacts, target: str) -> list[Any]:
+    section = _section(facts, "raters", target)
+    of = f" on {target.replace('_', ' ')}" if target else ""
     pairs = section.get("pairs") or {}
     names = list(dict.fromkeys(name for figures in pairs.values() for name in figures))
     content: list[Any] = []
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
-        content.append(Table(["Pair", *map(words.label, names)], rows, "Agreement between model and readers"))
+        content.append(Table(["Pair", *map(words.label, names)], rows, f"Agreement between model and readers{of}"))
     content += _readers_by_zone(section.get("zones") or {})
     icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
     if icc:

@@ -28,9 +28,10 @@ def disclaimer(facts: RunFacts) -> str:
 
 def task(facts: RunFacts) -> str:
     """What the model predicts."""
-    name, target = facts.task_name, facts.task.get("target")
+    name, several = facts.task_name, facts.task.get("targets")
+    named = f"targets {', '.join(several)}" if several else f"target {facts.task.get('target') or ''}"
     predicts = part(name, "words").TASK if name else "unknown task"
-    return f"{name} ({predicts})" + (f", target {target}" if target else "")
+    return f"{name} ({predicts})" + (f", {named}" if several or facts.task.get("target") else "")
 
 
 def network(facts: RunFacts) -> str:

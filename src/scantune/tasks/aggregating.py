@@ -21,10 +21,10 @@ _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: bool = True) -> PredictionTable:
     """One row for each value of ``rule.by`` in each split.
 
-    Numbers (``target``, ``prediction`` of a regression) join by the rule. The probabilities of one target join by the
-    rule and are made to sum to one again, but for those of a task whose
-    classes do not exclude each other. Class targets must agree. Ages become their mean. Other columns stay where
-    all rows agree, else they become ``mixed``; ``sample_id`` becomes the value joined by.
+    Numbers (``target``, ``prediction`` of a regression, of several targets each) join by the rule; of targets those
+    that are known. The probabilities of one target join by the rule and are made to sum to one again, but for those of
+    a task whose classes do not exclude each other. Class targets must agree. Ages become their mean. Other columns stay
+    where all rows agree, else they become ``mixed``; ``sample_id`` becomes the value joined by.
 
     Args:
         table: of samples, checked.
@@ -43,11 +43,12 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     for column in table.columns:
         if column.startswith("p/"):
             continue
-        if column in ("prediction", "prediction_sd") or (column == "target" and "prediction" in table):
-            joined[column] = _numbers(table, column, members, rule.name)
-        elif column == "target" or column.startswith("target/"):
+        kind, slash, of = column.partition("/")
+        if kind in ("prediction", "prediction_sd") or (kind == "target" and f"prediction{slash}{of}" in table):
+            joined[column] = _numbers(table, column, members, rule.name, known=kind == "target")
+        elif kind == "target":
             joined[column] = _agreed(table, column, members, rule.by, faults)
-        elif column not in ("lower", "upper", "set") and not column.startswith("set/"):
+        elif kind not in ("lower", "upper", "set"):
             held = _mean_age(table.text(column), members) if column.lower() in AGES else None
             joined[column] = _same(table.text(column), members) if held is None else held
     joined |= _probabilities(table, members, rule.name, exclusive)
@@ -57,9 +58,11 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
     return PredictionTable(joined, table.name)
 
 
-def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rule: str) -> np.ndarray:
+def _numbers(table: PredictionTable, column: str, members: list[np.ndarray], rule: str, known: bool) -> np.ndarray:
+    """Joined by the rule; ``known``: of the finite ones, NaN where there are none."""
     values = table.numbers(column, Faults())
-    return np.array([_RULES[rule](values[m]) for m in members])
+    parts = [values[m][np.isfinite(values[m])] if known else values[m] for m in members]
+    return np.array([_RULES[rule](part) if len(part) else np.nan for part in parts])
 
 
 def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: str, faults: Faults) -> np.ndarray:

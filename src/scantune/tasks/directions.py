@@ -52,9 +52,9 @@ def metric(name: str, mode: Direction | None = None, tasks: Collection[str] = ()
     checkpoints, early stopping and the plateau may follow it (``monitor``). The evaluation has it beside the task's
     headline metrics, with an interval from draws of subjects, in subgroups, for the baselines and in comparisons.
 
-    The function takes ``reference`` and ``prediction`` of N samples: of a regression both float [N]; of a
-    classification class numbers int [N] and probabilities [N, K]; of zones [N, Z] and [N, Z, K]. Tasks that answer per
-    pixel have none.
+    The function takes ``reference`` and ``prediction`` of N samples: of a regression both float [N], of several targets
+    [N, T] with NaN where the reference is unknown; of a classification class numbers int [N] and probabilities [N, K];
+    of zones [N, Z] and [N, Z, K]. Tasks that answer per pixel have none.
 
     Args:
         name: of the metric.
@@ -90,6 +90,16 @@ def _place(function: Metric) -> tuple[str, str]:
 def custom_metrics(task: str | None) -> dict[str, CustomMetric]:
     """Those that a task has, by name; None: all."""
     return {name: one for name, one in CUSTOM.items() if one.fits(task)}
+
+
+def lower_is_better(errors: Collection[str], name: str) -> bool:
+    """Whether a metric of ``metrics.json`` is better when lower.
+
+    Args:
+        errors: ``ERRORS`` of the task's metrics.
+        name: of the metric; ``mae/age`` has the direction of ``mae``.
+    """
+    return name in errors or name.partition("/")[0] in errors
 
 
 def named_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ Drawn = dict[str, Any]
 
 #: Axis, lower and upper end of a curve's band, float64 [n] each.
 Band = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+#: In names of figures, between what is drawn and the target that it is of.
+PART = "__"
+
+
+def file_name(text: str) -> str:
+    """A name as part of a file's: letters, digits, ``_`` and ``-``."""
+    return re.sub(r"[^\w-]+", "_", text)
 
 
 @dataclass(frozen=True)
@@ -69,13 +79,13 @@ class FigureInput:
         """Figures whose names start so, by the rest of their names."""
         return {name.removeprefix(prefix): entry for name, entry in self.figures.items() if name.startswith(prefix)}
 
-    def column(self, name: str) -> np.ndarray | None:
-        """A column of numbers of the rows; None where there is none, or one that is not finite."""
+    def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray | None:
+        """A column of numbers of the rows, or of some; None where there is none, or one that is not finite."""
         from scantune.tasks.predictions import Faults
 
         if name not in self.table:
             return None
-        values = self.table.numbers(name, Faults())[self.rows]
+        values = self.table.numbers(name, Faults())[self.rows if rows is None else rows]
         return values if np.isfinite(values).all() else None
 
 

@@ -137,7 +137,7 @@ def refuse_missing(table: PredictionTable) -> None:
     """
     faults = Faults()
     for column in table.columns:
-        if column.startswith(_PROBABILITY) or column == _CALL:
+        if column.startswith(_PROBABILITY) or column.partition("/")[0] == _CALL:
             text = table.text(column)
             bad = [row for row, cell in enumerate(text) if cell.strip().lower() in ("", "nan", "inf", "-inf")]
             faults.rows(bad, f"column {column}: missing, or no finite number", text[bad].tolist())

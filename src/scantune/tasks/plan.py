@@ -120,8 +120,9 @@ class _Maker:
             return interval(self.named[name], n_subjects, self.confidence, percentile=True)
         found: Interval | None = None
         if kind in ("lower_limit", "upper_limit"):
-            stem = name.rpartition("_")[0]
-            pair = self.named.get(f"{stem}_bias"), self.named.get(f"{stem}_sd")
+            limit, slash, part = name.partition("/")
+            stem = limit.rpartition("_")[0]
+            pair = self.named.get(f"{stem}_bias{slash}{part}"), self.named.get(f"{stem}_sd{slash}{part}")
             if pair[0] is not None and pair[1] is not None:
                 found = limits_of_agreement(pair[0], pair[1], LIMIT, n_subjects, self.confidence)[kind == "upper_limit"]
         elif kind is not None:
@@ -148,6 +149,68 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
     if isinstance(statistic, Weighted):
         changed["edges"] = chosen(statistic.edges)
     return replace(statistic, **changed)
+
+
+def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
+    """The same plan with metrics whose names end in ``suffix``, such as ``/age``."""
+
+    def named(found: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{name}{suffix}": value for name, value in found.items()}
+
+    def of(statistic: Statistic) -> Statistic:
+        figures = statistic.figures
+        changed: dict[str, Any] = {"figures": lambda x: named(figures(x)), "kinds": named(statistic.kinds)}
+        if isinstance(statistic, Sums) and statistic.shares is not None:
+            shares = statistic.shares
+            changed["shares"] = lambda sums: named(shares(sums))
+        return replace(statistic, **changed)
+
+    tables: dict[str, Any] = {table: named(getattr(plan, table)) for table in _TABLES}
+    return replace(plan, statistics=[of(statistic) for statistic in plan.statistics], **tables)
+
+
+_TABLES = ("analytic", "direct", "reasons", "more", "p_values")
+"""Parts of a plan that are by name of the metric."""
+
+
+def joined(plans: Sequence[MetricPlan]) -> MetricPlan:
+    """One plan with the metrics of several, whose names differ; all are undefined where those of one are."""
+    tables: dict[str, Any] = {
+        table: {name: value for plan in plans for name, value in getattr(plan, table).items()} for table in _TABLES
+    }
+    return MetricPlan(
+        [statistic for plan in plans for statistic in plan.statistics],
+        **tables,
+        void=next((plan.void for plan in plans if plan.void is not None), None),
+    )
+
+
+def mean_over(statistics: Sequence[Statistic], names: Sequence[str]) -> Statistic:
+    """The mean of each of some metrics over statistics of one kind, whose rows may differ; undefined where one is.
+
+    Args:
+        statistics: all :class:`Sums` with as many features, or all :class:`Weighted`.
+        names: of the metrics.
+    """
+    rows = np.unique(np.concatenate([statistic.rows for statistic in statistics]))
+    places = [np.searchsorted(rows, statistic.rows) for statistic in statistics]
+    kinds = {name: statistics[0].kinds[name] for name in names}
+
+    def means(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {name: np.mean([one[name] for one in found], axis=0) for name in names}
+
+    sums = [statistic for statistic in statistics if isinstance(statistic, Sums)]
+    if not sums:
+        weighted = [statistic for statistic in statistics if isinstance(statistic, Weighted)]
+        return Weighted(rows, lambda weights: means([s.figures(weights[p]) for s, p in zip(weighted, places)]), kinds)
+    width = sums[0].features.shape[1]
+    features = np.zeros((len(rows), width * len(sums)))
+    blocks = [slice(k * width, (k + 1) * width) for k in range(len(sums))]
+    for statistic, place, block in zip(sums, places, blocks):
+        features[place, block] = statistic.features
+    return Sums(
+        rows, features, lambda total: means([s.figures(total[..., b]) for s, b in zip(sums, blocks)]), kinds=kinds
+    )
 
 
 def only(statistic: Statistic, wanted: Collection[str]) -> Statistic:

@@ -27,7 +27,12 @@ Batch = dict[str, Any]
 
 
 class Task(Protocol):
-    """A task as the engine sees it. One folder in ``tasks/`` gives one."""
+    """A task as the engine sees it. One folder in ``tasks/`` gives one.
+
+    A task whose answers are T plain numbers [B, T] may have ``standard_units(targets)``: from the training targets
+    [N, T] (NaN where unknown) the mean and the standard deviation of each. Of several numbers the loss is then taken of
+    each by itself, on the samples that have it and in units of its standard deviation.
+    """
 
     name: str
     outputs: int

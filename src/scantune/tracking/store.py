@@ -99,7 +99,7 @@ def client() -> Any:
         raise TrackingError(unreachable_message(error)) from error
 
 
-def away(error: Exception) -> str:
+def unreachable_message(error: Exception) -> str:
     """What a person reads when the server does not answer: where it should be, why, and what to do."""
     if re.search(r"\b(401|403)\b|unauthori[sz]ed|permission denied", str(error), re.IGNORECASE):
         return (

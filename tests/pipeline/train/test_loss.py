@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,13 +15,15 @@ from scantune.config.train import TrainConfig
 from scantune.pipeline.train.loss import build_terms
 from scantune.records import ScantuneError
 from scantune.tasks import catalogue
+from scantune.tasks.build import build_task
+from scantune.tasks.regression.settings import Regression
 
 
 def terms_of(task: str, spec: dict[str, Any], teacher: Any = None, **train: Any) -> tuple[dict[str, Any], Any]:
     block = TrainConfig.model_validate({"epochs": 5, **train})
     known = SimpleNamespace(name=task, class_axis=None if task == "regression" else 1)
     targets = catalogue.part(task, "settings").Settings.loss_targets
-    return build_terms(known, spec, block, targets=targets, frequencies=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
+    return build_terms(known, spec, block, targets=targets, encoded=None, classes=2, teacher=teacher)  # type: ignore[arg-type]
 
 
 def test_each_term_has_the_weight_of_its_key():
@@ -58,3 +61,20 @@ def test_a_combination_moves_by_its_schedule_below_the_teachers_share():
 def test_without_a_teacher_there_is_no_distillation():
     with pytest.raises(ScantuneError, match="needs a teacher"):
         terms_of("classification", {"name": "cross_entropy"}, distillation={})
+
+
+def test_several_targets_are_learned_distilled_and_compared_in_standard_units():
+    task = build_task(Regression.model_validate({"targets": ["age", "score"]}))
+    targets = np.array([[40.0, 1.0], [60.0, np.nan], [np.nan, 3.0]], np.float32)  # SD 10 and 1
+    block = TrainConfig.model_validate({"epochs": 5, "distillation": {}, "scanner_consistency": {"group": "site"}})
+    terms, _ = build_terms(
+        task, {"name": "mse"}, block, targets=("numbers",), encoded=targets, classes=None, teacher=nn.Identity()
+    )
+    output = torch.tensor([[50.0, 2.0], [60.0, 9.0]])
+    batch = {"target": torch.from_numpy(targets[:2]), "group": torch.tensor([0, 1])}
+    assert float(terms["mse"].total(nn.Identity(), batch, output)) == pytest.approx(1 + 0 + 1)
+    assert float(terms["mse"].weight(batch)) == 3
+    apart = terms["scanner_consistency"].total(nn.Identity(), batch, torch.tensor([[40.0, 1.0], [60.0, 3.0]]))
+    assert float(apart) == pytest.approx(2 * 1.0)
+    taught = terms["distillation"].total(nn.Identity(), {"input": output}, output + torch.tensor([10.0, 1.0]))
+    assert float(taught) == pytest.approx(2 * 1.0)

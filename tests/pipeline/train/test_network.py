@@ -6,6 +6,7 @@ import torch
 
 from scantune.config.model import ModelConfig
 from scantune.pipeline.train.network import build_network
+from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
 
 AGES = np.random.default_rng(0).normal(60, 12, (200, 1)).astype(np.float32)
@@ -21,7 +22,7 @@ BACKBONES = [
 
 def network_of(modality, backbone, targets=AGES, **model):
     block = ModelConfig(backbone=backbone, **model)
-    return build_network(RegressionTask("age"), block, modality, SHAPES[modality], 0, targets)
+    return build_network(RegressionTask(Regression(target="age")), block, modality, SHAPES[modality], 0, targets)
 
 
 @pytest.mark.parametrize(("modality", "backbone", "model"), BACKBONES)

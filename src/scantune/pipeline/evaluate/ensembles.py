@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import SHORT, file_digest, text_digest
-from scantune.engine.ensembles import join_columns
+from scantune.engine.ensembles import is_answer, join_columns
 from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.predictions import Faults, PredictionTable, read
@@ -45,7 +45,7 @@ def average(members: Mapping[str, PredictionTable], task: TaskSettings) -> Predi
     averaged = [_answers(key, table) for key, table in tables.items()]
     columns: dict[str, Any] = {}
     for name in first.columns:
-        if not _is_answer(name) and name not in _OF_ONE_MODEL and not name.startswith("set/"):
+        if not is_answer(name) and name.partition("/")[0] not in _OF_ONE_MODEL:
             columns[name] = first.text(name)
     return PredictionTable.make(_ordered(columns, join_columns(averaged)))
 
@@ -56,15 +56,11 @@ _OF_ONE_MODEL = ("lower", "upper", "set", "prediction_sd", "fold")
 def _answers(key: str, table: PredictionTable) -> dict[str, np.ndarray]:
     """The columns that are averaged, as numbers."""
     faults = Faults()
-    found = {name: table.numbers(name, faults) for name in table.columns if _is_answer(name)}
+    found = {name: table.numbers(name, faults) for name in table.columns if is_answer(name)}
     for name, values in found.items():
         faults.rows(np.flatnonzero(~np.isfinite(values)), f"column {name}: not a finite number")
     faults.raise_for(f"predictions.csv of {key}")
     return found
-
-
-def _is_answer(column: str) -> bool:
-    return column == "prediction" or column.startswith("p/")
 
 
 def _ordered(columns: Mapping[str, Any], answers: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -132,7 +128,7 @@ def read_members(names: Sequence[str]) -> dict[str, PredictionTable]:
 
 def digest_of(names: Sequence[str], table: PredictionTable) -> str:
     """A digest of an ensemble: its members and what they say."""
-    answers = [table.text(name).tolist() for name in sorted(table.columns) if _is_answer(name)]
+    answers = [table.text(name).tolist() for name in sorted(table.columns) if is_answer(name)]
     return text_digest(repr((sorted(names), answers)), SHORT)
 
 

@@ -14,7 +14,7 @@ from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
-    from scantune.explain.draw.shown import Shown
+    from scantune.explain.draw.view import SampleView
     from scantune.pipeline.evaluate.evaluation import Evaluation
     from scantune.plots.pictures import Picture
     from scantune.report.facts import Picture as ReportPicture
@@ -106,7 +106,7 @@ def _outlines(given: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Pict
     return found
 
 
-def _outlined(shown: Shown, said: np.ndarray, truth: np.ndarray) -> Picture:
+def _outlined(shown: SampleView, said: np.ndarray, truth: np.ndarray) -> Picture:
     from scantune.explain.draw import planes
     from scantune.plots import Picture
     from scantune.preprocess.display_copy import grey

@@ -107,10 +107,12 @@ def _json(path: Path) -> dict[str, Any]:
 def _in_order(given: Evaluation) -> list[Path]:
     """Figures as they were drawn: the task's own first, subgroups last."""
     from scantune.report.figures import captions
+    from scantune.tasks.figures import PART
 
     order = list(captions())
     found = [p for p in sorted((given.out / "figures").glob("*.svg")) if p.stem != "participants"]
-    return sorted(found, key=lambda p: (order.index(p.stem) if p.stem in order else len(order), p.stem))
+    drawn = {p: p.stem.partition(PART)[0] for p in found}
+    return sorted(found, key=lambda p: (order.index(drawn[p]) if drawn[p] in order else len(order), p.stem))
 
 
 def _mistake(said: SampleError) -> Mistake:

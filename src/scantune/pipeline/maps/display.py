@@ -16,7 +16,7 @@ from scantune.preprocess.display_copy import DisplayCopy
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
-    from scantune.explain.draw.shown import Shown
+    from scantune.explain.draw.view import SampleView
 
 
 def shown_of(
@@ -27,7 +27,7 @@ def shown_of(
     asked: str = "",
     *,
     as_prepared: bool = False,
-) -> Shown:
+) -> SampleView:
     """A sample for :mod:`scantune.explain.draw`.
 
     Args:
@@ -67,7 +67,9 @@ def shown_of(
     return cached if copy is None else displayed(cached, copy, reading, settings)
 
 
-def displayed(shown: Shown, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]) -> Shown:
+def displayed(
+    shown: SampleView, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]
+) -> SampleView:
     """A sample as its display copy has it, in place of the network's tensor.
 
     Args:

@@ -17,7 +17,7 @@ from scantune.tasks import questions
 from scantune.tasks.catalogue import part
 
 if TYPE_CHECKING:
-    from scantune.explain.draw.shown import Shown
+    from scantune.explain.draw.view import SampleView
     from scantune.registry.opening import Foreign
     from scantune.registry.predictor import Answer, Predictor
 
@@ -86,7 +86,7 @@ def _free(folder: Path, stem: str) -> str:
     return name
 
 
-def _shown(source: Path, answer: Answer, model: Predictor) -> Shown:
+def _shown(source: Path, answer: Answer, model: Predictor) -> SampleView:
     """The source as a reader sees it, with the answer in words."""
     from scantune.explain.draw import SampleView
 

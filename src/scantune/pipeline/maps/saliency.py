@@ -20,10 +20,10 @@ from scantune.tasks.errors import SampleError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from scantune.explain.draw.shown import Shown
+    from scantune.explain.draw.view import SampleView
     from scantune.explain.saliency import Saliency
 
-    Answers = Sequence[tuple[Shown, Saliency]]
+    Answers = Sequence[tuple[SampleView, Saliency]]
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ class MapResults:
     """
 
     section: dict[str, Any]
-    maps: dict[str, tuple[Shown, Saliency]] = field(default_factory=dict)
+    maps: dict[str, tuple[SampleView, Saliency]] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
 
 
@@ -113,7 +113,7 @@ def _explain(
     return MapResults(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
 
 
-def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[Shown, Saliency]]:
+def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[SampleView, Saliency]]:
     """A sample with the map of each question about it: one, or one a zone or structure."""
     from scantune import explain
 
@@ -179,7 +179,7 @@ def _several(
 def _singles(
     samples: Sequence[SampleError],
     rows: Sequence[int],
-    main: Mapping[int, tuple[Shown, Saliency]],
+    main: Mapping[int, tuple[SampleView, Saliency]],
     out: Path,
     animation: str,
 ) -> dict[str, Figure]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.config.names import loss_name, loss_spec
+from scantune.pipeline.data.datasets import frequencies
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
 
@@ -26,7 +28,7 @@ def build_terms(
     block: TrainConfig,
     *,
     targets: Collection[str],
-    frequencies: Mapping[float, float] | None,
+    encoded: np.ndarray | None,
     classes: int | None,
     teacher: nn.Module | None = None,
 ) -> tuple[dict[str, Term], TermWeights]:
@@ -37,7 +39,7 @@ def build_terms(
         spec: as :func:`loss_spec` gave it.
         block: the ``train:`` block, for scanner consistency, partners and distillation.
         targets: kinds of targets that the task has.
-        frequencies: target value to how often it stands in the training side.
+        encoded: targets of the training side, as the task encodes them; None where the target is the mask.
         classes: K, where the task has classes.
         teacher: a trained network to learn from.
 
@@ -46,12 +48,22 @@ def build_terms(
     """
     from scantune import losses
 
-    combined = losses.build(dict(spec), targets=targets, frequencies=frequencies, classes=classes, epochs=block.epochs)
+    def build(values: np.ndarray | None) -> losses.Combined:
+        counted = frequencies(values)
+        return losses.build(dict(spec), targets=targets, frequencies=counted, classes=classes, epochs=block.epochs)
+
+    scale = None
+    if encoded is not None and hasattr(task, "standard_units") and task.outputs > 1:
+        scale = task.standard_units(encoded)[1]
+        combined = losses.by_target(build, encoded, scale)
+    else:
+        combined = build(encoded)
     terms: dict[str, Term] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:
+        plain = None if scale is None else partial(losses.in_units, scale=scale)
         terms["scanner_consistency"] = losses.ScannerConsistency(
-            None if task.class_axis is None else losses.probabilities
+            plain if task.class_axis is None else losses.probabilities
         )
         extra["scanner_consistency"] = block.scanner_consistency.weight
     if block.partners is not None:
@@ -62,7 +74,9 @@ def build_terms(
         if teacher is None:
             raise ScantuneError("train.distillation needs a teacher: a `derived` experiment with `use: teacher`")
         held = block.distillation
-        terms["distillation"] = losses.Distillation(teacher, held.temperature, values=task.class_axis is None)
+        terms["distillation"] = losses.Distillation(
+            teacher, held.temperature, values=task.class_axis is None, scale=scale
+        )
         extra["distillation"] = held.alpha
         share = 1.0 - held.alpha
     schedule = combined.weights

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scantune.files import write_json
+from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, set_apart
 from scantune.pipeline.train import calibration, resume_request
 from scantune.pipeline.train.sinks import sinks_of
@@ -202,7 +203,10 @@ def _fit_output(network: Network, facts: ModelFacts, given: TrainingPlan, seed: 
         )
     if (old.output_shape, old.labels) != (new.output_shape, new.labels):
         shape = new.output_shape if len(new.output_shape) > 1 else None
-        surgery.replace_output(network, new.outputs, shape=shape, generator=generator(seed, "output layer"))
+        of = getattr(new, "standard_units", None)
+        units = None if of is None else of(encode(given.sides.side("train"), new))
+        drawn = generator(seed, "output layer")
+        surgery.replace_output(network, new.outputs, shape=shape, units=units, generator=drawn)
     before, now = settings.output_range, given.block.task.output_range
     if before and now and before != now:
         surgery.rescale_output(network, before, now)

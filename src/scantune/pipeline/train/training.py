@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.pipeline.data.datasets import encode, frequencies, levels, samples
+from scantune.pipeline.data.datasets import encode, levels, samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
@@ -164,7 +164,7 @@ def train_member(
         given.spec,
         settings,
         targets=block.task.loss_targets,
-        frequencies=frequencies(encoded),
+        encoded=encoded,
         classes=task.class_count,
         teacher=teacher,
     )

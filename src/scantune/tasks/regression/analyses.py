@@ -1,8 +1,11 @@
-"""Beyond a regression's figures: conformal intervals, the model beside human readers, baselines."""
+"""Beyond a regression's metrics: conformal intervals, the model beside human readers, baselines."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +15,7 @@ from scantune.statistics.reliability import icc
 from scantune.tasks.context import Context, Further
 from scantune.tasks.coverage import achieved
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.regression.metrics import Data, plan
+from scantune.tasks.regression.metrics import Data, Several, plan
 
 COVERAGE = ("conformal_coverage", "conformal_width")
 _OF_A_PAIR = (
@@ -21,15 +24,45 @@ _OF_A_PAIR = (
 )
 
 
-def further(data: Data, context: Context) -> Further:
-    """Conformal intervals, stated intervals, readers.
+def further(data: Data | Several, context: Context) -> Further:
+    """Conformal intervals, stated intervals, readers; of several targets those of each, on the rows that have it.
 
     The intervals are those that the table states where it is known how they were fitted. Else they are fitted here,
     scaled by ``prediction_sd`` where the table has one and no bounds of its own.
     """
     out = Further()
-    bounds = _bounds(context.table)
-    scale = _column(context.table, "prediction_sd") if bounds is None else None
+    for suffix, one in data.parts.items():
+        of_it = replace(context, rows=one.known(context.rows), fitted_on=one.known(context.fitted_on))
+        if suffix:
+            of_it = replace(of_it, served=_served(context.served, one.name))
+        _join(out, _of_one(one, of_it), suffix)
+    return out
+
+
+def _served(served: Mapping[str, Any] | None, name: str) -> dict[str, Any] | None:
+    """What the model was fitted with, for one among several targets."""
+    return None if served is None else {**served, "conformal": (served.get("conformal") or {}).get(name)}
+
+
+def _join(out: Further, found: Further, suffix: str) -> None:
+    """Adds what was found of a target; sections of several targets have one below each name in ``targets``."""
+    out.figures |= {f"{name}{suffix}": figure for name, figure in found.figures.items()}
+    for column, levels in found.subgroups.items():
+        for level, figures in levels.items():
+            out.by_level(column, level, {f"{name}{suffix}": figure for name, figure in figures.items()})
+    for name, section in found.sections.items():
+        if suffix:
+            out.sections.setdefault(name, {"targets": {}})["targets"][suffix[1:]] = section
+        else:
+            out.sections[name] = section
+
+
+def _of_one(data: Data, context: Context) -> Further:
+    out = Further()
+    if not len(context.rows):
+        return out
+    bounds = _bounds(data, context.table)
+    scale = _column(context.table, f"prediction_sd{data.suffix}") if bounds is None else None
     scores = conformal.interval_scores(data.target, data.prediction, scale)
 
     def measure(rows: np.ndarray, quantiles: np.ndarray) -> dict[str, np.ndarray]:
@@ -58,19 +91,24 @@ def _column(table: PredictionTable, name: str) -> np.ndarray | None:
     return values if np.isfinite(values).all() and (values > 0).all() else None
 
 
-def _bounds(table: PredictionTable) -> tuple[np.ndarray, np.ndarray] | None:
+def _ends(data: Data) -> tuple[str, str]:
+    """Columns with the bounds of the intervals."""
+    return f"lower{data.suffix}", f"upper{data.suffix}"
+
+
+def _bounds(data: Data, table: PredictionTable) -> tuple[np.ndarray, np.ndarray] | None:
     """``lower`` and ``upper`` of every row, where the table has them all."""
-    if "lower" not in table or "upper" not in table:
+    if any(name not in table for name in _ends(data)):
         return None
-    lower, upper = (table.numbers(name, Faults()) for name in ("lower", "upper"))
+    lower, upper = (table.numbers(name, Faults()) for name in _ends(data))
     return (lower, upper) if np.isfinite(lower).all() and np.isfinite(upper).all() else None
 
 
 def _stated(data: Data, context: Context) -> dict[str, Figure]:
     """Coverage and width of the intervals that the file itself states (``lower``, ``upper``)."""
-    if "lower" not in context.table or "upper" not in context.table:
+    if any(name not in context.table for name in _ends(data)):
         return {}
-    lower, upper = (context.table.numbers(c, Faults())[context.rows] for c in ("lower", "upper"))
+    lower, upper = (context.table.numbers(c, Faults())[context.rows] for c in _ends(data))
     target = data.target[context.rows]
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         reason = "a bound is not a finite number"
@@ -81,9 +119,16 @@ def _stated(data: Data, context: Context) -> dict[str, Figure]:
     )
 
 
+def _raters(data: Data, table: PredictionTable) -> dict[str, str]:
+    """Reader to column: ``rater/<reader>``, of one among several targets ``rater/<reader>_<target>``."""
+    end = f"_{data.name}" if data.suffix else ""
+    named = [c for c in table.columns if c.startswith("rater/") and c.endswith(end)]
+    return {c.removeprefix("rater/").removesuffix(end): c for c in named}
+
+
 def _readers(data: Data, context: Context) -> dict[str, object]:
     """Each pair of model, target and readers on the rows that both have read, and the ICC of all."""
-    columns = {c.removeprefix("rater/"): c for c in context.table.columns if c.startswith("rater/")}
+    columns = _raters(data, context.table)
     if not columns:
         return {}
     sides = {"model": data.prediction, "target": data.target}
@@ -117,14 +162,19 @@ def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], context:
 
 
 def baseline_columns(
-    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data
+    train: PredictionTable, x: np.ndarray, new: np.ndarray, data: Data | Several
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Predictions of the mean and of a linear model on covariates x [n, q], for rows new [m, q]."""
-    target = train.numbers("target", Faults())
-    known = np.isfinite(target)
-    if not known.any():
-        return {}
-    out = {"mean": {"prediction": np.full(len(new), target[known].mean())}}
-    if x.shape[1]:
-        out["covariates"] = {"prediction": baselines.linear(x[known], target[known], new)}
+    """Predictions of each target's mean and of a linear model on covariates x [n, q], for rows new [m, q]."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for suffix in data.parts:
+        if f"target{suffix}" not in train:
+            return {}
+        target = train.numbers(f"target{suffix}", Faults())
+        known = np.isfinite(target)
+        if not known.any():
+            return {}
+        out.setdefault("mean", {})[f"prediction{suffix}"] = np.full(len(new), target[known].mean())
+        if x.shape[1]:
+            found = baselines.linear(x[known], target[known], new)
+            out.setdefault("covariates", {})[f"prediction{suffix}"] = found
     return out

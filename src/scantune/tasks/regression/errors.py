@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from scantune.plots.words import number
 from scantune.tasks.errors import Verdict
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.regression.metrics import Data
+from scantune.tasks.regression.metrics import Data, Several
+from scantune.tasks.regression.words import each, measured
 
 COUNTED = "wrong by more than the clinically significant error"
 """What the samples that count as errors are."""
@@ -17,18 +20,42 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
-    """The error of one sample; it counts where it is larger than ``significant_error``."""
+def judge(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
+    """The error of one sample; it counts where it is larger than ``significant_error``.
+
+    Of several targets it counts where one of them does; its size is the largest error, each in units of its
+    ``significant_error``.
+    """
+    if isinstance(data, Data):
+        return _judged(data, row, table)
+    found = {one.name: _judged(one, row, table) for one in data.parts.values()}
+    sizes = {one.name: found[one.name].size / one.settings.significant_error for one in data.parts.values()}
+    known = {name: size for name, size in sizes.items() if np.isfinite(size)}
+    if not known:
+        return Verdict(float("nan"), False, "", "", each({name: one.answer for name, one in found.items()}))
+    largest = max(known, key=lambda name: known[name])
+    return Verdict(
+        size=known[largest],
+        wrong=known[largest] > 1,
+        kind=each({name: found[name].kind for name in known if found[name].wrong or name == largest}),
+        target=each({name: found[name].target for name in known}),
+        prediction=each({name: one.answer for name, one in found.items()}),
+        error=each({name: found[name].error for name in known}),
+    )
+
+
+def _judged(data: Data, row: int, table: PredictionTable) -> Verdict:
+    """The error in one target."""
     off = float(data.prediction[row] - data.target[row])
     wrong = bool(abs(off) > data.settings.significant_error)
-    bounds = [table.text(name)[row] for name in ("lower", "upper") if name in table]
+    bounds = [table.text(f"{end}{data.suffix}")[row] for end in ("lower", "upper") if f"{end}{data.suffix}" in table]
     interval = " to ".join(number(float(b)) for b in bounds) if len(bounds) == 2 and all(bounds) else ""
     return Verdict(
         size=abs(off),
         wrong=wrong,
         kind="too high" if off > 0 else "too low",
-        target=number(data.target[row]),
-        prediction=number(data.prediction[row]),
+        target=measured(data.target[row], data.settings),
+        prediction=measured(data.prediction[row], data.settings),
         interval=interval,
         error=("+" if off > 0 else "") + number(off),
     )

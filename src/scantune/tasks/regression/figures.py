@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from scantune import plots
-from scantune.tasks.figures import Drawn, FigureInput
+from scantune.tasks.figures import PART, Drawn, FigureInput, file_name
+from scantune.tasks.regression.metrics import Data
 
 CAPTIONS = {
     "predicted_against_actual": (
@@ -17,18 +20,29 @@ CAPTIONS = {
 
 
 def draw(given: FigureInput) -> Drawn:
-    """Name to figure."""
-    rows, settings, figures = given.rows, given.data.settings, given.figures
-    target, prediction = given.data.target[rows], given.data.prediction[rows]
-    subjects = [str(subject) for subject in given.data.subjects[rows]]
-    name = settings.target.replace("_", " ")
-    limits = tuple(settings.range) if settings.range else None
-    beside = {key: figures[key] for key in ("mae", "spearman_rho", "ccc") if key in figures}
+    """Name to figure; of several targets those of each, ``<figure>__<target>``."""
+    return {
+        f"{name}{PART}{file_name(one.name)}" if suffix else name: figure
+        for suffix, one in given.data.parts.items()
+        for name, figure in _of_one(given, one).items()
+    }
+
+
+def _of_one(given: FigureInput, one: Data) -> Drawn:
+    rows, settings = one.known(given.rows), one.settings
+    target, prediction = one.target[rows], one.prediction[rows]
+    subjects = [str(subject) for subject in one.subjects[rows]]
+    figures = {key.removesuffix(one.suffix): entry for key, entry in given.figures.items() if key.endswith(one.suffix)}
+    name, unit, limits = one.name.replace("_", " "), settings.unit, settings.range
+    beside: dict[str, Any] = {key: figures[key] for key in ("mae", "spearman_rho", "ccc") if key in figures}
+    lower, upper = (given.column(f"{end}{one.suffix}", rows) for end in ("lower", "upper"))
     return {
         "predicted_against_actual": plots.predicted_against_actual(
-            target, prediction, name=name, limits=limits, metrics=beside, significant_error=settings.significant_error,
-            lower=given.column("lower"), upper=given.column("upper"),
+            target, prediction, name=name, unit=unit, limits=limits, metrics=beside,
+            significant_error=settings.significant_error, lower=lower, upper=upper,
         ),
-        "bland_altman": plots.bland_altman(target, prediction, metrics=figures, name=name, subjects=subjects),
-        "histogram": plots.histogram(target, prediction, name=name, limits=limits),
+        "bland_altman": plots.bland_altman(
+            target, prediction, metrics=figures, name=name, unit=unit, subjects=subjects
+        ),
+        "histogram": plots.histogram(target, prediction, name=name, unit=unit, limits=limits),
     }  # fmt: skip

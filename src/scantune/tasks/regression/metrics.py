@@ -1,7 +1,8 @@
-"""Figures of a regression: errors, correlation, agreement."""
+"""Metrics of a regression: errors, correlation, agreement; of several targets those of each, and means."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,53 +22,111 @@ from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.reliability import repeatability
 from scantune.statistics.resampling import FEWEST, Statistic
 from scantune.tasks.directions import named_ranges
-from scantune.tasks.plan import MetricPlan, mean_statistic, not_finite, renamed
+from scantune.tasks.plan import MetricPlan, joined, mean_over, mean_statistic, not_finite, renamed, with_suffix
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.regression.settings import Regression
+from scantune.tasks.regression.settings import Measure, Regression
+from scantune.tasks.subgroups import UNKNOWN
 
 _HEADLINE = (
     *("mae", "rmse", "r2", "pearson_r", "spearman_rho", "ccc", "icc_2_1", "bland_altman_bias"),
     "clinical_error_rate",
 )
+_OF_EACH = ("mae", "spearman_rho", "r2", "ccc", "bland_altman_bias", "clinical_error_rate")
 
 ERRORS = ("mae", "rmse", "clinical_error_rate")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower, of each of several targets too."""
 
 _FROM_SUMS = (
     *("mae", "rmse", "r2", "pearson_r", "ccc", "icc_2_1", "clinical_error_rate"),
     *("bland_altman_bias", "bland_altman_sd", "bland_altman_lower", "bland_altman_upper", "bland_altman_slope"),
 )
 _REPEATED = ("bias", "sd", "lower", "upper")
-
-
-def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
-    """What custom metrics are given: reference and prediction, float64 [N] each."""
-    return data.target, data.prediction
-
-
-def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
-    return _HEADLINE
+_MEANS = ("r2", "pearson_r", "ccc")
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a regression's figures are made from: target and prediction float64 [N], subjects [N]."""
+    """What the metrics of one target are computed from.
+
+    Attributes:
+        target: float64 [N]; of one among several NaN where it is unknown.
+        prediction: float64 [N].
+        subjects: [N].
+        settings: of the target.
+        name: of the target.
+        suffix: what names of its columns and metrics end in: ``/<name>`` of one among several.
+    """
 
     target: np.ndarray
     prediction: np.ndarray
     subjects: np.ndarray
-    settings: Regression
+    settings: Measure
+    name: str = "target"
+    suffix: str = ""
+
+    @property
+    def parts(self) -> dict[str, Data]:
+        """Suffix to data, of all targets: this one."""
+        return {self.suffix: self}
+
+    def known(self, rows: np.ndarray) -> np.ndarray:
+        """Those of some rows whose target is known."""
+        return rows[np.isfinite(self.target[rows])]
 
 
-def parse(table: PredictionTable, settings: Regression, faults: Faults) -> Data | None:
-    """Reads the columns ``target`` and ``prediction``; None where they are missing. An empty target is a fault."""
-    if not table.require(("target", "prediction"), faults):
+@dataclass(frozen=True)
+class Several:
+    """What the metrics of several targets are computed from: suffix to the data of each."""
+
+    parts: Mapping[str, Data]
+
+    @property
+    def target(self) -> np.ndarray:
+        """Targets, float64 [N, T]; NaN where unknown."""
+        return np.stack([one.target for one in self.parts.values()], axis=1)
+
+    @property
+    def prediction(self) -> np.ndarray:
+        """Predictions, float64 [N, T]."""
+        return np.stack([one.prediction for one in self.parts.values()], axis=1)
+
+
+def answers(data: Data | Several) -> tuple[np.ndarray, np.ndarray]:
+    """What custom metrics are given: reference and prediction, float64 [N] each; [N, T] of several targets."""
+    return data.target, data.prediction
+
+
+def headline_names(data: Data | Several) -> tuple[str, ...]:
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise.
+
+    Of several targets that is the mean of their R², which has no unit.
+    """
+    if isinstance(data, Data):
+        return _HEADLINE
+    first, *others = ([f"{name}{suffix}" for suffix in data.parts] for name in _OF_EACH)
+    return ("r2", *first, "spearman_rho", "ccc", *(name for names in others for name in names))
+
+
+def parse(table: PredictionTable, settings: Regression, faults: Faults) -> Data | Several | None:
+    """Reads the columns ``target`` and ``prediction``, of several targets ``target/<name>`` and ``prediction/<name>``.
+
+    None where they are missing. An empty target is a fault, but for one among several, which is unknown.
+    """
+    suffixes = {name: settings.suffix(name) for name in settings.measures()}
+    if not table.require([f"{kind}{suffix}" for suffix in suffixes.values() for kind in KINDS], faults):
         return None
-    target = table.numbers("target", faults)
-    prediction = table.numbers("prediction", faults)
-    faults.rows(_empty_cells(table, "target", target), "column target: empty or not finite")
-    return Data(target, prediction, table.subject_id, settings)
+    parts = {}
+    for name, measure in settings.measures().items():
+        columns = [f"{kind}{suffixes[name]}" for kind in KINDS]
+        target, prediction = (table.numbers(column, faults) for column in columns)
+        odd = _empty_cells(table, columns[0], target) if settings.one_target else np.flatnonzero(np.isinf(target))
+        faults.rows(odd, f"column {columns[0]}: {'empty or ' if settings.one_target else ''}not finite")
+        parts[suffixes[name]] = Data(target, prediction, table.subject_id, measure, name, suffixes[name])
+    return parts[""] if settings.one_target else Several(parts)
+
+
+KINDS = ("target", "prediction")
+"""The columns of a target."""
 
 
 def _empty_cells(table: PredictionTable, column: str, values: np.ndarray) -> np.ndarray:
@@ -78,9 +137,9 @@ def _empty_cells(table: PredictionTable, column: str, values: np.ndarray) -> np.
 
 
 def plan(
-    data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
+    data: Data | Several, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows.
+    """The metrics of some rows; of several targets those of each (``mae/<name>``), on the rows that have it, and means.
 
     Args:
         data: of the whole table.
@@ -89,10 +148,45 @@ def plan(
         paired: their draws are needed too, not only their intervals.
         confidence: level of the analytic intervals.
     """
-    x, y, subjects = data.target[rows], data.prediction[rows], data.subjects[rows]
-    void = not_finite("prediction", y)
-    if void is not None:
-        y = np.zeros_like(y)
+    if isinstance(data, Data):
+        return _of_one(data, rows, headline, paired, confidence)
+    plans = {suffix: _of_one(one, one.known(rows), headline, paired, confidence) for suffix, one in data.parts.items()}
+    return joined([_means(data, rows, plans), *(with_suffix(each, suffix) for suffix, each in plans.items())])
+
+
+def _means(data: Several, rows: np.ndarray, plans: Mapping[str, MetricPlan]) -> MetricPlan:
+    """Means over the targets of what has no unit; undefined where that of a target is."""
+    each = {suffix: one.known(rows) for suffix, one in data.parts.items()}
+    lacking = [data.parts[suffix].name for suffix, known in each.items() if not len(known)]
+    names = (*_MEANS, "spearman_rho")
+    if lacking:
+        why = f"undefined: no sample has a value of {lacking[0]}"
+        return MetricPlan(direct=dict.fromkeys(names, undefined(why, 0, 0)))
+    reasons = {
+        name: f"{each_plan.reasons[name]} ({data.parts[suffix].name})"
+        for suffix, each_plan in plans.items()
+        for name in names
+        if name in each_plan.reasons
+    }
+    pairs = [_numbers(one, each[suffix]) for suffix, one in data.parts.items()]
+    sums = [error_statistic(x, y, known, 1.0) for (x, y, _), known in zip(pairs, each.values())]
+    ranks = [spearman_statistic(x, y, known) for (x, y, _), known in zip(pairs, each.values())]
+    return MetricPlan([mean_over(sums, _MEANS), mean_over(ranks, ("spearman_rho",))], reasons=reasons)
+
+
+def _numbers(data: Data, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, str | None]:
+    """Target, prediction (zeros where one of them is not finite) and why nothing can be computed from them."""
+    y = data.prediction[rows]
+    void = not_finite(f"prediction{data.suffix}", y)
+    return data.target[rows], y if void is None else np.zeros_like(y), void
+
+
+def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confidence: float) -> MetricPlan:
+    """The metrics of one target."""
+    if not len(rows):
+        return _of_none(data, headline)
+    subjects = data.subjects[rows]
+    x, y, void = _numbers(data, rows)
     alone = len(np.unique(subjects)) == len(rows)
     statistics: list[Statistic] = [error_statistic(x, y, rows, data.settings.significant_error)]
     if headline:
@@ -122,6 +216,13 @@ def plan(
         p_values=p,
         void=void,
     )
+
+
+def _of_none(data: Data, headline: bool) -> MetricPlan:
+    """Metrics of a target that no sample has."""
+    more = () if headline else (*_FROM_SUMS, "kendall_tau", "repeatability", *_range_reasons(data))
+    why = f"undefined: no sample has a value of {data.name}"
+    return MetricPlan(direct=dict.fromkeys((*_HEADLINE, *more), undefined(why, 0, 0)))
 
 
 def _reasons(x: np.ndarray, y: np.ndarray) -> dict[str, str]:
@@ -185,7 +286,7 @@ def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidenc
     return repeatability(y, np.ravel(keys), confidence=confidence)
 
 
-def ranges(settings: Regression) -> list[tuple[str, float, float]]:
+def ranges(settings: Measure) -> list[tuple[str, float, float]]:
     """Ranges of the target: name, from (included), to (excluded)."""
     return named_ranges(settings.cuts())
 
@@ -203,11 +304,14 @@ def _range_reasons(data: Data) -> dict[str, str]:
     return {f"mae_{name}": "undefined: no sample has a target in this range" for name, _, _ in ranges(data.settings)}
 
 
-def ranges_of(data: Data) -> dict[str, np.ndarray]:
-    """The range of the target that each row lies in, as a grouping: ``score_range``."""
-    named = ranges(data.settings)
-    if not named:
-        return {}
-    edges = [low for _, low, _ in named[1:]]
-    names = np.array([name for name, _, _ in named], dtype=object)
-    return {"score_range": names[np.searchsorted(edges, data.target, side="right")]}
+def ranges_of(data: Data | Several) -> dict[str, np.ndarray]:
+    """Range of the target that each row lies in, as a grouping: ``score_range``; of several ``score_range/<name>``."""
+    found = {}
+    for suffix, one in data.parts.items():
+        named = ranges(one.settings)
+        if named:
+            edges = [low for _, low, _ in named[1:]]
+            names = np.array([name for name, _, _ in named], dtype=object)
+            of_row = names[np.searchsorted(edges, one.target, side="right")]
+            found[f"score_range{suffix}"] = np.where(np.isnan(one.target), UNKNOWN, of_row)
+    return found

@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from scantune.config.base import Block
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
+MEANS = ("r2", "pearson_r", "spearman_rho")
+"""Metrics of an epoch that are means over several targets: those that have no unit."""
 
-def epoch_metrics(cuts: Sequence[float]) -> dict[str, Direction]:
-    """Metrics of an epoch with their direction; ``mae_lt5``, ``mae_5_15``, ``mae_ge15`` for cut points 5 and 15."""
-    ranges = {f"mae_{name}": "min" for name, _, _ in epoch_ranges(cuts)}
-    return {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max", **ranges}  # type: ignore[dict-item]
+
+def epoch_metrics(cuts: Sequence[float], suffix: str = "") -> dict[str, Direction]:
+    """Metrics of an epoch of one target with their direction; ``mae_lt5``, ``mae_5_15``, ``mae_ge15`` for cut points 5
+    and 15. Of one among several they end in ``suffix``, and R² is among them."""
+    found: dict[str, Direction] = {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max"}
+    found |= {f"mae_{name}": "min" for name, _, _ in epoch_ranges(cuts)}
+    found |= {"r2": "max"} if suffix else {}
+    return {f"{name}{suffix}": way for name, way in found.items()}
 
 
 def epoch_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:
@@ -33,8 +40,49 @@ def _short(low: float, high: float) -> str:
     return f"ge{low:g}" if math.isinf(high) else f"{low:g}_{high:g}"
 
 
-class Regression(TaskSettings):
-    """One number a sample, such as a severity score."""
+class Measure(Block):
+    """A number that is predicted: what it may be, and which errors matter."""
+
+    range: tuple[float, float] | None = None
+    """Lowest and highest value that the target can take; predictions are cut off there. None: any number."""
+
+    significant_error: float = Field(2.0, gt=0)
+    """An absolute error above this counts as clinically significant, in units of the target."""
+
+    score_ranges: tuple[float, ...] = (5.0, 15.0)
+    """Cut points of the target between which the mean absolute error is given: by default below 5, 5 to 15, from 15; of
+    several targets none. Those outside ``range`` are dropped; ``[]`` for none."""
+
+    round: float | None = Field(None, gt=0)
+    """Predictions are rounded to multiples of this (0.5 for half points). None: not rounded."""
+
+    unit: str = ""
+    """Unit of the target (``years``), on the axes of figures and beside predictions; empty for a score."""
+
+    @field_validator("range")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and value[0] >= value[1]:
+            raise ValueError(f"range {list(value)}: the lowest value comes first and must be below the highest")
+        return value
+
+    @field_validator("score_ranges")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if any(a >= b for a, b in itertools.pairwise(value)):
+            raise ValueError(f"score_ranges {list(value)}: cut points must ascend, such as [5, 15]")
+        return value
+
+    def cuts(self) -> tuple[float, ...]:
+        """The cut points of ``score_ranges`` that lie inside ``range``."""
+        if self.range is None:
+            return self.score_ranges
+        low, high = self.range
+        return tuple(c for c in self.score_ranges if low < c < high)
+
+
+class Regression(TaskSettings, Measure):
+    """One number a sample, such as a severity score; or several, each with metrics of its own."""
 
     default_loss: ClassVar[str] = "mse"
     loss_targets: ClassVar[tuple[str, ...]] = ("numbers",)
@@ -44,35 +92,47 @@ class Regression(TaskSettings):
     target: str = "target"
     """Name of the target among the data set's ``targets``."""
 
-    range: tuple[float, float] | None = None
-    """Lowest and highest value that the target can take; predictions are cut off there. None: any number."""
-
-    significant_error: float = Field(2.0, gt=0)
-    """An absolute error above this counts as clinically significant, in units of the target."""
-
-    score_ranges: tuple[float, ...] = (5.0, 15.0)
-    """Cut points of the target between which the mean absolute error is given: by default below 5, 5 to 15, from 15.
-    Those outside ``range`` are dropped; ``[]`` for none."""
-
-    round: float | None = Field(None, gt=0)
-    """Predictions are rounded to multiples of this (0.5 for half points). None: not rounded."""
+    targets: dict[str, Measure] | None = None
+    """Several targets of one network in place of ``target``: a list of names, or each name with a block of its own
+    ``range``, ``significant_error``, ``score_ranges``, ``round`` and ``unit``; where it has none, that of the task
+    holds. An empty cell is an unknown value: the sample counts for its other targets."""
 
     aggregate: AggregateField | None = None
     """How several samples of a study or subject join, ``mean``, ``median`` or ``max``. None: they do not."""
 
-    @field_validator("score_ranges")
+    @model_validator(mode="before")
     @classmethod
-    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if any(a >= b for a, b in itertools.pairwise(value)):
-            raise ValueError(f"score_ranges {list(value)}: cut points must ascend, such as [5, 15]")
-        return value
+    def _each_target(cls, block: Any) -> Any:
+        if not isinstance(block, Mapping):
+            return block
+        if isinstance(block.get("target"), (list, dict)):
+            raise ValueError(f"target {list(block['target'])}: several targets are named by the key targets")
+        several = block.get("targets")
+        if isinstance(several, list) and len(set(map(str, several))) < len(several):
+            raise ValueError(f"targets {several}: a name stands twice")
+        if isinstance(several, (list, tuple)):
+            several = dict.fromkeys(several)
+        if not isinstance(several, Mapping):
+            return block
+        common = {"score_ranges": (), **{key: block[key] for key in Measure.model_fields if key in block}}
+        own = {name: one.model_dump() if isinstance(one, Measure) else one for name, one in several.items()}
+        merged = {
+            name: {**common, **(one or {})} if isinstance(one or {}, Mapping) else one for name, one in own.items()
+        }
+        return {**block, "targets": merged}
 
     @model_validator(mode="after")
     def _consistent(self) -> Regression:
-        if self.range is not None and self.range[0] >= self.range[1]:
-            raise ValueError(f"range {list(self.range)}: the lowest value comes first and must be below the highest")
         if self.aggregate is not None and self.aggregate.name == "vote":
             raise ValueError("aggregate: vote counts classes; a regression aggregates by mean, median or max")
+        names = list(self.targets or ())
+        if self.targets is not None and self.target != "target":
+            raise ValueError(f"target {self.target!r} and targets {names}: name the targets by one of the two keys")
+        if len(names) == 1:
+            raise ValueError(f"targets {names}: a single target is named by the key target")
+        for name in names:
+            if "/" in name:
+                raise ValueError(f"target {name!r}: a name has no /, which separates names in predictions.csv")
         return self
 
     @classmethod
@@ -80,30 +140,54 @@ class Regression(TaskSettings):
         """For a column of more than a few numbers."""
         return one_target("regression", table.target) if len(table.numbers(table.target)) > FEW else None
 
+    @classmethod
+    def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
+        """Several targets, of a file that has ``prediction/<name>`` of each."""
+        named = [name.removeprefix("prediction/") for name in columns if name.startswith("prediction/")]
+        return {"targets": named} if len(named) > 1 and "prediction" not in columns else {}
+
+    def measures(self) -> dict[str, Measure]:
+        """Target to what it may be, in the order of the network's outputs."""
+        return dict(self.targets or {self.target: self})
+
+    def suffix(self, name: str) -> str:
+        """What names of columns and metrics of a target end in: nothing where there is only one."""
+        return f"/{name}" if self.targets else ""
+
+    @property
+    def one_target(self) -> bool:  # type: ignore[override]
+        """Whether there is only one."""
+        return self.targets is None
+
+    @property
+    def takes_empty_targets(self) -> bool:  # type: ignore[override]
+        """Of several targets some may be unknown."""
+        return self.targets is not None
+
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that it needs."""
-        return (self.target,)
+        return tuple(self.measures())
+
+    def target_columns(self, targets: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+        """``target``; of several ``target/<name>``."""
+        return {f"target{self.suffix(name)}": cells for name, cells in targets.items()}
 
     def target_rules(self) -> dict[str, dict[str, object]]:
         """What may stand in the targets: numbers within the range."""
-        low, high = self.range or (None, None)
-        return {self.target: {"number": True, "min": low, "max": high}}
+        ends = {name: measure.range or (None, None) for name, measure in self.measures().items()}
+        return {name: {"number": True, "min": low, "max": high} for name, (low, high) in ends.items()}
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
-        return epoch_metrics(self.cuts())
+        found: dict[str, Direction] = dict.fromkeys(MEANS, "max") if self.targets else {}
+        for name, measure in self.measures().items():
+            found |= epoch_metrics(measure.cuts(), self.suffix(name))
+        return found
 
     @property
     def output_range(self) -> tuple[float, float] | None:
-        """``range``."""
-        return self.range
-
-    def cuts(self) -> tuple[float, ...]:
-        """The cut points of ``score_ranges`` that lie inside ``range``."""
-        if self.range is None:
-            return self.score_ranges
-        low, high = self.range
-        return tuple(c for c in self.score_ranges if low < c < high)
+        """``range`` of a single target."""
+        return None if self.targets else self.range
 
 
 #: The name under which the settings are collected.

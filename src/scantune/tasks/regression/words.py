@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.plots.words import number
 
 if TYPE_CHECKING:
+    from scantune.tasks.regression.settings import Measure
     from scantune.tasks.regression.task import RegressionTask
 
 TASK = "a number per image"
@@ -18,12 +19,33 @@ OUTPUT = "a number with its conformal interval"
 
 
 def answer(task: RegressionTask, values: Mapping[str, Any]) -> tuple[str, str]:
-    """Prediction, and interval or "", of one sample's columns of ``predictions.csv``."""
-    bounds = [values[end] for end in ("lower", "upper") if end in values]
-    interval = " to ".join(number(float(bound)) for bound in bounds) if len(bounds) == 2 else ""
-    return number(values["prediction"]), interval
+    """Prediction, and interval or "", of one sample's columns of ``predictions.csv``; of several targets all in one."""
+    found = {}
+    for name, measure in task.measures.items():
+        suffix = task.settings.suffix(name)
+        bounds = [values[f"{end}{suffix}"] for end in ("lower", "upper") if f"{end}{suffix}" in values]
+        interval = " to ".join(number(float(bound)) for bound in bounds) if len(bounds) == 2 else ""
+        found[name] = measured(values[f"prediction{suffix}"], measure), interval
+    if not task.labels:
+        return found[task.settings.target]
+    return each({name: f"{said} ({interval})" if interval else said for name, (said, interval) in found.items()}), ""
+
+
+def measured(value: Any, measure: Measure) -> str:
+    """A value with its unit."""
+    return f"{number(value)} {measure.unit}".rstrip()
+
+
+def each(of_targets: Mapping[str, str]) -> str:
+    """What is said of each of several targets: ``age 63, lesion volume 4.2``."""
+    return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in of_targets.items())
 
 
 def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
-    """The headline metrics need no further words."""
-    return []
+    """What the table of headline metrics needs to be understood, by ``metrics.json``; nothing of a single target."""
+    if not any("/" in name for name in metrics.get("headline") or ()):
+        return []
+    return [
+        "Metrics without a target's name are means over the targets. n: samples in which the target is known; of the "
+        "means, those with at least one."
+    ]
