@@ -180,12 +180,12 @@ def test_a_process_of_a_container_with_another_name_is_known_by_what_it_wrote(st
     env = {**os.environ, "PYTHONPATH": str(Path(tracking.__file__).parents[2])}
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=env, cwd=store, check=False)
     monkeypatch.setattr(socket, "gethostname", lambda: "another-container")
-    assert unfinished.any_left()
+    assert unfinished.has_orphans()
     (note,) = (store / ".scantune/open").glob("*.lock")
     with open_run("evaluate", "a", dataset="b") as run:
         assert tracking.client().get_run(note.stem).info.status == "KILLED"
         assert tracking.client().get_run(run.run_id).info.status == "RUNNING"
-        assert not unfinished.any_left()
+        assert not unfinished.has_orphans()
 
 
 def test_a_run_of_another_process_that_lives_is_left_alone(store: Path) -> None:

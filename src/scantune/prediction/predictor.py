@@ -187,9 +187,9 @@ class TensorPredictor:
         """Reduced outputs of every sample of a data set; arguments as in :meth:`over`."""
         batches = []
         for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
-            reduced = self.task.reduce(output.mean, to_device(batch, self.device))
-            spread = torch.zeros(len(reduced)) if output.spread is None else output.spread
-            batches.append([t.cpu().numpy() for t in (reduced, spread, self.task.kept_target(batch), batch["index"])])
+            answer = self.task.reduce(output.mean, to_device(batch, self.device))
+            spread = torch.zeros(len(answer)) if output.spread is None else output.spread
+            batches.append([t.cpu().numpy() for t in (answer, spread, self.task.kept_target(batch), batch["index"])])
         shares = distributed.gather_objects(processes or Local(self.device), batches)
         rows = [row for share in shares for row in share]
         if not rows:

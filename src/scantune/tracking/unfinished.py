@@ -55,14 +55,14 @@ def close_all(service: Any) -> None:
         path.unlink(missing_ok=True)
 
 
-def close_own(service: Any) -> None:
+def close_current(service: Any) -> None:
     """Mark the runs that this very process has open as killed: it is about to be ended from the side."""
     for run_id in list(_OPEN):
         service.set_terminated(run_id, "KILLED")
         forget(run_id)
 
 
-def any_left() -> bool:
+def has_orphans() -> bool:
     """Whether runs are noted whose process is gone."""
     return bool(_left())
 

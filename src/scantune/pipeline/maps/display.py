@@ -68,12 +68,12 @@ def shown_of(
 
 
 def displayed(
-    shown: SampleView, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]
+    view: SampleView, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> SampleView:
     """A sample as its display copy has it, in place of the network's tensor.
 
     Args:
-        shown: the sample by its tensor.
+        view: the sample by its tensor.
         copy: what is displayed.
         reading: facts of its file.
         settings: the model's ``input`` block.
@@ -81,11 +81,11 @@ def displayed(
     Returns:
         :class:`scantune.explain.draw.SampleView`.
     """
-    is_volume, own = shown.modality == "volume", reading["own_size"]
+    is_volume, own = view.modality == "volume", reading["own_size"]
     scan = (tuple(own[::-1]), np.array(reading["own_affine"], np.float64)) if is_volume else None
-    planes = copy.picture.shape[:2] if shown.modality == "image" else copy.picture.shape[1:3]
+    planes = copy.picture.shape[:2] if view.modality == "image" else copy.picture.shape[1:3]
     return replace(
-        shown,
+        view,
         image=copy.image,
         window=copy.window or (0.0, 1.0),
         spacing=copy.spacing,
