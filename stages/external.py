@@ -12,10 +12,11 @@ from scantune.script import stage_main
 
 def run(key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
+    from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
     from scantune.pipeline.evaluate import across, external, reporting
     from scantune.pipeline.evaluate import stage as judging
-    from scantune.pipeline.predictions import predictions_of
+    from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
@@ -43,8 +44,9 @@ def run(key: str) -> None:
         tracked.params({"external": block.model_dump(mode="json")})
         trained = trained.completed(tracked)
         seen = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
+        predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
         table = predictions_of(
-            experiment.task, facts, model, sides, batch_size=experiment.train.batch_size, device=experiment.train.device
+            predictors, experiment.task, sides, batch_size=experiment.train.batch_size, answers=answers
         )
         out.mkdir(parents=True, exist_ok=True)
         write(table, out / "predictions.csv")
@@ -66,7 +68,7 @@ def run(key: str) -> None:
         pair = (experiment.dataset, home), {block.dataset: metrics}
         across.draw_across(block.experiment, *pair, out / "figures")
         write_rows(out / "table.csv", across.table_rows(*pair))
-        reporting.finish(external.judged(params, key, facts, sides, table, metrics))
+        reporting.finish(external.judged(params, key, predictors, sides, table, metrics, answers))
         judging.log_results(
             tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"
         )

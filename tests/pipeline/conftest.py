@@ -12,7 +12,7 @@ import torch
 from scantune.cohort.manifest import Sample
 from scantune.config.evaluate import SaliencyConfig
 from scantune.pipeline.data.sides import Sides
-from scantune.pipeline.predictions import predictions_of, task_of
+from scantune.pipeline.predictions import open_predictors, predictions_of, task_of
 from scantune.pipeline.train.network import build_network
 from scantune.preprocess import store
 from scantune.preprocess.agreement import write_input
@@ -67,7 +67,7 @@ def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], 
     task = task_of(schema, held)
     network = build_network(task, Model("small_cnn"), modality, shape, 0)  # type: ignore[arg-type]
     save_model(home / "model", held, [network])
-    table = predictions_of(schema, held, home / "model", sides, device="cpu")
+    table = predictions_of(open_predictors(schema, held, home / "model", "cpu"), schema, sides)
     return sides, held, home / "model", table
 
 

@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from scantune.config.load import parse
-from scantune.pipeline.predictions import predictions_of
+from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.records import ScantuneError
 from scantune.registry.model import save_model
 from scantune.tasks.predictions import PredictionTable, read, write
@@ -149,7 +149,10 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     held = parse(params(COLUMNS, {name: name for name in FINDINGS}, **mode, **augment))
     plan, facts, networks = model_facts_of(held, mode.get("members", 1))
     save_model(tmp_path / "model", facts, networks)
-    write(predictions_of(plan.block.task, facts, tmp_path / "model", plan.sides, device="cpu"), tmp_path / "p.csv")
+    write(
+        predictions_of(open_predictors(plan.block.task, facts, tmp_path / "model", "cpu"), plan.block.task, plan.sides),
+        tmp_path / "p.csv",
+    )
     table = read(tmp_path / "p.csv")
     table = table.take(table.split == "test")
     files = [home / "films" / sample for sample in table.sample_id]

@@ -14,14 +14,14 @@ import pytest
 import torch
 
 from scantune.config.load import parse
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.targets import read_for_tasks
-from scantune.pipeline.predictions import predicted_masks, predictions_of
-from scantune.pipeline.predictors import Predictors
+from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.train import calibration
 from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.network import build_network
 from scantune.prediction import TensorPredictor
-from scantune.registry.model import load_networks, read_facts, save_model
+from scantune.registry.model import read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from scantune.tasks.predictions import PredictionTable, read, write
 from tests.stages.systems import SAME_COHORT, SYSTEMS, params_of, prepare
@@ -128,7 +128,9 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     plan, facts, networks = model_of(system, MODES[mode])
     folder = tmp_path / "model"
     save_model(folder, facts, networks)
-    write(predictions_of(plan.block.task, facts, folder, plan.sides, device="cpu"), tmp_path / "predictions.csv")
+    answers = Answers()
+    predictors = open_predictors(plan.block.task, facts, folder, "cpu")
+    write(predictions_of(predictors, plan.block.task, plan.sides, answers=answers), tmp_path / "predictions.csv")
     table = read(tmp_path / "predictions.csv")
     table = table.take(table.split == "test")
     files = [files_of(plan, system)[sample] for sample in table.sample_id]
@@ -150,12 +152,9 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
 
     if plan.block.task.mask_classes:
-        predictor = Predictors(facts, load_networks(folder, facts), plan.task).whole
-        side = plan.sides.side("test")
-        evaluated = {member.sample_id: mask for mask, _, member in predicted_masks(predictor, side, 2)}
-        answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
-        for sample, answer in zip(table.sample_id, answers, strict=True):
-            np.testing.assert_array_equal(answer.mask, evaluated[sample])
+        served_answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
+        for sample, answer in zip(table.sample_id, served_answers, strict=True):
+            np.testing.assert_array_equal(answer.mask, answers.mask(sample))
 
 
 def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:
@@ -215,7 +214,11 @@ def test_folds_that_are_the_only_test_calibrate_each_other(
     alone = plan.task.fit(answers, encode(other, plan.task), other.subjects)
     assert fit["out_of_fold"][0]["calibration"] == alone["calibration"]
     save_model(tmp_path / "model", replace(facts, fitted=fit), networks)
-    table = predictions_of(plan.block.task, read_facts(tmp_path / "model"), tmp_path / "model", plan.sides)
+    table = predictions_of(
+        open_predictors(plan.block.task, read_facts(tmp_path / "model"), tmp_path / "model"),
+        plan.block.task,
+        plan.sides,
+    )
     assert set(table.split) == {"test"}
     predictor = TensorPredictor([networks[0]], plan.task, fit["out_of_fold"][0])
     side = plan.sides.fold(0)[1]

@@ -290,7 +290,7 @@ def test_errors_are_followed_by_range_of_the_score(runs, tmp_path):
 @pytest.mark.heavy
 @pytest.mark.parametrize("system", ["loes", "csi", "echo", "echo_score"])
 def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, system):
-    from scantune.pipeline.predictions import predictions_of
+    from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
@@ -298,7 +298,7 @@ def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, syst
         plan, trained = runs(system, {"test_time_augmentation": copies}, f"tta{copies}")
         facts, folder = recipe.model_facts(plan, trained), tmp_path / f"model{copies}"
         save_model(folder, facts, trained.networks)
-        table = predictions_of(plan.block.task, facts, folder, plan.sides, device="cpu")
+        table = predictions_of(open_predictors(plan.block.task, facts, folder, "cpu"), plan.block.task, plan.sides)
         said = [name for name in table.columns if name == "prediction" or name.startswith("p/")]
         return weights(trained), np.stack([table.numbers(name, None) for name in said])
 
@@ -406,7 +406,7 @@ def test_what_is_fitted_on_validation_follows_its_keys(runs, system):
 
 @pytest.mark.heavy
 def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_path, monkeypatch):
-    from scantune.pipeline.predictions import predictions_of
+    from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.pipeline.train import stage as recipe
     from scantune.registry.model import save_model
 
@@ -433,7 +433,7 @@ def test_a_network_for_another_range_answers_in_the_new_one(runs, homes, tmp_pat
     np.testing.assert_allclose(raw(second.networks), raw(first.networks) * 2, rtol=1e-4, atol=1e-4)
     facts = recipe.model_facts(other, second)
     save_model(tmp_path / "saved", facts, second.networks)
-    table = predictions_of(other.block.task, facts, tmp_path / "saved", other.sides)
+    table = predictions_of(open_predictors(other.block.task, facts, tmp_path / "saved"), other.block.task, other.sides)
     assert table.numbers("prediction", None).max() <= 68
 
 

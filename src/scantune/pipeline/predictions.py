@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.cohort.manifest import Sample
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
@@ -20,7 +20,7 @@ from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.protocol import Spacing, Task
 
 if TYPE_CHECKING:
-    from scantune.prediction import TensorPredictor
+    from scantune.prediction import Output, TensorPredictor
 
 
 def task_of(schema: TaskSettings, facts: ModelFacts) -> Task:
@@ -28,8 +28,22 @@ def task_of(schema: TaskSettings, facts: ModelFacts) -> Task:
     return build_task(schema, classes=facts.classes, loss=facts.loss)
 
 
+def open_predictors(schema: TaskSettings, facts: ModelFacts, folder: Path, device: str = "auto") -> Predictors:
+    """The networks of a model folder, for all that an evaluation asks of them.
+
+    Args:
+        schema: the ``task:`` block.
+        facts: of the model.
+        folder: the model's folder.
+        device: where they compute.
+    """
+    from scantune.engine.local import Local
+
+    return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
+
+
 def predictions_of(
-    schema: TaskSettings, facts: ModelFacts, folder: Path, sides: Sides, *, batch_size: int = 8, device: str = "auto"
+    predictors: Predictors, schema: TaskSettings, sides: Sides, *, batch_size: int = 8, answers: Answers | None = None
 ) -> PredictionTable:
     """Predictions of validation and test, in the contract's columns.
 
@@ -37,22 +51,18 @@ def predictions_of(
     has no test side of its own, else ``validation``; a test side is predicted by the averaged networks.
 
     Args:
+        predictors: the model's.
         schema: the ``task:`` block.
-        facts: of the model.
-        folder: the model's folder.
         sides: the samples.
         batch_size: samples at once.
-        device: where it computes.
+        answers: keeps those of the test rows.
 
     Raises:
         ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on; an answer is
             not a finite number, with the samples' names.
     """
-    from scantune.engine.local import Local
-
     refuse_masks("the model", schema, sides)
-    check_model(facts.name, facts.input, sides.cache)
-    predictors = Predictors(facts, load_networks(folder, facts), task_of(schema, facts), Local.on(device).device)
+    check_model(predictors.facts.name, predictors.facts.input, sides.cache)
     parts: list[tuple[Side, str]] = []
     test = sides.side("test")
     if sides.folds:
@@ -60,7 +70,11 @@ def predictions_of(
     else:
         parts.append((sides.side("validation"), "validation"))
     parts.append((test, "test"))
-    tables = [part_of(predictors.of(side[0]), side, split, batch_size) for side, split in parts if len(side)]
+    tables = [
+        part_of(predictors.of(side[0]), side, split, batch_size, answers if split == "test" else None)
+        for side, split in parts
+        if len(side)
+    ]
     names = list(dict.fromkeys(name for table in tables for name in table))
     joined = {name: np.concatenate([_column(table, name) for table in tables]) for name in names}
     if not sides.folds:
@@ -73,13 +87,20 @@ def _column(table: Mapping[str, Sequence[Any] | np.ndarray], name: str) -> np.nd
     return np.asarray(table[name]) if name in table else np.full(length, "", dtype=object)
 
 
-def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8) -> dict[str, Any]:
-    """Columns of one side's predictions.
+def part_of(
+    predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8, answers: Answers | None = None
+) -> dict[str, Any]:
+    """Columns of one side's predictions; ``answers`` keeps what the network answered.
 
     Raises:
         ScantuneError: a cached tensor is damaged, or an answer is not finite; with the samples' names.
     """
     side.check_cached()
+
+    def keep(rows: list[int], output: Output) -> None:
+        if answers is not None:
+            answers.keep([side[row].sample_id for row in rows], predictor, output)
+
     columns: dict[str, Any] = {
         "sample_id": [m.sample_id for m in side],
         "subject_id": [m.subject_id for m in side],
@@ -87,24 +108,13 @@ def part_of(predictor: TensorPredictor, side: Side, split: str, batch_size: int 
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
     spacings = [spacing_of(member.row) for member in side]
-    columns |= predictor.answers(samples(side, predictor.task), spacings=spacings, batch_size=batch_size)
+    data = samples(side, predictor.task)
+    columns |= predictor.answers(data, spacings=spacings, batch_size=batch_size, each=keep)
     raters = list(side[0].raters)
     groups = list(side[0].groups)
     columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
     columns |= {name: [m.groups.get(name, "") for m in side] for name in groups}
     return columns
-
-
-def predicted_masks(
-    predictor: TensorPredictor, side: Side, batch_size: int = 8
-) -> Iterator[tuple[np.ndarray, np.ndarray, Sample]]:
-    """Predicted and true labels (uint8 [H, W] or [D, H, W]) and the sample, of a task that answers per pixel."""
-    for batch, output in predictor.over(samples(side, predictor.task), batch_size=batch_size):
-        labels = predictor.masks(output)
-        assert labels is not None
-        truths = batch["target"].numpy().astype(np.uint8)
-        for predicted, truth, row in zip(labels, truths, batch["index"].tolist(), strict=True):
-            yield predicted, truth, side[row]
 
 
 def spacing_of(row: Mapping[str, str]) -> Spacing:

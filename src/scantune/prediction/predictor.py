@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -134,7 +134,12 @@ class TensorPredictor:
         return None if labels is None else labels.cpu().numpy().astype(np.uint8)
 
     def answers(
-        self, data: Samples, *, spacings: Sequence[Spacing] | None = None, batch_size: int = 8
+        self,
+        data: Samples,
+        *,
+        spacings: Sequence[Spacing] | None = None,
+        batch_size: int = 8,
+        each: Callable[[list[int], Output], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """The columns of :meth:`columns` for a data set, with those of the targets, in its order.
 
@@ -142,6 +147,7 @@ class TensorPredictor:
             data: the samples; at least one.
             spacings: of all of them, mm; None counts pixels.
             batch_size: samples at once.
+            each: receives the rows and the output of each batch.
 
         Raises:
             ScantuneError: as :meth:`over`.
@@ -149,6 +155,8 @@ class TensorPredictor:
         parts = []
         for batch, output in self.over(data, batch_size=batch_size):
             rows = batch["index"].tolist()
+            if each is not None:
+                each(rows, output)
             parts.append(
                 self.columns(output, batch["target"].numpy(), None if spacings is None else [spacings[i] for i in rows])
             )

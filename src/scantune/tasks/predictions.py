@@ -59,10 +59,12 @@ class PredictionTable:
     Attributes:
         columns: column name to its N values: text (object array) as read, or numbers (float array) as computed.
         name: what messages call it (the file's name).
+        parsed: settings of a task and what it reads from the table, see :func:`scantune.tasks.scoring.parse`.
     """
 
     columns: Mapping[str, np.ndarray] = field(repr=False)
     name: str = "predictions.csv"
+    parsed: list[tuple[object, object]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def make(

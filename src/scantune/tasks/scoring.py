@@ -25,15 +25,19 @@ AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
 
 
 def parse(table: PredictionTable, task: Any) -> Any:
-    """What a task reads from a predictions table, checked whole.
+    """What a task reads from a predictions table, checked whole; a table is read once, however often it is asked for.
 
     Raises:
         PredictionsError: with every fault of the table.
     """
+    for settings, data in table.parsed:
+        if settings == task:
+            return data
     faults = Faults()
     table.check(faults)
     data = metrics_of(task.name).parse(table, task, faults)
     faults.raise_for(table.name)
+    table.parsed.append((task, data))
     return data
 
 

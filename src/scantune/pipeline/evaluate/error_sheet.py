@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.maps.display import shown_of
 from scantune.pipeline.maps.saliency import MapResults, warnings_of
-from scantune.registry.model import load_networks
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
 
@@ -28,7 +28,7 @@ def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapR
 
     if not wrong:
         return []
-    outlined = errors_of.of_task(given.block.task.name).OUTLINED and given.model is not None
+    outlined = errors_of.of_task(given.block.task.name).OUTLINED and given.predictors is not None
     outlines = _outlines(given, wrong) if outlined else {}
     entries = []
     for said in wrong:
@@ -88,22 +88,16 @@ def _beside(given: Evaluation, said: SampleError, explained: MapResults) -> Pict
 
 def _outlines(given: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Picture]:
     """Both masks drawn on the sample, of volumes on the plane that has most of them."""
-    from scantune.engine.local import Local
-    from scantune.pipeline.predictions import predicted_masks, task_of
-    from scantune.pipeline.predictors import Predictors
-
-    side = given.sides.only({said.sample_id for said in wrong})
-    words = {said.sample_id: said for said in wrong}
-    assert given.model is not None
-    task, device = task_of(given.block.task, given.facts), Local.on(given.block.train.device).device
-    predictors = Predictors(given.facts, load_networks(given.model, given.facts), task, device)
-    found = {}
-    for wanted in side:
-        ((said, truth, member),) = predicted_masks(predictors.of(wanted), given.sides.only({wanted.sample_id}))
-        path = given.sides.cache / "samples" / f"{member.sample_id}.safetensors"
+    assert given.predictors is not None
+    words = {error.sample_id: error for error in wrong}
+    side = given.sides.only(words)
+    pictures = {}
+    data = samples(side, given.predictors.task)
+    for row, (member, path) in enumerate(zip(side, side.paths, strict=True)):
         shown = shown_of(member, path, words[member.sample_id], given.facts.input, as_prepared=True)
-        found[member.sample_id] = _outlined(shown, said, truth)
-    return found
+        truth = data[row]["target"].numpy().astype(np.uint8)
+        pictures[member.sample_id] = _outlined(shown, given.answers.mask(member.sample_id), truth)
+    return pictures
 
 
 def _outlined(shown: SampleView, said: np.ndarray, truth: np.ndarray) -> Picture:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Sides
+from scantune.pipeline.predictors import Predictors
 from scantune.registry.model import ModelFacts
 from scantune.tasks.predictions import PredictionTable
 
@@ -33,6 +35,8 @@ class Evaluation:
         members: experiments whose predictions were averaged.
         name: of the report; the experiment's where "".
         card: whether a model card is written.
+        predictors: the model's networks; None for an ensemble of several experiments' models.
+        answers: of the model, about the test samples.
     """
 
     params: Params
@@ -49,6 +53,8 @@ class Evaluation:
     members: tuple[str, ...] = ()
     name: str = ""
     card: bool = True
+    predictors: Predictors | None = None
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def data(self) -> str:

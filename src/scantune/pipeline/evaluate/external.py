@@ -13,7 +13,9 @@ from scantune.tasks.predictions import PredictionTable
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, ExternalConfig, Params
+    from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import Sides
+    from scantune.pipeline.predictors import Predictors
     from scantune.registry.model import ModelFacts
 
 
@@ -81,7 +83,13 @@ def cohort(block: ExperimentConfig, cache: Path) -> PredictionTable:
 
 
 def judged(
-    params: Params, key: str, facts: ModelFacts, sides: Sides, table: PredictionTable, metrics: dict[str, Any]
+    params: Params,
+    key: str,
+    predictors: Predictors,
+    sides: Sides,
+    table: PredictionTable,
+    metrics: dict[str, Any],
+    answers: Answers,
 ) -> Evaluation:
     """What the report of the block ``external.<key>`` is of.
 
@@ -96,7 +104,7 @@ def judged(
         params,
         block.experiment,
         experiment.model_copy(update={"evaluate": evaluate}),
-        facts,
+        predictors.facts,
         source / "model",
         sides,
         table,
@@ -106,6 +114,8 @@ def judged(
         dataset=block.dataset,
         name=f"{block.experiment} on {block.dataset}",
         card=False,
+        predictors=predictors,
+        answers=answers,
     )
 
 

@@ -14,7 +14,7 @@ from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.maps.others import others_of
 from scantune.pipeline.maps.request import MapRequest
 from scantune.pipeline.maps.saliency import MapResults, explain_test
-from scantune.registry.model import load_networks, weights_digest
+from scantune.registry.model import weights_digest
 from scantune.tasks import errors as errors_of
 from scantune.tasks.directions import monitored
 from scantune.tasks.errors import SampleError
@@ -43,22 +43,15 @@ def finish(given: Evaluation) -> None:
 
 def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
-    from scantune.engine.local import Local
-    from scantune.pipeline.predictions import task_of
-
-    if given.model is None:
+    if given.predictors is None or given.model is None:
         return MapResults({"reason": "averaged predictions of several models; each member's report has its own maps"})
     folder = given.out / "saliency"
     folder.mkdir(parents=True, exist_ok=True)
-    networks = load_networks(given.model, given.facts)
-    device = Local.on(given.block.train.device).device
-    task = task_of(given.block.task, given.facts)
-    settings = given.block.evaluate.saliency
+    settings, opened = given.block.evaluate.saliency, given.predictors
     others = others_of(given.params, given.key, weights_digest(given.model)) if settings.checks else {}
-    wanted = MapRequest(networks, given.facts, task, settings, device, others)
-    return explain_test(
-        wanted, given.sides, samples, folder, () if errors_of.of_task(given.block.task.name).OUTLINED else errors
-    )
+    request = MapRequest(opened.networks, given.facts, opened.task, settings, opened.device, others, given.answers)
+    outlined = errors_of.of_task(given.block.task.name).OUTLINED
+    return explain_test(request, given.sides, samples, folder, () if outlined else errors)
 
 
 def facts_of(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from scantune.files import write_json
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
-from scantune.pipeline.predictions import predictions_of
+from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.tasks import figures, scoring
@@ -49,9 +50,8 @@ def judge(
     facts = read_facts(model)
     test = sides.side("test")
     seen = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
-    table = predictions_of(
-        block.task, facts, model, sides, batch_size=block.train.batch_size, device=block.train.device
-    )
+    predictors, answers = open_predictors(block.task, facts, model, block.train.device), Answers()
+    table = predictions_of(predictors, block.task, sides, batch_size=block.train.batch_size, answers=answers)
     out.mkdir(parents=True, exist_ok=True)
     write(table, out / "predictions.csv")
     metrics, summary = write_figures(
@@ -67,7 +67,11 @@ def judge(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
-    reporting.finish(Evaluation(params, key, block, facts, model, sides, table, metrics, out))
+    reporting.finish(
+        Evaluation(
+            *(params, key, block, facts, model, sides, table, metrics, out), predictors=predictors, answers=answers
+        )
+    )
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
 

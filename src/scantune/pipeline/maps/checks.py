@@ -10,7 +10,7 @@ import numpy as np
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps import masks as mapmasks
-from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_of
+from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -89,7 +89,7 @@ def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleErro
     from scantune.explain import sanity
 
     x = input_of(path_of(sides, member)).to(wanted.device)
-    asked = asked_of(wanted, network, x)
+    asked = questions_of(wanted, network, x, member.sample_id)
     main = questions.of_task(wanted.task.name).main_question(wanted.task, said.prediction, len(asked))
     target = asked[main].target
     return sanity.Question(member.sample_id, member.subject_id, x, target)

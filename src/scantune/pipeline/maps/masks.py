@@ -66,7 +66,7 @@ def _questions(
 
     x = x.to(wanted.device)
     own = questions.of_task(wanted.task.name)
-    output = output_of(wanted, network, x)
+    output = output_of(wanted, network, x, member.sample_id)
     for target, label in own.mask_questions(wanted.task, output, wanted.settings.mask_class, member.targets):
         marked = mask > 0 if label is None else mask == label
         if marked.any():

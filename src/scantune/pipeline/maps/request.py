@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.manifest import Sample
+from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.predictors import Predictors
@@ -35,6 +36,7 @@ class MapRequest:
         settings: the ``saliency:`` block.
         device: where it computes.
         others: use in ``map_checks`` to the other network that the maps are tested by.
+        answers: of the networks, where samples were predicted before.
     """
 
     networks: Sequence[nn.Module]
@@ -43,6 +45,7 @@ class MapRequest:
     settings: SaliencyConfig
     device: str | torch.device
     others: Mapping[str, OtherNetwork] = field(default_factory=dict)
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def method(self) -> str:
@@ -77,13 +80,17 @@ def input_of(path: Path) -> Tensor:
     return as_input(read_cached(path)["input"])
 
 
-def output_of(wanted: MapRequest, network: nn.Module, x: Tensor) -> Tensor:
-    """The network's output for one sample [C, …], with test-time augmentation, without the batch axis."""
+def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> Tensor:
+    """The output for one sample [C, …], with test-time augmentation, without the batch axis: as it was answered when
+    the sample was predicted, or of ``network`` where it was not."""
     from scantune.registry.tensors import tensor_predictor
 
-    return tensor_predictor(wanted.facts, [network], wanted.task, wanted.device).output(x[None].cpu()).mean[0]
+    answer = request.answers.output(sample_id)
+    if answer is not None:
+        return answer
+    return tensor_predictor(request.facts, [network], request.task, request.device).output(x[None].cpu()).mean[0]
 
 
-def asked_of(wanted: MapRequest, network: nn.Module, x: Tensor) -> list[MapQuestion]:
-    """Questions about the answer that a network gives to one sample."""
-    return questions.of_task(wanted.task.name).questions(output_of(wanted, network, x))
+def questions_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> list[MapQuestion]:
+    """Questions about the answer for one sample; arguments as of :func:`output_of`."""
+    return questions.of_task(request.task.name).questions(output_of(request, network, x, sample_id))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import shown_of
-from scantune.pipeline.maps.request import MapRequest, asked_of, input_of, path_of
+from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -119,7 +119,7 @@ def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -
 
     path, network = path_of(sides, member), wanted.network(member)
     x = input_of(path).to(wanted.device)
-    asked = asked_of(wanted, network, x)
+    asked = questions_of(wanted, network, x, member.sample_id)
     found = explain.maps(
         network, x, [a.target for a in asked], method=wanted.method, layer=wanted.settings.layer, **wanted.options()
     )

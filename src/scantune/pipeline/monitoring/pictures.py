@@ -74,8 +74,9 @@ def answers(given: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, 
 def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.explain import draw
+    from scantune.pipeline.answers import Answers
     from scantune.pipeline.maps.display import shown_of
-    from scantune.pipeline.maps.request import MapRequest, asked_of, input_of
+    from scantune.pipeline.maps.request import MapRequest, input_of, questions_of
     from scantune.pipeline.predictions import part_of
     from scantune.pipeline.predictors import Predictors
     from scantune.tasks import questions
@@ -84,13 +85,14 @@ def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -
 
     some = given.sides.only({side[row].sample_id for row in _spread(len(side), number)})
     facts = _facts(given)
-    table = PredictionTable.make(part_of(Predictors(facts, [network], given.task).whole, some, "validation"))
+    predictor, answered = Predictors(facts, [network], given.task).whole, Answers()
+    table = PredictionTable.make(part_of(predictor, some, "validation", answers=answered))
     settings = given.block.evaluate.saliency
-    wanted = MapRequest([network], facts, given.task, settings, "cpu")
+    wanted = MapRequest([network], facts, given.task, settings, "cpu", answers=answered)
     drawn = []
     for member, path, said in zip(some, some.paths, sample_errors(table, given.block.task, "validation")):
         x = input_of(path)
-        asked = asked_of(wanted, network, x)
+        asked = questions_of(wanted, network, x, member.sample_id)
         maps = explain.maps(
             network, x, [one.target for one in asked], method=wanted.method, layer=settings.layer, **wanted.options()
         )

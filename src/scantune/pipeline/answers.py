@@ -1,0 +1,60 @@
+"""What a model answered about samples, so that nothing is predicted a second time to be explained or drawn."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from scantune.prediction import Output, TensorPredictor
+
+
+@dataclass(frozen=True)
+class _PackedMask:
+    """Labels […space], uint8, compressed; the network had so many outputs."""
+
+    labels: bytes
+    shape: tuple[int, ...]
+    outputs: int
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The averaged output for each sample by its id; of masks the labels, compressed, since outputs are large."""
+
+    _outputs: dict[str, Tensor] = field(default_factory=dict)
+    _masks: dict[str, _PackedMask] = field(default_factory=dict)
+
+    def keep(self, sample_ids: Sequence[str], predictor: TensorPredictor, output: Output) -> None:
+        """The answers for a batch."""
+        labels = predictor.masks(output)
+        for row, sample_id in enumerate(sample_ids):
+            if labels is None:
+                self._outputs[sample_id] = output.mean[row].cpu()
+            else:
+                mask = np.ascontiguousarray(labels[row])
+                self._masks[sample_id] = _PackedMask(zlib.compress(mask.tobytes(), 1), mask.shape, output.mean.shape[1])
+
+    def mask(self, sample_id: str) -> np.ndarray:
+        """Predicted labels […space], uint8."""
+        packed = self._masks[sample_id]
+        return np.frombuffer(zlib.decompress(packed.labels), np.uint8).reshape(packed.shape)
+
+    def output(self, sample_id: str) -> Tensor | None:
+        """The output [K, …] on the CPU; of masks 1 for the predicted label and 0 for the others; None where the sample
+        was not predicted."""
+        import torch
+
+        if sample_id not in self._masks:
+            return self._outputs.get(sample_id)
+        labels = torch.from_numpy(self.mask(sample_id).astype(np.int64))
+        outputs = self._masks[sample_id].outputs
+        if outputs == 1:
+            return labels[None].float()
+        return torch.nn.functional.one_hot(labels, outputs).movedim(-1, 0).float()
