@@ -234,7 +234,7 @@ def test_layer_by_name_and_by_itself(trained: Teachable, found: FOUND) -> None:
 @pytest.mark.parametrize(
     "call, words",
     [
-        ({"layer": "lats"}, r"saliency layer: 'lats'.*near it: last"),
+        ({"layer": "lats"}, r"saliency layer: 'lats'.*similar: last"),
         ({"method": "lime"}, r"method: 'lime' is not one of gradcam"),
         ({"method": "attention"}, "vision transformer"),
         ({"layer": "head"}, "grid"),

@@ -204,8 +204,8 @@ class TensorPredictor:
             return Predicted(np.zeros(0), np.zeros(0))
         joined = [np.concatenate(parts) for parts in zip(*rows)]
         order = np.argsort(joined[3], kind="stable")
-        reduced, spreads, targets, _ = (part[order] for part in joined)
-        return Predicted(reduced, targets, spreads if self._compares else None)
+        values, spreads, targets, _ = (part[order] for part in joined)
+        return Predicted(values, targets, spreads if self._compares else None)
 
     @property
     def _compares(self) -> bool:
