@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scantune.preprocess.masks import PAINTED
 from scantune.records import Record, ScantuneError
 
 SHOWN = 20
+PAINTED = 255
+"""What painting programs write for "marked"."""
 _LOSSY = "lossy"
 
 

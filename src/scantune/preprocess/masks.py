@@ -9,13 +9,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from scantune.io.label_tables import numbers_of
+from scantune.preprocess.mask_labels import PAINTED
 from scantune.records import ReadError
 
 WHOLE = 1e-3
 """Values so near to a whole number are that label: slopes and float formats leave 1.0000001 for 1."""
-
-PAINTED = 255
-"""What painting programs write for "marked"."""
 
 _T = TypeVar("_T")
 
@@ -152,8 +151,6 @@ def _named(whole: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.nda
     Raises:
         MaskError: the file has no table, or not these names.
     """
-    from scantune.io.label_tables import numbers_of
-
     table = {int(number): name for number, name in read.get("label_names", {}).items()}
     try:
         numbers = numbers_of(rule.names, table)
