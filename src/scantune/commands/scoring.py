@@ -30,6 +30,7 @@ def score(
     settings: Set = None,
     split: Annotated[str, typer.Option(help="rows to score")] = "test",
     report: Annotated[Path | None, typer.Option(help="write a report too, as one HTML file")] = None,
+    case_mix: Annotated[str, typer.Option(help="weight the rows to it, as in {sex: {F: 0.5, M: 0.5}}")] = "",
     draws: Draws = 2000,
     seed: Annotated[int, typer.Option(help="seed of the draws")] = 42,
     confidence: Annotated[float, typer.Option(help="confidence level of the intervals")] = 0.95,
@@ -42,6 +43,8 @@ def score(
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
     options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
     schema = task_settings(task, settings or [], predictions[0])
+    if case_mix:
+        options["case_mix"] = _shares(case_mix)
     if len(predictions) > 1:
         if report is not None:
             raise ScantuneError(f"--report {report}: a report is of one predictions file, not of {len(predictions)}")
@@ -80,6 +83,23 @@ def _score_several(predictions: list[Path], schema: Any, out: Path, options: dic
                 f"  p of {comparison['primary']} adjusted for the files (Holm): {comparison['p_holm_files']:.3g}"
             )
     typer.echo(f"all metrics and comparisons: {out}")
+
+
+def _shares(text: str) -> dict[str, dict[str, float]]:
+    """Column to level to share, from YAML.
+
+    Raises:
+        ScantuneError: it is something else.
+    """
+    from scantune.config.load import plain_value
+
+    found = plain_value(text)
+    try:
+        return {str(c): {str(level): float(share) for level, share in of.items()} for c, of in found.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise ScantuneError(
+            f"--case-mix {text!r}: write column: {{level: share}}, as in {{sex: {{F: 0.5, M: 0.5}}}}"
+        ) from None
 
 
 def _headline(metrics: dict[str, Any]) -> list[str]:

@@ -13,7 +13,18 @@ from scantune.report.page import build
 from scantune.tasks import errors, figures
 from scantune.tasks.predictions import PredictionTable
 
-SECTIONS = ("results", "figures", "subgroups", "calibration", "thresholds", "readers", "errors", "all", "environment")
+SECTIONS = (
+    "results",
+    "figures",
+    "subgroups",
+    "fairness",
+    "calibration",
+    "thresholds",
+    "readers",
+    "errors",
+    "all",
+    "environment",
+)
 
 
 def report(

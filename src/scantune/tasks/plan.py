@@ -213,6 +213,25 @@ def mean_over(statistics: Sequence[Statistic], names: Sequence[str]) -> Statisti
     )
 
 
+def reweighted(statistic: Statistic, weights: np.ndarray, kinds: Mapping[str, str] | None = None) -> Statistic:
+    """The same statistic with weighted rows.
+
+    Args:
+        statistic: of n rows.
+        weights: float64 [n], in the order of its rows, of mean 1.
+        kinds: further rules of intervals: figures named here are then no shares of trials.
+    """
+    changed: dict[str, Any] = {"kinds": {**statistic.kinds, **(kinds or {})}}
+    if isinstance(statistic, Sums):
+        shares = statistic.shares
+        changed["features"] = statistic.features * weights[:, None]
+        if shares is not None and kinds:
+            changed["shares"] = lambda sums: {k: v for k, v in shares(sums).items() if k not in kinds}
+        return replace(statistic, **changed)
+    figures = statistic.figures
+    return replace(statistic, figures=lambda w: figures(w * weights[:, None]), **changed)
+
+
 def only(statistic: Statistic, wanted: Collection[str]) -> Statistic:
     """The same statistic with those of its figures that are in ``wanted``."""
     figures = statistic.figures

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.statistics.figure import jsonable
 from scantune.statistics.resampling import Resampler
-from scantune.tasks import aggregating, baselining, subgroups
+from scantune.tasks import aggregating, baselining, casemix, subgroups
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Context, Further
 from scantune.tasks.custom import metrics_of
@@ -59,6 +59,7 @@ def evaluate(
     calibrated_by: Mapping[str, Any] | None = None,
     served: Mapping[str, Any] | None = None,
     beside: Mapping[str, PredictionTable] | None = None,
+    case_mix: casemix.CaseMix | None = None,
 ) -> dict[str, Any]:
     """All figures of a predictions table, in the structure of ``metrics.json``.
 
@@ -82,6 +83,8 @@ def evaluate(
             conformal figures are then of its own intervals or sets, as they stand in the table. None: of intervals or
             sets that are fitted here on validation.
         beside: further baselines by name: predictions of the rows of ``split``, in their order.
+        case_mix: grouping column to level to share: the headline metrics with the rows weighted to it are the section
+            ``standardised``.
 
     Returns:
         ``metrics``, ``subgroups``, ``baselines`` and the task's further sections; ``covariates_left_out`` where a
@@ -96,7 +99,8 @@ def evaluate(
     # a temperature is undone sample by sample, not of what was joined
     known, own = (calibrated_by, served) if joined is predictions else (None, None)
     options = _Options(
-        split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, own
+        *(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, own),
+        case_mix=case_mix or {},
     )
     out = _evaluate_level(joined, task, options)
     out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
@@ -124,6 +128,7 @@ class _Options:
     miscoverage: float
     calibrated_by: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
+    case_mix: casemix.CaseMix = field(default_factory=dict)
 
 
 def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
@@ -173,11 +178,20 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         return {"metrics": whole.figures}
     named = subgroups.grouping_columns(table) if options.groups is None else options.groups
     labels = subgroups.levels(table, [g for g in named if g in table], options.age_bands)
+    grouped = dict(labels)
     labels |= module.ranges_of(data) if hasattr(module, "ranges_of") else {}
     by_group = subgroups.adjusted(
         subgroups.figures(
             *(module, data, rows, labels, resampler), confidence=options.confidence, min_group=options.min_group
         )
+    )
+    crossed = casemix.intersections(
+        *(module, data, rows, grouped, resampler), confidence=options.confidence, min_group=options.min_group
+    )
+    weighted = (
+        casemix.standardised(module, data, rows, grouped, options.case_mix, resampler, options.confidence)
+        if options.case_mix
+        else {}
     )
     fitted_on = np.flatnonzero(table.split == "validation") if options.split != "validation" else rows[:0]
     context = Context(
@@ -199,6 +213,8 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         "headline": list(module.headline_names(data)),
         "metrics": whole.figures | more.figures,
         "subgroups": by_group,
+        **({"intersections": subgroups.adjusted(crossed)} if crossed else {}),
+        **({"standardised": weighted} if weighted else {}),
         "baselines": {},
         "external": {},
         "saliency": {},

@@ -27,7 +27,8 @@ def score_files(paths: Sequence[Path], task: Any, out: Path | str | None = None,
         paths: the files.
         task: settings of the task.
         out: where to write the result as JSON; None: not written.
-        options: ``split``, ``draws``, ``seed``, ``confidence`` of :func:`scantune.tasks.scoring.evaluate`.
+        options: ``split``, ``draws``, ``seed``, ``confidence`` of :func:`scantune.tasks.scoring.evaluate`, and
+            ``case_mix``, to which comparisons are not weighted.
 
     Returns:
         ``task``, ``headline``, ``files``: name to its ``metrics.json``, and ``comparisons``: name to that with the
@@ -65,7 +66,7 @@ def _comparisons(
         if name == first:
             continue
         try:
-            found[name] = compare(tables[first], table, task, **options)
+            found[name] = compare(tables[first], table, task, **{k: v for k, v in options.items() if k != "case_mix"})
         except ComparisonError as error:
             found[name] = {"reason": str(error)}
     adjusted = holm({name: _primary(entry) for name, entry in found.items()})

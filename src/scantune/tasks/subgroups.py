@@ -70,6 +70,7 @@ def figures(
     *,
     confidence: float,
     min_group: int,
+    least: int = 1,
 ) -> dict[str, dict[str, dict[str, Figure]]]:
     """Every headline figure by column and level.
 
@@ -84,6 +85,7 @@ def figures(
         resampler: draws of subjects.
         confidence: level of the intervals.
         min_group: fewest subjects of a level that is not small.
+        least: levels with fewer subjects are left out.
     """
     asked: list[tuple[str, str]] = []
     plans: list[MetricPlan] = []
@@ -93,6 +95,8 @@ def figures(
             continue
         for level in names:
             inside = of_row[rows] == level
+            if resampler.count(rows[inside]) < least:
+                continue
             asked.append((column, level))
             plans += [
                 task.plan(data, part, headline=True, paired=True, confidence=confidence)

@@ -16,6 +16,7 @@ from scantune.statistics.discrimination import GRID, curve_statistic, delong, de
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Resampler, Sums
+from scantune.tasks.classification import fairness, prevalence
 from scantune.tasks.classification.metrics import Data, calibration_plan
 from scantune.tasks.context import NO_VALIDATION, Context, Further, band
 from scantune.tasks.coverage import achieved
@@ -41,6 +42,9 @@ def further(data: Data, context: Context) -> Further:
     out.sections["curves"] = _curves(data, context)
     if data.positive is not None:
         out.sections["operating_points"] = _operating_points(data, context)
+        out.sections["fairness"] = fairness.section(data, context)
+        if data.settings.prevalences:
+            out.sections["prevalence"] = prevalence.section(data, context)
     out.sections["calibration"] = _calibration(data, context)
     scores = conformal.set_scores(data.probabilities, data.target)
 

@@ -42,6 +42,10 @@ class Classification(TaskSettings):
     specificities: tuple[float, ...] = (0.9, 0.95)
     """Operating points: the threshold that reaches this specificity on validation. Two classes only."""
 
+    prevalences: tuple[float, ...] = ()
+    """Shares of the positive class, such as ``[0.01, 0.1]``, at which predictive values and net benefit are computed
+    too, by weighting the classes. Two classes only."""
+
     ordinal: bool = False
     """The classes are grades in ascending order: weighted kappas are given too."""
 
@@ -63,7 +67,11 @@ class Classification(TaskSettings):
                 raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
             if self.positive is not None and self.positive not in self.classes:
                 raise ValueError(f"positive {self.positive!r} is not one of the classes {list(self.classes)}")
-        for name, values in (("sensitivities", self.sensitivities), ("specificities", self.specificities)):
+        for name, values in (
+            ("sensitivities", self.sensitivities),
+            ("specificities", self.specificities),
+            ("prevalences", self.prevalences),
+        ):
             if any(not 0 < v < 1 for v in values):
                 raise ValueError(f"{name} {list(values)}: each must lie between 0 and 1")
         return self

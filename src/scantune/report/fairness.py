@@ -1,0 +1,107 @@
+"""Fairness and transport as tables: groups side by side, intersections, other prevalences, another case mix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scantune.plots import words
+from scantune.report.facts import RunFacts
+from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
+
+_TITLES = {
+    "positive_rate": "Called positive",
+    "recall": "Sensitivity",
+    "false_positive_rate": "False positive rate",
+    "auroc": "AUROC",
+    "calibration_difference": "Mean probability − observed share",
+}
+
+
+def parts(facts: RunFacts) -> list[Any]:
+    """Tables of the sections ``fairness``, ``intersections``, ``prevalence`` and ``standardised``."""
+    return [*_groups(facts), *_intersections(facts), *_prevalences(facts), *_standardised(facts)]
+
+
+def _groups(facts: RunFacts) -> list[Any]:
+    content: list[Any] = []
+    tested = 0
+    for column, section in (facts.metrics.get("fairness") or {}).items():
+        levels, differences = section["levels"], section["differences"]
+        rows: list[list[Cell]] = []
+        for level, figures in sorted(levels.items(), key=lambda pair: words.level_order(pair[0])):
+            rows.append([text(words.level(column, level)), *(figure(figures[name]) for name in _TITLES)])
+        rows.append([text("Largest difference"), *(_difference(differences.get(name)) for name in _TITLES)])
+        tested += sum(entry.get("p_holm") is not None for entry in differences.values())
+        odds = differences.get("equalized_odds")
+        notes = []
+        if odds is not None:
+            value = words.fixed(abs(odds["value"]), 3)
+            notes.append(f"Equalized odds: rates differ by up to {value} ({' and '.join(odds['levels'])}).")
+        title = f"Groups by {column.replace('_', ' ')}"
+        content.append(footnoted(Table([column.replace("_", " "), *_TITLES.values()], rows, title, notes)))
+    if content:
+        told = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
+        if tested > 1:
+            told += f" P values are adjusted for the {tested} differences that were tested (Holm)."
+        content.append(Words(told, "quiet"))
+    return content
+
+
+def _difference(entry: Mapping[str, Any] | None) -> Cell:
+    if entry is None:
+        return text(None)
+    cell, p = figure(entry), entry.get("p_holm")
+    levels = " − ".join(map(str, entry["levels"]))
+    adjusted = "" if p is None else "; p below 0.001" if p < 0.001 else f"; p {words.fixed(p, 3)}"
+    return Cell(cell.text, f"{cell.sub}; {levels}{adjusted}", cell.kind)
+
+
+def _intersections(facts: RunFacts) -> list[Any]:
+    content: list[Any] = []
+    for column, levels in (facts.metrics.get("intersections") or {}).items():
+        names = [name for name in facts.headline if any(name in figures for figures in levels.values())][:4]
+        if not names:
+            continue
+        rows = []
+        for level, figures in levels.items():
+            first = words.entry(figures.get(names[0]))
+            gap = figure(first["gap"]) if isinstance(first.get("gap"), Mapping) else text(None)
+            rest = [figure(figures[name]) if name in figures else text(None) for name in names[1:]]
+            rows.append([text(level), counted(first), figure(first), gap, *rest])
+        labels = [words.label(name) for name in names]
+        content.append(
+            footnoted(Table([column, "n", labels[0], "Difference from the rest", *labels[1:]], rows, column))
+        )
+    return content
+
+
+def _prevalences(facts: RunFacts) -> list[Any]:
+    section = facts.metrics.get("prevalence") or {}
+    rows = [
+        [text(f"{100 * float(share):g} %"), *(figure(entry["figures"][n]) for n in ("precision", "npv", "accuracy"))]
+        for share, entry in section.items()
+    ]
+    notes = [
+        "The classes are weighted to each prevalence. Sensitivity, specificity and AUROC stay as they are where the "
+        "prevalence alone differs; net benefit there is in metrics.json."
+    ]
+    header = ["Prevalence", "PPV", "NPV", "Accuracy"]
+    return [footnoted(Table(header, rows, "At other prevalences", notes))] if rows else []
+
+
+def _standardised(facts: RunFacts) -> list[Any]:
+    section = facts.metrics.get("standardised") or {}
+    if not section:
+        return []
+    here = facts.metrics.get("metrics") or {}
+    rows = [
+        [text(words.label(name)), figure(here[name]) if name in here else text(None), figure(entry)]
+        for name, entry in section["figures"].items()
+    ]
+    mixes = [
+        f"{column}: {', '.join(f'{level} {100 * share:g} %' for level, share in shares.items())}"
+        for column, shares in section["case_mix"].items()
+    ]
+    worth = f"The weighted samples are worth {words.number(section['effective_samples'])}."
+    return [Table(["Metric", "As tested", "Weighted"], rows, "In another case mix", [f"{'; '.join(mixes)}.", worth])]

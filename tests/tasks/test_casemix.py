@@ -1,0 +1,109 @@
+"""Case mix, intersections, fairness and other prevalences, by hand."""
+
+import numpy as np
+import pytest
+
+from scantune.records import ScantuneError
+from scantune.tasks.casemix import weights
+from scantune.tasks.classification.settings import Classification
+from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.regression.settings import Regression
+from scantune.tasks.scoring import evaluate
+
+
+def table(n=240, seed=0):
+    """Women are called positive more often, and their probabilities are too high."""
+    rng = np.random.default_rng(seed)
+    woman = np.arange(n) % 3 == 0
+    y = rng.random(n) < 0.4
+    score = 1.5 * y + 0.8 * woman + rng.normal(size=n) - 0.75
+    p = 1 / (1 + np.exp(-score))
+    columns = {"sample_id": [f"x{i}" for i in range(n)], "target": y.astype(int), "p/0": 1 - p, "p/1": p}
+    return PredictionTable.make(
+        columns | {"sex": np.where(woman, "F", "M"), "site": np.where(np.arange(n) % 2, "a", "b")}
+    ), (woman, y, p)
+
+
+def test_groups_are_compared_by_calls_errors_and_calibration():
+    made, (woman, y, p) = table()
+    found = evaluate(made, Classification(), draws=50)["fairness"]["sex"]
+    called = p > 0.5
+    women = found["levels"]["F"]
+    assert women["positive_rate"]["value"] == pytest.approx(called[woman].mean())
+    assert women["recall"]["value"] == pytest.approx(called[woman & y].mean())
+    assert women["false_positive_rate"]["value"] == pytest.approx(called[woman & ~y].mean())
+    assert women["calibration_difference"]["value"] == pytest.approx(p[woman].mean() - y[woman].mean())
+    gap = found["differences"]["positive_rate"]
+    assert gap["levels"] == ["F", "M"]
+    assert gap["value"] == pytest.approx(called[woman].mean() - called[~woman].mean())
+    assert gap["lower"] < gap["value"] < gap["upper"]
+    assert gap["p_holm"] >= gap["p_value"]
+    rates = [abs(found["differences"][name]["value"]) for name in ("recall", "false_positive_rate")]
+    assert abs(found["differences"]["equalized_odds"]["value"]) == max(rates)
+
+
+def test_intersections_have_enough_subjects_each():
+    made, (woman, _, _) = table()
+    found = evaluate(made, Classification(), draws=50, min_group=50)["intersections"]["sex × site"]
+    assert set(found) == {"M × a", "M × b"}  # 80 each; 40 women each
+    assert found["M × a"]["auroc"]["n"] == (~woman & (np.arange(240) % 2 == 1)).sum()
+    assert "intersections" not in evaluate(made, Classification(), draws=50, min_group=100)
+
+
+def test_predictive_values_at_another_prevalence_are_those_of_bayes():
+    made, (_, y, p) = table()
+    called = p > 0.5
+    se, sp = called[y].mean(), (~called)[~y].mean()
+    found = evaluate(made, Classification(prevalences=(0.05, float(y.mean()))), draws=50)
+    low, here = found["prevalence"].values()
+    assert low["figures"]["precision"]["value"] == pytest.approx(se * 0.05 / (se * 0.05 + (1 - sp) * 0.95))
+    assert low["figures"]["npv"]["value"] == pytest.approx(sp * 0.95 / (sp * 0.95 + (1 - se) * 0.05))
+    assert low["figures"]["precision"]["lower"] < low["figures"]["precision"]["value"]
+    assert here["figures"]["precision"]["value"] == pytest.approx(found["metrics"]["precision"]["value"])
+    at = np.flatnonzero(np.isclose(here["decision"]["threshold"], 0.3))[0]
+    same = found["curves"]["decision"]["value"][at]
+    assert here["decision"]["value"][at] == pytest.approx(same)
+    net = 0.05 * (p[y] >= 0.3).mean() - 0.95 * (p[~y] >= 0.3).mean() * 0.3 / 0.7
+    assert low["decision"]["value"][at] == pytest.approx(net)
+
+
+def test_a_case_mix_weights_the_rows():
+    made, (woman, y, p) = table()
+    mix = {"sex": {"F": 0.5, "M": 0.5}}
+    found = evaluate(made, Classification(), draws=50, case_mix=mix)["standardised"]
+    right = (p > 0.5) == y
+    assert found["figures"]["accuracy"]["value"] == pytest.approx((right[woman].mean() + right[~woman].mean()) / 2)
+    w = np.where(woman, 1.5, 0.75)
+    assert found["effective_samples"] == pytest.approx(w.sum() ** 2 / (w**2).sum())
+    as_is = {"sex": {"F": 1 / 3, "M": 2 / 3}}
+    plain = evaluate(made, Classification(), draws=50, case_mix=as_is)
+    for name in ("auroc", "auprc", "brier", "f1"):
+        assert plain["standardised"]["figures"][name]["value"] == pytest.approx(plain["metrics"][name]["value"])
+
+
+def test_several_columns_are_raked_and_a_mix_that_does_not_fit_is_refused():
+    labels = {"a": np.array(["x", "x", "y", "y", "y", "x"]), "b": np.array(["1", "2", "1", "2", "1", "1"])}
+    rows = np.arange(6)
+    w = weights(labels, rows, {"a": {"x": 0.7, "y": 0.3}, "b": {"1": 0.5, "2": 0.5}})
+    assert w.mean() == pytest.approx(1)
+    assert w[labels["a"] == "x"].sum() / 6 == pytest.approx(0.7)
+    assert w[labels["b"] == "1"].sum() / 6 == pytest.approx(0.5)
+    for mix, message in (
+        ({"c": {"x": 1.0}}, "no grouping column 'c'; there are a, b"),
+        ({"a": {"x": 0.5, "z": 0.5}}, "z is no level of the tested rows; the levels are x, y"),
+        ({"a": {"x": 1.0}}, "y has no share"),
+        ({"a": {"x": 0.5, "y": 0.4}}, "must be 0 or more and sum to one"),
+    ):
+        with pytest.raises(ScantuneError, match=message):
+            weights(labels, rows, mix)
+
+
+def test_of_a_number_too():
+    rng = np.random.default_rng(0)
+    target = rng.normal(10, 3, 120)
+    sex = np.array(["F", "M"])[(np.arange(120) % 3 == 0).astype(int)]
+    error = np.where(sex == "F", 1.0, 3.0)
+    made = PredictionTable.make({"target": target, "prediction": target + error, "sex": sex})
+    found = evaluate(made, Regression(), draws=50, case_mix={"sex": {"F": 0.5, "M": 0.5}})["standardised"]
+    assert found["figures"]["mae"]["value"] == pytest.approx(2.0)
+    assert found["figures"]["mae"]["n_subjects"] == 120
