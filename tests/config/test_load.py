@@ -63,6 +63,11 @@ def test_a_good_file_is_read_and_frozen():
             "experiments.knees.train.learning_rat: unknown key; did you mean 'learning_rate'?",
         ),
         ("experiments.knees.train.epochs", "many", "experiments.knees.train.epochs:"),
+        (
+            "experiments.knees.model.weights",
+            "kinetics",
+            "experiments.knees.model.weights: there are no 'kinetics' weights for the backbone 'resnet18'; those for it",
+        ),
         ("experiments.knees.train.epochs", 0, "greater than or equal to 1; got 0"),
         (
             "experiments.knees.dataset",

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
 import timm
 
 from scantune.models import catalogue, dense, names
 from scantune.models.weights.known import KNOWN
 
 
+def listed():
+    """timm's names, and whether it has weights for each."""
+    return {name: timm.get_pretrained_cfg(name).has_weights for name in timm.list_models()}
+
+
 def test_the_list_of_timms_names_is_current():
     """Write it anew by: python -m tests.models.test_names"""
-    assert names._LIST.read_text(encoding="utf-8") == names.timm_list(timm.__version__, timm.list_models())
+    assert names._LIST.read_text(encoding="utf-8") == names.timm_list(timm.__version__, listed())
 
 
 def test_another_version_of_timm_is_asked_itself(monkeypatch):
@@ -20,8 +26,39 @@ def test_another_version_of_timm_is_asked_itself(monkeypatch):
     assert names.in_timm("resnet18")
 
 
-def test_names_of_weights_are_all_of_them():
-    assert set(names.WEIGHTS) == {name for name, _ in KNOWN} | {"imagenet"}
+def test_weights_are_known_with_their_backbones():
+    assert {(name, net) for name, backbones in names.WEIGHTS.items() for net in backbones} == set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("weights", "backbone", "table", "fitting"),
+    [
+        ("imagenet", "resnet10_3d", "volume", "those for it are: medicalnet"),
+        ("kinetics", "resnet18", "image", "those for it are: imagenet"),
+        ("medicalnet", "densenet121_3d", "volume", "none are known for it"),
+        ("published", "small_cnn", "image", "none are known for it"),
+        ("imagenet", "unet", "dense", "none are known for it"),
+        ("imagenet", "botnet50ts_256", "image", "none are known for it"),
+        ("raddino", "chexnet", "image", "those for it are: chexnet, imagenet"),
+    ],
+)
+def test_weights_of_another_backbone_are_refused_with_those_that_fit(weights, backbone, table, fitting):
+    fault = names.weights_fault(weights, backbone, table)
+    assert f"no {weights!r} weights for the backbone {backbone!r}; {fitting}" in fault
+
+
+@pytest.mark.parametrize(
+    ("weights", "backbone", "table"),
+    [
+        ("published", "resnet18.a1_in1k", "image"),
+        ("imagenet", "ResNet50", "image"),
+        ("chexnet", "densenet121", "image"),
+        ("published", "swinunetr", "volume"),
+        ("weights/mine.pth", "small_cnn", "image"),
+    ],
+)
+def test_weights_that_fit_pass(weights, backbone, table):
+    assert names.weights_fault(weights, backbone, table) is None
 
 
 def test_every_name_of_the_table_has_a_builder():
@@ -41,9 +78,8 @@ def test_a_name_is_told_with_the_nearest_or_with_what_it_is_for():
     assert "is for volume, not for image" in catalogue.fault("resnet10_3d", "image")
     assert "is for image, not for masks" in catalogue.fault("resnet18", "dense")
     assert "did you mean unet" in catalogue.fault("unett", "dense")
-    assert "did you mean 'imagenet'" in names.weights_fault("imagenett")
-    assert names.weights_fault("weights/mine.pth") is None
+    assert "did you mean 'imagenet'" in names.weights_fault("imagenett", "resnet18", "image")
 
 
 if __name__ == "__main__":
-    names._LIST.write_text(names.timm_list(timm.__version__, timm.list_models()), encoding="utf-8")
+    names._LIST.write_text(names.timm_list(timm.__version__, listed()), encoding="utf-8")

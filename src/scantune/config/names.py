@@ -87,13 +87,14 @@ def _network(key: str, block: ExperimentConfig, modality: Any) -> Iterator[str]:
     from scantune.models import own_weights
     from scantune.models.names import weights_fault
 
-    fault = backbones.fault(block.model.backbone, block.task.backbones(modality))
+    table = block.task.backbones(modality)
+    fault = backbones.fault(block.model.backbone, table)
     if fault is not None:
         yield f"{key}.model.backbone: {fault}"
     wrong = backbones.foreign(block.model.options)
     if wrong is not None:
         yield f"{key}.model.options: {wrong}"
     if fault is None and block.model.source is not None:
-        fault = weights_fault(block.model.source) or own_weights.fault(block.model)
+        fault = weights_fault(block.model.source, block.model.backbone, table) or own_weights.fault(block.model)
         if fault is not None:
             yield f"{key}.model.weights: {fault}"

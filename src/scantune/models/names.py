@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.metadata
+from collections.abc import Mapping
 from pathlib import Path
 
 #: Short names, and names of published weights for their architecture.
@@ -19,32 +20,48 @@ ALIASES = {
     "raddino": "vit_base_patch14_dinov2",
 }
 
-#: Names of published weights; ``imagenet`` is that of timm, the others are in :data:`scantune.models.weights.KNOWN`.
-WEIGHTS = ("chexnet", "imagenet", "kinetics", "medicalnet", "raddino", "ssl_ct")
+#: Published weights by name, and the backbones that they are for. :data:`scantune.models.weights.KNOWN` has their
+#: files; those of ``imagenet`` are timm's own.
+WEIGHTS: dict[str, tuple[str, ...]] = {
+    "chexnet": ("chexnet", "densenet121"),
+    "imagenet": (),
+    "kinetics": ("mc3_18", "mvit_v2_s", "r2plus1d_18", "r3d_18", "swin3d_t"),
+    "medicalnet": ("resnet10_3d", "resnet18_3d", "resnet34_3d", "resnet50_3d"),
+    "raddino": ("raddino", "vit_base_patch14_dinov2"),
+    "ssl_ct": ("swinunetr",),
+}
+
+_WITHOUT = " random"
+"""Behind a name in the list: timm has no weights for it."""
 
 _LIST = Path(__file__).with_name("timm_names.txt")
 
 
-def timm_list(version: str, names: list[str]) -> str:
-    """Text of the file with the names of timm."""
-    return "\n".join([f"timm {version}", *sorted(names), ""])
+def timm_list(version: str, names: Mapping[str, bool]) -> str:
+    """The text of the list of timm's names, each with whether timm has weights for it."""
+    return "\n".join([f"timm {version}", *(name + ("" if names[name] else _WITHOUT) for name in sorted(names)), ""])
 
 
 @functools.cache
-def _listed() -> tuple[str, frozenset[str]]:
-    """Version of timm of the list, and its names."""
-    first, *names = _LIST.read_text(encoding="utf-8").split("\n")
-    return first.removeprefix("timm "), frozenset(names) - {""}
+def _listed() -> tuple[str, dict[str, bool]]:
+    """The version of timm that the list was made with, and its names with whether there are weights."""
+    first, *lines = _LIST.read_text(encoding="utf-8").split("\n")
+    return first.removeprefix("timm "), {line.removesuffix(_WITHOUT): _WITHOUT not in line for line in lines if line}
 
 
 def timm_names() -> frozenset[str]:
-    """Names of timm, from the list in this package; from timm where another version is installed."""
+    """timm's names, by the list in this package; by timm itself where another version of it is installed."""
     version, names = _listed()
     if importlib.metadata.version("timm") == version:
-        return names
+        return frozenset(names)
     import timm
 
     return frozenset(timm.list_models())
+
+
+def _bare(backbone: str) -> str:
+    """timm's own name of a short one, without the tag of its weights."""
+    return ALIASES.get(backbone, backbone).partition(".")[0]
 
 
 def in_timm(name: str) -> bool:
@@ -53,15 +70,37 @@ def in_timm(name: str) -> bool:
     return architecture in _listed()[1] or architecture in timm_names()
 
 
-def weights_fault(weights: str) -> str | None:
-    """Error message for an invalid ``model.weights``, or None. Does not require torch.
+def weights_for(backbone: str, table: str) -> list[str]:
+    """Names of the published weights for a backbone of a table (:data:`scantune.models.catalogue.Table`)."""
+    names = [name for name, backbones in WEIGHTS.items() if backbone in backbones]
+    if table == "image" and in_timm(backbone) and _listed()[1].get(_bare(backbone), True):
+        names.append("imagenet")
+    return sorted(names)
 
-    A path is not checked here but when the network is built.
+
+def weights_fault(weights: str, backbone: str, table: str) -> str | None:
+    """What is wrong with ``model.weights``, as far as it tells without torch; None where nothing is.
+
+    A path is let pass: it is looked for when the network is built.
+
+    Args:
+        weights: as the block has it.
+        backbone: whose weights they shall be.
+        table: of the backbone, see :func:`weights_for`.
     """
     known = {"published", *WEIGHTS}
-    if weights in known or Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
+    if weights not in known:
+        if Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
+            return None
+        near = difflib.get_close_matches(weights, sorted(known), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{weights!r} is neither published weights nor a file{hint} There are: {', '.join(sorted(known))}"
+    fitting = weights_for(backbone.lower(), table)
+    if weights in fitting or (weights == "published" and fitting):
         return None
-    similar = difflib.get_close_matches(weights, sorted(known), n=1)
-    hint = f"; did you mean {similar[0]!r}?" if similar else ""
-    listed = ", ".join(sorted(known))
-    return f"{weights!r} is neither the name of published weights nor a file{hint} Known names: {listed}"
+    others = (
+        f"those for it are: {', '.join(fitting)}"
+        if fitting
+        else "none are known for it: leave the key out or give a file"
+    )
+    return f"there are no {weights!r} weights for the backbone {backbone!r}; {others}"
