@@ -54,33 +54,33 @@ def test_a_crash_in_the_child_is_a_refusal_and_the_next_file_is_read(
 ) -> None:
     path = io.write_nifti(tmp_path / "a.nii", volume())
     io.read(path, isolated=True)
-    exchange = isolation._exchange
+    exchange = isolation.exchange
 
-    def crash(child, request):
+    def crash(child, *arguments):
         os.kill(child.pid, signal.SIGSEGV)
         child.wait()
-        return exchange(child, request)
+        return exchange(child, *arguments)
 
-    monkeypatch.setattr(isolation, "_exchange", crash)
+    monkeypatch.setattr(isolation, "exchange", crash)
     with pytest.raises(ReadError, match="crashed"):
         io.read(path, isolated=True)
-    monkeypatch.setattr(isolation, "_exchange", exchange)
+    monkeypatch.setattr(isolation, "exchange", exchange)
     np.testing.assert_array_equal(io.read(path, isolated=True).array, volume().array)
 
 
 def test_a_hang_in_the_child_ends_at_the_time_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = io.write_nifti(tmp_path / "a.nii", volume())
     io.read(path, isolated=True)
-    exchange = isolation._exchange
+    exchange = isolation.exchange
 
-    def hang(child, request):
+    def hang(child, *arguments):
         os.kill(child.pid, signal.SIGSTOP)
-        return exchange(child, request)
+        return exchange(child, *arguments)
 
-    monkeypatch.setattr(isolation, "_exchange", hang)
+    monkeypatch.setattr(isolation, "exchange", hang)
     with pytest.raises(ReadError, match=r"longer than 0\.5 s"):
         io.read(path, isolated=True, limits=io.Limits(seconds=0.5))
-    monkeypatch.setattr(isolation, "_exchange", exchange)
+    monkeypatch.setattr(isolation, "exchange", exchange)
     np.testing.assert_array_equal(io.read(path, isolated=True).array, volume().array)
 
 
@@ -92,3 +92,11 @@ def test_jpeg_of_twelve_bits_is_decoded_in_the_child() -> None:
     assert found.array.max() == 264
     with pytest.raises(ReadError, match=r"JPEG Extended .* 12 bits. cannot be decoded"):
         io.read(path)
+
+
+def test_ending_another_child_leaves_the_one_that_reads(tmp_path: Path) -> None:
+    path = io.write_nifti(tmp_path / "a.nii", volume())
+    io.read(path, isolated=True)
+    reader = isolation._child()
+    isolation.end(isolation.spawn("scantune.preprocess.child"))
+    assert isolation._child() is reader

@@ -11,16 +11,18 @@ import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
 from scantune.io.arrays import Image, Options, Video, Volume
 from scantune.io.loop import Loop
 from scantune.records import ReadError
+
+Body = TypeVar("Body")
 
 _LOCK = threading.Lock()
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}  # by the process that owns it: a fork must not share its parent's
@@ -73,41 +75,71 @@ def open_isolated(path: Path, options: Options) -> Loop:
 
 def _ask(request: dict[str, Any], options: Options) -> tuple[dict[str, Any], np.ndarray]:
     with _LOCK:
-        child = _child()
-        late = threading.Event()
-
-        def stop() -> None:
-            late.set()
-            child.kill()
-
-        timer = threading.Timer(options.limits.seconds, stop)
-        timer.start()
         try:
-            reply, array = _exchange(child, request | {"options": asdict(options)})
-        except (OSError, EOFError, ValueError) as error:
-            end(child)
-            if late.is_set():
-                raise ReadError(f"decoding took longer than {options.limits.seconds:g} s", request["path"]) from error
-            raise ReadError(
-                "the decoder crashed on this file", f"{request['path']}: code {child.returncode}"
-            ) from error
-        except BaseException:  # an interrupt in between would leave half an answer in the pipe
-            end(child)
-            raise
-        finally:
-            timer.cancel()
+            reply, array = exchange(_child(), request | {"options": asdict(options)}, options.limits.seconds, _array)
+        except Lost as lost:
+            if lost.late:
+                raise ReadError(f"decoding took longer than {options.limits.seconds:g} s", request["path"]) from lost
+            raise ReadError("the decoder crashed on this file", f"{request['path']}: code {lost.code}") from lost
     if "reason" in reply:
         raise ReadError(reply["reason"], reply["detail"])
     return reply, array
 
 
-def ask(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any]:
-    """Send a request to a child as a line of JSON, and read its answer, one line too.
+class Lost(Exception):
+    """A child ended before its answer did.
+
+    Attributes:
+        late: it was ended because it took too long.
+        code: its exit code.
+    """
+
+    def __init__(self, late: bool, code: int) -> None:
+        super().__init__(f"code {code}")
+        self.late, self.code = late, code
+
+
+def exchange(
+    child: subprocess.Popen[bytes],
+    request: Mapping[str, Any],
+    seconds: float,
+    body: Callable[[IO[bytes], dict[str, Any]], Body],
+) -> tuple[dict[str, Any], Body]:
+    """Send a request to a child as a line of JSON; read its answer, one line too, and the bytes that follow it.
+
+    A child that ends, takes longer or answers anything else is ended; nothing but its exit code is left of it.
+
+    Args:
+        child: from `spawn`.
+        request: JSON-able.
+        seconds: that the whole answer may take.
+        body: reads what follows an answer.
 
     Raises:
-        EOFError: the child ended before its answer did.
-        OSError: it takes no request any more.
+        Lost: there is no answer.
     """
+    watch = _Watch(child, seconds)
+    answer: tuple[dict[str, Any], Body] | None = None
+    try:
+        reply = _ask_line(child, request)
+        assert child.stdout is not None
+        answer = reply, body(child.stdout, reply)
+    except (OSError, EOFError, ValueError):
+        pass
+    except BaseException:  # an interrupt: the rest of this answer would be taken for the next one
+        watch.over()
+        end(child)
+        raise
+    if not watch.over() and answer is not None:
+        return answer
+    code = _exit_code(child)
+    end(child)
+    if answer is not None:  # it was there when the time was over
+        return answer
+    raise Lost(watch.late, code)
+
+
+def _ask_line(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any]:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdin.write(json.dumps(request).encode() + b"\n")
@@ -118,14 +150,47 @@ def ask(child: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str,
     return json.loads(line)
 
 
-def _exchange(child: subprocess.Popen[bytes], request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
-    assert child.stdout is not None
-    reply = ask(child, request)
+class _Watch:
+    """Kills a process that takes longer than ``seconds``, unless it is over before."""
+
+    def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
+        self.late = False
+        self._over = False
+        self._child = child
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(seconds, self._stop)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _stop(self) -> None:
+        with self._lock:
+            if not self._over:
+                self.late = True
+                self._child.kill()
+
+    def over(self) -> bool:
+        """No more killing; whether it has been killed."""
+        with self._lock:
+            self._over = True
+        self._timer.cancel()
+        return self.late
+
+
+def _exit_code(child: subprocess.Popen[bytes]) -> int:
+    """Of a child whose pipe is closed; one that answers nonsense and lives on is ended."""
+    try:
+        return child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return child.wait()
+
+
+def _array(stream: IO[bytes], reply: dict[str, Any]) -> np.ndarray:
     if "reason" in reply:
-        return reply, np.empty(0)
+        return np.empty(0)
     stored = np.empty(reply["shape"], dtype=np.dtype(reply["dtype"]))
-    _fill(child.stdout, stored)
-    return reply, stored.transpose(np.argsort(reply["order"]))
+    _fill(stream, stored)
+    return stored.transpose(np.argsort(reply["order"]))
 
 
 def _fill(stream: IO[bytes], array: np.ndarray) -> None:
@@ -175,7 +240,8 @@ def end(child: subprocess.Popen[bytes]) -> None:
                 stream.close()
             except OSError:
                 continue  # what was still to be written went with the child
-    _CHILDREN.pop(os.getpid(), None)
+    if _CHILDREN.get(os.getpid()) is child:
+        del _CHILDREN[os.getpid()]
 
 
 @atexit.register

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.io.isolation import ask, end, spawn
+from scantune.io.isolation import Lost, end, exchange, spawn
 from scantune.preprocess.prepared import Prepared
 from scantune.preprocess.sample import Job, Outcome
 from scantune.preprocess.sources import State
@@ -102,25 +102,12 @@ class Worker:
         Raises:
             _Lost: there is none.
         """
-        child = self._ready()
         limit = seconds_of(settings)
-        watch, answer = _Watch(child, limit), None
         try:
-            reply = ask(child, request)
-            answer = reply, _following(child, int(reply.get("bytes", 0)))
-        except (OSError, EOFError, ValueError):
-            pass
-        except BaseException:  # an interrupt: the rest of this answer would be taken for the next one
-            watch.over()
-            self._drop(child)
-            raise
-        if not watch.over() and answer is not None:
-            return answer
-        code = _ended(child)
-        self._drop(child)
-        if answer is not None:
-            return answer
-        raise _Lost(LATE.format(limit) if watch.late else KILLED if code == _SIGKILL else CRASHED, f"code {code}")
+            return exchange(self._ready(), request, limit, _following)
+        except Lost as lost:
+            reason = LATE.format(limit) if lost.late else KILLED if lost.code == _SIGKILL else CRASHED
+            raise _Lost(reason, f"code {lost.code}") from lost
 
     def _ready(self) -> subprocess.Popen[bytes]:
         self.start()
@@ -138,12 +125,6 @@ class Worker:
             child.greeted = True  # type: ignore[attr-defined]
         return child
 
-    def _drop(self, child: subprocess.Popen[bytes]) -> None:
-        with self._lock:
-            if self._child is child:
-                self._child = None
-        end(child)
-
 
 def seconds_of(settings: Mapping[str, Any]) -> float:
     """How long one sample may take, by the input's block; 600 s where it does not say."""
@@ -151,51 +132,16 @@ def seconds_of(settings: Mapping[str, Any]) -> float:
 
 
 class _Lost(ReadError):
-    """The process ended before its answer did."""
+    """The process ended before its answer did, as the reason of a sample."""
 
 
-def _following(child: subprocess.Popen[bytes], count: int) -> bytes:
+def _following(stream: IO[bytes], reply: Mapping[str, Any]) -> bytes:
     """The bytes after an answer."""
-    assert child.stdout is not None
-    body = child.stdout.read(count) if count else b""
+    count = int(reply.get("bytes", 0))
+    body = stream.read(count) if count else b""
     if len(body) != count:
         raise EOFError
     return body
-
-
-def _ended(child: subprocess.Popen[bytes]) -> int:
-    """Its exit code; one that answers nonsense and lives on is ended."""
-    try:
-        return child.wait(10)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        return child.wait()
-
-
-class _Watch:
-    """Kills a process that takes longer than ``seconds``, unless it is over before."""
-
-    def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
-        self.late = False
-        self._over = False
-        self._child = child
-        self._lock = threading.Lock()
-        self._timer = threading.Timer(seconds, self._stop)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def _stop(self) -> None:
-        with self._lock:
-            if not self._over:
-                self.late = True
-                self._child.kill()
-
-    def over(self) -> bool:
-        """No more killing; whether it has been killed."""
-        with self._lock:
-            self._over = True
-        self._timer.cancel()
-        return self.late
 
 
 def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> dict[str, Any]:
