@@ -1,7 +1,7 @@
 """Do the intervals hold what they promise? Cohorts with a known truth, through the very code that scores a file.
 
-``python -m benchmarks.coverage --cohorts 500 --out docs/intervals.json`` measures, in half an hour or more. The tables of
-``docs/intervals.md`` are :func:`markdown` of that file.
+``python -m benchmarks.coverage --cohorts 500 --out docs/intervals.json`` measures, in half an hour or more. The tables
+of ``docs/intervals.md`` are :func:`markdown` of that file.
 """
 
 from __future__ import annotations
