@@ -119,10 +119,13 @@ def measure(minutes: float, clients: int) -> Counter[str]:
         warnings.simplefilter("ignore")
         import mlflow.pyfunc
 
+        from scantune.tracking.models import signature
+
         mlflow.pyfunc.save_model(
             home / "flavour",
             loader_module="scantune.registry.pyfunc",
             data_path=str(model_in(home)),
+            signature=signature({"prediction": "double"}),
             pip_requirements=[],
         )
         env = {**os.environ, "SCANTUNE_SERVED_FOLDERS": str(files), "__pyfunc_model_path__": "served"}

@@ -20,7 +20,7 @@ from scantune.files import private, words_of
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts
 from scantune.tracking import own_folder
-from scantune.tracking.store import away
+from scantune.tracking.store import unreachable_message
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
 NAME = "Zanzibar"
@@ -167,6 +167,6 @@ def test_what_the_system_refuses_is_one_line(
 
 
 def test_a_full_disk_of_the_store_is_told_as_one() -> None:
-    told = away(sqlite3.OperationalError("database or disk is full\n[SQL: INSERT …]"))
+    told = unreachable_message(sqlite3.OperationalError("database or disk is full\n[SQL: INSERT …]"))
     assert "cannot be written: database or disk is full. Free space" in told
     assert len(told.splitlines()) == 1
