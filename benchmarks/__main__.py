@@ -1,6 +1,7 @@
 """Every benchmark in turn, each in a process of its own: ``python -m benchmarks [name …]``.
 
 ``python -m benchmarks real --data FOLDER`` reads the DICOM files of a folder and holds them against dcm2niix.
+``kills --count 200`` kills stages at random moments, ``soak --minutes 30`` asks a served model by many clients.
 
 A benchmark measures scantune and a peer in turn, in one run, on data it makes, and prints the ratio. Absolute times
 depend on the machine; ratios are what to quote.
@@ -25,8 +26,8 @@ NAMES = (
 )
 
 
-#: Asked for by name alone: they need a GPU, or data of one's own.
-BY_NAME = ("gpu", "real")
+#: Asked for by name alone: they need a GPU, data of one's own, or half an hour.
+BY_NAME = ("gpu", "real", "kills", "soak")
 
 
 def main() -> int:

@@ -16,7 +16,7 @@ def run(key: str) -> None:
     from scantune.config.watching import indexed_folder
     from scantune.digests import SHORT, file_digest
     from scantune.pipeline.data.targets import mask_classes, read_for_tasks
-    from scantune.tracking import open_run, project_home
+    from scantune.tracking import open_run, own_folder
 
     params = load()
     block, tracking = named(params, "inputs", key), params.tracking
@@ -33,7 +33,7 @@ def run(key: str) -> None:
             loaded,
             block,
             out,
-            project_home() / ".scantune" / "store",
+            own_folder() / "store",
             max_excluded_fraction=dataset.max_excluded_fraction,
             index=known_files(Path(indexed_folder(dataset)), dataset.index, block.dataset),
             mask_classes=mask_classes(params, key),

@@ -12,11 +12,11 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """Write size and digest of the file of ``watched.<key>``, or of every file in its folder, without names."""
     from scantune.cohort.index import index_of, write_digests
-    from scantune.tracking import project_home
+    from scantune.tracking import own_folder
 
     block = named(load(), "watched", key)
     path = Path(block.path).absolute()
-    entries = index_of(path, project_home() / ".scantune" / "index" / "watched" / f"{key}.csv")
+    entries = index_of(path, own_folder() / "index" / "watched" / f"{key}.csv")
     write_digests(entries, path, Path("data/index") / block.dataset / f"{key}.csv")
 
 

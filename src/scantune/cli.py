@@ -13,6 +13,7 @@ from scantune.commands import (
     cluster,
     cohorts,
     converting,
+    exporting,
     planning,
     predicting,
     promoting,
@@ -25,6 +26,7 @@ from scantune.commands import (
     starting,
     weights,
 )
+from scantune.files import words_of
 from scantune.records import ScantuneError
 
 app = typer.Typer(
@@ -46,6 +48,12 @@ def main() -> None:
         app()
     except ScantuneError as error:
         typer.secho(str(error), fg="red", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        words = words_of(error)
+        if words is None:
+            raise
+        typer.secho(words, fg="red", err=True)
         raise SystemExit(2) from None
 
 
@@ -82,6 +90,7 @@ for command in (
     predicting.predict,
     promoting.promote,
     serving.ui,
+    exporting.export,
 ):
     app.command()(command)
 app.add_typer(converting.app, name="convert")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -81,6 +82,36 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder:
         raise
     finally:
         staged.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """What is written inside is readable by this user alone: files that hold names of files."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def words_of(error: BaseException) -> str | None:
+    """What a person reads where the system refuses to write; None for other errors.
+
+    Args:
+        error: any exception.
+    """
+    if not isinstance(error, OSError) or error.errno not in _REMEDIES:
+        return None
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{(error.strerror or 'refused').lower()}. {_REMEDIES[error.errno]}"
+
+
+_WRITABLE = "Make it writable for this user, or copy the project to a folder of your own"
+_ROOM = "Free space, and run again: what was whole stays whole"
+_REMEDIES = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _WRITABLE),
+    **dict.fromkeys(NO_ROOM, _ROOM),
+}
 
 
 def append(path: Path, text: str) -> None:

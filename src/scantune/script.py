@@ -11,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from scantune.files import words_of
 from scantune.records import ScantuneError
 
 
@@ -50,6 +51,12 @@ def _run(run: Callable[[], object], title: str) -> None:
             run()
     except ScantuneError as error:
         typer.secho(f"{title}: {error}", fg="red", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        words = words_of(error)
+        if words is None:
+            raise
+        typer.secho(f"{title}: {words}", fg="red", err=True)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -20,7 +20,7 @@ from scantune.config.load import ConfigError, read_text
 from scantune.io import Limits
 from scantune.io.dicom_file import open_dicom
 from scantune.records import ReadError, ScantuneError
-from scantune.registry.model import _digest
+from scantune.registry.model import digest_of
 from scantune.registry.opening import open_model
 from scantune.registry.predictor import Reading
 
@@ -184,7 +184,7 @@ def test_facts_that_no_model_has_are_one_line(model: Path, key: str) -> None:
     held = json.loads((model / "model.json").read_text())
     del held["digest"]
     held[key] = CHANGES[key]
-    (model / "model.json").write_text(json.dumps({**held, "digest": _digest(held)}))
+    (model / "model.json").write_text(json.dumps({**held, "digest": digest_of(held)}))
     one_line(lambda: open_model(str(model), reading=Reading(isolated=False)))
 
 

@@ -275,6 +275,6 @@ def test_gradient_norms_are_not_sent_twice_after_a_kill_before_the_first_save(ca
     for epochs in (2, 3):  # killed after two, begun anew
         with Delivery([sink], None) as delivery:
             for epoch in range(1, epochs + 1):
-                delivery.monitor(EpochView(epoch, figures={"gradient_norm/stem": 1.0}))
+                delivery.monitor(EpochView(epoch, metrics={"gradient_norm/stem": 1.0}))
     assert sink.points == [(epoch, "gradient_norm/stem") for epoch in (1, 2, 3)]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]

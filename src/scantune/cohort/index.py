@@ -16,7 +16,7 @@ from pathlib import Path
 from scantune.cohort.faults import CohortError, Fault
 from scantune.digests import file_digest
 from scantune.tables import unguarded, write_csv
-from scantune.tracking import project_home
+from scantune.tracking import own_folder
 
 COLUMNS = ("path", "size", "modified_ns", "sha256")
 THREADS = 4  # a share answers several requests at once; a disk does not mind
@@ -145,7 +145,7 @@ def check_links(root: Path, name: str, watched: Sequence[str]) -> None:
 
 def timed_index(index: str | None, name: str) -> Path:
     """Where a dataset's index with times lies: ``index`` where the user keeps one, else in the project's own folder."""
-    return Path(index) if index else project_home() / ".scantune" / "index" / f"{name}.csv"
+    return Path(index) if index else own_folder() / "index" / f"{name}.csv"
 
 
 def known_files(root: Path, index: str | None, name: str) -> dict[str, tuple[int, int, str]]:

@@ -32,6 +32,7 @@ class Cohort:
             its own.
         notes: what was noticed while reading, for the terminal.
         provenance: what the cohort's ``scantune_cohort.json`` says, or None without one.
+        pseudonymous: whether ids are keyed digests, which no line shows beside a path or a file's name.
         warnings: what should be looked at: ids in two forms, words taken for empty cells, percent cells.
     """
 
@@ -42,6 +43,7 @@ class Cohort:
     notes: tuple[str, ...] = ()
     provenance: Provenance | None = None
     warnings: tuple[str, ...] = ()
+    pseudonymous: bool = False
 
 
 def load(dataset: DatasetConfig, base: Path) -> list[Record]:
@@ -350,4 +352,4 @@ def _pseudonymised(cohort: Cohort, dataset: DatasetConfig) -> Cohort:
         replace(r, sample_id=ids.keyed_digest(r.sample_id, key), subject_id=ids.keyed_digest(r.subject_id, key))
         for r in cohort.records
     ]
-    return replace(cohort, records=records)
+    return replace(cohort, records=records, pseudonymous=True)

@@ -22,7 +22,7 @@ def check(
     out: Annotated[Path | None, typer.Option(help="folder of the page; default .scantune/check/<dataset>")] = None,
 ) -> None:
     """Prepare every file as the pipeline would and report what is unusual: on the terminal, as a page, in MLflow."""
-    from scantune.tracking import project_home
+    from scantune.tracking import own_folder
 
     quiet_logging()
     params = project.settings()
@@ -41,14 +41,12 @@ def check(
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
 
-    folder = out or project_home() / ".scantune" / "check" / dataset
+    folder = out or own_folder() / "check" / dataset
     read = read_for_tasks(params, dataset, Path("."))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
-        store, known = (
-            project_home() / ".scantune" / "store",
-            known_files(Path(indexed_folder(block)), block.index, dataset),
-        )
+        store = own_folder() / "store"
+        known = known_files(Path(indexed_folder(block)), block.index, dataset)
         found = look(
             read,
             settings,
@@ -94,6 +92,7 @@ def index(
 ) -> None:
     """Index a folder of many files: path, size, time and digest. Unchanged files are not read again."""
     from scantune.cohort.index import timed_index, write_index
+    from scantune.files import private
 
     if Path(what).is_dir() and out is not None:
         root, path = Path(what), out
@@ -104,7 +103,8 @@ def index(
         block = named(params, "datasets", what)
         root, path = Path(block.root), out or timed_index(block.index, what)
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = write_index(root, path)
+    with private():  # it names the files
+        found = write_index(root, path)
     typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} no longer there")
     for line in found.unreadable:
         typer.echo(f"unreadable: {line}", err=True)

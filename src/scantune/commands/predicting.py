@@ -46,6 +46,7 @@ def predict(
     ] = None,
 ) -> None:
     """Predict from files with a model. An unusable file gets a reason in the table; the others are unaffected."""
+    from scantune.files import private
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
@@ -76,7 +77,8 @@ def predict(
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)
-    write(PredictionTable.make(columns), out)
+    with private():  # the table names the files
+        write(PredictionTable.make(columns), out)
     bad = [row for row in rows if row["reason"]]
     typer.echo(f"{out}: {len(rows) - len(bad)} predictions, {len(bad)} unusable samples")
     if aside:

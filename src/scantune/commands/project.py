@@ -46,6 +46,34 @@ def register_target(params: Any, name: str) -> str:
     return f"{'register' if group_of(params, name) == 'experiments' else 'register-derived'}@{name}"
 
 
+def refuse_broken(folder: Path) -> None:
+    """What DVC would tell without a remedy, before it is started.
+
+    Raises:
+        ScantuneError: no project of DVC, no git, a damaged ``dvc.lock``, a folder that cannot be written.
+    """
+    from scantune.config.reading import ConfigError, read_text
+
+    if not (folder / ".dvc").is_dir():
+        raise ScantuneError(f"{folder.absolute()}: not the top folder of a project (there is no .dvc); go there first")
+    here = folder.resolve()
+    config = folder / ".dvc" / "config"
+    alone = config.is_file() and "no_scm = true" in config.read_text(encoding="utf-8").lower()
+    if not alone and not any((place / ".git").exists() for place in (here, *here.parents)):
+        raise ScantuneError("DVC needs a git repository here: git init (or: dvc config core.no_scm true)")
+    if not os.access(here, os.W_OK):
+        raise ScantuneError(f"{here}: this user cannot write here; copy the project to a folder of your own")
+    lock = folder / "dvc.lock"
+    try:
+        text = lock.read_text(encoding="utf-8") if lock.is_file() else ""
+        if not isinstance(read_text(text, lock.name), dict):
+            raise ConfigError(["it is no mapping"], lock.name)
+    except (ConfigError, UnicodeDecodeError):
+        raise ScantuneError(
+            "dvc.lock is damaged: remove it (rm dvc.lock) and run again; what ran already comes from DVC's run cache"
+        ) from None
+
+
 def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
     """``dvc`` with some arguments; its exit code. SIGTERM and Ctrl-C end all that it started.
 
@@ -55,6 +83,7 @@ def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
     """
     from scantune import stopping
 
+    refuse_broken(cwd or Path())
     try:
         return stopping.call([sys.executable, "-m", "dvc", *arguments], env=environment(), cwd=cwd)
     except (stopping.Terminated, KeyboardInterrupt):

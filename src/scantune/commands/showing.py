@@ -22,13 +22,13 @@ def show(
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
     from scantune.pipeline.train.training import new_network
-    from scantune.tracking import project_home
+    from scantune.tracking import own_folder
 
     params = project.settings()
     for line in preset_lines(experiment):
         typer.echo(line)
     plan = recipe.plan_of(params, experiment)
-    sheet = _sheet(plan, n, out or project_home() / ".scantune" / "show" / experiment)
+    sheet = _sheet(plan, n, out or own_folder() / "show" / experiment)
     first = next(networks.members_of(plan))
     network = networks.start_of(plan, "weights", first.seed) if _is_trained(plan) else None
     if network is None:

@@ -100,7 +100,7 @@ def run(
                 learned = {}
             if outcome.key:
                 _link(outcome, store_dir, out_dir)
-            _tell(outcome, say)
+            _tell(outcome, say, hidden=whole.pseudonymous)
     sources.remember(store_dir / "digests.sqlite", learned)
     for path in [path for folder in _FOLDERS for path in (out_dir / folder).iterdir()]:
         if path.stem not in done or not done[path.stem].key:
@@ -110,7 +110,8 @@ def run(
     texts = [
         (r.sample_id, column_text(done[r.sample_id].facts["reading"])) for r in whole.records if done[r.sample_id].key
     ]
-    refuse_wrong_labels(texts, mask_classes or {}, masks_of(whole.records), "manifest.csv, column mask_labels")
+    files = {} if whole.pseudonymous else masks_of(whole.records)
+    refuse_wrong_labels(texts, mask_classes or {}, files, "manifest.csv, column mask_labels")
     return summary
 
 
@@ -138,13 +139,15 @@ def outcomes_of(
     return with_progress(found, len(jobs)) if progress else found
 
 
-def _tell(outcome: Outcome, say: Callable[[str], None]) -> None:
+def _tell(outcome: Outcome, say: Callable[[str], None], *, hidden: bool) -> None:
+    """Lines for the terminal; where the id is a keyed digest, no path stands beside it."""
     if outcome.reason:
-        say(f"left out {outcome.sample_id}: {outcome.reason} ({outcome.detail})")
+        say(f"left out {'a sample' if hidden else outcome.sample_id}: {outcome.reason} ({outcome.detail})")
     if outcome.repaired:
         say(f"{outcome.sample_id}: its stored sample was damaged and was prepared again")
     for name in outcome.changed:
-        say(f"{outcome.sample_id}: {name} has changed since the index was written and was read again")
+        whose = "a sample" if hidden else outcome.sample_id
+        say(f"{whose}: {name} has changed since the index was written and was read again")
 
 
 def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: float) -> Summary:

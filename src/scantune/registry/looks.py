@@ -13,7 +13,7 @@ from typing import Any
 
 from scantune.files import write_json
 from scantune.records import ScantuneError
-from scantune.tracking import Run, project_home
+from scantune.tracking import Run, own_folder
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
     """
     from filelock import FileLock
 
-    path = project_home() / ".scantune" / "looks.json"
+    path = own_folder() / "looks.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         kept = json.loads(path.read_text()) if path.exists() else {}

@@ -75,7 +75,7 @@ def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> 
     held: dict[str, Any] = {"format": FORMAT, **asdict(facts)}
     held["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
     held = json.loads(json.dumps(held))  # as it will be read: tuples are lists
-    (folder / MODEL).write_text(json.dumps({**held, "digest": _digest(held)}, indent=2, sort_keys=True) + "\n")
+    (folder / MODEL).write_text(json.dumps({**held, "digest": digest_of(held)}, indent=2, sort_keys=True) + "\n")
 
 
 def read_facts(folder: Path) -> ModelFacts:
@@ -118,7 +118,7 @@ def _read(folder: Path) -> dict[str, Any]:
             "shape than it says: train the model again"
         )
     digest = held.pop("digest", None)  # None: a model of before there were digests
-    if digest is not None and digest != _digest(held):
+    if digest is not None and digest != digest_of(held):
         raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     held.pop("format")
     return held
@@ -127,7 +127,8 @@ def _read(folder: Path) -> dict[str, Any]:
 _AGAIN = "fetch the model again from the registry, or train it again"
 
 
-def _digest(held: Any) -> str:
+def digest_of(held: Any) -> str:
+    """The digest of all that model.json holds beside it."""
     return text_digest(json.dumps(held, sort_keys=True))
 
 

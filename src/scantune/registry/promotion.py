@@ -10,7 +10,7 @@ from typing import Any
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
-from scantune.tracking import Run, RunReference, project_home
+from scantune.tracking import Run, RunReference, own_folder
 
 PREDICTIONS = "predictions.csv"
 
@@ -71,7 +71,7 @@ def registry_lock() -> Iterator[None]:
     """Between looking up the champion and giving the alias nobody else in this project may give it."""
     from filelock import FileLock
 
-    path = project_home() / ".scantune" / "registry.lock"
+    path = own_folder() / "registry.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
         yield

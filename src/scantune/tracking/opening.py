@@ -18,7 +18,7 @@ from scantune.tracking.store import (
     TrackingError,
     client,
     experiment_id,
-    project_home,
+    own_folder,
     switched_off,
     take_parent_run,
     unreachable_message,
@@ -115,7 +115,7 @@ def _open(
     stage: str, key: str, dataset: str, description: str, tags: dict[str, str], parent: str | None, resume: str | None
 ) -> Run:
     service = client()
-    pending = project_home() / ".scantune" / "pending"
+    pending = own_folder() / "pending"
     resend(service, pending)
     unfinished.close_all(service)
     experiment = experiment_id(service, dataset, description)

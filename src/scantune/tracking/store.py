@@ -35,6 +35,17 @@ def project_home(start: Path | None = None) -> Path:
     return next((p for p in (here, *here.parents) if (p / "dvc.yaml").exists()), here)
 
 
+def own_folder() -> Path:
+    """``.scantune`` of the project, which holds names of files: other users cannot look into it."""
+    path = project_home() / ".scantune"
+    with contextlib.suppress(OSError):  # another user's, or a project that cannot be written
+        if (path.parent / "dvc.yaml").exists():
+            path.mkdir(mode=0o700, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+    return path
+
+
 def tracking_uri() -> str:
     """``MLFLOW_TRACKING_URI`` where it is set, else the SQLite store beside ``dvc.yaml``."""
     return os.environ.get("MLFLOW_TRACKING_URI") or _own_store()
@@ -105,6 +116,11 @@ def unreachable_message(error: Exception) -> str:
         return (
             f"MLflow at {without_password(tracking_uri())} refuses this user name or password: {first_line(error)}. "
             "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        )
+    if "disk is full" in str(error) or "readonly database" in str(error) or "read-only" in str(error):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} cannot be written: {first_line(error)}. Free space, or "
+            "make it writable, and run again; or run without MLflow by SCANTUNE_MLFLOW=off"
         )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "

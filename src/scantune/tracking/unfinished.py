@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from scantune.tracking.store import project_home
+from scantune.tracking.store import own_folder
 
 _OPEN: dict[str, FileLock] = {}  # of this process
 
@@ -98,4 +98,4 @@ def is_running(owner: str) -> bool:
 
 
 def _folder() -> Path:
-    return project_home() / ".scantune" / "open"
+    return own_folder() / "open"

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from scantune.records import ScantuneError
+from scantune.tracking import own_folder
 
 _FOLDER = Path(".scantune") / "locks"
 
@@ -32,6 +33,7 @@ def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
+    own_folder()
     path = path or _path(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)

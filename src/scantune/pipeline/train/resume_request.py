@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.records import ScantuneError
-from scantune.tracking import project_home
+from scantune.tracking import own_folder
 
 
 @dataclass(frozen=True)
@@ -113,4 +113,4 @@ def done(key: str) -> None:
 
 
 def _home(key: str) -> Path:
-    return project_home() / ".scantune" / "continue" / key
+    return own_folder() / "continue" / key

@@ -12,7 +12,7 @@ from pathlib import Path
 from scantune.digests import text_digest
 from scantune.pipeline.train.locks import training_lock
 from scantune.pipeline.train.training import TrainingPlan
-from scantune.tracking import Run, project_home
+from scantune.tracking import Run, own_folder
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def resend(run: Run) -> None:
 
     if not run.on:
         return
-    home = project_home() / ".scantune" / "state"
+    home = own_folder() / "state"
     for left in sorted(home.glob("*/*/state/undelivered.jsonl")):
         noted = left.parents[2] / "mlflow_run"
         if not noted.exists():
@@ -92,7 +92,7 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
         "start": plan.start_digest,
     }
     digest = text_digest(json.dumps(held, sort_keys=True, default=str), 20)
-    folder = project_home() / ".scantune" / "state" / f"{plan.key}-{digest}"
+    folder = own_folder() / "state" / f"{plan.key}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
         if writes:

@@ -21,7 +21,7 @@ from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, Watch, train_member
 from scantune.records import ScantuneError
 from scantune.tasks.directions import monitored
-from scantune.tracking import Run, open_run, project_home
+from scantune.tracking import Run, open_run, own_folder
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, Params
@@ -54,7 +54,7 @@ class Searched:
     @property
     def folder(self) -> Path:
         """Where study and results lie."""
-        return project_home() / ".scantune" / "search" / self.key
+        return own_folder() / "search" / self.key
 
     @property
     def space(self) -> dict[str, dict[str, Any]]:

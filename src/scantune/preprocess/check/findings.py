@@ -141,9 +141,9 @@ def check(
         )
         + ([explained(wrong, mask_classes or {}, sum(bool(text) for _, text in texts))] if wrong else []),
         table_notes=cohort.warnings,
-        masks=masks_of(cohort.records),
+        masks={} if cohort.pseudonymous else masks_of(cohort.records),
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
-        details={name: o.detail for name, o in done.items() if o.detail},
+        details={} if cohort.pseudonymous else {name: o.detail for name, o in done.items() if o.detail},
     )
 
 

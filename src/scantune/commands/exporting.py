@@ -1,0 +1,103 @@
+"""``scantune export``: the project to give away, without names of files and without anything of a single subject."""
+
+from __future__ import annotations
+
+import copy
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from scantune.records import ScantuneError
+
+#: Code and its settings: what a clone of the project has.
+CODE = (
+    *("src", "stages", "plugins", "docs", "examples", "dvc.yaml", "MLproject", "python_env.yaml", "pyproject.toml"),
+    *("requirements.txt", "Makefile", "README.md", "CHANGELOG.md", ".dvcignore", ".gitignore", ".dvc/config"),
+)
+#: Of the outputs: models, metrics, figures over all subjects. Predictions, reports, saliency maps, error sheets and
+#: checkpoints are of single subjects, or hold what only a training needs.
+RESULTS = (
+    *("outputs/*/train/model/**/*", "outputs/*/train/summary.json", "outputs/*/train/history.csv"),
+    *("outputs/*/evaluate/metrics.json", "outputs/*/evaluate/summary.json", "outputs/*/register/registration.json"),
+    *("outputs/external/*/metrics.json", "outputs/external/*/summary.json", "ensembles/*/metrics.json"),
+)
+
+
+def export(
+    out: Annotated[Path, typer.Argument(help="the archive to write, such as project.zip")],
+) -> None:
+    """Write code, settings, metrics and models to an archive, to be given away.
+
+    No index, no predictions, no reports, no dvc.lock; the settings name data/raw/<dataset> in place of your folders.
+    """
+    from scantune.config.load import load, read
+
+    load()
+    if out.suffix != ".zip":
+        raise ScantuneError(f"{out}: name an archive that ends with .zip")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(set(_files())):
+            if path.name == "model.json":
+                archive.writestr(path.as_posix(), _model(path))
+            else:
+                archive.write(path, path.as_posix())
+        archive.writestr("params.yaml", _settings(read()))
+        count = len(archive.namelist())
+    typer.echo(f"{out}: {count} files; no names of data files, no predictions")
+
+
+def _files() -> Iterator[Path]:
+    for name in CODE:
+        path = Path(name)
+        found = path.rglob("*") if path.is_dir() else [path]
+        yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
+    for pattern in RESULTS:
+        yield from (file for file in Path().glob(pattern) if file.is_file())
+
+
+def _settings(content: dict[str, Any]) -> str:
+    """params.yaml with places of data replaced; comments are left out."""
+    import yaml
+
+    held = copy.deepcopy(content)
+    for name, block in held.get("datasets", {}).items():
+        place = f"data/raw/{name}"
+        block |= {key: place for key in ("root", "watch") if key in block}
+        if block.get("table"):
+            block["table"] = f"table{Path(str(block['table'])).suffix}"
+        block.pop("index", None)
+    for name, block in (held.get("watched") or {}).items():
+        block["path"] = f"data/raw/{block['dataset']}/{name}"
+    for group in ("experiments", "derived"):
+        for block in (held.get(group) or {}).values():
+            block["model"] = _without_places(block["model"])
+    return yaml.safe_dump(held, sort_keys=False, allow_unicode=True)
+
+
+def _without_places(block: dict[str, Any]) -> dict[str, Any]:
+    """A ``model:`` block in which files of weights are named by no path."""
+    weights = block.get("weights")
+    named = {"weights": "weights_file.safetensors"} if isinstance(weights, str) and _is_path(weights) else {}
+    return {key: value for key, value in block.items() if key != "weights_folder"} | named
+
+
+def _model(path: Path) -> str:
+    """``model.json`` in which the starting weights are named by no path, with the digest that it has then."""
+    from scantune.registry.model import digest_of
+
+    held = json.loads(path.read_text(encoding="utf-8"))
+    source = held.get("weights", {}).get("source")
+    if isinstance(source, str) and _is_path(source):
+        held["weights"] |= {"source": "a file", "licence": "unknown"}
+        held["weights"].pop("matched", None)
+    held.pop("digest", None)
+    return json.dumps({**held, "digest": digest_of(held)}, indent=2, sort_keys=True) + "\n"
+
+
+def _is_path(text: str) -> bool:
+    return "/" in text or "\\" in text or bool(Path(text).suffix)
