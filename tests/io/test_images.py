@@ -195,7 +195,7 @@ def test_a_deflated_bomb_is_refused(tmp_path: Path) -> None:
         warnings.simplefilter("ignore")
         dataset.save_as(path)
     assert path.stat().st_size < 1 << 17
-    assert "larger than the limit" in refused(path, limits=io.Limits(max_bytes=1 << 22)).reason
+    assert "larger than 4,194,304 bytes" in refused(path, limits=io.Limits(max_bytes=1 << 22)).reason
     np.testing.assert_array_equal(io.read(path).array[0], GREY)
 
 

@@ -351,7 +351,11 @@ def test_bits_above_the_stored_ones_are_cleared_and_noted_unless_an_overlay_is_d
 
 
 @pytest.mark.parametrize("which", [range(8), range(3)], ids=["all", "some"])
-def test_a_series_whose_files_are_gzipped_is_read_as_it_was(tmp_path: Path, which: range) -> None:
+def test_a_series_whose_files_are_gzipped_is_read_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, which: range
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     paths = series(tmp_path / "s")
     plain = io.read(tmp_path / "s")
     for k in which:

@@ -51,8 +51,8 @@ def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], 
         mask[..., 4:9, 3:9] = 1
         reading = {"affine": np.diag([3.0, 3, 3, 1]).tolist(), "frame_time": 40.0 if modality == "video" else None}
         arrays = {"input": array} | ({"mask": mask} if modality != "video" else {})
-        store.save(home / "samples" / f"s{i:02d}.safetensors", arrays, {"reading": reading})
-        row = {"spacing": "3x3x3" if modality == "volume" else ""}
+        digests = store.save(home / "samples" / f"s{i:02d}.safetensors", arrays, {"reading": reading})
+        row = {"spacing": "3x3x3" if modality == "volume" else "", **digests}
         split = "validation" if i % 4 == 3 else "test"
         members.append(Sample(f"s{i:02d}", f"p{i // 2}", split, None, shape, target, {"sex": "FM"[i % 2]}, {}, row))
     sides = Sides(tuple(members), home)

@@ -68,5 +68,5 @@ def test_a_task_names_its_own_metrics_once(monkeypatch):
     words.add_labels({"hamming_loss": "Hamming loss"})
     words.add_labels({"hamming_loss": "Hamming loss"})
     assert words.label("hamming_loss/mean") == "Hamming loss, mean"
-    with pytest.raises(ValueError, match="'auroc' is called 'AUROC' already"):
+    with pytest.raises(ValueError, match="'auroc' has the label 'AUROC' already"):
         words.add_labels({"auroc": "Area"})

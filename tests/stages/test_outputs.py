@@ -47,6 +47,7 @@ DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
     "where": ({"site": ["A", "B"]}, {"cache", "splits"}),
     "order": ("age", {"cache"}),
     "max_excluded_fraction": (0.5, set()),  # nothing is left out
+    "max_table_megabytes": (50, set()),  # the table is small
 }
 #: They say where things are, or belong to class folders, and are tested there.
 ELSEWHERE = {"root", "watch", "class_folders", "subject_from", "split"}

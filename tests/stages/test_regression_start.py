@@ -11,6 +11,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 
+from scantune.models import own_weights
 from tests.stages.conftest import digits_params, experiment, run_stages
 
 SLOW = {"epochs": 1, "learning_rate": 1e-5, "batch_size": 16, "early_stopping": False}
@@ -122,7 +123,10 @@ def test_show_says_what_a_training_starts_from(home, monkeypatch, name, weights,
     monkeypatch.chdir(home)
     before = (home / "params.yaml").read_text()
     params = yaml.safe_load(before)
-    params["experiments"]["plain"]["model"]["weights"] = weights
+    model = params["experiments"]["plain"]["model"]
+    model["weights"] = weights
+    if weights is not None:
+        model["weights_sha256"] = own_weights.digest_of(home / weights)
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     try:
         text = CliRunner().invoke(app, ["show", name]).output

@@ -14,7 +14,7 @@ from scantune.files import write_bytes
 from scantune.models import layers
 from scantune.models.backbone import Backbone, Normalization, Recipe
 from scantune.models.make import rebuild
-from scantune.records import ScantuneError, first_line
+from scantune.records import ScantuneError
 
 WEIGHTS = "weights.safetensors"
 ARCHITECTURE = "architecture.json"
@@ -107,5 +107,5 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     except ScantuneError as error:
         raise ScantuneError(f"{folder / ARCHITECTURE}: {error}") from error
     except Exception as error:  # whatever a stranger's file makes of a library
-        raise ScantuneError(f"{folder}: the network cannot be loaded: {first_line(error)}") from error
+        raise ScantuneError(f"{folder}: the network cannot be loaded: {' '.join(str(error).split())[:400]}") from error
     return network.to(device).eval()
