@@ -13,7 +13,7 @@ from scantune.tables import write_csv
 from scantune.tasks import catalogue
 
 OUT = Path("data/code")
-#: Stages of one experiment: of the tasks they use its own alone.
+#: Stages of one experiment: of the tasks they use its own alone; those of an ensemble depend on the file of all tasks.
 OF_A_TASK = ("train", "evaluate", "register")
 #: What a stage uses and no import shows: cohorts are found by entry point; which columns are targets, and how many
 #: classes a mask has, is asked of the tasks in params.yaml.
@@ -30,7 +30,7 @@ def run(root: Path = Path(".")) -> None:
     graph = CodeGraph(root)
     digests = {path: file_digest(path) for path in graph.files(graph.modules)}
     for stage in scripts(graph):
-        for task in catalogue.names() if stage in OF_A_TASK else ("",):
+        for task in ("", *catalogue.names()) if stage in OF_A_TASK else ("",):
             path = root / OUT / stage / f"{task}.csv" if task else root / OUT / f"{stage}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
             used = graph.files(used_by(graph, stage, task))

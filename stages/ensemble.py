@@ -1,28 +1,36 @@
-"""Average models: ``python stages/ensemble.py <name in ensembles>`` → ``ensembles/<name>/predictions.csv``."""
+"""Join models: ``python stages/ensemble.py <name in ensembles>`` → ``ensembles/<name>/train/``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from scantune.config.load import load
-from scantune.pipeline.project import block_of, named
+from scantune.pipeline.project import named
 from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Average the predictions of the members of ``ensembles.<key>`` on the same samples."""
-    from scantune.files import write_json
-    from scantune.pipeline.evaluate import ensembles
-    from scantune.tasks.predictions import write
+    """Make one model of the networks of the members of ``ensembles.<key>``, fit it on validation, log it."""
+    from scantune.pipeline.train import ensembles
+    from scantune.tracking import RunReference, open_run
 
     params = load()
-    members = named(params, "ensembles", key).members
-    first = block_of(params, members[0])
-    table = ensembles.average(ensembles.read_members(members), first.task)
-    out = Path("ensembles") / key
-    out.mkdir(parents=True, exist_ok=True)
-    write(table, out / "predictions.csv")
-    write_json(out / "sources.json", ensembles.sources_of(members, first.input, first.dataset), sort_keys=True)
+    block = named(params, "ensembles", key)
+    models = ensembles.members_of(params, key)
+    out = Path("ensembles") / key / "train"
+    plan = ensembles.plan_of(params, key, models)
+    with open_run(
+        "ensemble",
+        key,
+        dataset=block.dataset,
+        description=f"Everything done on the dataset {block.dataset}.",
+        enabled=params.tracking.enabled,
+        require=params.tracking.require,
+    ) as tracked:
+        tracked.params({"members": ",".join(block.members), "dataset": block.dataset, "input": block.input})
+        out.mkdir(parents=True, exist_ok=True)
+        model_id = ensembles.finish(tracked, plan, models, out)
+        RunReference(tracked.run_id, model_id).write(out / "run.json")
 
 
 if __name__ == "__main__":

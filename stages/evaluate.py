@@ -1,12 +1,10 @@
-"""Evaluate an experiment: ``python stages/evaluate.py <experiment>`` → ``outputs/<experiment>/evaluate/``."""
+"""Evaluate an experiment or ensemble: ``python stages/evaluate.py <name>`` → ``outputs/<name>/evaluate/``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from scantune.config.load import load
 from scantune.pipeline.evaluate import stage as judging
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import evaluated_block, home_of
 from scantune.script import stage_main
 
 
@@ -16,8 +14,7 @@ def run(key: str) -> None:
     from scantune.tracking import RunReference, open_run
 
     params = load()
-    block = block_of(params, key)
-    home = Path("outputs") / key
+    block, home = evaluated_block(params, key), home_of(params, key)
     trained = RunReference.read(home / "train" / "run.json")
     sides = sides_of(params, block.input, block.dataset)
     with open_run(

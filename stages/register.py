@@ -1,11 +1,9 @@
-"""Register an experiment's model: ``python stages/register.py <experiment>`` → ``outputs/<experiment>/register/``."""
+"""Register an experiment's or ensemble's model: ``python stages/register.py <name>`` → ``outputs/<name>/register/``."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from scantune.config.load import load
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import evaluated_block, home_of, trained_by
 from scantune.script import stage_main
 
 
@@ -15,8 +13,7 @@ def run(key: str) -> None:
     from scantune.tracking import RunReference, open_run
 
     params = load()
-    block = block_of(params, key)
-    home = Path("outputs") / key
+    block, home = evaluated_block(params, key), home_of(params, key)
     trained = RunReference.read(home / "train" / "run.json")
     with open_run(
         "register",
@@ -36,7 +33,7 @@ def run(key: str) -> None:
             evaluate=block.evaluate,
             folder=home / "evaluate",
             baseline=block.register_.baseline,
-            again=f"dvc repro -f train{'' if key in params.experiments else '-derived'}@{key}",
+            again=f"dvc repro -f {trained_by(params, key)}@{key}",
         )
         decision.write(home / "register" / "registration.json")
         tracked.artifact(home / "register" / "registration.json")

@@ -106,7 +106,7 @@ def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(pro
         assert f"scantune.{needed}" in used
 
 
-@pytest.mark.parametrize("stage", ["evaluate", "external", "evaluate_ensemble"])
+@pytest.mark.parametrize("stage", ["evaluate", "external"])
 def test_an_evaluation_neither_trains_nor_reads_files_of_a_cohort(project, stage):
     for name in names(dict.fromkeys(used_by(project, stage))):
         assert not name.startswith(("pipeline.train", "pipeline.maps.retraining", "engine.fitting", "engine.step"))

@@ -14,7 +14,7 @@ from scantune.commands import project, running, variants
 from scantune.config.edit import Change
 from scantune.config.load import ConfigError
 from scantune.records import ScantuneError
-from tests.stages.conftest import ROOT, digits_params
+from tests.stages.conftest import ROOT, digits_params, grouped_params
 
 
 @pytest.fixture
@@ -104,6 +104,22 @@ def test_kept_values_are_written_and_nothing_else_changes(home, started) -> None
 def test_targets(home, started, arguments, targets) -> None:
     call(*arguments)
     assert started == [(["repro", *targets], None)]
+
+
+def test_any_block_that_is_evaluated_can_be_named(home, started) -> None:
+    params = grouped_params()
+    params["external"]["twice"] = params["external"]["small_far"]
+    params["derived"]["twice"] = params["derived"]["tuned"]
+    Path("params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    for name in ("both", "small_far", "tuned"):
+        call("--experiment", name)
+    assert [arguments[1] for arguments, _ in started] == [
+        "register-ensemble@both",
+        "external@small_far",
+        "register-derived@tuned",
+    ]
+    with pytest.raises(ScantuneError, match="name the target: register-derived@twice or external@twice"):
+        call("--experiment", "twice")
 
 
 def test_settings_of_the_quick_default_are_those_of_its_experiments(home, started, monkeypatch) -> None:

@@ -17,24 +17,6 @@ def test_mean_and_spread_by_hand() -> None:
         engine.join([np.ones(2), np.ones(3)])
 
 
-def test_columns_are_averaged_and_the_spread_is_kept() -> None:
-    one = {"sample_id": np.array(["a"]), "prediction": np.array([1.0]), "p/x": np.array([0.2])}
-    two = {"sample_id": np.array(["a"]), "prediction": np.array([2.0]), "p/x": np.array([0.6])}
-    made = engine.join_columns([one, two])
-    assert set(made) == {"prediction", "prediction_sd", "p/x"}
-    assert made["p/x"].tolist() == pytest.approx([0.4])
-    assert made["prediction_sd"].tolist() == pytest.approx([0.5**0.5])
-    with pytest.raises(ScantuneError, match="different columns"):
-        engine.join_columns([one, {"prediction": np.ones(1)}])
-
-
-def test_of_several_targets_each_is_averaged_and_has_its_spread() -> None:
-    tables = [{"prediction/age": np.array([v]), "prediction_sd/age": np.array([9.0])} for v in (50.0, 60.0)]
-    made = engine.join_columns(tables)
-    assert made["prediction/age"].tolist() == [55.0]
-    assert made["prediction_sd/age"].tolist() == pytest.approx([50**0.5])
-
-
 def test_each_sample_is_answered_by_the_fold_that_did_not_see_it() -> None:
     fold = np.array([0, 1, 2, 0, 1, -1, 2])
     among = np.array([True] * 6 + [False])

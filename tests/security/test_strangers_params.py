@@ -18,7 +18,7 @@ import yaml
 
 from scantune.config.load import ConfigError, parse
 from scantune.records import ScantuneError
-from tests.stages.conftest import ROOT, Project, digits_params, experiment, make_project, run_stages
+from tests.stages.conftest import ROOT, Project, digits_params, ensemble, experiment, make_project, run_stages
 
 #: Group of params.yaml to the path of one output with the name in it, as it stands in dvc.yaml.
 FOLDERS = {
@@ -29,7 +29,7 @@ FOLDERS = {
     "experiments": "outputs/{}/train/model",
     "derived": "outputs/{}/train/model",
     "external": "outputs/external/{}/figures",
-    "ensembles": "ensembles/{}/figures",
+    "ensembles": "ensembles/{}/train/model",
 }
 SHELL = ("$(touch {})", "a; touch {}", "a`touch {}`", "a\ntouch {}", "a';touch {};'", 'a";touch {};"', "a|touch {}")
 
@@ -45,7 +45,7 @@ def blocks() -> dict[str, Any]:
         "experiments": experiment("small_cnn"),
         "derived": experiment("small_cnn") | {"from": "small", "use": "weights"},
         "external": {"experiment": "small", "dataset": "digits", "input": "digits"},
-        "ensembles": {"members": ["small", "other"], "evaluate": {"draws": 200}},
+        "ensembles": ensemble("digits", ["small", "other"], {"draws": 200}),
     }
 
 

@@ -149,11 +149,18 @@ def grouped_params() -> dict:
     for block in (*params["experiments"].values(), *params["derived"].values()):
         block["evaluate"] = {"draws": 200, "saliency": False}
     params["external"] = {"small_far": {"experiment": "small", "dataset": "far", "input": "far"}}
-    params["ensembles"] = {"both": {"members": ["small", "other"], "evaluate": {"draws": 200}}}
+    members = ["small", "other"]
+    params["ensembles"] = {"both": ensemble("digits", members, {"draws": 200, "saliency": {"samples": 1}})}
+    params["ensemble_members"] = {f"both_{name}": {"ensemble": "both", "member": name} for name in members}
     return params
 
 
-def run_stages(home: Path, *calls: str) -> None:
+def ensemble(dataset: str, members: list[str], evaluate: dict) -> dict:
+    """A block of ``ensembles``; ``ensemble_members`` needs an entry for each member."""
+    return {"dataset": dataset, "input": dataset, "members": members, "evaluate": evaluate, "register": {}}
+
+
+def run_stages(home: Path, *calls: str, mlflow: str = "off") -> None:
     """Stage functions in this process: ``train small`` is ``python stages/train.py small`` in ``home``."""
     import importlib
     import warnings
@@ -161,10 +168,14 @@ def run_stages(home: Path, *calls: str) -> None:
     with pytest.MonkeyPatch.context() as patched, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of Matplotlib, about crowded figures of so few samples
         patched.chdir(home)
-        patched.setenv("SCANTUNE_MLFLOW", "off")
+        patched.setenv("SCANTUNE_MLFLOW", mlflow)
         for call in calls:
             stage, key = call.split()
             importlib.import_module(f"stages.{stage}").run(key)
+
+
+#: Stages of the ensemble of :func:`grouped_params`.
+ENSEMBLE = ("ensemble_member both_small", "ensemble_member both_other", "ensemble both", "evaluate both")
 
 
 @pytest.fixture(scope="session")
@@ -175,6 +186,6 @@ def grouped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepared = [f"{stage} {name}" for stage in ("demo", "preprocess") for name in ("digits", "far")]
     trained = [f"train {name}" for name in ("small", "other", "tuned", "student")]
     judged = [f"evaluate {name}" for name in ("small", "other")]
-    last = ["external small_far", "across small_far", "ensemble both", "evaluate_ensemble both"]
+    last = ["external small_far", "across small_far", *ENSEMBLE]
     run_stages(home, *prepared, "split digits", *trained, *judged, *last)
     return home

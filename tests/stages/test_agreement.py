@@ -13,7 +13,7 @@ from scantune.records import ScantuneError
 from scantune.registry.predictor import Predictor
 from tests.stages.conftest import grouped_params, run_stages
 
-CALLS = ("train small", "evaluate small", "evaluate_ensemble both", "external small_far")
+CALLS = ("train small", "evaluate small", "ensemble both", "evaluate both", "external small_far")
 
 
 @pytest.fixture

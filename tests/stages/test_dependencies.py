@@ -49,8 +49,12 @@ SEEN_BY = {
     r"derived\.tuned\.register\..+": {"register-derived@tuned"},
     r"map_checks\.seed\..+": {"map-check@seed"},
     r"external\.small_far\..+": {"external@small_far", "across@small_far"},
-    r"ensembles\.both\.members": {"ensemble@both", "evaluate-ensemble@both"},
+    r"ensembles\.both\.description": set(),
+    r"ensembles\.both\.(dataset|input)": {"ensemble@both", "evaluate-ensemble@both"},
+    r"ensembles\.both\.members": {"ensemble@both"},
     r"ensembles\.both\.evaluate\..+": {"evaluate-ensemble@both"},
+    r"ensembles\.both\.register\..+": {"register-ensemble@both"},
+    r"ensemble_members\.both_small\..+": {"ensemble-member@both_small"},
 }
 #: Keys that dvc.yaml looks up in a block, so that paths of files depend on them, and another value.
 LOOKED_UP = {
@@ -59,10 +63,13 @@ LOOKED_UP = {
     r"external\.small_far\.(dataset|input)": "digits",
     r".+\.(dataset|input)": "far",
     r".+\.(experiment|from)": "other",
+    r"ensemble_members\..+\.member": "tuned",
+    r"ensemble_members\..+\.ensemble": "other",
     r".+\.task\.name": "regression",
 }
 NAMES = {"demo": "digits", "datasets": "digits", "watched": "labels", "inputs": "digits", "experiments": "small"} | {
     "derived": "tuned", "map_checks": "seed", "external": "small_far", "ensembles": "both",
+    "ensemble_members": "both_small",
 }  # fmt: skip
 
 
@@ -189,3 +196,12 @@ def test_an_evaluation_waits_for_the_networks_that_its_maps_are_tested_by_and_fo
         assert not {name for name in before if name.startswith("index")} - {"index@digits"}
     finally:
         pipeline.write(params())
+
+
+def test_an_ensemble_waits_for_its_members_and_what_they_need_and_for_nothing_else(pipeline):
+    before = {name for name in pipeline.before("register-ensemble@both") if not name.startswith(("settings", "code"))}
+    shared = {f"{stage}@digits" for stage in ("demo", "index", "watched", "preprocess", "split")}
+    shared = {name for name in shared | {"watched@labels"} if name in {s.name for s in pipeline.stages}}
+    models = {f"{stage}@{name}" for stage in ("train", "ensemble-member") for name in ("small", "other")}
+    models = {name.replace("member@", "member@both_") for name in models}
+    assert before == shared | models | {"ensemble@both", "evaluate-ensemble@both"}

@@ -14,13 +14,11 @@ import numpy as np
 import pytest
 import yaml
 
-from scantune.pipeline.evaluate import ensembles, external
+from scantune.pipeline.evaluate import external
 from scantune.pipeline.evaluate.across import difference
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
-from scantune.tasks.predictions import PredictionsError, PredictionTable, read
-from scantune.tasks.regression.settings import Regression
-from scantune.tasks.segmentation.settings import Segmentation
+from scantune.tasks.predictions import read
 from scantune.tracking import Run
 from tests.stages.conftest import ROOT, digits_params, grouped_params, run_stages
 
@@ -132,22 +130,12 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     assert prevalence == pytest.approx((truth == shares.argmax()).mean()), "of the model's own training side"
 
 
-def test_what_an_ensemble_is_evaluated_on_stands_beside_its_predictions(grouped):
-    held = json.loads((grouped / "ensembles" / "both" / "sources.json").read_text())
-    expected = {f"outputs/{name}/train/model/model.json" for name in ("small", "other")}
-    tables = ("manifest.csv", "digests.csv", "display.csv")
-    expected |= {f"data/cache/digits/{name}" for name in (*tables, "input.json", "flow.json")}
-    assert expected | {"data/splits/digits/splits.csv"} <= set(held)
-    assert any(name.endswith(".safetensors") for name in held)
-    assert not any(Path(name).is_absolute() for name in held)
-
-
 def test_averaged_models_have_a_report_too(grouped):
-    page = (grouped / "ensembles" / "both" / "report.html").read_text()
+    page = (grouped / "ensembles" / "both" / "evaluate" / "report.html").read_text()
     assert "the averaged predictions of small, other" in page
     assert "model weights of other" in page
-    assert "No saliency maps: averaged predictions of several models" in page
-    assert (grouped / "ensembles" / "both" / "errors.csv").exists()
+    assert (grouped / "ensembles" / "both" / "evaluate" / "errors.csv").exists()
+    assert "small, other" in (grouped / "ensembles" / "both" / "evaluate" / "model_card.md").read_text()
 
 
 def test_the_interval_of_a_difference_is_recovered_from_both():
@@ -179,60 +167,127 @@ def test_a_dataset_prepared_in_another_way_is_refused(grouped):
 # --- ensembles
 
 
-def test_an_ensemble_is_the_mean_probability_on_the_same_samples(grouped):
-    whole = read(grouped / "ensembles" / "both" / "predictions.csv")
-    members = [read(grouped / "outputs" / name / "evaluate" / "predictions.csv") for name in ("small", "other")]
-    assert whole.sample_id.tolist() == members[0].sample_id.tolist()
+def test_an_ensemble_is_the_mean_probability_calibrated_on_the_joint_validation_side(grouped):
+    import torch
+
+    from scantune.engine.data import as_input, read_cached
+    from scantune.registry.model import load_networks, read_facts
+
+    model = grouped / "ensembles" / "both" / "train" / "model"
+    facts = read_facts(model)
+    assert facts.members == 2
+    table = read(grouped / "ensembles" / "both" / "evaluate" / "predictions.csv")
+    rows = [i for i, split in enumerate(table.split) if split == "test"][:5]
+    cache = grouped / "data" / "cache" / "digits" / "samples"
+    inputs = torch.stack([as_input(read_cached(cache / f"{table.sample_id[i]}.safetensors")["input"]) for i in rows])
+    parts = []
+    for name in ("small", "other"):
+        folder = grouped / "outputs" / name / "train" / "model"
+        (network,) = load_networks(folder, read_facts(folder))
+        with torch.inference_mode():
+            parts.append(network(inputs).double().softmax(1).numpy())
+    logits = np.log(np.mean(parts, axis=0)) / facts.fitted["calibration"]["temperature"]
+    expected = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     for k in range(3):
-        parts = [dict(zip(m.sample_id, m.numbers(f"p/{k}", None))) for m in members]
-        mean = [np.mean([part[s] for part in parts]) for s in whole.sample_id]
-        assert np.allclose(whole.numbers(f"p/{k}", None), mean)
-    assert "set" not in whole, "a member's conformal sets hold for the member alone"
-    metrics = held(grouped / "ensembles" / "both" / "metrics.json")
-    assert metrics["n"] == (whole.split == "test").sum()
-    assert set(held(grouped / "ensembles" / "both" / "summary.json")) <= set(metrics["metrics"])
-    assert (grouped / "ensembles" / "both" / "figures" / "confusion.svg").exists()
+        assert np.allclose(table.numbers(f"p/{k}", None)[rows], expected[:, k], atol=1e-5)
+    assert "set" in table, "the conformal sets are those of the mean"
+    metrics = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")
+    assert metrics["n"] == (table.split == "test").sum()
     assert metrics["baselines"]
 
 
-def regression(values: list[float], ids: str = "abcd", targets: tuple[float, ...] = (1, 2, 3, 4)) -> PredictionTable:
-    n = len(values)
-    columns = {"sample_id": list(ids[:n]), "split": ["validation"] + ["test"] * (n - 1)}
-    return PredictionTable.make(columns | {"target": targets[:n], "prediction": values, "lower": [0.0] * n})
+def test_an_ensemble_states_whose_networks_it_has(grouped):
+    from scantune.registry.model import read_facts, weights_digest
+
+    facts = read_facts(grouped / "ensembles" / "both" / "train" / "model")
+    for name in ("small", "other"):
+        stated = facts.training["members"][name]
+        assert stated == {"model": weights_digest(grouped / "outputs" / name / "train" / "model"), "networks": 1}
 
 
-def test_numbers_are_averaged_with_their_spread():
-    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([3.0, 2, 5, 4])}, Regression())
-    assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
-    assert np.allclose(joined.numbers("prediction_sd", None), [np.sqrt(2), 0, np.sqrt(2), 0])
-    assert "lower" not in joined
+def test_the_maps_of_an_ensemble_are_the_means_of_its_members(grouped):
+    section = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["saliency"]
+    assert "reason" not in section
+    assert list((grouped / "ensembles" / "both" / "evaluate" / "saliency").glob("*.png"))
 
 
-def test_rows_are_matched_by_sample_and_other_validation_rows_are_left_out():
-    turned = regression([3.0, 2, 5, 4]).take(np.array([0, 3, 2, 1]))
-    joined = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": turned}, Regression())
-    assert joined.sample_id.tolist() == list("abcd")
-    assert joined.numbers("prediction", None).tolist() == [2, 2, 4, 4]
-    odd = ensembles.average({"a": regression([1.0, 2, 3, 4]), "b": regression([1.0, 2, 3, 4], "xbcd")}, Regression())
-    assert odd.sample_id.tolist() == list("bcd")
+def test_an_ensemble_is_logged_with_its_test_metrics_and_registered(grouped, tmp_path):
+    from scantune.tracking import client
+
+    for name in ("data", "outputs", "ensembles"):
+        shutil.copytree(grouped / name, tmp_path / name)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    params = grouped_params()
+    params["ensembles"]["both"]["evaluate"] = {"draws": 200, "saliency": False}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    run_stages(tmp_path, "ensemble both", "evaluate both", "register both", mlflow="on")
+    home = tmp_path / "ensembles" / "both"
+    decision = held(home / "register" / "registration.json")
+    assert (decision["name"], decision["version"]) == ("digits", "1")
+    logged = held(home / "train" / "run.json")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path)
+        model = client().get_logged_model(logged["model_id"])
+    metrics = {metric.key: metric.value for metric in model.metrics}
+    stated = held(home / "evaluate" / "metrics.json")["metrics"]["accuracy"]["value"]
+    assert metrics["test_accuracy"] == pytest.approx(stated)
+    assert model.params["backbone"] == "mean of small, other"
 
 
-def test_what_cannot_be_averaged_is_refused_with_the_reason():
-    one = regression([1.0, 2, 3, 4])
-    with pytest.raises(ScantuneError, match=r"different samples: 1 of a are not in b: d\."):
-        ensembles.average({"a": one, "b": regression([1.0, 2, 3])}, Regression())
-    with pytest.raises(ScantuneError, match="a and b differ in the column target"):
-        ensembles.average({"a": one, "b": regression([1.0, 2, 3, 4], targets=(1, 2, 3, 5))}, Regression())
-    with pytest.raises(ScantuneError, match=r"train\.members"):
-        ensembles.average({"a": one, "b": one}, Segmentation())
-    with pytest.raises(PredictionsError, match=r"of b cannot.*\s+column prediction: not a finite number: row 3"):
-        ensembles.average({"a": one, "b": regression([1.0, float("nan"), 3, 4])}, Regression())
+def test_what_cannot_be_one_model_is_refused_with_the_reason():
+    def told(change) -> str:
+        params = grouped_params()
+        change(params)
+        with pytest.raises(ScantuneError) as caught:
+            parse(params)
+        return str(caught.value)
+
+    from scantune.config.load import parse
+
+    def other(params, **blocks):
+        for block, keys in blocks.items():
+            place = params["experiments"]["other"]
+            place[block] = {**place[block], **keys} if isinstance(keys, dict) else keys
+
+    def wide(params):
+        params["inputs"]["wide"] = params["inputs"]["digits"] | {"shape": [32, 32]}
+        other(params, input="wide")
+
+    assert "'other' has the input 'wide', and ensembles.both.input is 'digits'" in told(wide)
+    assert "train.miscoverage of 'other' is 0.2" in told(lambda p: other(p, train={"miscoverage": 0.2}))
+    assert "differ in task" in told(lambda p: other(p, task={"ordinal": True}))
+    assert "answer in different forms (bce, cross_entropy)" in told(lambda p: other(p, train={"loss": "bce"}))
+    taken = {"small": grouped_params()["ensembles"]["both"]}
+    entries = {f"x{i}": {"ensemble": "small", "member": name} for i, name in enumerate(("small", "other"))}
+    assert "rename one" in told(lambda p: p.update(ensembles=taken, ensemble_members=entries))
 
 
-def test_a_member_that_has_not_been_judged_is_named_with_the_command(tmp_path, monkeypatch):
+def test_what_an_older_ensemble_lacks_is_told_with_the_lines_to_add():
+    from scantune.config.load import parse
+
+    params = grouped_params()
+    del params["ensemble_members"]
+    params["ensembles"] = {"both": {"members": ["small", "other"], "evaluate": {"draws": 200}}}
+    with pytest.raises(ScantuneError) as caught:
+        parse(params)
+    assert "add dataset: digits, input: digits, register: {}" in str(caught.value)
+    lines = "{both_small: {ensemble: both, member: small}, both_other: {ensemble: both, member: other}}"
+    assert f"Add to params.yaml: ensemble_members: {lines}" in str(caught.value)
+    params["ensembles"]["both"] |= {"dataset": "digits", "input": "digits", "register": {}}
+    params["ensemble_members"] = yaml.safe_load(lines)
+    parse(params)
+    params["ensemble_members"]["more"] = {"ensemble": "both", "member": "tuned"}
+    with pytest.raises(ScantuneError, match=r"ensemble_members\.more\.member: 'tuned' is not in ensembles"):
+        parse(params)
+
+
+def test_a_model_that_is_not_there_is_named_with_the_command(tmp_path, monkeypatch):
+    from scantune.config.load import parse
+    from scantune.pipeline.train.ensembles import members_of
+
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ScantuneError, match="dvc repro evaluate@small"):
-        ensembles.read_members(["small"])
+    with pytest.raises(ScantuneError, match="dvc repro ensemble-member@both_small"):
+        members_of(parse(grouped_params()), "both")
 
 
 # --- looks at the test set
@@ -241,7 +296,7 @@ def test_a_member_that_has_not_been_judged_is_named_with_the_command(tmp_path, m
 def test_each_model_that_looks_is_counted_once(grouped):
     first = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["test_set"]
     second = held(grouped / "outputs" / "other" / "evaluate" / "metrics.json")["test_set"]
-    third = held(grouped / "ensembles" / "both" / "metrics.json")["test_set"]
+    third = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["test_set"]
     away = held(grouped / "outputs" / "external" / "small_far" / "metrics.json")["test_set"]
     assert [m["look"] for m in (first, second, third, away)] == [1, 2, 3, 1]
     assert first["digest"] == second["digest"] == third["digest"] != away["digest"]
@@ -329,7 +384,9 @@ def test_dvc_takes_empty_groups_and_full_ones(tmp_path):
     assert not any("derived" in name or "external" in name or "ensemble" in name for name in plain)
     full = stages_of(tmp_path, grouped_params())
     both = {f"{stage}-derived@{name}" for stage in ("train", "evaluate", "register") for name in ("tuned", "student")}
-    assert both | {"external@small_far", "across@small_far", "ensemble@both", "evaluate-ensemble@both"} <= full
+    joined = {f"ensemble-member@both_{name}" for name in ("small", "other")}
+    joined |= {"ensemble@both", "evaluate-ensemble@both", "register-ensemble@both"}
+    assert both | joined | {"external@small_far", "across@small_far"} <= full
 
 
 @pytest.mark.heavy
@@ -338,7 +395,7 @@ def test_dvc_runs_all_groups_and_then_nothing(tmp_path):
 
     project = make_project(tmp_path / "project", grouped_params())
     project.dvc("repro", SCANTUNE_MLFLOW="off")
-    assert (project.home / "ensembles" / "both" / "metrics.json").exists()
+    assert (project.home / "ensembles" / "both" / "evaluate" / "metrics.json").exists()
     assert (project.home / "external" / "small_far" / "table.csv").exists()
     assert (project.home / "outputs" / "tuned" / "register" / "registration.json").exists()
     assert "Running stage" not in project.dvc("repro", SCANTUNE_MLFLOW="off")

@@ -24,6 +24,7 @@ from scantune.prediction import TensorPredictor
 from scantune.registry.model import read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from scantune.tasks.predictions import PredictionTable, read, write
+from tests.stages.conftest import ensemble
 from tests.stages.systems import SAME_COHORT, SYSTEMS, params_of, prepare
 
 MODES: dict[str, dict[str, Any]] = {
@@ -128,6 +129,41 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     plan, facts, networks = model_of(system, MODES[mode])
     folder = tmp_path / "model"
     save_model(folder, facts, networks)
+    said = same_everywhere(plan, facts, folder, tmp_path, system)
+    if mode != "one" and "loes" in system:
+        ends = [f"/{name}" for name in plan.task.labels] or [""]
+        assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= said
+
+
+@pytest.mark.parametrize("system", ["loes", "csi", "echo", "angio"])
+def test_so_it_is_of_an_ensemble_whose_spread_is_that_of_its_members(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    from scantune.pipeline.train import ensembles
+
+    monkeypatch.chdir(home(system))
+    settings = {"miscoverage": 0.45, "test_time_augmentation": 1}
+    _, facts, networks = model_of(system, settings | {"members": 3})
+    models = {"x": (tmp_path / "x", networks[:1]), "y": (tmp_path / "y", networks[1:])}
+    for name, (place, own) in models.items():
+        save_model(place, replace(facts, name=name, members=len(own), fitted={}), own)
+    held = params_of(system, settings)
+    key = held["experiments"]["x"]["dataset"]
+    held["experiments"]["y"] = held["experiments"]["x"]
+    held["ensembles"] = {"both": ensemble(key, ["x", "y"], held["experiments"]["x"]["evaluate"])}
+    held["ensemble_members"] = {name: {"ensemble": "both", "member": name} for name in models}
+    folders = {name: place for name, (place, _) in models.items()}
+    joined = ensembles.plan_of(parse(held), "both", folders)
+    both, trained = ensembles.join(joined, folders)
+    assert both.members == 3
+    assert both.fitted == facts.fitted, "fitted as one model of the same networks is"
+    save_model(tmp_path / "model", both, trained.networks)
+    said = same_everywhere(joined, both, tmp_path / "model", tmp_path, system)
+    assert "prediction_sd" in said or system != "loes"
+
+
+def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system: str) -> set[str]:
+    """The columns that predictions.csv, ``scantune predict`` and the MLflow model were found to agree in."""
     answers = Answers()
     predictors = open_predictors(plan.block.task, facts, folder, "cpu")
     write(predictions_of(predictors, plan.block.task, plan.sides, answers=answers), tmp_path / "predictions.csv")
@@ -144,9 +180,6 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     said = [name for name in answered.columns if name not in ("file", "reason")]
     assert "set" in said or system != "echo"
     agree(table, answered, said)
-    if mode != "one" and "loes" in system:
-        ends = [f"/{name}" for name in plan.task.labels] or [""]
-        assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= set(said)
 
     served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files]}))
     agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
@@ -155,6 +188,7 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
         served_answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
         for sample, answer in zip(table.sample_id, served_answers, strict=True):
             np.testing.assert_array_equal(answer.mask, answers.mask(sample))
+    return set(said)
 
 
 def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from scantune.tasks.predictions import Faults, read
-from tests.stages.conftest import run_stages
+from tests.stages.conftest import ensemble, run_stages
 
 N = 90
 TARGETS = {"age": {"range": [20, 80], "unit": "years", "significant_error": 10}, "lesion_load": {}}
@@ -73,7 +73,8 @@ def params() -> dict[str, Any]:
             "again": again | {"from": "both", "use": "weights"},
             "turned": turned | {"from": "both", "use": "weights"},
         },
-        "ensembles": {"mean": {"members": ["both", "again"], "evaluate": {"draws": 200}}},
+        "ensembles": {"mean": ensemble("films", ["both", "again"], {"draws": 200, "saliency": False})},
+        "ensemble_members": {f"mean_{name}": {"ensemble": "mean", "member": name} for name in ("both", "again")},
     }
 
 
@@ -90,8 +91,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "evaluate again",
             "train turned",
             "evaluate turned",
+            "ensemble_member mean_both",
+            "ensemble_member mean_again",
             "ensemble mean",
-            "evaluate_ensemble mean",
+            "evaluate mean",
         ),
     )
     return home
@@ -155,13 +158,13 @@ def test_a_model_of_other_targets_starts_where_these_are(home: Path) -> None:
 
 
 def test_an_ensemble_averages_each_target_and_states_its_spread(home: Path) -> None:
-    table = read(home / "ensembles" / "mean" / "predictions.csv")
+    table = read(home / "ensembles" / "mean" / "evaluate" / "predictions.csv")
     sides = [read(home / "outputs" / name / "evaluate" / "predictions.csv") for name in ("both", "again")]
     for name in TARGETS:
         each = [side.numbers(f"prediction/{name}", Faults()) for side in sides]
         np.testing.assert_allclose(table.numbers(f"prediction/{name}", Faults()), np.mean(each, axis=0), atol=1e-6)
         assert f"prediction_sd/{name}" in table
-        assert f"lower/{name}" not in table
+        assert f"lower/{name}" in table
 
 
 def test_a_single_target_still_needs_a_value_in_every_row() -> None:

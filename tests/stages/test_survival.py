@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.stages.conftest import run_stages
+from scantune.records import ScantuneError
+from tests.stages.conftest import ensemble, run_stages
 
 N = 120
 HORIZONS = [1, 2, 4]
@@ -51,6 +52,8 @@ def params() -> dict:
     hazards = block | {"train": block["train"] | {"loss": "discrete_hazard", "epochs": 4, "members": 2}}
     hazards |= {"evaluate": {"draws": 200, "saliency": False}}
     again = hazards | {"task": task | {"cuts": [1, 2, 3, 4]}, "train": hazards["train"] | {"epochs": 1, "members": 1}}
+    further = block | {"train": block["train"] | {"epochs": 1, "seed": 2, "learning_rate": 0.001}}
+    members = ("cox", "further")
     return {
         "datasets": {
             "films": {
@@ -66,8 +69,12 @@ def params() -> dict:
         },
         "inputs": {"films": {"dataset": "films", "modality": "image", "shape": [24, 24], "workers": 1}},
         "experiments": {"cox": block, "hazards": hazards},
-        "derived": {"finer": again | {"from": "hazards", "use": "weights"}},
-        "ensembles": {"both": {"members": ["cox", "hazards"], "evaluate": {"draws": 200}}},
+        "derived": {
+            "finer": again | {"from": "hazards", "use": "weights"},
+            "further": further | {"from": "cox", "use": "weights"},
+        },
+        "ensembles": {"both": ensemble("films", list(members), {"draws": 200, "saliency": False})},
+        "ensemble_members": {f"both_{name}": {"ensemble": "both", "member": name} for name in members},
     }
 
 
@@ -77,9 +84,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     films(home / "data" / "raw" / "films")
     (home / "params.yaml").write_text(yaml.safe_dump(params(), sort_keys=False))
     trained = [f"{stage} {name}" for name in ("cox", "hazards") for stage in ("train", "evaluate")]
-    run_stages(
-        home, "preprocess films", "split films", *trained, "train finer", "ensemble both", "evaluate_ensemble both"
-    )
+    joined = ("ensemble_member both_cox", "ensemble_member both_further", "ensemble both", "evaluate both")
+    run_stages(home, "preprocess films", "split films", *trained, "train finer", "train further", *joined)
     return home
 
 
@@ -163,16 +169,25 @@ def test_other_intervals_start_from_the_trained_backbone(home: Path) -> None:
     assert weights["concordance_harrell"] > 0.5
 
 
-def test_an_ensemble_averages_risk_scores_and_probabilities(home: Path) -> None:
-    tables = [rows_of(home / "outputs" / name / "evaluate" / "predictions.csv") for name in ("cox", "hazards")]
-    one, other = ({row["sample_id"]: row for row in table} for table in tables)
-    mean = rows_of(home / "ensembles" / "both" / "predictions.csv")
-    for row in mean:
-        for column in ("prediction", "p/4/event"):
-            both = [float(table[row["sample_id"]][column]) for table in (one, other)]
-            assert float(row[column]) == pytest.approx(np.mean(both), abs=1e-9)
-    found = json.loads((home / "ensembles" / "both" / "metrics.json").read_text())
+def test_an_ensemble_of_two_cox_models_has_a_baseline_hazard_of_its_own(home: Path) -> None:
+    facts = [
+        json.loads((home / place / "train" / "model" / "model.json").read_text())
+        for place in ("outputs/cox", "outputs/further", "ensembles/both")
+    ]
+    assert facts[2]["members"] == 2
+    assert facts[2]["fitted"] not in (facts[0]["fitted"], facts[1]["fitted"])
+    found = json.loads((home / "ensembles" / "both" / "evaluate" / "metrics.json").read_text())
     assert found["metrics"]["concordance_harrell"]["value"] > 0.7
+
+
+def test_a_cox_model_and_one_of_hazards_are_no_ensemble() -> None:
+    from scantune.config.load import parse
+
+    held = params()
+    held["ensembles"]["both"]["members"] = ["cox", "hazards"]
+    held["ensemble_members"]["both_further"]["member"] = "hazards"
+    with pytest.raises(ScantuneError, match=r"answer in different forms \(discrete_hazard, cox\)"):
+        parse(held)
 
 
 def test_a_wrong_event_is_told_before_anything_is_prepared(home: Path, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_every_demo_cohort_loses_its_unusable_files_by_name(whole):
 
 
 def test_the_average_of_two_networks_is_judged_like_a_model(whole):
-    found = figures(whole.home / "ensembles" / "digits_both")
+    found = figures(whole.home / "ensembles" / "digits_both" / "evaluate")
     assert found["metrics"]["accuracy"]["value"] >= 0.97
 
 

@@ -74,6 +74,31 @@ def refuse_broken(folder: Path) -> None:
         ) from None
 
 
+#: Groups of params.yaml of which a name can be run by itself, to the DVC stage that runs all that it needs.
+_LAST = {
+    "experiments": "register",
+    "derived": "register-derived",
+    "ensembles": "register-ensemble",
+    "external": "external",
+}
+
+
+def target_of(params: Any, name: str) -> str:
+    """The DVC target that runs all that an experiment, ensemble or external evaluation needs.
+
+    Raises:
+        ScantuneError: no block has that name, or blocks of two groups have it.
+    """
+    found = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
+    if len(found) > 1:
+        choices = " or ".join(f"{stage}@{name}" for stage in found)
+        raise ScantuneError(f"--experiment {name!r}: several groups of params.yaml have it; name the target: {choices}")
+    if not found:
+        known = ", ".join(key for group in _LAST for key in getattr(params, group))
+        raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
+    return f"{found[0]}@{name}"
+
+
 def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
     """``dvc`` with some arguments; its exit code. SIGTERM and Ctrl-C end all that it started.
 

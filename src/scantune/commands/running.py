@@ -23,18 +23,21 @@ _STAGES = {
     "preprocess": {"inputs": "preprocess"},
     "split": {"datasets": "split"},
     "train": {"experiments": "train", "derived": "train-derived"},
-    "evaluate": {"experiments": "evaluate", "derived": "evaluate-derived"},
-    "register": {"experiments": "register", "derived": "register-derived"},
+    "evaluate": {"experiments": "evaluate", "derived": "evaluate-derived", "ensembles": "evaluate-ensemble"},
+    "register": {"experiments": "register", "derived": "register-derived", "ensembles": "register-ensemble"},
     "external": {"external": "external"},
     "map-check": {"map_checks": "map-check"},
     "across": {"external": "across"},
-    "ensemble": {"ensembles": "evaluate-ensemble"},
+    "ensemble": {"ensembles": "ensemble"},
 }
 
 
 def run(
     targets: Annotated[list[str] | None, typer.Argument(help="DVC targets such as register@digits")] = None,
-    experiment: Annotated[str, typer.Option(help="an experiment of params.yaml, with all stages it depends on")] = "",
+    experiment: Annotated[
+        str,
+        typer.Option(help="a name in experiments, derived, ensembles or external, with all stages it depends on"),
+    ] = "",
     everything: Annotated[bool, typer.Option("--all", help="everything in params.yaml")] = False,
     stage: Annotated[str, typer.Option(help=f"one stage, with all stages it depends on: {', '.join(_STAGES)}")] = "",
     key: Annotated[str, typer.Option(help="the name in params.yaml that --stage is for")] = "",
@@ -146,7 +149,7 @@ def _targets(
     if bool(stage) != bool(key):
         raise ScantuneError("--stage and --key go together, as in --stage train --key digits")
     if experiment:
-        return [project.register_target(params, experiment)]
+        return [project.target_of(params, experiment)]
     if not stage:
         return list(targets or ([] if everything else params.quick))
     if stage not in _STAGES:
@@ -184,7 +187,7 @@ def _tell_parent(title: str, folder: Path, targets: Sequence[str]) -> None:
     if not run_id:
         return
     names = [target.partition("@")[2] for target in targets]
-    homes = [folder / "outputs" / name / "evaluate" for name in names]
+    homes = [_evaluated(folder, target) for target in targets]
     summaries = {
         name: json.loads((home / "summary.json").read_text())
         for name, home in zip(names, homes)
@@ -192,6 +195,14 @@ def _tell_parent(title: str, folder: Path, targets: Sequence[str]) -> None:
     }
     reports = {name: home / "report.html" for name, home in zip(names, homes) if (home / "report.html").exists()}
     describe_parent(run_id, title, summaries, reports)
+
+
+def _evaluated(folder: Path, target: str) -> Path:
+    """The folder with the metrics and the report of what a target evaluates."""
+    stage, _, name = target.partition("@")
+    if stage in {"external", "across"}:
+        return folder / "outputs" / "external" / name
+    return folder / ("ensembles" if stage.endswith("ensemble") else "outputs") / name / "evaluate"
 
 
 def _say_where(code: int, variant: str = "") -> None:

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import map_checks, watching
+from scantune.config import ensembles, map_checks, watching
 from scantune.config.augment import augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.params import ExperimentConfig, Params
@@ -52,6 +52,8 @@ def _names(params: Params) -> Iterator[str]:
         yield from _unknown(f"external.{name}.input", external.input, params.inputs, "inputs")
     members = {*params.experiments, *params.derived}
     for name, ensemble in params.ensembles.items():
+        yield from _unknown(f"ensembles.{name}.dataset", ensemble.dataset, params.datasets, "datasets")
+        yield from _unknown(f"ensembles.{name}.input", ensemble.input, params.inputs, "inputs")
         for index, member in enumerate(ensemble.members):
             yield from _unknown(f"ensembles.{name}.members.{index}", member, members, "experiments or derived")
     for name, check in params.map_checks.items():
@@ -158,15 +160,6 @@ def _saliency(params: Params) -> Iterator[str]:
             )
 
 
-def _ensembles(params: Params) -> Iterator[str]:
-    known = {**params.experiments, **params.derived}
-    for name, ensemble in params.ensembles.items():
-        held = [known[m] for m in ensemble.members if m in known]
-        for what in ("dataset", "task"):
-            if len({str(getattr(m, what)) for m in held}) > 1:
-                yield f"ensembles.{name}.members: they differ in {what}; only predictions of one {what} can be averaged"
-
-
 def _monitors(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         train = block.train
@@ -198,5 +191,5 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _scanners,
     _saliency,
     map_checks.faults,
-    _ensembles,
+    ensembles.faults,
 )

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scantune.config.base import NAME
+from scantune.config.ensembles import incomplete
 from scantune.config.map_checks import moved_keys
 from scantune.config.params import Params, know_tasks
 from scantune.config.reading import ConfigError, plain_value, read, read_text
@@ -46,7 +47,7 @@ def parse(content: object, name: str = "params.yaml") -> Params:
     """Check settings that are already a mapping; see :func:`load`."""
     if not isinstance(content, dict):
         raise ConfigError([f"the top level is {type(content).__name__}, but must be a mapping of groups"], name)
-    overlooked = [*left_out(content), *moved_keys(content)]
+    overlooked = [*left_out(content), *moved_keys(content), *incomplete(content)]
     if overlooked:
         raise ConfigError(overlooked, name)
     load_plugins()

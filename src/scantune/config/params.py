@@ -130,12 +130,33 @@ class ExternalConfig(Block):
 
 
 class EnsembleConfig(Block):
-    """The averaged predictions of several experiments on one dataset and task."""
+    """A model of the networks of several experiments, whose outputs are averaged; every network counts once.
 
+    Its members have one dataset, input and task, the same test-time augmentation and no ``train.folds``. Calibration
+    and conformal quantiles are fitted to the averaged answers on the validation side.
+    """
+
+    description: str = ""
+    """For readers of the MLflow run and the report; empty: the members' names."""
+    dataset: Name
+    """A name in ``datasets``: that of all members."""
+    input: Name
+    """A name in ``inputs``: that of all members."""
     members: Annotated[list[Name], Field(min_length=2)]
-    """Names in ``experiments`` or ``derived``."""
+    """Names in ``experiments`` or ``derived``. Each needs an entry in ``ensemble_members``."""
     evaluate: EvaluateConfig
     """Settings of the evaluation."""
+    register_: Annotated[RegisterConfig, Field(alias="register")]
+    """How it enters the registry."""
+
+
+class EnsembleMemberConfig(Block):
+    """One member of one ensemble, since DVC cannot depend on the names in a list."""
+
+    ensemble: Name
+    """A name in ``ensembles``."""
+    member: Name
+    """One of its ``members``."""
 
 
 class Params(Block):
@@ -163,6 +184,8 @@ class Params(Block):
     """Models on other datasets."""
     ensembles: dict[Name, EnsembleConfig] = {}
     """Averages of models."""
+    ensemble_members: dict[Name, EnsembleMemberConfig] = {}
+    """An entry for each member of each ensemble."""
 
 
 _known_tasks = catalogue.names()

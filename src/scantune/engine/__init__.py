@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from scantune.engine.delivery import Sink, send_left
     from scantune.engine.distributed import launch
     from scantune.engine.early_stopping import EarlyStopping
-    from scantune.engine.ensembles import folds, join, join_columns, out_of_fold
+    from scantune.engine.ensembles import folds, join, out_of_fold
     from scantune.engine.fitting import fit
     from scantune.engine.loggers import CallableSink, TensorBoardSink, WandbSink
     from scantune.engine.metrics import metric
@@ -44,7 +44,6 @@ _HOME = {
     "folds": "ensembles",
     "forget": "result",
     "join": "ensembles",
-    "join_columns": "ensembles",
     "launch": "distributed",
     "metric": "metrics",
     "out_of_fold": "ensembles",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,36 +40,6 @@ def join(predictions: Sequence[np.ndarray]) -> EnsemblePrediction:
     stacked = np.stack([np.asarray(a, float) for a in predictions])
     spread = stacked.std(axis=0, ddof=1) if len(predictions) > 1 else np.full(stacked.shape[1:], np.nan)
     return EnsemblePrediction(stacked.mean(axis=0), spread, len(predictions))
-
-
-def join_columns(tables: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Average the columns ``p/…`` and ``prediction``; the spread of the latter becomes ``prediction_sd``.
-
-    Of several targets these are ``prediction/<name>`` and ``prediction_sd/<name>``.
-
-    Args:
-        tables: columns of each network, rows in the same order.
-
-    Raises:
-        ScantuneError: the networks have different columns.
-    """
-    names = [n for n in tables[0] if is_answer(n)]
-    for table in tables[1:]:
-        if {n for n in table if is_answer(n)} != set(names):
-            raise ScantuneError("the networks of an ensemble predict different columns; they must be of one task")
-    columns: dict[str, np.ndarray] = {}
-    for name in names:
-        joined = join([np.asarray(table[name], float) for table in tables])
-        columns[name] = joined.mean
-        kind, slash, target = name.partition("/")
-        if kind == "prediction":
-            columns[f"prediction_sd{slash}{target}"] = joined.spread
-    return columns
-
-
-def is_answer(column: str) -> bool:
-    """Whether a column of predictions is averaged over models."""
-    return column.startswith("p/") or column.partition("/")[0] == "prediction"
 
 
 def folds(fold: np.ndarray, among: np.ndarray) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:

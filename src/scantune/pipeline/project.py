@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
@@ -20,6 +21,35 @@ def block_of(params: Params, key: str) -> ExperimentConfig:
         if key in group:
             return group[key]
     raise ScantuneError(f"{key!r} is neither in experiments nor in derived of params.yaml")
+
+
+def evaluated_block(params: Params, key: str) -> ExperimentConfig:
+    """The block of what is evaluated and registered: an experiment, or an ensemble as one.
+
+    An ensemble has what its members share, the first member's batch size and device, and an evaluation and registration
+    of its own.
+
+    Raises:
+        ScantuneError: there is none.
+    """
+    ensemble = params.ensembles.get(key)
+    if ensemble is None:
+        return block_of(params, key)
+    first = block_of(params, ensemble.members[0])
+    text = ensemble.description or f"The mean of {', '.join(ensemble.members)}."
+    own = {"description": text, "evaluate": ensemble.evaluate, "register_": ensemble.register_}
+    return first.model_copy(update=own)
+
+
+def home_of(params: Params, key: str) -> Path:
+    """The folder of what an experiment or an ensemble gives."""
+    return Path("ensembles" if key in params.ensembles else "outputs") / key
+
+
+def trained_by(params: Params, key: str) -> str:
+    """The DVC stage that makes the model of an experiment or ensemble."""
+    groups = {"experiments": "train", "derived": "train-derived", "ensembles": "ensemble"}
+    return next(stage for group, stage in groups.items() if key in getattr(params, group))
 
 
 def named(params: Params, group: str, name: str) -> Any:

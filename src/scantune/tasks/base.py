@@ -100,6 +100,13 @@ class TaskSettings(Block):
         """Lowest and highest value of an output that is one number: another model's is rescaled to it."""
         return None
 
+    def output_form(self, loss: str) -> str:
+        """What distinguishes the outputs of networks trained with this loss from those of others; "" for nothing.
+
+        Networks whose outputs have different forms cannot be averaged.
+        """
+        return ""
+
     def loss_options(self, loss: str) -> dict[str, Any]:
         """Options of the loss that follow from the block where the ``train:`` block names none."""
         return {}

@@ -28,7 +28,7 @@ def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapR
 
     if not wrong:
         return []
-    outlined = errors_of.of_task(given.block.task.name).OUTLINED and given.predictors is not None
+    outlined = errors_of.of_task(given.block.task.name).OUTLINED
     outlines = _outlines(given, wrong) if outlined else {}
     entries = []
     for said in wrong:

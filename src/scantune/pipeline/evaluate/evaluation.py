@@ -24,18 +24,18 @@ class Evaluation:
         params: all settings.
         key: the experiment.
         block: its settings.
-        facts: of the model; of an ensemble of the first member.
-        model: the model's folder; None for an ensemble of several experiments' models, which has no maps.
+        facts: of the model.
+        model: the model's folder.
         sides: the samples.
         table: predictions.
         metrics: ``metrics.json`` as computed so far.
         out: ``outputs/<experiment>/evaluate``.
+        predictors: the model's networks.
         trained: the folder of the train stage; beside ``out`` where None.
         dataset: whose test data these are; the experiment's own where "".
-        members: experiments whose predictions were averaged.
+        members: of an ensemble, the experiments whose networks it has.
         name: of the report; the experiment's where "".
         card: whether a model card is written.
-        predictors: the model's networks; None for an ensemble of several experiments' models.
         answers: of the model, about the test samples.
     """
 
@@ -43,17 +43,17 @@ class Evaluation:
     key: str
     block: ExperimentConfig
     facts: ModelFacts
-    model: Path | None
+    model: Path
     sides: Sides
     table: PredictionTable
     metrics: dict[str, Any]
     out: Path
+    predictors: Predictors
     trained: Path | None = None
     dataset: str = ""
     members: tuple[str, ...] = ()
     name: str = ""
     card: bool = True
-    predictors: Predictors | None = None
     answers: Answers = field(default_factory=Answers)
 
     @property

@@ -43,8 +43,6 @@ def finish(given: Evaluation) -> None:
 
 def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
     """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
-    if given.predictors is None or given.model is None:
-        return MapResults({"reason": "averaged predictions of several models; each member's report has its own maps"})
     folder = given.out / "saliency"
     folder.mkdir(parents=True, exist_ok=True)
     settings, opened = given.block.evaluate.saliency, given.predictors
@@ -78,13 +76,13 @@ def facts_of(
         flow=flow,
         audit=audit,
         model=_model(given),
-        training={} if given.members else _json(given.train / "summary.json"),
+        training=_json(given.train / "summary.json"),
         settings=_settings(given),
         environment=environment(),
         digests=_digests(given),
         figures=drawn,
         flow_figure=_flow_figure(flow, audit, given),
-        curves=None if given.members else _curves(given, given.train / "history.csv"),
+        curves=_curves(given, given.train / "history.csv"),
         mistakes=[_mistake(said) for said in wrong],
         mistakes_of=errors_of.in_words(samples, given.block.task.name),
         mistake_pictures=error_sheet(given, wrong[: errors_of.SHOWN], explained),
@@ -118,12 +116,10 @@ def _model(given: Evaluation) -> dict[str, Any]:
     from scantune.report.facts import SYNTHETIC
 
     facts, model = given.facts, given.block.model
-    if given.members:
-        return {"backbone": f"the averaged predictions of {', '.join(given.members)}", "members": len(given.members)}
     members = _json(given.train / "summary.json").get("members") or []
     trained = (members[0].get("trained") or []) if members else []
     held: dict[str, Any] = {
-        "backbone": model.backbone,
+        "backbone": f"the averaged predictions of {', '.join(given.members)}" if given.members else model.backbone,
         "parameters": f"{trained[-1]:,}" if trained else None,
         "of_these_trained": f"{trained[0]:,}" if trained else None,
         "members": facts.members,
@@ -146,7 +142,7 @@ def _settings(given: Evaluation) -> dict[str, Any]:
     named = ("task", "evaluate") if given.members else ("task", "model", "train", "evaluate")
     blocks = {
         "dataset": {name: value for name, value in dataset.items() if name not in {"root", "watch", "table"}},
-        "input": {} if given.members else given.facts.input,
+        "input": given.facts.input,
         **{name: getattr(given.block, name).model_dump(mode="json") for name in named},
     }
     return without_paths(blocks)
@@ -175,10 +171,9 @@ def _digests(given: Evaluation) -> dict[str, str]:
     if not given.dataset:
         files["splits.csv"] = Path("data/splits") / given.data / "splits.csv"
     held |= {name: file_digest(path, SHORT) for name, path in files.items() if path.exists()}
-    models = {"model weights": given.model} if given.model is not None else {
-        f"model weights of {name}": Path("outputs") / name / "train" / "model" for name in given.members
-    }  # fmt: skip
-    return held | {name: weights_digest(path) for name, path in models.items()}
+    members = given.facts.training.get("members") or {}
+    held |= {f"model weights of {name}": member["model"] for name, member in members.items()}
+    return held | {"model weights": weights_digest(given.model)}
 
 
 def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluation) -> Picture | None:

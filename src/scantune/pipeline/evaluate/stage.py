@@ -14,6 +14,7 @@ from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.evaluate import reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
+from scantune.pipeline.project import evaluated_block
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
 from scantune.tasks import figures, scoring
@@ -34,19 +35,17 @@ def judge(
 
     Args:
         params: all settings.
-        key: the experiment.
+        key: the experiment or ensemble.
         sides: its samples.
         model: the trained model's folder.
-        out: ``outputs/<experiment>/evaluate``.
+        out: ``outputs/<experiment>/evaluate``, ``ensembles/<ensemble>/evaluate``.
         run: the MLflow run.
         trained: run and logged model of the train stage.
 
     Returns:
         ``metrics.json``.
     """
-    from scantune.pipeline.project import block_of
-
-    block = block_of(params, key)
+    block, ensemble = evaluated_block(params, key), params.ensembles.get(key)
     facts = read_facts(model)
     test = sides.side("test")
     seen = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
@@ -69,7 +68,10 @@ def judge(
     )
     reporting.finish(
         Evaluation(
-            *(params, key, block, facts, model, sides, table, metrics, out), predictors=predictors, answers=answers
+            *(params, key, block, facts, model, sides, table, metrics, out),
+            members=tuple(ensemble.members) if ensemble else (),
+            predictors=predictors,
+            answers=answers,
         )
     )
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
@@ -182,7 +184,7 @@ def log_results(
         metrics: ``metrics.json``.
         summary: ``summary.json``.
         out: folder with the files.
-        trained: run and logged model of the train stage; empty references for an ensemble.
+        trained: run and logged model of the train stage.
         prefix: of the headline figures on the train run.
     """
     if not run.on:

@@ -119,7 +119,11 @@ def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
             name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}
             for name, side in sides.items()
         }
-        | {"metrics": trained.validation, "shape": list(given.shape)},
+        | {
+            "metrics": trained.validation,
+            "shape": list(given.shape),
+            "fit": {name: getattr(block.train, name) for name in ("calibration", "miscoverage")},
+        },
         weights=_weights_facts(trained, block),
         synthetic=given.sides.synthetic,
     )

@@ -17,6 +17,10 @@ EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "
 """Metrics of an epoch, and which way each is better."""
 
 
+BINARY_LOSSES = frozenset({"bce", "focal_bce"})
+"""Losses of networks with one logit for two classes."""
+
+
 class Classification(TaskSettings):
     """One of two or more classes a sample."""
 
@@ -79,6 +83,10 @@ class Classification(TaskSettings):
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
+
+    def output_form(self, loss: str) -> str:
+        """One logit for two classes, or one for each class."""
+        return "one logit" if loss in BINARY_LOSSES else "a logit for each class"
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
-from scantune.tasks.classification.settings import EPOCH_METRICS
+from scantune.tasks.classification.settings import BINARY_LOSSES, EPOCH_METRICS
 from scantune.tasks.logits import softmax
 from scantune.tasks.per_sample import PerSample
 
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from scantune.tasks.classification.settings import Classification
-
-
-#: Losses of one logit: a classification by one of them has one output and a sigmoid.
-BINARY_LOSSES = frozenset({"bce", "focal_bce"})
 
 
 class ClassificationTask(PerSample):

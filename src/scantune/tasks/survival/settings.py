@@ -111,6 +111,10 @@ class Survival(TaskSettings):
         """Metrics of an epoch, and which way each is better."""
         return dict(EPOCH_METRICS)
 
+    def output_form(self, loss: str) -> str:
+        """A hazard per interval, or one log risk."""
+        return "hazards" if loss == HAZARDS else "risk"
+
     def loss_options(self, loss: str) -> dict[str, Any]:
         """The ends of the intervals, of the loss that has them."""
         return {"cuts": self.intervals()} if loss == HAZARDS else {}
