@@ -154,7 +154,7 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     if plan.block.task.mask_classes:
         served_answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
         for sample, answer in zip(table.sample_id, served_answers, strict=True):
-            np.testing.assert_array_equal(answer.mask, answers.mask(sample))
+            np.testing.assert_array_equal(answer.prepared_mask, answers.mask(sample))
 
 
 def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:

@@ -38,6 +38,7 @@ LABELS: dict[str, str] = {
     "conformal_width": "Mean width of conformal intervals",
     "coverage": "Coverage (graded)",
     "dice": "Dice",
+    "dice_prepared": "Dice, prepared grid",
     "ece": "Expected calibration error",
     "f1": "F1",
     "f1_macro": "F1, macro",

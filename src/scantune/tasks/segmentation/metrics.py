@@ -17,6 +17,9 @@ from scantune.tasks.segmentation.settings import Segmentation
 MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
 """Columns of each sample, also as ``<measure>/<class>``; only ``dice`` is required."""
 
+PREPARED = ("dice_prepared",)
+"""Columns beside them: measured on the grid that the network works on, not on that of the mask's file."""
+
 ERRORS = ("hd95", "volume_mae", "volume_rmse")
 """Figures that are better when lower."""
 
@@ -24,7 +27,7 @@ _VOLUME = {
     **{k: f"volume_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
     **{f"bland_altman_{k}": f"volume_bland_altman_{k}" for k in ("bias", "sd", "lower", "upper")},
 }
-_SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice")
+_SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice", *PREPARED)
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
     measures: dict[str, np.ndarray] = {}
     for column in table.columns:
         measure = column.split("/")[0]
-        if measure not in MEASURES:
+        if measure not in (*MEASURES, *PREPARED):
             continue
         values = measures[column] = table.numbers(column, faults)
         with np.errstate(invalid="ignore"):

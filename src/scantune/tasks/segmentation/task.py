@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scantune.preprocess.own_grid import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
+    from scantune.preprocess.own_grid import OwnGrid
     from scantune.tasks.networks import NetworkFacts
     from scantune.tasks.protocol import Batch, Spacing
     from scantune.tasks.segmentation.settings import Segmentation
@@ -140,6 +142,29 @@ class SegmentationTask:
         """Nothing is fitted on validation."""
         return {}
 
+    def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
+        """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8.
+
+        Probabilities are resampled, not labels; where the prepared grid does not reach, all is background.
+        """
+        labels = self.masks(output).cpu().numpy().astype(np.uint8)
+        grids = [None] * len(labels) if places is None else [place.own for place in places]
+        return [
+            here if grid is None else self._resampled(logits, grid)
+            for here, logits, grid in zip(labels, output, grids, strict=True)
+        ]
+
+    def _resampled(self, logits: Tensor, grid: OwnGrid) -> np.ndarray:
+        """Labels, uint8, from logits [outputs, …space]; one class at a time, since a scan may be large."""
+        if self.outputs == 1:
+            return (grid.back(logits[0].float().sigmoid().cpu().numpy(), 0.0) > 0.5).astype(np.uint8)
+        shares = logits.float().softmax(0).cpu()
+        return _largest((share.numpy() for share in shares), grid)
+
+    def on_file_grid(self, labels: np.ndarray, grid: OwnGrid) -> np.ndarray:
+        """Labels [… prepared space] brought to the grid of the file as the network's own are, uint8."""
+        return _largest(((labels == label).astype(np.float32) for label in range(self.class_count)), grid)
+
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """All metrics of one sample's masks, means over the foreground classes; undefined is NaN.
 
@@ -170,31 +195,54 @@ class SegmentationTask:
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
-        spacings: Sequence[Spacing] | None = None,
+        places: Sequence[Place] | None = None,
+        masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
-        """The metrics of :meth:`measure`, ``volume_target``, ``volume_prediction``; without the true masks the last
-        alone. Volumes are in mm³ (mm² in 2D); pixels where there is no spacing.
+        """The metrics of :meth:`measure` on the grid of the mask's file, ``dice_prepared`` (Dice on the prepared grid),
+        ``volume_target``, ``volume_prediction``; without the true masks the last alone. Volumes are in mm³ (mm² in 2D);
+        pixels where there is no spacing.
 
         Args:
             output: logits [N, outputs, …space].
-            targets: true labels [N, …space], or None.
+            targets: true labels [N, …space] on the prepared grid, or None.
             fitted: nothing.
             spread: None.
-            spacings: of the N samples, mm.
+            places: of the N samples; None counts pixels of the prepared grid.
+            masks: what :meth:`file_masks` gives, where it is known already.
         """
         import torch
 
-        labels = self.masks(torch.from_numpy(output)).numpy().astype(np.uint8)
-        distances = spacings or [None] * len(labels)
-        units = [float(np.prod(spacing)) if spacing else 1.0 for spacing in distances]
-        columns: dict[str, Any] = {}
-        if targets is not None:
-            truths = targets.astype(np.uint8)
-            rows = [self.measure(*sample) for sample in zip(labels, truths, distances, strict=True)]
-            columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
-            columns["volume_target"] = _volumes(truths, units)
-        columns["volume_prediction"] = _volumes(labels, units)
-        return columns
+        logits = torch.from_numpy(output)
+        known = list(places or [Place()] * len(output))
+        predicted = self.file_masks(logits, known) if masks is None else masks
+        if targets is None:
+            return _columns([self._sizes(*pair) for pair in zip(predicted, known, strict=True)])
+        prepared = zip(self.masks(logits).numpy().astype(np.uint8), targets.astype(np.uint8), strict=True)
+        return _columns(
+            [self._row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
+        )
+
+    def _row(self, mask: np.ndarray, place: Place, labels: np.ndarray, target: np.ndarray) -> dict[str, float]:
+        """The columns of one sample: its mask on the file's grid, its labels and its target on the prepared one."""
+        if place.own is None or place.truth is None:  # the prepared grid is all that the mask is known on
+            mask, truth, spacing = labels, target, place.spacing
+        else:
+            truth, spacing = place.truth(), place.own.spacing
+        return {
+            **self.measure(mask, truth, spacing),
+            "dice_prepared": self._dice(labels, target),
+            "volume_target": _volume(truth, spacing),
+            "volume_prediction": _volume(mask, spacing),
+        }
+
+    def _sizes(self, mask: np.ndarray, place: Place) -> dict[str, float]:
+        return {"volume_prediction": _volume(mask, place.spacing if place.own is None else place.own.spacing)}
+
+    def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
+        from scantune.statistics.overlap import dice
+
+        values = [dice(truth == label, predicted == label) for label in range(1, self.class_count)]
+        return _mean([1.0 if self.empty == "one" and value != value else value for value in values])
 
 
 def build(
@@ -216,9 +264,32 @@ def build(
     )
 
 
-def _volumes(labels: np.ndarray, units: Sequence[float]) -> np.ndarray:
-    """Foreground of each of N masks [N, …space] times the size of its pixels, float64 [N]."""
-    return np.array([float((mask > 0).sum()) * unit for mask, unit in zip(labels, units, strict=True)])
+def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:
+    """The class with the largest share on the file's grid, uint8; the first of equal ones.
+
+    Args:
+        shares: of each class on the prepared grid, background first.
+        grid: of the file.
+    """
+    labels, best = np.zeros(grid.shape, np.uint8), np.empty(0, np.float32)
+    for label, share in enumerate(shares):
+        here = grid.back(share, 0.0 if label else 1.0)
+        if not label:
+            best = here
+            continue
+        more = here > best
+        labels[more] = label
+        best = np.maximum(best, here, out=here)
+    return labels
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+
+
+def _volume(labels: np.ndarray, spacing: Spacing) -> float:
+    """Size of the foreground, mm³ (mm² in 2D); pixels without a spacing."""
+    return float(np.count_nonzero(labels)) * (float(np.prod(spacing)) if spacing else 1.0)
 
 
 def _mean(values: Sequence[float]) -> float:
