@@ -35,6 +35,7 @@ class SegmentationTask:
         cldice: whether the centre lines' Dice is computed.
         empty: what two empty masks mean; see the settings of the task.
         missed: Hausdorff distance where one of the masks is empty.
+        lesion_overlap: intersection over union from which on two lesions match; None counts none.
         sided: left and right structures are different classes.
     """
 
@@ -50,6 +51,7 @@ class SegmentationTask:
         cldice: bool = True,
         empty: Literal["undefined", "one"] = "undefined",
         missed: Literal["diagonal", "infinite"] = "diagonal",
+        lesion_overlap: float | None = None,
         sided: bool = False,
     ) -> None:
         self.foreground = tuple(foreground)
@@ -61,6 +63,7 @@ class SegmentationTask:
         self.cldice = cldice
         self.empty = empty
         self.missed = missed
+        self.lesion_overlap = lesion_overlap
         self.sided = sided
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
@@ -166,28 +169,43 @@ class SegmentationTask:
         return _largest(((labels == label).astype(np.float32) for label in range(self.class_count)), grid)
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        """All metrics of one sample's masks, means over the foreground classes; undefined is NaN.
+        """All metrics of one sample's masks, means over the foreground classes, and of several classes each one's as
+        ``<metric>/<class>``; undefined is NaN.
 
         Args:
             predicted: labels, [H, W] or [D, H, W].
             truth: true labels, the same shape.
             spacing: of the axes in that order, mm; None counts pixels.
         """
+        rows = {
+            name: self._of_class(predicted == label, truth == label, spacing)
+            for label, name in enumerate(self.foreground, start=1)
+        }
+        names = next(iter(rows.values()))
+        return {metric: _mean([row[metric] for row in rows.values()]) for metric in names} | self._by_class(rows)
+
+    def _of_class(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        from scantune.statistics.lesions import lesion_figures
         from scantune.statistics.overlap import overlap_figures
 
-        rows = [
-            overlap_figures(
-                predicted == label,
-                truth == label,
-                spacing=spacing,
-                tolerance=self.nsd_tolerance,
-                cldice=self.cldice,
-                empty=self.empty,
-                missed=self.missed,
-            )
-            for label in range(1, len(self.foreground) + 1)
-        ]
-        return {name: _mean([row[name] for row in rows]) for name in rows[0]}
+        found = overlap_figures(
+            predicted,
+            truth,
+            spacing=spacing,
+            tolerance=self.nsd_tolerance,
+            cldice=self.cldice,
+            empty=self.empty,
+            missed=self.missed,
+        )
+        if self.lesion_overlap is not None:
+            found |= lesion_figures(predicted, truth, overlap=self.lesion_overlap, empty=self.empty)
+        return found
+
+    def _by_class(self, rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """``<metric>/<class>`` where there are several classes."""
+        if len(rows) == 1:
+            return {}
+        return {f"{metric}/{name}": value for name, row in rows.items() for metric, value in row.items()}
 
     def answers(
         self,
@@ -231,12 +249,19 @@ class SegmentationTask:
         return {
             **self.measure(mask, truth, spacing),
             "dice_prepared": self._dice(labels, target),
-            "volume_target": _volume(truth, spacing),
-            "volume_prediction": _volume(mask, spacing),
+            **self._volumes("volume_target", truth, spacing),
+            **self._volumes("volume_prediction", mask, spacing),
         }
 
     def _sizes(self, mask: np.ndarray, place: Place) -> dict[str, float]:
-        return {"volume_prediction": _volume(mask, place.spacing if place.own is None else place.own.spacing)}
+        return self._volumes("volume_prediction", mask, place.spacing if place.own is None else place.own.spacing)
+
+    def _volumes(self, column: str, labels: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """Size of the foreground, and of each of several classes: mm³ (mm² in 2D); pixels without a spacing."""
+        unit = float(np.prod(spacing)) if spacing else 1.0
+        sizes = np.bincount(labels.ravel(), minlength=self.class_count)[1 : self.class_count] * unit
+        by_class = {name: {column: float(size)} for name, size in zip(self.foreground, sizes, strict=True)}
+        return {column: float(sizes.sum()), **self._by_class(by_class)}
 
     def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
         from scantune.statistics.overlap import dice
@@ -260,6 +285,7 @@ def build(
         cldice=settings.cldice,
         empty=settings.empty,
         missed=settings.missed,
+        lesion_overlap=settings.lesion_overlap,
         sided=settings.sided,
     )
 
@@ -285,11 +311,6 @@ def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
-
-
-def _volume(labels: np.ndarray, spacing: Spacing) -> float:
-    """Size of the foreground, mm³ (mm² in 2D); pixels without a spacing."""
-    return float(np.count_nonzero(labels)) * (float(np.prod(spacing)) if spacing else 1.0)
 
 
 def _mean(values: Sequence[float]) -> float:
