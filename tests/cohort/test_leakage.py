@@ -112,3 +112,17 @@ def test_a_side_that_lost_all_its_samples_is_refused(tmp_path):
 def test_names_are_exported_from_the_package():
     assert cohort.audit is audit
     assert cohort.LeakageError is LeakageError
+
+
+def test_in_a_data_set_that_looks_all_alike_only_what_is_twice_is_a_pair():
+    """Eyes, and brains in one space: any two correlate, for they are like their mean."""
+    rng = np.random.default_rng(0)
+    common = np.kron(rng.random((1, 8, 8)), np.ones((1, 4, 4)))
+    own = [np.kron(rng.random((1, 8, 8)), np.ones((1, 4, 4))) for _ in range(20)]
+    tensors = [(common + 0.1 * one).astype(np.float32) for one in own]
+    tensors.append((1.1 * tensors[3] + 0.005 * rng.standard_normal((1, 32, 32))).astype(np.float32))  # saved again
+    parts = ["train"] * 10 + ["test"] * 11
+    pairs = near_pairs(["0" * 16] * 21, parts, tensors.__getitem__, bits=4, correlation=0.98)
+    assert [(pair.one, pair.other) for pair in pairs] == [(3, 20)]
+    few = near_pairs(["0" * 16] * 4, ["a", "b"] * 2, tensors.__getitem__, bits=4, correlation=0.98)
+    assert len(few) == 4, "of four there is no telling what is common"

@@ -159,10 +159,10 @@ def test_a_mask_goes_back_onto_the_pictures_own_pixels(how, size):
     y, x = np.mgrid[: shape[0], : shape[1]]
     mask = ((y - 48) ** 2 + (x - 64) ** 2 < 20**2).astype(np.uint8)
     fitted = fit(shape, size, how)
-    back = put_back(place(mask, fitted, nearest=True), fitted, shape)
+    back = put_back(place(mask, fitted, nearest=True), fitted, shape) > 0.5
     assert back.shape == shape
     if size is None:
         np.testing.assert_array_equal(back, mask)
-    inside = put_back(np.ones(fitted.size, np.uint8), fitted, shape) > 0  # what the prepared picture shows
+    inside = put_back(np.ones(fitted.size, np.uint8), fitted, shape) > 0.5  # what the prepared picture shows
     both = (back[inside] & mask[inside]).sum()
     assert 2 * both / (back[inside].sum() + mask[inside].sum()) > 0.93

@@ -187,7 +187,7 @@ def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system:
     if plan.block.task.mask_classes:
         served_answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
         for sample, answer in zip(table.sample_id, served_answers, strict=True):
-            np.testing.assert_array_equal(answer.mask, answers.mask(sample))
+            np.testing.assert_array_equal(answer.prepared_mask, answers.mask(sample))
     return set(said)
 
 

@@ -155,7 +155,8 @@ class SplitConfig(Block):
     """``predefined``: partitions that the table or the folders lack, as a share of the training subjects, such as
     ``{test: 0.15}``. One that is not written has its share of ``fractions``."""
     near_duplicate_correlation: float = Field(default=0.98, gt=0.0, le=1.0)
-    """Images in two partitions whose tensors have at least this correlation are reported as near-duplicates."""
+    """Images in two partitions whose tensors have at least this correlation are reported as near-duplicates, of ten
+    samples and more only where they also agree in what sets them apart from the mean of all."""
     near_duplicate_bits: int = Field(default=10, ge=0, le=32)
     """Bits (of 64) in which two perceptual hashes may differ for the pair to be correlated at all."""
     interval_half_width: float = Field(default=0.1, gt=0.0, lt=0.5)

@@ -51,11 +51,11 @@ def as_input(array: Tensor) -> Tensor:
 
 
 def read_cached(path: Path) -> dict[str, Tensor]:
-    """Tensors of one cached file (``input``, and ``mask`` if present), memory-mapped."""
+    """Tensors of one cached file that networks take (``input``, and ``mask`` if present), memory-mapped."""
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+        return {name: file.get_tensor(name) for name in {"input", "mask"}.intersection(file.keys())}
 
 
 class CachedSamples:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from scantune.io.identity import find_identifying as find_identifying
     from scantune.io.identity import identifying_in as identifying_in
     from scantune.io.loop import Loop as Loop
+    from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
     from scantune.io.nifti_writer import write_nifti as write_nifti
     from scantune.io.reading import open_video as open_video
     from scantune.io.reading import read as read
@@ -53,6 +54,7 @@ _LATER = {
     "write_dicom_series": "dicom_writer",
     "write_enhanced": "dicom_writer",
     "write_nifti": "nifti_writer",
+    "write_nifti_like": "nifti_masks",
     "write_png": "still_writer",
     "Measured": "dicom_sr",
     "write_report": "dicom_sr",

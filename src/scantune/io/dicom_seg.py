@@ -59,7 +59,7 @@ def write_segmentation(
     first = stack.frames[0]
     shape = (first.columns, first.rows, len(stack.frames))
     _check_grid(mask, geometry.to_ras(stack.affine, shape, orientation), shape, orientation)
-    stored = stored_order(mask.array, orientation)
+    stored = geometry.stored_order(mask.array, orientation).transpose(2, 1, 0)  # i j k -> slice, row, column
     files = list(dict.fromkeys(frame.source.path for frame in stack.frames))
     images = [source_header(file) for file in files]
     place: dict[str, Any] = {}
@@ -182,16 +182,6 @@ def property_code(label: str, value: int) -> Code:
     if keyword and hasattr(codes.SCT, keyword):
         return getattr(codes.SCT, keyword)
     return Code(f"label-{value}"[:16], "99SCANTUNE", label[:64])
-
-
-def stored_order(array: np.ndarray, orientation: geometry.Orientation) -> np.ndarray:
-    """An array in RAS+ order [D, H, W] as the slices it came from [slice, row, column]."""
-    ras = array.transpose(2, 1, 0)  # D H W -> R A S
-    for world in range(3):
-        if orientation.flipped[world]:
-            ras = np.flip(ras, world)
-    columns, rows, slices = (orientation.source.index(axis) for axis in range(3))
-    return ras.transpose(slices, rows, columns)
 
 
 def _check_grid(mask: Volume, affine: np.ndarray, shape: Sequence[int], orientation: geometry.Orientation) -> None:

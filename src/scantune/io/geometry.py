@@ -12,6 +12,7 @@ from scantune.records import ReadError
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 MIN_SPACING, MAX_SPACING = 1e-4, 1e4  # mm; outside of these a header is broken
 MAX_SHEAR = 2e-3  # cosine between two axes; 0.11 degrees
+_LETTERS = ("RL", "AP", "SI")
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,27 @@ def orientation_of(affine: np.ndarray) -> Orientation:
         orders, key=lambda order: float(np.prod([abs(unit[world, order[world]]) + 1e-9 for world in range(3)]))
     )
     flipped = tuple(bool(unit[world, source[world]] < 0) for world in range(3))
-    letters = ("RL", "AP", "SI")
     codes = [""] * 3
     for world in range(3):
-        codes[source[world]] = letters[world][flipped[world]]
+        codes[source[world]] = _LETTERS[world][flipped[world]]
     return Orientation(source, (flipped[0], flipped[1], flipped[2]), "".join(codes))
+
+
+def orientation_from(codes: str) -> Orientation:
+    """The orientation whose stored axes grow in these directions, such as "LPS"."""
+    source = [next(axis for axis, code in enumerate(codes) if code in pair) for pair in _LETTERS]
+    flipped = [codes[axis] == pair[1] for axis, pair in zip(source, _LETTERS, strict=True)]
+    return Orientation((source[0], source[1], source[2]), (flipped[0], flipped[1], flipped[2]), codes)
+
+
+def stored_order(array: np.ndarray, orientation: Orientation) -> np.ndarray:
+    """An array in RAS+ order [D, H, W] in the order of its file [i, j, k], a view."""
+    ras = array.transpose(2, 1, 0)  # D H W -> R A S
+    for world in range(3):
+        if orientation.flipped[world]:
+            ras = np.flip(ras, world)
+    first, second, third = (orientation.source.index(axis) for axis in range(3))
+    return ras.transpose(first, second, third)
 
 
 def to_ras(affine: np.ndarray, shape: tuple[int, int, int], orientation: Orientation) -> np.ndarray:

@@ -186,6 +186,15 @@ class _Bytes:
         return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]
 
 
+def header_of(path: Path) -> Any:
+    """The header of a NIfTI file, by nibabel.
+
+    Raises:
+        ReadError: it is not one.
+    """
+    return _header(_Bytes(path, Options()))
+
+
 def _header(source: _Bytes) -> Any:
     from scantune.io.detect import is_nifti
 

@@ -29,6 +29,11 @@ def write_nifti(path: Path | str, volume: Volume, *, dtype: str | None = None, d
     image.header["descrip"] = description.encode()[:79]
     image.set_sform(volume.affine, 1)
     image.set_qform(volume.affine, 1, strip_shears=True)
+    return save(path, image)
+
+
+def save(path: Path, image: nibabel.Nifti1Image) -> Path:
+    """Write an image; the same one gives the same bytes."""
     raw = image.to_bytes()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(gzip.compress(raw, 4, mtime=0) if path.suffix == ".gz" else raw)

@@ -50,6 +50,7 @@ def resample_upright(volume: Volume) -> Volume:
     values[empty] = outside
     facts = dict(volume.facts)
     facts["notes"] = [*facts.get("notes", []), "the grid was sheared (gantry tilt); resampled upright, linear"]
+    facts["upright"] = True
     return Volume(values, upright, facts, empty if empty.any() else None)
 
 

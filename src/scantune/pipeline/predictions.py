@@ -13,6 +13,7 @@ from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
 from scantune.preprocess.agreement import check_model
+from scantune.preprocess.own_grid import Place, place_of
 from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.build import build_task
@@ -107,14 +108,25 @@ def part_of(
         "split": [split] * len(side),
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
-    spacings = [spacing_of(member.row) for member in side]
     data = samples(side, predictor.task)
-    columns |= predictor.answers(data, spacings=spacings, batch_size=batch_size, each=keep)
+    columns |= predictor.answers(data, places=places_of(side), batch_size=batch_size, each=keep)
     raters = list(side[0].raters)
     groups = list(side[0].groups)
     columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
     columns |= {name: [m.groups.get(name, "") for m in side] for name in groups}
     return columns
+
+
+def places_of(side: Side) -> list[Place]:
+    """Where each sample of a side lies, with the mask on the grid of its file.
+
+    Raises:
+        ScantuneError: a cached tensor is damaged.
+    """
+    return [
+        place_of(path, spacing_of(member.row), own_truth=not member.mask_from)
+        for path, member in zip(side.paths, side, strict=True)
+    ]
 
 
 def spacing_of(row: Mapping[str, str]) -> Spacing:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from scantune.engine.local import Local
 from scantune.engine.samplers import shard
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
+from scantune.preprocess.own_grid import Place
 from scantune.records import ScantuneError
-from scantune.tasks.protocol import Batch, Spacing, Task
+from scantune.tasks.protocol import Batch, MaskTask, Task
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
@@ -116,28 +117,39 @@ class TensorPredictor:
             yield output.flip(mirrored) if mirrored else output
 
     def columns(
-        self, output: Output, targets: np.ndarray | None = None, spacings: Sequence[Spacing] | None = None
+        self,
+        output: Output,
+        targets: np.ndarray | None = None,
+        places: Sequence[Place] | None = None,
+        masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
         """The task's columns of ``predictions.csv`` for a batch, calibrated, with intervals or sets.
 
         Args:
             output: of the batch.
             targets: [B, …] of the data set; None omits their columns.
-            spacings: of the samples, mm; None counts pixels.
+            places: of the samples; None counts pixels of the prepared grid.
+            masks: what :meth:`file_masks` gives, where it is known already.
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
-        return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, spacings)
+        return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, places, masks)
 
     def masks(self, output: Output) -> np.ndarray | None:
         """Labels, uint8 [B, …space]; None for a task with an output per sample."""
         labels = self.task.masks(output.mean)
         return None if labels is None else labels.cpu().numpy().astype(np.uint8)
 
+    def file_masks(self, output: Output, places: Sequence[Place]) -> list[np.ndarray] | None:
+        """Labels of each sample of a batch on the grid of its file, uint8; None for a task without masks."""
+        if self.task.masks(output.mean[:0]) is None:
+            return None
+        return cast(MaskTask, self.task).file_masks(output.mean.cpu(), places)
+
     def answers(
         self,
         data: Samples,
         *,
-        spacings: Sequence[Spacing] | None = None,
+        places: Sequence[Place] | None = None,
         batch_size: int = 8,
         each: Callable[[list[int], Output], None] | None = None,
     ) -> dict[str, np.ndarray]:
@@ -145,7 +157,7 @@ class TensorPredictor:
 
         Args:
             data: the samples; at least one.
-            spacings: of all of them, mm; None counts pixels.
+            places: of all of them; None counts pixels of the prepared grid.
             batch_size: samples at once.
             each: receives the rows and the output of each batch.
 
@@ -158,7 +170,7 @@ class TensorPredictor:
             if each is not None:
                 each(rows, output)
             parts.append(
-                self.columns(output, batch["target"].numpy(), None if spacings is None else [spacings[i] for i in rows])
+                self.columns(output, batch["target"].numpy(), None if places is None else [places[i] for i in rows])
             )
         return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +25,16 @@ class Fit:
     top: int
     left: int
     size: tuple[int, int]
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> Fit:
+        """As :meth:`as_dict` gave it, be it through JSON."""
+        resized, size = facts["resized"], facts["size"]
+        return cls((resized[0], resized[1]), facts["top"], facts["left"], (size[0], size[1]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return {"resized": list(self.resized), "top": self.top, "left": self.left, "size": list(self.size)}
 
 
 def fit(shape: tuple[int, int], size: tuple[int, int] | None, how: str) -> Fit:
@@ -81,22 +93,26 @@ def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -
     return (values + low) * inside, gone
 
 
-def put_back(labels: np.ndarray, fitted: Fit, shape: tuple[int, int]) -> np.ndarray:
-    """A mask [H, W] of the prepared picture on the picture's own pixels; what was cropped away is 0.
+def put_back(values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: float = 0.0) -> np.ndarray:
+    """Values [H, W] of the prepared picture on the picture's own pixels, float32; padding does not reach them.
 
     Args:
-        labels: as `place` would give them, of ``fitted.size``.
+        values: of ``fitted.size``.
         fitted: where the picture came to lie.
         shape: (height, width) of the picture.
+        outside: of what was cropped away.
     """
     import cv2
 
     height, width = fitted.resized
     to_y, from_y, rows = _overlap(fitted.top, height, fitted.size[0])
     to_x, from_x, columns = _overlap(fitted.left, width, fitted.size[1])
-    resized = np.zeros(fitted.resized, labels.dtype)
-    resized[from_y : from_y + rows, from_x : from_x + columns] = labels[to_y : to_y + rows, to_x : to_x + columns]
-    return cv2.resize(resized, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    resized = np.full(fitted.resized, outside, np.float32)
+    resized[from_y : from_y + rows, from_x : from_x + columns] = values[to_y : to_y + rows, to_x : to_x + columns]
+    if fitted.resized == shape:
+        return resized
+    shrinks = shape[0] < height or shape[1] < width
+    return cv2.resize(resized, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def _overlap(offset: int, length: int, wanted: int) -> tuple[int, int, int]:

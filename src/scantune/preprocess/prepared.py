@@ -17,13 +17,16 @@ class Prepared:
         tensor: [C, H, W], [C, D, H, W] or [C, T, H, W]; uint8 (0 … 255 for 0 … 1), float16 or float32.
         mask: uint8 [1, …] of the same space, or None.
         spacing: mm along the axes of space in their order ([D,] H, W); frames: ms, then mm where known. None: unknown.
-        facts: JSON-able facts without identity; those of a volume hold its affine.
+        facts: JSON-able facts without identity; those of a volume hold its affine, those of a still how it was fitted.
+        own_mask: uint8 [H, W] or [D, H, W], the labels on the grid of the file itself; None without a mask, or of a
+            loop.
     """
 
     tensor: np.ndarray
     mask: np.ndarray | None = None
     spacing: tuple[float, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    own_mask: np.ndarray | None = None
 
 
 def own_facts(
@@ -44,7 +47,7 @@ def own_facts(
     mean = float(values.mean())
     return {
         "own_size": [int(n) for n in size],
-        "own_spacing": [round(float(s), 4) for s in spacing] if spacing is not None else None,
+        "own_spacing": [round(float(s), 6) for s in spacing] if spacing is not None else None,
         "own_mean": mean,
         "own_sd": float(np.sqrt(np.square(values - mean).mean())),
         "own_low": float(some.min()),

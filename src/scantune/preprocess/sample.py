@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import text_digest
-from scantune.preprocess import display, display_copy, sources, store
+from scantune.preprocess import display, display_copy, own_grid, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
@@ -194,6 +194,9 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
     prepared = prepare(job.files, job.masks, settings, job.series, job.volume)
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
+    if prepared.own_mask is not None:
+        arrays[own_grid.MASK] = own_grid.pack(prepared.own_mask)
+        facts[own_grid.SHAPE] = list(prepared.own_mask.shape)
     stored = store.save(path, arrays, facts)
     return Outcome(job.sample_id, key, digest, {**facts, **stored}, made=True, repaired=repaired)
 

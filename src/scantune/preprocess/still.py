@@ -84,6 +84,7 @@ def prepare_image(
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
     facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, resize)
+    facts["fit"] = fitted.as_dict()
     planes = []
     for image in images:
         picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
@@ -99,7 +100,7 @@ def prepare_image(
     if clahe:
         picture = _equalised(picture, **clahe)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
-    mask = None
+    mask = whole = None
     if masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
@@ -110,7 +111,7 @@ def prepare_image(
     if spacing is not None:
         factors = (shapes[0][0] / fitted.resized[0], shapes[0][1] / fitted.resized[1])
         spacing = (spacing[0] * factors[0], spacing[1] * factors[1])
-    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts)
+    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts, whole)
 
 
 def _mask(

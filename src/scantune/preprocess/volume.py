@@ -103,10 +103,10 @@ def prepare_volume(
         _check_overlap(channel, first)
         array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
-    mask = None
+    mask = own_mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        mask, found = _mask(masks, first, grid, rule, reading)
+        mask, own_mask, found = _mask(masks, first, grid, rule, reading)
         facts |= found
     facts["affine"] = np.round(grid.affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
@@ -115,6 +115,7 @@ def prepare_volume(
         mask,
         (float(steps[0]), float(steps[1]), float(steps[2])),
         facts,
+        own_mask,
     )
 
 
@@ -159,8 +160,8 @@ def _mask(
     grid: Grid,
     rule: MaskRule,
     reading: Mapping[str, Any],
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one; and facts of it."""
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one; on the image's own; facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine")}
 
     def labels_of(path: Path) -> io.Volume:
@@ -177,4 +178,4 @@ def _mask(
     placed = resample(
         io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False, fill=0.0
     )
-    return placed.astype(np.uint8)[None], facts
+    return placed.astype(np.uint8)[None], mask, facts

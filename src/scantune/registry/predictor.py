@@ -29,13 +29,16 @@ class Answer:
     Attributes:
         values: the task's columns of ``predictions.csv`` (without targets); empty where the files cannot be used.
         reason: why they cannot, or "".
-        mask: predicted labels on the prepared grid ([H, W] or [D, H, W], uint8) of a segmentation.
+        mask: predicted labels of a segmentation on the grid of the file as it is read (a volume in RAS+ order of
+            axes), [H, W] or [D, H, W], uint8.
+        prepared_mask: the same on the prepared grid.
         prepared: the prepared sample (tensor, spacing, facts).
     """
 
     values: Mapping[str, Any]
     reason: str = ""
     mask: np.ndarray | None = None
+    prepared_mask: np.ndarray | None = None
     prepared: Any = None
 
 
@@ -175,14 +178,18 @@ class Predictor:
         import torch
 
         from scantune.prediction.predictor import NOT_FINITE
+        from scantune.preprocess.own_grid import Place, own_grid
         from scantune.preprocess.store import as_float
 
         output = self.tensors.output(torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared])))
-        columns = self.tensors.columns(output, spacings=[p.spacing for p in prepared])
-        labels = self.tensors.masks(output)
-        masks = [None] * len(prepared) if labels is None else list(labels)
+        places = [Place(p.spacing, own_grid(p.facts)) for p in prepared]
+        masks, labels = self.tensors.file_masks(output, places), self.tensors.masks(output)
+        columns = self.tensors.columns(output, places=places, masks=masks)
+        drawn: list[dict[str, Any]] = [{}] * len(prepared)
+        if masks is not None and labels is not None:
+            drawn = [{"mask": mask, "prepared_mask": label} for mask, label in zip(masks, labels, strict=True)]
         return [
-            Answer({name: _plain(values[i]) for name, values in columns.items()}, mask=masks[i], prepared=prepared[i])
+            Answer({name: _plain(values[i]) for name, values in columns.items()}, prepared=prepared[i], **drawn[i])
             if finite
             else Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
             for i, finite in enumerate(output.finite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,61 +60,44 @@ def measured(answer: Answer) -> list[Any]:
 
 
 def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
-    """The mask on the source's own grid: DICOM SEG of a series, NIfTI of a NIfTI file; a still as PNG.
+    """The mask on the very grid of its source: DICOM SEG of DICOM, NIfTI of a NIfTI volume, PNG of another picture.
 
     Raises:
         ScantuneError: the model gives no masks, or this source cannot take one.
     """
-    from scantune import io
-
     if answer.mask is None:
         raise ScantuneError("this model does not predict masks")
-    digest = _digest(_files(source))
     folder.mkdir(parents=True, exist_ok=True)
+    digest, facts = _digest(_files(source)), answer.prepared.facts
+    if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not source.is_dir()):
+        return _write_dicom(folder / f"{digest}.dcm", source, answer.mask, facts, model)
     if answer.mask.ndim == 2:
-        return _write_flat(folder / digest, source, answer, model)
-    chosen = _choice(model)
-    mask = on_source_grid(source, answer, **chosen)
-    if answer.prepared.facts.get("format") != "dicom":
-        path = folder / f"{digest}.nii.gz"
-        io.write_nifti(path, mask, dtype="uint8")
-        return path
-    return io.write_segmentation(
-        folder / f"{digest}.dcm",
-        mask,
-        source,
-        _labels(model),
-        model=model.facts.name,
-        version=version_of(model),
-        seed=f"{digest} {version_of(model)}",
-        **chosen,
-    )
-
-
-def _write_flat(path: Path, source: Path, answer: Answer, model: Predictor) -> Path:
-    """The mask of a still: DICOM SEG on the pixels of a DICOM image, else PNG on the prepared grid."""
-    from scantune import io
-    from scantune.preprocess.plane import fit, put_back
-
-    assert answer.mask is not None
-    if answer.prepared.facts.get("format") != "dicom" or source.is_dir():
         import cv2
 
-        path = path.with_suffix(".png")  # labels, not grey values
+        path = folder / f"{digest}.png"  # labels, not grey values
         path.write_bytes(cv2.imencode(".png", answer.mask)[1].tobytes())
         return path
-    settings, size = model.facts.input, answer.prepared.facts["own_size"]
-    wanted = settings.get("shape")
-    fitted = fit((size[0], size[1]), (wanted[0], wanted[1]) if wanted else None, settings.get("resize", "pad"))
-    return io.write_image_segmentation(
-        path.with_suffix(".dcm"),
-        put_back(answer.mask, fitted, (size[0], size[1])),
-        source,
-        _labels(model),
-        model=model.facts.name,
-        version=version_of(model),
-        seed=f"{path.name} {version_of(model)}",
-    )
+    return _write_volume(folder / f"{digest}.nii.gz", source, answer.mask, facts)
+
+
+def _write_volume(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str, Any]) -> Path:
+    """NIfTI as the source is stored; of one that was read on a grid of our own (tilted slices), on that grid."""
+    from scantune import io
+
+    if facts.get("format") == "nifti" and not facts.get("upright"):
+        return io.write_nifti_like(path, mask, source, facts["orientation"])
+    return io.write_nifti(path, io.Volume(mask, np.array(facts["own_affine"], np.float64)), dtype="uint8")
+
+
+def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str, Any], model: Predictor) -> Path:
+    from scantune import io
+
+    version = version_of(model)
+    named: dict[str, Any] = {"model": model.facts.name, "version": version, "seed": f"{path.stem} {version}"}
+    if mask.ndim == 2:
+        return io.write_image_segmentation(path, mask, source, _labels(model), **named)
+    volume = io.Volume(mask, np.array(facts["own_affine"], np.float64))
+    return io.write_segmentation(path, volume, source, _labels(model), **named, **_choice(model))
 
 
 def _labels(model: Predictor) -> dict[int, str]:
@@ -131,26 +115,6 @@ def _choice(model: Predictor) -> dict[str, Any]:
         "series": series_rule(None, settings.get("series")),
         "volume": volume_rule(None, settings.get("volume")),
     }
-
-
-def on_source_grid(source: Path, answer: Answer, **chosen: Any) -> Any:
-    """The mask [D, H, W] as a volume on the grid that the source is read on; nearest voxel, 0 outside.
-
-    Args:
-        source: file or folder.
-        answer: of the model.
-        chosen: series and volume, as `io.read` takes them.
-    """
-    from scantune import io
-    from scantune.preprocess.grid import Grid, resample
-
-    volume = io.read(source, kind="volume", **chosen)
-    assert isinstance(volume, io.Volume)
-    affine = np.array(answer.prepared.facts["affine"], np.float64)
-    assert answer.mask is not None
-    held = io.Volume(answer.mask.astype(np.float32), affine)
-    grid = Grid(volume.array.shape, volume.affine)  # type: ignore[arg-type]
-    return io.Volume(resample(held, grid, interpolation="nearest", antialias=False, fill=0.0), volume.affine)
 
 
 def version_of(model: Predictor) -> str:

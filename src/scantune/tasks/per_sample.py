@@ -10,12 +10,13 @@ import numpy as np
 
 from scantune.tasks.logits import softmax
 from scantune.tasks.networks import NetworkFacts, with_head
-from scantune.tasks.protocol import Copies, Spacing
+from scantune.tasks.protocol import Copies
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.models.network import Network
+    from scantune.preprocess.own_grid import Place
     from scantune.tasks.protocol import Batch
 
 
@@ -80,7 +81,8 @@ class PerSample(ABC):
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
-        spacings: Sequence[Spacing] | None = None,
+        places: Sequence[Place] | None = None,
+        masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
-        """The columns; they do not depend on the spacing."""
+        """The columns; they do not depend on the place."""
         return self.columns(output, targets, fitted, spread)

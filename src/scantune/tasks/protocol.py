@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
+    from scantune.preprocess.own_grid import OwnGrid, Place
     from scantune.tasks.networks import NetworkFacts
 
 #: Which copies of a sample test-time augmentation averages over: changed as samples are in training, or mirror images,
@@ -115,7 +116,8 @@ class Task(Protocol):
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
-        spacings: Sequence[Spacing] | None = None,
+        places: Sequence[Place] | None = None,
+        masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
         """The task's own columns of ``predictions.csv``, each of N values; without target columns where None.
 
@@ -124,7 +126,8 @@ class Task(Protocol):
             targets: [N, …], those of a batch, or None.
             fitted: what :meth:`fit` gave.
             spread: [N, …], standard deviation between networks or copies, of a task whose answer is a plain number.
-            spacings: of the N samples, where volumes and distances are measured; None counts pixels.
+            places: of the N samples, where volumes and distances are measured; None counts pixels.
+            masks: of the N samples as :meth:`MaskTask.file_masks` gives them, where they are known already.
         """
         ...
 
@@ -134,6 +137,14 @@ class MaskTask(Task, Protocol):
 
     foreground: tuple[str, ...]
     """Names of the labels 1, 2, …"""
+
+    def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
+        """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8."""
+        ...
+
+    def on_file_grid(self, labels: np.ndarray, grid: OwnGrid) -> np.ndarray:
+        """Labels [… prepared space] brought to the grid of the file as the network's own are, uint8."""
+        ...
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """All metrics of one sample's masks [… space]; undefined is NaN."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides
-from scantune.pipeline.predictions import spacing_of
+from scantune.pipeline.predictions import places_of
+from scantune.preprocess.own_grid import Place
 from scantune.statistics import baselines
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.protocol import MaskTask, Task
@@ -50,10 +51,17 @@ def mask_baselines(
     makers = _makers(task, Side(chosen[::step][:MOST], source.cache))
     side = sides.only(tested)
     measured: dict[str, dict[str, dict[str, float]]] = {name: {} for name in makers}
-    for (image, truth), member in zip(_pairs(task, side), side, strict=True):
+    for (image, truth), member, place in zip(_pairs(task, side), side, places_of(side), strict=True):
         for name, maker in makers.items():
-            measured[name][member.sample_id] = task.measure(maker(image), truth, spacing_of(member.row))
+            measured[name][member.sample_id] = _measured(task, maker(image), truth, place)
     return {name: _as_table(rows, found) for name, found in measured.items()}
+
+
+def _measured(task: MaskTask, mask: np.ndarray, target: np.ndarray, place: Place) -> dict[str, float]:
+    """Where the model is measured: on the grid of the mask's file, else on the prepared one."""
+    if place.own is None or place.truth is None:
+        return task.measure(mask, target, place.spacing)
+    return task.measure(task.on_file_grid(mask, place.own), place.truth(), place.own.spacing)
 
 
 def _makers(task: MaskTask, training: Side) -> dict[str, Masker]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scantune import plots
 from scantune.tasks.figures import Drawn, FigureInput
+from scantune.tasks.segmentation.metrics import MEASURES
 
 CAPTIONS = {
     "overlap": ("Overlap of the masks", "One mark per sample."),
@@ -15,7 +16,7 @@ CAPTIONS = {
 def draw(given: FigureInput) -> Drawn:
     """Name to figure."""
     rows, data = given.rows, given.data
-    values = {name: held[rows] for name, held in data.measures.items() if "/" not in name}
+    values = {name: held[rows] for name, held in data.measures.items() if name in MEASURES}
     drawn = {"overlap": plots.overlap(values, metrics=given.figures, units={"hd95": given.units.length})}
     figures = given.starting("volume_")
     if data.volumes is not None and "bland_altman_bias" in figures:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,6 +18,12 @@ from scantune.tasks.segmentation.settings import Segmentation
 MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
 """Columns of each sample, also as ``<measure>/<class>``; only ``dice`` is required."""
 
+LESIONS = ("lesion_f1", "lesion_precision", "lesion_recall")
+"""Columns where lesions are counted, also as ``<measure>/<class>``."""
+
+PREPARED = ("dice_prepared",)
+"""Columns beside them: measured on the grid that the network works on, not on that of the mask's file."""
+
 ERRORS = ("hd95", "volume_mae", "volume_rmse")
 """Figures that are better when lower."""
 
@@ -24,7 +31,8 @@ _VOLUME = {
     **{k: f"volume_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
     **{f"bland_altman_{k}": f"volume_bland_altman_{k}" for k in ("bias", "sd", "lower", "upper")},
 }
-_SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice")
+_VOLUMES = re.compile(r"volume_target(/.+)?$")
+_SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice", *LESIONS, *PREPARED)
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ class Data:
     Attributes:
         measures: measure (or ``<measure>/<class>``) to float64 [N]; NaN where a mask's emptiness leaves it undefined.
         volumes: target and prediction float64 [N] each, in the file's unit; None where the file has none.
+        class_volumes: the same by class, where there are several.
         subjects: [N].
         settings: of the task.
     """
@@ -42,6 +51,7 @@ class Data:
     volumes: tuple[np.ndarray, np.ndarray] | None
     subjects: np.ndarray
     settings: Segmentation
+    class_volumes: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
@@ -56,17 +66,20 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
     measures: dict[str, np.ndarray] = {}
     for column in table.columns:
         measure = column.split("/")[0]
-        if measure not in MEASURES:
+        if measure not in (*MEASURES, *LESIONS, *PREPARED):
             continue
         values = measures[column] = table.numbers(column, faults)
         with np.errstate(invalid="ignore"):
             bad = np.flatnonzero((values < 0) | ((values > 1 + 1e-9) if measure in _SHARES else False))
         right = "between 0 and 1" if measure in _SHARES else "0 or above"
         faults.rows(bad, f"column {column}: must be {right}", values[bad].tolist())
-    volumes = None
-    if "volume_target" in table and "volume_prediction" in table:
-        volumes = (table.numbers("volume_target", faults), table.numbers("volume_prediction", faults))
-    return Data(measures, volumes, table.subject_id, settings)
+    ends = [column.removeprefix("volume_target") for column in table.columns if _VOLUMES.match(column)]
+    volumes = {
+        end.removeprefix("/"): tuple(table.numbers(f"volume_{kind}{end}", faults) for kind in ("target", "prediction"))
+        for end in ends
+        if f"volume_prediction{end}" in table
+    }
+    return Data(measures, volumes.pop("", None), table.subject_id, settings, volumes)
 
 
 def plan(
@@ -89,13 +102,16 @@ def plan(
         part = np.where(np.isinf(values[kept]), 0, values[kept])
         kind = "unit" if name.split("/")[0] in _SHARES else "positive"
         statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept], {name: kind}))
-    if data.volumes is not None and not headline:
-        x, y = (v[rows] for v in data.volumes)
+    whole = {} if data.volumes is None else {"": data.volumes}
+    for name, pair in ({} if headline else whole | data.class_volumes).items():
+        x, y = (v[rows] for v in pair)
         kept = np.isfinite(x) & np.isfinite(y)
+        end = name and f"/{name}"
         if kept.any():
-            statistics.append(renamed(error_statistic(x[kept], y[kept], rows[kept], 1.0), _VOLUME))
+            names = {kind: f"{volume}{end}" for kind, volume in _VOLUME.items()}
+            statistics.append(renamed(error_statistic(x[kept], y[kept], rows[kept], 1.0), names))
             if constant(x[kept]) or constant(y[kept]):
-                reasons["volume_pearson_r"] = "undefined: one of the volumes is constant"
+                reasons[f"volume_pearson_r{end}"] = "undefined: one of the volumes is constant"
     missing = [m for m in MEASURES if m not in data.measures]
     direct = {m: undefined(f"not measured: the file has no column {m}", len(rows)) for m in missing}
     return MetricPlan(statistics, reasons=reasons, direct={} if headline else direct)

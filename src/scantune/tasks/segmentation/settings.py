@@ -38,6 +38,11 @@ class Segmentation(TaskSettings):
     cldice: bool = True
     """The centre line's Dice too (vessels). Off where the structure has no centre line: it takes time in 3D."""
 
+    lesion_overlap: float | None = Field(None, gt=0, le=1)
+    """Count lesions too (connected components, diagonal neighbours included): F1, precision and recall of detection.
+    A predicted and a true lesion match from this intersection over union on (0.1 … 0.5 are usual); null: not counted.
+    """
+
     empty: Literal["undefined", "one"] = "undefined"
     """Both masks empty: the metrics are undefined, omitted from the means and counted; or count as correct
     (Dice 1, distance 0). One mask empty: Dice, IoU, NSD and clDice are 0, whichever it is."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scantune.preprocess.own_grid import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
+    from scantune.preprocess.own_grid import OwnGrid
     from scantune.tasks.networks import NetworkFacts
     from scantune.tasks.protocol import Batch, Spacing
     from scantune.tasks.segmentation.settings import Segmentation
@@ -33,6 +35,7 @@ class SegmentationTask:
         cldice: whether the centre lines' Dice is computed.
         empty: what two empty masks mean; see the settings of the task.
         missed: Hausdorff distance where one of the masks is empty.
+        lesion_overlap: intersection over union from which on two lesions match; None counts none.
         sided: left and right structures are different classes.
     """
 
@@ -48,6 +51,7 @@ class SegmentationTask:
         cldice: bool = True,
         empty: Literal["undefined", "one"] = "undefined",
         missed: Literal["diagonal", "infinite"] = "diagonal",
+        lesion_overlap: float | None = None,
         sided: bool = False,
     ) -> None:
         self.foreground = tuple(foreground)
@@ -59,6 +63,7 @@ class SegmentationTask:
         self.cldice = cldice
         self.empty = empty
         self.missed = missed
+        self.lesion_overlap = lesion_overlap
         self.sided = sided
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
@@ -140,29 +145,67 @@ class SegmentationTask:
         """Nothing is fitted on validation."""
         return {}
 
+    def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
+        """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8.
+
+        Probabilities are resampled, not labels; where the prepared grid does not reach, all is background.
+        """
+        labels = self.masks(output).cpu().numpy().astype(np.uint8)
+        grids = [None] * len(labels) if places is None else [place.own for place in places]
+        return [
+            here if grid is None else self._resampled(logits, grid)
+            for here, logits, grid in zip(labels, output, grids, strict=True)
+        ]
+
+    def _resampled(self, logits: Tensor, grid: OwnGrid) -> np.ndarray:
+        """Labels, uint8, from logits [outputs, …space]; one class at a time, since a scan may be large."""
+        if self.outputs == 1:
+            return (grid.back(logits[0].float().sigmoid().cpu().numpy(), 0.0) > 0.5).astype(np.uint8)
+        shares = logits.float().softmax(0).cpu()
+        return _largest((share.numpy() for share in shares), grid)
+
+    def on_file_grid(self, labels: np.ndarray, grid: OwnGrid) -> np.ndarray:
+        """Labels [… prepared space] brought to the grid of the file as the network's own are, uint8."""
+        return _largest(((labels == label).astype(np.float32) for label in range(self.class_count)), grid)
+
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        """All metrics of one sample's masks, means over the foreground classes; undefined is NaN.
+        """All metrics of one sample's masks, means over the foreground classes, and of several classes each one's as
+        ``<metric>/<class>``; undefined is NaN.
 
         Args:
             predicted: labels, [H, W] or [D, H, W].
             truth: true labels, the same shape.
             spacing: of the axes in that order, mm; None counts pixels.
         """
+        rows = {
+            name: self._of_class(predicted == label, truth == label, spacing)
+            for label, name in enumerate(self.foreground, start=1)
+        }
+        names = next(iter(rows.values()))
+        return {metric: _mean([row[metric] for row in rows.values()]) for metric in names} | self._by_class(rows)
+
+    def _of_class(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        from scantune.statistics.lesions import lesion_figures
         from scantune.statistics.overlap import overlap_figures
 
-        rows = [
-            overlap_figures(
-                predicted == label,
-                truth == label,
-                spacing=spacing,
-                tolerance=self.nsd_tolerance,
-                cldice=self.cldice,
-                empty=self.empty,
-                missed=self.missed,
-            )
-            for label in range(1, len(self.foreground) + 1)
-        ]
-        return {name: _mean([row[name] for row in rows]) for name in rows[0]}
+        found = overlap_figures(
+            predicted,
+            truth,
+            spacing=spacing,
+            tolerance=self.nsd_tolerance,
+            cldice=self.cldice,
+            empty=self.empty,
+            missed=self.missed,
+        )
+        if self.lesion_overlap is not None:
+            found |= lesion_figures(predicted, truth, overlap=self.lesion_overlap, empty=self.empty)
+        return found
+
+    def _by_class(self, rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+        """``<metric>/<class>`` where there are several classes."""
+        if len(rows) == 1:
+            return {}
+        return {f"{metric}/{name}": value for name, row in rows.items() for metric, value in row.items()}
 
     def answers(
         self,
@@ -170,31 +213,61 @@ class SegmentationTask:
         targets: np.ndarray | None,
         fitted: Mapping[str, Any],
         spread: np.ndarray | None = None,
-        spacings: Sequence[Spacing] | None = None,
+        places: Sequence[Place] | None = None,
+        masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
-        """The metrics of :meth:`measure`, ``volume_target``, ``volume_prediction``; without the true masks the last
-        alone. Volumes are in mm³ (mm² in 2D); pixels where there is no spacing.
+        """The metrics of :meth:`measure` on the grid of the mask's file, ``dice_prepared`` (Dice on the prepared grid),
+        ``volume_target``, ``volume_prediction``; without the true masks the last alone. Volumes are in mm³ (mm² in 2D);
+        pixels where there is no spacing.
 
         Args:
             output: logits [N, outputs, …space].
-            targets: true labels [N, …space], or None.
+            targets: true labels [N, …space] on the prepared grid, or None.
             fitted: nothing.
             spread: None.
-            spacings: of the N samples, mm.
+            places: of the N samples; None counts pixels of the prepared grid.
+            masks: what :meth:`file_masks` gives, where it is known already.
         """
         import torch
 
-        labels = self.masks(torch.from_numpy(output)).numpy().astype(np.uint8)
-        distances = spacings or [None] * len(labels)
-        units = [float(np.prod(spacing)) if spacing else 1.0 for spacing in distances]
-        columns: dict[str, Any] = {}
-        if targets is not None:
-            truths = targets.astype(np.uint8)
-            rows = [self.measure(*sample) for sample in zip(labels, truths, distances, strict=True)]
-            columns = {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
-            columns["volume_target"] = _volumes(truths, units)
-        columns["volume_prediction"] = _volumes(labels, units)
-        return columns
+        logits = torch.from_numpy(output)
+        known = list(places or [Place()] * len(output))
+        predicted = self.file_masks(logits, known) if masks is None else masks
+        if targets is None:
+            return _columns([self._sizes(*pair) for pair in zip(predicted, known, strict=True)])
+        prepared = zip(self.masks(logits).numpy().astype(np.uint8), targets.astype(np.uint8), strict=True)
+        return _columns(
+            [self._row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
+        )
+
+    def _row(self, mask: np.ndarray, place: Place, labels: np.ndarray, target: np.ndarray) -> dict[str, float]:
+        """The columns of one sample: its mask on the file's grid, its labels and its target on the prepared one."""
+        if place.own is None or place.truth is None:  # the prepared grid is all that the mask is known on
+            mask, truth, spacing = labels, target, place.spacing
+        else:
+            truth, spacing = place.truth(), place.own.spacing
+        return {
+            **self.measure(mask, truth, spacing),
+            "dice_prepared": self._dice(labels, target),
+            **self._volumes("volume_target", truth, spacing),
+            **self._volumes("volume_prediction", mask, spacing),
+        }
+
+    def _sizes(self, mask: np.ndarray, place: Place) -> dict[str, float]:
+        return self._volumes("volume_prediction", mask, place.spacing if place.own is None else place.own.spacing)
+
+    def _volumes(self, column: str, labels: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """Size of the foreground, and of each of several classes: mm³ (mm² in 2D); pixels without a spacing."""
+        unit = float(np.prod(spacing)) if spacing else 1.0
+        sizes = np.bincount(labels.ravel(), minlength=self.class_count)[1 : self.class_count] * unit
+        by_class = {name: {column: float(size)} for name, size in zip(self.foreground, sizes, strict=True)}
+        return {column: float(sizes.sum()), **self._by_class(by_class)}
+
+    def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
+        from scantune.statistics.overlap import dice
+
+        values = [dice(truth == label, predicted == label) for label in range(1, self.class_count)]
+        return _mean([1.0 if self.empty == "one" and value != value else value for value in values])
 
 
 def build(
@@ -212,13 +285,32 @@ def build(
         cldice=settings.cldice,
         empty=settings.empty,
         missed=settings.missed,
+        lesion_overlap=settings.lesion_overlap,
         sided=settings.sided,
     )
 
 
-def _volumes(labels: np.ndarray, units: Sequence[float]) -> np.ndarray:
-    """Foreground of each of N masks [N, …space] times the size of its pixels, float64 [N]."""
-    return np.array([float((mask > 0).sum()) * unit for mask, unit in zip(labels, units, strict=True)])
+def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:
+    """The class with the largest share on the file's grid, uint8; the first of equal ones.
+
+    Args:
+        shares: of each class on the prepared grid, background first.
+        grid: of the file.
+    """
+    labels, best = np.zeros(grid.shape, np.uint8), np.empty(0, np.float32)
+    for label, share in enumerate(shares):
+        here = grid.back(share, 0.0 if label else 1.0)
+        if not label:
+            best = here
+            continue
+        more = here > best
+        labels[more] = label
+        best = np.maximum(best, here, out=here)
+    return labels
+
+
+def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
 def _mean(values: Sequence[float]) -> float:

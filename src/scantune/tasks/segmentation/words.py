@@ -23,5 +23,13 @@ def answer(task: SegmentationTask, values: Mapping[str, Any]) -> tuple[str, str]
 
 
 def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
-    """The headline metrics need no further words."""
-    return []
+    """How they are averaged, and which of several definitions of a distance it is."""
+    several = any(name.startswith("dice/") for name in metrics.get("metrics", {}))
+    first = (
+        "each sample's mean over the structures, then the mean over the samples" if several else "means over samples"
+    )
+    return [
+        f"Metrics of masks are {first}; samples in which a metric is undefined do not count. HD95 is the larger of the "
+        "95th percentiles of the distances from either surface to the other, each element of a surface weighted by its "
+        "area (Nikolov et al. 2021); NSD, the share of both surfaces within the tolerance, counts areas too."
+    ]

@@ -1,0 +1,125 @@
+"""The grid of a sample's file: its mask there, and how what a network predicts on the prepared grid gets back to it."""
+
+from __future__ import annotations
+
+import bz2
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune.io.arrays import Volume
+from scantune.preprocess import store
+from scantune.preprocess.grid import Grid, resample
+from scantune.preprocess.plane import Fit, put_back
+
+MASK = "own_mask"
+"""Name of the packed mask among a stored sample's arrays; its shape is in the sample's facts."""
+
+SHAPE = "own_mask_shape"
+
+
+@dataclass(frozen=True, eq=False)
+class OwnGrid:
+    """The pixels or voxels of a sample's file, as the file is read (a volume in RAS+ order of axes).
+
+    Attributes:
+        shape: [H, W] or [D, H, W].
+        spacing: mm along these axes; None where the file states none.
+        affine: float64 [4, 4], index (W, H, D) to mm in RAS; of volumes alone.
+        back: values [… prepared space] float32, and the value outside of them, to float32 [… ``shape``]: linear
+            interpolation, areas averaged where the file is coarser.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+    affine: np.ndarray | None
+    back: Callable[[np.ndarray, float], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where a prepared sample lies.
+
+    Attributes:
+        spacing: mm along the axes of the prepared grid; None where unknown.
+        own: the file's grid; None where the prepared one is all there is (loops).
+        truth: reads the mask on the file's grid, uint8 of ``own.shape``; None where there is none.
+    """
+
+    spacing: tuple[float, ...] | None = None
+    own: OwnGrid | None = None
+    truth: Callable[[], np.ndarray] | None = None
+
+
+def own_grid(facts: Mapping[str, Any]) -> OwnGrid | None:
+    """The file's grid.
+
+    Args:
+        facts: of a prepared sample (:class:`scantune.preprocess.prepared.Prepared`).
+
+    Returns:
+        None for a loop, whose frames are drawn from the file's.
+    """
+    if "fit" in facts:
+        return _plane(facts)
+    return _volume(facts) if "own_affine" in facts else None
+
+
+def _plane(facts: Mapping[str, Any]) -> OwnGrid:
+    shape = (int(facts["own_size"][0]), int(facts["own_size"][1]))
+    fitted = Fit.of(facts["fit"])
+
+    def back(values: np.ndarray, outside: float) -> np.ndarray:
+        return put_back(values, fitted, shape, outside)
+
+    return OwnGrid(shape, tuple(facts["own_spacing"]) if facts["own_spacing"] else None, None, back)
+
+
+def _volume(facts: Mapping[str, Any]) -> OwnGrid:
+    width, height, depth = (int(n) for n in facts["own_size"])
+    affine, prepared = (np.array(facts[name], np.float64) for name in ("own_affine", "affine"))
+    grid = Grid((depth, height, width), affine)
+    steps = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))[::-1]  # W H D -> D H W
+
+    def back(values: np.ndarray, outside: float) -> np.ndarray:
+        return resample(Volume(values, prepared), grid, fill=outside)
+
+    return OwnGrid(grid.shape, (float(steps[0]), float(steps[1]), float(steps[2])), affine, back)
+
+
+def pack(mask: np.ndarray) -> np.ndarray:
+    """Labels uint8 compressed without loss, uint8 [n]; the same bytes on every machine."""
+    return np.frombuffer(bz2.compress(np.ascontiguousarray(mask).tobytes()), np.uint8)
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """The mask of a stored sample on its file's grid, uint8 [H, W] or [D, H, W].
+
+    Raises:
+        Damaged: not a whole sample, or one without such a mask.
+    """
+    shape, packed = store.facts(path).get(SHAPE), store.load(path).get(MASK)
+    if shape is None or packed is None:
+        raise store.Damaged(f"{path.name} has no mask on the grid of its file")
+    return np.frombuffer(bz2.decompress(packed.tobytes()), np.uint8).reshape(shape)
+
+
+def place_of(path: Path, spacing: tuple[float, ...] | None, own_truth: bool = True) -> Place:
+    """Where a stored sample lies.
+
+    Args:
+        path: of the sample in the cache.
+        spacing: of the prepared grid, mm.
+        own_truth: whether its own mask is the one that is compared with.
+
+    Raises:
+        Damaged: not a whole sample.
+    """
+    facts = store.facts(path)
+    grid = own_grid(facts["reading"])
+    known = own_truth and grid is not None and SHAPE in facts
+    return Place(spacing, grid, partial(read_mask, path) if known else None)
