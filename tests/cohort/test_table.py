@@ -43,10 +43,17 @@ def test_rows_of_another_length_are_all_named(table):
 def test_header_faults(table):
     with pytest.raises(CohortError, match=r"row 1, column 'a': the header has this column more than once"):
         read_table(table("a,a\n1,2\n"))
-    with pytest.raises(CohortError, match="column 2 of the header has no name"):
-        read_table(table("a,,c\n1,2,3\n"))
     with pytest.raises(CohortError, match="as many"):
         read_table(table("a,b;c\n1,2\n"))
+
+
+def test_columns_without_a_name_are_numbered(table):
+    read = read_table(table(",a,,c\n0,1,2,3\n"))
+    assert read.columns == ("column 1", "a", "column 3", "c")
+    assert read.rows[0].cells["column 3"] == "2"
+    assert any("column 1, column 3" in note for note in read.notes)
+    with pytest.raises(CohortError, match=r"'column 2': the header has this column more than once"):
+        read_table(table("column 2,,x\n1,2,3\n"))
 
 
 @pytest.mark.parametrize("content", ["", "a,b\n", "\n\n"])

@@ -39,7 +39,7 @@ class Table:
     """A table whole.
 
     Attributes:
-        columns: names as they stand in the header, blanks around them removed.
+        columns: names as they stand in the header, blanks around them removed; ``column 3`` where the third has none.
         rows: all rows that are not blank throughout.
         notes: what was noticed while reading (encoding, separator), for the terminal.
         unusable: (line, column) of cells that cannot be taken at their word → why.
@@ -223,7 +223,8 @@ def _checked(
         if line < first or not any(cells):
             continue
         if header is None:
-            header = cells[: max(i for i, cell in enumerate(cells, start=1) if cell)]
+            header, unnamed = _names(cells[: max(i for i, cell in enumerate(cells, start=1) if cell)])
+            notes = (*notes, *unnamed)
             faults += _header_faults(header, line)
             first = line
             continue
@@ -258,11 +259,17 @@ def _title(header: Sequence[str], line: int, odd: Sequence[tuple[int, list[str]]
     return Fault(f"{words}: does a column lack its name, or is this a title ('header' is the header's row)?", line)
 
 
+def _names(header: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """The header with names for columns that have none (``column 3``), and a note of them."""
+    named = [name or f"column {i}" for i, name in enumerate(header, 1)]
+    unnamed = [name for name, before in zip(named, header, strict=True) if not before]
+    return named, (f"columns without a name are called {', '.join(unnamed)}",) if unnamed else ()
+
+
 def _header_faults(header: list[str], line: int) -> list[Fault]:
-    faults = [Fault(f"column {i} of the header has no name", line) for i, name in enumerate(header, 1) if not name]
-    count = Counter(unicodedata.normalize("NFC", name) for name in header if name)
+    count = Counter(unicodedata.normalize("NFC", name) for name in header)
     twice = [name for name, n in count.items() if n > 1]
-    return faults + [Fault("the header has this column more than once", line, name) for name in twice]
+    return [Fault("the header has this column more than once", line, name) for name in twice]
 
 
 def _ragged(cells: list[str], header: list[str], quotes: bool) -> str:

@@ -8,17 +8,26 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
-_FIELD = re.compile(r"\{([^{}]+)\}")
+_FIELD = re.compile(r"\{([^{}]+?)(?::0([1-9])d)?\}")
 
 
 def fields(template: str) -> list[str]:
     """Column names in a template, in order."""
-    return [name.strip() for name in _FIELD.findall(template)]
+    return [match.group(1).strip() for match in _FIELD.finditer(template)]
 
 
 def fill(template: str, cells: Mapping[str, str]) -> str:
-    """The template with each ``{column}`` replaced by that column's text. Nothing else is interpreted."""
-    return _FIELD.sub(lambda match: cells[match.group(1).strip()], template)
+    """The template with each ``{column}`` replaced by that column's text, and ``{column:03d}`` by its whole number.
+
+    A text that is no whole number stands as it is; nothing else is interpreted.
+    """
+
+    def text(match: re.Match[str]) -> str:
+        cell = cells[match.group(1).strip()]
+        digits = cell.removesuffix(".0")
+        return digits.zfill(int(match.group(2))) if match.group(2) and digits.isdecimal() else cell
+
+    return _FIELD.sub(text, template)
 
 
 def below(root: Path, name: str, *, follow_links: bool = False) -> Path:

@@ -232,7 +232,8 @@ class DatasetConfig(Block):
     class_folders: bool = False
     """No table: ``<class>/…`` or ``train/<class>/…``, ``val/<class>/…``, ``test/<class>/…`` below ``root``."""
     files: Annotated[list[Text], BeforeValidator(_listed)] = []
-    """Path below ``root`` from columns in braces: ``"{id}_{session}.nii.gz"``. Several become channels."""
+    """Path below ``root`` from columns in braces: ``"{id}_{session}.nii.gz"``; ``{id:03d}`` writes 7 as 007. Several
+    become channels."""
     masks: Annotated[list[Text], BeforeValidator(_listed)] = []
     """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
     series: Annotated[SeriesName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
