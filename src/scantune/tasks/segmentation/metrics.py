@@ -75,7 +75,10 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
         faults.rows(bad, f"column {column}: must be {right}", values[bad].tolist())
     ends = [column.removeprefix("volume_target") for column in table.columns if _VOLUMES.match(column)]
     volumes = {
-        end.removeprefix("/"): tuple(table.numbers(f"volume_{kind}{end}", faults) for kind in ("target", "prediction"))
+        end.removeprefix("/"): (
+            table.numbers(f"volume_target{end}", faults),
+            table.numbers(f"volume_prediction{end}", faults),
+        )
         for end in ends
         if f"volume_prediction{end}" in table
     }
