@@ -74,7 +74,7 @@ class RunReference:
             experiments = [held.experiment_id for held in service.search_experiments()]
             restored = service.search_runs(experiments, f"tags.`{RESTORED_RUN}` = '{self.run_id}'", max_results=1)
         except Exception as error:
-            raise TrackingError(away(error)) from error
+            raise TrackingError(unreachable_message(error)) from error
         if not restored:
             return RunReference(None)
         return RunReference(restored[0].info.run_id, restored[0].data.tags.get("scantune.model_id") or None)
