@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ from scantune.tracking import Run
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, Params
 
+log = logging.getLogger(__name__)
+
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 
 
@@ -40,8 +44,10 @@ def plan_of(params: Params, key: str) -> TrainingPlan:
 def log_start(run: Run, given: TrainingPlan) -> None:
     """Settings, data and warnings, before the training begins."""
     block = given.block
-    run.params({name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")})
-    run.params({"dataset": block.dataset, "input": block.input, "loss": given.spec["name"]})
+    settings = {name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")}
+    loss = settings["train"].pop("loss") or {}
+    options = {f"loss.{name}": value for name, value in loss.items() if name != "name"}
+    run.params({**settings, "dataset": block.dataset, "input": block.input, "loss": given.spec["name"], **options})
     cache = Path("data/cache") / block.input
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(
@@ -56,7 +62,7 @@ def log_start(run: Run, given: TrainingPlan) -> None:
         side = given.sides.side(name)
         run.dataset(f"{block.dataset} {name}", side.digest, context=context, rows=len(side))
     for warning in block.train.warnings():
-        print(f"note: {warning}")
+        log.info("note: %s", warning)
 
 
 def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
@@ -69,7 +75,14 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
     summary = summary_of(trained)
     write_json(out / "summary.json", finite(summary), sort_keys=True)
     write_json(out.parent / "map_checks" / "trained.json", {"model": weights_digest(out / "model")})
-    run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
+    return log_trained(run, given, facts, trained.validation, out)
+
+
+def log_trained(
+    run: Run, given: TrainingPlan, facts: ModelFacts, validation: Mapping[str, float], out: Path
+) -> str | None:
+    """Log a finished training from its folder: metrics on validation, history, the whole model; its id."""
+    run.metrics({f"validation_{name}": value for name, value in validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)
     params = {
