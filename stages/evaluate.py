@@ -16,7 +16,7 @@ def run(key: str) -> None:
     params = load()
     block, home = evaluated_block(params, key), home_of(params, key)
     trained = known_training(key, home / "train" / "run.json", params.tracking)
-    sides = sides_of(params, block.input, block.dataset)
+    sides = sides_of(params, block.input, block.dataset, folds=bool(block.train.folds))
     with open_run(
         "evaluate",
         key,

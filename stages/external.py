@@ -33,7 +33,7 @@ def run(key: str) -> None:
     external.check_inputs(key, params, facts)
     home = json.loads((source / "evaluate" / "metrics.json").read_text())
     sides = sides_of(params, block.input, None)
-    own = sides_of(params, experiment.input, experiment.dataset)
+    own = sides_of(params, experiment.input, experiment.dataset, folds=bool(experiment.train.folds))
     with open_run(
         "external",
         key,

@@ -13,7 +13,7 @@ def run(key: str) -> None:
     """Split ``datasets.<key>`` and audit the split against the manifest of the input of the same name."""
     from scantune import cohort
     from scantune.digests import SHORT, file_digest
-    from scantune.pipeline.data.targets import read_for_tasks
+    from scantune.pipeline.data.targets import number_targets, read_for_tasks
     from scantune.tracking import open_run
 
     params = load()
@@ -22,9 +22,11 @@ def run(key: str) -> None:
     table = read_for_tasks(params, key, Path("."))
     records = table.records
     settings, notes = cohort.settled(records, dataset.split)
+    numbers = number_targets(params, key)
     with open_run("split", key, dataset=key, enabled=tracking.enabled, require=tracking.require) as tracked:
         tracked.params({"split": settings.model_dump(mode="json")})
-        assignments = cohort.split(records, settings)
+        assignments = cohort.split(records, settings, numbers)
+        notes += cohort.rare(records, assignments, settings, numbers)
         out.mkdir(parents=True, exist_ok=True)
         cohort.write_splits(out / "splits.csv", assignments)
         audit = cohort.audit(

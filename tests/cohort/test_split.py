@@ -1,4 +1,5 @@
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,8 @@ from hypothesis import strategies as st
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
-from scantune.cohort.split import settled, split
-from scantune.cohort.splits_table import read_splits, write_splits
+from scantune.cohort.split import rare, settled, split
+from scantune.cohort.splits_table import in_folds, read_splits, without_folds, write_splits
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
@@ -26,7 +27,15 @@ def records(n: int, sessions: int = 1, **targets) -> list[Record]:
 def sides(found) -> dict[str, set[str]]:
     members = defaultdict(set)
     for a in found:
-        members[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
+        members[a.split].add(a.subject_id)
+    return members
+
+
+def folds_of(found) -> dict[str, set[str]]:
+    members = defaultdict(set)
+    for a in found:
+        if a.fold is not None:
+            members[f"fold {a.fold}"].add(a.subject_id)
     return members
 
 
@@ -108,9 +117,77 @@ def test_several_labels_at_once():
     assert [len(found[side] & rare) for side in ("train", "validation", "test")] == [14, 3, 3]
 
 
-def test_a_class_that_is_missing_on_a_side_is_refused_with_counts():
-    with pytest.raises(CohortError, match=r"c '1' is missing in a partition: .*there are 1"):
+def test_a_side_with_one_class_alone_is_refused_with_counts():
+    with pytest.raises(CohortError, match=r"test has one class alone and cannot be scored: c '1' .*there are 1\)"):
         split(records(40, c=lambda i: int(i == 0)), SplitConfig(method="stratified", on="c"))
+
+
+def test_a_rare_class_is_told_with_counts_and_the_others_are_dealt():
+    config = SplitConfig(method="stratified", on="c")
+    rows = records(60, c=lambda i: "rare" if i < 2 else "ab"[i % 2])
+    found = split(rows, config)
+    (told,) = rare(rows, found, config)
+    assert told.startswith("c 'rare' is rare: 2 subjects have it, {'test': ")
+    assert "'train': 2" in told
+    assert told.endswith("are of the other classes")
+    group = [replace(row, targets={}, groups={"c": row.targets["c"]}) for row in records(40, c=lambda i: int(i == 0))]
+    assert len(rare(group, split(group, config), config)) == 1, "a group is balanced; the task is of another column"
+
+
+@quick
+@given(
+    counts=st.lists(st.integers(1, 12), min_size=3, max_size=6),
+    seed=st.integers(0, 5),
+    folds=st.sampled_from([None, 2, 4]),
+)
+def test_each_class_is_dealt_as_evenly_as_can_be(counts, seed, folds):
+    classes = [name for name, count in zip("abcdef", [20, 20, *counts]) for _ in range(count)]
+    rows = records(len(classes), c=lambda i: classes[i])
+    config = SplitConfig(method="stratified", on="c", seed=seed, folds=folds, fractions=[0.6, 0.2, 0.2])
+    found = split(rows, config)
+    told = rare(rows, found, config)
+    of = dict(zip((f"s{i}" for i in range(len(classes))), classes))
+    for parts in (sides(found), folds_of(found)):
+        for name in set(classes) if parts else ():
+            held = {part: sum(of[s] == name for s in members) for part, members in parts.items()}
+            assert (min(held.values()) == 0) == any(t.startswith(f"c '{name}'") and str(sum(held.values())) in t
+                                                    and next(iter(held)) in t for t in told)  # fmt: skip
+    for name, count in zip("abcdef", [20, 20, *counts]):
+        assert count < 3 or all(any(of[s] == name for s in members) for members in sides(found).values())
+    by_fold = [sum(of[s] == "a" for s in members) for members in folds_of(found).values()]
+    assert not by_fold or max(by_fold) - min(by_fold) <= 2
+
+
+@quick
+@given(
+    values=st.lists(st.integers(0, 9), min_size=30, max_size=90),
+    seed=st.integers(0, 5),
+    folds=st.sampled_from([None, 3]),
+)
+def test_a_number_of_few_values_is_binned_and_never_refused(values, seed, folds):
+    rows = records(len(values), score=lambda i: values[i])
+    config = SplitConfig(method="stratified", on="score", seed=seed, folds=folds, fractions=[0.6, 0.2, 0.2])
+    found = split(rows, config, numbers={"score"})
+    assert rare(rows, found, config, numbers={"score"}) == []
+    whole = sorted(values)
+    low = {f"s{i}" for i, v in enumerate(values) if v <= whole[len(whole) // 5]}
+    for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
+        assert abs(len(sides(found)[side] & low) - share * len(low)) <= 2.5
+
+
+@quick
+@given(n=st.integers(20, 60), seed=st.integers(0, 5), k=st.integers(2, 5), on=st.sampled_from([[], ["c"]]))
+def test_folds_leave_the_sides_as_they_are_without_them(n, seed, k, on):
+    rows = records(n, 2, c=lambda i: i % 2)
+    shared = {"method": "stratified" if on else "random", "on": on, "seed": seed, "fractions": [0.6, 0.2, 0.2]}
+    plain, folded = (split(rows, SplitConfig(**shared, folds=folds)) for folds in (None, k))
+    assert without_folds(folded) == plain
+    assert {a.fold is None for a in folded if a.split == "test"} == {True}
+    held = in_folds(folded)
+    assert {a.split for a in held if a.fold is not None} == {"train"}
+    sizes = [len(members) for members in folds_of(held).values()]
+    assert len(sizes) == k
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_too_few_subjects():
@@ -123,9 +200,10 @@ def test_too_few_subjects():
 @pytest.mark.parametrize("on", [[], ["c"]])
 def test_folds_are_disjoint_even_and_leave_the_test_side_out(on):
     config = SplitConfig(method="stratified" if on else "random", on=on, folds=5, fractions=[0.6, 0.2, 0.2])
-    found = sides(split(records(100, 2, c=lambda i: i % 2), config))
-    assert {name: len(m) for name, m in found.items()} == {**{f"fold {k}": 16 for k in range(5)}, "test": 20}
-    assert len(set().union(*found.values())) == 100
+    found = split(records(100, 2, c=lambda i: i % 2), config)
+    assert {name: len(m) for name, m in sides(found).items()} == {"train": 60, "validation": 20, "test": 20}
+    assert {name: len(m) for name, m in folds_of(found).items()} == {f"fold {k}": 16 for k in range(5)}
+    assert set().union(*folds_of(found).values()) == sides(found)["train"] | sides(found)["validation"]
 
 
 def test_sequential_is_the_table_s_order():

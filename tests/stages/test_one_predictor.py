@@ -21,6 +21,7 @@ from scantune.pipeline.train import calibration
 from scantune.pipeline.train import stage as recipe
 from scantune.pipeline.train.network import build_network
 from scantune.prediction import TensorPredictor
+from scantune.records import ScantuneError
 from scantune.registry.model import read_facts, save_model
 from scantune.registry.predictor import Predictor, Reading
 from scantune.tasks.predictions import PredictionTable, read, write
@@ -260,6 +261,32 @@ def test_folds_that_are_the_only_test_calibrate_each_other(
     rows = [table.sample_id.tolist().index(m.sample_id) for m in side]
     for name in (c for c in own if c.startswith("p/")):
         np.testing.assert_allclose(table.numbers(name, None)[rows], own[name], atol=1e-6)  # type: ignore[arg-type]
+
+
+def test_experiments_with_and_without_folds_share_a_split(
+    home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import yaml
+
+    from scantune.pipeline.train.networks import members_of
+    from stages import split
+
+    monkeypatch.chdir(home("csi"))
+    held = params_of("csi", dataset=FOLDS)
+    held["experiments"]["cv"] = {**held["experiments"]["x"], "train": {**held["experiments"]["x"]["train"], "folds": 2}}
+    Path("params.yaml").write_text(yaml.safe_dump(held))
+    split.run("csi")
+    plain, folded = (recipe.plan_of(parse(held), name) for name in ("x", "cv"))
+    (network,) = members_of(plain)
+    assert list(network.validation) == list(plain.sides.side("validation"))
+    assert plain.sides.folds == []
+    assert len(list(members_of(folded))) == 2
+    assert list(plain.sides.side("test")) == list(folded.sides.side("test"))
+    both = {m.sample_id for side in ("train", "validation") for m in plain.sides.side(side)}
+    assert {m.sample_id for m in folded.sides.side("train")} == both
+    held["datasets"]["csi"]["split"] = FOLDS["split"] | {"fractions": [0.8, 0.2, 0.0]}
+    with pytest.raises(ScantuneError, match=r"experiments\.x: datasets\.csi\.split has folds and no test side"):
+        parse(held)
 
 
 def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_test(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, load, read
-from scantune.cohort.split import settled, split
-from scantune.cohort.splits_table import Assignment, read_splits, write_splits
+from scantune.cohort.split import rare, settled, split
+from scantune.cohort.splits_table import Assignment, in_folds, read_splits, without_folds, write_splits
 
 if TYPE_CHECKING:
     from scantune.cohort.leakage import AuditReport as AuditReport
@@ -23,11 +23,14 @@ __all__ = [
     "Cohort",
     "CohortError",
     "Fault",
+    "in_folds",
     "load",
+    "rare",
     "read",
     "read_splits",
     "settled",
     "split",
+    "without_folds",
     "write_splits",
     *_LATER,
 ]

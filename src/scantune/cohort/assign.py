@@ -59,7 +59,11 @@ def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], s
     for subject in by_digest(list(labels), seed):
         for label in labels[subject]:
             left.setdefault(label, []).append(subject)
-    wanted = {label: {side: len(members) * shares[side] for side in sides} for label, members in left.items()}
+    wanted: dict[Label, dict[str, float]] = {}
+    for label, members in left.items():
+        exact = {side: len(members) * shares[side] for side in sides}
+        rare = min(exact.values()) < 1  # whole numbers, so that each side has one where there are enough
+        wanted[label] = {s: float(n) for s, n in counts(len(members), shares).items()} if rare else exact
     assigned: dict[str, str] = {}
 
     def give(subject: str, ranking: Sequence[str]) -> None:

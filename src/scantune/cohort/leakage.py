@@ -44,7 +44,8 @@ class AuditReport:
     """What the audit found; a leak raises and never gets here.
 
     Attributes:
-        sides: side (or fold) to samples, subjects, targets and groups: counts of each value, or n, mean and sd.
+        sides: side to samples, subjects, targets and groups: counts of each value, or n, mean and sd.
+        folds: the same of each fold; empty where there are none.
         left_out: samples of ``splits.csv`` that preprocess left out.
         near_duplicates: the closest pairs on two sides, 200 at most.
         near_duplicates_total: how many there are.
@@ -60,12 +61,12 @@ class AuditReport:
     repeated: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = field(default=())
     settings: Mapping[str, Any] = field(default_factory=dict)
+    folds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, int]:
-        """Flat numbers for a tracker: samples and subjects of each side, near-duplicates, repeated images."""
-        numbers = {
-            f"{name}/{side}": part[name] for side, part in self.sides.items() for name in ("samples", "subjects")
-        }
+        """Flat numbers for a tracker: samples and subjects of each side and fold, near-duplicates, repeated images."""
+        parts = {**self.sides, **self.folds}
+        numbers = {f"{name}/{part}": parts[part][name] for part in parts for name in ("samples", "subjects")}
         numbers = {name.replace(" ", "_"): value for name, value in numbers.items()}
         return numbers | {"near_duplicates": self.near_duplicates_total, "repeated": len(self.repeated)}
 
@@ -104,8 +105,11 @@ def audit(
     if crossing:
         raise LeakageError("the same image in two partitions", crossing)
     near = _near(samples, part_of, cache, settings)
-    sides = {part: _balance([s for s in samples if part_of[s.sample_id] == part]) for part in _order(part_of)}
-    empty = sorted({_part(a) for a in assignments} - set(sides))
+    side_of = {name: placed[name].split for name in part_of}
+    fold_of = {name: f"fold {placed[name].fold}" for name in part_of if placed[name].fold is not None}
+    sides, folds = ({part: _balanced(samples, of, part) for part in _order(of)} for of in (side_of, fold_of))
+    wanted = {a.split for a in assignments} | {f"fold {a.fold}" for a in assignments if a.fold is not None}
+    empty = sorted(wanted - {*sides, *folds})
     if empty:
         raise CohortError("split", [f"no sample of {part} remains after preprocess" for part in empty])
     return AuditReport(
@@ -116,11 +120,17 @@ def audit(
         repeated=tuple(repeated),
         warnings=(*doubts, *_warnings(sides, near, repeated, settings, subjects_known)),
         settings=settings.model_dump(mode="json", exclude_none=True),
+        folds=folds,
     )
 
 
 def _part(assignment: Assignment) -> str:
-    return assignment.split if assignment.fold is None else f"fold {assignment.fold}"
+    """Side and fold: samples that differ in either are apart in some experiment."""
+    return assignment.split if assignment.fold is None else f"{assignment.split}, fold {assignment.fold}"
+
+
+def _balanced(samples: Sequence[Sample], part_of: Mapping[str, str], part: str) -> dict[str, Any]:
+    return _balance([sample for sample in samples if part_of.get(sample.sample_id) == part])
 
 
 def _order(part_of: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from scantune.cohort import assign, values
 from scantune.cohort.faults import CohortError
@@ -18,37 +18,62 @@ MANY_VALUES = 10
 Label = tuple[str, str | int]
 
 
-def split(records: Sequence[Record], settings: SplitConfig) -> list[Assignment]:
-    """Assign every sample, in the records' order.
+def split(records: Sequence[Record], settings: SplitConfig, numbers: Collection[str] = ()) -> list[Assignment]:
+    """Assign every sample to a side, and where the settings ask for it to a fold, in the records' order.
 
     Args:
         records: all records of the table: those that preprocess leaves out are assigned too, so that leaving one
             out moves no other.
         settings: how.
+        numbers: targets that are numbers, so that they are cut into bins however few values they have.
 
     Raises:
-        CohortError: too few subjects, a side or fold without one of the classes, a subject on two sides, a level that
-            is not there; each with the counts and what would work.
+        CohortError: too few subjects, a side or fold with one class alone, a subject on two sides, a level that is not
+            there; each with the counts and what would work.
     """
     subjects = _by_subject(records)
-    sides = _METHODS[settings.method](subjects, settings)
+    sides = _METHODS[settings.method](subjects, settings, numbers)
     folds: dict[str, int] = {}
     if settings.folds and settings.method not in ("group_out",):
-        folds = _folds([s for s in subjects if sides.get(s) in ("train", "validation")], subjects, settings)
+        folds = _folds([s for s in subjects if sides.get(s) in ("train", "validation")], subjects, settings, numbers)
     elif settings.folds:
         folds = _group_folds({s: r for s, r in subjects.items() if sides[s] != "test"}, settings)
     result = [
         Assignment(
             r.sample_id,
             r.subject_id,
-            "train" if r.subject_id in folds else sides[r.subject_id],
+            sides[r.subject_id],
             folds.get(r.subject_id),
         )
         for r in records
         if r.subject_id in sides
     ]
-    _check(result, subjects, settings)
+    _check(result, subjects, settings, numbers)
     return result
+
+
+def rare(
+    records: Sequence[Record], assignments: Sequence[Assignment], settings: SplitConfig, numbers: Collection[str] = ()
+) -> list[str]:
+    """A warning for each class of ``on`` that a side or fold lacks, with the subjects that have it by side or fold.
+
+    Args:
+        records: those that were assigned.
+        assignments: of :func:`split`.
+        settings: as there.
+        numbers: as there.
+    """
+    subjects = _by_subject(records)
+    found = []
+    for parts in _partitions(assignments):
+        for (name, value), counts in _class_counts(parts, subjects, settings, numbers).items():
+            lacking = [part for part, count in counts.items() if not count]
+            if lacking:
+                found.append(
+                    f"{name} {value!r} is rare: {sum(counts.values())} subjects have it, {counts}; metrics of "
+                    f"{', '.join(lacking)} are of the other classes"
+                )
+    return found
 
 
 def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConfig, list[str]]:
@@ -83,21 +108,21 @@ def _by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
     return subjects
 
 
-def _random(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _random(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
     return assign.cut(assign.by_digest(list(subjects), settings.seed), settings.shares)
 
 
-def _stratified(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
-    return assign.alike(labels(subjects, settings.on, settings.bins), settings.shares, settings.seed)
+def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+    return assign.alike(labels(subjects, settings.on, settings.bins, numbers), settings.shares, settings.seed)
 
 
-def _sequential(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
     if all(r.order is not None for rs in subjects.values() for r in rs):
         return assign.cut(_latest_first(subjects)[::-1], settings.shares)
     return assign.cut(list(subjects), settings.shares)
 
 
-def _temporal(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
     """By each subject's latest date: nothing that trains is younger than the cut."""
     blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
     if blank:
@@ -117,7 +142,7 @@ def _latest_first(subjects: Subjects) -> list[str]:
     return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]
 
 
-def _predefined(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
     sides: dict[str, str] = {}
     faults: list[str] = []
     unplaced: list[str] = []
@@ -139,10 +164,12 @@ def _predefined(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
         raise CohortError("split", faults)
     if settings.rest in SIDES:
         sides |= dict.fromkeys(unplaced, settings.rest)
-    return _filled(sides, subjects, settings)
+    return _filled(sides, subjects, settings, numbers)
 
 
-def _filled(sides: dict[str, str], subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _filled(
+    sides: dict[str, str], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
+) -> dict[str, str]:
     """Sides that the table lacks, taken from the training subjects: alike in the one target, else by digest."""
     there = sorted(set(settings.fill) & set(sides.values()))
     if there:
@@ -157,12 +184,12 @@ def _filled(sides: dict[str, str], subjects: Subjects, settings: SplitConfig) ->
     shares.update({str(side): share for side, share in settings.fill.items()})
     on = settings.on or list({name: 0 for records in subjects.values() for r in records for name in r.targets})
     if len(on) == 1:
-        found = labels({s: subjects[s] for s in training}, on, settings.bins)
+        found = labels({s: subjects[s] for s in training}, on, settings.bins, numbers)
         return sides | assign.alike(found, shares, settings.seed)
     return sides | assign.cut(training, shares)
 
 
-def _group_out(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
+def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
     """Whole groups test (and validate); the rest trains, a share of it validates where no level is named for that."""
     name = str(settings.group)
     level_of = {s: {r.groups.get(name, "") for r in rs} for s, rs in subjects.items()}
@@ -177,14 +204,14 @@ def _group_out(subjects: Subjects, settings: SplitConfig) -> dict[str, str]:
         sides[subject] = sorted(on)[0]
     if faults:
         raise CohortError(f"split by group {name!r}", faults)
-    if not settings.validation and not settings.folds:
+    if not settings.validation:
         share = settings.shares["validation"] / (settings.shares["train"] + settings.shares["validation"])
         rest = assign.by_digest([s for s, side in sides.items() if side == "train"], settings.seed)
         sides |= assign.cut(rest, {"train": 1 - share, "validation": share})
     return sides
 
 
-_METHODS: dict[str, Callable[[Subjects, SplitConfig], dict[str, str]]] = {
+_METHODS: dict[str, Callable[[Subjects, SplitConfig, Collection[str]], dict[str, str]]] = {
     "random": _random,
     "stratified": _stratified,
     "sequential": _sequential,
@@ -194,12 +221,12 @@ _METHODS: dict[str, Callable[[Subjects, SplitConfig], dict[str, str]]] = {
 }
 
 
-def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
+def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, int]:
     k = int(settings.folds or 0)
     _enough(len(chosen), k)
     shares = {str(fold): 1.0 / k for fold in range(k)}
     if settings.on:
-        found = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins)
+        found = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins, numbers)
         dealt = assign.alike(found, shares, settings.seed)
     else:
         order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)
@@ -225,16 +252,18 @@ def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
     return {s: fold_of[found[0]] for s, found in level_of.items()}
 
 
-def labels(subjects: Subjects, on: Sequence[str], bins: int) -> dict[str, frozenset[Label]]:
+def labels(
+    subjects: Subjects, on: Sequence[str], bins: int, numbers: Collection[str] = ()
+) -> dict[str, frozenset[Label]]:
     """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
 
-    A target of more than ten distinct numbers is cut at its quantiles; equal cuts fall together, so that 30 % zeros are
-    one bin.
+    A target in ``numbers``, and any of more than ten distinct numbers, is cut at its quantiles; equal cuts fall
+    together, so that 30 % zeros are one bin.
     """
     found: dict[str, set[Label]] = {subject: set() for subject in subjects}
     for name in on:
         texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
-        if _is_continuous({t for ts in texts.values() for t in ts}):
+        if name in numbers or _is_continuous({t for ts in texts.values() for t in ts}):
             means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
             edges = _quantiles(sorted(means.values()), bins)
             for subject, mean in means.items():
@@ -268,41 +297,73 @@ def _enough(subjects: int, needed: int) -> None:
         raise CohortError("split", [f"{needed} folds need {needed} subjects or more; there are {subjects}"])
 
 
-def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig) -> None:
-    """Every side (fold) has subjects, and each class of ``on`` where it can."""
-    parts: dict[str, set[str]] = defaultdict(set)
+Parts = Mapping[str, set[str]]
+
+
+def _partitions(assignments: Sequence[Assignment]) -> list[Parts]:
+    """Side to its subjects; and where there are folds, fold to its subjects."""
+    sides: dict[str, set[str]] = defaultdict(set)
+    folds: dict[str, set[str]] = defaultdict(set)
     for a in assignments:
-        parts[a.split if a.fold is None else f"fold {a.fold}"].add(a.subject_id)
-    count = {part: len(members) for part, members in parts.items()}
+        sides[a.split].add(a.subject_id)
+        if a.fold is not None:
+            folds[f"fold {a.fold}"].add(a.subject_id)
+    return [dict(sorted(parts.items())) for parts in (sides, folds) if parts]
+
+
+def _class_counts(
+    parts: Parts, subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
+) -> dict[tuple[str, str], dict[str, int]]:
+    """(name in ``on``, class) to the subjects that have it, by partition; bins of numbers are no classes."""
+    members: dict[tuple[str, str], set[str]] = defaultdict(set)
+    placed = set().union(*parts.values())
+    for subject, names in labels(subjects, settings.on, settings.bins, numbers).items():
+        for name, value in names:
+            if isinstance(value, str) and subject in placed:
+                members[name, value].add(subject)
+    return {label: {part: len(having & ids) for part, ids in parts.items()} for label, having in members.items()}
+
+
+def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> None:
+    """Every side has subjects, and every side and fold two classes of a target in ``on`` where there are two."""
+    partitions = _partitions(assignments)
+    count = {part: len(members) for parts in partitions for part, members in parts.items()}
     required = _required_partitions(settings)
     faults = [
         f"no subject in the partition {side!r}: {count} of {len(subjects)} subjects" for side in required - set(count)
     ]
     if faults:
         raise CohortError("split", [*faults, f"it needs at least {len(required)} subjects, or other 'fractions'"])
-    found = labels(subjects, settings.on, settings.bins)
-    members: dict[Label, set[str]] = defaultdict(set)
-    for subject, names in found.items():
-        for label in names:
-            members[label].add(subject)
-    for label, having in members.items():
-        name, value = label
-        if isinstance(value, int):
-            continue
-        per_part = {part: len(having & ids) for part, ids in sorted(parts.items())}
-        if min(per_part.values()) == 0:
-            faults.append(
-                f"{name} {value!r} is missing in a partition: {per_part} subjects have it; it takes {len(parts)} or "
-                f"more (there are {len(having)}), fewer folds, method 'stratified', or 'where' to leave the class out"
-            )
+    targets = {name for records in subjects.values() for record in records for name in record.targets}
+    for parts in partitions:
+        classes = _class_counts(parts, subjects, settings, numbers)
+        classes = {label: counts for label, counts in classes.items() if label[0] in targets}
+        several = {name for name, _ in classes if sum(label[0] == name for label in classes) > 1}
+        for part in parts if several else ():
+            there = {name: [v for (n, v), c in classes.items() if n == name and c[part]] for name in several}
+            if all(len(values_) < 2 for values_ in there.values()):
+                faults.append(_of_one_class(part, classes, several))
     if faults:
         raise CohortError("split", faults)
+
+
+def _of_one_class(part: str, classes: Mapping[tuple[str, str], Mapping[str, int]], names: Collection[str]) -> str:
+    """That a partition cannot be scored, with what each class has elsewhere."""
+    missing = [(label, counts) for label, counts in classes.items() if label[0] in names and not counts[part]]
+    told = "; ".join(
+        f"{name} {value!r} is missing there: {dict(counts)} subjects have it (there are {sum(counts.values())})"
+        for (name, value), counts in missing
+    )
+    return (
+        f"{part} has one class alone and cannot be scored: {told}. It takes more subjects of the class, fewer folds, "
+        "method 'stratified', or 'where' to leave the class out"
+    )
 
 
 def _required_partitions(settings: SplitConfig) -> set[str]:
     """Sides that must not be empty."""
     if settings.method == "predefined":
         return {"train"} if not settings.folds else set()
-    if settings.folds:
-        return {"test"} if settings.method != "group_out" and settings.shares["test"] > 0 else set()
+    if settings.method == "group_out" and settings.folds:
+        return {"test"} if settings.test else set()
     return {side for side, share in settings.shares.items() if share > 0} | ({"test"} if settings.test else set())

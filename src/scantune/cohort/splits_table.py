@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scantune.tables import unguarded, write_csv
@@ -17,15 +17,25 @@ class Assignment:
     Attributes:
         sample_id: the sample.
         subject_id: its subject; all samples of a subject are on one side and in one fold.
-        split: train, validation or test.
-        fold: 0 … k − 1 in cross-validation, else None. Samples with a fold have the split "train": in member ``fold``
-            they are held out, in the other members they train.
+        split: train, validation or test: the hold-out split of experiments without ``train.folds``.
+        fold: 0 … k − 1 where the split has folds, else None, and None on the test side. In experiments with
+            ``train.folds`` a sample is held out from the network of its fold, and the other networks train on it.
     """
 
     sample_id: str
     subject_id: str
     split: str
     fold: int | None = None
+
+
+def in_folds(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The split of an experiment with ``train.folds``: what has a fold trains, whichever side it is on otherwise."""
+    return [a if a.fold is None else replace(a, split="train") for a in assignments]
+
+
+def without_folds(assignments: Sequence[Assignment]) -> list[Assignment]:
+    """The split of an experiment without ``train.folds``."""
+    return [replace(a, fold=None) for a in assignments]
 
 
 def write_splits(path: Path, assignments: Sequence[Assignment]) -> None:

@@ -113,6 +113,11 @@ def _losses(params: Params) -> Iterator[str]:
         folds = params.datasets[block.dataset].split.folds if block.dataset in params.datasets else None
         if train.folds and folds != train.folds:
             yield f"{key}.train.folds: {train.folds}, but datasets.{block.dataset}.split.folds is {folds or 'not set'}"
+        if folds and not train.folds and not params.datasets[block.dataset].split.has_test:
+            yield (
+                f"{key}: datasets.{block.dataset}.split has folds and no test side, so that nothing can be tested "
+                f"without folds: set train.folds: {folds}, or a test share in split.fractions"
+            )
         masks = bool(block.task.mask_classes)
         if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"

@@ -130,9 +130,11 @@ class SplitConfig(Block):
     groups (site, scanner) held out. ``temporal``: by each subject's latest ``order``, the newest subjects tested.
     Where it is not written and ``columns`` or class folders name partitions: ``predefined``."""
     on: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
-    """Targets or groups balanced between partitions (``stratified``), whose classes every partition must have."""
+    """Targets or groups balanced between partitions (``stratified``). A class that a partition lacks is told with
+    counts; a partition with one class of a target alone is refused."""
     bins: int = Field(default=5, ge=2, le=50)
-    """Equally filled bins that a numeric target of more than ten values is cut into for ``stratified``."""
+    """Equally filled bins for ``stratified`` by a number: a target that a task takes as a number, and any column of
+    more than ten numbers."""
     fractions: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = [0.7, 0.15, 0.15]
     """Shares of train, validation and test; they sum to 1."""
     train_fraction: float | None = Field(default=None, gt=0.0, lt=1.0)
@@ -140,7 +142,8 @@ class SplitConfig(Block):
     seed: int = 42
     """Seed of the assignment."""
     folds: int | None = Field(default=None, ge=2, le=100)
-    """k-fold cross-validation: all subjects but the test share are dealt to folds 0 … k − 1 (column ``fold``)."""
+    """Folds beside the sides: all subjects but the test share are dealt to folds 0 … k − 1 (column ``fold``).
+    Experiments with ``train.folds`` use them; the others use the sides."""
     group: Text | None = None
     """``group_out``: the grouping column."""
     test: list[Cell] = []
@@ -176,6 +179,13 @@ class SplitConfig(Block):
         if both:
             raise ValueError(f"levels {both} are in test and in validation")
         return self
+
+    @property
+    def has_test(self) -> bool:
+        """Whether a side is there to test on; of ``predefined`` the table decides."""
+        if self.method == "group_out":
+            return bool(self.test)
+        return self.method == "predefined" or self.shares["test"] > 0
 
     @property
     def shares(self) -> dict[str, float]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from scantune.config.base import NAME
 
 #: Settings of ``train`` in which members must agree, because the ensemble answers with one value of each.
 SHARED = ("test_time_augmentation", "calibration", "miscoverage")
@@ -20,6 +23,8 @@ def incomplete(content: Any) -> Iterator[str]:
         members = block.get("members") if isinstance(block, Mapping) else None
         if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
             continue  # told by the check of the block itself
+        if not all(re.fullmatch(NAME, text) for text in (str(name), *members)):
+            continue  # so are names
         first = next((held for held in (_member(content, member) for member in members) if held), {})
         known = {"dataset": first.get("dataset", "<dataset>"), "input": first.get("input", "<input>"), "register": "{}"}
         keys = [f"{key}: {value}" for key, value in known.items() if key not in block]

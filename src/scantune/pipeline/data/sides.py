@@ -165,23 +165,25 @@ def _rank(text: str) -> tuple[float, str]:
         return float("inf"), text
 
 
-def read_sides(cache: Path, splits: Path | None) -> Sides:
+def read_sides(cache: Path, splits: Path | None, *, folds: bool = False) -> Sides:
     """Join ``manifest.csv`` of an input with ``splits.csv`` of its dataset.
 
     Args:
         cache: ``data/cache/<input>``.
         splits: the file; None puts every sample on the test side (an external cohort).
+        folds: for an experiment with ``train.folds``; else the folds in the file are left out of account.
 
     Raises:
         ScantuneError: a file is missing, with the command that makes it.
     """
-    from scantune.cohort import read_splits
+    from scantune.cohort import in_folds, read_splits, without_folds
     from scantune.preprocess import read_manifest
 
     for path, target in ((cache / "manifest.csv", f"preprocess@{cache.name}"), (splits, "")):
         if path is not None and not path.exists():
             raise ScantuneError(f"{path}: not here yet; run: dvc repro {target or f'split@{path.parent.name}'}")
-    assigned = None if splits is None else {given.sample_id: given for given in read_splits(splits)}
+    view = in_folds if folds else without_folds
+    assigned = None if splits is None else {given.sample_id: given for given in view(read_splits(splits))}
     members = []
     for sample in read_manifest(cache / "manifest.csv"):
         given = None if assigned is None else assigned.get(sample.sample_id)
@@ -192,13 +194,14 @@ def read_sides(cache: Path, splits: Path | None) -> Sides:
     return Sides(tuple(members), cache)
 
 
-def sides_of(params: Params, name: str, dataset: str | None) -> Sides:
+def sides_of(params: Params, name: str, dataset: str | None, *, folds: bool = False) -> Sides:
     """The sides of an input whose cached tensors are what its block says; see :func:`read_sides`.
 
     Args:
         params: all settings.
         name: of the input.
         dataset: whose split it is; None puts every sample on the test side.
+        folds: for an experiment with ``train.folds``.
 
     Raises:
         ScantuneError: also where the tensors were prepared in another way: which key, both values.
@@ -206,7 +209,8 @@ def sides_of(params: Params, name: str, dataset: str | None) -> Sides:
     from scantune.preprocess.agreement import check_cache
 
     cache = Path("data/cache") / name
-    sides = read_sides(cache, None if dataset is None else Path("data/splits") / dataset / "splits.csv")
+    splits = None if dataset is None else Path("data/splits") / dataset / "splits.csv"
+    sides = read_sides(cache, splits, folds=folds)
     check_cache(name, params.inputs[name], cache, [member.shape for member in sides.members])
     return sides
 

@@ -33,16 +33,27 @@ def _read(params: Params, name: str, base: Path) -> Cohort:
     dataset = params.datasets[name]
     if dataset.class_folders:
         return read(dataset, base)
-    columns, needed_by = dict(dataset.targets), []
+    columns, needed_by = _columns(params, name)
+    changed = columns != dict(dataset.targets)
+    cohort = read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
+    _check_cells(params, name, cohort)
+    return cohort
+
+
+def _columns(params: Params, name: str) -> tuple[dict[str, TargetColumn], list[str]]:
+    """The targets' columns with the rules of the tasks that need them, and those tasks' experiments."""
+    columns, needed_by = dict(params.datasets[name].targets), list[str]()
     for key, task in _tasks(params, name).items():
         rules = {target: rule for target, rule in task.target_rules().items() if target in columns}
         for target, rule in rules.items():
             columns[target] = stricter(columns[target], rule)
         needed_by += [key] if rules else []
-    changed = columns != dict(dataset.targets)
-    cohort = read(dataset, base, targets=columns, needed_by=", ".join(needed_by) if changed else "")
-    _check_cells(params, name, cohort)
-    return cohort
+    return columns, needed_by
+
+
+def number_targets(params: Params, name: str) -> set[str]:
+    """Targets of ``datasets.<name>`` that are numbers by their column's rule or a task's."""
+    return {target for target, column in _columns(params, name)[0].items() if column.number}
 
 
 def _check_cells(params: Params, name: str, cohort: Cohort) -> None:

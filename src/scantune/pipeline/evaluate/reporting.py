@@ -61,7 +61,7 @@ def facts_of(
     from scantune.report.figures import titled
 
     flow = _json(given.sides.cache / "flow.json")
-    audit = _json(Path("data/splits") / given.data / "audit.json") if not given.dataset else {}
+    audit = _audit(given)
     cohort = flow.get("cohort") or {}
     drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
     return RunFacts(
@@ -89,6 +89,17 @@ def facts_of(
         saliency_pictures=_saved(explained, given.out / "saliency"),
         looks=(given.metrics.get("test_set") or {}).get("look"),
     )
+
+
+def _audit(given: Evaluation) -> dict[str, Any]:
+    """``audit.json`` with the partitions of this model: the sides, or the folds and the test side beside them."""
+    if given.dataset:
+        return {}
+    audit = _json(Path("data/splits") / given.data / "audit.json")
+    folds = audit.pop("folds", {})
+    if given.block.train.folds and folds:
+        audit["sides"] = folds | {name: side for name, side in audit["sides"].items() if name == "test"}
+    return audit
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -161,8 +161,10 @@ def covariates_of(block: ExperimentConfig) -> PredictionTable:
     from scantune.tasks.predictions import read
 
     manifest = Path("data/cache") / block.input / "manifest.csv"
-    splits = Path("data/splits") / block.dataset / "splits.csv"
-    return cohort_table(read(manifest), read(splits), block.task)
+    splits = read(Path("data/splits") / block.dataset / "splits.csv")
+    if block.train.folds and "fold" in splits:
+        splits = splits.with_columns({"split": np.where(splits.text("fold") != "", "train", splits.split)})
+    return cohort_table(read(manifest), splits, block.task)
 
 
 def log_results(

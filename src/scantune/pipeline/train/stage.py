@@ -34,7 +34,7 @@ EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 def plan_of(params: Params, key: str) -> TrainingPlan:
     """The plan of an experiment from what preprocess and split left on disk."""
     block = block_of(params, key)
-    sides = sides_of(params, block.input, block.dataset)
+    sides = sides_of(params, block.input, block.dataset, folds=bool(block.train.folds))
     parent = getattr(block, "from_", None)
     start = Path("outputs") / parent / "train" / "model" if parent else None
     use = getattr(block, "use", "weights")
