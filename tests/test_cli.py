@@ -344,6 +344,8 @@ def test_a_score_goes_back_as_a_structured_report(cohort, model):
     assert "refers to a DICOM study" in text, "the PNG has no study; the answer stands all the same"
     assert not any(row["reason"] for row in answers(Path("a.csv")))
     assert [row["report"] for row in answers(Path("a.csv"))] == [report.name, ""], "whose report it is"
+    assert "refers to a DICOM study" in answers(Path("a.csv"))[1]["report_reason"]
+    assert answers(Path("a.csv"))[0]["report_reason"] == ""
 
 
 def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):
@@ -363,6 +365,12 @@ def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):
     answer = Answer({}, mask=(array > 60).astype(np.uint8), prepared=prepared)
     task = {"name": "segmentation", "classes": ["background", "bright"]}
     opened = SimpleNamespace(facts=ModelFacts("m", "d", task, settings))
+    path = results.write_mask(tmp_path / "seg", tmp_path / "ct", answer, opened)
+    for slice_ in (tmp_path / "ct").iterdir():  # de-identification took away what may be blank but not absent
+        header = pydicom.dcmread(slice_)
+        for keyword in ("PatientBirthDate", "PatientSex", "StudyTime", "ReferringPhysicianName"):
+            delattr(header, keyword)
+        header.save_as(slice_)
     path = results.write_mask(tmp_path / "seg", tmp_path / "ct", answer, opened)
     held = pydicom.dcmread(path)
     assert held.Modality == "SEG"

@@ -155,16 +155,18 @@ def _give_back(
     """Report, mask and map beside the table; one that cannot be written is said and ends nothing.
 
     Returns:
-        The name of each file by its column of the table: files are named by digests, the table says whose they are.
+        The name of each file by its column of the table (files are named by digests, the table says whose they are), and
+        as ``<column>_reason`` why there is none.
     """
-    names = {}
+    names: dict[str, str] = {}
     for column, folder, write in writers if opened.facts is not None else ():
         try:
             names[column] = write(folder, path, answer, opened).name
+            continue
         except ScantuneError as error:
-            typer.echo(f"  {path}: {error}", err=True)
+            reason = str(error)
         except Exception as error:  # a header that lacks what the standard demands; the answer stands in the table
-            typer.echo(
-                f"  {path}: no result can be written for this source ({type(error).__name__}: {error})", err=True
-            )
+            reason = f"no result can be written for this source ({type(error).__name__}: {error})"
+        names[f"{column}_reason"] = reason
+        typer.echo(f"  {path}: {reason}", err=True)
     return names

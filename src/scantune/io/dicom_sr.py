@@ -121,7 +121,8 @@ def _by_place(images: list[pydicom.Dataset]) -> list[pydicom.Dataset]:
 
 
 def source_header(path: Path) -> pydicom.Dataset:
-    """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank."""
+    """The header of a source as derived objects take it over: dates and times that are none (``***``) are blank, and so
+    is what must be there but may be blank (type 2 of PS3.3 C.7.1.1 and C.7.2.1) where de-identification removed it."""
     if kind_of(path) == "gzip":
         with gunzipped(path, Limits()) as plain:
             return source_header(plain)
@@ -129,7 +130,17 @@ def source_header(path: Path) -> pydicom.Dataset:
     for element in list(header):
         if element.VR in _DATES and not all(_DATES[element.VR].fullmatch(str(v)) for v in _values(element)):
             header[element.tag].value = ""
+    for keyword in _BLANK:
+        if keyword not in header:
+            setattr(header, keyword, None)
     return header
+
+
+#: Attributes of patient and study that may be blank and not absent.
+_BLANK = (
+    "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
+    "AccessionNumber", "ReferringPhysicianName",
+)  # fmt: skip
 
 
 #: Dates and times as PS3.5 6.2 has them.
