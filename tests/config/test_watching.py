@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from scantune import io
-from scantune.commands.starting import blocks
 from scantune.config.load import ConfigError, parse
+from scantune.proposal.blocks import propose
 from scantune.records import ScantuneError
 from tests.config.test_load import GOOD
 
@@ -106,7 +106,7 @@ def films(tmp_path, monkeypatch) -> Path:
 
 
 def test_init_watches_a_table_that_lies_elsewhere(films):
-    held = blocks(Path("elsewhere/t.csv"), Path("films"), "mine")
+    held = propose(Path("elsewhere/t.csv"), Path("films"), "mine").blocks
     assert held["datasets"]["mine"]["watch"] == "films"
     assert held["watched"] == {"mine_table": {"dataset": "mine", "path": str(films / "elsewhere/t.csv")}}
 
@@ -115,11 +115,11 @@ def test_init_in_the_projects_own_folder_watches_the_files_and_the_table_alone(f
     (films / "t.csv").write_text("\n".join(["id,label", *(f"s{n},{n % 2}" for n in range(4))]) + "\n")
     for number in range(4):
         (films / f"s{number}.png").unlink()
-    held = blocks(Path("t.csv"), Path("."), "mine")
+    held = propose(Path("t.csv"), Path("."), "mine").blocks
     assert held["datasets"]["mine"]["watch"] == "films"
     assert held["watched"] == {"mine_table": {"dataset": "mine", "path": "t.csv"}}
 
 
 def test_init_says_where_files_beside_the_pipelines_outputs_should_go(films):
     with pytest.raises(ScantuneError, match=r"the files lie beside data/index.* such as data/raw/<name>"):
-        blocks(Path("t.csv"), Path("."), "mine")
+        propose(Path("t.csv"), Path("."), "mine")

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from scantune import io
-from scantune.commands.starting import blocks
 from scantune.config.dataset import DatasetConfig
 from scantune.config.watching import refuse_unseen
+from scantune.proposal.blocks import propose
 from scantune.records import ScantuneError
 from tests.stages.conftest import Project, make_project
 
@@ -128,4 +128,4 @@ def test_init_watches_the_folder_of_all_files(tmp_path, monkeypatch):
         io.write_png(tmp_path / f"a/{'bc'[number % 2]}/{number}.png", _noise(number, 8, 8))
     rows = [f"a/{'bc'[n % 2]}/{n}.png,{n % 2}" for n in range(4)]
     (tmp_path / "t.csv").write_text("\n".join(["image_path,label", *rows]) + "\n")
-    assert blocks(Path("t.csv"), Path("."), "t")["datasets"]["t"]["watch"] == "a"
+    assert propose(Path("t.csv"), Path("."), "t").blocks["datasets"]["t"]["watch"] == "a"

@@ -215,6 +215,7 @@ def _checked(
     path: Path, lines: Iterable[tuple[int, list[str]]], notes: Sequence[str], first: int, *, quotes: bool
 ) -> Table:
     """Header and rows; faults of their form are gathered and raised together."""
+    lines = list(lines)
     header: list[str] | None = None
     rows: list[Row] = []
     faults: list[Fault] = []
@@ -223,7 +224,7 @@ def _checked(
         if line < first or not any(cells):
             continue
         if header is None:
-            header, unnamed = _names(cells[: max(i for i, cell in enumerate(cells, start=1) if cell)])
+            header, unnamed = _names(cells, lines)
             notes = (*notes, *unnamed)
             faults += _header_faults(header, line)
             first = line
@@ -259,11 +260,23 @@ def _title(header: Sequence[str], line: int, odd: Sequence[tuple[int, list[str]]
     return Fault(f"{words}: does a column lack its name, or is this a title ('header' is the header's row)?", line)
 
 
-def _names(header: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """The header with names for columns that have none (``column 3``), and a note of them."""
+def _names(cells: list[str], lines: Sequence[tuple[int, list[str]]]) -> tuple[list[str], tuple[str, ...]]:
+    """The header with names for columns that have none (``column 3``), and a note of them.
+
+    Columns without a name at its end are columns where any row has a cell in them and most others have a name.
+    """
+    width = _used(cells)
+    if 2 * sum(map(bool, cells)) > len(cells):
+        width = max([width, *(_used(row) for _, row in lines if len(row) == len(cells))])
+    header = cells[:width]
     named = [name or f"column {i}" for i, name in enumerate(header, 1)]
     unnamed = [name for name, before in zip(named, header, strict=True) if not before]
     return named, (f"columns without a name are called {', '.join(unnamed)}",) if unnamed else ()
+
+
+def _used(cells: Sequence[str]) -> int:
+    """Cells up to the last one that is not empty."""
+    return max((i for i, cell in enumerate(cells, start=1) if cell), default=0)
 
 
 def _header_faults(header: list[str], line: int) -> list[Fault]:

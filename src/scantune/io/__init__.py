@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from scantune.io.dicom_writer import write_dicom_image as write_dicom_image
     from scantune.io.dicom_writer import write_dicom_series as write_dicom_series
     from scantune.io.dicom_writer import write_enhanced as write_enhanced
+    from scantune.io.extent import Extent as Extent
+    from scantune.io.extent import read_extent as read_extent
     from scantune.io.geometry import same_geometry as same_geometry
     from scantune.io.identity import find_identifying as find_identifying
     from scantune.io.identity import identifying_in as identifying_in
@@ -45,6 +47,8 @@ _LATER = {
     "kind_of": "detect",
     "decoder_versions": "decoders",
     "files_read": "dicom_reading",
+    "Extent": "extent",
+    "read_extent": "extent",
     "same_geometry": "geometry",
     "find_identifying": "identity",
     "identifying_in": "identity",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Literal
 
@@ -14,12 +16,16 @@ from scantune.tasks import sides
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
+from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {"auroc": "max", "auprc": "max"}
 """Metrics of an epoch, and which way each is better."""
 
 LISTED = "findings"
 """The target whose cells list the findings, where the block names neither it nor the findings."""
+
+_NONE = re.compile(r"^(no[ _-]?findings?|none|normal|healthy|negative)$", re.I)
+_FEWEST = 20  # samples of a finding, and without it, for it to be proposed
 
 State = Literal["unknown", "present", "absent"]
 _VALUES: Mapping[State, float] = {"unknown": math.nan, "present": 1.0, "absent": 0.0}
@@ -72,6 +78,22 @@ class Multilabel(TaskSettings):
 
     aggregate: AggregateField | None = None
     """How several samples of a study or subject join, ``mean``, ``median``, ``max`` or ``vote``. None: they do not."""
+
+    @classmethod
+    def suggest(cls, table: LabelTable) -> Suggestion | None:
+        """For a column whose cells list words by a bar or a semicolon; words of few samples are ignored."""
+        cells = [cell for cell in table.cells.get(table.target, ()) if cell]
+        separator = next((mark for mark in "|;" if sum(mark in cell for cell in cells) * 20 >= len(cells) > 0), "")
+        if not separator:
+            return None
+        counts = Counter(word.strip() for cell in cells for word in set(cell.split(separator)))
+        none = [word for word in counts if _NONE.match(word)]
+        rare = [word for word, n in counts.items() if min(n, len(cells) - n) < _FEWEST and word not in none]
+        if len(counts) - len(none) - len(rare) < 1:
+            return None
+        suggestion = one_target("multilabel", table.target)
+        task = {**suggestion.task, **({"separator": separator} if separator != "|" else {})}
+        return Suggestion(suggestion.dataset, {**task, "ignored": sorted({*none, *rare})}, strength=2)
 
     @field_validator("findings", "ignored", mode="before")
     @classmethod

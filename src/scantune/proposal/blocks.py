@@ -1,0 +1,232 @@
+"""All blocks for a table or folder: datasets, watched, inputs, experiments, each value with its reason."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scantune.proposal import folders, settings
+from scantune.proposal.columns import Roles, roles
+from scantune.proposal.listing import Listing, list_files, stem
+from scantune.proposal.source import FILE, MASK, SPLIT, Source, of_table
+from scantune.proposal.survey import survey
+from scantune.records import ScantuneError
+
+WRITTEN = Path("data/tables")
+"""Folder of the project for tables that are written; git ignores it."""
+_TRAIN = 0.7  # share of the subjects that train
+
+Blocks = dict[str, dict[str, Any]]
+
+
+@dataclass
+class Proposed:
+    """Blocks, reasons, tables and notes.
+
+    Attributes:
+        blocks: group → name → block.
+        reasons: (group, name) → key with dots → reason.
+        tables: tables to be written.
+        notes: what was noticed, and what could not be known.
+    """
+
+    blocks: Blocks = field(default_factory=dict)
+    reasons: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    tables: dict[Path, Source] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, group: str, name: str, block: Mapping[str, Any], reasons: Mapping[str, str]) -> None:
+        """Add a block."""
+        self.blocks.setdefault(group, {})[name] = dict(block)
+        self.reasons[group, name] = dict(reasons)
+
+
+def propose(path: Path, root: Path | None = None, name: str = "", target: str = "") -> Proposed:
+    """The blocks for a table, or for a folder with tables, class folders, masks or images alone.
+
+    Args:
+        path: table or folder.
+        root: folder of the files; that of the table without it.
+        name: of the blocks; that of the table or folder without it.
+        target: the column to predict.
+
+    Raises:
+        ScantuneError: no files, no column that leads to them or can be a target, or files where DVC cannot watch them.
+    """
+    from scantune.config.load import parse
+
+    home = root or (path if path.is_dir() else path.parent)
+    listing = list_files(home)
+    proposed = Proposed()
+    for source in _sources(path, home, name, listing):
+        _add(proposed, source, target)
+        if not listing.complete:
+            proposed.notes.append(f"only {len(listing.names)} files below {home} were listed")
+    parse({"experiments": {}, **proposed.blocks}, "the blocks")
+    proposed.notes = list(dict.fromkeys(proposed.notes))
+    return proposed
+
+
+def _sources(path: Path, root: Path, name: str, listing: Listing) -> list[Source]:
+    if not path.is_dir():
+        return [of_table(path, root, name or plain_name(path.stem), listing)]
+    tables = [path / table for table in listing.tables if "/" not in table]
+    found: list[Source] = []
+    for table in tables:
+        try:
+            found.append(of_table(table, root, name if name and len(tables) == 1 else plain_name(table.stem), listing))
+        except ScantuneError:
+            continue  # a table of something else
+    return found or [folders.of_folder(root, name or plain_name(path.resolve().name), listing)]
+
+
+def _add(proposed: Proposed, source: Source, target: str) -> None:
+    """Add the blocks of one source."""
+    source = source if source.class_folders else _with_ids(source)
+    known = _roles(source, target)
+    if known and known.blank_subjects and source.table is not None:
+        source = _with_ids(source.rewritten({FILE: source.files}))
+        source.template = f"{{{FILE}}}"
+    if known and known.blank_subjects and known.subject:
+        cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
+        source.notes.append(f"{len(known.blank_subjects)} rows have no {known.subject!r}: each is a subject of its own")
+        source = source.rewritten({known.subject: cells})
+    dense = bool(known and known.task.get("name") == "segmentation")
+    files = survey(source.root, source.files)
+    samples = _training(source)
+    name = source.name
+    dataset, reasons = _dataset(source, known)
+    input_block = settings.input_of(name, files, dense=dense)
+    task = dict(known.task) if known else {}
+    if dense:
+        keys, classes, reason = settings.masks_of(source.root, [row[MASK] for row in source.rows if row.get(MASK)])
+        for key, value in keys.items():
+            input_block.add(key, value, reason)
+        task |= classes
+    proposed.notes += [*source.notes, *(known.notes if known else []), *input_block.notes]
+    if source.table is None and not source.class_folders:
+        proposed.tables[WRITTEN / f"{name}.csv"] = source
+    proposed.add("datasets", name, dataset, reasons)
+    for key, block in _watched(name, dataset).items():
+        proposed.add("watched", key, block, {})
+    proposed.add("inputs", name, input_block.block, input_block.reasons)
+    if not known:
+        return
+    model = settings.model_of(files, dense=dense, samples=samples)
+    if known.model and not dense:
+        model.block |= known.model
+    train = settings.train_of(input_block.block, model.block, samples=samples, dense=dense)
+    proposed.notes += model.notes
+    block = {"dataset": name, "input": name, "task": task, "model": model.block, "train": train.block}
+    why = {f"model.{k}": v for k, v in model.reasons.items()} | {f"train.{k}": v for k, v in train.reasons.items()}
+    proposed.add("experiments", name, {**block, "evaluate": {}, "register": {}}, why)
+
+
+def _with_ids(source: Source) -> Source:
+    """A written table with a column of sample ids: names of files where they are unique."""
+    if source.table is not None or "sample_id" in source.columns:
+        return source
+    names = [stem(file) for file in source.files]
+    return source.rewritten({"sample_id": names}) if len(set(names)) == len(names) else source
+
+
+def _roles(source: Source, target: str) -> Roles | None:
+    """What the columns mean; None for images of which nothing more is known."""
+    if source.class_folders:
+        counts = Counter(row["label"] for row in source.rows)
+        given = any(row["split"] for row in source.rows)
+        split = {"method": "predefined"} if given else {"method": "stratified", "on": "label"}
+        reasons = {
+            "class_folders": "samples by class: " + ", ".join(f"{k} {n}" for k, n in counts.most_common(12)),
+            "split": "folders for the partitions" if given else "no folders for partitions",
+        }
+        note = "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
+        return Roles({"split": split}, {"name": "classification", "target": "label"}, {}, "", reasons, [note], None, [])
+    if set(source.columns) <= {FILE, "sample_id"} and not target:
+        return None
+    from scantune.cohort.template import fields
+
+    used = {*fields(source.template), *fields(source.masks)}
+    return roles(source.columns, source.rows, used, source.masks or _mask_template(source), target)
+
+
+def _mask_template(source: Source) -> str:
+    """The first column of a table that leads to masks of at least half of the rows."""
+    for column in source.columns:
+        if re.search(r"mask|segmentation", column, re.I):
+            cells = [row[column] for row in source.rows[:50]]
+            if sum(bool(cell) and (source.root / cell).is_file() for cell in cells) * 2 >= len(cells):
+                source.rows = [{**row, MASK: row[column]} for row in source.rows]
+                return f"{{{column}}}"
+    return ""
+
+
+def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The dataset's block and its reasons."""
+    root = source.root
+    block: dict[str, Any] = {"root": str(root), "watch": watch_of(root, source.files)}
+    reasons = dict(known.reasons) if known else {}
+    if source.class_folders:
+        block["class_folders"] = True
+    else:
+        block |= {"table": _table(source), "files": source.template}
+        if source.header > 1 and source.table is not None:
+            block["header"] = source.header
+        reasons["files"] = f"files of {len(source.files)} of {len(source.rows)} rows"
+        if "sample_id" in source.columns:
+            block["sample"] = "{sample_id}"
+    return block | (known.dataset if known else {}), reasons
+
+
+def _table(source: Source) -> str:
+    root = source.root.resolve()
+    if source.table is None:
+        path = WRITTEN / f"{source.name}.csv"
+        return os.path.relpath(path, source.root) if not source.root.is_absolute() else str(path.resolve())
+    table = source.table.resolve()
+    return str(table.relative_to(root) if table.is_relative_to(root) else table)
+
+
+def _training(source: Source) -> int:
+    """Samples that train."""
+    stated = sum(row.get(SPLIT, "").lower().startswith("train") for row in source.rows)
+    return stated or max(1, round(_TRAIN * len(source.files)))
+
+
+def watch_of(root: Path, files: Sequence[str]) -> str:
+    """The root, or, where it contains the project's own outputs, the folder in it that contains all files.
+
+    Raises:
+        ScantuneError: that contains them too: DVC cannot watch what it writes to.
+    """
+    from scantune.config.watching import holds_outputs
+
+    if not holds_outputs(str(root)):
+        return str(root)
+    folder = root / os.path.commonpath([os.path.dirname(file) for file in files])
+    output = holds_outputs(str(folder))
+    if output:
+        raise ScantuneError(
+            f"{folder}: the files lie beside {output}, an output of the pipeline, so DVC cannot watch them; move "
+            "them to a separate folder such as data/raw/<name>, or set --root to such a folder"
+        )
+    return str(folder)
+
+
+def _watched(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
+    """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing."""
+    from scantune.config.dataset import DatasetConfig
+    from scantune.config.watching import entry, unwatched
+
+    missing = unwatched(DatasetConfig.model_validate(dataset), [])
+    return {key: block for read, path in missing.items() for key, block in entry(name, read, path).items()}
+
+
+def plain_name(text: str) -> str:
+    """A name for blocks."""
+    return re.sub(r"[^A-Za-z0-9_\-]+", "_", text).strip("_-") or "mine"

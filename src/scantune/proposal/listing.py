@@ -1,0 +1,78 @@
+"""Files below a folder: their names, and which of them seem to be images, masks or tables."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+MOST = 200_000
+"""Files that are listed at most."""
+TABLES = (".csv", ".tsv", ".xlsx")
+_OTHERS = {
+    *TABLES, ".txt", ".json", ".md", ".yaml", ".yml", ".db", ".ini", ".html", ".pdf", ".dvc", ".sh", ".py", ".bval",
+    ".bvec", ".log", ".xml", ".zip", ".xls",
+}  # fmt: skip
+_DRAWN = re.compile(r"(label|manual|annot|ground.?truth|(?<![a-z])gt(?![a-z])|segment|(?<![a-z])seg(?![a-z]))", re.I)
+_MASK = re.compile(r"mask", re.I)
+_ENDING = re.compile(r"(\.nii\.gz|\.dcm\.gz|\.[A-Za-z][A-Za-z0-9]{0,5})$")
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below a folder that may be images.
+
+    Attributes:
+        root: the folder.
+        names: relative paths with ``/``, sorted; hidden files and texts are omitted.
+        tables: relative paths of the tables.
+        complete: whether all files were listed.
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    tables: tuple[str, ...] = ()
+    complete: bool = True
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Files and the folders that contain them."""
+        folders = {parent.as_posix() for name in self.names for parent in Path(name).parents}
+        return frozenset(self.names) | (folders - {"."})
+
+
+def list_files(root: Path) -> Listing:
+    """The files below a folder, at most :data:`MOST`."""
+    names: list[str] = []
+    tables: list[str] = []
+    for base, folders, files in os.walk(root):
+        folders[:] = sorted(folder for folder in folders if not folder.startswith("."))
+        for file in files:
+            name = Path(base, file).relative_to(root).as_posix()
+            ending = Path(file).suffix.lower()
+            if ending in TABLES and not file.startswith("."):
+                tables.append(name)
+            if not file.startswith(".") and ending not in _OTHERS and file.upper() not in ("LICENSE", "DICOMDIR"):
+                names.append(name)
+        if len(names) >= MOST:
+            return Listing(root, tuple(sorted(names)), tuple(sorted(tables)), complete=False)
+    return Listing(root, tuple(sorted(names)), tuple(sorted(tables)))
+
+
+def stem(name: str) -> str:
+    """A file's name without folder and ending, in lower case: that of ``a/B.nii.gz`` is ``b``."""
+    return _ENDING.sub("", name.rpartition("/")[2]).strip().lower()
+
+
+def mask_rank(name: str) -> int:
+    """2 for names of drawn structures, 1 for "mask" alone (also of fields of view), 0 for others."""
+    return 2 if _DRAWN.search(name) else 1 if _MASK.search(name) else 0
+
+
+def spread(items: Sequence[str], most: int) -> list[str]:
+    """At most ``most`` items, evenly spread over all."""
+    step = max(1, -(-len(items) // most))
+    return list(items[::step])

@@ -1,0 +1,220 @@
+"""Input, network and training proposed for files as surveyed, each value with the reason for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scantune import io
+from scantune.proposal.listing import spread
+from scantune.proposal.survey import Survey
+from scantune.records import ReadError
+
+Block = dict[str, Any]
+
+_STEPS = 1200  # optimizer steps of a training, within the limits of epochs
+_EPOCHS = (12, 60)
+_BATCH_VALUES = 6e6  # values of a batch that fit into memory with a network's features beside them
+_BATCHES = (4, 8, 16, 32)
+_LARGEST = {"image": 224, "dense": 512, "video": 112}  # pixels along an edge
+_VOXELS = 1.5e6  # of a volume
+_IMAGES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18", "resnet50")
+_VIDEOS = ("r2plus1d_18", "r3d_18", "mc3_18")
+_VOLUMES = ("resnet10_3d", "resnet18_3d")
+_MASKS = 12  # masks whose labels are looked at
+
+
+@dataclass
+class Proposal:
+    """Keys of a block and the reasons of some.
+
+    Attributes:
+        block: the keys.
+        reasons: key → what it follows from.
+        notes: what could not be known.
+    """
+
+    block: Block
+    reasons: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, key: str, value: Any, reason: str = "") -> None:
+        """Set a key with its reason."""
+        self.block[key] = value
+        if reason:
+            self.reasons[key] = reason
+
+
+def input_of(dataset: str, survey: Survey, *, dense: bool) -> Proposal:
+    """The input block.
+
+    Args:
+        dataset: name of its dataset.
+        survey: of the files.
+        dense: the network has an output per pixel or voxel.
+    """
+    proposal = Proposal({"dataset": dataset})
+    count = f"{survey.read} of {survey.total} files" if survey.read < survey.total else f"{survey.total} files"
+    proposal.add("modality", survey.kind, f"by the content of {count}")
+    if survey.kind == "volume":
+        _volume(proposal, survey, dense)
+    else:
+        _picture(proposal, survey, dense)
+    if survey.unreadable:
+        proposal.notes.append(f"{len(survey.unreadable)} files cannot be read ({', '.join(survey.unreadable[:3])})")
+    if survey.other_kinds:
+        proposal.notes.append(f"{survey.other_kinds} files are not of the modality {survey.kind}")
+    return proposal
+
+
+def _picture(proposal: Proposal, survey: Survey, dense: bool) -> None:
+    height, width = survey.middle()
+    largest = _LARGEST["dense" if dense else survey.kind]
+    factor = min(1.0, largest / max(height, width))
+    longest = max(height, width) * factor
+    edges = [edge * factor for edge in (height, width)]
+    if max(edges) / max(min(edges), 1) < 1.4:
+        edges = [longest, longest]
+    shape = [
+        max(32, 32 * round(edge / 32)) if survey.kind == "image" else max(32, 16 * round(edge / 16)) for edge in edges
+    ]
+    proposal.add("shape", shape, f"files of {survey.span()} pixels, median {height}×{width}; at most {largest} here")
+    if survey.kind == "video":
+        middle = int(np.median(survey.frames))
+        frames = 16 if middle >= 16 else max(4, middle)
+        period = max(1, min(4, middle // (frames * 2)))
+        proposal.add(
+            "frames", frames, f"videos of {survey.frames.min()} to {survey.frames.max()} frames, median {middle}"
+        )
+        proposal.add("period", period, f"of {middle} frames {frames * period} are spanned")
+    proposal.add(
+        "channels",
+        3 if survey.colour else 1,
+        "in colour" if survey.colour else "grey: the channels are equal in most files",
+    )
+    if survey.bits > 8 and survey.kind == "image":
+        proposal.add("intensity", {"name": "percentile", "lower": 0.5, "upper": 99.5}, f"{survey.bits} bits per value")
+    else:
+        proposal.add("intensity", "scale", "8 bits per value")
+
+
+def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:
+    own = np.median(survey.spacings, axis=0)
+    extent = np.percentile(survey.shapes * survey.spacings, 95, axis=0)  # mm
+    spacing = own.copy()
+    while np.prod(np.ceil(extent / spacing / 16) * 16) > _VOXELS:
+        spacing[spacing <= spacing.min() * 1.25] *= 1.25
+    spacing = np.round(spacing, 2 if spacing.min() < 1 else 1)
+    low, high = survey.spacings.min(axis=0), survey.spacings.max(axis=0)
+    coarser = "" if np.allclose(spacing, own, rtol=0.1) else f"; coarser than the median, for {_VOXELS:.1g} voxels"
+    proposal.add("spacing", [float(v) for v in spacing], f"mm; files have {_numbers(low)} to {_numbers(high)}{coarser}")
+    shape = [int(max(16, 16 * np.ceil(n / 16 - 0.25))) for n in extent / spacing]
+    proposal.add("shape", shape, f"95 % of the files are at most {_numbers(extent)} mm; {survey.span()} voxels")
+    proposal.add(
+        "intensity", "zscore", "MRI has no unit; for CT choose a window such as {name: window, center: 40, width: 400}"
+    )
+    if survey.volumes:
+        proposal.add("volume", "first", "files or series with several volumes (echoes, b-values, times)")
+        proposal.notes.append("which of several volumes shows what is to be learned (input key `volume`)")
+
+
+def _numbers(values: np.ndarray) -> str:
+    return "×".join(f"{v:.3g}" for v in values)
+
+
+def masks_of(root: Path, masks: Sequence[str]) -> tuple[Block, Block, str]:
+    """Keys for the input, the task's classes and the reason, from the values in masks."""
+    values: set[int] = set()
+    for mask in spread(masks, _MASKS):
+        try:
+            content = io.read(root / mask, labels=True, allow_constant=True, keep_integers=True)
+        except ReadError:
+            continue
+        if not isinstance(content, io.Video):
+            values |= {
+                int(v) for v in np.unique(np.rint(content.array[..., :: max(1, content.array.shape[-1] // 256)]))
+            }
+    labels = sorted(values - {0})
+    reason = f"values in {min(len(masks), _MASKS)} masks: {', '.join(map(str, sorted(values)[:12]))}"
+    if len(labels) > 16:
+        return {"mask_threshold": (max(labels) + 1) / 2}, {"classes": ["background", "foreground"]}, reason
+    names = ["foreground"] if len(labels) <= 1 else [f"label_{n}" for n in range(1, len(labels) + 1)]
+    input_keys: Block = {}
+    if labels not in (list(range(1, len(labels) + 1)), [255]):
+        input_keys = {"mask_values": {value: n for n, value in enumerate(labels, 1)}}
+    return input_keys, {"classes": ["background", *names]}, reason
+
+
+def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:
+    """The network: with weights that are on this machine where there are any."""
+    if dense:
+        channels = [16, 32, 64, 128] if survey.kind == "volume" else [16, 32, 64, 128, 256]
+        proposal = Proposal({})
+        proposal.add("backbone", "unet", "an output per pixel or voxel")
+        proposal.add("options", {"channels": channels}, f"small, for {samples} training samples")
+        return proposal
+    candidates: Mapping[str, Sequence[str]] = {"image": _IMAGES, "video": _VIDEOS, "volume": _VOLUMES}
+    names = candidates[survey.kind]
+    present = _with_weights(names)
+    proposal = Proposal({})
+    if present:
+        backbone, weights, place = present
+        proposal.add("backbone", backbone, "small, and its weights are on this machine")
+        proposal.add("weights", weights, f"{place}; licence and input: scantune weights {backbone}")
+        return proposal
+    small = names[0] if survey.kind == "volume" or _has_gpu() else "small_cnn"
+    proposal.add(
+        "backbone", small, "no published weights for this modality are on this machine: it starts from random ones"
+    )
+    proposal.notes.append(f"published weights would learn more from {samples} samples: scantune weights lists them")
+    return proposal
+
+
+def _with_weights(names: Sequence[str]) -> tuple[str, str, str] | None:
+    from scantune.models.weights import listing
+
+    rows = [row for row in listing.rows(names) if row.place]
+    return min(((r.backbone, r.weights, r.place) for r in rows), key=lambda r: names.index(r[0]), default=None)
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return bool(torch.cuda.is_available())
+
+
+def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int, dense: bool) -> Proposal:
+    """The training by the number of training samples and the size of one.
+
+    Args:
+        block: of the input.
+        model: block of the network.
+        samples: for training.
+        dense: the network has an output per pixel or voxel.
+    """
+    proposal = Proposal({})
+    values = float(np.prod(block["shape"])) * block.get("channels", 1) * block.get("frames", 1)
+    fitting = [b for b in _BATCHES if b * values <= _BATCH_VALUES and b <= max(4, samples // 8)]
+    batch = fitting[-1] if fitting else 2
+    steps = max(1, samples // batch)
+    epochs = int(np.clip(round(_STEPS / steps), *_EPOCHS))
+    proposal.add("epochs", epochs, f"about {epochs * steps} steps for {samples} training samples")
+    proposal.add("batch_size", batch, f"{batch * values / 1e6:.1f} million values of {samples} samples")
+    if "weights" in model:
+        proposal.add("learning_rate", 5e-4, "with published weights")
+    else:
+        proposal.add("learning_rate", 2e-3 if dense else 1e-3, "from random weights")
+    proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
+    proposal.add(
+        "augment",
+        "default",
+        f"the usual set for the modality {block['modality']}: {samples} samples are few; see docs/settings.md",
+    )
+    if dense:
+        proposal.add("loss", "default", "Dice and cross-entropy")
+        proposal.add("monitor", "val_dice", "the metric that the best epoch is chosen by")
+    return proposal
