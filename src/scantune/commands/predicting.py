@@ -155,8 +155,8 @@ def _give_back(
     """Report, mask and map beside the table; one that cannot be written is said and ends nothing.
 
     Returns:
-        The name of each file by its column of the table (files are named by digests, the table says whose they are), and
-        as ``<column>_reason`` why there is none.
+        The name of each file by its column of the table (files are named by digests, the table says whose they are),
+        and as ``<column>_reason`` why there is none.
     """
     names: dict[str, str] = {}
     for column, folder, write in writers if opened.facts is not None else ():
