@@ -42,8 +42,8 @@ def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarr
     hit[np.arange(len(target)), target] = 1
     square = (probabilities - hit) ** 2
     brier = square.sum(1) if positive is None else square[:, positive]
-    own = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
-    features = np.stack([np.ones(len(target)), brier, -np.log(own)], axis=1)
+    of_target = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
+    features = np.stack([np.ones(len(target)), brier, -np.log(of_target)], axis=1)
     kinds = dict.fromkeys(("brier", "log_loss"), "loss")
 
     def figures(s: np.ndarray) -> dict[str, np.ndarray]:
@@ -114,14 +114,14 @@ def ece_consistency(
     gap = member * (confidence - correct)[:, None]
     by_subject = np.zeros((int(codes.max()) + 1, bins))
     np.add.at(by_subject, codes, gap)
-    found: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
     for size in np.diff(np.append(np.arange(0, draws, 100), draws)).tolist():
         if len(by_subject) < len(codes):
             sums = rng.choice((-1.0, 1.0), (size, len(by_subject))) @ by_subject
         else:
             sums = (confidence - (rng.random((size, len(confidence))) < confidence)) @ member
-        found.append(np.abs(sums).sum(1) / len(confidence))
-    drawn = np.concatenate(found)
+        errors.append(np.abs(sums).sum(1) / len(confidence))
+    drawn = np.concatenate(errors)
     observed = float(np.abs(gap.sum(0)).sum()) / len(confidence)
     lower, upper = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
     p = (1 + int((drawn >= observed - 1e-12).sum())) / (1 + len(drawn))
@@ -224,11 +224,11 @@ def reliability(probability: np.ndarray, positive: np.ndarray, bins: int = BINS)
     """Observed share against probability, by bins of equal numbers; empty bins are left out."""
     bin_of = mass_bins(probability, bins)
     n = np.bincount(bin_of, minlength=bins)
-    kept = n > 0
+    filled = n > 0
     return Reliability(
-        np.bincount(bin_of, probability, bins)[kept] / n[kept],
-        np.bincount(bin_of, positive.astype(np.float64), bins)[kept] / n[kept],
-        n[kept],
+        np.bincount(bin_of, probability, bins)[filled] / n[filled],
+        np.bincount(bin_of, positive.astype(np.float64), bins)[filled] / n[filled],
+        n[filled],
     )
 
 

@@ -83,10 +83,10 @@ def fit(
 
 def _one(scores: np.ndarray, miscoverage: float, subjects: np.ndarray) -> dict[str, Any]:
     n = len(np.unique(subjects))
-    found = quantile(scores, miscoverage, subjects)
+    threshold = quantile(scores, miscoverage, subjects)
     lower, upper = coverage_range(n, miscoverage)
     return {
-        "quantile": found if math.isfinite(found) else None,
+        "quantile": threshold if math.isfinite(threshold) else None,
         "n_subjects": n,
         "expected_coverage": expected_coverage(n, miscoverage),
         "coverage_lower": lower,

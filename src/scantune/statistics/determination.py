@@ -51,13 +51,13 @@ def _known(values: np.ndarray) -> np.ndarray:
 
 def _texts(values: np.ndarray) -> list[str]:
     """Values as they are compared: ``1`` and ``1.0`` are one."""
-    found = []
+    texts = []
     for value in values.tolist():
         try:
-            found.append(f"{float(value):.12g}")
+            texts.append(f"{float(value):.12g}")
         except ValueError:
-            found.append(str(value).strip().lower())
-    return found
+            texts.append(str(value).strip().lower())
+    return texts
 
 
 def _codes(values: np.ndarray) -> np.ndarray:

@@ -147,7 +147,7 @@ class Resampler:
         self.seed = seed
         #: draws evaluated together
         self.chunk = int(np.clip(200_000 // max(1, self.n_subjects), *CHUNKS))
-        self._kept: dict[int, np.ndarray] = {}
+        self._weights: dict[int, np.ndarray] = {}
         order = np.random.default_rng(seed).permutation(self.n_subjects)
         #: leave-out group of each subject
         self.group = np.empty(self.n_subjects, np.int64)
@@ -163,15 +163,15 @@ class Resampler:
 
     def weights(self, chunk: int) -> np.ndarray:
         """Times that each subject was taken in each draw of a chunk, float64 [S, B]."""
-        if chunk in self._kept:
-            return self._kept[chunk].astype(np.float64)
+        if chunk in self._weights:
+            return self._weights[chunk].astype(np.float64)
         size = min(self.chunk, self.draws - chunk * self.chunk)
         rng = np.random.default_rng([self.seed, chunk])
-        taken = rng.integers(0, self.n_subjects, size=(self.n_subjects, size))
-        flat = (taken * size + np.arange(size)).ravel()
+        drawn = rng.integers(0, self.n_subjects, size=(self.n_subjects, size))
+        flat = (drawn * size + np.arange(size)).ravel()
         counts = np.bincount(flat, minlength=self.n_subjects * size).reshape(self.n_subjects, size)
         if 2 * self.n_subjects * self.draws <= KEPT:
-            self._kept[chunk] = counts.astype(np.uint16)
+            self._weights[chunk] = counts.astype(np.uint16)
         return counts.astype(np.float64)
 
     def run(self, statistics: Sequence[Statistic], draws: bool = True) -> list[dict[str, Distribution]]:
@@ -263,13 +263,13 @@ def cumulate(weights: np.ndarray) -> np.ndarray:
     """
     n = len(weights)
     size = max(1, math.isqrt(n))
-    whole = n // size * size
-    blocks = weights[:whole].reshape(-1, size, weights.shape[1])
+    in_blocks = n // size * size
+    blocks = weights[:in_blocks].reshape(-1, size, weights.shape[1])
     for row in range(1, size):
         blocks[:, row] += blocks[:, row - 1]
     for block in range(1, len(blocks)):
         blocks[block] += blocks[block - 1, -1]
-    for row in range(max(whole, 1), n):
+    for row in range(max(in_blocks, 1), n):
         weights[row] += weights[row - 1]
     return weights
 
