@@ -122,9 +122,9 @@ class RunFacts:
     @property
     def headline(self) -> list[str]:
         """Names of the headline figures that there are; all figures where none is named."""
-        there = self.metrics.get("metrics") or {}
-        named = [name for name in self.metrics.get("headline") or () if name in there]
-        return named or list(there)[:8]
+        metrics = self.metrics.get("metrics") or {}
+        named = [name for name in self.metrics.get("headline") or () if name in metrics]
+        return named or list(metrics)[:8]
 
     @property
     def confidence(self) -> str:

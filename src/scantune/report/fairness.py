@@ -41,10 +41,10 @@ def _groups(facts: RunFacts) -> list[Any]:
         title = f"Groups by {column.replace('_', ' ')}"
         content.append(footnoted(Table([column.replace("_", " "), *_TITLES.values()], rows, title, notes)))
     if content:
-        told = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
+        explanation = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
         if tested > 1:
-            told += f" P values are adjusted for the {tested} differences that were tested (Holm)."
-        content.append(Words(told, "quiet"))
+            explanation += f" P values are adjusted for the {tested} differences that were tested (Holm)."
+        content.append(Words(explanation, "quiet"))
     return content
 
 

@@ -28,7 +28,7 @@ def headline(facts: RunFacts) -> Table:
     rows = []
     for name in facts.headline:
         entry = words.entry(metrics.get(name))
-        beside = [figure(found[name]) if name in found else text(None) for found in baselines.values()]
+        beside = [figure(values[name]) if name in values else text(None) for values in baselines.values()]
         rows.append([text(_labelled(name, facts)), _strong(figure(entry)), *beside, counted(entry)])
     header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
@@ -44,14 +44,14 @@ def headline(facts: RunFacts) -> Table:
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:
     """The tests that correlations are zero."""
     entries = {n: words.entry(e) for n, e in metrics.items() if "/" not in n}
-    found = {
+    p_values = {
         n: p
         for n, e in entries.items()
         if words.defined(p := e.get("p_value")) and "consistency_lower" not in e  # that one tests calibration
     }
-    told = [f"{words.label(n)} {_p_text(p)}" for n, p in holm(found).items() if p is not None]
-    several = f", adjusted for their number, {len(told)} (Holm)" if len(told) > 1 else ""
-    return [f"P values for no correlation{several}: {', '.join(told)}."] if told else []
+    texts = [f"{words.label(n)} {_p_text(p)}" for n, p in holm(p_values).items() if p is not None]
+    several = f", adjusted for their number, {len(texts)} (Holm)" if len(texts) > 1 else ""
+    return [f"P values for no correlation{several}: {', '.join(texts)}."] if texts else []
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
@@ -149,10 +149,10 @@ def subgroups(facts: RunFacts) -> list[Any]:
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
     if content:
-        told = "Difference: the metric in the subgroup minus that in all other samples."
+        explanation = "Difference: the metric in the subgroup minus that in all other samples."
         if len(tested) > 1:
-            told += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
-        content.append(Words(told, "quiet"))
+            explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
+        content.append(Words(explanation, "quiet"))
     return content
 
 
@@ -245,10 +245,10 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         if names
         else []
     )
-    stated = _section(facts, "stated_intervals", target)
-    if {"coverage", "width"} <= set(stated) and stated["coverage"] != metrics.get("conformal_coverage"):
-        rows.append([text("As reported by the model"), *map(figure, (stated["coverage"], stated["width"])),
-                     counted(stated["coverage"])])  # fmt: skip
+    reported = _section(facts, "stated_intervals", target)
+    if {"coverage", "width"} <= set(reported) and reported["coverage"] != metrics.get("conformal_coverage"):
+        rows.append([text("As reported by the model"), *map(figure, (reported["coverage"], reported["width"])),
+                     counted(reported["coverage"])])  # fmt: skip
     for column, levels in (section.get("within_groups") or {}).items():
         rows.append([Cell(f"By {column.replace('_', ' ')}, one quantile per group", kind="heading")])
         rows += [
@@ -294,11 +294,11 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
     """The quadratic κ of each pair in each zone."""
-    pairs = list(dict.fromkeys(pair for found in zones.values() for pair in found))
+    pairs = list(dict.fromkeys(pair for zone_pairs in zones.values() for pair in zone_pairs))
     if not pairs:
         return []
     rows = [
-        [text(pair), *(figure(found[pair]) if pair in found else text(None) for found in zones.values())]
+        [text(pair), *(figure(zone_pairs[pair]) if pair in zone_pairs else text(None) for zone_pairs in zones.values())]
         for pair in pairs
     ]
     title = "Kappa with quadratic weights by zone"
@@ -324,10 +324,10 @@ def beforehand(facts: RunFacts) -> list[Any]:
     content: list[Any] = []
     primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
     if primary:
-        stated = (
+        origin = (
             "prespecified" if facts.setting("evaluate", "primary") else "the default of the task; none was prespecified"
         )
-        content.append(Words(f"Primary metric: {words.label(primary)} ({stated})."))
+        content.append(Words(f"Primary metric: {words.label(primary)} ({origin})."))
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""
