@@ -28,9 +28,9 @@ def _near(path: Path) -> tuple[str, Path] | None:
         if slashed.exists():
             return "the name has backslashes, and with forward slashes one is there", slashed
     for how, form in _FORMS:
-        found = _walk(path, form)
-        if found is not None:
-            return f"one is there whose name differs in {how}", found
+        similar = _walk(path, form)
+        if similar is not None:
+            return f"one is there whose name differs in {how}", similar
     return None
 
 

@@ -37,11 +37,11 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
     if len(patients) > 1:
         digests = ", ".join(sorted(digest(left[0] + patient)[:8] for patient in patients))
         raise ReadError(f"{len(patients)} patients under one series UID (digests of their ids: {digests})")
-    kept = [file for file in series if not is_localizer(file)]
-    if kept and len(kept) < len(series):
-        for file in kept:
-            file.notes.append(f"{len(series) - len(kept)} localizers set aside")
-        return kept
+    remaining = [file for file in series if not is_localizer(file)]
+    if remaining and len(remaining) < len(series):
+        for file in remaining:
+            file.notes.append(f"{len(series) - len(remaining)} localizers set aside")
+        return remaining
     return series
 
 

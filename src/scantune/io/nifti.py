@@ -82,8 +82,8 @@ def _label_names(source: _Bytes, header: Any) -> dict[str, str]:
     start, end = int(header.sizeof_hdr), header["vox_offset"]
     if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
         return {}
-    found = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
-    return {str(number): name for number, name in found.items()}
+    names = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
+    return {str(number): name for number, name in names.items()}
 
 
 def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:
@@ -153,7 +153,7 @@ class _Bytes:
         except _GZIP_ERRORS as error:
             raise ReadError("the gzip stream is damaged", str(error)) from error
 
-    def whole(self, size: int) -> memoryview:
+    def exactly(self, size: int) -> memoryview:
         """Exactly the first ``size`` bytes, the checksum of the whole stream verified.
 
         Raises:
@@ -259,8 +259,8 @@ def _voxels(source: _Bytes, header: Any, shape: tuple[int, int, int], index: int
     if not header.sizeof_hdr <= offset <= 1 << 24:
         raise ReadError(f"the NIfTI header states that the image starts at byte {header['vox_offset']}")
     count = shape[0] * shape[1] * shape[2]
-    whole = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
-    data = source.whole(whole)
+    size = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
+    data = source.exactly(size)
     start = offset + count * dtype.itemsize * (index or 0)
     flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
     return flat.reshape(shape, order="F")  # i varies fastest
