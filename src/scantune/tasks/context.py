@@ -56,7 +56,7 @@ class Context:
 
 
 @dataclass
-class Further:
+class Analyses:
     """What a task's further analyses give: sections of ``metrics.json``, and figures beside the task's own.
 
     Attributes:

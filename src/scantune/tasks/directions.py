@@ -74,9 +74,9 @@ def metric(name: str, mode: Direction | None = None, tasks: Collection[str] = ()
         arguments = list(inspect.signature(function).parameters)
         if arguments != ["reference", "prediction"]:
             raise ScantuneError(f"metric {name!r}: its arguments are reference and prediction, not {arguments}")
-        there = CUSTOM.get(name)
-        if there is not None and _place(there.function) != _place(function):
-            raise ScantuneError(f"metric {name!r} is there already: {'.'.join(_place(there.function))}")
+        existing = CUSTOM.get(name)
+        if existing is not None and _place(existing.function) != _place(function):
+            raise ScantuneError(f"metric {name!r} is there already: {'.'.join(_place(existing.function))}")
         CUSTOM[name] = CustomMetric(function, frozenset(tasks), mode)
         return function
 

@@ -116,13 +116,13 @@ def _classes(
 def _probabilities(
     table: PredictionTable, columns: dict[str, str], classes: Sequence[str], faults: Faults
 ) -> np.ndarray:
-    given = {name: table.numbers(column, faults) for name, column in columns.items()}
-    if len(given) == 1:
-        (name,) = given
-        other = 1 - given[name]
-        p = np.stack([given[name] if c == name else other for c in classes], axis=1)
+    values = {name: table.numbers(column, faults) for name, column in columns.items()}
+    if len(values) == 1:
+        (name,) = values
+        other = 1 - values[name]
+        p = np.stack([values[name] if c == name else other for c in classes], axis=1)
     else:
-        p = np.stack([given[c] for c in classes], axis=1)
+        p = np.stack([values[c] for c in classes], axis=1)
     check_probabilities(p, [columns.get(c, "p/" + c) for c in classes], faults)
     return p
 
@@ -167,8 +167,8 @@ def plan(
             _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone, confidence)
     analytic |= _rare(y, len(data.classes), data.subjects[rows])
     if headline:
-        wanted = set(headline_names(data))
-        statistics = [only(s, wanted) for s in statistics]
+        selected = set(headline_names(data))
+        statistics = [only(s, selected) for s in statistics]
     else:
         statistics.append(_slope(p, y, positive, rows))
         if data.settings.ordinal:
@@ -241,6 +241,6 @@ def _reasons(data: Data, y: np.ndarray, predicted: np.ndarray) -> dict[str, str]
         if guessed[k] == len(y):
             reasons.setdefault("mcc", f"undefined: every sample is predicted as {name}")
     if data.positive is not None:
-        own = "/" + data.classes[data.positive]
-        reasons |= {k.removesuffix(own): v for k, v in list(reasons.items()) if k.endswith(own)}
+        of_positive = "/" + data.classes[data.positive]
+        reasons |= {k.removesuffix(of_positive): v for k, v in list(reasons.items()) if k.endswith(of_positive)}
     return reasons

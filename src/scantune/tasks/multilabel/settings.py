@@ -124,8 +124,8 @@ class Multilabel(TaskSettings):
 
     def words(self, text: str) -> list[str]:
         """The findings that a cell lists."""
-        found = (word.strip() for word in text.split(self.separator))
-        return [word for word in found if word and word not in self.ignored]
+        labels = (word.strip() for word in text.split(self.separator))
+        return [word for word in labels if word and word not in self.ignored]
 
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
         """The findings as stated, else those that the cells list.
@@ -135,10 +135,10 @@ class Multilabel(TaskSettings):
         """
         if self.findings is not None:
             return self.findings
-        found = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
-        if not found:
+        labels = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
+        if not labels:
             raise ScantuneError(f"target {self.listed!r} lists no finding in any sample; name them by task.findings")
-        return tuple(sorted(found))
+        return tuple(sorted(labels))
 
     def states(self, targets: Mapping[str, str], findings: Sequence[str]) -> list[float]:
         """Of each finding 1 where it is present, 0 where it is absent, NaN where that is not known.

@@ -99,21 +99,21 @@ def plan(
         if headline and name not in MEASURES:
             continue
         values = column[rows]
-        kept = ~np.isnan(values)
+        defined = ~np.isnan(values)
         reasons[name] = _reason(name, values)
-        infinite = np.isinf(values[kept]).any()
-        part = np.where(np.isinf(values[kept]), 0, values[kept])
+        infinite = np.isinf(values[defined]).any()
+        part = np.where(np.isinf(values[defined]), 0, values[defined])
         kind = "unit" if name.split("/")[0] in _SHARES else "positive"
-        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept], {name: kind}))
+        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[defined], {name: kind}))
     whole = {} if data.volumes is None else {"": data.volumes}
     for name, pair in ({} if headline else whole | data.class_volumes).items():
         x, y = (v[rows] for v in pair)
-        kept = np.isfinite(x) & np.isfinite(y)
+        defined = np.isfinite(x) & np.isfinite(y)
         end = name and f"/{name}"
-        if kept.any():
+        if defined.any():
             names = {kind: f"{volume}{end}" for kind, volume in _VOLUME.items()}
-            statistics.append(renamed(error_statistic(x[kept], y[kept], rows[kept], 1.0), names))
-            if constant(x[kept]) or constant(y[kept]):
+            statistics.append(renamed(error_statistic(x[defined], y[defined], rows[defined], 1.0), names))
+            if constant(x[defined]) or constant(y[defined]):
                 reasons[f"volume_pearson_r{end}"] = "undefined: one of the volumes is constant"
     missing = [m for m in MEASURES if m not in data.measures]
     direct = {m: undefined(f"not measured: the file has no column {m}", len(rows)) for m in missing}

@@ -130,12 +130,12 @@ class SegmentationTask:
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``dice`` and ``iou``: means over samples and classes that have either mask; NaN where none has."""
         both, predicted, truth = (reduced[..., i].astype(float) for i in range(3))
-        there = predicted + truth > 0
-        if not there.any():
+        present = predicted + truth > 0
+        if not present.any():
             return {"dice": float("nan"), "iou": float("nan")}
         return {
-            "dice": float((2 * both[there] / (predicted + truth)[there]).mean()),
-            "iou": float((both[there] / (predicted + truth - both)[there]).mean()),
+            "dice": float((2 * both[present] / (predicted + truth)[present]).mean()),
+            "iou": float((both[present] / (predicted + truth - both)[present]).mean()),
         }
 
     def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> None:
