@@ -1,4 +1,4 @@
-"""Settings that are each right and together are not: found before anything runs."""
+"""Settings that are each valid but contradict each other: reported before anything runs."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ class Change:
 
 
 def changed(settings: Any, changes: Sequence[Change]) -> Any:
-    """Settings as a mapping with some values changed; the given mapping stays as it is.
+    """Settings as a mapping with some values changed; the mapping passed in does not change.
 
     Raises:
         ScantuneError: a key leads to a block that does not exist, or through a value that is no block.
@@ -79,7 +79,9 @@ def changed(settings: Any, changes: Sequence[Change]) -> Any:
             block = block[part]
             if not isinstance(block, dict):
                 name = ".".join(change.path[: depth + 1])
-                raise ScantuneError(f"{change.key}: {name} is {block!r}, no block of keys; set it whole: {name}=…")
+                raise ScantuneError(
+                    f"{change.key}: {name} is {block!r}, not a block of keys; set it as a whole: {name}=…"
+                )
         block[change.path[-1]] = change.value
     return result
 
@@ -166,7 +168,7 @@ def _replaced(text: str, start: int, end: int, written: str, key: yaml.Node) -> 
 
 
 def _insert(text: str, mapping: yaml.MappingNode, entry: str) -> str:
-    """A key more at a mapping's end."""
+    """Adds a key at the end of a mapping."""
     if mapping.flow_style:
         first, brace = text.index("{", mapping.start_mark.index) + 1, mapping.end_mark.index - 1
         inner = text[first:brace].rstrip()

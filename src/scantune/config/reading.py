@@ -1,4 +1,4 @@
-"""A file of YAML as plain values: as DVC reads it, each key once, and no more of it than a person writes."""
+"""A file of YAML as plain values: as DVC reads it, with unique keys and limits on its size."""
 
 from __future__ import annotations
 

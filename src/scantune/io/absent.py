@@ -1,4 +1,4 @@
-"""A file that is not there: which one was probably meant."""
+"""A missing file: which one was probably meant."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _walk(path: Path, form: Callable[[str], str]) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _names(folder: str) -> tuple[str, ...]:
-    """Names in a folder; kept, since of a cohort whose paths are wrong every file is looked for in the same one."""
+    """Names in a folder; cached, since a cohort with wrong paths looks for every file in the same folder."""
     try:
         return tuple(entry.name for entry in Path(folder).iterdir())
     except OSError:

@@ -1,4 +1,4 @@
-"""What compressed frames say of themselves, read before a native decoder asks for memory or is handed half a file."""
+"""Headers of compressed frames, read before a native decoder allocates memory or receives a truncated file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames of one series to the volumes they make: told apart by contrast, time or order, and one of them chosen."""
+"""Frames of one series separated into volumes by contrast, time or order, and one of them chosen."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _without_copies(frames: list[Frame], notes: list[str], same: Callable[[Frame
             near.append(frame)
             distinct.append(frame)
     if len(distinct) < len(frames):
-        notes.append(f"{len(frames) - len(distinct)} identical copies of slices left aside")
+        notes.append(f"{len(frames) - len(distinct)} identical copies of slices ignored")
     return distinct
 
 

@@ -1,4 +1,4 @@
-"""Cine loops in DICOM: only the frames, channels and scale that are asked for are decoded."""
+"""Cine loops in DICOM: only the requested frames, channels and scale are decoded."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
     """The functional groups of each frame: its own and the shared ones."""
     per_frame = file.header.PerFrameFunctionalGroupsSequence
     if len(per_frame) != file.n_frames:
-        raise ReadError(f"the header speaks of {file.n_frames} frames and describes {len(per_frame)}", str(file.path))
+        raise ReadError(f"the header states {file.n_frames} frames and describes {len(per_frame)}", str(file.path))
     shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
     return [(group, shared) for group in per_frame]
 
@@ -122,7 +122,7 @@ def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
     try:
         values = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
     except NotANumberError as error:
-        raise ReadError(f"{keyword} is no number: {error}") from error
+        raise ReadError(f"{keyword} is not a number: {error}") from error
     if values and (len(values) != length or not np.isfinite(values).all()):
         raise ReadError(f"{keyword} has {len(values)} values where {length} finite ones belong")
     return values or None

@@ -147,10 +147,10 @@ class DicomFile:
             try:
                 values = self._numbers[keyword] = numbers(self.item(keyword), TAGS[keyword], self.notes)
             except NotANumberError as error:
-                raise ReadError(f"{keyword} is no number: {error}", f"{self.path}: {self.text(keyword)}") from error
+                raise ReadError(f"{keyword} is not a number: {error}", f"{self.path}: {self.text(keyword)}") from error
         if not values:
             if self.text(keyword):
-                raise ReadError(f"{keyword} is no number", f"{self.path}: {self.text(keyword)}")
+                raise ReadError(f"{keyword} is not a number", f"{self.path}: {self.text(keyword)}")
             return None
         if len(values) > 1:
             raise ReadError(f"{keyword} has {len(values)} values where one belongs: {values[0]:g}, {values[1]:g} …")

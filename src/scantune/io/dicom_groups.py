@@ -1,4 +1,4 @@
-"""Sequences of a plain header straight from its bytes: functional groups of thousands of frames, and look-up tables.
+"""Sequences of a plain header from its bytes: functional groups of thousands of frames, and look-up tables.
 
 pydicom parses every element of every frame; what reading asks for is a tenth of them.
 """

@@ -17,7 +17,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d*,(\d{1,2}|\d{4,})([eE][-+]?\d+)?")
 
 
 class NotANumberError(ValueError):
-    """An element that has a value which is no number, or may be two."""
+    """An element that has a value which is not a number, or may be two."""
 
 
 def numbers(item: Any, tag: int, notes: list[str] | None = None, vr: str | None = None) -> list[float]:
@@ -119,7 +119,7 @@ def _converted(item: Any) -> list[float]:
     try:
         return [float(one) for one in (value if hasattr(value, "__iter__") else [value])]
     except (TypeError, ValueError) as error:
-        raise NotANumberError("a value that is no number") from error
+        raise NotANumberError("a value that is not a number") from error
 
 
 def _quoted(raw: bytes) -> str:

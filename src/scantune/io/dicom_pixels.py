@@ -99,7 +99,7 @@ class Pixels:
         return self._streams
 
     def _check_count(self, dataset: pydicom.Dataset) -> None:
-        """Refuse compressed frames that the header does not speak of."""
+        """Refuse more compressed frames than the header states."""
         buffer, frames = BytesIO(dataset.PixelData), self.file.n_frames
         listed = parse_basic_offsets(buffer)
         fragments = list(generate_fragments(buffer))
@@ -157,13 +157,13 @@ class Pixels:
         try:
             decoder = get_decoder(UID(syntax))
         except NotImplementedError as error:
-            raise ReadError(f"nothing here decodes its transfer syntax, {syntax_name(self.file)}") from error
+            raise ReadError(f"no installed decoder reads its transfer syntax, {syntax_name(self.file)}") from error
         complaints = []
         if not isinstance(source, pydicom.Dataset):
             options = options | {"transfer_syntax_uid": UID(syntax)}
         for plugin in _PLUGINS.get(syntax, ("",)):
             if plugin in _CRASHING and not MAY_CRASH:
-                complaints.append(f"{plugin}: asked in a child process only")
+                complaints.append(f"{plugin}: used in a child process only")
                 continue
             try:
                 if plugin == "simpleitk":

@@ -133,4 +133,4 @@ def _numbers(item: Dataset, tag: int) -> list[float]:
     try:
         return numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
     except NotANumberError as error:
-        raise ReadError(f"{_NAMES[tag]} is no number: {error}") from error
+        raise ReadError(f"{_NAMES[tag]} is not a number: {error}") from error

@@ -1,4 +1,4 @@
-"""The wanted items of a plain DICOM header, straight from its bytes.
+"""Selected items of a plain DICOM header, read directly from its bytes.
 
 A series has hundreds of headers, and an enhanced file describes thousands of frames; parsing them with pydicom takes
 longer than reading their pixels. What is not plain (big endian, deflated, sequences of an unknown representation or

@@ -1,4 +1,4 @@
-"""A folder of DICOM files to one volume: series told apart, one chosen, foreign files set aside and counted."""
+"""A folder of DICOM files to one volume: series separated, one chosen, other files ignored and counted."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def not_an_image(file: DicomFile) -> str:
 
 
 def counts_of(aside: Counter[str]) -> str:
-    """What was set aside, in words: ``2 × DICOMDIR, 1 × not DICOM``."""
+    """What was ignored, as text: ``2 × DICOMDIR, 1 × not DICOM``."""
     return ", ".join(f"{count} × {what}" for what, count in sorted(aside.items()))
 
 

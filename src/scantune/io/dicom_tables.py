@@ -1,4 +1,4 @@
-"""Look-up tables of DICOM: modality LUT, VOI LUT, palettes, in any value representation; held to their descriptor."""
+"""Look-up tables in DICOM: modality LUT, VOI LUT, palettes, of any representation, checked by their descriptor."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _descriptor(item: Any, tag: int, name: str, signed: bool) -> tuple[int, int,
     try:
         values = [int(value) for value in numbers(item, tag)]
     except NotANumberError as error:
-        raise ReadError(f"{name} is no number: {error}") from error
+        raise ReadError(f"{name} is not a number: {error}") from error
     if len(values) != 3:
         raise ReadError(f"{name} has {len(values)} values where 3 belong")
     n, first, bits = values[0] % 65536 or 65536, values[1], values[2]

@@ -1,4 +1,4 @@
-"""Stacks of frames to one volume: decoded, averaged where asked for, padding, polarity and window seen to."""
+"""Stacks of frames to one volume: decoded, averaged if requested, with padding, polarity and window applied."""
 
 from __future__ import annotations
 

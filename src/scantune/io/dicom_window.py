@@ -47,7 +47,7 @@ def window_of(file: DicomFile) -> tuple[float, float] | None:
     window = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
     for keyword, values in zip(("WindowCenter", "WindowWidth"), window, strict=True):
         if not values and file.text(keyword):
-            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
+            raise ReadError(f"{keyword} is not a number", f"{file.path}: {file.text(keyword)}")
     if bool(window[0]) != bool(window[1]):
         raise ReadError("WindowCenter and WindowWidth: one is there without the other")
     return (window[0][0], window[1][0]) if window[0] else None

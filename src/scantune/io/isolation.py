@@ -111,7 +111,7 @@ def exchange(
 
     Args:
         child: from `spawn`.
-        request: JSON-able.
+        request: JSON-serialisable.
         seconds: that the whole answer may take.
         body: reads what follows an answer.
 

@@ -1,4 +1,4 @@
-"""Is a JPEG file whole? Decoders go on over damage and fill what they cannot read with grey."""
+"""Whether a JPEG file is complete: decoders skip damage and fill what they cannot read with grey."""
 
 from __future__ import annotations
 

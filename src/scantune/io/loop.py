@@ -26,7 +26,7 @@ class Loop:
         width: in pixels.
         channels: 1 or 3 (RGB).
         frame_time: milliseconds between frames, or None where the file states none.
-        facts: JSON-able facts without identity.
+        facts: JSON-serialisable facts without identity.
         decode: (index, grey, scale) to uint8 [h, w, C]; it may ignore grey and scale.
         many: where frames are not had one by one, (sorted indices, grey, scale) to the frames by index.
     """

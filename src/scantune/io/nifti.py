@@ -134,7 +134,7 @@ def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: b
 
 
 class _Bytes:
-    """The decompressed bytes of a file, read as far as they are needed and never beyond what was asked for."""
+    """The decompressed bytes of a file, read only as far as they are needed."""
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path = path
@@ -318,7 +318,7 @@ def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: 
     if trusted == "agree":
         both = "; ".join(f"{name} {np.round(form[:3], 4).tolist()}" for name, form in forms.items())
         raise ReadError(f"sform and qform disagree by {distance:.3g} mm; the key affine chooses one: {both}")
-    notes.append(f"sform and qform disagree; the {trusted} is taken by choice")
+    notes.append(f"sform and qform disagree; the {trusted} is used, as configured")
     return forms[trusted]
 
 

@@ -1,4 +1,4 @@
-"""The one door: any file or folder to a volume, an image or a video."""
+"""The entry point: any file or folder to a volume, an image or a video."""
 
 from __future__ import annotations
 

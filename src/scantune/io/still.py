@@ -99,7 +99,7 @@ def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
 
 
 def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
-    """[C, H, W] turned as its orientation, or the one that is asked for, says.
+    """[C, H, W] rotated by its orientation, or by the one that is requested.
 
     Args:
         array: as decoded.
@@ -117,7 +117,7 @@ def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, f
         array = _TURNS[turn](array)
     if turn != 1:
         facts["turn"] = turn
-        facts["notes"].append("turned as its EXIF orientation says" if override is None else "turned as its picture is")
+        facts["notes"].append("rotated by its EXIF orientation" if override is None else "rotated like its image")
     return np.ascontiguousarray(array)
 
 

@@ -27,7 +27,7 @@ class Stored:
         signed: samples are two's complement integers.
         lossy: values were changed by compression.
         upright: the decoder turns it as its orientation says.
-        extra_samples: there are samples beside those of the colour which are no transparency.
+        extra_samples: there are samples other than colour and transparency.
     """
 
     path: Path
@@ -70,14 +70,14 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
     if stored.deep_colour:
         return _deep(stored, notes)
     if stored.extra_samples:
-        notes.append("a further sample of each pixel, whose meaning the file does not state, left out")
+        notes.append("an extra sample of each pixel, whose meaning the file does not state, was ignored")
     picture = _opaque(picture, notes)
     if picture.mode == "CMYK":
         if picture.format == "JPEG" and "adobe" not in picture.info:
             picture = Pillow.eval(
                 picture, lambda value: 255 - value
             )  # only Adobe writes it inverted, as Pillow takes it
-        notes.append("ink (CMYK) taken for light (RGB) without a colour profile")
+        notes.append("CMYK converted to RGB without a colour profile")
     if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         picture = picture.convert("RGB")
     array = _plain(picture, stored)
@@ -114,7 +114,7 @@ def _opaque(picture: Pillow.Image, notes: list[str]) -> Pillow.Image:
     """The picture without its transparency, which must be none.
 
     Raises:
-        ReadError: some pixels are transparent: what lies behind them is not said.
+        ReadError: some pixels are transparent: what lies behind them is not known.
     """
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture

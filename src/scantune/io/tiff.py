@@ -28,7 +28,7 @@ class Form:
         signed: sample format 2.
         lossy: JPEG within TIFF.
         planes: each sample's plane is stored by itself (planar configuration 2).
-        extra_samples: samples beside those of the colour which are no transparency (tag 338 is 0 or missing).
+        extra_samples: samples other than colour and transparency (tag 338 is 0 or missing).
     """
 
     bits: int
@@ -75,7 +75,7 @@ def unreadable(path: Path) -> str | None:
     words = (
         f"{len(bits)} × {bits[0]} bits, {known}, {_PHOTOMETRICS.get(int(code), f'photometric interpretation {code}')}"
     )
-    return f"a TIFF that is damaged or of a form that is not read ({words}): save it as an ordinary TIFF or PNG"
+    return f"a damaged TIFF, or one of an unsupported form ({words}): save it as an ordinary TIFF or PNG"
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""A sheared volume resampled upright, where that was asked for."""
+"""A sheared volume resampled upright, if requested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Are the values of an array those of an image?"""
+"""Checks that the values of an array are those of an image."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def open_container(path: Path, options: Options) -> Loop:
     if count < expected and not _guessed(path):
         notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
     if turned:
-        notes.append(f"turned by {turned}° as the file says")
+        notes.append(f"rotated by {turned}° as the file states")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
     if frame_time is None:

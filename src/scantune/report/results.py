@@ -23,7 +23,7 @@ _BASELINES = {
 
 
 def headline(facts: RunFacts) -> Table:
-    """Headline figures of the model, and of the baselines on the same rows beside it."""
+    """Headline metrics of the model, and of the baselines on the same rows."""
     metrics, baselines = facts.metrics.get("metrics") or {}, facts.metrics.get("baselines") or {}
     rows = []
     for name in facts.headline:
@@ -55,13 +55,13 @@ def _p_values(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
-    """A figure's name with its unit, where it has one."""
+    """A metric's name with its unit, where it has one."""
     unit = (facts.metrics.get("units") or {}).get(name.partition("/")[0])
     return f"{words.label(name)} ({unit})" if unit else words.label(name)
 
 
 def levels(facts: RunFacts) -> list[Any]:
-    """Where samples were joined: the headline figures of joined rows and of single samples."""
+    """Where samples were joined: the headline metrics of joined rows and of single samples."""
     rule, section = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
     if not rule or len(section) < 2:
         return []
@@ -82,7 +82,7 @@ def _strong(cell: Cell) -> Cell:
 
 
 def other_metrics(facts: RunFacts) -> list[Table]:
-    """All other figures: those of one class or zone as a matrix, the rest as a list."""
+    """All other metrics: those of one class or zone as a matrix, the rest as a list."""
     metrics = facts.metrics.get("metrics") or {}
     plain = [name for name in metrics if "/" not in name and name not in facts.headline]
     tables = []
@@ -91,7 +91,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
             [text(_labelled(n, facts)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
             for n in plain
         ]
-        tables.append(Table(["Figure", "Value", "n", "Interval by"], rows, "Further figures"))
+        tables.append(Table(["Metric", "Value", "n", "Interval by"], rows, "Other metrics"))
     stems = list(dict.fromkeys(name.split("/")[0] for name in metrics if "/" in name))
     levels = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics if "/" in name))
     wide = math.ceil(len(stems) / max(1, math.ceil(len(stems) / 6)))  # columns a table, alike in all
@@ -108,7 +108,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
 
 
 def _with_ase(entry: Mapping[str, Any]) -> Cell:
-    """A figure, and its asymptotic standard error where it has one."""
+    """A metric, and its asymptotic standard error where it has one."""
     cell, ase = figure(entry), entry.get("ase")
     if not words.defined(ase) or cell.kind != "number":
         return cell
@@ -167,7 +167,7 @@ def _p_text(p: float) -> str:
 
 
 def operating_points(facts: RunFacts) -> list[Any]:
-    """Thresholds and what they reach on test."""
+    """Thresholds and their metrics on the test set."""
     points = facts.metrics.get("operating_points") or []
     rows = []
     for point in points:
@@ -189,7 +189,7 @@ def operating_points(facts: RunFacts) -> list[Any]:
 
 
 def calibration(facts: RunFacts) -> list[Any]:
-    """Figures of calibration as given and after each fit; conformal intervals or sets."""
+    """Calibration metrics as given and after each fit; conformal intervals or sets."""
     section = facts.metrics.get("calibration") or {}
     content: list[Any] = []
     named = [n for n in ("network", "temperature", "isotonic") if isinstance(section.get(n), Mapping)]
@@ -219,7 +219,7 @@ def calibration(facts: RunFacts) -> list[Any]:
 
 
 def _targets(facts: RunFacts, section: str) -> list[str]:
-    """Targets that a section of ``metrics.json`` has apart; one without a name where it is of one target."""
+    """Targets that a section of ``metrics.json`` lists separately; "" where it is of one target."""
     return list((facts.metrics.get(section) or {}).get("targets") or {"": None})
 
 
@@ -306,7 +306,7 @@ def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
 
 
 def external(facts: RunFacts) -> list[Any]:
-    """The same figures on data from elsewhere, beside those at home."""
+    """The same metrics on an external dataset, beside those on the internal test set."""
     section = facts.metrics.get("external") or {}
     figures = {name: entry for name, entry in section.items() if isinstance(entry, Mapping) and "away" in entry}
     if not figures:
@@ -320,7 +320,7 @@ def external(facts: RunFacts) -> list[Any]:
 
 
 def beforehand(facts: RunFacts) -> list[Any]:
-    """Which figure was to decide, and how often the test set was looked at."""
+    """The primary metric, and the number of evaluations on the test set."""
     content: list[Any] = []
     primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
     if primary:

@@ -200,7 +200,7 @@ def kendall_by_subject(
 
 
 def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """τ-b with each subject left out, [S], without counting all pairs anew."""
+    """τ-b with each subject left out, [S], without counting all pairs again."""
     n, subjects = len(x), int(codes.max()) + 1
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(subjects))

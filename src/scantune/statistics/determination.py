@@ -1,4 +1,4 @@
-"""Whether a column is, or determines, the target: such a column is no covariate, it is the answer.
+"""Whether a column is, or determines, the target: such a column is not a covariate but the target itself.
 
 A copy under another name, a linear or monotone function of the target, a recoding of its classes one to one, its value
 in bands, a number whose bands are the target's classes.
@@ -19,7 +19,7 @@ SLIPS = 0.02
 """Share of rows that may deviate: copies are edited by hand."""
 
 CHANCE = 1e-3
-"""A split of the rows is taken for the target's where fewer than this share of random ones would be."""
+"""A split of the rows counts as the target's where fewer than this share of random splits would match."""
 
 
 def determined_by(column: np.ndarray, target: np.ndarray) -> str | None:

@@ -1,4 +1,4 @@
-"""Overlap of two masks: Dice and its kin, distances of their surfaces, centre lines. 2D and 3D, aware of spacing."""
+"""Overlap of two masks: Dice and related metrics, surface distances and centre lines, in 2D and 3D, with spacing."""
 
 from __future__ import annotations
 
@@ -199,9 +199,9 @@ def overlap_figures(
     empty: str = "undefined",
     missed: str = "diagonal",
 ) -> dict[str, float]:
-    """All figures of one pair of masks.
+    """All metrics of one pair of masks.
 
-    Both masks empty: undefined (NaN), or fully right, as ``empty`` says. One mask empty: Dice, IoU, precision, recall,
+    Both masks empty: undefined (NaN), or perfect, as ``empty`` states. One mask empty: Dice, IoU, precision, recall,
     NSD and clDice are 0 and the Hausdorff distance is the image's diagonal, or infinite, as ``missed`` says.
 
     Args:

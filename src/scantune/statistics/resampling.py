@@ -1,9 +1,9 @@
 """Metrics with one subject left out, and in draws of subjects, for many metrics at once.
 
-A draw takes as many subjects as there are, with replacement; it is held as the number of times that each subject was
+A draw takes as many subjects as there are, with replacement; it is stored as the number of times that each subject was
 taken. A figure is then either a function of sums over rows (:class:`Sums`: one matrix product serves all draws) or of
 the rows' weights (:class:`Weighted`: what goes by ranks or thresholds). Draws come in chunks, each with a generator of
-its own, so that memory stays flat and the result does not depend on which figures are asked for together.
+its own, so that memory stays flat and the result does not depend on which metrics are computed together.
 
 In shape comments ``n`` is rows, ``S`` subjects, ``B`` draws, ``q`` sums.
 """
@@ -22,7 +22,7 @@ CHUNKS = (64, 512)
 """Fewest and most draws evaluated together; in between so many that subjects × draws stay near 200,000."""
 
 KEPT = 2**26
-"""Bytes of draws that are kept between runs; larger ones are drawn anew each time."""
+"""Bytes of draws that are cached between runs; larger ones are drawn again each time."""
 
 GROUPS = 200
 """Leave-out groups for the acceleration of a weighted figure; one subject each where there are fewer."""
@@ -175,7 +175,7 @@ class Resampler:
         return counts.astype(np.float64)
 
     def run(self, statistics: Sequence[Statistic], draws: bool = True) -> list[dict[str, Distribution]]:
-        """Every figure of every statistic: on the rows, with subjects left out, and in the draws unless told not to."""
+        """All metrics of all statistics: on the rows, with subjects left out and, with ``draws``, in the draws."""
         chunks = math.ceil(self.draws / self.chunk) if draws else 0
         with np.errstate(all="ignore"):
             prepared = [_prepare(s, self) for s in statistics]
@@ -294,7 +294,7 @@ class Interval:
 def interval(
     distribution: Distribution, n_subjects: int, confidence: float = 0.95, *, percentile: bool = False
 ) -> Interval:
-    """Interval of a resampled figure: BCa where it holds, else by percentiles.
+    """Interval of a resampled figure: BCa where it is valid, else by percentiles.
 
     BCa (Efron, J Am Stat Assoc 1987;82:171) needs a median of the draws that is not at their edge and leave-out values
     that are defined.
@@ -327,7 +327,7 @@ def interval(
 
 
 def _bca_levels(distribution: Distribution, draws: np.ndarray, alpha: float) -> tuple[float, float] | None:
-    """The two levels at which BCa reads the sorted draws; None where it does not hold."""
+    """The two levels at which BCa reads the sorted draws; None where it is not valid."""
     left = distribution.jackknife
     if left.size < FEWEST or not np.isfinite(left).all():
         return None

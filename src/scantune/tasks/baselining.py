@@ -19,7 +19,7 @@ MAX_CATEGORIES = 10
 
 @dataclass(frozen=True)
 class Baselines:
-    """Predictions of each baseline by name, and the covariates that none of them was given, with the reason."""
+    """Predictions of each baseline by name, and the covariates withheld from all of them, with the reason."""
 
     tables: dict[str, PredictionTable] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)

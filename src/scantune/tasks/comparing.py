@@ -1,4 +1,4 @@
-"""Two predictions files of the same test subjects compared, figure by figure, on paired draws."""
+"""Two predictions files of the same test subjects compared, metric by metric, on paired draws."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def compare(
     seed: int = 42,
     confidence: float = 0.95,
 ) -> dict[str, Any]:
-    """Challenger − reference for every headline figure, on the same subjects in the same draws.
+    """Challenger − reference for every headline metric, on the same subjects in the same draws.
 
     Args:
         reference: predictions of the model in place.
         challenger: predictions of the other.
         task: settings of the task.
-        primary: the one figure that decides, stated beforehand; None: the task's first headline figure.
+        primary: the primary metric that decides, prespecified; None: the task's first headline figure.
         margin: the loss in it that still counts as not inferior.
         split: the rows compared.
         draws: resampling draws.

@@ -1,4 +1,4 @@
-"""Conformal intervals and sets fitted on validation, and how often they hold the truth on test, also by subgroup."""
+"""Conformal intervals and sets fitted on validation; their coverage on the test set, also by subgroup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Custom metrics in an epoch and in the evaluation: what they are given, and their place among a task's own."""
+"""Custom metrics in an epoch and in the evaluation: their arguments, and their place among the metrics of a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a task asks of the statistics, and the figures that come of it."""
+"""What a task has the statistics compute, and the resulting metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTED = ("share", "f1")
 
 @dataclass(frozen=True)
 class MetricPlan:
-    """The figures wanted of some rows.
+    """The metrics to compute from some rows.
 
     Attributes:
         statistics: to be resampled.

@@ -2,7 +2,7 @@
 
 Studies of n subjects are drawn with replacement from the pilot's; each gets the very interval that ``scantune score``,
 or ``scantune compare``, would give it. n is where the median half-width, or the share of studies that succeed, reaches
-what is asked for.
+the goal.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def for_half_width(
         PredictionsError: with every fault of the file.
     """
     if not half_width > 0:
-        raise ScantuneError(f"half-width {half_width:g}: above 0")
+        raise ScantuneError(f"half-width {half_width:g}: must be above 0")
     source = _Pilot([pilot], task, metric, split)
 
     def study(subjects: np.ndarray) -> float:
@@ -161,7 +161,7 @@ def for_power(
         PredictionsError: with every fault of a file.
     """
     if not 0 < power < 1:
-        raise ScantuneError(f"power {power:g}: between 0 and 1, such as 0.8")
+        raise ScantuneError(f"power {power:g}: must be between 0 and 1, such as 0.8")
     if reference.sample_id.tolist() != challenger.sample_id.tolist():
         raise ScantuneError(f"{reference.name} and {challenger.name} do not have the same samples in the same order")
     source = _Pilot([reference, challenger], task, metric, split)

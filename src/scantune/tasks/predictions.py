@@ -1,4 +1,4 @@
-"""``predictions.csv``: read from whoever wrote it, checked whole, written."""
+"""``predictions.csv``: read from any tool, checked and written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PredictionsError(ScantuneError):
 
 
 class Faults:
-    """What is wrong with a table, collected so that all of it can be told at once."""
+    """Faults of a table, collected so that all are reported at once."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -113,7 +113,7 @@ class PredictionTable:
         return values if values.dtype == object else _text_array([_plain(v) for v in values.tolist()])
 
     def numbers(self, column: str, faults: Faults) -> np.ndarray:
-        """A column as float64 [N]: an empty cell or ``nan`` is NaN; anything else that is no number is a fault."""
+        """A column as float64 [N]: an empty cell or ``nan`` is NaN; anything else that is not a number is a fault."""
         values = self.columns[column]
         if values.dtype != object:
             return values.astype(np.float64)
@@ -197,7 +197,7 @@ def read(path: Path | str) -> PredictionTable:
 
 
 def write(table: PredictionTable, path: Path | str) -> None:
-    """Writes a predictions file whole or not at all; text that a spreadsheet would run as a formula gets a ``'``."""
+    """Writes a predictions file atomically; text that a spreadsheet would run as a formula gets a ``'``."""
     write_csv(Path(path), list(table.columns), zip(*(_cells(v) for v in table.columns.values())))
 
 

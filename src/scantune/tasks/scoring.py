@@ -1,4 +1,4 @@
-"""Anyone's predictions to ``metrics.json``: the one entry for ``scantune score`` and for the evaluate stage."""
+"""Predictions of any tool to ``metrics.json``: the entry point of ``scantune score`` and of the evaluate stage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
 
 
 def parse(table: PredictionTable, task: Any) -> Any:
-    """What a task reads from a predictions table, checked whole; a table is read once, however often it is asked for.
+    """What a task reads from a predictions table, checked completely; a table is parsed once.
 
     Raises:
         PredictionsError: with every fault of the table.
@@ -61,7 +61,7 @@ def evaluate(
     beside: Mapping[str, PredictionTable] | None = None,
     case_mix: casemix.CaseMix | None = None,
 ) -> dict[str, Any]:
-    """All figures of a predictions table, in the structure of ``metrics.json``.
+    """All metrics of a predictions table, in the structure of ``metrics.json``.
 
     Args:
         predictions: rows of test, and of validation where calibration, operating points and conformal sets are wanted.
@@ -253,7 +253,7 @@ def _baselines(
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """The headline figures of ``metrics.json``, flat: what DVC shows as a table."""
+    """The headline metrics of ``metrics.json``, flat: what DVC shows as a table."""
     return {name: metrics["metrics"][name]["value"] for name in metrics["headline"] if name in metrics["metrics"]}
 
 

@@ -1,4 +1,4 @@
-"""Answers of the right side and of the left: which change places when an image is mirrored."""
+"""Outputs of the right and of the left side, which swap when an image is mirrored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures by sex, age band, site, scanner or score range: each level, its interval, its gap to the rest."""
+"""Metrics by sex, age band, site, scanner or score range: each level, its interval, its gap to the rest."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def figures(
     min_group: int,
     least: int = 1,
 ) -> dict[str, dict[str, dict[str, Figure]]]:
-    """Every headline figure by column and level.
+    """Every headline metric by column and level.
 
     Each has ``gap``: its difference to the rest of the rows, with an interval and a p-value, and ``small`` where
     the level has fewer subjects than ``min_group``.

@@ -1,4 +1,4 @@
-"""Beyond a classification's figures: curves, operating points, calibration, decision curves, sets, readers."""
+"""Additional analyses of a classification: curves, operating points, calibration, decision curves, sets, readers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
 
 
 def run(data: Data, context: Context) -> Analyses:
-    """All further analyses of a classification. Those of one positive class are made where there are two classes."""
+    """All additional analyses of a classification. Those of one positive class need two classes."""
     out = Analyses()
     rows = context.rows
     finite = np.isfinite(data.probabilities[rows]).all()

@@ -1,4 +1,4 @@
-"""What a classifier took a sample for."""
+"""Errors of a classifier, sample by sample."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def _marked(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _before_and_after(inputs: FigureInput) -> list[Any]:
-    """What reliability is of: the positive class, or the class that is said; also before calibration where known."""
+    """What reliability is of: the positive class, or the predicted class; also before calibration where known."""
     from scantune.statistics.calibration import undone
 
     data, rows = inputs.data, inputs.rows

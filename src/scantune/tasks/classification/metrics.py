@@ -1,4 +1,4 @@
-"""Figures of a classification: discrimination, the confusion matrix, calibration."""
+"""Metrics of a classification: discrimination, the confusion matrix, calibration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
 
 ERRORS = ("brier", "log_loss", "ece")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower."""
 
 SUM_TOLERANCE = 0.01
 """Probabilities of a row may miss a sum of one by this much: files are written with few digits."""
@@ -31,14 +31,14 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     f1 = ("f1", "recall", "specificity") if data.positive is not None else ("f1_macro",)
     return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a classification's figures are made from.
+    """What the metrics of a classification are computed from.
 
     Attributes:
         target: int64 [N], class indices.
@@ -144,7 +144,7 @@ def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    """The metrics of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
     if void is not None:

@@ -1,4 +1,4 @@
-"""Beyond the metrics of findings: curves, thresholds, calibration, findings that occur together, baselines."""
+"""Additional analyses of findings: curves, thresholds, calibration, findings that occur together, baselines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
 
 
 def run(data: Data, context: Context) -> Analyses:
-    """All further analyses of findings."""
+    """All additional analyses of findings."""
     out = Analyses()
     out.sections["co_occurrence"] = co_occurrence(data, context.rows)
     out.sections["states"] = _states(data, context.rows)

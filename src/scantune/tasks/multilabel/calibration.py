@@ -1,4 +1,4 @@
-"""Each finding's probability made to mean what it says, and the probability from which it is called present."""
+"""Calibration of each finding's probability, and the threshold from which the finding is called present."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fit(probabilities: np.ndarray, targets: np.ndarray, findings: Sequence[str],
 
 
 def apply(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findings: Sequence[str]) -> np.ndarray:
-    """Probabilities [N, F] put right by what :func:`fit` returned."""
+    """Probabilities [N, F] recalibrated by what :func:`fit` returned."""
     fits = (calibrator or {}).get("findings") or {}
     columns = [
         calibration.apply(fits[name], two(probabilities[:, place]))[:, 1] if name in fits else probabilities[:, place]
@@ -52,7 +52,7 @@ def apply(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findi
 def undone(
     calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findings: Sequence[str]
 ) -> np.ndarray | None:
-    """Probabilities [N, F] as they were before a temperature a finding; None where they cannot be had back."""
+    """Probabilities [N, F] before the temperature scaling of each finding; None where they cannot be recovered."""
     if (calibrator or {}).get("name") != "temperature":
         return None
     fits = (calibrator or {}).get("findings") or {}

@@ -52,7 +52,7 @@ def mask_questions(
     """
     if evidence is not None and evidence not in task.findings:
         listed = ", ".join(task.findings)
-        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is none of the findings {listed}")
+        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is not one of the findings {listed}")
     for place, (name, state) in enumerate(zip(task.findings, task.encode(targets).tolist())):
         if state == 1 and evidence in (None, name):
             yield unit(place), place + 1 if evidence is None else None

@@ -82,12 +82,12 @@ class Multilabel(TaskSettings):
     def _consistent(self) -> Multilabel:
         names = self.findings or ()
         if len(set(names)) != len(names):
-            raise ValueError(f"findings {list(names)}: a name stands twice")
+            raise ValueError(f"findings {list(names)}: a name occurs twice")
         for name in names:
             if "/" in name or "|" in name:
                 raise ValueError(f"finding {name!r}: a name has no / and no |, which separate names in predictions.csv")
             if name in self.ignored:
-                raise ValueError(f"finding {name!r} stands in ignored too")
+                raise ValueError(f"finding {name!r} is in task.ignored too")
         for pair in (self.sides or {}).items():
             for name in pair:
                 if names and name not in names:
@@ -120,7 +120,7 @@ class Multilabel(TaskSettings):
             return None
         near = difflib.get_close_matches(unknown[0], self.findings, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{unknown[0]!r} is none of the findings; {hint}add it to task.findings, or to task.ignored"
+        return f"{unknown[0]!r} is not one of the findings; {hint}add it to task.findings, or to task.ignored"
 
     def words(self, text: str) -> list[str]:
         """The findings that a cell lists."""

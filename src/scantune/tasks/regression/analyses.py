@@ -1,4 +1,4 @@
-"""Beyond a regression's metrics: conformal intervals, the model beside human readers, baselines."""
+"""Additional analyses of a regression: conformal intervals, the model beside human readers, baselines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _served(served: Mapping[str, Any] | None, name: str) -> dict[str, Any] | Non
 
 
 def _join(out: Analyses, part: Analyses, suffix: str) -> None:
-    """Adds what was found of a target; sections of several targets have one below each name in ``targets``."""
+    """Adds the analyses of a target; sections of several targets have one below each name in ``targets``."""
     out.figures |= {f"{name}{suffix}": figure for name, figure in part.figures.items()}
     for column, levels in part.subgroups.items():
         for level, figures in levels.items():

@@ -96,7 +96,7 @@ class Regression(TaskSettings, Measure):
             raise ValueError(f"target {list(block['target'])}: several targets are named by the key targets")
         several = block.get("targets")
         if isinstance(several, list) and len(set(map(str, several))) < len(several):
-            raise ValueError(f"targets {several}: a name stands twice")
+            raise ValueError(f"targets {several}: a name occurs twice")
         if isinstance(several, (list, tuple)):
             several = dict.fromkeys(several)
         if not isinstance(several, Mapping):

@@ -75,7 +75,7 @@ class RegressionTask(PerSample):
         """The targets as float32 [T]; NaN for one among several that is unknown.
 
         Raises:
-            ScantuneError: one is no number, or lies outside its range.
+            ScantuneError: one is not a number, or lies outside its range.
         """
         return np.array([self._value(name, targets[name]) for name in self.measures], np.float32)
 

@@ -37,7 +37,7 @@ def measured(value: Any, measure: Measure) -> str:
 
 
 def each(of_targets: Mapping[str, str]) -> str:
-    """What is said of each of several targets: ``age 63, lesion volume 4.2``."""
+    """The texts of several targets joined: ``age 63, lesion volume 4.2``."""
     return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in of_targets.items())
 
 

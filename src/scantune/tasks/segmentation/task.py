@@ -67,7 +67,7 @@ class SegmentationTask:
         self.sided = sided
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
-        """A network that answers per pixel: it has its own last layer, which starts from random weights.
+        """A network with an output per pixel: it has its own last layer, which starts from random weights.
 
         Raises:
             ScantuneError: ``first_stride`` is set.
@@ -76,7 +76,7 @@ class SegmentationTask:
 
         options = dict(facts.options)
         if options.pop("first_stride", None) is not None:
-            raise ScantuneError("model.first_stride: networks that answer per pixel keep their full resolution")
+            raise ScantuneError("model.first_stride: networks with an output per pixel keep their full resolution")
         return models.Network(
             models.build_dense(
                 facts.backbone,

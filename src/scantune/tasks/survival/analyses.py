@@ -1,4 +1,4 @@
-"""Beyond the metrics of survival: Kaplan–Meier curves by risk group, calibration at the horizons, baselines."""
+"""Additional analyses of survival: Kaplan–Meier curves by risk group, calibration at the horizons, baselines."""
 
 from __future__ import annotations
 

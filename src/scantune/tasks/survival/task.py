@@ -66,7 +66,7 @@ class SurvivalTask(PerSample):
         """Time and event as float32 [2].
 
         Raises:
-            ScantuneError: a time that is no number of 0 or more; an event that is neither 0 nor 1.
+            ScantuneError: a time that is not a number of 0 or more; an event that is neither 0 nor 1.
         """
         time, event = (_number(targets[name]) for name in self.settings.target_names())
         if not 0 <= time < np.inf:

@@ -1,4 +1,4 @@
-"""Beyond the figures of graded zones: confusion matrices, conformal sets of grades, baselines."""
+"""Additional analyses of graded zones: confusion matrices, conformal sets of grades, baselines."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
 
 
 def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict[str, Any]:
-    """``figures`` over all zones, figures by ``zones``, and ``reliability`` of each: of the grade that is said."""
+    """``figures`` over all zones, figures by ``zones``, and ``reliability`` of each, for the predicted grade."""
     rows = context.rows
     p, target = probabilities[rows], data.target[rows]  # [n, Z, K], [n, Z]
     confidence, right = p.max(2), p.argmax(2) == target

@@ -47,7 +47,7 @@ def draw(inputs: FigureInput) -> Drawn:
 
 
 def _zone_reliability(inputs: FigureInput) -> Any:
-    """Over all zones and zone by zone: how often the grade that is said is right, by its probability."""
+    """Over all zones and zone by zone: how often the predicted grade is correct, by its probability."""
     p, target = inputs.data.probabilities[inputs.rows], inputs.data.target[inputs.rows]
     confidence, right = p.max(2), p.argmax(2) == target
     section = inputs.metrics.get("calibration") or {}

@@ -1,4 +1,4 @@
-"""Figures of graded zones: F1 and κ per zone and pooled, coverage, the mean score and the class it falls in."""
+"""Metrics of graded zones: F1 and κ per zone and pooled, coverage, the mean score and the class it falls in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones
 
 ERRORS = ("mean_score_mae", "mean_score_rmse")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower."""
 
 _MEAN_SCORE = {
     **{k: f"mean_score_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
@@ -31,7 +31,7 @@ _MEAN_SCORE = {
 
 @dataclass(frozen=True)
 class Data:
-    """What the figures of graded zones are made from.
+    """What the metrics of graded zones are computed from.
 
     Attributes:
         target: int64 [N, Z], class indices; the last class is ungradable.
@@ -57,7 +57,7 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     return (
         *("kappa_quadratic", "kappa_linear", "f1_macro", "f1_weighted", "coverage"),
         *("mean_score_mae", "mean_score_spearman_rho"),
@@ -134,7 +134,7 @@ def severity(score: np.ndarray, cut_offs: Sequence[float]) -> np.ndarray:
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    """The metrics of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     settings = data.settings
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
