@@ -61,11 +61,11 @@ def test_a_decimal_comma_is_a_point_and_noted(tmp_path: Path, slices: list[int])
 @pytest.mark.parametrize(
     "value, vr, words",
     [
-        (b"-1,024", "DS", "instance 4: RescaleIntercept is no number: '-1,024'"),
-        (b"none", "DS", "instance 4: RescaleIntercept is no number: 4 bytes that are no number"),
+        (b"-1,024", "DS", "instance 4: RescaleIntercept is not a number: '-1,024'"),
+        (b"none", "DS", "instance 4: RescaleIntercept is not a number: 4 bytes that are no number"),
         (b"0\\1", "DS", "instance 4: RescaleIntercept has 2 values where one belongs: 0, 1"),
         (b"nan ", "DS", "instance 4: RescaleIntercept is nan"),
-        (b"0 ", "US", "instance 4: RescaleIntercept is no number: '0' in the value representation US"),
+        (b"0 ", "US", "instance 4: RescaleIntercept is not a number: '0' in the value representation US"),
         (b"", "DS", "instance 4: RescaleIntercept is missing where RescaleSlope is 1"),
     ],
 )
@@ -287,7 +287,7 @@ def test_half_a_window_and_one_that_is_no_number_are_refused_where_it_is_asked_f
     path = image(tmp_path / "a.dcm", pixels, bits=12, window=(2000, 1000))
     edit(path, lambda dataset: raw(dataset, "WindowWidth", b"wide"))
     assert io.read(path).array.max() == 4095
-    assert "WindowWidth is no number" in refused(path, window="file").reason
+    assert "WindowWidth is not a number" in refused(path, window="file").reason
     edit(path, lambda dataset: delattr(dataset, "WindowWidth"))
     assert "one is there without the other" in refused(path, window="file").reason
 

@@ -89,7 +89,7 @@ def test_a_missing_frame_and_missing_geometry_are_refused(tmp_path: Path) -> Non
     assert "1 of 8 slices have no position: frame 3" in refused(path).reason
     path.write_bytes(whole)
     edit(path, lambda dataset: setattr(dataset, "NumberOfFrames", 9))
-    assert "speaks of 9 frames and describes 8" in refused(path).reason
+    assert "states 9 frames and describes 8" in refused(path).reason
     path.write_bytes(whole[:-100])
     assert "cut short" in refused(path).reason
 

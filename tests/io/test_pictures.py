@@ -219,4 +219,4 @@ def test_a_further_sample_of_no_stated_meaning_is_left_out_and_noted(tmp_path: P
     path = tiff(tmp_path / "a.tif", samples, photometric=photometric, further=0)
     found = io.read(path)
     np.testing.assert_array_equal(found.array, np.moveaxis(samples[..., :-1], -1, 0))
-    assert any("a further sample" in note for note in found.facts["notes"])
+    assert any("an extra sample" in note for note in found.facts["notes"])

@@ -33,7 +33,7 @@ def test_a_copied_slice_is_kept_once_and_noted(tmp_path: Path) -> None:
     shutil.copy(paths[3], tmp_path / "s" / "copy.dcm")
     found = io.read(tmp_path / "s")
     np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 identical copies of slices left aside" in found.facts["notes"]
+    assert "1 identical copies of slices ignored" in found.facts["notes"]
 
 
 def test_two_different_slices_at_one_place_are_refused(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_two_series_are_told_apart_and_chosen_by_rule(tmp_path: Path) -> None:
     ):
         assert io.read(tmp_path / "s", series=chosen).array.shape[0] == slices
     assert io.read(tmp_path / "s", series=rule(uid_digest=digest)).facts["series"] == digest
-    assert "none of them is the one that is named" in refused(tmp_path / "s", series=rule(number=9)).reason
+    assert "none of them is the named one" in refused(tmp_path / "s", series=rule(number=9)).reason
     assert "leaves 0 of them" in refused(tmp_path / "s", series=rule(description="dwi")).reason
 
 
@@ -215,7 +215,7 @@ def test_a_localizer_is_set_aside(tmp_path: Path) -> None:
     edit(tmp_path / "s" / "scout.dcm", scout)
     found = io.read(tmp_path / "s")
     np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 localizers set aside" in found.facts["notes"]
+    assert "1 localizers excluded" in found.facts["notes"]
 
 
 def test_two_patients_under_one_series_are_refused_without_their_ids(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def test_a_slice_that_was_sent_twice_is_one_slice(tmp_path: Path) -> None:
     edit(again, lambda dataset: setattr(dataset, "SOPInstanceUID", "2.25.1"))
     found = io.read(tmp_path / "s")
     np.testing.assert_array_equal(found.array, volume().array)
-    assert "1 identical copies of slices left aside" in found.facts["notes"]
+    assert "1 identical copies of slices ignored" in found.facts["notes"]
     edit(again, lambda dataset: setattr(dataset, "InstanceNumber", 20))
     np.testing.assert_array_equal(io.read(tmp_path / "s").array, volume().array)
     edit(again, lambda dataset: setattr(dataset, "PixelData", dataset.PixelData[::-1]))

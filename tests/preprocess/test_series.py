@@ -78,7 +78,7 @@ def test_a_series_that_is_not_there_is_left_out_with_what_there_is(studies, prep
     done, read, _ = prepared([["DOE_a", "1.2.3.4"], ["DOE_b", ""], ["DOE_b/5", ""]], "{wanted}")
     assert [r.sample_id for r in read.records if r.sample_id not in done.excluded] == [read.records[2].sample_id]
     named, blank, _ = (done.excluded.get(r.sample_id, "") for r in read.records)
-    assert "3 series, and none of them is the one that is named" in named
+    assert "3 series, and none of them is the named one" in named
     assert "number 4" in named
     assert "5 files" in named
     assert "no rule says which" in blank  # an empty cell names nothing
@@ -101,7 +101,7 @@ def test_a_single_file_of_another_series_is_not_taken_for_the_one_that_is_named(
     found = preprocess.prepare([folder], [], block, ("description", "r mlo"))
     assert found.tensor.max() == 81
     assert preprocess.prepare([folder / "1.dcm"], [], block, ("number", "1")).tensor.max() == 41
-    with pytest.raises(ReadError, match="1 series, and none of them is the one that is named"):
+    with pytest.raises(ReadError, match="1 series, and none of them is the named one"):
         preprocess.prepare([folder / "1.dcm"], [], block, ("number", "2"))
 
 
@@ -129,7 +129,7 @@ def test_the_form_to_trust_is_a_choice_and_the_manifest_notes_it(inputs, tmp_pat
     np.testing.assert_array_equal(tensors["sform"], tensors["qform"][..., ::-1])
     for choice in ("sform", "qform"):
         notes = {name: m.row["notes"] for name, m in run[choice][1].items()}
-        assert notes == {"same": "", "turned": f"sform and qform disagree; the {choice} is taken by choice"}
+        assert notes == {"same": "", "turned": f"sform and qform disagree; the {choice} is used, as configured"}
 
 
 def test_a_loop_is_found_among_the_series_of_its_folder(inputs, tmp_path, rng):

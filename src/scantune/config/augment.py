@@ -265,11 +265,11 @@ def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment"
     Raises:
         ScantuneError: every fault of the block at once, each with its key.
     """
-    given = dict(block)
-    if given.pop("default", False):
-        given = DEFAULT_SETS[modality] | given
+    settings = dict(block)
+    if settings.pop("default", False):
+        settings = DEFAULT_SETS[modality] | settings
     try:
-        return BY_MODALITY[modality].model_validate(given)
+        return BY_MODALITY[modality].model_validate(settings)
     except ValidationError as error:
         lines = []
         for fault in error.errors():

@@ -37,16 +37,16 @@ def documentation(block: type[Block]) -> dict[str, str]:
     import inspect
     import textwrap
 
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for cls in reversed(block.__mro__):
         if not issubclass(cls, Block) or cls is Block:
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body  # type: ignore[attr-defined]
-        for field, said in itertools.pairwise(body):
-            held = isinstance(field, ast.AnnAssign) and isinstance(said, ast.Expr) and said.value
-            if isinstance(held, ast.Constant) and isinstance(held.value, str):
-                found[field.target.id] = inspect.cleandoc(held.value)
-    return {name: text for name, text in found.items() if name in block.model_fields}
+        for field, following in itertools.pairwise(body):
+            docstring = isinstance(field, ast.AnnAssign) and isinstance(following, ast.Expr) and following.value
+            if isinstance(docstring, ast.Constant) and isinstance(docstring.value, str):
+                texts[field.target.id] = inspect.cleandoc(docstring.value)
+    return {name: text for name, text in texts.items() if name in block.model_fields}
 
 
 #: A name in ``params.yaml``: it becomes a folder, a DVC stage and an MLflow run.

@@ -1,4 +1,4 @@
-"""Settings that are each right and together are not: found before anything runs."""
+"""Settings that are each valid but contradict each other: reported before anything runs."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def _blocks(params: Params) -> Iterator[tuple[str, ExperimentConfig]]:
 
 
 def _names(params: Params) -> Iterator[str]:
-    for name, given in params.inputs.items():
-        yield from _unknown(f"inputs.{name}.dataset", given.dataset, params.datasets, "datasets")
+    for name, input_ in params.inputs.items():
+        yield from _unknown(f"inputs.{name}.dataset", input_.dataset, params.datasets, "datasets")
     for name, watched in params.watched.items():
         yield from _unknown(f"watched.{name}.dataset", watched.dataset, params.datasets, "datasets")
     for key, block in _blocks(params):
@@ -61,7 +61,7 @@ def _names(params: Params) -> Iterator[str]:
         yield from _unknown(f"map_checks.{name}.from", check.from_, members, "experiments or derived")
 
 
-def _own_input(params: Params) -> Iterator[str]:
+def _input_of_dataset(params: Params) -> Iterator[str]:
     for name in params.datasets:
         if name not in params.inputs:
             yield f"inputs: the dataset {name!r} has no input of the same name, whose manifest the split reads"
@@ -70,20 +70,20 @@ def _own_input(params: Params) -> Iterator[str]:
 def _same_dataset(params: Params) -> Iterator[str]:
     pairs = [(key, block.input, block.dataset) for key, block in _blocks(params)]
     pairs += [(f"external.{name}", block.input, block.dataset) for name, block in params.external.items()]
-    for key, wanted, dataset in pairs:
-        given = params.inputs.get(wanted)
-        if given is not None and given.dataset != dataset:
-            yield f"{key}.input: {wanted!r} uses the dataset {given.dataset!r}, not {dataset!r}"
+    for key, input_name, dataset in pairs:
+        input_ = params.inputs.get(input_name)
+        if input_ is not None and input_.dataset != dataset:
+            yield f"{key}.input: {input_name!r} uses the dataset {input_.dataset!r}, not {dataset!r}"
 
 
 def _targets(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         dataset = params.datasets.get(block.dataset)
-        wanted = block.task.target_names()
+        names = block.task.target_names()
         if dataset is None:
             continue
         known = _target_names(dataset)
-        for name in wanted:
+        for name in names:
             yield from _unknown(f"{key}.task", name, known, f"datasets.{block.dataset}.targets")
 
 
@@ -94,11 +94,11 @@ def _target_names(dataset: DatasetConfig) -> list[str]:
 
 def _augmentation(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
-        given = params.inputs.get(block.input)
-        if given is None or not block.train.augment:
+        input_ = params.inputs.get(block.input)
+        if input_ is None or not block.train.augment:
             continue
         try:
-            augment_config(given.modality, block.train.augment, f"{key}.train.augment")
+            augment_config(input_.modality, block.train.augment, f"{key}.train.augment")
         except ScantuneError as error:
             yield from str(error).splitlines()
 
@@ -130,8 +130,8 @@ def _losses(params: Params) -> Iterator[str]:
 def _mirrored_copies(params: Params) -> Iterator[str]:
     """Test-time augmentation that would mirror samples whose left and right are different answers."""
     for key, block in _blocks(params):
-        given, where = params.inputs.get(block.input), f"{key}.train.test_time_augmentation"
-        if not block.train.test_time_augmentation or given is None or not block.task.sided:
+        input_, where = params.inputs.get(block.input), f"{key}.train.test_time_augmentation"
+        if not block.train.test_time_augmentation or input_ is None or not block.task.sided:
             continue
         if block.task.mask_classes:
             yield (
@@ -140,7 +140,7 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
             )
         elif block.train.augment:
             with contextlib.suppress(ScantuneError):  # told by _augmentation
-                if augment_config(given.modality, block.train.augment).flip_left_right:
+                if augment_config(input_.modality, block.train.augment).flip_left_right:
                     yield (
                         f"{where}: copies would be mirrored, and left and right zones change places; set "
                         f"{key}.train.augment.flip_left_right or this to 0"
@@ -149,18 +149,18 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
 
 def _scanners(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
-        held, dataset = block.train.scanner_consistency, params.datasets.get(block.dataset)
-        if held is not None and dataset is not None:
+        consistency, dataset = block.train.scanner_consistency, params.datasets.get(block.dataset)
+        if consistency is not None and dataset is not None:
             where = f"datasets.{block.dataset}.groups"
-            yield from _unknown(f"{key}.train.scanner_consistency.group", held.group, dataset.groups, where)
+            yield from _unknown(f"{key}.train.scanner_consistency.group", consistency.group, dataset.groups, where)
 
 
 def _saliency(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
-        method, given = block.evaluate.saliency.method, params.inputs.get(block.input)
-        if method == "scorecam" and given is not None and given.modality != "image":
+        method, input_ = block.evaluate.saliency.method, params.inputs.get(block.input)
+        if method == "scorecam" and input_ is not None and input_.modality != "image":
             yield (
-                f"{key}.evaluate.saliency.method: scorecam is for images, and this is a {given.modality}; "
+                f"{key}.evaluate.saliency.method: scorecam is for images, and this is a {input_.modality}; "
                 "gradcam works on it"
             )
 
@@ -169,12 +169,12 @@ def _monitors(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         train = block.train
         known = epoch_directions(block.task.epoch_metrics(), train.monitoring.error_ranges, block.task.name)
-        stated = [("", train.monitor, train.mode)]
+        monitors = [("", train.monitor, train.mode)]
         for name in ("early_stopping", "checkpoints"):
-            held = getattr(train, name)
-            if held.monitor is not None:
-                stated.append((f"{name}.", held.monitor, held.mode))
-        for place, monitor, mode in stated:
+            settings = getattr(train, name)
+            if settings.monitor is not None:
+                monitors.append((f"{name}.", settings.monitor, settings.mode))
+        for place, monitor, mode in monitors:
             fault = monitor_fault(monitor, mode, known, block.task.name)
             other = metric_name(bare(monitor))
             if fault is not None and other != bare(monitor):
@@ -185,7 +185,7 @@ def _monitors(params: Params) -> Iterator[str]:
 
 _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _names,
-    _own_input,
+    _input_of_dataset,
     watching.faults,
     _same_dataset,
     _targets,

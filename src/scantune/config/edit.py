@@ -60,35 +60,37 @@ class Change:
 
 
 def changed(settings: Any, changes: Sequence[Change]) -> Any:
-    """Settings as a mapping with some values changed; the given mapping stays as it is.
+    """Settings as a mapping with some values changed; the mapping passed in does not change.
 
     Raises:
         ScantuneError: a key leads to a block that does not exist, or through a value that is no block.
     """
-    made = _unshared(settings)
+    result = _unshared(settings)
     for change in changes:
-        block = made
+        block = result
         for depth, part in enumerate(change.path[:-1]):
             if depth < _GROUPS and part not in block:
-                there = ", ".join(map(str, block)) or "none"
+                known = ", ".join(map(str, block)) or "none"
                 raise ScantuneError(
-                    f"{change.key}: there is no {'.'.join(change.path[: depth + 1])}; there are {there}"
+                    f"{change.key}: there is no {'.'.join(change.path[: depth + 1])}; there are {known}"
                 )
             if block.get(part) is None:
                 block[part] = {}
             block = block[part]
             if not isinstance(block, dict):
                 name = ".".join(change.path[: depth + 1])
-                raise ScantuneError(f"{change.key}: {name} is {block!r}, no block of keys; set it whole: {name}=…")
+                raise ScantuneError(
+                    f"{change.key}: {name} is {block!r}, not a block of keys; set it as a whole: {name}=…"
+                )
         block[change.path[-1]] = change.value
-    return made
+    return result
 
 
 def _unshared(value: Any) -> Any:
     """A copy in which blocks that an anchor makes one object are several."""
     if isinstance(value, dict):
-        return {key: _unshared(held) for key, held in value.items()}
-    return [_unshared(held) for held in value] if isinstance(value, list) else value
+        return {key: _unshared(item) for key, item in value.items()}
+    return [_unshared(item) for item in value] if isinstance(value, list) else value
 
 
 def edited(text: str, changes: Sequence[Change]) -> str:
@@ -110,18 +112,18 @@ def edited(text: str, changes: Sequence[Change]) -> str:
     raise ConfigError([f"{changes[0].key}: cannot be changed without changing other keys; edit the file by hand"])
 
 
-def _differences(there: Any, target: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def _differences(current: Any, target: Any, path: tuple[Any, ...]) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Paths at which a value differs from the target, and the target."""
-    if not isinstance(there, dict) or not isinstance(target, dict):
-        if not _same(there, target):
+    if not isinstance(current, dict) or not isinstance(target, dict):
+        if not _same(current, target):
             yield path, target
         return
-    if set(there) - set(target):
+    if set(current) - set(target):
         yield path, target
         return
     for key, value in target.items():
-        if key in there:
-            yield from _differences(there[key], value, (*path, key))
+        if key in current:
+            yield from _differences(current[key], value, (*path, key))
         else:
             yield (*path, key), value
 
@@ -166,7 +168,7 @@ def _replaced(text: str, start: int, end: int, written: str, key: yaml.Node) -> 
 
 
 def _insert(text: str, mapping: yaml.MappingNode, entry: str) -> str:
-    """A key more at a mapping's end."""
+    """Adds a key at the end of a mapping."""
     if mapping.flow_style:
         first, brace = text.index("{", mapping.start_mark.index) + 1, mapping.end_mark.index - 1
         inner = text[first:brace].rstrip()
@@ -201,22 +203,22 @@ def _end(text: str, node: yaml.Node) -> int:
 
 def _alias(text: str, key: yaml.Node) -> tuple[int, int] | None:
     """Where ``*name`` stands as a key's value; None where the value itself does."""
-    found = re.compile(r"\s*:\s*(\*[^\s,\]}]+)").match(text, key.end_mark.index)
-    return found.span(1) if found else None
+    match = re.compile(r"\s*:\s*(\*[^\s,\]}]+)").match(text, key.end_mark.index)
+    return match.span(1) if match else None
 
 
 def _value_at(text: str, path: Sequence[Any]) -> Any:
-    held = read_text(text)
+    value = read_text(text)
     for part in path:
-        held = held.get(part) if isinstance(held, dict) else None
-    return held
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _nested(block: Any, path: Sequence[Any], written: str) -> Any:
     """A copy of ``block`` with the value of ``written`` at ``path``."""
-    made = dict(block) if isinstance(block, dict) else {}
-    made[path[0]] = plain_value(written) if len(path) == 1 else _nested(made.get(path[0]), path[1:], written)
-    return made
+    nested = dict(block) if isinstance(block, dict) else {}
+    nested[path[0]] = plain_value(written) if len(path) == 1 else _nested(nested.get(path[0]), path[1:], written)
+    return nested
 
 
 def _written(change: Change) -> str:

@@ -1,4 +1,4 @@
-"""The ``evaluate`` block of an experiment: what is computed on the test set, and how it is decided upon."""
+"""The ``evaluate`` block of an experiment: what is computed on the test set, and how models are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _switch(value: object) -> object:
 
 
 class SaliencyConfig(Block):
-    """Maps of where the network looked, and the tests of these maps."""
+    """Saliency maps, and the tests of these maps."""
 
     enabled: bool = True
     """Switch the maps off by ``false``."""
@@ -78,16 +78,16 @@ class EvaluateConfig(Block):
     """What the simple baseline model may use, where the manifest has it: ``mean`` is the mean intensity."""
 
     primary: str | None = None
-    """The one figure by which models are compared, stated beforehand. None: the task's first headline figure."""
+    """The primary metric by which models are compared, prespecified. None: the task's first headline figure."""
 
     margin: float = Field(0.0, ge=0)
-    """A challenger may be worse by this much in the primary figure and still count as not inferior."""
+    """A challenger may be worse by this much in the primary metric and still count as non-inferior."""
 
     locked: bool = False
-    """The test set may be looked at once only: a second evaluation on it is refused."""
+    """The test set may be evaluated once only: a second evaluation on it is refused."""
 
     saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
-    """Where the network looked; ``false`` leaves it out."""
+    """Saliency maps; ``false`` switches them off."""
 
     @field_validator("primary")
     @classmethod

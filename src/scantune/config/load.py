@@ -55,7 +55,7 @@ def parse(content: object, name: str = "params.yaml") -> Params:
     try:
         params = Params.model_validate(content)
     except ValidationError as error:
-        faults = [_say(fault) for fault in error.errors(include_url=False)]
+        faults = [_message(fault) for fault in error.errors(include_url=False)]
         raise ConfigError(list(dict.fromkeys(faults)), name) from error
     from scantune.config.contradictions import contradictions
     from scantune.config.names import unknown_names
@@ -75,7 +75,7 @@ def schema_text() -> str:
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
-def _say(fault: ErrorDetails) -> str:
+def _message(fault: ErrorDetails) -> str:
     """One fault as ``key.path: what, and what would be right``."""
     loc, kind = fault["loc"], fault["type"]
     key = ".".join(_part(part) for part in _plain(loc))

@@ -81,12 +81,12 @@ class FreezingConfig(Block):
     @model_validator(mode="after")
     def _one_way(self) -> FreezingConfig:
         ways = ("freeze_ratio", "freeze_layers", "num_unfrozen_layers", "freeze_backbone")
-        given = [name for name in ways if getattr(self, name) not in (None, False)]
-        if len(given) > 1:
-            raise ValueError(f"freezing: {' and '.join(given)} are both set; give one of them")
+        chosen = [name for name in ways if getattr(self, name) not in (None, False)]
+        if len(chosen) > 1:
+            raise ValueError(f"freezing: {' and '.join(chosen)} are both set; give one of them")
         if self.unfreeze_epochs is not None and self.progressive_every is not None:
             raise ValueError("freezing: unfreeze_epochs and progressive_every are both set; give one of them")
-        if self.unfreeze_epochs is not None and not given:
+        if self.unfreeze_epochs is not None and not chosen:
             raise ValueError(
                 "freezing: unfreeze_epochs has no effect, because no layer is frozen; set freeze_ratio, for example"
             )

@@ -27,10 +27,10 @@ def unknown_names(params: Params) -> Iterator[str]:
     blocks = {f"experiments.{name}": block for name, block in params.experiments.items()}
     blocks |= {f"derived.{name}": block for name, block in params.derived.items()}
     for key, block in blocks.items():
-        given = params.inputs.get(block.input)
+        input_ = params.inputs.get(block.input)
         yield from _loss(key, block)
-        if given is not None:
-            yield from _network(key, block, given.modality)
+        if input_ is not None:
+            yield from _network(key, block, input_.modality)
 
 
 def _unknown(key: str, name: str, known: Collection[str], where: str) -> Iterator[str]:

@@ -20,12 +20,12 @@ from scantune.tasks import catalogue
 
 
 class TrackingConfig(Block):
-    """Whether and how runs are kept in MLflow. The address is the environment's: ``MLFLOW_TRACKING_URI``."""
+    """Whether and how runs are logged to MLflow. The address is the environment's: ``MLFLOW_TRACKING_URI``."""
 
     enabled: bool = True
     """Switch MLflow off by ``false`` (or by ``SCANTUNE_MLFLOW=off`` in the environment)."""
     require: bool = True
-    """Stop a stage at its start where the server cannot be reached; ``false`` goes on without it."""
+    """Stop a stage at its start where the server cannot be reached; ``false`` continues without it."""
 
 
 class DemoConfig(Block):

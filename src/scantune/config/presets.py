@@ -110,5 +110,5 @@ def preset_of(train: object) -> str:
 
 
 def _beneath(added: Mapping[str, Any], written: Any, names: Mapping[str, str]) -> dict[str, Any]:
-    own = {names.get(key, key) for key in written}
-    return {**{key: value for key, value in added.items() if key not in own}, **written}
+    written_keys = {names.get(key, key) for key in written}
+    return {**{key: value for key, value in added.items() if key not in written_keys}, **written}

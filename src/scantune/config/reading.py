@@ -1,4 +1,4 @@
-"""A file of YAML as plain values: as DVC reads it, each key once, and no more of it than a person writes."""
+"""A file of YAML as plain values: as DVC reads it, with unique keys and limits on its size."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _SafeLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
 
 _WORDS = {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"}
 _SafeLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in found if tag not in _WORDS]
-    for letter, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in _WORDS]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 _SafeLoader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
@@ -46,15 +46,15 @@ _SafeLoader.add_implicit_resolver(
 
 
 def _mapping(loader: _SafeLoader, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: dict[Any, int] = {}
+    line_of: dict[Any, int] = {}
     for key_node, _ in node.value:
         if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *other`: what stands beside it wins
             continue
         key = loader.construct_object(key_node)  # type: ignore[no-untyped-call]
         line = key_node.start_mark.line + 1
-        if key in seen:
-            raise ConfigError([f"line {line}: the key {key!r} is already in line {seen[key]}; keep one of the two"])
-        seen[key] = line
+        if key in line_of:
+            raise ConfigError([f"line {line}: the key {key!r} is already in line {line_of[key]}; keep one of the two"])
+        line_of[key] = line
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
 

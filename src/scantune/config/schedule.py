@@ -1,4 +1,4 @@
-"""The ``scheduler`` key of the ``train`` block: how the learning rate goes over the training."""
+"""The ``scheduler`` key of the ``train`` block: how the learning rate changes during training."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Rate = Annotated[float, Field(gt=0)]
 
 
 class PlateauSchedule(Block):
-    """Cut the rate when the monitored figure no longer improves."""
+    """Reduce the rate when the monitored metric no longer improves."""
 
     name: Literal["plateau"] = "plateau"
     """This one."""
     factor: Factor = 0.5
     """What the rate is multiplied by."""
     patience: Annotated[int, Field(ge=0)] | None = None
-    """Epochs without improvement that are borne before a cut; half of early stopping's where null."""
+    """Epochs without improvement before a reduction; half of early stopping's where null."""
     threshold: Annotated[float, Field(ge=0)] = 1e-4
     """Relative improvement that counts."""
     cooldown: Annotated[int, Field(ge=0)] = 0
-    """Epochs after a cut in which none are counted."""
+    """Epochs after a reduction in which none are counted."""
     min_lr: Annotated[float, Field(ge=0)] = 0.0
     """Never below this rate."""
 

@@ -38,10 +38,10 @@ class Span(Block):
 
     def plain(self) -> dict[str, Any]:
         """As the engine takes it."""
-        held = self.model_dump(exclude_none=True, exclude_defaults=True)
+        values = self.model_dump(exclude_none=True, exclude_defaults=True)
         if self.int:
-            held |= {name: round(held[name]) for name in ("low", "high", "step") if name in held}
-        return held
+            values |= {name: round(values[name]) for name in ("low", "high", "step") if name in values}
+        return values
 
 
 def _listed(value: object) -> object:

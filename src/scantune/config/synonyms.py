@@ -27,7 +27,7 @@ def also(**names: str) -> Any:
         for key in value:
             if key in names and names[key] in value:
                 raise ValueError(f"{key} and {names[key]} are one setting; keep {names[key]}")
-        return {names.get(key, key): held for key, held in value.items()}
+        return {names.get(key, key): entry for key, entry in value.items()}
 
     return model_validator(mode="before")(renamed)
 

@@ -59,11 +59,11 @@ def unwatched(dataset: DatasetConfig, watched: Sequence[str]) -> dict[str, str]:
         return {}
     looked_at = [dataset.watch, *watched]
     by_index = dataset.index is not None and _covered(dataset.index, looked_at)
-    found: dict[str, str] = {}
+    paths: dict[str, str] = {}
     for key, path in reads(dataset):
         if not (_covered(path, looked_at) or (key in _BELOW_ROOT and (by_index or _by_column(dataset, path)))):
-            found.setdefault(key, path)
-    return found
+            paths.setdefault(key, path)
+    return paths
 
 
 def _by_column(dataset: DatasetConfig, path: str) -> bool:
@@ -110,23 +110,23 @@ def faults(params: Any) -> Iterator[str]:
     for name, block in params.watched.items():
         if name == "root":
             yield "watched.root: the index of the root has this name; choose another"
-        yield from _own_folder(f"watched.{name}.path", block.path)
+        yield from _without_outputs(f"watched.{name}.path", block.path)
     for name, dataset in params.datasets.items():
-        own = [block.path for block in params.watched.values() if block.dataset == name]
+        watched = [block.path for block in params.watched.values() if block.dataset == name]
         if dataset.watch is not None:
-            yield from _own_folder(f"datasets.{name}.watch", dataset.watch)
-        for key, path in unwatched(dataset, own).items():
+            yield from _without_outputs(f"datasets.{name}.watch", dataset.watch)
+        for key, path in unwatched(dataset, watched).items():
             yield (
                 f"datasets.{name}.{key}: {path} is read, but not watched: a change would go unnoticed. "
                 + _remedy(name, dataset, key, path)
             )
 
 
-def _own_folder(key: str, path: str) -> Iterator[str]:
-    held = holds_outputs(path)
-    if held:
+def _without_outputs(key: str, path: str) -> Iterator[str]:
+    output = holds_outputs(path)
+    if output:
         yield (
-            f"{key}: {path!r} contains {held}, an output of the pipeline, which DVC refuses; name a folder that "
+            f"{key}: {path!r} contains {output}, an output of the pipeline, which DVC refuses; name a folder that "
             "contains data alone, such as data/raw/<name>"
         )
 
@@ -138,8 +138,8 @@ def _remedy(name: str, dataset: DatasetConfig, key: str, path: str) -> str:
             f"'scantune index {name}' writes)"
         )
     block = entry(name, key, path)
-    (title, held), *_ = block.items()
-    return f"Add to params.yaml: watched: {{{title}: {{dataset: {held['dataset']}, path: {held['path']}}}}}"
+    (title, fields), *_ = block.items()
+    return f"Add to params.yaml: watched: {{{title}: {{dataset: {fields['dataset']}, path: {fields['path']}}}}}"
 
 
 def entry(name: str, key: str, path: str) -> Mapping[str, dict[str, str]]:

@@ -1,4 +1,4 @@
-"""Files to arrays with geometry, and back. Alone in importing pydicom and nibabel, and only when a file needs them.
+"""Files to arrays with geometry, and back. Only this package imports pydicom and nibabel, when a file needs them.
 
 >>> from scantune import io
 >>> volume = io.read("scan.nii.gz")                            # doctest: +SKIP

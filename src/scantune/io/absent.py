@@ -1,4 +1,4 @@
-"""A file that is not there: which one was probably meant."""
+"""A missing file: which one was probably meant."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _near(path: Path) -> tuple[str, Path] | None:
         if slashed.exists():
             return "the name has backslashes, and with forward slashes one is there", slashed
     for how, form in _FORMS:
-        found = _walk(path, form)
-        if found is not None:
-            return f"one is there whose name differs in {how}", found
+        similar = _walk(path, form)
+        if similar is not None:
+            return f"one is there whose name differs in {how}", similar
     return None
 
 
@@ -69,7 +69,7 @@ def _walk(path: Path, form: Callable[[str], str]) -> Path | None:
 
 @lru_cache(maxsize=64)
 def _names(folder: str) -> tuple[str, ...]:
-    """Names in a folder; kept, since of a cohort whose paths are wrong every file is looked for in the same one."""
+    """Names in a folder; cached, since a cohort with wrong paths looks for every file in the same folder."""
     try:
         return tuple(entry.name for entry in Path(folder).iterdir())
     except OSError:

@@ -76,13 +76,13 @@ def _opened(path: Path) -> Pillow.Image:
 
 def _durations(path: Path, count: int) -> list[float]:
     """Milliseconds for which each frame is shown; empty where the file does not say."""
-    found = []
+    durations = []
     with _opened(path) as picture:
         for index in range(count):
             _seek(picture, index, path)
             picture.load()  # WebP says it of decoded frames only
-            found.append(float(picture.info.get("duration", 0) or 0))
-    return found
+            durations.append(float(picture.info.get("duration", 0) or 0))
+    return durations
 
 
 def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
@@ -91,7 +91,7 @@ def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
     Raises:
         ReadError: a frame that is damaged, or shows through.
     """
-    found = {}
+    frames = {}
     with _opened(path) as picture:
         for index in range(max(indices) + 1):
             _seek(picture, index, path)
@@ -102,8 +102,8 @@ def _frames(path: Path, indices: list[int]) -> dict[int, np.ndarray]:
                     raise ReadError(f"frame {index} cannot be decoded", f"{path}: {error!r}") from error
                 if (frame[..., 3] != 255).any():
                     raise ReadError(f"parts of frame {index} are transparent")
-                found[index] = np.ascontiguousarray(frame[..., :3])
-    return found
+                frames[index] = np.ascontiguousarray(frame[..., :3])
+    return frames
 
 
 def _seek(picture: Pillow.Image, index: int, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What reading gives: volumes, images and videos with their geometry; and what may be asked of a reader."""
+"""Results of reading: volumes, images and videos with their geometry; and the options of a reader."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Volume:
     """A volume in the closest RAS+ orientation.
 
     Attributes:
-        array: float32 [D, H, W] (integers where reading was asked to keep them); D grows to superior, H to anterior, W
+        array: float32 [D, H, W] (integers with ``keep_integers``); D grows to superior, H to anterior, W
             to the patient's right. In the file's own units (HU where the modality gives them). It may be a transposed
             view: `storage` gives it as it lies in memory.
         affine: float64 [4, 4], from (i, j, k) = (W, H, D) indices to millimetres in RAS+.
-        facts: JSON-able facts without identity.
+        facts: JSON-serialisable facts without identity.
         empty: bool [D, H, W], voxels that nothing was measured in (DICOM padding, what a tilted grid leaves out), or
             None where there are none. They have the lowest value of the others.
     """
@@ -59,7 +59,7 @@ class Image:
         array: [C, H, W], C 1 or 3 (RGB); uint8 for 8-bit colour and 8-bit PNG, JPEG, TIFF, float32 otherwise, in the
             file's own units; float32 in 0–1 where a window was applied.
         spacing: (row, column) distance in mm, or None where the file states none.
-        facts: JSON-able facts without identity.
+        facts: JSON-serialisable facts without identity.
         empty: bool [H, W], pixels that stand for none, as of a volume, or None.
     """
 
@@ -76,7 +76,7 @@ class Video:
     Attributes:
         frames: uint8 [T, H, W, C], C 1 or 3 (RGB).
         frame_time: milliseconds between frames, or None where the file states none.
-        facts: JSON-able facts without identity.
+        facts: JSON-serialisable facts without identity.
     """
 
     frames: np.ndarray

@@ -37,15 +37,15 @@ def options_from(plain: dict[str, Any]) -> Options:
 
 
 def _read(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
-    found = read_here(Path(request["path"]), options_from(request["options"]))
-    if isinstance(found, Volume):
-        reply = {"kind": "volume", "affine": found.affine.tolist(), "facts": dict(found.facts)}
-        return reply | {"empty": packed(found.empty)}, found.array
-    if isinstance(found, Image):
-        reply = {"kind": "image", "spacing": found.spacing, "facts": dict(found.facts)}
-        return reply | {"empty": packed(found.empty)}, found.array
-    assert isinstance(found, Video)
-    return {"kind": "video", "frame_time": found.frame_time, "facts": dict(found.facts)}, found.frames
+    data = read_here(Path(request["path"]), options_from(request["options"]))
+    if isinstance(data, Volume):
+        reply = {"kind": "volume", "affine": data.affine.tolist(), "facts": dict(data.facts)}
+        return reply | {"empty": packed(data.empty)}, data.array
+    if isinstance(data, Image):
+        reply = {"kind": "image", "spacing": data.spacing, "facts": dict(data.facts)}
+        return reply | {"empty": packed(data.empty)}, data.array
+    assert isinstance(data, Video)
+    return {"kind": "video", "frame_time": data.frame_time, "facts": dict(data.facts)}, data.frames
 
 
 def _open(request: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
@@ -92,8 +92,8 @@ def _bound_memory(max_bytes: int) -> None:
     except ImportError:  # Windows has no such limit
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = 3 * max_bytes + _MARGIN
-    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
+    limit = 3 * max_bytes + _MARGIN
+    resource.setrlimit(resource.RLIMIT_AS, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
 
 
 def main() -> None:

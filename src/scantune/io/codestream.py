@@ -1,4 +1,4 @@
-"""What compressed frames say of themselves, read before a native decoder asks for memory or is handed half a file."""
+"""Headers of compressed frames, read before a native decoder allocates memory or receives a truncated file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Codestream:
         process: SOF marker (0xC0 baseline, 0xC3 lossless, 0xF7 JPEG-LS …); 0x51 for JPEG 2000.
         ids: component ids of a JPEG.
         adobe: the transform of an Adobe marker (0 none, 1 YCbCr), or None without such a marker.
-        whole: whether the stream ends with its end marker.
+        complete: whether the stream ends with its end marker.
     """
 
     width: int
@@ -31,19 +31,19 @@ class Codestream:
     process: int
     ids: tuple[int, ...] = ()
     adobe: int | None = None
-    whole: bool = True
+    complete: bool = True
 
 
 def parse(frame: bytes) -> Codestream | None:
     """The head of a codestream, or None where it is none of the three."""
-    whole = b"\xff\xd9" in frame[-64:]
+    complete = b"\xff\xd9" in frame[-64:]
     if frame[:4] == b"\xff\x4f\xff\x51":
-        return _jpeg2000(frame, whole)
+        return _jpeg2000(frame, complete)
     start = frame.find(b"\xff\x4f\xff\x51", 0, 256) if frame[4:8] == b"jP  " else -1  # in a JP2 file, by mistake
     if start > 0:
-        return _jpeg2000(frame[start:], whole)
+        return _jpeg2000(frame[start:], complete)
     if frame[:2] == b"\xff\xd8":
-        return _jpeg(frame, whole)
+        return _jpeg(frame, complete)
     return None
 
 
@@ -53,29 +53,29 @@ def check(frame: bytes, rows: int, columns: int, components: int) -> Codestream 
     Raises:
         ReadError: with both sizes.
     """
-    found = parse(frame)
-    if found is None:
+    stream = parse(frame)
+    if stream is None:
         return None
-    if (found.height, found.width) != (rows, columns):
+    if (stream.height, stream.width) != (rows, columns):
         raise ReadError(
-            f"a compressed frame is {found.height}×{found.width} pixels where the header says {rows}×{columns}"
+            f"a compressed frame is {stream.height}×{stream.width} pixels where the header says {rows}×{columns}"
         )
-    if found.components != components:
-        raise ReadError(f"a compressed frame has {found.components} components where the header says {components}")
-    if not found.whole:
+    if stream.components != components:
+        raise ReadError(f"a compressed frame has {stream.components} components where the header says {components}")
+    if not stream.complete:
         raise ReadError("the pixel data is cut short: a compressed frame has no end marker")
-    return found
+    return stream
 
 
-def _jpeg2000(frame: bytes, whole: bool) -> Codestream | None:
+def _jpeg2000(frame: bytes, complete: bool) -> Codestream | None:
     if len(frame) < 43:
         return None
     x1, y1, x0, y0 = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
     components = int.from_bytes(frame[40:42], "big")
-    return Codestream(x1 - x0, y1 - y0, components, (frame[42] & 0x7F) + 1, 0x51, whole=whole)
+    return Codestream(x1 - x0, y1 - y0, components, (frame[42] & 0x7F) + 1, 0x51, complete=complete)
 
 
-def _jpeg(frame: bytes, whole: bool) -> Codestream | None:
+def _jpeg(frame: bytes, complete: bool) -> Codestream | None:
     at, adobe = 2, None
     while at + 4 <= len(frame):
         if frame[at] != 0xFF:
@@ -94,7 +94,7 @@ def _jpeg(frame: bytes, whole: bool) -> Codestream | None:
         if marker in _FRAMES and len(body) >= 6:
             height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
             ids = tuple(body[6::3][: body[5]])
-            return Codestream(width, height, body[5], body[0], marker, ids, adobe, whole)
+            return Codestream(width, height, body[5], body[0], marker, ids, adobe, complete)
         if marker == 0xDA or length < 2:
             return None
         at += 2 + length

@@ -35,8 +35,8 @@ def format_of(head: bytes) -> str:
     Returns:
         A key of the table at the end of this module, or "unknown".
     """
-    for name, found in _MAGIC.items():
-        if found(head):
+    for name, matches in _MAGIC.items():
+        if matches(head):
             return name
     return "unknown"
 

@@ -1,4 +1,4 @@
-"""Slices of one volume must mean the same: where they do not, they are refused or, if each says so itself, noted."""
+"""Slices of one volume must have values of one meaning; else they are refused or, where each states its own, noted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames of one series to the volumes they make: told apart by contrast, time or order, and one of them chosen."""
+"""Frames of one series separated into volumes by contrast, time or order, and one of them chosen."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part:
     @property
     def words(self) -> str:
         """What tells it from the others, and its length."""
-        parts = [f"{name} {_shown(value)}" for name, value in self.keys.items()]
+        parts = [f"{name} {_formatted(value)}" for name, value in self.keys.items()]
         return f"{', '.join(parts) or 'orientation'} ({len(self.frames)} slices)"
 
 
@@ -51,7 +51,7 @@ def choose(frames: Sequence[Frame], options: Options, notes: list[str]) -> list[
         ReadError: no geometry, mixed sizes or orientations, duplicates, gaps, or several volumes and no rule.
     """
     check_present(frames)
-    parts = [part for group in _orientations(frames) for part in told_apart(group, notes)]
+    parts = [part for group in _orientations(frames) for part in separate_by_keys(group, notes)]
     parts.sort(key=lambda part: part.order)
     chosen = _chosen(parts, options.volume, notes)
     return [stacked(part.frames, options) for part in chosen]
@@ -70,7 +70,7 @@ def _orientations(frames: Sequence[Frame]) -> list[list[Frame]]:
     return groups
 
 
-def told_apart(frames: list[Frame], notes: list[str]) -> list[Part]:
+def separate_by_keys(frames: list[Frame], notes: list[str]) -> list[Part]:
     """Volumes of one orientation.
 
     First by all contrasts at once; then, where slices still share places, by time, by the order of instances, and last
@@ -81,12 +81,12 @@ def told_apart(frames: list[Frame], notes: list[str]) -> list[Part]:
     """
     if not _unique(frames):
         frames = _without_copies(frames, notes, _same_instance)
-    found = []
+    separated = []
     names = [name for name in CONTRASTS if len({frame.keys.get(name) for frame in frames}) > 1]
     for key, part in _grouped(frames, names).items():
-        stated = dict(zip(names, key, strict=True))
-        found += [Part(inner.frames, stated | inner.keys) for inner in _by_time(part, notes)]
-    return found
+        values = dict(zip(names, key, strict=True))
+        separated += [Part(inner.frames, values | inner.keys) for inner in _by_time(part, notes)]
+    return separated
 
 
 def _grouped(frames: Sequence[Frame], names: Sequence[str]) -> dict[tuple, list[Frame]]:
@@ -172,16 +172,16 @@ def _same_pixels(one: Frame, other: Frame) -> bool:
 
 def _without_copies(frames: list[Frame], notes: list[str], same: Callable[[Frame, Frame], bool]) -> list[Frame]:
     """One of each set of identical slices."""
-    kept: list[Frame] = []
+    distinct: list[Frame] = []
     at_place: dict[int, list[Frame]] = {}
     for frame, place in zip(frames, _places(frames).tolist(), strict=True):
         near = at_place.setdefault(place, [])
         if not any(same(frame, other) for other in near):
             near.append(frame)
-            kept.append(frame)
-    if len(kept) < len(frames):
-        notes.append(f"{len(frames) - len(kept)} identical copies of slices left aside")
-    return kept
+            distinct.append(frame)
+    if len(distinct) < len(frames):
+        notes.append(f"{len(frames) - len(distinct)} identical copies of slices ignored")
+    return distinct
 
 
 def _chosen(parts: list[Part], rule: VolumeRule | None, notes: list[str]) -> list[Part]:
@@ -209,13 +209,13 @@ def _example(parts: list[Part]) -> str:
     words = {word: key for key, word in VOLUME_KEYS.items()}
     for name, value in parts[0].keys.items():
         if name in words and value is not None:
-            return f"{words[name]}: {_shown(value)}"
+            return f"{words[name]}: {_formatted(value)}"
     return "index: 0"
 
 
 def describe(rule: VolumeRule) -> str:
     """A rule as it is written in ``params.yaml``."""
-    pairs = [f"{key}: {_shown(value)}" for key, value in rule.keys]
+    pairs = [f"{key}: {_formatted(value)}" for key, value in rule.keys]
     pairs += [f"index: {rule.index}"] if rule.index is not None else []
     if not pairs:
         return f"volume: {rule.take}"
@@ -233,11 +233,11 @@ def _value(part: Part, name: str) -> str | float | None:
     return part.keys[name] if name in part.keys else part.frames[0].keys.get(name)
 
 
-def _near(found: str | float | None, wanted: float | str) -> bool:
-    if isinstance(found, (int, float)) and isinstance(wanted, (int, float)):
-        return abs(found - wanted) <= 1e-3 * max(1.0, abs(wanted))
-    return found is not None and str(found).casefold() == str(wanted).casefold()
+def _near(value: str | float | None, target: float | str) -> bool:
+    if isinstance(value, (int, float)) and isinstance(target, (int, float)):
+        return abs(value - target) <= 1e-3 * max(1.0, abs(target))
+    return value is not None and str(value).casefold() == str(target).casefold()
 
 
-def _shown(value: object) -> str:
+def _formatted(value: object) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""Which of several series in one folder: by a rule, by a name, or none with the list of what is there."""
+"""Which of several series in one folder: by a rule, by a name, or refused with the list of series."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scantune.records import ReadError
 
 
 def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[DicomFile]:
-    """The files of one series, localizers left aside where there is anything else.
+    """The files of one series, localizers excluded where there is anything else.
 
     Raises:
         ReadError: several series and no rule that leaves one; two patients in one series.
@@ -30,18 +30,18 @@ def choose_series(files: list[DicomFile], rule: SeriesRule | None) -> list[Dicom
         words = "; ".join(f"{digest(uid)}: {group[0].text('SeriesDescription')}" for uid, group in groups.items())
         verdict = f"the rule leaves {len(left)} of them" if rule else "no rule says which"
         if rule is not None and rule.names_one and not left:
-            verdict = "none of them is the one that is named"
+            verdict = "none of them is the named one"
         raise ReadError(f"{len(groups)} series, and {verdict}: {listed}", words)
     series = groups[left[0]]
     patients = {file.text("PatientID") for file in series}
     if len(patients) > 1:
         digests = ", ".join(sorted(digest(left[0] + patient)[:8] for patient in patients))
         raise ReadError(f"{len(patients)} patients under one series UID (digests of their ids: {digests})")
-    kept = [file for file in series if not is_localizer(file)]
-    if kept and len(kept) < len(series):
-        for file in kept:
-            file.notes.append(f"{len(series) - len(kept)} localizers set aside")
-        return kept
+    remaining = [file for file in series if not is_localizer(file)]
+    if remaining and len(remaining) < len(series):
+        for file in remaining:
+            file.notes.append(f"{len(series) - len(remaining)} localizers excluded")
+        return remaining
     return series
 
 

@@ -1,4 +1,4 @@
-"""Cine loops in DICOM: only the frames, channels and scale that are asked for are decoded."""
+"""Cine loops in DICOM: only the requested frames, channels and scale are decoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_image import colour_frame
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
-from scantune.io.dicom_window import own_window, voi_table, window_of
+from scantune.io.dicom_window import apply_file_window, voi_table, window_of
 from scantune.io.loop import Loop
 from scantune.io.values import apply_window, check_size
 from scantune.records import ReadError
@@ -56,12 +56,12 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
 def _plain_jpeg(pixels: Pixels) -> bool:
     """Whether libjpeg's own guess of the colours is the file's: grey, or YCbCr that no marker contradicts."""
     file = pixels.file
-    found = codestream.check(pixels.streams()[0], file.rows, file.columns, file.samples)
-    if found is None or found.process not in (0xC0, 0xC1) or found.precision != 8:
+    stream = codestream.check(pixels.streams()[0], file.rows, file.columns, file.samples)
+    if stream is None or stream.process not in (0xC0, 0xC1) or stream.precision != 8:
         return False
     if file.samples == 1:
         return file.photometric in _GREY and _plain_grey(pixels) and pixels.meaning.padding is None
-    return file.photometric in ("YBR_FULL_422", "YBR_FULL") and found.adobe in (None, 1) and found.ids != (82, 71, 66)
+    return file.photometric in ("YBR_FULL_422", "YBR_FULL") and stream.adobe in (None, 1) and stream.ids != (82, 71, 66)
 
 
 def _by_opencv(pixels: Pixels, index: int, grey: bool, scale: int) -> np.ndarray:
@@ -112,13 +112,13 @@ def _to_eight_bits(raw: np.ndarray, pixels: Pixels, options: Options) -> np.ndar
     values, file, meaning = pixels.meaning.values(raw), pixels.file, pixels.meaning
     deep = (meaning.stored or 32) > 8
     if isinstance(options.window, tuple):
-        shown = apply_window(values, *options.window)
+        scaled = apply_window(values, *options.window)
     elif voi_table(file, meaning) is not None or (deep and window_of(file) is not None):
-        shown = own_window(values, file, meaning)
+        scaled = apply_file_window(values, file, meaning)
     else:
         low, high = meaning.range or (float(values.min()), float(values.max()))
-        shown = (values - np.float32(low)) / np.float32(high - low)
-    return np.rint(shown * 255).astype(np.uint8)
+        scaled = (values - np.float32(low)) / np.float32(high - low)
+    return np.rint(scaled * 255).astype(np.uint8)
 
 
 def frame_time_of(file: DicomFile, notes: list[str]) -> float | None:

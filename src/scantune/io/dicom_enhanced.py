@@ -65,11 +65,11 @@ def enhanced_frames(files: Sequence[DicomFile], options: Options) -> list[Frame]
 
 def _groups(file: DicomFile) -> list[tuple[Dataset, Dataset]]:
     """The functional groups of each frame: its own and the shared ones."""
-    own = file.header.PerFrameFunctionalGroupsSequence
-    if len(own) != file.n_frames:
-        raise ReadError(f"the header speaks of {file.n_frames} frames and describes {len(own)}", str(file.path))
+    per_frame = file.header.PerFrameFunctionalGroupsSequence
+    if len(per_frame) != file.n_frames:
+        raise ReadError(f"the header states {file.n_frames} frames and describes {len(per_frame)}", str(file.path))
     shared = (file.header.get("SharedFunctionalGroupsSequence") or [Dataset()])[0]
-    return [(group, shared) for group in own]
+    return [(group, shared) for group in per_frame]
 
 
 def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> list[Frame]:
@@ -85,11 +85,11 @@ def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> 
     number = file.number("InstanceNumber") if of > 1 else 0.0
     start = 1e6 * (at if number is None else number)
     prefix = "" if of == 1 else f"instance {int(number)}, " if number is not None else f"file {at + 1}, "
-    found = [_frame(pixels, group, shared, k, exact) for k, (group, shared) in enumerate(_groups(file))]
-    rescaled = [frame.meaning.rescaled for frame in found]
+    frames = [_frame(pixels, group, shared, k, exact) for k, (group, shared) in enumerate(_groups(file))]
+    rescaled = [frame.meaning.rescaled for frame in frames]
     if len(set(rescaled)) > 1:
         raise ReadError(f"{rescaled.count(True)} of {len(rescaled)} frames state a rescale, the others none")
-    return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(found)]
+    return [replace(frame, name=prefix + frame.name, order=start + k) for k, frame in enumerate(frames)]
 
 
 def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool) -> Frame:
@@ -120,28 +120,28 @@ def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
     """
     tag = TAGS[keyword]
     try:
-        found = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
+        values = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
     except NotANumberError as error:
-        raise ReadError(f"{keyword} is no number: {error}") from error
-    if found and (len(found) != length or not np.isfinite(found).all()):
-        raise ReadError(f"{keyword} has {len(found)} values where {length} finite ones belong")
-    return found or None
+        raise ReadError(f"{keyword} is not a number: {error}") from error
+    if values and (len(values) != length or not np.isfinite(values).all()):
+        raise ReadError(f"{keyword} has {len(values)} values where {length} finite ones belong")
+    return values or None
 
 
 def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     """The file's, with the frame's own rescale; one in the header that contradicts it is refused."""
     transform = macro(group, shared, "PixelValueTransformationSequence")
     one, other = (_numbers(transform, keyword, 1) for keyword in ("RescaleSlope", "RescaleIntercept"))
-    own = checked_rescale(one[0] if one else None, other[0] if other else None)
+    rescale = checked_rescale(one[0] if one else None, other[0] if other else None)
     above = rescale_of(pixels.file)
     maps = macro_items(group, shared, "RealWorldValueMappingSequence")
-    if own[0] is None or own[1] is None:
+    if rescale[0] is None or rescale[1] is None:
         return with_real_world(pixels.meaning, maps, pixels.file.notes) if maps else pixels.meaning
-    if above[0] is not None and above != own:
-        raise ReadError(f"the rescale of a frame (slope {own[0]:g}) is not that of the header (slope {above[0]:g})")
+    if above[0] is not None and above != rescale:
+        raise ReadError(f"the rescale of a frame (slope {rescale[0]:g}) is not that of the header (slope {above[0]:g})")
     unit = str(transform.get("RescaleType") or "").upper()
-    found = replace(pixels.meaning, slope=own[0], intercept=own[1], rescaled=True, unit=unit)
-    return with_real_world(found, maps, pixels.file.notes) if maps else found
+    meaning = replace(pixels.meaning, slope=rescale[0], intercept=rescale[1], rescaled=True, unit=unit)
+    return with_real_world(meaning, maps, pixels.file.notes) if maps else meaning
 
 
 def _window(group: Dataset, shared: Dataset) -> list[float] | None:

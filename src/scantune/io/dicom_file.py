@@ -123,14 +123,14 @@ class DicomFile:
 
     def floats(self, keyword: str) -> list[float]:
         """A header item as numbers, [] where it is missing, empty or not numbers."""
-        found = self._numbers.get(keyword)
-        if found is None:
+        values = self._numbers.get(keyword)
+        if values is None:
             try:
-                found = numbers(self.item(keyword), TAGS[keyword], self.notes)
+                values = numbers(self.item(keyword), TAGS[keyword], self.notes)
             except NotANumberError:
-                found = []
-            self._numbers[keyword] = found
-        return found
+                values = []
+            self._numbers[keyword] = values
+        return values
 
     def item(self, keyword: str) -> Any:
         """A header item as it stands in the file, or None."""
@@ -142,60 +142,60 @@ class DicomFile:
         Raises:
             ReadError: it says something else than one finite number.
         """
-        found = self._numbers.get(keyword)
-        if found is None:
+        values = self._numbers.get(keyword)
+        if values is None:
             try:
-                found = self._numbers[keyword] = numbers(self.item(keyword), TAGS[keyword], self.notes)
+                values = self._numbers[keyword] = numbers(self.item(keyword), TAGS[keyword], self.notes)
             except NotANumberError as error:
-                raise ReadError(f"{keyword} is no number: {error}", f"{self.path}: {self.text(keyword)}") from error
-        if not found:
+                raise ReadError(f"{keyword} is not a number: {error}", f"{self.path}: {self.text(keyword)}") from error
+        if not values:
             if self.text(keyword):
-                raise ReadError(f"{keyword} is no number", f"{self.path}: {self.text(keyword)}")
+                raise ReadError(f"{keyword} is not a number", f"{self.path}: {self.text(keyword)}")
             return None
-        if len(found) > 1:
-            raise ReadError(f"{keyword} has {len(found)} values where one belongs: {found[0]:g}, {found[1]:g} …")
-        if not math.isfinite(found[0]):
-            raise ReadError(f"{keyword} is {found[0]:g}", str(self.path))
-        return found[0]
+        if len(values) > 1:
+            raise ReadError(f"{keyword} has {len(values)} values where one belongs: {values[0]:g}, {values[1]:g} …")
+        if not math.isfinite(values[0]):
+            raise ReadError(f"{keyword} is {values[0]:g}", str(self.path))
+        return values[0]
 
-    def whole_number(self, keyword: str) -> int | None:
+    def one_integer(self, keyword: str) -> int | None:
         """As `one_number`, of an item that holds whole numbers."""
-        found = self.one_number(keyword)
-        if found is None:
+        value = self.one_number(keyword)
+        if value is None:
             return None
-        if found != int(found):
-            raise ReadError(f"{keyword} is {found:g}, and must be a whole number", str(self.path))
-        return int(found)
+        if value != int(value):
+            raise ReadError(f"{keyword} is {value:g}, and must be a whole number", str(self.path))
+        return int(value)
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """The first number of a header item."""
-        found = self.floats(keyword)
-        return found[0] if found else default
+        values = self.floats(keyword)
+        return values[0] if values else default
 
-    def whole(self, keyword: str, default: int = 0) -> int:
+    def integer(self, keyword: str, default: int = 0) -> int:
         """The first number of a header item as an integer."""
-        found = self.number(keyword)
-        return int(found) if found is not None and abs(found) < 1e15 else default
+        value = self.number(keyword)
+        return int(value) if value is not None and abs(value) < 1e15 else default
 
     @property
     def rows(self) -> int:
         """Height in pixels."""
-        return self.whole("Rows")
+        return self.integer("Rows")
 
     @property
     def columns(self) -> int:
         """Width in pixels."""
-        return self.whole("Columns")
+        return self.integer("Columns")
 
     @property
     def samples(self) -> int:
         """Samples a pixel: 1 or 3; what is odd about them `dicom_meaning` finds."""
-        return self.whole("SamplesPerPixel") or (3 if self.photometric.startswith(("RGB", "YBR")) else 1)
+        return self.integer("SamplesPerPixel") or (3 if self.photometric.startswith(("RGB", "YBR")) else 1)
 
     @property
     def n_frames(self) -> int:
         """Frames in the file; 1 where it says nothing."""
-        return max(1, self.whole("NumberOfFrames", 1))
+        return max(1, self.integer("NumberOfFrames", 1))
 
     @property
     def photometric(self) -> str:
@@ -289,5 +289,5 @@ def _check_deflated(path: Path, limits: Limits) -> None:
 def vendor(file: DicomFile) -> str:
     """The manufacturer, as one of the known names or "other": what a header says there is free text."""
     words = re.findall(r"[a-z]+", file.text("Manufacturer").lower())
-    found = [name for name in _VENDORS if all(part in words for part in name.split())]
-    return found[0] if found else ("other" if words else "")
+    vendors = [name for name in _VENDORS if all(part in words for part in name.split())]
+    return vendors[0] if vendors else ("other" if words else "")

@@ -1,4 +1,4 @@
-"""Sequences of a plain header straight from its bytes: functional groups of thousands of frames, and look-up tables.
+"""Sequences of a plain header from its bytes: functional groups of thousands of frames, and look-up tables.
 
 pydicom parses every element of every frame; what reading asks for is a tenth of them.
 """
@@ -55,7 +55,7 @@ def sequence_items(raw: bytes, at: int, length: int, tag: int, explicit: bool) -
         NotPlainError: what pydicom should look at.
         struct.error: it goes on beyond ``raw``.
     """
-    end, found = (UNDEFINED if length == UNDEFINED else at + length), []
+    end, items = (UNDEFINED if length == UNDEFINED else at + length), []
     while at < end:
         group, element, size = IMPLICIT(raw, at)
         at += 8
@@ -64,13 +64,13 @@ def sequence_items(raw: bytes, at: int, length: int, tag: int, explicit: bool) -
         if element == _SEQUENCE_END:
             break
         item, at = _item(raw, at, size, explicit, MACROS if tag in _GROUPS else None)
-        found.append(item)
+        items.append(item)
     if end != UNDEFINED and at != end:
         raise NotPlainError
-    return Sequence(found), at
+    return Sequence(items), at
 
 
-def _item(raw: bytes, at: int, size: int, explicit: bool, kept: frozenset[int] | None) -> tuple[Dataset, int]:
+def _item(raw: bytes, at: int, size: int, explicit: bool, tags: frozenset[int] | None) -> tuple[Dataset, int]:
     """One item: sequences among what is kept of functional groups are read, other ones stay bytes."""
     elements: dict[BaseTag, RawDataElement | DataElement] = {}
     end = UNDEFINED if size == UNDEFINED else at + size
@@ -79,9 +79,9 @@ def _item(raw: bytes, at: int, size: int, explicit: bool, kept: frozenset[int] |
             at = after
             break
         at = after
-        if kept is not None and tag not in kept:
+        if tags is not None and tag not in tags:
             continue
-        if kept is not None and vr in (b"SQ", b""):
+        if tags is not None and vr in (b"SQ", b""):
             items, _ = sequence_items(raw, start, length, tag, explicit)
             elements[_tag(tag)] = DataElement(_tag(tag), "SQ", items, already_converted=True)
             continue
@@ -138,10 +138,10 @@ def past_items(raw: bytes, at: int, explicit: bool, depth: int) -> int | None:
         if length != UNDEFINED:
             at += length
             continue
-        found = _past_elements(raw, at, explicit, depth)
-        if found is None:
+        after = _past_elements(raw, at, explicit, depth)
+        if after is None:
             return None
-        at = found
+        at = after
     return None
 
 

@@ -12,7 +12,7 @@ from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, palette_of
 from scantune.io.dicom_pixels import Pixels
 from scantune.io.dicom_series import series_facts
-from scantune.io.dicom_window import own_window
+from scantune.io.dicom_window import apply_file_window
 from scantune.io.values import apply_window, blank_padding, check_size, check_values
 
 
@@ -41,7 +41,7 @@ def read_image(file: DicomFile, options: Options, aside: Counter[str], meaning: 
             picture = picture.astype(np.float32)
         array = check_values(np.ascontiguousarray(picture), options, facts["notes"])
         return Image(array, spacing, facts)
-    grey = shown_grey(raw, file, pixels.meaning, options, facts["notes"])
+    grey = display_grey(raw, file, pixels.meaning, options, facts["notes"])
     grey = check_values(grey[None], options, facts["notes"])  # H W -> 1 H W
     empty = pixels.meaning.is_padding(raw)
     if empty is not None:
@@ -58,12 +58,12 @@ def colour_frame(raw: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarr
     return raw
 
 
-def shown_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Options, notes: list[str]) -> np.ndarray:
+def display_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Options, notes: list[str]) -> np.ndarray:
     """Values of stored grey float32 [H, W], the window (or VOI LUT) and MONOCHROME1 as asked for."""
     values = meaning.values(raw)
     low, high = meaning.range or (float(values.min()), float(values.max()))
     if options.window == "file":
-        values, low, high = own_window(values, file, meaning), 0.0, 1.0
+        values, low, high = apply_file_window(values, file, meaning), 0.0, 1.0
     elif options.window is not None:
         values, low, high = apply_window(values, *options.window), 0.0, 1.0
     if meaning.inverse and options.monochrome1 == "invert":
@@ -75,11 +75,11 @@ def shown_grey(raw: np.ndarray, file: DicomFile, meaning: Meaning, options: Opti
 def image_spacing(file: DicomFile, notes: list[str]) -> tuple[float, float] | None:
     """(row, column) spacing in mm: in the patient, else at the detector (noted), else of an ultrasound region."""
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
-        found = file.floats(keyword)
-        if len(found) == 2 and all(np.isfinite(value) and value > 0 for value in found):
+        values = file.floats(keyword)
+        if len(values) == 2 and all(np.isfinite(value) and value > 0 for value in values):
             if keyword != "PixelSpacing":
                 notes.append("the spacing is the detector's, not the patient's")
-            return found[0], found[1]
+            return values[0], values[1]
     regions = (
         file.header.get("SequenceOfUltrasoundRegions") if file.has("SequenceOfUltrasoundRegions") else None
     ) or []

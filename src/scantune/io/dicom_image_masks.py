@@ -20,8 +20,8 @@ from scantune.io.dicom_masks import (
     guarded,
     object_facts,
     read_mask_object,
+    segment_numbers,
     values_by_segment,
-    wanted_numbers,
 )
 from scantune.io.dicom_series import scan
 from scantune.io.gzipped import gunzipped, is_dicom
@@ -60,10 +60,10 @@ def read_image_mask(
 
     def work(dataset: Any) -> np.ndarray:
         if str(dataset.get("SOPClassUID", "")) != SEG:
-            return from_structures(dataset, _plane(header), False, wanted_numbers(dataset, names))
+            return from_structures(dataset, _plane(header), False, segment_numbers(dataset, names))
         if str(dataset.SegmentationType) == "FRACTIONAL":
             raise ReadError("a fractional segmentation: its values are probabilities, not labels")
-        return _pixels(dataset, header, frames, wanted_numbers(dataset, names))
+        return _pixels(dataset, header, frames, segment_numbers(dataset, names))
 
     if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) == SEG:
         named = _refers(path, str(header.SOPInstanceUID))
@@ -108,12 +108,12 @@ def _described(dataset: Any) -> Iterator[tuple[int, int | None, list[tuple[str, 
     for at, group in enumerate(dataset.get("PerFrameFunctionalGroupsSequence", [])):
         segment = _first(group, shared, "SegmentIdentificationSequence").get("ReferencedSegmentNumber")
         derived = group.get("DerivationImageSequence") or shared.get("DerivationImageSequence") or []
-        found = [
+        references = [
             (str(item.ReferencedSOPInstanceUID), _numbers(item.get("ReferencedFrameNumber")))
             for derivation in derived
             for item in derivation.get("SourceImageSequence", [])
         ]
-        yield at, None if segment is None else int(segment), found or (listed if len(listed) == 1 else [])
+        yield at, None if segment is None else int(segment), references or (listed if len(listed) == 1 else [])
 
 
 def _first(group: Any, shared: Any, keyword: str) -> Any:
@@ -136,12 +136,12 @@ def _pixels(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd values in the header
         stored = dataset.pixel_array.reshape(-1, *shape)
-    own = [entry for entry in _described(dataset) if any(uid == header.SOPInstanceUID for uid, _ in entry[2])]
+    described = [entry for entry in _described(dataset) if any(uid == header.SOPInstanceUID for uid, _ in entry[2])]
     n_frames = int(header.get("NumberOfFrames") or 1)
-    by_frame = frames and any(numbers for _, _, references in own for _, numbers in references)
+    by_frame = frames and any(numbers for _, _, references in described for _, numbers in references)
     labels = np.zeros((n_frames if by_frame else 1, *shape), np.uint16)
     values = values_by_segment(dataset)
-    for at, segment, references in own:
+    for at, segment, references in described:
         if numbers is not None and segment is not None and segment not in numbers:
             continue
         marked = stored[at] if segment is None else (stored[at] > 0) * np.uint16(segment)
@@ -170,13 +170,13 @@ def _plane(header: Any) -> Volume:
     Raises:
         ReadError: it does not state where it lies in the patient.
     """
-    found = [
+    geometry = [
         [float(value) for value in header.get(keyword) or []]
         for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     ]
-    if [len(values) for values in found] != [3, 6, 2]:
+    if [len(values) for values in geometry] != [3, 6, 2]:
         raise ReadError("its mask lies in the patient's space, and the image does not state its position there")
-    position, orientation, spacing = (np.array(values) for values in found)
+    position, orientation, spacing = (np.array(values) for values in geometry)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = orientation[:3] * spacing[1], orientation[3:] * spacing[0]
     thickness = float(header.get("SliceThickness") or 0) or float(spacing.min())

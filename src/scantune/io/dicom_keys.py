@@ -51,9 +51,9 @@ def keys_of(file: DicomFile) -> Keys:
     """Of a single-frame file."""
     keys: Keys = {}
     for name, keyword in _PLAIN.items():
-        found = file.floats(keyword)
-        if found:
-            keys[name] = found[0]
+        values = file.floats(keyword)
+        if values:
+            keys[name] = values[0]
         elif file.text(keyword):
             keys[name] = f"unreadable {digest(file.text(keyword))[:6]}"
     gradient = file.floats("DiffusionGradientOrientation") or _private_gradient(file)
@@ -89,8 +89,8 @@ def is_mirrored(file: DicomFile) -> bool:
 
 def scale_slope(file: DicomFile) -> float | None:
     """Philips' scale slope, by which displayed values become precise ones."""
-    found = _private(file, _SCALE_SLOPE, "FL")
-    return found[0] if found else None
+    values = _private(file, _SCALE_SLOPE, "FL")
+    return values[0] if values else None
 
 
 def frame_scale_slope(group: Dataset, shared: Dataset) -> float | None:
@@ -112,17 +112,17 @@ def _private(file: DicomFile, tag: int, vr: str) -> list[float]:
 def _private_b_value(file: DicomFile) -> float | None:
     name = vendor(file)
     tag, vr = _B_VALUES[name if name in _B_VALUES else "other"]
-    found = _private(file, tag, vr)
-    if not found:
+    values = _private(file, tag, vr)
+    if not values:
         return None
-    return found[0] % 1_000_000 if name == "ge" else found[0]
+    return values[0] % 1_000_000 if name == "ge" else values[0]
 
 
 def _private_gradient(file: DicomFile) -> list[float]:
     name = vendor(file)
     elements = _GRADIENTS[name if name in _GRADIENTS else "other"]
-    found = [number for tag, vr in elements for number in _private(file, tag, vr)[: 3 if len(elements) == 1 else 1]]
-    return found if len(found) == 3 else []
+    gradient = [number for tag, vr in elements for number in _private(file, tag, vr)[: 3 if len(elements) == 1 else 1]]
+    return gradient if len(gradient) == 3 else []
 
 
 def _direction(gradient: list[float]) -> str:
@@ -165,19 +165,19 @@ _FRAME_KEYS = {
 
 def macro(group: Dataset, shared: Dataset, name: str) -> Dataset:
     """A macro's first item for a frame: its own, else the shared one, else an empty one."""
-    found = macro_items(group, shared, name)
-    return found[0] if found else _NOTHING
+    items = macro_items(group, shared, name)
+    return items[0] if items else _NOTHING
 
 
 def macro_items(group: Dataset, shared: Dataset, name: str) -> Sequence[Dataset]:
     """A macro's items for a frame: its own, else the shared ones, else none."""
     tag = _tag(name)
     for source in (group, shared):
-        found: Any = source.get_item(tag) if tag in source else None  # a fifth of the time of an attribute by its name
-        if isinstance(found, RawDataElement):
-            found = source[tag]
-        if found is not None and found.value:
-            return found.value
+        element: Any = source.get_item(tag) if tag in source else None  # five times as fast as attribute access
+        if isinstance(element, RawDataElement):
+            element = source[tag]
+        if element is not None and element.value:
+            return element.value
     return ()
 
 

@@ -48,7 +48,7 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
 
     def work(dataset: Any) -> np.ndarray:
         segmented = str(dataset.get("SOPClassUID", "")) == SEG
-        numbers = wanted_numbers(dataset, names)
+        numbers = segment_numbers(dataset, names)
         if segmented:
             return _segmentation(dataset, image, numbers)
         return from_structures(dataset, image, numbers=numbers)
@@ -56,11 +56,11 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     return Volume(guarded(path, work), image.affine, object_facts(path))
 
 
-def wanted_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
+def segment_numbers(dataset: Any, names: Collection[str]) -> set[int] | None:
     """Numbers of the segments or structures that are named; None where none are, for all of them."""
     if not names:
         return None
-    return {number for found in numbers_of(names, in_object(dataset)).values() for number in found}
+    return {number for matching in numbers_of(names, in_object(dataset)).values() for number in matching}
 
 
 def object_facts(path: Path) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) 
 
     if str(dataset.SegmentationType) == "FRACTIONAL":
         raise ReadError("a fractional segmentation: its values are probabilities, not labels")
-    found = hd.seg.Segmentation.from_dataset(dataset, copy=False)
+    segmentation = hd.seg.Segmentation.from_dataset(dataset, copy=False)
     try:
         chosen = None if numbers is None else sorted(numbers)
-        volume = found.get_volume(segment_numbers=chosen, combine_segments=True, relabel=False, dtype=np.uint16)
+        volume = segmentation.get_volume(segment_numbers=chosen, combine_segments=True, relabel=False, dtype=np.uint16)
     except RuntimeError as error:
         raise ReadError("segments overlap, so no voxel's label is certain", repr(error)) from error
     marked = np.argwhere(volume.array > 0)
@@ -103,10 +103,10 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) 
     to_image = np.linalg.inv(image.affine) @ _TO_RAS @ np.asarray(volume.affine)
     steps = np.abs(to_image[:3, :3])
     places = marked @ to_image[:3, :3].T + to_image[:3, 3]
-    whole = np.rint(places)
-    if np.abs(places - whole).max() > _BESIDE or np.abs(steps - np.rint(steps)).max() > _BESIDE:
+    rounded = np.rint(places)
+    if np.abs(places - rounded).max() > _BESIDE or np.abs(steps - np.rint(steps)).max() > _BESIDE:
         raise ReadError("the segmentation is on other voxels than its image: resample it onto the image first")
-    w, h, d = whole.astype(int).T
+    w, h, d = rounded.astype(int).T
     _check_within(np.stack([d, h, w], axis=1), labels.shape)
     labels[d, h, w] = values_by_segment(dataset)[volume.array[tuple(marked.T)]]
     if int((labels > 0).sum()) != len(marked) or np.rint(steps).sum() != 3:
@@ -117,28 +117,28 @@ def _segmentation(dataset: Any, image: Volume, numbers: Collection[int] | None) 
 def values_by_segment(dataset: Any) -> np.ndarray:
     """uint16 [65,536]: label of each segment number, the number itself but in segmentations that scantune wrote."""
     values = np.arange(np.iinfo(np.uint16).max + 1, dtype=np.uint16)
-    for number, value in _own_values(dataset).items():
+    for number, value in _label_values(dataset).items():
         values[number] = value
     return values
 
 
-def _own_values(dataset: Any) -> dict[int, int]:
+def _label_values(dataset: Any) -> dict[int, int]:
     """Segment number to the label that it was written for, of segmentations that scantune wrote."""
-    found = {}
+    values = {}
     for segment in dataset.SegmentSequence:
         tracked = str(segment.get("TrackingID", "")).removeprefix("label-")
         if dataset.get("Manufacturer") == "scantune" and tracked.isdecimal():
-            found[int(segment.SegmentNumber)] = int(tracked)
+            values[int(segment.SegmentNumber)] = int(tracked)
             continue
         code = segment.SegmentedPropertyTypeCodeSequence[0]
         text = str(code.get("CodeValue", "")).removeprefix("label-")
         if code.get("CodingSchemeDesignator") == "99SCANTUNE" and text.isdecimal():
-            found[int(segment.SegmentNumber)] = int(text)
-    return found
+            values[int(segment.SegmentNumber)] = int(text)
+    return values
 
 
 def from_structures(
-    dataset: Any, image: Volume, whole: bool = True, numbers: Collection[int] | None = None
+    dataset: Any, image: Volume, strict: bool = True, numbers: Collection[int] | None = None
 ) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
@@ -147,7 +147,7 @@ def from_structures(
     Args:
         dataset: a structure set.
         image: the grid.
-        whole: refuse contours beside the grid; else they are of other slices, and passed over.
+        strict: refuse contours beside the grid; else they are of other slices, and passed over.
         numbers: of the structures to read; None for all.
 
     Returns:
@@ -158,26 +158,26 @@ def from_structures(
     for structure in dataset.get("ROIContourSequence", []):
         if numbers is not None and int(structure.ReferencedROINumber) not in numbers:
             continue
-        own = np.zeros(labels.shape, bool)
+        inside = np.zeros(labels.shape, bool)
         slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
         for contour in structure.get("ContourSequence", []):
             kind = str(contour.get("ContourGeometricType", ""))
             if not kind.startswith("CLOSED"):
                 continue  # points and open lines enclose nothing
             points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
-            if not whole and abs(float(points[:, 2].mean())) > _OFF_SLICE:
+            if not strict and abs(float(points[:, 2].mean())) > _OFF_SLICE:
                 continue
             axis, index = _slice_of(points)
             slices[axis, index].append(np.delete(points, axis, axis=1))
         for (axis, index), outlines in slices.items():
             if not 0 <= index < labels.shape[2 - axis]:
                 raise ReadError("contours lie outside of the image")
-            plane = np.moveaxis(own, 2 - axis, 0)[index]  # the two other axes, the later of W, H, D first
+            plane = np.moveaxis(inside, 2 - axis, 0)[index]  # the two other axes, the later of W, H, D first
             for outline in outlines:
                 plane ^= _inside(outline, (plane.shape[0], plane.shape[1]))
-        if (labels[own] > 0).any():
+        if (labels[inside] > 0).any():
             raise ReadError("structures overlap, so no voxel's label is certain")
-        labels[own] = int(structure.ReferencedROINumber)
+        labels[inside] = int(structure.ReferencedROINumber)
     return labels
 
 

@@ -173,8 +173,8 @@ class Meaning:
         if self.padding is None:
             return None
         low, high = self.padding
-        found = raw == low if low == high else (raw >= low) & (raw <= high)
-        return found if found.any() else None
+        padding = raw == low if low == high else (raw >= low) & (raw <= high)
+        return padding if padding.any() else None
 
 
 def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
@@ -191,11 +191,11 @@ def meaning_of(file: DicomFile, *, rescale_elsewhere: bool = False) -> Meaning:
         raise ReadError("the header states no image size (rows, columns)", str(file.path))
     photometric, samples = _colour(file)
     allocated, stored, high = _bits(file)
-    sign = file.whole_number("PixelRepresentation")
+    sign = file.one_integer("PixelRepresentation")
     if sign not in (None, 0, 1):
         raise ReadError(f"PixelRepresentation is {sign}; 0 and 1 have a meaning")
     doubt = _sign_doubt(file, sign, allocated)
-    frames = file.whole_number("NumberOfFrames")
+    frames = file.one_integer("NumberOfFrames")
     if frames is not None and frames < 0:
         raise ReadError(f"NumberOfFrames is {frames}")
     signed = None if doubt and samples == 1 else bool(sign)
@@ -223,9 +223,9 @@ def _sign_doubt(file: DicomFile, sign: int | None, allocated: int) -> str:
     if sign is None:
         return "PixelRepresentation is missing"
     for keyword in ("SmallestImagePixelValue", "LargestImagePixelValue"):
-        stated = file.number(keyword)
-        if stated is not None and (stated < 0 if sign == 0 else stated >= 1 << (max(16, allocated) - 1)):
-            return f"PixelRepresentation is {sign} where {keyword} is {stated:g}"
+        value = file.number(keyword)
+        if value is not None and (value < 0 if sign == 0 else value >= 1 << (max(16, allocated) - 1)):
+            return f"PixelRepresentation is {sign} where {keyword} is {value:g}"
     return ""
 
 
@@ -237,26 +237,26 @@ def with_real_world(meaning: Meaning, items: Sequence[Dataset], notes: list[str]
     """
     signed = bool(meaning.signed)
     if meaning.rescaled or meaning.table is not None:
-        own = meaning.slope, meaning.intercept
-        note = real_worlds.beside_rescale(items, signed, meaning.allocated, own)
+        rescale = meaning.slope, meaning.intercept
+        note = real_worlds.beside_rescale(items, signed, meaning.allocated, rescale)
         if note and note not in notes:
             notes.append(note)
         return meaning
-    found = real_worlds.real_world(items, signed, meaning.allocated)
-    notes.append(f"values by a real-world value map ({found.unit or 'no unit'}): no rescale is stated")
-    covered = found.low, found.high
+    value_map = real_worlds.real_world(items, signed, meaning.allocated)
+    notes.append(f"values by a real-world value map ({value_map.unit or 'no unit'}): no rescale is stated")
+    covered = value_map.low, value_map.high
     return replace(
         meaning,
-        slope=found.slope,
-        intercept=found.intercept,
-        table=found.table,
+        slope=value_map.slope,
+        intercept=value_map.intercept,
+        table=value_map.table,
         covered=covered,
-        unit=found.unit,
+        unit=value_map.unit,
     )
 
 
 def _colour(file: DicomFile) -> tuple[str, int]:
-    photometric, samples = file.photometric, file.whole_number("SamplesPerPixel")
+    photometric, samples = file.photometric, file.one_integer("SamplesPerPixel")
     if not photometric:
         raise ReadError("the header does not state the photometric interpretation", str(file.path))
     if photometric not in _GREY | _COLOUR:
@@ -277,7 +277,7 @@ def _colour(file: DicomFile) -> tuple[str, int]:
 
 
 def _bits(file: DicomFile) -> tuple[int, int | None, int | None]:
-    allocated, stored, high = (file.whole_number(k) for k in ("BitsAllocated", "BitsStored", "HighBit"))
+    allocated, stored, high = (file.one_integer(k) for k in ("BitsAllocated", "BitsStored", "HighBit"))
     if allocated not in (1, 8, 16, 32, 64) or (stored is not None and not 0 < stored <= allocated):
         raise ReadError(f"the header states {stored} stored of {allocated} allocated bits", str(file.path))
     if stored is None and (high is not None or allocated < 32):

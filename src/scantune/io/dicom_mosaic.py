@@ -84,8 +84,8 @@ def _frames(file: DicomFile, at: int) -> list[Frame]:
 
 def _tile(file: DicomFile, meaning: Meaning, layout: _Layout, k: int) -> np.ndarray:
     row, column = divmod(k, layout.across)
-    whole = _picture(file, meaning)
-    return whole[
+    mosaic = _picture(file, meaning)
+    return mosaic[
         row * layout.rows : (row + 1) * layout.rows,
         column * layout.columns : (column + 1) * layout.columns,
     ]
@@ -124,8 +124,8 @@ def _mosaic(file: DicomFile, along_row: np.ndarray, along_column: np.ndarray) ->
     first = np.array(position) + along_row * (file.columns - columns) / 2 + along_column * (file.rows - rows) / 2
     normal = np.cross(along_row, along_column)
     normal /= np.linalg.norm(normal)
-    stated = _items(csa, "SliceNormalVector")
-    if len(stated) == 3 and np.dot(normal, stated) < 0:
+    slice_normal = _items(csa, "SliceNormalVector")
+    if len(slice_normal) == 3 and np.dot(normal, slice_normal) < 0:
         normal = -normal
     gap = file.number("SpacingBetweenSlices") or file.number("SliceThickness")
     if not gap or not np.isfinite(gap):
@@ -135,8 +135,8 @@ def _mosaic(file: DicomFile, along_row: np.ndarray, along_column: np.ndarray) ->
 
 def _grid(file: DicomFile) -> _Layout:
     """UIH: as many tiles across as the root of their number, and as many rows of them as that needs."""
-    found = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[_GRID]).get(_GRID)
-    items = found.value if found is not None and found.VR == "SQ" else []
+    element = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[_GRID]).get(_GRID)
+    items = element.value if element is not None and element.VR == "SQ" else []
     positions = [np.array([float(v) for v in item.get("ImagePositionPatient") or []]) for item in items]
     if not positions or any(position.shape != (3,) for position in positions):
         raise ReadError(
@@ -155,18 +155,18 @@ def _tile_size(file: DicomFile, count: int, across: int, down: int) -> tuple[int
 
 
 def _count(file: DicomFile, csa: dict[str, Any]) -> int:
-    found = _items(csa, "NumberOfImagesInMosaic")
-    if not found:
+    values = _items(csa, "NumberOfImagesInMosaic")
+    if not values:
         try:
-            found = numbers(file.items.get(_N_IMAGES), _N_IMAGES, vr="US")
+            values = numbers(file.items.get(_N_IMAGES), _N_IMAGES, vr="US")
         except NotANumberError:
-            found = []
-    if not found or not 1 <= found[0] <= 4096:
+            values = []
+    if not values or not 1 <= values[0] <= 4096:
         raise ReadError(
             "its slices lie side by side in one picture (a Siemens mosaic), and the header does not say how many: "
             "the private elements were removed; convert the original to NIfTI first"
         )
-    return int(found[0])
+    return int(values[0])
 
 
 def _items(csa: dict[str, Any], name: str) -> list[float]:
@@ -181,10 +181,10 @@ def _csa(file: DicomFile) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nibabel warns of all of nicom on import
         from nibabel.nicom import csareader
-    found = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[_CSA]).get(_CSA)
-    if found is None or not isinstance(found.value, bytes):
+    element = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=[_CSA]).get(_CSA)
+    if element is None or not isinstance(element.value, bytes):
         return {}
     try:
-        return csareader.read(found.value)["tags"]
+        return csareader.read(element.value)["tags"]
     except Exception:  # whatever lies there instead: the count is then asked of another element
         return {}

@@ -63,8 +63,8 @@ def check_length(available: int, frame: int, file: DicomFile) -> None:
     if available < needed:
         raise ReadError(f"the pixel data is cut short: {max(0, available)} of {needed} bytes are there", str(file.path))
     if available - needed >= max(2, frame):
-        stated = "NumberOfFrames is missing" if not file.text("NumberOfFrames") else f"the header says {file.n_frames}"
-        raise ReadError(f"the pixel data holds {available / frame:g} frames where {stated}", str(file.path))
+        count = "NumberOfFrames is missing" if not file.text("NumberOfFrames") else f"the header says {file.n_frames}"
+        raise ReadError(f"the pixel data holds {available / frame:g} frames where {count}", str(file.path))
     if available - needed > 1:
         file.notes.append(f"{available - needed} bytes behind the pixels of the last frame are not used")
 
@@ -90,7 +90,7 @@ def read_native(file: DicomFile, meaning: Meaning, place: tuple[int, int, np.dty
         raise ReadError("the pixel data is cut short", str(file.path))
     if meaning.samples == 1:
         return in_stored_bits(flat.reshape(file.rows, file.columns), file, meaning)
-    planes = file.whole_number("PlanarConfiguration")
+    planes = file.one_integer("PlanarConfiguration")
     if planes not in (0, 1):
         words = "missing" if planes is None else planes
         raise ReadError(f"PlanarConfiguration is {words}: how the colours lie cannot be told", str(file.path))
@@ -152,5 +152,5 @@ def _check_sign(most: int, stored: int, meaning: Meaning) -> None:
 def _overlay_in_pixels(file: DicomFile) -> bool:
     """Whether an overlay is declared in the unused bits of the pixels (retired in 2004)."""
     positions = [0x60000102 + (group << 17) for group in range(16)]
-    found = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=positions)
-    return any(int(found[tag].value or 0) > 0 for tag in positions if tag in found)
+    header = pydicom.dcmread(file.path, stop_before_pixels=True, force=True, specific_tags=positions)
+    return any(int(header[tag].value or 0) > 0 for tag in positions if tag in header)

@@ -17,7 +17,7 @@ _DECIMAL_COMMA = re.compile(r"[-+]?\d*,(\d{1,2}|\d{4,})([eE][-+]?\d+)?")
 
 
 class NotANumberError(ValueError):
-    """An element that has a value which is no number, or may be two."""
+    """An element that has a value which is not a number, or may be two."""
 
 
 def numbers(item: Any, tag: int, notes: list[str] | None = None, vr: str | None = None) -> list[float]:
@@ -45,14 +45,14 @@ def numbers(item: Any, tag: int, notes: list[str] | None = None, vr: str | None 
     vr = expected if item.VR in _BYTES else str(item.VR)
     if vr in _BINARY:
         if expected in ("DS", "IS") and _as_text(raw, None) is not None:
-            raise NotANumberError(f"{_shown(raw)} in the value representation {vr}")
+            raise NotANumberError(f"{_quoted(raw)} in the value representation {vr}")
         return _as_binary(raw, vr, bool(item.is_little_endian))
-    found = _as_text(raw, notes)
-    if found is None and expected in _BINARY and expected != item.VR:
+    values = _as_text(raw, notes)
+    if values is None and expected in _BINARY and expected != item.VR:
         return _as_binary(raw, expected, bool(item.is_little_endian))
-    if found is None:
-        raise NotANumberError(_shown(raw))
-    return found
+    if values is None:
+        raise NotANumberError(_quoted(raw))
+    return values
 
 
 def in_sign(number: float, signed: bool, allocated: int) -> float:
@@ -112,17 +112,17 @@ def _converted(item: Any) -> list[float]:
         return []
     if isinstance(value, (str, bytes)):
         raw = value.encode("latin-1", "replace") if isinstance(value, str) else value
-        found = _as_text(raw, None)
-        if found is None:
-            raise NotANumberError(_shown(raw))
-        return found
+        values = _as_text(raw, None)
+        if values is None:
+            raise NotANumberError(_quoted(raw))
+        return values
     try:
         return [float(one) for one in (value if hasattr(value, "__iter__") else [value])]
     except (TypeError, ValueError) as error:
-        raise NotANumberError("a value that is no number") from error
+        raise NotANumberError("a value that is not a number") from error
 
 
-def _shown(raw: bytes) -> str:
+def _quoted(raw: bytes) -> str:
     """The value where it is made of figures: other text may be a name, and a reason is written to outputs."""
     text = raw.strip(b" \0").decode("latin-1")
     return f"'{text}'" if _TEXT.fullmatch(text) and len(text) <= 64 else f"{len(raw)} bytes that are no number"

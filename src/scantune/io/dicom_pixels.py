@@ -64,8 +64,8 @@ class Pixels:
         """
         if self._native is not None and self.file.photometric not in ("YBR_FULL",):
             return read_native(self.file, self.meaning, self._native, index)
-        found = self._decoded(self.streams()[index]) if self.file.compressed else self._by_pydicom(index)
-        return in_stored_bits(found, self.file, self._right_aligned()) if found.ndim == 2 else found
+        pixels = self._decoded(self.streams()[index]) if self.file.compressed else self._by_pydicom(index)
+        return in_stored_bits(pixels, self.file, self._right_aligned()) if pixels.ndim == 2 else pixels
 
     def _right_aligned(self) -> Meaning:
         """A decoder gives the values of a codestream without the bits below them."""
@@ -75,7 +75,7 @@ class Pixels:
     def streams(self) -> list[bytes]:
         """The compressed frames, one bytes object each."""
         if self._streams is None:
-            dataset = self._whole()
+            dataset = self._dataset()
             if "PixelData" not in dataset:
                 raise ReadError("the file has no pixel data, or is cut before it", str(self.file.path))
             try:
@@ -83,10 +83,10 @@ class Pixels:
                 offsets = None
                 if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
                     offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
-                found = generate_frames(
+                frames = generate_frames(
                     dataset.PixelData, number_of_frames=self.file.n_frames, extended_offsets=offsets
                 )
-                self._streams = list(found)
+                self._streams = list(frames)
             except ReadError:
                 raise
             except Exception as error:
@@ -99,17 +99,17 @@ class Pixels:
         return self._streams
 
     def _check_count(self, dataset: pydicom.Dataset) -> None:
-        """Refuse compressed frames that the header does not speak of."""
-        buffer, stated = BytesIO(dataset.PixelData), self.file.n_frames
+        """Refuse more compressed frames than the header states."""
+        buffer, frames = BytesIO(dataset.PixelData), self.file.n_frames
         listed = parse_basic_offsets(buffer)
         fragments = list(generate_fragments(buffer))
         heads = [at for at, fragment in enumerate(fragments) if codestream.parse(fragment) is not None]
-        found = len(fragments) if self.file.syntax == RLELossless else len(heads)
-        if found > stated or len(listed) > stated:
-            words = "NumberOfFrames is missing" if not self.file.text("NumberOfFrames") else f"the header says {stated}"
-            raise ReadError(f"the pixel data holds {max(found, len(listed))} frames where {words}", str(self.file.path))
+        count = len(fragments) if self.file.syntax == RLELossless else len(heads)
+        if count > frames or len(listed) > frames:
+            words = "NumberOfFrames is missing" if not self.file.text("NumberOfFrames") else f"the header says {frames}"
+            raise ReadError(f"the pixel data holds {max(count, len(listed))} frames where {words}", str(self.file.path))
 
-    def _whole(self) -> pydicom.Dataset:
+    def _dataset(self) -> pydicom.Dataset:
         if self._dataset is None:
             tags = ["PixelData", "FloatPixelData", "DoubleFloatPixelData", *_GROUP28]
             self._dataset = pydicom.dcmread(self.file.path, force=True, specific_tags=tags)
@@ -122,12 +122,12 @@ class Pixels:
         ones whatever the high bit. What is not words (JPEG, JPEG-LS, JPEG 2000) has the stored bits alone.
         """
         file, meaning = self.file, self.meaning
-        found = codestream.check(stream, file.rows, file.columns, meaning.samples)
+        parsed = codestream.check(stream, file.rows, file.columns, meaning.samples)
         stored = meaning.stored or meaning.allocated
-        if found is not None and meaning.high not in (None, stored - 1) and found.precision != stored:
+        if parsed is not None and meaning.high not in (None, stored - 1) and parsed.precision != stored:
             raise ReadError(
                 f"HighBit is {meaning.high} where BitsStored is {stored} and compressed values have "
-                f"{found.precision} bits"
+                f"{parsed.precision} bits"
             )
         options: dict[str, Any] = {
             "rows": file.rows,
@@ -141,12 +141,12 @@ class Pixels:
             "pixel_keyword": "PixelData",
         }
         if meaning.samples > 1:
-            options["planar_configuration"] = file.whole("PlanarConfiguration")
+            options["planar_configuration"] = file.integer("PlanarConfiguration")
         packed = encapsulate([stream], has_bot=False)
         return self._ask(packed, options)
 
     def _by_pydicom(self, index: int) -> np.ndarray:
-        dataset, meaning = self._whole(), self.meaning
+        dataset, meaning = self._dataset(), self.meaning
         if "PixelData" in dataset and meaning.allocated >= 8 and self.file.photometric != "YBR_FULL_422":
             frame = self.file.rows * self.file.columns * meaning.samples * meaning.allocated // 8
             check_length(len(dataset.PixelData), frame, self.file)
@@ -157,13 +157,13 @@ class Pixels:
         try:
             decoder = get_decoder(UID(syntax))
         except NotImplementedError as error:
-            raise ReadError(f"nothing here decodes its transfer syntax, {syntax_name(self.file)}") from error
+            raise ReadError(f"no installed decoder reads its transfer syntax, {syntax_name(self.file)}") from error
         complaints = []
         if not isinstance(source, pydicom.Dataset):
             options = options | {"transfer_syntax_uid": UID(syntax)}
         for plugin in _PLUGINS.get(syntax, ("",)):
             if plugin in _CRASHING and not MAY_CRASH:
-                complaints.append(f"{plugin}: asked in a child process only")
+                complaints.append(f"{plugin}: used in a child process only")
                 continue
             try:
                 if plugin == "simpleitk":

@@ -1,4 +1,4 @@
-"""A DICOM file or a folder of them: on to the reader of stills, volumes or cine loops that fits what is in it."""
+"""A DICOM file or a folder of them: passed to the reader of stills, volumes or cine loops that fits its content."""
 
 from __future__ import annotations
 

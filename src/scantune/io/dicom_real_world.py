@@ -71,25 +71,25 @@ def real_world(items: Iterable[Dataset], signed: bool, allocated: int) -> RealWo
     Raises:
         ReadError: none, several that differ, one that cannot be read or contradicts itself.
     """
-    found = list(dict.fromkeys(_map(item, signed, allocated) for item in items))
-    if not found:
+    maps = list(dict.fromkeys(_map(item, signed, allocated) for item in items))
+    if not maps:
         raise ReadError(f"{SEQUENCE} is empty")
-    if len(found) > 1:
-        units = ", ".join(sorted({one.unit for one in found if one.unit.isascii() and len(one.unit) <= 16}))
+    if len(maps) > 1:
+        units = ", ".join(sorted({one.unit for one in maps if one.unit.isascii() and len(one.unit) <= 16}))
         raise ReadError(
-            f"{len(found)} real-world value maps ({units or 'no units'}) and no rescale: which of them gives the "
+            f"{len(maps)} real-world value maps ({units or 'no units'}) and no rescale: which of them gives the "
             "values cannot be told; convert it to NIfTI by the one that is meant"
         )
-    return found[0]
+    return maps[0]
 
 
-def beside_rescale(items: Iterable[Dataset], signed: bool, allocated: int, own: tuple[float, float]) -> str | None:
+def beside_rescale(items: Iterable[Dataset], signed: bool, allocated: int, rescale: tuple[float, float]) -> str | None:
     """A note where maps say something else than the rescale (slope and intercept) that is read."""
     try:
         maps = {_map(item, signed, allocated) for item in items}
     except ReadError:
         return f"{SEQUENCE} cannot be read; the rescale is applied"
-    other = [one for one in maps if one.entries is not None or not np.allclose((one.slope, one.intercept), own)]
+    other = [one for one in maps if one.entries is not None or not np.allclose((one.slope, one.intercept), rescale)]
     return "a real-world value map differs from the rescale, which is applied" if other else None
 
 
@@ -118,19 +118,19 @@ def _map(item: Dataset, signed: bool, allocated: int) -> RealWorld:
 
 
 def _unit(item: Dataset) -> str:
-    found: Any = item.get(Tag(_UNITS))
-    return str(found.value[0].get("CodeValue", "") or "").upper() if found is not None and found.value else ""
+    sequence: Any = item.get(Tag(_UNITS))
+    return str(sequence.value[0].get("CodeValue", "") or "").upper() if sequence is not None and sequence.value else ""
 
 
 def _one(item: Dataset, tag: int) -> float | None:
-    found = _numbers(item, tag)
-    if len(found) > 1 or not np.isfinite(found).all():
-        raise ReadError(f"{_NAMES[tag]} has {len(found)} values where one finite one belongs")
-    return found[0] if found else None
+    values = _numbers(item, tag)
+    if len(values) > 1 or not np.isfinite(values).all():
+        raise ReadError(f"{_NAMES[tag]} has {len(values)} values where one finite one belongs")
+    return values[0] if values else None
 
 
 def _numbers(item: Dataset, tag: int) -> list[float]:
     try:
         return numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
     except NotANumberError as error:
-        raise ReadError(f"{_NAMES[tag]} is no number: {error}") from error
+        raise ReadError(f"{_NAMES[tag]} is not a number: {error}") from error

@@ -1,4 +1,4 @@
-"""The wanted items of a plain DICOM header, straight from its bytes.
+"""Selected items of a plain DICOM header, read directly from its bytes.
 
 A series has hundreds of headers, and an enhanced file describes thousands of frames; parsing them with pydicom takes
 longer than reading their pixels. What is not plain (big endian, deflated, sequences of an unknown representation or
@@ -53,12 +53,12 @@ class Scanned:
     implicit: bool
 
 
-def scan(raw: bytes, wanted: Collection[int], sequences: Collection[int] = ()) -> Scanned | None:
+def scan(raw: bytes, tags: Collection[int], sequences: Collection[int] = ()) -> Scanned | None:
     """Scan the first bytes of a file, which must reach to its pixel data.
 
     Args:
         raw: from the start of the file.
-        wanted: tags.
+        tags: tags.
         sequences: which of them are sequences.
 
     Returns:
@@ -70,27 +70,27 @@ def scan(raw: bytes, wanted: Collection[int], sequences: Collection[int] = ()) -
     if raw[128:132] != b"DICM":
         return None
     try:
-        found = _elements(raw, 132, (0x00020002, 0x00020010), (), explicit=True, last_group=2)
-        if found is None:
+        scanned = _elements(raw, 132, (0x00020002, 0x00020010), (), explicit=True, last_group=2)
+        if scanned is None:
             return None
-        meta, start = found
+        meta, start = scanned
         syntax = _text(meta, 0x00020010)
         if not syntax or syntax in (DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian):
             return None
         implicit = syntax == ImplicitVRLittleEndian
-        found = _elements(raw, start, wanted, sequences, explicit=not implicit, last_group=0xFFFF)
+        scanned = _elements(raw, start, tags, sequences, explicit=not implicit, last_group=0xFFFF)
     except NotPlainError:
         return None
     except struct.error as error:
         raise HeaderGoesOnError from error
-    if found is None:
+    if scanned is None:
         return None
-    items, offset = found
+    items, offset = scanned
     return Scanned(items, syntax, _text(meta, 0x00020002), offset, implicit)
 
 
 def _elements(
-    raw: bytes, at: int, wanted: Collection[int], sequences: Collection[int], *, explicit: bool, last_group: int
+    raw: bytes, at: int, tags: Collection[int], sequences: Collection[int], *, explicit: bool, last_group: int
 ) -> tuple[dict[int, RawDataElement | DataElement], int] | None:
     """Elements from ``at`` to the pixel data or the end of a group, and where that is."""
     items: dict[int, RawDataElement | DataElement] = {}
@@ -112,12 +112,12 @@ def _elements(
         if tag <= before:
             return None
         before = tag
-        if tag in sequences and tag in wanted and vr in (b"SQ", b""):
-            found, at = sequence_items(raw, start, length, tag, explicit)
-            items[tag] = DataElement(BaseTag(tag), "SQ", found, already_converted=True)
+        if tag in sequences and tag in tags and vr in (b"SQ", b""):
+            sequence, at = sequence_items(raw, start, length, tag, explicit)
+            items[tag] = DataElement(BaseTag(tag), "SQ", sequence, already_converted=True)
             continue
         if length == UNDEFINED:
-            if tag in wanted or (explicit and vr not in (b"SQ", b"UN")):
+            if tag in tags or (explicit and vr not in (b"SQ", b"UN")):
                 return None
             after = past_items(raw, start, explicit and vr == b"SQ", 0)
             if after is None:
@@ -127,7 +127,7 @@ def _elements(
         at = start + length
         if at > len(raw):
             raise struct.error
-        if tag in wanted:
+        if tag in tags:
             if vr == b"SQ" or (not explicit and raw[start : start + 4] == b"\xfe\xff\x00\xe0"):
                 return None
             name = vr.decode() if explicit else None

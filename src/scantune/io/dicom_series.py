@@ -1,4 +1,4 @@
-"""A folder of DICOM files to one volume: series told apart, one chosen, foreign files set aside and counted."""
+"""A folder of DICOM files to one volume: series separated, one chosen, other files ignored and counted."""
 
 from __future__ import annotations
 
@@ -72,10 +72,10 @@ def _opened(path: Path, options: Options) -> DicomFile | str:
         head = handle.read(HEAD)
         if not head:
             return "empty file"
-        found = format_of(head)
-        if found in ("dicom", "dicom without preamble"):
+        kind = format_of(head)
+        if kind in ("dicom", "dicom without preamble"):
             return parse(handle, head, path, options.limits)
-    return "gzip" if found == "gzip" and is_dicom(path) else "not DICOM"
+    return "gzip" if kind == "gzip" and is_dicom(path) else "not DICOM"
 
 
 @lru_cache(256)
@@ -97,7 +97,7 @@ def not_an_image(file: DicomFile) -> str:
 
 
 def counts_of(aside: Counter[str]) -> str:
-    """What was set aside, in words: ``2 × DICOMDIR, 1 × not DICOM``."""
+    """What was ignored, as text: ``2 × DICOMDIR, 1 × not DICOM``."""
     return ", ".join(f"{count} × {what}" for what, count in sorted(aside.items()))
 
 
@@ -136,13 +136,13 @@ def frames_of(files: list[DicomFile], options: Options) -> list[Frame]:
 def _note_doubts(files: list[DicomFile], stack: Stack, notes: list[str]) -> None:
     """Note signs of slices that are missing at the ends or at even distances, where the positions cannot show it."""
     step = float(geometry.spacing_of(stack.affine)[2])
-    stated = files[0].number("SpacingBetweenSlices")
-    if stated is not None and np.isfinite(stated) and abs(abs(stated) - step) > 0.05 * step:
-        notes.append(f"the header states {abs(stated):g} mm between slices, their positions are {step:.4g} mm apart")
+    spacing = files[0].number("SpacingBetweenSlices")
+    if spacing is not None and np.isfinite(spacing) and abs(abs(spacing) - step) > 0.05 * step:
+        notes.append(f"the header states {abs(spacing):g} mm between slices, their positions are {step:.4g} mm apart")
     references = len({file.text("FrameOfReferenceUID") for file in files})
     if references > 1:
         notes.append(f"the slices name {references} frames of reference; their positions are taken as of one")
-    images = files[0].whole("ImagesInAcquisition")
+    images = files[0].integer("ImagesInAcquisition")
     if images > len(stack.frames):
         notes.append(f"the header states {images} images in the acquisition, {len(stack.frames)} are here")
     numbers = [file.number("InstanceNumber") for file in files]
@@ -159,7 +159,7 @@ def series_facts(file: DicomFile, n_files: int, aside: Counter[str], notes: list
         "modality": file.modality,
         "manufacturer": vendor(file),
         "photometric": file.photometric,
-        "bits": file.whole("BitsStored") or file.whole("BitsAllocated"),
+        "bits": file.integer("BitsStored") or file.integer("BitsAllocated"),
         "transfer_syntax": syntax_name(file),
         "decoder": f"pydicom {pydicom.__version__}",
         "series": digest(file.text("SeriesInstanceUID")),

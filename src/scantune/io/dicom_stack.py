@@ -159,11 +159,11 @@ def _check_gaps(frames: list[Frame], distances: np.ndarray, options: Options) ->
     off = np.flatnonzero(np.abs(gaps - usual) > options.slice_tolerance * usual + _ROUNDING)
     if off.size == 0:
         return
-    whole = np.rint(steps)
-    missing = all(whole[at] >= 2 and abs(gaps[at] - whole[at] * usual) <= 0.1 * usual for at in off)
+    rounded = np.rint(steps)
+    missing = all(rounded[at] >= 2 and abs(gaps[at] - rounded[at] * usual) <= 0.1 * usual for at in off)
     if missing:
-        count = int((whole[off] - 1).sum())
-        places = [f"{int(whole[at]) - 1} after slice {at + 1} (at {distances[at]:.2f} mm)" for at in off]
+        count = int((rounded[off] - 1).sum())
+        places = [f"{int(rounded[at]) - 1} after slice {at + 1} (at {distances[at]:.2f} mm)" for at in off]
         raise ReadError(
             f"{count} {'slice is' if count == 1 else 'slices are'} missing of {len(frames) + count}: {few(places)}"
         )
@@ -192,10 +192,10 @@ def fill(
     Returns:
         The values, and which voxels are padding (bool of the same shape) or None where none is.
     """
-    found = _filled(stack, orientation, np.int16, Meaning.integers_into) if keep_integers else None
-    found = _filled(stack, orientation, np.float32, Meaning.values_into) if found is None else found
-    assert found is not None
-    return found
+    filled = _filled(stack, orientation, np.int16, Meaning.integers_into) if keep_integers else None
+    filled = _filled(stack, orientation, np.float32, Meaning.values_into) if filled is None else filled
+    assert filled is not None
+    return filled
 
 
 def _filled(

@@ -1,4 +1,4 @@
-"""Look-up tables of DICOM: modality LUT, VOI LUT, palettes, in any value representation; held to their descriptor."""
+"""Look-up tables in DICOM: modality LUT, VOI LUT, palettes, of any representation, checked by their descriptor."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def sequence_table(sequence: Any, keyword: str, signed: bool) -> Table:
     if not sequence:
         raise ReadError(f"{keyword} is empty")
     item = sequence[0]
-    found = [item.get_item(Tag(tag)) for tag in (_LUT_DESCRIPTOR, _LUT_DATA)]
-    n, first, bits = _descriptor(found[0], _LUT_DESCRIPTOR, f"LUTDescriptor of {keyword}", signed)
-    return Table(first, _entries(found[1], n, bits, f"LUTData of {keyword}"), bits)
+    elements = [item.get_item(Tag(tag)) for tag in (_LUT_DESCRIPTOR, _LUT_DATA)]
+    n, first, bits = _descriptor(elements[0], _LUT_DESCRIPTOR, f"LUTDescriptor of {keyword}", signed)
+    return Table(first, _entries(elements[1], n, bits, f"LUTData of {keyword}"), bits)
 
 
 def palette(file: DicomFile, signed: bool) -> Table:
@@ -95,16 +95,16 @@ def _columns(file: DicomFile, n: int, bits: int) -> np.ndarray:
 
 def _expanded(file: DicomFile, n: int, first: int, bits: int) -> np.ndarray:
     """A segmented palette, its segments unrolled by pydicom."""
-    stated = pydicom.Dataset()
+    segmented = pydicom.Dataset()
     for colour in _COLOURS:
         name = f"{colour}PaletteColorLookupTable"
-        stated.add_new(_tag(f"{name}Descriptor"), "US", [n % 65536, 0, bits])
+        segmented.add_new(_tag(f"{name}Descriptor"), "US", [n % 65536, 0, bits])
         data = _bytes(file.item(f"Segmented{name}Data"), f"Segmented{name}Data")
-        stated.add_new(_tag(f"Segmented{name}Data"), "OW", data)
-    stated.set_original_encoding(False, file.little)
-    stated.PhotometricInterpretation = "PALETTE COLOR"
+        segmented.add_new(_tag(f"Segmented{name}Data"), "OW", data)
+    segmented.set_original_encoding(False, file.little)
+    segmented.PhotometricInterpretation = "PALETTE COLOR"
     try:
-        return apply_color_lut(np.arange(n, dtype=np.uint16), stated)
+        return apply_color_lut(np.arange(n, dtype=np.uint16), segmented)
     except Exception as error:  # segments that lead nowhere raise anything
         raise ReadError("the palette's segments do not make a table", repr(error)) from error
 
@@ -114,7 +114,7 @@ def _descriptor(item: Any, tag: int, name: str, signed: bool) -> tuple[int, int,
     try:
         values = [int(value) for value in numbers(item, tag)]
     except NotANumberError as error:
-        raise ReadError(f"{name} is no number: {error}") from error
+        raise ReadError(f"{name} is not a number: {error}") from error
     if len(values) != 3:
         raise ReadError(f"{name} has {len(values)} values where 3 belong")
     n, first, bits = values[0] % 65536 or 65536, values[1], values[2]
@@ -144,11 +144,11 @@ def _entries(item: Any, n: int, bits: int, name: str) -> np.ndarray:
     raw = _bytes(item, name)
     little = getattr(item, "is_little_endian", True) is not False or not isinstance(item.value, bytes)
     if len(raw) == 2 * n:
-        found = np.frombuffer(raw, "<u2" if little else ">u2")
+        entries = np.frombuffer(raw, "<u2" if little else ">u2")
     elif len(raw) in (n, n + n % 2):
-        found = np.frombuffer(raw, np.uint8)[:n]
+        entries = np.frombuffer(raw, np.uint8)[:n]
     else:
         raise ReadError(f"{name} has {len(raw)} bytes where its descriptor states {n} entries of {bits} bits")
-    if len(raw) == 2 * n and bits <= 8 and int(found.max()) > 255:
-        raise ReadError(f"{name} has the entry {int(found.max())} where its descriptor states {bits} bits")
-    return found.astype(np.uint16)
+    if len(raw) == 2 * n and bits <= 8 and int(entries.max()) > 255:
+        raise ReadError(f"{name} has the entry {int(entries.max())} where its descriptor states {bits} bits")
+    return entries.astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Stacks of frames to one volume: decoded, averaged where asked for, padding, polarity and window seen to."""
+"""Stacks of frames to one volume: decoded, averaged if requested, with padding, polarity and window applied."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def assemble(stacks: Sequence[Stack], options: Options, facts: dict[str, Any]) -
     if len(stacks) > 1:
         array /= np.float32(len(stacks))
     array = check_values(array, options, facts["notes"])
-    array = _shown(array, stack, options, facts)
+    array = _windowed(array, stack, options, facts)
     if empty is not None:
         empty = blank_padding(array, empty, first.meaning.padding, options, facts["notes"])
     volume = Volume(array, geometry.to_ras(affine, shape, orientation), facts, empty)
@@ -91,7 +91,7 @@ def _check_alike(stack: Stack, other: Stack, shape: tuple[int, int, int]) -> Non
         )
 
 
-def _shown(array: np.ndarray, stack: Stack, options: Options, facts: dict[str, Any]) -> np.ndarray:
+def _windowed(array: np.ndarray, stack: Stack, options: Options, facts: dict[str, Any]) -> np.ndarray:
     """The window and MONOCHROME1, as asked for."""
     meaning = stack.frames[0].meaning
     if options.window == "file":

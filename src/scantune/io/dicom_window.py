@@ -23,7 +23,7 @@ def voi_table(file: DicomFile, meaning: Meaning) -> Table | None:
     return sequence_table(file.header.get("VOILUTSequence"), "VOILUTSequence", below)
 
 
-def own_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
+def apply_file_window(values: np.ndarray, file: DicomFile, meaning: Meaning) -> np.ndarray:
     """The file's own VOI LUT, or its first window, to 0–1.
 
     Raises:
@@ -44,13 +44,13 @@ def window_of(file: DicomFile) -> tuple[float, float] | None:
     Raises:
         ReadError: center or width alone, or no numbers.
     """
-    found = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
-    for keyword, values in zip(("WindowCenter", "WindowWidth"), found, strict=True):
+    window = [file.floats(keyword) for keyword in ("WindowCenter", "WindowWidth")]
+    for keyword, values in zip(("WindowCenter", "WindowWidth"), window, strict=True):
         if not values and file.text(keyword):
-            raise ReadError(f"{keyword} is no number", f"{file.path}: {file.text(keyword)}")
-    if bool(found[0]) != bool(found[1]):
+            raise ReadError(f"{keyword} is not a number", f"{file.path}: {file.text(keyword)}")
+    if bool(window[0]) != bool(window[1]):
         raise ReadError("WindowCenter and WindowWidth: one is there without the other")
-    return (found[0][0], found[1][0]) if found[0] else None
+    return (window[0][0], window[1][0]) if window[0] else None
 
 
 def series_window(files: Sequence[DicomFile]) -> tuple[float, float, str] | None:
@@ -61,10 +61,10 @@ def series_window(files: Sequence[DicomFile]) -> tuple[float, float, str] | None
     """
     if any(file.has("VOILUTSequence") for file in files):
         raise ReadError("a series with VOILUTSequence has no one window; give center and width")
-    found = [window_of(file) for file in files]
-    if len(set(found)) > 1:
-        known = sorted({window for window in found if window is not None})
+    windows = [window_of(file) for file in files]
+    if len(set(windows)) > 1:
+        known = sorted({window for window in windows if window is not None})
         raise ReadError(
             f"WindowCenter and WindowWidth differ by slice ({known[0]} … {known[-1]}); give center and width"
         )
-    return None if found[0] is None else (*found[0], files[0].text("VOILUTFunction").upper() or "LINEAR")
+    return None if windows[0] is None else (*windows[0], files[0].text("VOILUTFunction").upper() or "LINEAR")

@@ -37,9 +37,9 @@ def find_identifying(dataset: Dataset) -> list[str]:
     Returns:
         Sorted keywords; private items are one entry, "private".
     """
-    found: set[str] = set()
-    _walk(dataset, found, depth=0)
-    return sorted(found)
+    keywords: set[str] = set()
+    _walk(dataset, keywords, depth=0)
+    return sorted(keywords)
 
 
 def identifying_in(path: Path | str) -> list[str]:
@@ -57,17 +57,17 @@ def identifying_in(path: Path | str) -> list[str]:
     return guarded(lambda: find_identifying(pydicom.dcmread(path, stop_before_pixels=True, force=True)), str(path))
 
 
-def _walk(dataset: Dataset, found: set[str], depth: int) -> None:
+def _walk(dataset: Dataset, keywords: set[str], depth: int) -> None:
     if depth > 20:
         return
     for element in dataset:
         keyword, filled = element.keyword, element.value not in (None, "", b"", [])
         if element.VR == "SQ":
             if keyword in IDENTIFYING and filled:
-                found.add(keyword)
+                keywords.add(keyword)
             for item in element.value:
-                _walk(item, found, depth + 1)
+                _walk(item, keywords, depth + 1)
         elif filled and (keyword in IDENTIFYING or element.VR in (*_DATES, *_PERSONS)):
-            found.add(keyword or str(BaseTag(element.tag)))
+            keywords.add(keyword or str(BaseTag(element.tag)))
         elif filled and element.tag.is_private and not element.tag.is_private_creator:
-            found.add("private")
+            keywords.add("private")

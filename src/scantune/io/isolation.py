@@ -111,7 +111,7 @@ def exchange(
 
     Args:
         child: from `spawn`.
-        request: JSON-able.
+        request: JSON-serialisable.
         seconds: that the whole answer may take.
         body: reads what follows an answer.
 
@@ -245,7 +245,7 @@ def end(child: subprocess.Popen[bytes]) -> None:
 
 
 @atexit.register
-def _end_own() -> None:
+def _end_child() -> None:
     child = _CHILDREN.get(os.getpid())
     if child is not None:
         end(child)

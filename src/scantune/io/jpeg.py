@@ -1,4 +1,4 @@
-"""Is a JPEG file whole? Decoders go on over damage and fill what they cannot read with grey."""
+"""Whether a JPEG file is complete: decoders skip damage and fill what they cannot read with grey."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
 _UNREAD = {0xC3: "lossless", 0xC7: "lossless", 0xCB: "lossless", 0xF7: "JPEG-LS"}
 
 
-def check_whole(path: Path) -> None:
+def check_complete(path: Path) -> None:
     """Refuse a file over which libjpeg warns, or whose progressive scans do not carry every coefficient to its end.
 
     Raises:
@@ -45,8 +45,8 @@ def warnings_of(content: bytes) -> str:
     with _LOCK, _heard() as heard:
         cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
         heard.seek(0)
-        said = heard.read().decode("latin-1")
-    lines = said.splitlines()
+        output = heard.read().decode("latin-1")
+    lines = output.splitlines()
     others = [line for line in lines if "JPEG" not in line]
     if others:  # of another thread
         os.write(2, ("\n".join(others) + "\n").encode("latin-1"))

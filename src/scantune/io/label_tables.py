@@ -26,15 +26,15 @@ def in_extensions(raw: bytes, little: bool) -> dict[int, str]:
     Returns:
         Value to name; empty where there is no table.
     """
-    found: dict[int, str] = {}
+    names: dict[int, str] = {}
     at, order = 4, "little" if little else "big"
     while raw[:1] != b"\0" and at + 8 <= len(raw):
         size = int.from_bytes(raw[at : at + 4], order)  # type: ignore[arg-type]
         if size < 16 or at + size > len(raw):
             break
-        found |= _table(raw[at + 8 : at + size])
+        names |= _table(raw[at + 8 : at + size])
         at += size
-    return found
+    return names
 
 
 def _table(text: bytes) -> dict[int, str]:

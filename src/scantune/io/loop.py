@@ -26,7 +26,7 @@ class Loop:
         width: in pixels.
         channels: 1 or 3 (RGB).
         frame_time: milliseconds between frames, or None where the file states none.
-        facts: JSON-able facts without identity.
+        facts: JSON-serialisable facts without identity.
         decode: (index, grey, scale) to uint8 [h, w, C]; it may ignore grey and scale.
         many: where frames are not had one by one, (sorted indices, grey, scale) to the frames by index.
     """
@@ -56,17 +56,17 @@ class Loop:
         """
         if scale not in SCALES:
             raise ReadError(f"a scale of 1/{scale} is not one of 1, 1/2, 1/4, 1/8")
-        wanted = [int(index) for index in (range(self.n_frames) if indices is None else indices)]
-        outside = [index for index in wanted if not 0 <= index < self.n_frames]
-        if outside or not wanted:
+        positions = [int(index) for index in (range(self.n_frames) if indices is None else indices)]
+        outside = [index for index in positions if not 0 <= index < self.n_frames]
+        if outside or not positions:
             raise ReadError(
                 f"frame {outside[0] if outside else 'none'} was asked for; there are {self.n_frames} from 0"
             )
         channels = 1 if grey else self.channels
         size = -(-self.height // scale), -(-self.width // scale)
-        out = np.empty((len(wanted), *size, channels), dtype=np.uint8)  # T h w C
+        out = np.empty((len(positions), *size, channels), dtype=np.uint8)  # T h w C
         places: dict[int, list[int]] = {}
-        for at, index in enumerate(wanted):
+        for at, index in enumerate(positions):
             places.setdefault(index, []).append(at)
         decoded = self.many(sorted(places), grey, scale) if self.many is not None else None
         for index, targets in places.items():

@@ -82,8 +82,8 @@ def _label_names(source: _Bytes, header: Any) -> dict[str, str]:
     start, end = int(header.sizeof_hdr), header["vox_offset"]
     if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
         return {}
-    found = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
-    return {str(number): name for number, name in found.items()}
+    names = label_tables.in_extensions(source.first(int(end))[start:], header.endianness == "<")
+    return {str(number): name for number, name in names.items()}
 
 
 def oriented(values: np.ndarray, affine: np.ndarray, options: Options, facts: dict[str, Any]) -> Volume:
@@ -134,7 +134,7 @@ def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: b
 
 
 class _Bytes:
-    """The decompressed bytes of a file, read as far as they are needed and never beyond what was asked for."""
+    """The decompressed bytes of a file, read only as far as they are needed."""
 
     def __init__(self, path: Path, options: Options) -> None:
         self.path = path
@@ -153,7 +153,7 @@ class _Bytes:
         except _GZIP_ERRORS as error:
             raise ReadError("the gzip stream is damaged", str(error)) from error
 
-    def whole(self, size: int) -> memoryview:
+    def exactly(self, size: int) -> memoryview:
         """Exactly the first ``size`` bytes, the checksum of the whole stream verified.
 
         Raises:
@@ -259,8 +259,8 @@ def _voxels(source: _Bytes, header: Any, shape: tuple[int, int, int], index: int
     if not header.sizeof_hdr <= offset <= 1 << 24:
         raise ReadError(f"the NIfTI header states that the image starts at byte {header['vox_offset']}")
     count = shape[0] * shape[1] * shape[2]
-    whole = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
-    data = source.whole(whole)
+    size = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
+    data = source.exactly(size)
     start = offset + count * dtype.itemsize * (index or 0)
     flat = np.frombuffer(data, dtype=dtype, count=count, offset=start)
     return flat.reshape(shape, order="F")  # i varies fastest
@@ -318,7 +318,7 @@ def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: 
     if trusted == "agree":
         both = "; ".join(f"{name} {np.round(form[:3], 4).tolist()}" for name, form in forms.items())
         raise ReadError(f"sform and qform disagree by {distance:.3g} mm; the key affine chooses one: {both}")
-    notes.append(f"sform and qform disagree; the {trusted} is taken by choice")
+    notes.append(f"sform and qform disagree; the {trusted} is used, as configured")
     return forms[trusted]
 
 

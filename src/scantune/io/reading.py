@@ -1,4 +1,4 @@
-"""The one door: any file or folder to a volume, an image or a video."""
+"""The entry point: any file or folder to a volume, an image or a video."""
 
 from __future__ import annotations
 
@@ -145,17 +145,17 @@ def _read(path: Path, options: Options) -> Volume | Image | Video:
         from scantune.io.dicom_reading import read_folder
 
         return read_folder(path, options)
-    found = _format(path)
-    if found == "gzip":
+    kind = _format(path)
+    if kind == "gzip":
         return _unpacked(path, options)
-    return _READERS[found](path, options)
+    return _READERS[kind](path, options)
 
 
 def _open(path: Path, options: Options) -> Loop:
-    found = "dicom" if path.is_dir() else _format(path)
-    if found == "gzip":
+    kind = "dicom" if path.is_dir() else _format(path)
+    if kind == "gzip":
         return _unpacked_loop(path, options)
-    if found == "dicom":
+    if kind == "dicom":
         from scantune.io.dicom_choice import choose_series
         from scantune.io.dicom_cine import open_cine
         from scantune.io.dicom_file import open_dicom
@@ -168,11 +168,11 @@ def _open(path: Path, options: Options) -> Loop:
         if not_an_image(file) or not file.rows:
             raise ReadError("DICOM without an image", str(path))
         return open_cine(file, options)
-    if found == "video":
+    if kind == "video":
         from scantune.io.video import open_container
 
         return open_container(path, options)
-    if found == "animation":
+    if kind == "animation":
         from scantune.io.animation import open_animation
 
         return open_animation(path, options)

@@ -60,8 +60,8 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         if ImageFile.LOAD_TRUNCATED_IMAGES:
             raise ReadError("Pillow was told to accept pictures that are cut short; this is refused here")
         if picture.format in ("JPEG", "MPO"):
-            jpeg.check_whole(path)
-        own = int(picture.getexif().get(_ORIENTATION, 1) or 1)
+            jpeg.check_complete(path)
+        orientation = int(picture.getexif().get(_ORIENTATION, 1) or 1)
         stored = Stored.of(picture, path)
         facts: dict[str, Any] = {
             "format": {"MPO": "jpeg"}.get(str(picture.format), str(picture.format).lower()),
@@ -74,7 +74,7 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
         if stored.lossy:
             facts["lossy"] = True
         array = (as_labels if options.labels else as_values)(picture, stored, options, facts)
-    array = _turned(array, own, options.turn, stored.upright, facts)
+    array = _turned(array, orientation, options.turn, stored.upright, facts)
     if array.shape[0] == 1:
         facts["photometric"] = "MONOCHROME1" if facts.pop("white_is_zero", False) else "MONOCHROME2"
     note_rounding(array, notes)
@@ -98,26 +98,26 @@ def _check_pages(picture: Pillow.Image, notes: list[str]) -> None:
     raise ReadError(f"it has {pages} pages; one is expected")
 
 
-def _turned(array: np.ndarray, own: int, wanted: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
-    """[C, H, W] turned as its orientation, or the one that is asked for, says.
+def _turned(array: np.ndarray, exif: int, override: int | None, upright: bool, facts: dict[str, Any]) -> np.ndarray:
+    """[C, H, W] rotated by its orientation, or by the one that is requested.
 
     Args:
         array: as decoded.
-        own: the file's orientation, 1 to 8 (EXIF 2.32, tag 0x0112).
-        wanted: another one in its place, or None.
+        exif: the file's orientation, 1 to 8 (EXIF 2.32, tag 0x0112).
+        override: another one in its place, or None.
         upright: whether the decoder has turned it already.
         facts: get ``turn``, and a note.
     """
-    turn = own if wanted is None else wanted
+    turn = exif if override is None else override
     if turn not in range(1, 9):
         turn = 1  # outside of the standard: viewers show it as it is stored
-    if upright and turn != own and own in range(1, 9):
-        array = _TURNS[_INVERSE.get(own, own)](array)
-    if not upright or turn != own:
+    if upright and turn != exif and exif in range(1, 9):
+        array = _TURNS[_INVERSE.get(exif, exif)](array)
+    if not upright or turn != exif:
         array = _TURNS[turn](array)
     if turn != 1:
         facts["turn"] = turn
-        facts["notes"].append("turned as its EXIF orientation says" if wanted is None else "turned as its picture is")
+        facts["notes"].append("rotated by its EXIF orientation" if override is None else "rotated like its image")
     return np.ascontiguousarray(array)
 
 

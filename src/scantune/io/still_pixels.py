@@ -27,7 +27,7 @@ class Stored:
         signed: samples are two's complement integers.
         lossy: values were changed by compression.
         upright: the decoder turns it as its orientation says.
-        further: there are samples beside those of the colour which are no transparency.
+        extra_samples: there are samples other than colour and transparency.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Stored:
     signed: bool = False
     lossy: bool = False
     upright: bool = False
-    further: bool = False
+    extra_samples: bool = False
 
     @classmethod
     def of(cls, picture: Pillow.Image, path: Path) -> Stored:
@@ -53,7 +53,7 @@ class Stored:
                 raise ReadError(
                     f"a TIFF of {form.bits} bits a colour in planes of their own: save it as PNG or interleaved"
                 )
-            return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.further)
+            return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.extra_samples)
         lossy = picture.format in ("JPEG", "MPO") or (picture.format == "WEBP" and b"VP8 " in head[12:4096])
         return cls(path, bits=1 if picture.mode == "1" else 8, lossy=lossy)
 
@@ -69,15 +69,15 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         notes.append("its colour profile (ICC) is not applied")
     if stored.deep_colour:
         return _deep(stored, notes)
-    if stored.further:
-        notes.append("a further sample of each pixel, whose meaning the file does not state, left out")
+    if stored.extra_samples:
+        notes.append("an extra sample of each pixel, whose meaning the file does not state, was ignored")
     picture = _opaque(picture, notes)
     if picture.mode == "CMYK":
         if picture.format == "JPEG" and "adobe" not in picture.info:
             picture = Pillow.eval(
                 picture, lambda value: 255 - value
             )  # only Adobe writes it inverted, as Pillow takes it
-        notes.append("ink (CMYK) taken for light (RGB) without a colour profile")
+        notes.append("CMYK converted to RGB without a colour profile")
     if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         picture = picture.convert("RGB")
     array = _plain(picture, stored)
@@ -98,8 +98,8 @@ def as_labels(picture: Pillow.Image, stored: Stored, options: Options, facts: di
         array = np.asarray(picture)
         colours = np.asarray(picture.convert("RGB"))
         used, first = np.unique(array, return_index=True)
-        shown = colours.reshape(-1, 3)[first]
-        facts["palette"] = {str(index): colour.tolist() for index, colour in zip(used, shown, strict=True)}
+        colours_in_use = colours.reshape(-1, 3)[first]
+        facts["palette"] = {str(index): colour.tolist() for index, colour in zip(used, colours_in_use, strict=True)}
         return array[None].copy()
     array = _plain(_opaque(picture, facts["notes"]), stored)
     if stored.white_is_zero:
@@ -114,7 +114,7 @@ def _opaque(picture: Pillow.Image, notes: list[str]) -> Pillow.Image:
     """The picture without its transparency, which must be none.
 
     Raises:
-        ReadError: some pixels are transparent: what lies behind them is not said.
+        ReadError: some pixels are transparent: what lies behind them is not known.
     """
     if picture.mode not in ("RGBA", "LA", "PA") and "transparency" not in picture.info:
         return picture

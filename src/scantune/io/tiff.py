@@ -28,7 +28,7 @@ class Form:
         signed: sample format 2.
         lossy: JPEG within TIFF.
         planes: each sample's plane is stored by itself (planar configuration 2).
-        further: samples beside those of the colour which are no transparency (tag 338 is 0 or missing).
+        extra_samples: samples other than colour and transparency (tag 338 is 0 or missing).
     """
 
     bits: int
@@ -37,7 +37,7 @@ class Form:
     signed: bool
     lossy: bool
     planes: bool
-    further: bool
+    extra_samples: bool
 
 
 def form_of(picture: Pillow.Image) -> Form:
@@ -51,7 +51,7 @@ def form_of(picture: Pillow.Image) -> Form:
         signed=_numbers(tags.get(_FORMAT, 1))[0] == 2,
         lossy=tags.get(_COMPRESSION) in _JPEG,
         planes=tags.get(_PLANAR, 1) == 2,
-        further=int(tags.get(_SAMPLES, 1)) > _COLOURS.get(tags.get(_PHOTOMETRIC), 4)
+        extra_samples=int(tags.get(_SAMPLES, 1)) > _COLOURS.get(tags.get(_PHOTOMETRIC), 4)
         and _numbers(tags.get(_EXTRA, 0))[0] == 0,
     )
 
@@ -69,13 +69,13 @@ def unreadable(path: Path) -> str | None:
             file.seek(tags.next)
             tags.load(file)
             bits, form = _numbers(tags.get(_BITS, 1)), _numbers(tags.get(_FORMAT, 1))
-            shown, known = tags.get(_PHOTOMETRIC, -1), _FORMATS.get(form[0], f"sample format {form[0]}")
+            code, known = tags.get(_PHOTOMETRIC, -1), _FORMATS.get(form[0], f"sample format {form[0]}")
     except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError):
         return None
     words = (
-        f"{len(bits)} × {bits[0]} bits, {known}, {_PHOTOMETRICS.get(int(shown), f'photometric interpretation {shown}')}"
+        f"{len(bits)} × {bits[0]} bits, {known}, {_PHOTOMETRICS.get(int(code), f'photometric interpretation {code}')}"
     )
-    return f"a TIFF that is damaged or of a form that is not read ({words}): save it as an ordinary TIFF or PNG"
+    return f"a damaged TIFF, or one of an unsupported form ({words}): save it as an ordinary TIFF or PNG"
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

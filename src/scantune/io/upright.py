@@ -1,4 +1,4 @@
-"""A sheared volume resampled upright, where that was asked for."""
+"""A sheared volume resampled upright, if requested."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ def _box(affine: np.ndarray) -> np.ndarray:
     unit = affine[:3, :3] / spacing
     cosines = np.abs(unit.T @ unit) - np.eye(3)
     pairs = [(0, 1), (0, 2), (1, 2)]
-    kept = min(pairs, key=lambda pair: cosines[pair])  # the slice's own axes are perpendicular
-    tilted = 3 - sum(kept)
-    normal = np.cross(unit[:, kept[0]], unit[:, kept[1]])
+    perpendicular = min(pairs, key=lambda pair: cosines[pair])  # the slice's own axes are perpendicular
+    tilted = 3 - sum(perpendicular)
+    normal = np.cross(unit[:, perpendicular[0]], unit[:, perpendicular[1]])
     normal /= np.linalg.norm(normal)
     step = float(normal @ affine[:3, tilted])  # signed distance between slices
     upright = affine.copy()

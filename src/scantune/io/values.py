@@ -1,4 +1,4 @@
-"""Are the values of an array those of an image?"""
+"""Checks that the values of an array are those of an image."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def check_values(array: np.ndarray, options: Options, notes: list[str]) -> np.nd
 def blank_padding(
     array: np.ndarray,
     empty: np.ndarray,
-    stated: tuple[float, float] | None,
+    limits: tuple[float, float] | None,
     options: Options,
     notes: list[str],
 ) -> np.ndarray | None:
@@ -69,7 +69,7 @@ def blank_padding(
     Args:
         array: values as they are shown; changed in place.
         empty: which of them are padding.
-        stated: lowest and highest stored value of padding.
+        limits: lowest and highest stored value of padding.
         options: ``padding`` is used.
         notes: gets a line.
 
@@ -79,7 +79,7 @@ def blank_padding(
     Raises:
         ReadError: nothing but padding.
     """
-    low, high = stated if stated is not None else (np.nan, np.nan)
+    low, high = limits if limits is not None else (np.nan, np.nan)
     words = f"PixelPaddingValue {low:g}" + (f" … {high:g}" if high != low else "")
     if options.padding == "keep":
         notes.append(f"padding ({words}) kept as it is")

@@ -25,18 +25,18 @@ def open_container(path: Path, options: Options) -> Loop:
         raise ReadError(f"a video is not {'an' if options.kind == 'image' else 'a'} {options.kind}")
     capture = _open(path)
     width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
-    stated, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    expected, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     check_size((1, height, width, 3), 1, options.limits)
     notes: list[str] = []
     turned = int(capture.get(cv2.CAP_PROP_ORIENTATION_META))
-    count = _decodable(capture, path, int(stated) if 0 < stated < 1e8 else 0)
+    count = _decodable(capture, path, int(expected) if 0 < expected < 1e8 else 0)
     capture.release()
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
-    if count < stated and not _guessed(path):
-        notes.append(f"cut short: {count} of {int(stated)} frames can be decoded")
+    if count < expected and not _guessed(path):
+        notes.append(f"cut short: {count} of {int(expected)} frames can be decoded")
     if turned:
-        notes.append(f"turned by {turned}° as the file says")
+        notes.append(f"rotated by {turned}° as the file states")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
     if frame_time is None:
@@ -72,17 +72,17 @@ def _guessed(path: Path) -> bool:
     return format_of(file_head(path)) == "mpeg"
 
 
-def _decodable(capture: cv2.VideoCapture, path: Path, stated: int) -> int:
+def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> int:
     """Frames that decode one after another.
 
     An AVI's index is believed where its last frame decodes and none follows. Elsewhere what is stated is a guess (MPEG)
     or counts frames that an edit list hides (MOV, MP4), and seeking to them lands beside.
     """
-    if stated > 0 and format_of(file_head(path)) == "avi":
-        capture.set(cv2.CAP_PROP_POS_FRAMES, stated - 1)
-        last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == stated
+    if expected > 0 and format_of(file_head(path)) == "avi":
+        capture.set(cv2.CAP_PROP_POS_FRAMES, expected - 1)
+        last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == expected
         if last and not capture.grab():
-            return stated
+            return expected
     again, count = _open(path), 0
     while again.grab():
         count += 1
@@ -97,19 +97,19 @@ def _is_grey(path: Path) -> bool:
 
 def _frames(path: Path, indices: list[int], size: tuple[int, int] | None) -> dict[int, np.ndarray]:
     """RGB frames by index, decoded in one run from the start: seeking lands on key frames only."""
-    capture, wanted, found = _open(path), set(indices), {}
+    capture, remaining, frames = _open(path), set(indices), {}
     for at in range(max(indices) + 1):
         if not capture.grab():
             break
-        if at in wanted:
+        if at in remaining:
             ok, frame = capture.retrieve()
             if not ok:
                 break
             if size is not None and frame.shape[:2] != size:
                 raise ReadError(f"frame {at} has another size than the first")
-            found[at] = np.ascontiguousarray(frame[..., ::-1])  # BGR -> RGB
+            frames[at] = np.ascontiguousarray(frame[..., ::-1])  # BGR -> RGB
     capture.release()
-    missing = wanted - set(found)
+    missing = remaining - set(frames)
     if missing:
         raise ReadError(f"frame {min(missing)} cannot be decoded", str(path))
-    return found
+    return frames

@@ -1,7 +1,7 @@
-"""One page a reader believes: the report of a run, its model card and the checklists of two guidelines.
+"""The report of a run as one page, its model card and the checklists of two reporting guidelines.
 
 ``report.build(facts, path)`` writes one HTML file that fetches nothing and runs nothing; ``report.model_card`` the card
-beside it. Both are the same bytes for the same facts: no time stamp, no path of a machine.
+beside it. Both are byte-identical for the same facts: no time stamp, no path of a machine.
 """
 
 from scantune.report.card import model_card

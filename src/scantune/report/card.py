@@ -1,4 +1,4 @@
-"""The model card: what the model is for (the author's to say), what it was trained on, how well it does, its limits."""
+"""The model card: intended use (for the author to state), training data, performance and limitations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Chapter:
 
 
 def chapters(facts: RunFacts) -> list[Chapter]:
-    """The card's chapters; what only the author can say is marked."""
+    """The card's chapters; what only the author can state is marked."""
     metrics = [(words.label(name), words.interval(facts.figure(name))) for name in facts.headline]
     return [
         Chapter("Model", _known(("Name", facts.name), ("Task", sentences.task(facts)),
@@ -138,6 +138,6 @@ def model_card(facts: RunFacts, out: Path) -> Path:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown and the HTML in it leave as it is, on one line."""
+    """Text escaped for Markdown and embedded HTML, on one line."""
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]#|!])", r"\\\1", plain)

@@ -2,7 +2,7 @@
 
 Sources: CLAIM, 2024 update (Tejani et al., Radiology: Artificial Intelligence 2024;6:e240300, doi 10.1148/ryai.240300),
 44 items; TRIPOD+AI (Collins et al., BMJ 2024;385:e078378, doi 10.1136/bmj-2023-078378), 27 items with their parts.
-Numbers and sections are the published ones; the descriptions are in words of our own, and the published text counts.
+Numbers and sections are the published ones; the descriptions are abridged, and the published text is authoritative.
 """
 
 from __future__ import annotations

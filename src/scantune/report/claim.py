@@ -58,7 +58,7 @@ def characteristics(facts: RunFacts) -> str:
 
 
 def missing(facts: RunFacts) -> str:
-    """What became of samples that miss something."""
+    """How samples with missing data were handled."""
     known = sentences.flow(facts)
     return (
         "samples without a usable image or target were excluded; counts by reason below, sample ids in excluded.csv"
@@ -68,7 +68,7 @@ def missing(facts: RunFacts) -> str:
 
 
 def disjoint(facts: RunFacts) -> str:
-    """What no two sides share."""
+    """The level at which partitions are disjoint."""
     if not facts.audit.get("sides"):
         return ""
     if facts.flow.get("subjects_known", True):

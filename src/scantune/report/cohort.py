@@ -13,7 +13,7 @@ from scantune.report.parts import Cell, Table, Words, image, text
 from scantune.tasks.subgroups import years
 
 MANY = 15
-"""More distinct numbers than this are told by their mean and spread."""
+"""A column with more distinct numbers than this is summarised by mean and spread."""
 MOST = 40
 """Values of one column that are listed one by one."""
 

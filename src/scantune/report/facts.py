@@ -27,7 +27,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Mistake:
-    """A row of the error sheet; all in words.
+    """A row of the error sheet, as text.
 
     Attributes:
         sample_id: of the sample.
@@ -56,7 +56,7 @@ class RunFacts:
         metrics: ``metrics.json``.
         description: the author's sentence on the experiment.
         task: the ``task:`` block.
-        cohort: what the data are, as the cohort's own folder says ("chest radiographs"); "" where it says nothing.
+        cohort: what the data are, as the cohort's folder describes them ("chest radiographs"), or "".
         demo: written by the stage ``demo``.
         synthetic: the data do not come from patients.
         flow: ``flow.json`` of preprocess.
@@ -73,7 +73,7 @@ class RunFacts:
         mistakes_of: how many test samples were wrong, in words.
         mistake_pictures: sheets of their pictures and maps.
         saliency_pictures: maps and figures of their checks.
-        looks: evaluations on this test set, this one included; None where nobody counted.
+        looks: evaluations on this test set, this one included; None where they were not counted.
     """
 
     name: str
@@ -121,10 +121,10 @@ class RunFacts:
 
     @property
     def headline(self) -> list[str]:
-        """Names of the headline figures that there are; all figures where none is named."""
-        there = self.metrics.get("metrics") or {}
-        named = [name for name in self.metrics.get("headline") or () if name in there]
-        return named or list(there)[:8]
+        """Names of the headline metrics that are present; all metrics where none is named."""
+        metrics = self.metrics.get("metrics") or {}
+        named = [name for name in self.metrics.get("headline") or () if name in metrics]
+        return named or list(metrics)[:8]
 
     @property
     def confidence(self) -> str:

@@ -41,10 +41,10 @@ def _groups(facts: RunFacts) -> list[Any]:
         title = f"Groups by {column.replace('_', ' ')}"
         content.append(footnoted(Table([column.replace("_", " "), *_TITLES.values()], rows, title, notes)))
     if content:
-        told = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
+        explanation = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
         if tested > 1:
-            told += f" P values are adjusted for the {tested} differences that were tested (Holm)."
-        content.append(Words(told, "quiet"))
+            explanation += f" P values are adjusted for the {tested} differences that were tested (Holm)."
+        content.append(Words(explanation, "quiet"))
     return content
 
 
@@ -83,8 +83,8 @@ def _prevalences(facts: RunFacts) -> list[Any]:
         for share, entry in section.items()
     ]
     notes = [
-        "The classes are weighted to each prevalence. Sensitivity, specificity and AUROC stay as they are where the "
-        "prevalence alone differs; net benefit there is in metrics.json."
+        "The classes are weighted to each prevalence. Sensitivity, specificity and AUROC do not change where "
+        "only the prevalence differs; net benefit at each prevalence is in metrics.json."
     ]
     header = ["Prevalence", "PPV", "NPV", "Accuracy"]
     return [footnoted(Table(header, rows, "At other prevalences", notes))] if rows else []
@@ -103,5 +103,5 @@ def _standardised(facts: RunFacts) -> list[Any]:
         f"{column}: {', '.join(f'{level} {100 * share:g} %' for level, share in shares.items())}"
         for column, shares in section["case_mix"].items()
     ]
-    worth = f"The weighted samples are worth {words.number(section['effective_samples'])}."
+    worth = f"Effective sample size after weighting: {words.number(section['effective_samples'])}."
     return [Table(["Metric", "As tested", "Weighted"], rows, "In another case mix", [f"{'; '.join(mixes)}.", worth])]

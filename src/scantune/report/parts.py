@@ -12,7 +12,7 @@ from scantune.plots import words
 from scantune.report.facts import Picture
 
 WIDE = 640
-"""Pictures wider than this, in CSS pixels, do not stand side by side: their words would be too small."""
+"""Pictures wider than this, in CSS pixels, do not stand side by side: their text would be too small."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Table:
         header: titles of the columns; the first column is the rows' name.
         rows: each as long as the header. A row of one cell is a heading across the table.
         title: above it.
-        notes: small print below.
+        notes: below it.
     """
 
     header: Sequence[str]
@@ -50,7 +50,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Words:
-    """A paragraph; ``kind`` ``bad`` for what must not be missed, ``quiet`` for small print."""
+    """A paragraph; ``kind`` ``bad`` for what must not be missed, ``quiet`` for notes."""
 
     text: str
     kind: str = ""
@@ -106,7 +106,7 @@ def image(picture: Picture) -> Image:
 
 
 def _inches(content: bytes, png: bool) -> float:
-    """Width on paper: PNG figures have 300 dots an inch, SVG figures say theirs in points. 0 where it isn't said."""
+    """Width on paper: PNG figures have 300 dots an inch, SVG figures say theirs in points. 0 where it is not stated."""
     if png:
         return int.from_bytes(content[16:20], "big") / 300
     width = re.search(rb'<svg[^>]*\bwidth="([\d.]+)pt"', content[:4000])
@@ -170,7 +170,7 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]
 
 
 def setting_text(value: Any) -> str:
-    """A setting in words."""
+    """A setting as text."""
     if value is None:
         return "–"
     if isinstance(value, bool):

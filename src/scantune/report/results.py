@@ -23,12 +23,12 @@ _BASELINES = {
 
 
 def headline(facts: RunFacts) -> Table:
-    """Headline figures of the model, and of the baselines on the same rows beside it."""
+    """Headline metrics of the model, and of the baselines on the same rows."""
     metrics, baselines = facts.metrics.get("metrics") or {}, facts.metrics.get("baselines") or {}
     rows = []
     for name in facts.headline:
         entry = words.entry(metrics.get(name))
-        beside = [figure(found[name]) if name in found else text(None) for found in baselines.values()]
+        beside = [figure(values[name]) if name in values else text(None) for values in baselines.values()]
         rows.append([text(_labelled(name, facts)), _strong(figure(entry)), *beside, counted(entry)])
     header = ["Metric", "Model", *(_BASELINES.get(name, name.replace("_", " ")) for name in baselines), "n"]
     methods = sorted({str(m) for name in facts.headline if (m := words.entry(metrics.get(name)).get("method"))})
@@ -44,24 +44,24 @@ def headline(facts: RunFacts) -> Table:
 def _p_values(metrics: Mapping[str, Any]) -> list[str]:
     """The tests that correlations are zero."""
     entries = {n: words.entry(e) for n, e in metrics.items() if "/" not in n}
-    found = {
+    p_values = {
         n: p
         for n, e in entries.items()
         if words.defined(p := e.get("p_value")) and "consistency_lower" not in e  # that one tests calibration
     }
-    told = [f"{words.label(n)} {_p_text(p)}" for n, p in holm(found).items() if p is not None]
-    several = f", adjusted for their number, {len(told)} (Holm)" if len(told) > 1 else ""
-    return [f"P values for no correlation{several}: {', '.join(told)}."] if told else []
+    texts = [f"{words.label(n)} {_p_text(p)}" for n, p in holm(p_values).items() if p is not None]
+    several = f", adjusted for their number, {len(texts)} (Holm)" if len(texts) > 1 else ""
+    return [f"P values for no correlation{several}: {', '.join(texts)}."] if texts else []
 
 
 def _labelled(name: str, facts: RunFacts) -> str:
-    """A figure's name with its unit, where it has one."""
+    """A metric's name with its unit, where it has one."""
     unit = (facts.metrics.get("units") or {}).get(name.partition("/")[0])
     return f"{words.label(name)} ({unit})" if unit else words.label(name)
 
 
 def levels(facts: RunFacts) -> list[Any]:
-    """Where samples were joined: the headline figures of joined rows and of single samples."""
+    """Where samples were joined: the headline metrics of joined rows and of single samples."""
     rule, section = facts.metrics.get("aggregate") or {}, facts.metrics.get("levels") or {}
     if not rule or len(section) < 2:
         return []
@@ -82,7 +82,7 @@ def _strong(cell: Cell) -> Cell:
 
 
 def other_metrics(facts: RunFacts) -> list[Table]:
-    """All other figures: those of one class or zone as a matrix, the rest as a list."""
+    """All other metrics: those of one class or zone as a matrix, the rest as a list."""
     metrics = facts.metrics.get("metrics") or {}
     plain = [name for name in metrics if "/" not in name and name not in facts.headline]
     tables = []
@@ -91,7 +91,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
             [text(_labelled(n, facts)), figure(metrics[n]), counted(metrics[n]), text(metrics[n].get("method"))]
             for n in plain
         ]
-        tables.append(Table(["Figure", "Value", "n", "Interval by"], rows, "Further figures"))
+        tables.append(Table(["Metric", "Value", "n", "Interval by"], rows, "Other metrics"))
     stems = list(dict.fromkeys(name.split("/")[0] for name in metrics if "/" in name))
     levels = list(dict.fromkeys(name.split("/", 1)[1] for name in metrics if "/" in name))
     wide = math.ceil(len(stems) / max(1, math.ceil(len(stems) / 6)))  # columns a table, alike in all
@@ -108,7 +108,7 @@ def other_metrics(facts: RunFacts) -> list[Table]:
 
 
 def _with_ase(entry: Mapping[str, Any]) -> Cell:
-    """A figure, and its asymptotic standard error where it has one."""
+    """A metric, and its asymptotic standard error where it has one."""
     cell, ase = figure(entry), entry.get("ase")
     if not words.defined(ase) or cell.kind != "number":
         return cell
@@ -149,10 +149,10 @@ def subgroups(facts: RunFacts) -> list[Any]:
         fewer = f"fewer than {least} subjects" if least else "few subjects"
         content.append(Words(f"* {fewer}: too few for a reliable estimate.", "quiet"))
     if content:
-        told = "Difference: the metric in the subgroup minus that in all other samples."
+        explanation = "Difference: the metric in the subgroup minus that in all other samples."
         if len(tested) > 1:
-            told += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
-        content.append(Words(told, "quiet"))
+            explanation += f" P values are adjusted for the {len(tested)} differences that were tested (Holm)."
+        content.append(Words(explanation, "quiet"))
     return content
 
 
@@ -167,7 +167,7 @@ def _p_text(p: float) -> str:
 
 
 def operating_points(facts: RunFacts) -> list[Any]:
-    """Thresholds and what they reach on test."""
+    """Thresholds and their metrics on the test set."""
     points = facts.metrics.get("operating_points") or []
     rows = []
     for point in points:
@@ -189,7 +189,7 @@ def operating_points(facts: RunFacts) -> list[Any]:
 
 
 def calibration(facts: RunFacts) -> list[Any]:
-    """Figures of calibration as given and after each fit; conformal intervals or sets."""
+    """Calibration metrics as given and after each fit; conformal intervals or sets."""
     section = facts.metrics.get("calibration") or {}
     content: list[Any] = []
     named = [n for n in ("network", "temperature", "isotonic") if isinstance(section.get(n), Mapping)]
@@ -219,7 +219,7 @@ def calibration(facts: RunFacts) -> list[Any]:
 
 
 def _targets(facts: RunFacts, section: str) -> list[str]:
-    """Targets that a section of ``metrics.json`` has apart; one without a name where it is of one target."""
+    """Targets that a section of ``metrics.json`` lists separately; "" where it is of one target."""
     return list((facts.metrics.get(section) or {}).get("targets") or {"": None})
 
 
@@ -245,10 +245,10 @@ def _conformal(facts: RunFacts, target: str) -> list[Any]:
         if names
         else []
     )
-    stated = _section(facts, "stated_intervals", target)
-    if {"coverage", "width"} <= set(stated) and stated["coverage"] != metrics.get("conformal_coverage"):
-        rows.append([text("As reported by the model"), *map(figure, (stated["coverage"], stated["width"])),
-                     counted(stated["coverage"])])  # fmt: skip
+    reported = _section(facts, "stated_intervals", target)
+    if {"coverage", "width"} <= set(reported) and reported["coverage"] != metrics.get("conformal_coverage"):
+        rows.append([text("As reported by the model"), *map(figure, (reported["coverage"], reported["width"])),
+                     counted(reported["coverage"])])  # fmt: skip
     for column, levels in (section.get("within_groups") or {}).items():
         rows.append([Cell(f"By {column.replace('_', ' ')}, one quantile per group", kind="heading")])
         rows += [
@@ -294,11 +294,11 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
     """The quadratic κ of each pair in each zone."""
-    pairs = list(dict.fromkeys(pair for found in zones.values() for pair in found))
+    pairs = list(dict.fromkeys(pair for zone_pairs in zones.values() for pair in zone_pairs))
     if not pairs:
         return []
     rows = [
-        [text(pair), *(figure(found[pair]) if pair in found else text(None) for found in zones.values())]
+        [text(pair), *(figure(zone_pairs[pair]) if pair in zone_pairs else text(None) for zone_pairs in zones.values())]
         for pair in pairs
     ]
     title = "Kappa with quadratic weights by zone"
@@ -306,7 +306,7 @@ def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:
 
 
 def external(facts: RunFacts) -> list[Any]:
-    """The same figures on data from elsewhere, beside those at home."""
+    """The same metrics on an external dataset, beside those on the internal test set."""
     section = facts.metrics.get("external") or {}
     figures = {name: entry for name, entry in section.items() if isinstance(entry, Mapping) and "away" in entry}
     if not figures:
@@ -320,14 +320,14 @@ def external(facts: RunFacts) -> list[Any]:
 
 
 def beforehand(facts: RunFacts) -> list[Any]:
-    """Which figure was to decide, and how often the test set was looked at."""
+    """The primary metric, and the number of evaluations on the test set."""
     content: list[Any] = []
     primary = facts.setting("evaluate", "primary") or next(iter(facts.headline), None)
     if primary:
-        stated = (
+        origin = (
             "prespecified" if facts.setting("evaluate", "primary") else "the default of the task; none was prespecified"
         )
-        content.append(Words(f"Primary metric: {words.label(primary)} ({stated})."))
+        content.append(Words(f"Primary metric: {words.label(primary)} ({origin})."))
     if facts.looks is not None:
         times = "once" if facts.looks == 1 else f"{facts.looks} times, including this evaluation"
         warning = " Metrics selected after repeated evaluation are optimistic." if facts.looks > 1 else ""

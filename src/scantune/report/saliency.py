@@ -1,4 +1,4 @@
-"""Where the model looked, and whether such maps can be believed."""
+"""Saliency maps, and the results of their checks."""
 
 from __future__ import annotations
 

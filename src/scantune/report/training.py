@@ -1,4 +1,4 @@
-"""How the model came to be: network, weights, training, settings, environment, digests."""
+"""How the model was trained: network, weights, training, settings, environment, digests."""
 
 from __future__ import annotations
 

@@ -136,8 +136,8 @@ def best_threshold(images: Sequence[np.ndarray], masks: Sequence[np.ndarray], st
             continue
         counted += 1
         below = [[np.searchsorted(np.sort(v), cuts, end) for v in (image[mask], image.ravel())] for end in _ENDS]
-        size, whole = int(mask.sum()), image.size
-        both, prediction = size - below[0][0], whole - below[0][1]  # at least as bright: what is not below
+        size, pixels = int(mask.sum()), image.size
+        both, prediction = size - below[0][0], pixels - below[0][1]  # at least as bright: what is not below
         dice[0] += 2 * both / (prediction + size)
         dice[1] += 2 * below[1][0] / (below[1][1] + size)
     dice /= max(1, counted)
@@ -160,21 +160,21 @@ def mean_mask(masks: Sequence[np.ndarray], classes: int, steps: int = 19) -> np.
     """
     share = np.stack([sum((mask == k).astype(np.float32) for mask in masks) / len(masks) for k in range(1, classes)])
     label, peak = share.argmax(0) + 1, share.max(0)
-    best, found = -1.0, np.zeros_like(label)
+    best, best_mask = -1.0, np.zeros_like(label)
     for cut in np.linspace(0.05, 0.95, steps) * peak.max():
         tried = np.where((peak >= cut) & (peak > 0), label, 0)
         score = float(np.mean([_foreground_dice(tried, mask, classes) for mask in masks]))
         if score > best:
-            best, found = score, tried
-    return found.astype(np.uint8)
+            best, best_mask = score, tried
+    return best_mask.astype(np.uint8)
 
 
 def _foreground_dice(prediction: np.ndarray, truth: np.ndarray, classes: int) -> float:
     """Mean Dice over the classes but the background that either mask has; 0 where neither has any."""
-    found = []
+    scores = []
     for k in range(1, classes):
         a, b = prediction == k, truth == k
         total = int(a.sum()) + int(b.sum())
         if total:
-            found.append(2 * int((a & b).sum()) / total)
-    return sum(found) / len(found) if found else 0.0
+            scores.append(2 * int((a & b).sum()) / total)
+    return sum(scores) / len(scores) if scores else 0.0

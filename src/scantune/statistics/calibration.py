@@ -1,4 +1,4 @@
-"""How far probabilities mean what they say, and putting them right: fitted on validation, applied from JSON values."""
+"""Calibration of probabilities: its metrics, and recalibration fitted on validation and applied from JSON values."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def loss_statistic(probabilities: np.ndarray, target: np.ndarray, rows: np.ndarr
     hit[np.arange(len(target)), target] = 1
     square = (probabilities - hit) ** 2
     brier = square.sum(1) if positive is None else square[:, positive]
-    own = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
-    features = np.stack([np.ones(len(target)), brier, -np.log(own)], axis=1)
+    of_target = np.clip(probabilities[np.arange(len(target)), target], np.finfo(np.float64).eps, 1.0)
+    features = np.stack([np.ones(len(target)), brier, -np.log(of_target)], axis=1)
     kinds = dict.fromkeys(("brier", "log_loss"), "loss")
 
     def figures(s: np.ndarray) -> dict[str, np.ndarray]:
@@ -66,7 +66,7 @@ def mass_bins(confidence: np.ndarray, bins: int = BINS) -> np.ndarray:
 def ece_statistic(confidence: np.ndarray, correct: np.ndarray, rows: np.ndarray, bins: int = BINS) -> Sums:
     """``ece``: mean over rows of |confidence − accuracy| of their bin.
 
-    Bins hold equal numbers of rows of the sample as it is, and stay as they are in the draws.
+    Bins hold equal numbers of rows of the original sample, and do not change in the draws.
 
     Args:
         confidence: float [n], probability of the predicted class.
@@ -90,11 +90,11 @@ def ece_consistency(
     seed: int = 42,
     level: float = 0.95,
 ) -> dict[str, float]:
-    """What ECE a model that is calibrated would have by chance, and the p-value that it is calibrated.
+    """The ECE that a calibrated model would have by chance, and the p-value that the model is calibrated.
 
     A mean of absolute deviations is above 0 by chance alone, so that an interval around it seldom holds the truth.
-    Drawn are outcomes from the probabilities themselves (Vaicenavicius et al., AISTATS 2019); where subjects repeat,
-    signs of each subject's deviations, which keeps what its samples have in common.
+    Outcomes are drawn from the probabilities themselves (Vaicenavicius et al., AISTATS 2019). Where subjects repeat,
+    the signs of each subject's deviations are drawn, which preserves the correlation of its samples.
 
     Args:
         confidence: float [n], probability of the predicted class.
@@ -114,14 +114,14 @@ def ece_consistency(
     gap = member * (confidence - correct)[:, None]
     by_subject = np.zeros((int(codes.max()) + 1, bins))
     np.add.at(by_subject, codes, gap)
-    found: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
     for size in np.diff(np.append(np.arange(0, draws, 100), draws)).tolist():
         if len(by_subject) < len(codes):
             sums = rng.choice((-1.0, 1.0), (size, len(by_subject))) @ by_subject
         else:
             sums = (confidence - (rng.random((size, len(confidence))) < confidence)) @ member
-        found.append(np.abs(sums).sum(1) / len(confidence))
-    drawn = np.concatenate(found)
+        errors.append(np.abs(sums).sum(1) / len(confidence))
+    drawn = np.concatenate(errors)
     observed = float(np.abs(gap.sum(0)).sum()) / len(confidence)
     lower, upper = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
     p = (1 + int((drawn >= observed - 1e-12).sum())) / (1 + len(drawn))
@@ -221,14 +221,14 @@ class Reliability:
 
 
 def reliability(probability: np.ndarray, positive: np.ndarray, bins: int = BINS) -> Reliability:
-    """Observed share against probability, by bins of equal numbers; empty bins are left out."""
+    """Observed share against probability, by bins of equal numbers; empty bins are omitted."""
     bin_of = mass_bins(probability, bins)
     n = np.bincount(bin_of, minlength=bins)
-    kept = n > 0
+    filled = n > 0
     return Reliability(
-        np.bincount(bin_of, probability, bins)[kept] / n[kept],
-        np.bincount(bin_of, positive.astype(np.float64), bins)[kept] / n[kept],
-        n[kept],
+        np.bincount(bin_of, probability, bins)[filled] / n[filled],
+        np.bincount(bin_of, positive.astype(np.float64), bins)[filled] / n[filled],
+        n[filled],
     )
 
 
@@ -307,14 +307,14 @@ def _pool_adjacent(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def apply(calibrator: Mapping[str, Any], probabilities: np.ndarray) -> np.ndarray:
-    """Probabilities [n, K] put right by what a ``fit_…`` returned; rows sum to one."""
+    """Probabilities [n, K] recalibrated by what a ``fit_…`` returned; rows sum to one."""
     return _APPLY[calibrator["name"]](calibrator, np.asarray(probabilities, np.float64))
 
 
 def undone(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray) -> np.ndarray | None:
-    """Probabilities [n, K] as they were before a temperature; None where that cannot be had back, or nothing was done.
+    """Probabilities [n, K] before temperature scaling; None where they cannot be recovered, or nothing was applied.
 
-    Isotonic maps have steps, between which what went in is lost.
+    Isotonic maps have steps, between which the original values are lost.
     """
     if (calibrator or {}).get("name") != "temperature":
         return None

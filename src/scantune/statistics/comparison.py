@@ -46,7 +46,7 @@ class NonInferiority:
     """Whether a challenger is not worse by more than a margin.
 
     Attributes:
-        margin: in units of the figure.
+        margin: in units of the metric.
         bound: the worse end of the interval of challenger − reference, counted so that higher is better.
         holds: bound > −margin; None where there is no interval.
         superior: bound > 0.
@@ -67,7 +67,7 @@ def non_inferiority(
         lower: of the difference.
         upper: of the difference.
         margin: the loss that is accepted, 0 or above.
-        lower_is_better: the figure is an error.
+        lower_is_better: the metric is an error.
     """
     if lower is None or upper is None:
         return NonInferiority(margin, None, None, None)
@@ -85,7 +85,7 @@ def non_inferiority_p(value: float, error: float, df: float, margin: float, *, l
         error: its standard error.
         df: degrees of freedom; infinite for the normal distribution.
         margin: the loss that is accepted, 0 or above.
-        lower_is_better: the figure is an error.
+        lower_is_better: the metric is an error.
     """
     gain = -value if lower_is_better else value
     return t_cdf(-(gain + margin) / error, df)
@@ -96,7 +96,7 @@ class Equivalence:
     """Whether a difference lies within ± a margin, by two one-sided tests.
 
     Attributes:
-        margin: in units of the figure.
+        margin: in units of the metric.
         lower: of the interval at 1 − 2 α, that lies within the margins where both tests reject.
         upper: of that interval.
         confidence: its level.

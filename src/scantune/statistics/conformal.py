@@ -40,9 +40,9 @@ def quantile(scores: np.ndarray, miscoverage: float, subjects: np.ndarray | None
     """The conformal quantile of nonconformity scores [n]; infinite where there are too few.
 
     Args:
-        scores: float [n]; larger is stranger.
+        scores: float [n]; larger is less conforming.
         miscoverage: α.
-        subjects: [n]; None: each score is of a subject of its own.
+        subjects: [n]; None: each score is of a different subject.
     """
     if not len(scores):
         return math.inf
@@ -65,7 +65,7 @@ def fit(
     subjects: np.ndarray | None = None,
     groups: np.ndarray | None = None,
 ) -> dict[str, Any]:
-    """Quantiles of scores [n], of all and of each group, as JSON-able values; an infinite one is None.
+    """Quantiles of scores [n], of all and of each group, as JSON-serialisable values; an infinite one is None.
 
     Args:
         scores: float [n].
@@ -83,10 +83,10 @@ def fit(
 
 def _one(scores: np.ndarray, miscoverage: float, subjects: np.ndarray) -> dict[str, Any]:
     n = len(np.unique(subjects))
-    found = quantile(scores, miscoverage, subjects)
+    threshold = quantile(scores, miscoverage, subjects)
     lower, upper = coverage_range(n, miscoverage)
     return {
-        "quantile": found if math.isfinite(found) else None,
+        "quantile": threshold if math.isfinite(threshold) else None,
         "n_subjects": n,
         "expected_coverage": expected_coverage(n, miscoverage),
         "coverage_lower": lower,

@@ -1,4 +1,4 @@
-"""Figures of a confusion matrix: rows the target's class, columns the predicted one. All K·K counts are sums."""
+"""Metrics of a confusion matrix: rows the target's class, columns the predicted one. All K·K counts are sums."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def one_hot(target: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndar
 
 
 def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = None) -> dict[str, np.ndarray]:
-    """Accuracy and its kin of confusion matrices [..., K, K].
+    """Accuracy and related metrics of confusion matrices [..., K, K].
 
     A class that neither occurs nor is predicted has no F1 and takes no part in the macro mean; a class that occurs but
     is never predicted has F1 and recall 0 and no precision.

@@ -186,29 +186,29 @@ def kendall_by_subject(
     Returns:
         Lower, upper and two-sided p-value; None where τ is undefined, ±1 or there are fewer than 5 subjects.
     """
-    whole = kendall(x, y)
+    full = kendall(x, y)
     names, codes = np.unique(subjects, return_inverse=True)
-    if len(names) < 5 or not abs(whole.tau) < 1:
+    if len(names) < 5 or not abs(full.tau) < 1:
         return None
-    left = np.array([_kendall_without(x, y, codes, whole.concordance)]).ravel()
+    left = np.array([_kendall_without(x, y, codes, full.concordance)]).ravel()
     z = np.arctanh(np.clip(left, -1 + 1e-12, 1 - 1e-12))
     error = standard_error(z)
     if not error > 0:
         return None
-    centre, half = math.atanh(whole.tau), normal_quantile((1 + confidence) / 2) * error
+    centre, half = math.atanh(full.tau), normal_quantile((1 + confidence) / 2) * error
     return math.tanh(centre - half), math.tanh(centre + half), normal_two_sided(centre / error)
 
 
 def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """τ-b with each subject left out, [S], without counting all pairs anew."""
+    """τ-b with each subject left out, [S], without counting all pairs again."""
     n, subjects = len(x), int(codes.max()) + 1
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(subjects))
     blocks = np.split(order, starts[1:])
     within = np.array([_within(x[b], y[b]) for b in blocks])
     net = each.sum() / 2 - np.bincount(codes, each, subjects) + within
-    kept = n - np.bincount(codes, minlength=subjects)
-    pairs = kept * (kept - 1) / 2
+    remaining = n - np.bincount(codes, minlength=subjects)
+    pairs = remaining * (remaining - 1) / 2
     scale = np.sqrt((pairs - _tied_without(x, codes)) * (pairs - _tied_without(y, codes)))
     with np.errstate(all="ignore"):
         return np.where(scale > 0, net / scale, np.nan)
@@ -225,9 +225,9 @@ def _tied_without(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
     rank = np.unique(x, return_inverse=True)[1]
     totals = np.bincount(rank)
     cells, cell_of = np.unique(np.stack([codes, rank]), axis=1, return_inverse=True)
-    own = np.bincount(np.ravel(cell_of))  # rows of one subject with one value
-    gone = own * totals[cells[1]] - own * (own + 1) / 2  # pairs that lose a member
-    return (totals * (totals - 1) / 2).sum() - np.bincount(cells[0], gone, int(codes.max()) + 1)
+    cell_sizes = np.bincount(np.ravel(cell_of))  # rows of one subject with one value
+    removed = cell_sizes * totals[cells[1]] - cell_sizes * (cell_sizes + 1) / 2  # pairs that lose a member
+    return (totals * (totals - 1) / 2).sum() - np.bincount(cells[0], removed, int(codes.max()) + 1)
 
 
 def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

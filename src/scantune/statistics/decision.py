@@ -39,7 +39,7 @@ def decision_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.n
         n, true = sums[..., :1], sums[..., 1:2]
         model = net_benefit(sums[..., 2 : 2 + size], sums[..., 2 + size :], n, THRESHOLDS)
         everyone = net_benefit(true, n - true, n, THRESHOLDS)
-        found = {f"model/{i}": model[..., i] for i in range(size)}
-        return found | {f"all/{i}": everyone[..., i] for i in range(size)}
+        values = {f"model/{i}": model[..., i] for i in range(size)}
+        return values | {f"all/{i}": everyone[..., i] for i in range(size)}
 
     return Sums(rows, features, figures)

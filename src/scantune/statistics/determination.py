@@ -1,4 +1,4 @@
-"""Whether a column is, or determines, the target: such a column is no covariate, it is the answer.
+"""Whether a column is, or determines, the target: such a column is not a covariate but the target itself.
 
 A copy under another name, a linear or monotone function of the target, a recoding of its classes one to one, its value
 in bands, a number whose bands are the target's classes.
@@ -19,7 +19,7 @@ SLIPS = 0.02
 """Share of rows that may deviate: copies are edited by hand."""
 
 CHANCE = 1e-3
-"""A split of the rows is taken for the target's where fewer than this share of random ones would be."""
+"""A split of the rows counts as the target's where fewer than this share of random splits would match."""
 
 
 def determined_by(column: np.ndarray, target: np.ndarray) -> str | None:
@@ -51,13 +51,13 @@ def _known(values: np.ndarray) -> np.ndarray:
 
 def _texts(values: np.ndarray) -> list[str]:
     """Values as they are compared: ``1`` and ``1.0`` are one."""
-    found = []
+    texts = []
     for value in values.tolist():
         try:
-            found.append(f"{float(value):.12g}")
+            texts.append(f"{float(value):.12g}")
         except ValueError:
-            found.append(str(value).strip().lower())
-    return found
+            texts.append(str(value).strip().lower())
+    return texts
 
 
 def _codes(values: np.ndarray) -> np.ndarray:

@@ -33,7 +33,7 @@ class Figure:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able, with null for what is missing and no NaN or infinity."""
+        """JSON-serialisable, with null for what is missing and no NaN or infinity."""
         base: dict[str, Any] = {
             "value": number(self.value),
             "lower": number(self.lower),

@@ -146,8 +146,8 @@ def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: 
     half = t_quantile((1 + confidence) / 2, df) * error
     method = f"jackknife by subject, Student's t{scale.name}{', less its bias' if rule.corrected else ''}"
     p = t_two_sided(centre / error, df) if kind in ("real", "correlation") else None
-    own = (error, df) if rule.scale == "real" else (None, None)
-    return Interval(scale.back(centre - half), scale.back(centre + half), method, None, p, *own)
+    error_and_df = (error, df) if rule.scale == "real" else (None, None)
+    return Interval(scale.back(centre - half), scale.back(centre + half), method, None, p, *error_and_df)
 
 
 def scaled_chi2(value: float, left: np.ndarray, confidence: float, power: int, factor: float) -> Interval | None:

@@ -1,4 +1,4 @@
-"""Overlap of two masks: Dice and its kin, distances of their surfaces, centre lines. 2D and 3D, aware of spacing."""
+"""Overlap of two masks: Dice and related metrics, surface distances and centre lines, in 2D and 3D, with spacing."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Surfaces:
     def hausdorff(self, percent: float = 95) -> float:
         """The larger of both directions' percentile, mm; infinite where one is empty, NaN where both are."""
         sides = [(self.from_truth, self.area_truth), (self.from_prediction, self.area_prediction)]
-        held = [_percentile(d, a, percent) for d, a in sides if len(d)]
-        return math.nan if not held else max(held) if len(held) == 2 else math.inf
+        distances = [_percentile(d, a, percent) for d, a in sides if len(d)]
+        return math.nan if not distances else max(distances) if len(distances) == 2 else math.inf
 
     def nsd(self, tolerance: float) -> float:
         """Share of both surfaces that lies within ``tolerance`` mm of the other: 0 … 1; NaN where both are empty."""
@@ -124,13 +124,13 @@ def surfaces(truth: np.ndarray, prediction: np.ndarray, spacing: Sequence[float]
 
 
 def _bounding_box(mask: np.ndarray) -> tuple[slice, ...] | None:
-    found = []
+    ranges = []
     for axis in range(mask.ndim):
         inside = np.flatnonzero(mask.any(axis=tuple(a for a in range(mask.ndim) if a != axis)))
         if not len(inside):
             return None
-        found.append(slice(inside[0], inside[-1] + 1))
-    return tuple(found)
+        ranges.append(slice(inside[0], inside[-1] + 1))
+    return tuple(ranges)
 
 
 def _codes(mask: np.ndarray) -> np.ndarray:
@@ -163,12 +163,12 @@ def skeleton(mask: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_dilation, binary_erosion, generate_binary_structure
 
     cross, full = generate_binary_structure(mask.ndim, 1), generate_binary_structure(mask.ndim, mask.ndim)
-    left, found = mask.astype(bool), np.zeros(mask.shape, bool)
+    left, skeleton_mask = mask.astype(bool), np.zeros(mask.shape, bool)
     while left.any():
         inner = binary_erosion(left, cross)
-        found |= left & ~binary_dilation(inner, full)
+        skeleton_mask |= left & ~binary_dilation(inner, full)
         left = inner
-    return found
+    return skeleton_mask
 
 
 def centre_line_dice(truth: np.ndarray, prediction: np.ndarray) -> float:
@@ -199,9 +199,9 @@ def overlap_figures(
     empty: str = "undefined",
     missed: str = "diagonal",
 ) -> dict[str, float]:
-    """All figures of one pair of masks.
+    """All metrics of one pair of masks.
 
-    Both masks empty: undefined (NaN), or fully right, as ``empty`` says. One mask empty: Dice, IoU, precision, recall,
+    Both masks empty: undefined (NaN), or perfect, as ``empty`` states. One mask empty: Dice, IoU, precision, recall,
     NSD and clDice are 0 and the Hausdorff distance is the image's diagonal, or infinite, as ``missed`` says.
 
     Args:

@@ -1,9 +1,9 @@
 """Metrics with one subject left out, and in draws of subjects, for many metrics at once.
 
-A draw takes as many subjects as there are, with replacement; it is held as the number of times that each subject was
+A draw takes as many subjects as there are, with replacement; it is stored as the number of times that each subject was
 taken. A figure is then either a function of sums over rows (:class:`Sums`: one matrix product serves all draws) or of
 the rows' weights (:class:`Weighted`: what goes by ranks or thresholds). Draws come in chunks, each with a generator of
-its own, so that memory stays flat and the result does not depend on which figures are asked for together.
+its own, so that memory stays flat and the result does not depend on which metrics are computed together.
 
 In shape comments ``n`` is rows, ``S`` subjects, ``B`` draws, ``q`` sums.
 """
@@ -22,7 +22,7 @@ CHUNKS = (64, 512)
 """Fewest and most draws evaluated together; in between so many that subjects × draws stay near 200,000."""
 
 KEPT = 2**26
-"""Bytes of draws that are kept between runs; larger ones are drawn anew each time."""
+"""Bytes of draws that are cached between runs; larger ones are drawn again each time."""
 
 GROUPS = 200
 """Leave-out groups for the acceleration of a weighted figure; one subject each where there are fewer."""
@@ -147,7 +147,7 @@ class Resampler:
         self.seed = seed
         #: draws evaluated together
         self.chunk = int(np.clip(200_000 // max(1, self.n_subjects), *CHUNKS))
-        self._kept: dict[int, np.ndarray] = {}
+        self._weights: dict[int, np.ndarray] = {}
         order = np.random.default_rng(seed).permutation(self.n_subjects)
         #: leave-out group of each subject
         self.group = np.empty(self.n_subjects, np.int64)
@@ -163,19 +163,19 @@ class Resampler:
 
     def weights(self, chunk: int) -> np.ndarray:
         """Times that each subject was taken in each draw of a chunk, float64 [S, B]."""
-        if chunk in self._kept:
-            return self._kept[chunk].astype(np.float64)
+        if chunk in self._weights:
+            return self._weights[chunk].astype(np.float64)
         size = min(self.chunk, self.draws - chunk * self.chunk)
         rng = np.random.default_rng([self.seed, chunk])
-        taken = rng.integers(0, self.n_subjects, size=(self.n_subjects, size))
-        flat = (taken * size + np.arange(size)).ravel()
+        drawn = rng.integers(0, self.n_subjects, size=(self.n_subjects, size))
+        flat = (drawn * size + np.arange(size)).ravel()
         counts = np.bincount(flat, minlength=self.n_subjects * size).reshape(self.n_subjects, size)
         if 2 * self.n_subjects * self.draws <= KEPT:
-            self._kept[chunk] = counts.astype(np.uint16)
+            self._weights[chunk] = counts.astype(np.uint16)
         return counts.astype(np.float64)
 
     def run(self, statistics: Sequence[Statistic], draws: bool = True) -> list[dict[str, Distribution]]:
-        """Every figure of every statistic: on the rows, with subjects left out, and in the draws unless told not to."""
+        """All metrics of all statistics: on the rows, with subjects left out and, with ``draws``, in the draws."""
         chunks = math.ceil(self.draws / self.chunk) if draws else 0
         with np.errstate(all="ignore"):
             prepared = [_prepare(s, self) for s in statistics]
@@ -263,13 +263,13 @@ def cumulate(weights: np.ndarray) -> np.ndarray:
     """
     n = len(weights)
     size = max(1, math.isqrt(n))
-    whole = n // size * size
-    blocks = weights[:whole].reshape(-1, size, weights.shape[1])
+    in_blocks = n // size * size
+    blocks = weights[:in_blocks].reshape(-1, size, weights.shape[1])
     for row in range(1, size):
         blocks[:, row] += blocks[:, row - 1]
     for block in range(1, len(blocks)):
         blocks[block] += blocks[block - 1, -1]
-    for row in range(max(whole, 1), n):
+    for row in range(max(in_blocks, 1), n):
         weights[row] += weights[row - 1]
     return weights
 
@@ -294,7 +294,7 @@ class Interval:
 def interval(
     distribution: Distribution, n_subjects: int, confidence: float = 0.95, *, percentile: bool = False
 ) -> Interval:
-    """Interval of a resampled figure: BCa where it holds, else by percentiles.
+    """Interval of a resampled figure: BCa where it is valid, else by percentiles.
 
     BCa (Efron, J Am Stat Assoc 1987;82:171) needs a median of the draws that is not at their edge and leave-out values
     that are defined.
@@ -327,7 +327,7 @@ def interval(
 
 
 def _bca_levels(distribution: Distribution, draws: np.ndarray, alpha: float) -> tuple[float, float] | None:
-    """The two levels at which BCa reads the sorted draws; None where it does not hold."""
+    """The two levels at which BCa reads the sorted draws; None where it is not valid."""
     left = distribution.jackknife
     if left.size < FEWEST or not np.isfinite(left).all():
         return None

@@ -77,11 +77,11 @@ def share_interval(shares: Sequence[Share], confidence: float = 0.95) -> Interva
 
 def _f1_interval(shares: Sequence[Share], confidence: float) -> Interval:
     """F1 is 2 J / (1 + J) of the share J of true positives among all that are positive or called so."""
-    found = share_interval(shares, confidence)
-    if found.lower is None or found.upper is None:
-        return found
-    lower, upper = (2 * j / (1 + j) for j in (found.lower, found.upper))
-    return Interval(lower, upper, f"{found.method}, of true positives among positives and those called so")
+    jaccard = share_interval(shares, confidence)
+    if jaccard.lower is None or jaccard.upper is None:
+        return jaccard
+    lower, upper = (2 * j / (1 + j) for j in (jaccard.lower, jaccard.upper))
+    return Interval(lower, upper, f"{jaccard.method}, of true positives among positives and those called so")
 
 
 def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
@@ -103,8 +103,8 @@ def _mean_interval(shares: Sequence[Share], confidence: float) -> Interval:
     if mean in (0.0, 1.0):
         return at_edge(Distribution(mean, np.empty(0), np.empty(0), shares=tuple(used)), confidence)
     variance = float((p * (1 - p) / n).sum())
-    own = mean * (1 - mean) / variance if variance > 0 else math.inf
-    trials = len(n) ** 2 * min(own, 1 / float((1 / n).sum()))
+    effective = mean * (1 - mean) / variance if variance > 0 else math.inf
+    trials = len(n) ** 2 * min(effective, 1 / float((1 / n).sum()))
     bounds = mid_p_interval(mean * trials, trials, confidence)
     return Interval(*bounds, "mid-p binomial over the classes' effective trials")
 
@@ -127,8 +127,8 @@ def at_edge(distribution: Distribution, confidence: float = 0.95) -> Interval:
         lower, upper = (bound, 1.0) if distribution.value == 1 else (0.0, 1 - bound)
         return Interval(lower, upper, "exact binomial over the subjects of all parts together")
     values = [float(share.successes.sum() / share.trials.sum()) for share in shares]
-    found = [binomial_interval(value * n, n, confidence) for value, n in zip(values, trials)]
-    lower, upper = (float(np.mean([pair[side] for pair in found])) for side in (0, 1))
+    intervals = [binomial_interval(value * n, n, confidence) for value, n in zip(values, trials)]
+    lower, upper = (float(np.mean([pair[side] for pair in intervals])) for side in (0, 1))
     return Interval(lower, upper, "exact binomial over subjects (Clopper & Pearson)")
 
 

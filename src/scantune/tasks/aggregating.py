@@ -49,8 +49,8 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
         elif kind == "target":
             joined[column] = _agreed(table, column, members, rule.by, faults)
         elif kind not in ("lower", "upper", "set"):
-            held = _mean_age(table.text(column), members) if column.lower() in AGES else None
-            joined[column] = _same(table.text(column), members) if held is None else held
+            mean_age = _mean_age(table.text(column), members) if column.lower() in AGES else None
+            joined[column] = _same(table.text(column), members) if mean_age is None else mean_age
     joined |= _probabilities(table, members, rule.name, exclusive)
     joined["sample_id"] = by[first]
     joined["subject_id"] = _same(table.subject_id, members)
@@ -77,9 +77,9 @@ def _agreed(table: PredictionTable, column: str, members: list[np.ndarray], by: 
 
 
 def _same(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray:
-    found = np.empty(len(members), dtype=object)
-    found[:] = [texts[m[0]] if len(set(texts[m].tolist())) == 1 else "mixed" for m in members]
-    return found
+    common = np.empty(len(members), dtype=object)
+    common[:] = [texts[m[0]] if len(set(texts[m].tolist())) == 1 else "mixed" for m in members]
+    return common
 
 
 def _mean_age(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray | None:
@@ -87,11 +87,11 @@ def _mean_age(texts: np.ndarray, members: list[np.ndarray]) -> np.ndarray | None
     ages = np.array([years(text) for text in texts])
     if not np.isfinite(ages).any():
         return None
-    found = np.empty(len(members), dtype=object)
+    means = np.empty(len(members), dtype=object)
     for place, rows in enumerate(members):
         known = ages[rows][np.isfinite(ages[rows])]
-        found[place] = f"{known.mean():.4g}" if len(known) else ""
-    return found
+        means[place] = f"{known.mean():.4g}" if len(known) else ""
+    return means
 
 
 def _probabilities(

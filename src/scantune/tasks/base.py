@@ -1,4 +1,4 @@
-"""What the settings of every task have: the ``task:`` block, and what is asked of it before torch is loaded."""
+"""The settings common to all tasks: the ``task:`` block, and what it answers before torch is loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TaskSettings(Block):
     loss_targets: ClassVar[tuple[str, ...]]
     """Kinds of targets that the task has: the losses for these fit it, see :func:`scantune.losses.register`."""
     one_target: ClassVar[bool] = True
-    """Each sample has one target that is a number or a class, so that spoiled partners can be ranked below it."""
+    """Each sample has one target that is a number or a class, so that degraded copies can be ranked below it."""
     exclusive: ClassVar[bool] = True
     """Probabilities whose columns differ in the last part alone (``p/<class>``) are of classes that exclude each other,
     and sum to one."""
@@ -41,7 +41,7 @@ class TaskSettings(Block):
         return None
 
     def backbones(self, modality: Modality) -> Table:
-        """Where the task's backbone is looked up: those of the input's modality, or networks that answer per pixel."""
+        """Where the backbone is looked up: by the input's modality, or among networks with an output per pixel."""
         return modality
 
     @classmethod

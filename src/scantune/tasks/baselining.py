@@ -19,7 +19,7 @@ MAX_CATEGORIES = 10
 
 @dataclass(frozen=True)
 class Baselines:
-    """Predictions of each baseline by name, and the covariates that none of them was given, with the reason."""
+    """Predictions of each baseline by name, and the covariates withheld from all of them, with the reason."""
 
     tables: dict[str, PredictionTable] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -52,36 +52,38 @@ def predictions(
     if not len(train):
         return Baselines()
     named = [c for c in covariates if c in source]
-    found = {c: train.text(c) for c in named}
-    asked = {c: test.text(c) if cohort is None else _looked_up(cohort, c, test.sample_id) for c in named}
-    kinds = {c: as_numbers(v) for c, v in found.items()}
+    of_train = {c: train.text(c) for c in named}
+    of_test = {c: test.text(c) if cohort is None else _looked_up(cohort, c, test.sample_id) for c in named}
+    kinds = {c: as_numbers(v) for c, v in of_train.items()}
     left_out = answers(source, {c: source.text(c) for c in named})
-    kept = [c for c in named if kinds[c] is not None or len(set(found[c].tolist())) <= MAX_CATEGORIES]
-    kept = [c for c in kept if c not in left_out]
+    selected = [c for c in named if kinds[c] is not None or len(set(of_train[c].tolist())) <= MAX_CATEGORIES]
+    selected = [c for c in selected if c not in left_out]
     x, new, _ = design(
-        {c: _chosen(found[c], kinds[c] is not None) for c in kept},
-        {c: _chosen(asked[c], kinds[c] is not None) for c in kept},
+        {c: _chosen(of_train[c], kinds[c] is not None) for c in selected},
+        {c: _chosen(of_test[c], kinds[c] is not None) for c in selected},
     )
-    if not kept:
+    if not selected:
         x, new = np.empty((len(train), 0)), np.empty((len(test), 0))
-    made = analyses.baseline_columns(train, x, new, data)
+    columns_by_baseline = analyses.baseline_columns(train, x, new, data)
     bare = {c: v for c, v in test.columns.items() if c != "set" and not c.startswith(("p/", "rater/", "set/"))}
-    tables = {name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in made.items()}
+    tables = {
+        name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in columns_by_baseline.items()
+    }
     return Baselines(tables, left_out)
 
 
 def answers(table: PredictionTable, columns: Mapping[str, np.ndarray]) -> dict[str, str]:
     """Those of some columns (text [N]) that are, or determine, a target of the table: name to reason."""
     targets = [c for c in table.columns if c == "target" or c.startswith("target/")]
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for name, texts in columns.items():
         for target in targets:
             why = determined_by(_as_values(texts), _as_values(table.text(target)))
             if why is not None:
                 zone = f" {target.removeprefix('target/')}" if "/" in target else ""
-                found[name] = why.replace("the target", f"the target{zone}", 1)
+                reasons[name] = why.replace("the target", f"the target{zone}", 1)
                 break
-    return found
+    return reasons
 
 
 def _as_values(texts: np.ndarray) -> np.ndarray:
@@ -92,9 +94,9 @@ def _as_values(texts: np.ndarray) -> np.ndarray:
 
 def _looked_up(cohort: PredictionTable, column: str, samples: np.ndarray) -> np.ndarray:
     values = dict(zip(cohort.sample_id, cohort.text(column)))
-    found = np.empty(len(samples), dtype=object)
-    found[:] = [values.get(s, "") for s in samples]
-    return found
+    values_of_samples = np.empty(len(samples), dtype=object)
+    values_of_samples[:] = [values.get(s, "") for s in samples]
+    return values_of_samples
 
 
 def as_numbers(texts: np.ndarray) -> np.ndarray | None:
@@ -127,9 +129,9 @@ def cohort_table(manifest: PredictionTable, splits: PredictionTable, task: TaskS
     """
     side = dict(zip(splits.sample_id, splits.split))
     of_row = [side.get(s, "") for s in manifest.sample_id]
-    kept = np.array([bool(s) for s in of_row])
+    assigned = np.array([bool(s) for s in of_row])
     columns = dict(manifest.columns) | {"split": np.array(of_row, dtype=object)}
     named = {name: f"target/{name}" for name in task.target_names() if f"target/{name}" in columns}
     targets = {name: manifest.text(column).tolist() for name, column in named.items()}
     others = {name: values for name, values in columns.items() if name not in named.values()}
-    return PredictionTable.make({**others, **task.target_columns(targets)}, "manifest.csv").take(kept)
+    return PredictionTable.make({**others, **task.target_columns(targets)}, "manifest.csv").take(assigned)

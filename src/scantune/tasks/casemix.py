@@ -33,7 +33,7 @@ def weights(labels: Mapping[str, np.ndarray], rows: np.ndarray, mix: CaseMix) ->
     Raises:
         ScantuneError: a column or level that the table lacks, or shares that do not sum to one.
     """
-    found = np.ones(len(rows))
+    of_row = np.ones(len(rows))
     for column, shares in mix.items():
         if column not in labels:
             raise ScantuneError(f"case mix: no grouping column {column!r}; there are {', '.join(labels)}")
@@ -46,14 +46,14 @@ def weights(labels: Mapping[str, np.ndarray], rows: np.ndarray, mix: CaseMix) ->
         if abs(sum(shares.values()) - 1) > 1e-6 or min(shares.values()) < 0:
             raise ScantuneError(f"case mix of {column}: shares {dict(shares)} must be 0 or more and sum to one")
     for _ in range(100):
-        before = found.copy()
+        before = of_row.copy()
         for column, shares in mix.items():
             for level, share in shares.items():
                 inside = labels[column][rows] == level
-                found[inside] *= share * len(rows) / max(found[inside].sum(), 1e-300)
-        if np.abs(found - before).max() < 1e-9:
+                of_row[inside] *= share * len(rows) / max(of_row[inside].sum(), 1e-300)
+        if np.abs(of_row - before).max() < 1e-9:
             break
-    return found
+    return of_row
 
 
 def standardised(

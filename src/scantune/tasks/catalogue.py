@@ -11,7 +11,7 @@ settings    ``Settings``: the ``task:`` block, what the cross-checks of   config
 task        ``build``: settings to the :class:`~.protocol.Task`            torch, when called
 metrics     ``parse``, ``plan``, ``headline_names``; labels of its metrics,   statistics, plots.words
             and ``answers`` where custom metrics fit it
-analyses    ``further``, ``baseline_columns``, ``paired_tests`` (optional)  statistics
+analyses    ``run``, ``baseline_columns``, ``paired_tests`` (optional)      statistics
 figures     ``draw``, ``CAPTIONS``                                         plots
 errors      ``judge``: how wrong the model was about one sample            plots.words
 losses      its own losses, under ``@losses.register`` (optional)          torch
@@ -77,10 +77,10 @@ def part(task: str, module: str) -> ModuleType:
     Raises:
         ScantuneError: there is no such task.
     """
-    found = _name(task, module)
-    if found is None and task in _LIKE:
+    name = _name(task, module)
+    if name is None and task in _LIKE:
         return part(_LIKE[task], module)
-    return importlib.import_module(found or f"{package_of(task)}.{module}")
+    return importlib.import_module(name or f"{package_of(task)}.{module}")
 
 
 def _name(task: str, module: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Two predictions files of the same test subjects compared, figure by figure, on paired draws."""
+"""Two predictions files of the same test subjects compared, metric by metric, on paired draws."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def compare(
     seed: int = 42,
     confidence: float = 0.95,
 ) -> dict[str, Any]:
-    """Challenger − reference for every headline figure, on the same subjects in the same draws.
+    """Challenger − reference for every headline metric, on the same subjects in the same draws.
 
     Args:
         reference: predictions of the model in place.
         challenger: predictions of the other.
         task: settings of the task.
-        primary: the one figure that decides, stated beforehand; None: the task's first headline figure.
+        primary: the primary metric that decides, prespecified; None: the task's first headline figure.
         margin: the loss in it that still counts as not inferior.
         split: the rows compared.
         draws: resampling draws.
@@ -89,9 +89,9 @@ def compare(
     analyses = optional_part(task.name, "analyses")
     tests: dict[str, Any] = {}
     if analyses is not None and hasattr(analyses, "paired_tests"):
-        tests, stated = analyses.paired_tests(*sides, resampler, confidence)
-        for name in stated.keys() & metrics.keys():
-            metrics[name]["difference"] = stated[name] | {"reason": None}
+        tests, task_differences = analyses.paired_tests(*sides, resampler, confidence)
+        for name in task_differences.keys() & metrics.keys():
+            metrics[name]["difference"] = task_differences[name] | {"reason": None}
     _correct(metrics, primary)
     difference = metrics[primary]["difference"]
     return jsonable(
@@ -112,12 +112,12 @@ def compare(
 
 def _decision(difference: Mapping[str, Any], margin: float, lower_is_better: bool) -> dict[str, Any]:
     """Non-inferiority and superiority, and with a margin above 0 equivalence, by one standard error."""
-    found = vars(non_inferiority(difference["lower"], difference["upper"], margin, lower_is_better=lower_is_better))
+    verdict = vars(non_inferiority(difference["lower"], difference["upper"], margin, lower_is_better=lower_is_better))
     value, error, df = (difference.get(name) for name in ("value", "standard_error", "df"))
     if value is None or error is None or df is None:
-        return found | {"p_value": None, "equivalence": None}
+        return verdict | {"p_value": None, "equivalence": None}
     p = non_inferiority_p(value, error, df, margin, lower_is_better=lower_is_better)
-    return found | {"p_value": p, "equivalence": vars(equivalence(value, error, df, margin)) if margin > 0 else None}
+    return verdict | {"p_value": p, "equivalence": vars(equivalence(value, error, df, margin)) if margin > 0 else None}
 
 
 def _common(module: Any, sides: Sequence[Any], files: Sequence[str]) -> tuple[list[str], dict[str, str]]:
@@ -126,14 +126,17 @@ def _common(module: Any, sides: Sequence[Any], files: Sequence[str]) -> tuple[li
     Raises:
         ComparisonError: there are none.
     """
-    found = [list(module.headline_names(side)) for side in sides]
-    common = [name for name in found[0] if name in found[1]]
+    headlines = [list(module.headline_names(side)) for side in sides]
+    common = [name for name in headlines[0] if name in headlines[1]]
     missing = {
-        name: f"{files[1 - i]} does not have it" for i in (0, 1) for name in found[i] if name not in found[1 - i]
+        name: f"{files[1 - i]} does not have it"
+        for i in (0, 1)
+        for name in headlines[i]
+        if name not in headlines[1 - i]
     }
     if not common:
-        held = [f"{file} has {', '.join(names)}" for file, names in zip(files, found)]
-        raise ComparisonError(f"no metric is in both files: {' and '.join(held)}")
+        lists = [f"{file} has {', '.join(names)}" for file, names in zip(files, headlines)]
+        raise ComparisonError(f"no metric is in both files: {' and '.join(lists)}")
     return common, missing
 
 
@@ -150,7 +153,7 @@ def _aligned(first: PredictionTable, second: PredictionTable) -> tuple[Predictio
     one, other = (dict(zip(keys, range(len(keys)))) for keys in _keys(first, second))
     problems = []
     for mine, theirs, table, away in ((one, other, first, second), (other, one, second, first)):
-        missing = [_said(key) for key in mine if key not in theirs]
+        missing = [_described(key) for key in mine if key not in theirs]
         if missing:
             problems.append(f"{len(missing)} samples of {table.name} are not in {away.name}: {_some(missing)}")
     if problems:
@@ -185,7 +188,7 @@ def _keys(first: PredictionTable, second: PredictionTable) -> list[list[tuple[st
     return [list(zip(t.sample_id, t.text("fold") if "fold" in t else t.split)) for t in tables]
 
 
-def _said(key: tuple[str, str]) -> str:
+def _described(key: tuple[str, str]) -> str:
     return f"{key[0]} (fold {key[1]})" if key[1] else key[0]
 
 
@@ -225,17 +228,17 @@ def _difference(
     if difference.value == 0 and not np.any(difference.jackknife):
         method = "equal, whichever subject is left out"
         return entry | {"difference": {"value": 0.0, "lower": 0.0, "upper": 0.0, "method": method, "p_value": 1.0}}
-    found = difference_interval(difference, min(s.n_subjects for s in sides), confidence)
+    estimate = difference_interval(difference, min(s.n_subjects for s in sides), confidence)
     return entry | {
         "difference": {
             "value": number(difference.value),
-            "lower": found.lower,
-            "upper": found.upper,
-            "method": found.method and "paired " + found.method,
-            "standard_error": found.error,
-            "df": found.df,
-            "p_value": found.p_value,
-            "reason": found.reason,
+            "lower": estimate.lower,
+            "upper": estimate.upper,
+            "method": estimate.method and "paired " + estimate.method,
+            "standard_error": estimate.error,
+            "df": estimate.df,
+            "p_value": estimate.p_value,
+            "reason": estimate.reason,
         }
     }
 
@@ -268,10 +271,10 @@ def compare_files(
     tables = [load(p, settings)[0] for p in (reference, challenger)]
     if tables[0].name == tables[1].name:
         tables = [PredictionTable(t.columns, str(p)) for t, p in zip(tables, (reference, challenger))]
-    found = compare(tables[0], tables[1], settings, **options)
+    result = compare(tables[0], tables[1], settings, **options)
     if out is not None:
-        write_json(Path(out), found)
-    return found
+        write_json(Path(out), result)
+    return result
 
 
 def lines(comparison: Mapping[str, Any]) -> list[str]:

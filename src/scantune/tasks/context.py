@@ -1,4 +1,4 @@
-"""What a task's further analyses are given beside its data."""
+"""The input of a task's additional analyses beside its data, and their result."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ class Context:
 
 
 @dataclass
-class Further:
-    """What a task's further analyses give: sections of ``metrics.json``, and figures beside the task's own.
+class Analyses:
+    """The result of a task's additional analyses: sections of ``metrics.json``, and additional metrics.
 
     Attributes:
         sections: by name.

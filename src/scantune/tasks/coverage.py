@@ -1,4 +1,4 @@
-"""Conformal intervals and sets fitted on validation, and how often they hold the truth on test, also by subgroup."""
+"""Conformal intervals and sets fitted on validation; their coverage on the test set, also by subgroup."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.statistics import conformal
 from scantune.statistics.figure import undefined
-from scantune.tasks.context import NO_VALIDATION, Context, Further
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context
 
 #: rows and their quantiles to what is averaged: name to values [n]; coverage first.
 Measure = Callable[[np.ndarray, np.ndarray], dict[str, np.ndarray]]
@@ -20,8 +20,8 @@ def achieved(
     scores: np.ndarray,
     measure: Measure,
     names: tuple[str, ...],
-    into: Further,
-    stated: Mapping[str, np.ndarray] | None = None,
+    into: Analyses,
+    reported: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Adds coverage and size of conformal intervals or sets, marginal and per group.
 
@@ -34,10 +34,10 @@ def achieved(
         measure: from rows and quantiles to the columns that are averaged.
         names: of these columns.
         into: where it goes.
-        stated: of every row of the table, [N], what ``measure`` gives of the intervals or sets that the table itself
+        reported: of every row of the table, [N], what ``measure`` gives of the intervals or sets that the table itself
             has. Figures are of these where it is known what they were fitted with (``context.served``).
     """
-    served = (context.served or {}).get("conformal") if stated is not None else None
+    served = (context.served or {}).get("conformal") if reported is not None else None
     fit_rows, rows = context.fitted_on, context.rows
     scores = scores.reshape(len(scores), -1)
     reason = NO_VALIDATION if not len(fit_rows) else "a prediction is not a finite number"
@@ -52,8 +52,8 @@ def achieved(
     section: dict[str, Any] = {"fitted_on": fitted_on, **fitted, "within_groups": {}}
 
     def common(part: np.ndarray) -> dict[str, Any]:
-        if stated is not None and served is not None:
-            return context.means({name: stated[name][part] for name in names}, part, _kinds(names))
+        if reported is not None and served is not None:
+            return context.means({name: reported[name][part] for name in names}, part, _kinds(names))
         return _figures(context, measure, part, conformal.quantiles_for(fitted, len(part)), names)
 
     into.figures |= common(rows)
@@ -72,8 +72,8 @@ def achieved(
         within = section["within_groups"].setdefault(column, {})
         for level in levels:
             part = rows[of_row[rows] == level]
-            own = conformal.quantiles_for(per_group, len(part), of_row[part])
-            figures = _figures(context, measure, part, own, names)
+            per_row = conformal.quantiles_for(per_group, len(part), of_row[part])
+            figures = _figures(context, measure, part, per_row, names)
             within[level] = {**per_group["groups"].get(level, {"quantile": None, "n_subjects": 0}), **figures}
     into.sections["conformal"] = section
 

@@ -1,4 +1,4 @@
-"""Custom metrics in an epoch and in the evaluation: what they are given, and their place among a task's own."""
+"""Custom metrics in an epoch and in the evaluation: their arguments, and their place among the metrics of a task."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from scantune.tasks.plan import MetricPlan
 from scantune.tasks.protocol import Task
 
 
-def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, taken: set[str]) -> dict[str, float]:
+def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, reserved: set[str]) -> dict[str, float]:
     """The custom metrics of an epoch; none where the task's answers are not what they are given.
 
     Args:
         task: which decides what an answer is.
         reduced: what the task keeps of all N samples, [N, …].
         targets: [N, …].
-        taken: names of the task's own metrics.
+        reserved: names of the task's own metrics.
 
     Raises:
         ScantuneError: a custom metric has one of these names.
@@ -35,7 +35,7 @@ def epoch_values(task: Task, reduced: np.ndarray, targets: np.ndarray, taken: se
     if answers is None:
         return {}
     for name in metrics:
-        _refuse_taken(name, taken, task.name)
+        _refuse_taken(name, reserved, task.name)
     reference, prediction = (_bare(values) for values in answers)
     return {name: _value(name, one, reference, prediction) for name, one in metrics.items()}
 
@@ -64,10 +64,10 @@ class _WithCustom:
 
     def headline_names(self, data: Any) -> tuple[str, ...]:
         """The task's own, then the custom ones."""
-        own = tuple(self._module.headline_names(data))
+        builtin = tuple(self._module.headline_names(data))
         for name in self._custom:
-            _refuse_taken(name, own, self._task)
-        return (*own, *self._custom)
+            _refuse_taken(name, builtin, self._task)
+        return (*builtin, *self._custom)
 
     def plan(self, data: Any, rows: np.ndarray, **options: Any) -> MetricPlan:
         """The task's own plan with a statistic for each custom metric; see the task's ``metrics``."""
@@ -89,9 +89,9 @@ def _in_draws(
     def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
         values = np.full(weights.shape[1], np.nan)
         for draw in range(weights.shape[1]):
-            taken = np.repeat(samples, np.rint(weights[:, draw]).astype(np.int64))
-            if len(taken):
-                values[draw] = _value(name, one, reference[taken], prediction[taken])
+            drawn = np.repeat(samples, np.rint(weights[:, draw]).astype(np.int64))
+            if len(drawn):
+                values[draw] = _value(name, one, reference[drawn], prediction[drawn])
         return {name: values}
 
     return figures
@@ -109,6 +109,6 @@ def _value(name: str, one: CustomMetric, reference: np.ndarray, prediction: np.n
         raise ScantuneError(f"metric {name!r} failed on {shapes}: {type(error).__name__}: {error}") from error
 
 
-def _refuse_taken(name: str, taken: Any, task: str) -> None:
-    if name in taken:
+def _refuse_taken(name: str, reserved: Any, task: str) -> None:
+    if name in reserved:
         raise ScantuneError(f"metric {name!r}: the task {task} has a metric of that name")

@@ -1,4 +1,4 @@
-"""Where the model was wrong: every sample measured as its task says, worst first."""
+"""Errors of the model: every sample measured as its task defines, worst first."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class Verdict:
         wrong: whether it counts as an error.
         kind: ``false positive``, ``too high`` …
         target: the reference, in words.
-        prediction: the answer, in words.
+        prediction: as text.
         interval: of the prediction, or its set, in words; "" without one.
-        error: the size in words.
+        error: the size, as text.
     """
 
     size: float
@@ -102,7 +102,7 @@ def sample_errors(table: PredictionTable, task: TaskSettings, split: str = "test
 
 
 def worst(samples: Sequence[SampleError], at_least: int = 0) -> list[SampleError]:
-    """Those that are wrong, worst first; filled up to ``at_least`` with the largest errors among the others."""
+    """The errors, worst first; filled up to ``at_least`` with the largest errors among the others."""
     order = sorted((s for s in samples if np.isfinite(s.size)), key=lambda s: (not s.wrong, -s.size, s.sample_id))
     return order[: max(sum(s.wrong for s in order), min(at_least, len(order)))]
 

@@ -109,10 +109,10 @@ def draw(
 
     joined = joined_table(table, settings)
 
-    def of(rows: PredictionTable, held: Mapping[str, Any]) -> Drawn:
+    def of(rows: PredictionTable, estimates: Mapping[str, Any]) -> Drawn:
         chosen = np.flatnonzero(rows.split == split)
         return part(settings.name, "figures").draw(
-            FigureInput(rows, parse(rows, settings), chosen, held, units or Units())
+            FigureInput(rows, parse(rows, settings), chosen, estimates, units or Units())
         )
 
     drawn = of(joined, metrics) | _by_group(metrics)

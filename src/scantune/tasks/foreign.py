@@ -16,12 +16,12 @@ from scantune.tasks.predictions import Faults, PredictionTable, read
 _LOGIT, _CALL, _PROBABILITY = "logit/", "prediction", "p/"
 
 
-def settings_for(name: str, stated: Mapping[str, Any], columns: Sequence[str] = ()) -> Any:
+def settings_for(name: str, settings: Mapping[str, Any], columns: Sequence[str] = ()) -> Any:
     """A task's settings: those stated, then what the columns of a predictions file settle, then its defaults.
 
     Args:
         name: of the task.
-        stated: setting to value.
+        settings: setting to value.
         columns: of the file.
 
     Raises:
@@ -31,7 +31,7 @@ def settings_for(name: str, stated: Mapping[str, Any], columns: Sequence[str] = 
 
     kind = part(name, "settings").Settings
     try:
-        return kind.model_validate({**kind.from_columns(columns), **stated})
+        return kind.model_validate({**kind.from_columns(columns), **settings})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         at = ".".join(map(str, first["loc"]))
@@ -83,8 +83,8 @@ def with_probabilities(table: PredictionTable, task: Any) -> tuple[PredictionTab
         PredictionsError: a logit is not a number.
     """
     logits = [c for c in table.columns if c.startswith(_LOGIT)]
-    there = any(c.startswith(_PROBABILITY) for c in table.columns)
-    if there:
+    present = any(c.startswith(_PROBABILITY) for c in table.columns)
+    if present:
         return table, [f"the columns {_LOGIT}… were not read: the file has probabilities"] if logits else []
     if logits:
         return _from_logits(table, logits, task.exclusive)
@@ -97,7 +97,7 @@ def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool)
     groups: dict[str, list[str]] = {}
     for column in logits:
         groups.setdefault(column.rpartition("/")[0], []).append(column)
-    found: dict[str, np.ndarray] = {}
+    probabilities: dict[str, np.ndarray] = {}
     how = "the logistic function"
     for columns in groups.values():
         z = np.stack([table.numbers(c, faults) for c in columns], axis=1)  # [N, K]
@@ -107,26 +107,26 @@ def _from_logits(table: PredictionTable, logits: Sequence[str], exclusive: bool)
             p = e / e.sum(1, keepdims=True)
         else:
             p = 0.5 * (1 + np.tanh(z / 2))
-        found |= {_PROBABILITY + c.removeprefix(_LOGIT): p[:, k] for k, c in enumerate(columns)}
+        probabilities |= {_PROBABILITY + c.removeprefix(_LOGIT): p[:, k] for k, c in enumerate(columns)}
     faults.raise_for(table.name)
-    return table.with_columns(found), [f"probabilities: {how} of the columns {_LOGIT}…"]
+    return table.with_columns(probabilities), [f"probabilities: {how} of the columns {_LOGIT}…"]
 
 
 def _from_calls(table: PredictionTable, calls: Sequence[str], exclusive: bool) -> tuple[PredictionTable, list[str]]:
-    found: dict[str, np.ndarray] = {}
+    probabilities: dict[str, np.ndarray] = {}
     for column in calls:
         place = column.removeprefix(_CALL).removeprefix("/")
         called = np.array([label(text) for text in table.text(column)], dtype=object)
         blank = called == ""
         if not exclusive:
-            found[f"{_PROBABILITY}{place}"] = np.where(blank, np.nan, called == "1")
+            probabilities[f"{_PROBABILITY}{place}"] = np.where(blank, np.nan, called == "1")
             continue
         target = f"target/{place}" if place else "target"
         truth = [label(text) for text in table.text(target)] if target in table else []
         stem = f"{_PROBABILITY}{place}/" if place else _PROBABILITY
         for name in natural([n for n in {*called.tolist(), *truth} if n]):
-            found[stem + name] = np.where(blank, np.nan, called == name)
-    return table.with_columns(found), [f"probabilities: 0 and 1, by the classes in {', '.join(calls)}"]
+            probabilities[stem + name] = np.where(blank, np.nan, called == name)
+    return table.with_columns(probabilities), [f"probabilities: 0 and 1, by the classes in {', '.join(calls)}"]
 
 
 def refuse_missing(table: PredictionTable) -> None:

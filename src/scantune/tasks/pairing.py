@@ -46,6 +46,6 @@ def _with_difference(figure: Figure, name: str, sides: list[Any], resampler: Res
     difference = sides[0][name].minus(sides[1][name])
     if number(difference.value) is None:
         return figure
-    found = difference_interval(difference, resampler.n_subjects, confidence)
-    stated = {"value": number(difference.value), "lower": found.lower, "upper": found.upper}
-    return figure.with_more(difference=stated | {"method": found.method and f"paired {found.method}"})
+    interval = difference_interval(difference, resampler.n_subjects, confidence)
+    entry = {"value": number(difference.value), "lower": interval.lower, "upper": interval.upper}
+    return figure.with_more(difference=entry | {"method": interval.method and f"paired {interval.method}"})

@@ -1,4 +1,4 @@
-"""What a task asks of the statistics, and the figures that come of it."""
+"""What a task has the statistics compute, and the resulting metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COUNTED = ("share", "f1")
 
 @dataclass(frozen=True)
 class MetricPlan:
-    """The figures wanted of some rows.
+    """The metrics to compute from some rows.
 
     Attributes:
         statistics: to be resampled.
@@ -99,10 +99,12 @@ class _Maker:
             return undefined(
                 plan.reasons.get(name, "undefined: nothing to divide by"), n, n_subjects, **dict.fromkeys(more)
             )
-        found = self._interval(name, n_subjects)
+        interval = self._interval(name, n_subjects)
         if name in plan.p_values and more["p_value"] is None:
-            more["p_value"] = found.p_value
-        return Figure(distribution.value, found.lower, found.upper, found.method, n, n_subjects, found.reason, more)
+            more["p_value"] = interval.p_value
+        return Figure(
+            distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, interval.reason, more
+        )
 
     def _counts(self, name: str) -> tuple[int, int]:
         """Samples and subjects that a figure is made from: those of its trials, where it is a share."""
@@ -112,22 +114,24 @@ class _Maker:
         return self.statistic.n, self.n_subjects
 
     def _interval(self, name: str, n_subjects: int) -> Interval:
-        stated = self.plan.analytic.get(name)
-        if stated is not None and not self.plan.curve:
-            return stated
+        analytic = self.plan.analytic.get(name)
+        if analytic is not None and not self.plan.curve:
+            return analytic
         kind = self.statistic.kinds.get(name)
         if self.plan.curve:
             return interval(self.named[name], n_subjects, self.confidence, percentile=True)
-        found: Interval | None = None
+        resampled: Interval | None = None
         if kind in ("lower_limit", "upper_limit"):
             limit, slash, part = name.partition("/")
             stem = limit.rpartition("_")[0]
             pair = self.named.get(f"{stem}_bias{slash}{part}"), self.named.get(f"{stem}_sd{slash}{part}")
             if pair[0] is not None and pair[1] is not None:
-                found = limits_of_agreement(pair[0], pair[1], LIMIT, n_subjects, self.confidence)[kind == "upper_limit"]
+                resampled = limits_of_agreement(pair[0], pair[1], LIMIT, n_subjects, self.confidence)[
+                    kind == "upper_limit"
+                ]
         elif kind is not None:
-            found = interval_of(self.named[name], kind, n_subjects, self.confidence)
-        return found or interval(self._in_draws()[name], n_subjects, self.confidence)
+            resampled = interval_of(self.named[name], kind, n_subjects, self.confidence)
+        return resampled or interval(self._in_draws()[name], n_subjects, self.confidence)
 
     def _in_draws(self) -> dict[str, Distribution]:
         if self._drawn is None:
@@ -138,8 +142,8 @@ class _Maker:
 def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
     """The same statistic with only the figures of ``names``, old to new."""
 
-    def chosen(found: Mapping[str, Any]) -> dict[str, Any]:
-        return {new: found[old] for old, new in names.items() if old in found}
+    def chosen(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {new: values[old] for old, new in names.items() if old in values}
 
     figures = statistic.figures
     changed: dict[str, Any] = {"figures": lambda x: chosen(figures(x)), "kinds": chosen(statistic.kinds)}
@@ -154,8 +158,8 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
 def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
     """The same plan with metrics whose names end in ``suffix``, such as ``/age``."""
 
-    def named(found: Mapping[str, Any]) -> dict[str, Any]:
-        return {f"{name}{suffix}": value for name, value in found.items()}
+    def named(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {f"{name}{suffix}": value for name, value in values.items()}
 
     def of(statistic: Statistic) -> Statistic:
         figures = statistic.figures
@@ -196,8 +200,8 @@ def mean_over(statistics: Sequence[Statistic], names: Sequence[str]) -> Statisti
     places = [np.searchsorted(rows, statistic.rows) for statistic in statistics]
     kinds = {name: statistics[0].kinds[name] for name in names}
 
-    def means(found: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-        return {name: np.mean([one[name] for one in found], axis=0) for name in names}
+    def means(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+        return {name: np.mean([one[name] for one in parts], axis=0) for name in names}
 
     sums = [statistic for statistic in statistics if isinstance(statistic, Sums)]
     if not sums:
@@ -232,12 +236,12 @@ def reweighted(statistic: Statistic, weights: np.ndarray, kinds: Mapping[str, st
     return replace(statistic, figures=lambda w: figures(w * weights[:, None]), **changed)
 
 
-def only(statistic: Statistic, wanted: Collection[str]) -> Statistic:
-    """The same statistic with those of its figures that are in ``wanted``."""
+def only(statistic: Statistic, selected: Collection[str]) -> Statistic:
+    """The same statistic with those of its figures that are in ``selected``."""
     figures = statistic.figures
 
     def chosen(argument: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values for name, values in figures(argument).items() if name in wanted}
+        return {name: values for name, values in figures(argument).items() if name in selected}
 
     return replace(statistic, figures=chosen)
 

@@ -2,7 +2,7 @@
 
 Studies of n subjects are drawn with replacement from the pilot's; each gets the very interval that ``scantune score``,
 or ``scantune compare``, would give it. n is where the median half-width, or the share of studies that succeed, reaches
-what is asked for.
+the goal.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class _Pilot:
 
     def __init__(self, tables: Sequence[PredictionTable], task: Any, metric: str | None, split: str) -> None:
         self.module = metrics_of(task.name)
-        kept = [t.take(rows_of(t, split)) for t in (joined_table(t, task) for t in tables)]
-        self.sides = [parse(t, task) for t in kept]
+        in_split = [t.take(rows_of(t, split)) for t in (joined_table(t, task) for t in tables)]
+        self.sides = [parse(t, task) for t in in_split]
         names = list(self.module.headline_names(self.sides[0]))
         self.metric = metric or names[0]
         if self.metric not in names:
             raise ScantuneError(f"metric {metric!r}: not one of {', '.join(names)}")
         self.lower_is_better = self.metric in self.module.ERRORS
-        _, codes = np.unique(kept[0].subject_id.astype(str), return_inverse=True)
+        _, codes = np.unique(in_split[0].subject_id.astype(str), return_inverse=True)
         order = np.argsort(codes, kind="stable")
         #: rows of each subject
         self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
@@ -64,7 +64,7 @@ class _Pilot:
         rows = np.concatenate([self.rows[s] for s in subjects])
         owners = np.repeat(np.arange(len(subjects)), [len(self.rows[s]) for s in subjects])
         every, resampler = np.arange(len(rows)), Resampler(owners, 0)
-        plans = [self._plan(_taken(side, rows, owners, self.n), every, paired) for side in self.sides]
+        plans = [self._plan(_resampled(side, rows, owners, self.n), every, paired) for side in self.sides]
         return carry_out(plans, resampler), resampler
 
     def _plan(self, data: Any, rows: np.ndarray, paired: bool) -> MetricPlan:
@@ -73,12 +73,12 @@ class _Pilot:
         return replace(plan, statistics=needed) if needed else plan
 
 
-def _taken(data: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
+def _resampled(data: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
     """Some rows of what a task read from a table, of new subjects."""
     if not is_dataclass(data) or isinstance(data, type):
         raise ScantuneError(f"the data of this task ({type(data).__name__}) cannot be resampled")
-    found = {f.name: getattr(data, f.name) for f in fields(data)}
-    arrays = {k: v[rows] for k, v in found.items() if isinstance(v, np.ndarray) and len(v) == n}
+    attributes = {f.name: getattr(data, f.name) for f in fields(data)}
+    arrays = {k: v[rows] for k, v in attributes.items() if isinstance(v, np.ndarray) and len(v) == n}
     return replace(data, **arrays | {"subjects": owners})
 
 
@@ -111,7 +111,7 @@ def for_half_width(
         PredictionsError: with every fault of the file.
     """
     if not half_width > 0:
-        raise ScantuneError(f"half-width {half_width:g}: above 0")
+        raise ScantuneError(f"half-width {half_width:g}: must be above 0")
     source = _Pilot([pilot], task, metric, split)
 
     def study(subjects: np.ndarray) -> float:
@@ -161,7 +161,7 @@ def for_power(
         PredictionsError: with every fault of a file.
     """
     if not 0 < power < 1:
-        raise ScantuneError(f"power {power:g}: between 0 and 1, such as 0.8")
+        raise ScantuneError(f"power {power:g}: must be between 0 and 1, such as 0.8")
     if reference.sample_id.tolist() != challenger.sample_id.tolist():
         raise ScantuneError(f"{reference.name} and {challenger.name} do not have the same samples in the same order")
     source = _Pilot([reference, challenger], task, metric, split)
@@ -171,16 +171,16 @@ def for_power(
         old, new = (result.distributions.get(source.metric) for result in results)
         if old is None or new is None:
             return 0.0
-        found = difference_interval(new.minus(old), resampler.n_subjects)
-        bound = None if found.lower is None or found.upper is None else found.lower
+        interval = difference_interval(new.minus(old), resampler.n_subjects)
+        bound = None if interval.lower is None or interval.upper is None else interval.lower
         if bound is not None and source.lower_is_better:
-            bound = -float(found.upper or 0.0)
+            bound = -float(interval.upper or 0.0)
         return float(bound is not None and bound > -margin)
 
     def next_size(trial: Trial) -> float:
         reached = normal_quantile(min(0.999, max(0.001, trial.value))) + normal_quantile(0.975)
-        wanted = normal_quantile(power) + normal_quantile(0.975)
-        return trial.subjects * min(8.0, (wanted / max(reached, 0.1)) ** 2)
+        required = normal_quantile(power) + normal_quantile(0.975)
+        return trial.subjects * min(8.0, (required / max(reached, 0.1)) ** 2)
 
     return _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
 
@@ -222,19 +222,19 @@ def _trial(
     source: _Pilot, study: Study, size: int, studies: int, seed: int, summary: Callable[[np.ndarray], Any]
 ) -> Trial:
     rng = np.random.default_rng([seed, size])
-    found = np.array([study(rng.integers(0, len(source.rows), size)) for _ in range(studies)])
-    finite = found[np.isfinite(found)]
+    results = np.array([study(rng.integers(0, len(source.rows), size)) for _ in range(studies)])
+    finite = results[np.isfinite(results)]
     of_median = 1.2533 if summary is np.median else 1.0
     error = of_median * float(finite.std()) / math.sqrt(studies) if len(finite) else math.nan
-    return Trial(size, float(summary(found)), error)
+    return Trial(size, float(summary(results)), error)
 
 
-def lines(found: Mapping[str, Any], goal: str) -> list[str]:
+def lines(result: Mapping[str, Any], goal: str) -> list[str]:
     """The sizes tried and the answer, as a person reads them."""
     out = [
         f"{t['subjects']} subjects: {t['value']:.3f} (standard error {t['standard_error']:.3f})"
-        for t in found["trials"]
+        for t in result["trials"]
     ]
-    number = found["subjects"]
+    number = result["subjects"]
     answer = f"{number} subjects" if number is not None else f"not reached with up to {MOST} subjects"
-    return [*out, f"{found['metric']}, {goal}: {answer}"]
+    return [*out, f"{result['metric']}, {goal}: {answer}"]

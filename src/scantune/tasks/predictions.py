@@ -1,4 +1,4 @@
-"""``predictions.csv``: read from whoever wrote it, checked whole, written."""
+"""``predictions.csv``: read from any tool, checked and written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PredictionsError(ScantuneError):
 
 
 class Faults:
-    """What is wrong with a table, collected so that all of it can be told at once."""
+    """Faults of a table, collected so that all are reported at once."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -39,11 +39,11 @@ class Faults:
         """One fault of several rows: line numbers (the header is 1), the first few by value."""
         if not len(rows):
             return
-        shown = ", ".join(
+        listed = ", ".join(
             f"row {int(r) + 2}" + (f" ({show[i]!r})" if show is not None else "") for i, r in enumerate(rows[:_SHOWN])
         )
         rest = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-        self.lines.append(f"{text}: {shown}{rest}")
+        self.lines.append(f"{text}: {listed}{rest}")
 
     def raise_for(self, name: str) -> None:
         """Raises PredictionsError if there are any."""
@@ -75,14 +75,14 @@ class PredictionTable:
         Raises:
             PredictionsError: lengths differ.
         """
-        made: dict[str, np.ndarray] = {}
+        arrays: dict[str, np.ndarray] = {}
         for key, values in columns.items():
             array = np.asarray(values)
-            made[key] = array.astype(np.float64) if array.dtype.kind in "fiub" else _text_array(values)
-        lengths = {len(v) for v in made.values()}
+            arrays[key] = array.astype(np.float64) if array.dtype.kind in "fiub" else _text_array(values)
+        lengths = {len(v) for v in arrays.values()}
         if len(lengths) > 1:
-            raise PredictionsError(f"{name}: columns of unequal length { {k: len(v) for k, v in made.items()} }")
-        return cls(made, name)
+            raise PredictionsError(f"{name}: columns of unequal length { {k: len(v) for k, v in arrays.items()} }")
+        return cls(arrays, name)
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values()))) if self.columns else 0
@@ -113,7 +113,7 @@ class PredictionTable:
         return values if values.dtype == object else _text_array([_plain(v) for v in values.tolist()])
 
     def numbers(self, column: str, faults: Faults) -> np.ndarray:
-        """A column as float64 [N]: an empty cell or ``nan`` is NaN; anything else that is no number is a fault."""
+        """A column as float64 [N]: an empty cell or ``nan`` is NaN; anything else that is not a number is a fault."""
         values = self.columns[column]
         if values.dtype != object:
             return values.astype(np.float64)
@@ -154,9 +154,11 @@ class PredictionTable:
         faults.rows(unknown, f"column split: not one of {', '.join(SPLITS)}", self.split[unknown].tolist())
         if "sample_id" in self.columns:
             fold = self.text("fold") if "fold" in self.columns else self.split
-            seen: dict[tuple[str, str, str], int] = {}
+            first_row: dict[tuple[str, str, str], int] = {}
             twice = [
-                row for row, key in enumerate(zip(self.sample_id, self.split, fold)) if seen.setdefault(key, row) != row
+                row
+                for row, key in enumerate(zip(self.sample_id, self.split, fold))
+                if first_row.setdefault(key, row) != row
             ]
             faults.rows(twice, "column sample_id: duplicate", self.sample_id[twice].tolist())
 
@@ -195,7 +197,7 @@ def read(path: Path | str) -> PredictionTable:
 
 
 def write(table: PredictionTable, path: Path | str) -> None:
-    """Writes a predictions file whole or not at all; text that a spreadsheet would run as a formula gets a ``'``."""
+    """Writes a predictions file atomically; text that a spreadsheet would run as a formula gets a ``'``."""
     write_csv(Path(path), list(table.columns), zip(*(_cells(v) for v in table.columns.values())))
 
 

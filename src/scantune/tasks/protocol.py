@@ -1,4 +1,4 @@
-"""What the engine knows of a task, and all that it knows."""
+"""The interface of a task to the engine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Spacing = tuple[float, ...] | None
 #: What a data set gives the loop, stacked: ``input`` float32 [B, C, …]; ``target`` [B, …] as :meth:`Task.encode` made
 #: it (or the mask, uint8 → int64 [B, …space], where it made none); ``index`` int64 [B], the row in the data set;
 #: ``group`` int64 [B], the code of the scanner (−1 unknown). Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the
-#: share of ``target``); spoiled partners add ``partner`` [B, C, …] and ``has_partner`` bool [B].
+#: share of ``target``); degraded copies add ``partner`` [B, C, …] and ``has_partner`` bool [B].
 Batch = dict[str, Any]
 
 
@@ -37,7 +37,7 @@ class Task(Protocol):
 
     name: str
     outputs: int
-    """Numbers the network gives a sample, or channels where it answers per pixel."""
+    """Numbers the network gives a sample, or channels where it has an output per pixel."""
     output_shape: tuple[int, ...]
     """Axes of one sample's output but those of space: [K], or [Z, K] for several places."""
     class_axis: int | None
@@ -86,7 +86,7 @@ class Task(Protocol):
         ...
 
     def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """What an epoch keeps of a batch, [B, …]: the output itself, or sums a sample where it answers per pixel."""
+        """What an epoch keeps of a batch, [B, …]: the output, or sums per sample where it is per pixel."""
         ...
 
     def kept_target(self, batch: Batch) -> Tensor:
@@ -102,7 +102,7 @@ class Task(Protocol):
         ...
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """What is fitted on validation after training (calibration, conformal quantiles), as JSON-able values."""
+        """What is fitted on validation after training (calibration, conformal quantiles), as values for JSON."""
         ...
 
     def masks(self, output: Tensor) -> Tensor | None:
@@ -133,7 +133,7 @@ class Task(Protocol):
 
 
 class MaskTask(Task, Protocol):
-    """A task that answers for every pixel or voxel."""
+    """A task with an output for every pixel or voxel."""
 
     foreground: tuple[str, ...]
     """Names of the labels 1, 2, …"""

@@ -1,4 +1,4 @@
-"""What is asked of a network: which number of its output a map is to explain.
+"""Which number of a network's output a map explains.
 
 A target takes one sample's output, without the batch axis, and gives a scalar that keeps its gradient.
 """

@@ -1,4 +1,4 @@
-"""Anyone's predictions to ``metrics.json``: the one entry for ``scantune score`` and for the evaluate stage."""
+"""Predictions of any tool to ``metrics.json``: the entry point of ``scantune score`` and of the evaluate stage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scantune.statistics.figure import jsonable
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, casemix, subgroups
 from scantune.tasks.catalogue import optional_part, part
-from scantune.tasks.context import Context, Further
+from scantune.tasks.context import Analyses, Context
 from scantune.tasks.custom import metrics_of
 from scantune.tasks.foreign import columns_of, load, settings_for
 from scantune.tasks.pairing import with_differences
@@ -25,7 +25,7 @@ AGE_BANDS = (2.0, 12.0, 18.0, 40.0, 65.0, 80.0)
 
 
 def parse(table: PredictionTable, task: Any) -> Any:
-    """What a task reads from a predictions table, checked whole; a table is read once, however often it is asked for.
+    """What a task reads from a predictions table, checked completely; a table is parsed once.
 
     Raises:
         PredictionsError: with every fault of the table.
@@ -61,7 +61,7 @@ def evaluate(
     beside: Mapping[str, PredictionTable] | None = None,
     case_mix: casemix.CaseMix | None = None,
 ) -> dict[str, Any]:
-    """All figures of a predictions table, in the structure of ``metrics.json``.
+    """All metrics of a predictions table, in the structure of ``metrics.json``.
 
     Args:
         predictions: rows of test, and of validation where calibration, operating points and conformal sets are wanted.
@@ -97,9 +97,9 @@ def evaluate(
     parse(predictions, task)
     joined = joined_table(predictions, task)
     # a temperature is undone sample by sample, not of what was joined
-    known, own = (calibrated_by, served) if joined is predictions else (None, None)
+    known, sets = (calibrated_by, served) if joined is predictions else (None, None)
     options = _Options(
-        *(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, own),
+        *(split, draws, seed, confidence, groups, age_bands, min_group, calibration, miscoverage, known, sets),
         case_mix=case_mix or {},
     )
     out = _evaluate_level(joined, task, options)
@@ -153,8 +153,8 @@ def rows_of(table: PredictionTable, split: str) -> np.ndarray:
     """
     rows = np.flatnonzero(table.split == split)
     if not len(rows):
-        there = ", ".join(sorted(set(table.split.tolist())))
-        raise PredictionsError(f"{table.name}: no row has split {split}; there are {there}")
+        known = ", ".join(sorted(set(table.split.tolist())))
+        raise PredictionsError(f"{table.name}: no row has split {split}; there are {known}")
     return rows
 
 
@@ -173,9 +173,9 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
     data = parse(table, task)
     rows = rows_of(table, options.split)
     resampler = resampler_of(table, rows, options.draws, options.seed)
-    (whole,) = carry_out([module.plan(data, rows, confidence=options.confidence)], resampler, options.confidence)
+    (overall,) = carry_out([module.plan(data, rows, confidence=options.confidence)], resampler, options.confidence)
     if short:
-        return {"metrics": whole.figures}
+        return {"metrics": overall.figures}
     named = subgroups.grouping_columns(table) if options.groups is None else options.groups
     labels = subgroups.levels(table, [g for g in named if g in table], options.age_bands)
     grouped = dict(labels)
@@ -200,7 +200,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         served=options.served,
     )
     analyses = optional_part(task.name, "analyses")
-    more = analyses.further(data, context) if analyses is not None else Further()
+    more = analyses.run(data, context) if analyses is not None else Analyses()
     for column, levels in more.subgroups.items():
         for level, figures in levels.items():
             by_group.setdefault(column, {}).setdefault(level, {}).update(figures)
@@ -211,7 +211,7 @@ def _evaluate_level(table: PredictionTable, task: Any, options: _Options, short:
         "n_subjects": resampler.n_subjects,
         "settings": {"draws": options.draws, "seed": options.seed, "confidence": options.confidence},
         "headline": list(module.headline_names(data)),
-        "metrics": whole.figures | more.figures,
+        "metrics": overall.figures | more.figures,
         "subgroups": by_group,
         **({"intersections": subgroups.adjusted(crossed)} if crossed else {}),
         **({"standardised": weighted} if weighted else {}),
@@ -233,27 +233,27 @@ def _baselines(
     """Headline metrics of each baseline on the same rows, with the model's paired difference from them; the covariates
     left out, with the reason."""
     module, analyses = metrics_of(task.name), optional_part(task.name, "analyses")
-    made = baselining.Baselines()
+    fitted = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)
-        made = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
+        fitted = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
     out: dict[str, Any] = {}
-    whole = joined_table(table, task)
-    own = whole.take(rows_of(whole, options.split))
-    for name, found in (made.tables | dict(beside)).items():
-        joined = joined_table(found, task)
+    complete = joined_table(table, task)
+    subset = complete.take(rows_of(complete, options.split))
+    for name, predictions in (fitted.tables | dict(beside)).items():
+        joined = joined_table(predictions, task)
         every = np.arange(len(joined))
         resampler = resampler_of(joined, every, options.draws, options.seed)
         data = parse(joined, task)
         plan = module.plan(data, every, headline=True, confidence=options.confidence)
         out[name] = carry_out([plan], resampler, options.confidence)[0].figures
-        if own.sample_id.tolist() == joined.sample_id.tolist():
-            out[name] = with_differences(out[name], module, parse(own, task), data, resampler, options.confidence)
-    return out, made.left_out
+        if subset.sample_id.tolist() == joined.sample_id.tolist():
+            out[name] = with_differences(out[name], module, parse(subset, task), data, resampler, options.confidence)
+    return out, fitted.left_out
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:
-    """The headline figures of ``metrics.json``, flat: what DVC shows as a table."""
+    """The headline metrics of ``metrics.json``, flat: what DVC shows as a table."""
     return {name: metrics["metrics"][name]["value"] for name in metrics["headline"] if name in metrics["metrics"]}
 
 

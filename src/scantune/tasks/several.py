@@ -46,7 +46,7 @@ def score_files(paths: Sequence[Path], task: Any, out: Path | str | None = None,
         tables[name] = PredictionTable(table.columns, name)
         files[name] = evaluate(tables[name], task, **options) | ({"read_as": notes} if notes else {})
     first = names[0]
-    found = {
+    results = {
         "task": task.name,
         "headline": files[first]["headline"],
         "reference": first,
@@ -54,23 +54,25 @@ def score_files(paths: Sequence[Path], task: Any, out: Path | str | None = None,
         "comparisons": _comparisons(tables, first, task, options),
     }
     if out is not None:
-        write_json(Path(out), found)
-    return found
+        write_json(Path(out), results)
+    return results
 
 
 def _comparisons(
     tables: Mapping[str, PredictionTable], first: str, task: Any, options: Mapping[str, Any]
 ) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    comparisons: dict[str, Any] = {}
     for name, table in tables.items():
         if name == first:
             continue
         try:
-            found[name] = compare(tables[first], table, task, **{k: v for k, v in options.items() if k != "case_mix"})
+            comparisons[name] = compare(
+                tables[first], table, task, **{k: v for k, v in options.items() if k != "case_mix"}
+            )
         except ComparisonError as error:
-            found[name] = {"reason": str(error)}
-    adjusted = holm({name: _primary(entry) for name, entry in found.items()})
-    return {name: entry | {"p_holm_files": adjusted[name]} for name, entry in found.items()}
+            comparisons[name] = {"reason": str(error)}
+    adjusted = holm({name: _primary(entry) for name, entry in comparisons.items()})
+    return {name: entry | {"p_holm_files": adjusted[name]} for name, entry in comparisons.items()}
 
 
 def _primary(comparison: Mapping[str, Any]) -> float | None:

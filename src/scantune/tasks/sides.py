@@ -1,20 +1,20 @@
-"""Answers of the right side and of the left: which change places when an image is mirrored."""
+"""Outputs of the right and of the left side, which swap when an image is mirrored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 
-def pairs(names: Sequence[str], stated: Mapping[str, str] | None = None) -> dict[str, str]:
+def pairs(names: Sequence[str], configured: Mapping[str, str] | None = None) -> dict[str, str]:
     """Name of the right to its name of the left: as stated, else by the beginnings ``right_`` and ``left_``."""
-    if stated is not None:
-        return dict(stated)
+    if configured is not None:
+        return dict(configured)
     left = {name: "left_" + name.removeprefix("right_") for name in names if name.startswith("right_")}
     return {right: other for right, other in left.items() if other in names}
 
 
-def mirrored(names: Sequence[str], stated: Mapping[str, str] | None = None) -> tuple[int, ...]:
+def mirrored(names: Sequence[str], configured: Mapping[str, str] | None = None) -> tuple[int, ...]:
     """For each name the index of the one whose place it takes when the image is mirrored left-right."""
-    found = pairs(names, stated)
-    swap = {**found, **{left: right for right, left in found.items()}}
+    left_of = pairs(names, configured)
+    swap = {**left_of, **{left: right for right, left in left_of.items()}}
     return tuple(list(names).index(swap.get(name, name)) for name in names)

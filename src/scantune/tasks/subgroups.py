@@ -1,4 +1,4 @@
-"""Figures by sex, age band, site, scanner or score range: each level, its interval, its gap to the rest."""
+"""Metrics by sex, age band, site, scanner or score range: each level, its interval, its gap to the rest."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def grouping_columns(table: PredictionTable) -> list[str]:
 
 def years(text: str) -> float:
     """An age in years from ``63``, ``63.5``, ``90+`` or DICOM's ``063Y``, ``004M``; NaN where it is none."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([YMWD]?)\+?\s*", text, re.IGNORECASE)
-    return float(found[1]) * _YEARS[found[2].upper() or "Y"] if found else float("nan")
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([YMWD]?)\+?\s*", text, re.IGNORECASE)
+    return float(match[1]) * _YEARS[match[2].upper() or "Y"] if match else float("nan")
 
 
 def age_band(text: str, bands: Sequence[float]) -> str:
@@ -72,7 +72,7 @@ def figures(
     min_group: int,
     least: int = 1,
 ) -> dict[str, dict[str, dict[str, Figure]]]:
-    """Every headline figure by column and level.
+    """Every headline metric by column and level.
 
     Each has ``gap``: its difference to the rest of the rows, with an interval and a p-value, and ``small`` where
     the level has fewer subjects than ``min_group``.
@@ -87,7 +87,7 @@ def figures(
         min_group: fewest subjects of a level that is not small.
         least: levels with fewer subjects are left out.
     """
-    asked: list[tuple[str, str]] = []
+    levels: list[tuple[str, str]] = []
     plans: list[MetricPlan] = []
     for column, of_row in labels.items():
         names = sorted(set(of_row[rows].tolist()))
@@ -97,14 +97,14 @@ def figures(
             inside = of_row[rows] == level
             if resampler.count(rows[inside]) < least:
                 continue
-            asked.append((column, level))
+            levels.append((column, level))
             plans += [
                 task.plan(data, part, headline=True, paired=True, confidence=confidence)
                 for part in (rows[inside], rows[~inside])
             ]
     results = carry_out(plans, resampler, confidence)
     out: dict[str, dict[str, dict[str, Figure]]] = {}
-    for i, (column, level) in enumerate(asked):
+    for i, (column, level) in enumerate(levels):
         inside, outside = results[2 * i], results[2 * i + 1]
         out.setdefault(column, {})[level] = _with_gaps(inside, outside, confidence, min_group)
     return out
@@ -117,15 +117,15 @@ def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: in
         gap: dict[str, Any] = {"value": None, "lower": None, "upper": None, "reason": figure.reason or rest.reason}
         if name in inside.distributions and name in outside.distributions:
             difference = inside.distributions[name].minus(outside.distributions[name])
-            found = difference_interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
+            interval = difference_interval(difference, min(figure.n_subjects, rest.n_subjects), confidence)
             value = number(difference.value)
-            reason = found.reason if value is not None else gap["reason"]
+            reason = interval.reason if value is not None else gap["reason"]
             gap = {
                 "value": value,
-                "lower": found.lower,
-                "upper": found.upper,
+                "lower": interval.lower,
+                "upper": interval.upper,
                 "reason": reason,
-                "p_value": found.p_value,
+                "p_value": interval.p_value,
             }
         out[name] = figure.with_more(gap=gap, small=figure.n_subjects < min_group)
     return out

@@ -32,7 +32,7 @@ class LabelTable:
         return {cell for cell in self.cells.get(column, ()) if cell}
 
     def numbers(self, column: str) -> list[float]:
-        """Distinct values of a column in rising order; empty where a text is no number."""
+        """Distinct values of a column in rising order; empty where a text is not a number."""
         try:
             return sorted(float(value) for value in self.values(column))
         except ValueError:

@@ -83,7 +83,7 @@ def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path
     block = settings(mask_class="c", checks=True)
     wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
     found = saliency.explain_test(wanted, sides, samples, tmp_path / "out")
-    assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is none of the classes a, b"
+    assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is not one of the classes a, b"
 
 
 def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path) -> None:

@@ -75,9 +75,9 @@ def test_target_columns_of_predictions():
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"findings": ("a", "a")}, "stands twice"),
+        ({"findings": ("a", "a")}, "occurs twice"),
         ({"findings": ("a/b",)}, "which separate names"),
-        ({"findings": ("No Finding",)}, "stands in ignored too"),
+        ({"findings": ("No Finding",)}, "is in task.ignored too"),
         ({"findings": ("a",), "sides": {"a": "b"}}, "not one of the findings"),
         ({"uncertain": "maybe"}, "Input should be"),
     ],

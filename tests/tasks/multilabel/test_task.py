@@ -129,5 +129,5 @@ def test_masks_are_evidence_of_findings_that_are_present():
     assert [label for _, label in saliency.mask_questions(task(), output, None, targets)] == [1]
     assert [label for _, label in saliency.mask_questions(task(), output, "Edema", targets)] == [None]
     assert not list(saliency.mask_questions(task(), output, "Mass", targets))
-    with pytest.raises(ScantuneError, match="none of the findings"):
+    with pytest.raises(ScantuneError, match="not one of the findings"):
         list(saliency.mask_questions(task(), output, "Oedema", targets))

@@ -46,7 +46,7 @@ def test_an_epoch_has_metrics_of_each_target_and_means_without_a_unit():
     ("block", "message"),
     [
         ({"target": ["age", "score"]}, "several targets are named by the key targets"),
-        ({"targets": ["age", "age"]}, "a name stands twice"),
+        ({"targets": ["age", "age"]}, "a name occurs twice"),
         ({"targets": ["age"]}, "a single target is named by the key target"),
         ({"target": "age", "targets": ["score", "volume"]}, "name the targets by one of the two keys"),
         ({"targets": ["a/b", "c"]}, "a name has no /"),

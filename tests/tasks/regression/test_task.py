@@ -94,7 +94,7 @@ def test_a_map_explains_each_target_and_masks_may_be_evidence_of_one():
     assert len(list(saliency.mask_questions(task(), output, None, {}))) == 2
     (only,) = saliency.mask_questions(task(), output, "lesion_score", {})
     assert float(only[0](output)) == 5
-    with pytest.raises(ScantuneError, match="'lesions' is none of the targets age, lesion_score"):
+    with pytest.raises(ScantuneError, match="'lesions' is not one of the targets age, lesion_score"):
         list(saliency.mask_questions(task(), output, "lesions", {}))
 
 

@@ -1,4 +1,4 @@
-"""Beyond a classification's figures: curves, operating points, calibration, decision curves, sets, readers."""
+"""Additional analyses of a classification: curves, operating points, calibration, decision curves, sets, readers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Resampler, Sums
 from scantune.tasks.classification import fairness, prevalence
 from scantune.tasks.classification.metrics import Data, calibration_plan
-from scantune.tasks.context import NO_VALIDATION, Context, Further, band
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, only
@@ -28,9 +28,9 @@ COVERAGE = ("conformal_coverage", "conformal_set_size")
 _AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
 
 
-def further(data: Data, context: Context) -> Further:
-    """All further analyses of a classification. Those of one positive class are made where there are two classes."""
-    out = Further()
+def run(data: Data, context: Context) -> Analyses:
+    """All additional analyses of a classification. Those of one positive class need two classes."""
+    out = Analyses()
     rows = context.rows
     finite = np.isfinite(data.probabilities[rows]).all()
     out.sections["confusion"] = {
@@ -53,39 +53,41 @@ def further(data: Data, context: Context) -> Further:
         covered = members[np.arange(len(part)), data.target[part]]
         return dict(zip(COVERAGE, (covered.astype(np.float64), members.sum(1).astype(np.float64))))
 
-    achieved(context, scores, measure, COVERAGE, out, _own_sets(data, context.table))
+    achieved(context, scores, measure, COVERAGE, out, _reported_sets(data, context.table))
     readers = _readers(data, context)
     if readers:
         out.sections["raters"] = readers
     return out
 
 
-def _own_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
+def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
     """Whether each row's ``set`` holds the truth, and its size; None where the table has none."""
     if "set" not in table:
         return None
     sets = [set(text.split("|")) - {""} for text in table.text("set")]
-    covered = [data.classes[code] in held for code, held in zip(data.target, sets, strict=True)]
-    return dict(zip(COVERAGE, (np.array(covered, np.float64), np.array([len(held) for held in sets], np.float64))))
+    covered = [data.classes[code] in members for code, members in zip(data.target, sets, strict=True)]
+    return dict(
+        zip(COVERAGE, (np.array(covered, np.float64), np.array([len(members) for members in sets], np.float64)))
+    )
 
 
 def _curves(data: Data, context: Context) -> dict[str, Any]:
     """ROC and precision–recall bands of each class (of the positive one where there are two), reliability, decision."""
     rows = context.rows
-    shown = [data.positive] if data.positive is not None else range(len(data.classes))
+    selected = [data.positive] if data.positive is not None else range(len(data.classes))
     curves: dict[str, Any] = {}
-    for k in shown:
+    for k in selected:
         score, positive = data.probabilities[rows, k], data.target[rows] == k
-        found = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
+        estimates = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
         name = data.classes[k]
-        curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
-        curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
+        curves[f"roc/{name}"] = band(estimates, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+        curves[f"precision_recall/{name}"] = band(estimates, "precision", np.linspace(0, 1, GRID), "recall")
         curves[f"reliability/{name}"] = vars(calibration.reliability(score, positive))
     if data.positive is not None:
         score, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
-        found = context.figures(MetricPlan([decision_statistic(score, positive, rows)], curve=True))
-        everyone = band(found, "all", THRESHOLDS, "threshold")
-        decision = band(found, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
+        estimates = context.figures(MetricPlan([decision_statistic(score, positive, rows)], curve=True))
+        everyone = band(estimates, "all", THRESHOLDS, "threshold")
+        decision = band(estimates, "model", THRESHOLDS, "threshold") | {"all": everyone["value"]}
         curves["decision"] = decision | {"none": [0.0] * len(THRESHOLDS)}
     return curves
 
@@ -94,12 +96,12 @@ def _operating_points(data: Data, context: Context) -> list[dict[str, Any]]:
     """Thresholds chosen on validation by Youden's index, sensitivity and specificity; what they reach on test."""
     assert data.positive is not None
     fit_rows = context.fitted_on
-    wanted = [("youden", "youden", float("nan"))]
-    wanted += [(f"sensitivity_{v:g}", "sensitivity", v) for v in data.settings.sensitivities]
-    wanted += [(f"specificity_{v:g}", "specificity", v) for v in data.settings.specificities]
+    criteria = [("youden", "youden", float("nan"))]
+    criteria += [(f"sensitivity_{v:g}", "sensitivity", v) for v in data.settings.sensitivities]
+    criteria += [(f"specificity_{v:g}", "specificity", v) for v in data.settings.specificities]
     scores, positive = data.probabilities[:, data.positive], data.target == data.positive
     points: list[dict[str, Any]] = [_point("half", 0.5, "stated", scores, positive, data, context)]
-    for name, criterion, value in wanted:
+    for name, criterion, value in criteria:
         threshold = threshold_for(scores[fit_rows], positive[fit_rows], criterion, value) if len(fit_rows) else None
         if threshold is None:
             reason = "validation has one class only" if len(fit_rows) else NO_VALIDATION
@@ -115,14 +117,14 @@ def _point(
     rows = context.rows
     called = (scores[rows] >= threshold).astype(np.int64)
     statistic = confusion_statistic(positive[rows].astype(np.int64), called, ("negative", "positive"), rows, 1)
-    found = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
+    estimates = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
     return {
         "name": name,
         "threshold": threshold,
         "chosen_on": source,
-        "sensitivity": found["recall"].value,
-        "specificity": found["specificity"].value,
-        "figures": found,
+        "sensitivity": estimates["recall"].value,
+        "specificity": estimates["specificity"].value,
+        "figures": estimates,
     }
 
 
@@ -155,15 +157,15 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
 def _calibrated(data: Data, probabilities: np.ndarray, context: Context) -> dict[str, Any]:
     """Figures of calibration of other probabilities [N, K] of the same rows, and their reliability curve."""
     rows = context.rows
-    found: dict[str, Any] = {
+    section: dict[str, Any] = {
         "figures": context.figures(
             calibration_plan(replace(data, probabilities=probabilities), rows, context.confidence)
         )
     }
     if data.positive is not None:
         curve = calibration.reliability(probabilities[rows, data.positive], data.target[rows] == data.positive)
-        found["reliability"] = vars(curve)
-    return found
+        section["reliability"] = vars(curve)
+    return section
 
 
 def _readers(data: Data, context: Context) -> dict[str, Any]:
@@ -181,8 +183,8 @@ def _readers(data: Data, context: Context) -> dict[str, Any]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
         total = matrix.sum((-2, -1))
         agreed = np.trace(matrix, axis1=-2, axis2=-1) / np.where(total > 0, total, np.nan)
-        found = {"accuracy": agreed} | kappas(matrix)
-        return found if data.settings.ordinal else {k: found[k] for k in ("accuracy", "kappa")}
+        values = {"accuracy": agreed} | kappas(matrix)
+        return values if data.settings.ordinal else {k: values[k] for k in ("accuracy", "kappa")}
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
@@ -209,10 +211,10 @@ def baseline_columns(
     known = target >= 0
     if not known.any():
         return {}
-    found = {"prevalence": baselines.prevalence(target[known], len(data.classes), len(new))}
+    probabilities = {"prevalence": baselines.prevalence(target[known], len(data.classes), len(new))}
     if x.shape[1]:
-        found["covariates"] = baselines.logistic(x[known], target[known], new, len(data.classes))
-    return {name: {f"p/{c}": p[:, k] for k, c in enumerate(data.classes)} for name, p in found.items()}
+        probabilities["covariates"] = baselines.logistic(x[known], target[known], new, len(data.classes))
+    return {name: {f"p/{c}": p[:, k] for k, c in enumerate(data.classes)} for name, p in probabilities.items()}
 
 
 def paired_tests(
@@ -228,8 +230,8 @@ def paired_tests(
         return {"mcnemar": {"reason": "subjects have several samples: McNemar's test takes rows as independent"}}, {}
     right = [d.prediction == d.target for d in (reference, challenger)]
     tests: dict[str, Any] = {"mcnemar": vars(mcnemar(*right))}
-    found = _delong(reference, challenger, confidence) if reference.positive is not None else None
-    return (tests | {"delong": found}, {"auroc": found}) if found else (tests, {})
+    delong = _delong(reference, challenger, confidence) if reference.positive is not None else None
+    return (tests | {"delong": delong}, {"auroc": delong}) if delong else (tests, {})
 
 
 def _delong(reference: Data, challenger: Data, confidence: float) -> dict[str, Any] | None:

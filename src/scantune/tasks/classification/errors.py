@@ -1,4 +1,4 @@
-"""What a classifier took a sample for."""
+"""Errors of a classifier, sample by sample."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ OUTLINED = False
 
 def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: how little probability its true class has."""
-    truth, said = int(data.target[row]), int(data.probabilities[row].argmax())
-    wrong, kind = truth != said, "right"
+    truth, predicted = int(data.target[row]), int(data.probabilities[row].argmax())
+    wrong, kind = truth != predicted, "right"
     if wrong:
-        positive = "false positive" if said == data.positive else "false negative"
+        positive = "false positive" if predicted == data.positive else "false negative"
         kind = "misclassified" if data.positive is None else positive
-    held = table.text("set")[row] if "set" in table else ""
+    members = table.text("set")[row] if "set" in table else ""
     return Verdict(
         size=1 - float(data.probabilities[row, truth]),
         wrong=wrong,
         kind=kind,
         target=data.classes[truth],
-        prediction=f"{data.classes[said]} ({fixed(float(data.probabilities[row, said]), 2)})",
-        interval="{" + held.replace("|", ", ") + "}" if held else "",
+        prediction=f"{data.classes[predicted]} ({fixed(float(data.probabilities[row, predicted]), 2)})",
+        interval="{" + members.replace("|", ", ") + "}" if members else "",
         error=f"reference class at {fixed(float(data.probabilities[row, truth]), 2)}",
     )

@@ -30,7 +30,7 @@ def section(data: Data, context: Context) -> dict[str, Any]:
     Levels with fewer subjects than ``min_group`` are left out. The intervals of the differences hold together, for all
     pairs of levels of a column (Bonferroni); ``p_holm`` is adjusted for the columns and metrics too.
     """
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for column, of_row in context.labels.items():
         names = sorted(set(of_row[context.rows].tolist()))
         parts = {name: context.rows[of_row[context.rows] == name] for name in names}
@@ -40,15 +40,15 @@ def section(data: Data, context: Context) -> dict[str, Any]:
         plans = [_plan(data, rows) for rows in parts.values()]
         results = dict(zip(parts, carry_out(plans, context.resampler, context.confidence), strict=True))
         sizes = {name: context.resampler.count(rows) for name, rows in parts.items()}
-        found[column] = {
+        sections[column] = {
             "levels": {name: result.figures for name, result in results.items()},
             "differences": _differences(results, sizes, context.confidence),
         }
-    tests = {(c, m): entry["p_value"] for c, part in found.items() for m, entry in part["differences"].items()}
+    tests = {(c, m): entry["p_value"] for c, part in sections.items() for m, entry in part["differences"].items()}
     adjusted = holm({f"{c}\n{m}": p for (c, m), p in tests.items()})
     for column, metric in tests:
-        found[column]["differences"][metric]["p_holm"] = adjusted[f"{column}\n{metric}"]
-    return found
+        sections[column]["differences"][metric]["p_holm"] = adjusted[f"{column}\n{metric}"]
+    return sections
 
 
 def _plan(data: Data, rows: np.ndarray) -> MetricPlan:
@@ -70,8 +70,8 @@ def _plan(data: Data, rows: np.ndarray) -> MetricPlan:
 
 def _differences(results: Mapping[str, Result], sizes: Mapping[str, int], confidence: float) -> dict[str, Any]:
     pairs = list(itertools.combinations(results, 2))
-    together = 1 - (1 - confidence) / len(pairs)
-    found: dict[str, Any] = {}
+    simultaneous = 1 - (1 - confidence) / len(pairs)
+    differences: dict[str, Any] = {}
     for metric in METRICS:
         of_pairs = [
             (pair, results[pair[0]].distributions[metric].minus(results[pair[1]].distributions[metric]))
@@ -81,19 +81,20 @@ def _differences(results: Mapping[str, Result], sizes: Mapping[str, int], confid
         if not defined:
             continue
         pair, largest = max(defined, key=lambda item: abs(item[1].value))
-        made = difference_interval(largest, min(sizes[name] for name in pair), together)
-        p = None if made.p_value is None else min(1.0, made.p_value * len(pairs))
-        found[metric] = {
+        interval = difference_interval(largest, min(sizes[name] for name in pair), simultaneous)
+        p = None if interval.p_value is None else min(1.0, interval.p_value * len(pairs))
+        differences[metric] = {
             "value": largest.value,
-            "lower": made.lower,
-            "upper": made.upper,
-            "method": made.method and f"{made.method}; {100 * together:.4g} %, for all {len(pairs)} pairs of levels",
-            "reason": made.reason,
+            "lower": interval.lower,
+            "upper": interval.upper,
+            "method": interval.method
+            and f"{interval.method}; {100 * simultaneous:.4g} %, for all {len(pairs)} pairs of levels",
+            "reason": interval.reason,
             "levels": list(pair),
             "p_value": p,
         }
-    odds = [found[name] for name in ODDS if name in found]
+    odds = [differences[name] for name in ODDS if name in differences]
     if odds:
         widest = max(odds, key=lambda entry: abs(entry["value"]))
-        found["equalized_odds"] = {**widest, "p_value": None}  # one of the two above, tested there
-    return found
+        differences["equalized_odds"] = {**widest, "p_value": None}  # one of the two above, tested there
+    return differences

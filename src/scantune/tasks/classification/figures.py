@@ -26,72 +26,72 @@ CAPTIONS = {
 """Name of a figure to its title and caption, in the order of the report."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure."""
-    data, rows = given.data, given.rows
+    data, rows = inputs.data, inputs.rows
     target, probability = data.target[rows], data.probabilities[rows]
     counts = np.zeros((len(data.classes),) * 2, int)
     np.add.at(counts, (target, probability.argmax(1)), 1)
     if data.positive is not None:
-        shown = [(data.positive, "auroc", "auprc")]
+        selected = [(data.positive, "auroc", "auprc")]
     else:
-        shown = [(k, f"auroc/{name}", f"auprc/{name}") for k, name in enumerate(data.classes)]
+        selected = [(k, f"auroc/{name}", f"auprc/{name}") for k, name in enumerate(data.classes)]
 
     def curves(which: int) -> list[Any]:
         return [
             plots.Scored(
-                target == entry[0], probability[:, entry[0]], data.classes[entry[0]], given.figures.get(entry[which])
+                target == entry[0], probability[:, entry[0]], data.classes[entry[0]], inputs.figures.get(entry[which])
             )
-            for entry in shown
+            for entry in selected
         ]
 
-    roc, precision_recall = bands(given.metrics, "roc"), bands(given.metrics, "precision_recall")
+    roc, precision_recall = bands(inputs.metrics, "roc"), bands(inputs.metrics, "precision_recall")
     drawn = {
         "confusion": plots.confusion(counts, data.classes),
-        "reliability": plots.reliability(_before_and_after(given), metrics=_calibration(given.figures)),
+        "reliability": plots.reliability(_before_and_after(inputs), metrics=_calibration(inputs.figures)),
     }
     if data.positive is None:
         drawn["roc"] = plots.roc_by_class(curves(1), bands=roc)
         drawn["precision_recall"] = plots.precision_recall_by_class(curves(2), bands=precision_recall)
     else:
-        marked = _marked(given.metrics.get("operating_points") or [])
+        marked = _marked(inputs.metrics.get("operating_points") or [])
         drawn["roc"] = plots.roc(curves(1), bands=roc, operating_points=marked)
         drawn["precision_recall"] = plots.precision_recall(curves(2), bands=precision_recall, operating_points=marked)
         one = plots.Scored(target == data.positive, probability[:, data.positive], data.classes[data.positive])
-        held = (given.metrics.get("curves") or {}).get("decision")
-        around = None if held is None else {one.name: band(held, "threshold")}
+        curve = (inputs.metrics.get("curves") or {}).get("decision")
+        around = None if curve is None else {one.name: band(curve, "threshold")}
         drawn["decision_curve"] = plots.decision_curve(one, bands=around)
     return drawn
 
 
 def _marked(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The operating points that were chosen on validation: the first of each kind, with what they reach here."""
-    found: dict[str, dict[str, Any]] = {}
+    marked: dict[str, dict[str, Any]] = {}
     for point in points:
         kind = str(point["name"]).partition("_")[0]
-        if kind in MARKED and point.get("chosen_on") == "validation" and kind not in found:
+        if kind in MARKED and point.get("chosen_on") == "validation" and kind not in marked:
             name = {"youden": "Youden's index"}.get(kind, str(point["name"]).replace("_", " "))
             reached = (point["figures"].get("precision") or {}).get("value")
-            found[kind] = {**point, "name": name, "precision": reached}
-    return list(found.values())
+            marked[kind] = {**point, "name": name, "precision": reached}
+    return list(marked.values())
 
 
-def _before_and_after(given: FigureInput) -> list[Any]:
-    """What reliability is of: the positive class, or the class that is said; also before calibration where known."""
+def _before_and_after(inputs: FigureInput) -> list[Any]:
+    """What reliability is of: the positive class, or the predicted class; also before calibration where known."""
     from scantune.statistics.calibration import undone
 
-    data, rows = given.data, given.rows
-    section = given.metrics.get("calibration") or {}
+    data, rows = inputs.data, inputs.rows
+    section = inputs.metrics.get("calibration") or {}
     before = undone(section.get("applied"), data.probabilities)
     if data.positive is not None:
         name, target = data.classes[data.positive], data.target[rows] == data.positive
         versions = {name: data.probabilities, f"{name}, before calibration": before}
-        held = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
+        scores = {key: (p[rows, data.positive], target) for key, p in versions.items() if p is not None}
     else:
         versions = {"predicted class": data.probabilities, "before calibration": before}
         right = data.probabilities.argmax(1)[rows] == data.target[rows]  # a temperature leaves the order as it is
-        held = {key: (p[rows].max(1), right) for key, p in versions.items() if p is not None}
-    return [plots.Scored(target, score, key) for key, (score, target) in held.items()]
+        scores = {key: (p[rows].max(1), right) for key, p in versions.items() if p is not None}
+    return [plots.Scored(target, score, key) for key, (score, target) in scores.items()]
 
 
 def _calibration(figures: Mapping[str, Any]) -> dict[str, Any]:

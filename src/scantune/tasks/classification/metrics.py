@@ -1,4 +1,4 @@
-"""Figures of a classification: discrimination, the confusion matrix, calibration."""
+"""Metrics of a classification: discrimination, the confusion matrix, calibration."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable
 
 ERRORS = ("brier", "log_loss", "ece")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower."""
 
 SUM_TOLERANCE = 0.01
 """Probabilities of a row may miss a sum of one by this much: files are written with few digits."""
@@ -31,14 +31,14 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     f1 = ("f1", "recall", "specificity") if data.positive is not None else ("f1_macro",)
     return ("auroc", "auprc", "accuracy", "balanced_accuracy", *f1, "brier", "ece")
 
 
 @dataclass(frozen=True)
 class Data:
-    """What a classification's figures are made from.
+    """What the metrics of a classification are computed from.
 
     Attributes:
         target: int64 [N], class indices.
@@ -116,13 +116,13 @@ def _classes(
 def _probabilities(
     table: PredictionTable, columns: dict[str, str], classes: Sequence[str], faults: Faults
 ) -> np.ndarray:
-    given = {name: table.numbers(column, faults) for name, column in columns.items()}
-    if len(given) == 1:
-        (name,) = given
-        other = 1 - given[name]
-        p = np.stack([given[name] if c == name else other for c in classes], axis=1)
+    values = {name: table.numbers(column, faults) for name, column in columns.items()}
+    if len(values) == 1:
+        (name,) = values
+        other = 1 - values[name]
+        p = np.stack([values[name] if c == name else other for c in classes], axis=1)
     else:
-        p = np.stack([given[c] for c in classes], axis=1)
+        p = np.stack([values[c] for c in classes], axis=1)
     check_probabilities(p, [columns.get(c, "p/" + c) for c in classes], faults)
     return p
 
@@ -144,7 +144,7 @@ def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    """The metrics of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
     if void is not None:
@@ -167,8 +167,8 @@ def plan(
             _add_delong(analytic, f"auroc/{name}", p[:, k], y == k, alone, confidence)
     analytic |= _rare(y, len(data.classes), data.subjects[rows])
     if headline:
-        wanted = set(headline_names(data))
-        statistics = [only(s, wanted) for s in statistics]
+        selected = set(headline_names(data))
+        statistics = [only(s, selected) for s in statistics]
     else:
         statistics.append(_slope(p, y, positive, rows))
         if data.settings.ordinal:
@@ -241,6 +241,6 @@ def _reasons(data: Data, y: np.ndarray, predicted: np.ndarray) -> dict[str, str]
         if guessed[k] == len(y):
             reasons.setdefault("mcc", f"undefined: every sample is predicted as {name}")
     if data.positive is not None:
-        own = "/" + data.classes[data.positive]
-        reasons |= {k.removesuffix(own): v for k, v in list(reasons.items()) if k.endswith(own)}
+        of_positive = "/" + data.classes[data.positive]
+        reasons |= {k.removesuffix(of_positive): v for k, v in list(reasons.items()) if k.endswith(of_positive)}
     return reasons

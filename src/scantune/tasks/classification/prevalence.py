@@ -24,7 +24,7 @@ def section(data: Data, context: Context) -> dict[str, Any]:
         return {}
     called = data.prediction[rows] == data.positive
     here = float(positive.mean())
-    found: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for share in data.settings.prevalences:
         weights = np.where(positive, share / here, (1 - share) / (1 - here))  # their mean is 1
         yes, no = (
@@ -39,12 +39,12 @@ def section(data: Data, context: Context) -> dict[str, Any]:
         ]
         decision = reweighted(decision_statistic(data.probabilities[rows, data.positive], positive, rows), weights)
         curve = context.figures(MetricPlan([decision], curve=True))
-        found[f"{share:g}"] = {
+        sections[f"{share:g}"] = {
             "figures": context.figures(MetricPlan(statistics, reasons=_REASONS)),
             "decision": band(curve, "model", THRESHOLDS, "threshold")
             | {"all": band(curve, "all", THRESHOLDS, "threshold")["value"]},
         }
-    return found
+    return sections
 
 
 _REASONS = {

@@ -56,6 +56,6 @@ def mask_questions(
         return
     if evidence not in task.classes:
         listed = ", ".join(task.classes)
-        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is none of the classes {listed}")
+        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is not one of the classes {listed}")
     if targets[task.target] == evidence:
         yield _towards(task.classes.index(evidence), task.outputs), None

@@ -94,12 +94,12 @@ class ClassificationTask(PerSample):
         guess = self.logits(reduced).argmax(axis=1)
         confusion = np.zeros((len(self.classes),) * 2)
         np.add.at(confusion, (truth, guess), 1)
-        hits, there, said = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-        present = there > 0
+        hits, actual, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+        present = actual > 0
         return {
             "accuracy": float(hits.sum() / max(len(truth), 1)),
-            "balanced_accuracy": float((hits[present] / there[present]).mean()),
-            "f1_macro": float((2 * hits[present] / (there + said)[present]).mean()),
+            "balanced_accuracy": float((hits[present] / actual[present]).mean()),
+            "f1_macro": float((2 * hits[present] / (actual + predicted)[present]).mean()),
         }
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
@@ -141,7 +141,9 @@ class ClassificationTask(PerSample):
             from scantune.statistics import conformal
 
             inside = conformal.sets(probability, conformal.quantiles_for(fitted["conformal"], len(probability)))
-            columns["set"] = ["|".join(n for n, held in zip(self.classes, row, strict=True) if held) for row in inside]
+            columns["set"] = [
+                "|".join(n for n, is_member in zip(self.classes, row, strict=True) if is_member) for row in inside
+            ]
         return columns
 
 

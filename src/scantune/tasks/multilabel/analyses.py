@@ -1,4 +1,4 @@
-"""Beyond the metrics of findings: curves, thresholds, calibration, findings that occur together, baselines."""
+"""Additional analyses of findings: curves, thresholds, calibration, findings that occur together, baselines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scantune.statistics import calibration as calibrations
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.figure import Figure
-from scantune.tasks.context import NO_VALIDATION, Context, Further, band
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
 from scantune.tasks.plan import MetricPlan, only, renamed
@@ -22,9 +22,9 @@ from scantune.tasks.predictions import Faults, PredictionTable
 _AT_A_POINT = ("recall", "specificity", "precision", "f1", "accuracy")
 
 
-def further(data: Data, context: Context) -> Further:
-    """All further analyses of findings."""
-    out = Further()
+def run(data: Data, context: Context) -> Analyses:
+    """All additional analyses of findings."""
+    out = Analyses()
     out.sections["co_occurrence"] = co_occurrence(data, context.rows)
     out.sections["states"] = _states(data, context.rows)
     if not np.isfinite(data.probabilities[context.rows]).all():
@@ -44,11 +44,11 @@ def co_occurrence(data: Data, rows: np.ndarray) -> dict[str, Any]:
     target, called = data.target[rows], data.called[rows]
     known = np.isfinite(target).astype(np.int64)
     present = (target == 1).astype(np.int64)
-    said = known * called
+    positive = known * called
     return {
         "findings": data.findings,
         "target": present.T @ present,
-        "prediction": said.T @ said,
+        "prediction": positive.T @ positive,
         "known": known.T @ known,
     }
 
@@ -82,9 +82,9 @@ def _curves(data: Data, context: Context) -> dict[str, Any]:
         if rows is None:
             continue
         score, positive = data.probabilities[rows, place], data.positive(place, rows)
-        found = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
-        curves[f"roc/{name}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
-        curves[f"precision_recall/{name}"] = band(found, "precision", np.linspace(0, 1, GRID), "recall")
+        estimates = context.figures(MetricPlan([curve_statistic(score, positive, rows)], curve=True))
+        curves[f"roc/{name}"] = band(estimates, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+        curves[f"precision_recall/{name}"] = band(estimates, "precision", np.linspace(0, 1, GRID), "recall")
         curves[f"reliability/{name}"] = vars(calibrations.reliability(score, positive))
     return curves
 
@@ -104,8 +104,8 @@ def _operating_points(data: Data, context: Context) -> list[dict[str, Any]]:
             points.append({"name": name, "threshold": None, "reason": f"{name} is unknown in every sample"})
             continue
         statistic = confusion_statistic(positive, called, ("absent", "present"), rows, 1)
-        found = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
-        points.append({"name": name, "threshold": limits.get(name), "chosen_on": chosen_on, "figures": found})
+        estimates = context.figures(MetricPlan([only(statistic, _AT_A_POINT)]))
+        points.append({"name": name, "threshold": limits.get(name), "chosen_on": chosen_on, "figures": estimates})
     return points
 
 
@@ -127,7 +127,7 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
 
 
 def _calibrated(data: Data, context: Context) -> dict[str, Figure]:
-    found: dict[str, Figure] = {}
+    estimates: dict[str, Figure] = {}
     for place, name in enumerate(data.findings):
         rows = _both(data, place, context.rows)
         if rows is None:
@@ -146,8 +146,8 @@ def _calibrated(data: Data, context: Context) -> dict[str, Figure]:
         consistency = calibrations.ece_consistency(p, positive, data.subjects[rows], level=context.confidence)
         why = "undefined: the fit does not converge (outcomes separated, or one probability)"
         reasons = dict.fromkeys((f"calibration_slope/{name}", f"calibration_intercept/{name}"), why)
-        found |= context.figures(MetricPlan(named, reasons=reasons, more={f"ece/{name}": consistency}))
-    return found
+        estimates |= context.figures(MetricPlan(named, reasons=reasons, more={f"ece/{name}": consistency}))
+    return estimates
 
 
 def baseline_columns(
@@ -163,9 +163,9 @@ def baseline_columns(
         if not known.any():
             return {}
         target = states[known].astype(np.int64)
-        found = {"prevalence": baselines.prevalence(target, 2, len(new))}
+        probabilities = {"prevalence": baselines.prevalence(target, 2, len(new))}
         if x.shape[1]:
-            found["covariates"] = baselines.logistic(x[known], target, new, 2)
-        for baseline, p in found.items():
+            probabilities["covariates"] = baselines.logistic(x[known], target, new, 2)
+        for baseline, p in probabilities.items():
             out.setdefault(baseline, {})[f"p/{name}"] = p[:, 1]
     return out

@@ -1,4 +1,4 @@
-"""Each finding's probability made to mean what it says, and the probability from which it is called present."""
+"""Calibration of each finding's probability, and the threshold from which the finding is called present."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def fit(probabilities: np.ndarray, targets: np.ndarray, findings: Sequence[str],
     Returns:
         ``{"name": name, "findings": {finding: calibrator}}``.
     """
-    found: dict[str, Any] = {}
+    fits: dict[str, Any] = {}
     for place, finding in enumerate(findings):
         rows = np.isfinite(targets[:, place])
         truth = targets[rows, place].astype(np.int64)
         if 0 < truth.sum() < len(truth):
-            found[finding] = calibration.FITS[name](two(probabilities[rows, place]), truth)
-    return {"name": name, "findings": found}
+            fits[finding] = calibration.FITS[name](two(probabilities[rows, place]), truth)
+    return {"name": name, "findings": fits}
 
 
 def apply(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findings: Sequence[str]) -> np.ndarray:
-    """Probabilities [N, F] put right by what :func:`fit` returned."""
-    own = (calibrator or {}).get("findings") or {}
+    """Probabilities [N, F] recalibrated by what :func:`fit` returned."""
+    fits = (calibrator or {}).get("findings") or {}
     columns = [
-        calibration.apply(own[name], two(probabilities[:, place]))[:, 1] if name in own else probabilities[:, place]
+        calibration.apply(fits[name], two(probabilities[:, place]))[:, 1] if name in fits else probabilities[:, place]
         for place, name in enumerate(findings)
     ]
     return np.stack(columns, axis=1)
@@ -52,13 +52,13 @@ def apply(calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findi
 def undone(
     calibrator: Mapping[str, Any] | None, probabilities: np.ndarray, findings: Sequence[str]
 ) -> np.ndarray | None:
-    """Probabilities [N, F] as they were before a temperature a finding; None where they cannot be had back."""
+    """Probabilities [N, F] before the temperature scaling of each finding; None where they cannot be recovered."""
     if (calibrator or {}).get("name") != "temperature":
         return None
-    own = (calibrator or {}).get("findings") or {}
+    fits = (calibrator or {}).get("findings") or {}
     columns = []
     for place, name in enumerate(findings):
-        before = calibration.undone(own.get(name), two(probabilities[:, place]))
+        before = calibration.undone(fits.get(name), two(probabilities[:, place]))
         columns.append(probabilities[:, place] if before is None else before[:, 1])
     return np.stack(columns, axis=1)
 
@@ -74,14 +74,14 @@ def thresholds(
         findings: names of the F.
         criterion: ``f1``, ``youden`` or ``half``.
     """
-    found = dict.fromkeys(findings, HALF)
+    of_finding = dict.fromkeys(findings, HALF)
     for place, name in enumerate(findings) if criterion != "half" else ():
         rows = np.isfinite(targets[:, place])
         scores, positive = probabilities[rows, place], targets[rows, place] == 1
         if 0 < positive.sum() < len(positive):
             chosen = _highest_f1(scores, positive) if criterion == "f1" else threshold_for(scores, positive, criterion)
-            found[name] = HALF if chosen is None else chosen
-    return found
+            of_finding[name] = HALF if chosen is None else chosen
+    return of_finding
 
 
 def _highest_f1(scores: np.ndarray, positive: np.ndarray) -> float:

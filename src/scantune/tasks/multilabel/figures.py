@@ -30,27 +30,27 @@ BINS = 5
 """Bins of equal size of a finding's reliability."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure."""
-    data = given.data
+    data = inputs.data
 
     def curves(metric: str) -> list[Any]:
-        found = []
+        scored = []
         for place, name in enumerate(data.findings):
-            rows = data.known(place, given.rows)
-            entry = given.figures.get(f"{metric}/{name}")
-            found.append(plots.Scored(data.positive(place, rows), data.probabilities[rows, place], name, entry))
-        return found
+            rows = data.known(place, inputs.rows)
+            entry = inputs.figures.get(f"{metric}/{name}")
+            scored.append(plots.Scored(data.positive(place, rows), data.probabilities[rows, place], name, entry))
+        return scored
 
     drawn = {
-        "roc_by_finding": plots.roc_by_class(curves("auroc"), bands=bands(given.metrics, "roc")),
+        "roc_by_finding": plots.roc_by_class(curves("auroc"), bands=bands(inputs.metrics, "roc")),
         "precision_recall_by_finding": plots.precision_recall_by_class(
-            curves("auprc"), bands=bands(given.metrics, "precision_recall")
+            curves("auprc"), bands=bands(inputs.metrics, "precision_recall")
         ),
         "finding_reliability": _reliability(curves("ece")),
     }
-    held = given.metrics.get("co_occurrence")
-    return {"co_occurrence": _co_occurrence(held), **drawn} if held else drawn
+    section = inputs.metrics.get("co_occurrence")
+    return {"co_occurrence": _co_occurrence(section), **drawn} if section else drawn
 
 
 @style.styled
@@ -63,8 +63,8 @@ def _co_occurrence(section: dict[str, Any]) -> Any:
     panels = np.ravel(figure.subplots(1, 2, sharey=True))
     for axes, side, title in zip(panels, ("target", "prediction"), ("Reference", "Called by the model")):
         counts = np.asarray(section[side], np.float64)
-        own = counts.diagonal()[:, None]
-        share = np.divide(counts, own, out=np.full_like(counts, np.nan), where=own > 0)
+        positives = counts.diagonal()[:, None]
+        share = np.divide(counts, positives, out=np.full_like(counts, np.nan), where=positives > 0)
         seaborn.heatmap(
             share, ax=axes, cmap="Blues", vmin=0, vmax=1, square=True, linewidths=0.5, cbar=False,
             annot=_fields(counts, share), fmt="", annot_kws={"fontsize": 5}, xticklabels=names, yticklabels=names,
@@ -99,8 +99,8 @@ def _reliability(curves: Sequence[Any]) -> Any:
         if not len(one.target) or not np.isfinite(one.score).all():
             style.undefined(axes, "no sample with a known state")
             continue
-        found = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
-        axes.plot(found.probability, found.observed, color=style.BLUE, marker="o", markersize=3)
+        curve = reliability(np.asarray(one.score), np.asarray(one.target), bins=BINS)
+        axes.plot(curve.probability, curve.observed, color=style.BLUE, marker="o", markersize=3)
     for axes in panels.flat[len(curves) :]:
         axes.set_visible(False)
     for axes in panels[:, 0]:

@@ -161,9 +161,10 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
     known = np.isfinite(target)
     cells = [(target == 1) & called, (target == 0) & called, (target == 1) & ~called, (target == 0) & ~called]
     wrong = known & (called != (target == 1))
-    judged = known.any(axis=1)
+    assessed = known.any(axis=1)
     features = np.concatenate(
-        [*(cell.astype(np.float64) for cell in cells), (judged & ~wrong.any(axis=1))[:, None], judged[:, None]], axis=1
+        [*(cell.astype(np.float64) for cell in cells), (assessed & ~wrong.any(axis=1))[:, None], assessed[:, None]],
+        axis=1,
     )
     names = data.findings
 
@@ -171,30 +172,30 @@ def _calls(data: Data, rows: np.ndarray) -> Sums:
         """Metric to successes and trials."""
         size = len(names)
         tp, fp, fn, tn = (sums[..., k * size : (k + 1) * size] for k in range(len(_CELLS)))
-        found: dict[str, tuple[np.ndarray, np.ndarray]] = {
+        shares_of: dict[str, tuple[np.ndarray, np.ndarray]] = {
             "exact_match": (sums[..., -2], sums[..., -1]),
             "hamming_loss": ((fp + fn).sum(-1), (tp + fp + fn + tn).sum(-1)),
             "f1_micro": (tp.sum(-1), (tp + fp + fn).sum(-1)),
         }
         for k, name in enumerate(names):
-            found[f"recall/{name}"] = (tp[..., k], (tp + fn)[..., k])
-            found[f"specificity/{name}"] = (tn[..., k], (tn + fp)[..., k])
-            found[f"precision/{name}"] = (tp[..., k], (tp + fp)[..., k])
-            found[f"f1/{name}"] = (tp[..., k], (tp + fp + fn)[..., k])
-        return found
+            shares_of[f"recall/{name}"] = (tp[..., k], (tp + fn)[..., k])
+            shares_of[f"specificity/{name}"] = (tn[..., k], (tn + fp)[..., k])
+            shares_of[f"precision/{name}"] = (tp[..., k], (tp + fp)[..., k])
+            shares_of[f"f1/{name}"] = (tp[..., k], (tp + fp + fn)[..., k])
+        return shares_of
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
+        values: dict[str, np.ndarray] = {}
         for name, (top, bottom) in parts(sums).items():
             share = _ratio(top, bottom)
-            found[name] = 2 * share / (1 + share) if name.startswith("f1") else share
-        each = np.stack([found[f"f1/{name}"] for name in names], axis=-1)
+            values[name] = 2 * share / (1 + share) if name.startswith("f1") else share
+        each = np.stack([values[f"f1/{name}"] for name in names], axis=-1)
         defined = np.isfinite(each)
-        return {"f1_macro": _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | found
+        return {"f1_macro": _ratio(np.where(defined, each, 0).sum(-1), defined.sum(-1))} | values
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        found = {name: [pair] for name, pair in parts(sums).items()}
-        return found | {"f1_macro": [found[f"f1/{name}"][0] for name in names]}
+        by_name = {name: [pair] for name, pair in parts(sums).items()}
+        return by_name | {"f1_macro": [by_name[f"f1/{name}"][0] for name in names]}
 
     kinds = {name: "f1" if name.startswith("f1") else "share" for name in parts(features.sum(0))} | {"f1_macro": "unit"}
     return Sums(rows, features, figures, kinds=kinds, shares=shares)

@@ -25,10 +25,10 @@ def questions(output: Tensor) -> list[MapQuestion]:
 def main_question(task: MultilabelTask, prediction: str, count: int) -> int:
     """The finding that the prediction in words names first: the most probable of those called present."""
     named = re.sub(r"^none \(", "", prediction)
-    found = [
+    matching = [
         place for place, name in enumerate(task.findings[:count]) if re.match(re.escape(name) + r" \(?[0-9–]", named)
     ]
-    return max(found, key=lambda place: len(task.findings[place]), default=0)
+    return max(matching, key=lambda place: len(task.findings[place]), default=0)
 
 
 def subject(task: MultilabelTask, index: tuple[int, ...]) -> str:
@@ -52,7 +52,7 @@ def mask_questions(
     """
     if evidence is not None and evidence not in task.findings:
         listed = ", ".join(task.findings)
-        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is none of the findings {listed}")
+        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is not one of the findings {listed}")
     for place, (name, state) in enumerate(zip(task.findings, task.encode(targets).tolist())):
         if state == 1 and evidence in (None, name):
             yield unit(place), place + 1 if evidence is None else None

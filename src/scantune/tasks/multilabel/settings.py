@@ -104,12 +104,12 @@ class Multilabel(TaskSettings):
     def _consistent(self) -> Multilabel:
         names = self.findings or ()
         if len(set(names)) != len(names):
-            raise ValueError(f"findings {list(names)}: a name stands twice")
+            raise ValueError(f"findings {list(names)}: a name occurs twice")
         for name in names:
             if "/" in name or "|" in name:
                 raise ValueError(f"finding {name!r}: a name has no / and no |, which separate names in predictions.csv")
             if name in self.ignored:
-                raise ValueError(f"finding {name!r} stands in ignored too")
+                raise ValueError(f"finding {name!r} is in task.ignored too")
         for pair in (self.sides or {}).items():
             for name in pair:
                 if names and name not in names:
@@ -142,12 +142,12 @@ class Multilabel(TaskSettings):
             return None
         near = difflib.get_close_matches(unknown[0], self.findings, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{unknown[0]!r} is none of the findings; {hint}add it to task.findings, or to task.ignored"
+        return f"{unknown[0]!r} is not one of the findings; {hint}add it to task.findings, or to task.ignored"
 
     def words(self, text: str) -> list[str]:
         """The findings that a cell lists."""
-        found = (word.strip() for word in text.split(self.separator))
-        return [word for word in found if word and word not in self.ignored]
+        labels = (word.strip() for word in text.split(self.separator))
+        return [word for word in labels if word and word not in self.ignored]
 
     def classes_in(self, targets: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
         """The findings as stated, else those that the cells list.
@@ -157,10 +157,10 @@ class Multilabel(TaskSettings):
         """
         if self.findings is not None:
             return self.findings
-        found = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
-        if not found:
+        labels = {word for row in targets for word in self.words(row.get(self.listed or "", ""))}
+        if not labels:
             raise ScantuneError(f"target {self.listed!r} lists no finding in any sample; name them by task.findings")
-        return tuple(sorted(found))
+        return tuple(sorted(labels))
 
     def states(self, targets: Mapping[str, str], findings: Sequence[str]) -> list[float]:
         """Of each finding 1 where it is present, 0 where it is absent, NaN where that is not known.

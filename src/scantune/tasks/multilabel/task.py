@@ -82,7 +82,7 @@ class MultilabelTask(PerSample):
         """``auroc`` and ``auprc``: the mean over findings of which these samples have both present and absent ones."""
         from scantune.statistics.discrimination import area_statistic
 
-        found: dict[str, list[float]] = {name: [] for name in EPOCH_METRICS}
+        by_metric: dict[str, list[float]] = {name: [] for name in EPOCH_METRICS}
         for place in range(self.outputs):
             rows = np.flatnonzero(targets[:, place] >= 0)
             positive = targets[rows, place] == 1
@@ -90,9 +90,12 @@ class MultilabelTask(PerSample):
                 continue
             area = area_statistic(reduced[rows, place, 0].astype(np.float64), positive, rows)
             values = area.figures(np.ones((len(rows), 1)))
-            for name, kept in found.items():
-                kept.append(float(values[name][0]))
-        return {name: float(np.mean(kept)) if kept else float("nan") for name, kept in found.items()}
+            for name, per_finding in by_metric.items():
+                per_finding.append(float(values[name][0]))
+        return {
+            name: float(np.mean(per_finding)) if per_finding else float("nan")
+            for name, per_finding in by_metric.items()
+        }
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """Each finding's calibration, and the threshold of its calibrated probability, from validation."""
@@ -133,7 +136,7 @@ class MultilabelTask(PerSample):
         columns |= {f"p/{name}": p[:, place] for place, name in enumerate(self.findings)}
         if "thresholds" in fitted:
             present = calibration.called(p, fitted["thresholds"], self.findings)
-            columns["set"] = ["|".join(n for n, there in zip(self.findings, row) if there) for row in present]
+            columns["set"] = ["|".join(n for n, is_present in zip(self.findings, row) if is_present) for row in present]
         return columns
 
 

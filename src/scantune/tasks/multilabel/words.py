@@ -14,7 +14,7 @@ TASK = "which of several findings are present in an image"
 """What the model predicts."""
 
 OUTPUT = "a calibrated probability for each finding, and those called present"
-"""What it puts out."""
+"""Output of the model."""
 
 NONE = "none"
 """No finding."""

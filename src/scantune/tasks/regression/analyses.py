@@ -1,4 +1,4 @@
-"""Beyond a regression's metrics: conformal intervals, the model beside human readers, baselines."""
+"""Additional analyses of a regression: conformal intervals, the model beside human readers, baselines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from scantune.statistics import baselines, conformal
 from scantune.statistics.figure import Figure, undefined
 from scantune.statistics.reliability import icc
-from scantune.tasks.context import Context, Further
+from scantune.tasks.context import Analyses, Context
 from scantune.tasks.coverage import achieved
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.regression.metrics import Data, Several, plan
@@ -24,13 +24,13 @@ _OF_A_PAIR = (
 )
 
 
-def further(data: Data | Several, context: Context) -> Further:
+def run(data: Data | Several, context: Context) -> Analyses:
     """Conformal intervals, stated intervals, readers; of several targets those of each, on the rows that have it.
 
     The intervals are those that the table states where it is known how they were fitted. Else they are fitted here,
     scaled by ``prediction_sd`` where the table has one and no bounds of its own.
     """
-    out = Further()
+    out = Analyses()
     for suffix, one in data.parts.items():
         of_it = replace(context, rows=one.known(context.rows), fitted_on=one.known(context.fitted_on))
         if suffix:
@@ -44,21 +44,21 @@ def _served(served: Mapping[str, Any] | None, name: str) -> dict[str, Any] | Non
     return None if served is None else {**served, "conformal": (served.get("conformal") or {}).get(name)}
 
 
-def _join(out: Further, found: Further, suffix: str) -> None:
-    """Adds what was found of a target; sections of several targets have one below each name in ``targets``."""
-    out.figures |= {f"{name}{suffix}": figure for name, figure in found.figures.items()}
-    for column, levels in found.subgroups.items():
+def _join(out: Analyses, part: Analyses, suffix: str) -> None:
+    """Adds the analyses of a target; sections of several targets have one below each name in ``targets``."""
+    out.figures |= {f"{name}{suffix}": figure for name, figure in part.figures.items()}
+    for column, levels in part.subgroups.items():
         for level, figures in levels.items():
             out.by_level(column, level, {f"{name}{suffix}": figure for name, figure in figures.items()})
-    for name, section in found.sections.items():
+    for name, section in part.sections.items():
         if suffix:
             out.sections.setdefault(name, {"targets": {}})["targets"][suffix[1:]] = section
         else:
             out.sections[name] = section
 
 
-def _of_one(data: Data, context: Context) -> Further:
-    out = Further()
+def _of_one(data: Data, context: Context) -> Analyses:
+    out = Analyses()
     if not len(context.rows):
         return out
     bounds = _bounds(data, context.table)
@@ -70,14 +70,14 @@ def _of_one(data: Data, context: Context) -> Further:
         inside = (data.target[rows] >= lower - 1e-12) & (data.target[rows] <= upper + 1e-12)
         return dict(zip(COVERAGE, (inside.astype(np.float64), upper - lower)))
 
-    own = None
+    coverage = None
     if bounds is not None:
         inside = (data.target >= bounds[0] - 1e-12) & (data.target <= bounds[1] + 1e-12)
-        own = dict(zip(COVERAGE, (inside.astype(np.float64), bounds[1] - bounds[0])))
-    achieved(context, scores, measure, COVERAGE, out, own)
-    stated = _stated(data, context)
-    if stated:
-        out.sections["stated_intervals"] = stated
+        coverage = dict(zip(COVERAGE, (inside.astype(np.float64), bounds[1] - bounds[0])))
+    achieved(context, scores, measure, COVERAGE, out, coverage)
+    section = _stated(data, context)
+    if section:
+        out.sections["stated_intervals"] = section
     readers = _readers(data, context)
     if readers:
         out.sections["raters"] = readers
@@ -141,8 +141,8 @@ def _readers(data: Data, context: Context) -> dict[str, object]:
             pairs[name] = {k: undefined(f"{len(both)} samples were read by both", len(both)) for k in _OF_A_PAIR}
             continue
         pair = Data(sides[second], sides[first], data.subjects, data.settings)
-        found = context.figures(plan(pair, both, confidence=context.confidence))
-        pairs[name] = {k: found[k] for k in _OF_A_PAIR}
+        estimates = context.figures(plan(pair, both, confidence=context.confidence))
+        pairs[name] = {k: estimates[k] for k in _OF_A_PAIR}
     return {"difference": "first − second", "pairs": pairs} | _all_readers(sides, columns, context)
 
 
@@ -155,9 +155,11 @@ def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], context:
         if len(names) < 2 or len(complete) < 5:
             out[f"icc_2_1_{label}"] = undefined("fewer than 2 readers, or 5 samples read by all", len(complete))
             continue
-        found = icc(complete, confidence)["icc_2_1"]
+        icc_2_1 = icc(complete, confidence)["icc_2_1"]
         method = "F (Shrout & Fleiss), samples taken as independent"
-        out[f"icc_2_1_{label}"] = Figure(found.value, found.lower, found.upper, method, len(complete), len(complete))
+        out[f"icc_2_1_{label}"] = Figure(
+            icc_2_1.value, icc_2_1.lower, icc_2_1.upper, method, len(complete), len(complete)
+        )
     return out
 
 
@@ -175,6 +177,6 @@ def baseline_columns(
             return {}
         out.setdefault("mean", {})[f"prediction{suffix}"] = np.full(len(new), target[known].mean())
         if x.shape[1]:
-            found = baselines.linear(x[known], target[known], new)
-            out.setdefault("covariates", {})[f"prediction{suffix}"] = found
+            prediction = baselines.linear(x[known], target[known], new)
+            out.setdefault("covariates", {})[f"prediction{suffix}"] = prediction
     return out

@@ -27,24 +27,24 @@ def judge(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
     ``significant_error``.
     """
     if isinstance(data, Data):
-        return _judged(data, row, table)
-    found = {one.name: _judged(one, row, table) for one in data.parts.values()}
-    sizes = {one.name: found[one.name].size / one.settings.significant_error for one in data.parts.values()}
+        return _verdict(data, row, table)
+    verdicts = {one.name: _verdict(one, row, table) for one in data.parts.values()}
+    sizes = {one.name: verdicts[one.name].size / one.settings.significant_error for one in data.parts.values()}
     known = {name: size for name, size in sizes.items() if np.isfinite(size)}
     if not known:
-        return Verdict(float("nan"), False, "", "", each({name: one.answer for name, one in found.items()}))
+        return Verdict(float("nan"), False, "", "", each({name: one.answer for name, one in verdicts.items()}))
     largest = max(known, key=lambda name: known[name])
     return Verdict(
         size=known[largest],
         wrong=known[largest] > 1,
-        kind=each({name: found[name].kind for name in known if found[name].wrong or name == largest}),
-        target=each({name: found[name].target for name in known}),
-        prediction=each({name: one.answer for name, one in found.items()}),
-        error=each({name: found[name].error for name in known}),
+        kind=each({name: verdicts[name].kind for name in known if verdicts[name].wrong or name == largest}),
+        target=each({name: verdicts[name].target for name in known}),
+        prediction=each({name: one.answer for name, one in verdicts.items()}),
+        error=each({name: verdicts[name].error for name in known}),
     )
 
 
-def _judged(data: Data, row: int, table: PredictionTable) -> Verdict:
+def _verdict(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error in one target."""
     off = float(data.prediction[row] - data.target[row])
     wrong = bool(abs(off) > data.settings.significant_error)

@@ -19,23 +19,23 @@ CAPTIONS = {
 """Name of a figure to its title and caption, in the order of the report."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure; of several targets those of each, ``<figure>__<target>``."""
     return {
         f"{name}{PART}{file_name(one.name)}" if suffix else name: figure
-        for suffix, one in given.data.parts.items()
-        for name, figure in _of_one(given, one).items()
+        for suffix, one in inputs.data.parts.items()
+        for name, figure in _of_one(inputs, one).items()
     }
 
 
-def _of_one(given: FigureInput, one: Data) -> Drawn:
-    rows, settings = one.known(given.rows), one.settings
+def _of_one(inputs: FigureInput, one: Data) -> Drawn:
+    rows, settings = one.known(inputs.rows), one.settings
     target, prediction = one.target[rows], one.prediction[rows]
     subjects = [str(subject) for subject in one.subjects[rows]]
-    figures = {key.removesuffix(one.suffix): entry for key, entry in given.figures.items() if key.endswith(one.suffix)}
+    figures = {key.removesuffix(one.suffix): entry for key, entry in inputs.figures.items() if key.endswith(one.suffix)}
     name, unit, limits = one.name.replace("_", " "), settings.unit, settings.range
     beside: dict[str, Any] = {key: figures[key] for key in ("mae", "spearman_rho", "ccc") if key in figures}
-    lower, upper = (given.column(f"{end}{one.suffix}", rows) for end in ("lower", "upper"))
+    lower, upper = (inputs.column(f"{end}{one.suffix}", rows) for end in ("lower", "upper"))
     return {
         "predicted_against_actual": plots.predicted_against_actual(
             target, prediction, name=name, unit=unit, limits=limits, metrics=beside,

@@ -132,8 +132,8 @@ KINDS = ("target", "prediction")
 def _empty_cells(table: PredictionTable, column: str, values: np.ndarray) -> np.ndarray:
     """Rows that hold no finite number, less those whose text was reported already."""
     cells = table.columns[column]
-    told = np.array([v not in ("", "nan") and np.isnan(x) for v, x in zip(cells, values)], bool)
-    return np.flatnonzero(~np.isfinite(values) & ~(told & (cells.dtype == object)))
+    unreadable = np.array([v not in ("", "nan") and np.isnan(x) for v, x in zip(cells, values)], bool)
+    return np.flatnonzero(~np.isfinite(values) & ~(unreadable & (cells.dtype == object)))
 
 
 def plan(
@@ -266,17 +266,17 @@ _FISHER_NAMES = {
 def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, confidence: float) -> Figure:
     if len(x) < 2:
         return undefined("undefined", len(x), len(x), p_value=None)
-    found = kendall(x, y)
-    if alone or np.isnan(found.tau):
-        return _rank_figure(found.tau, len(x), "kendall", found.p_value, confidence)
+    correlation = kendall(x, y)
+    if alone or np.isnan(correlation.tau):
+        return _rank_figure(correlation.tau, len(x), "kendall", correlation.p_value, confidence)
     n_subjects = len(np.unique(subjects))
     bounds = kendall_by_subject(x, y, subjects, confidence)
     if bounds is None:
         few = "no interval: leaving out subjects gives none (too few, or τ is 1 or −1)"
-        return Figure(found.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
+        return Figure(correlation.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
     lower, upper, p = bounds
     method = "jackknife by subject, Fisher's z"
-    return Figure(found.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
+    return Figure(correlation.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
 
 
 def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float) -> Figure:
@@ -306,12 +306,12 @@ def _range_reasons(data: Data) -> dict[str, str]:
 
 def ranges_of(data: Data | Several) -> dict[str, np.ndarray]:
     """Range of the target that each row lies in, as a grouping: ``score_range``; of several ``score_range/<name>``."""
-    found = {}
+    groups = {}
     for suffix, one in data.parts.items():
         named = ranges(one.settings)
         if named:
             edges = [low for _, low, _ in named[1:]]
             names = np.array([name for name, _, _ in named], dtype=object)
             of_row = names[np.searchsorted(edges, one.target, side="right")]
-            found[f"score_range{suffix}"] = np.where(np.isnan(one.target), UNKNOWN, of_row)
-    return found
+            groups[f"score_range{suffix}"] = np.where(np.isnan(one.target), UNKNOWN, of_row)
+    return groups

@@ -49,7 +49,7 @@ def mask_questions(
     """
     if task.labels and evidence is not None and evidence not in task.labels:
         listed = ", ".join(task.labels)
-        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is none of the targets {listed}")
+        raise ScantuneError(f"evaluate.saliency.mask_class: {evidence!r} is not one of the targets {listed}")
     for place, name in enumerate(task.measures):
         if not task.labels or evidence in (None, name):
             yield unit(place), None

@@ -21,10 +21,10 @@ MEANS = ("r2", "pearson_r", "spearman_rho")
 def epoch_metrics(cuts: Sequence[float], suffix: str = "") -> dict[str, Direction]:
     """Metrics of an epoch of one target with their direction; ``mae_below_5``, ``mae_5_to_15``, ``mae_from_15`` for
     cut points 5 and 15. Of one among several they end in ``suffix``, and R² is among them."""
-    found: dict[str, Direction] = {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max"}
-    found |= {f"mae_{name}": "min" for name, _, _ in named_ranges(cuts)}
-    found |= {"r2": "max"} if suffix else {}
-    return {f"{name}{suffix}": way for name, way in found.items()}
+    directions: dict[str, Direction] = {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max"}
+    directions |= {f"mae_{name}": "min" for name, _, _ in named_ranges(cuts)}
+    directions |= {"r2": "max"} if suffix else {}
+    return {f"{name}{suffix}": way for name, way in directions.items()}
 
 
 class Measure(Block):
@@ -96,15 +96,15 @@ class Regression(TaskSettings, Measure):
             raise ValueError(f"target {list(block['target'])}: several targets are named by the key targets")
         several = block.get("targets")
         if isinstance(several, list) and len(set(map(str, several))) < len(several):
-            raise ValueError(f"targets {several}: a name stands twice")
+            raise ValueError(f"targets {several}: a name occurs twice")
         if isinstance(several, (list, tuple)):
             several = dict.fromkeys(several)
         if not isinstance(several, Mapping):
             return block
         common = {"score_ranges": (), **{key: block[key] for key in Measure.model_fields if key in block}}
-        own = {name: one.model_dump() if isinstance(one, Measure) else one for name, one in several.items()}
+        measures = {name: one.model_dump() if isinstance(one, Measure) else one for name, one in several.items()}
         merged = {
-            name: {**common, **(one or {})} if isinstance(one or {}, Mapping) else one for name, one in own.items()
+            name: {**common, **(one or {})} if isinstance(one or {}, Mapping) else one for name, one in measures.items()
         }
         return {**block, "targets": merged}
 
@@ -166,10 +166,10 @@ class Regression(TaskSettings, Measure):
 
     def epoch_metrics(self) -> dict[str, Direction]:
         """Metrics of an epoch, and which way each is better."""
-        found: dict[str, Direction] = dict.fromkeys(MEANS, "max") if self.targets else {}
+        directions: dict[str, Direction] = dict.fromkeys(MEANS, "max") if self.targets else {}
         for name, measure in self.measures().items():
-            found |= epoch_metrics(measure.cuts(), self.suffix(name))
-        return found
+            directions |= epoch_metrics(measure.cuts(), self.suffix(name))
+        return directions
 
     @property
     def output_range(self) -> tuple[float, float] | None:

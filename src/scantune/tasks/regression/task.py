@@ -62,20 +62,20 @@ class RegressionTask(PerSample):
         Raises:
             ScantuneError: a target is unknown in all samples.
         """
-        found = []
+        moments = []
         for name, values in zip(self.measures, np.asarray(targets, np.float64).reshape(len(targets), -1).T):
             known = values[np.isfinite(values)]
             if not len(known):
                 raise ScantuneError(f"target {name!r} is empty in all {len(values)} training samples: leave it out")
-            found.append((float(known.mean()), float(known.std()) or 1.0))
-        mean, std = zip(*found)
+            moments.append((float(known.mean()), float(known.std()) or 1.0))
+        mean, std = zip(*moments)
         return list(mean), list(std)
 
     def encode(self, targets: Mapping[str, str]) -> np.ndarray:
         """The targets as float32 [T]; NaN for one among several that is unknown.
 
         Raises:
-            ScantuneError: one is no number, or lies outside its range.
+            ScantuneError: one is not a number, or lies outside its range.
         """
         return np.array([self._value(name, targets[name]) for name in self.measures], np.float32)
 
@@ -114,17 +114,17 @@ class RegressionTask(PerSample):
         Of several targets those of each (``mae/<name>``) and its R², on the samples that have it, and the means of R²
         and of the correlations.
         """
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         each = []
         for place, (name, measure) in enumerate(self.measures.items()):
             known = np.isfinite(targets[:, place])
             of_it = _summary(reduced[known, place].astype(float), targets[known, place].astype(float), measure)
             each.append(of_it)
             suffix = self.settings.suffix(name)
-            found |= {f"{key}{suffix}": value for key, value in of_it.items() if suffix or key != "r2"}
+            values |= {f"{key}{suffix}": value for key, value in of_it.items() if suffix or key != "r2"}
         if not self.labels:
-            return found
-        return {key: float(np.mean([of_it[key] for of_it in each])) for key in MEANS} | found
+            return values
+        return {key: float(np.mean([of_it[key] for of_it in each])) for key in MEANS} | values
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
         """The split-conformal quantile of absolute errors on validation; of several targets by name."""
@@ -196,7 +196,7 @@ def _summary(prediction: np.ndarray, target: np.ndarray, measure: Measure) -> di
         return dict.fromkeys((*names, *(f"mae_{name}" for name, _, _ in named_ranges(measure.cuts()))), float("nan"))
     error = prediction - target
     spread = float(((target - target.mean()) ** 2).mean())
-    found = {
+    values = {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
         "pearson_r": _correlation(prediction, target),
@@ -205,8 +205,8 @@ def _summary(prediction: np.ndarray, target: np.ndarray, measure: Measure) -> di
     }
     for name, low, high in named_ranges(measure.cuts()):
         inside = (target >= low) & (target < high)
-        found[f"mae_{name}"] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
-    return found
+        values[f"mae_{name}"] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
+    return values
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -20,15 +20,15 @@ OUTPUT = "a number with its conformal interval"
 
 def answer(task: RegressionTask, values: Mapping[str, Any]) -> tuple[str, str]:
     """Prediction, and interval or "", of one sample's columns of ``predictions.csv``; of several targets all in one."""
-    found = {}
+    texts = {}
     for name, measure in task.measures.items():
         suffix = task.settings.suffix(name)
         bounds = [values[f"{end}{suffix}"] for end in ("lower", "upper") if f"{end}{suffix}" in values]
         interval = " to ".join(number(float(bound)) for bound in bounds) if len(bounds) == 2 else ""
-        found[name] = measured(values[f"prediction{suffix}"], measure), interval
+        texts[name] = measured(values[f"prediction{suffix}"], measure), interval
     if not task.labels:
-        return found[task.settings.target]
-    return each({name: f"{said} ({interval})" if interval else said for name, (said, interval) in found.items()}), ""
+        return texts[task.settings.target]
+    return each({name: f"{text} ({interval})" if interval else text for name, (text, interval) in texts.items()}), ""
 
 
 def measured(value: Any, measure: Measure) -> str:
@@ -37,7 +37,7 @@ def measured(value: Any, measure: Measure) -> str:
 
 
 def each(of_targets: Mapping[str, str]) -> str:
-    """What is said of each of several targets: ``age 63, lesion volume 4.2``."""
+    """The texts of several targets joined: ``age 63, lesion volume 4.2``."""
     return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in of_targets.items())
 
 

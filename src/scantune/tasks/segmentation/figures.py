@@ -13,14 +13,18 @@ CAPTIONS = {
 """Name of a figure to its title and caption, in the order of the report."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure."""
-    rows, data = given.rows, given.data
-    values = {name: held[rows] for name, held in data.measures.items() if name in MEASURES}
-    drawn = {"overlap": plots.overlap(values, metrics=given.figures, units={"hd95": given.units.length})}
-    figures = given.starting("volume_")
+    rows, data = inputs.rows, inputs.data
+    values = {name: measure[rows] for name, measure in data.measures.items() if name in MEASURES}
+    drawn = {"overlap": plots.overlap(values, metrics=inputs.figures, units={"hd95": inputs.units.length})}
+    figures = inputs.starting("volume_")
     if data.volumes is not None and "bland_altman_bias" in figures:
         drawn["volume_agreement"] = plots.volume_agreement(
-            data.volumes[0][rows], data.volumes[1][rows], metrics=figures, unit=given.units.size, what=given.units.kind
+            data.volumes[0][rows],
+            data.volumes[1][rows],
+            metrics=figures,
+            unit=inputs.units.size,
+            what=inputs.units.kind,
         )
     return drawn

@@ -1,4 +1,4 @@
-"""Figures of a segmentation: means over samples of what was measured on each, and agreement of volumes."""
+"""Metrics of a segmentation: means over samples of what was measured on each, and agreement of volumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PREPARED = ("dice_prepared",)
 """Columns beside them: measured on the grid that the network works on, not on that of the mask's file."""
 
 ERRORS = ("hd95", "volume_mae", "volume_rmse")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower."""
 
 _VOLUME = {
     **{k: f"volume_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
@@ -37,7 +37,7 @@ _SHARES = ("dice", "iou", "precision", "recall", "nsd", "cldice", *LESIONS, *PRE
 
 @dataclass(frozen=True)
 class Data:
-    """What a segmentation's figures are made from.
+    """What the metrics of a segmentation are computed from.
 
     Attributes:
         measures: measure (or ``<measure>/<class>``) to float64 [N]; NaN where a mask's emptiness leaves it undefined.
@@ -55,7 +55,7 @@ class Data:
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     return tuple(m for m in MEASURES if m in data.measures)
 
 
@@ -88,7 +88,7 @@ def parse(table: PredictionTable, settings: Segmentation, faults: Faults) -> Dat
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`.
+    """The metrics of some rows; see :func:`scantune.tasks.regression.metrics.plan`.
 
     A sample whose measure is undefined (an empty cell: both masks empty) takes no part in that measure's mean: ``n``
     tells. An infinite distance (one mask empty) leaves the mean undefined.
@@ -99,21 +99,21 @@ def plan(
         if headline and name not in MEASURES:
             continue
         values = column[rows]
-        kept = ~np.isnan(values)
+        defined = ~np.isnan(values)
         reasons[name] = _reason(name, values)
-        infinite = np.isinf(values[kept]).any()
-        part = np.where(np.isinf(values[kept]), 0, values[kept])
+        infinite = np.isinf(values[defined]).any()
+        part = np.where(np.isinf(values[defined]), 0, values[defined])
         kind = "unit" if name.split("/")[0] in _SHARES else "positive"
-        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[kept], {name: kind}))
+        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[defined], {name: kind}))
     whole = {} if data.volumes is None else {"": data.volumes}
     for name, pair in ({} if headline else whole | data.class_volumes).items():
         x, y = (v[rows] for v in pair)
-        kept = np.isfinite(x) & np.isfinite(y)
+        defined = np.isfinite(x) & np.isfinite(y)
         end = name and f"/{name}"
-        if kept.any():
+        if defined.any():
             names = {kind: f"{volume}{end}" for kind, volume in _VOLUME.items()}
-            statistics.append(renamed(error_statistic(x[kept], y[kept], rows[kept], 1.0), names))
-            if constant(x[kept]) or constant(y[kept]):
+            statistics.append(renamed(error_statistic(x[defined], y[defined], rows[defined], 1.0), names))
+            if constant(x[defined]) or constant(y[defined]):
                 reasons[f"volume_pearson_r{end}"] = "undefined: one of the volumes is constant"
     missing = [m for m in MEASURES if m not in data.measures]
     direct = {m: undefined(f"not measured: the file has no column {m}", len(rows)) for m in missing}

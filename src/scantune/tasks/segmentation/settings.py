@@ -69,7 +69,7 @@ class Segmentation(TaskSettings):
         return Suggestion({"masks": table.masks}, task, model={"backbone": "unet"}, strength=2)
 
     def backbones(self, modality: Modality) -> Table:
-        """Networks that answer per pixel."""
+        """Networks with an output per pixel."""
         return "dense"
 
     @property

@@ -67,7 +67,7 @@ class SegmentationTask:
         self.sided = sided
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
-        """A network that answers per pixel: it has its own last layer, which starts from random weights.
+        """A network with an output per pixel: it has its own last layer, which starts from random weights.
 
         Raises:
             ScantuneError: ``first_stride`` is set.
@@ -76,7 +76,7 @@ class SegmentationTask:
 
         options = dict(facts.options)
         if options.pop("first_stride", None) is not None:
-            raise ScantuneError("model.first_stride: networks that answer per pixel keep their full resolution")
+            raise ScantuneError("model.first_stride: networks with an output per pixel keep their full resolution")
         return models.Network(
             models.build_dense(
                 facts.backbone,
@@ -130,12 +130,12 @@ class SegmentationTask:
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """``dice`` and ``iou``: means over samples and classes that have either mask; NaN where none has."""
         both, predicted, truth = (reduced[..., i].astype(float) for i in range(3))
-        there = predicted + truth > 0
-        if not there.any():
+        present = predicted + truth > 0
+        if not present.any():
             return {"dice": float("nan"), "iou": float("nan")}
         return {
-            "dice": float((2 * both[there] / (predicted + truth)[there]).mean()),
-            "iou": float((both[there] / (predicted + truth - both)[there]).mean()),
+            "dice": float((2 * both[present] / (predicted + truth)[present]).mean()),
+            "iou": float((both[present] / (predicted + truth - both)[present]).mean()),
         }
 
     def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> None:

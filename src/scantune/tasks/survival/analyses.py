@@ -1,4 +1,4 @@
-"""Beyond the metrics of survival: Kaplan–Meier curves by risk group, calibration at the horizons, baselines."""
+"""Additional analyses of survival: Kaplan–Meier curves by risk group, calibration at the horizons, baselines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scantune.statistics.distributions import chi2_sf
 from scantune.statistics.figure import Figure
 from scantune.statistics.resampling import Weighted
-from scantune.tasks.context import Context, Further
+from scantune.tasks.context import Analyses, Context
 from scantune.tasks.plan import MetricPlan
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.survival.estimators import breslow, fit_cox, survival
@@ -25,18 +25,18 @@ BINS = 5
 """Groups of rising predicted probability whose observed share of events is estimated."""
 
 
-def further(data: Data, context: Context) -> Further:
+def run(data: Data, context: Context) -> Analyses:
     """``risk_groups``: curves, numbers at risk and the log-rank test; ``horizons``: observed against predicted."""
-    out = Further()
+    out = Analyses()
     if np.isfinite(data.prediction).all():
         out.sections["risk_groups"] = risk_groups(data, context)
-    held = {
+    horizons = {
         f"{h:g}": _calibration(data, context, i)
         for i, h in enumerate(data.settings.horizons)
         if np.isfinite(data.probabilities[context.rows, i]).all()
     }
-    if held:
-        out.sections["horizons"] = held
+    if horizons:
+        out.sections["horizons"] = horizons
     return out
 
 
@@ -84,12 +84,12 @@ def _curve(data: Data, rows: np.ndarray, context: Context) -> dict[str, Any]:
     if len(ends) > POINTS:
         ends = ends[np.unique(np.linspace(0, len(ends) - 1, POINTS).round().astype(int))]
     times = np.unique(np.concatenate([ends, [time.max()]]))
-    found = _event_free(data, rows, times, context)
+    estimates = _event_free(data, rows, times, context)
     return {
         "time": [0.0, *times],
-        "value": [1.0, *(f.value for f in found)],
-        "lower": [1.0, *(f.value if f.lower is None else f.lower for f in found)],
-        "upper": [1.0, *(f.value if f.upper is None else f.upper for f in found)],
+        "value": [1.0, *(f.value for f in estimates)],
+        "lower": [1.0, *(f.value if f.lower is None else f.lower for f in estimates)],
+        "upper": [1.0, *(f.value if f.upper is None else f.upper for f in estimates)],
         "censored": np.unique(time[~event]),
     }
 
@@ -148,7 +148,7 @@ def _calibration(data: Data, context: Context, horizon: int) -> list[dict[str, A
     p = data.probabilities[context.rows, horizon]
     edges = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
     of_row = np.searchsorted(edges, p, "right")
-    found = []
+    groups = []
     for code in np.unique(of_row):
         rows = context.rows[of_row == code]
         (free,) = _event_free(data, rows, np.array([data.settings.horizons[horizon]]), context)
@@ -156,8 +156,8 @@ def _calibration(data: Data, context: Context, horizon: int) -> list[dict[str, A
         event["lower"] = None if free.upper is None else 1 - free.upper
         event["upper"] = None if free.lower is None else 1 - free.lower
         counts = {"n": len(rows), "n_subjects": context.resampler.count(rows)}
-        found.append({"predicted": float(p[of_row == code].mean()), "observed": event | counts})
-    return found
+        groups.append({"predicted": float(p[of_row == code].mean()), "observed": event | counts})
+    return groups
 
 
 def baseline_columns(

@@ -33,10 +33,10 @@ def concordance(
     for start in range(0, len(earlier), _ROWS):
         rows = earlier[start : start + _ROWS]
         comparable = (time > time[rows, None]) | ((time == time[rows, None]) & ~event)
-        held = comparable * ((risk < risk[rows, None]) + 0.5 * (risk == risk[rows, None]))
-        own = weights[rows] if of_event is None else weights[rows] * of_event[rows]
-        right += (own * (held @ weights)).sum(0)
-        pairs += (own * (comparable.astype(float) @ weights)).sum(0)
+        concordant = comparable * ((risk < risk[rows, None]) + 0.5 * (risk == risk[rows, None]))
+        row_weights = weights[rows] if of_event is None else weights[rows] * of_event[rows]
+        right += (row_weights * (concordant @ weights)).sum(0)
+        pairs += (row_weights * (comparable.astype(float) @ weights)).sum(0)
     return np.divide(right, pairs, out=np.full_like(right, np.nan), where=pairs > 0)
 
 

@@ -54,8 +54,8 @@ def _counts(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> tuple[n
     return times, failed, all_of - failed, np.cumsum(all_of[::-1], axis=0)[::-1]
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=part > 0)
+def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(part, total, out=np.zeros_like(part), where=part > 0)
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ def fit_cox(time: np.ndarray, event: np.ndarray, x: np.ndarray, ridge: float = 0
         objective = value - ridge / 2 * beta @ beta
         for _ in range(30):  # a step that overshoots is halved
             trial = beta + step
-            found = _partial(time, event, x, trial)
-            if found[0] - ridge / 2 * trial @ trial >= objective - 1e-12:
+            attempt = _partial(time, event, x, trial)
+            if attempt[0] - ridge / 2 * trial @ trial >= objective - 1e-12:
                 break
             step = step / 2
-        beta, (value, gradient, information) = trial, found
+        beta, (value, gradient, information) = trial, attempt
     return CoxFit(beta, value, False)
 
 
@@ -135,5 +135,5 @@ def breslow(time: np.ndarray, event: np.ndarray, score: np.ndarray, at: np.ndarr
     deaths = np.bincount(np.searchsorted(times, time[event]), minlength=len(times))
     cumulative = np.cumsum(deaths / at_risk[:, 0])
     place = np.searchsorted(times, at, "right") - 1
-    found = np.where(place >= 0, cumulative[np.maximum(place, 0)], 0.0)
-    return np.where(at <= times[-1], found, np.nan)
+    hazard = np.where(place >= 0, cumulative[np.maximum(place, 0)], 0.0)
+    return np.where(at <= times[-1], hazard, np.nan)

@@ -31,15 +31,15 @@ PANELS = 5
 """Panels side by side."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure; of single samples beside joined ones the AUROC alone, since the others are of joined rows."""
     drawn: Drawn = {}
-    groups = given.metrics.get("risk_groups")
+    groups = inputs.metrics.get("risk_groups")
     if groups:
         drawn["kaplan_meier"] = kaplan_meier(groups)
-    if given.metrics.get("horizons"):
-        drawn["calibration_at_horizons"] = calibration(given)
-    drawn["auroc_at_horizons"] = auroc(given)
+    if inputs.metrics.get("horizons"):
+        drawn["calibration_at_horizons"] = calibration(inputs)
+    drawn["auroc_at_horizons"] = auroc(inputs)
     return drawn
 
 
@@ -53,12 +53,12 @@ def kaplan_meier(section: Mapping[str, Any]) -> Any:
     groups, ticks = section["groups"], list(section["at_risk_times"])
     figure = style.canvas(style.SINGLE, style.SINGLE * 1.05)
     top, table = figure.subplots(2, 1, sharex=True, height_ratios=(5, 0.45 * len(groups) + 0.6))
-    last = max([ticks[-1], *(t for held in groups.values() for t in held["curve"]["time"])])
-    for (name, held), (colour, dash, _) in zip(groups.items(), style.SERIES):
-        curve = {key: np.array(values, float) for key, values in held["curve"].items()}
+    last = max([ticks[-1], *(t for group in groups.values() for t in group["curve"]["time"])])
+    for (name, group), (colour, dash, _) in zip(groups.items(), style.SERIES):
+        curve = {key: np.array(values, float) for key, values in group["curve"].items()}
         if not len(curve["time"]):
             continue
-        label = f"{name} predicted risk: {held['events']} events of {held['n']}"
+        label = f"{name} predicted risk: {group['events']} events of {group['n']}"
         top.step(curve["time"], curve["value"], where="post", color=colour, linestyle=dash, label=label)
         top.fill_between(
             curve["time"], curve["lower"], curve["upper"], step="post", color=colour, alpha=0.15, linewidth=0
@@ -74,8 +74,8 @@ def kaplan_meier(section: Mapping[str, Any]) -> Any:
     test = section["log_rank"]
     p = test.get("p_value")
     cut = f"Groups are cut on {section['cut_on']}."
-    told = f" Log-rank test p {'below 0.001' if p < 0.001 else words.fixed(p, 3)}." if words.defined(p) else ""
-    style.note(figure, cut + told)
+    log_rank = f" Log-rank test p {'below 0.001' if p < 0.001 else words.fixed(p, 3)}." if words.defined(p) else ""
+    style.note(figure, cut + log_rank)
     return figure
 
 
@@ -88,15 +88,15 @@ def _numbers_at_risk(axes: Any, groups: Mapping[str, Any], ticks: list[float]) -
     axes.set_title("At risk", fontsize=6.5, fontweight="normal")
     for spine in ("left", "top", "right"):
         axes.spines[spine].set_visible(False)
-    for row, (held, (colour, _, _)) in enumerate(zip(groups.values(), style.SERIES)):
-        for tick, count in zip(ticks, held["at_risk"], strict=True):
+    for row, (group, (colour, _, _)) in enumerate(zip(groups.values(), style.SERIES)):
+        for tick, count in zip(ticks, group["at_risk"], strict=True):
             axes.text(tick, row, str(count), ha="center", va="center", fontsize=6, color=colour)
 
 
 @style.styled
-def calibration(given: FigureInput) -> Any:
+def calibration(inputs: FigureInput) -> Any:
     """Observed against predicted probability, a panel a horizon."""
-    settings, section = given.data.settings, given.metrics["horizons"]
+    settings, section = inputs.data.settings, inputs.metrics["horizons"]
     horizons = [h for h in settings.horizons if bins_of(section, h)]
     columns = min(len(horizons), PANELS)
     rows = -(-len(horizons) // columns)
@@ -132,10 +132,10 @@ def _calibrated(axes: Any, bins: Sequence[Mapping[str, Any]]) -> int:
 
 
 @style.styled
-def auroc(given: FigureInput) -> Any:
+def auroc(inputs: FigureInput) -> Any:
     """The AUROC at each horizon with its interval."""
-    settings = given.data.settings
-    entries = [given.figures[f"auroc/{h:g}"] for h in settings.horizons]
+    settings = inputs.data.settings
+    entries = [inputs.figures[f"auroc/{h:g}"] for h in settings.horizons]
     known = [(h, e) for h, e in zip(settings.horizons, entries, strict=True) if e["value"] is not None]
     figure, axes = style.single()
     if not known:

@@ -153,7 +153,7 @@ def measure(
     briers = np.stack([brier_at(time, event, p[:, i], weights, h) for i, h in enumerate(horizons)])
     total = weights.sum(0)
     followed = np.stack([(weights * (time > h)[:, None]).sum(0) > 0 for h in horizons]) | (free == 0)
-    found = {
+    values = {
         "concordance_harrell": concordance(time, event, risk, weights),
         "concordance_uno": concordance_ipcw(time, event, risk, weights, horizons[-1]),
         "mean_auroc": mean_over_events(aurocs, free),
@@ -166,12 +166,12 @@ def measure(
         predicted = np.divide(
             (weights * p[:, i : i + 1]).sum(0), total, out=np.full_like(total, np.nan), where=total > 0
         )
-        found |= {
+        values |= {
             f"auroc/{h:g}": aurocs[i],
             f"brier/{h:g}": briers[i],
             f"calibration_difference/{h:g}": predicted - observed,
         }
-    return found
+    return values
 
 
 def mean_over_events(aurocs: np.ndarray, free: np.ndarray) -> np.ndarray:

@@ -66,7 +66,7 @@ class SurvivalTask(PerSample):
         """Time and event as float32 [2].
 
         Raises:
-            ScantuneError: a time that is no number of 0 or more; an event that is neither 0 nor 1.
+            ScantuneError: a time that is not a number of 0 or more; an event that is neither 0 nor 1.
         """
         time, event = (_number(targets[name]) for name in self.settings.target_names())
         if not 0 <= time < np.inf:
@@ -140,9 +140,9 @@ class SurvivalTask(PerSample):
             hazard = np.concatenate([np.zeros((len(reduced), 1)), _cumulative(reduced)], axis=1)
             ends = np.concatenate([[0.0], self.cuts])
             return np.stack([-np.expm1(-np.interp(self.horizons, ends, row)) for row in hazard])
-        held = fitted["baseline"]
-        common = np.array([np.nan if h is None else h for h in held["cumulative_hazard"]])
-        relative = np.exp(np.clip(held["slope"] * (self._risk(reduced) - held["center"]), -500, 500))
+        baseline = fitted["baseline"]
+        common = np.array([np.nan if h is None else h for h in baseline["cumulative_hazard"]])
+        relative = np.exp(np.clip(baseline["slope"] * (self._risk(reduced) - baseline["center"]), -500, 500))
         return -np.expm1(-relative[:, None] * common)
 
 

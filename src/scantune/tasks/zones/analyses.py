@@ -1,4 +1,4 @@
-"""Beyond the figures of graded zones: confusion matrices, conformal sets of grades, baselines."""
+"""Additional analyses of graded zones: confusion matrices, conformal sets of grades, baselines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scantune.statistics import baselines, calibration
 from scantune.statistics.confusion import counts
 from scantune.statistics.discrimination import GRID, curve_statistic
-from scantune.tasks.context import Context, Further, band
+from scantune.tasks.context import Analyses, Context, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan
@@ -21,9 +21,9 @@ from scantune.tasks.zones.readers import readers
 COVERAGE = ("conformal_coverage", "conformal_set_size")
 
 
-def further(data: Data, context: Context) -> Further:
+def run(data: Data, context: Context) -> Analyses:
     """Confusion matrices pooled, per zone and of the mean score's class; calibration; sets of grades; readers."""
-    out = Further()
+    out = Analyses()
     rows, settings = context.rows, data.settings
     target, predicted = data.target[rows], np.nan_to_num(data.probabilities[rows]).argmax(2)
     size = len(settings.classes)
@@ -53,8 +53,8 @@ def further(data: Data, context: Context) -> Further:
 
 def _calibration(data: Data, context: Context) -> dict[str, Any]:
     """Whether a grade's probability is its share of right ones: over all zones and by zone, also before calibration."""
-    found: dict[str, Any] = _calibrated(data.probabilities, data, context)
-    section = {"as_given": found.pop("figures"), **found}
+    calibrated: dict[str, Any] = _calibrated(data.probabilities, data, context)
+    section = {"as_given": calibrated.pop("figures"), **calibrated}
     if context.served is not None and "fitted_on" in context.served:
         section["fitted_on"] = context.served["fitted_on"]
     before = calibration.undone(context.calibrated_by, data.probabilities.reshape(-1, data.probabilities.shape[2]))
@@ -65,23 +65,23 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
 
 
 def _calibrated(probabilities: np.ndarray, data: Data, context: Context) -> dict[str, Any]:
-    """``figures`` over all zones, figures by ``zones``, and ``reliability`` of each: of the grade that is said."""
+    """``figures`` over all zones, figures by ``zones``, and ``reliability`` of each, for the predicted grade."""
     rows = context.rows
     p, target = probabilities[rows], data.target[rows]  # [n, Z, K], [n, Z]
-    said, right = p.max(2), p.argmax(2) == target
+    confidence, right = p.max(2), p.argmax(2) == target
 
     def figures(zones: list[int]) -> Any:
         """Of some zones, each zone of a sample a row."""
         each = np.repeat(rows, len(zones))
         losses = calibration.loss_statistic(p[:, zones].reshape(-1, p.shape[2]), target[:, zones].ravel(), each, None)
-        error = calibration.ece_statistic(said[:, zones].ravel(), right[:, zones].ravel(), each)
+        error = calibration.ece_statistic(confidence[:, zones].ravel(), right[:, zones].ravel(), each)
         subjects = data.subjects[each]
-        more = calibration.ece_consistency(said[:, zones].ravel(), right[:, zones].ravel(), subjects)
+        more = calibration.ece_consistency(confidence[:, zones].ravel(), right[:, zones].ravel(), subjects)
         return context.figures(MetricPlan([losses, error], more={"ece": more}))
 
     names = data.settings.zones
-    curves = {zone: vars(calibration.reliability(said[:, i], right[:, i])) for i, zone in enumerate(names)}
-    curves["pooled"] = vars(calibration.reliability(said.ravel(), right.ravel()))
+    curves = {zone: vars(calibration.reliability(confidence[:, i], right[:, i])) for i, zone in enumerate(names)}
+    curves["pooled"] = vars(calibration.reliability(confidence.ravel(), right.ravel()))
     by_zone = {zone: figures([i]) for i, zone in enumerate(names)}
     return {"figures": figures(list(range(len(names)))), "zones": by_zone, "reliability": curves}
 
@@ -94,12 +94,12 @@ def _curves(
     for cut in cut_offs:
         above = target > cut + 1e-9
         if 0 < above.sum() < len(above):
-            found = context.figures(MetricPlan([curve_statistic(prediction, above, rows)], curve=True))
-            curves[f"roc/above_{cut:g}"] = band(found, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
+            estimates = context.figures(MetricPlan([curve_statistic(prediction, above, rows)], curve=True))
+            curves[f"roc/above_{cut:g}"] = band(estimates, "tpr", np.linspace(0, 1, GRID), "false_positive_rate")
     return curves
 
 
-def _sets(data: Data, context: Context, out: Further) -> None:
+def _sets(data: Data, context: Context, out: Analyses) -> None:
     """Sets of each zone, with one quantile for all zones; a sample's coverage is the share of its zones covered."""
     zones = np.arange(data.target.shape[1])
     true = data.probabilities[np.arange(len(data.target))[:, None], zones, data.target]  # [N, Z]
@@ -109,17 +109,17 @@ def _sets(data: Data, context: Context, out: Further) -> None:
         covered = 1 - true[part] <= quantiles[:, None] + 1e-12
         return dict(zip(COVERAGE, (covered.mean(1), members.sum(2).mean(1))))
 
-    achieved(context, 1 - true, measure, COVERAGE, out, _own_sets(data, context.table))
+    achieved(context, 1 - true, measure, COVERAGE, out, _reported_sets(data, context.table))
 
 
-def _own_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
+def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:
     """Share of each row's zones whose ``set/<zone>`` holds the truth, and their mean size; None without such sets."""
     names = data.settings.classes
     if any(f"set/{zone}" not in table for zone in data.settings.zones):
         return None
     sets = [[set(t.split("|")) - {""} for t in table.text(f"set/{zone}")] for zone in data.settings.zones]  # [Z][N]
-    covered = [[names[code] in held for code, held in zip(data.target[:, z], of)] for z, of in enumerate(sets)]
-    sizes = [[len(held) for held in of] for of in sets]
+    covered = [[names[code] in members for code, members in zip(data.target[:, z], of)] for z, of in enumerate(sets)]
+    sizes = [[len(members) for members in of] for of in sets]
     return dict(zip(COVERAGE, (np.array(of, np.float64).mean(axis=0) for of in (covered, sizes))))
 
 
@@ -136,9 +136,9 @@ def baseline_columns(
         known = target >= 0
         if not known.any():
             return {}
-        found = {"prevalence": baselines.prevalence(target[known], len(names), len(new))}
+        probabilities = {"prevalence": baselines.prevalence(target[known], len(names), len(new))}
         if x.shape[1]:
-            found["covariates"] = baselines.logistic(x[known], target[known], new, len(names))
-        for name, p in found.items():
+            probabilities["covariates"] = baselines.logistic(x[known], target[known], new, len(names))
+        for name, p in probabilities.items():
             out.setdefault(name, {}).update({f"p/{zone}/{c}": p[:, k] for k, c in enumerate(names)})
     return out

@@ -21,10 +21,10 @@ OUTLINED = False
 def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: its zones' distances in grades, added up; ungradable is one step from any grade."""
     grades = data.settings.grades
-    truth, said = data.target[row], data.probabilities[row].argmax(1)
-    both = (truth < grades) & (said < grades)
-    steps = np.where(both, np.abs(truth - said), (truth != said).astype(int))
-    wrong = int((truth != said).sum())
+    truth, predicted = data.target[row], data.probabilities[row].argmax(1)
+    both = (truth < grades) & (predicted < grades)
+    steps = np.where(both, np.abs(truth - predicted), (truth != predicted).astype(int))
+    wrong = int((truth != predicted).sum())
 
     def graded(codes: np.ndarray) -> str:
         return " ".join("–" if code >= grades else str(int(code)) for code in codes)
@@ -34,6 +34,6 @@ def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
         wrong=wrong > 0,
         kind=f"{wrong} of {len(truth)} zones" if wrong else "right",
         target=graded(truth),
-        prediction=graded(said),
+        prediction=graded(predicted),
         error=f"{int(steps.sum())} grades in all",
     )

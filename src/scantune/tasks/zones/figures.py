@@ -25,10 +25,10 @@ CAPTIONS = {
 """Name of a figure to its title and caption, in the order of the report."""
 
 
-def draw(given: FigureInput) -> Drawn:
+def draw(inputs: FigureInput) -> Drawn:
     """Name to figure."""
-    rows, settings, figures = given.rows, given.data.settings, given.figures
-    target, guess = given.data.target[rows], given.data.prediction[rows]
+    rows, settings, figures = inputs.rows, inputs.data.settings, inputs.figures
+    target, guess = inputs.data.target[rows], inputs.data.prediction[rows]
     counts = {}
     for place, zone in enumerate(settings.zones):
         table = np.zeros((len(settings.classes),) * 2, int)
@@ -41,58 +41,62 @@ def draw(given: FigureInput) -> Drawn:
     drawn = {
         "zones": plots.zones({metric: zones for metric, zones in by_zone.items() if zones}),
         "zone_confusions": plots.zone_confusions(counts, [*settings.classes[:-1], "–"]),
-        "zone_reliability": _zone_reliability(given),
+        "zone_reliability": _zone_reliability(inputs),
     }
-    return drawn | _mean_score(given, target, guess) | _severity(given, target, guess)
+    return drawn | _mean_score(inputs, target, guess) | _severity(inputs, target, guess)
 
 
-def _zone_reliability(given: FigureInput) -> Any:
-    """Over all zones and zone by zone: how often the grade that is said is right, by its probability."""
-    p, target = given.data.probabilities[given.rows], given.data.target[given.rows]
-    said, right = p.max(2), p.argmax(2) == target
-    held = given.metrics.get("calibration") or {}
+def _zone_reliability(inputs: FigureInput) -> Any:
+    """Over all zones and zone by zone: how often the predicted grade is correct, by its probability."""
+    p, target = inputs.data.probabilities[inputs.rows], inputs.data.target[inputs.rows]
+    confidence, right = p.max(2), p.argmax(2) == target
+    section = inputs.metrics.get("calibration") or {}
     zones = {
-        zone: plots.Scored(right[:, i], said[:, i], zone, ((held.get("zones") or {}).get(zone) or {}).get("ece"))
-        for i, zone in enumerate(given.data.settings.zones)
+        zone: plots.Scored(
+            right[:, i], confidence[:, i], zone, ((section.get("zones") or {}).get(zone) or {}).get("ece")
+        )
+        for i, zone in enumerate(inputs.data.settings.zones)
     }
-    pooled = plots.Scored(right.ravel(), said.ravel(), "all zones", (held.get("as_given") or {}).get("ece"))
+    pooled = plots.Scored(right.ravel(), confidence.ravel(), "all zones", (section.get("as_given") or {}).get("ece"))
     return plots.zone_reliability(zones, pooled)
 
 
-def _mean_score(given: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
-    truth, said = (mean_score(codes, given.data.settings.grades) for codes in (target, guess))
-    both = np.isfinite(truth) & np.isfinite(said)
+def _mean_score(inputs: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
+    truth, predicted = (mean_score(codes, inputs.data.settings.grades) for codes in (target, guess))
+    both = np.isfinite(truth) & np.isfinite(predicted)
     if not both.any():
         return {}
-    figures = given.starting("mean_score_")
-    shown = ("mae", "rmse", "pearson_r", "spearman_rho")
-    beside: dict[str, Any] = {name: figures[name] for name in shown if name in figures}
-    subjects = [str(subject) for subject in given.data.subjects[given.rows][both]]
+    figures = inputs.starting("mean_score_")
+    selected = ("mae", "rmse", "pearson_r", "spearman_rho")
+    beside: dict[str, Any] = {name: figures[name] for name in selected if name in figures}
+    subjects = [str(subject) for subject in inputs.data.subjects[inputs.rows][both]]
     return {
         "mean_score": plots.predicted_against_actual(
-            truth[both], said[both], name="mean score", limits=(0, given.data.settings.grades - 1), metrics=beside
+            truth[both], predicted[both], name="mean score", limits=(0, inputs.data.settings.grades - 1), metrics=beside
         ),
         "mean_score_agreement": plots.bland_altman(
-            truth[both], said[both], metrics=figures, name="mean score", subjects=subjects
+            truth[both], predicted[both], metrics=figures, name="mean score", subjects=subjects
         ),
     }
 
 
-def _severity(given: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
+def _severity(inputs: FigureInput, target: np.ndarray, guess: np.ndarray) -> Drawn:
     """The class of the mean score: its confusion matrix, and the ROC of the mean score for each cut-off."""
-    held = given.metrics.get("ahf_confusion") or {}
-    if not held or not np.sum(held["matrix"]):
+    section = inputs.metrics.get("ahf_confusion") or {}
+    if not section or not np.sum(section["matrix"]):
         return {}
-    drawn = {"severity_confusion": plots.confusion(held["matrix"], [n.replace("_", " ") for n in held["classes"]])}
-    truth, said = (mean_score(codes, given.data.settings.grades) for codes in (target, guess))
-    both = np.isfinite(truth) & np.isfinite(said)
+    drawn = {
+        "severity_confusion": plots.confusion(section["matrix"], [n.replace("_", " ") for n in section["classes"]])
+    }
+    truth, predicted = (mean_score(codes, inputs.data.settings.grades) for codes in (target, guess))
+    both = np.isfinite(truth) & np.isfinite(predicted)
     curves = []
-    for cut in given.data.settings.cut_offs:
+    for cut in inputs.data.settings.cut_offs:
         above = truth[both] > cut + 1e-9
         if 0 < above.sum() < len(above):
-            figure = given.figures.get(f"ahf_auroc/above_{cut:g}")
-            curves.append(plots.Scored(above, said[both], f"above {cut:g}", figure))
+            figure = inputs.figures.get(f"ahf_auroc/above_{cut:g}")
+            curves.append(plots.Scored(above, predicted[both], f"above {cut:g}", figure))
     if curves:
-        around = {name.replace("_", " "): band for name, band in bands(given.metrics, "roc").items()}
+        around = {name.replace("_", " "): band for name, band in bands(inputs.metrics, "roc").items()}
         drawn["severity_roc"] = plots.roc(curves, bands=around)
     return drawn

@@ -1,4 +1,4 @@
-"""Figures of graded zones: F1 and κ per zone and pooled, coverage, the mean score and the class it falls in."""
+"""Metrics of graded zones: F1 and κ per zone and pooled, coverage, the mean score and the class it falls in."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.zones.settings import UNGRADABLE, Zones
 
 ERRORS = ("mean_score_mae", "mean_score_rmse")
-"""Figures that are better when lower."""
+"""Metrics that are better when lower."""
 
 _MEAN_SCORE = {
     **{k: f"mean_score_{k}" for k in ("mae", "rmse", "pearson_r", "icc_2_1")},
@@ -31,7 +31,7 @@ _MEAN_SCORE = {
 
 @dataclass(frozen=True)
 class Data:
-    """What the figures of graded zones are made from.
+    """What the metrics of graded zones are computed from.
 
     Attributes:
         target: int64 [N, Z], class indices; the last class is ungradable.
@@ -57,7 +57,7 @@ def answers(data: Data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def headline_names(data: Data) -> tuple[str, ...]:
-    """Figures of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
+    """Metrics of the subgroups, the baselines and the summary; the first is the primary one unless stated otherwise."""
     return (
         *("kappa_quadratic", "kappa_linear", "f1_macro", "f1_weighted", "coverage"),
         *("mean_score_mae", "mean_score_spearman_rho"),
@@ -67,10 +67,10 @@ def headline_names(data: Data) -> tuple[str, ...]:
 def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | None:
     """Reads ``target/<zone>`` and ``p/<zone>/<class>``; ungradable may be written so, as its number, or left empty."""
     known = aliases(settings)
-    found = {z: _zone_columns(table, z, settings) for z in settings.zones}
+    columns_of = {z: _zone_columns(table, z, settings) for z in settings.zones}
     _unknown_classes(table, settings, faults)
-    wanted = [f"target/{z}" for z in settings.zones] + [c for z in settings.zones for c in found[z]]
-    if not table.require(wanted, faults):
+    required = [f"target/{z}" for z in settings.zones] + [c for z in settings.zones for c in columns_of[z]]
+    if not table.require(required, faults):
         return None
     targets, probabilities = [], []
     for zone in settings.zones:
@@ -80,9 +80,9 @@ def parse(table: PredictionTable, settings: Zones, faults: Faults) -> Data | Non
         right = f"0 to {settings.grades - 1}, or {settings.grades} or empty for ungradable"
         faults.rows(bad, f"column target/{zone}: not {right}", labels[bad].tolist())
         targets.append(np.maximum(codes, 0))
-        p = np.stack([table.numbers(c, faults) for c in found[zone]], axis=1)
-        check_probabilities(p, found[zone], faults)
-        without = len(found[zone]) < len(settings.classes)
+        p = np.stack([table.numbers(c, faults) for c in columns_of[zone]], axis=1)
+        check_probabilities(p, columns_of[zone], faults)
+        without = len(columns_of[zone]) < len(settings.classes)
         probabilities.append(np.pad(p, ((0, 0), (0, 1))) if without else p)
     return Data(np.stack(targets, 1), np.stack(probabilities, 1), table.subject_id, settings)
 
@@ -134,7 +134,7 @@ def severity(score: np.ndarray, cut_offs: Sequence[float]) -> np.ndarray:
 def plan(
     data: Data, rows: np.ndarray, *, headline: bool = False, paired: bool = False, confidence: float = 0.95
 ) -> MetricPlan:
-    """The figures of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
+    """The metrics of some rows; see :func:`scantune.tasks.regression.metrics.plan`."""
     settings = data.settings
     p, y = data.probabilities[rows], data.target[rows]
     void = not_finite("probabilities", p)
@@ -148,15 +148,15 @@ def plan(
             more |= _standard_errors(cells[:, z].sum(0), settings.grades, zone)
     score = [mean_score(codes, settings.grades) for codes in (y, predicted)]
     both = np.isfinite(score[0]) & np.isfinite(score[1])
-    x, m, kept = score[0][both], score[1][both], rows[both]
+    x, m, scored = score[0][both], score[1][both], rows[both]
     reasons = dict.fromkeys(KINDS, "undefined: all gradable zones are of one grade")
     analytic: dict[str, Interval] = {}
-    if len(kept):
-        statistics += _of_mean_score(x, m, kept)
+    if len(scored):
+        statistics += _of_mean_score(x, m, scored)
         reasons |= _constant_reasons(x, m)
         if not headline:
-            alone = len(np.unique(data.subjects[kept])) == len(kept)
-            statistics += _of_severity(x, m, kept, settings, analytic, reasons, alone, confidence)
+            alone = len(np.unique(data.subjects[scored])) == len(scored)
+            statistics += _of_severity(x, m, scored, settings, analytic, reasons, alone, confidence)
     else:
         statistics.append(_no_score(rows))
         reasons |= dict.fromkeys([*_MEAN_SCORE.values(), "mean_score_spearman_rho"], "undefined: no zone is gradable")
@@ -177,8 +177,8 @@ def _graded(cells: np.ndarray, rows: np.ndarray, settings: Zones, suffix: str, s
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
         total = matrix.sum((-2, -1))
-        found = shares_of(matrix, names) | {"coverage": [(total - matrix[..., :, -1].sum(-1), total)]}
-        return {k + suffix: v for k, v in found.items()}
+        of_name = shares_of(matrix, names) | {"coverage": [(total - matrix[..., :, -1].sum(-1), total)]}
+        return {k + suffix: v for k, v in of_name.items()}
 
     figures = partial(_graded_figures, size=size, names=names, suffix=suffix)
     return Sums(rows, cells, figures, samples, {k + suffix: v for k, v in kinds.items()}, shares)
@@ -186,13 +186,13 @@ def _graded(cells: np.ndarray, rows: np.ndarray, settings: Zones, suffix: str, s
 
 def _graded_figures(sums: np.ndarray, size: int, names: Sequence[str], suffix: str) -> dict[str, np.ndarray]:
     matrix = sums.reshape(*sums.shape[:-1], size, size)
-    found = figures_of(matrix, names)
+    values = figures_of(matrix, names)
     total = matrix.sum((-2, -1))
     with np.errstate(all="ignore"):
-        found["coverage"] = 1 - matrix[..., :, -1].sum(-1) / np.where(total > 0, total, np.nan)
-    found |= kappas(matrix[..., :-1, :-1])
-    kept = {k: v for k, v in found.items() if "/" not in k} if suffix else found
-    return {k + suffix: v for k, v in kept.items()}
+        values["coverage"] = 1 - matrix[..., :, -1].sum(-1) / np.where(total > 0, total, np.nan)
+    values |= kappas(matrix[..., :-1, :-1])
+    selected = {k: v for k, v in values.items() if "/" not in k} if suffix else values
+    return {k + suffix: v for k, v in selected.items()}
 
 
 def _standard_errors(cells: np.ndarray, grades: int, zone: str) -> dict[str, dict[str, float]]:
@@ -235,13 +235,13 @@ def _of_severity(
 
     def figures(sums: np.ndarray) -> dict[str, np.ndarray]:
         matrix = sums.reshape(*sums.shape[:-1], size, size)
-        found = figures_of(matrix, names) | kappas(matrix)
-        wanted = ("accuracy", "balanced_accuracy", "f1_macro", "kappa_quadratic", *(f"recall/{n}" for n in names))
-        return {f"ahf_{k}": found[k] for k in wanted}
+        values = figures_of(matrix, names) | kappas(matrix)
+        selected = ("accuracy", "balanced_accuracy", "f1_macro", "kappa_quadratic", *(f"recall/{n}" for n in names))
+        return {f"ahf_{k}": values[k] for k in selected}
 
     def shares(sums: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-        found = shares_of(sums.reshape(*sums.shape[:-1], size, size), names)
-        return {f"ahf_{k}": v for k, v in found.items()}
+        of_name = shares_of(sums.reshape(*sums.shape[:-1], size, size), names)
+        return {f"ahf_{k}": v for k, v in of_name.items()}
 
     kinds = {f"ahf_{k}": v for k, v in (kinds_of(names) | dict.fromkeys(KINDS, "kappa")).items()}
     statistics: list[Statistic] = [Sums(rows, one_hot(actual, predicted, size), figures, kinds=kinds, shares=shares)]

@@ -40,12 +40,12 @@ def readers(data: Data, context: Context) -> dict[str, Any]:
         both = context.rows[known]
         if len(both) < FEWEST:
             continue
-        said = np.eye(data.settings.grades + 1)[np.maximum(sides[first], 0)]  # [N, Z, K]
-        pair = Data(np.maximum(sides[second], 0), said, data.subjects, data.settings)
-        found = context.figures(plan(pair, both, confidence=context.confidence))
-        pairs[name] = {figure: found[figure] for figure in POOLED if figure in found}
+        probabilities = np.eye(data.settings.grades + 1)[np.maximum(sides[first], 0)]  # [N, Z, K]
+        pair = Data(np.maximum(sides[second], 0), probabilities, data.subjects, data.settings)
+        estimates = context.figures(plan(pair, both, confidence=context.confidence))
+        pairs[name] = {figure: estimates[figure] for figure in POOLED if figure in estimates}
         for zone in zones:
-            zones[zone][name] = found[f"{BY_ZONE}/{zone}"]
+            zones[zone][name] = estimates[f"{BY_ZONE}/{zone}"]
     return {"difference": "first − second", "pairs": pairs, "zones": zones}
 
 
@@ -54,15 +54,15 @@ def read_by(table: PredictionTable, data: Data) -> dict[str, np.ndarray]:
 
     A sample of which a reader has left all zones empty was not read: −1. Readers that lack a zone are left out.
     """
-    found: dict[str, dict[str, str]] = {}
+    by_reader: dict[str, dict[str, str]] = {}
     for column in table.columns:
         name = column.removeprefix("rater/")
         zone = next((z for z in data.settings.zones if name != column and name.endswith((f"_{z}", f"/{z}"))), None)
         if zone is not None:
-            found.setdefault(name[: -len(zone) - 1], {})[zone] = column
+            by_reader.setdefault(name[: -len(zone) - 1], {})[zone] = column
     codes = aliases(data.settings)
-    whole = {name: columns for name, columns in found.items() if set(columns) == set(data.settings.zones)}
-    return {name: _codes(table, [columns[z] for z in data.settings.zones], codes) for name, columns in whole.items()}
+    complete = {name: columns for name, columns in by_reader.items() if set(columns) == set(data.settings.zones)}
+    return {name: _codes(table, [columns[z] for z in data.settings.zones], codes) for name, columns in complete.items()}
 
 
 def _codes(table: PredictionTable, columns: Sequence[str], codes: dict[str, int]) -> np.ndarray:

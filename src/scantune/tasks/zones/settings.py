@@ -84,17 +84,17 @@ class Zones(TaskSettings):
 
         Five grades 0 … 4 without a class ungradable are left to the default: 4 is then ungradable.
         """
-        found: dict[str, Any] = {}
+        settings: dict[str, Any] = {}
         zones = tuple(c.removeprefix("target/") for c in columns if c.startswith("target/"))
         if zones and set(zones) != set(CONGESTION_ZONES):
-            found["zones"] = zones
+            settings["zones"] = zones
         parts = [c.split("/") for c in columns if c.startswith(("p/", "logit/"))]
         numbers = {int(p[2]) for p in parts if len(p) == 3 and p[2].isdecimal()}
         ungradable = any(p[-1] == UNGRADABLE for p in parts)
         size = max(numbers, default=0) + 1
         if len(numbers) > 1 and (ungradable or size != cls.model_fields["grades"].default + 1):
-            found["grades"] = size
-        return found
+            settings["grades"] = size
+        return settings
 
     @property
     def classes(self) -> tuple[str, ...]:

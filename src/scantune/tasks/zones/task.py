@@ -99,14 +99,14 @@ class ZonesTask(PerSample):
         """``accuracy`` and ``kappa_quadratic`` pooled over gradable zones, ``mean_score_mae``; undefined is NaN."""
         guess = reduced.argmax(axis=2)
         gradable = (targets < self.grades) & (guess < self.grades)
-        truth, said = targets[gradable], guess[gradable]
+        truth, predicted = targets[gradable], guess[gradable]
         score_truth = _mean_where(targets.astype(float), targets < self.grades)
         score_said = _mean_where(guess.astype(float), guess < self.grades)
         both = np.isfinite(score_truth) & np.isfinite(score_said)
         error = np.abs(score_said - score_truth)[both]
         return {
             "accuracy": float((guess == targets).mean()),
-            "kappa_quadratic": _quadratic_kappa(truth, said, self.grades),
+            "kappa_quadratic": _quadratic_kappa(truth, predicted, self.grades),
             "mean_score_mae": float(error.mean()) if both.any() else float("nan"),
         }
 
@@ -155,7 +155,9 @@ class ZonesTask(PerSample):
             quantiles = conformal.quantiles_for(fitted["conformal"], len(probability))
             for place, zone in enumerate(self.zones):
                 inside = conformal.sets(probability[:, place], quantiles)
-                columns[f"set/{zone}"] = ["|".join(n for n, held in zip(self.classes, row) if held) for row in inside]
+                columns[f"set/{zone}"] = [
+                    "|".join(n for n, is_member in zip(self.classes, row) if is_member) for row in inside
+                ]
         return columns
 
 
@@ -177,17 +179,17 @@ def build(
     )
 
 
-def _mean_where(values: np.ndarray, held: np.ndarray) -> np.ndarray:
+def _mean_where(values: np.ndarray, present: np.ndarray) -> np.ndarray:
     """Mean over zones of those held, [N]; NaN where there is none."""
-    count = held.sum(axis=1)
-    total = np.where(held, values, 0).sum(axis=1)
+    count = present.sum(axis=1)
+    total = np.where(present, values, 0).sum(axis=1)
     return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
-def _quadratic_kappa(truth: np.ndarray, said: np.ndarray, grades: int) -> float:
+def _quadratic_kappa(truth: np.ndarray, predicted: np.ndarray, grades: int) -> float:
     """Cohen 1968 with squared distances; NaN where chance alone agrees fully."""
     table = np.zeros((grades, grades))
-    np.add.at(table, (truth.astype(int), said.astype(int)), 1)
+    np.add.at(table, (truth.astype(int), predicted.astype(int)), 1)
     distance = (np.arange(grades)[:, None] - np.arange(grades)[None, :]) ** 2
     chance = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1)
     expected = float((distance * chance).sum())
