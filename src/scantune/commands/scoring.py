@@ -23,11 +23,15 @@ Draws = Annotated[int, typer.Option(help="bootstrap draws: for bands of curves, 
 
 def score(
     predictions: Annotated[
-        list[Path], typer.Argument(help="predictions.csv of any tool; or one for each reader or model")
+        list[Path],
+        typer.Argument(help="predictions.csv of any tool, or one for each reader or model; or a folder of masks"),
     ],
     task: Task,
     out: Annotated[Path, typer.Option(help="file to write")] = Path("metrics.json"),
     settings: Set = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="folder of reference masks, where predictions are a folder of masks")
+    ] = None,
     split: Annotated[str, typer.Option(help="rows to score")] = "test",
     report: Annotated[Path | None, typer.Option(help="write a report too, as one HTML file")] = None,
     case_mix: Annotated[str, typer.Option(help="weight the rows to it, as in {sex: {F: 0.5, M: 0.5}}")] = "",
@@ -42,7 +46,11 @@ def score(
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for any takes a twentieth of a second
     options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
-    schema = task_settings(task, settings or [], predictions[0])
+    if reference is not None or any(path.is_dir() for path in predictions):
+        schema = task_settings(task, settings or [])
+        predictions = [_of_masks(path, reference, schema, out) for path in predictions]
+    else:
+        schema = task_settings(task, settings or [], predictions[0])
     if case_mix:
         options["case_mix"] = _shares(case_mix)
     if len(predictions) > 1:
@@ -63,6 +71,25 @@ def score(
 
         table = load(predictions[0], schema)[0]
         typer.echo(f"report: {from_file.report(table, schema, metrics, report, name=predictions[0].stem, split=split)}")
+
+
+def _of_masks(predicted: Path, reference: Path | None, schema: Any, out: Path) -> Path:
+    """A table of the metrics of each mask, written beside ``out``.
+
+    Raises:
+        ScantuneError: one of the two is no folder; as :func:`scantune.pipeline.evaluate.mask_folders.compared`.
+    """
+    if reference is None or not reference.is_dir() or not predicted.is_dir():
+        raise ScantuneError(
+            f"{predicted}: masks are scored folder against folder, as in scantune score PREDICTED --reference REFERENCE"
+        )
+    from scantune.pipeline.evaluate.mask_folders import compared
+    from scantune.tasks.predictions import write
+
+    path = out.with_name(f"{out.stem}_{predicted.name}.csv")
+    write(compared(predicted, reference, schema), path)
+    typer.echo(f"each mask: {path}")
+    return path
 
 
 def _score_several(predictions: list[Path], schema: Any, out: Path, options: dict[str, Any]) -> None:

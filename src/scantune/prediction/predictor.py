@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -20,9 +20,11 @@ from scantune.engine.local import Local
 from scantune.engine.samplers import shard
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
-from scantune.preprocess.own_grid import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
+
+if TYPE_CHECKING:
+    from scantune.preprocess.own_grid import Place
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()

@@ -32,12 +32,14 @@ class OwnGrid:
         affine: float64 [4, 4], index (W, H, D) to mm in RAS; of volumes alone.
         back: values [… prepared space] float32, and the value outside of them, to float32 [… ``shape``]: linear
             interpolation, areas averaged where the file is coarser.
+        labels_back: labels uint8 [… prepared space] to uint8 [… ``shape``]: the nearest one, 0 outside.
     """
 
     shape: tuple[int, ...]
     spacing: tuple[float, ...] | None
     affine: np.ndarray | None
     back: Callable[[np.ndarray, float], np.ndarray]
+    labels_back: Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,10 @@ def _plane(facts: Mapping[str, Any]) -> OwnGrid:
     def back(values: np.ndarray, outside: float) -> np.ndarray:
         return put_back(values, fitted, shape, outside)
 
-    return OwnGrid(shape, tuple(facts["own_spacing"]) if facts["own_spacing"] else None, None, back)
+    def labels_back(labels: np.ndarray) -> np.ndarray:
+        return put_back(labels, fitted, shape, nearest=True).astype(np.uint8)
+
+    return OwnGrid(shape, tuple(facts["own_spacing"]) if facts["own_spacing"] else None, None, back, labels_back)
 
 
 def _volume(facts: Mapping[str, Any]) -> OwnGrid:
@@ -88,7 +93,11 @@ def _volume(facts: Mapping[str, Any]) -> OwnGrid:
     def back(values: np.ndarray, outside: float) -> np.ndarray:
         return resample(Volume(values, prepared), grid, fill=outside)
 
-    return OwnGrid(grid.shape, (float(steps[0]), float(steps[1]), float(steps[2])), affine, back)
+    def labels_back(labels: np.ndarray) -> np.ndarray:
+        whole = Volume(labels.astype(np.float32), prepared)
+        return resample(whole, grid, interpolation="nearest", antialias=False, fill=0.0).astype(np.uint8)
+
+    return OwnGrid(grid.shape, (float(steps[0]), float(steps[1]), float(steps[2])), affine, back, labels_back)
 
 
 def pack(mask: np.ndarray) -> np.ndarray:
@@ -120,6 +129,6 @@ def place_of(path: Path, spacing: tuple[float, ...] | None, own_truth: bool = Tr
         Damaged: not a whole sample.
     """
     facts = store.facts(path)
-    grid = own_grid(facts["reading"])
+    grid = own_grid(facts.get("reading", {}))
     known = own_truth and grid is not None and SHAPE in facts
     return Place(spacing, grid, partial(read_mask, path) if known else None)

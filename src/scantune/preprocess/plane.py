@@ -93,7 +93,9 @@ def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -
     return (values + low) * inside, gone
 
 
-def put_back(values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: float = 0.0) -> np.ndarray:
+def put_back(
+    values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: float = 0.0, *, nearest: bool = False
+) -> np.ndarray:
     """Values [H, W] of the prepared picture on the picture's own pixels, float32; padding does not reach them.
 
     Args:
@@ -101,6 +103,7 @@ def put_back(values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: f
         fitted: where the picture came to lie.
         shape: (height, width) of the picture.
         outside: of what was cropped away.
+        nearest: keeps labels whole.
     """
     import cv2
 
@@ -112,7 +115,8 @@ def put_back(values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: f
     if fitted.resized == shape:
         return resized
     shrinks = shape[0] < height or shape[1] < width
-    return cv2.resize(resized, (shape[1], shape[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    method = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(resized, (shape[1], shape[0]), interpolation=method)
 
 
 def _overlap(offset: int, length: int, wanted: int) -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
-    from scantune.preprocess.own_grid import OwnGrid, Place
+    from scantune.preprocess.own_grid import Place
     from scantune.tasks.networks import NetworkFacts
 
 #: Which copies of a sample test-time augmentation averages over: changed as samples are in training, or mirror images,
@@ -140,10 +140,6 @@ class MaskTask(Task, Protocol):
 
     def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
         """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8."""
-        ...
-
-    def on_file_grid(self, labels: np.ndarray, grid: OwnGrid) -> np.ndarray:
-        """Labels [… prepared space] brought to the grid of the file as the network's own are, uint8."""
         ...
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:

@@ -61,7 +61,7 @@ def _measured(task: MaskTask, mask: np.ndarray, target: np.ndarray, place: Place
     """Where the model is measured: on the grid of the mask's file, else on the prepared one."""
     if place.own is None or place.truth is None:
         return task.measure(mask, target, place.spacing)
-    return task.measure(task.on_file_grid(mask, place.own), place.truth(), place.own.spacing)
+    return task.measure(place.own.labels_back(mask), place.truth(), place.own.spacing)
 
 
 def _makers(task: MaskTask, training: Side) -> dict[str, Masker]:

@@ -164,10 +164,6 @@ class SegmentationTask:
         shares = logits.float().softmax(0).cpu()
         return _largest((share.numpy() for share in shares), grid)
 
-    def on_file_grid(self, labels: np.ndarray, grid: OwnGrid) -> np.ndarray:
-        """Labels [… prepared space] brought to the grid of the file as the network's own are, uint8."""
-        return _largest(((labels == label).astype(np.float32) for label in range(self.class_count)), grid)
-
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """All metrics of one sample's masks, means over the foreground classes, and of several classes each one's as
         ``<metric>/<class>``; undefined is NaN.
@@ -246,9 +242,12 @@ class SegmentationTask:
             mask, truth, spacing = labels, target, place.spacing
         else:
             truth, spacing = place.truth(), place.own.spacing
+        return {"dice_prepared": self._dice(labels, target), **self.measured(mask, truth, spacing)}
+
+    def measured(self, mask: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """The metrics of :meth:`measure` and both volumes, arguments as there."""
         return {
             **self.measure(mask, truth, spacing),
-            "dice_prepared": self._dice(labels, target),
             **self._volumes("volume_target", truth, spacing),
             **self._volumes("volume_prediction", mask, spacing),
         }

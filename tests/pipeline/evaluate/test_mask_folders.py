@@ -1,0 +1,80 @@
+"""Two folders of masks of any tool are scored as a model's own masks are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from scantune.cli import app
+from scantune.pipeline.evaluate.mask_folders import compared
+from scantune.records import ScantuneError
+from scantune.tasks.segmentation.settings import Segmentation
+
+THREE = Segmentation(classes=("background", "anterior", "posterior"))
+
+
+def save(path: Path, labels: np.ndarray, spacing: tuple[float, float, float] = (0.8, 1.0, 2.0)) -> None:
+    path.parent.mkdir(exist_ok=True)
+    nibabel.save(nibabel.Nifti1Image(labels.astype(np.uint8), np.diag([*spacing, 1])), path)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for number in range(6):
+        truth = np.zeros((12, 10, 8))
+        truth[2:8, 2:6, 2 : 5 + number % 3] = 1
+        truth[2:8, 6:9, 2:5] = 2
+        save(tmp_path / "labels" / f"sub-{number}.nii.gz", truth)
+        save(tmp_path / "predicted" / f"sub-{number}.nii", np.roll(truth, 1, axis=0))
+    return tmp_path / "predicted", tmp_path / "labels"
+
+
+def test_each_pair_is_measured_in_millimetres(folders: tuple[Path, Path]) -> None:
+    table = compared(*folders, THREE)
+    assert table.sample_id.tolist() == [f"sub-{n}" for n in range(6)]
+    assert table.columns["dice/posterior"][0] == pytest.approx(5 / 6)
+    assert table.columns["hd95"][0] == pytest.approx(0.8)
+    assert table.columns["volume_target/anterior"][0] == pytest.approx(6 * 4 * 3 * 1.6)
+
+
+def test_the_command_gives_metrics_json(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / "metrics.json"
+    arguments = ["score", str(folders[0]), "--reference", str(folders[1]), "--task", "segmentation", "--out", str(out)]
+    done = CliRunner().invoke(app, [*arguments, "--set", "classes=[background,anterior,posterior]", "--draws", "100"])
+    assert done.exit_code == 0, done.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert metrics["dice/anterior"]["value"] == pytest.approx(5 / 6)
+    assert (tmp_path / "metrics_predicted.csv").exists()
+    alone = CliRunner().invoke(app, ["score", str(folders[0]), "--task", "segmentation"])
+    assert isinstance(alone.exception, ScantuneError)
+    assert "--reference" in str(alone.exception)
+
+
+def test_what_does_not_fit_is_named(folders: tuple[Path, Path]) -> None:
+    predicted, labels = folders
+    save(predicted / "sub-0.nii", np.zeros((12, 10, 8)), (0.8, 1.0, 3.0))
+    with pytest.raises(ScantuneError, match=r"sub-0.nii: it does not lie on the grid"):
+        compared(predicted, labels, THREE)
+    save(predicted / "sub-0.nii", np.full((12, 10, 8), 3))
+    with pytest.raises(ScantuneError, match=r"sub-0.nii: .*labels \[3\]"):
+        compared(predicted, labels, THREE)
+    (predicted / "sub-0.nii").unlink()
+    with pytest.raises(ScantuneError, match="predicted: no mask named sub-0"):
+        compared(predicted, labels, THREE)
+
+
+def test_pictures_count_pixels_and_black_and_white_is_0_and_1(tmp_path: Path) -> None:
+    for folder, shift in (("labels", 0), ("predicted", 2)):
+        mask = np.zeros((20, 30), np.uint8)
+        mask[5:15, 5 + shift : 15 + shift] = 255
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    table = compared(tmp_path / "predicted", tmp_path / "labels", Segmentation())
+    assert table.columns["dice"][0] == pytest.approx(0.8)
+    assert table.columns["volume_target"][0] == 100
