@@ -11,11 +11,12 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """Predict validation and test, compute every metric with its interval, draw, explain, report, log."""
     from scantune.pipeline.data.sides import sides_of
-    from scantune.tracking import RunReference, open_run
+    from scantune.tracking import RunReference, known_training, open_run
 
     params = load()
     block, home = evaluated_block(params, key), home_of(params, key)
-    trained = RunReference.read(home / "train" / "run.json")
+    again = f"dvc repro -f ensemble@{key}" if key in params.ensembles else ""
+    trained = known_training(key, home / "train" / "run.json", params.tracking, again)
     sides = sides_of(params, block.input, block.dataset)
     with open_run(
         "evaluate",

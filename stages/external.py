@@ -21,13 +21,14 @@ def run(key: str) -> None:
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
     from scantune.tasks.predictions import write
-    from scantune.tracking import RunReference, open_run
+    from scantune.tracking import RunReference, known_training, open_run
 
     params = load()
     block = named(params, "external", key)
     experiment = params.experiments[block.experiment]
     source, out = Path("outputs") / block.experiment, across.HOME / key
-    model, trained = source / "train" / "model", RunReference.read(source / "train" / "run.json")
+    model = source / "train" / "model"
+    trained = known_training(block.experiment, source / "train" / "run.json", params.tracking)
     facts = read_facts(model)
     external.check_inputs(key, params, facts)
     home = json.loads((source / "evaluate" / "metrics.json").read_text())

@@ -10,11 +10,12 @@ from scantune.script import stage_main
 def run(key: str) -> None:
     """The logged model becomes a version; it takes the alias only where the comparison allows it."""
     from scantune.registry.promotion import register
-    from scantune.tracking import RunReference, open_run
+    from scantune.tracking import known_training, open_run
 
     params = load()
     block, home = evaluated_block(params, key), home_of(params, key)
-    trained = RunReference.read(home / "train" / "run.json")
+    again = f"dvc repro -f ensemble@{key}" if key in params.ensembles else ""
+    trained = known_training(key, home / "train" / "run.json", params.tracking, again)
     with open_run(
         "register",
         key,

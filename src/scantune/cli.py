@@ -17,6 +17,7 @@ from scantune.commands import (
     planning,
     predicting,
     promoting,
+    restoring,
     running,
     scoring,
     searching,
@@ -89,6 +90,7 @@ for command in (
     planning.plan,
     predicting.predict,
     promoting.promote,
+    restoring.restore,
     serving.ui,
     exporting.export,
 ):

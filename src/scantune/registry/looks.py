@@ -73,9 +73,14 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
             )
         kept.setdefault(test, {})[model] = {"look": number, "key": key}
         write_json(path, kept, sort_keys=True)
-    run.tags({TEST: test, MODEL: model, NUMBER: str(number)})
+    run.tags(tags(test, model, number))
     run.metrics({"test_look": number})
     return Look(test, number, locked)
+
+
+def tags(test: str, model: str, number: int) -> dict[str, str]:
+    """What an evaluate run says of its look: digests of test set and model, and which look it was."""
+    return {TEST: test, MODEL: model, NUMBER: str(number)}
 
 
 def _logged(run: Run, test: str) -> dict[str, tuple[int, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,25 @@ def register(
             service.set_registered_model_alias(name, alias, version)
     service.set_model_version_tag(name, version, "scantune.decision", decision.reason[:4000])
     return decision
+
+
+def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) -> str:
+    """Make a version of a model that was logged again, as ``registration.json`` says that it was; the version.
+
+    Args:
+        run: the register run.
+        trained: the train run and its logged model.
+        decided: ``registration.json``.
+    """
+    service, name = run.service, decided["name"]
+    with registry_lock():
+        _make_registered(service, name)
+        version = _version(service, name, trained)
+        service.set_model_version_tag(name, version, "scantune.train_run", trained.run_id or "")
+        service.set_model_version_tag(name, version, "scantune.decision", decided["reason"][:4000])
+        if decided["promoted"]:
+            service.set_registered_model_alias(name, decided["alias"], version)
+    return version
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """MLflow runs, with metrics in batches, queued while the server is unreachable."""
 
-from scantune.tracking.opening import RunReference, open_run
+from scantune.tracking.opening import RunReference, known_training, open_run
 from scantune.tracking.run import Run, flatten, metric_name
 from scantune.tracking.store import (
     TrackingError,
@@ -20,6 +20,7 @@ __all__ = [
     "client",
     "experiment_id",
     "flatten",
+    "known_training",
     "metric_name",
     "open_run",
     "own_folder",

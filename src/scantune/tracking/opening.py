@@ -26,6 +26,9 @@ from scantune.tracking.store import (
 
 log = logging.getLogger(__name__)
 
+#: Tags of a run that was made again from outputs: the run and the model of the former store.
+RESTORED_RUN, RESTORED_MODEL = "scantune.restored_run", "scantune.restored_model"
+
 
 @dataclass(frozen=True)
 class RunReference:
@@ -52,6 +55,59 @@ class RunReference:
     def write(self, path: Path) -> None:
         """Write to ``path`` and create its folder."""
         write_json(path, {"run_id": self.run_id, "model_id": self.model_id})
+
+    def in_store(self, enabled: bool = True) -> RunReference:
+        """The run and model as the store knows them: themselves, those restored from outputs, or none.
+
+        Args:
+            enabled: False where MLflow is off: the reference is then returned as it is.
+
+        Raises:
+            TrackingError: the server cannot be reached.
+        """
+        if switched_off(enabled) or self.run_id is None:
+            return self
+        service = client()
+        try:
+            if _find(service, self.run_id) is not None:
+                return self
+            experiments = [held.experiment_id for held in service.search_experiments()]
+            restored = service.search_runs(experiments, f"tags.`{RESTORED_RUN}` = '{self.run_id}'", max_results=1)
+        except Exception as error:
+            raise TrackingError(unreachable_message(error)) from error
+        if not restored:
+            return RunReference(None)
+        return RunReference(restored[0].info.run_id, restored[0].data.tags.get(MODEL_ID) or None)
+
+
+def known_training(key: str, path: Path, settings: Any, again: str = "") -> RunReference:
+    """The run and model that a training logged, as the store knows them, for the stages that follow it.
+
+    Args:
+        key: the experiment.
+        path: its ``run.json``.
+        settings: the ``tracking:`` block.
+        again: the command that logs the training again; ``scantune restore`` where empty.
+
+    Raises:
+        ScantuneError: the store does not know the run, and MLflow is required.
+    """
+    noted = RunReference.read(path)
+    try:
+        found = noted.in_store(settings.enabled)
+    except TrackingError:
+        if settings.require:
+            raise
+        return RunReference(None)
+    if noted.run_id and not found.run_id:
+        why = (
+            f"MLflow does not know the training of {key} ({path.as_posix()} names run {noted.run_id[:8]}…): "
+            f"{again or f'scantune restore {key}'!r} logs it again; or set MLFLOW_TRACKING_URI to the store that has it"
+        )
+        if settings.require:
+            raise TrackingError(why)
+        log.warning("%s", why)
+    return found
 
 
 @contextlib.contextmanager

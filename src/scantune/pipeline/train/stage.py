@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,14 @@ def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -
     summary = summary_of(trained)
     write_json(out / "summary.json", finite(summary), sort_keys=True)
     write_json(out.parent / "map_checks" / "trained.json", {"model": weights_digest(out / "model")})
-    run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
+    return log_trained(run, given, facts, trained.validation, out)
+
+
+def log_trained(
+    run: Run, given: TrainingPlan, facts: ModelFacts, validation: Mapping[str, float], out: Path
+) -> str | None:
+    """Log a finished training from its folder: metrics on validation, history, the whole model; its id."""
+    run.metrics({f"validation_{name}": value for name, value in validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)
     params = {
