@@ -39,6 +39,7 @@ _HOME = {
     "Sink": "delivery",
     "Strategy": "strategies",
     "TensorBoardSink": "loggers",
+    "TrainingManager": "manager",
     "WandbSink": "loggers",
     "fit": "fitting",
     "folds": "ensembles",

@@ -1,0 +1,186 @@
+"""History and checkpoints for a training loop of your own: :class:`TrainingManager`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from scantune.engine import durable
+from scantune.engine.checkpoints import Checkpoints
+from scantune.engine.early_stopping import EarlyStopping
+from scantune.engine.history import History, Row
+from scantune.engine.strategies import Strategy
+from scantune.records import ScantuneError
+
+Values = Mapping[str, Tensor | float]
+
+
+@dataclass
+class TrainingManager:
+    """Takes the steps of a loop of your own, and keeps their history and the checkpoints that a strategy chooses.
+
+    Metrics of an epoch are means over its samples, not those of its last batch.
+
+    Attributes:
+        network: what is trained.
+        optimizer: of its parameters.
+        folder: ``checkpoints/`` and the exported files are written there.
+        checkpoints: which epochs are kept.
+        monitor: metric that ranks epochs, with its side: ``val_dice`` for the ``dice`` of :meth:`validation_step`.
+        scheduler: stepped at the end of each epoch; the plateau scheduler alone with the monitored metric.
+        early_stopping: where it asks for the end, :attr:`finished` is true.
+        save_optimizer: keep the optimizer with each checkpoint, so that training may go on from it.
+        save_scheduler: keep the scheduler's state with each.
+
+    Example:
+        >>> network = nn.Linear(2, 1)
+        >>> manager = TrainingManager(network, torch.optim.SGD(network.parameters(), 0.1), Path("run"))
+        >>> x = torch.ones(4, 2)
+        >>> values = manager.train_step(network(x).square().mean(), samples=4)
+        >>> manager.validation_step({"loss": network(x).square().mean()}, samples=4)
+        >>> sorted(manager.end_epoch())
+        ['epoch', 'learning_rate', 'step', 'train_loss', 'val_loss']
+    """
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    folder: Path
+    checkpoints: Strategy = field(default_factory=Strategy)
+    monitor: str = "val_loss"
+    scheduler: Any = None
+    early_stopping: EarlyStopping | None = None
+    save_optimizer: bool = True
+    save_scheduler: bool = True
+    epoch: int = 0
+    step: int = 0
+    finished: bool = False
+    _sums: dict[str, list[float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.folder = Path(self.folder)
+        self.history = History()
+        self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints, self.monitor)
+
+    def train_step(self, losses: Tensor | Values, samples: int = 1) -> dict[str, float]:
+        """One step: gradients of the loss, the optimizer, the history.
+
+        Args:
+            losses: the loss, or values by name of which ``loss`` is minimised and the others are recorded.
+            samples: in the batch; the epoch's mean weighs by them.
+
+        Returns:
+            The values as numbers.
+
+        Raises:
+            ScantuneError: there is no tensor ``loss`` among them.
+        """
+        values = {"loss": losses} if isinstance(losses, Tensor) else dict(losses)
+        loss = values.get("loss")
+        if not isinstance(loss, Tensor):
+            raise ScantuneError(f"train_step: 'loss' must be a tensor with a gradient; there are {', '.join(values)}")
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self.step += 1
+        numbers = self._add("train", values, samples)
+        self.history.step(self.step, self.epoch + 1, numbers)
+        return numbers
+
+    def validation_step(self, values: Values, samples: int = 1) -> None:
+        """Metrics of a validation batch, as means over its samples: ``{"loss": …, "dice": …}``."""
+        self._add("val", values, samples)
+
+    def end_epoch(self) -> Row:
+        """Close the epoch: its means, the checkpoint if the strategy wants it, scheduler and early stopping.
+
+        Returns:
+            The epoch's row in the history: ``epoch`` (from 1), ``step``, ``train_…``, ``val_…``, ``learning_rate``.
+
+        Raises:
+            ScantuneError: the monitored metric was not recorded in this epoch.
+        """
+        means = {name: total / weight for name, (total, weight) in self._sums.items()}
+        if self.monitor not in means:
+            raise ScantuneError(f"monitor: {self.monitor!r} was not recorded; there are {', '.join(sorted(means))}")
+        self._sums = {}
+        self.epoch += 1
+        self.history.epoch(self.epoch, self.step, means | {"learning_rate": self.optimizer.param_groups[0]["lr"]})
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(means[self.monitor])
+        elif self.scheduler is not None:
+            self.scheduler.step()
+        keeping = self.save_optimizer or self.save_scheduler
+        self.kept.add(
+            self.epoch,
+            self.step,
+            means[self.monitor],
+            self.network.state_dict,
+            facts={"metrics": means},
+            training=self._state if keeping else None,
+        )
+        self.kept.flush()
+        self.kept.prune()
+        if self.early_stopping is not None:
+            self.finished = self.early_stopping.update(means[self.monitor])
+        return self.history.epochs()[-1]
+
+    def save_checkpoint(self, name: str) -> Path:
+        """Write the weights as they are now under a name of your own, whatever the strategy keeps; the file."""
+        path = self.folder / "checkpoints" / f"{name}.safetensors"
+        durable.write_weights(path, self.network.state_dict(), {"epoch": self.epoch, "step": self.step})
+        durable.write_state(path.with_suffix(".pt"), self._state())
+        return path
+
+    def load_checkpoint(self, checkpoint: int | Path) -> None:
+        """Go on from a kept epoch, or from a file of :meth:`save_checkpoint`: weights, optimizer, scheduler, place."""
+        path = checkpoint if isinstance(checkpoint, Path) else self.kept.path(checkpoint)
+        self.network.load_state_dict(durable.read_weights(path)[0])
+        state = durable.read_state(path.with_suffix(".pt"))
+        self.epoch, self.step = int(state["epoch"]), int(state["step"])
+        if state["optimizer"] is not None:
+            self.optimizer.load_state_dict(state["optimizer"])
+        if state["scheduler"] is not None and self.scheduler is not None:
+            self.scheduler.load_state_dict(state["scheduler"])
+
+    def get_training_summary(self) -> dict[str, Any]:
+        """Epochs, steps, the best epoch with its metrics, the last one, and the checkpoints that are kept."""
+        best, rows = self.kept.best(), self.history.epochs()
+        of_best = next((row for row in rows if best is not None and row["epoch"] == best.epoch), None)
+        return {
+            "epochs": self.epoch,
+            "steps": self.step,
+            "best": of_best,
+            "last": rows[-1] if rows else None,
+            "checkpoints": self.kept.summary(),
+        }
+
+    def export_training_data(self, folder: Path | None = None) -> Path:
+        """Write ``history.csv`` (by epoch), ``steps.csv``, ``history.json`` (both) and ``summary.json``; the folder."""
+        target = Path(folder) if folder is not None else self.folder
+        target.mkdir(parents=True, exist_ok=True)
+        self.history.export(target)
+        durable.write_json(target / "summary.json", self.get_training_summary())
+        return target
+
+    def _add(self, side: str, values: Values, samples: int) -> dict[str, float]:
+        numbers = {n: float(v.detach()) if isinstance(v, Tensor) else float(v) for n, v in values.items()}
+        for name, value in numbers.items():
+            held = self._sums.setdefault(f"{side}_{name}", [0.0, 0.0])
+            held[0] += value * samples
+            held[1] += samples
+        return numbers
+
+    def _state(self) -> dict[str, Any]:
+        scheduled = self.save_scheduler and self.scheduler is not None
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "optimizer": self.optimizer.state_dict() if self.save_optimizer else None,
+            "scheduler": self.scheduler.state_dict() if scheduled else None,
+        }
