@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -67,10 +68,37 @@ def _run(run: Callable[[], object], title: str) -> None:
 
 
 def quiet_logging() -> None:
-    """Messages as plain lines; the libraries' own below a warning are left out."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    """Messages as plain lines; the libraries' own below a warning are left out.
+
+    Of several processes of one training the first alone speaks; the others print errors only.
+    """
+    logging.basicConfig(level=logging.INFO if _is_first() else logging.ERROR, format="%(message)s")
     for noisy in ("alembic", "mlflow", "httpx", "git"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _is_first() -> bool:
+    """Whether no other process of this training goes before this one, as its launcher says."""
+    return all(int(os.environ.get(name) or 0) == 0 for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+@contextlib.contextmanager
+def named_lines(name: str) -> Iterator[None]:
+    """Every message begins with a name: that of the fold or member that is being trained; none where it is empty."""
+
+    def prefixed(record: logging.LogRecord) -> bool:
+        if not getattr(record, "named", False):
+            record.msg, record.named = f"{name} · {record.msg}", True
+        return True
+
+    handlers = list(logging.getLogger().handlers) if name else []
+    for handler in handlers:
+        handler.addFilter(prefixed)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(prefixed)
 
 
 def close_own_runs() -> None:

@@ -154,3 +154,10 @@ def test_metrics():
 @pytest.mark.parametrize("name", ["CheXNet", "RadDINO", "Custom_1", "ResNet50"])
 def test_backbones(name):
     assert block("model.backbone", name, task=CLASSES["task"]).model.backbone == name.lower()
+
+
+def test_ranges_of_an_error_under_their_former_names_are_answered():
+    task = {"name": "regression", "target": "y", "range": [0, 34]}
+    with pytest.raises(ConfigError, match="'val_mae_ge15' is 'mae_from_15' here"):
+        block("train.monitor", "val_mae_ge15", task=task, model=CLASSES["model"])
+    assert block("train.monitor", "val_mae_from_15", task=task, model=CLASSES["model"])

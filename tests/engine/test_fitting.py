@@ -338,7 +338,7 @@ def test_histograms_gradient_norms_and_parameters_without_gradient_reach_the_sin
             return self.inner(x)
 
     sink = _Views()
-    monitoring = {"bins": 35, "range": (0.0, 34.0), "error_ranges": (-1.0, 1.0)}
+    monitoring = {"bins": 35, "range": (0.0, 34.0), "error_ranges": (-1.0, 1.0), "gradient_norms": True}
     _fit(Idle(), sinks=[sink], monitoring=monitoring)
     assert sink.figures["gradient_norm/inner.0.weight"] > 0
     assert sink.texts["parameters without gradient"].splitlines() == ["idle.weight", "idle.bias"]

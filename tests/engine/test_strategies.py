@@ -91,7 +91,7 @@ def test_early_stopping_alone() -> None:
 
 @pytest.mark.parametrize(
     "name,way",
-    [("val_loss", "min"), ("val_mae", "min"), ("val_mae_ge15", "min"), ("val_dice", "max"), ("val_f1_macro", "max")],
+    [("val_loss", "min"), ("val_mae", "min"), ("val_mae_from_15", "min"), ("val_dice", "max"), ("val_f1_macro", "max")],
 )
 def test_a_loop_without_a_task_goes_by_the_tables_of_all_tasks(name: str, way: str) -> None:
     assert Checkpoints(Path(), Strategy("best"), name).strategy.mode == way

@@ -92,7 +92,7 @@ def test_resuming_needs_nothing_but_the_epoch(network):
 def test_progressive_thaws_one_block_more_each_time(network):
     plan = freezing.plan(network, epochs=10, num_unfrozen_layers=1, progressive_every=2)
     starts = {row.group: row.from_epoch for row in plan.table()}
-    assert starts == {"stem": 8, "layer1": 6, "layer2": 4, "layer3": 2, "layer4": 0, "head": 0}
+    assert starts == {"stem": 9, "layer1": 7, "layer2": 5, "layer3": 3, "layer4": 1, "head": 1}
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,15 @@ def test_what_trains_is_said_in_numbers(network):
     text = freezing.plan(network, epochs=4, freeze_backbone=True).describe()
     assert "513 of 11,170,753 parameters train" in text
     assert "never" in text
+    assert text.startswith("epoch 1: ")
+
+
+def test_epochs_are_counted_from_one_in_words(network):
+    plan = freezing.plan(network, epochs=8, freeze_ratio=0.7, unfreeze_epochs=[2, 4])
+    assert plan.apply(network, 1) == []
+    assert plan.apply(network, 2) != []  # after two epochs
+    assert plan.describe(2).startswith("epoch 3: ")
+    assert {row.from_epoch for row in plan.table()} == {1, 3, 5}
 
 
 def test_class_token_and_position_embedding_freeze_with_the_stem(make_network):

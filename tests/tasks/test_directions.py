@@ -30,9 +30,7 @@ def test_every_metric_of_an_epoch_has_a_direction(name: str) -> None:
     assert set(schema.epoch_metrics().values()) <= {"min", "max"}
 
 
-@pytest.mark.parametrize(
-    "name", ["val_mae_lt5", "val_mae_5_15", "val_mae_ge15", "val_mae_below_5", "val_mean_score_mae"]
-)
+@pytest.mark.parametrize("name", ["val_mae_below_5", "val_mae_5_to_15", "val_mae_from_15", "val_mean_score_mae"])
 def test_errors_are_better_low_whatever_their_name_ends_in(name: str) -> None:
     known = epoch_directions(SCHEMAS["regression"]().epoch_metrics() | SCHEMAS["zones"]().epoch_metrics(), (5, 15))
     assert direction(name, "auto", known) == "min"

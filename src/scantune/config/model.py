@@ -64,8 +64,9 @@ class FreezingConfig(Block):
     freeze_backbone: bool = False
     """The whole backbone is frozen."""
     unfreeze_epochs: Literal["quarters"] | tuple[int, ...] | None = None
-    """Epochs at which one group of the frozen layers after the other starts to train, from the output to the input;
-    after the last all train. "quarters": after each quarter of the epochs."""
+    """Numbers of epochs after which one group of the frozen layers after the other starts to train, from the output to
+    the input; with 10 it trains from epoch 11 on. After the last all train. "quarters": after each quarter of the
+    epochs."""
     progressive_every: int | None = Field(default=None, ge=1)
     """One more block from the output starts to train each time this number of epochs has passed (1, 2, 3 … blocks)."""
     head_epochs: int = Field(default=0, ge=0)

@@ -19,7 +19,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
             "loss": "mse",
             "freezing": "gradual",
             "augment": "default",
-            "monitoring": {"bins": 35, "range": [0, 34], "error_ranges": [5, 15]},
+            "monitoring": {"bins": 35, "range": [0, 34]},
         },
     },
     "image_classification": {

@@ -139,8 +139,18 @@ METRICS = {
 
 
 def metric_name(name: str) -> str:
-    """Our name of a metric of the evaluation: ``roc_auc`` is ``auroc``; any other name as it is."""
+    """Our name of a metric: ``roc_auc`` is ``auroc``, ``mae_ge15`` ``mae_from_15``; any other name as it is."""
+    for pattern, ours in _RANGES:
+        if re.fullmatch(pattern, name):
+            return re.sub(pattern, ours, name)
     return METRICS.get(_letters(name), name)
+
+
+_RANGES = (
+    (r"mae_lt([\d.]+)", r"mae_below_\1"),
+    (r"mae_([\d.]+)_([\d.]+)", r"mae_\1_to_\2"),
+    (r"mae_ge([\d.]+)", r"mae_from_\1"),
+)
 
 
 _CLASSES = "not needed: the data, or task.classes, give the number of classes"

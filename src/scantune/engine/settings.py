@@ -24,8 +24,8 @@ class MonitoringConfig(Block):
     pictures: Annotated[int, Field(ge=0, le=24)] = 6
     """Number of validation samples that TensorBoard and Weights & Biases receive at the end, each with its prediction
     and a saliency map; 0 for none."""
-    gradient_norms: bool = True
-    """Record the gradient norm of each parameter and the names of parameters without a gradient."""
+    gradient_norms: bool = False
+    """Record the gradient norm of each parameter, a chart each, and the names of parameters without a gradient."""
 
 
 class TrainingSettings(Block):

@@ -47,7 +47,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Step:
-    """From ``start`` to ``end`` in equal steps, one at each of ``milestones`` (epochs)."""
+    """From ``start`` to ``end`` in equal steps, one after each of ``milestones`` (numbers of epochs)."""
 
     start: Weighting
     end: Weighting

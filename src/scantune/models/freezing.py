@@ -57,7 +57,7 @@ class Row:
         layers: number of modules with parameters.
         parameters: number of parameters.
         trains: whether it trains in the epoch of the table.
-        from_epoch: epoch from which it trains; None where never.
+        from_epoch: epoch from which it trains, counted from 1; None where never.
         learning_rate: factor of the head's rate, or the absolute rate with ``low_learning_rate``.
     """
 
@@ -75,7 +75,7 @@ class FreezingSchedule:
 
     Attributes:
         layers: all layers, from input to output.
-        starts: epoch from which each layer trains (:data:`NEVER` for never).
+        starts: number of epochs after which each layer trains (:data:`NEVER` for never).
         backbone_factor, layer_decay, low_learning_rate: see :func:`plan`.
     """
 
@@ -86,7 +86,12 @@ class FreezingSchedule:
     low_learning_rate: float | None = None
 
     def apply(self, network: Network, epoch: int) -> list[str]:
-        """Set ``requires_grad`` for ``epoch``; returns the groups that start to train in this epoch."""
+        """Set ``requires_grad`` for an epoch; returns the groups that start to train in this epoch.
+
+        Args:
+            network: that of the schedule.
+            epoch: number of completed epochs.
+        """
         for layer, start in zip(self.layers, self.starts):
             for parameter in layer.parameters:
                 parameter.requires_grad_(epoch >= start)
@@ -120,21 +125,21 @@ class FreezingSchedule:
         return groups
 
     def table(self, epoch: int = 0) -> list[Row]:
-        """Trainable and frozen groups in ``epoch``, a row per group, from input to output."""
+        """Trainable and frozen groups after ``epoch`` epochs, a row per group, from input to output."""
         rows = []
         for name, group_layers, start in self._groups():
             count = sum(parameter.numel() for layer in group_layers for parameter in layer.parameters)
-            first = None if start == NEVER else start
+            first = None if start == NEVER else start + 1
             rows.append(
                 Row(name, len(group_layers), count, epoch >= start, first, self._rate_in_words(group_layers[0]))
             )
         return rows
 
     def describe(self, epoch: int = 0) -> str:
-        """:meth:`table` as text."""
+        """:meth:`table` as text; epochs are counted from 1."""
         rows = self.table(epoch)
         trainable, total = (sum(row.parameters for row in subset) for subset in ([r for r in rows if r.trains], rows))
-        lines = [f"epoch {epoch}: {trainable:,} of {total:,} parameters train"]
+        lines = [f"epoch {epoch + 1}: {trainable:,} of {total:,} parameters train"]
         for row in rows:
             when = "never" if row.from_epoch is None else f"from epoch {row.from_epoch}"
             state = "trains" if row.trains else "frozen"
@@ -214,8 +219,8 @@ def plan(
         freeze_layers: number of frozen blocks from the input.
         num_unfrozen_layers: number of trainable blocks from the output.
         freeze_backbone: freeze the complete backbone.
-        unfreeze_epochs: at each of these epochs the next of equally large groups of frozen layers is unfrozen, from the
-            output to the input; "quarters": after 1/4, 2/4 and 3/4 of the epochs.
+        unfreeze_epochs: after each of these numbers of epochs the next of equally large groups of frozen layers is
+            unfrozen, from the output to the input; "quarters": after 1/4, 2/4 and 3/4 of the epochs.
         progressive_every: interval in epochs at which one more block from the output is unfrozen.
         head_epochs: epochs at the start in which only the head trains.
         backbone_factor: learning rate of the backbone divided by that of the head.

@@ -38,7 +38,7 @@ def test_an_epoch_has_metrics_of_each_target_and_means_without_a_unit():
     assert list(found)[:3] == ["r2", "pearson_r", "spearman_rho"]
     assert found["mae/age"] == "min"
     assert found["r2/score"] == "max"
-    assert {"mae_lt5/score", "mae_ge5/score"} < set(found)
+    assert {"mae_below_5/score", "mae_from_5/score"} < set(found)
     assert "r2" not in Regression().epoch_metrics()
 
 

@@ -17,6 +17,7 @@ from scantune.pipeline.train import calibration, resume_request
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
+from scantune.script import named_lines
 from scantune.tables import write_rows
 from scantune.tracking import Run
 
@@ -131,20 +132,21 @@ def train_all(
         sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
         if pictures and fabric.is_global_zero and number == 0:
             pictures.show_augmented(given, member.train, run, out, sinks)
-        result = train_member(
-            given,
-            member.train,
-            member.validation,
-            seed=member.seed,
-            out=folder / "out",
-            state=folder / "state",
-            sinks=sinks,
-            start=start_of(given, "weights", member.seed),
-            teacher=start_of(given, "teacher"),
-            fabric=fabric,
-            pictures=pictures.answers(given, member.validation) if pictures else None,
-            resume_from=resume_request.wanted(given.key, member.name),
-        )
+        with named_lines(member.name.replace("_", " ")):
+            result = train_member(
+                given,
+                member.train,
+                member.validation,
+                seed=member.seed,
+                out=folder / "out",
+                state=folder / "state",
+                sinks=sinks,
+                start=start_of(given, "weights", member.seed),
+                teacher=start_of(given, "teacher"),
+                fabric=fabric,
+                pictures=pictures.answers(given, member.validation) if pictures else None,
+                resume_from=resume_request.wanted(given.key, member.name),
+            )
         results.append(result)
         if given.block.train.folds:
             unseen.append(([result.network], member.unseen))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from scantune.tracking import Run
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, Params
+
+log = logging.getLogger(__name__)
 
 EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 
@@ -57,7 +60,7 @@ def log_start(run: Run, given: TrainingPlan) -> None:
         side = given.sides.side(name)
         run.dataset(f"{block.dataset} {name}", side.digest, context=context, rows=len(side))
     for warning in block.train.warnings():
-        print(f"note: {warning}")
+        log.info("note: %s", warning)
 
 
 def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:

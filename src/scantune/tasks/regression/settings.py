@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -11,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from scantune.config.base import Block
 from scantune.tasks.base import TaskSettings
-from scantune.tasks.directions import Direction
+from scantune.tasks.directions import Direction, named_ranges
 from scantune.tasks.joining import AggregateField
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
@@ -20,24 +19,12 @@ MEANS = ("r2", "pearson_r", "spearman_rho")
 
 
 def epoch_metrics(cuts: Sequence[float], suffix: str = "") -> dict[str, Direction]:
-    """Metrics of an epoch of one target with their direction; ``mae_lt5``, ``mae_5_15``, ``mae_ge15`` for cut points 5
-    and 15. Of one among several they end in ``suffix``, and R² is among them."""
+    """Metrics of an epoch of one target with their direction; ``mae_below_5``, ``mae_5_to_15``, ``mae_from_15`` for
+    cut points 5 and 15. Of one among several they end in ``suffix``, and R² is among them."""
     found: dict[str, Direction] = {"mae": "min", "rmse": "min", "pearson_r": "max", "spearman_rho": "max"}
-    found |= {f"mae_{name}": "min" for name, _, _ in epoch_ranges(cuts)}
+    found |= {f"mae_{name}": "min" for name, _, _ in named_ranges(cuts)}
     found |= {"r2": "max"} if suffix else {}
     return {f"{name}{suffix}": way for name, way in found.items()}
-
-
-def epoch_ranges(cuts: Sequence[float]) -> list[tuple[str, float, float]]:
-    """Ranges of the target as an epoch's metrics name them: name, from (included), to (excluded)."""
-    edges = (-math.inf, *cuts, math.inf)
-    return [(_short(low, high), low, high) for low, high in itertools.pairwise(edges)] if cuts else []
-
-
-def _short(low: float, high: float) -> str:
-    if math.isinf(low):
-        return f"lt{high:g}"
-    return f"ge{low:g}" if math.isinf(high) else f"{low:g}_{high:g}"
 
 
 class Measure(Block):

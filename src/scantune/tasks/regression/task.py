@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.tasks.directions import named_ranges
 from scantune.tasks.per_sample import PerSample
-from scantune.tasks.regression.settings import MEANS, epoch_ranges
+from scantune.tasks.regression.settings import MEANS
 from scantune.tasks.strata import fifths
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ def _summary(prediction: np.ndarray, target: np.ndarray, measure: Measure) -> di
     """An epoch's metrics of one target, of samples whose target is known."""
     names = ("mae", "rmse", "pearson_r", "spearman_rho", "r2")
     if not len(target):
-        return dict.fromkeys((*names, *(f"mae_{name}" for name, _, _ in epoch_ranges(measure.cuts()))), float("nan"))
+        return dict.fromkeys((*names, *(f"mae_{name}" for name, _, _ in named_ranges(measure.cuts()))), float("nan"))
     error = prediction - target
     spread = float(((target - target.mean()) ** 2).mean())
     found = {
@@ -202,7 +203,7 @@ def _summary(prediction: np.ndarray, target: np.ndarray, measure: Measure) -> di
         "spearman_rho": _correlation(_ranks(prediction), _ranks(target)),
         "r2": 1 - float((error**2).mean()) / spread if spread > 0 else float("nan"),
     }
-    for name, low, high in epoch_ranges(measure.cuts()):
+    for name, low, high in named_ranges(measure.cuts()):
         inside = (target >= low) & (target < high)
         found[f"mae_{name}"] = float(np.abs(error[inside]).mean()) if inside.any() else float("nan")
     return found

@@ -1,0 +1,30 @@
+"""Which process speaks, and whose lines they are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+SAYING = """
+import logging
+from scantune.script import named_lines, quiet_logging
+quiet_logging()
+log = logging.getLogger("scantune.engine.progress")
+with named_lines("fold 1"):
+    log.info("epoch %d/%d", 1, 2)
+with named_lines(""):
+    log.info("epoch 1/2")
+log.error("no room")
+"""
+
+
+@pytest.mark.parametrize("rank", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
+@pytest.mark.parametrize(
+    ("number", "said"), [("0", ["fold 1 · epoch 1/2", "epoch 1/2", "no room"]), ("1", ["no room"])]
+)
+def test_the_first_process_speaks_and_lines_name_their_member(rank, number, said):
+    environ = {rank: number, "PYTHONPATH": ":".join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, text=True, env=environ, check=True)
+    assert done.stderr.splitlines() == said
