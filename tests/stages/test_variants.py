@@ -63,7 +63,9 @@ def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prep
     assert "digits-seed=7" in experiments(prepared)
     (parent,) = runs(prepared)["digits · seed=7"]
     newest = max(runs(prepared)["split digits"], key=lambda run: run.info.start_time)
-    assert parent.info.run_id in (newest.data.tags.get(t) for t in ("mlflow.parentRunId", "scantune.parent_run_id"))
+    assert newest.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert newest.info.experiment_id == parent.info.experiment_id
+    assert service(prepared).get_experiment(parent.info.experiment_id).name == "digits"
     assert not list((prepared.home / ".dvc" / "tmp" / "variants").iterdir()), "the copy is gone"
 
 

@@ -77,9 +77,10 @@ def run(
         raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: name the experiment (--experiment NAME)")
     given |= _digest_of(given["model.weights"]) if "model.weights" in given else {}
     changes = [f"{block}.{name}={value}" for block in experiments for name, value in given.items()]
+    written = [Change.read(change) for change in [*changes, *shlex.split(settings)]]
     take_parent_run()
-    code = execute(chosen, [Change.read(change) for change in [*changes, *shlex.split(settings)]], keep=keep)
-    raise typer.Exit(code)
+    _adopt_parent(params, chosen, written)
+    raise typer.Exit(execute(chosen, written, keep=keep))
 
 
 def _digest_of(weights: str) -> dict[str, str]:
@@ -126,9 +127,33 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
     if changes:
         _write(path, text)
     code = project.run_dvc(["repro", *targets])
-    _tell_parent(variants.title_of(changes, "") or "run", Path(), targets)
+    only = {name.partition("@")[2] for name in targets}
+    title = variants.title_of(changes, next(iter(only)) if len(only) == 1 else "") or ", ".join(sorted(only)) or "all"
+    _tell_parent(title, Path(), targets)
     _say_where(code)
     return code
+
+
+def _adopt_parent(params: Any, targets: Sequence[str], changes: Sequence[Any]) -> None:
+    """Put the run that ``mlflow run`` opened beside those of the stages, where all are of one dataset."""
+    from scantune.commands.variants import title_of
+    from scantune.tracking import take_parent_run
+    from scantune.tracking.parent import adopt_parent
+
+    run_id = take_parent_run()
+    datasets = {_dataset_of(params, target.partition("@")[2]) for target in targets}
+    if run_id and len(datasets) == 1:
+        names = [target.partition("@")[2] for target in targets]
+        adopt_parent(run_id, datasets.pop(), title_of(changes, names[0] if len(names) == 1 else "") or ", ".join(names))
+
+
+def _dataset_of(params: Any, name: str) -> str:
+    """The dataset that a block is for; its own name where it is a dataset."""
+    for group in ("experiments", "derived", "external", "inputs"):
+        block = getattr(params, group).get(name)
+        if block is not None:
+            return str(block.dataset)
+    return name
 
 
 def _write(path: Path, text: str) -> None:

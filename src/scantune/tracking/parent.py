@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
 from scantune.tracking.run import Run
-from scantune.tracking.store import TrackingError, client, switched_off
+from scantune.tracking.store import TrackingError, client, experiment_id, is_own_store, project_home, switched_off
 
 log = logging.getLogger(__name__)
+
+
+def adopt_parent(run_id: str, dataset: str, title: str) -> None:
+    """Put it into the MLflow experiment of the dataset, where the stages' runs become its children, and name it.
+
+    MLflow opens it in ``Default`` unless told otherwise, and has no call that moves a run. In the project's own SQLite
+    store the row is changed; on a server the run stays where it is (``mlflow run --experiment-name``).
+
+    Args:
+        run_id: of the run.
+        dataset: names the MLflow experiment.
+        title: the run's name.
+    """
+    if switched_off() or not is_own_store():
+        return
+    service = client()
+    held = service.get_run(run_id)
+    target = experiment_id(service, dataset)
+    default = service.get_experiment(held.info.experiment_id)
+    if default.name == "Default" and target != held.info.experiment_id:
+        artifacts = f"{service.get_experiment(target).artifact_location}/{run_id}/artifacts"
+        with contextlib.closing(sqlite3.connect(project_home() / "mlflow.db", timeout=30)) as database, database:
+            database.execute(
+                "UPDATE runs SET experiment_id = ?, artifact_uri = ? WHERE run_uuid = ?", (target, artifacts, run_id)
+            )
+    service.set_tag(run_id, "mlflow.runName", title)
+    service.set_tag(run_id, "scantune.stage", "project")
 
 
 def describe_parent(

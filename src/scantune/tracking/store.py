@@ -55,6 +55,12 @@ def _own_store() -> str:
     return f"sqlite:///{project_home() / 'mlflow.db'}"
 
 
+def is_own_store() -> bool:
+    """Whether runs are kept in the project's own SQLite file."""
+    kind, _, path = tracking_uri().partition(":///")
+    return kind == "sqlite" and Path(path).resolve() == project_home() / "mlflow.db"
+
+
 def switched_off(enabled: bool = True) -> bool:
     """Whether MLflow is disabled: by ``tracking.enabled``, by ``SCANTUNE_MLFLOW=off``, or in ranks above 0."""
     if int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) or 0) != 0:
@@ -99,7 +105,7 @@ def client() -> Any:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
     logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
     uri = tracking_uri()
-    if uri == _own_store():
+    if is_own_store():
         told = moved.follow(project_home())
         if told:
             log.warning("%s", told)

@@ -17,6 +17,7 @@ from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.project import evaluated_block
 from scantune.registry.looks import Look, look
 from scantune.registry.model import ModelFacts, read_facts, weights_digest
+from scantune.registry.pages import HEADLINE
 from scantune.tasks import figures, scoring
 from scantune.tasks.predictions import PredictionTable, write
 from scantune.tasks.protocol import MaskTask
@@ -207,6 +208,10 @@ def log_results(
         if (out / name).is_dir() and any((out / name).iterdir()):
             run.artifact(out / name, name)
     if trained.run_id:
-        parent = Run(run.service, trained.run_id)
-        parent.metrics({f"{prefix}_{name}": value for name, value in summary.items()})
+        parent, primary = Run(run.service, trained.run_id), next(iter(summary), "")
+        entry = metrics["metrics"].get(primary, {})
+        bounds = {f"{primary}_{bound}": entry.get(bound) for bound in ("lower", "upper")} | {"n": entry.get("n")}
+        parent.metrics({f"{prefix}_{name}": value for name, value in {**summary, **bounds}.items()})
+        if prefix == "test":
+            parent.tags({HEADLINE: ",".join(summary)})
         parent.flush()

@@ -44,8 +44,10 @@ def plan_of(params: Params, key: str) -> TrainingPlan:
 def log_start(run: Run, given: TrainingPlan) -> None:
     """Settings, data and warnings, before the training begins."""
     block = given.block
-    run.params({name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")})
-    run.params({"dataset": block.dataset, "input": block.input, "loss": given.spec["name"]})
+    settings = {name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")}
+    loss = settings["train"].pop("loss") or {}
+    options = {f"loss.{name}": value for name, value in loss.items() if name != "name"}
+    run.params({**settings, "dataset": block.dataset, "input": block.input, "loss": given.spec["name"], **options})
     cache = Path("data/cache") / block.input
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(

@@ -1,0 +1,46 @@
+"""The addresses of MLflow's pages, and the saved view of the runs table that they open."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from scantune import tracking
+from scantune.registry.pages import HEADLINE, addresses, view_of
+from scantune.tracking import open_run
+
+
+def test_the_runs_table_opens_on_models_with_their_headline_metrics(tmp_path, monkeypatch):
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
+    with open_run("preprocess", "a", dataset="nothing_trained"):
+        pass
+    with open_run("train", "a", dataset="knees") as run:
+        run.tags({HEADLINE: "auroc,auprc,accuracy"})
+    with open_run("train", "b", dataset="knees") as run:
+        run.tags({HEADLINE: "auroc,auprc,accuracy"})
+    lines = addresses("http://127.0.0.1:5000")
+    knees = tracking.client().get_experiment_by_name("knees")
+    page = f"http://127.0.0.1:5000/#/experiments/{knees.experiment_id}"
+    assert f"knees: models {page}/models?workflowType=machine_learning" in lines
+    assert f"       runs   {page}/runs?workflowType=machine_learning&viewStateShareKey=scantune" in lines
+    assert not any("viewStateShareKey" in line for line in lines if line.startswith("nothing"))
+    state = json.loads(knees.tags["mlflow.sharedViewState.scantune"])
+    assert state["orderByKey"] == "metrics.`test_auroc`"
+    assert state["selectedColumns"][:5] == [
+        "attributes.`Created`",
+        "attributes.`Dataset`",
+        "metrics.`test_auroc`",
+        "metrics.`test_auroc_lower`",
+        "metrics.`test_auroc_upper`",
+    ]
+
+
+@pytest.mark.parametrize("headlines", [[], [""]])
+def test_a_view_before_anything_is_evaluated(headlines):
+    state = view_of(headlines)
+    assert "metrics.`val_loss`" in state["selectedColumns"]
+    assert state["orderByKey"] == "attributes.start_time"
