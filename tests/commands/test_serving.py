@@ -46,7 +46,9 @@ def test_ui_is_one_process_that_prints_when_it_answers_and_leaves_no_port(tmp_pa
         assert process.stdout is not None
         assert process.stdout.readline() == f"MLflow is running at http://127.0.0.1:{port} (stop with Ctrl-C):\n"
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as page:
-            assert b"<title>MLflow</title>" in page.read()
+            text = page.read()
+        assert b"<title>MLflow</title>" in text
+        assert b'localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true")' in text
         running = psutil.Process(process.pid)
         assert running.children(recursive=True) == []
         assert running.memory_info().rss < 600e6
