@@ -32,7 +32,9 @@ def test_losses_rates_norms_and_histograms_go_to_mlflow_by_member():
     run = Told()
     engine.fit(
         network(), Sum(), Numbers(12, 0), Numbers(8, 1), terms={"squared": Squared()},
-        settings=engine.Settings(epochs=2, batch_size=4, monitoring={"bins": 3, "range": (0, 3), "gradient_norms": True}, progress=False),
+        settings=engine.Settings(
+            epochs=2, batch_size=4, monitoring={"bins": 3, "range": (0, 3), "gradient_norms": True}, progress=False,
+        ),
         sinks=[MlflowSink(run, "fold_0/")], fabric=engine.launch(device="cpu", devices=1, precision="32"),
     )  # fmt: skip
     named = {(step, name) for step, name, _ in run.points}
