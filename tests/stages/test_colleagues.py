@@ -54,7 +54,7 @@ def test_a_store_that_does_not_know_the_training_is_told_in_a_line_and_restored_
     clone.write(params)
     said = clone.dvc("repro", "register@small", check=False)
     assert "MLflow does not know the training of small (outputs/small/train/run.json names run " in said
-    assert "'scantune restore small' logs it from outputs" in said
+    assert "'scantune restore small' logs it again" in said
     assert "Traceback" not in said
     clone.write(ran.params())
     clone.dvc("checkout")

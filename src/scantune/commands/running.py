@@ -149,6 +149,8 @@ def _adopt_parent(params: Any, targets: Sequence[str], changes: Sequence[Any]) -
 
 def _dataset_of(params: Any, name: str) -> str:
     """The dataset that a block is for; its own name where it is a dataset."""
+    if name in params.ensembles:
+        name = params.ensembles[name].members[0]
     for group in ("experiments", "derived", "external", "inputs"):
         block = getattr(params, group).get(name)
         if block is not None:

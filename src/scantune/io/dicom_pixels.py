@@ -75,7 +75,7 @@ class Pixels:
     def streams(self) -> list[bytes]:
         """The compressed frames, one bytes object each."""
         if self._streams is None:
-            dataset = self._dataset()
+            dataset = self._pixel_dataset()
             if "PixelData" not in dataset:
                 raise ReadError("the file has no pixel data, or is cut before it", str(self.file.path))
             try:
@@ -109,7 +109,7 @@ class Pixels:
             words = "NumberOfFrames is missing" if not self.file.text("NumberOfFrames") else f"the header says {frames}"
             raise ReadError(f"the pixel data holds {max(count, len(listed))} frames where {words}", str(self.file.path))
 
-    def _dataset(self) -> pydicom.Dataset:
+    def _pixel_dataset(self) -> pydicom.Dataset:
         if self._dataset is None:
             tags = ["PixelData", "FloatPixelData", "DoubleFloatPixelData", *_GROUP28]
             self._dataset = pydicom.dcmread(self.file.path, force=True, specific_tags=tags)
@@ -146,7 +146,7 @@ class Pixels:
         return self._ask(packed, options)
 
     def _by_pydicom(self, index: int) -> np.ndarray:
-        dataset, meaning = self._dataset(), self.meaning
+        dataset, meaning = self._pixel_dataset(), self.meaning
         if "PixelData" in dataset and meaning.allocated >= 8 and self.file.photometric != "YBR_FULL_422":
             frame = self.file.rows * self.file.columns * meaning.samples * meaning.allocated // 8
             check_length(len(dataset.PixelData), frame, self.file)

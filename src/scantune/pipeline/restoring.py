@@ -20,6 +20,7 @@ from scantune.registry.model import read_facts, weights_digest
 from scantune.registry.promotion import register_again
 from scantune.tracking import RunReference, open_run
 from scantune.tracking.opening import RESTORED_MODEL, RESTORED_RUN
+from scantune.tracking.sending import MODEL_ID
 
 
 def restore(params: Any, key: str) -> str:
@@ -68,7 +69,7 @@ def _training(params: Any, key: str, out: Path, former: RunReference) -> RunRefe
                 run.metrics(values, step=int(row["epoch"]))
         model_id = recipe.log_trained(run, plan, facts, facts.training["metrics"], out)
         curves.log_curves(run, plan, out)
-        run.tags({"scantune.model_id": model_id or ""})
+        run.tags({MODEL_ID: model_id or ""})
     return RunReference(run.run_id, model_id)
 
 

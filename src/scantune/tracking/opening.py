@@ -77,16 +77,17 @@ class RunReference:
             raise TrackingError(unreachable_message(error)) from error
         if not restored:
             return RunReference(None)
-        return RunReference(restored[0].info.run_id, restored[0].data.tags.get("scantune.model_id") or None)
+        return RunReference(restored[0].info.run_id, restored[0].data.tags.get(MODEL_ID) or None)
 
 
-def known_training(key: str, path: Path, settings: Any) -> RunReference:
+def known_training(key: str, path: Path, settings: Any, again: str = "") -> RunReference:
     """The run and model that a training logged, as the store knows them, for the stages that follow it.
 
     Args:
         key: the experiment.
         path: its ``run.json``.
         settings: the ``tracking:`` block.
+        again: the command that logs the training again; ``scantune restore`` where empty.
 
     Raises:
         ScantuneError: the store does not know the run, and MLflow is required.
@@ -101,7 +102,7 @@ def known_training(key: str, path: Path, settings: Any) -> RunReference:
     if noted.run_id and not found.run_id:
         why = (
             f"MLflow does not know the training of {key} ({path.as_posix()} names run {noted.run_id[:8]}…): "
-            f"'scantune restore {key}' logs it from outputs; or set MLFLOW_TRACKING_URI to the store that has it"
+            f"{again or f'scantune restore {key}'!r} logs it again; or set MLFLOW_TRACKING_URI to the store that has it"
         )
         if settings.require:
             raise TrackingError(why)
