@@ -263,10 +263,10 @@ def _title(header: Sequence[str], line: int, odd: Sequence[tuple[int, list[str]]
 def _names(cells: list[str], lines: Sequence[tuple[int, list[str]]]) -> tuple[list[str], tuple[str, ...]]:
     """The header with names for columns that have none (``column 3``), and a note of them.
 
-    Columns without a name at its end are columns where any row has a cell in them and most others have a name.
+    Columns without a name at its end are columns where a row has a cell in them and three quarters of all have a name.
     """
     width = _used(cells)
-    if 2 * sum(map(bool, cells)) > len(cells):
+    if sum(map(bool, cells)) >= 0.75 * len(cells):
         width = max([width, *(_used(row) for _, row in lines if len(row) == len(cells))])
     header = cells[:width]
     named = [name or f"column {i}" for i, name in enumerate(header, 1)]
