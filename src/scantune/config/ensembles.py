@@ -85,9 +85,9 @@ def faults(params: Any) -> Iterator[str]:
 def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params: Any) -> Iterator[str]:
     """Why an experiment cannot be a member."""
     for key in ("dataset", "input"):
-        required, value = getattr(ensemble, key), getattr(block, key)
-        if value != required:
-            yield f"{where}.members: {name!r} has the {key} {value!r}, and {where}.{key} is {required!r}; they must agree"
+        shared, value = getattr(ensemble, key), getattr(block, key)
+        if value != shared:
+            yield f"{where}.members: {name!r} has the {key} {value!r}, and {where}.{key} is {shared!r}; they must agree"
     lead = ensemble.members[0]
     if block.task != first.task:
         yield f"{where}.members: {name!r} and {lead!r} differ in task; only answers to one question can be averaged"
