@@ -25,7 +25,9 @@ def incomplete(content: Any) -> Iterator[str]:
             continue  # told by the check of the block itself
         if not all(re.fullmatch(NAME, text) for text in (str(name), *members)):
             continue  # so are names
-        first = next((held for held in (_member(content, member) for member in members) if held), {})
+        first = next(
+            (member_block for member_block in (_member(content, member) for member in members) if member_block), {}
+        )
         known = {"dataset": first.get("dataset", "<dataset>"), "input": first.get("input", "<input>"), "register": "{}"}
         keys = [f"{key}: {value}" for key, value in known.items() if key not in block]
         if keys:
@@ -67,25 +69,25 @@ def faults(params: Any) -> Iterator[str]:
         for member in dict.fromkeys(ensemble.members):
             if member in known:
                 yield from _unfit(where, ensemble, member, known[member], known[ensemble.members[0]], params)
-    seen: set[tuple[str, str]] = set()
+    members_so_far: set[tuple[str, str]] = set()
     for key, entry in params.ensemble_members.items():
         of = params.ensembles.get(entry.ensemble)
         if of is None:
-            there = ", ".join(params.ensembles) or "none"
-            yield f"ensemble_members.{key}.ensemble: there is no {entry.ensemble!r} in ensembles. There are: {there}"
+            names = ", ".join(params.ensembles) or "none"
+            yield f"ensemble_members.{key}.ensemble: there is no {entry.ensemble!r} in ensembles. There are: {names}"
         elif entry.member not in of.members:
             yield f"ensemble_members.{key}.member: {entry.member!r} is not in ensembles.{entry.ensemble}.members"
-        elif (entry.ensemble, entry.member) in seen:
+        elif (entry.ensemble, entry.member) in members_so_far:
             yield f"ensemble_members.{key}: {entry.member!r} of {entry.ensemble!r} has an entry already; keep one"
-        seen.add((entry.ensemble, entry.member))
+        members_so_far.add((entry.ensemble, entry.member))
 
 
 def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params: Any) -> Iterator[str]:
     """Why an experiment cannot be a member."""
     for key in ("dataset", "input"):
-        stated, own = getattr(ensemble, key), getattr(block, key)
-        if own != stated:
-            yield f"{where}.members: {name!r} has the {key} {own!r}, and {where}.{key} is {stated!r}; they must agree"
+        shared, value = getattr(ensemble, key), getattr(block, key)
+        if value != shared:
+            yield f"{where}.members: {name!r} has the {key} {value!r}, and {where}.{key} is {shared!r}; they must agree"
     lead = ensemble.members[0]
     if block.task != first.task:
         yield f"{where}.members: {name!r} and {lead!r} differ in task; only answers to one question can be averaged"
@@ -95,9 +97,9 @@ def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params:
             f"({_loss(block)}, {_loss(first)}); their outputs cannot be averaged"
         )
     for key in SHARED:
-        own, other = getattr(block.train, key), getattr(first.train, key)
-        if own != other:
-            yield f"{where}.members: train.{key} of {name!r} is {own}, that of {lead!r} {other}; they must agree"
+        value, other = getattr(block.train, key), getattr(first.train, key)
+        if value != other:
+            yield f"{where}.members: train.{key} of {name!r} is {value}, that of {lead!r} {other}; they must agree"
     if block.train.test_time_augmentation and block.train.augment != first.train.augment:
         yield f"{where}.members: {name!r} and {lead!r} differ in train.augment, and so in their augmented copies"
     if block.train.folds:

@@ -30,20 +30,20 @@ def lesion_figures(
     from scipy import ndimage
     from scipy.optimize import linear_sum_assignment
 
-    whole = np.ones((3,) * truth.ndim, int)
-    predicted, found = ndimage.label(prediction, whole)
-    true, there = ndimage.label(truth, whole)
-    if not found and not there:
+    connectivity = np.ones((3,) * truth.ndim, int)
+    predicted, n_predicted = ndimage.label(prediction, connectivity)
+    true, n_true = ndimage.label(truth, connectivity)
+    if not n_predicted and not n_true:
         return dict.fromkeys(LESIONS, 1.0 if empty == "one" else math.nan)
     matches = 0
-    if found and there:
-        both = np.zeros((found + 1, there + 1))
+    if n_predicted and n_true:
+        both = np.zeros((n_predicted + 1, n_true + 1))
         np.add.at(both, (predicted[prediction & truth], true[prediction & truth]), 1)
-        sizes = np.bincount(predicted.ravel(), minlength=found + 1)[:, None] + np.bincount(true.ravel())[None]
+        sizes = np.bincount(predicted.ravel(), minlength=n_predicted + 1)[:, None] + np.bincount(true.ravel())[None]
         fits = (both / (sizes - both))[1:, 1:] >= overlap
         matches = int(fits[linear_sum_assignment(fits, maximize=True)].sum())
     return {
-        "lesion_f1": 2 * matches / (found + there),
-        "lesion_precision": matches / found if found else math.nan,
-        "lesion_recall": matches / there if there else math.nan,
+        "lesion_f1": 2 * matches / (n_predicted + n_true),
+        "lesion_precision": matches / n_predicted if n_predicted else math.nan,
+        "lesion_recall": matches / n_true if n_true else math.nan,
     }

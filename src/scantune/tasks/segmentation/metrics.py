@@ -105,8 +105,8 @@ def plan(
         part = np.where(np.isinf(values[defined]), 0, values[defined])
         kind = "unit" if name.split("/")[0] in _SHARES else "positive"
         statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[defined], {name: kind}))
-    whole = {} if data.volumes is None else {"": data.volumes}
-    for name, pair in ({} if headline else whole | data.class_volumes).items():
+    of_mask = {} if data.volumes is None else {"": data.volumes}
+    for name, pair in ({} if headline else of_mask | data.class_volumes).items():
         x, y = (v[rows] for v in pair)
         defined = np.isfinite(x) & np.isfinite(y)
         end = name and f"/{name}"

@@ -184,7 +184,7 @@ class SegmentationTask:
         from scantune.statistics.lesions import lesion_figures
         from scantune.statistics.overlap import overlap_figures
 
-        found = overlap_figures(
+        metrics = overlap_figures(
             predicted,
             truth,
             spacing=spacing,
@@ -194,8 +194,8 @@ class SegmentationTask:
             missed=self.missed,
         )
         if self.lesion_overlap is not None:
-            found |= lesion_figures(predicted, truth, overlap=self.lesion_overlap, empty=self.empty)
-        return found
+            metrics |= lesion_figures(predicted, truth, overlap=self.lesion_overlap, empty=self.empty)
+        return metrics
 
     def _by_class(self, rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
         """``<metric>/<class>`` where there are several classes."""
