@@ -19,13 +19,13 @@ def run(key: str) -> None:
     params = load()
     name = named(params, "external", key).experiment
     home = json.loads((Path("outputs") / name / "evaluate" / "metrics.json").read_text())
-    own = (params.experiments[name].dataset, home)
+    home_metrics = (params.experiments[name].dataset, home)
     others = across.others_of(params, name)
     out = Path("external") / key
-    rows = across.table_rows(own, others)
+    rows = across.table_rows(home_metrics, others)
     write_rows(out / "table.csv", rows)
     write_json(out / "external.json", {"experiment": name, "datasets": rows})
-    across.draw_across(name, own, others, out)
+    across.draw_across(name, home_metrics, others, out)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ def run(root: Path = Path(".")) -> None:
 
 def scripts(graph: CodeGraph) -> list[str]:
     """Names of the stages' scripts, but for this one and the one that comes before it."""
-    found = (name.partition("stages.")[2] for name in graph.modules if name.startswith("stages."))
-    return [name for name in found if name not in {Path(__file__).stem, "settings"}]
+    names = (name.partition("stages.")[2] for name in graph.modules if name.startswith("stages."))
+    return [name for name in names if name not in {Path(__file__).stem, "settings"}]
 
 
 def used_by(graph: CodeGraph, stage: str, task: str = "") -> set[str]:

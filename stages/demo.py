@@ -1,4 +1,4 @@
-"""Make a demo cohort: ``python stages/demo.py <name in demo>`` → ``data/demo/<name>/``."""
+"""Write a demo cohort: ``python stages/demo.py <name in demo>`` → ``data/demo/<name>/``."""
 
 from __future__ import annotations
 

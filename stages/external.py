@@ -33,7 +33,7 @@ def run(key: str) -> None:
     external.check_inputs(key, params, facts)
     home = json.loads((source / "evaluate" / "metrics.json").read_text())
     sides = sides_of(params, block.input, None)
-    own = sides_of(params, experiment.input, experiment.dataset, folds=bool(experiment.train.folds))
+    home_sides = sides_of(params, experiment.input, experiment.dataset, folds=bool(experiment.train.folds))
     with open_run(
         "external",
         key,
@@ -44,7 +44,7 @@ def run(key: str) -> None:
     ) as tracked:
         tracked.params({"external": block.model_dump(mode="json")})
         trained = trained.completed(tracked)
-        seen = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
+        test_look = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
         predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
         table = predictions_of(
             predictors, experiment.task, sides, batch_size=experiment.train.batch_size, answers=answers
@@ -56,13 +56,13 @@ def run(key: str) -> None:
             experiment.task,
             experiment.evaluate,
             out,
-            seen,
+            test_look,
             fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
             cohort=external.cohort(experiment, sides.cache),
             **judging.fit_of(facts),
-            beside=judging.beside(experiment.task, facts, sides, table, home=own),
+            beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
             units=judging.units_of(sides.whole),
         )
         metrics["external"] = external.section(block, home, metrics)

@@ -1,4 +1,4 @@
-"""List what lies under a dataset's root: ``python stages/index.py <dataset>`` → ``data/index/<dataset>/root.csv``."""
+"""List the files under a dataset's root: ``python stages/index.py <dataset>`` → ``data/index/<dataset>/root.csv``."""
 
 from __future__ import annotations
 

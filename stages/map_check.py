@@ -10,7 +10,7 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Train the experiment of ``map_checks.<key>`` once more as it says, or take over another one's segmentation."""
+    """Repeat the training of ``map_checks.<key>``, or copy another experiment's segmentation network."""
     from scantune.pipeline.maps.retraining import write_network
 
     params = load()

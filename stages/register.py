@@ -8,7 +8,7 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """The logged model becomes a version; it takes the alias only where the comparison allows it."""
+    """The logged model becomes a version; it receives the alias only if the comparison allows it."""
     from scantune.registry.promotion import register
     from scantune.tracking import known_training, open_run
 

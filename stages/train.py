@@ -9,7 +9,8 @@ from scantune.script import stage_main
 
 
 def run(key: str) -> None:
-    """Train ``experiments.<key>`` (or ``derived.<key>``), fit what is fitted on validation, log one whole model."""
+    """Train ``experiments.<key>`` (or ``derived.<key>``), fit calibration and intervals on validation, log one complete
+    model."""
     from scantune.engine import launch
     from scantune.pipeline.monitoring import curves, pictures
     from scantune.pipeline.train import networks

@@ -1,7 +1,8 @@
 """Which code a stage uses: what its script reaches by imports, those inside functions included.
 
 A package's ``__init__`` that hands on names is looked through: ``from scantune.cohort import read_splits`` reaches the
-module that has it, and not what else the package hands on. Modules that it imports whole count: they register what is
+module that has it, and not what else the package re-exports. Modules that it imports as modules count: they register
+what is
 in them. Imports of types alone count for nothing.
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator
 from functools import cache, cached_property
 from pathlib import Path
 
-#: What no stage depends on, and why a change of it leaves every output as it is.
+#: Modules that no stage depends on, with the reason that a change of them leaves every output unchanged.
 LEFT_OUT = {
     r"scantune\.(script|stopping)": "how a stage begins and ends",
     r"scantune\.config\.(load|reading|params|task|contradictions|run_cache|watching)": "reads and checks params.yaml: "
@@ -44,23 +45,23 @@ class CodeGraph:
     @cached_property
     def modules(self) -> dict[str, Path]:
         """Dotted name to file."""
-        found = {}
+        paths = {}
         for path in sorted([*self.root.glob("src/*/**/*.py"), *self.root.glob("stages/*.py")]):
             base = self.root / "src" if self.root / "src" in path.parents else self.root
-            found[".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")] = path
-        return found
+            paths[".".join(path.relative_to(base).with_suffix("").parts).removesuffix(".__init__")] = path
+        return paths
 
     @cached_property
     def _data(self) -> dict[Path, list[Path]]:
         """Folder of a package to the files in it that are no modules: templates, tables."""
         packages = {path.parent for path in self.modules.values()}
-        found: dict[Path, list[Path]] = {}
+        by_folder: dict[Path, list[Path]] = {}
         for path in sorted(self.root.glob("src/**/*")):
             if path.is_file() and path.suffix not in (".py", ".pyc"):
                 home = next((folder for folder in path.parents if folder in packages), None)
                 if home is not None:
-                    found.setdefault(home, []).append(path)
-        return found
+                    by_folder.setdefault(home, []).append(path)
+        return by_folder
 
     def reached(self, start: str, task: str = "", without: Collection[str] = tuple(LEFT_OUT)) -> dict[str, str]:
         """What a module reaches.
@@ -74,19 +75,19 @@ class CodeGraph:
             Module to the one that imports it, ``start`` to nothing.
         """
         refused = re.compile("|".join(without) or "(?!)")
-        found, left = {start: ""}, [start]
+        importers, left = {start: ""}, [start]
         while left:
-            here = left.pop(0)
-            for there in sorted(self._imports(here, task)):
-                if there not in found and not refused.fullmatch(there):
-                    found[there] = here
-                    left.append(there)
-        return found
+            module = left.pop(0)
+            for imported in sorted(self._imports(module, task)):
+                if imported not in importers and not refused.fullmatch(imported):
+                    importers[imported] = module
+                    left.append(imported)
+        return importers
 
     def files(self, names: Collection[str]) -> list[Path]:
-        """The files of some modules, with what lies in their packages beside modules; in the order of their names."""
-        own = {self.modules[name] for name in names}
-        return sorted(own | {path for one in own for path in self._data.get(one.parent, ())})
+        """The files of some modules, with the data files of their packages; sorted by name."""
+        sources = {self.modules[name] for name in names}
+        return sorted(sources | {path for one in sources for path in self._data.get(one.parent, ())})
 
     def _all_imports(self, name: str, task: str) -> Iterator[str]:
         yield from self._registering(name)
@@ -131,13 +132,13 @@ class CodeGraph:
         package = name.rpartition(".")[0]
         for node in self._nodes(package) if self._is_package(package) else ():
             if isinstance(node, ast.ImportFrom) and self._source(package, node) == package:
-                whole = (f"{package}.{one.name}" for one in node.names)
-                yield from (one for one in whole if one in self.modules and not self._is_package(one))
+                imported = (f"{package}.{one.name}" for one in node.names)
+                yield from (one for one in imported if one in self.modules and not self._is_package(one))
 
     def _of_tasks(self, module: ast.expr, task: str) -> Iterator[str]:
         if isinstance(module, ast.Constant):
-            found = (_TASK.fullmatch(name) for name in self.modules)
-            yield from (m[0] for m in found if m and m[2] == module.value and task in ("", m[1]))
+            matches = (_TASK.fullmatch(name) for name in self.modules)
+            yield from (m[0] for m in matches if m and m[2] == module.value and task in ("", m[1]))
 
     def _named(self, text: str) -> Iterator[str]:
         """A module that stands in a table as text: ``scantune.preprocess.still``."""
@@ -178,6 +179,6 @@ def _table(nodes: Iterable[ast.AST]) -> dict[str, str]:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             target = node.targets[0]
             if isinstance(target, ast.Name) and target.id in _TABLES:
-                found: dict[str, str] = ast.literal_eval(node.value)
-                return found
+                table: dict[str, str] = ast.literal_eval(node.value)
+                return table
     return {}

@@ -23,7 +23,7 @@ BUNDLED = "scantune_phantoms:COHORTS"
 
 
 class DemoCohort(Protocol):
-    """What an entry point's dict holds."""
+    """Entry of an entry point's dict."""
 
     @property
     def description(self) -> str:
@@ -31,7 +31,7 @@ class DemoCohort(Protocol):
 
     @property
     def synthetic(self) -> bool:
-        """No patient stands behind it."""
+        """The cohort is synthetic."""
 
     @property
     def write(self) -> Callable[..., Any]:
@@ -43,21 +43,21 @@ def cohorts() -> dict[str, DemoCohort]:
     points = {point.value: point for point in entry_points(GROUP)}
     if importlib.util.find_spec(BUNDLED.partition(":")[0]) is not None:
         points.setdefault(BUNDLED, EntryPoint("scantune_phantoms", BUNDLED, GROUP))
-    found: dict[str, DemoCohort] = {}
+    by_name: dict[str, DemoCohort] = {}
     for point in points.values():
         table: Mapping[str, DemoCohort] = point.load()
         for name, cohort in table.items():
-            if name in found:
+            if name in by_name:
                 raise ScantuneError(f"two packages provide a demo cohort {name!r}; one of them is {point.value}")
-            found[name] = cohort
-    return found
+            by_name[name] = cohort
+    return by_name
 
 
 def make(name: str, folder: str | Path, *, seed: int = 0, workers: int = 2, **options: Any) -> Any:
-    """Write the demo cohort ``name`` into ``folder`` (made if need be; files of the same name are replaced).
+    """Write the demo cohort ``name`` into ``folder`` (created if needed; files of the same name are replaced).
 
     The same name, seed and options give the same bytes, whatever the number of workers. ``scantune_cohort.json``
-    beside the files says what they are.
+    beside the files describes them.
 
     Args:
         name: one of `cohorts`.

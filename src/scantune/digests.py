@@ -1,4 +1,4 @@
-"""SHA-256 of texts and files, in hexadecimal: what ties a result to what it was made from."""
+"""SHA-256 of texts and files, in hexadecimal: they link a result to its sources."""
 
 from __future__ import annotations
 

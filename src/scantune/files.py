@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their target, synced, renamed."""
+"""Atomic writing of files: written beside their target, synced, renamed."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def write(path: Path, put: Callable[[Any], None], size: int = 0, *, sync_folder:
     """Write a file so that a reader sees the old one or the whole new one, at whatever moment we are killed.
 
     Args:
-        path: the target; its folder is made. Two writers of one path end with one whole file.
+        path: the target; its folder is created. Two writers of one path leave one complete file.
         put: writes the content to the open binary file it is given.
-        size: about how many bytes it will take; where the disk has less, nothing is written.
-        sync_folder: outlast a power cut right after the call too; it takes as long again as the file itself.
+        size: approximate number of bytes; if the disk has less, nothing is written.
+        sync_folder: survive a power cut right after the call too; doubles the duration.
 
     Raises:
         DiskFullError: no room, with the bytes needed and free.
@@ -115,7 +115,7 @@ _REMEDIES = {
 
 
 def append(path: Path, text: str) -> None:
-    """Add whole lines to a file, durably; where there is no room the file is as it was.
+    """Append complete lines to a file, durably; without room the file is unchanged.
 
     Raises:
         DiskFullError: no room.
@@ -142,7 +142,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, its line ends as they are; see :func:`write`."""
+    """Write a text file in UTF-8, with its line ends unchanged; see :func:`write`."""
     write_bytes(path, text.encode())
 
 
@@ -156,7 +156,7 @@ def write_json(path: Path, value: Any, *, sort_keys: bool = False) -> None:
 
 
 def finite(value: Any) -> Any:
-    """``value`` with null for every float that JSON cannot hold."""
+    """``value`` with null for every float that JSON cannot represent."""
     if isinstance(value, float):
         return value if abs(value) < float("inf") else None
     if isinstance(value, Mapping):

@@ -1,4 +1,5 @@
-"""What a server has not taken yet: sent in batches, tried again after growing waits, left in a file at the end."""
+"""Items that a server has not accepted yet: sent in batches, retried after growing delays, saved in a file at the
+end."""
 
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ class Outbox(Generic[T]):
 
     Args:
         name: of the server, for the log.
-        send: takes a batch whole, or raises.
+        send: accepts a complete batch, or raises.
         batch: the greatest weight of one call; an item that weighs more goes by itself.
         weigh: weight of an item.
         longest: wait between two attempts, in seconds, that it grows to.
@@ -60,7 +61,7 @@ class Outbox(Generic[T]):
         """Send what waits, unless the server was away a moment ago; whether a batch went or failed.
 
         Args:
-            now: ask the server however short ago it was away.
+            now: try the server even if it was unreachable a moment ago.
         """
         if not self._items or (time.monotonic() < self._not_before and not now):
             return False
@@ -77,7 +78,7 @@ class Outbox(Generic[T]):
         return True
 
     def left(self) -> list[T]:
-        """What was not taken."""
+        """Items that were not accepted."""
         with self._lock:
             return list(self._items)
 
@@ -113,18 +114,18 @@ def leave(path: Path, items: Iterable[Mapping[str, Any]]) -> None:
 
 
 def collect(path: Path, send: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> int:
-    """Send what an earlier run left; the file goes when all of it was taken. How many items are still there.
+    """Send the items of an earlier run; the file is removed when all are accepted. Returns the number that remain.
 
     Args:
         path: the file; it may be missing.
-        send: returns the items that were not taken.
+        send: returns the items that were not accepted.
     """
     if not path.exists():
         return 0
     items = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    kept = send(items)
-    if not kept:
+    remaining = send(items)
+    if not remaining:
         path.unlink()
-    elif len(kept) < len(items):
-        files.write_text(path, "".join(json.dumps(item) + "\n" for item in kept))
-    return len(kept)
+    elif len(remaining) < len(items):
+        files.write_text(path, "".join(json.dumps(item) + "\n" for item in remaining))
+    return len(remaining)

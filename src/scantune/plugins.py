@@ -41,7 +41,7 @@ _loaded: Loaded | None = None
 
 
 class UntrustedCode(ScantuneError):
-    """A model brings code that nobody has said to be trusted."""
+    """A model contains code that the user has not declared trusted."""
 
 
 def load_plugins(folder: Path = Path(NAME)) -> None:
@@ -80,23 +80,23 @@ def _load_installed() -> None:
 
 def packages() -> dict[str, str]:
     """Installed packages that bring plugins, and their versions."""
-    found = {point.dist.name: point.dist.version for point in installed(GROUP) if point.dist is not None}
-    return dict(sorted(found.items()))
+    versions = {point.dist.name: point.dist.version for point in installed(GROUP) if point.dist is not None}
+    return dict(sorted(versions.items()))
 
 
 def files_of(folder: Path) -> dict[str, str]:
     """Path in the folder to digest, of all files that belong to the code: not of pages (``.md``) and hidden ones."""
     if not folder.is_dir():
         return {}
-    found: dict[str, str] = {}
+    digests: dict[str, str] = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
         if path.is_symlink() and path.is_dir():
             raise ScantuneError(f"{path}: a link to a folder, whose files would not travel with a model; copy it here")
         hidden = any(part == "__pycache__" or part.startswith(".") for part in name.parts)
         if path.is_file() and not hidden and path.suffix not in {".md", ".pyc"}:
-            found[name.as_posix()] = file_digest(path)
-    return found
+            digests[name.as_posix()] = file_digest(path)
+    return digests
 
 
 def digest_of(files: Mapping[str, str]) -> str:
@@ -189,7 +189,7 @@ def carry(folder: Path, *, needed: bool) -> dict[str, Any]:
         needed: the model cannot be opened without them: its backbone or task is theirs.
 
     Returns:
-        What ``model.json`` says of them; empty where there are none.
+        Their entry in ``model.json``; empty without plugins.
     """
     shutil.rmtree(folder / NAME, ignore_errors=True)
     facts: dict[str, Any] = {"packages": packages()} if packages() else {}
@@ -209,9 +209,9 @@ def open_carried(model: Path, facts: Mapping[str, Any], *, trust: bool, remedy: 
 
     Args:
         model: its folder.
-        facts: what :func:`carry` gave.
+        facts: from :func:`carry`.
         trust: the model's own code may run.
-        remedy: how a person says so.
+        remedy: how a user allows that, for the message.
         home: the project's own plugins.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What passes between the parts: a cohort's row, a file that cannot be used, what a user is told.
+"""Types shared by the packages: a cohort's row, an unusable file, errors for users.
 
 Letters of axes, used in every shape comment of the project:
 
@@ -27,10 +27,10 @@ class ScantuneError(ValueError):
 
 
 class ReadError(ScantuneError):
-    """A file or folder that cannot be used as it is.
+    """A file or folder that cannot be used.
 
     Attributes:
-        reason: why, in words that may be written to outputs: no path, no header text, nothing that identifies.
+        reason: a text that may be written to outputs: no path, no header text, nothing that identifies.
         detail: what only the local terminal may show (the file's path, positions, decoder messages).
     """
 
@@ -55,7 +55,7 @@ class Record:
 
     Attributes:
         sample_id: unique in the dataset; names the cached tensor. Safe as a file name.
-        subject_id: the person (or, where none is given, the sample itself): splits and intervals go by it.
+        subject_id: the person (or, where none is given, the sample itself): splits and intervals are by subject.
         files: absolute paths of what is read: one file, one folder (DICOM series) or several files.
         masks: absolute paths of segmentation masks that belong to ``files``; empty where there are none.
         targets: target name to its value as text, as it stands in the table; "" where empty.

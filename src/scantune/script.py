@@ -27,7 +27,7 @@ def stage_main(run: Callable[[str], object]) -> None:
 
 
 def settings_main(run: Callable[[], object]) -> None:
-    """The same for a script that is for the whole of params.yaml."""
+    """The same for a script that uses all of params.yaml."""
     _run(run, Path(sys.argv[0]).stem)
 
 
@@ -68,7 +68,7 @@ def _run(run: Callable[[], object], title: str) -> None:
 
 
 def quiet_logging() -> None:
-    """Messages as plain lines; the libraries' own below a warning are left out.
+    """Messages as plain lines; those of libraries below a warning are omitted.
 
     Of several processes of one training the first alone speaks; the others print errors only.
     """

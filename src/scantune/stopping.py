@@ -1,4 +1,4 @@
-"""Being told to end: everything that was started ends too, within seconds, with exit code 143.
+"""Termination: everything that was started ends too, within seconds, with exit code 143.
 
 A stage ends when it gets SIGTERM, and when DVC, which started it, is gone. A command that runs DVC passes SIGTERM on
 and waits for all that DVC started.
@@ -26,7 +26,7 @@ _MARGIN = 1.0
 
 
 class Terminated(SystemExit):
-    """The process was told to end; the exit code is 128 + the signal's number, as a shell gives it."""
+    """The process was terminated; the exit code is 128 + the signal's number, as in a shell."""
 
     def __init__(self, number: int) -> None:
         super().__init__(128 + number)
@@ -38,7 +38,7 @@ def seconds_to_stop() -> float:
 
 
 class ParentWatch:
-    """Notices that the process which started us is gone.
+    """Detects that the parent process has ended.
 
     A shell between the two (``sh -c``) is looked through: it stays alive when its own parent dies.
 
@@ -52,7 +52,7 @@ class ParentWatch:
         self.grandparent = _parent_of(self.parent) if _is_shell(self.parent) else None
 
     def gone(self) -> bool:
-        """Whether the parent, or what stood behind its shell, has ended."""
+        """Whether the parent, or the process behind its shell, has ended."""
         if not self.enabled:
             return False
         if os.getppid() != self.parent:
@@ -94,7 +94,7 @@ class Guard(threading.Thread):
         self.told = False
 
     def run(self) -> None:
-        """Wait to be told; then give the process its time, and end it."""
+        """Wait for a signal or the parent's end; then let the process stop by itself, or end it."""
         while not self.told:
             readable, _, _ = select.select([self.receiver], [], [], _POLL)
             if readable:
@@ -119,7 +119,7 @@ def ending_when_told(at_last: Callable[[], None] = lambda: None, watch: ParentWa
 
     Args:
         at_last: called where the process has not ended by itself after :func:`seconds_to_stop`, before it is ended.
-        watch: of the parent; a new one where None.
+        watch: of the parent; None creates one.
     """
     guard = Guard(watch or ParentWatch(), at_last)
     handler = signal.signal(signal.SIGTERM, raise_terminated)
@@ -194,7 +194,7 @@ def call(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: P
         Its exit code.
 
     Raises:
-        Terminated: this process was told to end; nothing that the command started runs any more.
+        Terminated: this process was terminated; nothing that the command started is still running.
     """
     numbers = [signal.SIGTERM]
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup has it ignored
@@ -233,7 +233,7 @@ def end_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Whether it still runs; one that has ended and that nobody has waited for does not."""
+    """Whether it is still running; a zombie process is not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

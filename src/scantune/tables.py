@@ -1,4 +1,4 @@
-"""CSV files: written whole or not at all, with nothing in them that a spreadsheet would run."""
+"""CSV files: written atomically, without text that a spreadsheet would execute."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ def test_partitions_that_folders_name_are_taken_where_no_method_is_written():
 def test_a_test_side_that_is_not_named_is_a_stated_share_of_the_training_subjects():
     held = named(train=40, validation=10)
     settled_, notes = settled(held, SplitConfig())
-    assert "no test samples are named: 15% for test are taken from the training subjects" in notes[0]
+    assert "no test samples are named: 15% for test are drawn from the training subjects" in notes[0]
     found = split(held, settled_)
     assert {side: len(ids) for side, ids in sides(found).items()} == {"train": 34, "validation": 10, "test": 6}
     classes = {r.subject_id: r.targets["label"] for r in held}

@@ -96,7 +96,7 @@ def test_tables_of_loops_and_of_zones_are_split(project):
 
 def test_folders_without_a_test_side_say_before_training_where_it_is_taken_from(project):
     assert _sides(project, "faces") == {"train": 34, "validation": 8, "test": 6}
-    told = "no test samples are named: 15% for test are taken from the training subjects"
+    told = "no test samples are named: 15% for test are drawn from the training subjects"
     assert told in project.said
     audit = json.loads((project.home / "data/splits/faces/audit.json").read_text())
     assert told in audit["warnings"][0]

@@ -284,7 +284,7 @@ def test_a_training_goes_on_from_any_checkpoint_that_was_kept_with_its_optimizer
     try:
         listed = CliRunner().invoke(app, ["checkpoints", "small"]).output
         assert [line.split()[1] for line in listed.splitlines() if "epoch-" in line] == ["1", "2", "3"]
-        assert "can be gone on from" in listed
+        assert "resumable" in listed
         assert CliRunner().invoke(app, ["checkpoints", "small", "--best"]).output.strip().endswith("best.safetensors")
         assert "3 kept, best val_loss" in CliRunner().invoke(app, ["checkpoints", "small", "--summary"]).output
         assert "epoch 2" in CliRunner().invoke(app, ["checkpoints", "small", "--continue-from", "2"]).output

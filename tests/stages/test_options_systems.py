@@ -311,7 +311,7 @@ def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, syst
 @pytest.mark.parametrize(
     ("system", "settings", "why"),
     [
-        ("angio", {"sampler": "balanced"}, "train.sampler: balanced needs one target"),
+        ("angio", {"sampler": "balanced"}, "train.sampler: balanced requires one target"),
         ("angio", {"partners": {}}, "train.partners: needs one target"),
         ("csi", {"partners": {}}, "train.partners: needs one target"),
         (

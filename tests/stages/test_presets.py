@@ -84,7 +84,7 @@ def test_show_prints_the_preset_and_what_replaces_it(tmp_path: Path, monkeypatch
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     monkeypatch.chdir(tmp_path)
     lines = preset_lines("x")
-    assert lines[0] == "train.preset echo_quality stands for"
+    assert lines[0] == "train.preset echo_quality sets"
     assert "  train.batch_size: 8" in lines
     assert "  train.learning_rate: 0.0001   params.yaml replaces it" in lines
     assert "  train.freezing: {num_unfrozen_layers: 2}" in lines

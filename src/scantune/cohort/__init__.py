@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from scantune.cohort.leakage import LeakageError as LeakageError
     from scantune.cohort.leakage import audit as audit
 
-#: Names that are imported when asked for: they need NumPy, and reading a table does not.
+#: Names that are imported on first use: they need NumPy, and reading a table does not.
 _LATER = ("AuditReport", "LeakageError", "audit")
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Ways to deal subjects to sides: by digest, in order, alike in labels. Nothing here knows a table."""
+"""Assignment of subjects to sides: by digest, in order, balanced in labels. Independent of tables."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def by_digest(subjects: Sequence[str], seed: int) -> list[str]:
 
 
 def counts(total: int, shares: Mapping[str, float]) -> dict[str, int]:
-    """Whole numbers that sum to ``total`` and lie nearest to the shares (largest remainders; Hamilton's method).
+    """Integers that sum to ``total`` and are nearest to the shares (largest remainders; Hamilton's method).
 
     Every side with a share gets at least one where there are enough for that.
     """
     exact = {side: total * share for side, share in shares.items()}
-    whole = {side: math.floor(value + 1e-9) for side, value in exact.items()}
-    rest = sorted(shares, key=lambda side: whole[side] - exact[side])
-    for side in rest[: total - sum(whole.values())]:
-        whole[side] += 1
-    wanted = [side for side, share in shares.items() if share > 0]
-    for side in wanted:
-        largest = max(whole, key=lambda s: whole[s])
-        if whole[side] == 0 and total >= len(wanted) and whole[largest] > 1:
-            whole[side], whole[largest] = 1, whole[largest] - 1
-    return whole
+    assigned = {side: math.floor(value + 1e-9) for side, value in exact.items()}
+    rest = sorted(shares, key=lambda side: assigned[side] - exact[side])
+    for side in rest[: total - sum(assigned.values())]:
+        assigned[side] += 1
+    required = [side for side, share in shares.items() if share > 0]
+    for side in required:
+        largest = max(assigned, key=lambda s: assigned[s])
+        if assigned[side] == 0 and total >= len(required) and assigned[largest] > 1:
+            assigned[side], assigned[largest] = 1, assigned[largest] - 1
+    return assigned
 
 
 def cut(subjects: Sequence[str], shares: Mapping[str, float]) -> dict[str, str]:
@@ -59,11 +59,11 @@ def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], s
     for subject in by_digest(list(labels), seed):
         for label in labels[subject]:
             left.setdefault(label, []).append(subject)
-    wanted: dict[Label, dict[str, float]] = {}
+    desired: dict[Label, dict[str, float]] = {}
     for label, members in left.items():
         exact = {side: len(members) * shares[side] for side in sides}
         rare = min(exact.values()) < 1  # whole numbers, so that each side has one where there are enough
-        wanted[label] = {s: float(n) for s, n in counts(len(members), shares).items()} if rare else exact
+        desired[label] = {s: float(n) for s, n in counts(len(members), shares).items()} if rare else exact
     assigned: dict[str, str] = {}
 
     def give(subject: str, ranking: Sequence[str]) -> None:
@@ -71,13 +71,13 @@ def alike(labels: Mapping[str, frozenset[Label]], shares: Mapping[str, float], s
         assigned[subject] = side
         room[side] -= 1
         for label in labels[subject]:
-            wanted[label][side] -= 1
+            desired[label][side] -= 1
 
     while left:
         label = min(left, key=lambda name: (len(left[name]), repr(name)))
         for subject in left.pop(label):
             if subject not in assigned:
-                give(subject, sorted(sides, key=lambda s: (-wanted[label][s], -room[s], sides.index(s))))
+                give(subject, sorted(sides, key=lambda s: (-desired[label][s], -room[s], sides.index(s))))
         left = {name: rest for name, members in left.items() if (rest := [m for m in members if m not in assigned])}
     for subject in by_digest([s for s in labels if s not in assigned], seed):
         give(subject, sorted(sides, key=lambda s: (-room[s], sides.index(s))))

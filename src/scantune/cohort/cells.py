@@ -1,4 +1,4 @@
-"""Cells of a row to what a record holds: targets recoded, groups, the side of a given split, places in an order."""
+"""Cells of a row to the fields of a record: targets recoded, groups, the side of a given split, places in an order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _YES, _NO = ("1", "true", "yes", "y", "x"), ("0", "false", "no", "n")
 
 
 def recoded(text: str, rule: TargetColumn, decimal: str) -> str:
-    """The cell, or what ``recode`` takes it for."""
+    """The cell, or its value in ``recode``."""
     for value, other in rule.recode.items():
         empty = value == "" and values.is_empty(text, rule.values or ())
         if text == value or empty or same_number(text, value, decimal):

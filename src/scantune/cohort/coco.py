@@ -2,7 +2,7 @@
 
 The format is that of "COCO: Data format", https://cocodataset.org/#format-data: ``images`` (id, file_name, width,
 height), ``categories`` (id, name) and ``annotations`` (image_id, category_id, ``segmentation``: polygons x, y, x, y, …
-in pixels, a list for each part, or run lengths). The pixels are those that pycocotools gives: see
+in pixels, a list for each part, or run lengths). The pixels are those of pycocotools: see
 :mod:`scantune.cohort.coco_masks`. Nothing is written into the data's own folder.
 
 >>> sides = {side: f"arcade/syntax/{name}/annotations/{name}.json"
@@ -49,7 +49,7 @@ def masks_of_coco(
         out_dir: a new folder beside the data, never within it.
         images: folder of the pictures as seen from the JSON's own.
         labels: "binary": 1 wherever anything is marked, written as 0 and 255. "category": the category's id. Or name of
-            category → label, 1 to 255; other categories are left out (``{"stenosis": 1}``).
+            category → label, 1 to 255; other categories are omitted (``{"stenosis": 1}``).
         root: what the table's paths start from; without it the nearest folder that pictures and masks share.
 
     Returns:
@@ -98,14 +98,14 @@ def _marked(
 ) -> Iterable[tuple[Mapping[str, Any], list[tuple[int, Any]], list[str]]]:
     """Each image with its labels and polygons, and the names of its categories; by file name."""
     names = {category["id"]: str(category["name"]) for category in content["categories"]}
-    own: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
+    by_image: dict[Any, list[Mapping[str, Any]]] = {image["id"]: [] for image in content["images"]}
     for annotation in content["annotations"]:
         if annotation["category_id"] in chosen:
-            own[annotation["image_id"]].append(annotation)
+            by_image[annotation["image_id"]].append(annotation)
     for image in sorted(content["images"], key=lambda image: str(image["file_name"])):
-        found = own[image["id"]]
-        parts = [(chosen[a["category_id"]], a["segmentation"]) for a in found]
-        yield image, parts, sorted({names[a["category_id"]] for a in found})
+        annotations = by_image[image["id"]]
+        parts = [(chosen[a["category_id"]], a["segmentation"]) for a in annotations]
+        yield image, parts, sorted({names[a["category_id"]] for a in annotations})
 
 
 def kept_out(target: Path, *sources: Path) -> None:
@@ -150,11 +150,11 @@ def _read(source: Path) -> dict[str, list[dict[str, Any]]]:
     }
     faults = []
     for part, keys in needs.items():
-        found = content.get(part) if isinstance(content, dict) else None
-        if not isinstance(found, list) or not all(isinstance(entry, dict) for entry in found):
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             faults.append(f"{part!r} is missing or not a list of objects")
             continue
-        for number, entry in enumerate(found):
+        for number, entry in enumerate(entries):
             missing = [key for key in keys if key not in entry]
             faults += [f"{part}[{number}] lacks {', '.join(missing)}"] if missing else []
     if not faults and not content["images"]:

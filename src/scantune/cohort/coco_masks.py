@@ -48,8 +48,8 @@ def _polygon(corners: Sequence[float], shape: tuple[int, int]) -> np.ndarray:
     at = np.flatnonzero(u[1:] != u[:-1]) + 1
     column = (np.where(u[at] < u[at - 1], u[at], u[at] - 1) + 0.5) / _SCALE - 0.5
     row = np.ceil(np.clip((np.minimum(v[at], v[at - 1]) + 0.5) / _SCALE - 0.5, 0, height))
-    kept = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
-    places = column[kept].astype(np.int64) * height + row[kept].astype(np.int64)
+    inside = (np.floor(column) == column) & (column >= 0) & (column <= width - 1)
+    places = column[inside].astype(np.int64) * height + row[inside].astype(np.int64)
     crossings = np.bincount(places, minlength=height * width + 1)[: height * width]
     return (np.cumsum(crossings) % 2 == 1).reshape(width, height).T
 
@@ -94,9 +94,9 @@ def counts_of(segmentation: Mapping[str, Any]) -> list[int]:
         return counts
     if not isinstance(counts, str):
         raise ValueError("run lengths without 'counts'")
-    found: list[int] = []
+    run_lengths: list[int] = []
     value = shift = 0
-    for letter in counts:  # five bits a letter, from 48 on; the sixth says that more follow
+    for letter in counts:  # five bits per letter, from 48 on; the sixth marks that more follow
         code = ord(letter) - 48
         if not 0 <= code < 64:
             raise ValueError(f"{letter!r} is not a character of compressed run lengths")
@@ -106,6 +106,8 @@ def counts_of(segmentation: Mapping[str, Any]) -> list[int]:
             continue
         if code & 16:
             value -= 1 << shift
-        found.append(value + (found[-2] if len(found) > 2 else 0))  # differences to the one before the last
+        run_lengths.append(
+            value + (run_lengths[-2] if len(run_lengths) > 2 else 0)
+        )  # differences to the one before the last
         value = shift = 0
-    return found
+    return run_lengths

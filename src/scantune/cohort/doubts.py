@@ -1,4 +1,4 @@
-"""What a table may mean otherwise than it is read: one person's id in two forms, words taken for empty cells."""
+"""Ambiguities of a table: one person's id in two forms, words that are read as empty cells."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def form_free(subject: str) -> str:
     return re.sub(r"\d+", lambda digits: digits.group().lstrip("0") or "0", text)
 
 
-def one_form(records: Sequence[Record], *, join: bool, shown: bool) -> tuple[list[Record], list[str]]:
+def one_form(records: Sequence[Record], *, join: bool, with_ids: bool) -> tuple[list[Record], list[str]]:
     """The records, and a warning where subject ids differ in form only.
 
     Args:
         records: of the table.
-        join: take such ids for one subject, by the form that comes first.
-        shown: whether the warning may hold the ids; not where they become digests.
+        join: treat such ids as one subject, by the first form.
+        with_ids: whether the warning may contain the ids; False where ids become digests.
     """
     forms: dict[str, list[str]] = {}
     for subject in dict.fromkeys(record.subject_id for record in records):
@@ -39,7 +39,7 @@ def one_form(records: Sequence[Record], *, join: bool, shown: bool) -> tuple[lis
         return list(records), []
     pairs = ", ".join("/".join(ids) for ids in several[:SHOWN]) + (" …" if len(several) > SHOWN else "")
     what = f"subject ids that differ only in case, blanks, leading zeros, .0 or Unicode form: {len(several)}"
-    what += f" ({pairs})" if shown else ""
+    what += f" ({pairs})" if with_ids else ""
     if not join:
         remedy = "they are treated as different subjects: correct the table, or set 'join_ids: true'"
         return list(records), [f"{what}; {remedy}"]
@@ -49,16 +49,16 @@ def one_form(records: Sequence[Record], *, join: bool, shown: bool) -> tuple[lis
 
 
 def words_for_empty(rows: Sequence[Row], targets: Mapping[str, TargetColumn], dataset: DatasetConfig) -> list[str]:
-    """A warning for each column of targets or groups with words such as None or NA that are taken for empty cells."""
+    """A warning for each column of targets or groups with words such as None or NA that are read as empty cells."""
     named = {rule.column: {*map(str, rule.values or ()), *rule.recode} for rule in targets.values()}
-    found = []
+    warnings = []
     for column in dict.fromkeys([*named, *dataset.groups.values()]):
         words = Counter(row.cells[column].strip() for row in rows if row.cells[column].strip())
-        taken = {w: n for w, n in words.items() if values.is_empty(w) and w not in named.get(column, ())}
-        if taken:
-            counts = ", ".join(f"{word!r} in {count}" for word, count in taken.items())
-            found.append(
+        empty_words = {w: n for w, n in words.items() if values.is_empty(w) and w not in named.get(column, ())}
+        if empty_words:
+            counts = ", ".join(f"{word!r} in {count}" for word, count in empty_words.items())
+            warnings.append(
                 f"column {column!r}: {counts} of {len(rows)} rows read as empty cells; if a word is a value, "
                 "list it among the target's 'values' or the task's 'classes', or recode it"
             )
-    return found
+    return warnings

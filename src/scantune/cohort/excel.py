@@ -1,4 +1,4 @@
-"""An Excel sheet as rows of text, and what of it cannot be taken at its word: formulas without values, errors."""
+"""An Excel sheet as rows of text, and its cells without a reliable value: formulas without values, errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Sheet:
         unusable: (line, place in the row) → what is wrong with that cell.
         percent: place in the row → lines of the cells that are shown as percent.
         plain: place in the row → lines of the other numbers.
-        notes: what one should know of the sheet as a whole.
+        notes: remarks on the sheet.
     """
 
     lines: list[tuple[int, list[str]]] = field(default_factory=list)
@@ -50,33 +50,33 @@ def read_sheet(content: bytes, path: Path, sheet: str | None, decimal: str = "."
         CohortError: not an Excel file, no such sheet, or a first sheet that is hidden.
     """
     worksheet = _worksheet(content, path, sheet, values=True)
-    found = Sheet(notes=_notes(worksheet))
+    sheet_content = Sheet(notes=_notes(worksheet))
     formulas, merged = _formulas(content, path, sheet), _merged(worksheet)
     for line, cells in enumerate(worksheet.iter_rows(), start=1):
         texts = []
         for at, cell in enumerate(cells):
             if (line, at) in merged:
-                found.unusable[line, at] = (
+                sheet_content.unusable[line, at] = (
                     f"one of the merged cells {merged[line, at]}, of which the first alone has the value: unmerge them "
                     "and write it into each"
                 )
             elif cell.value is None and (line, at) in formulas:
-                found.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
+                sheet_content.unusable[line, at] = "a formula without a value: open the file in Excel and save it"
             elif isinstance(cell.value, str) and cell.value.strip() in _ERRORS:
-                found.unusable[line, at] = (
+                sheet_content.unusable[line, at] = (
                     f"an Excel error, {cell.value.strip()}: correct the formula or empty the cell"
                 )
             elif isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
                 if abs(cell.value) >= _EXACT:
-                    found.unusable[line, at] = (
+                    sheet_content.unusable[line, at] = (
                         "a number of more digits than the 15 that Excel keeps: format the column as text and enter it "
                         "again"
                     )
-                kind = found.percent if "%" in (cell.number_format or "") else found.plain
+                kind = sheet_content.percent if "%" in (cell.number_format or "") else sheet_content.plain
                 kind.setdefault(at, []).append(line)
             texts.append(text_of(cell.value, cell.number_format, decimal))
-        found.lines.append((line, texts))
-    return found
+        sheet_content.lines.append((line, texts))
+    return sheet_content
 
 
 def unpacked(content: bytes, path: Path) -> int:
@@ -97,13 +97,13 @@ def unpacked(content: bytes, path: Path) -> int:
 def _notes(worksheet: Any) -> tuple[str, ...]:
     """Which sheet it is where there are several, and rows that a filter or a user has hidden."""
     names = [name for name in worksheet.parent.sheetnames if name != worksheet.title]
-    found = [f"sheet {worksheet.title!r}; the file has {', '.join(map(repr, names))} too"] if names else []
+    notes = [f"sheet {worksheet.title!r}; the file has {', '.join(map(repr, names))} too"] if names else []
     hidden = sorted(line for line, size in worksheet.row_dimensions.items() if size.hidden)
     hidden = [line for line in hidden if line <= worksheet.max_row]
     if hidden:
         listed = ", ".join(map(str, hidden[:10])) + (" …" if len(hidden) > 10 else "")
-        found.append(f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {listed}")
-    return tuple(found)
+        notes.append(f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {listed}")
+    return tuple(notes)
 
 
 def _merged(worksheet: Any) -> dict[tuple[int, int], str]:
@@ -156,8 +156,8 @@ def text_of(value: Any, number_format: str, decimal: str = ".") -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         value = int(value)
-    shown = _FORMAT.fullmatch(number_format or "")
-    if isinstance(value, int) and value >= 0 and shown is not None:
-        before, zeros, after = (part or "" for part in shown.groups())
+    padded = _FORMAT.fullmatch(number_format or "")
+    if isinstance(value, int) and value >= 0 and padded is not None:
+        before, zeros, after = (part or "" for part in padded.groups())
         return f"{before}{str(value).zfill(len(zeros))}{after}".strip()
     return str(value).replace(".", decimal) if isinstance(value, float) else str(value).strip()

@@ -74,8 +74,8 @@ def load_folders(
 
 def _subject(name: str, pattern: str) -> str:
     """What the pattern's first group matches in a file's name, all that it matches where it has none, or ""."""
-    found = re.search(pattern, name)
-    return "" if found is None else (found.group(1 if found.re.groups else 0) or "")
+    match = re.search(pattern, name)
+    return "" if match is None else (match.group(1 if match.re.groups else 0) or "")
 
 
 def _folders(folder: Path) -> list[Path]:

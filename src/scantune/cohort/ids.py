@@ -37,7 +37,7 @@ def is_safe(sample_id: str) -> bool:
 
 
 def safe(text: str) -> str:
-    """An id that can name a file. What cannot is replaced by ``_`` and told apart by six digits of its digest."""
+    """An id that can name a file. Other characters become ``_``, and six digits of the digest keep ids distinct."""
     if is_safe(text):
         return text
     tail = text_digest(text, 6)
@@ -58,7 +58,7 @@ def secret(variable: str) -> bytes:
     key = os.environ.get(variable, "")
     if len(key) < 16:
         raise CohortError(
-            "pseudonyms", [f"the environment variable {variable} must hold the secret key, 16 characters or more"]
+            "pseudonyms", [f"the environment variable {variable} must contain the secret key, 16 characters or more"]
         )
     return key.encode()
 

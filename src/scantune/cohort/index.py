@@ -19,7 +19,7 @@ from scantune.tables import unguarded, write_csv
 from scantune.tracking import own_folder
 
 COLUMNS = ("path", "size", "modified_ns", "sha256")
-THREADS = 4  # a share answers several requests at once; a disk does not mind
+THREADS = 4  # a network share serves several requests at once; a disk is not slowed down
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Indexed:
     Attributes:
         files: how many there are.
         hashed: how many had to be read.
-        gone: how many of the last index are no more.
+        gone: number of files of the last index that no longer exist.
         unreadable: relative paths that could not be read, with the reason; they are not in the index.
     """
 
@@ -68,7 +68,7 @@ def read_index(path: Path, root: Path) -> dict[str, tuple[int, int, str]]:
     """Absolute path to (size, modified in ns, SHA-256).
 
     Raises:
-        CohortError: it is not there, or no index.
+        CohortError: not found, or not an index.
     """
     if not path.is_file():
         raise CohortError("index", [f"no index {path}: write one by 'scantune index'"])
@@ -104,10 +104,10 @@ def index_of(path: Path, timed: Path) -> dict[str, tuple[int, int, str]]:
 def write_digests(entries: Mapping[str, tuple[int, int, str]], root: Path, path: Path) -> None:
     """Write size and digest of each file, without times and without names.
 
-    A digest stands for a file's place: names may say who it is of, and outputs are shared.
+    A digest replaces a file's path: names may identify a person, and outputs are shared.
 
     Args:
-        entries: as :func:`index_of` gives them.
+        entries: from :func:`index_of`.
         root: what their paths begin with.
         path: gets them.
     """
@@ -144,12 +144,12 @@ def check_links(root: Path, name: str, watched: Sequence[str]) -> None:
 
 
 def timed_index(index: str | None, name: str) -> Path:
-    """Where a dataset's index with times lies: ``index`` where the user keeps one, else in the project's own folder."""
+    """Path of a dataset's index with times: ``index`` if the user has one, else in the project's folder."""
     return Path(index) if index else own_folder() / "index" / f"{name}.csv"
 
 
 def known_files(root: Path, index: str | None, name: str) -> dict[str, tuple[int, int, str]]:
-    """Digests of files that are as a dataset's index saw them; empty where it has not been made here."""
+    """Digests of files that are unchanged since a dataset's index; empty without an index."""
     timed = timed_index(index, name)
     return read_index(timed, root.absolute()) if timed.is_file() else {}
 
@@ -161,17 +161,17 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _entry(file: Path, before: dict[str, tuple[int, int, str]]) -> tuple[str, tuple[int, int, str] | str, bool]:
-    """(path, entry or why there is none, whether it was read). A file that changes while it is read is read again."""
+    """(path, entry or the reason for none, whether it was read). A file that changes during reading is read again."""
     try:
         for _attempt in range(3):
-            found = os.stat(file)
+            status = os.stat(file)
             known = before.get(str(file))
-            if known is not None and known[:2] == (found.st_size, found.st_mtime_ns):
+            if known is not None and known[:2] == (status.st_size, status.st_mtime_ns):
                 return str(file), known, False
             digest = file_digest(file)
             after = os.stat(file)
-            if (after.st_size, after.st_mtime_ns) == (found.st_size, found.st_mtime_ns):
-                return str(file), (found.st_size, found.st_mtime_ns, digest), True
+            if (after.st_size, after.st_mtime_ns) == (status.st_size, status.st_mtime_ns):
+                return str(file), (status.st_size, status.st_mtime_ns, digest), True
     except OSError as error:
         return str(file), type(error).__name__, True
     return str(file), "it changed while being read", True

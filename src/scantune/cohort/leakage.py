@@ -1,4 +1,4 @@
-"""Is the split clean? No subject and no image on two sides; what looks alike is shown; how even the sides are."""
+"""Check of a split: no subject and no image on two sides; similar images are listed; balance of the sides."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LeakageError(CohortError):
 
 @dataclass(frozen=True)
 class Pair:
-    """Two samples that look alike, and where each is."""
+    """Two similar samples, with the side of each."""
 
     one: str
     one_side: str
@@ -41,16 +41,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class AuditReport:
-    """What the audit found; a leak raises and never gets here.
+    """Findings of the audit; a leak raises instead.
 
     Attributes:
         sides: side to samples, subjects, targets and groups: counts of each value, or n, mean and sd.
         folds: the same of each fold; empty where there are none.
-        left_out: samples of ``splits.csv`` that preprocess left out.
+        left_out: samples of ``splits.csv`` that preprocess excluded.
         near_duplicates: the closest pairs on two sides, 200 at most.
         near_duplicates_total: how many there are.
         repeated: identical images within a side, as pairs of sample ids.
-        warnings: in words.
+        warnings: as text.
         settings: of the split, with what the records decided.
     """
 
@@ -83,13 +83,13 @@ def audit(
     subjects_known: bool = True,
     doubts: Sequence[str] = (),
 ) -> AuditReport:
-    """Check a split against what preprocess made.
+    """Check a split against the outputs of preprocess.
 
     Args:
         cache: the input's folder: ``manifest.csv`` and ``samples/``.
         assignments: the split, of the whole table.
         settings: thresholds.
-        subjects_known: whether subject ids were given; without them nobody can say that sides share no subject.
+        subjects_known: whether there are subject ids; without them shared subjects cannot be detected.
         doubts: warnings from reading the table; they come first.
 
     Raises:
@@ -142,21 +142,21 @@ def _check_subjects(assignments: Sequence[Assignment]) -> None:
     parts: dict[str, set[str]] = defaultdict(set)
     for assignment in assignments:
         parts[assignment.subject_id].add(_part(assignment))
-    shared = [f"subject {subject!r} is in {sorted(found)}" for subject, found in parts.items() if len(found) > 1]
+    shared = [f"subject {subject!r} is in {sorted(sides)}" for subject, sides in parts.items() if len(sides) > 1]
     if shared:
         raise LeakageError("subjects in two partitions", shared)
 
 
 def _identical(samples: Sequence[Sample], part_of: Mapping[str, str]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Leaks in words, and pairs within a side, of samples with the same source bytes or the same tensor."""
+    """Leaks as text, and pairs within a side, of samples with the same source bytes or the same tensor."""
     crossing: list[str] = []
     repeated: list[tuple[str, str]] = []
     for what, key in (("the same file", "digest"), ("the same pixels", "tensor_digest")):
         alike: dict[str, list[Sample]] = defaultdict(list)
         for sample in samples:
             alike[getattr(sample, key)].append(sample)
-        for found in alike.values():
-            first, *others = found
+        for copies in alike.values():
+            first, *others = copies
             for other in others:
                 pair = (first.sample_id, other.sample_id)
                 sides = (part_of[first.sample_id], part_of[other.sample_id])
@@ -222,27 +222,27 @@ def _warnings(
     settings: SplitConfig,
     subjects_known: bool,
 ) -> list[str]:
-    found = []
+    warnings = []
     if not subjects_known:
-        found.append("no subject identifiers: each sample is treated as a separate subject; samples of one "
+        warnings.append("no subject identifiers: each sample is treated as a separate subject; samples of one "
                      "person may be in two partitions, and intervals may be too narrow")  # fmt: skip
     needed = math.ceil((Z95 / settings.interval_half_width) ** 2 / 4)
     for side in ("validation", "test"):
         subjects = sides[side]["subjects"] if side in sides else needed
         if subjects < needed:
-            found.append(
+            warnings.append(
                 f"{side} has {subjects} subjects: the 95 % interval of a proportion can be "
                 f"±{Z95 / 2 / math.sqrt(subjects):.2f}; "
                 f"for ±{settings.interval_half_width:g} it takes {needed}"
             )
     if near:
         first = near[0]
-        found.append(
-            f"{len(near)} pairs in two partitions look alike (correlation {settings.near_duplicate_correlation:g} or "
+        warnings.append(
+            f"{len(near)} pairs in two partitions are similar (correlation {settings.near_duplicate_correlation:g} or "
             f"more), first {first.one} ({first.one_side}) and {first.other} ({first.other_side})"
         )
     if repeated:
-        found.append(
+        warnings.append(
             f"{len(repeated)} images occur twice in one partition, first {repeated[0][0]} and {repeated[0][1]}"
         )
-    return found
+    return warnings

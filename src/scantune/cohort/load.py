@@ -1,4 +1,4 @@
-"""Table or class folders → records. All that is wrong with a table is said at once."""
+"""Table or class folders → records. All faults of a table are reported at once."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from scantune.records import Record
 
 @dataclass(frozen=True)
 class Cohort:
-    """What a table gave.
+    """The records of a table.
 
     Attributes:
         records: the rows that stay, in the table's order.
         rows: how many rows the table has.
-        left_out: reason to count of the rows that filters and missing targets left out.
+        left_out: reason to count of the rows that filters and missing targets excluded.
         subjects_known: whether a column or file names say the subject; where not, each sample is taken for a subject of
             its own.
         notes: what was noticed while reading, for the terminal.
-        provenance: what the cohort's ``scantune_cohort.json`` says, or None without one.
+        provenance: what the cohort's ``scantune_cohort.json`` says, or None.
         pseudonymous: whether ids are keyed digests, which no line shows beside a path or a file's name.
-        warnings: what should be looked at: ids in two forms, words taken for empty cells, percent cells.
+        warnings: ids in two forms, words read as empty cells, percent cells.
     """
 
     records: list[Record]
@@ -60,7 +60,7 @@ def read(
         dataset: the block of ``params.yaml``.
         base: folder that a relative ``root`` starts from (the project's).
         targets: stricter rules for targets than the dataset's own, for example those of a task.
-        needed_by: who makes them stricter, for the message.
+        needed_by: the experiments that make them stricter, for the message.
 
     Raises:
         CohortError: everything that is wrong with the table, by row and column.
@@ -71,8 +71,8 @@ def read(
         raise CohortError(f"no folder {root}", ["'root' must be the folder of the cohort's files"])
     if dataset.class_folders:
         name = next(iter(dataset.targets), "label")
-        found = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
-        cohort = Cohort(found, len(found), subjects_known=dataset.subjects_known)
+        records = load_folders(root, target=name, follow_links=dataset.follow_links, subject_from=dataset.subject_from)
+        cohort = Cohort(records, len(records), subjects_known=dataset.subjects_known)
     else:
         table = read_table(
             root / str(dataset.table),
@@ -97,9 +97,9 @@ def _from_table(
     faults = [Fault(what, line, column) for (line, column), what in table.unusable.items() if column in used]
     if faults:
         raise CohortError(title, faults)
-    kept, left_out = _filtered(table, dataset, faults)
-    kept = _with_targets(kept, dataset, targets, faults, left_out)
-    records = [_record(row, table, dataset, targets, root, faults) for row in kept]
+    rows, left_out = _filtered(table, dataset, faults)
+    rows = _with_targets(rows, dataset, targets, faults, left_out)
+    records = [_record(row, table, dataset, targets, root, faults) for row in rows]
     faults += _repeated(records)
     if not records and not faults:
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
@@ -109,7 +109,7 @@ def _from_table(
     warnings += words_for_empty(table.rows, targets, dataset)
     forms: list[str] = []
     if dataset.subject is not None:
-        records, forms = one_form(records, join=dataset.join_ids, shown=dataset.pseudonyms is None)
+        records, forms = one_form(records, join=dataset.join_ids, with_ids=dataset.pseudonyms is None)
     return Cohort(records, len(table.rows), left_out, dataset.subjects_known, table.notes, warnings=(*warnings, *forms))
 
 
@@ -134,8 +134,8 @@ def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) 
 
 def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) -> list[Fault]:
     """A fault for each column that ``params.yaml`` names and the table lacks."""
-    wanted = _named_columns(dataset, targets)
-    seen = dict.fromkeys((column, key) for column, key in wanted if column and column not in table.columns)
+    required = _named_columns(dataset, targets)
+    missing = dict.fromkeys((column, key) for column, key in required if column and column not in table.columns)
     lower = {text: row.line for row in reversed(table.rows[:10]) for text in row.cells.values()}
     return [
         Fault(
@@ -144,13 +144,13 @@ def _missing_columns(table: Table, dataset: DatasetConfig, targets: Mapping[str,
             dataset.header,
             c,
         )
-        for c, key in seen
+        for c, key in missing
     ]
 
 
 def _filtered(table: Table, dataset: DatasetConfig, faults: list[Fault]) -> tuple[list[Row], dict[str, int]]:
-    """Rows for which every filter of ``where`` holds; a row is counted under the first filter it fails."""
-    kept: list[Row] = []
+    """Rows that pass every filter of ``where``; a row is counted under the first filter it fails."""
+    selected: list[Row] = []
     left_out: dict[str, int] = {}
     for row in table.rows:
         for column, rule in dataset.where.items():
@@ -164,8 +164,8 @@ def _filtered(table: Table, dataset: DatasetConfig, faults: list[Fault]) -> tupl
                 left_out[reason] = left_out.get(reason, 0) + 1
                 break
         else:
-            kept.append(row)
-    return kept, left_out
+            selected.append(row)
+    return selected, left_out
 
 
 def _holds(text: str, rule: object, decimal: str) -> bool:
@@ -184,7 +184,7 @@ def _with_targets(
     left_out: dict[str, int],
 ) -> list[Row]:
     """Rows whose targets are right; wrong values become faults, rows with ``missing: exclude`` are counted."""
-    kept = []
+    complete = []
     for row in rows:
         stays = True
         for name, rule in targets.items():
@@ -202,8 +202,8 @@ def _with_targets(
             if wrong:
                 faults.append(Fault(wrong, row.line, rule.column))
         if stays:
-            kept.append(row)
-    return kept
+            complete.append(row)
+    return complete
 
 
 def _record(
@@ -251,12 +251,12 @@ def _subject_id(row: Row, dataset: DatasetConfig, sample: str, faults: list[Faul
         return sample
     text = row.cells[column]
     if isinstance(dataset.subject, PartOf):
-        found = re.search(dataset.subject.match, text)
-        if found is None:
-            wanted = dataset.subject.match
-            faults.append(Fault(f"{text!r} has no subject's id: nothing matches {wanted!r}", row.line, column))
+        match = re.search(dataset.subject.match, text)
+        if match is None:
+            pattern = dataset.subject.match
+            faults.append(Fault(f"{text!r} has no subject's id: nothing matches {pattern!r}", row.line, column))
             return text
-        text = found.group(1 if found.re.groups else 0) or ""
+        text = match.group(1 if match.re.groups else 0) or ""
     if not text:
         faults.append(Fault("the subject's id is blank", row.line, column))
     return text

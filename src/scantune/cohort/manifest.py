@@ -24,8 +24,8 @@ class Sample:
         targets: target name to text.
         groups: grouping column to text.
         raters: reader to text.
-        row: the whole row.
-        mask_from: the sample whose mask is learned from; empty is its own. Other than that only to test maps by.
+        row: the complete row.
+        mask_from: the sample whose mask is the target; "" for its own. Others only in checks of maps.
     """
 
     sample_id: str
@@ -59,7 +59,7 @@ def read_manifest(path: Path) -> list[Sample]:
     """Rows of ``manifest.csv``.
 
     Raises:
-        ScantuneError: it is not there.
+        ScantuneError: not found.
     """
     if not path.is_file():
         raise ScantuneError(f"no {path.name} in {path.parent}: run preprocess first")

@@ -21,7 +21,7 @@ FEW, MANY = 10, 500
 
 @dataclass(frozen=True)
 class Near:
-    """Two samples that look alike: positions in the given sequence, Pearson's correlation of their tensors."""
+    """Two similar samples: positions in the given sequence, Pearson's correlation of their tensors."""
 
     one: int
     other: int
@@ -46,15 +46,15 @@ def near_pairs(
     codes = np.array([int(text, 16) for text in hashes], np.uint64)
     side = np.unique(np.asarray(parts), return_inverse=True)[1]
     thumbs = _Thumbnails(tensor)
-    found = []
+    pairs = []
     for rows, columns in _candidates(codes, side, bits):
         alike = thumbs.correlations(rows, columns) >= correlation - SLACK
         alike[alike] = _alike_beyond(thumbs, len(codes), rows[alike], columns[alike])
         for one, other in zip(rows[alike].tolist(), columns[alike].tolist(), strict=True):
             value = _correlation(tensor(one), tensor(other))
             if value >= correlation:
-                found.append(Near(one, other, round(value, 4)))
-    return sorted(found, key=lambda pair: (-pair.correlation, pair.one, pair.other))
+                pairs.append(Near(one, other, round(value, 4)))
+    return sorted(pairs, key=lambda pair: (-pair.correlation, pair.one, pair.other))
 
 
 def _alike_beyond(thumbs: _Thumbnails, count: int, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def _candidates(codes: np.ndarray, side: np.ndarray, bits: int) -> Iterator[tupl
 
 
 class _Thumbnails:
-    """Small pictures of the tensors, mean 0 and length 1, each made once and only where a pair asks for it."""
+    """Small pictures of the tensors, mean 0 and length 1, each computed once, when a pair needs it."""
 
     def __init__(self, tensor: Callable[[int], np.ndarray]) -> None:
         self._tensor = tensor
@@ -93,12 +93,12 @@ class _Thumbnails:
 
     def correlations(self, rows: np.ndarray, columns: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
         """Of pairs of thumbnails, less a mean where it is given."""
-        wanted = np.unique(np.concatenate([rows, columns]))
-        stack = np.stack([self._of(int(index)) for index in wanted])
+        indices = np.unique(np.concatenate([rows, columns]))
+        stack = np.stack([self._of(int(index)) for index in indices])
         if mean is not None:
             stack = stack - mean
             stack /= np.maximum(np.linalg.norm(stack, axis=1, keepdims=True), 1e-12)
-        place = {int(index): at for at, index in enumerate(wanted)}
+        place = {int(index): at for at, index in enumerate(indices)}
         first = np.array([place[int(index)] for index in rows])
         second = np.array([place[int(index)] for index in columns])
         result = np.empty(rows.size, np.float32)

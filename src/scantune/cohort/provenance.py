@@ -1,4 +1,4 @@
-"""``scantune_cohort.json`` in a cohort's folder: what the data are, and whether a patient stands behind them.
+"""``scantune_cohort.json`` in a cohort's folder: description of the data, and whether they are synthetic.
 
 Optional. The stage ``demo`` writes it; whoever has synthetic data of other origin can write it by hand::
 
@@ -19,11 +19,11 @@ FILE = "scantune_cohort.json"
 
 @dataclass(frozen=True)
 class Provenance:
-    """What ``scantune_cohort.json`` says.
+    """The content of ``scantune_cohort.json``.
 
     Attributes:
         description: what the data are, in one line.
-        synthetic: no patient stands behind them.
+        synthetic: whether the data are synthetic.
         demo: written by the stage ``demo``: no metric says anything about patients, even where the pictures are real.
     """
 
@@ -38,7 +38,7 @@ def write_provenance(folder: Path, provenance: Provenance) -> None:
 
 
 def read_provenance(root: Path) -> Provenance | None:
-    """What the ``scantune_cohort.json`` in ``root`` says, or in the nearest folder above it; None where there is none.
+    """What the ``scantune_cohort.json`` in ``root`` says, or in the nearest folder above it; None if not found.
 
     Raises:
         CohortError: the file is not JSON, or has a key or a value that is not understood.

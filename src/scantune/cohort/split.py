@@ -1,4 +1,4 @@
-"""Subjects to train, validation and test, or to folds: from the whole table, whatever is left out later."""
+"""Subjects to train, validation and test, or to folds: from the complete table, whatever is excluded later."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def rare(
 
 
 def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConfig, list[str]]:
-    """The settings with what the records decide, and what of it is to be told before anything is trained.
+    """The settings completed from the records, and notes to print before anything is trained.
 
-    Partitions that folders or columns name are taken where no ``method`` is written. One that they lack is a share of
+    Partitions named by folders or columns are used if no ``method`` is set. One that they lack is a share of
     the training subjects: that of ``fractions``.
     """
     named = {r.split for r in records if r.split is not None}
@@ -87,14 +87,14 @@ def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConf
         settings = settings.model_copy(update={"method": "predefined"})
     if settings.method != "predefined" or settings.folds or "train" not in named:
         return settings, []
-    there = {*named, *settings.fill, settings.rest}
-    missing = {side: settings.shares[side] for side in SIDES if side not in there and settings.shares[side] > 0}
+    assigned = {*named, *settings.fill, settings.rest}
+    missing = {side: settings.shares[side] for side in SIDES if side not in assigned and settings.shares[side] > 0}
     if not missing:
         return settings, []
-    told = " and ".join(f"{share:.0%} for {side}" for side, share in missing.items())
+    shares_text = " and ".join(f"{share:.0%} for {side}" for side, share in missing.items())
     return settings.model_copy(update={"fill": {**settings.fill, **missing}}), [
-        f"no {' and no '.join(missing)} samples are named: {told} are taken from the training subjects by a digest of "
-        f"their ids, balanced for the target; other shares: split.fill: {missing}"
+        f"no {' and no '.join(missing)} samples are named: {shares_text} are drawn from the training subjects by a "
+        f"digest of their ids, balanced for the target; other shares: split.fill: {missing}"
     ]
 
 
@@ -170,10 +170,10 @@ def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Collection[s
 def _filled(
     sides: dict[str, str], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
 ) -> dict[str, str]:
-    """Sides that the table lacks, taken from the training subjects: alike in the one target, else by digest."""
-    there = sorted(set(settings.fill) & set(sides.values()))
-    if there:
-        raise CohortError("split", [f"'fill' names {there}, which the table itself assigns"])
+    """Sides that the table lacks, drawn from the training subjects: balanced in the one target, else by digest."""
+    conflicting = sorted(set(settings.fill) & set(sides.values()))
+    if conflicting:
+        raise CohortError("split", [f"'fill' names {conflicting}, which the table itself assigns"])
     if not settings.fill:
         return sides
     training = assign.by_digest([s for s, side in sides.items() if side == "train"], settings.seed)
@@ -184,8 +184,8 @@ def _filled(
     shares.update({str(side): share for side, share in settings.fill.items()})
     on = settings.on or list({name: 0 for records in subjects.values() for r in records for name in r.targets})
     if len(on) == 1:
-        found = labels({s: subjects[s] for s in training}, on, settings.bins, numbers)
-        return sides | assign.alike(found, shares, settings.seed)
+        strata = labels({s: subjects[s] for s in training}, on, settings.bins, numbers)
+        return sides | assign.alike(strata, shares, settings.seed)
     return sides | assign.cut(training, shares)
 
 
@@ -193,14 +193,16 @@ def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Collection[st
     """Whole groups test (and validate); the rest trains, a share of it validates where no level is named for that."""
     name = str(settings.group)
     level_of = {s: {r.groups.get(name, "") for r in rs} for s, rs in subjects.items()}
-    levels = Counter(level for found in level_of.values() for level in found)
+    levels = Counter(level for subject_levels in level_of.values() for level in subject_levels)
     named = {str(level): side for side in ("test", "validation") for level in getattr(settings, side)}
     faults = [f"no {name} {level!r}; there are {dict(levels)}" for level in named if level not in levels]
     sides: dict[str, str] = {}
-    for subject, found in level_of.items():
-        on = {named.get(level, "train") for level in found}
+    for subject, subject_levels in level_of.items():
+        on = {named.get(level, "train") for level in subject_levels}
         if len(on) > 1:
-            faults.append(f"subject {subject!r} was seen in {sorted(found)}, so on {sorted(on)}: name them together")
+            faults.append(
+                f"subject {subject!r} was seen in {sorted(subject_levels)}, so on {sorted(on)}: name them together"
+            )
         sides[subject] = sorted(on)[0]
     if faults:
         raise CohortError(f"split by group {name!r}", faults)
@@ -226,8 +228,8 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
     _enough(len(chosen), k)
     shares = {str(fold): 1.0 / k for fold in range(k)}
     if settings.on:
-        found = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins, numbers)
-        dealt = assign.alike(found, shares, settings.seed)
+        strata = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins, numbers)
+        dealt = assign.alike(strata, shares, settings.seed)
     else:
         order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)
         dealt = assign.cut(order, shares)
@@ -235,13 +237,13 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
 
 
 def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
-    """Groups to folds, the largest first to the emptiest fold; each group is in one fold whole."""
+    """Groups to folds, the largest first to the emptiest fold; each group is in one fold completely."""
     name, k = str(settings.group), int(settings.folds or 0)
     level_of = {s: sorted({r.groups.get(name, "") for r in rs}) for s, rs in subjects.items()}
-    many = [s for s, found in level_of.items() if len(found) > 1]
+    many = [s for s, subject_levels in level_of.items() if len(subject_levels) > 1]
     if many:
         raise CohortError(f"folds by group {name!r}", [f"subjects seen in several groups: {many[:10]}"])
-    sizes = Counter(found[0] for found in level_of.values())
+    sizes = Counter(subject_levels[0] for subject_levels in level_of.values())
     if len(sizes) < k:
         raise CohortError(f"folds by group {name!r}", [f"{k} folds need {k} groups; there are {dict(sizes)}"])
     filled = [0] * k
@@ -249,7 +251,7 @@ def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
     for level, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
         fold_of[level] = filled.index(min(filled))
         filled[fold_of[level]] += size
-    return {s: fold_of[found[0]] for s, found in level_of.items()}
+    return {s: fold_of[subject_levels[0]] for s, subject_levels in level_of.items()}
 
 
 def labels(
@@ -260,18 +262,18 @@ def labels(
     A target in ``numbers``, and any of more than ten distinct numbers, is cut at its quantiles; equal cuts fall
     together, so that 30 % zeros are one bin.
     """
-    found: dict[str, set[Label]] = {subject: set() for subject in subjects}
+    by_subject: dict[str, set[Label]] = {subject: set() for subject in subjects}
     for name in on:
         texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
         if name in numbers or _is_continuous({t for ts in texts.values() for t in ts}):
             means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
             edges = _quantiles(sorted(means.values()), bins)
             for subject, mean in means.items():
-                found[subject].add((name, sum(mean > edge for edge in edges)))
+                by_subject[subject].add((name, sum(mean > edge for edge in edges)))
         else:
             for subject, classes in texts.items():
-                found[subject] |= {(name, text) for text in classes}
-    return {subject: frozenset(labels_) for subject, labels_ in found.items()}
+                by_subject[subject] |= {(name, text) for text in classes}
+    return {subject: frozenset(labels_) for subject, labels_ in by_subject.items()}
 
 
 def _text(record: Record, name: str) -> str:

@@ -39,7 +39,7 @@ def without_folds(assignments: Sequence[Assignment]) -> list[Assignment]:
 
 
 def write_splits(path: Path, assignments: Sequence[Assignment]) -> None:
-    """``splits.csv``: ``sample_id,subject_id,split[,fold]``, replaced whole or not at all."""
+    """``splits.csv``: ``sample_id,subject_id,split[,fold]``, replaced atomically."""
     folds = any(a.fold is not None for a in assignments)
     header = ["sample_id", "subject_id", "split", *(["fold"] if folds else [])]
     rows = (

@@ -36,13 +36,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whole.
+    """A complete table.
 
     Attributes:
         columns: names as they stand in the header, blanks around them removed; ``column 3`` where the third has none.
         rows: all rows that are not blank throughout.
         notes: what was noticed while reading (encoding, separator), for the terminal.
-        unusable: (line, column) of cells that cannot be taken at their word → why.
+        unusable: (line, column) of cells without a reliable value → reason.
         remarks: column → what one should know of its cells.
     """
 
@@ -68,7 +68,7 @@ def read_table(
         path: the file.
         separator: of a CSV; without it the one that the header shows.
         sheet: of an Excel file; without it the first.
-        header: line of the column names; what stands above is left out.
+        header: line of the column names; lines above it are ignored.
         decimal: sign that numbers of an Excel file are written with; those of a CSV stay as they are.
         max_megabytes: of the file, of an Excel file unpacked, that are read.
 
@@ -85,10 +85,10 @@ def read_table(
         raise CohortError(f"table {path.name}", ["an Excel file of before 2007 (.xls): save it as .xlsx or CSV"])
     if content.startswith(_EXCEL_MAGIC):
         _check_size(path, unpacked(content, path), max_megabytes, "unpacked ")
-        found = read_sheet(content, path, sheet, decimal)
-        lines = [(line, [bare(cell) for cell in cells]) for line, cells in found.lines]
-        table = _checked(path, lines, found.notes, header, quotes=False)
-        return replace(table, unusable=_unusable(found, table), remarks=_percent(found, table.columns))
+        sheet_content = read_sheet(content, path, sheet, decimal)
+        lines = [(line, [bare(cell) for cell in cells]) for line, cells in sheet_content.lines]
+        table = _checked(path, lines, sheet_content.notes, header, quotes=False)
+        return replace(table, unusable=_unusable(sheet_content, table), remarks=_percent(sheet_content, table.columns))
     text, notes = _decode(content)
     if text.count("\0") > len(text) // 4:
         words = "it has NUL bytes: it is no text, or UTF-16 without its mark; save it as CSV in UTF-8"
@@ -120,10 +120,10 @@ def _separator(text: str, path: Path, line: int) -> str:
     """The separator of the header, or, where a title stands in its place, of the first line that has one."""
     lines = [re.sub(r'"[^"]*"', "", one) for one in text.splitlines()[line - 1 :] if one.strip()]
     header = next((one for one in lines[:20] if any(mark in one for mark in SEPARATORS)), "")
-    found = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
-    if not found:
+    counts = Counter({mark: header.count(mark) for mark in SEPARATORS if mark in header})
+    if not counts:
         return ","
-    (best, count), *others = found.most_common()
+    (best, count), *others = counts.most_common()
     if others and others[0][1] == count:
         raise CohortError(
             f"table {path.name}",
@@ -189,18 +189,18 @@ def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
 
 
 def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:
-    """Cells that cannot be taken at their word, by line and column; percent and plain numbers in one column too."""
+    """Cells without a reliable value, by line and column; percent and plain numbers in one column too."""
     header, read = table.columns, {row.line for row in table.rows}
-    found = {
+    unusable = {
         (line, header[at]): what for (line, at), what in sheet.unusable.items() if at < len(header) and line in read
     }
     for at, lines in sheet.percent.items():
         if at < len(header) and sheet.plain.get(at):
-            found[lines[0], header[at]] = (
+            unusable[lines[0], header[at]] = (
                 f"shown as percent (25 % is stored as 0.25), as {len(lines)} cells of its column are, and "
                 f"{len(sheet.plain[at])} are plain numbers: give the column one format"
             )
-    return found
+    return unusable
 
 
 def _percent(sheet: Sheet, header: Sequence[str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ def fill(template: str, cells: Mapping[str, str]) -> str:
 
 
 def below(root: Path, name: str, *, follow_links: bool = False) -> Path:
-    """The absolute path of ``name`` below ``root``; whether it exists isn't asked.
+    """The absolute path of ``name`` below ``root``; it need not exist.
 
     Args:
         root: absolute folder that nothing may leave.

@@ -1,4 +1,4 @@
-"""Cells as numbers, rows that stay, values that may stand in a target column."""
+"""Cells as numbers, filters of rows, valid values of a target column."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def is_empty(text: str, named: Collection[object] = ()) -> bool:
-    """Whether a cell says nothing: blank, NaN, NA, null, none; but for words that are ``named`` as values."""
+    """Whether a cell is empty: blank, NaN, NA, null, none; except words that are ``named`` as values."""
     return text.strip().casefold() in EMPTY and not (text.strip() and text.strip() in map(str, named))
 
 

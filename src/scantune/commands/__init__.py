@@ -1,1 +1,1 @@
-"""The commands of ``scantune``, one module a subject. Each imports what it needs when it is called."""
+"""The commands of ``scantune``, one module per subject. Each imports what it needs when it is called."""

@@ -20,10 +20,10 @@ def checkpoints(
         resume_request.go_on_from(experiment, continue_from)
         typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force train@{experiment}")
         return
-    for held in resume_request.kept(experiment):
+    for member in resume_request.kept(experiment):
         if best:
-            typer.echo(str(held.folder / "best.safetensors"))
+            typer.echo(str(member.folder / "best.safetensors"))
         elif summary:
-            typer.echo(resume_request.described(held))
+            typer.echo(resume_request.described(member))
         else:
-            typer.echo("\n".join(resume_request.lines(held)))
+            typer.echo("\n".join(resume_request.lines(member)))

@@ -47,7 +47,7 @@ def check(
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
         store = own_folder() / "store"
         known = known_files(Path(indexed_folder(block)), block.index, dataset)
-        found = look(
+        findings = look(
             read,
             settings,
             store,
@@ -56,22 +56,22 @@ def check(
             needed_targets=needed_targets(params, dataset),
         )
         folder.mkdir(parents=True, exist_ok=True)
-        write_check(folder, dataset, found)
+        write_check(folder, dataset, findings)
         counts = {
-            "samples": len(read.records) - len(found.excluded),
-            "excluded": len(found.excluded),
-            "duplicates": len(found.duplicates),
-            "odd_intensities": len(found.odd_intensities),
-            "wrong_labels": len(found.wrong_labels),
+            "samples": len(read.records) - len(findings.excluded),
+            "excluded": len(findings.excluded),
+            "duplicates": len(findings.duplicates),
+            "odd_intensities": len(findings.odd_intensities),
+            "wrong_labels": len(findings.wrong_labels),
         }
         tracked.metrics(counts)
         for file in ("check.html", "check.json"):
             tracked.artifact(folder / file)
-    print_check(dataset, found)
+    print_check(dataset, findings)
     for note in settled(read.records, block.split)[1]:
         typer.echo(f"split: {note}")
     typer.echo(f"page: {folder / 'check.html'}")
-    if found.faults:
+    if findings.faults:
         raise typer.Exit(1)
 
 
@@ -104,9 +104,9 @@ def index(
         root, path = Path(block.root), out or timed_index(block.index, what)
     path.parent.mkdir(parents=True, exist_ok=True)
     with private():  # it names the files
-        found = write_index(root, path)
-    typer.echo(f"{path}: {found.files} files, {found.hashed} read, {found.gone} no longer there")
-    for line in found.unreadable:
+        indexed = write_index(root, path)
+    typer.echo(f"{path}: {indexed.files} files, {indexed.hashed} read, {indexed.gone} no longer there")
+    for line in indexed.unreadable:
         typer.echo(f"unreadable: {line}", err=True)
-    if found.unreadable:
+    if indexed.unreadable:
         raise typer.Exit(1)

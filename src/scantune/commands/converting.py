@@ -67,17 +67,17 @@ _SIDES = ("train", "validation", "test")
 def _labels(text: str) -> Any:
     if text in {"binary", "category"}:
         return text
-    found = {}
+    labels = {}
     for part in text.split(","):
         name, sign, number = part.rpartition("=")
         if not sign or not number.strip().isdigit():
             raise ScantuneError(f"--labels {text!r}: must be binary, category, or names with labels such as stenosis=1")
-        found[name.strip()] = int(number)
-    return found
+        labels[name.strip()] = int(number)
+    return labels
 
 
 def _start(table: Path) -> Path:
-    """The folder that the table's paths start from: found again from its first row."""
+    """The folder that the table's paths start from, derived from its first row."""
     import csv
 
     with table.open(newline="", encoding="utf-8") as file:
@@ -87,7 +87,7 @@ def _start(table: Path) -> Path:
 
 
 def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
-    """What was written, and the dataset's block that reads it.
+    """Print what was written, and the dataset block that reads it.
 
     Raises:
         ScantuneError: pictures and table share no folder that DVC can watch.
@@ -98,12 +98,12 @@ def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
 
     count = sum(1 for _ in table.open(encoding="utf-8")) - 1
     split = {"method": "predefined", "columns": "split"} if sides else {"method": "random"}
-    held = holds_outputs(str(root))
-    if held:
+    output = holds_outputs(str(root))
+    if output:
         raise ScantuneError(
             f"{table}: {count} samples were written, but no block: {root}, the folder shared by images and table, "
-            f"contains {held}, an output of the pipeline, so DVC cannot watch it. Choose --out beside the images, in a "
-            "folder that contains data alone"
+            f"contains {output}, an output of the pipeline, so DVC cannot watch it. Choose --out beside the images, "
+            "in a folder that contains data alone"
         )
     path = table.resolve().relative_to(root.resolve())
     block = {"root": str(root), "watch": str(root), "table": path.as_posix(), **keys, "split": split}

@@ -18,7 +18,7 @@ All keys of `params.yaml`, one a line. This page is written by `scantune schema`
 """
 _TYPES = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true, false", "null": "null"}
 _ENDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
-#: Groups of blocks that say what another one says already.
+#: Groups of blocks that repeat another one.
 _LIKE = {"derived.<name>": "ExperimentConfig"}
 
 
@@ -46,7 +46,7 @@ class _Pages:
         """The section of a block, then those of the blocks in it."""
         known = self.blocks[_LIKE[path]]["properties"] if path in _LIKE else {}
         chosen = {"name", "modality"} if _kind(block) else set()  # the title says it
-        own = {key: value for key, value in block["properties"].items() if key not in {*known, *chosen}}
+        remaining = {key: value for key, value in block["properties"].items() if key not in {*known, *chosen}}
         if path:
             yield f"\n## `{path}`\n"
             yield _plain(block.get("description", ""))
@@ -54,13 +54,13 @@ class _Pages:
                 yield "\nAll keys of an experiment, and:"
         else:
             yield "\n## The groups\n"
-        if own:
+        if remaining:
             yield "\n| key | values | default | |\n| --- | --- | --- | --- |"
         required = block.get("required", ())
-        for key, value in own.items():
+        for key, value in remaining.items():
             default = _default(value, key in required)
             yield f"| `{key}` | {_cell(self._values(value))} | {default} | {_cell(value.get('description', ''))} |"
-        for key, value in own.items():
+        for key, value in remaining.items():
             yield from self._below(value, f"{path}.{key}" if path else key)
 
     def _below(self, value: Mapping[str, Any], path: str) -> Iterator[str]:
@@ -82,7 +82,7 @@ class _Pages:
 
 
 def _references(value: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
-    """Names of the blocks that a key may hold, and where each stands."""
+    """Names of the blocks that a key may contain, and the position of each."""
     if "$ref" in value:
         yield value["$ref"].rsplit("/", 1)[-1], path
     for part in (*value.get("anyOf", ()), *value.get("oneOf", ()), *value.get("allOf", ())):
@@ -100,16 +100,16 @@ def _several(value: Mapping[str, Any]) -> bool:
 
 
 def _kind(block: Mapping[str, Any]) -> str:
-    """What tells a block from its alternatives: the constant of its ``name`` or ``modality``."""
+    """What distinguishes a block from its alternatives: the constant of its ``name`` or ``modality``."""
     for key in ("name", "modality"):
-        found = block.get("properties", {}).get(key, {})
-        if "const" in found:
-            return str(found["const"])
+        property_ = block.get("properties", {}).get(key, {})
+        if "const" in property_:
+            return str(property_["const"])
     return ""
 
 
 def _words(value: Mapping[str, Any]) -> Iterator[str]:
-    """What a key may hold, in words."""
+    """The values that a key accepts, as text."""
     if "$ref" in value:
         yield "a block"
     elif "const" in value:
@@ -136,12 +136,12 @@ def _number(value: float) -> str:
 def _default(value: Mapping[str, Any], required: bool) -> str:
     if required:
         return "required"
-    held = value.get("default", {} if value.get("type") == "object" else None)
-    if isinstance(held, Mapping):
-        return "`{}`" if not held else "see below" if "name" not in held else f"`{held['name']}`"
-    if isinstance(held, bool) or held is None:
-        return "`null`" if held is None else f"`{str(held).lower()}`"
-    return f"`{held}`" if held != "" else '`""`'
+    default = value.get("default", {} if value.get("type") == "object" else None)
+    if isinstance(default, Mapping):
+        return "`{}`" if not default else "see below" if "name" not in default else f"`{default['name']}`"
+    if isinstance(default, bool) or default is None:
+        return "`null`" if default is None else f"`{str(default).lower()}`"
+    return f"`{default}`" if default != "" else '`""`'
 
 
 def _plain(text: str) -> str:
@@ -184,7 +184,7 @@ def _losses() -> Iterator[str]:
         catalogue.optional_part(task, "losses")  # which registers its own
 
     yield "\n## `experiments.<name>.train.loss` by name\n"
-    yield "Each has its options as further keys: `loss: {name: huber, delta: 2}`."
+    yield "Each has its options as additional keys: `loss: {name: huber, delta: 2}`."
     yield "\n| name | tasks | options | |\n| --- | --- | --- | --- |"
     for name, targets, options, words in described():
         tasks = [task for task, kinds in takes.items() if kinds & targets]
@@ -208,11 +208,11 @@ def _cohorts() -> Iterator[str]:
 
     yield "\n## `demo.<name>.options` by cohort\n"
     for name, cohort in demos.cohorts().items():
-        said = _arguments(cohort.write.__doc__ or "")
+        descriptions = _arguments(cohort.write.__doc__ or "")
         yield f"\n**{name}**: {_plain(cohort.description)}"
         yield "\n| option | default | |\n| --- | --- | --- |"
         for key, parameter in demos.options_of(cohort).items():
-            yield f"| `{key}` | `{_yaml(parameter.default)}` | {_cell(said.get(key, ''))} |"
+            yield f"| `{key}` | `{_yaml(parameter.default)}` | {_cell(descriptions.get(key, ''))} |"
 
 
 def _yaml(value: object) -> str:
@@ -222,13 +222,13 @@ def _yaml(value: object) -> str:
 def _arguments(doc: str) -> dict[str, str]:
     """The section ``Args`` of a docstring: name to words."""
     section = re.search(r"Args:\n(.*?)(?:\n\n|\Z)", inspect.cleandoc(doc), re.DOTALL)
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     name = ""
     for line in (section.group(1) if section else "").splitlines():
         start = re.match(r" {4}(\w+): (.*)", line)
         if start:
             name = start.group(1)
-            found[name] = start.group(2)
+            descriptions[name] = start.group(2)
         elif name:
-            found[name] += " " + line.strip()
-    return found
+            descriptions[name] += " " + line.strip()
+    return descriptions

@@ -29,7 +29,7 @@ def plan(
     studies: Annotated[int, typer.Option(help="simulated studies of each size")] = 200,
     seed: Annotated[int, typer.Option(help="seed of the simulation")] = 42,
 ) -> None:
-    """How many test subjects give a half-width, or a power in a paired comparison, by simulation from a pilot."""
+    """The number of test subjects for a half-width, or a power in a paired comparison, by simulation from a pilot."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     if (against is None) == (half_width == 0.0):
         raise ScantuneError("state either --half-width, or --against with the predictions of the other model")
@@ -40,10 +40,10 @@ def plan(
     common: dict[str, Any] = {"metric": metric or None, "split": split, "studies": studies, "seed": seed}
     first = load(pilot, schema)[0]
     if against is None:
-        found = planning.for_half_width(first, schema, half_width, **common)
+        result = planning.for_half_width(first, schema, half_width, **common)
         goal = f"median half-width of at most {half_width:g}"
     else:
-        found = planning.for_power(first, load(against, schema)[0], schema, power, margin=margin, **common)
+        result = planning.for_power(first, load(against, schema)[0], schema, power, margin=margin, **common)
         goal = f"power of {power:g} for " + (f"a margin of {margin:g}" if margin else "superiority")
-    for line in planning.lines(found, goal):
+    for line in planning.lines(result, goal):
         typer.echo(line)

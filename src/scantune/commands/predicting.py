@@ -1,4 +1,4 @@
-"""``scantune predict``: files as they come, a model, a table of answers; also as DICOM SR and SEG."""
+"""``scantune predict``: from source files and a model to a table of predictions; also as DICOM SR and SEG."""
 
 from __future__ import annotations
 
@@ -95,10 +95,11 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
 
     Args:
         path: a file or folder.
-        series: a folder in which DICOM files lie is one sample, as in a table of volumes; else each file is one.
+        series: a folder with DICOM files is one sample, as in a table of volumes; else each file is one.
 
     Returns:
-        Samples by name, ``path`` itself where nothing lies below it; and why how many entries are none.
+        Samples by name, ``path`` itself if nothing lies below it; and the count of entries that are not samples, by
+        reason.
     """
     from scantune import io
 
@@ -138,7 +139,7 @@ def _listed(path: Path | None) -> list[Path]:
 def _writers(
     sr: Path | None, seg: Path | None, maps: Path | None, map_method: str, map_layer: str | None
 ) -> list[tuple[str, Path, Callable[..., Any]]]:
-    """Column, folder and function of each kind of result that is asked for."""
+    """Column, folder and function of each requested kind of result."""
     if sr is None and seg is None and maps is None:
         return []
     from scantune.pipeline.maps import predicted as predicted_maps
@@ -152,7 +153,7 @@ def _writers(
 def _give_back(
     opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]]
 ) -> dict[str, str]:
-    """Report, mask and map beside the table; one that cannot be written is said and ends nothing.
+    """Report, mask and map beside the table; one that cannot be written is reported and does not end the command.
 
     Returns:
         The name of each file by its column of the table (files are named by digests, the table says whose they are),
@@ -165,7 +166,7 @@ def _give_back(
             continue
         except ScantuneError as error:
             reason = str(error)
-        except Exception as error:  # a header that lacks what the standard demands; the answer stands in the table
+        except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
             reason = f"no result can be written for this source ({type(error).__name__}: {error})"
         names[f"{column}_reason"] = reason
         typer.echo(f"  {path}: {reason}", err=True)

@@ -13,7 +13,7 @@ from scantune.records import ScantuneError
 
 
 def environment() -> dict[str, str]:
-    """What DVC and the stages it starts need: this Python first on the PATH, the project's own code."""
+    """The environment of DVC and its stages: this Python first on the PATH, and the project's code."""
     env = dict(os.environ)
     env["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), env.get("PATH", "")])
     env["PYTHONPATH"] = os.pathsep.join(p for p in ("src", env.get("PYTHONPATH", "")) if p)
@@ -29,7 +29,7 @@ def settings() -> Any:
 
 
 def group_of(params: Any, name: str) -> str:
-    """``experiments`` or ``derived``, whichever has the name.
+    """``experiments`` or ``derived``, the group that has the name.
 
     Raises:
         ScantuneError: neither has.
@@ -104,7 +104,7 @@ def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:
 
     Args:
         arguments: ``["repro", "register@digits"]``.
-        cwd: where; the current folder where None.
+        cwd: working folder; None: the current one.
     """
     from scantune import stopping
 

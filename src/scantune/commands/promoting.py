@@ -9,7 +9,7 @@ import typer
 
 def promote(
     name: Annotated[str, typer.Argument(help="name of a registered model: its dataset's unless set in params.yaml")],
-    version: Annotated[str, typer.Argument(help="the version that takes the alias")],
+    version: Annotated[str, typer.Argument(help="the version that receives the alias")],
     alias: Annotated[str, typer.Option(help="the alias")] = "champion",
 ) -> None:
     """Assign the alias to a registered version by hand, to restore an earlier champion or to overrule a comparison."""

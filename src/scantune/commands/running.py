@@ -16,7 +16,7 @@ from scantune.records import ScantuneError
 
 _TRAIN = ("epochs", "learning_rate", "batch_size", "optimizer", "scheduler", "loss", "precision", "device", "seed")
 _MODEL = ("backbone", "weights")
-#: stage → groups of params.yaml whose names it takes, and the DVC stage of each
+#: stage → groups of params.yaml whose names it accepts, and the DVC stage of each
 _STAGES = {
     "demo": {"demo": "demo"},
     "index": {"datasets": "index"},
@@ -72,11 +72,11 @@ def run(
     named = {
         f"{block}.{name}": options[name] for block, names in (("train", _TRAIN), ("model", _MODEL)) for name in names
     }
-    given = {name: value for name, value in named.items() if value}
-    if given and not experiments:
-        raise ScantuneError(f"--{next(iter(given)).split('.')[1]}: name the experiment (--experiment NAME)")
-    given |= _digest_of(given["model.weights"]) if "model.weights" in given else {}
-    changes = [f"{block}.{name}={value}" for block in experiments for name, value in given.items()]
+    run_settings = {name: value for name, value in named.items() if value}
+    if run_settings and not experiments:
+        raise ScantuneError(f"--{next(iter(run_settings)).split('.')[1]}: name the experiment (--experiment NAME)")
+    run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
+    changes = [f"{block}.{name}={value}" for block in experiments for name, value in run_settings.items()]
     written = [Change.read(change) for change in [*changes, *shlex.split(settings)]]
     take_parent_run()
     _adopt_parent(params, chosen, written)
@@ -84,7 +84,7 @@ def run(
 
 
 def _digest_of(weights: str) -> dict[str, str]:
-    """The digest that goes with ``model.weights`` where that is a file or folder; none where it is a name."""
+    """The digest for ``model.weights`` if that is a file or folder; none if it is a name."""
     from scantune.models import own_weights
 
     path = own_weights.place_of(weights, "weights")
@@ -184,18 +184,18 @@ def _targets(
     for group, name in _STAGES[stage].items():
         if key in getattr(params, group):
             return [f"{name}@{key}"]
-    there = ", ".join(name for group in _STAGES[stage] for name in getattr(params, group)) or "none"
-    raise ScantuneError(f"--key {key!r}: no {' or '.join(_STAGES[stage])} of that name; there are {there}")
+    known = ", ".join(name for group in _STAGES[stage] for name in getattr(params, group)) or "none"
+    raise ScantuneError(f"--key {key!r}: no {' or '.join(_STAGES[stage])} of that name; there are {known}")
 
 
 def _experiments(params: Any, targets: Sequence[str]) -> list[str]:
     """``experiments.digits`` of each experiment whose training or evaluation is a target."""
-    found = []
+    names_of_blocks = []
     for target in targets:
         stage, _, name = target.partition("@")
         if stage.removesuffix("-derived") in {"train", "evaluate", "register"}:
-            found.append(f"{project.group_of(params, name)}.{name}")
-    return list(dict.fromkeys(found))
+            names_of_blocks.append(f"{project.group_of(params, name)}.{name}")
+    return list(dict.fromkeys(names_of_blocks))
 
 
 def _trained(targets: Sequence[str]) -> list[str]:

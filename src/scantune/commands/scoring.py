@@ -96,16 +96,16 @@ def _score_several(predictions: list[Path], schema: Any, out: Path, options: dic
     from scantune.tasks.comparing import lines
     from scantune.tasks.several import score_files
 
-    found = score_files(predictions, schema, out, **options)
-    for name, metrics in found["files"].items():
+    scores = score_files(predictions, schema, out, **options)
+    for name, metrics in scores["files"].items():
         typer.echo(f"{name}: {metrics['n']} samples of {metrics['n_subjects']} subjects")
         for line in [*metrics.get("read_as", ()), *_headline(metrics)]:
             typer.echo(f"  {line}")
-    for name, comparison in found["comparisons"].items():
-        typer.echo(f"{name} − {found['reference']}:")
+    for name, comparison in scores["comparisons"].items():
+        typer.echo(f"{name} − {scores['reference']}:")
         for line in [comparison["reason"]] if "reason" in comparison else lines(comparison):
             typer.echo(f"  {line}")
-        if comparison["p_holm_files"] is not None and len(found["comparisons"]) > 1:
+        if comparison["p_holm_files"] is not None and len(scores["comparisons"]) > 1:
             typer.echo(
                 f"  p of {comparison['primary']} adjusted for the files (Holm): {comparison['p_holm_files']:.3g}"
             )
@@ -120,9 +120,9 @@ def _shares(text: str) -> dict[str, dict[str, float]]:
     """
     from scantune.config.load import plain_value
 
-    found = plain_value(text)
+    shares = plain_value(text)
     try:
-        return {str(c): {str(level): float(share) for level, share in of.items()} for c, of in found.items()}
+        return {str(c): {str(level): float(share) for level, share in of.items()} for c, of in shares.items()}
     except (AttributeError, TypeError, ValueError):
         raise ScantuneError(
             f"--case-mix {text!r}: write column: {{level: share}}, as in {{sex: {{F: 0.5, M: 0.5}}}}"
@@ -130,8 +130,8 @@ def _shares(text: str) -> dict[str, dict[str, float]]:
 
 
 def _headline(metrics: dict[str, Any]) -> list[str]:
-    there = metrics["metrics"]
-    return [f"{name}: {_figure(there[name])}" for name in metrics["headline"] if name in there]
+    entries = metrics["metrics"]
+    return [f"{name}: {_figure(entries[name])}" for name in metrics["headline"] if name in entries]
 
 
 def compare(
@@ -151,9 +151,9 @@ def compare(
 
     schema = task_settings(task, settings or [], reference)
     options: dict[str, Any] = {"primary": primary or None, "margin": margin, "draws": draws, "seed": seed}
-    found = compare_files(reference, challenger, schema, out, **options)
-    typer.echo(f"challenger − reference, {found['n']} samples of {found['n_subjects']} subjects")
-    for line in lines(found):
+    comparison = compare_files(reference, challenger, schema, out, **options)
+    typer.echo(f"challenger − reference, {comparison['n']} samples of {comparison['n_subjects']} subjects")
+    for line in lines(comparison):
         typer.echo(line)
 
 

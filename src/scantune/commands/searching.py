@@ -31,21 +31,21 @@ def search(
     from scantune.config.edit import Change
     from scantune.pipeline.trials import search as searching
 
-    given = searching.searched(experiment)
-    wanted = n_trials or given.block.search.n_trials
+    searched = searching.searched(experiment)
+    total = n_trials or searched.block.search.n_trials
     if sweep is not None:
-        typer.echo(f"{searching.write_sweep(given, sweep, wanted)}: start it by: wandb sweep {sweep}")
+        typer.echo(f"{searching.write_sweep(searched, sweep, total)}: start it by: wandb sweep {sweep}")
         return
-    best = source or given.folder / searching.BEST
+    best = source or searched.folder / searching.BEST
     if train_best:
-        changed = searching.changes(given, best)
+        changed = searching.changes(searched, best)
         for line in changed:
             typer.echo(line)
-        target = project.register_target(given.params, experiment)
+        target = project.register_target(searched.params, experiment)
         raise typer.Exit(running.execute([target], [Change.read(line) for line in changed], keep=True))
-    found = searching.run_search(given, n_trials=wanted, seconds=60 * timeout or None, say=typer.echo)
-    typer.echo(f"best {given.block.train.monitor}: {found.best_value:.5g}")
-    typer.echo(f"{found.completed} completed, {found.pruned} pruned, {found.failed} failed; {best}")
+    result = searching.run_search(searched, n_trials=total, seconds=60 * timeout or None, say=typer.echo)
+    typer.echo(f"best {searched.block.train.monitor}: {result.best_value:.5g}")
+    typer.echo(f"{result.completed} completed, {result.pruned} pruned, {result.failed} failed; {best}")
 
 
 def trial(
@@ -59,17 +59,17 @@ def trial(
     from scantune.pipeline.trials import search as searching
     from scantune.tracking import open_run
 
-    given = searching.searched(experiment)
-    found = _settings(context.args)
+    searched = searching.searched(experiment)
+    parameters = _settings(context.args)
     if os.environ.get("WANDB_SWEEP_ID"):
-        found.setdefault("train.loggers.wandb", {"mode": "online"})
-    plan = given.trial(found)
-    tracking = given.params.tracking
+        parameters.setdefault("train.loggers.wandb", {"mode": "online"})
+    plan = searched.trial(parameters)
+    tracking = searched.params.tracking
     with (
         open_run("trial", experiment, dataset=plan.block.dataset, enabled=tracking.enabled, require=False) as run,
         tempfile.TemporaryDirectory() as folder,
     ):
-        run.params(found)
+        run.params(parameters)
         result = searching.train_trial(plan, Path(folder), run)
         run.metrics({f"best_{result.monitor}": result.best_value})
     typer.echo(f"best {result.monitor}: {result.best_value:.5g}")
@@ -83,10 +83,10 @@ def _settings(arguments: list[str]) -> dict[str, Any]:
     """
     from scantune.config.load import plain_value
 
-    found = {}
+    settings = {}
     for argument in arguments:
         name, equals, text = argument.removeprefix("--").partition("=")
         if not equals or "." not in name:
             raise ScantuneError(f"{argument!r}: write --key.path=value, as in --train.learning_rate=0.001")
-        found[name] = plain_value(text)
-    return found
+        settings[name] = plain_value(text)
+    return settings

@@ -33,8 +33,8 @@ def seeds(
         params, experiments, count, project_home(), precision=precision, say=lambda text: typer.echo(text, err=True)
     ):
         runs.append(run)
-        told = ", ".join(f"{name} {value:.4g}" for name, value in run.metrics.items())
-        typer.echo(f"  {told} ({run.minutes:.1f} min)", err=True)
+        values = ", ".join(f"{name} {value:.4g}" for name, value in run.metrics.items())
+        typer.echo(f"  {values} ({run.minutes:.1f} min)", err=True)
     text = "\n".join(repeated.table(params, runs, experiments))
     typer.echo(text)
     if out is not None:

@@ -21,7 +21,7 @@ _ASSISTANT_CLOSED = 'localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirs
 
 
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65535)] = 5000) -> None:
-    """Serve the MLflow pages to this machine only, and print the addresses once they answer."""
+    """Serve the MLflow pages to this machine only, and print the addresses once it responds."""
     from scantune.registry.pages import addresses
     from scantune.tracking import tracking_uri
 
@@ -37,10 +37,10 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65
 
 
 def refuse_taken(port: int) -> None:
-    """Refuse a port that something else answers on.
+    """Refuse a port that is in use.
 
     Raises:
-        ScantuneError: it is taken, or this user may not have it; with the process where the system tells.
+        ScantuneError: it is in use or not permitted; with the process if the system names it.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, os.name == "posix")
@@ -99,7 +99,7 @@ def _without_assistant(response: Any) -> Any:
 
 
 def _announce(port: int) -> None:
-    """Print the addresses as soon as the server answers."""
+    """Print the addresses as soon as the server responds."""
     from scantune.registry.pages import addresses
 
     server = f"http://{_HOST}:{port}"

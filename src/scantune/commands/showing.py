@@ -45,23 +45,28 @@ def show(
 
 
 def preset_lines(experiment: str) -> list[str]:
-    """What an experiment's preset stands for, one value a line, and what of it params.yaml replaces; none without."""
+    """The values of an experiment's preset, one per line, with those that params.yaml replaces; empty without a
+    preset."""
     from scantune.config.edit import flow
     from scantune.config.load import read
     from scantune.config.presets import PRESETS, completed, completed_model, preset_of
 
     written = read()
-    group = next((held for name in ("experiments", "derived") if experiment in (held := written.get(name) or {})), {})
+    group = next(
+        (settings for name in ("experiments", "derived") if experiment in (settings := written.get(name) or {})), {}
+    )
     block = group.get(experiment) or {}
     train = block.get("train") or {}
     preset = preset_of(train)
     if not preset:
         return []
-    whole: dict[str, Any] = {"model": completed_model(train, block.get("model")), "train": completed(train)}
-    lines = [f"train.preset {preset} stands for"]
+    complete: dict[str, Any] = {"model": completed_model(train, block.get("model")), "train": completed(train)}
+    lines = [f"train.preset {preset} sets"]
     for part, values in PRESETS[preset].items():
         for key, value in values.items():
-            replaced = "" if key in (held := whole[part]) and held[key] == value else "   params.yaml replaces it"
+            replaced = (
+                "" if key in (settings := complete[part]) and settings[key] == value else "   params.yaml replaces it"
+            )
             lines.append(f"  {part}.{key}: {flow(value)}{replaced}")
     return lines
 
@@ -79,35 +84,35 @@ def _is_trained(plan: Any) -> bool:
 
 
 def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:
-    """One line a module down to ``depth``: name, kind, the shape that it gives for one sample, its weights."""
+    """One line per module down to ``depth``: name, type, output shape for one sample, number of weights."""
     import torch
 
-    given: dict[str, str] = {}
+    shapes: dict[str, str] = {}
 
     def noted(name: str) -> Any:
         def hook(_module: Any, _inputs: Any, output: Any) -> None:
-            given[name] = " × ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else "several"
+            shapes[name] = " × ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else "several"
 
         return hook
 
-    shown = {name: module for name, module in network.named_modules() if name and name.count(".") < depth}
-    hooks = [module.register_forward_hook(noted(name)) for name, module in shown.items()]
+    modules = {name: module for name, module in network.named_modules() if name and name.count(".") < depth}
+    hooks = [module.register_forward_hook(noted(name)) for name, module in modules.items()]
     network.eval()
     with torch.inference_mode():
         network(torch.zeros(1, *shape))
     for hook in hooks:
         hook.remove()
-    width = max(len(name) for name in shown) + 2
+    width = max(len(name) for name in modules) + 2
     lines = []
-    for name, module in shown.items():
+    for name, module in modules.items():
         count = sum(p.numel() for p in module.parameters())
-        lines.append(f"  {name:<{width}}{type(module).__name__:<22}{given.get(name, '–'):<20}{count:>12,}")
-    whole = [p.numel() for p in network.parameters()]
-    return [*lines, f"  {sum(whole):,} weights in {len(whole)} tensors"]
+        lines.append(f"  {name:<{width}}{type(module).__name__:<22}{shapes.get(name, '–'):<20}{count:>12,}")
+    sizes = [p.numel() for p in network.parameters()]
+    return [*lines, f"  {sum(sizes):,} weights in {len(sizes)} tensors"]
 
 
 def _sheet(plan: Any, n: int, folder: Path) -> Path:
-    """Samples of the training side, spread over it, as the network gets them; with the task's targets."""
+    """Samples spread over the training side, as network inputs, with the task's targets."""
     from scantune import plots
     from scantune.preprocess.store import as_float, load
 
@@ -119,8 +124,8 @@ def _sheet(plan: Any, n: int, folder: Path) -> Path:
     for place in picked:
         member = side[place]
         tensor = as_float(load(side.paths[place])["input"])
-        told = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
-        pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{told}"))
+        targets = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
+        pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{targets}"))
     kind = {"volume": "Middle axial slice.", "video": "Middle frame."}.get(plan.input.modality, "")
     figure = plots.contact_sheet(pictures, title=f"{plan.block.input}: input of the network", notes=[kind] * bool(kind))
     return plots.save(figure, folder / "images")[-1]

@@ -27,7 +27,7 @@ _CODE = {"src", "stages", "plugins"}
 
 
 def name_of(changes: Sequence[Change], experiment: str) -> str:
-    """The experiment's name in DVC: ``digits-learning_rate=0.0005``, in letters that git takes."""
+    """The experiment's name in DVC: ``digits-learning_rate=0.0005``, in letters that git accepts."""
     text = re.sub(r"[^A-Za-z0-9_=.-]+", "-", "-".join([experiment, *_short(changes, experiment)]).strip("-"))
     text = re.sub(r"-{2,}", "-", re.sub(r"\.{2,}|\.lock$|\.$", "-", text)).strip("-.")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
@@ -40,17 +40,17 @@ def title_of(changes: Sequence[Change], experiment: str) -> str:
 
 
 def _short(changes: Sequence[Change], experiment: str) -> list[str]:
-    found = []
+    parts = []
     for change in changes:
-        own = bool(experiment) and change.path[1] == experiment
-        last = change.path[-1] if own else change.key
-        found.append(f"{last}={change.text or change.value}")
-    return found
+        of_experiment = bool(experiment) and change.path[1] == experiment
+        last = change.path[-1] if of_experiment else change.key
+        parts.append(f"{last}={change.text or change.value}")
+    return parts
 
 
 @contextlib.contextmanager
 def copied(home: Path, name: str, text: str, settings: Any) -> Iterator[Path]:
-    """A copy of the project as it stands, uncommitted changes too, with ``text`` as params.yaml; removed at the end.
+    """A temporary copy of the project with its uncommitted changes, with ``text`` as params.yaml.
 
     Args:
         home: the project.
@@ -97,8 +97,8 @@ def run(home: Path, copy: Path, name: str, title: str, targets: Sequence[str]) -
     code = project.run_dvc(["exp", "run", "--name", name, "--message", title, *targets], cwd=copy)
     if code == 0:
         references = _git(copy, "for-each-ref", "--format=%(refname)", "refs/exps").split()
-        made = [reference for reference in references if reference.endswith(f"/{name}")]
-        _git(home, "fetch", "--quiet", str(copy), *(f"+{reference}:{reference}" for reference in made))
+        created = [reference for reference in references if reference.endswith(f"/{name}")]
+        _git(home, "fetch", "--quiet", str(copy), *(f"+{reference}:{reference}" for reference in created))
     return code
 
 
@@ -156,7 +156,7 @@ def _overlay(top: Path, clone: Path) -> None:
 
 
 def _share_cache(home: Path, copy: Path) -> None:
-    """DVC's cache of the project, for the copy: what ran is not run again, what runs is kept."""
+    """Use the project's DVC cache in the copy: finished stages are not run again, and new results are cached."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(home / ".dvc" / "config")
     parser.read(home / ".dvc" / "config.local")
@@ -182,7 +182,7 @@ def _link_data(home: Path, copy: Path, settings: Any) -> None:
 
 
 def _is_made(path: Path) -> bool:
-    """Whether the pipeline makes what lies there."""
+    """Whether the path is an output of the pipeline."""
     first = path.parts[:2]
     return not first or first[0] in _MADE or (first[0] == "data" and (len(first) < 2 or first[1] in _MADE_DATA))
 
@@ -191,8 +191,8 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
-        for held in value.values():
-            yield from _texts(held)
+        for item in value.values():
+            yield from _texts(item)
     elif isinstance(value, list):
-        for held in value:
-            yield from _texts(held)
+        for item in value:
+            yield from _texts(item)

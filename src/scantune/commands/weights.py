@@ -21,12 +21,12 @@ def weights(
     """
     from scantune.models.weights import listing
 
-    found = [*listing.rows(names or (), folder), *(listing.tools() if not names else ())]
-    if not found:
+    rows = [*listing.rows(names or (), folder), *(listing.tools() if not names else ())]
+    if not rows:
         raise ScantuneError(
             f"no backbone matches {' or '.join(names or ())}; use a name or a pattern such as 'resnet*'"
         )
-    shown = [row for row in found if row.place or not here]
+    listed = [row for row in rows if row.place or not here]
     table = [("backbone", "kind", "weights", "here", "licence", "input", "how to obtain")]
     table += [
         (
@@ -38,7 +38,7 @@ def weights(
             row.input,
             row.get,
         )
-        for row in shown
+        for row in listed
     ]
     widths = [max(len(line[column]) for line in table) for column in range(len(table[0]) - 1)]
     for line in table:

@@ -1,1 +1,1 @@
-"""Blocks of params.yaml to the objects that the library's functions take: what each stage does."""
+"""The stages: blocks of params.yaml as the objects that the library's functions accept."""

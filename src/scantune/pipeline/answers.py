@@ -1,4 +1,4 @@
-"""What a model answered about samples, so that nothing is predicted a second time to be explained or drawn."""
+"""A model's outputs for samples, stored so that nothing is predicted twice to be explained or drawn."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _PackedMask:
-    """Labels […space], uint8, compressed; the network had so many outputs."""
+    """Labels […space], uint8, zlib-compressed, with their shape and the network's number of outputs."""
 
     labels: bytes
     shape: tuple[int, ...]
@@ -26,13 +26,13 @@ class _PackedMask:
 
 @dataclass(frozen=True)
 class Answers:
-    """The averaged output for each sample by its id; of masks the labels, compressed, since outputs are large."""
+    """Averaged output of each sample by its id; for masks the compressed labels, since outputs are large."""
 
     _outputs: dict[str, Tensor] = field(default_factory=dict)
     _masks: dict[str, _PackedMask] = field(default_factory=dict)
 
     def keep(self, sample_ids: Sequence[str], predictor: TensorPredictor, output: Output) -> None:
-        """The answers for a batch."""
+        """Store the outputs of a batch."""
         labels = predictor.masks(output)
         for row, sample_id in enumerate(sample_ids):
             if labels is None:

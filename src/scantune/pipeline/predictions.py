@@ -1,4 +1,4 @@
-"""A trained model on validation and test: ``predictions.csv`` and what is computed from it."""
+"""Predictions of a trained model on validation and test, for ``predictions.csv``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def task_of(schema: TaskSettings, facts: ModelFacts) -> Task:
 
 
 def open_predictors(schema: TaskSettings, facts: ModelFacts, folder: Path, device: str = "auto") -> Predictors:
-    """The networks of a model folder, for all that an evaluation asks of them.
+    """Open the networks of a model folder for an evaluation.
 
     Args:
         schema: the ``task:`` block.
@@ -48,7 +48,8 @@ def predictions_of(
 ) -> PredictionTable:
     """Predictions of validation and test, in the contract's columns.
 
-    With folds every sample is predicted by the network that did not see it: those rows are ``test`` where the split
+    With folds, every sample is predicted by the network that was not trained on it: those rows are ``test`` where the
+    split
     has no test side of its own, else ``validation``; a test side is predicted by the averaged networks.
 
     Args:
@@ -56,11 +57,11 @@ def predictions_of(
         schema: the ``task:`` block.
         sides: the samples.
         batch_size: samples at once.
-        answers: keeps those of the test rows.
+        answers: stores the outputs of the test rows.
 
     Raises:
-        ScantuneError: the cached tensors are prepared otherwise than those that the model was trained on; an answer is
-            not a finite number, with the samples' names.
+        ScantuneError: the cached tensors were prepared differently from the model's training data; or an output is not
+            finite, with the sample ids.
     """
     refuse_masks("the model", schema, sides)
     check_model(predictors.facts.name, predictors.facts.input, sides.cache)
@@ -91,10 +92,10 @@ def _column(table: Mapping[str, Sequence[Any] | np.ndarray], name: str) -> np.nd
 def part_of(
     predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8, answers: Answers | None = None
 ) -> dict[str, Any]:
-    """Columns of one side's predictions; ``answers`` keeps what the network answered.
+    """Columns of one side's predictions; ``answers`` stores the network's outputs.
 
     Raises:
-        ScantuneError: a cached tensor is damaged, or an answer is not finite; with the samples' names.
+        ScantuneError: a cached tensor is damaged, or an output is not finite; with the sample ids.
     """
     side.check_cached()
 
@@ -130,6 +131,6 @@ def places_of(side: Side) -> list[Place]:
 
 
 def spacing_of(row: Mapping[str, str]) -> Spacing:
-    """mm along the axes of space as ``manifest.csv`` has it; None where unknown."""
+    """Spacing in mm along the spatial axes, from ``manifest.csv``; None if unknown."""
     text = row.get("spacing", "")
     return tuple(float(part) for part in text.split("x")) if text else None

@@ -1,4 +1,4 @@
-"""Which of a model's networks answer for which sample."""
+"""The networks of a model that predict each sample."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Predictors:
 
     @cached_property
     def whole(self) -> TensorPredictor:
-        """What the served model is."""
+        """The predictor of the served model: all networks averaged."""
         from scantune.registry.tensors import tensor_predictor
 
         return tensor_predictor(self.facts, self.networks, self.task, self.device)
 
     @cached_property
     def by_fold(self) -> list[TensorPredictor]:
-        """The network of each fold, calibrated by the answers of the other folds where such a fit was made."""
+        """The network of each fold, calibrated on the predictions of the other folds if such a fit exists."""
         from scantune.registry.tensors import tensor_predictor
 
         alone = [tensor_predictor(self.facts, [network], self.task, self.device) for network in self.networks]
@@ -51,11 +51,11 @@ class Predictors:
         return [one.with_fitted(fits[fold]) if fold < len(fits) else one for fold, one in enumerate(alone)]
 
     def of(self, member: Sample) -> TensorPredictor:
-        """The predictor that may answer for a sample."""
+        """The predictor of a sample; see :meth:`of_fold`."""
         return self.of_fold(member.fold)
 
     def of_fold(self, fold: int | None) -> TensorPredictor:
-        """All networks; for samples that are held out in a fold the one that did not train on them."""
+        """All networks; for a sample held out in a fold, the network that was not trained on it."""
         is_fold = self.facts.folds is None or self.facts.folds == len(self.networks)  # None: an older model
         if fold is None or not is_fold or len(self.networks) == 1 or fold >= len(self.networks):
             return self.whole

@@ -1,4 +1,4 @@
-"""Blocks of params.yaml by name; nothing heavy is imported for that."""
+"""Look-up of blocks of params.yaml by name, without heavy imports."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def named(params: Params, group: str, name: str) -> Any:
     """The block of a name in a group.
 
     Raises:
-        ScantuneError: there is none, with those there are.
+        ScantuneError: not found; with the known names.
     """
     blocks = getattr(params, group)
     if name not in blocks:

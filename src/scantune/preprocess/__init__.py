@@ -1,4 +1,4 @@
-"""Records → tensors: one module a modality, the store that keeps them, the run that writes the manifest."""
+"""Records → tensors: one module per modality, the store of tensors, and the run that writes the manifest."""
 
 from scantune.cohort.manifest import Sample, read_manifest
 from scantune.preprocess.prepare import prepare

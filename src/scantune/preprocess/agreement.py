@@ -22,16 +22,16 @@ def write_input(cache: Path, settings: Any) -> None:
 
 
 def read_input(cache: Path) -> dict[str, Any]:
-    """What ``input.json`` in a cache folder says.
+    """Read ``input.json`` of a cache folder.
 
     Raises:
-        ScantuneError: it is not there.
+        ScantuneError: not found.
     """
     path = cache / INPUT
     if not path.is_file():
         raise ScantuneError(f"{path}: not here; run: dvc repro -f preprocess@{cache.name}")
-    held: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return held
+    settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return settings
 
 
 def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
@@ -55,7 +55,7 @@ def _whole(settings: Any) -> dict[str, Any]:
     from scantune.config.input import InputConfig
 
     if isinstance(settings, Mapping):
-        with contextlib.suppress(ValidationError):  # of another version: compared as it stands
+        with contextlib.suppress(ValidationError):  # of another version: compared unchanged
             settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
     modality, options = what_matters(settings)
     options.pop("max_voxels", None)  # decides which files are refused, not what becomes of the others
@@ -63,18 +63,18 @@ def _whole(settings: Any) -> dict[str, Any]:
 
 
 def spatial_shape(settings: Any) -> tuple[int, ...] | None:
-    """Axes of space that the settings give a tensor [C, …]: (H, W), (D, H, W) or (T, H, W); None: the file's own."""
-    held = _whole(settings)
-    if held.get("shape") is None:
+    """Spatial shape of a tensor [C, …] under the settings: (H, W), (D, H, W) or (T, H, W); None: the file's own."""
+    complete = _whole(settings)
+    if complete.get("shape") is None:
         return None
-    edges = tuple(int(n) for n in held["shape"])
-    if held["modality"] == "volume":
+    edges = tuple(int(n) for n in complete["shape"])
+    if complete["modality"] == "volume":
         return edges[::-1]  # R, A, S -> D, H, W
-    return (int(held["frames"]), *edges) if held["modality"] == "video" else edges
+    return (int(complete["frames"]), *edges) if complete["modality"] == "video" else edges
 
 
 def check_cache(name: str, settings: Any, cache: Path, shapes: Iterable[Sequence[int]] = ()) -> None:
-    """That cached tensors were prepared as the block of their input says.
+    """Check that cached tensors were prepared with the settings of their input block.
 
     Args:
         name: of the block in ``inputs``.
@@ -88,15 +88,17 @@ def check_cache(name: str, settings: Any, cache: Path, shapes: Iterable[Sequence
     remedy = f"run: dvc repro -f preprocess@{name}"
     odd = differing(settings, read_input(cache))
     if odd:
-        told = "; ".join(
+        differences = "; ".join(
             f"inputs.{name}.{key} is {now}, but they were prepared with {was}" for key, (now, was) in odd.items()
         )
-        raise ScantuneError(f"{cache}: the tensors do not fit the input block: {told}. {remedy}")
-    wanted = spatial_shape(settings)
+        raise ScantuneError(f"{cache}: the tensors do not fit the input block: {differences}. {remedy}")
+    expected = spatial_shape(settings)
     for shape in sorted({tuple(shape) for shape in shapes}):
-        if wanted is not None and shape[1:] != wanted:
-            found = f"manifest.csv has tensors of {_times(shape[1:])}, but inputs.{name}.shape gives {_times(wanted)}"
-            raise ScantuneError(f"{cache}: {found}. {remedy}")
+        if expected is not None and shape[1:] != expected:
+            mismatch = (
+                f"manifest.csv has tensors of {_times(shape[1:])}, but inputs.{name}.shape gives {_times(expected)}"
+            )
+            raise ScantuneError(f"{cache}: {mismatch}. {remedy}")
 
 
 def check_model(model: str, settings: Mapping[str, Any], cache: Path) -> None:
@@ -112,26 +114,28 @@ def check_model(model: str, settings: Mapping[str, Any], cache: Path) -> None:
     """
     odd = differing(read_input(cache), settings)
     if odd:
-        told = "; ".join(f"{key} is {now} in {cache}, {was} in the model" for key, (now, was) in odd.items())
-        raise ScantuneError(f"the model {model!r} was trained on tensors prepared differently: {told}. Train it again")
+        differences = "; ".join(f"{key} is {now} in {cache}, {was} in the model" for key, (now, was) in odd.items())
+        raise ScantuneError(
+            f"the model {model!r} was trained on tensors prepared differently: {differences}. Train it again"
+        )
 
 
 def check_facts(model: str, settings: Any, trained_on: Sequence[int] | None) -> None:
-    """That a model's input block gives tensors of the shape that its networks were trained on.
+    """Check that a model's input block yields the tensor shape that its networks were trained on.
 
     Args:
         model: its name, for the message.
         settings: its ``input`` block.
-        trained_on: shape [C, …] of the tensors it was trained on; None where the model does not say.
+        trained_on: shape [C, …] of the tensors it was trained on; None if the model does not record it.
 
     Raises:
-        ScantuneError: it gives others; both shapes.
+        ScantuneError: the shapes differ; with both.
     """
-    wanted = spatial_shape(settings)
-    if wanted is None or trained_on is None or tuple(trained_on[1:]) == wanted:
+    expected = spatial_shape(settings)
+    if expected is None or trained_on is None or tuple(trained_on[1:]) == expected:
         return
     raise ScantuneError(
-        f"the model {model!r}: its input block gives tensors of {_times(wanted)}, but its networks were trained on "
+        f"the model {model!r}: its input block gives tensors of {_times(expected)}, but its networks were trained on "
         f"{_times(trained_on[1:])}. Train it again"
     )
 

@@ -1,4 +1,4 @@
-"""Files prepared in processes beside this one, a few ahead of who takes them; those processes are kept for the next."""
+"""Files prepared in separate processes, a few ahead of the consumer; the processes are reused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def prepared(
     ahead: int = 8,
     within: Within | None = None,
 ) -> Iterator[Prepared | ReadError]:
-    """Each sample's tensor or why there is none, in their order.
+    """Each sample's tensor, or the reason that there is none, in order.
 
     Args:
         samples: files of each.
@@ -38,7 +38,7 @@ def prepared(
         isolated: in processes of their own, where a decoder that crashes or hangs costs its sample alone. Else here,
             one when it is asked for.
         workers: processes.
-        ahead: samples that may be ready before they are taken.
+        ahead: number of samples prepared in advance.
         within: the only folders that may be read, where a stranger names the files.
 
     Raises:
@@ -52,7 +52,7 @@ def prepared(
     for worker in crew:
         free.put(worker)
     waiting: deque[Future[Prepared | ReadError]] = deque()
-    whole = False
+    is_complete = False
     with ThreadPoolExecutor(workers) as threads:
         try:
             for files in samples:
@@ -61,16 +61,16 @@ def prepared(
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-            whole = True
+            is_complete = True
         finally:
             for future in waiting:
                 future.cancel()
             for worker in crew:
-                _give_back(worker, whole)
+                _give_back(worker, is_complete)
 
 
 def start() -> None:
-    """Start a process now, without waiting for it, for whoever will need one."""
+    """Start a process in advance, without waiting for it."""
     worker = _taken()
     worker.start()
     _give_back(worker, True)
@@ -90,10 +90,10 @@ def _taken() -> Worker:
         return Worker()
 
 
-def _give_back(worker: Worker, whole: bool) -> None:
-    """Keep it for the next, unless it was stopped amid its work or there are enough."""
+def _give_back(worker: Worker, is_complete: bool) -> None:
+    """Keep the process for reuse, unless it was stopped during its work or enough are idle."""
     idle = _IDLE.setdefault(os.getpid(), deque())
-    if whole and len(idle) < _KEPT:
+    if is_complete and len(idle) < _KEPT:
         idle.append(worker)
     else:
         worker.close()

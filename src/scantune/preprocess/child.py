@@ -23,32 +23,32 @@ _MARGIN = 5.0  # s; within the limit itself the parent ends this process
 
 
 def _listen(lines: queue.SimpleQueue[bytes]) -> None:
-    """Requests as they come. When nobody asks any more (the parent is gone), this process goes too, at once."""
+    """Requests from standard input. When the parent has ended, this process ends at once."""
     for line in sys.stdin.buffer:
         lines.put(line)
     os._exit(0)
 
 
 def _answer(request: Mapping[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
-    """An outcome where a store is named; else the prepared sample, its tensor apart."""
+    """An outcome if a store is named; else the prepared sample and, separately, its tensor."""
     if "store" in request:
         return reply_of(process(*task_from(request))), None
     try:
         within = Within(**request["within"]) if request["within"] else None
-        made = prepare_within([Path(path) for path in request["files"]], request["settings"], within)
+        prepared = prepare_within([Path(path) for path in request["files"]], request["settings"], within)
     except Exception as error:  # one bad scan never ends the run
         reason, detail = refusal(error, ", ".join(request["files"]))
         return {"reason": reason, "detail": detail}, None
-    tensor = np.ascontiguousarray(made.tensor)
+    tensor = np.ascontiguousarray(prepared.tensor)
     about = {"shape": tensor.shape, "dtype": tensor.dtype.str, "bytes": tensor.nbytes}
-    return {**about, "spacing": plain(made.spacing), "facts": plain(made.facts)}, tensor
+    return {**about, "spacing": plain(prepared.spacing), "facts": plain(prepared.facts)}, tensor
 
 
 def main() -> None:
-    """Prepare what is asked for, one sample after another, until standard input ends."""
+    """Prepare the requested samples one after another, until standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the parent decides
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the answers
+    os.dup2(2, 1)  # output of a library must not mix with the answers
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     out.write(b"ready\n")

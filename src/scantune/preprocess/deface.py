@@ -27,7 +27,7 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
         volume: head MRI [D, H, W], D to superior, H to anterior.
 
     Raises:
-        ReadError: no head is found, or it ends above the brow.
+        ReadError: no head detected, or it ends above the brow.
     """
     array = volume.array
     head = _largest(foreground(array, volume.empty))
@@ -50,11 +50,11 @@ def defaced(volume: Volume) -> tuple[Volume, float]:
     return Volume(blanked, volume.affine, volume.facts, volume.empty), share
 
 
-def _largest(found: np.ndarray) -> np.ndarray:
+def _largest(mask: np.ndarray) -> np.ndarray:
     """The largest connected part."""
     from scipy import ndimage
 
-    labels, count = ndimage.label(found)
+    labels, count = ndimage.label(mask)
     if count < 2:
-        return found
+        return mask
     return labels == (1 + int(np.argmax(np.bincount(labels.ravel())[1:])))

@@ -28,7 +28,7 @@ FRAME_EDGE = 512
 VOXELS = 1 << 24
 """Voxels of a volume, at most."""
 
-#: A reader sees the file as it is.
+#: A reader sees the unmodified file.
 _AS_IT_IS: dict[str, dict[str, Any]] = {
     "image": {"shape": None, "resize": "pad", "clahe": None, "intensity": {"name": "none"}, "dtype": "float32"},
     "volume": {"shape": None, "spacing": None, "center": "image", "crop": "none", "interpolation": "linear"}
@@ -39,12 +39,12 @@ _AS_IT_IS: dict[str, dict[str, Any]] = {
 
 def as_it_is(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of an input that a display copy depends on, with its own in place of those that shape a tensor."""
-    kept = {key: value for key, value in settings.items() if "mask" not in key or key == "mask_text"}
-    return {**kept, **_AS_IT_IS[settings["modality"]]}
+    retained = {key: value for key, value in settings.items() if "mask" not in key or key == "mask_text"}
+    return {**retained, **_AS_IT_IS[settings["modality"]]}
 
 
 def display_key(sample_key: str) -> str:
-    """What a display copy lies under in the store.
+    """Key of a display copy in the store.
 
     Args:
         sample_key: of the same files prepared by :func:`as_it_is`: inputs that differ in shape alone share copies.
@@ -66,11 +66,11 @@ def make(
     """The display copy of one sample.
 
     Args:
-        files: as :func:`scantune.preprocess.prepare` takes them.
+        files: as for :func:`scantune.preprocess.prepare`.
         settings: the input's block as a dict.
         facts: of the prepared sample.
-        series: as ``prepare`` takes it.
-        volume: as ``prepare`` takes it.
+        series: as for ``prepare``.
+        volume: as for ``prepare``.
 
     Raises:
         ReadError: the files cannot be used, or text in them could be read.
@@ -84,42 +84,42 @@ def make(
 
 
 def _still(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DisplayCopy:
-    held = prepared()
-    colour = held.tensor.shape[0] == 3
+    copy = prepared()
+    colour = copy.tensor.shape[0] == 3
     if not settings.get("mask_text"):
         from scantune.preprocess.text import find_text
 
-        boxes = find_text(np.moveaxis(held.tensor, 0, -1))
+        boxes = find_text(np.moveaxis(copy.tensor, 0, -1))
         if any(box.right - box.left > 2 * (box.bottom - box.top) for box in boxes):  # a side's letter may be read
             raise ReadError("it has text burned in, which mask_text would blank")
-    inverted = _inverted(held.facts)
+    inverted = _inverted(copy.facts)
     if colour:
-        held = prepared(intensity={"name": "scale"})  # eight bits as 0 … 1
-    elif inverted and _window(held.facts):  # the window is of the values as they were
-        held = prepared(intensity={"name": "window"})
-    image = np.moveaxis(held.tensor, 0, -1) if colour else held.tensor[0]  # [H, W, 3] or [H, W]
-    window = None if colour or inverted else _window(held.facts)
+        copy = prepared(intensity={"name": "scale"})  # eight bits as 0 … 1
+    elif inverted and _window(copy.facts):  # the window is of the values as they were
+        copy = prepared(intensity={"name": "window"})
+    image = np.moveaxis(copy.tensor, 0, -1) if colour else copy.tensor[0]  # [H, W, 3] or [H, W]
+    window = None if colour or inverted else _window(copy.facts)
     rows, columns = image.shape[:2]
     height, width = _within(STILL_EDGE, rows, columns)
     image = place(image, Fit((height, width), 0, 0, (height, width)))
-    spacing = held.spacing and (held.spacing[0] * rows / height, held.spacing[1] * columns / width)
+    spacing = copy.spacing and (copy.spacing[0] * rows / height, copy.spacing[1] * columns / width)
     return DisplayCopy(eight_bits(image, (0.0, 1.0) if colour else window), window, spacing)
 
 
 def _loop(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DisplayCopy:
     if not settings.get("sector"):
         raise ReadError("text outside of an ultrasound sector would be legible; sector: true blanks it")
-    held = prepared(shape=_within(FRAME_EDGE, *facts["own_size"]))
-    return DisplayCopy(held.tensor[0] if held.tensor.shape[0] != 3 else np.moveaxis(held.tensor, 0, -1))
+    copy = prepared(shape=_within(FRAME_EDGE, *facts["own_size"]))
+    return DisplayCopy(copy.tensor[0] if copy.tensor.shape[0] != 3 else np.moveaxis(copy.tensor, 0, -1))
 
 
 def _scan(prepared: _Prepare, settings: Mapping[str, Any], facts: Mapping[str, Any]) -> DisplayCopy:
     factor = (math.prod(facts["own_size"]) / VOXELS) ** (1 / 3)
     larger = [step * factor for step in facts["own_spacing"]]
-    held = prepared(spacing=larger) if factor > 1 else prepared()
-    window = None if _inverted(held.facts) else _window(held.facts)
-    affine = np.array(held.facts["affine"], np.float64)
-    return DisplayCopy(eight_bits(held.tensor[0], window), window, held.spacing, affine)
+    copy = prepared(spacing=larger) if factor > 1 else prepared()
+    window = None if _inverted(copy.facts) else _window(copy.facts)
+    affine = np.array(copy.facts["affine"], np.float64)
+    return DisplayCopy(eight_bits(copy.tensor[0], window), window, copy.spacing, affine)
 
 
 _MAKERS = {"image": _still, "video": _loop, "volume": _scan}

@@ -67,7 +67,7 @@ def eight_bits(image: np.ndarray, window: tuple[float, float] | None) -> np.ndar
 
 
 def path_of(cache: Path, sample_id: str) -> Path:
-    """Where the display copy of a sample lies in ``data/cache/<input>``."""
+    """Path of the display copy of a sample in ``data/cache/<input>``."""
     return cache / "display" / f"{sample_id}.safetensors"
 
 
@@ -105,7 +105,7 @@ def read(path: Path) -> DisplayCopy | None:
     """The display copy in a file; None where the sample has none.
 
     Raises:
-        Damaged: not a whole file.
+        Damaged: not a complete file.
     """
     facts = store.facts(path)
     if facts["axes"] is None:

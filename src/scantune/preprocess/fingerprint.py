@@ -1,4 +1,4 @@
-"""A tensor's perceptual hash: alike pictures have hashes that differ in few of their 64 bits."""
+"""A tensor's perceptual hash: similar pictures have hashes that differ in few of their 64 bits."""
 
 from __future__ import annotations
 

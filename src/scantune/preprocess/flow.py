@@ -16,7 +16,7 @@ def counted(reasons: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(reasons).items(), key=lambda item: (-item[1], item[0])))
 
 
-def flow_of(whole: Cohort, kept: Sequence[Record], excluded: Mapping[str, str]) -> dict[str, Any]:
+def flow_of(cohort: Cohort, prepared: Sequence[Record], excluded: Mapping[str, str]) -> dict[str, Any]:
     """The flow of participants: samples and subjects at each step, and why some are not at the next."""
 
     def step(name: str, records: Sequence[Record] | None, samples: int, excluded: Mapping[str, int]) -> dict[str, Any]:
@@ -24,11 +24,11 @@ def flow_of(whole: Cohort, kept: Sequence[Record], excluded: Mapping[str, str]) 
         return {"name": name, "samples": samples, "subjects": subjects, "excluded": dict(excluded)}
 
     return {
-        "cohort": None if whole.provenance is None else asdict(whole.provenance),
-        "subjects_known": whole.subjects_known,
+        "cohort": None if cohort.provenance is None else asdict(cohort.provenance),
+        "subjects_known": cohort.subjects_known,
         "steps": [
-            step("in the table", None if whole.left_out else whole.records, whole.rows, whole.left_out),
-            step("selected", whole.records, len(whole.records), counted(excluded.values())),
-            step("prepared", kept, len(kept), {}),
+            step("in the table", None if cohort.left_out else cohort.records, cohort.rows, cohort.left_out),
+            step("selected", cohort.records, len(cohort.records), counted(excluded.values())),
+            step("prepared", prepared, len(prepared), {}),
         ],
     }

@@ -22,7 +22,7 @@ _PER_FWHM = 1.0 / (2.0 * math.sqrt(2.0 * math.log(2.0)))
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Where voxels lie.
+    """Positions of voxels.
 
     Attributes:
         shape: (D, H, W).
@@ -39,7 +39,7 @@ def target_grid(
     size: Sequence[int] | None,
     center: Sequence[float] | None = None,
 ) -> Grid:
-    """The wanted grid, its axes parallel to the volume's own (closest to R, A, S; an oblique scan stays oblique).
+    """The target grid, its axes parallel to the volume's own (closest to R, A, S; an oblique scan stays oblique).
 
     Args:
         volume: the image.
@@ -48,15 +48,21 @@ def target_grid(
         center: (W, H, D) index of the volume that becomes the middle; None is the middle of the volume. Where the
             spacing stays it is moved by less than a voxel, so that nothing is interpolated.
     """
-    own = np.array(volume.spacing)
+    source_spacing = np.array(volume.spacing)
     length = np.array(volume.array.shape[::-1])
-    wanted = own if spacing is None else np.where(np.abs(np.array(spacing) / own - 1) < SAME, own, np.array(spacing))
-    count = np.maximum(1, np.rint(length * own / wanted).astype(int)) if size is None else np.array(size)
+    target_spacing = (
+        source_spacing
+        if spacing is None
+        else np.where(np.abs(np.array(spacing) / source_spacing - 1) < SAME, source_spacing, np.array(spacing))
+    )
+    count = (
+        np.maximum(1, np.rint(length * source_spacing / target_spacing).astype(int)) if size is None else np.array(size)
+    )
     middle = (length - 1) / 2 if center is None else np.asarray(center, dtype=float)
-    start = middle - (count - 1) / 2 * wanted / own  # index of the first voxel along W, H, D
-    start = np.where(wanted == own, np.floor(start + 0.5), start)
+    start = middle - (count - 1) / 2 * target_spacing / source_spacing  # index of the first voxel along W, H, D
+    start = np.where(target_spacing == source_spacing, np.floor(start + 0.5), start)
     affine = volume.affine.copy()
-    affine[:3, :3] = volume.affine[:3, :3] / own * wanted
+    affine[:3, :3] = volume.affine[:3, :3] / source_spacing * target_spacing
     affine[:3, 3] = (volume.affine @ np.append(start, 1.0))[:3]
     return Grid((int(count[2]), int(count[1]), int(count[0])), affine)
 
@@ -85,14 +91,14 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
     if shift is not None:
         return _cut(volume.array, shift, grid.shape, float(volume.array.min()) if fill is None else fill)
     axes = [
-        _Axis(length, wanted, float(relative[2 - axis, 2 - axis]), float(relative[2 - axis, 3]))
-        for axis, (length, wanted) in enumerate(zip(volume.array.shape, grid.shape, strict=True))
+        _Axis(length, target_length, float(relative[2 - axis, 2 - axis]), float(relative[2 - axis, 3]))
+        for axis, (length, target_length) in enumerate(zip(volume.array.shape, grid.shape, strict=True))
     ]
     result = _WAYS[interpolation](volume.array, axes, antialias)
-    for axis, found in enumerate(axes):
-        if not found.inside.all():
+    for axis, sampling in enumerate(axes):
+        if not sampling.inside.all():
             fill = float(volume.array.min()) if fill is None else fill
-            result[(slice(None),) * axis + (~found.inside,)] = fill
+            result[(slice(None),) * axis + (~sampling.inside,)] = fill
     return result
 
 
@@ -132,8 +138,8 @@ class _Axis:
         inside: whether it lies within half a voxel of the volume's.
     """
 
-    def __init__(self, length: int, wanted: int, ratio: float, start: float) -> None:
-        places = start + ratio * np.arange(wanted)
+    def __init__(self, length: int, target_length: int, ratio: float, start: float) -> None:
+        places = start + ratio * np.arange(target_length)
         self.length, self.ratio, self.start = length, ratio, start
         self.inside = (places >= -0.5) & (places < length - 0.5)
         self.places = np.clip(places, 0, length - 1)
@@ -171,13 +177,13 @@ def _linear(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.nda
     count = tuple(axes[axis].places.size for axis in order)
     result = np.empty(count, np.float32)
     most = max(last - first for _, (first, last), _ in slow)
-    whole = np.empty((most, *stored.shape[1:]), np.float32)
+    buffer = np.empty((most, *stored.shape[1:]), np.float32)
     planes = np.empty((BLOCKS[0], *stored.shape[1:]), np.float32)
     rows = np.empty((BLOCKS[0], count[1], stored.shape[2]), np.float32)
     for (start, end), (first, last), weights in slow:
-        np.copyto(whole[: last - first], stored[first:last], casting="unsafe")  # whatever dtype and direction it has
+        np.copyto(buffer[: last - first], stored[first:last], casting="unsafe")  # whatever dtype and direction it has
         done = end - start
-        np.matmul(weights, whole[: last - first].reshape(last - first, -1), out=planes[:done].reshape(done, -1))
+        np.matmul(weights, buffer[: last - first].reshape(last - first, -1), out=planes[:done].reshape(done, -1))
         _along(planes[:done], middle, rows[:done])
         _along_last(rows[:done], fast, result[start:end])
     return np.ascontiguousarray(result.transpose(np.argsort(order)))
@@ -188,13 +194,13 @@ _Band = tuple[tuple[int, int], tuple[int, int], np.ndarray]
 
 def _bands(weights: np.ndarray, block: int) -> list[_Band]:
     """Blocks of rows of ``weights`` [out, in]: their rows, the columns that are not 0, and the weights of both."""
-    found = []
+    bands = []
     for start in range(0, weights.shape[0], block):
         rows = weights[start : start + block]
         used = np.flatnonzero(rows.any(axis=0))
         first, last = int(used[0]), int(used[-1]) + 1
-        found.append(((start, start + len(rows)), (first, last), np.ascontiguousarray(rows[:, first:last])))
-    return found
+        bands.append(((start, start + len(rows)), (first, last), np.ascontiguousarray(rows[:, first:last])))
+    return bands
 
 
 def _along(array: np.ndarray, bands: Sequence[_Band], out: np.ndarray) -> None:
@@ -205,9 +211,9 @@ def _along(array: np.ndarray, bands: Sequence[_Band], out: np.ndarray) -> None:
 
 def _along_last(array: np.ndarray, bands: Sequence[_Band], out: np.ndarray) -> None:
     """The product along the last axis."""
-    flat, wanted = array.reshape(-1, array.shape[2]), out.reshape(-1, out.shape[2])
+    flat, flat_out = array.reshape(-1, array.shape[2]), out.reshape(-1, out.shape[2])
     for (start, end), (first, last), weights in bands:
-        np.matmul(flat[:, first:last], weights.T, out=wanted[:, start:end])
+        np.matmul(flat[:, first:last], weights.T, out=flat_out[:, start:end])
 
 
 def _nearest(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
@@ -220,11 +226,11 @@ def _cubic(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndar
     import SimpleITK as sitk
 
     if antialias:
-        still = [_Axis(found.length, found.length, 1.0, 0.0) for found in axes]
-        for here, found in zip(still, axes, strict=True):
-            here.ratio = found.ratio
-        if any(found.ratio > 1 + SAME for found in axes):
-            array = _linear(array, still, True)
+        identity = [_Axis(sampling.length, sampling.length, 1.0, 0.0) for sampling in axes]
+        for unmoved, sampling in zip(identity, axes, strict=True):
+            unmoved.ratio = sampling.ratio
+        if any(sampling.ratio > 1 + SAME for sampling in axes):
+            array = _linear(array, identity, True)
     method = sitk.ResampleImageFilter()
     method.SetSize([axis.places.size for axis in axes[::-1]])
     method.SetOutputSpacing([axis.ratio for axis in axes[::-1]])
@@ -242,17 +248,17 @@ def _whole_shift(relative: np.ndarray) -> tuple[int, int, int] | None:
     if np.abs(relative[:3, :3] - np.eye(3)).max() > SAME:
         return None
     shift = relative[:3, 3]
-    whole = np.rint(shift)
-    return (int(whole[0]), int(whole[1]), int(whole[2])) if np.abs(shift - whole).max() < 1e-3 else None
+    rounded = np.rint(shift)
+    return (int(rounded[0]), int(rounded[1]), int(rounded[2])) if np.abs(shift - rounded).max() < 1e-3 else None
 
 
 def _cut(array: np.ndarray, shift: tuple[int, int, int], shape: tuple[int, int, int], fill: float) -> np.ndarray:
-    """The part of ``array`` [D, H, W] that begins at ``shift`` (W, H, D), padded where there is none."""
+    """The part of ``array`` [D, H, W] that begins at ``shift`` (W, H, D), padded outside of it."""
     start = shift[::-1]
     result = np.full(shape, fill, np.float32)
     source, place = [], []
-    for first, wanted, there in zip(start, shape, array.shape, strict=True):
-        low, high = max(0, first), min(there, first + wanted)
+    for first, target_length, length in zip(start, shape, array.shape, strict=True):
+        low, high = max(0, first), min(length, first + target_length)
         if low >= high:
             return result
         source.append(slice(low, high))

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-_NOTHING: float = 0.0  # OpenCV takes a number where its annotations want an array
+_NOTHING: float = 0.0  # OpenCV accepts a number where its annotations require an array
 
 
 def narrowed(array: np.ndarray) -> np.ndarray:

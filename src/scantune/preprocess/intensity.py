@@ -1,4 +1,4 @@
-"""Ways to scale intensities. Each takes float32 of any shape and gives float32 of that shape."""
+"""Ways to scale intensities. Each maps float32 of any shape to float32 of that shape."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def foreground(array: np.ndarray, empty: np.ndarray | None = None) -> np.ndarray
     Trans SMC 9:62, 1979).
     """
     if empty is not None:
-        found = np.zeros(array.shape, dtype=bool)
-        found[~empty] = foreground(array[~empty])
-        return found
+        mask = np.zeros(array.shape, dtype=bool)
+        mask[~empty] = foreground(array[~empty])
+        return mask
     low = float(array.min())
     above = array > low
     if above.mean() <= 1.0 - MASKED_SHARE:
@@ -49,7 +49,7 @@ def _otsu(array: np.ndarray) -> float:
 
 
 def _histogram(values: np.ndarray, bins: int = 256) -> tuple[np.ndarray, np.ndarray]:
-    """How many values lie in each of the bins between smallest and largest, and the bins' middles."""
+    """Counts of values in the bins between smallest and largest, and the centres of the bins."""
     import cv2
 
     low, high = np.float32(values.min()), np.float32(values.max())
@@ -139,7 +139,7 @@ INTENSITIES: dict[str, Callable[..., np.ndarray]] = {
     "scale": scale,
     "none": none,
 }
-#: Those that end in 0 … 1 and can be kept in eight bits.
+#: Those with the range 0 … 1, which can be stored in eight bits.
 BOUNDED = frozenset({"percentile", "window", "scale"})
 
 

@@ -30,9 +30,9 @@ def write_manifest(path: Path, rows: Sequence[tuple[Record, Outcome]], provenanc
         "mask_labels",
         *(f"target/{name}" for name in targets), *(f"rater/{name}" for name in raters), "split", "order", *groups,
     ]  # fmt: skip
-    taken = sorted(set(groups) & set(header[: len(header) - len(groups)]))
-    if taken:
-        raise ScantuneError(f"groups {taken} have the names of other columns of manifest.csv: rename them")
+    duplicates = sorted(set(groups) & set(header[: len(header) - len(groups)]))
+    if duplicates:
+        raise ScantuneError(f"groups {duplicates} have the names of other columns of manifest.csv: rename them")
     places = _places([record.order for record, _ in rows])
     synthetic = "" if provenance is None else str(provenance.synthetic).lower()
     write_csv(path, header, [_manifest_row(record, outcome, places, synthetic) for record, outcome in rows])

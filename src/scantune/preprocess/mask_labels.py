@@ -1,4 +1,4 @@
-"""Do the labels in masks fit the tasks that learn from them? Looked at once all masks are read, and told by file."""
+"""Check of mask labels against the tasks that learn from them, after all masks are read; reported by file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class WrongLabels(ScantuneError):
 
 
 def column_text(facts: Mapping[str, Any]) -> str:
-    """A mask's labels as ``manifest.csv`` keeps them: ``1=168 2=40``, pixels of the file's own grid; "" without one.
+    """A mask's labels as in ``manifest.csv``: ``1=168 2=40``, pixels of the file's own grid; "" without one.
 
     ``255`` stands for masks of 0 and 255 alone, which are taken for 0 and 1; ``lossy`` for labels that compression may
     have changed.
@@ -32,7 +32,7 @@ def label_fault(text: str, classes: int) -> str | None:
     """What is wrong with a mask's labels for a task, or None.
 
     Args:
-        text: as :func:`column_text` gives it.
+        text: from :func:`column_text`.
         classes: of the task, background included: its labels are 0 … classes − 1.
     """
     words = text.split()
@@ -63,8 +63,8 @@ def wrong_labels(texts: Iterable[tuple[str, str]], tasks: Mapping[str, Sequence[
     if not tasks:
         return {}
     classes = min(map(len, tasks.values()))
-    found = ((sample_id, label_fault(text, classes)) for sample_id, text in texts if text)
-    return {sample_id: wrong for sample_id, wrong in found if wrong}
+    label_faults = ((sample_id, label_fault(text, classes)) for sample_id, text in texts if text)
+    return {sample_id: wrong for sample_id, wrong in label_faults if wrong}
 
 
 def explained(wrong: Mapping[str, str], tasks: Mapping[str, Sequence[str]], total: int) -> str:

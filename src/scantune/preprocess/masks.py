@@ -14,7 +14,7 @@ from scantune.preprocess.mask_labels import PAINTED
 from scantune.records import ReadError
 
 WHOLE = 1e-3
-"""Values so near to a whole number are that label: slopes and float formats leave 1.0000001 for 1."""
+"""Values this close to an integer are that label: slopes and float formats leave 1.0000001 for 1."""
 
 _T = TypeVar("_T")
 
@@ -28,11 +28,11 @@ class MaskRule:
     """How the values of a mask's file become labels.
 
     Attributes:
-        labels: labels that may stand in it, background 0 aside; None allows 1 … 255.
+        labels: allowed labels, besides background 0; None allows 1 … 255.
         empty: "exclude" refuses a mask in which nothing is marked.
         values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
             file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then.
-        threshold: values of so much and more are label 1, all others 0; None takes values for labels.
+        threshold: values at or above it are label 1, all others 0; None: values are labels.
     """
 
     labels: Sequence[int] | None = None
@@ -47,18 +47,18 @@ class MaskRule:
 
 
 def read_masks(paths: Sequence[Path], read: Callable[[Path], _T]) -> list[_T]:
-    """Each mask by ``read``; why one cannot be read is told as a fault of the mask.
+    """Read each mask by ``read``; a read error is reported as a fault of the mask.
 
     Raises:
         MaskError: as ``read``.
     """
-    found = []
+    masks = []
     for path in paths:
         try:
-            found.append(read(path))
+            masks.append(read(path))
         except ReadError as error:
             raise MaskError(f"its mask: {error.reason}", error.detail or str(path)) from error
-    return found
+    return masks
 
 
 def merged(
@@ -66,7 +66,8 @@ def merged(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """One uint8 mask of ``shape`` from one mask of labels, or from several that each mark one label (1, 2, …).
 
-    A mask that holds 0 and 255 alone is 0 and 1 (as painting programs write it), unless ``rule.values`` says otherwise.
+    A mask with the values 0 and 255 alone is 0 and 1 (as painting programs write it), unless ``rule.values`` says
+    otherwise.
 
     Args:
         arrays: [1 or 3, *shape] or [*shape].
@@ -90,13 +91,13 @@ def merged(
     else:
         mask = _joined(planes, shape)
     labels, amounts = np.unique(mask[mask > 0], return_counts=True)
-    found = [int(label) for label in labels]
-    if not found and rule.empty == "exclude":
+    present = [int(label) for label in labels]
+    if not present and rule.empty == "exclude":
         raise MaskError("the mask is empty")
-    wrong = sorted(set(found) - set(rule.labels)) if rule.labels is not None else []
+    wrong = sorted(set(present) - set(rule.labels)) if rule.labels is not None else []
     if wrong:
         raise MaskError(f"the mask has the labels {wrong}; stated are {sorted(rule.labels or ())}")
-    names = [str(PAINTED)] if painted else [str(label) for label in found]
+    names = [str(PAINTED)] if painted else [str(label) for label in present]
     facts: dict[str, Any] = {"mask_labels": dict(zip(names, map(int, amounts), strict=True))}
     pairs = zip(planes, known, strict=True)
     if rule.threshold is None and any(
@@ -116,7 +117,7 @@ def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _is_painted(plane: np.ndarray) -> bool:
-    """Whether nothing but 0 and 255 stands in it, 255 somewhere."""
+    """Whether it contains 255, and otherwise only 0."""
     return bool((plane == PAINTED).any() and ((plane == 0) | (plane == PAINTED)).all())
 
 
@@ -132,20 +133,20 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
         array = _as_shown(array, read)
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
-    whole = _named(_whole(array), rule, read) if rule.names else _mapped(_whole(array), rule.values)
-    if whole.min() < 0 or whole.max() > 255:
-        raise MaskError(f"mask values from {whole.min()} to {whole.max()}: labels are whole numbers from 0 to 255")
-    return whole.astype(np.uint8)
+    plane = _named(_whole(array), rule, read) if rule.names else _mapped(_whole(array), rule.values)
+    if plane.min() < 0 or plane.max() > 255:
+        raise MaskError(f"mask values from {plane.min()} to {plane.max()}: labels are whole numbers from 0 to 255")
+    return plane.astype(np.uint8)
 
 
-def _mapped(whole: np.ndarray, values: Mapping[Any, int]) -> np.ndarray:
-    before = whole.copy()
+def _mapped(plane: np.ndarray, values: Mapping[Any, int]) -> np.ndarray:
+    before = plane.copy()
     for value, label in values.items():
-        whole[before == int(value)] = label
-    return whole
+        plane[before == int(value)] = label
+    return plane
 
 
-def _named(whole: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
+def _named(indices: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
     """Labels by the names of the file's own table; 0 what is not named.
 
     Raises:
@@ -156,14 +157,14 @@ def _named(whole: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.nda
         numbers = numbers_of(rule.names, table)
     except ReadError as error:
         raise MaskError(error.reason, error.detail) from error
-    found = np.zeros_like(whole)
+    labels = np.zeros_like(indices)
     for name, values in numbers.items():
-        found[np.isin(whole, values)] = rule.values[name]
-    return found
+        labels[np.isin(indices, values)] = rule.values[name]
+    return labels
 
 
 def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
-    """Indices of a palette of black and white alone as 0 and 255, other indices as they are.
+    """Indices of a black-and-white palette as 0 and 255; other indices unchanged.
 
     Raises:
         MaskError: index 0 or value 0 is shown in white, so that it is not certain what the background is.
@@ -173,26 +174,26 @@ def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
             "zero is white in the mask's file: is zero the background, or black? Say by 'mask_values' which "
             "value is which label ({1: 1} for zero), or save it as PNG"
         )
-    shown = {int(index): tuple(colour) for index, colour in read.get("palette", {}).items()}
-    black = [index for index, colour in shown.items() if colour == (0, 0, 0)]
-    if 0 in shown and 0 not in black and black:
+    palette = {int(index): tuple(colour) for index, colour in read.get("palette", {}).items()}
+    black = [index for index, colour in palette.items() if colour == (0, 0, 0)]
+    if 0 in palette and 0 not in black and black:
         raise MaskError(
-            f"the mask's palette shows index 0 as {_hex(shown[0])} and index {black[0]} in black: which of them is the "
-            f"background? State by 'mask_values' which index is which label ({{0: 0, {black[0]}: 1}} for index 0)"
+            f"the mask's palette shows index 0 as {_hex(palette[0])} and index {black[0]} in black: which of them is "
+            f"the background? State by 'mask_values' which index is which label ({{0: 0, {black[0]}: 1}} for index 0)"
         )
-    if len(black) < len(shown) and set(shown.values()) <= {(0, 0, 0), (255, 255, 255)}:
-        white = [index for index in shown if index not in black]
+    if len(black) < len(palette) and set(palette.values()) <= {(0, 0, 0), (255, 255, 255)}:
+        white = [index for index in palette if index not in black]
         return np.isin(array, white).astype(np.uint8) * np.uint8(255)
     return array
 
 
 def palette_words(read: Mapping[str, Any]) -> list[str]:
-    """A line that says what the palette of a mask shows; none where it has no palette."""
-    shown = read.get("palette")
-    if not shown:
+    """A line that describes the palette of a mask; empty without a palette."""
+    palette = read.get("palette")
+    if not palette:
         return []
-    words = [f"{index} shown as {_hex(colour)}" for index, colour in list(shown.items())[:8]]
-    return [f"mask with a palette: index {', '.join(words)}{' …' if len(shown) > 8 else ''}"]
+    words = [f"{index} shown as {_hex(colour)}" for index, colour in list(palette.items())[:8]]
+    return [f"mask with a palette: index {', '.join(words)}{' …' if len(palette) > 8 else ''}"]
 
 
 def _hex(colour: Sequence[int]) -> str:
@@ -200,7 +201,7 @@ def _hex(colour: Sequence[int]) -> str:
 
 
 def _whole(array: np.ndarray) -> np.ndarray:
-    """int64: each value as the whole number that it is but for rounding."""
+    """int64: each value rounded to the integer that it represents."""
     if array.dtype.kind in "bui":
         return array.astype(np.int64)
     nearest = np.rint(array)
@@ -209,7 +210,7 @@ def _whole(array: np.ndarray) -> np.ndarray:
         some = ", ".join(f"{float(value):g}" for value in np.unique(array[odd])[:3])
         raise MaskError(
             f"{int(odd.sum())} mask values are not whole, such as {some}: a mask that was resampled, or probabilities? "
-            "'mask_threshold' takes all from some value on for label 1"
+            "'mask_threshold' sets all values from a threshold on to label 1"
         )
     return nearest.astype(np.int64)
 

@@ -1,4 +1,5 @@
-"""Samples prepared side by side: processes here, or a cluster of Dask or Ray. Memory holds what is in flight only."""
+"""Samples prepared in parallel: by local processes, or a cluster of Dask or Ray. Only samples in progress are in
+memory."""
 
 from __future__ import annotations
 
@@ -21,14 +22,14 @@ Task = tuple[Job, Mapping[str, Any], Path, Mapping[str, Any]]
 def outcomes(
     jobs: Sequence[Job], settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]
 ) -> Generator[Outcome]:
-    """Outcomes as they come, in any order, one for each job.
+    """Outcomes in order of completion, one for each job.
 
     Each process works on one sample at a time, so that a decoder that kills its process, or hangs, costs that sample
     alone. ``threads`` go without that guard.
 
     Args:
         jobs: the samples.
-        settings: the input's block as a dict; ``workers`` and ``backend`` say how many at once and where.
+        settings: the input's block as a dict; ``workers`` and ``backend`` set how many at once and where.
         store_dir: the store.
         index: of the root, by absolute path.
     """
@@ -39,7 +40,7 @@ def outcomes(
 
 
 def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the index that a job's files need: workers are not sent the whole."""
+    """The part of the index that a job's files need: workers do not receive the complete index."""
     if not index:
         return {}
     from scantune.preprocess.sources import parts
@@ -73,13 +74,13 @@ def _by_processes(tasks: Iterator[Task], workers: int, address: str | None = Non
             thread.start()
         left = workers
         while left:
-            found = done.get()
-            if isinstance(found, BaseException):
-                raise found
-            if found is None:
+            result = done.get()
+            if isinstance(result, BaseException):
+                raise result
+            if result is None:
                 left -= 1
             else:
-                yield found
+                yield result
     finally:
         for worker in crew:
             worker.close()
@@ -113,7 +114,8 @@ def _by_dask(tasks: Iterator[Task], workers: int, address: str | None) -> Iterat
 
 
 def _by_ray(tasks: Iterator[Task], workers: int, address: str | None) -> Iterator[Outcome]:
-    """By Ray itself: its backend of joblib gives nothing before all is done. Twice ``workers`` are on their way."""
+    """By Ray itself: its backend of joblib returns nothing before all is done. Twice ``workers`` jobs are in
+    progress."""
     _needs("ray", "ray")
     import ray
 

@@ -13,7 +13,7 @@ from scantune.io.upright import HALF
 
 @dataclass(frozen=True)
 class Fit:
-    """Where a picture comes to lie in the wanted size.
+    """Position of a picture in the target size.
 
     Attributes:
         resized: (height, width) that the picture is resized to.
@@ -77,8 +77,8 @@ def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -
 
     Args:
         picture: float [H, W, C].
-        fitted: where it comes to lie.
-        empty: bool [H, W], pixels of the picture that stand for none; or None.
+        fitted: its position.
+        empty: bool [H, W], padding pixels of the picture; or None.
     """
     if empty is None:
         return place(picture, fitted), None
@@ -87,10 +87,10 @@ def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -
     share = 1.0 - place(1.0 - measured, fitted)  # around the picture nothing is empty: it is 0, as ever
     values = place((picture - low) * measured[..., None], fitted)
     values = values.reshape(*share.shape, -1)
-    gone = share < HALF
-    np.divide(values, share[..., None], out=values, where=~gone[..., None])
+    is_outside = share < HALF
+    np.divide(values, share[..., None], out=values, where=~is_outside[..., None])
     inside = place(np.ones(picture.shape[:2], np.float32), fitted)[..., None]
-    return (values + low) * inside, gone
+    return (values + low) * inside, is_outside
 
 
 def put_back(
@@ -100,7 +100,7 @@ def put_back(
 
     Args:
         values: of ``fitted.size``.
-        fitted: where the picture came to lie.
+        fitted: the position of the picture.
         shape: (height, width) of the picture.
         outside: of what was cropped away.
         nearest: keeps labels whole.
@@ -119,7 +119,7 @@ def put_back(
     return cv2.resize(resized, (shape[1], shape[0]), interpolation=method)
 
 
-def _overlap(offset: int, length: int, wanted: int) -> tuple[int, int, int]:
+def _overlap(offset: int, length: int, target_length: int) -> tuple[int, int, int]:
     """(start in the result, start in the picture, length) along one axis."""
     to, start = max(0, offset), max(0, -offset)
-    return to, start, min(length - start, wanted - to)
+    return to, start, min(length - start, target_length - to)

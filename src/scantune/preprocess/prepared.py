@@ -1,4 +1,4 @@
-"""What preparing one sample gives."""
+"""One prepared sample."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Prepared:
 def own_facts(
     array: np.ndarray, size: Sequence[int], spacing: Sequence[float] | None, empty: np.ndarray | None = None
 ) -> dict[str, Any]:
-    """What a file was before anything was done to it, for the check of a cohort.
+    """Properties of a file before preparation, for the check of a cohort.
 
     Args:
-        array: its values; some 250,000 of them are looked at.
+        array: its values; about 250,000 of them are sampled.
         size: along R, A, S of a volume, or rows and columns.
         spacing: mm along the same axes, or None.
-        empty: which of the values stand for nothing, and are left out; or None.
+        empty: padding values, which are excluded; or None.
     """
     if empty is not None:
         array = array[~empty]

@@ -8,7 +8,7 @@ from scantune.preprocess.sample import Outcome
 
 
 def with_progress(outcomes: Generator[Outcome], total: int) -> Generator[Outcome]:
-    """The outcomes as they pass, counted on a bar: done, left out, found in the store."""
+    """The outcomes, counted on a progress bar: prepared, excluded, already in the store."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

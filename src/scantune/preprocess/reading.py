@@ -1,4 +1,4 @@
-"""Reading with the kind of the answer known; a file that is needed twice for one sample is read once."""
+"""Typed reading of files; a file that is needed twice for one sample is read once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _kept = threading.local()
 
 @contextmanager
 def reading_once() -> Iterator[None]:
-    """Meanwhile this thread keeps what it reads, and gives it again where the same is asked for."""
+    """Inside the context, this thread caches what it reads."""
     _kept.found = {}
     try:
         yield
@@ -25,13 +25,13 @@ def reading_once() -> Iterator[None]:
 
 
 def _read(path: Path, **options: Any) -> Any:
-    found: dict[Any, Any] | None = getattr(_kept, "found", None)
-    if found is None:
+    cached: dict[Any, Any] | None = getattr(_kept, "found", None)
+    if cached is None:
         return io.read(path, **options)
     key = path, repr(sorted(options.items()))
-    if key not in found:
-        found[key] = io.read(path, **options)
-    return found[key]
+    if key not in cached:
+        cached[key] = io.read(path, **options)
+    return cached[key]
 
 
 def read_image(path: Path, **options: Any) -> io.Image:
@@ -40,10 +40,10 @@ def read_image(path: Path, **options: Any) -> io.Image:
     Raises:
         ReadError: it cannot be used, or is none.
     """
-    found = _read(path, kind="image", **options)
-    if not isinstance(found, io.Image):
+    image = _read(path, kind="image", **options)
+    if not isinstance(image, io.Image):
         raise ReadError("it is not a still image")
-    return found
+    return image
 
 
 def read_volume(path: Path, **options: Any) -> io.Volume:
@@ -52,7 +52,7 @@ def read_volume(path: Path, **options: Any) -> io.Volume:
     Raises:
         ReadError: it cannot be used, or is none.
     """
-    found = _read(path, kind="volume", **options)
-    if not isinstance(found, io.Volume):
+    volume = _read(path, kind="volume", **options)
+    if not isinstance(volume, io.Volume):
         raise ReadError("it is not a volume")
-    return found
+    return volume

@@ -27,9 +27,9 @@ class Summary:
     Attributes:
         prepared: samples in ``manifest.csv``.
         excluded: sample id to reason.
-        made: samples prepared now, the rest lay in the store.
+        made: samples prepared in this run; the others were in the store.
         repaired: samples found damaged in the store and prepared again.
-        changed: files (for the terminal) that are not as the index says.
+        changed: files (for the terminal) that differ from the index.
         flow: as in ``flow.json``.
         details: sample id to more of the reason, for the terminal only.
     """
@@ -68,18 +68,18 @@ def run(
             masks and facts too: what later stages depend on), ``display/`` (what people are shown of each sample) and
             ``display.csv`` (the digests of that), ``input.json`` (the settings), ``excluded.csv``, ``flow.json``.
         store_dir: where samples are kept between runs; shared by all inputs and by runs at the same time.
-        max_excluded_fraction: more samples than this share left out is a failure.
+        max_excluded_fraction: fail if a larger share of samples is excluded.
         index: what ``scantune index`` wrote, by absolute path.
         mask_classes: key of each experiment that learns from the masks, to its classes, the background first.
         progress: show a bar on the terminal.
-        say: where lines for the local terminal go (files by path, damaged samples); without it nowhere.
+        say: receives lines for the local terminal (files by path, damaged samples); None: discarded.
 
     Raises:
         TooManyExcluded: after all files are written.
         WrongLabels: masks have labels outside of ``mask_classes``; after all files are written.
-        StoreFull: no room; what was whole stays, the next run goes on from there.
+        StoreFull: no room; completed samples remain, and the next run resumes from there.
     """
-    whole = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
+    selected = cohort if isinstance(cohort, Cohort) else Cohort(list(cohort), len(cohort))
     say = say or (lambda line: None)
     for folder in _FOLDERS:
         (out_dir / folder).mkdir(parents=True, exist_ok=True)
@@ -87,12 +87,14 @@ def run(
     store.sweep(store_dir)
     done: dict[str, Outcome] = {}
     learned: sources.Known = {}
-    with closing(outcomes_of(whole.records, settings, store_dir, index or {}, progress)) as found:
-        for outcome in found:
+    with closing(outcomes_of(selected.records, settings, store_dir, index or {}, progress)) as results:
+        for outcome in results:
             if outcome.fatal:
                 sources.remember(store_dir / "digests.sqlite", learned)
-                left = len(whole.records) - len(done)
-                raise store.StoreFull(f"{outcome.fatal}. {left} of {len(whole.records)} samples remain to be prepared")
+                left = len(selected.records) - len(done)
+                raise store.StoreFull(
+                    f"{outcome.fatal}. {left} of {len(selected.records)} samples remain to be prepared"
+                )
             done[outcome.sample_id] = outcome
             learned |= outcome.learned
             if len(learned) > 10_000:
@@ -100,17 +102,19 @@ def run(
                 learned = {}
             if outcome.key:
                 _link(outcome, store_dir, out_dir)
-            _tell(outcome, say, hidden=whole.pseudonymous)
+            _tell(outcome, say, hidden=selected.pseudonymous)
     sources.remember(store_dir / "digests.sqlite", learned)
     for path in [path for folder in _FOLDERS for path in (out_dir / folder).iterdir()]:
         if path.stem not in done or not done[path.stem].key:
             path.unlink()
     write_input(out_dir, settings)
-    summary = _written(whole, done, out_dir, max_excluded_fraction)
+    summary = _written(selected, done, out_dir, max_excluded_fraction)
     texts = [
-        (r.sample_id, column_text(done[r.sample_id].facts["reading"])) for r in whole.records if done[r.sample_id].key
+        (r.sample_id, column_text(done[r.sample_id].facts["reading"]))
+        for r in selected.records
+        if done[r.sample_id].key
     ]
-    files = {} if whole.pseudonymous else masks_of(whole.records)
+    files = {} if selected.pseudonymous else masks_of(selected.records)
     refuse_wrong_labels(texts, mask_classes or {}, files, "manifest.csv, column mask_labels")
     return summary
 
@@ -129,14 +133,14 @@ def _link(outcome: Outcome, store_dir: Path, out_dir: Path) -> None:
 def outcomes_of(
     records: Sequence[Record], settings: Any, store_dir: Path, index: Mapping[str, Any], progress: bool
 ) -> Generator[Outcome]:
-    """What becomes of each record, as it comes: prepared, found in the store, or left out."""
+    """The outcome of each record in order of completion: prepared, found in the store, or excluded."""
     from scantune.preprocess.parallel import outcomes
     from scantune.preprocess.progress import with_progress
 
     jobs = [Job(record.sample_id, record.files, record.masks, record.series, record.volume) for record in records]
     plain = settings.model_dump(mode="json")
-    found = outcomes(jobs, plain, store_dir, index)
-    return with_progress(found, len(jobs)) if progress else found
+    results = outcomes(jobs, plain, store_dir, index)
+    return with_progress(results, len(jobs)) if progress else results
 
 
 def _tell(outcome: Outcome, say: Callable[[str], None], *, hidden: bool) -> None:
@@ -150,21 +154,21 @@ def _tell(outcome: Outcome, say: Callable[[str], None], *, hidden: bool) -> None
         say(f"{whose}: {name} has changed since the index was written and was read again")
 
 
-def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: float) -> Summary:
-    kept = [r for r in whole.records if done[r.sample_id].key]
-    excluded = {r.sample_id: done[r.sample_id].reason for r in whole.records if not done[r.sample_id].key}
-    write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in kept], whole.provenance)
+def _written(cohort: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: float) -> Summary:
+    prepared = [r for r in cohort.records if done[r.sample_id].key]
+    excluded = {r.sample_id: done[r.sample_id].reason for r in cohort.records if not done[r.sample_id].key}
+    write_manifest(out_dir / "manifest.csv", [(r, done[r.sample_id]) for r in prepared], cohort.provenance)
     digests = {
-        "digests.csv": [[r.sample_id, done[r.sample_id].facts["digest"]] for r in kept],
-        "display.csv": [[r.sample_id, done[r.sample_id].display[1]] for r in kept],
+        "digests.csv": [[r.sample_id, done[r.sample_id].facts["digest"]] for r in prepared],
+        "display.csv": [[r.sample_id, done[r.sample_id].display[1]] for r in prepared],
     }
     for name, rows in digests.items():
         write_csv(out_dir / name, ["sample_id", "digest"], rows)
     write_csv(out_dir / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in excluded.items()])
-    flow = flow_of(whole, kept, excluded)
+    flow = flow_of(cohort, prepared, excluded)
     write_json(out_dir / "flow.json", flow)
     summary = Summary(
-        prepared=len(kept),
+        prepared=len(prepared),
         excluded=excluded,
         made=sum(o.made for o in done.values()),
         repaired=tuple(o.sample_id for o in done.values() if o.repaired),
@@ -172,8 +176,8 @@ def _written(whole: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: f
         flow=flow,
         details={o.sample_id: o.detail for o in done.values() if o.detail},
     )
-    total = len(whole.records)
-    if not kept or len(excluded) > limit * total:
+    total = len(cohort.records)
+    if not prepared or len(excluded) > limit * total:
         reasons = "; ".join(f"{count} × {reason}" for reason, count in counted(excluded.values()).items())
         raise TooManyExcluded(
             f"{len(excluded)} of {total} samples cannot be used, more than max_excluded_fraction {limit:g} allows: "

@@ -38,22 +38,22 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a worker gives back.
+    """The result of a worker.
 
     Attributes:
         sample_id: of the job.
-        key: of the stored sample, or None where it is left out.
+        key: of the stored sample, or None if it is excluded.
         digest: of the source bytes.
         facts: of the stored sample.
-        reason: why it is left out, free of paths and header text.
+        reason: for its exclusion, free of paths and header text.
         detail: more of it, for the local terminal only.
-        made: the sample was prepared now; else it was found in the store.
-        repaired: it was found damaged and prepared again.
-        changed: files that are not as the index says.
+        made: whether the sample was prepared in this run, not found in the store.
+        repaired: it was damaged and prepared again.
+        changed: files that differ from the index.
         learned: digests of files that had to be read.
         fatal: why the whole run must stop (no room).
-        of_mask: it is left out because of its mask.
-        display: key of its display copy in the store, and a digest of its content; "" where the sample is left out.
+        of_mask: it is excluded because of its mask.
+        display: key of its display copy in the store, and a digest of its content; "" if the sample is excluded.
     """
 
     sample_id: str
@@ -108,13 +108,13 @@ def process(
         return _process(job, settings, store_dir, index or {})
     except store.StoreFull as error:
         return Outcome(job.sample_id, fatal=str(error))
-    except Exception as error:  # one bad scan never ends the run; what broke is told on the terminal
+    except Exception as error:  # one bad scan never ends the run; the error is printed on the terminal
         reason, detail = refusal(error, _named(job))
         return Outcome(job.sample_id, reason=reason, detail=detail, of_mask=isinstance(error, MaskError))
 
 
 def refusal(error: Exception, named: str) -> tuple[str, str]:
-    """Why a sample is left out, in words that may be written to outputs, and more of it for the local terminal.
+    """Why a sample is excluded: a text for outputs, and details for the local terminal.
 
     Args:
         error: what preparing it raised.
@@ -143,7 +143,7 @@ def _process(
         known |= learned
         if not outcome.made or sources.unchanged(paths, known):
             return replace(outcome, learned=learned, changed=tuple(changed))
-        # The files changed while they were read: what was stored belongs to bytes that are gone.
+        # The files changed while they were read: the stored sample belongs to bytes that no longer exist.
         store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
         store.display_path(store_dir, outcome.display[0]).unlink(missing_ok=True)
         time.sleep(0.2)
@@ -158,7 +158,7 @@ def _digest(path: Path, known: sources.Known, learned: sources.Known) -> str:
 
 
 def _with_index(known: sources.Known, index: Mapping[str, tuple[int, int, str]]) -> tuple[sources.Known, list[str]]:
-    """Digests of the index for files that are as it says, and the files that are not."""
+    """Digests of the index for unchanged files, and the files that have changed."""
     changed = []
     for name, (size, modified, digest) in index.items():
         try:
@@ -202,14 +202,14 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
 
 
 def _stored(path: Path, key: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts of what lies in the store."""
+    """Facts of the stored sample."""
     return store.verify(path) if _chosen(key, float(settings.get("verify_fraction", 1.0))) else store.facts(path)
 
 
 def _display(
     job: Job, settings: Mapping[str, Any], store_dir: Path, files: list[str], facts: Mapping[str, Any]
 ) -> tuple[str, str]:
-    """Key and digest of the display copy, made where it is not in the store.
+    """Key and digest of the display copy, written if it is not in the store.
 
     What cannot be shown is shown as the network sees it: it costs no sample.
     """
@@ -226,7 +226,7 @@ def _display(
 
 
 def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | None) -> dict[str, Any]:
-    """What the manifest says of a tensor."""
+    """The manifest's entries of a tensor."""
     tensor = arrays["input"]
     mean, sd, low, high = _moments(tensor)
     facts: dict[str, Any] = {
@@ -262,7 +262,7 @@ def _moments(tensor: np.ndarray, chunk: int = 1 << 16) -> tuple[float, float, fl
 
 
 def plain(value: Any) -> Any:
-    """Facts as JSON takes them: tuples as lists, NumPy numbers as numbers, what is not finite as null."""
+    """JSON-serialisable facts: tuples as lists, NumPy numbers as numbers, non-finite numbers as null."""
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

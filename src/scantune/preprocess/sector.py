@@ -14,10 +14,10 @@ def sector_mask(frames: np.ndarray) -> np.ndarray:
     """bool [H, W]: the convex outline of the largest part that moves. Text, scales and logos stand still outside it.
 
     Args:
-        frames: uint8 [T, H, W], two or more frames spread over the loop; one frame falls back on its largest lit part.
+        frames: uint8 [T, H, W], two or more frames spread over the video; a single frame uses its largest lit part.
 
     Raises:
-        ReadError: no part of 5 % of the frame is found.
+        ReadError: no part of at least 5 % of the frame was found.
     """
     import cv2
 
@@ -34,7 +34,7 @@ def sector_mask(frames: np.ndarray) -> np.ndarray:
     solid = cv2.morphologyEx(solid, cv2.MORPH_CLOSE, disc, iterations=3)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(solid, connectivity=8)
     if count < 2:
-        raise ReadError("no ultrasound sector found: nothing in the loop moves")
+        raise ReadError("no ultrasound sector found: nothing in the video moves")
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     outline, _ = cv2.findContours((labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     hull = cv2.convexHull(np.concatenate(list(outline)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Keys that say where and how carefully samples are prepared, not what comes out.
+#: Keys that set where and how carefully samples are prepared, without effect on the result.
 _NOT_OF_THE_TENSOR = ("dataset", "workers", "backend", "verify_fraction", "time_limit", "modality")
 
 

@@ -16,7 +16,7 @@ from scantune.records import ReadError
 
 @dataclass(frozen=True)
 class State:
-    """What the file system says of a file: it changes when the file does.
+    """State of a file in the file system: it changes when the file does.
 
     Attributes:
         size: bytes.
@@ -31,22 +31,22 @@ class State:
     @classmethod
     def of(cls, path: Path) -> State:
         """Of a file that is there."""
-        found = os.stat(path)
-        return cls(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        status = os.stat(path)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 Known = dict[str, tuple[State, str]]
 
 
 def parts(path: Path) -> list[Path]:
-    """The files that a path stands for: itself, or all below a folder but hidden ones, sorted."""
+    """The files of a path: itself, or all below a folder except hidden ones, sorted."""
     if not path.is_dir():
         return [path]
-    found = []
+    paths = []
     for base, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(base, name) for name in sorted(names) if not name.startswith(".")]
-    return found
+        paths += [Path(base, name) for name in sorted(names) if not name.startswith(".")]
+    return paths
 
 
 def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, Known]:
@@ -60,7 +60,7 @@ def digest_of(path: Path, known: Mapping[str, tuple[State, str]]) -> tuple[str, 
         The digest in hexadecimal, and the files that had to be read.
 
     Raises:
-        ReadError: not there, unreadable, an empty folder.
+        ReadError: not found, unreadable, or an empty folder.
     """
     files = parts(path)
     if not files:
@@ -96,7 +96,8 @@ def unchanged(paths: Iterable[Path], known: Mapping[str, tuple[State, str]]) -> 
 
 
 def remembered(database: Path, paths: Iterable[Path]) -> Known:
-    """What was learned earlier of these files and folders (all files below them). An unreadable database is none."""
+    """Stored states and digests of these files and folders (all files below them). An unreadable database is
+    ignored."""
     if not database.is_file():
         return {}
     known: Known = {}
@@ -115,7 +116,7 @@ def remembered(database: Path, paths: Iterable[Path]) -> Known:
 
 
 def remember(database: Path, learned: Known) -> None:
-    """Keep digests for the next run. Losing them costs time, never a result, so trouble with the file is no error."""
+    """Store digests for the next run. Losing them costs time only, so an error of the file is ignored."""
     if not learned:
         return
     database.parent.mkdir(parents=True, exist_ok=True)

@@ -100,18 +100,18 @@ def prepare_image(
     if clahe:
         picture = _equalised(picture, **clahe)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
-    mask = whole = None
+    mask = plane = None
     if masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        whole, found = _mask(masks, images[0], (files[0], series), mask_grid, rule, same_way)
-        mask = place(whole, fitted, nearest=True)[None]
-        facts |= {**found, "notes": [*facts.get("notes", ()), *found["notes"]]}
+        plane, mask_facts = _mask(masks, images[0], (files[0], series), mask_grid, rule, same_way)
+        mask = place(plane, fitted, nearest=True)[None]
+        facts |= {**mask_facts, "notes": [*facts.get("notes", ()), *mask_facts["notes"]]}
     spacing = images[0].spacing
     if spacing is not None:
         factors = (shapes[0][0] / fitted.resized[0], shapes[0][1] / fitted.resized[1])
         spacing = (spacing[0] * factors[0], spacing[1] * factors[1])
-    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts, whole)
+    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts, plane)
 
 
 def _mask(
@@ -131,16 +131,16 @@ def _mask(
             return io.read_image_mask(path, source[0], series=source[1], names=rule.names)
         return read_image(path, **options)
 
-    found = read_masks(paths, labels_of)
-    for one in found:
-        own = int(one.facts.get("turn", 1))
-        if grid == "refuse" and own != turn:
+    masks = read_masks(paths, labels_of)
+    for one in masks:
+        mask_turn = int(one.facts.get("turn", 1))
+        if grid == "refuse" and mask_turn != turn:
             raise MaskError(
-                f"the EXIF tags of image and mask rotate them differently (orientation {turn} and {own}; 1 is as it is "
-                "stored): state by 'mask_grid' whether masks were drawn on the image as 'stored' or as 'shown'"
+                f"the EXIF tags of image and mask rotate them differently (orientation {turn} and {mask_turn}; 1 is "
+                "as stored): state by 'mask_grid' whether masks were drawn on the image as 'stored' or as 'shown'"
             )
-    mask, facts = merged([m.array for m in found], image.array.shape[-2:], rule, [m.facts for m in found])
-    return mask, {**facts, "notes": [note for m in found for note in palette_words(m.facts)]}
+    mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
+    return mask, {**facts, "notes": [note for m in masks for note in palette_words(m.facts)]}
 
 
 def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:
@@ -155,7 +155,7 @@ def _coloured(picture: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _by_channel(image: io.Image) -> np.ndarray | None:
-    """Which values of an image [C, H, W] stand for none."""
+    """The padding values of an image [C, H, W]."""
     return None if image.empty is None else np.broadcast_to(image.empty, image.array.shape)
 
 

@@ -1,4 +1,4 @@
-"""The store of prepared samples: addressed by content, written whole or not at all, checked by digest.
+"""The store of prepared samples: addressed by content, written atomically, checked by digest.
 
 Samples are safetensors files (fastest to load of the formats measured, mapped into memory without a copy, no code in
 them). Their header holds the facts of the sample and a SHA-256 digest over all of it.
@@ -36,7 +36,7 @@ _MAX_HEADER = 1 << 24
 
 
 class StoreFull(ScantuneError):
-    """No room for a sample. What was whole stays whole; with room again the run goes on where it stopped."""
+    """No room for a sample. Completed samples remain; with free space the run resumes where it stopped."""
 
 
 class Damaged(ScantuneError):
@@ -44,17 +44,17 @@ class Damaged(ScantuneError):
 
 
 def sample_path(store: Path, key: str) -> Path:
-    """Where a sample of this key lies."""
+    """Path of the sample of this key."""
     return store / "samples" / key[:2] / f"{key}.safetensors"
 
 
 def display_path(store: Path, key: str) -> Path:
-    """Where a display copy of this key lies."""
+    """Path of the display copy of this key."""
     return store / "display" / key[:2] / f"{key}.safetensors"
 
 
 def save(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write a sample: staged beside its place, fsync, renamed. Two writers of one key end with one whole file.
+    """Write a sample: staged beside its place, fsync, renamed. Two writers of one key leave one complete file.
 
     Args:
         path: the file.
@@ -130,14 +130,14 @@ def load(path: Path) -> dict[str, np.ndarray]:
 
 
 def load_torch(path: Path) -> dict[str, Tensor]:
-    """The same as tensors, mapped into memory; as they are stored (see :func:`as_float`)."""
+    """The same as tensors, mapped into memory, in the stored dtype (see :func:`as_float`)."""
     from safetensors.torch import load_file
 
     return load_file(path)
 
 
 def as_float(array: Any) -> Any:
-    """What a network takes, float32: uint8 stands for 0 … 1, float16 is widened. NumPy array or torch tensor."""
+    """Network input, float32: uint8 represents 0 … 1, float16 is widened. NumPy array or torch tensor."""
     if isinstance(array, np.ndarray):
         if array.dtype == np.float16:
             return widened(array)
@@ -161,21 +161,21 @@ def facts(path: Path) -> dict[str, Any]:
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """Facts of a sample whose digest was taken anew over every byte.
+    """Facts of a sample after a check of the digest over every byte.
 
     Raises:
-        Damaged: a bit is not what it was.
+        Damaged: a bit has changed.
     """
     arrays, header = _read(path)
     try:
         meta = header["__metadata__"]
         right = _digests(arrays, meta["facts"]) == (meta["tensor_digest"], meta["digest"])
-        found = _facts(header)
+        facts = _facts(header)
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"the header of {path.name} is damaged") from error
     if not right:
         raise Damaged(f"the digest of {path.name} does not match its content")
-    return found
+    return facts
 
 
 def _facts(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def link(source: Path, target: Path) -> None:
-    """Put a stored sample among the outputs: by reflink, else hard link, else copy; replaced whole.
+    """Place a stored sample in the outputs: by reflink, else hard link, else copy; replaced atomically.
 
     Raises:
         StoreFull: a copy found no room.
@@ -256,7 +256,7 @@ def sweep(store: Path, older_than: float = 86400.0) -> None:
 
 
 def damaged(cache: Path, samples: Iterable[Sample] | None = None) -> list[str]:
-    """Samples of a cache folder whose content is not what ``manifest.csv`` says; every byte is read.
+    """Samples of a cache folder whose content differs from ``manifest.csv``; every byte is read.
 
     Args:
         cache: folder with ``manifest.csv`` and ``samples/``.
@@ -264,7 +264,7 @@ def damaged(cache: Path, samples: Iterable[Sample] | None = None) -> list[str]:
     """
     from scantune.cohort.manifest import read_manifest
 
-    found = []
+    sample_ids = []
     for sample in read_manifest(cache / "manifest.csv") if samples is None else samples:
         try:
             right = (
@@ -273,5 +273,5 @@ def damaged(cache: Path, samples: Iterable[Sample] | None = None) -> list[str]:
         except Damaged:
             right = False
         if not right:
-            found.append(sample.sample_id)
-    return found
+            sample_ids.append(sample.sample_id)
+    return sample_ids

@@ -1,4 +1,4 @@
-"""Text burned into stills: found by its shape and blanked.
+"""Text burned into stills: detected by its shape and blanked.
 
 Letters are small, thin, of full contrast and stand in rows. What is blanked is the box of a row of three or more such
 shapes; of two, and of a single one (the L or R of a side marker), where they are of the picture's extreme grey and end
@@ -75,8 +75,8 @@ def find_text(picture: np.ndarray) -> list[Box]:
     if not high > low:
         return []
     even = ((grey - low) * (255.0 / (high - low))).astype(np.uint8)
-    found = [box for plane in (even, 255 - even) for box in _lines(_letters(plane), even.shape)]
-    return sorted(set(found), key=lambda box: (box.top, box.left))
+    boxes = [box for plane in (even, 255 - even) for box in _lines(_letters(plane), even.shape)]
+    return sorted(set(boxes), key=lambda box: (box.top, box.left))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _letters(plane: np.ndarray) -> list[_Shape]:
     right = (height >= MIN_HEIGHT) & (height <= tallest) & (width <= LONGEST * height)
     right &= (area >= 0.1 * width * height) & (area > MIN_HEIGHT)
     right[0] = False  # what is no stroke
-    found = []
+    letters = []
     for at in np.flatnonzero(right):
         x, y, w, h = (int(n) for n in stats[at, :4])
         crisp = (w > 2 * h or int(right.sum()) <= MANY) and _is_crisp(plane, labels, int(at), (x, y, w, h))
@@ -121,8 +121,8 @@ def _letters(plane: np.ndarray) -> list[_Shape]:
             inside = x > 0 and y > 0 and x + w < plane.shape[1] and y + h < plane.shape[0]
             alone = crisp and inside and h >= LONE_HEIGHT and 0.35 <= w / h <= 1.3
             alone = alone and _solidity(labels[y : y + h, x : x + w] == at) <= SOLID
-            found.append(_Shape(x, y, w, h, max(1, round(w / (0.9 * h))) if crisp else 1, crisp, alone))
-    return found
+            letters.append(_Shape(x, y, w, h, max(1, round(w / (0.9 * h))) if crisp else 1, crisp, alone))
+    return letters
 
 
 def _is_crisp(plane: np.ndarray, labels: np.ndarray, label: int, box: tuple[int, int, int, int]) -> bool:

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-#: Modules of this package that make tensors; the rest only keeps, counts and shows them.
+#: Modules of this package that make tensors; the others only store, count and display them.
 _MAKERS = (
     "prepare",
     "prepared",
@@ -38,7 +38,7 @@ def code_version(*beside: str) -> str:
     """Digest of what the code does: of its syntax tree, so that comments, docstrings and layout change nothing.
 
     Args:
-        beside: further modules of this package that count.
+        beside: additional modules of this package that count.
     """
     package = Path(__file__).parent
     paths = [package / f"{name}.py" for name in (*_MAKERS, *beside)] + sorted((package.parent / "io").rglob("*.py"))

@@ -1,4 +1,4 @@
-"""One loop → tensor [C, T, H, W]."""
+"""One video → tensor [C, T, H, W]."""
 
 from __future__ import annotations
 
@@ -42,15 +42,16 @@ def prepare_video(
     """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
 
     Args:
-        files: one loop.
-        masks: pictures of the frames' size that hold for the whole loop, or DICOM SEG, which may mark frames by number;
+        files: one video.
+        masks: pictures of the frames' size that apply to the complete video, or DICOM SEG, which may mark frames by
+            number;
             several become labels 1, 2, …
         shape: (height, width) of the result.
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
-        period: interval between frames; a loop shorter than frames × period starts again from its beginning.
+        period: interval between frames; a video shorter than frames × period starts again from its beginning.
         start: "first" or "center": where the frames begin.
-        min_frames: refuse a loop with fewer frames that decode.
+        min_frames: refuse a video with fewer frames that decode.
         channels: 1 (grey) or 3.
         sector: find the ultrasound sector and blank the rest.
         series: which one of a folder of several DICOM series.
@@ -64,10 +65,10 @@ def prepare_video(
         max_voxels: refuse larger files.
 
     Raises:
-        ReadError: the loop cannot be used.
+        ReadError: the video cannot be used.
     """
     if len(files) != 1:
-        raise ReadError(f"a video sample is one loop, but there are {len(files)} files")
+        raise ReadError(f"a video sample is one video, but there are {len(files)} files")
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
     if loop.n_frames < min_frames:
@@ -95,8 +96,8 @@ def prepare_video(
     mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        drawn, found = _mask(masks, (loop.height, loop.width), chosen, (files[0], series), rule)
-        facts |= found
+        drawn, mask_facts = _mask(masks, (loop.height, loop.width), chosen, (files[0], series), rule)
+        facts |= mask_facts
         still = [place(frame, fitted, nearest=True) for frame in drawn]
         mask = np.stack(still * (len(chosen) if len(still) == 1 else 1))[None]  # T H W -> 1 T H W
     return Prepared(np.ascontiguousarray(tensor), mask, None, facts)
@@ -129,13 +130,13 @@ def _mask(
 
 
 def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:
-    """Which frames make a sample: every ``period``-th, going round where the loop ends.
+    """Which frames make a sample: every ``period``-th, starting again at the end of the video.
 
     Args:
-        available: frames of the loop.
+        available: frames of the video.
         frames: how many are wanted.
         period: step.
-        start: "first", or "center" to leave out as much before as after (only where the loop is long enough).
+        start: "first", or "center" to leave out as much before as after (only if the video is long enough).
     """
     span = (frames - 1) * period + 1
     first = max(0, (available - span) // 2) if start == "center" else 0
@@ -143,7 +144,7 @@ def frame_indices(available: int, frames: int, period: int, start: str = "first"
 
 
 def _decode_scale(height: int, width: int, fitted: Fit) -> int:
-    """Largest of 8, 4, 2, 1 at which the decoder still gives no fewer pixels than are wanted."""
+    """Largest of 8, 4, 2, 1 at which the decoder still returns at least the required pixels."""
     for scale in (8, 4, 2):
         if height // scale >= fitted.resized[0] and width // scale >= fitted.resized[1]:
             return scale

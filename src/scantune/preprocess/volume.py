@@ -52,7 +52,7 @@ def prepare_volume(
         spacing: mm along R, A, S; None is the file's own.
         shape: voxels along R, A, S; None is its own extent.
         center: "image" or "foreground": the middle of the crop.
-        crop: "foreground" cuts the background away where no shape is given.
+        crop: "foreground" crops the background if no shape is set.
         interpolation: "linear", "nearest" or "bspline".
         antialias: smooth before shrinking.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
@@ -106,8 +106,8 @@ def prepare_volume(
     mask = own_mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        mask, own_mask, found = _mask(masks, first, grid, rule, reading)
-        facts |= found
+        mask, own_mask, mask_facts = _mask(masks, first, grid, rule, reading)
+        facts |= mask_facts
     facts["affine"] = np.round(grid.affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
@@ -127,18 +127,18 @@ def _grid(
     low, high = _foreground_box(volume)
     middle = (low + high)[::-1] / 2  # D, H, W -> W, H, D
     if shape is None:
-        own = np.array(volume.spacing)
-        wanted = own if spacing is None else np.array(spacing)
-        shape = np.maximum(1, np.rint((high - low + 1)[::-1] * own / wanted)).astype(int).tolist()
+        source_spacing = np.array(volume.spacing)
+        target_spacing = source_spacing if spacing is None else np.array(spacing)
+        shape = np.maximum(1, np.rint((high - low + 1)[::-1] * source_spacing / target_spacing)).astype(int).tolist()
     return target_grid(volume, spacing, shape, middle)
 
 
 def _foreground_box(volume: io.Volume) -> tuple[np.ndarray, np.ndarray]:
     """First and last index (D, H, W) of the foreground."""
-    found = intensities.foreground(volume.array, volume.empty)
+    mask = intensities.foreground(volume.array, volume.empty)
     low, high = [], []
     for axis in range(3):
-        hit = np.flatnonzero(found.any(axis=tuple(other for other in range(3) if other != axis)))
+        hit = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
         low.append(hit[0])
         high.append(hit[-1])
     return np.array(low), np.array(high)

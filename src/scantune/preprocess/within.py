@@ -44,7 +44,7 @@ class Within:
 
 @contextlib.contextmanager
 def opened(files: Sequence[Path], within: Within) -> Iterator[list[Path]]:
-    """The files of a sample under names that nobody else can exchange; they last as long as the context.
+    """The files of a sample under names that no other process can exchange, for the duration of the context.
 
     Args:
         files: files or folders, as a client named them.
@@ -102,15 +102,15 @@ def _sample(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -
 
 def _below(folder: str, left: _Left) -> list[Path]:
     """The files of a folder and of those below it, but hidden ones, by name; links to folders are not followed."""
-    found: list[str] = []
+    paths: list[str] = []
     folders = [folder]
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
                 if not entry.name.startswith("."):
-                    (folders if entry.is_dir(follow_symlinks=False) else found).append(entry.path)
-                left.count(len(found) + len(folders))
-    return sorted(map(Path, found))
+                    (folders if entry.is_dir(follow_symlinks=False) else paths).append(entry.path)
+                left.count(len(paths) + len(folders))
+    return sorted(map(Path, paths))
 
 
 def _real(path: Path, within: Within) -> str:
@@ -153,5 +153,5 @@ def _link(path: Path, place: Path, left: _Left, stack: contextlib.ExitStack) -> 
 
 def _suffix(path: Path) -> str:
     """The last two parts of a file's name, by which some kinds of file are known: ``.nii.gz``."""
-    found = re.search(r"(\.[A-Za-z0-9]{1,8}){1,2}$", path.name)
-    return found.group() if found else ""
+    match = re.search(r"(\.[A-Za-z0-9]{1,8}){1,2}$", path.name)
+    return match.group() if match else ""

@@ -29,7 +29,7 @@ _SIGKILL = -9
 
 
 class Worker:
-    """Prepares one sample at a time in a process of its own, a new one after each that dies.
+    """Prepares one sample at a time in a separate process, which is replaced if it dies.
 
     Requests and answers are lines of JSON. Tensors go from that process straight to the store (:meth:`process`), or
     follow the answer as bytes (:meth:`prepare`).
@@ -48,7 +48,7 @@ class Worker:
         """
         with self._lock:
             if self._child is not None and self._child.poll() is not None:
-                end(self._child)  # killed while nobody asked it anything: no fault of the next sample
+                end(self._child)  # killed while idle: not a fault of the next sample
                 self._child = None
             if self._child is None and not self._closed:
                 try:
@@ -127,12 +127,12 @@ class Worker:
 
 
 def seconds_of(settings: Mapping[str, Any]) -> float:
-    """How long one sample may take, by the input's block; 600 s where it does not say."""
+    """Time limit of one sample from the input block; 600 s by default."""
     return float(settings.get("time_limit") or 600.0)
 
 
 class _Lost(ReadError):
-    """The process ended before its answer did, as the reason of a sample."""
+    """The process ended before its answer was complete, as the reason of a sample."""
 
 
 def _following(stream: IO[bytes], reply: Mapping[str, Any]) -> bytes:
@@ -145,7 +145,7 @@ def _following(stream: IO[bytes], reply: Mapping[str, Any]) -> bytes:
 
 
 def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, Any]) -> dict[str, Any]:
-    """A task as JSON takes it."""
+    """A task, JSON-serialisable."""
     return {
         "sample_id": job.sample_id,
         "files": [str(path) for path in job.files],
@@ -172,7 +172,7 @@ def task_from(request: Mapping[str, Any]) -> tuple[Job, dict[str, Any], Path, di
 
 
 def reply_of(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON takes it."""
+    """An outcome, JSON-serialisable."""
     learned = {
         path: [state.size, state.modified, state.changed, digest] for path, (state, digest) in outcome.learned.items()
     }

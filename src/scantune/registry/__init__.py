@@ -1,1 +1,1 @@
-"""Whole models in MLflow: logged, registered, promoted, opened again."""
+"""Models in MLflow: logged, registered, promoted and opened."""

@@ -1,4 +1,4 @@
-"""Whether a model is better than the best simple baseline: without that no alias is given by itself."""
+"""Whether a model is better than the best simple baseline: without that no alias is assigned automatically."""
 
 from __future__ import annotations
 
@@ -40,18 +40,24 @@ def against_baselines(metrics: Mapping[str, Any], primary: str, lower_is_better:
         rule: the rule.
     """
     model = metrics["metrics"].get(primary)
-    stated: dict[str, Any] = {"name": primary, "model": model}
+    evidence: dict[str, Any] = {"name": primary, "model": model}
     if model is None or model["value"] is None:
         why = "it was not computed" if model is None else model["reason"]
-        return Verdict(rule == "ignore", f"{primary} of the model is undefined ({why})", stated)
-    known = {name: held[primary] for name, held in metrics.get("baselines", {}).items() if _defined(held, primary)}
+        return Verdict(rule == "ignore", f"{primary} of the model is undefined ({why})", evidence)
+    known = {
+        name: baseline_metrics[primary]
+        for name, baseline_metrics in metrics.get("baselines", {}).items()
+        if _defined(baseline_metrics, primary)
+    }
     if not known:
-        return Verdict(True, f"{primary} {model['value']:.4g}; no baseline has this metric", stated)
+        return Verdict(True, f"{primary} {model['value']:.4g}; no baseline has this metric", evidence)
     sign = -1.0 if lower_is_better else 1.0
     failed = [name for name in known if not _beats(model, known[name], sign, rule)]
     best = max(failed or known, key=lambda name: sign * known[name]["value"])
-    stated["baseline"] = {"baseline": best, **known[best]}
-    return Verdict(rule == "ignore" or not failed, _reason(primary, model, best, known[best], not failed, rule), stated)
+    evidence["baseline"] = {"baseline": best, **known[best]}
+    return Verdict(
+        rule == "ignore" or not failed, _reason(primary, model, best, known[best], not failed, rule), evidence
+    )
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

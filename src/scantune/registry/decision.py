@@ -19,11 +19,11 @@ class Decision:
         version: its version there.
         alias: the alias that the decision was about.
         promoted: whether it has the alias now.
-        reason: why, in words.
+        reason: as text.
         champion: version that had the alias before, or "".
         metrics: the primary metric: its ``name``, and its entry for ``model``, ``champion`` and ``baseline``.
         comparison: with the champion, on the same test subjects; empty where there was none.
-        undo: the command that takes the decision back; empty where there is nothing to take back.
+        undo: the command that reverts the decision; empty if there is nothing to revert.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Decision:
     undo: str = ""
 
     def in_words(self) -> str:
-        """The decision for the terminal, with the command that takes it back."""
+        """The decision for the terminal, with the command that reverts it."""
         if not self.version:
             return f"not registered: {self.reason}"
         verb = "has" if self.promoted else "did not take"

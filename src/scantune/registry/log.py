@@ -1,4 +1,4 @@
-"""The whole model into MLflow: logged once by train, so that the test figures that evaluate adds reach it."""
+"""The complete model in MLflow: logged once by train, so that the test metrics of evaluate are linked to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from scantune.plugins import packages
 from scantune.tracking import Run
 
-#: What a clean process needs to open the model; the exact versions are those it was trained with.
+#: Packages that a clean process needs to open the model, in the versions that it was trained with.
 REQUIREMENTS = (
     "torch",
     "torchvision",
@@ -41,15 +41,15 @@ REQUIREMENTS = (
 
 def requirements() -> list[str]:
     """``name==version`` of each of :data:`REQUIREMENTS` as installed here, and of packages that bring plugins."""
-    own = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIREMENTS]
-    return [*own, *(f"{name}=={version}" for name, version in packages().items())]
+    pinned = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIREMENTS]
+    return [*pinned, *(f"{name}=={version}" for name, version in packages().items())]
 
 
 def kinds(columns: Mapping[str, Any]) -> dict[str, str]:
-    """The columns of a model's answers, each with its type in MLflow.
+    """The columns of a model's predictions, each with its type in MLflow.
 
     Args:
-        columns: the task's columns with a value each, for their types.
+        columns: the task's columns with one value each, for their types.
     """
     return {name: "string" if isinstance(value, str) else "double" for name, value in columns.items()}
 
@@ -68,7 +68,7 @@ def log_model(
         example: a file's name, for the input example (``scan.nii.gz``).
 
     Returns:
-        The logged model's id, or None where MLflow is off, or did not take it: then the next run of any stage sends it.
+        The logged model's id, or None if MLflow is off or did not accept it: then the next run of any stage sends it.
     """
     if not run.on:
         return None

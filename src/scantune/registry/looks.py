@@ -1,6 +1,7 @@
 """Looks at a test set: every model that was judged on it is counted, and a second one refused where it is locked.
 
-Judging the same weights again shows nothing new and is no further look. What was seen is kept twice: in the project's
+Evaluating the same weights again shows nothing new and does not count as another look. What was seen is kept twice: in
+the project's
 own folder, and as tags of the evaluate runs, so that colleagues who share the tracking server share the count.
 """
 
@@ -61,18 +62,20 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
     path = own_folder() / "looks.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
-        kept = json.loads(path.read_text()) if path.exists() else {}
-        seen = _logged(run, test) | {name: (entry["look"], entry["key"]) for name, entry in kept.get(test, {}).items()}
-        number = seen[model][0] if model in seen else 1 + max((n for n, _ in seen.values()), default=0)
+        recorded = json.loads(path.read_text()) if path.exists() else {}
+        looks = _logged(run, test) | {
+            name: (entry["look"], entry["key"]) for name, entry in recorded.get(test, {}).items()
+        }
+        number = looks[model][0] if model in looks else 1 + max((n for n, _ in looks.values()), default=0)
         if locked and number > 1:
-            first = ", ".join(sorted({name for n, name in seen.values() if n < number}))
+            first = ", ".join(sorted({name for n, name in looks.values() if n < number}))
             raise LockedTestSet(
                 f"evaluate.locked: this test set was evaluated before (by {first}). A locked test set is evaluated "
                 "once, by the model chosen on validation; keep the metrics of that model, or unlock and report that "
                 f"this was evaluation number {number}"
             )
-        kept.setdefault(test, {})[model] = {"look": number, "key": key}
-        write_json(path, kept, sort_keys=True)
+        recorded.setdefault(test, {})[model] = {"look": number, "key": key}
+        write_json(path, recorded, sort_keys=True)
     run.tags(tags(test, model, number))
     run.metrics({"test_look": number})
     return Look(test, number, locked)
@@ -84,21 +87,21 @@ def tags(test: str, model: str, number: int) -> dict[str, str]:
 
 
 def _logged(run: Run, test: str) -> dict[str, tuple[int, str]]:
-    """Model to (number, experiment) as the runs on the server have it; empty where it does not answer."""
+    """Model to (number, experiment) from the runs on the server; empty if the server does not respond."""
     if not run.on:
         return {}
     try:
         experiment = run.service.get_run(run.run_id).info.experiment_id
-        found = run.service.search_runs([experiment], f"tags.`{TEST}` = '{test}'", max_results=1000)
+        runs = run.service.search_runs([experiment], f"tags.`{TEST}` = '{test}'", max_results=1000)
     except Exception as error:
         log.warning(
             "earlier evaluations of the test set cannot be looked up (%s); only those recorded here are counted",
             type(error).__name__,
         )
         return {}
-    tags = [held.data.tags for held in found]
+    tags = [entry.data.tags for entry in runs]
     return {
-        held[MODEL]: (int(held[NUMBER]), held.get("scantune.key", "another"))
-        for held in tags
-        if MODEL in held and held.get(NUMBER, "").isdigit()
+        entry[MODEL]: (int(entry[NUMBER]), entry.get("scantune.key", "another"))
+        for entry in tags
+        if MODEL in entry and entry.get(NUMBER, "").isdigit()
     }

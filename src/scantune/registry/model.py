@@ -1,4 +1,5 @@
-"""The whole model on disk: how files become tensors, the network's weights, what was fitted on validation, its labels.
+"""The complete model on disk: how files become tensors, the network's weights, what was fitted on validation, its
+labels.
 
 A folder: ``model.json`` and one folder a member (``member_0`` …) of safetensors and architecture. Nothing in it is
 pickle; code is in it only where the project has plugins, in ``plugins``, and runs only where a person trusts it.
@@ -27,7 +28,7 @@ MAX_BYTES = 2**26
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What ``model.json`` holds beside the weights.
+    """The content of ``model.json``, beside the weights.
 
     Attributes:
         name: the experiment's name.
@@ -44,8 +45,8 @@ class ModelFacts:
         training: number of samples and subjects, digest of the data, shape [C, …] of its tensors, metrics of the
             validation side.
         weights: where the starting weights came from, and their licence.
-        synthetic: no patient stands behind the training data, as the cohort's own folder says.
-        plugins: the code of others that it was trained with, see :func:`scantune.plugins.carry`; empty where none was.
+        synthetic: whether the training data are synthetic, from the provenance file of the cohort.
+        plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """
 
     name: str
@@ -72,27 +73,27 @@ def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> 
     for number, network in enumerate(networks):
         save(network, folder / f"member_{number}")
     files = sorted(path for number in range(len(networks)) for path in (folder / f"member_{number}").iterdir())
-    held: dict[str, Any] = {"format": FORMAT, **asdict(facts)}
-    held["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
-    held = json.loads(json.dumps(held))  # as it will be read: tuples are lists
-    (folder / MODEL).write_text(json.dumps({**held, "digest": digest_of(held)}, indent=2, sort_keys=True) + "\n")
+    content: dict[str, Any] = {"format": FORMAT, **asdict(facts)}
+    content["files"] = {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    content = json.loads(json.dumps(content))  # as it will be read: tuples are lists
+    (folder / MODEL).write_text(json.dumps({**content, "digest": digest_of(content)}, indent=2, sort_keys=True) + "\n")
 
 
 def read_facts(folder: Path) -> ModelFacts:
-    """What ``model.json`` in ``folder`` says.
+    """Read ``model.json`` in ``folder``.
 
     Raises:
-        ScantuneError: there is none, or of a format that this version does not read, or it is damaged.
+        ScantuneError: not found, damaged, or of a format that this version does not read.
     """
-    held = _read(folder)
-    held.pop("files", None)
+    content = _read(folder)
+    content.pop("files", None)
     from pydantic import TypeAdapter, ValidationError
 
-    unknown = held.keys() - {known.name for known in fields(ModelFacts)}
+    unknown = content.keys() - {known.name for known in fields(ModelFacts)}
     if unknown:
         raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {sorted(unknown)[0]!r} is not known")
     try:
-        return TypeAdapter(ModelFacts).validate_python(held)
+        return TypeAdapter(ModelFacts).validate_python(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, first["loc"]))
@@ -107,21 +108,21 @@ def _read(folder: Path) -> dict[str, Any]:
     if path.stat().st_size > MAX_BYTES:
         raise ScantuneError(f"{path}: {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ScantuneError(f"{path}: damaged, not valid JSON ({type(error).__name__}); {_AGAIN}") from error
-    if not isinstance(held, dict) or held.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ScantuneError(f"{path}: this version reads {FORMAT!r}")
-    if isinstance(held.get("input"), dict) and "size" in held["input"]:
+    if isinstance(content.get("input"), dict) and "size" in content["input"]:
         raise ScantuneError(
             f"{path}: input.size is now input.shape, and tensors prepared under the old key may have been of another "
             "shape than it says: train the model again"
         )
-    digest = held.pop("digest", None)  # None: a model of before there were digests
-    if digest is not None and digest != digest_of(held):
+    digest = content.pop("digest", None)  # None: a model of before there were digests
+    if digest is not None and digest != digest_of(content):
         raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
-    held.pop("format")
-    return held
+    content.pop("format")
+    return content
 
 
 _AGAIN = "fetch the model again from the registry, or train it again"
@@ -151,7 +152,7 @@ def load_networks(folder: Path, facts: ModelFacts, device: str = "cpu") -> list[
     for name, digest in _read(folder).get("files", {}).items():
         path = folder / name
         if not path.is_file():
-            raise ScantuneError(f"{path}: not there; {_AGAIN}")
+            raise ScantuneError(f"{path}: not found; {_AGAIN}")
         if file_digest(path) != digest:
             raise ScantuneError(f"{path}: damaged: its digest does not match; {_AGAIN}")
     return [load(folder / f"member_{number}", device=device) for number in range(facts.members)]

@@ -17,10 +17,12 @@ _LOADER = "scantune.registry.pyfunc"
 
 
 def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading: Reading | None = None) -> Any:
-    """A model that answers ``predict(samples, batch_size) -> list[Answer]``, and ``answers`` as they come.
+    """A model that answers ``predict(samples, batch_size) -> list[Answer]``, and ``answers``, which yields them one by
+    one.
 
-    A model of our own format is weights and JSON: no code of the model runs, wherever it came from, unless it needs
-    plugins that are not those of this project. Any other MLflow model brings code or pickles of its own.
+    A scantune model is weights and JSON: no code of the model runs, whatever its source, unless it needs plugins that
+    are
+    not those of this project. Any other MLflow model contains code or pickles.
 
     Args:
         source: a folder, or an address that MLflow knows: ``models:/<name>@<alias>``, ``runs:/…``.
@@ -35,9 +37,9 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
     folder = _fetched(source) if ":/" in source else Path(source)
     if not folder.is_dir():
         raise ScantuneError(f"{source}: no such folder; a model is a folder, or an address such as models:/name@alias")
-    own = _own_folder(folder)
-    if own is not None:
-        return Predictor.load(own, device, reading=reading, trust=trust, remedy="--trust")
+    model_folder = _own_folder(folder)
+    if model_folder is not None:
+        return Predictor.load(model_folder, device, reading=reading, trust=trust, remedy="--trust")
     if not (folder / "MLmodel").is_file():
         raise ScantuneError(f"{source}: neither a scantune model ({MODEL}) nor an MLflow model (MLmodel)")
     if not trust:
@@ -70,8 +72,8 @@ def _own_folder(folder: Path) -> Path | None:
     if not described.is_file():
         return None
     try:
-        held = read_text(described.read_text(encoding="utf-8"), described.name)
-        flavour = (held.get("flavors") or {}).get("python_function") or {}
+        content = read_text(described.read_text(encoding="utf-8"), described.name)
+        flavour = (content.get("flavors") or {}).get("python_function") or {}
         ours = flavour.get("loader_module") == _LOADER and isinstance(flavour.get("data"), str)
     except (ConfigError, ValueError, AttributeError) as error:
         raise ScantuneError(f"{described}: damaged, not the description of a model ({type(error).__name__})") from error
@@ -82,7 +84,7 @@ def _own_folder(folder: Path) -> Path | None:
 
 
 class Foreign:
-    """Another tool's MLflow model that takes a table with the column ``path``."""
+    """Another tool's MLflow model that accepts a table with the column ``path``."""
 
     facts = None
 
@@ -91,16 +93,16 @@ class Foreign:
 
         import mlflow
 
-        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "true"  # asked for by --trust, in this process alone
+        os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "true"  # allowed by --trust, in this process alone
         self.name = "another model"
         self._model = mlflow.pyfunc.load_model(str(folder))
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
-        """One answer a sample; see :meth:`Predictor.predict`."""
+        """One answer per sample; see :meth:`Predictor.predict`."""
         return list(self.answers(samples, batch_size))
 
     def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
-        """One answer a sample as they come; see :meth:`Predictor.answers`."""
+        """One answer per sample, one by one; see :meth:`Predictor.answers`."""
         samples = iter(samples)
         while batch := list(itertools.islice(samples, batch_size)):
             yield from each_alone(self._predicted, batch)

@@ -25,7 +25,7 @@ def addresses(server: str | None = None) -> list[str]:
         server: where the UI is served; the tracking server itself, or 127.0.0.1:5000, where None.
 
     Returns:
-        ``<dataset>: <address>`` lines; none where MLflow is off or holds nothing yet.
+        ``<dataset>: <address>`` lines; none if MLflow is off or empty.
     """
     if switched_off():
         return []
@@ -33,13 +33,13 @@ def addresses(server: str | None = None) -> list[str]:
     host = server or (uri.rstrip("/") if uri.startswith("http") else "http://127.0.0.1:5000")
     mode = "workflowType=machine_learning"
     service, lines = client(), []
-    for held in sorted(service.search_experiments(), key=lambda e: e.name):
-        if held.name == "Default":
+    for experiment in sorted(service.search_experiments(), key=lambda e: e.name):
+        if experiment.name == "Default":
             continue
-        page = f"{host}/#/experiments/{held.experiment_id}"
-        view = f"&viewStateShareKey={VIEW}" if save_view(service, held) else ""
-        lines.append(f"{held.name}: models {page}/models?{mode}")
-        lines.append(f"{' ' * len(held.name)}  runs   {page}/runs?{mode}{view}")
+        page = f"{host}/#/experiments/{experiment.experiment_id}"
+        view = f"&viewStateShareKey={VIEW}" if save_view(service, experiment) else ""
+        lines.append(f"{experiment.name}: models {page}/models?{mode}")
+        lines.append(f"{' ' * len(experiment.name)}  runs   {page}/runs?{mode}{view}")
     return lines
 
 

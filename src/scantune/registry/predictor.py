@@ -1,4 +1,4 @@
-"""A model that takes files as they come: the same functions that made the training tensors, then the networks."""
+"""A model that predicts source files: the functions that prepared the training tensors, then the networks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Files = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the model says of one sample.
+    """The model's prediction of one sample.
 
     Attributes:
         values: the task's columns of ``predictions.csv`` (without targets); empty where the files cannot be used.
@@ -49,7 +49,7 @@ class Reading:
     Attributes:
         isolated: in a process beside this one, so that a decoder that crashes or hangs costs its file alone. False
             where no process may be started; ``SCANTUNE_ISOLATION=off`` in the environment makes that the default.
-        time_limit: seconds that one sample may take there; None for what the model's ``input:`` block says.
+        time_limit: seconds that one sample may take there; None for the value of the model's ``input:`` block.
         workers: such processes.
         within: the only folders that may be read, where strangers name the files; None where any may.
     """
@@ -105,8 +105,8 @@ class Predictor:
             folder: with ``model.json`` and the weights.
             device: where it computes.
             reading: how files are read; without it in a process of its own, as ``SCANTUNE_ISOLATION`` allows.
-            trust: run the plugins that the model brings and needs. The project's own need none.
-            remedy: how a person says so, for the message.
+            trust: run the plugins in the model. Those of the project itself need no permission.
+            remedy: how a user allows that, for the message.
 
         Raises:
             UntrustedCode: it needs plugins that are not this project's own, and ``trust`` is not set.
@@ -127,14 +127,14 @@ class Predictor:
             raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {first_line(error)}") from error
 
     def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
-        """One answer a sample, in their order; all of them, with what each was prepared to, are held in memory.
+        """One answer per sample, in order; all answers and prepared samples are kept in memory.
 
         See :meth:`answers`.
         """
         return list(self.answers(samples, batch_size))
 
     def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
-        """One answer a sample, in their order, as they come.
+        """One answer per sample, in order, as an iterator.
 
         Files are read and prepared in another process while the networks are at work on the batch before.
 
@@ -155,7 +155,7 @@ class Predictor:
         if self.reading.time_limit is not None:
             settings["time_limit"] = self.reading.time_limit
         reading = self.reading
-        made = prepared(
+        prepared_samples = prepared(
             map(_paths, samples),
             settings,
             isolated=reading.isolated,
@@ -163,16 +163,16 @@ class Predictor:
             ahead=batch_size,
             within=reading.within,
         )
-        with closing(made) as found:  # type: ignore[type-var]
-            for batch in _batches(found, batch_size):
+        with closing(prepared_samples) as stream:  # type: ignore[type-var]
+            for batch in _batches(stream, batch_size):
                 yield from self._batch(batch)
 
     def _batch(self, batch: list[Any]) -> list[Answer]:
         usable = [p for p in batch if not isinstance(p, ReadError)]
         shapes = {p.tensor.shape for p in usable}
         groups = [usable] if len(shapes) == 1 else [[p] for p in usable]  # grids of their own size go one by one
-        given = iter([answer for group in groups for answer in each_alone(self._forward, group)])
-        return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(given) for p in batch]
+        answers = iter([answer for group in groups for answer in each_alone(self._forward, group)])
+        return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(answers) for p in batch]
 
     def _forward(self, prepared: list[Any]) -> list[Answer]:
         import torch
@@ -196,23 +196,24 @@ class Predictor:
         ]
 
 
-def each_alone(ask: Callable[[list[Any]], list[Answer]], asked: list[Any]) -> list[Answer]:
-    """Answers of a batch; where the model fails on it as a whole, each is asked alone, and one it fails on is named."""
+def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -> list[Answer]:
+    """Answers of a batch; if the model fails on the batch, each sample is predicted alone, and those that fail are
+    named."""
     try:
-        return ask(asked)
+        return predict(batch)
     except Exception as error:
-        if len(asked) == 1:
+        if len(batch) == 1:
             return [Answer({}, reason=f"the model failed on this file ({type(error).__name__})")]
-    return [answer for one in asked for answer in each_alone(ask, [one])]
+    return [answer for one in batch for answer in each_alone(predict, [one])]
 
 
 def _paths(files: Files) -> tuple[Path, ...]:
     return (Path(files),) if isinstance(files, (str, Path)) else tuple(Path(f) for f in files)
 
 
-def _batches(found: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    found = iter(found)
-    while batch := list(itertools.islice(found, size)):
+def _batches(samples: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    samples = iter(samples)
+    while batch := list(itertools.islice(samples, size)):
         yield batch
 
 

@@ -27,7 +27,7 @@ def register(
     baseline: Rule = "interval",
     again: str = "dvc repro -f train@<experiment>",
 ) -> Decision:
-    """Make a version of the model that train logged, and give it the alias where that is due.
+    """Register a version of the model that train logged, and assign it the alias if it qualifies.
 
     No model takes it that is not better than the best simple baseline. The first one that is takes it. A later one
     takes it where, on the same test subjects, the primary metric's paired comparison with the champion shows
@@ -37,11 +37,11 @@ def register(
         run: the register run.
         trained: the train run and its logged model.
         name: in the registry.
-        alias: given to the best.
+        alias: of the best version.
         task: the ``task:`` block.
         evaluate: the ``evaluate:`` block: primary metric and margin.
         folder: ``outputs/<experiment>/evaluate``, with the model's own predictions and metrics.
-        baseline: how a model is held against the baselines.
+        baseline: the rule for the comparison with the baselines.
         again: the command that trains the model again, for the message.
 
     Raises:
@@ -87,7 +87,8 @@ def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) 
 
 @contextlib.contextmanager
 def registry_lock() -> Iterator[None]:
-    """Between looking up the champion and giving the alias nobody else in this project may give it."""
+    """From the look-up of the champion to the assignment of the alias, no other process of this project may assign
+    it."""
     from filelock import FileLock
 
     path = own_folder() / "registry.lock"
@@ -97,12 +98,12 @@ def registry_lock() -> Iterator[None]:
 
 
 def promote(service: Any, name: str, version: str, alias: str) -> str:
-    """Give the alias to a version by hand; the version that had it before, or "".
+    """Assign the alias to a version by hand; returns the version that had it before, or "".
 
     Raises:
         ScantuneError: there is no such version.
     """
-    versions = sorted(int(held.version) for held in service.search_model_versions(f"name='{name}'"))
+    versions = sorted(int(registered.version) for registered in service.search_model_versions(f"name='{name}'"))
     if not versions:
         raise ScantuneError(f"{name!r}: no model of that name is registered")
     if not version.isdigit() or int(version) not in versions:
@@ -119,7 +120,7 @@ def _decide(
     """Whether the version takes the alias, and why."""
     champion = _champion(service, name, alias)
     verdict = _baseline_verdict(task, evaluate, folder, baseline)
-    former = "" if champion is None else str(champion.version)  # MLflow gives a number or a text, by its store
+    former = "" if champion is None else str(champion.version)  # a number or a text, depending on MLflow's store
     comparison: dict[str, Any] = {}
     if former == version:
         allowed, reason = True, f"it already has the alias; {verdict.reason}"
@@ -156,14 +157,14 @@ def _make_registered(service: Any, name: str) -> None:
 
 
 def _version(service: Any, name: str, trained: RunReference) -> str:
-    """The version of this very logged model; made where there is none (a stage that runs twice makes one)."""
-    for held in service.search_model_versions(f"name='{name}'"):
-        if held.tags.get("scantune.model_id") == trained.model_id:
-            return str(held.version)
+    """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
+    for version in service.search_model_versions(f"name='{name}'"):
+        if version.tags.get("scantune.model_id") == trained.model_id:
+            return str(version.version)
     import mlflow
 
-    made = mlflow.register_model(f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id})
-    return str(made.version)
+    created = mlflow.register_model(f"models:/{trained.model_id}", name, tags={"scantune.model_id": trained.model_id})
+    return str(created.version)
 
 
 def _champion(service: Any, name: str, alias: str) -> Any:
@@ -176,16 +177,16 @@ def _champion(service: Any, name: str, alias: str) -> Any:
 
 
 def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path) -> tuple[dict[str, Any], str, bool]:
-    """The paired comparison with the champion: all of it, the reason in words, and whether it allows promotion."""
+    """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
     from scantune.tasks.predictions import read
 
-    held = _predictions_of(service, champion)
-    if held is None:
+    champion_path = _predictions_of(service, champion)
+    if champion_path is None:
         return {}, f"the predictions of version {champion.version} cannot be found, so no comparison is possible", False
     try:
         result = compare(
-            read(held),
+            read(champion_path),
             read(folder / PREDICTIONS),
             task,
             primary=evaluate.primary,
@@ -223,12 +224,12 @@ def _predictions_of(service: Any, champion: Any) -> Path | None:
 
     run = champion.tags.get("scantune.train_run") or champion.run_id
     experiment = service.get_run(run).info.experiment_id
-    found = service.search_runs(
+    runs = service.search_runs(
         [experiment], f"tags.`mlflow.parentRunId` = '{run}' and tags.`scantune.stage` = 'evaluate'", max_results=20
     )
-    for held in found:
+    for candidate in runs:
         try:
-            return Path(mlflow.artifacts.download_artifacts(run_id=held.info.run_id, artifact_path=PREDICTIONS))
+            return Path(mlflow.artifacts.download_artifacts(run_id=candidate.info.run_id, artifact_path=PREDICTIONS))
         except Exception:  # that run has none; the next may
             continue
     return None

@@ -1,4 +1,4 @@
-"""The model as an MLflow pyfunc: a table of paths in, a table of answers out.
+"""The model as an MLflow pyfunc: a table of paths in, a table of predictions out.
 
 MLflow calls :func:`_load_pyfunc` on the model's folder (``loader_module``): nothing is unpickled. What a served model
 may be asked is said by whoever serves it, in the environment, not by the client: ``SCANTUNE_SERVED_FOLDERS``,
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 
 class Model:
-    """What ``mlflow.pyfunc.load_model`` gives."""
+    """The model that ``mlflow.pyfunc.load_model`` returns."""
 
     def __init__(self, folder: Path) -> None:
         from scantune.registry.predictor import Predictor, Reading
@@ -50,7 +50,7 @@ class Model:
             A table with the task's columns, and ``reason`` for a sample that could not be used.
 
         Raises:
-            MlflowException: no column ``path``, too many rows, a batch size that is none, a fault of the server itself.
+            MlflowException: no column ``path``, too many rows, an invalid batch size, or a fault of the server itself.
                 Its text has no path of the server and no trace.
         """
         from mlflow.exceptions import MlflowException
@@ -61,7 +61,7 @@ class Model:
             raise MlflowException.invalid_parameter_value(str(error)) from None
         except Exception as error:
             log.exception("a request could not be answered")
-            raise MlflowException(f"the server could not answer ({type(error).__name__}); its log says why") from None
+            raise MlflowException(f"the server failed ({type(error).__name__}); see its log for the cause") from None
 
     def _predict(self, table: Any, params: dict[str, Any]) -> Any:
         import pandas as pd
@@ -84,7 +84,7 @@ class Model:
 
 
 def _refused(path: object) -> str:
-    """Why what stands in a row is no path, or nothing."""
+    """Why the content of a row is not a path; None for a path."""
     if not isinstance(path, (str, Path)) or not str(path).strip():
         return "no path in this row"
     return "addresses are not fetched; name a file below the served folders" if "://" in str(path) else ""
@@ -136,11 +136,11 @@ def _without_traces() -> None:
     """MLflow's server sends the trace of what went wrong to the client, with paths of this machine: leave it out."""
     from mlflow.exceptions import MlflowException
 
-    whole = MlflowException.serialize_as_json
+    serialize = MlflowException.serialize_as_json
 
     def serialize_as_json(self: Any) -> str:
         self.json_kwargs.pop("stack_trace", None)
-        return whole(self)
+        return serialize(self)
 
     MlflowException.serialize_as_json = serialize_as_json  # type: ignore[method-assign]
 

@@ -1,4 +1,4 @@
-"""A model's answer in the form of its source: a DICOM structured report, a mask as DICOM SEG, NIfTI or PNG."""
+"""A model's prediction in the form of its source: a DICOM structured report, a mask as DICOM SEG, NIfTI or PNG."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
 
 
 def measured(answer: Answer) -> list[Any]:
-    """The answer's scores: each prediction with its interval, or a probability a class."""
+    """The scores: each prediction with its interval, or one probability per class."""
     from scantune import io
 
     values = {name: value for name, value in answer.values.items() if isinstance(value, (int, float))}
@@ -63,7 +63,7 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     """The mask on the very grid of its source: DICOM SEG of DICOM, NIfTI of a NIfTI volume, PNG of another picture.
 
     Raises:
-        ScantuneError: the model gives no masks, or this source cannot take one.
+        ScantuneError: the model predicts no masks, or no mask can be written for this source.
     """
     if answer.mask is None:
         raise ScantuneError("this model does not predict masks")
@@ -101,13 +101,13 @@ def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str,
 
 
 def _labels(model: Predictor) -> dict[int, str]:
-    """What each value of a mask but 0 stands for."""
+    """The name of each value of a mask except 0."""
     labels = enumerate(model.facts.task.get("classes", ("background", "foreground")))
     return {value: name for value, name in labels if value}
 
 
 def _choice(model: Predictor) -> dict[str, Any]:
-    """The series and volume that the model's input reads where a source holds several."""
+    """The series and volume that the model's input reads if a source contains several."""
     from scantune.preprocess.prepare import series_rule, volume_rule, what_matters
 
     _, settings = what_matters(model.facts.input)

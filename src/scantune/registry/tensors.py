@@ -1,4 +1,4 @@
-"""The facts of a model to the predictor that answers about its prepared samples."""
+"""The predictor of a model's prepared samples, from the model's facts."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from scantune.tasks.protocol import Task
 def tensor_predictor(
     facts: ModelFacts, networks: Sequence[nn.Module], task: Task, device: str | torch.device = "cpu"
 ) -> TensorPredictor:
-    """What answers as the model does.
+    """The predictor of the model.
 
     Args:
         facts: of the model.
-        networks: all of its members, or those that shall answer.
+        networks: all of its members, or the selected ones.
         task: the model's.
         device: where it computes.
     """
@@ -30,7 +30,7 @@ def tensor_predictor(
 
 
 def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:
-    """Test-time augmentation, as :attr:`Task.copies` says: mirror images, or as the training samples were augmented.
+    """Test-time augmentation, by :attr:`Task.copies`: mirror images, or the augmentation of the training samples.
 
     Args:
         task: the model's.

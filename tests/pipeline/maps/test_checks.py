@@ -1,4 +1,4 @@
-"""What maps are held against: masks by zone, class and structure, networks trained again, a segmentation network."""
+"""References for maps: masks by zone, class and structure, networks trained again, a segmentation network."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path
     wanted = replace(wanted, others=others)
     checks = saliency.explain_test(wanted, sides, samples, tmp_path / "out").section["checks"]
     for name, reason in (
-        ("repeatability", "map_checks.a: its network is not there yet; run: dvc repro map-check@a"),
-        ("label_randomization", "map_checks.b: 'm' was trained again since; run: dvc repro map-check@b"),
-        ("mask_auprc_segmentation", "map_checks.c: its network is not there yet"),
+        ("repeatability", "map_checks.a: its network was not found; run: dvc repro map-check@a"),
+        ("label_randomization", "map_checks.b: 'm' has been trained again since; run: dvc repro map-check@b"),
+        ("mask_auprc_segmentation", "map_checks.c: its network was not found"),
     ):
         assert checks[name]["value"] is None
         assert checks[name]["passed"] is None
@@ -149,7 +149,7 @@ def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
     wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
     wanted = beside(tmp_path, wanted, 1, dataset="elsewhere")
-    with pytest.raises(ScantuneError, match="'outlines' takes other samples"):
+    with pytest.raises(ScantuneError, match="'outlines' uses other samples"):
         mapmasks.segmented(wanted, [])
 
 
@@ -205,5 +205,5 @@ def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
 
 def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:
     side = side_of(tmp_path, [(8, 8), (8, 8), (8, 9), (8, 9)])
-    with pytest.raises(ScantuneError, match="only where all are of one shape"):
+    with pytest.raises(ScantuneError, match="only if all have one shape"):
         retraining.shuffle(side, 0, masks=True)

@@ -81,7 +81,7 @@ def test_a_foreign_model_has_no_maps() -> None:
     class Foreign:
         facts = None
 
-    with pytest.raises(ScantuneError, match="only a model folder of scantune"):
+    with pytest.raises(ScantuneError, match="requires a model folder of scantune"):
         predicted_maps.check(Foreign())
 
 

@@ -1,4 +1,4 @@
-"""The ``model:`` block to a network: what its output starts from."""
+"""A network from the ``model:`` block: the initial output."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A side of a cohort as the data set that the engine takes."""
+"""A side of a cohort as the data set that the engine accepts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from scantune.tasks.protocol import Task
 
 
 def encode(side: Side, task: Task) -> np.ndarray | None:
-    """Targets of a side as :meth:`Task.encode` gives them, [N, …]; None where the target is the mask.
+    """Encoded targets of a side (:meth:`Task.encode`), [N, …]; None if the target is the mask.
 
     Raises:
-        ScantuneError: every sample whose target the task cannot take, by sample id.
+        ScantuneError: targets that are not valid for the task, with the sample ids.
     """
     encoded: list[np.ndarray | None] = []
     faults = []
@@ -27,7 +27,7 @@ def encode(side: Side, task: Task) -> np.ndarray | None:
             faults.append(f"sample {member.sample_id}: {error}")
     if faults:
         lines = "\n  ".join(faults[:20])
-        raise ScantuneError(f"{len(faults)} samples have a target that the task cannot take:\n  {lines}")
+        raise ScantuneError(f"{len(faults)} samples have a target that is not valid for the task:\n  {lines}")
     if not encoded:
         return np.zeros((0, 1), np.float32)
     arrays = [array for array in encoded if array is not None]
@@ -42,7 +42,7 @@ def codes(side: Side, column: str | None, known: Mapping[str, int]) -> np.ndarra
 
 
 def levels(side: Side, column: str | None) -> dict[str, int]:
-    """Level of a grouping column to its number, in the alphabet's order."""
+    """Level of a grouping column to its number, in alphabetical order."""
     if column is None:
         return {}
     names = sorted({member.groups.get(column, "") for member in side} - {""})
@@ -50,7 +50,7 @@ def levels(side: Side, column: str | None) -> dict[str, int]:
 
 
 def frequencies(targets: np.ndarray | None) -> dict[float, float] | None:
-    """How often each target value stands in the training side (zones: each grade over all zones)."""
+    """Count of each target value in the training side (zones: each grade over all zones)."""
     if targets is None:
         return None
     counted = Counter(float(value) for value in np.ravel(targets))
@@ -73,12 +73,12 @@ def samples(
     Args:
         side: which samples.
         task: encodes and mirrors their targets.
-        targets: already encoded; encoded here where None.
+        targets: encoded targets; None encodes them here.
         group: the grouping column that ``batch["group"]`` numbers.
-        known: its levels, as :func:`levels` of the training side gave them.
+        known: its levels, from :func:`levels` of the training side.
         augment: random changes; None for none.
-        partners: spoiled copies; None for none.
-        seed: of the draws.
+        partners: degraded copies; None for none.
+        seed: of the random draws.
     """
     return CachedSamples(
         side.paths,

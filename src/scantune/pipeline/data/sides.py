@@ -1,4 +1,4 @@
-"""What preprocess and split left on disk, as the sides that an experiment trains, validates and tests on."""
+"""Outputs of preprocess and split, as the sides that an experiment trains, validates and tests on."""
 
 from __future__ import annotations
 
@@ -50,24 +50,24 @@ class Side(Sequence[Sample]):
 
     @property
     def mask_paths(self) -> list[Path] | None:
-        """The cached tensors whose masks are learned from; None where each is the sample's own."""
+        """The cached tensors that the target masks are read from; None if each sample has its own mask."""
         if not any(m.mask_from for m in self._members):
             return None
         return [self._cache / "samples" / f"{m.mask_from or m.sample_id}.safetensors" for m in self._members]
 
     def check_cached(self) -> None:
-        """Read every byte of the cached tensors, as whoever evaluates does: DVC does not look into its own links again.
+        """Check every byte of the cached tensors before an evaluation: DVC does not verify its links again.
 
         Raises:
-            ScantuneError: some are not what preprocess wrote, with their names.
+            ScantuneError: some differ from what preprocess wrote; with their ids.
         """
         from scantune.preprocess.store import damaged
 
-        found = damaged(self._cache, self._members)
-        if found:
-            more = " …" if len(found) > 20 else ""
+        names = damaged(self._cache, self._members)
+        if names:
+            more = " …" if len(names) > 20 else ""
             raise ScantuneError(
-                f"{len(found)} prepared samples are damaged: {', '.join(found[:20])}{more}. "
+                f"{len(names)} prepared samples are damaged: {', '.join(names[:20])}{more}. "
                 f"Run: dvc repro -f preprocess@{self._cache.name}, which prepares them again"
             )
 
@@ -78,13 +78,13 @@ class Side(Sequence[Sample]):
 
     @property
     def digest(self) -> str:
-        """A digest of which samples these are and of their tensors: the same data, the same digest."""
+        """Digest of the sample ids and their tensors: equal data, equal digest."""
         text = "\n".join(f"{m.sample_id} {m.tensor_digest}" for m in self._members)
         return text_digest(text, SHORT)
 
     @property
     def source_digest(self) -> str:
-        """A digest of which samples these are and of their files, however they are prepared."""
+        """Digest of the sample ids and their source files, independent of their preparation."""
         text = "\n".join(sorted(f"{m.sample_id} {m.digest}" for m in self._members))
         return text_digest(text, SHORT)
 
@@ -101,7 +101,7 @@ class Sides:
         return Side([m for m in self.members if m.split == name], self.cache)
 
     def fold(self, held_out: int) -> tuple[Side, Side]:
-        """Those that train where ``held_out`` is held out, and those that are."""
+        """The samples that train when fold ``held_out`` is held out, and the held-out samples."""
         folded = [m for m in self.members if m.fold is not None]
         return (
             Side([m for m in folded if m.fold != held_out], self.cache),
@@ -110,16 +110,16 @@ class Sides:
 
     @property
     def folds(self) -> list[int]:
-        """The folds there are."""
+        """All folds of the split."""
         return sorted({m.fold for m in self.members if m.fold is not None})
 
     @property
     def synthetic(self) -> bool:
-        """No patient stands behind the samples, as the cohort's own folder says."""
+        """Whether the samples are synthetic, from the column ``synthetic`` of the manifest."""
         return any(m.row.get("synthetic") == "true" for m in self.members)
 
     def only(self, sample_ids: Container[str]) -> Side:
-        """Those of some ids, whichever side they are on."""
+        """The samples with these ids, on any side."""
         return Side([m for m in self.members if m.sample_id in sample_ids], self.cache)
 
     @property
@@ -129,14 +129,14 @@ class Sides:
 
 
 def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
-    """A side without a share of its subjects, and that share.
+    """Split a side by subjects: the rest, and a share of the subjects.
 
-    Subjects are taken at even distances in the order of their targets, so that both parts are like the whole.
+    Subjects are selected at even distances in the order of their targets, so that both parts resemble the side.
 
     Args:
         side: to be divided.
-        share: of the subjects, at least one and never all.
-        seed: of the order of equal targets.
+        share: fraction of the subjects; at least one subject and never all.
+        seed: decides the order of subjects with equal targets.
 
     Raises:
         ScantuneError: fewer than two subjects.
@@ -145,7 +145,7 @@ def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
     for member in side:
         first.setdefault(member.subject_id, member)
     if len(first) < 2:
-        raise ScantuneError(f"{len(first)} subjects cannot be divided in two; two are needed")
+        raise ScantuneError(f"{len(first)} subjects cannot be split in two parts; at least two subjects are required")
 
     def place(subject: str) -> tuple[list[tuple[float, str]], str]:
         targets = [_rank(text) for text in first[subject].targets.values()]
@@ -153,8 +153,8 @@ def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
 
     order = sorted(first, key=place)
     count = min(len(order) - 1, max(1, round(share * len(order))))
-    taken = {order[int((i + 0.5) * len(order) / count)] for i in range(count)}
-    rest, part = ([m for m in side if (m.subject_id in taken) is wanted] for wanted in (False, True))
+    selected = {order[int((i + 0.5) * len(order) / count)] for i in range(count)}
+    rest, part = ([m for m in side if (m.subject_id in selected) is is_selected] for is_selected in (False, True))
     return side.of(rest), side.of(part)
 
 
@@ -181,30 +181,30 @@ def read_sides(cache: Path, splits: Path | None, *, folds: bool = False) -> Side
 
     for path, target in ((cache / "manifest.csv", f"preprocess@{cache.name}"), (splits, "")):
         if path is not None and not path.exists():
-            raise ScantuneError(f"{path}: not here yet; run: dvc repro {target or f'split@{path.parent.name}'}")
+            raise ScantuneError(f"{path}: not found; run: dvc repro {target or f'split@{path.parent.name}'}")
     view = in_folds if folds else without_folds
-    assigned = None if splits is None else {given.sample_id: given for given in view(read_splits(splits))}
+    assigned = None if splits is None else {assignment.sample_id: assignment for assignment in view(read_splits(splits))}
     members = []
     for sample in read_manifest(cache / "manifest.csv"):
-        given = None if assigned is None else assigned.get(sample.sample_id)
-        if assigned is not None and given is None:
-            continue  # the predefined split leaves it out
-        split, fold = (given.split, given.fold) if given else ("test", None)
+        assignment = None if assigned is None else assigned.get(sample.sample_id)
+        if assigned is not None and assignment is None:
+            continue  # excluded by the predefined split
+        split, fold = (assignment.split, assignment.fold) if assignment else ("test", None)
         members.append(replace(sample, split=split, fold=fold))
     return Sides(tuple(members), cache)
 
 
 def sides_of(params: Params, name: str, dataset: str | None, *, folds: bool = False) -> Sides:
-    """The sides of an input whose cached tensors are what its block says; see :func:`read_sides`.
+    """The sides of an input, after a check that its cached tensors match its block; see :func:`read_sides`.
 
     Args:
         params: all settings.
         name: of the input.
-        dataset: whose split it is; None puts every sample on the test side.
+        dataset: of the split; None puts every sample on the test side.
         folds: for an experiment with ``train.folds``.
 
     Raises:
-        ScantuneError: also where the tensors were prepared in another way: which key, both values.
+        ScantuneError: also if the tensors were prepared with other settings; with the key and both values.
     """
     from scantune.preprocess.agreement import check_cache
 
@@ -216,7 +216,7 @@ def sides_of(params: Params, name: str, dataset: str | None, *, folds: bool = Fa
 
 
 def refuse_masks(key: str, schema: TaskSettings, sides: Sides) -> None:
-    """Stop where masks have labels that a task has no class for.
+    """Refuse masks with labels that are not classes of the task.
 
     Args:
         key: the experiment's name.

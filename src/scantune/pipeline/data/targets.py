@@ -1,4 +1,4 @@
-"""What the experiments on a dataset need of its targets, so that a wrong label is told before anything is prepared."""
+"""Requirements of experiments on a dataset's targets: a wrong label is reported before anything is prepared."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
-    """Records of ``datasets.<name>``, each target right for every experiment on it.
+    """Records of ``datasets.<name>``, every target checked against every experiment on it.
 
     Raises:
-        CohortError: as :func:`scantune.cohort.read`; also values that a task cannot take, all with row and column.
-        ScantuneError: files that lie where nothing watches them.
+        CohortError: as :func:`scantune.cohort.read`; also values that are not valid for a task, each with row and
+            column.
+        ScantuneError: files outside the folders that DVC watches.
     """
     dataset = params.datasets[name]
     cohort = _read(params, name, base)
@@ -57,10 +58,10 @@ def number_targets(params: Params, name: str) -> set[str]:
 
 
 def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
-    """Every cell of a target as the tasks read it.
+    """Check every cell of the targets as the tasks read it.
 
     Raises:
-        CohortError: with row and column of each that a task cannot take.
+        CohortError: with row and column of each value that is not valid for a task.
     """
     dataset, faults = params.datasets[name], list[Fault]()
     tasks = _tasks(params, name)
@@ -76,45 +77,45 @@ def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
 def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:
     """Key of each experiment that learns from, or is tested on, the masks of ``inputs.<name>``, to its classes."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
-    found = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.input == name}
+    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.input == name}
     known = {**params.experiments, **params.derived}
     for key, block in params.external.items():
         if block.input == name and block.experiment in known:
-            found[f"external.{key}"] = known[block.experiment].task
-    return {key: classes for key, task in found.items() if (classes := task.mask_classes)}
+            tasks[f"external.{key}"] = known[block.experiment].task
+    return {key: classes for key, task in tasks.items() if (classes := task.mask_classes)}
 
 
 def needed_targets(params: Params, name: str) -> dict[str, list[str]]:
     """Target of ``datasets.<name>`` to the experiments that cannot learn from an empty cell in it."""
-    found: dict[str, list[str]] = {}
+    experiments: dict[str, list[str]] = {}
     for key, task in _tasks(params, name).items():
         if not task.takes_empty_targets:
             for target in task.target_names():
-                found.setdefault(target, []).append(key)
-    return found
+                experiments.setdefault(target, []).append(key)
+    return experiments
 
 
 def _tasks(params: Params, name: str) -> dict[str, TaskSettings]:
     """Key of an experiment to its task, for all that train or are tested on the dataset."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
-    found = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
+    tasks = {f"{group}.{key}": b.task for group, blocks in groups for key, b in blocks.items() if b.dataset == name}
     for key, block in params.external.items():
         if block.dataset == name and block.experiment in params.experiments:
-            found[f"external.{key}"] = params.experiments[block.experiment].task
-    return found
+            tasks[f"external.{key}"] = params.experiments[block.experiment].task
+    return tasks
 
 
-def stricter(own: TargetColumn, rule: dict[str, Any]) -> TargetColumn:
-    """A column's rule and a task's, both of which must hold."""
-    low = [value for value in (own.min, rule.get("min")) if value is not None]
-    high = [value for value in (own.max, rule.get("max")) if value is not None]
-    values, wanted = own.values, rule.get("values")
-    if wanted is not None:
-        texts = {str(value) for value in wanted}
-        values = wanted if values is None else [value for value in values if str(value) in texts]
-    return own.model_copy(
+def stricter(column: TargetColumn, rule: dict[str, Any]) -> TargetColumn:
+    """The intersection of a column's rule and a task's rule."""
+    low = [value for value in (column.min, rule.get("min")) if value is not None]
+    high = [value for value in (column.max, rule.get("max")) if value is not None]
+    values, allowed = column.values, rule.get("values")
+    if allowed is not None:
+        texts = {str(value) for value in allowed}
+        values = allowed if values is None else [value for value in values if str(value) in texts]
+    return column.model_copy(
         update={
-            "number": own.number or bool(rule.get("number")),
+            "number": column.number or bool(rule.get("number")),
             "min": max(low, default=None),
             "max": min(high, default=None),
             "values": values,

@@ -1,1 +1,1 @@
-"""What the stages evaluate, external and ensemble do."""
+"""The stages evaluate, external and ensemble."""

@@ -1,4 +1,4 @@
-"""One model on several datasets: in a table, in a figure, and how far its metrics lie apart."""
+"""One model on several datasets: a table, a figure, and the differences of its metrics."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-#: Home of what one external validation writes.
+#: Parent folder of the outputs of external validations.
 HOME = Path("outputs") / "external"
 
 
 def others_of(params: Any, experiment: str) -> dict[str, dict[str, Any]]:
     """Every other dataset on which an experiment's model was validated, with its ``metrics.json``."""
-    found = {}
+    by_dataset = {}
     for name, block in params.external.items():
         path = HOME / name / "metrics.json"
         if block.experiment == experiment and path.exists():
-            found[block.dataset if block.dataset not in found else name] = json.loads(path.read_text())
-    return found
+            by_dataset[block.dataset if block.dataset not in by_dataset else name] = json.loads(path.read_text())
+    return by_dataset
 
 
 def difference(home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, Any]:
-    """Away − home of one figure on different samples, its interval recovered from both intervals.
+    """Difference away − home of one metric between independent samples, with an interval from both intervals.
 
     Args:
         home: entry of ``metrics.json`` on the model's own test data.
@@ -36,32 +36,32 @@ def difference(home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, An
         why = away["reason"] if away["value"] is None else home["reason"]
         return {"value": None, "lower": None, "upper": None, "method": None, "reason": why}
     value = away["value"] - home["value"]
-    made = {"value": value, "lower": None, "upper": None, "method": "MOVER", "reason": None}
+    entry = {"value": value, "lower": None, "upper": None, "method": "MOVER", "reason": None}
     if None in (home["lower"], home["upper"], away["lower"], away["upper"]):
-        return made | {"method": None, "reason": "one of the two has no interval"}
+        return entry | {"method": None, "reason": "one of the two has no interval"}
     down = math.hypot(away["value"] - away["lower"], home["upper"] - home["value"])
     up = math.hypot(away["upper"] - away["value"], home["value"] - home["lower"])
-    return made | {"lower": value - down, "upper": value + up}
+    return entry | {"lower": value - down, "upper": value + up}
 
 
 def table_rows(home: tuple[str, Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """One row a dataset: its size, each headline figure with its interval, and its difference from home.
+    """One row per dataset: its size, each headline metric with its interval, and its difference from home.
 
     Args:
         home: the model's own dataset and its ``metrics.json``.
         others: dataset to ``metrics.json`` there.
     """
-    name, own = home
+    name, home_metrics = home
     rows = []
-    for dataset, metrics in {name: own, **others}.items():
+    for dataset, metrics in {name: home_metrics, **others}.items():
         row: dict[str, Any] = {"dataset": dataset, "n": metrics["n"], "n_subjects": metrics["n_subjects"]}
-        for figure in own["headline"]:
-            entry = metrics["metrics"].get(figure)
+        for metric in home_metrics["headline"]:
+            entry = metrics["metrics"].get(metric)
             if entry is None:
                 continue
-            row |= {figure: entry["value"], f"{figure}_lower": entry["lower"], f"{figure}_upper": entry["upper"]}
-            found = {} if dataset == name else difference(own["metrics"][figure], entry)
-            row |= {f"{figure}_difference{end}": found.get(key) for end, key in _ENDS.items()}
+            row |= {metric: entry["value"], f"{metric}_lower": entry["lower"], f"{metric}_upper": entry["upper"]}
+            change = {} if dataset == name else difference(home_metrics["metrics"][metric], entry)
+            row |= {f"{metric}_difference{end}": change.get(key) for end, key in _ENDS.items()}
         rows.append(row)
     return rows
 
@@ -72,13 +72,13 @@ _ENDS = {"": "value", "_lower": "lower", "_upper": "upper"}
 def draw_across(
     experiment: str, home: tuple[str, Mapping[str, Any]], others: Mapping[str, Mapping[str, Any]], folder: Path
 ) -> None:
-    """The headline figure on every dataset, its value at home as a line: ``across_datasets`` in ``folder``."""
+    """Draw ``across_datasets`` in ``folder``: the headline metric on every dataset, its value at home as a line."""
     from scantune import plots
 
-    name, own = home
-    primary = own["headline"][0]
-    found = {name: own["metrics"][primary]}
-    found |= {dataset: metrics["metrics"][primary] for dataset, metrics in others.items()}
-    line = own["metrics"][primary]["value"]
-    figure = plots.across_datasets({experiment: found}, primary, reference=line, reference_name=f"{name} (own test)")
+    name, home_metrics = home
+    primary = home_metrics["headline"][0]
+    entries = {name: home_metrics["metrics"][primary]}
+    entries |= {dataset: metrics["metrics"][primary] for dataset, metrics in others.items()}
+    line = home_metrics["metrics"][primary]["value"]
+    figure = plots.across_datasets({experiment: entries}, primary, reference=line, reference_name=f"{name} (own test)")
     plots.save(figure, folder / "across_datasets")

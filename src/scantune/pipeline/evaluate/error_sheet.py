@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scantune.report.facts import Picture as ReportPicture
 
 
-def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapResults) -> list[ReportPicture]:
+def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained: MapResults) -> list[ReportPicture]:
     """Pictures of the largest errors, each beside its map or, for masks, with both outlines."""
     from scantune import plots
     from scantune.explain.draw.figures import warn
@@ -28,20 +28,20 @@ def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapR
 
     if not wrong:
         return []
-    outlined = errors_of.of_task(given.block.task.name).OUTLINED
-    outlines = _outlines(given, wrong) if outlined else {}
+    outlined = errors_of.of_task(evaluation.block.task.name).OUTLINED
+    outlines = _outlines(evaluation, wrong) if outlined else {}
     entries = []
-    for said in wrong:
-        picture = outlines.get(said.sample_id) or _beside(given, said, explained)
+    for error in wrong:
+        picture = outlines.get(error.sample_id) or _beside(evaluation, error, explained)
         entries.append(
             {
                 "picture": picture,
-                "sample_id": said.sample_id,
-                "kind": said.kind,
-                "target": said.target or None,
-                "prediction": said.answer or None,
-                "note": said.error,
-                "group": said.group,
+                "sample_id": error.sample_id,
+                "kind": error.kind,
+                "target": error.target or None,
+                "prediction": error.answer or None,
+                "note": error.error,
+                "group": error.group,
             }
         )
     mapped = bool(explained.maps) and not outlines
@@ -50,8 +50,8 @@ def error_sheet(given: Evaluation, wrong: Sequence[SampleError], explained: MapR
     figure = plots.error_sheet(entries, columns=3 if mapped else 4, notes=notes)
     if mapped:
         warn(figure, warnings_of(explained.section))
-    plots.save(figure, given.out / "figures" / "errors", ("png",))
-    return [titled("errors", (given.out / "figures" / "errors.png").read_bytes())]
+    plots.save(figure, evaluation.out / "figures" / "errors", ("png",))
+    return [titled("errors", (evaluation.out / "figures" / "errors.png").read_bytes())]
 
 
 def _about_maps(explained: MapResults) -> str:
@@ -59,26 +59,26 @@ def _about_maps(explained: MapResults) -> str:
 
     _, saliency = next(iter(explained.maps.values()))
     return (
-        "Beside each picture the same under the map of the answer that was given, "
-        f"bright where it is highest, each by its own maximum; {described(saliency)}"
+        "Right of each image: the same image with the map of the model's prediction, "
+        f"bright where the map is highest, each scaled to its own maximum; {described(saliency)}"
     )
 
 
-def _beside(given: Evaluation, said: SampleError, explained: MapResults) -> Picture:
-    """The picture of a sample, and to its right the same under its map where there is one."""
+def _beside(evaluation: Evaluation, error: SampleError, explained: MapResults) -> Picture:
+    """The picture of a sample, with its map to the right if there is one."""
     from scantune.explain.draw.sheet import flat
     from scantune.explain.draw.view import coloured
     from scantune.explain.saliency import Saliency
     from scantune.plots import Picture
 
-    if said.sample_id in explained.maps:
-        shown, saliency = explained.maps[said.sample_id]
+    if error.sample_id in explained.maps:
+        view, saliency = explained.maps[error.sample_id]
     else:
-        member = next(m for m in given.sides.members if m.sample_id == said.sample_id)
-        path = given.sides.cache / "samples" / f"{said.sample_id}.safetensors"
-        shown = shown_of(member, path, said, given.facts.input)
+        member = next(m for m in evaluation.sides.members if m.sample_id == error.sample_id)
+        path = evaluation.sides.cache / "samples" / f"{error.sample_id}.safetensors"
+        view = shown_of(member, path, error, evaluation.facts.input)
         saliency = Saliency(None, "", "", "not made")
-    picture, values, sides, aspect = flat(shown, saliency)
+    picture, values, sides, aspect = flat(view, saliency)
     rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
     if explained.maps:
         beside = np.full_like(rgb, 0.25) if values is None else coloured(picture, values)
@@ -86,35 +86,35 @@ def _beside(given: Evaluation, said: SampleError, explained: MapResults) -> Pict
     return Picture(np.clip(rgb, 0, 1), sides=sides, aspect=aspect, tiles=2 if explained.maps else 1)
 
 
-def _outlines(given: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Picture]:
-    """Both masks drawn on the sample, of volumes on the plane that has most of them."""
-    assert given.predictors is not None
-    words = {error.sample_id: error for error in wrong}
-    side = given.sides.only(words)
+def _outlines(evaluation: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Picture]:
+    """Outlines of both masks on the sample; of volumes on the plane with the largest mask area."""
+    assert evaluation.predictors is not None
+    errors = {error.sample_id: error for error in wrong}
+    side = evaluation.sides.only(errors)
     pictures = {}
-    data = samples(side, given.predictors.task)
+    data = samples(side, evaluation.predictors.task)
     for row, (member, path) in enumerate(zip(side, side.paths, strict=True)):
-        shown = shown_of(member, path, words[member.sample_id], given.facts.input, as_prepared=True)
-        truth = data[row]["target"].numpy().astype(np.uint8)
-        pictures[member.sample_id] = _outlined(shown, given.answers.mask(member.sample_id), truth)
+        view = shown_of(member, path, errors[member.sample_id], evaluation.facts.input, as_prepared=True)
+        reference = data[row]["target"].numpy().astype(np.uint8)
+        pictures[member.sample_id] = _outlined(view, evaluation.answers.mask(member.sample_id), reference)
     return pictures
 
 
-def _outlined(shown: SampleView, said: np.ndarray, truth: np.ndarray) -> Picture:
+def _outlined(view: SampleView, prediction: np.ndarray, reference: np.ndarray) -> Picture:
     from scantune.explain.draw import planes
     from scantune.plots import Picture
     from scantune.preprocess.display_copy import grey
 
-    base, sides = grey(shown.image, shown.window), shown.sides
-    aspect = 1.0 if shown.spacing is None else shown.spacing[-2] / shown.spacing[-1]
-    if said.ndim == 3:
-        at = int(((said > 0) | (truth > 0)).sum(axis=(1, 2)).argmax())
-        base, said, truth = (part[at] for part in (base, said, truth))
-        if shown.modality == "volume":
-            base, said, truth = (part[::-1, ::-1] for part in (base, said, truth))
+    base, sides = grey(view.image, view.window), view.sides
+    aspect = 1.0 if view.spacing is None else view.spacing[-2] / view.spacing[-1]
+    if prediction.ndim == 3:
+        at = int(((prediction > 0) | (reference > 0)).sum(axis=(1, 2)).argmax())
+        base, prediction, reference = (part[at] for part in (base, prediction, reference))
+        if view.modality == "volume":
+            base, prediction, reference = (part[::-1, ::-1] for part in (base, prediction, reference))
             sides = (planes.AXIAL.left, planes.AXIAL.right)
     rgb = base.copy() if base.ndim == 3 else np.repeat(base[..., None], 3, axis=-1)
-    for mask, colour in ((truth, (0.34, 0.71, 0.91)), (said, (0.90, 0.62, 0.0))):
+    for mask, colour in ((reference, (0.34, 0.71, 0.91)), (prediction, (0.90, 0.62, 0.0))):
         rgb[_edge(mask)] = colour
     return Picture(rgb, sides=sides, aspect=aspect)
 

@@ -1,4 +1,4 @@
-"""What an evaluation is of, for its errors, maps, report and model card."""
+"""Inputs and results of an evaluation, for its error sheet, maps, report and model card."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the report is of.
+    """An evaluation, as its report describes it.
 
     Attributes:
         params: all settings.
@@ -31,12 +31,12 @@ class Evaluation:
         metrics: ``metrics.json`` as computed so far.
         out: ``outputs/<experiment>/evaluate``.
         predictors: the model's networks.
-        trained: the folder of the train stage; beside ``out`` where None.
-        dataset: whose test data these are; the experiment's own where "".
+        trained: the folder of the train stage; None: beside ``out``.
+        dataset: of the test data; "": the experiment's own.
         members: of an ensemble, the experiments whose networks it has.
-        name: of the report; the experiment's where "".
+        name: of the report; "": the experiment's.
         card: whether a model card is written.
-        answers: of the model, about the test samples.
+        answers: outputs of the model for the test samples.
     """
 
     params: Params
@@ -58,7 +58,7 @@ class Evaluation:
 
     @property
     def data(self) -> str:
-        """The data set that was tested on."""
+        """The dataset of the test samples."""
         return self.dataset or self.block.dataset
 
     @property

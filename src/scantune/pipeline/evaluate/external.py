@@ -1,4 +1,4 @@
-"""A trained model on another dataset: its figures there, and how far they fall below those at home."""
+"""External validation: a trained model on another dataset, its metrics there and their difference from home."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check_inputs(key: str, params: Params, facts: ModelFacts) -> None:
-    """That the other dataset is prepared as the model's own training data were.
+    """Check that the other dataset is prepared like the model's training data.
 
     Args:
         key: the block's name in ``external``.
@@ -35,10 +35,12 @@ def check_inputs(key: str, params: Params, facts: ModelFacts) -> None:
     block = params.external[key]
     odd = differing(params.inputs[block.input], facts.input)
     if odd:
-        told = "; ".join(f"{name} is {theirs}, the model's {own}" for name, (theirs, own) in odd.items())
+        differences = "; ".join(
+            f"{name} is {theirs}, the model's {model_value}" for name, (theirs, model_value) in odd.items()
+        )
         raise ScantuneError(
-            f"external.{key}.input: {block.input!r} prepares files in another way than {block.experiment!r} was "
-            f"trained on ({told}); make them the same"
+            f"external.{key}.input: {block.input!r} prepares files differently from the training data of "
+            f"{block.experiment!r} ({differences}); use the same settings"
         )
 
 
@@ -52,8 +54,9 @@ def validation_rows(path: Path) -> PredictionTable | None:
 
 
 def section(block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``external`` section of ``metrics.json``: whose model, and every headline figure at home, here, between."""
-    figures = {
+    """The ``external`` section of ``metrics.json``: the model, and each headline metric at home, here and as
+    difference."""
+    comparisons = {
         name: {
             "home": home["metrics"][name],
             "away": away["metrics"][name],
@@ -62,11 +65,16 @@ def section(block: ExternalConfig, home: Mapping[str, Any], away: Mapping[str, A
         for name in away["headline"]
         if name in away["metrics"] and name in home["metrics"]
     }
-    return {"experiment": block.experiment, "dataset": block.dataset, "difference": "external − own test", **figures}
+    return {
+        "experiment": block.experiment,
+        "dataset": block.dataset,
+        "difference": "external − own test",
+        **comparisons,
+    }
 
 
 def cohort(block: ExperimentConfig, cache: Path) -> PredictionTable:
-    """What the simple baselines are fitted on and asked: the model's own training side, and the other data set.
+    """Samples of the simple baselines: the model's training side to fit them, the other dataset to test them.
 
     Args:
         block: the experiment's.
@@ -91,9 +99,9 @@ def judged(
     metrics: dict[str, Any],
     answers: Answers,
 ) -> Evaluation:
-    """What the report of the block ``external.<key>`` is of.
+    """The evaluation of the block ``external.<key>``.
 
-    The maps themselves were tested on the model's own test data: that is not done again.
+    The checks of the maps are not repeated: they ran on the model's own test data.
     """
     block = params.external[key]
     experiment = params.experiments[block.experiment]
@@ -119,18 +127,18 @@ def judged(
     )
 
 
-def in_words(figures: Mapping[str, Any]) -> list[str]:
+def in_words(comparisons: Mapping[str, Any]) -> list[str]:
     """The section as lines for the terminal."""
     lines = []
-    for name, entry in figures.items():
+    for name, entry in comparisons.items():
         if not isinstance(entry, Mapping):
             continue
-        found = entry["difference"]
-        if found["lower"] is None:
-            lines.append(f"{name}: {found['reason']}")
+        change = entry["difference"]
+        if change["lower"] is None:
+            lines.append(f"{name}: {change['reason']}")
             continue
         lines.append(
             f"{name}: {entry['home']['value']:.4f} at home, {entry['away']['value']:.4f} here, "
-            f"{found['value']:+.4f} ({found['lower']:+.4f} … {found['upper']:+.4f})"
+            f"{change['value']:+.4f} ({change['lower']:+.4f} … {change['upper']:+.4f})"
         )
     return lines

@@ -1,4 +1,4 @@
-"""What a segmentation must beat, on the same test samples: one intensity threshold, and one mask for every image."""
+"""Baselines of a segmentation on the same test samples: an intensity threshold, and one mean mask for every image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.protocol import MaskTask, Task
 
 MOST = 100
-"""Training samples that they are chosen on, spread over the side; a threshold needs no more."""
+"""Maximum number of training samples for the baselines, spread over the side; a threshold needs no more."""
 
 SURROUNDINGS = 16
-"""The standard deviation of a place's surroundings is this share of each axis."""
+"""An axis' length divided by this is the standard deviation (voxels) of the Gaussian mean of the surroundings."""
 
 Masker = Callable[[np.ndarray], np.ndarray]
 
@@ -26,12 +26,12 @@ Masker = Callable[[np.ndarray], np.ndarray]
 def mask_baselines(
     task: MaskTask, sides: Sides, table: PredictionTable, split: str = "test", home: Sides | None = None
 ) -> dict[str, PredictionTable]:
-    """Baseline to its predictions of the table's rows of a split.
+    """Predictions of each baseline for the table's rows of a split.
 
-    ``threshold``: the intensity of the first channel, and the side of it, with the best mean Dice on training samples;
-    ``contrast_threshold``: the same of the intensity less that of its surroundings, which lighting and shading leave
-    alone; both where there is one structure only. ``mean_mask``: where the structures lie on average; where all
-    tensors are alike in shape.
+    ``threshold``: the threshold on the first channel, above or below it, with the best mean Dice on training samples;
+    ``contrast_threshold``: the same on the intensity minus the mean of its surroundings, which is robust to lighting
+    and shading; both for a single structure only. ``mean_mask``: the average position of the structures; only if all
+    tensors have the same shape.
 
     Args:
         task: the segmentation.
@@ -51,10 +51,10 @@ def mask_baselines(
     makers = _makers(task, Side(chosen[::step][:MOST], source.cache))
     side = sides.only(tested)
     measured: dict[str, dict[str, dict[str, float]]] = {name: {} for name in makers}
-    for (image, truth), member, place in zip(_pairs(task, side), side, places_of(side), strict=True):
+    for (image, reference), member, place in zip(_pairs(task, side), side, places_of(side), strict=True):
         for name, maker in makers.items():
-            measured[name][member.sample_id] = _measured(task, maker(image), truth, place)
-    return {name: _as_table(rows, found) for name, found in measured.items()}
+            measured[name][member.sample_id] = _measured(task, maker(image), reference, place)
+    return {name: _as_table(rows, by_sample) for name, by_sample in measured.items()}
 
 
 def _measured(task: MaskTask, mask: np.ndarray, target: np.ndarray, place: Place) -> dict[str, float]:
@@ -67,18 +67,18 @@ def _measured(task: MaskTask, mask: np.ndarray, target: np.ndarray, place: Place
 def _makers(task: MaskTask, training: Side) -> dict[str, Masker]:
     pairs = list(_pairs(task, training))
     images, masks = [image for image, _ in pairs], [mask for _, mask in pairs]
-    found: dict[str, Masker] = {}
+    maskers: dict[str, Masker] = {}
     if len(task.foreground) == 1 and any(mask.any() for mask in masks):
         marked = [mask > 0 for mask in masks]
         cut = baselines.best_threshold(images, marked)
         local = baselines.best_threshold([contrast(image) for image in images], marked)
-        found["threshold"] = lambda image: cut.mask(image).astype(np.uint8)
-        found["contrast_threshold"] = lambda image: local.mask(contrast(image)).astype(np.uint8)
+        maskers["threshold"] = lambda image: cut.mask(image).astype(np.uint8)
+        maskers["contrast_threshold"] = lambda image: local.mask(contrast(image)).astype(np.uint8)
     shape = masks[0].shape
     if all(mask.shape == shape for mask in masks):
         mean = baselines.mean_mask(masks, len(task.foreground) + 1)
-        found["mean_mask"] = lambda image: mean if image.shape == shape else np.zeros(image.shape, np.uint8)
-    return found
+        maskers["mean_mask"] = lambda image: mean if image.shape == shape else np.zeros(image.shape, np.uint8)
+    return maskers
 
 
 def contrast(image: np.ndarray) -> np.ndarray:
@@ -92,13 +92,13 @@ def _pairs(task: Task, side: Side) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Image (first channel) and labels of each sample, [H, W] or [D, H, W]."""
     data = samples(side, task)
     for row in range(len(side)):
-        held = data[row]
-        yield np.asarray(held["input"][0], dtype=np.float32), np.asarray(held["target"]).astype(np.uint8)
+        sample = data[row]
+        yield np.asarray(sample["input"][0], dtype=np.float32), np.asarray(sample["target"]).astype(np.uint8)
 
 
 def _as_table(rows: PredictionTable, measured: dict[str, dict[str, float]]) -> PredictionTable:
-    """The rows with the measures in place of the model's, and without its volumes."""
+    """The rows with the baseline's measures instead of the model's, and without volumes."""
     names = next(iter(measured.values()))
-    kept = {c: rows.columns[c] for c in rows.columns if c in ("sample_id", "subject_id", "split")}
-    found = {name: np.array([measured[str(sample)][name] for sample in rows.sample_id]) for name in names}
-    return PredictionTable.make({**kept, **found}, rows.name)
+    columns = {c: rows.columns[c] for c in rows.columns if c in ("sample_id", "subject_id", "split")}
+    measures = {name: np.array([measured[str(sample)][name] for sample in rows.sample_id]) for name in names}
+    return PredictionTable.make({**columns, **measures}, rows.name)

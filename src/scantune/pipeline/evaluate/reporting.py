@@ -1,4 +1,4 @@
-"""After the figures of an evaluation: errors with their pictures, maps, the report and the model card."""
+"""Outputs after the metrics of an evaluation: errors with their pictures, maps, the report and the model card."""
 
 from __future__ import annotations
 
@@ -23,71 +23,73 @@ if TYPE_CHECKING:
     from scantune.report.facts import Mistake, Picture, RunFacts
 
 
-def finish(given: Evaluation) -> None:
-    """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; ``saliency`` goes into the metrics."""
+def finish(evaluation: Evaluation) -> None:
+    """Write ``errors.csv``, ``saliency/``, ``report.html``, ``model_card.md``; add ``saliency`` to the metrics."""
     from scantune import report
     from scantune.files import write_json
 
-    samples = errors_of.sample_errors(given.table, given.block.task)
-    sized = errors_of.of_task(given.block.task.name).SIZED
+    samples = errors_of.sample_errors(evaluation.table, evaluation.block.task)
+    sized = errors_of.of_task(evaluation.block.task.name).SIZED
     wrong = errors_of.worst(samples, at_least=errors_of.SHOWN if sized else 0)
-    explained = _explained(given, samples, [said.sample_id for said in wrong[: errors_of.SHOWN]])
-    given.metrics["saliency"] = explained.section
-    write_json(given.out / "metrics.json", given.metrics)
-    errors_of.write_errors(wrong, given.out / "errors.csv")
-    facts = facts_of(given, samples, wrong, explained)
-    report.build(facts, given.out / "report.html")
-    if given.card:
-        report.model_card(facts, given.out / "model_card.md")
+    explained = _explained(evaluation, samples, [error.sample_id for error in wrong[: errors_of.SHOWN]])
+    evaluation.metrics["saliency"] = explained.section
+    write_json(evaluation.out / "metrics.json", evaluation.metrics)
+    errors_of.write_errors(wrong, evaluation.out / "errors.csv")
+    facts = facts_of(evaluation, samples, wrong, explained)
+    report.build(facts, evaluation.out / "report.html")
+    if evaluation.card:
+        report.model_card(facts, evaluation.out / "model_card.md")
 
 
-def _explained(given: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
-    """Maps of the test side, of the ``errors`` too; the folder is an output of the stage and there in any case."""
-    folder = given.out / "saliency"
+def _explained(evaluation: Evaluation, samples: Sequence[SampleError], errors: Sequence[str]) -> MapResults:
+    """Maps of test samples, including ``errors``; the folder is an output of the stage and is always created."""
+    folder = evaluation.out / "saliency"
     folder.mkdir(parents=True, exist_ok=True)
-    settings, opened = given.block.evaluate.saliency, given.predictors
-    others = others_of(given.params, given.key, weights_digest(given.model)) if settings.checks else {}
-    request = MapRequest(opened.networks, given.facts, opened.task, settings, opened.device, others, given.answers)
-    outlined = errors_of.of_task(given.block.task.name).OUTLINED
-    return explain_test(request, given.sides, samples, folder, () if outlined else errors)
+    settings, opened = evaluation.block.evaluate.saliency, evaluation.predictors
+    others = others_of(evaluation.params, evaluation.key, weights_digest(evaluation.model)) if settings.checks else {}
+    request = MapRequest(
+        opened.networks, evaluation.facts, opened.task, settings, opened.device, others, evaluation.answers
+    )
+    outlined = errors_of.of_task(evaluation.block.task.name).OUTLINED
+    return explain_test(request, evaluation.sides, samples, folder, () if outlined else errors)
 
 
 def facts_of(
-    given: Evaluation, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: MapResults
+    evaluation: Evaluation, samples: Sequence[SampleError], wrong: Sequence[SampleError], explained: MapResults
 ) -> RunFacts:
     """All facts of the run."""
     from scantune.report import RunFacts
     from scantune.report.environment import environment
     from scantune.report.figures import titled
 
-    flow = _json(given.sides.cache / "flow.json")
-    audit = _audit(given)
+    flow = _json(evaluation.sides.cache / "flow.json")
+    audit = _audit(evaluation)
     cohort = flow.get("cohort") or {}
-    drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(given)}
+    drawn = {path.stem: titled(path.stem, path.read_bytes()) for path in _in_order(evaluation)}
     return RunFacts(
-        name=given.name or given.key,
-        dataset=given.data,
-        metrics=given.metrics,
-        description=given.block.description,
-        task=given.block.task.model_dump(mode="json"),
+        name=evaluation.name or evaluation.key,
+        dataset=evaluation.data,
+        metrics=evaluation.metrics,
+        description=evaluation.block.description,
+        task=evaluation.block.task.model_dump(mode="json"),
         cohort=cohort.get("description", ""),
         demo=cohort.get("demo", False),
-        synthetic=given.sides.synthetic,
+        synthetic=evaluation.sides.synthetic,
         flow=flow,
         audit=audit,
-        model=_model(given),
-        training=_json(given.train / "summary.json"),
-        settings=_settings(given),
+        model=_model(evaluation),
+        training=_json(evaluation.train / "summary.json"),
+        settings=_settings(evaluation),
         environment=environment(),
-        digests=_digests(given),
+        digests=_digests(evaluation),
         figures=drawn,
-        flow_figure=_flow_figure(flow, audit, given),
-        curves=_curves(given, given.train / "history.csv"),
-        mistakes=[_mistake(said) for said in wrong],
-        mistakes_of=errors_of.in_words(samples, given.block.task.name),
-        mistake_pictures=error_sheet(given, wrong[: errors_of.SHOWN], explained),
-        saliency_pictures=_saved(explained, given.out / "saliency"),
-        looks=(given.metrics.get("test_set") or {}).get("look"),
+        flow_figure=_flow_figure(flow, audit, evaluation),
+        curves=_curves(evaluation, evaluation.train / "history.csv"),
+        mistakes=[_mistake(error) for error in wrong],
+        mistakes_of=errors_of.in_words(samples, evaluation.block.task.name),
+        mistake_pictures=error_sheet(evaluation, wrong[: errors_of.SHOWN], explained),
+        saliency_pictures=_saved(explained, evaluation.out / "saliency"),
+        looks=(evaluation.metrics.get("test_set") or {}).get("look"),
     )
 
 
@@ -106,31 +108,33 @@ def _json(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text()) if path.exists() else {}
 
 
-def _in_order(given: Evaluation) -> list[Path]:
-    """Figures as they were drawn: the task's own first, subgroups last."""
+def _in_order(evaluation: Evaluation) -> list[Path]:
+    """Figures in the report's order: the task's own first, subgroups last."""
     from scantune.report.figures import captions
     from scantune.tasks.figures import PART
 
     order = list(captions())
-    found = [p for p in sorted((given.out / "figures").glob("*.svg")) if p.stem != "participants"]
-    drawn = {p: p.stem.partition(PART)[0] for p in found}
-    return sorted(found, key=lambda p: (order.index(drawn[p]) if drawn[p] in order else len(order), p.stem))
+    paths = [p for p in sorted((evaluation.out / "figures").glob("*.svg")) if p.stem != "participants"]
+    drawn = {p: p.stem.partition(PART)[0] for p in paths}
+    return sorted(paths, key=lambda p: (order.index(drawn[p]) if drawn[p] in order else len(order), p.stem))
 
 
-def _mistake(said: SampleError) -> Mistake:
+def _mistake(error: SampleError) -> Mistake:
     from scantune.report import Mistake
 
-    return Mistake(said.sample_id, said.kind, said.target, said.answer, said.error, said.group)
+    return Mistake(error.sample_id, error.kind, error.target, error.answer, error.error, error.group)
 
 
-def _model(given: Evaluation) -> dict[str, Any]:
+def _model(evaluation: Evaluation) -> dict[str, Any]:
     from scantune.report.facts import SYNTHETIC
 
-    facts, model = given.facts, given.block.model
-    members = _json(given.train / "summary.json").get("members") or []
+    facts, model = evaluation.facts, evaluation.block.model
+    members = _json(evaluation.train / "summary.json").get("members") or []
     trained = (members[0].get("trained") or []) if members else []
-    held: dict[str, Any] = {
-        "backbone": f"the averaged predictions of {', '.join(given.members)}" if given.members else model.backbone,
+    entries: dict[str, Any] = {
+        "backbone": f"the averaged predictions of {', '.join(evaluation.members)}"
+        if evaluation.members
+        else model.backbone,
         "parameters": f"{trained[-1]:,}" if trained else None,
         "of_these_trained": f"{trained[0]:,}" if trained else None,
         "members": facts.members,
@@ -144,27 +148,27 @@ def _model(given: Evaluation) -> dict[str, Any]:
         "test_time_augmentation": facts.augment_draws or None,
         "trained_on": SYNTHETIC if facts.synthetic else None,
     }
-    return without_paths({name: value for name, value in held.items() if value is not None})
+    return without_paths({name: value for name, value in entries.items() if value is not None})
 
 
-def _settings(given: Evaluation) -> dict[str, Any]:
-    dataset = given.params.datasets[given.data].model_dump(mode="json", exclude_defaults=True)
-    dataset["split"] = given.params.datasets[given.data].split.model_dump(mode="json", exclude_none=True)
-    named = ("task", "evaluate") if given.members else ("task", "model", "train", "evaluate")
+def _settings(evaluation: Evaluation) -> dict[str, Any]:
+    dataset = evaluation.params.datasets[evaluation.data].model_dump(mode="json", exclude_defaults=True)
+    dataset["split"] = evaluation.params.datasets[evaluation.data].split.model_dump(mode="json", exclude_none=True)
+    named = ("task", "evaluate") if evaluation.members else ("task", "model", "train", "evaluate")
     blocks = {
         "dataset": {name: value for name, value in dataset.items() if name not in {"root", "watch", "table"}},
-        "input": given.facts.input,
-        **{name: getattr(given.block, name).model_dump(mode="json") for name in named},
+        "input": evaluation.facts.input,
+        **{name: getattr(evaluation.block, name).model_dump(mode="json") for name in named},
     }
     return without_paths(blocks)
 
 
 def without_paths(value: Any) -> Any:
-    """Settings as they may leave: of absolute paths and addresses the last part alone."""
+    """Settings without private paths: only the last part of absolute paths and addresses remains."""
     if isinstance(value, Mapping):
-        return {key: without_paths(held) for key, held in value.items()}
+        return {key: without_paths(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_paths(held) for held in value]
+        return [without_paths(item) for item in value]
     if isinstance(value, str) and _leads_outside(value):
         return "…/" + value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     return value
@@ -175,33 +179,33 @@ def _leads_outside(text: str) -> bool:
     return absolute or text.startswith(("~", "..", "\\\\")) or "://" in text
 
 
-def _digests(given: Evaluation) -> dict[str, str]:
-    sides = {name: given.sides.side(name) for name in ("train", "validation", "test")}
-    held = {f"{name} samples": side.digest for name, side in sides.items() if len(side)}
-    files = {"manifest.csv": given.sides.cache / "manifest.csv"}
-    if not given.dataset:
-        files["splits.csv"] = Path("data/splits") / given.data / "splits.csv"
-    held |= {name: file_digest(path, SHORT) for name, path in files.items() if path.exists()}
-    members = given.facts.training.get("members") or {}
-    held |= {f"model weights of {name}": member["model"] for name, member in members.items()}
-    return held | {"model weights": weights_digest(given.model)}
+def _digests(evaluation: Evaluation) -> dict[str, str]:
+    sides = {name: evaluation.sides.side(name) for name in ("train", "validation", "test")}
+    digests = {f"{name} samples": side.digest for name, side in sides.items() if len(side)}
+    files = {"manifest.csv": evaluation.sides.cache / "manifest.csv"}
+    if not evaluation.dataset:
+        files["splits.csv"] = Path("data/splits") / evaluation.data / "splits.csv"
+    digests |= {name: file_digest(path, SHORT) for name, path in files.items() if path.exists()}
+    members = evaluation.facts.training.get("members") or {}
+    digests |= {f"model weights of {name}": member["model"] for name, member in members.items()}
+    return digests | {"model weights": weights_digest(evaluation.model)}
 
 
-def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], given: Evaluation) -> Picture | None:
+def _flow_figure(flow: Mapping[str, Any], audit: Mapping[str, Any], evaluation: Evaluation) -> Picture | None:
     from scantune import plots
     from scantune.report.figures import titled
 
     if not flow.get("steps"):
         return None
     sides = {name: {k: side[k] for k in ("samples", "subjects")} for name, side in (audit.get("sides") or {}).items()}
-    if given.dataset:
-        sides = {"tested": {"samples": given.metrics["n"], "subjects": given.metrics["n_subjects"]}}
+    if evaluation.dataset:
+        sides = {"tested": {"samples": evaluation.metrics["n"], "subjects": evaluation.metrics["n_subjects"]}}
     figure = plots.participants(flow["steps"], sides)
-    path, _ = plots.save(figure, given.out / "figures" / "participants")
+    path, _ = plots.save(figure, evaluation.out / "figures" / "participants")
     return titled("participants", path.read_bytes())
 
 
-def _curves(given: Evaluation, history: Path) -> Picture | None:
+def _curves(evaluation: Evaluation, history: Path) -> Picture | None:
     """Learning curves of the first member."""
     from scantune import plots
     from scantune.report.figures import titled
@@ -211,7 +215,7 @@ def _curves(given: Evaluation, history: Path) -> Picture | None:
     with history.open(newline="") as file:
         rows = list(csv.DictReader(file))
     rows = [row for row in rows if row.get("member") == rows[0].get("member")]
-    monitor, mode = monitored(given.block)
+    monitor, mode = monitored(evaluation.block)
     return titled("learning_curves", plots.render(plots.learning_curves(rows, monitor=monitor, mode=mode), "svg"))
 
 
@@ -220,8 +224,8 @@ def _saved(explained: MapResults, folder: Path) -> list[Picture]:
     from scantune import plots
     from scantune.report.figures import titled
 
-    found = []
+    pictures = []
     for name, figure in explained.figures.items():
         (path,) = plots.save(figure, folder / name, ("png",))
-        found.append(titled(name, path.read_bytes()))
-    return found
+        pictures.append(titled(name, path.read_bytes()))
+    return pictures

@@ -1,4 +1,4 @@
-"""What the evaluate stage does: predictions, figures, report; and what of it goes to MLflow."""
+"""The evaluate stage: predictions, metrics, figures and report, and their logging to MLflow."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def judge(
     block, ensemble = evaluated_block(params, key), params.ensembles.get(key)
     facts = read_facts(model)
     test = sides.side("test")
-    seen = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
+    test_look = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
     predictors, answers = open_predictors(block.task, facts, model, block.train.device), Answers()
     table = predictions_of(predictors, block.task, sides, batch_size=block.train.batch_size, answers=answers)
     out.mkdir(parents=True, exist_ok=True)
@@ -59,7 +59,7 @@ def judge(
         block.task,
         block.evaluate,
         out,
-        seen,
+        test_look,
         calibration=block.train.calibration,
         miscoverage=block.train.miscoverage,
         cohort=covariates_of(block),
@@ -80,9 +80,9 @@ def judge(
 
 
 def fit_of(facts: ModelFacts) -> dict[str, Any]:
-    """Keywords of :func:`scantune.tasks.scoring.evaluate` on what the model's answers were fitted with.
+    """Keywords of :func:`scantune.tasks.scoring.evaluate` on how the model's predictions were calibrated.
 
-    Where each fold is calibrated by the others there is no one calibrator that its answers went through.
+    With calibration out of fold there is no single calibrator.
     """
     one = facts.fitted.get("calibration") if "out_of_fold" not in facts.fitted else None
     return {"calibrated_by": one, "served": facts.fitted}
@@ -93,7 +93,7 @@ def write_figures(
     schema: TaskSettings,
     settings: EvaluateConfig,
     out: Path,
-    seen: Look,
+    test_look: Look,
     *,
     fitted_on: PredictionTable | None = None,
     units: figures.Units | None = None,
@@ -106,29 +106,29 @@ def write_figures(
         schema: the ``task:`` block.
         settings: the ``evaluate:`` block.
         out: the folder.
-        seen: which look at the test set this is.
-        fitted_on: validation rows for thresholds and calibration, where ``table`` itself has none.
+        test_look: the number of this look at the test set.
+        fitted_on: validation rows for thresholds and calibration, if ``table`` has none.
         units: of lengths and sizes of masks.
-        **options: further keywords of :func:`scantune.tasks.scoring.evaluate`.
+        **options: other keywords of :func:`scantune.tasks.scoring.evaluate`.
 
     Returns:
         ``metrics.json`` and ``summary.json``.
     """
-    whole = table if fitted_on is None else stacked([table, fitted_on])
+    rows = table if fitted_on is None else stacked([table, fitted_on])
     chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
-    metrics = scoring.evaluate(whole, schema, **{name: getattr(settings, name) for name in chosen}, **options)
-    metrics["test_set"] = seen.as_dict()
+    metrics = scoring.evaluate(rows, schema, **{name: getattr(settings, name) for name in chosen}, **options)
+    metrics["test_set"] = test_look.as_dict()
     if units is not None and schema.mask_classes:
         metrics["units"] = units.of_figures()
     write_json(out / "metrics.json", metrics)
     summary = scoring.summary(metrics)
     write_json(out / "summary.json", summary)
-    figures.save_all(figures.draw(whole, schema, metrics, units=units), out / "figures")
+    figures.save_all(figures.draw(rows, schema, metrics, units=units), out / "figures")
     return metrics, summary
 
 
 def units_of(side: Side) -> figures.Units:
-    """Of lengths and sizes on a side: those of its spacings, pixels where a sample has none."""
+    """Units of lengths and sizes on a side: millimetres, or pixels if a sample has no spacing."""
     spaced = bool(len(side)) and all(member.row.get("spacing") for member in side)
     return figures.Units.of(spaced, len(side[0].shape) - 1 if len(side) else 2)
 
@@ -136,7 +136,7 @@ def units_of(side: Side) -> figures.Units:
 def beside(
     schema: TaskSettings, facts: ModelFacts, sides: Sides, table: PredictionTable, home: Sides | None = None
 ) -> dict[str, PredictionTable]:
-    """Baselines that need the images: those of masks; fitted on ``home`` where ``sides`` are of another data set."""
+    """Baselines that need the images: those of masks; fitted on ``home`` if ``sides`` are of another dataset."""
     if not schema.mask_classes:
         return {}
     from scantune.pipeline.evaluate.mask_baselines import mask_baselines
@@ -146,7 +146,7 @@ def beside(
 
 
 def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
-    """Rows of several tables below each other; a column that a table lacks is empty there."""
+    """Concatenate the rows of several tables; a column that a table lacks is empty there."""
     names = list(dict.fromkeys(name for table in tables for name in table.columns))
     parts = {
         name: [table.text(name) if name in table else np.full(len(table), "", dtype=object) for table in tables]
@@ -156,7 +156,7 @@ def stacked(tables: Sequence[PredictionTable]) -> PredictionTable:
 
 
 def covariates_of(block: ExperimentConfig) -> PredictionTable:
-    """All sides with their targets and covariates: what the simple baseline models are fitted on."""
+    """All sides with their targets and covariates, for the simple baseline models."""
     from scantune.tasks.baselining import cohort_table
     from scantune.tasks.predictions import read
 
@@ -178,17 +178,17 @@ def log_results(
     *,
     prefix: str = "test",
 ) -> None:
-    """Every figure to the run, with the model and the test data; the headline ones to the train run too.
+    """Log every metric to the run, with the model and the test data, and the headline metrics to the train run too.
 
     Args:
         run: the run of this stage.
-        dataset: what the test data are called.
+        dataset: name of the test data.
         test: their samples.
         metrics: ``metrics.json``.
         summary: ``summary.json``.
         out: folder with the files.
         trained: run and logged model of the train stage.
-        prefix: of the headline figures on the train run.
+        prefix: of the headline metrics on the train run.
     """
     if not run.on:
         return

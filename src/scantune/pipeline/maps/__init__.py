@@ -1,1 +1,1 @@
-"""Saliency maps: requests, pictures, and tests of the maps themselves."""
+"""Saliency maps: requests, pictures, and checks of the maps."""

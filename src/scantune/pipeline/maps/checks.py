@@ -1,4 +1,4 @@
-"""The maps put to the test on the samples of an experiment; see :mod:`scantune.explain.sanity` for the tests."""
+"""Sanity checks of the maps on the samples of an experiment; see :mod:`scantune.explain.sanity`."""
 
 from __future__ import annotations
 
@@ -21,48 +21,48 @@ if TYPE_CHECKING:
     from scantune.explain.sanity.question import Question
 
 CHECKED = 12
-"""Samples that the tests of the maps draw."""
+"""Number of samples drawn for the checks."""
 COMPARED = 4
-"""Networks trained alike whose maps are compared, at most."""
+"""Maximum number of networks with the same training whose maps are compared."""
 
 
 def checks_of(
-    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], members: Mapping[str, Sample]
+    request: MapRequest, sides: Sides, samples: Sequence[SampleError], members: Mapping[str, Sample]
 ) -> dict[str, Any]:
-    """The tests on a random draw, and the comparison with masks on samples that have one.
+    """The checks on a random draw of samples, and the comparison with masks on samples that have one.
 
     Returns:
-        Name to entry, as it stands in ``metrics.json``.
+        Name to entry, as in ``metrics.json``.
     """
     from scantune.explain import sanity
     from scantune.statistics.figure import jsonable
 
-    seed, layer = wanted.settings.seed, wanted.settings.layer
+    seed, layer = request.settings.seed, request.settings.layer
     order = np.random.default_rng(seed).permutation(len(samples)).tolist()
-    drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # unseen by the first
-    network = wanted.network(members[drawn[0].sample_id]) if drawn else wanted.predictors.whole.network
-    questions = [_question(wanted, sides, members[said.sample_id], said, network) for said in drawn[:CHECKED]]
-    alike = list(wanted.networks[:COMPARED])
+    drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # of the first's fold
+    network = request.network(members[drawn[0].sample_id]) if drawn else request.predictors.whole.network
+    questions = [_question(request, sides, members[error.sample_id], error, network) for error in drawn[:CHECKED]]
+    alike = list(request.networks[:COMPARED])
     left_out: dict[str, Any] = {}
-    if "another_seed" in wanted.others:
-        alike += _optional("repeatability", left_out, lambda: [_other(wanted, "another_seed")]) or []
+    if "another_seed" in request.others:
+        alike += _optional("repeatability", left_out, lambda: [_other(request, "another_seed")]) or []
     shuffled = None
-    if "shuffled_labels" in wanted.others:
-        shuffled = _optional("label_randomization", left_out, lambda: _other(wanted, "shuffled_labels"))
-    found = sanity.check(network, questions, method=wanted.method, layer=layer, shuffled=shuffled, seed=seed)
+    if "shuffled_labels" in request.others:
+        shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels"))
+    results = sanity.check(network, questions, method=request.method, layer=layer, shuffled=shuffled, seed=seed)
     if len(alike) > 1:
-        found |= sanity.repeatability(alike, questions, make=sanity.mapper(wanted.method, layer))
-    masked = mapmasks.masked(wanted, sides, members, drawn, network)
+        results |= sanity.repeatability(alike, questions, make=sanity.mapper(request.method, layer))
+    masked = mapmasks.masked(request, sides, members, drawn, network)
     if masked:
-        said = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(wanted, masked))
-        found |= sanity.overlap(network, masked, make=sanity.mapper(wanted.method, layer), segmentation=said)
-    elif "segmentation" in wanted.others:
-        left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask with something in it")
-    return jsonable(found | left_out)
+        segmentation = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(request, masked))
+        results |= sanity.overlap(network, masked, make=sanity.mapper(request.method, layer), segmentation=segmentation)
+    elif "segmentation" in request.others:
+        left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask that is not empty")
+    return jsonable(results | left_out)
 
 
 def _optional(name: str, left_out: dict[str, Any], make: Callable[[], Any]) -> Any:
-    """What a test needs; None, and its reason in ``left_out``, where it cannot be had."""
+    """The input of a check; None, with the reason in ``left_out``, if it is not available."""
     try:
         return make()
     except ScantuneError as error:
@@ -73,23 +73,23 @@ def _optional(name: str, left_out: dict[str, Any], make: Callable[[], Any]) -> A
 def _undefined(reason: str) -> dict[str, Any]:
     from scantune.statistics.figure import undefined
 
-    return undefined(reason).as_dict() | {"passed": None, "rule": "asked for, and could not be made"}
+    return undefined(reason).as_dict() | {"passed": None, "rule": "requested, but could not be computed"}
 
 
-def _other(wanted: MapRequest, use: str) -> nn.Module:
-    """Another network trained alike.
+def _other(request: MapRequest, use: str) -> nn.Module:
+    """Another network with the same training.
 
     Raises:
-        ScantuneError: it is not there, or belongs to an earlier model.
+        ScantuneError: not found, or of an earlier model.
     """
-    return wanted.others[use].network().to(wanted.device).eval()
+    return request.others[use].network().to(request.device).eval()
 
 
-def _question(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError, network: nn.Module) -> Question:
+def _question(request: MapRequest, sides: Sides, member: Sample, error: SampleError, network: nn.Module) -> Question:
     from scantune.explain import sanity
 
-    x = input_of(path_of(sides, member)).to(wanted.device)
-    asked = questions_of(wanted, network, x, member.sample_id)
-    main = questions.of_task(wanted.task.name).main_question(wanted.task, said.prediction, len(asked))
-    target = asked[main].target
+    x = input_of(path_of(sides, member)).to(request.device)
+    map_questions = questions_of(request, network, x, member.sample_id)
+    main = questions.of_task(request.task.name).main_question(request.task, error.prediction, len(map_questions))
+    target = map_questions[main].target
     return sanity.Question(member.sample_id, member.subject_id, x, target)

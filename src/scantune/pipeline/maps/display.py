@@ -1,4 +1,4 @@
-"""A sample as a reader sees it: image, planes or frames, with its spacing, sides and what was said of it."""
+"""A sample as a reader sees it: image, planes or frames, with its spacing, side letters, reference and prediction."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def shown_of(
     member: Sample,
     path: Path,
-    said: SampleError,
+    error: SampleError,
     settings: Mapping[str, Any],
-    asked: str = "",
+    explained: str = "",
     *,
     as_prepared: bool = False,
 ) -> SampleView:
@@ -33,11 +33,11 @@ def shown_of(
     Args:
         member: the sample.
         path: its cached tensor.
-        said: truth and prediction in words.
+        error: reference and prediction as text.
         settings: the model's ``input`` block, a mapping.
-        asked: what a map explains.
-        as_prepared: show what the network saw, and not the display copy at the file's own resolution; so it is in any
-            case for a sample that has no such copy.
+        explained: what a map explains.
+        as_prepared: show the network's input instead of the display copy at the file's resolution; a sample without a
+            display copy is always shown so.
     """
     from scantune.explain.draw import SampleView
     from scantune.preprocess import store
@@ -52,25 +52,25 @@ def shown_of(
         sample_id=member.sample_id,
         image=visible(store.load(path)["input"], modality),
         modality=modality,
-        truth=said.target,
-        prediction=said.prediction,
-        interval=said.interval,
-        explained=asked,
+        truth=error.target,
+        prediction=error.prediction,
+        interval=error.interval,
+        explained=explained,
         spacing=spacing if spacing is not None and len(spacing) == axes else None,
         sides=letters_of(reading),
         affine=grid,
         map_affine=grid,
         frame_time=float(time) * settings.get("period", 1) if time else None,
     )
-    place = display_copy.path_of(path.parent.parent, member.sample_id)
-    copy = None if as_prepared or not place.is_file() else display_copy.read(place)
+    copy_path = display_copy.path_of(path.parent.parent, member.sample_id)
+    copy = None if as_prepared or not copy_path.is_file() else display_copy.read(copy_path)
     return cached if copy is None else displayed(cached, copy, reading, settings)
 
 
 def displayed(
     view: SampleView, copy: DisplayCopy, reading: Mapping[str, Any], settings: Mapping[str, Any]
 ) -> SampleView:
-    """A sample as its display copy has it, in place of the network's tensor.
+    """The view with its display copy instead of the network's tensor.
 
     Args:
         view: the sample by its tensor.
@@ -81,8 +81,8 @@ def displayed(
     Returns:
         :class:`scantune.explain.draw.SampleView`.
     """
-    is_volume, own = view.modality == "volume", reading["own_size"]
-    scan = (tuple(own[::-1]), np.array(reading["own_affine"], np.float64)) if is_volume else None
+    is_volume, source_size = view.modality == "volume", reading["own_size"]
+    scan = (tuple(source_size[::-1]), np.array(reading["own_affine"], np.float64)) if is_volume else None
     planes = copy.picture.shape[:2] if view.modality == "image" else copy.picture.shape[1:3]
     return replace(
         view,
@@ -92,16 +92,16 @@ def displayed(
         affine=copy.affine,
         stored=reading.get("orientation"),
         scan=scan,
-        box=None if is_volume else box_of((own[0], own[1]), planes, settings),
+        box=None if is_volume else box_of((source_size[0], source_size[1]), planes, settings),
     )
 
 
 def letters_of(facts: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Letters at the left and right edge of a still, from what its header says of the direction of its rows.
+    """Letters at the left and right edge of a still, from the row direction in its header.
 
     Args:
         facts: of reading; ``patient_orientation`` is DICOM's attribute (PS3.3 C.7.6.1.1.1): where rows run to. Without
-            it a frontal ``view`` (PA, AP) lies as radiologists hang it, the patient's right at the left.
+            it a frontal ``view`` (PA, AP) is in radiological convention, the patient's right on the left.
     """
     letters = facts.get("patient_orientation")
     if letters and letters[0]:
@@ -114,32 +114,32 @@ _OPPOSITE = str.maketrans("RLAPHF", "LRPAFH")
 
 
 def box_of(
-    own: tuple[int, int], picture: tuple[int, ...], settings: Mapping[str, Any]
+    source_size: tuple[int, int], picture: tuple[int, ...], settings: Mapping[str, Any]
 ) -> tuple[float, float, float, float] | None:
-    """Where the network's input lies in a still or frame; it may reach beyond.
+    """Position of the network's input in a still or frame; it may extend beyond the edges.
 
     Args:
-        own: (height, width) of the file.
-        picture: the same of what is displayed.
+        source_size: (height, width) of the file.
+        picture: the same of the displayed picture.
         settings: the ``input`` block.
 
     Returns:
-        Top, left, height and width in pixels of ``picture``; None where the input is all of it.
+        Top, left, height and width in pixels of ``picture``; None if the input is the complete picture.
     """
     from scantune.preprocess.plane import fit
 
     size = settings.get("shape")
     if not size:
         return None
-    fitted = fit(own, (size[0], size[1]), settings.get("resize", "pad"))
-    down, across = (shown / new for shown, new in zip(picture, fitted.resized, strict=True))
+    fitted = fit(source_size, (size[0], size[1]), settings.get("resize", "pad"))
+    down, across = (pixels / new for pixels, new in zip(picture, fitted.resized, strict=True))
     return -fitted.top * down, -fitted.left * across, fitted.size[0] * down, fitted.size[1] * across
 
 
 def visible(tensor: np.ndarray, modality: str) -> np.ndarray:
-    """[C, …space] as what can be drawn: [H, W], [D, H, W] or [T, H, W], with colour behind where C is 3.
+    """A tensor [C, …space] as a picture: [H, W], [D, H, W] or [T, H, W], with a last colour axis if C is 3.
 
-    Of volumes, and of other numbers of channels, the first channel.
+    Volumes, and tensors with other numbers of channels, give the first channel.
     """
     from scantune.preprocess.store import as_float
 

@@ -1,4 +1,4 @@
-"""What maps are held against: masks by zone, class and structure, and a segmentation network that finds them."""
+"""References for maps: masks by zone, class and structure, and a segmentation network."""
 
 from __future__ import annotations
 
@@ -22,52 +22,54 @@ if TYPE_CHECKING:
     from scantune.explain.sanity.question import Question
 
 MASKED = 40
-"""Samples whose maps are compared with masks, at most; each may have several, one a zone or structure."""
+"""Maximum number of samples whose maps are compared with masks; each may have one per zone or structure."""
 
 
 def masked(
-    wanted: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: nn.Module
+    request: MapRequest, sides: Sides, members: Mapping[str, Sample], drawn: Sequence[SampleError], network: nn.Module
 ) -> list[Question]:
-    """Questions whose answer lies in a mask, of :data:`MASKED` samples at most.
+    """Map questions with a mask as reference, of at most :data:`MASKED` samples.
 
     Args:
-        wanted: settings, task and device.
+        request: settings, task and device.
         sides: the samples.
         members: by sample id.
-        drawn: in the order in which samples are taken.
-        network: which answers.
+        drawn: in the order of selection.
+        network: that predicts.
 
     Raises:
-        ScantuneError: ``mask_class`` is no class.
+        ScantuneError: ``mask_class`` is not a class.
     """
     from scantune.engine.data import read_cached
 
-    found: list[Question] = []
+    marked: list[Question] = []
     samples = 0
-    for said in drawn:
-        member = members[said.sample_id]
+    for error in drawn:
+        member = members[error.sample_id]
         path = path_of(sides, member)
         mask = read_cached(path).get("mask")
         if mask is None or not bool((mask > 0).any()):
             continue
-        answered = list(_questions(wanted, member, input_of(path), mask[0].numpy(), network))
-        found += answered
+        answered = list(_questions(request, member, input_of(path), mask[0].numpy(), network))
+        marked += answered
         samples += bool(answered)
         if samples == MASKED:
             break
-    return found
+    return marked
 
 
 def _questions(
-    wanted: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module
+    request: MapRequest, member: Sample, x: Tensor, mask: np.ndarray, network: nn.Module
 ) -> Iterator[Question]:
-    """Those whose label is marked at all."""
+    """Questions whose label occurs in the mask."""
     from scantune.explain import sanity
 
-    x = x.to(wanted.device)
-    own = questions.of_task(wanted.task.name)
-    output = output_of(wanted, network, x, member.sample_id)
-    for target, label in own.mask_questions(wanted.task, output, wanted.settings.mask_class, member.targets):
+    x = x.to(request.device)
+    task_questions = questions.of_task(request.task.name)
+    output = output_of(request, network, x, member.sample_id)
+    for target, label in task_questions.mask_questions(
+        request.task, output, request.settings.mask_class, member.targets
+    ):
         marked = mask > 0 if label is None else mask == label
         if marked.any():
             yield sanity.Question(
@@ -75,32 +77,33 @@ def _questions(
             )
 
 
-def segmented(wanted: MapRequest, asked: Sequence[Question]) -> list[np.ndarray | None] | None:
-    """Where the segmentation network of another experiment finds what each question's mask marks; None without one.
+def segmented(request: MapRequest, map_questions: Sequence[Question]) -> list[np.ndarray | None] | None:
+    """Probabilities of the segmentation network of another experiment for each question's mask; None without one.
 
     Args:
-        wanted: other networks and device.
-        asked: from :func:`masked`.
+        request: other networks and device.
+        map_questions: from :func:`masked`.
 
     Returns:
-        For each question probabilities, float32 [… space]: of its own label where the network tells labels apart,
-        else of anything marked. With folds the network that did not see the sample answers.
+        For each question probabilities, float32 [… space]: of its label if the network distinguishes labels, else of
+        any
+        foreground. With folds, the network that was not trained on the sample predicts.
 
     Raises:
-        ScantuneError: it is not there yet, is none, or takes other samples or prepares them in another way.
+        ScantuneError: not found, not a segmentation, or of other samples or other preparation.
     """
-    other = wanted.others.get("segmentation")
+    other = request.others.get("segmentation")
     if other is None:
         return None
-    predictors = _predictors(wanted, other)
-    found: list[np.ndarray | None] = []
-    for question in asked:
+    predictors = _predictors(request, other)
+    probabilities: list[np.ndarray | None] = []
+    for question in map_questions:
         output = predictors.of_fold(question.fold).output(question.input[None].cpu())
-        found.append(_there(output.mean[0], question.label).cpu().numpy())
-    return found
+        probabilities.append(_there(output.mean[0], question.label).cpu().numpy())
+    return probabilities
 
 
-def _predictors(wanted: MapRequest, other: OtherNetwork) -> Predictors:
+def _predictors(request: MapRequest, other: OtherNetwork) -> Predictors:
     """Those of another experiment's model."""
     from scantune.pipeline.predictions import task_of
     from scantune.preprocess.agreement import differing
@@ -112,9 +115,9 @@ def _predictors(wanted: MapRequest, other: OtherNetwork) -> Predictors:
     schema = settings_of(facts.task)
     if not schema.mask_classes:
         raise ScantuneError(f"{where}: {facts.name!r} is a {facts.task['name']}, not a segmentation")
-    if facts.dataset != wanted.facts.dataset or differing(facts.input, wanted.facts.input):
-        raise ScantuneError(f"{where}: {facts.name!r} takes other samples, or prepares them in another way")
-    return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), wanted.device)
+    if facts.dataset != request.facts.dataset or differing(facts.input, request.facts.input):
+        raise ScantuneError(f"{where}: {facts.name!r} uses other samples, or prepares them differently")
+    return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), request.device)
 
 
 def _there(logits: Tensor, label: int | None) -> Tensor:

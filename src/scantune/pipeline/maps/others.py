@@ -1,4 +1,4 @@
-"""The other networks that an experiment's maps are tested by, as the stage ``map-check`` left them."""
+"""The other networks of an experiment's map checks, from the outputs of the stage ``map-check``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OtherNetwork:
         name: of the entry in ``map_checks``.
         experiment: whose maps are tested.
         folder: ``outputs/<experiment>/map_checks/<name>``.
-        trained: digest of the weights that the entry must belong to; "" where any will do.
+        trained: digest of the weights that the entry must belong to; "" accepts any.
     """
 
     name: str
@@ -36,14 +36,14 @@ class OtherNetwork:
         """The folder of its model.
 
         Raises:
-            ScantuneError: it is not there, or belongs to an earlier model of the experiment.
+            ScantuneError: not found, or of an earlier model of the experiment.
         """
         remedy = f"run: dvc repro map-check@{self.name}, then evaluate again"
-        stated = self.folder / "check.json"
-        if not stated.is_file():
-            raise ScantuneError(f"map_checks.{self.name}: its network is not there yet; {remedy}")
-        if self.trained and json.loads(stated.read_text())["model"] != self.trained:
-            raise ScantuneError(f"map_checks.{self.name}: {self.experiment!r} was trained again since; {remedy}")
+        record = self.folder / "check.json"
+        if not record.is_file():
+            raise ScantuneError(f"map_checks.{self.name}: its network was not found; {remedy}")
+        if self.trained and json.loads(record.read_text())["model"] != self.trained:
+            raise ScantuneError(f"map_checks.{self.name}: {self.experiment!r} has been trained again since; {remedy}")
         return self.folder / "model"
 
     def network(self) -> Network:

@@ -1,4 +1,4 @@
-"""Where a model looked in a file that it was asked about: what ``scantune predict --maps`` writes."""
+"""Saliency maps of predicted files: the outputs of ``scantune predict --maps``."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ log = logging.getLogger(__name__)
 def write_map(
     folder: Path, source: Path, answer: Answer, model: Predictor, *, method: str = "auto", layer: str | None = None
 ) -> Path:
-    """The map of one answer as a figure; of a volume as NIfTI on the scan's grid and of a loop as GIF, too.
+    """Write the map of one prediction as a figure; for a volume also as NIfTI on the scan's grid, for a video also as
+    GIF.
 
     Args:
-        folder: where the files go, named as the source; a name that is taken gets a number.
-        source: the file or folder that the model was asked about.
+        folder: of the files, named like the source; a number is added to an existing name.
+        source: the predicted file or folder.
         answer: :class:`scantune.registry.predictor.Answer`.
         model: :class:`scantune.registry.predictor.Predictor`.
         method: as ``evaluate.saliency.method``.
@@ -53,27 +54,30 @@ def write_map(
 
     network = model.tensors.network
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
-    wanted = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
-    x = torch.from_numpy(as_float(answer.prepared.tensor)).to(wanted.device)
-    own = questions.of_task(model.task.name)
-    asked = own.questions(output_of(wanted, network, x))
+    request = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
+    x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
+    task_questions = questions.of_task(model.task.name)
+    map_questions = task_questions.questions(output_of(request, network, x))
     maps = explain.maps(
-        network, x, [one.target for one in asked], method=wanted.method, layer=layer, **wanted.options()
+        network, x, [one.target for one in map_questions], method=request.method, layer=layer, **request.options()
     )
-    shown = _shown(source, answer, model)
-    found = [(replace(shown, explained=own.subject(model.task, one.index)), made) for one, made in zip(asked, maps)]
+    view = _shown(source, answer, model)
+    drawn = [
+        (replace(view, explained=task_questions.subject(model.task, one.index)), saliency)
+        for one, saliency in zip(map_questions, maps)
+    ]
     stem = _free(folder, source.name.split(".")[0])
-    whole = {shown.sample_id: found}
-    figure = draw.draw(*found[0]) if len(found) == 1 else draw.sheet(whole, notes=own.notes(model.task))
-    style.note(figure, "Whether such maps can be believed stands in the report of the model's evaluation.")
+    groups = {view.sample_id: drawn}
+    figure = draw.draw(*drawn[0]) if len(drawn) == 1 else draw.sheet(groups, notes=task_questions.notes(model.task))
+    style.note(figure, "For the reliability of such maps, see the report of the model's evaluation.")
     (path,) = plots.save(figure, folder / stem, ("png",))
-    if shown.modality == "video":
-        draw.animate(folder / f"{stem}.gif", *found[0])
-    for number, (_, made) in enumerate(found) if shown.modality == "volume" else ():
-        if made.map is not None and shown.map_affine is not None:
-            name = f"{stem}.nii.gz" if len(found) == 1 else f"{stem}_{number}.nii.gz"
-            scan = shown.grid
-            draw.write_nifti(folder / name, made, shown.map_affine, scan=scan, stored=shown.stored)
+    if view.modality == "video":
+        draw.animate(folder / f"{stem}.gif", *drawn[0])
+    for number, (_, saliency) in enumerate(drawn) if view.modality == "volume" else ():
+        if saliency.map is not None and view.map_affine is not None:
+            name = f"{stem}.nii.gz" if len(drawn) == 1 else f"{stem}_{number}.nii.gz"
+            scan = view.grid
+            draw.write_nifti(folder / name, saliency, view.map_affine, scan=scan, stored=view.stored)
     return path
 
 
@@ -87,42 +91,42 @@ def _free(folder: Path, stem: str) -> str:
 
 
 def _shown(source: Path, answer: Answer, model: Predictor) -> SampleView:
-    """The source as a reader sees it, with the answer in words."""
+    """The view of the source, with the prediction as text."""
     from scantune.explain.draw import SampleView
 
-    settings, held = model.facts.input, answer.prepared
-    affine = np.array(held.facts["affine"], np.float64) if settings["modality"] == "volume" else None
+    settings, prepared = model.facts.input, answer.prepared
+    affine = np.array(prepared.facts["affine"], np.float64) if settings["modality"] == "volume" else None
     prediction, interval = part(model.task.name, "words").answer(model.task, answer.values)
-    shown = SampleView(
+    view = SampleView(
         sample_id=source.name.split(".")[0],
-        image=visible(held.tensor, settings["modality"]),
+        image=visible(prepared.tensor, settings["modality"]),
         modality=settings["modality"],
         prediction=prediction,
         interval=interval,
         affine=affine,
         map_affine=affine,
-        sides=letters_of(held.facts),
+        sides=letters_of(prepared.facts),
     )
     try:
-        copy = display.make([source], settings, held.facts)
+        copy = display.make([source], settings, prepared.facts)
     except (ScantuneError, OSError, MemoryError) as error:
         log.info("the map of %s is drawn on its prepared tensor: %s", source.name, error)
-        return shown
-    return displayed(shown, copy, held.facts, settings)
+        return view
+    return displayed(view, copy, prepared.facts, settings)
 
 
 def check(model: Predictor | Foreign, method: str = "auto", layer: str | None = None) -> None:
-    """That maps can be made at all.
+    """Check that maps can be computed.
 
     Raises:
-        ScantuneError: the model is not one of ours, or has no such layer, or there is no such method.
+        ScantuneError: not a scantune model, an unknown layer, or an unknown method.
     """
     from scantune.explain import layers
     from scantune.explain.maps import METHODS
 
     if model.facts is None:
-        raise ScantuneError("--maps: only a model folder of scantune says what its networks look at")
+        raise ScantuneError("--maps requires a model folder of scantune")
     if method not in ("auto", *METHODS):
-        raise ScantuneError(f"--map-method: {method!r} is none of auto, {', '.join(METHODS)}")
+        raise ScantuneError(f"--map-method: {method!r} is not one of auto, {', '.join(METHODS)}")
     if layer is not None:
         layers.find(model.networks[0], layer)

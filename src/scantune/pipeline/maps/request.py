@@ -1,4 +1,4 @@
-"""What maps are made with and what is asked of them: networks, settings, samples, questions."""
+"""Requests for saliency maps: networks, settings, samples and questions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MapRequest:
-    """What maps are made with.
+    """Networks and settings for saliency maps.
 
     Attributes:
         networks: of the members.
@@ -35,8 +35,8 @@ class MapRequest:
         task: the task.
         settings: the ``saliency:`` block.
         device: where it computes.
-        others: use in ``map_checks`` to the other network that the maps are tested by.
-        answers: of the networks, where samples were predicted before.
+        others: use in ``map_checks`` to the other network for the checks of the maps.
+        answers: outputs of samples that were predicted before.
     """
 
     networks: Sequence[nn.Module]
@@ -49,22 +49,22 @@ class MapRequest:
 
     @property
     def method(self) -> str:
-        """The method, ``auto`` decided."""
+        """The method, with ``auto`` resolved."""
         chosen = self.settings.method
         placed = questions.of_task(self.task.name).PLACED  # Grad-CAM's mean over places forgets which place is asked
         return ("hirescam" if placed else "gradcam") if chosen == "auto" else chosen
 
     @cached_property
     def predictors(self) -> Predictors:
-        """What answers about samples."""
+        """The model's predictors."""
         return Predictors(self.facts, self.networks, self.task, self.device)
 
     def network(self, member: Sample) -> nn.Module:
-        """The network that answered for a sample: the averaged one; of a sample in a fold the fold's own."""
+        """The network that predicted a sample: the averaged one, or that of the sample's fold."""
         return self.predictors.of(member).network
 
     def options(self) -> dict[str, Any]:
-        """Further keywords of :func:`scantune.explain.maps`."""
+        """Additional keywords of :func:`scantune.explain.maps`."""
         return {"layer_idx": self.settings.layer_idx} if self.method == "attention" else {}
 
 
@@ -74,15 +74,15 @@ def path_of(sides: Sides, member: Sample) -> Path:
 
 
 def input_of(path: Path) -> Tensor:
-    """A cached tensor as the network takes it."""
+    """A cached tensor as network input."""
     from scantune.engine.data import as_input, read_cached
 
     return as_input(read_cached(path)["input"])
 
 
 def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> Tensor:
-    """The output for one sample [C, …], with test-time augmentation, without the batch axis: as it was answered when
-    the sample was predicted, or of ``network`` where it was not."""
+    """The output for one sample [C, …], with test-time augmentation, without the batch axis: the stored output
+    if the sample was predicted before, else that of ``network``."""
     from scantune.registry.tensors import tensor_predictor
 
     answer = request.answers.output(sample_id)
@@ -92,5 +92,5 @@ def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str
 
 
 def questions_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> list[MapQuestion]:
-    """Questions about the answer for one sample; arguments as of :func:`output_of`."""
+    """Map questions about the output for one sample; arguments as of :func:`output_of`."""
     return questions.of_task(request.task.name).questions(output_of(request, network, x, sample_id))

@@ -1,4 +1,4 @@
-"""Other networks that maps are tested by: the same training once more (another seed, shuffled labels), or a copy."""
+"""Other networks for map checks: the training repeated (with another seed or shuffled labels), or a copy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write_network(params: Params, key: str, out: Path) -> None:
     Args:
         params: all settings.
         key: the entry.
-        out: gets ``model/`` and ``check.json``, which says what it belongs to.
+        out: gets ``model/`` and ``check.json``, which records the model that it belongs to.
     """
     from scantune.files import write_json
     from scantune.registry.model import read_facts, save_model, weights_digest
@@ -45,15 +45,15 @@ def write_network(params: Params, key: str, out: Path) -> None:
 
 
 def again(params: Params, key: str, shuffled: bool) -> Network:
-    """A network of an experiment trained again, as long as the first time.
+    """Repeat the training of an experiment with the same number of epochs.
 
     Args:
         params: all settings.
         key: the experiment.
-        shuffled: on shuffled labels with the seed it had; else on the same labels with another seed.
+        shuffled: with shuffled labels and the same seed; else with the same labels and another seed.
 
     Raises:
-        ScantuneError: shuffled masks that differ in shape.
+        ScantuneError: masks to be shuffled differ in shape.
     """
     from scantune.pipeline.train import networks, training
     from scantune.pipeline.train import stage as recipe
@@ -79,20 +79,20 @@ def again(params: Params, key: str, shuffled: bool) -> Network:
 
 
 def shuffle(side: Side, seed: int, *, masks: bool = False) -> Side:
-    """The side with the targets (or the ``masks``) of each subject given to another one.
+    """Assign the targets (or the ``masks``) of each subject to another subject.
 
     Raises:
-        ScantuneError: masks of several shapes, which do not fit each other's pictures.
+        ScantuneError: masks of several shapes.
     """
     from scantune.explain.sanity import shuffle_labels
 
-    held = list(side)
-    cache = side.paths[0].parent.parent if held else Path()
+    samples = list(side)
+    cache = side.paths[0].parent.parent if samples else Path()
     if masks:
-        shapes = {member.shape[1:] for member in held}
+        shapes = {member.shape[1:] for member in samples}
         if len(shapes) > 1:
-            raise ScantuneError("label_randomization: masks can be dealt out anew only where all are of one shape")
-        givers = shuffle_labels([member.sample_id for member in held], side.subjects, seed)
-        return Side([replace(m, mask_from=giver) for m, giver in zip(held, givers)], cache)
-    dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in held], side.subjects, seed)
-    return Side([replace(m, targets=json.loads(text)) for m, text in zip(held, dealt)], cache)
+            raise ScantuneError("label_randomization: masks can be shuffled only if all have one shape")
+        donors = shuffle_labels([member.sample_id for member in samples], side.subjects, seed)
+        return Side([replace(m, mask_from=donor) for m, donor in zip(samples, donors)], cache)
+    dealt = shuffle_labels([json.dumps(dict(m.targets)) for m in samples], side.subjects, seed)
+    return Side([replace(m, targets=json.loads(text)) for m, text in zip(samples, dealt)], cache)

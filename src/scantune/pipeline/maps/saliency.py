@@ -1,4 +1,4 @@
-"""Where the network looked on the test side: maps of the best, the worst and a random draw, and tests of the maps."""
+"""Saliency maps of the test side: of the best, the worst and random samples, and checks of the maps."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SINGLE = 6
-"""Volumes and loops that get a figure, and a file for a viewer, of their own."""
+"""Maximum number of volumes and videos with separate figures and files for a viewer."""
 
 
 @dataclass(frozen=True)
 class MapResults:
-    """What came of it.
+    """Results of the saliency maps.
 
     Attributes:
         section: ``saliency`` of ``metrics.json``.
@@ -47,116 +47,122 @@ class MapResults:
 
 
 def explain_test(
-    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str] = ()
+    request: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str] = ()
 ) -> MapResults:
-    """Maps, figures, files for viewers and tests. A failure is a reason in the section, never an end of the stage.
+    """Maps, figures, files for viewers and checks. A failure is a reason in the section and does not end the stage.
 
     Args:
-        wanted: networks and settings.
+        request: networks and settings.
         sides: the samples.
-        samples: the test samples, judged.
-        out: folder for files of its own; figures are returned.
-        errors: ids of further samples that need a map, for the sheet of errors.
+        samples: the test samples with their errors.
+        out: folder for the viewer files; figures are returned.
+        errors: ids of additional samples that need a map, for the error sheet.
     """
-    if not wanted.settings.enabled:
+    if not request.settings.enabled:
         return MapResults({"reason": "switched off (evaluate.saliency)"})
     try:
-        return _explain(wanted, sides, samples, out, errors)
+        return _explain(request, sides, samples, out, errors)
     except ScantuneError as error:
         log.warning("no saliency maps: %s", error)
-        return MapResults({"reason": getattr(error, "reason", str(error))})  # a path stands in the detail alone
-    except Exception as error:  # a map must never cost the figures
+        return MapResults({"reason": getattr(error, "reason", str(error))})  # the reason has no path
+    except Exception as error:  # a failed map must not lose the metrics
         log.warning("no saliency maps: %s", error, exc_info=log.isEnabledFor(logging.DEBUG))
         return MapResults({"reason": f"the maps failed ({type(error).__name__})"})
 
 
 def _explain(
-    wanted: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str]
+    request: MapRequest, sides: Sides, samples: Sequence[SampleError], out: Path, errors: Sequence[str]
 ) -> MapResults:
     from scantune.explain import draw
 
     members = {m.sample_id: m for m in sides.members}
-    chosen = draw.pick([s.size for s in samples], wanted.settings.samples, wanted.settings.seed)
+    chosen = draw.pick([s.size for s in samples], request.settings.samples, request.settings.seed)
     rows = list(dict.fromkeys(row for rows in chosen.values() for row in rows))
-    rows += [row for row, said in enumerate(samples) if said.sample_id in set(errors) and row not in rows]
+    rows += [row for row, error in enumerate(samples) if error.sample_id in set(errors) and row not in rows]
     started = time.perf_counter()
-    answers = {row: _maps(wanted, sides, members[samples[row].sample_id], samples[row]) for row in rows}
-    section = _section(wanted, samples, chosen, answers)
+    maps_by_row = {row: _maps(request, sides, members[samples[row].sample_id], samples[row]) for row in rows}
+    section = _section(request, samples, chosen, maps_by_row)
     log.info(
-        "saliency: %s at %s, %s cells, %d maps drawn from in %.1f s",
+        "saliency: %s at %s, grid %s, %d maps in %.1f s",
         section["method"],
         section["layer"],
         " × ".join(str(n) for n in section["grid"]),
         section["n_maps"],
         time.perf_counter() - started,
     )
-    if wanted.settings.checks:
+    if request.settings.checks:
         from scantune.pipeline.maps.checks import checks_of
 
-        section["checks"] = checks_of(wanted, sides, samples, members)
+        section["checks"] = checks_of(request, sides, samples, members)
     warnings = warnings_of(section)
     warned = {
-        row: [(replace(shown, warnings=warnings), saliency) for shown, saliency in found]
-        for row, found in answers.items()
+        row: [(replace(view, warnings=warnings), saliency) for view, saliency in maps]
+        for row, maps in maps_by_row.items()
     }
-    own = questions.of_task(wanted.task.name)
+    task_questions = questions.of_task(request.task.name)
     main = {
-        row: found[own.main_question(wanted.task, samples[row].prediction, len(found))] for row, found in warned.items()
+        row: maps[task_questions.main_question(request.task, samples[row].prediction, len(maps))]
+        for row, maps in warned.items()
     }
-    plain = {row: (replace(shown, warnings=()), saliency) for row, (shown, saliency) in main.items()}
+    plain = {row: (replace(view, warnings=()), saliency) for row, (view, saliency) in main.items()}
     groups = {title: [main[row] for row in rows] for title, rows in chosen.items()}
-    notes = own.notes(wanted.task)
-    figures = {"sheet": draw.sheet(groups, seed=wanted.settings.seed, notes=notes)}
+    notes = task_questions.notes(request.task)
+    figures = {"sheet": draw.sheet(groups, seed=request.settings.seed, notes=notes)}
     figures |= _several(samples, chosen, warned, notes)
-    figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, wanted.settings.animation)
+    figures |= _singles(samples, chosen["worst"] + chosen["best"], main, out, request.settings.animation)
     figures |= _check_figures(section.get("checks") or {})
-    return MapResults(section, {samples[row].sample_id: found for row, found in plain.items()}, figures)
+    return MapResults(section, {samples[row].sample_id: maps for row, maps in plain.items()}, figures)
 
 
-def _maps(wanted: MapRequest, sides: Sides, member: Sample, said: SampleError) -> list[tuple[SampleView, Saliency]]:
-    """A sample with the map of each question about it: one, or one a zone or structure."""
+def _maps(request: MapRequest, sides: Sides, member: Sample, error: SampleError) -> list[tuple[SampleView, Saliency]]:
+    """A sample with the map of each question about it: one, or one per zone or structure."""
     from scantune import explain
 
-    path, network = path_of(sides, member), wanted.network(member)
-    x = input_of(path).to(wanted.device)
-    asked = questions_of(wanted, network, x, member.sample_id)
-    found = explain.maps(
-        network, x, [a.target for a in asked], method=wanted.method, layer=wanted.settings.layer, **wanted.options()
+    path, network = path_of(sides, member), request.network(member)
+    x = input_of(path).to(request.device)
+    map_questions = questions_of(request, network, x, member.sample_id)
+    maps = explain.maps(
+        network,
+        x,
+        [a.target for a in map_questions],
+        method=request.method,
+        layer=request.settings.layer,
+        **request.options(),
     )
-    if len(found) == 1 and len(asked) > 1:
-        asked = asked[:1]
-    shown = shown_of(member, path, said, wanted.facts.input)
-    words = [questions.of_task(wanted.task.name).subject(wanted.task, one.index) for one in asked]
-    return [(replace(shown, explained=text), saliency) for text, saliency in zip(words, found)]
+    if len(maps) == 1 and len(map_questions) > 1:
+        map_questions = map_questions[:1]
+    view = shown_of(member, path, error, request.facts.input)
+    texts = [questions.of_task(request.task.name).subject(request.task, one.index) for one in map_questions]
+    return [(replace(view, explained=text), saliency) for text, saliency in zip(texts, maps)]
 
 
 def _section(
-    wanted: MapRequest,
+    request: MapRequest,
     samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
-    answers: Mapping[int, Answers],
+    maps_by_row: Mapping[int, Answers],
 ) -> dict[str, Any]:
-    maps = [(samples[row].sample_id, saliency) for row, found in answers.items() for _, saliency in found]
+    maps = [(samples[row].sample_id, saliency) for row, row_maps in maps_by_row.items() for _, saliency in row_maps]
     first = maps[0][1]
     undefined = {sample: saliency.reason for sample, saliency in maps if saliency.map is None}
     section: dict[str, Any] = {
-        "method": wanted.method,
+        "method": request.method,
         "layer": first.layer,
         "grid": list(first.grid),
         "samples": {title: [samples[row].sample_id for row in rows] for title, rows in chosen.items()},
         "n_maps": len(maps),
         "undefined": undefined,
     }
-    if len(wanted.networks) > 1:
+    if len(request.networks) > 1:
         section["note"] = (
-            f"A map is the mean of the maps of the networks that answered for the sample: all {len(wanted.networks)}, "
+            f"A map is the mean of the maps of the networks that predicted the sample: all {len(request.networks)}, "
             "or the one of its fold."
         )
     return section
 
 
 def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
-    """What must stand on every map, by the checks in ``saliency`` of ``metrics.json``."""
+    """Warnings for every map, from the checks in ``saliency`` of ``metrics.json``."""
     from scantune.explain import sanity
 
     return tuple(sanity.warnings(section.get("checks") or {}))
@@ -165,15 +171,15 @@ def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
 def _several(
     samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
-    answers: Mapping[int, Answers],
+    maps_by_row: Mapping[int, Answers],
     notes: Sequence[str],
 ) -> dict[str, Figure]:
-    """Where a sample has a map a zone or structure: all of them, of the worst samples and one of the best."""
+    """All maps of samples with one map per zone or structure: of the worst samples and one of the best."""
     from scantune.explain import draw
 
     rows = [*chosen["worst"][:2], *chosen["best"][:1]]
-    shown = {samples[row].sample_id: answers[row] for row in rows if len(answers[row]) > 1}
-    return {"every_question": draw.sheet(shown, notes=notes)} if shown else {}
+    groups = {samples[row].sample_id: maps_by_row[row] for row in rows if len(maps_by_row[row]) > 1}
+    return {"every_question": draw.sheet(groups, notes=notes)} if groups else {}
 
 
 def _singles(
@@ -183,23 +189,23 @@ def _singles(
     out: Path,
     animation: str,
 ) -> dict[str, Figure]:
-    """Planes and a NIfTI file of volumes, frames and an animation of loops; images are large enough in the sheet."""
+    """Planes and a NIfTI file of volumes, frames and an animation of videos; images are large enough in the sheet."""
     from scantune.explain import draw
 
     figures = {}
     for row in rows[:SINGLE]:
-        shown, saliency = main[row]
-        if shown.modality == "image":
+        view, saliency = main[row]
+        if view.modality == "image":
             continue
-        figures[f"sample_{samples[row].sample_id}"] = draw.draw(shown, saliency)
+        figures[f"sample_{samples[row].sample_id}"] = draw.draw(view, saliency)
         out.mkdir(parents=True, exist_ok=True)
-        if shown.modality == "video":
+        if view.modality == "video":
             for suffix in ("gif", "mp4") if animation == "both" else (animation,):
-                draw.animate(out / f"{shown.sample_id}.{suffix}", shown, saliency)
-        elif saliency.map is not None and shown.map_affine is not None:
-            path = out / f"{shown.sample_id}.nii.gz"
-            scan = shown.grid
-            draw.write_nifti(path, saliency, shown.map_affine, scan=scan, stored=shown.stored)
+                draw.animate(out / f"{view.sample_id}.{suffix}", view, saliency)
+        elif saliency.map is not None and view.map_affine is not None:
+            path = out / f"{view.sample_id}.nii.gz"
+            scan = view.grid
+            draw.write_nifti(path, saliency, view.map_affine, scan=scan, stored=view.stored)
     return figures
 
 

@@ -1,1 +1,1 @@
-"""Pictures of a training for people and loggers: nothing that a stage hands on depends on them."""
+"""Pictures of a training for users and loggers; no output of a stage depends on them."""

@@ -1,4 +1,4 @@
-"""Pictures of a training for people: what augmentation makes of samples, and what the network says of some."""
+"""Pictures of a training: augmented samples, and the network's predictions of some samples."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 SHEET = "augmented"
 ROWS = 6
-"""Samples on the sheet of augmented ones."""
+"""Number of samples on the sheet of augmented samples."""
 
 
-def show_augmented(given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
+def show_augmented(plan: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
     """Draw the contact sheet of augmented samples where there is an ``augment:`` block; to MLflow and the loggers.
 
     Args:
-        given: the plan.
-        side: the samples that are learned from.
+        plan: the plan.
+        side: the training samples.
         run: gets ``monitoring/augmented.png``.
         out: gets the file.
-        sinks: those that take pictures get it as epoch 0.
+        sinks: those that accept pictures get it as epoch 0.
     """
-    sheet = augmented_sheet(given, side)
+    sheet = augmented_sheet(plan, side)
     if sheet is None:
         return
     from scantune import io
@@ -49,29 +49,29 @@ def show_augmented(given: TrainingPlan, side: Side, run: Run, out: Path, sinks: 
             sink.image(0, SHEET, sheet)
 
 
-def augmented_sheet(given: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndarray | None:
-    """One row a sample: as it is, then as it is drawn; uint8 [H, W] or [H, W, 3]. None without augmentation."""
+def augmented_sheet(plan: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndarray | None:
+    """One row per sample: the original, then augmented draws; uint8 [H, W] or [H, W, 3]. None without augmentation."""
     from scantune import augment
     from scantune.pipeline.maps.request import input_of
 
-    change = augmentation(given.block.train.augment, given.input).sample
+    change = augmentation(plan.block.train.augment, plan.input).sample
     if change is None or not len(side):
         return None
     inputs = [input_of(side.paths[row]) for row in _spread(len(side), rows)]
-    return augment.contact_sheet(inputs, change, modality=given.input.modality, seed=given.block.train.seed)
+    return augment.contact_sheet(inputs, change, modality=plan.input.modality, seed=plan.block.train.seed)
 
 
-def answers(given: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
-    """What draws a finished network's answers to some samples of a side, with maps of where it looked.
+def answers(plan: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
+    """A function that draws a trained network's predictions of some samples, with saliency maps.
 
     Returns:
         From a network to name and uint8 [H, W, 3]; None where ``monitoring.pictures`` is 0.
     """
-    number = given.block.train.monitoring.pictures
-    return functools.partial(_answers, given, side, number) if number and len(side) else None
+    number = plan.block.train.monitoring.pictures
+    return functools.partial(_answers, plan, side, number) if number and len(side) else None
 
 
-def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -> dict[str, np.ndarray]:
+def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) -> dict[str, np.ndarray]:
     from scantune import explain
     from scantune.explain import draw
     from scantune.pipeline.answers import Answers
@@ -83,31 +83,36 @@ def _answers(given: TrainingPlan, side: Side, number: int, network: nn.Module) -
     from scantune.tasks.errors import sample_errors
     from scantune.tasks.predictions import PredictionTable
 
-    some = given.sides.only({side[row].sample_id for row in _spread(len(side), number)})
-    facts = _facts(given)
-    predictor, answered = Predictors(facts, [network], given.task).whole, Answers()
+    some = plan.sides.only({side[row].sample_id for row in _spread(len(side), number)})
+    facts = _facts(plan)
+    predictor, answered = Predictors(facts, [network], plan.task).whole, Answers()
     table = PredictionTable.make(part_of(predictor, some, "validation", answers=answered))
-    settings = given.block.evaluate.saliency
-    wanted = MapRequest([network], facts, given.task, settings, "cpu", answers=answered)
+    settings = plan.block.evaluate.saliency
+    request = MapRequest([network], facts, plan.task, settings, "cpu", answers=answered)
     drawn = []
-    for member, path, said in zip(some, some.paths, sample_errors(table, given.block.task, "validation")):
+    for member, path, error in zip(some, some.paths, sample_errors(table, plan.block.task, "validation")):
         x = input_of(path)
-        asked = questions_of(wanted, network, x, member.sample_id)
+        map_questions = questions_of(request, network, x, member.sample_id)
         maps = explain.maps(
-            network, x, [one.target for one in asked], method=wanted.method, layer=settings.layer, **wanted.options()
+            network,
+            x,
+            [one.target for one in map_questions],
+            method=request.method,
+            layer=settings.layer,
+            **request.options(),
         )
-        shown = replace(shown_of(member, path, said, facts.input, as_prepared=True), explained="")
-        main = questions.of_task(given.task.name).main_question(given.task, said.prediction, len(maps))
-        drawn.append((shown, maps[main]))
+        view = replace(shown_of(member, path, error, facts.input, as_prepared=True), explained="")
+        main = questions.of_task(plan.task.name).main_question(plan.task, error.prediction, len(maps))
+        drawn.append((view, maps[main]))
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}
 
 
-def _facts(given: TrainingPlan) -> ModelFacts:
-    """As much of the model's facts as its answers need."""
+def _facts(plan: TrainingPlan) -> ModelFacts:
+    """The model facts that predictions require."""
     from scantune.registry.model import ModelFacts
 
-    task, prepared = (block.model_dump(mode="json") for block in (given.block.task, given.input))
-    return ModelFacts(given.key, given.block.dataset, task, prepared, given.classes, given.spec["name"])
+    task, prepared = (block.model_dump(mode="json") for block in (plan.block.task, plan.input))
+    return ModelFacts(plan.key, plan.block.dataset, task, prepared, plan.classes, plan.spec["name"])
 
 
 def _spread(n: int, number: int) -> list[int]:

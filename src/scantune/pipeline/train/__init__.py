@@ -1,1 +1,1 @@
-"""What the train stage does."""
+"""The train stage."""

@@ -1,4 +1,4 @@
-"""The ``augment:`` block to random changes of a sample and of a batch."""
+"""The ``augment:`` block as random changes of a sample and of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training of an experiment at a time: the second is refused by the name of the first."""
+"""One training of an experiment at a time: a second one is refused, with the process of the first."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _FOLDER = Path(".scantune") / "locks"
 
 
 class TrainingUnderWay(ScantuneError):
-    """Another process trains this experiment."""
+    """Another process is training this experiment."""
 
 
 @contextlib.contextmanager
 def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
-    """Hold the lock of an experiment's training. The system frees it when the process ends, however it ends.
+    """Hold the lock of an experiment's training; the operating system releases it when the process ends.
 
     Args:
         key: the experiment.
         path: of the lock; None: that of the project folder in which this runs (a copy of it has its own outputs).
 
     Raises:
-        TrainingUnderWay: another process holds it; says which, where and since when.
+        TrainingUnderWay: another process holds the lock; with its id, host and start time.
     """
     from filelock import FileLock, Timeout
 
@@ -53,7 +53,7 @@ def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
 
 
 def refuse_second(keys: Collection[str]) -> None:
-    """Ask, before DVC removes a stage's outputs, whether one of these experiments is being trained.
+    """Check, before DVC removes a stage's outputs, that none of these experiments is being trained.
 
     Raises:
         TrainingUnderWay: one is.
@@ -74,9 +74,9 @@ def _holder(path: Path) -> Path:
 
 def _refusal(key: str, path: Path) -> str:
     try:
-        held = json.loads(_holder(path).read_text())
-        who = f"process {held['pid']} on {held['host']}, since {held['since']}"
-        remedy = f"wait for it, or end it: kill {held['pid']}"
-    except (OSError, ValueError, KeyError):  # it has the lock and has not written yet
+        holder = json.loads(_holder(path).read_text())
+        who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+        remedy = f"wait for it, or end it: kill {holder['pid']}"
+    except (OSError, ValueError, KeyError):  # the holder has not written its file yet
         who, remedy = "another process", "wait for it"
     return f"{key} is being trained already by {who}; {remedy}"

@@ -1,4 +1,4 @@
-"""The ``train:`` block's loss to terms and their weights over the training."""
+"""The ``train:`` block's loss as terms and their weights over the training."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def build_terms(
     classes: int | None,
     teacher: nn.Module | None = None,
 ) -> tuple[dict[str, Term], TermWeights]:
-    """The loss as terms, and the function that says their weights at each step.
+    """The loss as terms, and the function that returns their weights at each step.
 
     Args:
         task: what is predicted.
-        spec: as :func:`loss_spec` gave it.
+        spec: from :func:`loss_spec`.
         block: the ``train:`` block, for scanner consistency, partners and distillation.
         targets: kinds of targets that the task has.
         encoded: targets of the training side, as the task encodes them; None where the target is the mask.
@@ -72,13 +72,13 @@ def build_terms(
     share = 1.0
     if block.distillation is not None:
         if teacher is None:
-            raise ScantuneError("train.distillation needs a teacher: a `derived` experiment with `use: teacher`")
-        held = block.distillation
+            raise ScantuneError("train.distillation requires a teacher: a `derived` experiment with `use: teacher`")
+        distillation = block.distillation
         terms["distillation"] = losses.Distillation(
-            teacher, held.temperature, values=task.class_axis is None, scale=scale
+            teacher, distillation.temperature, values=task.class_axis is None, scale=scale
         )
-        extra["distillation"] = held.alpha
-        share = 1.0 - held.alpha
+        extra["distillation"] = distillation.alpha
+        share = 1.0 - distillation.alpha
     schedule = combined.weights
 
     def weights(epoch: int, step: int, history: list[dict[str, Any]]) -> dict[str, float]:
@@ -88,7 +88,8 @@ def build_terms(
 
 
 def good_samples(task: Task, targets: np.ndarray, threshold: float) -> np.ndarray:
-    """Bool [N]: which samples get a spoiled partner: a target (class number or score) at or above the threshold."""
+    """Bool [N]: which samples get a degraded partner: those with a target (class number or score) at or above the
+    threshold."""
     if targets.reshape(len(targets), -1).shape[1] != 1:
-        raise ScantuneError("train.partners needs a task with one target a sample (regression or two classes)")
+        raise ScantuneError("train.partners requires a task with one target per sample (regression or two classes)")
     return targets.reshape(len(targets)) >= threshold

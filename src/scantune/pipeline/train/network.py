@@ -1,4 +1,4 @@
-"""The ``model:`` block to a network with the task's head."""
+"""A network with the task's head from the ``model:`` block."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def build_network(
     seed: int,
     targets: np.ndarray | None = None,
 ) -> Network:
-    """A network with starting weights as the block says, and the task's head.
+    """A network with the block's initial weights and the task's head.
 
     Args:
-        task: what it answers.
+        task: what it predicts.
         block: the ``model:`` settings.
         modality: image, volume or video.
         shape: of the cached tensors, [C, …].
@@ -52,7 +52,7 @@ def build_network(
         targets: [N, …] of the training side, encoded, that the output starts from where ``init_output`` is on.
 
     Raises:
-        ScantuneError: the weights' file is not the one that the block states.
+        ScantuneError: the weights file does not have the block's digest.
     """
     own_weights.check(block)
     facts = NetworkFacts(

@@ -1,4 +1,4 @@
-"""All networks of an experiment: one, several seeds, or one a fold; and what they say on validation."""
+"""All networks of an experiment: one, several seeds, or one per fold; and their fit on validation."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainedNetworks:
-    """What an experiment's training gave.
+    """Results of an experiment's training.
 
     Attributes:
-        networks: one a member, in their order.
+        networks: one per member, in order.
         results: :class:`scantune.engine.FitResult` of each.
         fitted: calibration and conformal quantiles.
-        validation: figures of the averaged members on the samples that it was fitted on (out of fold with folds).
+        validation: metrics of the averaged members on the samples of the fit (out of fold with folds).
     """
 
     networks: list[Network]
@@ -53,11 +53,11 @@ class NetworkPlan:
     """One network to train.
 
     Attributes:
-        name: of its folders; "" where there is one.
+        name: of its folders; "" for a single network.
         seed: of everything random.
-        train: what it learns from.
-        validation: what its checkpoint is chosen by.
-        unseen: what neither weights nor, where possible, checkpoint depend on: its answers to these are calibrated.
+        train: training samples.
+        validation: samples that select its checkpoint.
+        unseen: samples that neither weights nor, where possible, checkpoint depend on; for calibration.
     """
 
     name: str
@@ -68,34 +68,34 @@ class NetworkPlan:
 
 
 class Pictures(Protocol):
-    """What draws a training for people: :mod:`scantune.pipeline.monitoring.pictures`."""
+    """Pictures of a training: :mod:`scantune.pipeline.monitoring.pictures`."""
 
-    def show_augmented(self, given: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
+    def show_augmented(self, plan: TrainingPlan, side: Side, run: Run, out: Path, sinks: Sequence[Sink]) -> None:
         """Draw augmented samples of a side before the training begins."""
 
-    def answers(self, given: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
-        """What draws a finished network's answers to samples of a side; None where none is asked for."""
+    def answers(self, plan: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, np.ndarray]] | None:
+        """A function that draws a trained network's predictions of samples; None if none are requested."""
 
 
 NESTED = 0.15
-"""Share of a fold's training subjects that chooses its checkpoint, where the samples held out are those of the test."""
+"""Share of a fold's training subjects that selects its checkpoint when the held-out samples are the test."""
 
 
-def members_of(given: TrainingPlan) -> Iterator[NetworkPlan]:
-    """The members of a plan: one a fold, one a seed, or one.
+def members_of(plan: TrainingPlan) -> Iterator[NetworkPlan]:
+    """The members of a plan: one per fold, one per seed, or one.
 
-    Where folds are the only test, a part of each fold's training subjects is its validation side: the samples held out
-    choose nothing.
+    Where folds are the only test, a part of each fold's training subjects is its validation side: the held-out samples
+    select nothing.
 
     Raises:
         ScantuneError: folds that the split does not have.
     """
-    settings, sides = given.block.train, given.sides
+    settings, sides = plan.block.train, plan.sides
     if settings.folds:
         if len(sides.folds) != settings.folds:
             raise ScantuneError(
                 f"train.folds is {settings.folds} and the split has {len(sides.folds)}: "
-                f"set datasets.{given.block.dataset}.split.folds to the same number"
+                f"set datasets.{plan.block.dataset}.split.folds to the same number"
             )
         for fold in sides.folds:
             train, held_out = sides.fold(fold)
@@ -114,79 +114,79 @@ def members_of(given: TrainingPlan) -> Iterator[NetworkPlan]:
 
 
 def train_all(
-    given: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Fabric, pictures: Pictures | None = None
+    plan: TrainingPlan, *, out: Path, state: Path, run: Run, fabric: Fabric, pictures: Pictures | None = None
 ) -> TrainedNetworks:
-    """Train every member; a member that was done before a kill is taken as it is.
+    """Train every member; a member that was finished before an interruption is reused.
 
     Args:
-        given: the plan.
+        plan: the plan.
         out: ``outputs/<experiment>/train``.
-        state: the folder that survives a kill.
+        state: the folder that survives an interruption.
         run: the MLflow run.
         fabric: as launched; every process calls this.
-        pictures: what draws for MLflow and the loggers; without it nothing is drawn.
+        pictures: for MLflow and the loggers; None draws nothing.
     """
     results, unseen = [], list[calibration.Unseen]()
-    for number, member in enumerate(members_of(given)):
+    for number, member in enumerate(members_of(plan)):
         folder = state / (member.name or "member")
-        sinks = sinks_of(given, member.name, run, state) if fabric.is_global_zero else []
+        sinks = sinks_of(plan, member.name, run, state) if fabric.is_global_zero else []
         if pictures and fabric.is_global_zero and number == 0:
-            pictures.show_augmented(given, member.train, run, out, sinks)
+            pictures.show_augmented(plan, member.train, run, out, sinks)
         with named_lines(member.name.replace("_", " ")):
             result = train_member(
-                given,
+                plan,
                 member.train,
                 member.validation,
                 seed=member.seed,
                 out=folder / "out",
                 state=folder / "state",
                 sinks=sinks,
-                start=start_of(given, "weights", member.seed),
-                teacher=start_of(given, "teacher"),
+                start=start_of(plan, "weights", member.seed),
+                teacher=start_of(plan, "teacher"),
                 fabric=fabric,
-                pictures=pictures.answers(given, member.validation) if pictures else None,
-                resume_from=resume_request.wanted(given.key, member.name),
+                pictures=pictures.answers(plan, member.validation) if pictures else None,
+                resume_from=resume_request.wanted(plan.key, member.name),
             )
         results.append(result)
-        if given.block.train.folds:
+        if plan.block.train.folds:
             unseen.append(([result.network], member.unseen))
     networks = [cast("Network", result.network) for result in results]
     if not unseen:
         unseen = [(networks, member.unseen)]
     if fabric.is_global_zero:
-        _collect(state, out, [member.name for member in members_of(given)])
-        resume_request.done(given.key)
-    return TrainedNetworks(networks, results, *calibration.fit(given, unseen, fabric))
+        _collect(state, out, [member.name for member in members_of(plan)])
+        resume_request.done(plan.key)
+    return TrainedNetworks(networks, results, *calibration.fit(plan, unseen, fabric))
 
 
-def start_of(given: TrainingPlan, use: str, seed: int = 0) -> Network | None:
+def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
     """The other model's network, where this experiment has one for ``use``; with an output layer that fits.
 
     Args:
-        given: the plan.
+        plan: the plan.
         use: ``weights`` or ``teacher``.
-        seed: of an output layer that is new.
+        seed: of a new output layer.
     """
-    if given.start is None or given.use != use:
+    if plan.start is None or plan.use != use:
         return None
     from scantune.preprocess.agreement import check_model
     from scantune.registry.model import load_networks, read_facts
 
-    facts = read_facts(given.start)
-    network = load_networks(given.start, facts)[0]
+    facts = read_facts(plan.start)
+    network = load_networks(plan.start, facts)[0]
     if use == "teacher":
-        check_model(facts.name, facts.input, given.sides.cache)
+        check_model(facts.name, facts.input, plan.sides.cache)
         return network
-    if facts.task["name"] != given.task.name:
-        raise ScantuneError(f"derived.{given.key}.from: that model is for {facts.task['name']}, not {given.task.name}")
-    _fit_output(network, facts, given, seed)
+    if facts.task["name"] != plan.task.name:
+        raise ScantuneError(f"derived.{plan.key}.from: that model is for {facts.task['name']}, not {plan.task.name}")
+    _fit_output(network, facts, plan, seed)
     network.requires_grad_(True)
     return network
 
 
-def _fit_output(network: Network, facts: ModelFacts, given: TrainingPlan, seed: int) -> None:
-    """A new output layer where the answers are others than those of the model that it starts from; where they are one
-    number in another range, the same layer rescaled.
+def _fit_output(network: Network, facts: ModelFacts, plan: TrainingPlan, seed: int) -> None:
+    """Replace the output layer if the outputs differ from those of the initial model; rescale it if the output is one
+    number in another range.
 
     Raises:
         ScantuneError: the outputs have other axes.
@@ -197,43 +197,43 @@ def _fit_output(network: Network, facts: ModelFacts, given: TrainingPlan, seed: 
     from scantune.tasks.catalogue import settings_of
 
     settings = settings_of(facts.task)
-    old, new = build_task(settings, classes=facts.classes, loss=facts.loss), given.task
+    old, new = build_task(settings, classes=facts.classes, loss=facts.loss), plan.task
     if len(old.output_shape) != len(new.output_shape):
         raise ScantuneError(
-            f"derived.{given.key}.from: the output of {facts.name}, trained with the loss {facts.loss!r}, has the "
-            f"shape {old.output_shape}, and that of {given.spec['name']!r} {new.output_shape}: use its loss"
+            f"derived.{plan.key}.from: the output of {facts.name}, trained with the loss {facts.loss!r}, has the "
+            f"shape {old.output_shape}, and that of {plan.spec['name']!r} {new.output_shape}: use its loss"
         )
     if (old.output_shape, old.labels) != (new.output_shape, new.labels):
         shape = new.output_shape if len(new.output_shape) > 1 else None
         of = getattr(new, "standard_units", None)
-        units = None if of is None else of(encode(given.sides.side("train"), new))
+        units = None if of is None else of(encode(plan.sides.side("train"), new))
         drawn = generator(seed, "output layer")
         surgery.replace_output(network, new.outputs, shape=shape, units=units, generator=drawn)
-    before, now = settings.output_range, given.block.task.output_range
+    before, now = settings.output_range, plan.block.task.output_range
     if before and now and before != now:
         surgery.rescale_output(network, before, now)
 
 
 def _collect(state: Path, out: Path, names: list[str]) -> None:
-    """History and checkpoints of all members from the surviving folder to the stage's outputs."""
+    """Copy history and checkpoints of all members from the state folder to the stage's outputs."""
     out.mkdir(parents=True, exist_ok=True)
     homes = {name: state / (name or "member") / "out" for name in names}
     histories: dict[str, Any] = {}
-    for name, held in homes.items():
-        shutil.copytree(held / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
-        if (held / "checkpoints.json").exists():
-            shutil.copy2(held / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
-        histories[name] = json.loads((held / "history.json").read_text())
-    whole = histories[""] if list(histories) == [""] else {"members": histories}
-    write_json(out / "history.json", whole)
+    for name, home in homes.items():
+        shutil.copytree(home / "checkpoints", out / "checkpoints" / name, dirs_exist_ok=True)
+        if (home / "checkpoints.json").exists():
+            shutil.copy2(home / "checkpoints.json", out / "checkpoints" / name / "checkpoints.json")
+        histories[name] = json.loads((home / "history.json").read_text())
+    history = histories[""] if list(histories) == [""] else {"members": histories}
+    write_json(out / "history.json", history)
     for file in ("history.csv", "steps.csv"):
         _join(homes, file, out / file)
 
 
 def _join(homes: Mapping[str, Path], file: str, target: Path) -> None:
-    """The members' tables below each other, with a column that names the member where there are several."""
+    """Concatenate the members' tables, with a column ``member`` if there are several."""
     rows: list[dict[str, Any]] = []
-    for name, held in homes.items():
-        with (held / file).open(newline="") as table:
+    for name, home in homes.items():
+        with (home / file).open(newline="") as table:
             rows += [{**({"member": name} if name else {}), **row} for row in csv.DictReader(table)]
     write_rows(target, rows)

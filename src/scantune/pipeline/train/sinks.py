@@ -1,4 +1,4 @@
-"""Where a training's figures go beside its history files: MLflow, and TensorBoard or W&B where asked for."""
+"""Destinations of a training's metrics beside its history files: MLflow, and TensorBoard or W&B if requested."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class MlflowSink:
-    """Points of a training to its MLflow run. What MLflow does not take is raised: the engine keeps it.
+    """Sends the points of a training to its MLflow run, or raises: the engine keeps undelivered points.
 
     Args:
         run: the run.
-        prefix: of a member's figures, ``fold_0/``; empty for a single network.
+        prefix: of a member's metrics, ``fold_0/``; empty for a single network.
     """
 
     name = "mlflow"
@@ -33,11 +33,13 @@ class MlflowSink:
         self.name = f"mlflow{prefix.strip('/')}"
 
     def metrics(self, points: Sequence[tuple[int, Mapping[str, float]]]) -> None:
-        """Take all of ``points`` (step, name to value) or raise."""
-        self.run.send([(step, {self.prefix + name: value for name, value in held.items()}) for step, held in points])
+        """Send all ``points`` (step, name to value), or raise."""
+        self.run.send(
+            [(step, {self.prefix + name: value for name, value in values.items()}) for step, values in points]
+        )
 
     def last(self, name: str) -> int | None:
-        """The last step that the run holds of a figure."""
+        """The last step of a metric in the run."""
         return self.run.last_step(self.prefix + name)
 
     def text(self, epoch: int, name: str, words: str) -> None:
@@ -50,34 +52,34 @@ class MlflowSink:
         self.run.text(f"from,to,count\n{rows}\n", f"monitoring/{self.prefix}{name}_{epoch:04d}.csv")
 
 
-def sinks_of(given: TrainingPlan, member: str, run: Run, state: Path) -> list[Sink]:
+def sinks_of(plan: TrainingPlan, member: str, run: Run, state: Path) -> list[Sink]:
     """The sinks of one member's training.
 
     Args:
-        given: the plan.
+        plan: the plan.
         member: its name; empty for a single network.
         run: the MLflow run.
-        state: the folder that survives a kill: started again, a training goes on in the runs that it began.
+        state: the folder that survives an interruption: a training that is started again resumes its runs.
     """
-    held: list[Sink] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
-    loggers = given.block.train.loggers
+    sinks: list[Sink] = [MlflowSink(run, f"{member}/" if member else "")] if run.on else []
+    loggers = plan.block.train.loggers
     if loggers.tensorboard:
         from scantune.engine.loggers import TensorBoardSink
 
-        held.append(TensorBoardSink(Path("logs") / given.key / _mark(state) / member))
+        sinks.append(TensorBoardSink(Path("logs") / plan.key / _mark(state) / member))
     if loggers.wandb is not None:
         from scantune.engine.loggers import WandbSink
 
-        name = f"{given.key} {member}".strip()
-        config = given.block.model_dump(mode="json")
-        artifact = f"{given.key}-{member}".rstrip("-")
+        name = f"{plan.key} {member}".strip()
+        config = plan.block.model_dump(mode="json")
+        artifact = f"{plan.key}-{member}".rstrip("-")
         options = loggers.wandb.model_dump() | {"run_id": f"{_mark(state)}-{member}".rstrip("-")}
-        held.append(WandbSink(name=name, folder=Path("wandb"), config=config, artifact=artifact, **options))
-    return held
+        sinks.append(WandbSink(name=name, folder=Path("wandb"), config=config, artifact=artifact, **options))
+    return sinks
 
 
 def _mark(state: Path) -> str:
-    """What tells this training from the experiment's other ones; the same after a kill."""
+    """Identifier of this training, unchanged after an interruption."""
     path = state / "mark"
     if not path.exists():
         files.write_text(path, secrets.token_hex(4))

@@ -1,4 +1,4 @@
-"""What the train stage does around a training: the plan from params.yaml, and what is logged before and after."""
+"""The train stage around a training: the plan from params.yaml, and the logging before and after."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXAMPLE = {"image": "image.dcm", "volume": "scan.nii.gz", "video": "loop.dcm"}
 
 
 def plan_of(params: Params, key: str) -> TrainingPlan:
-    """The plan of an experiment from what preprocess and split left on disk."""
+    """The plan of an experiment from the outputs of preprocess and split."""
     block = block_of(params, key)
     sides = sides_of(params, block.input, block.dataset, folds=bool(block.train.folds))
     parent = getattr(block, "from_", None)
@@ -41,41 +41,41 @@ def plan_of(params: Params, key: str) -> TrainingPlan:
     return training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
 
 
-def log_start(run: Run, given: TrainingPlan) -> None:
+def log_start(run: Run, plan: TrainingPlan) -> None:
     """Settings, data and warnings, before the training begins."""
-    block = given.block
+    block = plan.block
     settings = {name: getattr(block, name).model_dump(mode="json") for name in ("task", "model", "train")}
     loss = settings["train"].pop("loss") or {}
     options = {f"loss.{name}": value for name, value in loss.items() if name != "name"}
-    run.params({**settings, "dataset": block.dataset, "input": block.input, "loss": given.spec["name"], **options})
+    run.params({**settings, "dataset": block.dataset, "input": block.input, "loss": plan.spec["name"], **options})
     cache = Path("data/cache") / block.input
     splits = Path("data/splits") / block.dataset / "splits.csv"
     run.tags(
         {
             "scantune.manifest": file_digest(cache / "manifest.csv", SHORT),
             "scantune.splits": file_digest(splits, SHORT),
-            **({"scantune.synthetic": "true"} if given.sides.synthetic else {}),
+            **({"scantune.synthetic": "true"} if plan.sides.synthetic else {}),
             **({"mlflow.note.content": block.description} if block.description else {}),
         }
     )
     for context, name in (("training", "train"), ("validation", "validation")):
-        side = given.sides.side(name)
+        side = plan.sides.side(name)
         run.dataset(f"{block.dataset} {name}", side.digest, context=context, rows=len(side))
     for warning in block.train.warnings():
         log.info("note: %s", warning)
 
 
-def finish(run: Run, given: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
-    """Write the whole model, log it with everything else; the logged model's id.
+def finish(run: Run, plan: TrainingPlan, trained: TrainedNetworks, out: Path) -> str | None:
+    """Write the model and log it with everything else; returns the logged model's id.
 
-    Beside ``out``, ``map_checks/trained.json`` says which model the networks in that folder belong to.
+    Beside ``out``, ``map_checks/trained.json`` records which model the networks in that folder belong to.
     """
-    facts = replace(model_facts(given, trained), plugins=plugins.carry(out / "model", needed=_needs_plugins(given)))
+    facts = replace(model_facts(plan, trained), plugins=plugins.carry(out / "model", needed=_needs_plugins(plan)))
     save_model(out / "model", facts, trained.networks)
     summary = summary_of(trained)
     write_json(out / "summary.json", finite(summary), sort_keys=True)
     write_json(out.parent / "map_checks" / "trained.json", {"model": weights_digest(out / "model")})
-    return log_trained(run, given, facts, trained.validation, out)
+    return log_trained(run, plan, facts, trained.validation, out)
 
 
 def log_trained(
@@ -105,51 +105,51 @@ def log_trained(
     )
 
 
-def _needs_plugins(given: TrainingPlan) -> bool:
-    """The task or the backbone is a plugin's, so that the model cannot be opened without its code."""
-    table = given.block.task.backbones(given.input.modality)
-    modules = catalogue.package_of(given.task.name), backbones.origin(given.block.model.backbone, table)
+def _needs_plugins(plan: TrainingPlan) -> bool:
+    """Whether the task or the backbone is a plugin, without whose code the model cannot be opened."""
+    table = plan.block.task.backbones(plan.input.modality)
+    modules = catalogue.package_of(plan.task.name), backbones.origin(plan.block.model.backbone, table)
     return any(plugins.is_plugin(module) for module in modules)
 
 
-def model_facts(given: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
-    """What ``model.json`` says."""
-    block = given.block
-    sides = {name: given.sides.side(name) for name in ("train", "validation")}
+def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
+    """The content of ``model.json``."""
+    block = plan.block
+    sides = {name: plan.sides.side(name) for name in ("train", "validation")}
     return ModelFacts(
-        name=given.key,
+        name=plan.key,
         dataset=block.dataset,
         task=block.task.model_dump(mode="json"),
-        input=given.input.model_dump(mode="json"),
-        classes=given.classes,
-        loss=given.spec["name"],
+        input=plan.input.model_dump(mode="json"),
+        classes=plan.classes,
+        loss=plan.spec["name"],
         fitted=trained.fitted,
         members=len(trained.networks),
         folds=block.train.folds,
         augment_draws=block.train.test_time_augmentation,
-        augment=_augmentation(given),
+        augment=_augmentation(plan),
         training={
             name: {"samples": len(side), "subjects": len(set(side.subjects)), "digest": side.digest}
             for name, side in sides.items()
         }
         | {
             "metrics": trained.validation,
-            "shape": list(given.shape),
+            "shape": list(plan.shape),
             "fit": {name: getattr(block.train, name) for name in ("calibration", "miscoverage")},
         },
         weights=_weights_facts(trained, block),
-        synthetic=given.sides.synthetic,
+        synthetic=plan.sides.synthetic,
     )
 
 
-def _augmentation(given: TrainingPlan) -> dict[str, Any]:
-    """All values of the augmentation, so that the model does not depend on a later set of defaults."""
-    block = given.block.train.augment
-    return augment_config(given.input.modality, block).model_dump(mode="json") if block else {}
+def _augmentation(plan: TrainingPlan) -> dict[str, Any]:
+    """All values of the augmentation, so that the model does not depend on later defaults."""
+    block = plan.block.train.augment
+    return augment_config(plan.input.modality, block).model_dump(mode="json") if block else {}
 
 
 def _weights_facts(trained: TrainedNetworks, block: ExperimentConfig) -> dict[str, Any]:
-    """Where the starting weights came from, what of them matched, and their licence."""
+    """Source of the initial weights, what of them matched, and their licence."""
     if block.model.source is None:
         return {"source": "random", "licence": "none: the network was trained from random weights"}
     from scantune.models.weights import licence
@@ -164,7 +164,7 @@ def _weights_facts(trained: TrainedNetworks, block: ExperimentConfig) -> dict[st
 
 
 def summary_of(trained: TrainedNetworks) -> dict[str, Any]:
-    """The training in words and numbers, for people and for the report."""
+    """Summary of the training, for ``summary.json`` and the report."""
     rows = [
         {
             "best_epoch": result.best_epoch,
@@ -187,11 +187,11 @@ def summary_of(trained: TrainedNetworks) -> dict[str, Any]:
     return {"members": rows, "validation": trained.validation}
 
 
-def example_columns(given: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
-    """The columns of the model's answers with a value each, for their names and types."""
+def example_columns(plan: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
+    """The columns of the model's predictions with one value each, for their names and types."""
     import numpy as np
 
-    answer = np.zeros((1, *given.task.output_shape), np.float32)
-    compares = given.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
-    columns = given.task.answers(answer, None, facts.fitted, answer if compares else None)
+    answer = np.zeros((1, *plan.task.output_shape), np.float32)
+    compares = plan.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
+    columns = plan.task.answers(answer, None, facts.fitted, answer if compares else None)
     return {name: values[0] for name, values in columns.items()}

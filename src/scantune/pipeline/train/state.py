@@ -1,4 +1,4 @@
-"""Where a training's state survives a kill: outside the stage's outputs, which DVC deletes before it runs."""
+"""State of a training that survives an interruption: outside the stage's outputs, which DVC deletes before it runs."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from scantune.tracking import Run, own_folder
 
 @dataclass(frozen=True)
 class State:
-    """A folder addressed by all that the training depends on: settings and data."""
+    """A folder named by a digest of all that the training depends on: settings and data."""
 
     folder: Path
     writes: bool
 
     def run_id(self) -> str | None:
-        """The MLflow run that the killed training logged to."""
+        """The MLflow run of the interrupted training."""
         path = self.folder / "mlflow_run"
         return path.read_text().strip() or None if path.exists() else None
 
     def remember(self, run_id: str | None) -> None:
-        """Keep the MLflow run's id."""
+        """Store the MLflow run's id."""
         if self.writes and run_id:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "mlflow_run").write_text(run_id)
 
     def forget(self) -> None:
-        """The training is done and its outputs are whole: the next one starts anew.
+        """Delete the state of a finished training: the next one starts from the beginning.
 
-        Points that a logger did not take stay: they wait beside the run's id.
+        Points that a logger did not accept remain, beside the run's id.
         """
         if not self.writes:
             return
@@ -51,7 +51,7 @@ class State:
 
 
 def resend(run: Run) -> None:
-    """Send what earlier trainings' figures could not reach, to the runs that they belong to.
+    """Send undelivered metrics of earlier trainings to their runs.
 
     Args:
         run: any open run: its service is the tracking server.
@@ -74,7 +74,7 @@ def resend(run: Run) -> None:
 
 @contextlib.contextmanager
 def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
-    """The state folder of a plan, and the right to train its experiment, which only one process has at a time.
+    """The state folder of a plan, under the lock of its experiment: only one process trains it at a time.
 
     Args:
         plan: of the experiment.
@@ -83,7 +83,7 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
     Raises:
         TrainingUnderWay: another process trains it, here or in a copy of the project.
     """
-    held = {
+    content = {
         "key": plan.key,
         "experiment": plan.block.model_dump(mode="json", include={"task", "model", "train", "from_", "use"}),
         "input": plan.input.model_dump(mode="json"),
@@ -91,7 +91,7 @@ def opened_state(plan: TrainingPlan, writes: bool) -> Iterator[State]:
         "folds": [m.fold for m in plan.sides.members],
         "start": plan.start_digest,
     }
-    digest = text_digest(json.dumps(held, sort_keys=True, default=str), 20)
+    digest = text_digest(json.dumps(content, sort_keys=True, default=str), 20)
     folder = own_folder() / "state" / f"{plan.key}-{digest}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""An experiment's blocks to trained networks and what is fitted on validation."""
+"""An experiment's blocks to trained networks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-#: Told the history so far once an epoch is over and another begins; it may raise to end the training.
+#: Receives the history whenever an epoch has ended and another begins; it may raise to end the training.
 Watch = Callable[[Sequence[Mapping[str, Any]]], None]
 
 
@@ -105,19 +105,19 @@ def plan(
     return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use)
 
 
-def new_network(given: TrainingPlan, seed: int, targets: np.ndarray | None) -> Network:
+def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None) -> Network:
     """The network that a training begins with, where it does not start from another experiment's.
 
     Args:
-        given: the plan.
+        plan: the plan.
         seed: of random weights.
-        targets: of the training side, as :func:`encode` gives them.
+        targets: of the training side, from :func:`encode`.
     """
-    return build_network(given.task, given.block.model, given.input.modality, given.shape, seed, targets)
+    return build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
 
 
 def train_member(
-    given: TrainingPlan,
+    plan: TrainingPlan,
     train_side: Side,
     validation_side: Side,
     *,
@@ -135,19 +135,19 @@ def train_member(
     """Train one network of an experiment.
 
     Args:
-        given: the plan.
-        train_side: what it learns from.
-        validation_side: what it is chosen by.
+        plan: the plan.
+        train_side: training samples.
+        validation_side: samples that select its checkpoint.
         seed: of everything random.
         out: gets history and checkpoints.
-        state: what survives a kill.
-        sinks: where figures go beside the files.
+        state: folder that survives an interruption.
+        sinks: destinations of metrics beside the files.
         start: a trained network to start from, or None.
         teacher: a trained network to learn from, or None.
         fabric: as launched.
-        pictures: draws what the finished network answers, for the sinks that take pictures.
-        resume_from: a kept checkpoint to go on from.
-        watch: told the history after each epoch.
+        pictures: draws the trained network's predictions, for sinks that accept pictures.
+        resume_from: a retained checkpoint to resume from.
+        watch: receives the history after each epoch.
 
     Returns:
         :class:`scantune.engine.FitResult`.
@@ -155,13 +155,13 @@ def train_member(
     from scantune import engine
     from scantune.models import freezing as freezing_of
 
-    block, task = given.block, given.task
+    block, task = plan.block, plan.task
     settings = block.train
     encoded = encode(train_side, task)
-    network = start if start is not None else new_network(given, seed, encoded)
+    network = start if start is not None else new_network(plan, seed, encoded)
     terms, weights = losses_of.build_terms(
         task,
-        given.spec,
+        plan.spec,
         settings,
         targets=block.task.loss_targets,
         encoded=encoded,
@@ -171,7 +171,7 @@ def train_member(
     freezing = freezing_of.plan(network, epochs=settings.epochs, **settings.freezing.model_dump())
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
     known = levels(train_side, group)
-    changes = augmentation(block.train.augment, given.input)
+    changes = augmentation(block.train.augment, plan.input)
     train_data = samples(
         train_side,
         task,
@@ -179,7 +179,7 @@ def train_member(
         group=group,
         known=known,
         augment=changes.sample,
-        partners=_partners(given, encoded),
+        partners=_partners(plan, encoded),
         seed=seed,
     )
     validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
@@ -191,7 +191,7 @@ def train_member(
         validation_data,
         terms=terms,
         term_weights=weights if watch is None else _watched(weights, watch),
-        settings=_settings(settings, seed, _balance(given, encoded)),
+        settings=_settings(settings, seed, _balance(plan, encoded)),
         optimizer=engine.OptimizerSpec(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
@@ -214,13 +214,13 @@ def train_member(
 
 
 def _watched(weights: TermWeights, watch: Watch) -> TermWeights:
-    """The terms' weights, which the loop asks for at every step; ``watch`` hears of each new epoch on the way."""
-    told = 0
+    """The terms' weights, requested by the loop at every step; ``watch`` is called once per new epoch."""
+    reported = 0
 
     def now(epoch: int, step: int, history: list[dict[str, Any]]) -> Mapping[str, float]:
-        nonlocal told
-        if len(history) > told:
-            told = len(history)
+        nonlocal reported
+        if len(history) > reported:
+            reported = len(history)
             watch(history)
         return weights(epoch, step, history)
 
@@ -228,7 +228,7 @@ def _watched(weights: TermWeights, watch: Watch) -> TermWeights:
 
 
 def _report(network: Network, freezing: FreezingSchedule) -> None:
-    """What of the starting weights matched, and what trains."""
+    """Log what of the initial weights matched, and what is trained."""
     report = network.backbone.load_report
     if report is not None:
         log.info("%s", report)
@@ -236,28 +236,28 @@ def _report(network: Network, freezing: FreezingSchedule) -> None:
         log.info("%s", freezing.describe(0))
 
 
-def _partners(given: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:
+def _partners(plan: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:
     from scantune.augment import spoil
     from scantune.engine import Partners
 
-    block = given.block.train.partners
+    block = plan.block.train.partners
     if block is None:
         return None
     if encoded is None:
-        raise ScantuneError("train.partners needs a task with one target a sample; masks have none")
-    good = losses_of.good_samples(given.task, encoded, block.good_above)
-    dims = 3 if given.input.modality == "volume" else 2
+        raise ScantuneError("train.partners requires a task with one target per sample; masks have none")
+    good = losses_of.good_samples(plan.task, encoded, block.good_above)
+    dims = 3 if plan.input.modality == "volume" else 2
     spoiled = functools.partial(spoil, noise=block.noise, blur=block.blur, contrast=block.contrast, dims=dims)
     return Partners(spoiled, good)
 
 
-def _balance(given: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | None:
-    """What the balanced sampler balances: the class, the score's range, or the mean grade."""
-    if given.block.train.sampler != "balanced":
+def _balance(plan: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | None:
+    """Strata of the balanced sampler: the class, the score's range, or the mean grade."""
+    if plan.block.train.sampler != "balanced":
         return None
     if encoded is None:
-        raise ScantuneError("train.sampler: balanced needs one target a sample; masks have none")
-    return given.task.strata(encoded)
+        raise ScantuneError("train.sampler: balanced requires one target per sample; masks have none")
+    return plan.task.strata(encoded)
 
 
 def _settings(block: TrainConfig, seed: int, classes: np.ndarray | None) -> Settings:
@@ -280,7 +280,7 @@ def _schedule(block: TrainConfig) -> Schedule:
     options = {} if scheduler is None else scheduler.model_dump(exclude={"name"}, exclude_none=True)
     if scheduler is not None and scheduler.name == "plateau":
         options.setdefault("patience", max(1, block.early_stopping.patience // 2))
-    if "max_lr" in options:  # a share, so that slower groups keep their distance
+    if "max_lr" in options:  # a ratio, so that slower groups stay proportional
         options["max_share"] = options.pop("max_lr") / block.learning_rate
     return Schedule(
         name="constant" if scheduler is None else scheduler.name,

@@ -1,1 +1,1 @@
-"""One experiment trained several times: a search of its settings, its seeds."""
+"""Repeated trainings of one experiment: hyper-parameter search and seeds."""

@@ -32,13 +32,13 @@ BEST = "best_params.yaml"
 
 @dataclass(frozen=True)
 class Searched:
-    """An experiment that is searched.
+    """An experiment with its hyper-parameter search.
 
     Attributes:
         key: its name.
         group: ``experiments`` or ``derived``.
-        raw: all of params.yaml as it stands.
-        params: the same, checked.
+        raw: the content of params.yaml.
+        params: the same, validated.
     """
 
     key: str
@@ -53,12 +53,12 @@ class Searched:
 
     @property
     def folder(self) -> Path:
-        """Where study and results lie."""
+        """Folder of the study and its results."""
         return own_folder() / "search" / self.key
 
     @property
     def space(self) -> dict[str, dict[str, Any]]:
-        """Dotted name to its range, as the engine takes it."""
+        """Dotted name to its range, as the engine accepts it."""
         return {name: span.plain() for name, span in self.block.search.space.items()}
 
     @property
@@ -66,66 +66,66 @@ class Searched:
         """``min`` or ``max``."""
         return monitored(self.block)[1]
 
-    def with_params(self, found: Mapping[str, Any]) -> dict[str, Any]:
-        """The experiment's block with parameters put in."""
-        held = {name: value for name, value in self.raw[self.group][self.key].items() if name != "search"}
-        return with_params(held, found)
+    def with_params(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The experiment's block with the parameters inserted."""
+        block = {name: value for name, value in self.raw[self.group][self.key].items() if name != "search"}
+        return with_params(block, parameters)
 
-    def trial(self, found: Mapping[str, Any]) -> TrainingPlan:
+    def trial(self, parameters: Mapping[str, Any]) -> TrainingPlan:
         """The plan of a trial.
 
         Raises:
             ConfigError: the parameters do not make a valid block.
         """
-        made = dict(self.raw) | {self.group: dict(self.raw[self.group]) | {self.key: self.with_params(found)}}
-        return recipe.plan_of(parse(made), self.key)
+        raw = dict(self.raw) | {self.group: dict(self.raw[self.group]) | {self.key: self.with_params(parameters)}}
+        return recipe.plan_of(parse(raw), self.key)
 
 
 def searched(key: str) -> Searched:
     """The experiment ``key`` of params.yaml in this folder.
 
     Raises:
-        ScantuneError: there is none; or its search space names settings that it cannot have.
+        ScantuneError: not found, or its search space has settings that are not valid.
     """
     raw = read()
     params = parse(raw)
     block_of(params, key)
-    given = Searched(key, "experiments" if key in params.experiments else "derived", raw, params)
-    if given.block.search.space:
-        first = {name: (span.get("choices") or [span.get("low")])[0] for name, span in given.space.items()}
-        made = dict(raw) | {given.group: dict(raw[given.group]) | {key: given.with_params(first)}}
-        parse(made, f"{given.group}.{key}.search.space")
-    return given
+    experiment = Searched(key, "experiments" if key in params.experiments else "derived", raw, params)
+    if experiment.block.search.space:
+        first = {name: (span.get("choices") or [span.get("low")])[0] for name, span in experiment.space.items()}
+        changed = dict(raw) | {experiment.group: dict(raw[experiment.group]) | {key: experiment.with_params(first)}}
+        parse(changed, f"{experiment.group}.{key}.search.space")
+    return experiment
 
 
 def run_search(
-    given: Searched, *, n_trials: int, seconds: float | None = None, say: Callable[[str], None] = print
+    experiment: Searched, *, n_trials: int, seconds: float | None = None, say: Callable[[str], None] = print
 ) -> SearchResult:
-    """Try parameters until the study has ``n_trials``, or no further one after so many seconds.
+    """Run trials until the study has ``n_trials``; none is started after ``seconds``.
 
     Returns:
-        What was found; ``best_params.yaml`` is written.
+        The result of the study; ``best_params.yaml`` is written.
     """
-    settings, block = given.block.search, given.block
+    settings, block = experiment.block.search, experiment.block
     started, result = time.monotonic(), None
-    tracking = given.params.tracking
-    kept = given.folder / "mlflow_run"
+    tracking = experiment.params.tracking
+    run_file = experiment.folder / "mlflow_run"
     with open_run(
         "search",
-        given.key,
+        experiment.key,
         dataset=block.dataset,
-        resume=kept.read_text().strip() if kept.exists() else None,
+        resume=run_file.read_text().strip() if run_file.exists() else None,
         enabled=tracking.enabled,
         require=tracking.require,
     ) as run:
-        given.folder.mkdir(parents=True, exist_ok=True)
+        experiment.folder.mkdir(parents=True, exist_ok=True)
         if run.run_id:
-            kept.write_text(run.run_id)
-        run.params({"space": given.space, "monitor": block.train.monitor})
+            run_file.write_text(run.run_id)
+        run.params({"space": experiment.space, "monitor": block.train.monitor})
 
-        def objective(number: int, found: dict[str, Any], report: Callable[[int, float], None]) -> float:
-            value = _one_trial(given, f"{given.key} {number}", found, run, report)
-            say(f"trial {number}: {block.train.monitor} {value:.5g}  {_short(found)}")
+        def objective(number: int, parameters: dict[str, Any], report: Callable[[int, float], None]) -> float:
+            value = _one_trial(experiment, f"{experiment.key} {number}", parameters, run, report)
+            say(f"trial {number}: {block.train.monitor} {value:.5g}  {_short(parameters)}")
             return value
 
         for target in range(1, n_trials + 1):
@@ -133,17 +133,17 @@ def run_search(
                 break
             result = search(
                 objective,
-                given.space,
-                study_file=given.folder / "study.journal",
+                experiment.space,
+                study_file=experiment.folder / "study.journal",
                 n_trials=target,
-                mode=given.mode,
+                mode=experiment.mode,
                 seed=settings.seed,
                 prune=settings.prune,
                 warmup_trials=settings.warmup_trials,
-                name=given.key,
+                name=experiment.key,
             )
         assert result is not None
-        path = write_best(given, result)
+        path = write_best(experiment, result)
         run.metrics({"best_value": result.best_value, "trials": result.completed + result.pruned})
         run.tags({f"best.{name}": value for name, value in result.best_params.items()})
         run.artifact(path)
@@ -151,25 +151,26 @@ def run_search(
 
 
 def _one_trial(
-    given: Searched, name: str, found: Mapping[str, Any], parent: Run, report: Callable[[int, float], None]
+    experiment: Searched, name: str, parameters: Mapping[str, Any], parent: Run, report: Callable[[int, float], None]
 ) -> float:
-    """Train one network with some parameters, in a run below the search's; the best value of the monitored figure."""
-    plan = given.trial(found)
+    """Train one network with some parameters, in a run below the search's; returns the best value of the monitored
+    metric."""
+    plan = experiment.trial(parameters)
     monitor = plan.block.train.monitor
     stopped: list[Exception] = []
 
     def watch(history: Sequence[Mapping[str, Any]]) -> None:
         try:
             report(len(history), float(history[-1][monitor]))
-        except Exception as error:  # the search's way to end a trial
+        except Exception as error:  # the search ends a trial by raising
             stopped.append(error)
             raise
 
     with (
         open_run("trial", name, dataset=plan.block.dataset, parent=parent.run_id, enabled=parent.on) as run,
-        tempfile.TemporaryDirectory(dir=given.folder, prefix="trial-") as folder,
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix="trial-") as folder,
     ):
-        run.params(found)
+        run.params(parameters)
         try:
             result = train_trial(plan, Path(folder), run, watch)
             run.metrics({f"best_{monitor}": result.best_value})
@@ -183,7 +184,7 @@ def _one_trial(
 
 
 def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Watch | None = None) -> FitResult:
-    """Train the first network of a plan (the first seed or fold) in a folder that nobody keeps."""
+    """Train the first network of a plan (the first seed or fold) in a temporary folder."""
     from scantune.engine import launch
 
     settings = plan.block.train
@@ -209,56 +210,65 @@ def train_trial(plan: TrainingPlan, folder: Path, run: Run, watch: Watch | None 
     )
 
 
-def _short(found: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k.split('.')[-1]} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in found.items())
+def _short(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{k.split('.')[-1]} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in parameters.items())
 
 
-def write_best(given: Searched, result: SearchResult) -> Path:
+def write_best(experiment: Searched, result: SearchResult) -> Path:
     """``best_params.yaml``: the best trial as an experiment block."""
-    path = given.folder / BEST
+    path = experiment.folder / BEST
     trials = result.completed + result.pruned
     words = (
-        f"# {given.group}.{given.key}, best of {trials} trials: {given.block.train.monitor} {result.best_value:.6g}.\n"
-        f"# Paste it under `{given.group}:` in params.yaml, or: scantune search {given.key} --train-best\n"
+        f"# {experiment.group}.{experiment.key}, best of {trials} trials: "
+        f"{experiment.block.train.monitor} {result.best_value:.6g}.\n"
+        f"# Paste it under `{experiment.group}:` in params.yaml, or: scantune search {experiment.key} --train-best\n"
     )
-    block = yaml.safe_dump({f"{given.key}_best": given.with_params(result.best_params)}, sort_keys=False, width=118)
+    block = yaml.safe_dump(
+        {f"{experiment.key}_best": experiment.with_params(result.best_params)}, sort_keys=False, width=118
+    )
     path.write_text(words + block, encoding="utf-8")
     return path
 
 
-def changes(given: Searched, path: Path) -> list[str]:
+def changes(experiment: Searched, path: Path) -> list[str]:
     """What ``best_params.yaml`` changes in params.yaml, as ``key.path=value``.
 
     Raises:
-        ScantuneError: the file is not there or not a block.
+        ScantuneError: the file is not found or not a block.
     """
     if not path.exists():
-        raise ScantuneError(f"{path}: not here yet; run: scantune search {given.key}")
-    held = yaml.safe_load(path.read_text(encoding="utf-8"))
-    if not isinstance(held, dict) or len(held) != 1 or not isinstance(next(iter(held.values())), dict):
-        raise ScantuneError(f"{path}: must hold one experiment block, as scantune search writes it")
-    best = next(iter(held.values()))
-    own = {name: value for name, value in given.raw[given.group][given.key].items() if name != "search"}
-    return [f"{given.group}.{given.key}.{key}={flow(value)}" for key, value in _differences(own, best)]
+        raise ScantuneError(f"{path}: not found; run: scantune search {experiment.key}")
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or len(content) != 1 or not isinstance(next(iter(content.values())), dict):
+        raise ScantuneError(f"{path}: must contain one experiment block, as scantune search writes it")
+    best = next(iter(content.values()))
+    current = {
+        name: value for name, value in experiment.raw[experiment.group][experiment.key].items() if name != "search"
+    }
+    return [f"{experiment.group}.{experiment.key}.{key}={flow(value)}" for key, value in _differences(current, best)]
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
+    differences: list[tuple[str, Any]] = []
     for name, value in new.items():
         before = old.get(name)
         if isinstance(before, dict) and isinstance(value, dict):
-            found += _differences(before, value, f"{prefix}{name}.")
+            differences += _differences(before, value, f"{prefix}{name}.")
         elif before != value:
-            found.append((f"{prefix}{name}", value))
-    return found
+            differences.append((f"{prefix}{name}", value))
+    return differences
 
 
-def write_sweep(given: Searched, path: Path, n_trials: int) -> Path:
+def write_sweep(experiment: Searched, path: Path, n_trials: int) -> Path:
     """The same space as a Weights & Biases sweep; its agents run ``scantune trial``."""
-    held = wandb_sweep(
-        given.space, program="scantune", monitor=given.block.train.monitor, mode=given.mode, n_trials=n_trials
+    sweep = wandb_sweep(
+        experiment.space,
+        program="scantune",
+        monitor=experiment.block.train.monitor,
+        mode=experiment.mode,
+        n_trials=n_trials,
     )
-    held["command"] = ["${env}", "${interpreter}", "-m", "scantune.cli", "trial", given.key, "${args}"]
+    sweep["command"] = ["${env}", "${interpreter}", "-m", "scantune.cli", "trial", experiment.key, "${args}"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(held, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(sweep, sort_keys=False), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""The same experiment with several seeds: how far its metrics differ by chance alone."""
+"""One experiment trained with several seeds: the variation of its metrics by chance alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from scantune.records import ScantuneError
 if TYPE_CHECKING:
     from scantune.config.params import Params
 
-#: What of a project a training in a folder beside it must not write to, or has no use for.
+#: Parts of a project that a training in a separate folder must not write to or does not use.
 _OWN = {"outputs", "params.yaml", "ensembles", "external", "logs", "mlruns", "mlartifacts", "mlflow.db"}
 _STAGES = ("train", "evaluate")
 
@@ -55,7 +55,7 @@ class SeedRun:
 
 
 def order(params: Params, keys: Sequence[str]) -> list[str]:
-    """The experiments, each behind the one that it starts from where that is among them.
+    """The experiments, each after the one that it starts from, if that is included.
 
     Raises:
         ScantuneError: a name that params.yaml does not have.
@@ -80,7 +80,7 @@ def parent_of(params: Params, key: str) -> str:
 
 
 def seeds_of(params: Params, key: str, count: int) -> list[int]:
-    """Its own seed and those that follow; several members of one training take several each."""
+    """The experiment's seed and the following ones; a training of several members uses several."""
     train = block_of(params, key).train
     return [train.seed + number * train.members for number in range(count)]
 
@@ -104,18 +104,18 @@ def run_seeds(
         keys: names in experiments or derived.
         count: trainings of each.
         project: the project's folder.
-        precision: in place of ``train.precision``; "" leaves it.
-        say: told what runs.
+        precision: in place of ``train.precision``; "" keeps it.
+        say: receives a line per training.
 
     Raises:
-        ScantuneError: data are not prepared, a parent's model is not there, or a stage failed, with what it printed.
+        ScantuneError: data are not prepared, a parent's model is not found, or a stage failed, with what it printed.
     """
-    found = order(params, keys)
-    for key in found:
-        _ready(params, key, found, project)
+    ordered = order(params, keys)
+    for key in ordered:
+        _ready(params, key, ordered, project)
     for number in range(count):
         with _beside(project) as home:
-            for key in found:
+            for key in ordered:
                 seed = seeds_of(params, key, count)[number]
                 say(f"{key}: seed {seed} ({number + 1} of {count})")
                 yield _one(params, key, seed, home, project, precision)
@@ -132,12 +132,12 @@ def _ready(params: Params, key: str, keys: Sequence[str], project: Path) -> None
         needed[project / "outputs" / parent / "train" / "model" / "model.json"] = f"train@{parent}"
     for path, target in needed.items():
         if not path.exists():
-            raise ScantuneError(f"{path.relative_to(project)}: not here yet; run: dvc repro {target}")
+            raise ScantuneError(f"{path.relative_to(project)}: not found; run: dvc repro {target}")
 
 
 @contextlib.contextmanager
 def _beside(project: Path) -> Iterator[Path]:
-    """A folder that shows the project's files but for its outputs and settings; it is deleted at the end."""
+    """A temporary folder with links to the project's files except its outputs and settings."""
     with tempfile.TemporaryDirectory(prefix="scantune-seeds-") as folder:
         home = Path(folder)
         for path in project.iterdir():
@@ -158,8 +158,8 @@ def _one(params: Params, key: str, seed: int, home: Path, project: Path, precisi
     for stage in _STAGES:
         _call(stage, key, seed, home)
     minutes = (time.monotonic() - began) / 60
-    found = json.loads((home / "outputs" / key / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
-    entries = {name: found["metrics"][name] for name in found["headline"] if name in found["metrics"]}
+    metrics = json.loads((home / "outputs" / key / "evaluate" / "metrics.json").read_text(encoding="utf-8"))
+    entries = {name: metrics["metrics"][name] for name in metrics["headline"] if name in metrics["metrics"]}
     values = {name: float("nan") if entry["value"] is None else entry["value"] for name, entry in entries.items()}
     counts = [(entry["n"], entry["n_subjects"]) for entry in entries.values() if entry.get("n")]
     n, n_subjects = max(counts, default=(0, 0))
@@ -171,13 +171,13 @@ def _one(params: Params, key: str, seed: int, home: Path, project: Path, precisi
 
 def _write_settings(key: str, changed: Mapping[str, Any], home: Path, project: Path) -> None:
     """params.yaml of one training: changed keys of ``train``, and of the evaluation only what the metrics need."""
-    held = read(project / "params.yaml")
-    group = "experiments" if key in (held.get("experiments") or {}) else "derived"
-    block = dict(held[group][key])
+    params = read(project / "params.yaml")
+    group = "experiments" if key in (params.get("experiments") or {}) else "derived"
+    block = dict(params[group][key])
     block["train"] = {**(block.get("train") or {}), **changed}
     block["evaluate"] = {**(block.get("evaluate") or {}), "saliency": False}
-    held[group] = {**held[group], key: block}
-    write_json(home / "params.yaml", held)  # JSON is YAML in which no word is taken for another
+    params[group] = {**params[group], key: block}
+    write_json(home / "params.yaml", params)  # JSON is YAML without ambiguous words such as no
 
 
 def _call(stage: str, key: str, seed: int, home: Path) -> None:
@@ -199,17 +199,18 @@ def _call(stage: str, key: str, seed: int, home: Path) -> None:
 
 
 def spread(runs: Sequence[SeedRun]) -> dict[str, tuple[float, float, float]]:
-    """Mean, lowest and highest value of each headline metric over the seeds; one undefined for a seed is left out."""
-    made = {}
+    """Mean, lowest and highest value of each headline metric over the seeds; one that is undefined for a seed is
+    omitted."""
+    ranges = {}
     for name in runs[0].metrics:
         values = [run.metrics.get(name, math.nan) for run in runs]
         if not any(map(math.isnan, values)):
-            made[name] = (statistics.fmean(values), min(values), max(values))
-    return made
+            ranges[name] = (statistics.fmean(values), min(values), max(values))
+    return ranges
 
 
 def table(params: Params, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[str]:
-    """A Markdown table, one row an experiment, and below it what it was computed on.
+    """A Markdown table, one row per experiment, and below it what it was computed on.
 
     Args:
         params: all settings.
@@ -224,13 +225,15 @@ def table(params: Params, runs: Sequence[SeedRun], keys: Sequence[str]) -> list[
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for key in order(params, keys):
-        own = [run for run in runs if run.experiment == key]
-        if not own:
+        seed_runs = [run for run in runs if run.experiment == key]
+        if not seed_runs:
             continue
-        cells = [f"{label(name)} {m:.3g} ({low:.3g} to {high:.3g})" for name, (m, low, high) in spread(own).items()]
-        seeds = ", ".join(str(run.seed) for run in own)
-        minutes = statistics.fmean(run.minutes for run in own)
-        size = f"{own[0].n} ({own[0].n_subjects})"
+        cells = [
+            f"{label(name)} {m:.3g} ({low:.3g} to {high:.3g})" for name, (m, low, high) in spread(seed_runs).items()
+        ]
+        seeds = ", ".join(str(run.seed) for run in seed_runs)
+        minutes = statistics.fmean(run.minutes for run in seed_runs)
+        size = f"{seed_runs[0].n} ({seed_runs[0].n_subjects})"
         lines.append(f"| {key} | {'; '.join(cells)} | {size} | {seeds} | {_start(params, key, keys)} | {minutes:.1f} |")
     computed = " and ".join(sorted({run.computed for run in runs}))
     return [*lines, "", f"One split, several trainings of it. Computed on: {machine()}; {computed}."]

@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 def faults_of(
     cohort: Cohort,
-    kept: Sequence[Record],
+    prepared: Sequence[Record],
     excluded: Mapping[str, str],
     of_mask: Collection[str],
     needed_targets: Mapping[str, Sequence[str]],
@@ -22,13 +22,13 @@ def faults_of(
 
     Args:
         cohort: the table, read.
-        kept: the records that were prepared.
+        prepared: the records that were prepared.
         excluded: sample id to why it was not.
-        of_mask: the samples left out because of their mask.
+        of_mask: the samples excluded because of their mask.
         needed_targets: target to the experiments that cannot learn from an empty cell.
     """
     faults = []
-    if not kept:
+    if not prepared:
         faults.append(f"none of {len(cohort.records)} samples can be prepared")
     if of_mask:
         reasons = ", ".join(
@@ -48,8 +48,8 @@ def faults_of(
 def grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
     """Reason to its sample ids, the most frequent first; reasons that differ in numbers alone are one, by the first."""
     first: dict[str, str] = {}
-    found: dict[str, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for sample_id, reason in reasons.items():
         shape = _NUMBER.sub("#", reason)
-        found.setdefault(first.setdefault(shape, reason), []).append(sample_id)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
+        groups.setdefault(first.setdefault(shape, reason), []).append(sample_id)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))

@@ -35,7 +35,7 @@ _IDENTIFYING = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What a check found. Ids are those of the table (or their digests); no path and no header text is in it.
+    """Findings of a check. Ids are those of the table (or their digests); there are no paths and no header text.
 
     Attributes:
         flow: as in ``flow.json``: rows, selected, usable, and why the others are not.
@@ -46,7 +46,7 @@ class Findings:
         odd_intensities: sample id to what is unlike the rest.
         identifying: where (``header``, ``sample ids``, ``group site``) to what looks identifying to how often.
         notes: notes of the readers to how often.
-        text_areas: samples in which burned-in text was found to how many lines.
+        text_areas: sample id to the number of lines of burned-in text.
         thumbnails: sample id to a small picture, uint8 [H, W], of what a network would see.
         wrong_labels: sample id to the labels of its mask that the tasks on it do not have.
         faults: what stops a training: nothing prepared, targets that fell away, masks that do not fit.
@@ -89,7 +89,7 @@ def check(
     pictures: int = 60,
     headers: Callable[[Path], list[str]] | None = None,
 ) -> Findings:
-    """Prepare every record as preprocess would (so that preprocess finds them in the store) and say what was seen.
+    """Prepare every record as preprocess would (so that preprocess finds them in the store) and report the findings.
 
     Args:
         cohort: the table, read.
@@ -116,17 +116,17 @@ def check(
         done[outcome.sample_id] = outcome
         if outcome.key and outcome.sample_id in pictured:
             thumbnails[outcome.sample_id] = _thumbnail(store_dir, outcome.key)
-    kept = [r for r in cohort.records if done[r.sample_id].key]
+    prepared = [r for r in cohort.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in cohort.records if not done[r.sample_id].key}
-    facts = {r.sample_id: done[r.sample_id].facts for r in kept}
-    texts = [(name, column_text(found["reading"])) for name, found in facts.items()]
+    facts = {r.sample_id: done[r.sample_id].facts for r in prepared}
+    texts = [(name, column_text(sample_facts["reading"])) for name, sample_facts in facts.items()]
     wrong = wrong_labels(texts, mask_classes or {})
     return Findings(
-        flow=flow_of(cohort, kept, excluded),
+        flow=flow_of(cohort, prepared, excluded),
         excluded=excluded,
-        histograms=_histograms(kept, facts),
+        histograms=_histograms(prepared, facts),
         labels=_labels(cohort.records),
-        duplicates=_duplicates(kept, done),
+        duplicates=_duplicates(prepared, done),
         odd_intensities=_odd(facts),
         identifying={**_in_table(cohort.records), **_in_headers(cohort.records, headers)},
         notes=_notes(facts),
@@ -134,7 +134,7 @@ def check(
         wrong_labels=wrong,
         faults=faults_of(
             cohort,
-            kept,
+            prepared,
             excluded,
             {r.sample_id for r in cohort.records if done[r.sample_id].of_mask},
             needed_targets or {},
@@ -174,9 +174,9 @@ def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]
     for record in records:
         reading = facts[record.sample_id]["reading"]
         for what in ("size", "spacing"):
-            found = reading.get(f"own_{what}")
-            names = "RAS" if found and len(found) == 3 else ("rows", "columns")
-            for axis, value in zip(names, found or (), strict=False):
+            sizes = reading.get(f"own_{what}")
+            names = "RAS" if sizes and len(sizes) == 3 else ("rows", "columns")
+            for axis, value in zip(names, sizes or (), strict=False):
                 series[f"{what} {axis}"].append(float(value))
         for name in ("frames", "frame_time"):
             if reading.get(name) is not None:
@@ -186,12 +186,12 @@ def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]
                 series[name.replace("_", " ")].append(str(reading[name]))
         for name, text in record.targets.items():
             series[f"target {name}"].append(text if text else "(empty)")
-    return {name: counted_values(found) for name, found in series.items()}
+    return {name: counted_values(sizes) for name, sizes in series.items()}
 
 
-def counted_values(found: Sequence[float | str]) -> dict[str, int]:
+def counted_values(items: Sequence[float | str]) -> dict[str, int]:
     """How often each value, or how many in each of twelve bins where there are many numbers."""
-    counts = Counter(f"{v:g}" if isinstance(v, float) else v for v in found)
+    counts = Counter(f"{v:g}" if isinstance(v, float) else v for v in items)
     try:
         numbers = np.array([values.number(text) for text in counts.elements() if text != "(empty)"])
     except ValueError:
@@ -212,7 +212,7 @@ def _as_number(text: str) -> float:
 
 def _labels(records: Sequence[Record]) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """Of targets with few values: how often each in every level of every group."""
-    found: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
+    tables: dict[str, dict[str, dict[str, dict[str, int]]]] = {}
     for target in records[0].targets if records else ():
         if len({r.targets[target] for r in records}) > MANY:
             continue
@@ -224,8 +224,8 @@ def _labels(records: Sequence[Record]) -> dict[str, dict[str, dict[str, dict[str
                 level: dict(sorted(Counter(r.targets[target] for r in records if r.groups[group] == level).items()))
                 for level in sorted(levels)
             }
-            found.setdefault(target, {})[group] = table
-    return found
+            tables.setdefault(target, {})[group] = table
+    return tables
 
 
 def _duplicates(records: Sequence[Record], done: Mapping[str, Outcome]) -> list[list[str]]:
@@ -240,15 +240,15 @@ def _odd(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     odd: dict[str, str] = {}
     names = list(facts)
     for what in ("mean", "sd", "low", "high"):
-        found = np.array([facts[name]["reading"].get(f"own_{what}", np.nan) for name in names], float)
-        if np.isfinite(found).sum() < 8:
+        values = np.array([facts[name]["reading"].get(f"own_{what}", np.nan) for name in names], float)
+        if np.isfinite(values).sum() < 8:
             continue
-        middle = float(np.nanmedian(found))
-        spread = 1.4826 * float(np.nanmedian(np.abs(found - middle)))
-        far = np.abs(found - middle) > ODD * max(spread, 0.02 * abs(middle), 1e-6)
+        middle = float(np.nanmedian(values))
+        spread = 1.4826 * float(np.nanmedian(np.abs(values - middle)))
+        far = np.abs(values - middle) > ODD * max(spread, 0.02 * abs(middle), 1e-6)
         for at in np.flatnonzero(far):
             word = {"sd": "spread", "low": "smallest value", "high": "largest value"}.get(what, what)
-            line = f"{word} {found[at]:.4g} where {middle:.4g} is usual"
+            line = f"{word} {values[at]:.4g} where {middle:.4g} is usual"
             odd[names[at]] = f"{odd[names[at]]}; {line}" if names[at] in odd else line
     return odd
 
@@ -261,12 +261,12 @@ def _in_table(records: Sequence[Record]) -> dict[str, dict[str, int]]:
     }
     for group in records[0].groups if records else ():
         columns[f"group {group}"] = [r.groups[group] for r in records]
-    found: dict[str, dict[str, int]] = {}
+    by_column: dict[str, dict[str, int]] = {}
     for name, texts in columns.items():
         hits = {kind: sum(bool(rule.search(text)) for text in texts) for kind, rule in _IDENTIFYING.items()}
         if any(hits.values()):
-            found[name] = {kind: count for kind, count in hits.items() if count}
-    return found
+            by_column[name] = {kind: count for kind, count in hits.items() if count}
+    return by_column
 
 
 def _in_headers(records: Sequence[Record], headers: Callable[[Path], list[str]] | None) -> dict[str, dict[str, int]]:
@@ -275,16 +275,16 @@ def _in_headers(records: Sequence[Record], headers: Callable[[Path], list[str]] 
     from scantune.preprocess.sources import parts
 
     look = headers or io.identifying_in
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for record in records:
         try:
             files = parts(record.files[0])
-            found.update(look(files[0]) if files else [])
+            counts.update(look(files[0]) if files else [])
         except (ReadError, OSError):
-            continue  # why it cannot be read stands among the reasons already
-    return {"header": dict(found.most_common())} if found else {}
+            continue  # already reported as a reason for exclusion
+    return {"header": dict(counts.most_common())} if counts else {}
 
 
 def _notes(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    found = Counter(note for one in facts.values() for note in one["reading"].get("notes") or ())
-    return dict(found.most_common(30))
+    counts = Counter(note for one in facts.values() for note in one["reading"].get("notes") or ())
+    return dict(counts.most_common(30))

@@ -67,7 +67,7 @@ style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}
 {% endfor %}{% endfor %}
 <h2>Input of a network</h2>
 <p class="quiet">Middle planes of prepared samples, 1st to 99th percentile. Volumes: axial, anterior on top, the
-patient's left on the left-hand side (neurological). Stills and loops: as stored.</p>
+patient's left on the left-hand side (neurological). Stills and videos: as stored.</p>
 <div class="sheet">{% for id, picture in pictures.items() %}<figure>
 <img alt="" src="data:image/png;base64,{{ picture }}"><figcaption>{{ id }}</figcaption></figure>{% endfor %}</div>
 </body></html>
@@ -75,7 +75,7 @@ patient's left on the left-hand side (neurological). Stills and loops: as stored
 
 
 def write_check(folder: Path, name: str, findings: Findings) -> None:
-    """``check.html``, ``check.json`` and ``excluded.csv`` (each sample left out, with the reason) in ``folder``."""
+    """``check.html``, ``check.json`` and ``excluded.csv`` (each excluded sample, with the reason) in ``folder``."""
     write_text(folder / "check.html", page(name, findings))
     write_json(folder / "check.json", findings.as_dict())
     write_csv(folder / "excluded.csv", ["sample_id", "reason"], [[k, v] for k, v in findings.excluded.items()])

@@ -18,7 +18,7 @@ BAR = 24
 
 
 def print_check(name: str, findings: Findings, console: Console | None = None) -> None:
-    """Print what a check found."""
+    """Print the findings of a check."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -38,7 +38,7 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
     _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
     _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
     _listed(console, "unusual intensities", findings.odd_intensities)
-    kinds = {place: ", ".join(f"{k} {n}×" for k, n in found.items()) for place, found in findings.identifying.items()}
+    kinds = {place: ", ".join(f"{k} {n}×" for k, n in hits.items()) for place, hits in findings.identifying.items()}
     _listed(console, "possibly identifying", kinds)
     _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})
     for title, counts in findings.histograms.items():
