@@ -66,7 +66,7 @@ def test_facts_that_were_changed_are_seen(folder: Path) -> None:
 
 def test_weights_that_are_missing_are_named(folder: Path) -> None:
     (folder / "member_0" / "weights.safetensors").unlink()
-    with pytest.raises(ScantuneError, match=r"weights\.safetensors: not there"):
+    with pytest.raises(ScantuneError, match=r"weights\.safetensors: not found"):
         load_networks(folder, FACTS)
 
 
@@ -88,7 +88,8 @@ def test_an_answer_that_is_not_finite_is_a_reason_and_no_empty_cell(monkeypatch:
         next(p for p in reversed(list(net.parameters()))).fill_(float("nan"))
     block = {"name": "segmentation"} if task == "segmentation" else FACTS.task
     predictor = Predictor(ModelFacts("m", "d", block, FACTS.input), [net], reading=Reading(isolated=False))
-    prepared = type("Prepared", (), {"tensor": np.zeros((1, 32, 32), np.uint8), "spacing": None})()
+    values = {"tensor": np.zeros((1, 32, 32), np.uint8), "spacing": None, "facts": {}}
+    prepared = type("Prepared", (), values)()
     monkeypatch.setattr("scantune.preprocess.ahead.prepared", lambda *_, **__: (one for one in [prepared]))
     (answer,) = predictor.predict(["a.png"])
     assert answer.values == {}

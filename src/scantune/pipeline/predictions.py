@@ -13,7 +13,8 @@ from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.predictors import Predictors
 from scantune.preprocess.agreement import check_model
-from scantune.preprocess.own_grid import Place, place_of
+from scantune.preprocess.own_grid import place_of
+from scantune.preprocess.places import Place
 from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.build import build_task

@@ -24,7 +24,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
 
 if TYPE_CHECKING:
-    from scantune.preprocess.own_grid import Place
+    from scantune.preprocess.places import Place
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()

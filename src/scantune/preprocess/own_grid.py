@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import bz2
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,47 +13,13 @@ import numpy as np
 from scantune.io.arrays import Volume
 from scantune.preprocess import store
 from scantune.preprocess.grid import Grid, resample
+from scantune.preprocess.places import OwnGrid, Place
 from scantune.preprocess.plane import Fit, put_back
 
 MASK = "own_mask"
 """Name of the packed mask among a stored sample's arrays; its shape is in the sample's facts."""
 
 SHAPE = "own_mask_shape"
-
-
-@dataclass(frozen=True, eq=False)
-class OwnGrid:
-    """The pixels or voxels of a sample's file, as the file is read (a volume in RAS+ order of axes).
-
-    Attributes:
-        shape: [H, W] or [D, H, W].
-        spacing: mm along these axes; None where the file states none.
-        affine: float64 [4, 4], index (W, H, D) to mm in RAS; of volumes alone.
-        back: values [… prepared space] float32, and the value outside of them, to float32 [… ``shape``]: linear
-            interpolation, areas averaged where the file is coarser.
-        labels_back: labels uint8 [… prepared space] to uint8 [… ``shape``]: the nearest one, 0 outside.
-    """
-
-    shape: tuple[int, ...]
-    spacing: tuple[float, ...] | None
-    affine: np.ndarray | None
-    back: Callable[[np.ndarray, float], np.ndarray]
-    labels_back: Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Place:
-    """Where a prepared sample lies.
-
-    Attributes:
-        spacing: mm along the axes of the prepared grid; None where unknown.
-        own: the file's grid; None where the prepared one is all there is (loops).
-        truth: reads the mask on the file's grid, uint8 of ``own.shape``; None where there is none.
-    """
-
-    spacing: tuple[float, ...] | None = None
-    own: OwnGrid | None = None
-    truth: Callable[[], np.ndarray] | None = None
 
 
 def own_grid(facts: Mapping[str, Any]) -> OwnGrid | None:

@@ -96,7 +96,7 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
         cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
         source.notes.append(f"{len(known.blank_subjects)} rows have no {known.subject!r}: each is a subject of its own")
         source = source.rewritten({known.subject: cells})
-    dense = bool(known and known.task.get("name") == "segmentation")
+    dense = bool(known and "masks" in known.dataset)
     files = survey(source.root, source.files)
     samples = _training(source)
     name = source.name

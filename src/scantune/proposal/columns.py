@@ -12,6 +12,7 @@ import numpy as np
 from scantune.cohort.folders import SIDES
 from scantune.proposal.source import FILE, MASK, SPLIT
 from scantune.records import ScantuneError
+from scantune.tasks.catalogue import settings_of
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
 
 _SUBJECT = re.compile(r"(subject|patient|participant|case|person)([ _-]?(id|no|number|name))?\b|^(mrn|pid)$", re.I)
@@ -139,14 +140,15 @@ def _targets(
 ) -> dict[str, object]:
     """Targets with their gaps excluded, and a filter for classes of too few subjects."""
     found = dict(goal.dataset)
-    if goal.task.get("name") not in ("classification", "regression") or "targets" not in found:
+    targets, task = goal.dataset.get("targets"), settings_of(goal.task)
+    if not isinstance(targets, Mapping) or len(targets) != 1 or task.takes_empty_targets:
         return found
-    ((name, column),) = goal.dataset["targets"].items()
+    ((name, column),) = targets.items()
     empty = sum(not row[column] for row in rows)
     if empty:
         found["targets"] = {name: {"column": column, "missing": "exclude"}}
         reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
-    if goal.task["name"] == "classification":
+    if "classes" in task.loss_targets:
         people = {(row[column], row[subject] if subject and row[subject] else str(i)) for i, row in enumerate(rows)}
         counts = Counter(value for value, _ in people if value)
         rare = sorted(value for value, n in counts.items() if n < _CLASS)
@@ -192,13 +194,8 @@ def _few(column: str, rows: Sequence[Mapping[str, str]]) -> bool:
 
 def _answers(goal: Suggestion, rows: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
     """Target to its cells; of a target that lists findings each finding as 1 or 0."""
-    found = {column: [row[column] for row in rows] for column in _columns_of(goal)}
-    if goal.task.get("name") != "multilabel":
-        return found
-    (cells,) = found.values()
-    lists = [set(cell.split(str(goal.task.get("separator", "|")))) for cell in cells]
-    words = sorted(set().union(*lists) - set(goal.task.get("ignored", ())))
-    return {word: [str(int(word in words_)) for words_ in lists] for word in words}
+    cells = {column: [row[column] for row in rows] for column in _columns_of(goal)}
+    return settings_of(goal.task).answer_cells(cells, goal.task)
 
 
 def _is_answer(cells: Sequence[str], answers: Mapping[str, Sequence[str]]) -> bool:

@@ -178,7 +178,8 @@ class Predictor:
         import torch
 
         from scantune.prediction.predictor import NOT_FINITE
-        from scantune.preprocess.own_grid import Place, own_grid
+        from scantune.preprocess.own_grid import own_grid
+        from scantune.preprocess.places import Place
         from scantune.preprocess.store import as_float
 
         output = self.tensors.output(torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared])))

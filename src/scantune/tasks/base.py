@@ -40,6 +40,16 @@ class TaskSettings(Block):
         """Blocks for a table of labels that looks like the task's; None where it does not."""
         return None
 
+    @classmethod
+    def answer_cells(cls, cells: Mapping[str, Sequence[str]], block: Mapping[str, Any]) -> dict[str, list[str]]:
+        """The answers in the cells of a suggested block: name to one text per row.
+
+        Args:
+            cells: target column to its cells.
+            block: as :meth:`suggest` gave it.
+        """
+        return {column: list(texts) for column, texts in cells.items()}
+
     def backbones(self, modality: Modality) -> Table:
         """Where the backbone is looked up: by the input's modality, or among networks with an output per pixel."""
         return modality

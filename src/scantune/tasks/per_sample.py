@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.models.network import Network
-    from scantune.preprocess.own_grid import Place
+    from scantune.preprocess.places import Place
     from scantune.tasks.protocol import Batch
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
-    from scantune.preprocess.own_grid import Place
+    from scantune.preprocess.places import Place
     from scantune.tasks.networks import NetworkFacts
 
 #: Which copies of a sample test-time augmentation averages over: changed as samples are in training, or mirror images,

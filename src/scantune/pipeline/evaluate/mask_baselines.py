@@ -9,7 +9,7 @@ import numpy as np
 from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.predictions import places_of
-from scantune.preprocess.own_grid import Place
+from scantune.preprocess.places import Place
 from scantune.statistics import baselines
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.protocol import MaskTask, Task

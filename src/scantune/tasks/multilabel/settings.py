@@ -7,7 +7,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -94,6 +94,14 @@ class Multilabel(TaskSettings):
         suggestion = one_target("multilabel", table.target)
         task = {**suggestion.task, **({"separator": separator} if separator != "|" else {})}
         return Suggestion(suggestion.dataset, {**task, "ignored": sorted({*none, *rare})}, strength=2)
+
+    @classmethod
+    def answer_cells(cls, cells: Mapping[str, Sequence[str]], block: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Each finding of a column that lists them, as 1 or 0."""
+        (texts,) = cells.values()
+        lists = [set(text.split(str(block.get("separator", "|")))) for text in texts]
+        findings = sorted(set().union(*lists) - set(block.get("ignored", ())))
+        return {finding: [str(int(finding in present)) for present in lists] for finding in findings}
 
     @field_validator("findings", "ignored", mode="before")
     @classmethod

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from scantune.preprocess.own_grid import Place
+from scantune.preprocess.places import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from scantune.models.network import Network
-    from scantune.preprocess.own_grid import OwnGrid
+    from scantune.preprocess.places import OwnGrid
     from scantune.tasks.networks import NetworkFacts
     from scantune.tasks.protocol import Batch, Spacing
     from scantune.tasks.segmentation.settings import Segmentation
