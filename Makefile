@@ -13,7 +13,7 @@ $(shell rm -rf $(VENV))
 endif
 endif
 
-.PHONY: run all test heavy check bench ui lock schema audit clean
+.PHONY: run all test heavy real check bench ui lock schema audit clean
 
 run: $(VENV)/.ready            ## the quick default, from files to a registered model
 	$(BIN)/scantune run
@@ -26,6 +26,9 @@ test: $(VENV)/.ready           ## the quick tests, in two processes
 
 heavy: $(VENV)/.ready          ## the tests that take minutes
 	$(BIN)/python -m pytest -m heavy
+
+real: $(VENV)/.ready           ## the tests on public data sets below SCANTUNE_REAL_DATA
+	$(BIN)/python -m pytest -m real
 
 check: $(VENV)/.ready          ## linter, format, types, import contract, schema
 	$(BIN)/ruff check .
