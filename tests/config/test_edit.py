@@ -92,7 +92,7 @@ def test_several_values_and_the_way_they_were_written() -> None:
         ("epochs=3", "write key.path=value"),
         ("experiments.flwo.train.epochs=3", "there is no experiments.flwo; there are flow, block, shared"),
         ("experiment.flow.train.epochs=3", "there is no experiment; there are datasets, experiments"),
-        ("experiments.flow.train.epochs.x=3", "experiments.flow.train.epochs is 3, no block"),
+        ("experiments.flow.train.epochs.x=3", "experiments.flow.train.epochs is 3, not a block of keys"),
         ("experiments.flow.train.epochs=[1", "is not a YAML value"),
     ],
 )

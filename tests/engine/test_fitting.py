@@ -299,7 +299,7 @@ def test_a_metric_of_ones_own_is_one_call(monkeypatch: pytest.MonkeyPatch) -> No
     assert result.best_value == min(rows)
     assert all(row["train_largest_error"] >= row["train_mae"] for row in result.history)
     assert sink.figures["val_largest_error"] == rows[-1]
-    with pytest.raises(ScantuneError, match="there already"):
+    with pytest.raises(ScantuneError, match="already registered"):
         engine.metric("largest_error")(lambda reference, prediction: 0.0)
     engine.metric("smallest_error")(lambda reference, prediction: 0.0)
     with pytest.raises(ScantuneError, match="set mode"):

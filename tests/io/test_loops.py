@@ -260,4 +260,4 @@ def test_a_video_that_states_a_turn_is_turned_and_noted(tmp_path: Path) -> None:
     assert isinstance(plain, io.Video)
     assert found.frames.shape[1:3] == plain.frames.shape[2:0:-1]
     np.testing.assert_array_equal(found.frames, np.rot90(plain.frames, -1, (1, 2)))
-    assert any("turned by" in note for note in found.facts["notes"])
+    assert any("rotated by" in note for note in found.facts["notes"])

@@ -55,7 +55,7 @@ def test_of_a_classifier_and_what_cannot_be_reached():
     assert 100 < found["subjects"] < 400
     with pytest.raises(ScantuneError, match="metric 'mae': not one of auroc"):
         for_half_width(table, Classification(), 0.1, metric="mae")
-    with pytest.raises(ScantuneError, match="half-width 0: above 0"):
+    with pytest.raises(ScantuneError, match="half-width 0: must be above 0"):
         for_half_width(table, Classification(), 0.0)
     with pytest.raises(ScantuneError, match="same samples"):
         for_power(table, table.take(np.arange(59)), Classification())

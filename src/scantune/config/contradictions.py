@@ -122,7 +122,7 @@ def _losses(params: Params) -> Iterator[str]:
         if masks and block.dataset in params.datasets and not params.datasets[block.dataset].masks:
             yield f"{key}.task: {block.task.name} needs datasets.{block.dataset}.masks: the path of a sample's mask"
         if masks and train.sampler == "balanced":
-            yield f"{key}.train.sampler: balanced needs one target per sample; masks have none"
+            yield f"{key}.train.sampler: balanced requires one target per sample; masks have none"
         if train.partners is not None and not block.task.one_target:
             yield f"{key}.train.partners: needs one target per sample (regression or two classes)"
 

@@ -104,7 +104,7 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 
 @pytest.mark.parametrize(
     ("asked", "says"),
-    [({"layer": "nowhere"}, "is not a layer"), ({"method": "xray"}, "--map-method: 'xray' is none of")],
+    [({"layer": "nowhere"}, "is not a layer"), ({"method": "xray"}, "--map-method: 'xray' is not one of")],
 )
 def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
     asked: dict[str, str], says: str

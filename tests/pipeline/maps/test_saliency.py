@@ -126,4 +126,4 @@ def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
     with caplog.at_level("INFO"):
         found = saliency.explain_test(wanted, sides, errors.sample_errors(table, schema), tmp_path / "out").section
     assert (found["layer"], found["grid"]) == (layer, [2, 2])
-    assert f"at {layer}, 2 × 2 cells" in caplog.text
+    assert f"at {layer}, grid 2 × 2" in caplog.text

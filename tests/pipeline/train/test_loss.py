@@ -59,7 +59,7 @@ def test_a_combination_moves_by_its_schedule_below_the_teachers_share():
 
 
 def test_without_a_teacher_there_is_no_distillation():
-    with pytest.raises(ScantuneError, match="needs a teacher"):
+    with pytest.raises(ScantuneError, match="requires a teacher"):
         terms_of("classification", {"name": "cross_entropy"}, distillation={})
 
 
