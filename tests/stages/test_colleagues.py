@@ -49,6 +49,7 @@ def test_nothing_runs_in_the_clone(clone):
     assert not (clone.home / "mlflow.db").exists()
 
 
+@pytest.mark.heavy
 def test_a_store_that_does_not_know_the_training_is_told_in_a_line_and_restored_by_a_command(clone, ran):
     params = clone.params()
     params["experiments"]["small"]["evaluate"]["draws"] = 250
