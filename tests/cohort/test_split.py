@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
-from scantune.cohort.split import rare, settled, split
+from scantune.cohort.split import settled, split
+from scantune.cohort.split_check import rare
 from scantune.cohort.splits_table import in_folds, read_splits, without_folds, write_splits
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.faults import CohortError, Fault
 from scantune.cohort.load import Cohort, load, read
-from scantune.cohort.split import rare, settled, split
+from scantune.cohort.split import settled, split
+from scantune.cohort.split_check import rare
 from scantune.cohort.splits_table import Assignment, in_folds, read_splits, without_folds, write_splits
 
 if TYPE_CHECKING:

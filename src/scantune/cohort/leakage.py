@@ -15,8 +15,8 @@ from scantune.cohort import values
 from scantune.cohort.faults import CohortError
 from scantune.cohort.manifest import Sample, read_manifest
 from scantune.cohort.near import near_pairs
-from scantune.cohort.split import MANY_VALUES
 from scantune.cohort.splits_table import Assignment
+from scantune.cohort.strata import MANY_VALUES
 from scantune.config.dataset import SplitConfig
 from scantune.files import write_json
 

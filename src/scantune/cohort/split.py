@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 
-from scantune.cohort import assign, values
+from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
+from scantune.cohort.split_check import check
 from scantune.cohort.splits_table import Assignment
+from scantune.cohort.strata import Subjects, by_subject, labels
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
 SIDES = ("train", "validation", "test")
-#: A numeric target of more distinct values than this is cut into bins before it is stratified by.
-MANY_VALUES = 10
-#: (target or group, its class as text or its bin as a number)
-Label = tuple[str, str | int]
 
 
 def split(records: Sequence[Record], settings: SplitConfig, numbers: Collection[str] = ()) -> list[Assignment]:
@@ -31,7 +29,7 @@ def split(records: Sequence[Record], settings: SplitConfig, numbers: Collection[
         CohortError: too few subjects, a side or fold with one class alone, a subject on two sides, a level that is not
             there; each with the counts and what would work.
     """
-    subjects = _by_subject(records)
+    subjects = by_subject(records)
     sides = _METHODS[settings.method](subjects, settings, numbers)
     folds: dict[str, int] = {}
     if settings.folds and settings.method not in ("group_out",):
@@ -48,32 +46,8 @@ def split(records: Sequence[Record], settings: SplitConfig, numbers: Collection[
         for r in records
         if r.subject_id in sides
     ]
-    _check(result, subjects, settings, numbers)
+    check(result, subjects, settings, numbers)
     return result
-
-
-def rare(
-    records: Sequence[Record], assignments: Sequence[Assignment], settings: SplitConfig, numbers: Collection[str] = ()
-) -> list[str]:
-    """A warning for each class of ``on`` that a side or fold lacks, with the subjects that have it by side or fold.
-
-    Args:
-        records: those that were assigned.
-        assignments: of :func:`split`.
-        settings: as there.
-        numbers: as there.
-    """
-    subjects = _by_subject(records)
-    found = []
-    for parts in _partitions(assignments):
-        for (name, value), counts in _class_counts(parts, subjects, settings, numbers).items():
-            lacking = [part for part, count in counts.items() if not count]
-            if lacking:
-                found.append(
-                    f"{name} {value!r} is rare: {sum(counts.values())} subjects have it, {counts}; metrics of "
-                    f"{', '.join(lacking)} are of the other classes"
-                )
-    return found
 
 
 def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConfig, list[str]]:
@@ -96,16 +70,6 @@ def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConf
         f"no {' and no '.join(missing)} samples are named: {shares_text} are drawn from the training subjects by a "
         f"digest of their ids, balanced for the target; other shares: split.fill: {missing}"
     ]
-
-
-Subjects = Mapping[str, list[Record]]
-
-
-def _by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
-    subjects: dict[str, list[Record]] = {}
-    for record in records:
-        subjects.setdefault(record.subject_id, []).append(record)
-    return subjects
 
 
 def _random(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
@@ -254,118 +218,6 @@ def _group_folds(subjects: Subjects, settings: SplitConfig) -> dict[str, int]:
     return {s: fold_of[subject_levels[0]] for s, subject_levels in level_of.items()}
 
 
-def labels(
-    subjects: Subjects, on: Sequence[str], bins: int, numbers: Collection[str] = ()
-) -> dict[str, frozenset[Label]]:
-    """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
-
-    A target in ``numbers``, and any of more than ten distinct numbers, is cut at its quantiles; equal cuts fall
-    together, so that 30 % zeros are one bin.
-    """
-    by_subject: dict[str, set[Label]] = {subject: set() for subject in subjects}
-    for name in on:
-        texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
-        if name in numbers or _is_continuous({t for ts in texts.values() for t in ts}):
-            means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
-            edges = _quantiles(sorted(means.values()), bins)
-            for subject, mean in means.items():
-                by_subject[subject].add((name, sum(mean > edge for edge in edges)))
-        else:
-            for subject, classes in texts.items():
-                by_subject[subject] |= {(name, text) for text in classes}
-    return {subject: frozenset(labels_) for subject, labels_ in by_subject.items()}
-
-
-def _text(record: Record, name: str) -> str:
-    return record.targets[name] if name in record.targets else record.groups.get(name, "")
-
-
-def _is_continuous(texts: set[str]) -> bool:
-    if len(texts) <= MANY_VALUES:
-        return False
-    try:
-        [values.number(text) for text in texts]
-    except ValueError:
-        return False
-    return True
-
-
-def _quantiles(ordered: list[float], bins: int) -> list[float]:
-    return sorted({ordered[min(len(ordered) - 1, (len(ordered) * i) // bins)] for i in range(1, bins)})
-
-
 def _enough(subjects: int, needed: int) -> None:
     if subjects < needed:
         raise CohortError("split", [f"{needed} folds need {needed} subjects or more; there are {subjects}"])
-
-
-Parts = Mapping[str, set[str]]
-
-
-def _partitions(assignments: Sequence[Assignment]) -> list[Parts]:
-    """Side to its subjects; and where there are folds, fold to its subjects."""
-    sides: dict[str, set[str]] = defaultdict(set)
-    folds: dict[str, set[str]] = defaultdict(set)
-    for a in assignments:
-        sides[a.split].add(a.subject_id)
-        if a.fold is not None:
-            folds[f"fold {a.fold}"].add(a.subject_id)
-    return [dict(sorted(parts.items())) for parts in (sides, folds) if parts]
-
-
-def _class_counts(
-    parts: Parts, subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
-) -> dict[tuple[str, str], dict[str, int]]:
-    """(name in ``on``, class) to the subjects that have it, by partition; bins of numbers are no classes."""
-    members: dict[tuple[str, str], set[str]] = defaultdict(set)
-    placed = set().union(*parts.values())
-    for subject, names in labels(subjects, settings.on, settings.bins, numbers).items():
-        for name, value in names:
-            if isinstance(value, str) and subject in placed:
-                members[name, value].add(subject)
-    return {label: {part: len(having & ids) for part, ids in parts.items()} for label, having in members.items()}
-
-
-def _check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> None:
-    """Every side has subjects, and every side and fold two classes of a target in ``on`` where there are two."""
-    partitions = _partitions(assignments)
-    count = {part: len(members) for parts in partitions for part, members in parts.items()}
-    required = _required_partitions(settings)
-    faults = [
-        f"no subject in the partition {side!r}: {count} of {len(subjects)} subjects" for side in required - set(count)
-    ]
-    if faults:
-        raise CohortError("split", [*faults, f"it needs at least {len(required)} subjects, or other 'fractions'"])
-    targets = {name for records in subjects.values() for record in records for name in record.targets}
-    for parts in partitions:
-        classes = _class_counts(parts, subjects, settings, numbers)
-        classes = {label: counts for label, counts in classes.items() if label[0] in targets}
-        several = {name for name, _ in classes if sum(label[0] == name for label in classes) > 1}
-        for part in parts if several else ():
-            there = {name: [v for (n, v), c in classes.items() if n == name and c[part]] for name in several}
-            if all(len(values_) < 2 for values_ in there.values()):
-                faults.append(_of_one_class(part, classes, several))
-    if faults:
-        raise CohortError("split", faults)
-
-
-def _of_one_class(part: str, classes: Mapping[tuple[str, str], Mapping[str, int]], names: Collection[str]) -> str:
-    """That a partition cannot be scored, with what each class has elsewhere."""
-    missing = [(label, counts) for label, counts in classes.items() if label[0] in names and not counts[part]]
-    told = "; ".join(
-        f"{name} {value!r} is missing there: {dict(counts)} subjects have it (there are {sum(counts.values())})"
-        for (name, value), counts in missing
-    )
-    return (
-        f"{part} has one class alone and cannot be scored: {told}. It takes more subjects of the class, fewer folds, "
-        "method 'stratified', or 'where' to leave the class out"
-    )
-
-
-def _required_partitions(settings: SplitConfig) -> set[str]:
-    """Sides that must not be empty."""
-    if settings.method == "predefined":
-        return {"train"} if not settings.folds else set()
-    if settings.method == "group_out" and settings.folds:
-        return {"test"} if settings.test else set()
-    return {side for side, share in settings.shares.items() if share > 0} | ({"test"} if settings.test else set())

@@ -1,0 +1,62 @@
+"""What subjects are stratified by: the classes of their samples, or the bin of their mean number."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from scantune.cohort import values
+from scantune.records import Record
+
+#: A numeric target of more distinct values than this is cut into bins before it is stratified by.
+MANY_VALUES = 10
+#: (target or group, its class as text or its bin as a number)
+Label = tuple[str, str | int]
+Subjects = Mapping[str, list[Record]]
+
+
+def by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """Subject to its records, in their order."""
+    subjects: dict[str, list[Record]] = {}
+    for record in records:
+        subjects.setdefault(record.subject_id, []).append(record)
+    return subjects
+
+
+def labels(
+    subjects: Subjects, on: Sequence[str], bins: int, numbers: Collection[str] = ()
+) -> dict[str, frozenset[Label]]:
+    """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
+
+    A target in ``numbers``, and any of more than ten distinct numbers, is cut at its quantiles; equal cuts fall
+    together, so that 30 % zeros are one bin.
+    """
+    by_subject: dict[str, set[Label]] = {subject: set() for subject in subjects}
+    for name in on:
+        texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
+        if name in numbers or _is_continuous({t for ts in texts.values() for t in ts}):
+            means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
+            edges = _quantiles(sorted(means.values()), bins)
+            for subject, mean in means.items():
+                by_subject[subject].add((name, sum(mean > edge for edge in edges)))
+        else:
+            for subject, classes in texts.items():
+                by_subject[subject] |= {(name, text) for text in classes}
+    return {subject: frozenset(labels_) for subject, labels_ in by_subject.items()}
+
+
+def _text(record: Record, name: str) -> str:
+    return record.targets[name] if name in record.targets else record.groups.get(name, "")
+
+
+def _is_continuous(texts: set[str]) -> bool:
+    if len(texts) <= MANY_VALUES:
+        return False
+    try:
+        [values.number(text) for text in texts]
+    except ValueError:
+        return False
+    return True
+
+
+def _quantiles(ordered: list[float], bins: int) -> list[float]:
+    return sorted({ordered[min(len(ordered) - 1, (len(ordered) * i) // bins)] for i in range(1, bins)})
