@@ -148,7 +148,10 @@ class Pipeline:
         """Stage to what the run cache looks it up by, but for the content of its files."""
         if anew:
             self.write(held)
-        stages = self.read() if anew else self.stages
+            stages = self.read()
+            self.write(params())  # the next test may ask about the settings as they are
+        else:
+            stages = self.stages
         return {stage.name: _key(stage, held) for stage in stages}
 
 
