@@ -46,7 +46,7 @@ def ours(source: Path, scratch: Path) -> Callable[[], Path]:
     def call() -> Path:
         store = Path(tempfile.mkdtemp(dir=scratch))  # a new one each time: emptying the last one is not what is timed
         outcome = process(Job("a", (source,), ()), block, store)
-        assert outcome.made, outcome
+        assert outcome.is_new, outcome
         return sample_path(store, str(outcome.key))
 
     return call

@@ -28,7 +28,7 @@ def run(key: str) -> None:
     ) as tracked:
         tracked.params({"task": block.task.model_dump(mode="json"), "evaluate": block.evaluate.model_dump(mode="json")})
         trained = trained.completed(tracked)
-        judging.judge(params, key, sides, home / "train" / "model", home / "evaluate", tracked, trained)
+        judging.evaluate(params, key, sides, home / "train" / "model", home / "evaluate", tracked, trained)
         RunReference(tracked.run_id, trained.model_id).write(home / "evaluate" / "run.json")
 
 

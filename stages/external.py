@@ -44,7 +44,9 @@ def run(key: str) -> None:
     ) as tracked:
         tracked.params({"external": block.model_dump(mode="json")})
         trained = trained.completed(tracked)
-        test_look = look(tracked, test=sides.whole.source_digest, model=weights_digest(model), key=block.experiment)
+        test_look = look(
+            tracked, test=sides.all_samples.source_digest, model=weights_digest(model), key=block.experiment
+        )
         predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
         table = predictions_of(
             predictors, experiment.task, sides, batch_size=experiment.train.batch_size, answers=answers
@@ -63,15 +65,22 @@ def run(key: str) -> None:
             cohort=external.cohort(experiment, sides.cache),
             **judging.fit_of(facts),
             beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
-            units=judging.units_of(sides.whole),
+            units=judging.units_of(sides.all_samples),
         )
         metrics["external"] = external.section(block, home, metrics)
         pair = (experiment.dataset, home), {block.dataset: metrics}
         across.draw_across(block.experiment, *pair, out / "figures")
         write_rows(out / "table.csv", across.table_rows(*pair))
-        reporting.finish(external.judged(params, key, predictors, sides, table, metrics, answers))
+        reporting.finish(external.evaluation_of(params, key, predictors, sides, table, metrics, answers))
         judging.log_results(
-            tracked, block.dataset, sides.whole, metrics, summary, out, trained, prefix=f"external_{block.dataset}"
+            tracked,
+            block.dataset,
+            sides.all_samples,
+            metrics,
+            summary,
+            out,
+            trained,
+            prefix=f"external_{block.dataset}",
         )
         tracked.artifact(out / "table.csv")
         RunReference(tracked.run_id, trained.model_id).write(out / "run.json")

@@ -91,8 +91,8 @@ def below(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 STAGE = """
 import subprocess, sys, time
-from scantune.stopping import ending_when_told
-with ending_when_told(lambda: print("at last", flush=True)):
+from scantune.stopping import ending_on_signal
+with ending_on_signal(lambda: print("at last", flush=True)):
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
         print("ready", flush=True)

@@ -44,11 +44,11 @@ def _run(run: Callable[[], object], title: str) -> None:
     """A fault that a user can mend is printed without a traceback (exit code 2), Ctrl-C ends with 130, SIGTERM and the
     end of the DVC that started it with 143.
     """
-    from scantune.stopping import ending_when_told, leave
+    from scantune.stopping import ending_on_signal, leave
 
     quiet_logging()
     try:
-        with ending_when_told(close_own_runs):
+        with ending_on_signal(close_runs):
             run()
     except ScantuneError as error:
         typer.secho(f"{title}: {error}", fg="red", err=True)
@@ -101,7 +101,7 @@ def named_lines(name: str) -> Iterator[None]:
             handler.removeFilter(prefixed)
 
 
-def close_own_runs() -> None:
+def close_runs() -> None:
     """Mark the MLflow runs that this process has open as killed."""
     from scantune.tracking import client, unfinished
 

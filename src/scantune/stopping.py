@@ -91,19 +91,19 @@ class Guard(threading.Thread):
         self.watch, self.at_last = watch, at_last
         self.receiver, self.sender = socket.socketpair()
         self.sender.setblocking(False)
-        self.told = False
+        self.stopping = False
 
     def run(self) -> None:
         """Wait for a signal or the parent's end; then let the process stop by itself, or end it."""
-        while not self.told:
+        while not self.stopping:
             readable, _, _ = select.select([self.receiver], [], [], _POLL)
             if readable:
                 numbers = self.receiver.recv(64)
                 if not numbers:  # closed: nothing is to be guarded any more
                     return
-                self.told = signal.SIGTERM in numbers
+                self.stopping = signal.SIGTERM in numbers
             elif self.watch.gone():
-                self.told = True
+                self.stopping = True
                 os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(seconds_to_stop())
         last = threading.Thread(target=self.at_last, daemon=True)
@@ -114,7 +114,7 @@ class Guard(threading.Thread):
 
 
 @contextlib.contextmanager
-def ending_when_told(at_last: Callable[[], None] = lambda: None, watch: ParentWatch | None = None) -> Iterator[None]:
+def ending_on_signal(at_last: Callable[[], None] = lambda: None, watch: ParentWatch | None = None) -> Iterator[None]:
     """Inside, SIGTERM or the parent's end raises :class:`Terminated` in the main thread; children end with it.
 
     Args:
@@ -134,7 +134,7 @@ def ending_when_told(at_last: Callable[[], None] = lambda: None, watch: ParentWa
     finally:
         signal.set_wakeup_fd(waker)
         signal.signal(signal.SIGTERM, handler)
-        if not guard.told:
+        if not guard.stopping:
             guard.sender.close()  # else the guard stays until the process is gone
 
 

@@ -26,7 +26,7 @@ def test_index_lists_files_with_digests_and_reads_only_what_changed(tmp_path):
     (root / "a/1.dcm").write_bytes(b"longer than it was")
     (root / "=2.dcm").unlink()
     again = write_index(root, index)
-    assert (again.files, again.hashed, again.gone) == (1, 1, 1)
+    assert (again.files, again.hashed, again.removed) == (1, 1, 1)
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):

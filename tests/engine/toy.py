@@ -65,7 +65,7 @@ class Sum:
     def reduce(self, output: Tensor, batch: Any) -> Tensor:
         return output[:, 0]
 
-    def kept_target(self, batch: Any) -> Tensor:
+    def reduced_target(self, batch: Any) -> Tensor:
         return batch["target"]
 
     @property

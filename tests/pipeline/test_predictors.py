@@ -50,5 +50,5 @@ def test_the_network_that_maps_explain_is_the_averaged_one() -> None:
     predictors = Predictors(replace(FACTS, folds=0, members=3), networks, RegressionTask(Regression(target="t")))
     x = torch.randn(4, 2)
     with torch.no_grad():
-        torch.testing.assert_close(predictors.whole.network(x), torch.stack([n(x) for n in networks]).mean(0))
-    assert predictors.whole.network is predictors.whole.network  # the layer of a map is looked for once
+        torch.testing.assert_close(predictors.served.network(x), torch.stack([n(x) for n in networks]).mean(0))
+    assert predictors.served.network is predictors.served.network  # the layer of a map is looked for once

@@ -64,7 +64,7 @@ def test_preprocess_finds_what_the_check_prepared(found, inputs, tmp_path):
     _, cohort = found
     summary = preprocess.run(cohort, inputs["image"](shape=[8, 8]), tmp_path / "out", tmp_path / "store",
                              max_excluded_fraction=0.2)  # fmt: skip
-    assert summary.made == 0
+    assert summary.newly_prepared == 0
 
 
 def test_names_in_headers_are_counted_by_item_not_shown(tmp_path, inputs, rng):

@@ -43,7 +43,7 @@ def test_manifest_excluded_and_flow(run, pictures, inputs, tmp_path):
     ]
     cohort = Cohort(records, 10, {"filtered by site": 2}, True)
     summary = run(cohort, inputs["image"](shape=[8, 8]), max_excluded_fraction=0.5)
-    assert (summary.prepared, summary.made) == (6, 6)
+    assert (summary.prepared, summary.newly_prepared) == (6, 6)
     rows = preprocess.read_manifest(tmp_path / "out" / "manifest.csv")
     assert [(r.sample_id, r.subject_id, r.targets["label"], r.groups["site"]) for r in rows[:2]] == [
         ("x0", "s0", "0", "A"), ("x1", "s0", "1", "A")]  # fmt: skip
@@ -69,12 +69,12 @@ def test_too_many_left_out_fails_after_all_is_written(run, pictures, inputs, tmp
 
 def test_nothing_is_done_twice_and_one_more_subject_decodes_one(run, pictures, inputs, tmp_path):
     block = inputs["image"](shape=[8, 8])
-    assert run(pictures(5), block).made == 5
+    assert run(pictures(5), block).newly_prepared == 5
     first = outputs(tmp_path / "out")
-    assert run(pictures(5), block).made == 0
+    assert run(pictures(5), block).newly_prepared == 0
     assert outputs(tmp_path / "out") == first
-    assert run(pictures(6), block).made == 1
-    assert run(pictures(3), block).made == 0
+    assert run(pictures(6), block).newly_prepared == 1
+    assert run(pictures(3), block).newly_prepared == 0
     assert len(list((tmp_path / "out" / "samples").iterdir())) == 3
 
 
@@ -104,7 +104,7 @@ def test_a_changed_setting_or_file_never_serves_an_old_tensor(run, pictures, inp
     state = os.stat(records[0].files[0])
     io.write_png(records[0].files[0], np.full((12, 10), 7, np.uint8) + np.eye(12, 10, dtype=np.uint8))
     os.utime(records[0].files[0], ns=(state.st_atime_ns, state.st_mtime_ns))  # as a careless copy would
-    assert run(records, inputs["image"](shape=[4, 4])).made == 1
+    assert run(records, inputs["image"](shape=[4, 4])).newly_prepared == 1
     assert store.load(path)["input"].max() <= 8
 
 
@@ -148,7 +148,7 @@ def test_processes_give_what_one_process_gives(run, pictures, inputs, tmp_path):
     summary = preprocess.run(
         pictures(12), inputs["image"](workers=2, backend="processes"), tmp_path / "two", tmp_path / "store2"
     )
-    assert summary.made == 12
+    assert summary.newly_prepared == 12
     assert outputs(tmp_path / "two") == outputs(tmp_path / "out")
 
 
@@ -159,7 +159,7 @@ def test_a_dask_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tm
         n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
     ) as cluster:
         block = inputs["image"](workers=2, backend={"name": "dask", "address": cluster.scheduler_address})
-        assert preprocess.run(pictures(3), block, tmp_path / "dask", tmp_path / "store2").made == 3
+        assert preprocess.run(pictures(3), block, tmp_path / "dask", tmp_path / "store2").newly_prepared == 3
     assert outputs(tmp_path / "dask") == outputs(tmp_path / "out")
 
 
@@ -170,7 +170,7 @@ def test_a_ray_cluster_on_this_machine_gives_the_same(run, pictures, inputs, tmp
     run(pictures(5), inputs["image"]())
     try:
         block = inputs["image"](workers=2, backend="ray")
-        assert preprocess.run(pictures(5), block, tmp_path / "ray", tmp_path / "store2").made == 5
+        assert preprocess.run(pictures(5), block, tmp_path / "ray", tmp_path / "store2").newly_prepared == 5
     finally:
         ray.shutdown()
     assert outputs(tmp_path / "ray") == outputs(tmp_path / "out")
@@ -245,7 +245,7 @@ def test_a_full_disk_stops_the_run_and_it_goes_on_from_there(run, pictures, inpu
     with pytest.raises(store.StoreFull, match=r"needs 1,234 bytes.*3 of 5 samples remain"):
         run(records, block)
     monkeypatch.undo()
-    assert run(records, block).made == left
+    assert run(records, block).newly_prepared == left
 
 
 def test_what_cannot_be_shown_costs_no_sample(run, pictures, inputs, tmp_path, monkeypatch):
@@ -266,7 +266,7 @@ def test_each_sample_has_a_display_copy_and_one_that_is_damaged_is_made_again(ru
     assert display_copy.read(folder / f"{records[0].sample_id}.safetensors") is not None
     for path in (tmp_path / "store/display").rglob("*.safetensors"):
         path.write_bytes(path.read_bytes()[:-1])
-    assert run(records, block).made == 0
+    assert run(records, block).newly_prepared == 0
     assert display_copy.read(folder / f"{records[0].sample_id}.safetensors") is not None
     assert (tmp_path / "out/display.csv").read_text() == table
     run(records[1:], block)

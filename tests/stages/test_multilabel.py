@@ -119,10 +119,10 @@ def test_the_list_says_the_same_as_columns(home: Path, tmp_path: Path, monkeypat
     from scantune.pipeline.train import stage as recipe
 
     plan = recipe.plan_of(parse(yaml.safe_load(Path("params.yaml").read_text())), "x")
-    listed = encode(plan.sides.whole, plan.task)
+    listed = encode(plan.sides.all_samples, plan.task)
     with (tmp_path / "films" / "films.csv").open() as file:
         rows = {row["file"]: row for row in csv.DictReader(file)}
-    for sample, states in zip(plan.sides.whole, listed):  # type: ignore[arg-type]
+    for sample, states in zip(plan.sides.all_samples, listed):  # type: ignore[arg-type]
         expected = [float(name in rows[sample.sample_id]["Finding Labels"].split("|")) for name in FINDINGS]
         assert states.tolist() == expected
 

@@ -66,7 +66,7 @@ def test_networks_are_opened_samples_predicted_and_the_table_read_once(
         monkeypatch.setattr(f"{place}.load_networks", counting_load)
     monkeypatch.setattr(metrics, "parse", counting_parse)
     out = tmp_path / "outputs" / "x" / "evaluate"
-    section = evaluation.judge(params, "x", plan.sides, model, out, Run(), RunReference(None))["saliency"]
+    section = evaluation.evaluate(params, "x", plan.sides, model, out, Run(), RunReference(None))["saliency"]
 
     assert section["n_maps"] > 0, section
     assert section["checks"], section

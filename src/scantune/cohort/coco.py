@@ -63,7 +63,7 @@ def masks_of_coco(
     target = Path(out_dir).resolve()
     sources = {side: Path(path).resolve() for side, path in sides.items()}
     folders = {side: (source.parent / images).resolve() for side, source in sources.items()}
-    kept_out(target, *(source.parent for source in sources.values()), *folders.values())
+    refuse_data_folder(target, *(source.parent for source in sources.values()), *folders.values())
     start = Path(root).resolve() if root else Path(os.path.commonpath([target, *folders.values()]))
     contents, chosen = {}, {}
     for side, source in sources.items():  # all are checked before anything is written
@@ -108,7 +108,7 @@ def _marked(
         yield image, parts, sorted({names[a["category_id"]] for a in annotations})
 
 
-def kept_out(target: Path, *sources: Path) -> None:
+def refuse_data_folder(target: Path, *sources: Path) -> None:
     """Refuse to write into a folder of the data.
 
     Raises:

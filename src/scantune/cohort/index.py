@@ -29,13 +29,13 @@ class Indexed:
     Attributes:
         files: how many there are.
         hashed: how many had to be read.
-        gone: number of files of the last index that no longer exist.
+        removed: number of files of the last index that no longer exist.
         unreadable: relative paths that could not be read, with the reason; they are not in the index.
     """
 
     files: int
     hashed: int
-    gone: int
+    removed: int
     unreadable: tuple[str, ...]
 
 

@@ -17,10 +17,10 @@ def checkpoints(
     from scantune.pipeline.train import resume_request
 
     if continue_from:
-        resume_request.go_on_from(experiment, continue_from)
+        resume_request.resume_from_epoch(experiment, continue_from)
         typer.echo(f"the next training resumes from epoch {continue_from}; run: dvc repro --force train@{experiment}")
         return
-    for member in resume_request.kept(experiment):
+    for member in resume_request.read_checkpoints(experiment):
         if best:
             typer.echo(str(member.folder / "best.safetensors"))
         elif summary:

@@ -105,7 +105,7 @@ def index(
     path.parent.mkdir(parents=True, exist_ok=True)
     with private():  # it names the files
         indexed = write_index(root, path)
-    typer.echo(f"{path}: {indexed.files} files, {indexed.hashed} read, {indexed.gone} no longer there")
+    typer.echo(f"{path}: {indexed.files} files, {indexed.hashed} read, {indexed.removed} no longer there")
     for line in indexed.unreadable:
         typer.echo(f"unreadable: {line}", err=True)
     if indexed.unreadable:

@@ -31,7 +31,7 @@ def coco(
     table = masks_of_coco(_sides(annotations), out, images=images, labels=_labels(labels), root=root)
     start = root or _start(table)
     keys = {"files": "{file}", "masks": "{mask}", "sample": "{sample_id}"}
-    _say(table, start, keys, sides=len(annotations) > 1)
+    _print_block(table, start, keys, sides=len(annotations) > 1)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def medmnist(
 
     table = table_of_medmnist(source, out, names=[n.strip() for n in names.split(",")] if names else None)
     targets = table.open(encoding="utf-8").readline().strip().split(",")[3:]
-    _say(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
+    _print_block(table, table.parent, {"files": "{file}", "sample": "{sample_id}", "targets": targets}, sides=True)
 
 
 def _sides(arguments: list[str]) -> Any:
@@ -86,7 +86,7 @@ def _start(table: Path) -> Path:
     return next((f for f in folders if (f / first["file"]).is_file() and (f / first["mask"]).is_file()), folders[0])
 
 
-def _say(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
+def _print_block(table: Path, root: Path, keys: dict[str, Any], *, sides: bool) -> None:
     """Print what was written, and the dataset block that reads it.
 
     Raises:

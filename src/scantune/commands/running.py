@@ -121,7 +121,7 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
         with variants.copied(home, name, text, params.model_dump(mode="json", by_alias=True)) as copy:
             code = variants.run(home, copy, name, title, targets)
             _tell_parent(title, copy, targets)
-        _say_where(code, name)
+        _print_destination(code, name)
         return code
     refuse_second(_trained(targets))
     if changes:
@@ -130,7 +130,7 @@ def execute(targets: Sequence[str], changes: Sequence[Any], *, keep: bool = Fals
     only = {name.partition("@")[2] for name in targets}
     title = variants.title_of(changes, next(iter(only)) if len(only) == 1 else "") or ", ".join(sorted(only)) or "all"
     _tell_parent(title, Path(), targets)
-    _say_where(code)
+    _print_destination(code)
     return code
 
 
@@ -232,7 +232,7 @@ def _evaluated(folder: Path, target: str) -> Path:
     return folder / ("ensembles" if stage.endswith("ensemble") else "outputs") / name / "evaluate"
 
 
-def _say_where(code: int, variant: str = "") -> None:
+def _print_destination(code: int, variant: str = "") -> None:
     """Print the variant in DVC, and the MLflow pages on models and runs rather than in their GenAI mode."""
     from scantune.registry.pages import addresses
 

@@ -174,14 +174,14 @@ def _link_data(home: Path, copy: Path, settings: Any) -> None:
     """Links to files and folders that the settings name and git does not know, such as raw data."""
     for text in sorted(set(_texts(settings)), key=len):
         path = Path(text)
-        if not text or path.is_absolute() or ".." in path.parts or _is_made(path):
+        if not text or path.is_absolute() or ".." in path.parts or _is_output(path):
             continue
         if (home / path).exists() and not (copy / path).exists():
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             (copy / path).symlink_to(home / path)
 
 
-def _is_made(path: Path) -> bool:
+def _is_output(path: Path) -> bool:
     """Whether the path is an output of the pipeline."""
     first = path.parts[:2]
     return not first or first[0] in _MADE or (first[0] == "data" and (len(first) < 2 or first[1] in _MADE_DATA))

@@ -74,7 +74,7 @@ def metric_names(training: Training) -> set[str]:
         for loaded in loader.batches(0, planned):
             batch = to_device(loaded, training.device, training.settings.channels_last)
             output = training.network(batch["input"])
-            sums.append(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
+            sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
     reduced, targets, _ = sums.arrays()
     metrics = set(summarise(training.task, reduced, targets))
     prefixed = {f"{side}_{name}" for side in ("train", "val") for name in metrics}

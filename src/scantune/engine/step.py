@@ -169,7 +169,7 @@ def _accumulate(
         return  # outputs for mixed samples are not comparable with targets
     for batch, output in zip(batches, outputs):
         with torch.no_grad():
-            sums.append(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
+            sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
 
 
 class _BufferSnapshot:

@@ -58,7 +58,7 @@ def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compa
             continue
         sums.totals[k] += term.total(training.network, batch, output).to(sums.totals)
         sums.weights[k] += term.weight(batch).to(sums.weights)
-    sums.append(training.task.reduce(output, batch), training.task.kept_target(batch), batch["index"])
+    sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
 
 
 def _of_all(training: Training, number: int, rows: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -35,7 +35,7 @@ class Predictors:
     device: str | torch.device = "cpu"
 
     @cached_property
-    def whole(self) -> TensorPredictor:
+    def served(self) -> TensorPredictor:
         """The predictor of the served model: all networks averaged."""
         from scantune.registry.tensors import tensor_predictor
 
@@ -58,5 +58,5 @@ class Predictors:
         """All networks; for a sample held out in a fold, the network that was not trained on it."""
         is_fold = self.facts.folds is None or self.facts.folds == len(self.networks)  # None: an older model
         if fold is None or not is_fold or len(self.networks) == 1 or fold >= len(self.networks):
-            return self.whole
+            return self.served
         return self.by_fold[fold]

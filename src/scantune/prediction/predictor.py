@@ -56,7 +56,7 @@ class Predicted:
 
     Attributes:
         reduced: [N, …] of :meth:`Task.reduce`.
-        targets: [N, …] of :meth:`Task.kept_target`.
+        targets: [N, …] of :meth:`Task.reduced_target`.
         spread: [N, …] as in :class:`Output`.
     """
 
@@ -211,7 +211,7 @@ class TensorPredictor:
         for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
             answer = self.task.reduce(output.mean, to_device(batch, self.device))
             spread = torch.zeros(len(answer)) if output.spread is None else output.spread
-            batches.append([t.cpu().numpy() for t in (answer, spread, self.task.kept_target(batch), batch["index"])])
+            batches.append([t.cpu().numpy() for t in (answer, spread, self.task.reduced_target(batch), batch["index"])])
         shares = distributed.gather_objects(processes or Local(self.device), batches)
         rows = [row for share in shares for row in share]
         if not rows:

@@ -18,7 +18,7 @@ INPUT = "input.json"
 
 def write_input(cache: Path, settings: Any) -> None:
     """Write ``input.json``: the settings that the tensors depend on."""
-    write_json(cache / INPUT, _whole(settings), sort_keys=True)
+    write_json(cache / INPUT, _complete_settings(settings), sort_keys=True)
 
 
 def read_input(cache: Path) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
         first: a block of ``inputs:``, or the same as a mapping.
         second: the other.
     """
-    one, other = _whole(first), _whole(second)
+    one, other = _complete_settings(first), _complete_settings(second)
     return {
         key: (one.get(key), other.get(key))
         for key in sorted(one.keys() | other.keys())
@@ -49,7 +49,7 @@ def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _whole(settings: Any) -> dict[str, Any]:
+def _complete_settings(settings: Any) -> dict[str, Any]:
     from pydantic import TypeAdapter, ValidationError
 
     from scantune.config.input import InputConfig
@@ -64,7 +64,7 @@ def _whole(settings: Any) -> dict[str, Any]:
 
 def spatial_shape(settings: Any) -> tuple[int, ...] | None:
     """Spatial shape of a tensor [C, …] under the settings: (H, W), (D, H, W) or (T, H, W); None: the file's own."""
-    complete = _whole(settings)
+    complete = _complete_settings(settings)
     if complete.get("shape") is None:
         return None
     edges = tuple(int(n) for n in complete["shape"])

@@ -87,7 +87,7 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
     relative = np.linalg.inv(volume.affine) @ grid.affine  # indices of the grid -> indices of the volume, W H D
     if np.abs(relative[:3, :3] - np.diag(np.diag(relative[:3, :3]))).max() > SAME:
         raise ValueError("the grid's axes are not parallel to the volume's")
-    shift = _whole_shift(relative)
+    shift = _integer_shift(relative)
     if shift is not None:
         return _cut(volume.array, shift, grid.shape, float(volume.array.min()) if fill is None else fill)
     axes = [
@@ -243,7 +243,7 @@ def _cubic(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndar
 _WAYS = {"linear": _linear, "nearest": _nearest, "bspline": _cubic}
 
 
-def _whole_shift(relative: np.ndarray) -> tuple[int, int, int] | None:
+def _integer_shift(relative: np.ndarray) -> tuple[int, int, int] | None:
     """Whole voxels (W, H, D) from the volume's first voxel to the grid's, or None where the grids do not coincide."""
     if np.abs(relative[:3, :3] - np.eye(3)).max() > SAME:
         return None

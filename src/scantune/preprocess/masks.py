@@ -130,10 +130,10 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
     if array.shape != tuple(shape):
         raise MaskError(f"the mask is {_times(array.shape)} where its image is {_times(shape)}")
     if not rule.values:
-        array = _as_shown(array, read)
+        array = _as_displayed(array, read)
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
-    plane = _named(_whole(array), rule, read) if rule.names else _mapped(_whole(array), rule.values)
+    plane = _named(_as_integers(array), rule, read) if rule.names else _mapped(_as_integers(array), rule.values)
     if plane.min() < 0 or plane.max() > 255:
         raise MaskError(f"mask values from {plane.min()} to {plane.max()}: labels are whole numbers from 0 to 255")
     return plane.astype(np.uint8)
@@ -163,7 +163,7 @@ def _named(indices: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.n
     return labels
 
 
-def _as_shown(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
+def _as_displayed(array: np.ndarray, read: Mapping[str, Any]) -> np.ndarray:
     """Indices of a black-and-white palette as 0 and 255; other indices unchanged.
 
     Raises:
@@ -200,7 +200,7 @@ def _hex(colour: Sequence[int]) -> str:
     return "#" + "".join(f"{int(part):02x}" for part in colour)
 
 
-def _whole(array: np.ndarray) -> np.ndarray:
+def _as_integers(array: np.ndarray) -> np.ndarray:
     """int64: each value rounded to the integer that it represents."""
     if array.dtype.kind in "bui":
         return array.astype(np.int64)

@@ -29,7 +29,7 @@ class Prepared:
     own_mask: np.ndarray | None = None
 
 
-def own_facts(
+def source_facts(
     array: np.ndarray, size: Sequence[int], spacing: Sequence[float] | None, empty: np.ndarray | None = None
 ) -> dict[str, Any]:
     """Properties of a file before preparation, for the check of a cohort.

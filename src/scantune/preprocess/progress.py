@@ -22,6 +22,6 @@ def with_progress(outcomes: Generator[Outcome], total: int) -> Generator[Outcome
         left_out = prepared = 0
         for outcome in outcomes:
             left_out += bool(outcome.reason)
-            prepared += outcome.made
+            prepared += outcome.is_new
             progress.update(task, advance=1, description=f"preprocess: {prepared} prepared, {left_out} excluded")
             yield outcome

@@ -11,21 +11,21 @@ from typing import Any
 from scantune import io
 from scantune.records import ReadError
 
-_kept = threading.local()
+_thread_cache = threading.local()
 
 
 @contextmanager
 def reading_once() -> Iterator[None]:
     """Inside the context, this thread caches what it reads."""
-    _kept.found = {}
+    _thread_cache.found = {}
     try:
         yield
     finally:
-        del _kept.found
+        del _thread_cache.found
 
 
 def _read(path: Path, **options: Any) -> Any:
-    cached: dict[Any, Any] | None = getattr(_kept, "found", None)
+    cached: dict[Any, Any] | None = getattr(_thread_cache, "found", None)
     if cached is None:
         return io.read(path, **options)
     key = path, repr(sorted(options.items()))

@@ -27,7 +27,7 @@ class Summary:
     Attributes:
         prepared: samples in ``manifest.csv``.
         excluded: sample id to reason.
-        made: samples prepared in this run; the others were in the store.
+        newly_prepared: samples prepared in this run; the others were in the store.
         repaired: samples found damaged in the store and prepared again.
         changed: files (for the terminal) that differ from the index.
         flow: as in ``flow.json``.
@@ -36,7 +36,7 @@ class Summary:
 
     prepared: int
     excluded: Mapping[str, str]
-    made: int
+    newly_prepared: int
     repaired: tuple[str, ...]
     changed: tuple[str, ...]
     flow: Mapping[str, Any]
@@ -170,7 +170,7 @@ def _written(cohort: Cohort, done: Mapping[str, Outcome], out_dir: Path, limit: 
     summary = Summary(
         prepared=len(prepared),
         excluded=excluded,
-        made=sum(o.made for o in done.values()),
+        newly_prepared=sum(o.is_new for o in done.values()),
         repaired=tuple(o.sample_id for o in done.values() if o.repaired),
         changed=tuple(name for o in done.values() for name in o.changed),
         flow=flow,

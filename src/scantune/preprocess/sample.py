@@ -47,7 +47,7 @@ class Outcome:
         facts: of the stored sample.
         reason: for its exclusion, free of paths and header text.
         detail: more of it, for the local terminal only.
-        made: whether the sample was prepared in this run, not found in the store.
+        is_new: whether the sample was prepared in this run, not found in the store.
         repaired: it was damaged and prepared again.
         changed: files that differ from the index.
         learned: digests of files that had to be read.
@@ -62,7 +62,7 @@ class Outcome:
     facts: Mapping[str, Any] = field(default_factory=dict)
     reason: str = ""
     detail: str = ""
-    made: bool = False
+    is_new: bool = False
     repaired: bool = False
     changed: tuple[str, ...] = ()
     learned: sources.Known = field(default_factory=dict)
@@ -141,7 +141,7 @@ def _process(
         digests += [*map(digest, job.files), *read_masks(job.masks, digest)]
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
-        if not outcome.made or sources.unchanged(paths, known):
+        if not outcome.is_new or sources.unchanged(paths, known):
             return replace(outcome, learned=learned, changed=tuple(changed))
         # The files changed while they were read: the stored sample belongs to bytes that no longer exist.
         store.sample_path(store_dir, str(outcome.key)).unlink(missing_ok=True)
@@ -198,7 +198,7 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
         arrays[own_grid.MASK] = own_grid.pack(prepared.own_mask)
         facts[own_grid.SHAPE] = list(prepared.own_mask.shape)
     stored = store.save(path, arrays, facts)
-    return Outcome(job.sample_id, key, digest, {**facts, **stored}, made=True, repaired=repaired)
+    return Outcome(job.sample_id, key, digest, {**facts, **stored}, is_new=True, repaired=repaired)
 
 
 def _stored(path: Path, key: str, settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_masks
 from scantune.preprocess.plane import fit, place, place_measured
-from scantune.preprocess.prepared import Prepared, own_facts
+from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
 
@@ -82,7 +82,7 @@ def prepare_image(
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
-    facts = {**images[0].facts, **own_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
+    facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
     fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, resize)
     facts["fit"] = fitted.as_dict()
     planes = []

@@ -12,7 +12,7 @@ from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import MaskRule, merged, read_masks
 from scantune.preprocess.plane import Fit, fit, place
-from scantune.preprocess.prepared import Prepared, own_facts
+from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
 
@@ -79,7 +79,7 @@ def prepare_video(
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")
     facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
-    facts |= own_facts(pictures, (loop.height, loop.width), None)
+    facts |= source_facts(pictures, (loop.height, loop.width), None)
     facts["looped"] = frames * period > loop.n_frames
     if sector:
         from scantune.preprocess.sector import sector_mask

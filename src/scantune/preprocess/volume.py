@@ -13,7 +13,7 @@ from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, resample, resample_measured, target_grid
 from scantune.preprocess.masks import MaskError, MaskRule, merged, read_masks
-from scantune.preprocess.prepared import Prepared, own_facts
+from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
 from scantune.records import ReadError
 
@@ -88,7 +88,7 @@ def prepare_volume(
     }
     volumes = [read_volume(path, **reading) for path in files]
     first = volumes[0]
-    facts = {**first.facts, **own_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
+    facts = {**first.facts, **source_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
     facts["own_affine"] = np.round(first.affine, 6).tolist()
     if deface:
         from scantune.preprocess.deface import defaced

@@ -37,7 +37,7 @@ def open_model(source: str, *, trust: bool = False, device: str = "cpu", reading
     folder = _fetched(source) if ":/" in source else Path(source)
     if not folder.is_dir():
         raise ScantuneError(f"{source}: no such folder; a model is a folder, or an address such as models:/name@alias")
-    model_folder = _own_folder(folder)
+    model_folder = _scantune_folder(folder)
     if model_folder is not None:
         return Predictor.load(model_folder, device, reading=reading, trust=trust, remedy="--trust")
     if not (folder / "MLmodel").is_file():
@@ -64,7 +64,7 @@ def _fetched(source: str) -> Path:
         raise ScantuneError(f"{source}: MLflow cannot load this model ({first})") from error
 
 
-def _own_folder(folder: Path) -> Path | None:
+def _scantune_folder(folder: Path) -> Path | None:
     """The folder with our files, where the model is of our own format."""
     if (folder / MODEL).is_file():
         return folder

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.statistics.agreement import LIMIT
 from scantune.statistics.correlation import CONSTANT
 from scantune.statistics.distributions import chi2_quantile, f_quantile, normal_quantile
-from scantune.statistics.figure import Figure
+from scantune.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def ccc_interval(x: np.ndarray, y: np.ndarray, confidence: float = 0.95) -> tupl
     return value, math.tanh(math.atanh(value) - half), math.tanh(math.atanh(value) + half)
 
 
-def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT, confidence: float = 0.95) -> Figure:
+def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT, confidence: float = 0.95) -> Estimate:
     """Repeatability coefficient: two measurements of the same differ by less in 95 % of pairs.
 
     ``factor`` · √2 · within-group SD (Bland & Altman, Stat Methods Med Res 1999;8:135; the 1986 paper takes 2 for
@@ -148,11 +148,11 @@ def repeatability(values: np.ndarray, groups: np.ndarray, factor: float = LIMIT,
     repeated = int((counts > 1).sum())
     n = int(counts[counts > 1].sum())
     if df < 1:
-        return Figure(None, n=0, n_subjects=0, reason="nothing was measured twice")
+        return Estimate(None, n=0, n_subjects=0, reason="nothing was measured twice")
     means = np.bincount(codes, values) / counts
     within = float(((values - means[codes]) ** 2).sum()) / df
     value = factor * math.sqrt(2 * within)
-    return Figure(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df, confidence))
+    return Estimate(value, n=n, n_subjects=repeated, **_chi2_bounds(value, df, confidence))
 
 
 def _chi2_bounds(value: float, df: int, confidence: float) -> dict[str, Any]:

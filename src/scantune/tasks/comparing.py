@@ -11,7 +11,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.statistics.comparison import equivalence, holm, non_inferiority, non_inferiority_p
-from scantune.statistics.figure import jsonable, number
+from scantune.statistics.estimate import jsonable, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.catalogue import optional_part

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics.figure import Figure
+from scantune.statistics.estimate import Estimate
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.plan import MetricPlan, carry_out, mean_statistic
 from scantune.tasks.predictions import PredictionTable
@@ -46,11 +46,13 @@ class Context:
     calibrated_by: Mapping[str, Any] | None = None
     served: Mapping[str, Any] | None = None
 
-    def figures(self, plan: MetricPlan) -> dict[str, Figure]:
+    def figures(self, plan: MetricPlan) -> dict[str, Estimate]:
         """The figures of one plan."""
         return carry_out([plan], self.resampler, self.confidence)[0].figures
 
-    def means(self, columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> dict[str, Figure]:
+    def means(
+        self, columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]
+    ) -> dict[str, Estimate]:
         """The mean of each of some columns [n], by name, with intervals by the rules of their ``kinds``."""
         return self.figures(MetricPlan([mean_statistic(columns, rows, kinds)]))
 
@@ -66,15 +68,15 @@ class Analyses:
     """
 
     sections: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Figure] = field(default_factory=dict)
-    subgroups: dict[str, dict[str, dict[str, Figure]]] = field(default_factory=dict)
+    figures: dict[str, Estimate] = field(default_factory=dict)
+    subgroups: dict[str, dict[str, dict[str, Estimate]]] = field(default_factory=dict)
 
-    def by_level(self, column: str, level: str, figures: Mapping[str, Figure]) -> None:
+    def by_level(self, column: str, level: str, figures: Mapping[str, Estimate]) -> None:
         """Adds figures of one level of a grouping column."""
         self.subgroups.setdefault(column, {}).setdefault(level, {}).update(figures)
 
 
-def band(figures: Mapping[str, Figure], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
+def band(figures: Mapping[str, Estimate], name: str, x: np.ndarray, axis: str) -> dict[str, Any]:
     """A curve with its band: ``axis`` is x [n]; ``value``, ``lower`` and ``upper`` of the figures ``<name>/<i>``.
 
     Where a point has no interval (every draw gives one value) the band is the value.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics import conformal
-from scantune.statistics.figure import undefined
+from scantune.statistics.estimate import undefined
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context
 
 #: rows and their quantiles to what is averaged: name to values [n]; coverage first.

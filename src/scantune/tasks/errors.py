@@ -70,7 +70,7 @@ class Errors(Protocol):
     SIZED: bool
     OUTLINED: bool
 
-    def judge(self, data: object, row: int, table: PredictionTable) -> Verdict:
+    def assess(self, data: object, row: int, table: PredictionTable) -> Verdict:
         """The verdict on one row."""
         ...
 
@@ -95,7 +95,7 @@ def sample_errors(table: PredictionTable, task: TaskSettings, split: str = "test
     groups = {name: table.text(name) for name in grouping_columns(table)}
     measured = []
     for row in np.flatnonzero(table.split == split).tolist():
-        verdict = errors.judge(data, row, table)
+        verdict = errors.assess(data, row, table)
         words = ", ".join(f"{name} {values[row]}" for name, values in groups.items() if values[row])
         measured.append(SampleError(**vars(verdict), sample_id=str(table.sample_id[row]), row=row, group=words))
     return measured

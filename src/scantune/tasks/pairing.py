@@ -7,20 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics.figure import Figure, number
+from scantune.statistics.estimate import Estimate, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.plan import carry_out
 
 
 def with_differences(
-    figures: Mapping[str, Figure],
+    figures: Mapping[str, Estimate],
     module: Any,
     model: Any,
     baseline: Any,
     resampler: Resampler,
     confidence: float,
-) -> dict[str, Figure]:
+) -> dict[str, Estimate]:
     """The baseline's figures, each with ``difference``: model − baseline and its interval, in the same draws.
 
     Args:
@@ -40,7 +40,9 @@ def with_differences(
     return {name: _with_difference(figure, name, sides, resampler, confidence) for name, figure in figures.items()}
 
 
-def _with_difference(figure: Figure, name: str, sides: list[Any], resampler: Resampler, confidence: float) -> Figure:
+def _with_difference(
+    figure: Estimate, name: str, sides: list[Any], resampler: Resampler, confidence: float
+) -> Estimate:
     if not all(name in side for side in sides):
         return figure
     difference = sides[0][name].minus(sides[1][name])

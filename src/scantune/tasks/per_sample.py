@@ -61,7 +61,7 @@ class PerSample(ABC):
         """The output itself, [B, …]."""
         return output
 
-    def kept_target(self, batch: Batch) -> Tensor:
+    def reduced_target(self, batch: Batch) -> Tensor:
         """The targets themselves, [B, …]."""
         return batch["target"]
 

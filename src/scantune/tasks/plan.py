@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.agreement import LIMIT
-from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.intervals import interval_of, limits_of_agreement
 from scantune.statistics.resampling import Distribution, Interval, Resampler, Statistic, Sums, Weighted, interval
 
@@ -36,7 +36,7 @@ class MetricPlan:
 
     statistics: Sequence[Statistic] = ()
     analytic: Mapping[str, Interval] = field(default_factory=dict)
-    direct: Mapping[str, Figure] = field(default_factory=dict)
+    direct: Mapping[str, Estimate] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     more: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     p_values: Mapping[str, float | None] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class MetricPlan:
 class Result:
     """Figures of a plan by name, and the distributions behind those that were resampled."""
 
-    figures: dict[str, Figure]
+    figures: dict[str, Estimate]
     distributions: dict[str, Distribution]
 
 
@@ -58,7 +58,7 @@ def carry_out(plans: Sequence[MetricPlan], resampler: Resampler, confidence: flo
 
 
 def _result(plan: MetricPlan, resampler: Resampler, confidence: float) -> Result:
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Estimate] = {}
     distributions: dict[str, Distribution] = {}
     for statistic, named in zip(plan.statistics, resampler.run(plan.statistics, draws=plan.curve)):
         maker = _Maker(plan, statistic, named, resampler, confidence)
@@ -87,7 +87,7 @@ class _Maker:
         self.n_subjects = resampler.count(statistic.rows)
         self._drawn: dict[str, Distribution] | None = None
 
-    def figure(self, name: str) -> Figure:
+    def figure(self, name: str) -> Estimate:
         plan, distribution = self.plan, self.named[name]
         n, n_subjects = self._counts(name)
         more = dict(plan.more.get(name, {}))
@@ -102,7 +102,7 @@ class _Maker:
         interval = self._interval(name, n_subjects)
         if name in plan.p_values and more["p_value"] is None:
             more["p_value"] = interval.p_value
-        return Figure(
+        return Estimate(
             distribution.value, interval.lower, interval.upper, interval.method, n, n_subjects, interval.reason, more
         )
 

@@ -89,7 +89,7 @@ class Task(Protocol):
         """What an epoch keeps of a batch, [B, …]: the output, or sums per sample where it is per pixel."""
         ...
 
-    def kept_target(self, batch: Batch) -> Tensor:
+    def reduced_target(self, batch: Batch) -> Tensor:
         """The targets [B, …] that :meth:`summarise` takes beside what :meth:`reduce` keeps of a batch."""
         ...
 

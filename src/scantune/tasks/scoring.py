@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.files import write_json
-from scantune.statistics.figure import jsonable
+from scantune.statistics.estimate import jsonable
 from scantune.statistics.resampling import Resampler
 from scantune.tasks import aggregating, baselining, casemix, subgroups
 from scantune.tasks.catalogue import optional_part, part

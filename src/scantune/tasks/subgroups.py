@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.comparison import holm
-from scantune.statistics.figure import Figure, number
+from scantune.statistics.estimate import Estimate, number
 from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
 from scantune.tasks.plan import MetricPlan, Result, carry_out
@@ -71,7 +71,7 @@ def figures(
     confidence: float,
     min_group: int,
     least: int = 1,
-) -> dict[str, dict[str, dict[str, Figure]]]:
+) -> dict[str, dict[str, dict[str, Estimate]]]:
     """Every headline metric by column and level.
 
     Each has ``gap``: its difference to the rest of the rows, with an interval and a p-value, and ``small`` where
@@ -103,15 +103,15 @@ def figures(
                 for part in (rows[inside], rows[~inside])
             ]
     results = carry_out(plans, resampler, confidence)
-    out: dict[str, dict[str, dict[str, Figure]]] = {}
+    out: dict[str, dict[str, dict[str, Estimate]]] = {}
     for i, (column, level) in enumerate(levels):
         inside, outside = results[2 * i], results[2 * i + 1]
         out.setdefault(column, {})[level] = _with_gaps(inside, outside, confidence, min_group)
     return out
 
 
-def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Figure]:
-    out: dict[str, Figure] = {}
+def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: int) -> dict[str, Estimate]:
+    out: dict[str, Estimate] = {}
     for name, figure in inside.figures.items():
         rest = outside.figures[name]
         gap: dict[str, Any] = {"value": None, "lower": None, "upper": None, "reason": figure.reason or rest.reason}
@@ -131,7 +131,7 @@ def _with_gaps(inside: Result, outside: Result, confidence: float, min_group: in
     return out
 
 
-def adjusted(by_group: Mapping[str, Mapping[str, Mapping[str, Figure]]]) -> dict[str, dict[str, dict[str, Figure]]]:
+def adjusted(by_group: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> dict[str, dict[str, dict[str, Estimate]]]:
     """The figures with ``p_holm`` in each gap: its p-value adjusted for all gaps of that metric (Holm).
 
     The two levels of a column with two have the same gap, which counts once.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.data.sides import Side, set_apart
+from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.records import ScantuneError
 
 
@@ -22,7 +22,7 @@ def side(targets: list[str], per_subject: int = 1) -> Side:
 @pytest.mark.parametrize("share", [0.1, 0.15, 0.5])
 def test_the_part_that_is_set_apart_is_like_the_whole_and_of_other_subjects(share: float) -> None:
     whole = side(["a"] * 60 + ["b"] * 30 + ["c"] * 10, per_subject=2)
-    rest, part = set_apart(whole, share, 3)
+    rest, part = split_subjects(whole, share, 3)
     assert not set(rest.subjects) & set(part.subjects)
     assert len(rest) + len(part) == len(whole)
     assert len(set(part.subjects)) == round(share * 100)
@@ -33,13 +33,13 @@ def test_the_part_that_is_set_apart_is_like_the_whole_and_of_other_subjects(shar
 
 def test_it_depends_on_the_seed_alone() -> None:
     whole = side(["1", "2.5", "", "x"] * 5)
-    names = [m.sample_id for m in set_apart(whole, 0.3, 1)[1]]
-    assert names == [m.sample_id for m in set_apart(whole, 0.3, 1)[1]]
-    assert names != [m.sample_id for m in set_apart(whole, 0.3, 2)[1]]
+    names = [m.sample_id for m in split_subjects(whole, 0.3, 1)[1]]
+    assert names == [m.sample_id for m in split_subjects(whole, 0.3, 1)[1]]
+    assert names != [m.sample_id for m in split_subjects(whole, 0.3, 2)[1]]
 
 
 def test_neither_part_is_ever_empty_and_one_subject_cannot_be_divided() -> None:
     for share in (0.001, 0.999):
-        assert all(len(part) for part in set_apart(side(["a", "b"]), share, 0))
+        assert all(len(part) for part in split_subjects(side(["a", "b"]), share, 0))
     with pytest.raises(ScantuneError, match="1 subjects cannot be split"):
-        set_apart(side(["a"], per_subject=3), 0.5, 0)
+        split_subjects(side(["a"], per_subject=3), 0.5, 0)

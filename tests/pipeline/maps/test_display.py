@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.maps.display import letters_of, shown_of
+from scantune.pipeline.maps.display import letters_of, sample_view
 from scantune.preprocess import display_copy, store
 from scantune.preprocess.display_copy import DisplayCopy
 from scantune.tasks.errors import SampleError
@@ -37,13 +37,13 @@ def test_a_sample_is_shown_by_its_display_copy_and_as_the_network_saw_it_where_t
     store.save(path, {"input": np.full((1, 32, 32), 51, np.uint8)}, {"reading": {"own_size": [120, 90], "view": "PA"}})
     member = Sample("s", "p", "test", None, (1, 32, 32), {}, {}, {}, {})
     said = SampleError(0.0, False, "", "a", "b", sample_id="s")
-    assert shown_of(member, path, said, settings).image.shape == (32, 32)
+    assert sample_view(member, path, said, settings).image.shape == (32, 32)
     copy = DisplayCopy(np.random.default_rng(0).integers(0, 256, (60, 45)).astype(np.uint8), (1500, 2500), (0.2, 0.2))
     display_copy.write(tmp_path / "display" / "s.safetensors", copy)
-    shown = shown_of(member, path, said, settings)
+    shown = sample_view(member, path, said, settings)
     np.testing.assert_allclose(shown.image, copy.image)
     assert (shown.window, shown.spacing, shown.sides) == ((1500, 2500), (0.2, 0.2), ("R", "L"))
     assert shown.box == pytest.approx((0, -7.5, 60, 60), abs=1)  # padded at both sides, in pixels of the copy
-    assert shown_of(member, path, said, settings, as_prepared=True).image.shape == (32, 32)
+    assert sample_view(member, path, said, settings, as_prepared=True).image.shape == (32, 32)
     display_copy.write(tmp_path / "display" / "s.safetensors", None)
-    assert shown_of(member, path, said, settings).image.shape == (32, 32)
+    assert sample_view(member, path, said, settings).image.shape == (32, 32)

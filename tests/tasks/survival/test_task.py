@@ -145,7 +145,7 @@ def test_errors_are_of_those_whose_course_is_known():
     from scantune.tasks.predictions import Faults
 
     data = parse(table(), SETTINGS, Faults())
-    verdicts = [errors.judge(data, row, table()) for row in range(24)]
+    verdicts = [errors.assess(data, row, table()) for row in range(24)]
     censored = ~worked.EVENT & (worked.TIME <= 6)
     assert [not np.isfinite(v.size) for v in verdicts] == censored.tolist()
     assert verdicts[14].kind == "event expected, none came"  # an event at 7, .66 by 6

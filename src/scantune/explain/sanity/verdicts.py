@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.resampling import Resampler, Sums, interval
 
 Entry = dict[str, Any]
@@ -17,7 +17,7 @@ ALIKE = 0.5
 """Rank correlation above which two maps count as similar."""
 
 
-def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 2000, seed: int = 42) -> Figure:
+def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 2000, seed: int = 42) -> Estimate:
     """The mean of ``values`` [n] with an interval resampled by subject; NaN values are excluded and counted."""
     values = np.asarray(values, np.float64)
     rows = np.flatnonzero(np.isfinite(values))
@@ -33,7 +33,7 @@ def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 200
     distribution = resampler.run([Sums(rows, features, mean)])[0]["mean"]
     n_subjects = resampler.count(rows)
     bounds = interval(distribution, n_subjects)
-    return Figure(
+    return Estimate(
         distribution.value,
         bounds.lower,
         bounds.upper,
@@ -45,7 +45,7 @@ def mean_metric(values: np.ndarray, subjects: Sequence[str], *, draws: int = 200
     )
 
 
-def verdict(metric: Figure, rule: str, passes: Callable[[float, float], bool], **more: Any) -> Entry:
+def verdict(metric: Estimate, rule: str, passes: Callable[[float, float], bool], **more: Any) -> Entry:
     """The metric as a dict with the rule and whether it is fulfilled.
 
     Args:
@@ -59,9 +59,9 @@ def verdict(metric: Figure, rule: str, passes: Callable[[float, float], bool], *
     return metric.with_more(passed=passed, rule=rule, **more).as_dict()
 
 
-def constant_bounds(metric: Figure) -> Figure:
+def constant_bounds(metric: Estimate) -> Estimate:
     """Use the value as both bounds where all samples have the same value, for which resampling gives no interval."""
     if metric.value is None or metric.lower is not None or "same value" not in (metric.reason or ""):
         return metric
     method = "every sample has this value"
-    return Figure(metric.value, metric.value, metric.value, method, metric.n, metric.n_subjects, None, metric.more)
+    return Estimate(metric.value, metric.value, metric.value, method, metric.n, metric.n_subjects, None, metric.more)

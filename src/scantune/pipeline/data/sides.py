@@ -123,12 +123,12 @@ class Sides:
         return Side([m for m in self.members if m.sample_id in sample_ids], self.cache)
 
     @property
-    def whole(self) -> Side:
+    def all_samples(self) -> Side:
         """Every usable sample."""
         return Side(self.members, self.cache)
 
 
-def set_apart(side: Side, share: float, seed: int) -> tuple[Side, Side]:
+def split_subjects(side: Side, share: float, seed: int) -> tuple[Side, Side]:
     """Split a side by subjects: the rest, and a share of the subjects.
 
     Subjects are selected at even distances in the order of their targets, so that both parts resemble the side.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.pipeline.data.datasets import samples
-from scantune.pipeline.maps.display import shown_of
+from scantune.pipeline.maps.display import sample_view
 from scantune.pipeline.maps.saliency import MapResults, warnings_of
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
@@ -76,7 +76,7 @@ def _beside(evaluation: Evaluation, error: SampleError, explained: MapResults) -
     else:
         member = next(m for m in evaluation.sides.members if m.sample_id == error.sample_id)
         path = evaluation.sides.cache / "samples" / f"{error.sample_id}.safetensors"
-        view = shown_of(member, path, error, evaluation.facts.input)
+        view = sample_view(member, path, error, evaluation.facts.input)
         saliency = Saliency(None, "", "", "not made")
     picture, values, sides, aspect = flat(view, saliency)
     rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
@@ -94,7 +94,7 @@ def _outlines(evaluation: Evaluation, wrong: Sequence[SampleError]) -> dict[str,
     pictures = {}
     data = samples(side, evaluation.predictors.task)
     for row, (member, path) in enumerate(zip(side, side.paths, strict=True)):
-        view = shown_of(member, path, errors[member.sample_id], evaluation.facts.input, as_prepared=True)
+        view = sample_view(member, path, errors[member.sample_id], evaluation.facts.input, as_prepared=True)
         reference = data[row]["target"].numpy().astype(np.uint8)
         pictures[member.sample_id] = _outlined(view, evaluation.answers.mask(member.sample_id), reference)
     return pictures

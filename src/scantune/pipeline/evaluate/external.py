@@ -90,7 +90,7 @@ def cohort(block: ExperimentConfig, cache: Path) -> PredictionTable:
     return stacked([home.take(home.split == "train"), away])
 
 
-def judged(
+def evaluation_of(
     params: Params,
     key: str,
     predictors: Predictors,

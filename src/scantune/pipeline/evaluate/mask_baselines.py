@@ -43,7 +43,7 @@ def mask_baselines(
     rows = table.take(np.flatnonzero(table.split == split))
     tested = set(rows.sample_id)
     source = sides if home is None else home
-    training = source.side("train") if not source.folds else source.whole
+    training = source.side("train") if not source.folds else source.all_samples
     chosen = [m for m in training if home is not None or m.sample_id not in tested]
     if not chosen:
         return {}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
 
 
-def judge(
+def evaluate(
     params: Params, key: str, sides: Sides, model: Path, out: Path, run: Run, trained: RunReference
 ) -> dict[str, Any]:
     """Write predictions, figures, maps, errors and the report to ``out``; log them.

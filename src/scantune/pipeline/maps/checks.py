@@ -35,12 +35,12 @@ def checks_of(
         Name to entry, as in ``metrics.json``.
     """
     from scantune.explain import sanity
-    from scantune.statistics.figure import jsonable
+    from scantune.statistics.estimate import jsonable
 
     seed, layer = request.settings.seed, request.settings.layer
     order = np.random.default_rng(seed).permutation(len(samples)).tolist()
     drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # of the first's fold
-    network = request.network(members[drawn[0].sample_id]) if drawn else request.predictors.whole.network
+    network = request.network(members[drawn[0].sample_id]) if drawn else request.predictors.served.network
     questions = [_question(request, sides, members[error.sample_id], error, network) for error in drawn[:CHECKED]]
     alike = list(request.networks[:COMPARED])
     left_out: dict[str, Any] = {}
@@ -71,7 +71,7 @@ def _optional(name: str, left_out: dict[str, Any], make: Callable[[], Any]) -> A
 
 
 def _undefined(reason: str) -> dict[str, Any]:
-    from scantune.statistics.figure import undefined
+    from scantune.statistics.estimate import undefined
 
     return undefined(reason).as_dict() | {"passed": None, "rule": "requested, but could not be computed"}
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scantune.explain.draw.view import SampleView
 
 
-def shown_of(
+def sample_view(
     member: Sample,
     path: Path,
     error: SampleError,

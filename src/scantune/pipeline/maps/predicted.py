@@ -61,7 +61,7 @@ def write_map(
     maps = explain.maps(
         network, x, [one.target for one in map_questions], method=request.method, layer=layer, **request.options()
     )
-    view = _shown(source, answer, model)
+    view = _source_view(source, answer, model)
     drawn = [
         (replace(view, explained=task_questions.subject(model.task, one.index)), saliency)
         for one, saliency in zip(map_questions, maps)
@@ -90,7 +90,7 @@ def _free(folder: Path, stem: str) -> str:
     return name
 
 
-def _shown(source: Path, answer: Answer, model: Predictor) -> SampleView:
+def _source_view(source: Path, answer: Answer, model: Predictor) -> SampleView:
     """The view of the source, with the prediction as text."""
     from scantune.explain.draw import SampleView
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
-from scantune.pipeline.maps.display import shown_of
+from scantune.pipeline.maps.display import sample_view
 from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scantune.explain.draw.view import SampleView
     from scantune.explain.saliency import Saliency
 
-    Answers = Sequence[tuple[SampleView, Saliency]]
+    SampleMaps = Sequence[tuple[SampleView, Saliency]]
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def _maps(request: MapRequest, sides: Sides, member: Sample, error: SampleError)
     )
     if len(maps) == 1 and len(map_questions) > 1:
         map_questions = map_questions[:1]
-    view = shown_of(member, path, error, request.facts.input)
+    view = sample_view(member, path, error, request.facts.input)
     texts = [questions.of_task(request.task.name).subject(request.task, one.index) for one in map_questions]
     return [(replace(view, explained=text), saliency) for text, saliency in zip(texts, maps)]
 
@@ -140,7 +140,7 @@ def _section(
     request: MapRequest,
     samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
-    maps_by_row: Mapping[int, Answers],
+    maps_by_row: Mapping[int, SampleMaps],
 ) -> dict[str, Any]:
     maps = [(samples[row].sample_id, saliency) for row, row_maps in maps_by_row.items() for _, saliency in row_maps]
     first = maps[0][1]
@@ -171,7 +171,7 @@ def warnings_of(section: Mapping[str, Any]) -> tuple[str, ...]:
 def _several(
     samples: Sequence[SampleError],
     chosen: Mapping[str, Sequence[int]],
-    maps_by_row: Mapping[int, Answers],
+    maps_by_row: Mapping[int, SampleMaps],
     notes: Sequence[str],
 ) -> dict[str, Figure]:
     """All maps of samples with one map per zone or structure: of the worst samples and one of the best."""

@@ -75,7 +75,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     from scantune import explain
     from scantune.explain import draw
     from scantune.pipeline.answers import Answers
-    from scantune.pipeline.maps.display import shown_of
+    from scantune.pipeline.maps.display import sample_view
     from scantune.pipeline.maps.request import MapRequest, input_of, questions_of
     from scantune.pipeline.predictions import part_of
     from scantune.pipeline.predictors import Predictors
@@ -85,7 +85,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
 
     some = plan.sides.only({side[row].sample_id for row in _spread(len(side), number)})
     facts = _facts(plan)
-    predictor, answered = Predictors(facts, [network], plan.task).whole, Answers()
+    predictor, answered = Predictors(facts, [network], plan.task).served, Answers()
     table = PredictionTable.make(part_of(predictor, some, "validation", answers=answered))
     settings = plan.block.evaluate.saliency
     request = MapRequest([network], facts, plan.task, settings, "cpu", answers=answered)
@@ -101,7 +101,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
             layer=settings.layer,
             **request.options(),
         )
-        view = replace(shown_of(member, path, error, facts.input, as_prepared=True), explained="")
+        view = replace(sample_view(member, path, error, facts.input, as_prepared=True), explained="")
         main = questions.of_task(plan.task.name).main_question(plan.task, error.prediction, len(maps))
         drawn.append((view, maps[main]))
     return {"validation": _pixels(draw.sheet({"validation": drawn}))}

@@ -45,7 +45,7 @@ def fit(
         without a separate test side, ``out_of_fold``: for each fold the fit on the others; and metrics by name.
     """
     task = plan.task
-    reduced = [_asked(plan, networks, side, fabric) for networks, side in unseen]
+    reduced = [_reduced_predictions(plan, networks, side, fabric) for networks, side in unseen]
     encoded = [encode(side, task) for _, side in unseen]
     targets = reduced if encoded[0] is None else encoded
     subjects = [side.subjects for _, side in unseen]
@@ -70,7 +70,9 @@ def _words(plan: TrainingPlan) -> str:
     return ON_ITS_PART if plan.block.train.calibration_fraction else ON_VALIDATION
 
 
-def _asked(plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fabric: Fabric | None) -> np.ndarray:
+def _reduced_predictions(
+    plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fabric: Fabric | None
+) -> np.ndarray:
     """Predictions of a side as the task reduces them, [N, …]."""
     from scantune.engine.local import Local
     from scantune.prediction import TensorPredictor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
-from scantune.pipeline.data.sides import Side, set_apart
+from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.pipeline.train import calibration, resume_request
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
@@ -101,13 +101,13 @@ def members_of(plan: TrainingPlan) -> Iterator[NetworkPlan]:
             train, held_out = sides.fold(fold)
             validation = held_out
             if not len(sides.side("test")):
-                train, validation = set_apart(train, NESTED, settings.seed)
+                train, validation = split_subjects(train, NESTED, settings.seed)
             yield NetworkPlan(f"fold_{fold}", settings.seed, train, validation, held_out)
         return
     train = sides.side("train")
     validation = unseen = sides.side("validation")
     if settings.calibration_fraction:
-        validation, unseen = set_apart(validation, settings.calibration_fraction, settings.seed)
+        validation, unseen = split_subjects(validation, settings.calibration_fraction, settings.seed)
     for number in range(settings.members):
         name = f"seed_{settings.seed + number}" if settings.members > 1 else ""
         yield NetworkPlan(name, settings.seed + number, train, validation, unseen)
@@ -145,7 +145,7 @@ def train_all(
                 teacher=start_of(plan, "teacher"),
                 fabric=fabric,
                 pictures=pictures.answers(plan, member.validation) if pictures else None,
-                resume_from=resume_request.wanted(plan.key, member.name),
+                resume_from=resume_request.requested_weights(plan.key, member.name),
             )
         results.append(result)
         if plan.block.train.folds:

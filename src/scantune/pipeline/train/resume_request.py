@@ -14,7 +14,7 @@ from scantune.tracking import own_folder
 
 
 @dataclass(frozen=True)
-class Kept:
+class MemberCheckpoints:
     """The checkpoints of one member.
 
     Attributes:
@@ -27,12 +27,12 @@ class Kept:
     folder: Path
     summary: dict[str, Any]
 
-    def goes_on(self, file: str) -> bool:
+    def is_resumable(self, file: str) -> bool:
         """Whether the optimizer was saved beside the weights."""
         return (self.folder / file).with_suffix(".pt").exists()
 
 
-def kept(key: str) -> list[Kept]:
+def read_checkpoints(key: str) -> list[MemberCheckpoints]:
     """The checkpoints of an experiment's last training, by member.
 
     Raises:
@@ -40,7 +40,7 @@ def kept(key: str) -> list[Kept]:
     """
     folder = Path("outputs") / key / "train" / "checkpoints"
     members = [
-        Kept("" if path.parent == folder else path.parent.name, path.parent, json.loads(path.read_text()))
+        MemberCheckpoints("" if path.parent == folder else path.parent.name, path.parent, json.loads(path.read_text()))
         for path in sorted(folder.rglob("checkpoints.json"))
     ]
     if not members:
@@ -48,20 +48,20 @@ def kept(key: str) -> list[Kept]:
     return members
 
 
-def lines(checkpoints: Kept) -> Iterator[str]:
+def lines(checkpoints: MemberCheckpoints) -> Iterator[str]:
     """A member's checkpoints, one per line, the best marked."""
     summary, best = checkpoints.summary, (checkpoints.summary["best"] or {}).get("epoch")
     title = f"{checkpoints.member}: " if checkpoints.member else ""
     yield f"{title}strategy {summary['strategy']}, ranked by {summary['monitor']} ({summary['mode']})"
     for row in summary["checkpoints"]:
-        known = {"best": row["epoch"] == best, "resumable": checkpoints.goes_on(row["file"])}
+        known = {"best": row["epoch"] == best, "resumable": checkpoints.is_resumable(row["file"])}
         marks = [name for name, holds in known.items() if holds]
         value = "undefined" if row["value"] is None else f"{row['value']:.6g}"
         where = f"  epoch {row['epoch']:4d}  step {row['step']:6d}  {value:>12}  {row['file']}"
         yield f"{where}  {', '.join(marks)}".rstrip()
 
 
-def described(checkpoints: Kept) -> str:
+def described(checkpoints: MemberCheckpoints) -> str:
     """A member's checkpoints in one line."""
     best, rows = checkpoints.summary["best"], checkpoints.summary["checkpoints"]
     size = sum(path.stat().st_size for path in checkpoints.folder.glob("*.*")) / 2**20
@@ -74,7 +74,7 @@ def described(checkpoints: Kept) -> str:
     return f"{title}{len(rows)} kept, {what}, {size:.1f} MiB in {checkpoints.folder}"
 
 
-def go_on_from(key: str, epoch: int) -> None:
+def resume_from_epoch(key: str, epoch: int) -> None:
     """Let the next training of an experiment resume from a retained epoch.
 
     Raises:
@@ -83,11 +83,11 @@ def go_on_from(key: str, epoch: int) -> None:
     home = _home(key)
     shutil.rmtree(home, ignore_errors=True)
     history = json.loads((Path("outputs") / key / "train" / "history.json").read_text())
-    for checkpoints in kept(key):
+    for checkpoints in read_checkpoints(key):
         rows = {row["epoch"]: row["file"] for row in checkpoints.summary["checkpoints"]}
         if epoch not in rows:
             raise ScantuneError(f"epoch {epoch} has no checkpoint; known: {', '.join(map(str, rows)) or 'none'}")
-        if not checkpoints.goes_on(rows[epoch]):
+        if not checkpoints.is_resumable(rows[epoch]):
             raise ScantuneError(
                 f"{rows[epoch]} contains weights only: set train.checkpoints.save_optimizer and save_scheduler "
                 "before a training that is to be resumed from its checkpoints, or start from the weights"
@@ -109,8 +109,8 @@ def _journal(history: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"kind": "epoch", **epoch}
 
 
-def wanted(key: str, member: str) -> Path | None:
-    """The weights that a training is to resume from, if :func:`go_on_from` selected some."""
+def requested_weights(key: str, member: str) -> Path | None:
+    """The weights that a training is to resume from, if :func:`resume_from_epoch` selected some."""
     return next((_home(key) / (member or "member") / "checkpoints").glob("epoch-*.safetensors"), None)
 
 

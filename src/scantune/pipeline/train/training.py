@@ -74,7 +74,7 @@ class TrainingPlan:
     @property
     def shape(self) -> tuple[int, ...]:
         """[C, …] of the cached tensors."""
-        return tensor_shape(self.sides.whole)
+        return tensor_shape(self.sides.all_samples)
 
 
 def plan(

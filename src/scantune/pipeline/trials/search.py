@@ -31,7 +31,7 @@ BEST = "best_params.yaml"
 
 
 @dataclass(frozen=True)
-class Searched:
+class SearchedExperiment:
     """An experiment with its hyper-parameter search.
 
     Attributes:
@@ -81,7 +81,7 @@ class Searched:
         return recipe.plan_of(parse(raw), self.key)
 
 
-def searched(key: str) -> Searched:
+def searched(key: str) -> SearchedExperiment:
     """The experiment ``key`` of params.yaml in this folder.
 
     Raises:
@@ -90,7 +90,7 @@ def searched(key: str) -> Searched:
     raw = read()
     params = parse(raw)
     block_of(params, key)
-    experiment = Searched(key, "experiments" if key in params.experiments else "derived", raw, params)
+    experiment = SearchedExperiment(key, "experiments" if key in params.experiments else "derived", raw, params)
     if experiment.block.search.space:
         first = {name: (span.get("choices") or [span.get("low")])[0] for name, span in experiment.space.items()}
         changed = dict(raw) | {experiment.group: dict(raw[experiment.group]) | {key: experiment.with_params(first)}}
@@ -99,7 +99,7 @@ def searched(key: str) -> Searched:
 
 
 def run_search(
-    experiment: Searched, *, n_trials: int, seconds: float | None = None, say: Callable[[str], None] = print
+    experiment: SearchedExperiment, *, n_trials: int, seconds: float | None = None, say: Callable[[str], None] = print
 ) -> SearchResult:
     """Run trials until the study has ``n_trials``; none is started after ``seconds``.
 
@@ -151,7 +151,11 @@ def run_search(
 
 
 def _one_trial(
-    experiment: Searched, name: str, parameters: Mapping[str, Any], parent: Run, report: Callable[[int, float], None]
+    experiment: SearchedExperiment,
+    name: str,
+    parameters: Mapping[str, Any],
+    parent: Run,
+    report: Callable[[int, float], None],
 ) -> float:
     """Train one network with some parameters, in a run below the search's; returns the best value of the monitored
     metric."""
@@ -214,7 +218,7 @@ def _short(parameters: Mapping[str, Any]) -> str:
     return ", ".join(f"{k.split('.')[-1]} {v:.3g}" if isinstance(v, float) else f"{v}" for k, v in parameters.items())
 
 
-def write_best(experiment: Searched, result: SearchResult) -> Path:
+def write_best(experiment: SearchedExperiment, result: SearchResult) -> Path:
     """``best_params.yaml``: the best trial as an experiment block."""
     path = experiment.folder / BEST
     trials = result.completed + result.pruned
@@ -230,7 +234,7 @@ def write_best(experiment: Searched, result: SearchResult) -> Path:
     return path
 
 
-def changes(experiment: Searched, path: Path) -> list[str]:
+def changes(experiment: SearchedExperiment, path: Path) -> list[str]:
     """What ``best_params.yaml`` changes in params.yaml, as ``key.path=value``.
 
     Raises:
@@ -259,7 +263,7 @@ def _differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "
     return differences
 
 
-def write_sweep(experiment: Searched, path: Path, n_trials: int) -> Path:
+def write_sweep(experiment: SearchedExperiment, path: Path, n_trials: int) -> Path:
     """The same space as a Weights & Biases sweep; its agents run ``scantune trial``."""
     sweep = wandb_sweep(
         experiment.space,

@@ -17,7 +17,7 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: how little probability its true class has."""
     truth, predicted = int(data.target[row]), int(data.probabilities[row].argmax())
     wrong, kind = truth != predicted, "right"

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.statistics.comparison import holm
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import area_statistic
-from scantune.statistics.figure import number
+from scantune.statistics.estimate import number
 from scantune.statistics.intervals import difference_interval
 from scantune.tasks.classification.metrics import Data
 from scantune.tasks.context import Context

@@ -12,7 +12,7 @@ from scantune.statistics import baselines
 from scantune.statistics import calibration as calibrations
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
-from scantune.statistics.figure import Figure
+from scantune.statistics.estimate import Estimate
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
@@ -126,8 +126,8 @@ def _calibration(data: Data, context: Context) -> dict[str, Any]:
     return section
 
 
-def _calibrated(data: Data, context: Context) -> dict[str, Figure]:
-    estimates: dict[str, Figure] = {}
+def _calibrated(data: Data, context: Context) -> dict[str, Estimate]:
+    estimates: dict[str, Estimate] = {}
     for place, name in enumerate(data.findings):
         rows = _both(data, place, context.rows)
         if rows is None:

@@ -19,7 +19,7 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: how little probability the states have that are called wrong, added up."""
     target, p, called = data.target[row], data.probabilities[row], data.called[row]
     known = np.isfinite(target)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics import baselines, conformal
-from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.reliability import icc
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.coverage import achieved
@@ -104,7 +104,7 @@ def _bounds(data: Data, table: PredictionTable) -> tuple[np.ndarray, np.ndarray]
     return (lower, upper) if np.isfinite(lower).all() and np.isfinite(upper).all() else None
 
 
-def _stated(data: Data, context: Context) -> dict[str, Figure]:
+def _stated(data: Data, context: Context) -> dict[str, Estimate]:
     """Coverage and width of the intervals that the file itself states (``lower``, ``upper``)."""
     if any(name not in context.table for name in _ends(data)):
         return {}
@@ -157,7 +157,7 @@ def _all_readers(sides: dict[str, np.ndarray], columns: dict[str, str], context:
             continue
         icc_2_1 = icc(complete, confidence)["icc_2_1"]
         method = "F (Shrout & Fleiss), samples taken as independent"
-        out[f"icc_2_1_{label}"] = Figure(
+        out[f"icc_2_1_{label}"] = Estimate(
             icc_2_1.value, icc_2_1.lower, icc_2_1.upper, method, len(complete), len(complete)
         )
     return out

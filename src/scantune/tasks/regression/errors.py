@@ -20,7 +20,7 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data | Several, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample; it counts where it is larger than ``significant_error``.
 
     Of several targets it counts where one of them does; its size is the largest error, each in units of its

@@ -18,7 +18,7 @@ from scantune.statistics.correlation import (
     spearman,
     spearman_statistic,
 )
-from scantune.statistics.figure import Figure, undefined
+from scantune.statistics.estimate import Estimate, undefined
 from scantune.statistics.reliability import repeatability
 from scantune.statistics.resampling import FEWEST, Statistic
 from scantune.tasks.directions import named_ranges
@@ -195,7 +195,7 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
         names = {k: k for k in _FROM_SUMS}
         names |= {f"bland_altman_{k}": f"bland_altman_plain_{k}" for k in _REPEATED}
         statistics = [renamed(statistics[0], names), repeated_statistic(x, y, subjects, rows)]
-    direct: dict[str, Figure] = {}
+    direct: dict[str, Estimate] = {}
     rho = spearman(x, y) if len(rows) > 1 else np.nan
     if alone and not paired:
         direct["spearman_rho"] = _rank_figure(rho, len(rows), "spearman", correlation_p(rho, len(rows)), confidence)
@@ -240,21 +240,21 @@ def _reasons(x: np.ndarray, y: np.ndarray) -> dict[str, str]:
     return reasons
 
 
-def _explained(figures: dict[str, Figure], reasons: dict[str, str]) -> dict[str, Figure]:
+def _explained(figures: dict[str, Estimate], reasons: dict[str, str]) -> dict[str, Estimate]:
     return {
         k: undefined(reasons[k], f.n, f.n_subjects, **dict.fromkeys(f.more)) if f.value is None and k in reasons else f
         for k, f in figures.items()
     }
 
 
-def _rank_figure(r: float, n: int, kind: str, p: float, confidence: float) -> Figure:
+def _rank_figure(r: float, n: int, kind: str, p: float, confidence: float) -> Estimate:
     if np.isnan(r):
         return undefined("undefined", n, n, p_value=None)
     bounds = fisher_interval(r, n, kind, confidence)
     if bounds is None:
         reason = "no interval: the correlation is 1 or −1" if n >= 5 else f"no interval: {n} subjects, 5 are needed"
-        return Figure(r, n=n, n_subjects=n, reason=reason, more={"p_value": p if n >= 5 else None})
-    return Figure(r, *bounds, f"Fisher's z ({_FISHER_NAMES[kind]})", n, n, more={"p_value": p})
+        return Estimate(r, n=n, n_subjects=n, reason=reason, more={"p_value": p if n >= 5 else None})
+    return Estimate(r, *bounds, f"Fisher's z ({_FISHER_NAMES[kind]})", n, n, more={"p_value": p})
 
 
 _FISHER_NAMES = {
@@ -263,7 +263,7 @@ _FISHER_NAMES = {
 }
 
 
-def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, confidence: float) -> Figure:
+def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, confidence: float) -> Estimate:
     if len(x) < 2:
         return undefined("undefined", len(x), len(x), p_value=None)
     correlation = kendall(x, y)
@@ -273,13 +273,13 @@ def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, co
     bounds = kendall_by_subject(x, y, subjects, confidence)
     if bounds is None:
         few = "no interval: leaving out subjects gives none (too few, or τ is 1 or −1)"
-        return Figure(correlation.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
+        return Estimate(correlation.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
     lower, upper, p = bounds
     method = "jackknife by subject, Fisher's z"
-    return Figure(correlation.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
+    return Estimate(correlation.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
 
 
-def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float) -> Figure:
+def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float) -> Estimate:
     """Of the predictions of samples of one subject with one target: the scan was repeated, nothing had changed."""
     _, codes = np.unique(subjects, return_inverse=True)
     keys = np.unique(np.stack([codes, x]), axis=1, return_inverse=True)[1] if len(x) else np.empty(0, int)

@@ -22,7 +22,7 @@ OUTLINED = True
 """Errors are pictured as both outlines, not beside maps."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: 1 − Dice."""
     dice = float(data.measures["dice"][row])
     distance = float(data.measures["hd95"][row]) if "hd95" in data.measures else float("nan")

@@ -9,7 +9,7 @@ import numpy as np
 
 from scantune.statistics.agreement import error_statistic
 from scantune.statistics.correlation import constant
-from scantune.statistics.figure import undefined
+from scantune.statistics.estimate import undefined
 from scantune.statistics.resampling import Statistic
 from scantune.tasks.plan import MetricPlan, mean_statistic, renamed
 from scantune.tasks.predictions import Faults, PredictionTable

@@ -116,7 +116,7 @@ class SegmentationTask:
             sums.append(torch.stack([(a & b).sum(1), a.sum(1), b.sum(1)], dim=1))
         return torch.stack(sums, dim=1).float()
 
-    def kept_target(self, batch: Batch) -> Tensor:
+    def reduced_target(self, batch: Batch) -> Tensor:
         """Zeros [B]: the masks are in the sums already, and too large to keep."""
         import torch
 

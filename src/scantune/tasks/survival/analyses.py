@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scantune.statistics.distributions import chi2_sf
-from scantune.statistics.figure import Figure
+from scantune.statistics.estimate import Estimate
 from scantune.statistics.resampling import Weighted
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.plan import MetricPlan
@@ -94,7 +94,7 @@ def _curve(data: Data, rows: np.ndarray, context: Context) -> dict[str, Any]:
     }
 
 
-def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Context) -> list[Figure]:
+def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Context) -> list[Estimate]:
     """Kaplan–Meier estimate of no event by each time, with an interval by subject; undefined beyond follow-up."""
     time, event = data.time[rows], data.event[rows]
 
@@ -104,7 +104,7 @@ def _event_free(data: Data, rows: np.ndarray, times: np.ndarray, context: Contex
         return {f"at/{i}": np.where(known[i], free[i], np.nan) for i in range(len(times))}
 
     if not len(rows):
-        return [Figure(None, reason="undefined: no sample") for _ in times]
+        return [Estimate(None, reason="undefined: no sample") for _ in times]
     kinds = {f"at/{i}": "unit" for i in range(len(times))}
     reasons = {f"at/{i}": f"undefined: no one is followed to {t:g} {data.settings.unit}" for i, t in enumerate(times)}
     statistic = Weighted(rows, values, kinds, edges=dict.fromkeys(kinds, (rows,)))

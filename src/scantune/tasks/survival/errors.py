@@ -20,7 +20,7 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample by the last horizon: 1 − p where the event came by then, p where it did not.
 
     Undefined where follow-up ended before, or the table has no probabilities.

@@ -18,7 +18,7 @@ OUTLINED = False
 """Errors are pictured beside their maps, not as outlines."""
 
 
-def judge(data: Data, row: int, table: PredictionTable) -> Verdict:
+def assess(data: Data, row: int, table: PredictionTable) -> Verdict:
     """The error of one sample: its zones' distances in grades, added up; ungradable is one step from any grade."""
     grades = data.settings.grades
     truth, predicted = data.target[row], data.probabilities[row].argmax(1)

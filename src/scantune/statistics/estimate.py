@@ -1,4 +1,4 @@
-"""A figure as it stands in ``metrics.json``: its value, its interval, how that was made, and why one is missing."""
+"""A metric as it stands in ``metrics.json``: its value, its interval, how that was made, and why one is missing."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure.
+class Estimate:
+    """A metric with its interval.
 
     Attributes:
         value: the estimate; None where undefined.
         lower: lower bound of the interval; None where there is none.
         upper: upper bound.
         method: how the interval was made; None without one.
-        n: samples that the figure is made from.
+        n: samples that the metric is computed from.
         n_subjects: subjects that these samples are of.
         reason: why the value, or else the interval, is missing; None where nothing is.
-        more: further values that belong to this figure (``p_value``, ``ase``, ``gap`` …).
+        more: further values that belong to this metric (``p_value``, ``ase``, ``gap`` …).
     """
 
     value: float | None
@@ -45,8 +45,8 @@ class Figure:
         }
         return base | {key: jsonable(value) for key, value in self.more.items()}
 
-    def with_more(self, **more: Any) -> Figure:
-        """The same figure with further values."""
+    def with_more(self, **more: Any) -> Estimate:
+        """The same estimate with further values."""
         return replace(self, more={**self.more, **more})
 
 
@@ -60,7 +60,7 @@ def number(value: Any) -> float | None:
 
 def jsonable(value: Any) -> Any:
     """Numbers, arrays, figures, mappings and sequences as JSON takes them; what is not finite becomes null."""
-    if isinstance(value, Figure):
+    if isinstance(value, Estimate):
         return value.as_dict()
     if isinstance(value, Mapping):
         return {str(k): jsonable(v) for k, v in value.items()}
@@ -73,6 +73,6 @@ def jsonable(value: Any) -> Any:
     return value
 
 
-def undefined(reason: str, n: int = 0, n_subjects: int = 0, **more: Any) -> Figure:
+def undefined(reason: str, n: int = 0, n_subjects: int = 0, **more: Any) -> Estimate:
     """A figure without a value, with the reason."""
-    return Figure(None, n=n, n_subjects=n_subjects, reason=reason, more=more)
+    return Estimate(None, n=n, n_subjects=n_subjects, reason=reason, more=more)
