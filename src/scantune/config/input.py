@@ -75,6 +75,14 @@ class Scale(Block):
     name: Literal["scale"] = "scale"
 
 
+class WhiteStripe(Block):
+    """(value − normal-appearing white matter) / its standard deviation (Shinohara 2014). T1-weighted brains alone."""
+
+    name: Literal["white_stripe"] = "white_stripe"
+    width: float = Field(default=0.05, gt=0.0, lt=0.5)
+    """Share of the brain's voxels on either side of the white matter's mode that count as white matter."""
+
+
 class Keep(Block):
     """Values as they are in the file, rescaled to their unit (HU)."""
 
@@ -82,7 +90,7 @@ class Keep(Block):
 
 
 Intensity = Annotated[
-    ZScore | Percentile | Window | Scale | Keep, Field(discriminator="name"), BeforeValidator(by_name)
+    ZScore | Percentile | Window | Scale | WhiteStripe | Keep, Field(discriminator="name"), BeforeValidator(by_name)
 ]
 
 
@@ -175,6 +183,20 @@ class VolumeChoice(Block):
         return self
 
 
+class Brain(Block):
+    """From a T1-weighted head as it leaves the scanner to its brain in a template's space (extra ``brain``)."""
+
+    extract: Literal["deepbet", "stripped"] = "deepbet"
+    """deepbet's network finds the brain; ``stripped``: the files hold brains without skull already."""
+    bias_field: bool = True
+    """Remove slow changes of brightness by N4."""
+    registration: Literal["none", "rigid", "affine"] = "rigid"
+    """Transform to MNI152 (1 mm template of the ICBM, 2009a): rigid keeps sizes, affine takes them out. Figures and
+    masks stay in the patient's space."""
+    min_overlap: float = Field(default=0.8, ge=0.0, le=1.0)
+    """Dice of the registered brain with the template's; a scan below it is excluded, with its value."""
+
+
 class VolumeInput(_Common):
     """A volume [C, D, H, W] in RAS+: W left → right, H posterior → anterior, D inferior → superior."""
 
@@ -193,6 +215,10 @@ class VolumeInput(_Common):
     """Smooth before shrinking (Gaussian by the ratio of spacings), else fine detail turns into false coarse detail."""
     intensity: Intensity = ZScore()
     """How values are scaled."""
+    brain: Annotated[
+        Brain | None, BeforeValidator(lambda v: {True: {}, False: None}.get(v, v) if isinstance(v, bool) else v)
+    ] = None
+    """T1-weighted MRI of heads: the brain alone, without bias field, in the space of MNI152. ``true`` or a block."""
     deface: bool = False
     """Head MRI: blank the face before anything is cached. A simple geometric method: see the documentation's limits."""
     volume: Literal["first", "mean"] | VolumeChoice | None = None
@@ -211,6 +237,24 @@ class VolumeInput(_Common):
     """Gantry tilt: exclude the scan, or resample it upright."""
     dtype: Literal["float16", "float32"] = "float16"
     """Of the cached tensor."""
+
+    @model_validator(mode="after")
+    def _brain_alone(self) -> VolumeInput:
+        if self.intensity.name == "white_stripe" and not self.brain:
+            raise ValueError(
+                "intensity: white_stripe needs a brain without skull: add brain: true, or "
+                "brain: {extract: stripped} where the files hold one"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> VolumeInput:
+        if self.brain and self.brain.registration != "none" and (self.center != "image" or self.crop != "none"):
+            raise ValueError(
+                "center and crop have no effect on registered brains, whose grid is placed around the template's "
+                "middle: leave them out, or set brain.registration to none"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -69,16 +69,16 @@ def target_grid(
 
 def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antialias: bool = True,
              fill: float | None = None) -> np.ndarray:  # fmt: skip
-    """The volume on a grid whose axes are parallel to its own, float32 [D, H, W].
+    """The volume on another grid, float32 [D, H, W].
 
-    Where the voxels of both coincide nothing is interpolated. Else each axis is one product with a banded matrix that
-    smooths and interpolates at once: trilinear interpolation is separable, and the axes are parallel. The values are
+    Where the voxels of both coincide nothing is interpolated. Else, where the axes are parallel, each is one product
+    with a banded matrix that smooths and interpolates at once: trilinear interpolation is separable. The values are
     those of SimpleITK's linear resampling to rounding, in a fraction of its time. Shrinking is preceded by a Gaussian
     that makes up for the ratio of spacings (Cardoso et al., MICCAI 2015): sd = sqrt(ratio² − 1) · FWHM⁻¹ voxels.
 
     Args:
         volume: the image.
-        grid: where it shall be known, from :func:`target_grid`.
+        grid: where it shall be known; a grid turned or sheared against the volume's is sampled by SimpleITK.
         interpolation: "linear", "nearest" or "bspline" (cubic, by SimpleITK).
         antialias: smooth before shrinking; never with "nearest".
         fill: outside the volume, that is beyond half a voxel from its outermost voxels' middles; None is its smallest
@@ -86,7 +86,7 @@ def resample(volume: Volume, grid: Grid, *, interpolation: str = "linear", antia
     """
     relative = np.linalg.inv(volume.affine) @ grid.affine  # indices of the grid -> indices of the volume, W H D
     if np.abs(relative[:3, :3] - np.diag(np.diag(relative[:3, :3]))).max() > SAME:
-        raise ValueError("the grid's axes are not parallel to the volume's")
+        return _turned(volume.array, relative, grid.shape, interpolation, antialias, fill)
     shift = _integer_shift(relative)
     if shift is not None:
         return _cut(volume.array, shift, grid.shape, float(volume.array.min()) if fill is None else fill)
@@ -221,16 +221,50 @@ def _nearest(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.nd
     return array[np.ix_(*index)].astype(np.float32)
 
 
+def _smoothed(array: np.ndarray, ratios: Sequence[float]) -> np.ndarray:
+    """The same grid, with the Gaussian that precedes shrinking each axis (D, H, W) by a ratio."""
+    if all(ratio < 1 + SAME for ratio in ratios):
+        return array
+    axes = [_Axis(length, length, 1.0, 0.0) for length in array.shape]
+    for axis, ratio in zip(axes, ratios, strict=True):
+        axis.ratio = ratio
+    return _linear(array, axes, True)
+
+
+def _turned(
+    array: np.ndarray,
+    relative: np.ndarray,
+    shape: tuple[int, int, int],
+    interpolation: str,
+    antialias: bool,
+    fill: float | None,
+) -> np.ndarray:
+    """On a grid whose indices (W, H, D) an affine matrix takes to the array's."""
+    import SimpleITK as sitk
+
+    fill = float(array.min()) if fill is None else fill
+    if antialias and interpolation != "nearest":
+        array = _smoothed(array, np.linalg.norm(relative[:3, :3], axis=1)[::-1].tolist())
+    transform = sitk.AffineTransform(relative[:3, :3].ravel().tolist(), relative[:3, 3].tolist())
+    method = sitk.ResampleImageFilter()
+    method.SetSize(list(shape[::-1]))
+    method.SetTransform(transform)
+    method.SetInterpolator(_SITK[interpolation])
+    method.SetDefaultPixelValue(fill)
+    method.SetOutputPixelType(sitk.sitkFloat32)
+    return sitk.GetArrayFromImage(method.Execute(sitk.GetImageFromArray(np.ascontiguousarray(array, dtype=np.float32))))
+
+
+#: Interpolation → SimpleITK's enumeration (sitkNearestNeighbor, sitkLinear, sitkBSpline).
+_SITK = {"nearest": 1, "linear": 2, "bspline": 3}
+
+
 def _cubic(array: np.ndarray, axes: Sequence[_Axis], antialias: bool) -> np.ndarray:
     """Cubic B-splines by SimpleITK, in index space."""
     import SimpleITK as sitk
 
     if antialias:
-        identity = [_Axis(sampling.length, sampling.length, 1.0, 0.0) for sampling in axes]
-        for unmoved, sampling in zip(identity, axes, strict=True):
-            unmoved.ratio = sampling.ratio
-        if any(sampling.ratio > 1 + SAME for sampling in axes):
-            array = _linear(array, identity, True)
+        array = _smoothed(array, [sampling.ratio for sampling in axes])
     method = sitk.ResampleImageFilter()
     method.SetSize([axis.places.size for axis in axes[::-1]])
     method.SetOutputSpacing([axis.ratio for axis in axes[::-1]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import text_digest
-from scantune.preprocess import display, display_copy, own_grid, sources, store
+from scantune.preprocess import brain, display, display_copy, own_grid, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
 from scantune.preprocess.prepare import prepare
@@ -80,6 +80,7 @@ def sample_key(
 ) -> str:
     """SHA-256 of all that a sample's tensor depends on: source bytes, settings, our code, the decoders' versions."""
     modality, options = what_matters(settings)
+    modules, packages = _beside(options)
     parts = {
         "files": digests,
         "masks": mask_digests,
@@ -87,10 +88,17 @@ def sample_key(
         "series": series,
         "volume": volume,
         "settings": {name: value for name, value in options.items() if name != "max_voxels"},
-        "code": code_version(),
-        "libraries": library_versions(),
+        "code": code_version(*modules),
+        "libraries": library_versions(*packages),
     }
     return text_digest(json.dumps(parts, sort_keys=True))
+
+
+def _beside(options: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[str]]:
+    """Modules and packages that only some settings use."""
+    if not options.get("brain"):
+        return (), ()
+    return [f"brain/{name}" for name in ("extraction", "bias_field", "registration", "space")], brain.PACKAGES
 
 
 def process(

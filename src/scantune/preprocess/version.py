@@ -51,9 +51,13 @@ def code_version(*beside: str) -> str:
 
 
 @cache
-def library_versions() -> dict[str, str]:
-    """Version of each library that decodes or resamples; "" where it is not installed."""
-    return {name: _version(name) for name in _LIBRARIES}
+def library_versions(*beside: str) -> dict[str, str]:
+    """Version of each library that decodes or resamples; "" where it is not installed.
+
+    Args:
+        beside: additional packages that count.
+    """
+    return {name: _version(name) for name in (*_LIBRARIES, *beside)}
 
 
 def _version(name: str) -> str:

@@ -30,6 +30,7 @@ def prepare_volume(
     antialias: bool = True,
     intensity: Mapping[str, Any],
     deface: bool = False,
+    brain: Mapping[str, Any] | None = None,
     volume: io.VolumeRule | None = None,
     padding: Literal["lowest", "keep"] = "lowest",
     philips_values: Literal["displayed", "precise"] = "displayed",
@@ -44,7 +45,7 @@ def prepare_volume(
     mask_threshold: float | None = None,
     max_voxels: int = 2**30,
 ) -> Prepared:
-    """Read, deface, resample once onto the wanted grid, scale.
+    """Read, deface, extract and register the brain, resample once onto the target grid, scale.
 
     Args:
         files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
@@ -57,6 +58,8 @@ def prepare_volume(
         antialias: smooth before shrinking.
         intensity: name and options, see :mod:`scantune.preprocess.intensity`.
         deface: blank the face of a head MRI first.
+        brain: how the brain is extracted and registered, by the keys of ``inputs.<name>.brain``; the target grid lies
+            in the template's space where it is registered.
         volume: which one of a 4D file or of a series with several, or their mean.
         padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
         philips_values: "displayed" or "precise".
@@ -96,19 +99,38 @@ def prepare_volume(
         pairs = [defaced(channel) for channel in volumes]
         volumes = [channel for channel, _ in pairs]
         first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
-    grid = _grid(first, spacing, shape, center, crop)
+    scanned, to_template = first, np.eye(4)
+    if brain:
+        from scantune.preprocess.brain.space import into_brain_space
+
+        space = into_brain_space(
+            volumes,
+            extract=brain["extract"],
+            bias_field=brain["bias_field"],
+            registration=brain["registration"],
+            min_overlap=brain["min_overlap"],
+        )
+        volumes, to_template, facts["brain"] = space.volumes, space.to_template, space.facts
+        first = volumes[0]
+    if brain and brain["registration"] != "none":
+        from scantune.preprocess.brain.registration import template_grid
+
+        grid = template_grid(spacing or scanned.spacing, shape)
+    else:
+        grid = _grid(first, spacing, shape, center, crop)
     name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
     channels = []
     for channel in volumes:
         _check_overlap(channel, first)
         array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
+    own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = own_mask = None
     if masks:
         rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        mask, own_mask, mask_facts = _mask(masks, first, grid, rule, reading)
+        mask, own_mask, mask_facts = _mask(masks, scanned, Grid(grid.shape, own_affine), rule, reading)
         facts |= mask_facts
-    facts["affine"] = np.round(grid.affine, 6).tolist()
+    facts["affine"] = np.round(own_affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
         channels[0][None] if len(channels) == 1 else np.stack(channels),

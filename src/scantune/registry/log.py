@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.plugins import packages
+from scantune.preprocess import brain
 from scantune.tracking import Run
 
 #: Packages that a clean process needs to open the model, in the versions that it was trained with.
@@ -39,9 +40,14 @@ REQUIREMENTS = (
 )
 
 
-def requirements() -> list[str]:
-    """``name==version`` of each of :data:`REQUIREMENTS` as installed here, and of packages that bring plugins."""
-    pinned = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in REQUIREMENTS]
+def requirements(inputs: Mapping[str, Any]) -> list[str]:
+    """``name==version`` of each of :data:`REQUIREMENTS` as installed here, and of packages that bring plugins.
+
+    Args:
+        inputs: the model's input block: packages that its preparation needs are among the requirements.
+    """
+    names = (*REQUIREMENTS, *(brain.PACKAGES if inputs.get("brain") else ()))
+    pinned = [f"{name}=={importlib.metadata.version(name).split('+')[0]}" for name in names]
     return [*pinned, *(f"{name}=={version}" for name, version in packages().items())]
 
 
@@ -55,7 +61,14 @@ def kinds(columns: Mapping[str, Any]) -> dict[str, str]:
 
 
 def log_model(
-    run: Run, folder: Path, *, name: str, params: Mapping[str, Any], columns: Mapping[str, Any], example: str
+    run: Run,
+    folder: Path,
+    *,
+    name: str,
+    params: Mapping[str, Any],
+    columns: Mapping[str, Any],
+    example: str,
+    inputs: Mapping[str, Any],
 ) -> str | None:
     """Log the model in ``folder`` with the code that opens it.
 
@@ -66,6 +79,7 @@ def log_model(
         params: shown beside it on the Models page.
         columns: the task's columns with a value each.
         example: a file's name, for the input example (``scan.nii.gz``).
+        inputs: the model's input block.
 
     Returns:
         The logged model's id, or None if MLflow is off or did not accept it: then the next run of any stage sends it.
@@ -79,6 +93,6 @@ def log_model(
             "params": {key: str(value)[:500] for key, value in params.items()},
             "columns": kinds(columns),
             "example": example,
-            "requirements": requirements(),
+            "requirements": requirements(inputs),
         }
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from scantune.models.backbone import Backbone, Normalization
-from scantune.models.weights.packaged import PACKAGED, Packaged
+from scantune.models.weights.packaged import PACKAGED, PackagedWeights
 from scantune.records import ScantuneError
 
 
@@ -39,7 +39,7 @@ class PublishedWeights:
     hub: str = ""
     hub_file: str = "model.safetensors"
     size: tuple[int, ...] = ()
-    packaged: Packaged | None = None
+    packaged: PackagedWeights | None = None
 
 
 _IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))

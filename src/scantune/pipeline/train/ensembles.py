@@ -155,4 +155,5 @@ def finish(run: Run, plan: TrainingPlan, models: Mapping[str, Path], out: Path) 
         params=params,
         columns=example_columns(plan, facts),
         example=EXAMPLE[plan.input.modality],
+        inputs=facts.input,
     )

@@ -102,6 +102,7 @@ def log_trained(
         params=params,
         columns=example_columns(given, facts),
         example=EXAMPLE[given.input.modality],
+        inputs=facts.input,
     )
 
 
