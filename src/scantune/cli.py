@@ -14,6 +14,7 @@ from scantune.commands import (
     cohorts,
     converting,
     exporting,
+    getting,
     planning,
     predicting,
     promoting,
@@ -77,6 +78,7 @@ def schema(
 for command in (
     running.run,
     starting.init,
+    getting.get,
     cohorts.index,
     cohorts.check,
     showing.show,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scantune import cohort
+from scantune import cohort, io
 from scantune.cohort.medmnist import table_of_medmnist
 
 
@@ -31,6 +31,14 @@ def test_pictures_labels_and_sides_come_back(tmp_path, shape):
         assert [int(row["label"]) for row in own] == made[f"{side}_labels"][:, 0].tolist()
 
 
+def test_volumes_come_back(tmp_path):
+    made = arrays((8, 10, 12))
+    np.savez(tmp_path / "x.npz", **made)
+    rows = list(csv.DictReader(table_of_medmnist(tmp_path / "x.npz", tmp_path / "out").open()))
+    volumes = [io.read(tmp_path / "out" / row["file"]).array for row in rows if row["split"] == "test"]
+    assert np.array_equal(np.stack(volumes), made["test_images"])
+
+
 def test_several_labels_are_columns(tmp_path):
     made = arrays(labels=3)
     np.savez(tmp_path / "x.npz", **made)
@@ -52,8 +60,8 @@ def test_names_stand_for_numbers_and_must_be_whole(tmp_path):
 def test_what_is_no_medmnist_is_refused(tmp_path):
     with pytest.raises(cohort.CohortError, match="no file"):
         table_of_medmnist(tmp_path / "x.npz", tmp_path / "out")
-    np.savez(tmp_path / "v.npz", **arrays((28, 28, 28)))
-    with pytest.raises(cohort.CohortError, match=r"train_images: volumes \[5, 28, 28, 28\]"):
+    np.savez(tmp_path / "v.npz", **arrays((28, 28, 28, 3)))
+    with pytest.raises(cohort.CohortError, match=r"train_images: \[5, 28, 28, 28, 3\]"):
         table_of_medmnist(tmp_path / "v.npz", tmp_path / "out")
     (tmp_path / "cut.npz").write_bytes((tmp_path / "v.npz").read_bytes()[:500])
     with pytest.raises(cohort.CohortError, match="cannot be read"):

@@ -1,8 +1,8 @@
-"""A MedMNIST array file (npz) → one PNG a sample and a table of labels and sides.
+"""A MedMNIST array file (npz) → one PNG or NIfTI file a sample and a table of labels and sides.
 
 J. Yang et al., "MedMNIST v2", Scientific Data 10, 41 (2023), https://doi.org/10.1038/s41597-022-01721-8: the arrays
-``train_images``, ``val_images``, ``test_images`` (uint8 [N, H, W] or [N, H, W, 3]) and ``train_labels`` … ([N, 1], or
-[N, L] of 0 and 1 where a picture has several labels).
+``train_images``, ``val_images``, ``test_images`` (uint8 [N, H, W], [N, H, W, 3] or [N, D, H, W]) and ``train_labels``
+… ([N, 1], or [N, L] of 0 and 1 where a sample has several labels).
 
 >>> table_of_medmnist("pneumoniamnist.npz", "pneumonia")     # doctest: +SKIP
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from scantune import io
 from scantune.cohort.coco import write_grey, write_rows
 from scantune.cohort.faults import CohortError
 
@@ -24,10 +25,12 @@ SIDES = {"train": "train", "val": "validation", "test": "test"}
 def table_of_medmnist(
     source: Path | str, out_dir: Path | str, *, names: Mapping[int, str] | Sequence[str] | None = None
 ) -> Path:
-    """Write the pictures to ``out_dir/images/<side>/<number>.png`` and list them in ``out_dir/cohort.csv``.
+    """Write the samples to ``out_dir/images/<side>/<number>.png`` and list them in ``out_dir/cohort.csv``.
+
+    Volumes become ``.nii.gz`` of 1 mm along each axis, since the file states neither spacing nor orientation.
 
     Columns: ``sample_id``, ``file``, ``split`` (train, validation, test: the file's own), ``label``, or ``label_0`` …
-    where a picture has several. MedMNIST knows no subjects: a picture is its own.
+    where a sample has several. MedMNIST does not state subjects: a sample counts as one.
 
     Args:
         source: the npz file.
@@ -38,7 +41,7 @@ def table_of_medmnist(
         The table.
 
     Raises:
-        CohortError: the file is not there or no MedMNIST file of pictures; volumes are refused by name.
+        CohortError: the file is not there or no MedMNIST file.
     """
     source, target = Path(source), Path(out_dir)
     arrays = _arrays(source)
@@ -48,8 +51,12 @@ def table_of_medmnist(
         images, labels = arrays[f"{side}_images"], arrays[f"{side}_labels"]
         digits = max(5, len(str(len(images))))
         for number, (picture, label) in enumerate(zip(images, labels, strict=True)):
-            place = f"images/{side}/{number:0{digits}d}.png"
-            write_grey(target / place, picture)
+            volume = picture.ndim == 3 and picture.shape[2] != 3
+            place = f"images/{side}/{number:0{digits}d}{'.nii.gz' if volume else '.png'}"
+            if volume:
+                io.write_nifti(target / place, io.Volume(picture, np.eye(4)))
+            else:
+                write_grey(target / place, picture)
             row: dict[str, object] = {"sample_id": f"{side}-{number:0{digits}d}", "file": place, "split": split}
             rows.append(row | _targets(label, names))
     return write_rows(target / "cohort.csv", rows)
@@ -89,9 +96,9 @@ def _arrays(source: Path) -> dict[str, np.ndarray]:
     faults = []
     for side in SIDES:
         images, labels = arrays[f"{side}_images"], arrays[f"{side}_labels"]
-        if images.dtype != np.uint8 or not (images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3)):
-            kind = "volumes" if images.ndim == 4 else "an array"
-            faults.append(f"{side}_images: {kind} {list(images.shape)} {images.dtype}; uint8 [N, H, W] or [N, H, W, 3]")
+        if images.dtype != np.uint8 or images.ndim not in (3, 4):
+            shapes = "uint8 [N, H, W], [N, H, W, 3] or [N, D, H, W] are read"
+            faults.append(f"{side}_images: {list(images.shape)} {images.dtype}; {shapes}")
         if labels.ndim != 2 or len(labels) != len(images) or labels.dtype.kind not in "iub":
             faults.append(f"{side}_labels: {list(labels.shape)} {labels.dtype}; whole numbers [{len(images)}, labels]")
     if faults:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from scantune.commands.inserting import insert
 from scantune.records import ScantuneError
 
 
@@ -41,7 +42,7 @@ def init(
     for path, source in proposed.tables.items():
         _write_table(path, source.written())
     if add:
-        _insert(lines, notes[:1], proposed.blocks)
+        insert(lines, notes[:1], proposed.blocks)
     elif out is None:
         typer.echo(text.joined([*notes, "Insert it by --add, or move each block into its group."], lines))
         return
@@ -69,29 +70,3 @@ def _write_table(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, content)
     typer.echo(f"{path}: the table of the samples", err=True)
-
-
-def _insert(lines: dict[str, list[str]], notes: list[str], blocks: dict[str, dict[str, object]]) -> None:
-    """Insert blocks into params.yaml, checked as a whole before it is written.
-
-    Raises:
-        ScantuneError: there is no params.yaml, or it has blocks of these names.
-    """
-    import yaml
-
-    from scantune.config.load import parse
-    from scantune.files import write_text
-    from scantune.proposal import text
-
-    path = Path("params.yaml")
-    if not path.is_file():
-        raise ScantuneError("no params.yaml in this folder: run init in the folder of a project, or without --add")
-    before = path.read_text(encoding="utf-8")
-    present = yaml.safe_load(before) or {}
-    both = [f"{g}.{n}" for g, block in blocks.items() for n in block if n in (present.get(g) or {})]
-    if both:
-        raise ScantuneError(f"params.yaml has {', '.join(both)} already: choose another --name")
-    after = text.inserted(before, lines, notes)
-    parse(yaml.safe_load(after), "params.yaml with the blocks")
-    write_text(path, after)
-    typer.echo(f"params.yaml: {sum(map(len, blocks.values()))} blocks inserted")

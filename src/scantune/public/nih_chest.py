@@ -1,0 +1,85 @@
+"""NIH ChestX-ray14: a table of all films, findings of a film in one cell; a part of the films suffices."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from scantune.public.entry import WRITTEN, PublicCohort, PublicData, RemoteFile, layout, one
+from scantune.records import ScantuneError
+
+_FEWEST = 30  # subjects without which a finding is not learned: four for the smallest partition
+_NONE = "No Finding"
+_COLUMNS = {"Image Index", "Finding Labels", "Patient ID", "Patient Age", "Patient Gender", "View Position"}
+
+
+def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
+    """The films that are there, with those findings that enough people have.
+
+    Raises:
+        ScantuneError: the table has other columns, or no film of it is there.
+    """
+    root = layout(source, ["Data_Entry*.csv", "images*"])
+    table = one(root, "Data_Entry*.csv")
+    with table.open(newline="", encoding="utf-8-sig") as file:
+        entries = list(csv.DictReader(file))
+    missing = _COLUMNS - set(entries[0] if entries else ())
+    if missing:
+        raise ScantuneError(f"{table}: no columns {', '.join(sorted(missing))}, as the NIH's table has them")
+    films = {path.name: path for path in sorted(root.glob("images*/**/*")) if path.suffix in (".png", ".jpg")}
+    rows = [_row(entry, films[entry["Image Index"]], root) for entry in entries if entry["Image Index"] in films]
+    if not rows:
+        raise ScantuneError(f"{table}: none of its {len(entries)} films lies below {root}/images")
+    people = defaultdict(set)
+    for row in rows:
+        for finding in row["findings"].split("|"):
+            people[finding].add(row["subject"])
+    learned = sorted(name for name, ids in people.items() if name != _NONE and len(ids) >= _FEWEST)
+    dataset = {
+        **WRITTEN,
+        "subject": "subject",
+        "targets": ["findings"],
+        "groups": ["sex", "age", "view"],
+        "split": {"method": "random", "fractions": [0.7, 0.1, 0.2], "seed": 42},
+    }
+    task = {
+        "name": "multilabel",
+        "target": "findings",
+        "findings": learned,
+        "ignored": sorted({_NONE, *people} - {*learned}),
+    }
+    return root, [PublicCohort("nih_chest", dataset, task, rows=rows)]
+
+
+def _row(entry: dict[str, str], film: Path, root: Path) -> dict[str, str]:
+    return {
+        "sample_id": film.stem,
+        "file": film.relative_to(root).as_posix(),
+        "subject": entry["Patient ID"],
+        "findings": entry["Finding Labels"],
+        "sex": entry["Patient Gender"],
+        "age": entry["Patient Age"].rstrip("YMD").lstrip("0") or "0",
+        "view": entry["View Position"],
+    }
+
+
+_BOX = "https://nihcc.box.com/shared/static"
+ENTRIES = (
+    PublicData(
+        "nih_chest",
+        "the first 4,999 of 112,120 chest films, fourteen findings read from reports by a program",
+        "https://nihcc.app.box.com/v/ChestXray-NIHCC",
+        "free to use; cite X. Wang et al., CVPR 2017, and name the NIH Clinical Center and the page",
+        prepare,
+        (
+            RemoteFile(f"{_BOX}/vfk49d74nhbxq3nqjg0900w5nvkorp5c.gz", "images_001.tar.gz"),
+            RemoteFile(
+                "https://huggingface.co/datasets/alkzar90/NIH-Chest-X-ray-dataset/resolve/main/data/"
+                "Data_Entry_2017_v2020.csv",
+                "Data_Entry_2017_v2020.csv",
+            ),
+        ),
+        "mean AUROC of all films, official test set: .745 (Wang 2017), .841 (CheXNet)",
+    ),
+)

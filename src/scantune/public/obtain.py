@@ -1,0 +1,79 @@
+"""The files of a public data set: downloaded, compared with their digests, unpacked."""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+
+from scantune.downloads import Progress, download, verify
+from scantune.public.entry import PublicData, RemoteFile
+from scantune.records import ScantuneError
+
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+
+
+def obtain(data: PublicData, archives: Path, target: Path, told: Callable[[RemoteFile], Progress]) -> Path:
+    """Download what is not there and unpack it.
+
+    Args:
+        data: the data set.
+        archives: folder of the downloads; a file that is there is not downloaded again.
+        target: folder for what they contain.
+        told: makes the function that is told of a file's progress.
+
+    Returns:
+        ``target``, or ``archives`` where no file is an archive.
+
+    Raises:
+        ScantuneError: the makers ask for an account, no connection, another digest, or a damaged archive.
+    """
+    if not data.files:
+        raise ScantuneError(
+            f"{data.name}: its makers ask for an account or a form, so nothing is downloaded. Get the files from "
+            f"{data.page}, unpack them, and run: scantune get {data.name} --from FOLDER"
+        )
+    unpacked = False
+    for file in data.files:
+        path = archives / file.name
+        if path.exists():
+            verify(path, file.digest, str(path))
+        else:
+            _downloaded(data, file, path, told(file))
+        if file.name.endswith(_ARCHIVES):
+            _unpack(path, target)
+            unpacked = True
+        elif len(data.files) > 1:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target / file.name)
+    return target if unpacked else archives
+
+
+def _downloaded(data: PublicData, file: RemoteFile, path: Path, progress: Progress) -> None:
+    try:
+        download(file.url, path, file.digest, progress)
+    except (OSError, HTTPException) as error:
+        raise ScantuneError(
+            f"{data.name}: {file.url} could not be downloaded: {error}. What arrived is kept, and the same command "
+            f"resumes it. Without network access, save the file as {path}, or unpack it and use --from FOLDER "
+            f"(page: {data.page})"
+        ) from error
+
+
+def _unpack(path: Path, target: Path) -> None:
+    """Unpack an archive; nothing is written outside of the folder.
+
+    Raises:
+        ScantuneError: it is damaged, or leads out of the folder.
+    """
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        if path.suffix == ".zip":
+            shutil.unpack_archive(path, target, "zip")
+        else:
+            with tarfile.open(path) as archive:
+                archive.extractall(target, filter="data")
+    except (OSError, EOFError, shutil.ReadError, tarfile.TarError) as error:
+        raise ScantuneError(f"{path}: cannot be unpacked ({error}); remove it to download it again") from error
