@@ -28,3 +28,20 @@ def test_the_first_process_speaks_and_lines_name_their_member(rank, number, said
     environ = {rank: number, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, text=True, env=environ, check=True)
     assert done.stderr.splitlines() == said
+
+
+def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeypatch, capsys):
+    from scantune import script
+    from scantune.engine import Interrupted
+
+    def stage(key: str) -> None:
+        raise Interrupted("Ctrl-C", 130, "in epoch 2 of 12 (step 45 of 360)")
+
+    monkeypatch.setattr("sys.argv", ["stages/train.py", "digits"])
+    with pytest.raises(SystemExit) as stopped:
+        script.stage_main(stage)
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == (
+        "train digits: stopped in epoch 2 of 12 (step 45 of 360) by Ctrl-C; the state is saved: run the same command "
+        "again to resume\n"
+    )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from scantune.engine import distributed, half, hardware, monitoring, optimizers, samplers, state
+from scantune.engine import distributed, estimate, half, hardware, monitoring, optimizers, samplers, state
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.delivery import Delivery, Sink
@@ -134,6 +134,7 @@ def fit(
         resumed = _resume(training, resume_from)
         state.apply_smaller_batch(training)
         _check_monitors(training)
+        estimate.report(training)
         flag = stack.enter_context(listening(resolved_settings.watch_parent))
         delivery = stack.enter_context(
             Delivery(sinks if training.fabric.is_global_zero else (), state_dir, resolved_settings.log_every)

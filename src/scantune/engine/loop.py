@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from scantune.engine import hardware, monitoring, samplers, state, validation
@@ -125,7 +126,7 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     training.optimizer.zero_grad(set_to_none=True)  # frees their memory for validation
     saver.before_validation()
     train_metrics = monitoring.training_metrics(training)
-    val_metrics, reduced, targets = validation.validate(training, saver.between_batches)
+    val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
     rates = named_rates({g["name"]: g["lr"] for g in training.plain_optimizer.param_groups})
     row: Row = {f"train_{k}": v for k, v in train_metrics.items()} | {f"val_{k}": v for k, v in val_metrics.items()}
     row |= (
@@ -143,6 +144,16 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     if settings.clear_cache:
         hardware.free_memory(training.device)
     return row, reduced, targets
+
+
+def _between(saver: Saver, progress: Progress) -> Callable[[int, int], None]:
+    """What is done after each batch of validation."""
+
+    def between(batch: int, batches: int) -> None:
+        progress.validation(batch, batches)
+        saver.between_batches()
+
+    return between
 
 
 def _record_checkpoint(training: Training, row: Row) -> None:

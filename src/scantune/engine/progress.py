@@ -1,11 +1,13 @@
-"""Progress in the terminal: position, metrics and remaining time of a training."""
+"""Progress of a training: a bar in a terminal, elsewhere a line a minute; position, speed, losses, time left."""
 
 from __future__ import annotations
 
 import logging
 import math
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from scantune.engine.training import Training
@@ -15,16 +17,27 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Seconds between two lines where there is no terminal.
+LINE_SECONDS = 60.0
+
 
 class Progress:
-    """A progress bar over all steps in a terminal, otherwise a log line per epoch."""
+    """A progress bar over all steps in a terminal, otherwise a line a minute; in both a line per epoch.
 
-    def __init__(self, training: Training, visible: bool) -> None:
-        self.training = training
-        forced = training.settings.progress is True
-        self.bar: Bar | None = _bar(forced) if visible else None
+    Args:
+        training: its position is read.
+        visible: draw the bar.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, training: Training, visible: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self.training, self.clock = training, clock
+        self.bar: Bar | None = _bar(training.settings.progress is True) if visible else None
         self.task: Any = None
         self.metric_text = ""
+        self.pace = Pace(training, clock())
+        self.reported = clock()
+        self.open = ExitStack()
 
     @classmethod
     def of(cls, training: Training) -> Progress:
@@ -36,40 +49,130 @@ class Progress:
     def __enter__(self) -> Progress:
         if self.bar is not None:
             total = self.training.steps_per_epoch * self.training.settings.epochs
-            self.bar.start()
-            self.task = self.bar.add_task("", total=total, completed=self.training.position.step, metrics="")
+            self.open.enter_context(_lines_above(self.bar))
+            self.task = self.bar.add_task("", total=total, completed=self.training.position.step, text="", pace="")
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        self.open.close()
 
     def step(self, values: Mapping[str, float]) -> None:
-        """Report a step."""
-        if self.bar is None:
-            return
-        position, settings = self.training.position, self.training.settings
-        text = f"epoch {position.epoch + 1}/{settings.epochs} · loss {values['loss']:.4g}{self.metric_text}"
-        self.bar.update(self.task, completed=position.step, metrics=text)
+        """Report a step: its loss, and its terms where there are several."""
+        self.pace.step(self.clock())
+        terms = [f"{name}_loss" for name in self.training.terms] if len(self.training.terms) > 1 else []
+        losses = " · ".join(f"{name} {values[name]:.4g}" for name in ("loss", *terms))
+        self._show(f"{self._epoch()} · {losses}{self.metric_text}", self.pace.text())
+
+    def validation(self, batch: int, batches: int) -> None:
+        """Report that a batch of the validation set was evaluated, of so many."""
+        self._show(f"{self._epoch()} · validation {batch}/{batches}{self.metric_text}", self.pace.text())
 
     def epoch_end(self, epoch: int, row: Mapping[str, Any]) -> None:
-        """Report an epoch."""
+        """Report an epoch: its losses, the first metric of the task and the monitored one."""
+        self.pace.epoch(self.clock())
         monitor, best = self.training.settings.monitor, self.training.checkpoints.best()
-        metrics = {name: row.get(name) for name in dict.fromkeys(("val_loss", monitor))}
+        headline = next((f"val_{name}" for name in self.training.task.epoch_metrics), "val_loss")
+        metrics = {name: row.get(name) for name in dict.fromkeys(("val_loss", headline, monitor))}
         text = " · ".join(f"{n} {v:.4g}" for n, v in metrics.items() if isinstance(v, float) and not math.isnan(v))
         best_text = f" (best {best.value:.4g} in epoch {best.epoch})" if best else ""
         self.metric_text = f" · {text}{best_text}"
-        log.info(
-            "epoch %d/%d: train_loss %.4g%s", epoch, self.training.settings.epochs, row["train_loss"], self.metric_text
-        )
+        epochs = self.training.settings.epochs
+        left = "" if epoch >= epochs else f" · {self.pace.left()} left"
+        log.info("epoch %d/%d: train_loss %.4g%s%s", epoch, epochs, row["train_loss"], self.metric_text, left)
+        self.reported = self.clock()
+
+    def _epoch(self) -> str:
+        position, settings = self.training.position, self.training.settings
+        return f"epoch {min(position.epoch + 1, settings.epochs)}/{settings.epochs}"
+
+    def _show(self, text: str, pace: str) -> None:
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.training.position.step, text=text, pace=pace)
+        elif self.clock() - self.reported >= LINE_SECONDS:
+            step, total = self.training.position.step, self.training.steps_per_epoch * self.training.settings.epochs
+            log.info("%s · step %d/%d · %s", text, step, total, pace)
+            self.reported = self.clock()
+
+
+class Pace:
+    """Speed of a training by its latest epoch, and the time left to its last one.
+
+    Args:
+        training: its position is read.
+        now: seconds on any clock.
+    """
+
+    def __init__(self, training: Training, now: float) -> None:
+        self.training = training
+        self.began, self.steps = now, 0
+        self.step_seconds, self.validation_seconds = math.nan, math.nan
+        self.stepped = now
+
+    def step(self, now: float) -> None:
+        """Count a step."""
+        self.steps, self.stepped = self.steps + 1, now
+        self.step_seconds = (now - self.began) / self.steps
+
+    def epoch(self, now: float) -> None:
+        """Count a validation, and start the measurement of the next epoch."""
+        self.validation_seconds = now - self.stepped
+        self.began, self.steps = now, 0
+
+    def seconds_left(self) -> float:
+        """Seconds to the last epoch, without early stopping; NaN before the first step."""
+        training = self.training
+        epochs = training.settings.epochs - training.position.epoch
+        steps = training.steps_per_epoch * epochs - training.position.in_epoch
+        validation = 0.0 if math.isnan(self.validation_seconds) else self.validation_seconds
+        return max(steps, 0) * self.step_seconds + epochs * validation
+
+    def left(self) -> str:
+        """The same as text."""
+        return duration(self.seconds_left())
+
+    def text(self) -> str:
+        """Steps per second, and the time left."""
+        if math.isnan(self.step_seconds):
+            return ""
+        return f"{1 / max(self.step_seconds, 1e-9):.3g} steps/s · {self.left()} left"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as text for people: ``40 s``, ``12 min``, ``3 h 05 min``; ``?`` for NaN."""
+    if math.isnan(seconds):
+        return "?"
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def _bar(forced: bool) -> Bar:
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.fields[metrics]}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Bar(
-        *columns, console=Console(stderr=True, force_terminal=forced or None), transient=True, refresh_per_second=4
+    columns = (
+        TextColumn("{task.fields[text]}", markup=False),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
     )
+    console = Console(stderr=True, force_terminal=forced or None)
+    return Bar(*columns, console=console, transient=True, refresh_per_second=4, expand=True)
+
+
+@contextmanager
+def _lines_above(bar: Bar) -> Iterator[None]:
+    """Draw a bar; meanwhile log lines are written above it, not into it."""
+    terminal = sys.stderr
+    bar.start()  # sys.stderr is now a writer that knows of the bar
+    handlers = [h for h in logging.getLogger().handlers if getattr(h, "stream", None) is terminal]
+    for handler in handlers:
+        handler.setStream(sys.stderr)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.setStream(terminal)  # type: ignore[attr-defined]
+        bar.stop()

@@ -38,7 +38,7 @@ class Saver:
         """Stop within validation after saving; a resumed training repeats the whole validation."""
         if self.training.fabric.world_size == 1 and (cause := self.flag.cause()):
             self._save()
-            raise Interrupted(*cause)
+            raise Interrupted(*cause, self._position())
 
     def final(self) -> None:
         """Save the end of the training."""
@@ -52,7 +52,7 @@ class Saver:
         if due or cause:
             self._save()
         if cause:
-            raise Interrupted(*cause)
+            raise Interrupted(*cause, self._position())
 
     def _agree(self, due: bool, cause: tuple[str, int] | None) -> tuple[bool, tuple[str, int] | None]:
         """Agree between all processes on saving and stopping, so that all do it at the same step."""
@@ -62,7 +62,13 @@ class Saver:
         codes = torch.tensor([float(due), float(cause[1] if cause else 0)], device=fabric.device)
         torch.distributed.all_reduce(codes, op=torch.distributed.ReduceOp.MAX)
         code = int(codes[1])
-        return bool(codes[0] > 0), cause or (("another process received a signal to stop", code) if code else None)
+        return bool(codes[0] > 0), cause or (("a signal to another process", code) if code else None)
+
+    def _position(self) -> str:
+        training = self.training
+        epoch, epochs = min(training.position.epoch + 1, training.settings.epochs), training.settings.epochs
+        step, steps = training.position.step, training.steps_per_epoch * epochs
+        return f"in epoch {epoch} of {epochs} (step {step} of {steps})"
 
     def _save(self) -> None:
         began = time.monotonic()

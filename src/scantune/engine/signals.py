@@ -16,15 +16,17 @@ class Interrupted(SystemExit):
 
     Attributes:
         cause: as text.
+        position: where it was stopped, as text.
         code: 130 after Ctrl-C, 143 after SIGTERM or the parent's end.
     """
 
-    def __init__(self, cause: str, code: int) -> None:
+    def __init__(self, cause: str, code: int, position: str = "") -> None:
         super().__init__(code)
-        self.cause = cause
+        self.cause, self.position = cause, position
 
     def __str__(self) -> str:
-        return f"{self.cause}; the state is saved: start again to resume"
+        where = f" {self.position}" if self.position else ""
+        return f"stopped{where} by {self.cause}; the state is saved: run the same command again to resume"
 
 
 _CAUSES = {signal.SIGINT: ("Ctrl-C", 130), signal.SIGTERM: ("SIGTERM", 143)}
@@ -41,7 +43,7 @@ class StopFlag:
         """Cause of the stop and exit code; None to continue."""
         if self.received is not None:
             return _CAUSES[signal.Signals(self.received)]
-        return ("the process that started this one has ended", 143) if self.watch.gone() else None
+        return ("the end of the process that started it", 143) if self.watch.gone() else None
 
 
 @contextmanager

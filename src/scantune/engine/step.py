@@ -41,7 +41,7 @@ def train_step(training: Training, batches: list[Batch]) -> StepResult:
     Raises:
         NonFiniteError: the loss or a gradient is not finite, and the settings do not skip such steps.
     """
-    mixed = [_mixed(training, batch, i) for i, batch in enumerate(batches)]
+    mixed = [mixed_batch(training, batch, i) for i, batch in enumerate(batches)]
     denominators = _denominators(training, mixed)
     buffers = _BufferSnapshot(training.raw) if training.settings.on_non_finite == "skip" else None
     weights = training.current_weights()
@@ -61,7 +61,14 @@ def train_step(training: Training, batches: list[Batch]) -> StepResult:
     return StepResult(values, applied=True)
 
 
-def _mixed(training: Training, batch: Batch, number: int) -> Batch:
+def mixed_batch(training: Training, batch: Batch, number: int) -> Batch:
+    """Mix the samples of a batch with each other where the settings say so.
+
+    Args:
+        training: its mixing and position.
+        batch: on the device.
+        number: of the batch in its step, from 0.
+    """
     if training.mixing is None:
         return batch
     draws = generator(training.settings.seed, "mix", training.position.step, number, training.fabric.global_rank)

@@ -19,12 +19,14 @@ from scantune.engine.training import Sums, Training
 Compared = dict[int, list[torch.Tensor]]
 
 
-def validate(training: Training, between: Callable[[], None] = lambda: None) -> tuple[dict[str, float], Any, Any]:
+def validate(
+    training: Training, between: Callable[[int, int], None] = lambda batch, batches: None
+) -> tuple[dict[str, float], Any, Any]:
     """Losses and metrics of the task on the validation samples.
 
     Args:
         training: its network is put in evaluation mode.
-        between: called after each batch.
+        between: called after each batch with its number, from 1, and the number of batches.
 
     Returns:
         Metrics without prefix; reduced outputs of all samples [N, …]; their targets. Order of the data set.
@@ -37,10 +39,10 @@ def validate(training: Training, between: Callable[[], None] = lambda: None) -> 
     compared: Compared = {k: [] for k, term in enumerate(training.terms.values()) if hasattr(term, "of_all")}
     planned = shard(len(loader.samples), training.batch_size, fabric.world_size, fabric.global_rank)
     with torch.no_grad():
-        for batch in loader.batches(0, planned):
+        for number, batch in enumerate(loader.batches(0, planned), start=1):
             moved = to_device(batch, training.device, training.settings.channels_last)
             _evaluate_batch(training, sums, moved, compared)
-            between()
+            between(number, len(planned))
     totals = distributed.sum_over_processes(fabric, sums.totals)
     weights = distributed.sum_over_processes(fabric, sums.weights)
     for k, rows in compared.items():

@@ -54,7 +54,9 @@ class Task(Protocol):
 
     @property
     def epoch_metrics(self) -> Mapping[str, str]:
-        """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``."""
+        """Names that :meth:`summarise` gives, and which way each is better: ``min`` or ``max``.
+
+        The first one appears on the lines of a training."""
         ...
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:

@@ -13,7 +13,12 @@ from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
 
-EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "balanced_accuracy": "max", "f1_macro": "max"}
+EPOCH_METRICS: dict[str, Direction] = {
+    "auroc": "max",
+    "accuracy": "max",
+    "balanced_accuracy": "max",
+    "f1_macro": "max",
+}
 """Metrics of an epoch, and which way each is better."""
 
 

@@ -89,7 +89,8 @@ class ClassificationTask(PerSample):
         return EPOCH_METRICS
 
     def summarise(self, reduced: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """``accuracy``, ``balanced_accuracy``, ``f1_macro`` of the largest logit."""
+        """``auroc`` (of several classes the mean of each against the others) of the probabilities, and ``accuracy``,
+        ``balanced_accuracy``, ``f1_macro`` of the largest logit. A class that is absent has no part in a mean."""
         truth = targets.reshape(len(targets)).astype(int)
         guess = self.logits(reduced).argmax(axis=1)
         confusion = np.zeros((len(self.classes),) * 2)
@@ -97,6 +98,7 @@ class ClassificationTask(PerSample):
         hits, actual, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
         present = actual > 0
         return {
+            "auroc": _auroc(softmax(self.logits(reduced)), truth),
             "accuracy": float(hits.sum() / max(len(truth), 1)),
             "balanced_accuracy": float((hits[present] / actual[present]).mean()),
             "f1_macro": float((2 * hits[present] / (actual + predicted)[present]).mean()),
@@ -172,3 +174,16 @@ def _plain(text: str) -> str:
     except ValueError:
         return text
     return str(int(value)) if value.is_integer() else text
+
+
+def _auroc(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over classes of each one's area against the others; of two classes they agree. NaN without two classes."""
+    from scantune.statistics.discrimination import area_statistic
+
+    areas, rows = [], np.arange(len(truth))
+    for code in range(probabilities.shape[1]):
+        positive = truth == code
+        if 0 < positive.sum() < len(rows):
+            figures = area_statistic(probabilities[:, code], positive, rows).figures(np.ones((len(rows), 1)))
+            areas.append(float(figures["auroc"][0]))
+    return float(np.mean(areas)) if areas else float("nan")

@@ -19,7 +19,7 @@ UNGRADABLE = "ungradable"
 
 CONGESTION_ZONES = ("right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf")
 
-EPOCH_METRICS: dict[str, Direction] = {"accuracy": "max", "kappa_quadratic": "max", "mean_score_mae": "min"}
+EPOCH_METRICS: dict[str, Direction] = {"kappa_quadratic": "max", "accuracy": "max", "mean_score_mae": "min"}
 """Metrics of an epoch, and which way each is better."""
 
 
