@@ -340,3 +340,19 @@ def test_contact_sheet_hangs_slices_as_radiologists_do() -> None:
     sheet = contact_sheet([x], build("volume", {"enabled": False}), modality="volume", draws=1, side=16, gap=0)
     assert sheet[:4, 12:16].min() > 200
     assert sheet[8:, :16].max() == 0
+
+
+@pytest.mark.parametrize("modality", ["image", "volume"])
+def test_a_crop_is_the_middle_of_what_the_whole_becomes(modality):
+    shape = SHAPES[modality]
+    crop = tuple(n // 2 for n in shape[1:])
+    picture = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    mask = (picture > 0.5).to(torch.uint8)
+    block = {"rotation": [10, 10], "zoom": [1.1, 1.1], "p": 1.0}
+    spacing = [3.0, 1.0, 1.5][-len(crop) :]
+    whole = build(modality, block, spacing=spacing)(picture, mask, torch.Generator().manual_seed(4))
+    part = build(modality, block, spacing=spacing, crop=crop)(picture, mask, torch.Generator().manual_seed(4))
+    assert torch.allclose(part.input, spatial.middle(whole.input, crop), atol=1e-5)
+    assert (part.mask != spatial.middle(whole.mask, crop)).float().mean() < 0.01
+    mirrored = build(modality, {"flip_left_right": 1.0}, crop=crop)(picture, mask, torch.Generator())
+    assert torch.equal(mirrored.input, spatial.middle(picture, crop).flip(-1))

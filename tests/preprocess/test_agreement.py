@@ -75,3 +75,22 @@ def test_a_model_of_other_tensors_is_told():
     agreement.check_facts("films", IMAGE, None)
     with pytest.raises(ScantuneError, match=r"'films': its input block gives tensors of 32×24, .* trained on 16×16"):
         agreement.check_facts("films", IMAGE, [1, 16, 16])
+
+
+def test_a_patch_makes_no_other_tensor_but_another_training(tmp_path):
+    from scantune.preprocess.sample import sample_key
+
+    patched = IMAGE.model_copy(update={"patch": [8, 8]})
+    assert agreement.differing(IMAGE, patched) == {"overlap": (None, 0.5), "patch": (None, [8, 8])}
+    assert sample_key(["a"], [], IMAGE.model_dump(mode="json")) == sample_key(
+        ["a"], [], patched.model_dump(mode="json")
+    )
+    agreement.write_input(tmp_path, IMAGE)
+    before = json.loads((tmp_path / "input.json").read_text())
+    assert "overlap" not in before, "an input without patches is what it was"
+    agreement.write_input(tmp_path, patched)
+    after = json.loads((tmp_path / "input.json").read_text())
+    assert after == {**before, "patch": [8, 8], "overlap": 0.5}
+    agreement.check_facts("m", patched, [1, 8, 8])
+    with pytest.raises(ScantuneError, match="8×8"):
+        agreement.check_facts("m", patched, [1, 32, 24])

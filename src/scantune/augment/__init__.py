@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from torch import Generator, Tensor
 
-from scantune.augment import image, video, volume
+from scantune.augment import image, spatial, video, volume
 from scantune.augment.draws import Augment, Augmented, Events
 from scantune.augment.mixing import Mixed, cutmix, mixup
 from scantune.augment.sheet import contact_sheet
@@ -38,7 +39,17 @@ def unchanged(input: Tensor, mask: Tensor | None, generator: Generator) -> Augme
     return Augmented(input, mask, Events())
 
 
-def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | None = None) -> Augment:
+def _middle(crop: Sequence[int], input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
+    return Augmented(spatial.middle(input, crop), None if mask is None else spatial.middle(mask, crop), Events())
+
+
+def build(
+    modality: str,
+    settings: Any = None,
+    *,
+    spacing: Sequence[float] | None = None,
+    crop: Sequence[int] | None = None,
+) -> Augment:
     """The augmentation of a modality.
 
     Args:
@@ -47,6 +58,7 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
             each of which enables its transform only; or a config block of them; None is the default set of the
             modality. ``mixup`` and ``cutmix`` are ignored here.
         spacing: of the cached grid along [D,] H, W; None for isotropic pixels.
+        crop: of images and volumes, the shape [D,] H, W of the result, the middle of a larger sample.
 
     Returns:
         A callable of (input, mask, generator), see :class:`scantune.augment.draws.Augment`.
@@ -59,7 +71,7 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
     options = dict(settings.model_dump() if hasattr(settings, "model_dump") else settings or {})
     options.pop("modality", None)
     if not options.pop("enabled", True):
-        return unchanged
+        return unchanged if crop is None else partial(_middle, crop)
     builder = BY_MODALITY[modality]
     off = (
         {} if settings is None else {name: _OFF[name] for name in inspect.signature(builder).parameters if name in _OFF}
@@ -68,6 +80,8 @@ def build(modality: str, settings: Any = None, *, spacing: Sequence[float] | Non
     operations = keywords.pop("randaugment", None)
     if operations and operations.get("enabled", True):
         keywords["randaugment"] = {key: value for key, value in operations.items() if key != "enabled"}
+    if crop is not None:
+        keywords["crop"] = crop
     try:
         return builder(spacing=spacing, **keywords)
     except TypeError as error:

@@ -28,20 +28,32 @@ class ImageAugment:
     randaugment: Mapping[str, Any] | None
     spacing: tuple[float, ...] | None
     fill: spatial.Fill
+    crop: tuple[int, ...] | None = None
+
+    @property
+    def around(self) -> tuple[int, ...] | None:
+        """The size that a sample must have for ``crop`` to be filled by it."""
+        if self.crop is None:
+            return None
+        degrees = max(map(abs, self.rotation))
+        return tuple(spatial.reach(self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation))))
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, H, W] (floating) and ``mask`` [1, H, W]."""
         check_sample(input, mask, 3, "[C, H, W]")
         drawn: dict[str, float] = {}
-        size = spatial.extent(input.shape[1:], self.spacing)
+        size = spatial.extent(self.crop or input.shape[1:], self.spacing)
         forward = draw_plane(self, size, generator, drawn)
         operations = randaugment.draw(generator, **self.randaugment) if self.randaugment is not None else []
         drawn.update(operations)
         forward = randaugment.matrix(operations, size) @ forward
-        # intensities before the warp, since the black border would change means and histograms
-        x = randaugment.tone(input, operations)
-        x = draw_tone(self, x, generator, drawn, "sd")
-        x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
+        x = input
+        if self.crop is not None:
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop)
+        # intensities before the warp, since the black border would change means and histograms; a patch has none
+        x = draw_tone(self, randaugment.tone(x, operations), generator, drawn, "sd")
+        if self.crop is None:
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
 
 
@@ -103,6 +115,7 @@ def build(
     randaugment: Mapping[str, Any] | None = None,
     spacing: Sequence[float] | None = None,
     fill: spatial.Fill = "darkest",
+    crop: Sequence[int] | None = None,
 ) -> ImageAugment:
     """Augmentation of images.
 
@@ -119,6 +132,7 @@ def build(
         randaugment: ``{"num_ops": 2, "magnitude": 9}`` (of 0 … 10), or None.
         spacing: of rows and of columns, any unit; None for square pixels.
         fill: of the area outside the image, see :func:`scantune.augment.spatial.warp`.
+        crop: shape of the result, the middle of a larger sample; None is that of the sample.
 
     Raises:
         ScantuneError: an invalid range; with the name of the parameter.
@@ -136,4 +150,5 @@ def build(
         randaugment=dict(randaugment) if randaugment is not None else None,
         spacing=None if spacing is None else tuple(spacing),
         fill=fill,
+        crop=None if crop is None else tuple(crop),
     )

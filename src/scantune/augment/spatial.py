@@ -75,6 +75,7 @@ def warp(
     *,
     spacing: Sequence[float] | None = None,
     fill: Fill = "darkest",
+    crop: Sequence[int] | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Transform input and mask by ``forward`` in one interpolation.
 
@@ -84,26 +85,61 @@ def warp(
         forward: matrix [n + 1, n + 1], see this module.
         spacing: size of a pixel along the spatial axes (any unit), so that rotations are rigid; None is isotropic.
         fill: of the area outside the input: the darkest value of the channel, or the nearest pixel of the border.
+        crop: shape […space] of the middle part that is returned; None: all of it.
 
     Returns:
-        Both, with unchanged shapes and dtypes.
+        Both, with unchanged dtypes; shapes as they were but for ``crop``.
     """
     n = forward.shape[0] - 1
+    shape = list(input.shape[1:] if crop is None else crop)
     if torch.equal(forward, identity(n)):
-        return input, mask
+        return middle(input, shape), None if mask is None else middle(mask, shape)
     diagonal = torch.diagonal(forward)
     if torch.equal(forward, torch.diag(diagonal)) and bool((diagonal.abs() == 1).all()):
         axes = [-1 - axis for axis in range(n) if diagonal[axis] < 0]  # reflections are exact, without interpolation
+        input, mask = middle(input, shape), None if mask is None else middle(mask, shape)
         return input.flip(axes), None if mask is None else mask.flip(axes)
-    half = torch.cat([extent(input.shape[1:], spacing) / 2, torch.ones(1, dtype=torch.float64)])
-    # affine_grid maps output to input positions, in units of half the field
-    theta = (torch.linalg.inv(forward) * half / half[:, None])[:-1]
-    grid = F.affine_grid(theta[None].float(), [1, 1, *input.shape[1:]], align_corners=False)
+    # affine_grid maps output to input positions, each in units of half its field
+    theta = (torch.linalg.inv(forward) * _half(shape, spacing) / _half(input.shape[1:], spacing)[:, None])[:-1]
+    grid = F.affine_grid(theta[None].float(), [1, 1, *shape], align_corners=False)
     moved = _sample(input, grid, fill)
     if mask is None:
         return moved, None
     nearest = F.grid_sample(mask[None].float(), grid, mode="nearest", padding_mode="zeros", align_corners=False)
     return moved, nearest[0].to(mask.dtype)
+
+
+def middle(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """The middle part of ``input`` [C, …space], of a shape […space]."""
+    starts = [(length - n) // 2 for length, n in zip(input.shape[1:], shape, strict=True)]
+    return input[(slice(None), *(slice(at, at + n) for at, n in zip(starts, shape)))]
+
+
+def _half(shape: Sequence[int], spacing: Sequence[float] | None) -> Tensor:
+    return torch.cat([extent(shape, spacing) / 2, torch.ones(1, dtype=torch.float64)])
+
+
+def reach(
+    shape: Sequence[int], spacing: Sequence[float] | None, degrees: float, zoom: float, shift: float
+) -> list[int]:
+    """The size of the field from which a warped field of ``shape`` is filled, at most.
+
+    Args:
+        shape: of the warped field, [D,] H, W.
+        spacing: as of :func:`warp`.
+        degrees: largest rotation, about each axis.
+        zoom: smallest factor.
+        shift: largest translation, as a share of the size.
+    """
+    size = extent(shape, spacing).flip(0)
+    tilt = math.sin(math.radians(min(abs(degrees), 90)))
+    across = min(1.0, tilt if len(shape) == 2 else tilt * (1 + tilt))
+    turned = [float(min(own + across * (size.sum() - own), size.norm())) for own in size]
+    step = size / torch.tensor(list(shape), dtype=torch.float64)
+    return [
+        max(n, math.ceil(length * (1 / min(zoom, 1.0) + 2 * shift) / float(one)))
+        for n, length, one in zip(shape, turned, step, strict=True)
+    ]
 
 
 def _sample(input: Tensor, grid: Tensor, fill: Fill) -> Tensor:

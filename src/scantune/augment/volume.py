@@ -26,14 +26,27 @@ class VolumeAugment:
     noise: Range
     spacing: tuple[float, ...] | None
     fill: spatial.Fill
+    crop: tuple[int, ...] | None = None
+
+    @property
+    def around(self) -> tuple[int, ...] | None:
+        """The size that a sample must have for ``crop`` to be filled by it."""
+        if self.crop is None:
+            return None
+        degrees = max(map(abs, self.rotation))
+        return tuple(spatial.reach(self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation))))
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, D, H, W] (floating) and ``mask`` [1, D, H, W]."""
         check_sample(input, mask, 4, "[C, D, H, W]")
         drawn: dict[str, float] = {}
-        forward = self._draw_pose(spatial.extent(input.shape[1:], self.spacing), generator, drawn)
-        x = draw_tone(self, input, generator, drawn, "sd")
-        x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
+        forward = self._draw_pose(spatial.extent(self.crop or input.shape[1:], self.spacing), generator, drawn)
+        x = input
+        if self.crop is not None:  # before intensities: a patch has no black border that would change the mean
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop)
+        x = draw_tone(self, x, generator, drawn, "sd")
+        if self.crop is None:
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
 
     def _draw_pose(self, size: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
@@ -67,6 +80,7 @@ def build(
     noise: float | Sequence[float] = 0.1,
     spacing: Sequence[float] | None = None,
     fill: spatial.Fill = "darkest",
+    crop: Sequence[int] | None = None,
 ) -> VolumeAugment:
     """Augmentation of volumes.
 
@@ -81,6 +95,7 @@ def build(
         noise: standard deviation of Gaussian noise, in standard deviations of the volume.
         spacing: of slices, rows and columns, any unit; None for isotropic voxels.
         fill: of the area outside the volume, see :func:`scantune.augment.spatial.warp`.
+        crop: shape of the result, the middle of a larger sample; None is that of the sample.
 
     Raises:
         ScantuneError: an invalid range; with the name of the parameter.
@@ -96,4 +111,5 @@ def build(
         noise=as_range("noise", noise),
         spacing=None if spacing is None else tuple(spacing),
         fill=fill,
+        crop=None if crop is None else tuple(crop),
     )

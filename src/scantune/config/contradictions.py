@@ -147,6 +147,22 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
                     )
 
 
+def _patches(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        patch = getattr(params.inputs.get(block.input), "patch", None)
+        if patch is None:
+            if block.train.patches is not None:
+                yield f"{key}.train.patches: inputs.{block.input} has no 'patch', so that no patches are drawn"
+            continue
+        if not block.task.mask_classes:
+            yield (
+                f"{key}.input: inputs.{block.input}.patch is for segmentation; {block.task.name} answers for a whole "
+                "sample: give it an input with 'shape' and without 'patch'"
+            )
+        if block.train.distillation is not None:
+            yield f"{key}.train.distillation: the teacher would see whole samples; not possible with inputs.*.patch"
+
+
 def _scanners(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         consistency, dataset = block.train.scanner_consistency, params.datasets.get(block.dataset)
@@ -192,6 +208,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _augmentation,
     _losses,
     _mirrored_copies,
+    _patches,
     _monitors,
     _scanners,
     _saliency,

@@ -235,6 +235,12 @@ class VolumeInput(_Common):
     """NIfTI files whose sform and qform disagree: exclude them, or use one of the two, which the manifest notes."""
     tilt: Literal["exclude", "resample"] = "exclude"
     """Gantry tilt: exclude the scan, or resample it upright."""
+    patch: Annotated[list[Length], Field(min_length=3, max_length=3)] | None = None
+    """Voxels along the axes of ``shape`` of the patches that a segmentation is trained on. Samples keep the size that
+    ``spacing`` and ``shape`` give them; a network sees patches of them, in predictions windows of the same size.
+    ``train.patches`` sets how they are drawn. Without it a network sees whole samples, all of one size."""
+    overlap: float = Field(default=0.5, ge=0.0, le=0.9)
+    """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
     dtype: Literal["float16", "float32"] = "float16"
     """Of the cached tensor."""
 
@@ -290,6 +296,12 @@ class ImageInput(_Common):
     drawn on the picture as it is ``stored`` (both are turned) or as it is ``shown`` (the mask lies right already)."""
     padding: Literal["lowest", "keep"] = "lowest"
     """DICOM pixels that stand for none (PixelPaddingValue): the lowest value of the others, or as stored."""
+    patch: Annotated[list[Length], Field(min_length=2, max_length=2)] | None = None
+    """[height, width] in pixels of the patches that a segmentation is trained on. Samples keep their own size, or that
+    of ``shape``; a network sees patches of them, in predictions windows of the same size. ``train.patches`` sets how
+    they are drawn. Without it a network sees whole samples, all of one size."""
+    overlap: float = Field(default=0.5, ge=0.0, le=0.9)
+    """Share that neighbouring windows overlap at least in a prediction, with ``patch``."""
     mask_text: bool = False
     """Find text burned into the image and blank it."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
@@ -321,6 +333,13 @@ class VideoInput(_Common):
     """How values are scaled."""
     dtype: Literal["uint8", "float16", "float32"] | None = None
     """Of the cached tensor. Without it uint8 (0 … 255 for 0 … 1) where intensities end in 0 … 1, else float16."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("patch") is not None:
+            raise ValueError("'patch' is for images and volumes; of a video 'shape' and 'frames' set what is seen")
+        return {key: value for key, value in values.items() if key != "patch"} if isinstance(values, dict) else values
 
 
 InputConfig = Annotated[VolumeInput | ImageInput | VideoInput, Field(discriminator="modality")]

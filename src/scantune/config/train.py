@@ -168,6 +168,16 @@ class DistillationConfig(Block):
     """Weight of the teacher's term in the loss; the labels have the rest."""
 
 
+class PatchesConfig(Block):
+    """How patches are drawn from the training samples, where the input has a ``patch``."""
+
+    per_sample: Positive = 8
+    """Patches drawn from each sample in an epoch, anew in every epoch."""
+    foreground: Share = 1 / 3
+    """Share of the patches centred on the foreground. A class is drawn first, each that the sample has alike, then a
+    place in it; the other patches lie anywhere."""
+
+
 class WandbConfig(Block):
     """Weights & Biases as a further logger."""
 
@@ -232,6 +242,8 @@ class TrainConfig(TrainingSettings):
     augment: Annotated[dict[str, Any], BeforeValidator(written)] = Field(default_factory=dict)
     """Random changes of the training samples. A key switches on its own transform and no other; ``default`` is the
     usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
+    patches: PatchesConfig | None = None
+    """How patches are drawn, where the input has a ``patch``; null: as the defaults say."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
     early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()

@@ -115,7 +115,7 @@ class CachedSamples:
                 target = self.flip(target)
         sample: dict[str, Any] = {
             "input": inputs.contiguous(),
-            "target": _mask_target(mask) if target is None else torch.as_tensor(np.array(target)),
+            "target": mask_target(mask) if target is None else torch.as_tensor(np.array(target)),
             "index": int(index),
             "group": int(self.groups[index]) if self.groups is not None else -1,
         }
@@ -129,8 +129,8 @@ class CachedSamples:
         return (tensors if self.masks is None else read_cached(self.masks[index])).get("mask")
 
 
-def _mask_target(mask: Tensor | None) -> Tensor:
-    """[1, …space] uint8 → int64 […space]; a scalar 0 without a mask (prediction only)."""
+def mask_target(mask: Tensor | None) -> Tensor:
+    """A cached mask as target: [1, …space] uint8 → int64 […space]; a scalar 0 without a mask (prediction only)."""
     if mask is None:
         return torch.zeros((), dtype=torch.int64)
     labels = mask[0] if mask.shape[0] == 1 else mask

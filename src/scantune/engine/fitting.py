@@ -25,7 +25,7 @@ from scantune.engine.loop import run, unfreeze
 from scantune.engine.metrics import directions
 from scantune.engine.monitoring import EpochView
 from scantune.engine.optimizers import OptimizerSpec
-from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights
+from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights, WholeOutput
 from scantune.engine.progress import Progress
 from scantune.engine.randomness import preserved
 from scantune.engine.result import FitResult, result_of
@@ -66,6 +66,7 @@ def fit(
     resume_from: Path | None = None,
     fabric: Fabric | None = None,
     pictures: Callable[[nn.Module], Mapping[str, np.ndarray]] | None = None,
+    whole_output: WholeOutput | None = None,
 ) -> FitResult:
     """Fine-tune a network.
 
@@ -91,6 +92,8 @@ def fit(
         resume_from: a checkpoint to resume from instead (written with ``save_optimizer``).
         fabric: from :func:`~scantune.engine.distributed.launch`; None launches one on one device.
         pictures: draws predictions of the trained network, by name, for sinks that accept images.
+        whole_output: the network's output for validation samples that are larger than the training samples; they go
+            one by one. None: they go through the network as they are.
 
     Returns:
         The network, its metrics and the facts of the training.
@@ -130,6 +133,7 @@ def fit(
             ),
             state_dir=state_dir,
             fabric=active_fabric,
+            whole_output=whole_output,
         )
         resumed = _resume(training, resume_from)
         state.apply_smaller_batch(training)

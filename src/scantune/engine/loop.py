@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from scantune.engine import hardware, monitoring, samplers, state, validation
 from scantune.engine.delivery import Delivery
@@ -126,7 +129,11 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     training.optimizer.zero_grad(set_to_none=True)  # frees their memory for validation
     saver.before_validation()
     train_metrics = monitoring.training_metrics(training)
-    val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
+    validates = _validates(training, position.epoch + 1)
+    if validates:
+        val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
+    else:
+        val_metrics, reduced, targets = _not_validated(training), np.zeros(0), np.zeros(0)
     rates = named_rates({g["name"]: g["lr"] for g in training.plain_optimizer.param_groups})
     row: Row = {f"train_{k}": v for k, v in train_metrics.items()} | {f"val_{k}": v for k, v in val_metrics.items()}
     row |= (
@@ -137,10 +144,11 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     training.history.epoch(position.epoch + 1, position.step, row)
     row = training.history.epochs()[-1]
     position.epoch, position.in_epoch = position.epoch + 1, 0
-    if training.schedule.epoch_end(float(row[settings.monitor])):
-        log.info("epoch %d: learning rate reduced", position.epoch)
     training.sums = Sums.empty(len(training.terms), training.device)
-    _record_checkpoint(training, row)
+    if validates:
+        if training.schedule.epoch_end(float(row[settings.monitor])):
+            log.info("epoch %d: learning rate reduced", position.epoch)
+        _record_checkpoint(training, row)
     if settings.clear_cache:
         hardware.free_memory(training.device)
     return row, reduced, targets
@@ -154,6 +162,17 @@ def _between(saver: Saver, progress: Progress) -> Callable[[int, int], None]:
         saver.between_batches()
 
     return between
+
+
+def _validates(training: Training, number: int) -> bool:
+    """Whether an epoch, from 1, ends with a validation: the first, the last and every ``validate_every``-th."""
+    settings = training.settings
+    return number in (1, settings.epochs) or number % settings.validate_every == 0
+
+
+def _not_validated(training: Training) -> dict[str, float]:
+    """NaN for every metric of the validation, in an epoch without one."""
+    return {name.removeprefix("val_"): math.nan for name in training.history.epochs()[-1] if name.startswith("val_")}
 
 
 def _record_checkpoint(training: Training, row: Row) -> None:
@@ -190,6 +209,7 @@ def _resume_state(training: Training) -> dict[str, Any]:
 
 def _end_reason(training: Training, row: Row) -> str:
     stopping = training.early_stopping
-    if stopping is not None and stopping.update(float(row[stopping.monitor])):
+    validated = _validates(training, training.position.epoch)
+    if stopping is not None and validated and stopping.update(float(row[stopping.monitor])):
         return "early stopping"
     return "all epochs" if training.position.epoch >= training.settings.epochs else ""

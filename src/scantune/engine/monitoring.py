@@ -67,13 +67,13 @@ def training_metrics(training: Training) -> dict[str, float]:
 def metric_names(training: Training) -> set[str]:
     """Names of all metrics, from one batch of the validation set, without an update of the network."""
     loader = training.validation_loader
-    planned = [np.arange(min(len(loader.samples), training.batch_size))]
+    planned = [np.arange(min(len(loader.samples), training.validation_batch))]
     sums = Sums.empty(len(training.terms), training.device)
     training.network.eval()
     with torch.no_grad():
         for loaded in loader.batches(0, planned):
             batch = to_device(loaded, training.device, training.settings.channels_last)
-            output = training.network(batch["input"])
+            output = training.validated(batch["input"])
             sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
     reduced, targets, _ = sums.arrays()
     metrics = set(summarise(training.task, reduced, targets))
@@ -99,7 +99,7 @@ def error_by_range(reduced: np.ndarray, targets: np.ndarray, cuts: Sequence[floa
 
 
 def _scalar_prediction(reduced: np.ndarray, targets: np.ndarray) -> np.ndarray | None:
-    if reduced.size != len(reduced) or targets.size != len(reduced):
+    if not len(reduced) or reduced.size != len(reduced) or targets.size != len(reduced):
         return None
     return reduced.reshape(-1)
 

@@ -47,6 +47,9 @@ TermWeights = Callable[[int, int, list[dict[str, Any]]], Mapping[str, float]]
 #: ``mixing(inputs, targets, generator)``: inputs, targets, the other targets, share of the first.
 Mixing = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor, Tensor, float]]
 
+#: ``whole(network, inputs)``: the output of a network for samples [B, C, …space], computed from windows of them.
+WholeOutput = Callable[[nn.Module, Tensor], Tensor]
+
 
 class Settings(TrainingSettings):
     """What the loop takes: the settings of a training, and how this run of it is watched and saved."""

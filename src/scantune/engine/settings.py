@@ -43,6 +43,9 @@ class TrainingSettings(Block):
     """Largest norm of a step's gradient; a longer one is scaled down to it."""
     clip_value: Rate | None = None
     """Largest absolute value of each element of the gradient; larger ones are cut off."""
+    validate_every: Positive = 1
+    """Epochs from one validation to the next, where predicting the validation side takes long; the first and the last
+    epoch have one too. Checkpoints, patience and the plateau scheduler count validations."""
     monitor: str = "val_loss"
     """The metric that checkpoints, early stopping and the plateau scheduler use."""
     mode: Literal["auto", "min", "max"] = "auto"

@@ -15,7 +15,7 @@ from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History
 from scantune.engine.loading import Loader
-from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights
+from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights, WholeOutput
 from scantune.engine.schedules import Schedule
 from scantune.tasks.protocol import Task
 
@@ -115,11 +115,22 @@ class Training:
     notes: list[str] = field(default_factory=list)
     last_norms: dict[str, float] = field(default_factory=dict)
     """Gradient norm by parameter in the epoch's last step."""
+    whole_output: WholeOutput | None = None
+    """Of validation samples that are larger than what the network is trained on; None: they go through it whole."""
 
     @property
     def device(self) -> torch.device:
         """Device of the computation."""
         return self.fabric.device
+
+    @property
+    def validation_batch(self) -> int:
+        """Validation samples at once: one where they may differ in size."""
+        return self.batch_size if self.whole_output is None else 1
+
+    def validated(self, inputs: Tensor) -> Tensor:
+        """The network's output for validation samples [B, C, …]."""
+        return self.network(inputs) if self.whole_output is None else self.whole_output(self.network, inputs)
 
     @property
     def plain_optimizer(self) -> Optimizer:

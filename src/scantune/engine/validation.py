@@ -37,7 +37,7 @@ def validate(
     training.network.eval()
     sums = Sums.empty(len(training.terms), training.device)
     compared: Compared = {k: [] for k, term in enumerate(training.terms.values()) if hasattr(term, "of_all")}
-    planned = shard(len(loader.samples), training.batch_size, fabric.world_size, fabric.global_rank)
+    planned = shard(len(loader.samples), training.validation_batch, fabric.world_size, fabric.global_rank)
     with torch.no_grad():
         for number, batch in enumerate(loader.batches(0, planned), start=1):
             moved = to_device(batch, training.device, training.settings.channels_last)
@@ -53,7 +53,7 @@ def validate(
 
 
 def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
-    output = training.network(batch["input"])
+    output = training.validated(batch["input"])
     for k, term in enumerate(training.terms.values()):
         if k in compared:
             compared[k].append(term.rows(batch, output).cpu())  # type: ignore[attr-defined]

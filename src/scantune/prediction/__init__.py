@@ -14,6 +14,7 @@ _HOME = {
     "Output": "predictor",
     "Predicted": "predictor",
     "TensorPredictor": "predictor",
+    "Windows": "windows",
     "averaged": "averaging",
     "mean_output": "averaging",
 }

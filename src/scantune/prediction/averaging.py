@@ -23,19 +23,16 @@ def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
     Raises:
         ValueError: there are no outputs.
     """
-    total: list[Tensor] = []
-    count = 0
-    first = None
-    for output in outputs:
-        count += 1
-        first = output.float() if first is None else first
-        parts = _parts(output.float(), class_axis)
-        if class_axis is None:
-            total = [a + b for a, b in zip(total, parts)] if total else parts
-        else:
-            total = [torch.logaddexp(a, b) for a, b in zip(total, parts)] if total else parts
+    remaining = iter(outputs)
+    first = next(remaining, None)
     if first is None:
         raise ValueError("nothing to average")
+    first, total, count = first.float(), list[Tensor](), 1
+    for output in remaining:
+        total = total or _parts(first, class_axis)
+        parts = _parts(output.float(), class_axis)
+        add = torch.add if class_axis is None else torch.logaddexp
+        total, count = [add(a, b) for a, b in zip(total, parts)], count + 1
     if count == 1:
         return first
     if class_axis is None:

@@ -20,6 +20,7 @@ from scantune.engine.local import Local
 from scantune.engine.samplers import shard
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
+from scantune.prediction.windows import Windows
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
 
@@ -77,6 +78,8 @@ class TensorPredictor:
         fitted: calibration and conformal quantiles of :meth:`Task.fit`; empty for none.
         augmentation: of each sample.
         device: of the computation.
+        windows: of samples that are larger than what the networks were trained on, and may differ in size; None: they
+            go through the networks whole.
     """
 
     networks: Sequence[nn.Module]
@@ -84,6 +87,7 @@ class TensorPredictor:
     fitted: Mapping[str, Any]
     augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device = CPU
+    windows: Windows | None = None
 
     def __post_init__(self) -> None:
         for network in self.networks:
@@ -91,7 +95,7 @@ class TensorPredictor:
 
     @cached_property
     def network(self) -> nn.Module:
-        """The averaged network without test-time augmentation, for saliency maps."""
+        """The averaged network without test-time augmentation and windows, for saliency maps."""
         return averaged(self.networks, self.task.class_axis).eval()
 
     def with_fitted(self, fitted: Mapping[str, Any]) -> TensorPredictor:
@@ -113,9 +117,9 @@ class TensorPredictor:
 
     def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
         """Output of each network, reflected back along ``mirrored``."""
-        moved = inputs.to(self.device)
+        moved = inputs if self.windows else inputs.to(self.device)
         for network in self.networks:
-            output = network(moved).float()
+            output = self.windows(network, moved) if self.windows else network(moved).float()
             yield output.flip(mirrored) if mirrored else output
 
     def columns(
@@ -183,7 +187,7 @@ class TensorPredictor:
 
         Args:
             data: the samples.
-            batch_size: samples per batch.
+            batch_size: samples per batch; with windows one sample goes at a time.
             workers: number of loading processes.
             processes: the Fabric; None for a single process.
 
@@ -191,6 +195,7 @@ class TensorPredictor:
             ScantuneError: an output is not finite; with the ids of the samples.
         """
         group = processes or Local(self.device)
+        batch_size = 1 if self.windows else batch_size
         for batch in Loader(data, workers=workers).batches(
             0, shard(len(data), batch_size, group.world_size, group.global_rank)
         ):

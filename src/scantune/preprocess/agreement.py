@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.files import write_json
-from scantune.preprocess.settings import what_matters
+from scantune.preprocess.settings import OF_THE_NETWORK, patch_shape, what_matters
 from scantune.records import ScantuneError
 
 #: Beside ``manifest.csv``: the settings that its tensors were prepared with. What trains depends on it.
@@ -17,7 +17,7 @@ INPUT = "input.json"
 
 
 def write_input(cache: Path, settings: Any) -> None:
-    """Write ``input.json``: the settings that the tensors depend on."""
+    """Write ``input.json``: the settings that the tensors depend on, and what a network sees of them."""
     write_json(cache / INPUT, _complete_settings(settings), sort_keys=True)
 
 
@@ -59,7 +59,9 @@ def _complete_settings(settings: Any) -> dict[str, Any]:
             settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
     modality, options = what_matters(settings)
     options.pop("max_voxels", None)  # decides which files are refused, not what becomes of the others
-    return {"modality": modality, **options}
+    plain = dict(settings) if isinstance(settings, Mapping) else settings.model_dump(mode="json")
+    seen = {key: plain[key] for key in OF_THE_NETWORK if key in plain} if plain.get("patch") else {}
+    return {"modality": modality, **options, **seen}
 
 
 def spatial_shape(settings: Any) -> tuple[int, ...] | None:
@@ -131,7 +133,7 @@ def check_facts(model: str, settings: Any, trained_on: Sequence[int] | None) -> 
     Raises:
         ScantuneError: the shapes differ; with both.
     """
-    expected = spatial_shape(settings)
+    expected = patch_shape(settings) or spatial_shape(settings)
     if expected is None or trained_on is None or tuple(trained_on[1:]) == expected:
         return
     raise ScantuneError(

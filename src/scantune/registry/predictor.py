@@ -170,7 +170,8 @@ class Predictor:
     def _batch(self, batch: list[Any]) -> list[Answer]:
         usable = [p for p in batch if not isinstance(p, ReadError)]
         shapes = {p.tensor.shape for p in usable}
-        groups = [usable] if len(shapes) == 1 else [[p] for p in usable]  # grids of their own size go one by one
+        together = len(shapes) == 1 and self.tensors.windows is None
+        groups = [usable] if together else [[p] for p in usable]  # grids of their own size go one by one
         answers = iter([answer for group in groups for answer in each_alone(self._forward, group)])
         return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(answers) for p in batch]
 
@@ -182,7 +183,8 @@ class Predictor:
         from scantune.preprocess.places import Place
         from scantune.preprocess.store import as_float
 
-        output = self.tensors.output(torch.from_numpy(np.stack([as_float(p.tensor) for p in prepared])))
+        tensors = [as_float(p.tensor) for p in prepared]
+        output = self.tensors.output(torch.from_numpy(tensors[0][None] if len(tensors) == 1 else np.stack(tensors)))
         places = [Place(p.spacing, own_grid(p.facts)) for p in prepared]
         masks, labels = self.tensors.file_masks(output, places), self.tensors.masks(output)
         columns = self.tensors.columns(output, places=places, masks=masks)

@@ -10,6 +10,8 @@ from torch import nn
 
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.predictor import TensorPredictor
+from scantune.prediction.windows import Windows
+from scantune.preprocess.settings import patch_shape
 from scantune.registry.model import ModelFacts
 from scantune.tasks.protocol import Task
 
@@ -26,7 +28,19 @@ def tensor_predictor(
         device: where it computes.
     """
     augmentation = augmentation_of(task, facts.input, facts.augment, facts.augment_draws)
-    return TensorPredictor(networks, task, facts.fitted, augmentation, torch.device(device))
+    there = torch.device(device)
+    return TensorPredictor(networks, task, facts.fitted, augmentation, there, windows_of(facts.input, there))
+
+
+def windows_of(prepared: Mapping[str, Any], device: torch.device | None = None) -> Windows | None:
+    """The windows in which samples of an input go through networks; None where they go whole.
+
+    Args:
+        prepared: the ``inputs:`` block.
+        device: of the networks; None for that of the samples.
+    """
+    size = patch_shape(prepared)
+    return None if size is None else Windows(size, float(prepared["overlap"]), device=device)
 
 
 def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str, Any], copies: int) -> Augmentation:

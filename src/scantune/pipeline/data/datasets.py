@@ -8,6 +8,7 @@ import numpy as np
 
 from scantune.pipeline.data.sides import Side
 from scantune.engine.data import Augment, CachedSamples, Partners
+from scantune.engine.patches import Patches, PatchSamples
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import Task
 
@@ -89,5 +90,36 @@ def samples(
         augment=augment,
         flip=task.flip,
         partners=partners,
+        seed=seed,
+    )
+
+
+def training_samples(
+    side: Side,
+    task: Task,
+    *,
+    patches: Patches | None,
+    targets: np.ndarray | None = None,
+    group: str | None = None,
+    known: Mapping[str, int] | None = None,
+    augment: Augment | None = None,
+    partners: Partners | None = None,
+    seed: int = 0,
+) -> CachedSamples | PatchSamples:
+    """The data set of a training side: patches where they are drawn, else as :func:`samples`, arguments as there.
+
+    Args:
+        patches: how they are drawn; None for whole samples.
+    """
+    if patches is None:
+        options = {"targets": targets, "group": group, "known": known, "augment": augment, "partners": partners}
+        return samples(side, task, seed=seed, **options)  # type: ignore[arg-type]
+    return PatchSamples(
+        side.paths,
+        patches,
+        codes(side, group, known or {}),
+        ids=[member.sample_id for member in side],
+        masks=side.mask_paths,
+        augment=augment,
         seed=seed,
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.pipeline.maps.display import displayed, letters_of, visible
-from scantune.pipeline.maps.request import MapRequest, output_of
+from scantune.pipeline.maps.request import MapRequest, output_of, refuse_large
 from scantune.preprocess import display
 from scantune.records import ScantuneError
 from scantune.tasks import questions
@@ -56,6 +56,7 @@ def write_map(
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
     request = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
+    refuse_large(model.facts.input, x)
     task_questions = questions.of_task(model.task.name)
     map_questions = task_questions.questions(output_of(request, network, x))
     maps = explain.maps(

@@ -13,6 +13,7 @@ from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.predictors import Predictors
+from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.questions import MapQuestion
 
@@ -78,6 +79,27 @@ def input_of(path: Path) -> Tensor:
     from scantune.engine.data import as_input, read_cached
 
     return as_input(read_cached(path)["input"])
+
+
+#: Values of the largest sample of which maps are made where networks see patches: a map needs the gradients of all.
+LARGEST = 2**23
+
+
+def refuse_large(prepared: Mapping[str, Any], x: Tensor) -> None:
+    """Refuse the map of a sample that is much larger than what the networks are trained on.
+
+    Args:
+        prepared: the ``inputs:`` block.
+        x: the sample, [C, …space].
+
+    Raises:
+        ScantuneError: it has more than :data:`LARGEST` values, and the input has a ``patch``.
+    """
+    if prepared.get("patch") is not None and x.numel() > LARGEST:
+        raise ScantuneError(
+            f"a map is made of a whole sample, and this one has {x.numel():,} values; with inputs.*.patch at most "
+            f"{LARGEST:,} are explained"
+        )
 
 
 def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> Tensor:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import sample_view
-from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of
+from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of, refuse_large
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -120,6 +120,7 @@ def _maps(request: MapRequest, sides: Sides, member: Sample, error: SampleError)
 
     path, network = path_of(sides, member), request.network(member)
     x = input_of(path).to(request.device)
+    refuse_large(request.facts.input, x)
     map_questions = questions_of(request, network, x, member.sample_id)
     maps = explain.maps(
         network,

@@ -52,12 +52,16 @@ def show_augmented(plan: TrainingPlan, side: Side, run: Run, out: Path, sinks: S
 def augmented_sheet(plan: TrainingPlan, side: Side, rows: int = ROWS) -> np.ndarray | None:
     """One row per sample: the original, then augmented draws; uint8 [H, W] or [H, W, 3]. None without augmentation."""
     from scantune import augment
+    from scantune.engine.patches import box
     from scantune.pipeline.maps.request import input_of
 
     change = augmentation(plan.block.train.augment, plan.input).sample
     if change is None or not len(side):
         return None
     inputs = [input_of(side.paths[row]) for row in _spread(len(side), rows)]
+    around = getattr(change, "around", None)
+    if around is not None:  # of patches: the middle of the sample
+        inputs = [box(x, [n // 2 for n in x.shape[1:]], around) for x in inputs]
     return augment.contact_sheet(inputs, change, modality=plan.input.modality, seed=plan.block.train.seed)
 
 
@@ -76,7 +80,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     from scantune.explain import draw
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.maps.display import sample_view
-    from scantune.pipeline.maps.request import MapRequest, input_of, questions_of
+    from scantune.pipeline.maps.request import MapRequest, input_of, questions_of, refuse_large
     from scantune.pipeline.predictions import part_of
     from scantune.pipeline.predictors import Predictors
     from scantune.tasks import questions
@@ -92,6 +96,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     drawn = []
     for member, path, error in zip(some, some.paths, sample_errors(table, plan.block.task, "validation")):
         x = input_of(path)
+        refuse_large(facts.input, x)
         map_questions = questions_of(request, network, x, member.sample_id)
         maps = explain.maps(
             network,

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scantune.preprocess.settings import patch_shape
+
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
@@ -37,7 +39,7 @@ def augmentation(block: Mapping[str, Any], prepared: InputConfig) -> Changes:
         return Changes(None, None)
     config = augment_config(prepared.modality, block)
     spacing = prepared.spacing[::-1] if prepared.modality == "volume" and prepared.spacing else None
-    sample = augment.build(prepared.modality, config, spacing=spacing)
+    sample = augment.build(prepared.modality, config, spacing=spacing, crop=patch_shape(prepared))
     dims = 3 if prepared.modality == "volume" else 2
     for name, mix in (("mixup", augment.mixup), ("cutmix", augment.cutmix)):
         chosen = getattr(config, name, None)

@@ -76,13 +76,12 @@ def _reduced_predictions(
     """Predictions of a side as the task reduces them, [N, …]."""
     from scantune.engine.local import Local
     from scantune.prediction import TensorPredictor
-    from scantune.registry.tensors import augmentation_of
+    from scantune.registry.tensors import augmentation_of, windows_of
 
     settings = plan.block.train
     device = Local.on(settings.device).device if fabric is None else fabric.device
-    augmentation = augmentation_of(
-        plan.task, plan.input.model_dump(mode="json"), settings.augment, settings.test_time_augmentation
-    )
-    predictor = TensorPredictor(networks, plan.task, {}, augmentation, device)
+    prepared = plan.input.model_dump(mode="json")
+    augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
+    predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
     data = samples(side, plan.task, seed=settings.seed)
     return predictor.predict(data, batch_size=settings.batch_size, processes=fabric).reduced

@@ -18,17 +18,23 @@ if TYPE_CHECKING:
     from scantune.models.network import Network
 
 
-def tensor_shape(side: Side) -> tuple[int, ...]:
-    """Shape [C, …] of the side's cached tensors.
+def tensor_shape(side: Side, patch: tuple[int, ...] | None = None) -> tuple[int, ...]:
+    """Shape [C, …] of what the network sees of the side's cached tensors.
+
+    Args:
+        side: the samples.
+        patch: shape of a patch along their axes of space; None where whole tensors are seen.
 
     Raises:
-        ScantuneError: the side is empty, or its tensors differ in shape (a batch needs one).
+        ScantuneError: the side is empty, or its tensors differ in shape (a batch needs one), or with patches in their
+            number of channels.
     """
-    shapes = {member.shape for member in side}
+    shapes = {member.shape if patch is None else (member.shape[0], *patch) for member in side}
     if len(shapes) != 1:
         several = ", ".join("×".join(map(str, shape)) for shape in sorted(shapes)[:4]) or "none"
         raise ScantuneError(
-            f"the samples must have one shape to make batches; they have {several}: set `shape` in `inputs`"
+            f"the samples must have one shape to make batches; they have {several}: set `shape` in `inputs`, or "
+            "for a segmentation `patch`"
         )
     return shapes.pop()
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.pipeline.data.datasets import encode, levels, samples
+from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.network import build_network, tensor_shape
+from scantune.preprocess.settings import patch_shape
 from scantune.records import ScantuneError
 from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
+    from scantune.augment import Augment
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
     from scantune.config.train import TrainConfig
     from scantune.engine import EarlyStopping, FitResult, Partners, Schedule, Settings, Sink, Strategy
     from scantune.engine.parts import TermWeights
+    from scantune.engine.patches import Patches
     from scantune.models import Network
     from scantune.models.freezing import FreezingSchedule
 
@@ -73,8 +76,8 @@ class TrainingPlan:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """[C, …] of the cached tensors."""
-        return tensor_shape(self.sides.all_samples)
+        """[C, …] of what the network sees: of the cached tensors, or of patches of them."""
+        return tensor_shape(self.sides.all_samples, patch_shape(self.input))
 
 
 def plan(
@@ -154,6 +157,7 @@ def train_member(
     """
     from scantune import engine
     from scantune.models import freezing as freezing_of
+    from scantune.registry.tensors import windows_of
 
     block, task = plan.block, plan.task
     settings = block.train
@@ -172,7 +176,7 @@ def train_member(
     group = settings.scanner_consistency.group if settings.scanner_consistency else None
     known = levels(train_side, group)
     changes = augmentation(block.train.augment, plan.input)
-    train_data = samples(
+    train_data = training_samples(
         train_side,
         task,
         targets=encoded,
@@ -181,6 +185,7 @@ def train_member(
         augment=changes.sample,
         partners=_partners(plan, encoded),
         seed=seed,
+        patches=_patches(plan, changes.sample),
     )
     validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
     _report(network, freezing)
@@ -210,6 +215,7 @@ def train_member(
         fabric=fabric,
         pictures=pictures,
         resume_from=resume_from,
+        whole_output=windows_of(plan.input.model_dump(mode="json")),
     )
 
 
@@ -234,6 +240,17 @@ def _report(network: Network, freezing: FreezingSchedule) -> None:
         log.info("%s", report)
     if any(not row.trains for row in freezing.table(0)):
         log.info("%s", freezing.describe(0))
+
+
+def _patches(plan: TrainingPlan, change: Augment | None) -> Patches | None:
+    """How patches are drawn; None where the input has none."""
+    from scantune.config.train import PatchesConfig
+    from scantune.engine.patches import Patches
+
+    size, block = patch_shape(plan.input), plan.block.train.patches or PatchesConfig()
+    if size is None:
+        return None
+    return Patches(size, block.per_sample, block.foreground, getattr(change, "around", None))
 
 
 def _partners(plan: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:

@@ -150,19 +150,21 @@ class SegmentationTask:
 
         Probabilities are resampled, not labels; where the prepared grid does not reach, all is background.
         """
-        labels = self.masks(output).cpu().numpy().astype(np.uint8)
-        grids = [None] * len(labels) if places is None else [place.own for place in places]
+        grids = [None] * len(output) if places is None else [place.own for place in places]
         return [
-            here if grid is None else self._resampled(logits, grid)
-            for here, logits, grid in zip(labels, output, grids, strict=True)
+            self._labels(logits) if grid is None else self._resampled(logits, grid)
+            for logits, grid in zip(output, grids, strict=True)
         ]
+
+    def _labels(self, logits: Tensor) -> np.ndarray:
+        return self.masks(logits[None])[0].cpu().numpy().astype(np.uint8)
 
     def _resampled(self, logits: Tensor, grid: OwnGrid) -> np.ndarray:
         """Labels, uint8, from logits [outputs, …space]; one class at a time, since a scan may be large."""
         if self.outputs == 1:
             return (grid.back(logits[0].float().sigmoid().cpu().numpy(), 0.0) > 0.5).astype(np.uint8)
-        shares = logits.float().softmax(0).cpu()
-        return _largest((share.numpy() for share in shares), grid)
+        whole = logits.float().logsumexp(0)
+        return _largest(((logit.float() - whole).exp_().cpu().numpy() for logit in logits), grid)
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """All metrics of one sample's masks, means over the foreground classes, and of several classes each one's as
