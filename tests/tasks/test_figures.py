@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 
 from scantune.tasks import figures, scoring
+from scantune.tasks.catalogue import part
 from scantune.tasks.predictions import PredictionTable
 from tests.report.conftest import table_of
 
@@ -98,7 +100,15 @@ def test_masks_are_drawn_in_the_units_of_their_spacing():
         assert held["volume_agreement"].axes[0].get_xlabel() == size
 
 
-def test_joined_samples_are_drawn_joined_and_single():
+def test_joined_samples_are_drawn_joined_and_single_and_each_table_is_parsed_once(monkeypatch):
+    module = part("classification", "metrics")
+    parse, parsed = module.parse, Counter()
+
+    def counting(table, *arguments):
+        parsed[len(table)] += 1
+        return parse(table, *arguments)
+
+    monkeypatch.setattr(module, "parse", counting)
     schema = type(scoring.settings_of("classification"))(aggregate="mean")  # type: ignore[call-arg]
     n = 40
     rng = np.random.default_rng(4)
@@ -115,6 +125,7 @@ def test_joined_samples_are_drawn_joined_and_single():
     )
     held, metrics = drawn(table, schema)
     assert metrics["n"] == n // 2
+    assert parsed == {n: 1, n // 2: 1}
     assert {"roc", "roc_of_samples", "confusion", "confusion_of_samples"} <= set(held)
     notes = [held[name].get_supxlabel() for name in ("confusion", "confusion_of_samples")]
     assert "n = 20." in notes[0]

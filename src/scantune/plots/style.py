@@ -150,13 +150,7 @@ def render(figure: Figure, form: str) -> bytes:
         figure: of a function of this package.
         form: ``svg``, ``pdf`` or ``png`` (300 dpi).
     """
-    stream = io.BytesIO()
-    with project_style():
-        if any(axes.get_aspect() != "auto" for axes in figure.axes):
-            for _ in range(2):  # square panels require several layout passes: the first may truncate labels
-                figure.draw_without_rendering()
-        figure.savefig(stream, format=form, metadata=_SILENT[form], dpi=300)
-    return stream.getvalue()
+    return _rendered(figure, (form,))[0]
 
 
 def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "png")) -> list[Path]:
@@ -165,12 +159,30 @@ def save(figure: Figure, stem: Path | str, formats: tuple[str, ...] = ("svg", "p
     Returns:
         The written paths, in the order of ``formats``.
     """
-    paths = []
-    for form in formats:
-        path = Path(f"{stem}.{form}")
-        write_bytes(path, render(figure, form))
-        paths.append(path)
+    paths = [Path(f"{stem}.{form}") for form in formats]
+    for path, content in zip(paths, _rendered(figure, formats), strict=True):
+        write_bytes(path, content)
     return paths
+
+
+def _rendered(figure: Figure, formats: tuple[str, ...]) -> list[bytes]:
+    """The figure in several formats, its layout computed once: that takes longer than drawing."""
+    contents = []
+    layout = figure.get_layout_engine()
+    with project_style():
+        if layout is not None:
+            square = any(axes.get_aspect() != "auto" for axes in figure.axes)
+            for _ in range(3 if square else 1):  # square panels require several passes: the first may truncate labels
+                layout.execute(figure)
+        figure.set_layout_engine("none")
+        try:
+            for form in formats:
+                stream = io.BytesIO()
+                figure.savefig(stream, format=form, metadata=_SILENT[form], dpi=300)
+                contents.append(stream.getvalue())
+        finally:
+            figure.set_layout_engine(layout)
+    return contents
 
 
 def note(figure: Figure, text: str) -> None:

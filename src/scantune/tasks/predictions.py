@@ -60,11 +60,13 @@ class PredictionTable:
         columns: column name to its N values: text (object array) as read, or numbers (float array) as computed.
         name: what messages call it (the file's name).
         parsed: settings of a task and what it reads from the table, see :func:`scantune.tasks.scoring.parse`.
+        joined: settings of a task and the table of joined samples, see :func:`scantune.tasks.scoring.joined_table`.
     """
 
     columns: Mapping[str, np.ndarray] = field(repr=False)
     name: str = "predictions.csv"
     parsed: list[tuple[object, object]] = field(default_factory=list, repr=False, compare=False)
+    joined: list[tuple[object, PredictionTable]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def make(

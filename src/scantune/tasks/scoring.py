@@ -132,16 +132,20 @@ class _Options:
 
 
 def joined_table(table: PredictionTable, task: Any) -> PredictionTable:
-    """The table with samples joined as the task states; the same table where it states nothing.
+    """The table with samples joined as the task states, joined once; the same table where it states nothing.
 
     Raises:
         PredictionsError: class targets differ within what is to be joined.
     """
     if getattr(task, "aggregate", None) is None:
         return table
+    for settings, joined in table.joined:
+        if settings == task:
+            return joined
     faults = Faults()
     joined = aggregating.join(table, task.aggregate, faults, exclusive=task.exclusive)
     faults.raise_for(table.name)
+    table.joined.append((task, joined))
     return joined
 
 
