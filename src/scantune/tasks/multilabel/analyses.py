@@ -13,6 +13,7 @@ from scantune.statistics import calibration as calibrations
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.estimate import Estimate
+from scantune.statistics.slope import slope_statistic
 from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
@@ -134,7 +135,7 @@ def _calibrated(data: Data, context: Context) -> dict[str, Estimate]:
             continue
         p, positive = data.probabilities[rows, place], data.positive(place, rows)
         losses = calibrations.loss_statistic(calibration.two(p), positive.astype(np.int64), rows, 1)
-        error, slope = calibrations.ece_statistic(p, positive, rows), calibrations.slope_statistic(p, positive, rows)
+        error, slope = calibrations.ece_statistic(p, positive, rows), slope_statistic(p, positive, rows)
         named = [
             renamed(statistic, {metric: f"{metric}/{name}" for metric in metrics})
             for statistic, metrics in (
