@@ -1,8 +1,8 @@
 """Do the intervals hold what they promise? Cohorts with a known truth, through the very code that scores a file.
 
-``python -m benchmarks.coverage --cohorts 1000 --bootstrap 300 --out docs/intervals.json`` measures, in half an hour or
-more; ``--page docs/intervals.md`` writes the tables of that file into the page. Beside each interval stand those that
-other methods give for the same cohorts (:mod:`benchmarks.coverage_rivals`).
+``python -m benchmarks.coverage --cohorts 500 --bootstrap 200 --out docs/intervals.json`` measures, in six minutes of a
+processor; with ``--page docs/intervals.md`` the tables of that file are written into the page. Beside each interval
+stand those of other methods for the same cohorts (:mod:`benchmarks.coverage_rivals`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ LARGE = 30_000
 
 DRAWS = 1000
 """Of the bootstrap intervals beside."""
+
+DRAWN = 60
+"""Most subjects of a cohort of which bootstrap intervals are made."""
 
 EXTRA = ("bland_altman_sd", "bland_altman_lower", "bland_altman_upper", "bland_altman_slope")
 
@@ -198,9 +201,10 @@ def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohorts", type=int, default=1000)
-    parser.add_argument("--bootstrap", type=int, default=0, help="cohorts of which bootstrap intervals are made too")
+    parser.add_argument("--bootstrap", type=int, default=0, help="cohorts of up to 60 subjects that are drawn from too")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help="subjects of a cohort")
     parser.add_argument("--only", default="", help="scenarios whose name has this")
+    parser.add_argument("--samples", choices=("one", "several", "both"), default="both", help="of a subject")
     parser.add_argument("--out", type=Path, default=None, help="JSON with all rows")
     parser.add_argument("--page", type=Path, default=None, help="page whose tables are written from the JSON file")
     options = parser.parse_args()
@@ -211,18 +215,21 @@ def main() -> None:
     rows = []
     for scenario in SCENARIOS:
         if options.only in scenario.name:
-            rows += _all_sizes(scenario, options.sizes, options.cohorts, options.bootstrap)
+            repeats = [several for several in (False, True) if options.samples in ("both", ("one", "several")[several])]
+            rows += _all_sizes(scenario, repeats, options.sizes, options.cohorts, options.bootstrap)
     if options.out is not None:
         options.out.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n", encoding="utf-8")
 
 
-def _all_sizes(scenario: Scenario, sizes: Sequence[int], cohorts: int, bootstrap: int) -> list[dict[str, Any]]:
+def _all_sizes(
+    scenario: Scenario, repeats: Sequence[bool], sizes: Sequence[int], cohorts: int, bootstrap: int
+) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for repeats in (False, True):
+    for several in repeats:
         for subjects in [n for n in scenario.sizes if n in sizes]:
-            rows += cell(scenario, subjects, repeats, cohorts, bootstrap)
-            for row in [row for row in rows if row["subjects"] == subjects and row["repeats"] == repeats]:
-                print(line(row), flush=True)
+            here = cell(scenario, subjects, several, cohorts, bootstrap if subjects <= DRAWN else 0)
+            print("\n".join(line(row) for row in here), flush=True)
+            rows += here
     return rows
 
 

@@ -14,7 +14,8 @@ from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.estimate import Estimate
 from scantune.statistics.slope import slope_statistic
-from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
+from scantune.tasks import fairness, prevalence
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
 from scantune.tasks.plan import MetricPlan, only, renamed
@@ -33,6 +34,16 @@ def run(data: Data, context: Context) -> Analyses:
     out.sections["curves"] = _curves(data, context)
     out.sections["operating_points"] = _operating_points(data, context)
     out.sections["calibration"] = _calibration(data, context)
+    detections = {
+        name: Detection(
+            *(data.probabilities[:, place], data.target[:, place] == 1, data.called[:, place]),
+            data.known(place, context.rows),
+        )
+        for place, name in enumerate(data.findings)
+    }
+    out.sections["fairness"] = fairness.section(detections, context)
+    if data.settings.prevalences:
+        out.sections["prevalence"] = prevalence.section(detections, data.settings.prevalences, context)
     return out
 
 
