@@ -1,197 +1,69 @@
 """Do the intervals hold what they promise? Cohorts with a known truth, through the very code that scores a file.
 
-``python -m benchmarks.coverage --cohorts 500 --out docs/intervals.json`` measures, in half an hour or more. The tables
-of ``docs/intervals.md`` are :func:`markdown` of that file.
+``python -m benchmarks.coverage --cohorts 500 --bootstrap 200 --out docs/intervals.json`` measures, in six minutes of a
+processor; with ``--page docs/intervals.md`` the tables of that file are written into the page. Beside each interval
+stand those of other methods for the same cohorts (:mod:`benchmarks.coverage_rivals`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
-from scantune.statistics.resampling import Resampler, interval
+from benchmarks.coverage_cohorts import SCENARIOS, SIZES, Scenario
+from benchmarks.coverage_rivals import Bounds, of_areas, rivals
+from benchmarks.coverage_tables import line, rewritten
+from scantune.statistics.resampling import Distribution, Resampler
 from scantune.tasks.catalogue import part
-from scantune.tasks.plan import carry_out
+from scantune.tasks.plan import MetricPlan, Result, carry_out
 from scantune.tasks.predictions import Faults, PredictionTable
 from scantune.tasks.scoring import settings_of
 
-SIZES = (15, 30, 60, 200)
 LARGE = 30_000
 """Subjects of the cohort that the truth is taken from, several times over."""
 
-Make = Callable[[np.random.Generator, int, bool], dict[str, np.ndarray]]
+DRAWS = 1000
+"""Of the bootstrap intervals beside."""
 
-
-def owners(rng: np.random.Generator, subjects: int, repeats: bool) -> np.ndarray:
-    """The subject of each sample: one each, or unequally 1 to 6."""
-    return np.repeat(np.arange(subjects), rng.choice([1, 1, 2, 3, 4, 6], subjects) if repeats else 1)
-
-
-def regression(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Normal scores and errors; subjects have errors of their own."""
-    s = owners(rng, subjects, repeats)
-    target = rng.normal(10, 5, subjects)[s] + rng.normal(0, 1.5, len(s))
-    prediction = 1 + 0.9 * target + rng.normal(0, 1.5, subjects)[s] + rng.normal(0, 1.2, len(s))
-    return {"subject_id": s, "target": target, "prediction": prediction}
-
-
-def skewed(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Skewed scores in half points, with ties, whose errors are skewed and grow with the score."""
-    s = owners(rng, subjects, repeats)
-    level = rng.gamma(2, 5, subjects)
-    target = np.round(2 * np.maximum(level[s] + rng.normal(0, 1.5, len(s)), 0)) / 2
-    own, each = (rng.gamma(4, 1, subjects) - 4) / 2, (rng.gamma(4, 1, len(s)) - 4) / 2
-    return {
-        "subject_id": s,
-        "target": target,
-        "prediction": target + 0.5 + (1.2 * own[s] + each) * (1 + 0.05 * level)[s],
-    }
-
-
-def binary(share: float, distance: float) -> Make:
-    """Two classes of a share of the subjects, scores a distance apart; calibrated."""
-
-    def made(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-        s = owners(rng, subjects, repeats)
-        y = (rng.random(subjects) < share)[s]
-        own = 0.6 if repeats else 0.0
-        score = distance * y + own * rng.normal(size=subjects)[s] + math.sqrt(1 - own**2) * rng.normal(size=len(s))
-        p = 1 / (1 + np.exp(-(distance * score - distance**2 / 2 + math.log(share / (1 - share)))))
-        return {"subject_id": s, "target": y.astype(int), "p/0": 1 - p, "p/1": p}
-
-    return made
-
-
-def graded(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Six zones of four grades; zones of one film go together, some are ungradable."""
-    s = owners(rng, subjects, repeats)
-    zones = settings_of("zones").zones
-    level = rng.normal(0, 1, subjects)[s]
-    skill = rng.normal(0, 0.4, subjects)[s]
-    columns: dict[str, np.ndarray] = {"subject_id": s}
-    for zone in zones:
-        grade = level + rng.normal(0, 0.6, len(s))
-        seen = grade + 0.3 * skill + rng.normal(0, 0.45, len(s))
-        y, said = (np.digitize(v, (-0.5, 0.4, 1.2)) for v in (grade, seen))
-        y = np.where(rng.random(len(s)) < 0.04, 4, y)
-        said = np.where((y == 4) & (rng.random(len(s)) < 0.7), 4, said)
-        columns[f"target/{zone}"] = y
-        p = np.full((len(s), 5), 0.05)
-        p[np.arange(len(s)), said] = 0.8
-        columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(("0", "1", "2", "3", "ungradable"))}
-    return columns
-
-
-def several(classes: int, distance: float) -> Make:
-    """Classes alike in number, scores a distance apart."""
-
-    def made(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-        s = owners(rng, subjects, repeats)
-        y = rng.permutation(np.arange(subjects) % classes)[s]
-        score = 0.5 * rng.normal(size=(subjects, classes))[s] + 0.85 * rng.normal(size=(len(s), classes))
-        score[np.arange(len(s)), y] += distance
-        p = np.exp(distance * score)
-        p /= p.sum(1, keepdims=True)
-        return {"subject_id": s, "target": y} | {f"p/{k}": p[:, k] for k in range(classes)}
-
-    return made
-
-
-def findings(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Three findings of 50, 30 and 20 % of the subjects, which go together."""
-    s = owners(rng, subjects, repeats)
-    shared = rng.normal(size=subjects)
-    columns: dict[str, np.ndarray] = {"subject_id": s}
-    for name, share in (("a", 0.5), ("b", 0.3), ("c", 0.2)):
-        limit = NormalDist().inv_cdf(1 - share)
-        y = (0.6 * shared + 0.8 * rng.normal(size=subjects) > limit)[s]
-        score = 1.8 * y + 0.6 * rng.normal(size=subjects)[s] + 0.8 * rng.normal(size=len(s))
-        columns |= {f"target/{name}": y.astype(int)}
-        columns |= {f"p/{name}": 1 / (1 + np.exp(-(1.8 * score - 1.62 + math.log(share / (1 - share)))))}
-    return columns
-
-
-def followed(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Exponential times with a risk, a third censored; probabilities from the true hazard."""
-    s = owners(rng, subjects, repeats)
-    risk = rng.normal(0, 1, subjects)
-    until, end = rng.exponential(3 / np.exp(risk)), rng.uniform(1.5, 9, subjects)
-    seen = risk[s] + rng.normal(0, 0.5, len(s))
-    task = settings_of("survival")
-    columns = {"subject_id": s, "prediction": seen}
-    columns |= dict(zip(task.columns, (np.minimum(until, end)[s], (until <= end)[s].astype(int)), strict=True))
-    for name, horizon in zip(task.probability_columns(), task.horizons, strict=True):
-        columns[name] = 1 - np.exp(-horizon / 3 * np.exp(seen))
-    return columns
-
-
-def masks(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Dice near its upper end with a tail of failures, distances with a long one."""
-    s = owners(rng, subjects, repeats)
-    hard = rng.beta(2, 9, subjects)[s]
-    dice = np.clip(1 - hard * rng.uniform(0.5, 1.5, len(s)), 0, 1)
-    hd95 = 30 * hard * rng.gamma(2, 0.5, len(s)) + 1
-    return {"subject_id": s, "dice": dice, "iou": dice / (2 - dice), "hd95": hd95}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """Cohorts of one kind, and the task that scores them."""
-
-    name: str
-    task: str
-    make: Make
-    sizes: tuple[int, ...] = SIZES
-
-
-SCENARIOS = (
-    Scenario("scores, normal", "regression", regression),
-    Scenario("scores, skewed", "regression", skewed),
-    Scenario("two classes, AUROC .87", "classification", binary(0.4, 1.6)),
-    Scenario("two classes, 20 % positive, AUROC .98", "classification", binary(0.2, 2.9), (30, 60, 200)),
-    Scenario("ten classes", "classification", several(10, 2.5), (60, 200)),
-    Scenario("ten classes, almost without error", "classification", several(10, 4.0), (60, 200)),
-    Scenario("three findings", "multilabel", findings, (30, 60, 200)),
-    Scenario("survival", "survival", followed, (30, 60)),
-    Scenario("graded zones", "zones", graded),
-    Scenario("masks", "segmentation", masks),
-)
+DRAWN = 60
+"""Most subjects of a cohort of which bootstrap intervals are made."""
 
 EXTRA = ("bland_altman_sd", "bland_altman_lower", "bland_altman_upper", "bland_altman_slope")
 
 
-def table_of(columns: dict[str, np.ndarray]) -> PredictionTable:
-    """The cohort as a predictions table."""
-    named = {"subject_id": [f"s{i}" for i in columns["subject_id"]]}
-    return PredictionTable.make(columns | named)
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of one cohort and how they came about."""
+
+    names: tuple[str, ...]
+    result: Result
+    plan: MetricPlan
+    resampler: Resampler
+
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Rule of each metric's interval."""
+        return {name: kind for statistic in self.plan.statistics for name, kind in statistic.kinds.items()}
 
 
-def figures_of(scenario: Scenario, columns: dict[str, np.ndarray], draws: int = 0, seed: int = 0) -> tuple[Any, Any]:
-    """Figures of one cohort, and the distributions behind them."""
+def evaluated(scenario: Scenario, columns: dict[str, np.ndarray], draws: int = 0, seed: int = 0) -> Evaluation:
+    """Metrics of one cohort with their intervals."""
     module = part(scenario.task, "metrics")
-    table = table_of(columns)
+    table = PredictionTable.make(columns | {"subject_id": [f"s{i}" for i in columns["subject_id"]]})
     data = module.parse(table, settings_of(scenario.task), Faults())
     resampler = Resampler(table.subject_id.astype(str), draws, seed)
-    plan = _plan(module, scenario, data, len(table))
-    (found,) = carry_out([plan], resampler)
-    names = [n for n in (*module.headline_names(data), *EXTRA) if n in found.figures]
-    return {n: found.figures[n] for n in names}, (plan, resampler)
-
-
-def _plan(module: Any, scenario: Scenario, data: Any, n: int) -> Any:
-    """The headline metrics and the limits of agreement."""
-    plan = module.plan(data, np.arange(n), headline=True)
-    return replace(plan, statistics=[*plan.statistics, *_limits(scenario, data, n)])
+    plan = module.plan(data, np.arange(len(table)), headline=True)
+    plan = replace(plan, statistics=[*plan.statistics, *_limits(scenario, data, len(table))])
+    (result,) = carry_out([plan], resampler)
+    names = tuple(n for n in (*module.headline_names(data), *EXTRA) if n in result.figures)
+    return Evaluation(names, result, plan, resampler)
 
 
 @cache
@@ -225,48 +97,88 @@ def _limits(scenario: Scenario, data: Any, n: int) -> list[Any]:
     return [plain, repeated] if len(set(data.subjects.tolist())) < n else [plain]
 
 
-def cell(scenario: Scenario, subjects: int, repeats: bool, cohorts: int, bootstrap: int = 0) -> list[dict[str, Any]]:
-    """Coverage of every headline metric at one size; ``bootstrap``: cohorts for which BCa's is counted too."""
+@dataclass
+class _Counted:
+    """Bounds that one method gave, and ours of the same cohorts, [c, 2] each."""
+
+    bounds: list[tuple[float, float]] = field(default_factory=list)
+    ours: list[tuple[float, float]] = field(default_factory=list)
+
+    def row(self, truth: float) -> dict[str, float]:
+        """Coverage, share of misses below the truth and above it, median width; width of ours in these cohorts."""
+        lower, upper = np.array(self.bounds).T
+        above, below = float((lower > truth + 1e-12).mean()), float((upper < truth - 1e-12).mean())
+        shares = {"coverage": 1 - above - below, "below": below, "above": above}
+        widths = {"width": float(np.median(upper - lower))}
+        if self.ours:
+            widths["ours"] = float(np.median(np.diff(np.array(self.ours), axis=1)))
+        return {k: round(v, 4) for k, v in shares.items()} | {k: float(f"{v:.4g}") for k, v in widths.items()}
+
+
+def cell(
+    scenario: Scenario, subjects: int, repeats: bool, cohorts: int, bootstrap: int = 0, beside: bool = True
+) -> list[dict[str, Any]]:
+    """Coverage of every headline metric at one size.
+
+    Args:
+        scenario: the cohorts.
+        subjects: of a cohort.
+        repeats: several samples a subject.
+        cohorts: how many.
+        bootstrap: of how many of them bootstrap intervals are made too.
+        beside: count other methods' intervals too.
+    """
     truth = truth_of(scenario, repeats)
-    seen: dict[str, list[tuple[float, float]]] = {}
-    before: dict[str, list[tuple[float, float]]] = {}
+    seen: dict[str, _Counted] = {}
+    others: dict[str, dict[str, _Counted]] = {}
     withheld: dict[str, int] = {}
+    drawn = 0
     for cohort in range(cohorts):
         columns = scenario.make(np.random.default_rng([subjects, cohort]), subjects, repeats)
         if scenario.task == "classification" and len(set(columns["target"].tolist())) < 2:
             continue
-        figures, (plan, resampler) = figures_of(scenario, columns, 1000 if cohort < bootstrap else 0, cohort)
-        for name, figure in figures.items():
-            if figure.lower is None:
+        drawn += 1
+        found = evaluated(scenario, columns, DRAWS if cohort < bootstrap else 0, cohort)
+        of_cohort = _rivals(found, scenario, columns, not repeats, cohort < bootstrap) if beside else {}
+        for name in found.names:
+            figure = found.result.figures[name]
+            if figure.lower is None or figure.upper is None:
                 withheld[name] = withheld.get(name, 0) + 1
-            else:
-                seen.setdefault(name, []).append((figure.lower, figure.upper))
-        if cohort < bootstrap:
-            for named in resampler.run(plan.statistics):
-                for name in set(named) & set(figures):
-                    bca = interval(named[name], resampler.n_subjects)
-                    if bca.lower is not None:
-                        before.setdefault(name, []).append((bca.lower, bca.upper))
-    rows = []
-    for name, bounds in seen.items():
-        row = {
-            "scenario": scenario.name,
-            "repeats": repeats,
-            "subjects": subjects,
-            "metric": name,
-            "truth": truth[name],
-        }
-        row |= _counted(bounds, truth[name]) | {"withheld": withheld.get(name, 0) / cohorts}
-        if name in before:
-            row |= {f"bca_{k}": v for k, v in _counted(before[name], truth[name]).items()}
-        rows.append(row)
-    return rows
+                continue
+            ours = (figure.lower, figure.upper)
+            seen.setdefault(name, _Counted()).bounds.append(ours)
+            for method, bounds in of_cohort.get(name, {}).items():
+                counted = others.setdefault(name, {}).setdefault(method, _Counted())
+                counted.bounds.append(bounds)
+                counted.ours.append(ours)
+    where = {"scenario": scenario.name, "task": scenario.task, "repeats": repeats, "subjects": subjects}
+    return [
+        where
+        | {"metric": name, "cohorts": drawn, "truth": float(f"{truth[name]:.4g}")}
+        | counted.row(truth[name])
+        | {"withheld": round(withheld.get(name, 0) / drawn, 4)}
+        | {"rivals": {method: c.row(truth[name]) | {"n": len(c.bounds)} for method, c in others.get(name, {}).items()}}
+        for name, counted in seen.items()
+    ]
 
 
-def _counted(bounds: list[tuple[float, float]], truth: float) -> dict[str, float]:
-    lower, upper = np.array(bounds).T
-    above, below = float((lower > truth + 1e-12).mean()), float((upper < truth - 1e-12).mean())
-    return {"coverage": 1 - above - below, "below": below, "above": above, "width": float(np.median(upper - lower))}
+def _rivals(
+    found: Evaluation, scenario: Scenario, columns: dict[str, np.ndarray], alone: bool, bootstrap: bool
+) -> dict[str, Bounds]:
+    """Bounds of each metric by other methods."""
+    distributions: dict[str, Distribution] = dict(found.result.distributions)
+    if bootstrap:
+        for named in found.resampler.run(found.plan.statistics):
+            distributions |= named
+    kinds = found.kinds
+    out = {
+        name: rivals(name, kinds.get(name), distributions[name], found.resampler.n_subjects, alone)
+        for name in found.names
+        if name in distributions and np.isfinite(distributions[name].value)
+    }
+    if alone and "p/1" in columns and "p/2" not in columns:
+        out.setdefault("auroc", {}).update(of_areas(columns["p/1"], columns["target"] == 1))
+    return out
 
 
 def type_one(subjects: int, cohorts: int = 1000) -> dict[str, float]:
@@ -289,66 +201,36 @@ def main() -> None:
     """Simulate, print and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cohorts", type=int, default=1000)
-    parser.add_argument("--bootstrap", type=int, default=0, help="cohorts for which the BCa interval is counted beside")
+    parser.add_argument("--bootstrap", type=int, default=0, help="cohorts of up to 60 subjects that are drawn from too")
     parser.add_argument("--sizes", type=int, nargs="*", default=list(SIZES), help="subjects of a cohort")
     parser.add_argument("--only", default="", help="scenarios whose name has this")
+    parser.add_argument("--samples", choices=("one", "several", "both"), default="both", help="of a subject")
     parser.add_argument("--out", type=Path, default=None, help="JSON with all rows")
-    given = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    parser.add_argument("--page", type=Path, default=None, help="page whose tables are written from the JSON file")
+    options = parser.parse_args()
+    if options.page is not None:
+        rows = json.loads(options.out.read_text(encoding="utf-8"))
+        options.page.write_text(rewritten(options.page.read_text(encoding="utf-8"), rows), encoding="utf-8")
+        return
+    rows = []
     for scenario in SCENARIOS:
-        if given.only not in scenario.name:
-            continue
-        for repeats in (False, True):
-            for subjects in [n for n in scenario.sizes if n in given.sizes]:
-                found = cell(scenario, subjects, repeats, given.cohorts, given.bootstrap)
-                rows += found
-                for row in found:
-                    print(line(row), flush=True)
-    if given.out is not None:
-        given.out.write_text(json.dumps(rows, indent=1) + "\n")
-    sys.exit(0)
+        if options.only in scenario.name:
+            repeats = [several for several in (False, True) if options.samples in ("both", ("one", "several")[several])]
+            rows += _all_sizes(scenario, repeats, options.sizes, options.cohorts, options.bootstrap)
+    if options.out is not None:
+        options.out.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n", encoding="utf-8")
 
 
-def line(row: dict[str, Any]) -> str:
-    """One row as text."""
-    text = (
-        f"{row['scenario']:38s} {'repeated' if row['repeats'] else 'one':8s} n {row['subjects']:3d} "
-        f"{row['metric']:26s} "
-        f"{row['truth']:8.3f}  coverage {row['coverage']:.3f} (below {row['below']:.3f}, above {row['above']:.3f}) "
-        f"width {row['width']:.3f}"
-    )
-    if row["withheld"]:
-        text += f" withheld {row['withheld']:.3f}"
-    if "bca_coverage" in row:
-        text += f" | BCa {row['bca_coverage']:.3f} width {row['bca_width']:.3f}"
-    return text
-
-
-def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The tables of ``docs/intervals.md``, one for each scenario."""
-    parts = []
-    for name, repeats in dict.fromkeys((row["scenario"], row["repeats"]) for row in rows):
-        here = [row for row in rows if (row["scenario"], row["repeats"]) == (name, repeats)]
-        sizes = sorted({row["subjects"] for row in here})
-        cells = {(row["metric"], row["subjects"]): row for row in here}
-        title = f"{name[0].upper()}{name[1:]}, {'1 to 6 samples' if repeats else 'one sample'} a subject"
-        lines = [f"### {title}", "", "| metric | truth | " + " | ".join(f"{n} subjects" for n in sizes) + " |"]
-        lines.append("| --- " * (2 + len(sizes)) + "|")
-        for metric in dict.fromkeys(row["metric"] for row in here):
-            truth = next(row["truth"] for row in here if row["metric"] == metric)
-            found = [_cell(cells.get((metric, n))) for n in sizes]
-            lines.append(f"| `{metric}` | {truth:.3g} | " + " | ".join(found) + " |")
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts) + "\n"
-
-
-def _cell(row: Mapping[str, Any] | None) -> str:
-    """Coverage (share of misses below the truth, above it) and width."""
-    if row is None:
-        return "–"
-    shares = [f"{row[name]:.3f}".removeprefix("0") for name in ("coverage", "below", "above")]
-    withheld = f", withheld {100 * row['withheld']:.0f} %" if row["withheld"] >= 0.005 else ""
-    return f"{shares[0]} ({shares[1]}, {shares[2]}) {row['width']:.2g}{withheld}"
+def _all_sizes(
+    scenario: Scenario, repeats: Sequence[bool], sizes: Sequence[int], cohorts: int, bootstrap: int
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for several in repeats:
+        for subjects in [n for n in scenario.sizes if n in sizes]:
+            here = cell(scenario, subjects, several, cohorts, bootstrap if subjects <= DRAWN else 0)
+            print("\n".join(line(row) for row in here), flush=True)
+            rows += here
+    return rows
 
 
 if __name__ == "__main__":

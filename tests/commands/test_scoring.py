@@ -49,7 +49,7 @@ def test_a_file_is_scored_and_reported(files, tmp_path):
     assert "80 samples of 80 subjects" in said
     assert "probabilities: the logistic function of the columns logit/…" in said
     metrics = json.loads(out.read_text())
-    assert metrics["metrics"]["auroc"]["method"] == "DeLong, on the logit scale"
+    assert metrics["metrics"]["auroc"]["method"] == "DeLong, Student's t on the logit scale"
     text = page.read_text()
     assert "Results" in text
     assert "Subgroups" in text

@@ -68,7 +68,7 @@ def params(task: dict[str, Any], targets: dict[str, Any], **train: Any) -> dict[
                 "task": task,
                 "model": {"backbone": "small_cnn"},
                 "train": {"epochs": 4, "batch_size": 8, "learning_rate": 0.01, "precision": "32", **train},
-                "evaluate": {"draws": 200},
+                "evaluate": {"draws": 200, "min_group": 5, "case_mix": {"sex": {"F": 0.3, "M": 0.7}}},
                 "register": {},
             }
         },
@@ -106,7 +106,12 @@ def test_columns_of_findings_are_learned_and_judged(home: Path) -> None:
     table = read(out / "predictions.csv")
     assert set(table.text("target/Mass")) == {"", "0", "1"}
     assert set(table.text("target/Effusion")) == {"0", "1"}
-    assert "Findings that occur together" in (out / "report.html").read_text()
+    page = (out / "report.html").read_text()
+    assert "Findings that occur together" in page
+    assert metrics["standardised"]["case_mix"] == {"sex": {"F": 0.3, "M": 0.7}}
+    assert metrics["fairness"]["sex"]["by_class"]["Effusion"]["differences"]["positive_rate"]["levels"] == ["F", "M"]
+    assert "In another case mix" in page
+    assert "Largest differences between groups by sex" in page
     assert metrics["baselines"]["prevalence"]["hamming_loss"]["value"] is not None
 
 

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import coverage
+from benchmarks.coverage_tables import line
 from scantune.statistics.discrimination import area_statistic, macro
 from scantune.statistics.distributions import binomial_interval, mid_p_interval
 from scantune.statistics.intervals import interval_of, jackknife_t, limits_of_agreement, scaled_chi2, spread
@@ -81,9 +82,9 @@ def test_bounds_lie_on_the_scale(kind):
 @pytest.mark.parametrize("scenario", coverage.SCENARIOS, ids=lambda s: s.name)
 def test_coverage_at_30_subjects(scenario, repeats):
     """The bench in short: 250 cohorts tell .93 from .88 (three standard errors of a share of .93 are .048)."""
-    for row in coverage.cell(scenario, 30, repeats, 250):
-        assert row["coverage"] > 0.882, coverage.line(row)
-        assert max(row["below"], row["above"]) < 0.1, coverage.line(row)
+    for row in coverage.cell(scenario, 30, repeats, 250, beside=False):
+        assert row["coverage"] > 0.882, line(row)
+        assert max(row["below"], row["above"]) < 0.1, line(row)
 
 
 @pytest.mark.heavy

@@ -6,6 +6,7 @@ import pytest
 from scantune.records import ScantuneError
 from scantune.tasks.casemix import weights
 from scantune.tasks.classification.settings import Classification
+from scantune.tasks.multilabel.settings import Multilabel
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.scoring import evaluate
@@ -40,6 +41,56 @@ def test_groups_are_compared_by_calls_errors_and_calibration():
     assert gap["p_holm"] >= gap["p_value"]
     rates = [abs(found["differences"][name]["value"]) for name in ("recall", "false_positive_rate")]
     assert abs(found["differences"]["equalized_odds"]["value"]) == max(rates)
+
+
+def three_classes(n=360, seed=1):
+    rng = np.random.default_rng(seed)
+    woman, y = np.arange(n) % 2 == 0, rng.integers(0, 3, n)
+    score = rng.normal(size=(n, 3))
+    score[np.arange(n), y] += 1.2
+    score[woman, 2] += 0.8  # women are called c too often
+    p = np.exp(score) / np.exp(score).sum(1, keepdims=True)
+    columns = {"target": np.array(list("abc"))[y], "sex": np.where(woman, "F", "M")}
+    return PredictionTable.make(columns | {f"p/{c}": p[:, k] for k, c in enumerate("abc")}), (woman, y, p)
+
+
+def test_several_classes_are_each_compared_with_the_rest():
+    made, (woman, y, p) = three_classes()
+    settings = Classification(prevalences=(0.1,))
+    found = evaluate(made, settings, draws=50)
+    of_c = found["fairness"]["sex"]["by_class"]["c"]
+    called = p.argmax(1) == 2
+    assert set(found["fairness"]["sex"]["by_class"]) == set("abc")
+    assert of_c["levels"]["F"]["positive_rate"]["value"] == pytest.approx(called[woman].mean())
+    assert of_c["levels"]["M"]["false_positive_rate"]["value"] == pytest.approx(called[~woman & (y != 2)].mean())
+    gap = of_c["differences"]["positive_rate"]
+    assert gap["value"] == pytest.approx(called[woman].mean() - called[~woman].mean())
+    assert gap["p_value"] < 0.05
+    entries = [e for part in found["fairness"]["sex"]["by_class"].values() for e in part["differences"].values()]
+    tested = [e for e in entries if e["p_value"] is not None]
+    assert len(tested) == 15  # three classes, five metrics; equalized odds is one of them
+    least = min(tested, key=lambda e: e["p_value"])
+    assert least["p_holm"] == pytest.approx(min(1, 15 * least["p_value"]))
+    se, sp = called[y == 2].mean(), (~called)[y != 2].mean()
+    at = found["prevalence"]["0.1"]["by_class"]["c"]["figures"]
+    assert at["precision"]["value"] == pytest.approx(se * 0.1 / (se * 0.1 + (1 - sp) * 0.9))
+    assert at["npv"]["value"] == pytest.approx(sp * 0.9 / (sp * 0.9 + (1 - se) * 0.1))
+
+
+def test_findings_are_compared_where_they_are_known():
+    rng = np.random.default_rng(3)
+    n = 200
+    y, woman = rng.random(n) < 0.4, np.arange(n) % 2 == 0
+    p = 1 / (1 + np.exp(-(2 * y - 1 + rng.normal(size=n))))
+    known = np.arange(n) % 5 > 0
+    columns = {"target/mass": [str(int(v)) if k else "" for v, k in zip(y, known, strict=True)], "p/mass": p}
+    columns |= {"target/nodule": (~y).astype(int), "p/nodule": 1 - p, "sex": np.where(woman, "F", "M")}
+    settings = Multilabel(findings=("mass", "nodule"), threshold="half", prevalences=(0.02,))
+    found = evaluate(PredictionTable.make(columns), settings, draws=50)
+    women = found["fairness"]["sex"]["by_class"]["mass"]["levels"]["F"]
+    assert women["recall"]["value"] == pytest.approx((p >= 0.5)[woman & known & y].mean())
+    assert women["recall"]["n"] == (woman & known & y).sum()
+    assert found["prevalence"]["0.02"]["by_class"]["mass"]["figures"]["precision"]["value"] < 0.2
 
 
 def test_intersections_have_enough_subjects_each():

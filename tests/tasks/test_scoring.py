@@ -14,7 +14,7 @@ from scipy import stats
 from sklearn import metrics as peer
 
 from scantune.records import ScantuneError
-from scantune.statistics.discrimination import delong
+from scantune.statistics.discrimination import delong_interval
 from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
 from scantune.tasks.classification.settings import Classification
@@ -162,10 +162,8 @@ def test_binary_classification_equals_scikit_learn():
     for name, value in expected.items():
         assert m[name]["value"] == pytest.approx(value), name
     assert {"ece", "calibration_slope", "calibration_intercept", "recall/0", "f1/1"} <= set(m)
-    assert m["auroc"]["method"] == "DeLong, on the logit scale"
-    area, error = m["auroc"]["value"], delong(p, y == 1).se[0]
-    half = 1.959964 * error / (area * (1 - area))
-    assert m["auroc"]["upper"] == pytest.approx(1 / (1 + math.exp(-math.log(area / (1 - area)) - half)), rel=1e-6)
+    assert m["auroc"]["method"] == "DeLong, Student's t on the logit scale"
+    assert (m["auroc"]["lower"], m["auroc"]["upper"]) == pytest.approx(delong_interval(p, y == 1))
 
 
 def test_auroc_of_repeated_subjects_goes_by_subjects():
@@ -600,7 +598,7 @@ def test_samples_of_a_subject_join_and_both_levels_are_given():
         assert (found["n"], found["n_subjects"]) == (60, 60)
         assert set(found["levels"]) == {"sample", "subject_id"}
         assert found["levels"]["sample"]["auroc"]["n"] == n
-        assert found["metrics"]["auroc"]["method"] == "DeLong, on the logit scale"
+        assert found["metrics"]["auroc"]["method"] == "DeLong, Student's t on the logit scale"
         if join is not None:
             order = np.argsort([f"s{i}" for i in range(60)])
             joined = np.array([join(p[owner == s]) for s in range(60)])[order]

@@ -74,6 +74,10 @@ class EvaluateConfig(Block):
     min_group: int = Field(20, ge=2)
     """Subgroups with fewer subjects are shown but marked as small."""
 
+    case_mix: dict[str, dict[str, float]] = {}
+    """Another population, as the share of each level of a grouping column, such as ``{sex: {F: 0.5, M: 0.5}}``: the
+    headline metrics of the test samples weighted to it are reported too. Of several columns, all at once (raking)."""
+
     covariates: tuple[str, ...] = ("age", "sex", "volume", "mean")
     """What the simple baseline model may use, where the manifest has it: ``mean`` is the mean intensity."""
 
@@ -88,6 +92,25 @@ class EvaluateConfig(Block):
 
     saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
     """Saliency maps; ``false`` switches them off."""
+
+    @field_validator("case_mix", mode="before")
+    @classmethod
+    def _levels_are_names(cls, value: object) -> object:
+        """YAML reads 1 and 2 as numbers; a level is a name."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            c: {str(level): share for level, share in of.items()} if isinstance(of, dict) else of
+            for c, of in value.items()
+        }
+
+    @field_validator("case_mix")
+    @classmethod
+    def _sum_to_one(cls, value: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+        for column, shares in value.items():
+            if not shares or min(shares.values()) < 0 or abs(sum(shares.values()) - 1) > 1e-6:
+                raise ValueError(f"case_mix of {column}: shares {shares} must be 0 or more and sum to one")
+        return value
 
     @field_validator("primary")
     @classmethod

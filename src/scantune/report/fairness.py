@@ -27,25 +27,42 @@ def _groups(facts: RunFacts) -> list[Any]:
     content: list[Any] = []
     tested = 0
     for column, section in (facts.metrics.get("fairness") or {}).items():
-        levels, differences = section["levels"], section["differences"]
-        rows: list[list[Cell]] = []
-        for level, figures in sorted(levels.items(), key=lambda pair: words.level_order(pair[0])):
-            rows.append([text(words.level(column, level)), *(figure(figures[name]) for name in _TITLES)])
-        rows.append([text("Largest difference"), *(_difference(differences.get(name)) for name in _TITLES)])
-        tested += sum(entry.get("p_holm") is not None for entry in differences.values())
-        odds = differences.get("equalized_odds")
-        notes = []
-        if odds is not None:
-            value = words.fixed(abs(odds["value"]), 3)
-            notes.append(f"Equalized odds: rates differ by up to {value} ({' and '.join(odds['levels'])}).")
-        title = f"Groups by {column.replace('_', ' ')}"
-        content.append(footnoted(Table([column.replace("_", " "), *_TITLES.values()], rows, title, notes)))
+        parts = section.get("by_class") or {"": section}
+        tested += sum(e.get("p_holm") is not None for part in parts.values() for e in part["differences"].values())
+        content.append(footnoted(_by_class(column, parts) if "by_class" in section else _by_level(column, section)))
     if content:
         explanation = "Intervals of the largest differences hold for all pairs of levels together (Bonferroni)."
         if tested > 1:
             explanation += f" P values are adjusted for the {tested} differences that were tested (Holm)."
         content.append(Words(explanation, "quiet"))
     return content
+
+
+def _by_level(column: str, section: Mapping[str, Any]) -> Table:
+    """The levels of a column, and the largest difference between two."""
+    differences = section["differences"]
+    rows: list[list[Cell]] = []
+    for level, figures in sorted(section["levels"].items(), key=lambda pair: words.level_order(pair[0])):
+        rows.append([text(words.level(column, level)), *(figure(figures[name]) for name in _TITLES)])
+    rows.append([text("Largest difference"), *(_difference(differences.get(name)) for name in _TITLES)])
+    odds = differences.get("equalized_odds")
+    notes = []
+    if odds is not None:
+        value = words.fixed(abs(odds["value"]), 3)
+        notes.append(f"Equalized odds: rates differ by up to {value} ({' and '.join(odds['levels'])}).")
+    name = column.replace("_", " ")
+    return Table([name, *_TITLES.values()], rows, f"Groups by {name}", notes)
+
+
+def _by_class(column: str, parts: Mapping[str, Any]) -> Table:
+    """The largest difference between two levels of a column in each class or finding."""
+    header = ["Class or finding", *_TITLES.values(), "Equalized odds"]
+    rows = [
+        [text(name), *(_difference(part["differences"].get(metric)) for metric in (*_TITLES, "equalized_odds"))]
+        for name, part in parts.items()
+    ]
+    note = "Of each class against the rest, or each finding; the metrics of every level are in metrics.json."
+    return Table(header, rows, f"Largest differences between groups by {column.replace('_', ' ')}", [note])
 
 
 def _difference(entry: Mapping[str, Any] | None) -> Cell:
@@ -77,15 +94,20 @@ def _intersections(facts: RunFacts) -> list[Any]:
 
 
 def _prevalences(facts: RunFacts) -> list[Any]:
-    section = facts.metrics.get("prevalence") or {}
-    rows = [
-        [text(f"{100 * float(share):g} %"), *(figure(entry["figures"][n]) for n in ("precision", "npv", "accuracy"))]
-        for share, entry in section.items()
-    ]
+    rows = []
+    several = False
+    for share, entry in (facts.metrics.get("prevalence") or {}).items():
+        several = "by_class" in entry
+        for name, part in (entry.get("by_class") or {"": entry}).items():
+            of_class = f", {name}" if name else ""
+            figures = [figure(part["figures"][n]) for n in ("precision", "npv", "accuracy")]
+            rows.append([text(f"{100 * float(share):g} %{of_class}"), *figures])
     notes = [
         "The classes are weighted to each prevalence. Sensitivity, specificity and AUROC do not change where "
         "only the prevalence differs; net benefit at each prevalence is in metrics.json."
     ]
+    if several:
+        notes.append("Of each class against the rest, or each finding, each at that prevalence.")
     header = ["Prevalence", "PPV", "NPV", "Accuracy"]
     return [footnoted(Table(header, rows, "At other prevalences", notes))] if rows else []
 

@@ -9,13 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from scantune.statistics.resampling import Sums, Weighted
+from scantune.statistics.resampling import Sums
 
 BINS = 15
 _TINY = 1e-12
-_STEPS = 25
-_CLOSE = 1e-5
-"""A Newton step this short leaves an error of its square."""
 
 
 def logit(p: np.ndarray) -> np.ndarray:
@@ -126,89 +123,6 @@ def ece_consistency(
     lower, upper = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
     p = (1 + int((drawn >= observed - 1e-12).sum())) / (1 + len(drawn))
     return {"consistency_lower": float(lower), "consistency_upper": float(upper), "p_value": p}
-
-
-def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndarray) -> Weighted:
-    """``calibration_slope`` and ``calibration_intercept``, to be resampled.
-
-    The slope is that of a logistic regression of the outcome on the logit of its probability; the intercept that of the
-    same with the slope held at 1 (calibration in the large). Ideal: 1 and 0 (Van Calster et al., BMC Med 2019;17:230).
-
-    Args:
-        probability: float [n], of the positive class.
-        positive: bool [n].
-        rows: int [n], their rows in the table.
-    """
-    x = logit(probability)
-    y = positive.astype(np.float64)
-    start = _newton(x, y, np.ones((len(x), 1)), np.zeros((2, 1)))
-    warm = np.where(np.isfinite(start), start, np.array([[0.0], [1.0]]))
-    large = _newton_offset(x, y, np.ones((len(x), 1)), np.zeros(1))
-
-    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
-        draws = weights.shape[1]
-        fitted = _newton(x, y, weights, np.repeat(warm, draws, axis=1))
-        offset = _newton_offset(x, y, weights, np.repeat(np.nan_to_num(large), draws))
-        return {"calibration_slope": fitted[1], "calibration_intercept": offset}
-
-    return Weighted(rows, figures, kinds={"calibration_slope": "real", "calibration_intercept": "real"})
-
-
-def _newton(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Weighted logistic regressions of y [n] on x [n], one a column of weights [n, B]: intercepts and slopes [2, B].
-
-    NaN where it does not converge: one class, x constant or classes separated.
-    """
-    beta = start.copy()
-    scale = weights.sum(0)
-    ones, xx = np.ones_like(x), x * x
-    wy, wxy, wx = y @ weights, (x * y) @ weights, x @ weights
-    active = pending = np.arange(weights.shape[1])
-    w = weights
-    for _ in range(_STEPS):
-        p = x[:, None] * (0.5 * beta[1, active])
-        p += 0.5 * beta[0, active]
-        np.tanh(p, out=p)  # 2 p − 1
-        wp = w * p
-        # Σ w y − Σ w p, with p = (1 + tanh)/2
-        gradient = np.stack([wy[active] - 0.5 * (scale[active] + ones @ wp), wxy[active] - 0.5 * (wx[active] + x @ wp)])
-        wp *= p
-        np.subtract(w, wp, out=wp)  # 4 w p (1 − p)
-        a, b, c = (0.25 * (side @ wp) for side in (ones, x, xx))
-        determinant = a * c - b * b
-        with np.errstate(all="ignore"):
-            step = np.stack([c * gradient[0] - b * gradient[1], a * gradient[1] - b * gradient[0]]) / determinant
-        step = np.where(determinant > 1e-12 * a * c, step, np.nan)
-        beta[:, active] += step
-        going = (np.abs(step).max(0) > _CLOSE) & (np.abs(beta[1, active]) < 1e4)
-        pending = active[going]
-        if not pending.size:
-            break
-        if going.mean() < 0.7:
-            active, w = pending, w[:, going]
-    else:
-        beta[:, pending] = np.nan
-    beta[:, (np.abs(beta[1]) >= 1e4) | (scale <= 0)] = np.nan
-    return beta
-
-
-def _newton_offset(x: np.ndarray, y: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Intercepts [B] of weighted logistic regressions with offset x [n]; NaN where there is one class only."""
-    alpha = start.copy()
-    wy, total = y @ weights, weights.sum(0)
-    for _ in range(_STEPS):
-        p = x[:, None] + alpha
-        p *= 0.5
-        np.tanh(p, out=p)  # 2 p − 1
-        first = np.einsum("nb,nb->b", weights, p)
-        p *= p
-        second = total - np.einsum("nb,nb->b", weights, p)  # 4 Σ w p (1 − p)
-        with np.errstate(all="ignore"):
-            step = np.clip(4 * (wy - 0.5 * (total + first)) / second, -5, 5)
-        alpha += step
-        if not (np.abs(step) > _CLOSE).any():
-            break
-    return np.where((wy > 0.5) & (wy < total - 0.5), alpha, np.nan)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from scantune.statistics.ordinal import margins
 from scantune.statistics.resampling import Sums
 
 
@@ -36,9 +37,9 @@ def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = 
         ``accuracy balanced_accuracy f1_macro f1_weighted mcc``, ``<name>/<class>`` of precision, recall, specificity
         and f1, and these four of the positive class.
     """
-    total = matrix.sum((-2, -1))
     true = np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
-    actual, predicted = matrix.sum(-1), matrix.sum(-2)
+    actual, predicted = margins(matrix)
+    total = _total(actual)
     negative = total[..., None] - actual
     f1 = _ratio(2 * true, actual + predicted)
     recall = _ratio(true, actual)
@@ -49,10 +50,10 @@ def figures_of(matrix: np.ndarray, names: Sequence[str], positive: int | None = 
         "f1": f1,
     }
     out = {
-        "accuracy": _ratio(true.sum(-1), total),
+        "accuracy": _ratio(_total(true), total),
         "balanced_accuracy": _mean_defined(recall),
         "f1_macro": _mean_defined(f1),
-        "f1_weighted": _ratio(np.where(actual > 0, f1 * actual, 0).sum(-1), total),
+        "f1_weighted": _ratio(_total(np.where(actual > 0, f1 * actual, 0)), total),
         "mcc": _mcc(true, actual, predicted, total),
     }
     for metric, values in each.items():
@@ -87,8 +88,9 @@ def shares_of(
     F1 goes by the share of the true positives among all that are of the class or called so. Averages of F1 have that of
     each class, for where all are 0 or 1.
     """
-    total, true = matrix.sum((-2, -1)), np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
-    actual, predicted = matrix.sum(-1), matrix.sum(-2)
+    true = np.diagonal(matrix, axis1=-2, axis2=-1)  # [..., K]
+    actual, predicted = margins(matrix)
+    total = _total(actual)
     negative, either = total[..., None] - actual, actual + predicted - true
     each = {
         "precision": (true, predicted),
@@ -98,7 +100,7 @@ def shares_of(
     }
     classes = range(matrix.shape[-1])
     out = {
-        "accuracy": [(true.sum(-1), total)],
+        "accuracy": [(_total(true), total)],
         "balanced_accuracy": [(true[..., k], actual[..., k]) for k in classes],
         "f1_macro": [(true[..., k], either[..., k]) for k in classes],
         "f1_weighted": [(true[..., k], either[..., k]) for k in classes],
@@ -131,6 +133,11 @@ def confusion_statistic(
     )
 
 
+def _total(values: np.ndarray) -> np.ndarray:
+    """Sum over the last axis; see :func:`.ordinal.margins`."""
+    return values @ np.ones(values.shape[-1])
+
+
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         # Sums of left-out subjects come by subtraction; counts are whole numbers.
@@ -140,12 +147,12 @@ def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 def _mean_defined(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis of what is defined."""
     defined = np.isfinite(values)
-    return _ratio(np.where(defined, values, 0).sum(-1), defined.sum(-1))
+    return _ratio(_total(np.where(defined, values, 0)), _total(defined.astype(np.float64)))
 
 
 def _mcc(true: np.ndarray, actual: np.ndarray, predicted: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Matthews' correlation for K classes (Gorodkin, Comput Biol Chem 2004;28:367)."""
-    top = true.sum(-1) * total - (actual * predicted).sum(-1)
-    bottom = (total**2 - (predicted**2).sum(-1)) * (total**2 - (actual**2).sum(-1))
+    top = _total(true) * total - _total(actual * predicted)
+    bottom = (total**2 - _total(predicted**2)) * (total**2 - _total(actual**2))
     with np.errstate(all="ignore"):
         return np.where(bottom > 0.5, top / np.sqrt(bottom), np.nan)

@@ -202,10 +202,7 @@ def kendall_by_subject(
 def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.ndarray) -> np.ndarray:
     """τ-b with each subject left out, [S], without counting all pairs again."""
     n, subjects = len(x), int(codes.max()) + 1
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(subjects))
-    blocks = np.split(order, starts[1:])
-    within = np.array([_within(x[b], y[b]) for b in blocks])
+    within = _within(x, y, codes)
     net = each.sum() / 2 - np.bincount(codes, each, subjects) + within
     remaining = n - np.bincount(codes, minlength=subjects)
     pairs = remaining * (remaining - 1) / 2
@@ -214,20 +211,27 @@ def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.n
         return np.where(scale > 0, net / scale, np.nan)
 
 
-def _within(x: np.ndarray, y: np.ndarray) -> float:
-    if len(x) == 1:
-        return 0.0
-    return float((np.sign(x[:, None] - x) * np.sign(y[:, None] - y)).sum() / 2)
+def _within(x: np.ndarray, y: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Concordant less discordant pairs of each subject's own rows, [S]; subjects with equally many rows at once."""
+    order, sizes = np.argsort(codes, kind="stable"), np.bincount(codes)
+    starts = np.cumsum(sizes) - sizes
+    out = np.zeros(len(sizes))
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        of_size = np.flatnonzero(sizes == size)
+        for part in np.array_split(of_size, max(1, len(of_size) * size * size // 2**20)):
+            rows = order[starts[part][:, None] + np.arange(size)]  # [part, size]
+            dx, dy = (np.sign(v[rows][:, :, None] - v[rows][:, None, :]) for v in (x, y))
+            out[part] = np.einsum("sij,sij->s", dx, dy) / 2
+    return out
 
 
 def _tied_without(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Tied pairs of x with each subject left out, [S]."""
     rank = np.unique(x, return_inverse=True)[1]
     totals = np.bincount(rank)
-    cells, cell_of = np.unique(np.stack([codes, rank]), axis=1, return_inverse=True)
-    cell_sizes = np.bincount(np.ravel(cell_of))  # rows of one subject with one value
-    removed = cell_sizes * totals[cells[1]] - cell_sizes * (cell_sizes + 1) / 2  # pairs that lose a member
-    return (totals * (totals - 1) / 2).sum() - np.bincount(cells[0], removed, int(codes.max()) + 1)
+    cells, cell_sizes = np.unique(codes * len(totals) + rank, return_counts=True)  # rows of one subject with one value
+    removed = cell_sizes * totals[cells % len(totals)] - cell_sizes * (cell_sizes + 1) / 2  # pairs that lose a member
+    return (totals * (totals - 1) / 2).sum() - np.bincount(cells // len(totals), removed, int(codes.max()) + 1)
 
 
 def rank_function(values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

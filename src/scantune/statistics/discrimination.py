@@ -9,11 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.statistics.correlation import midranks
-from scantune.statistics.distributions import chi2_sf, normal_quantile, normal_two_sided
-from scantune.statistics.resampling import Weighted, cumulate
+from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
+from scantune.statistics.intervals import spread
+from scantune.statistics.resampling import FEWEST, Weighted, cumulate
 
 GRID = 101
 """Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""
+
+DELONG = "DeLong, Student's t on the logit scale"
+"""The method of :func:`delong_interval`."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,18 @@ def delong(scores: np.ndarray, positive: np.ndarray) -> Areas:
         return Areas(np.full(models, np.nan), np.full((models, models), np.nan))
     over_negatives, over_positives = np.empty((models, m)), np.empty((models, n))
     for i, s in enumerate(scores):
-        ranks = midranks(s)
-        over_negatives[i] = (ranks[positive] - midranks(s[positive])) / n
-        over_positives[i] = 1 - (ranks[~positive] - midranks(s[~positive])) / m
+        over_negatives[i], over_positives[i] = _placements(s, positive)
     covariance = _covariance(over_negatives) / m + _covariance(over_positives) / n
     return Areas(over_negatives.mean(1), covariance)
+
+
+def _placements(scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Share of the negatives below each positive [m], and of the positives above each negative [n]."""
+    ranks, m, n = midranks(scores), int(positive.sum()), int((~positive).sum())
+    return (
+        (ranks[positive] - midranks(scores[positive])) / n,
+        1 - (ranks[~positive] - midranks(scores[~positive])) / m,
+    )
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
@@ -63,16 +74,31 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 
 
 def delong_interval(scores: np.ndarray, positive: np.ndarray, confidence: float = 0.95) -> tuple[float, float] | None:
-    """Interval of one area from DeLong's standard error on the logit scale (Pepe 2003, section 5.2.5).
+    """Interval of one area: DeLong's standard error on the logit scale (Pepe 2003, section 5.2.5), Student's t.
 
-    On its own scale it covers .87 of the time at an area of .87 and .82 at .98 (60 subjects), on this one .95. None
-    where the variance is 0 (perfect separation) or undefined.
+    The degrees of freedom are those that the subjects' influence on the area leaves (:func:`.intervals.spread`). With
+    20 of 200 subjects positive and an area of .92 the interval contains the truth in .936 (normal quantile: .907), with
+    40 of 200 and an area of .98 in .958 (.921).
+
+    Args:
+        scores: float [n]; higher means positive.
+        positive: bool [n].
+        confidence: level.
+
+    Returns:
+        Both bounds; None where the variance is 0 (perfect separation) or undefined.
     """
-    areas = delong(scores, positive)
-    auc, se = float(areas.auc[0]), float(areas.se[0])
-    if not se > 0 or not 0 < auc < 1:
+    scores, positive = np.asarray(scores, np.float64), np.asarray(positive, bool)
+    if min(positive.sum(), (~positive).sum()) < 2:
         return None
-    centre, half = math.log(auc / (1 - auc)), normal_quantile((1 + confidence) / 2) * se / (auc * (1 - auc))
+    over_negatives, over_positives = _placements(scores, positive)
+    auc = float(over_negatives.mean())
+    se = math.sqrt(sum(float(part.var(ddof=1)) / len(part) for part in (over_negatives, over_positives)))
+    if not se > 0 or not 0 < auc < 1 or len(scores) < FEWEST:
+        return None
+    influence = [(part - part.mean()) / len(part) for part in (over_negatives, over_positives)]
+    _, df = spread(np.concatenate(influence))
+    centre, half = math.log(auc / (1 - auc)), t_quantile((1 + confidence) / 2, df) * se / (auc * (1 - auc))
     lower, upper = (0.5 * (1 + math.tanh((centre + side * half) / 2)) for side in (-1, 1))
     return lower, upper
 

@@ -19,7 +19,7 @@ from scantune.statistics.trials import OF_SHARES, at_edge, few
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
     """A scale on which a metric has no bounds."""
 
     name: str
@@ -40,21 +40,22 @@ class _Rule:
     """Centred on the value less the jackknife's bias (the mean of Tukey's pseudo-values)."""
 
 
-_SCALES: Mapping[str, _Scale] = {
-    "real": _Scale("", lambda x: x, lambda z: z, lambda x: 1.0),
-    "correlation": _Scale(
+SCALES: Mapping[str, Scale] = {
+    "real": Scale("", lambda x: x, lambda z: z, lambda x: 1.0),
+    "correlation": Scale(
         ", on the scale of atanh", lambda x: np.arctanh(x), lambda z: math.tanh(z), lambda x: 1 / (1 - x * x)
     ),
-    "unit": _Scale(
+    "unit": Scale(
         ", on the logit scale",
         lambda x: np.log(x) - np.log1p(-x),
         lambda z: 0.5 * (1 + math.tanh(z / 2)),
         lambda x: 1 / (x * (1 - x)),
     ),
-    "below_one": _Scale(
+    "below_one": Scale(
         ", on the scale of log(1 − x)", lambda x: -np.log1p(-x), lambda z: -math.expm1(-z), lambda x: 1 / (1 - x)
     ),
 }
+"""Scales without bounds, by name."""
 
 _RULES: Mapping[str, _Rule] = {
     "real": _Rule("real"),
@@ -130,7 +131,7 @@ def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:
     """Jackknife-t interval on the scale of a kind, and the p-value of the value 0 there; None where it is undefined."""
     rule = _RULES[kind]
-    scale = _SCALES[rule.scale]
+    scale = SCALES[rule.scale]
     with np.errstate(all="ignore"):
         centre = float(scale.forward(np.asarray(value)))
         moved = scale.forward(left)

@@ -21,14 +21,26 @@ def agreement_weights(classes: int, power: int) -> np.ndarray:
 
 def kappas(matrix: np.ndarray) -> dict[str, np.ndarray]:
     """``kappa kappa_linear kappa_quadratic`` of confusion matrices [..., K, K]; NaN where all is one class."""
-    return {name: _kappa(matrix, agreement_weights(matrix.shape[-1], power)) for name, power in KINDS.items()}
+    actual, predicted = margins(matrix)
+    classes = matrix.shape[-1]
+    weights = {name: agreement_weights(classes, power) for name, power in KINDS.items()}
+    return {name: _kappa(matrix, w, actual, predicted) for name, w in weights.items()}
 
 
-def _kappa(matrix: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    total = matrix.sum((-2, -1))
+def margins(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of the rows and of the columns of matrices [..., K, K], [..., K] each.
+
+    By a product with ones: NumPy's sums over a short axis of many matrices take six times as long.
+    """
+    ones = np.ones(matrix.shape[-1])
+    return matrix @ ones, np.swapaxes(matrix, -1, -2) @ ones
+
+
+def _kappa(matrix: np.ndarray, weights: np.ndarray, actual: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    total = actual @ np.ones(len(weights))
     with np.errstate(all="ignore"):
-        observed = (matrix * weights).sum((-2, -1)) / total
-        expected = np.einsum("...i,ij,...j->...", matrix.sum(-1), weights, matrix.sum(-2)) / total**2
+        observed = matrix.reshape(*matrix.shape[:-2], weights.size) @ weights.ravel() / total
+        expected = np.einsum("...j,...j->...", actual @ weights, predicted) / total**2
         return np.where((total > 0) & (expected < 1 - 1e-12), (observed - expected) / (1 - expected), np.nan)
 
 
@@ -71,7 +83,7 @@ def kappa(
     if disagreement:
         w = 1 - w / w.max()
     n = float(table.sum()) if n is None else n
-    value = float(_kappa(table, w))
+    value = float(_kappa(table, w, *margins(table)))
     if not n > 0 or math.isnan(value):
         return Kappa(value, math.nan, math.nan, math.nan)
     p = table / table.sum()

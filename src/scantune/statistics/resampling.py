@@ -84,12 +84,15 @@ class Weighted:
             undefined is NaN.
         kinds: figure to the rule of its interval.
         edges: figure to the rows that count as trials where it is 0 or 1, int [m]; of a mean over classes, of each.
+        leave_out: the figures with the rows of each group left out, from the group of each row int [n] and their number
+            G: name to values [G]. None: ``figures`` of weights that are 0 in the group.
     """
 
     rows: np.ndarray
     figures: Figures
     kinds: Mapping[str, str] = field(default_factory=dict)
     edges: Mapping[str, Sequence[np.ndarray]] = field(default_factory=dict)
+    leave_out: Callable[[np.ndarray, int], dict[str, np.ndarray]] | None = None
 
     @property
     def n(self) -> int:
@@ -207,8 +210,7 @@ def _prepare(statistic: Statistic, resampler: Resampler) -> _Prepared:
 
 def _prepare_sums(statistic: Sums, codes: np.ndarray) -> _Prepared:
     present, local = np.unique(codes, return_inverse=True)
-    sums = np.zeros((len(present), statistic.features.shape[1]))  # [S, q]
-    np.add.at(sums, local, statistic.features)
+    sums = sums_by(local, statistic.features, len(present))  # [S, q]
     total = sums.sum(0)
     pairs = statistic.shares(sums) if statistic.shares is not None else {}
     return _Prepared(
@@ -220,13 +222,27 @@ def _prepare_sums(statistic: Sums, codes: np.ndarray) -> _Prepared:
     )
 
 
+def sums_by(codes: np.ndarray, features: np.ndarray, groups: int) -> np.ndarray:
+    """Sums of features float64 [n, q] over the rows of each of some groups, by codes int [n]: float64 [groups, q]."""
+    out = np.zeros((groups, features.shape[1]))
+    if len(codes):
+        order = np.argsort(codes, kind="stable")
+        ordered = codes[order]
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        out[ordered[starts]] = np.add.reduceat(features[order], starts, axis=0)
+    return out
+
+
 def _prepare_weighted(statistic: Weighted, codes: np.ndarray, resampler: Resampler) -> _Prepared:
     n = len(codes)
-    groups = np.unique(resampler.group[np.unique(codes)])
+    groups, group_of = np.unique(resampler.group[codes], return_inverse=True)
     leave_out: list[dict[str, np.ndarray]] = []
-    for start in range(0, len(groups), resampler.chunk):
-        left = groups[start : start + resampler.chunk]
-        leave_out.append(statistic.figures((resampler.group[codes][:, None] != left).astype(np.float64)))
+    if statistic.leave_out is not None:
+        leave_out.append(statistic.leave_out(group_of, len(groups)))
+    else:
+        for start in range(0, len(groups), resampler.chunk):
+            left = np.arange(start, min(start + resampler.chunk, len(groups)))
+            leave_out.append(statistic.figures((group_of[:, None] != left).astype(np.float64)))
     value = {k: np.asarray(v)[0] for k, v in statistic.figures(np.ones((n, 1))).items()}
     present = np.unique(codes)
     shares: dict[str, tuple[Share, ...]] = {}

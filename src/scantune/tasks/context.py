@@ -17,6 +17,23 @@ NO_VALIDATION = "the file has no rows of validation to fit on"
 
 
 @dataclass(frozen=True)
+class Detection:
+    """One class against the rest, or one finding: which rows have it, and which are called so.
+
+    Attributes:
+        probability: float64 [N], of the class.
+        positive: bool [N].
+        called: bool [N].
+        rows: int [n], those of the tested rows in which it is known.
+    """
+
+    probability: np.ndarray
+    positive: np.ndarray
+    called: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
 class Context:
     """The table, which of its rows are tested and which are fitted on, and how intervals are made.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -151,8 +151,14 @@ def renamed(statistic: Statistic, names: Mapping[str, str]) -> Statistic:
         shares = statistic.shares
         changed["shares"] = lambda sums: chosen(shares(sums))
     if isinstance(statistic, Weighted):
-        changed["edges"] = chosen(statistic.edges)
+        changed |= {"edges": chosen(statistic.edges), "leave_out": _through(chosen, statistic)}
     return replace(statistic, **changed)
+
+
+def _through(change: Callable[[Mapping[str, Any]], dict[str, Any]], statistic: Weighted) -> Any:
+    """What gives a statistic's figures with groups left out, with a change to their names; None where nothing does."""
+    leave_out = statistic.leave_out
+    return None if leave_out is None else lambda codes, groups: change(leave_out(codes, groups))
 
 
 def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
@@ -167,6 +173,8 @@ def with_suffix(plan: MetricPlan, suffix: str) -> MetricPlan:
         if isinstance(statistic, Sums) and statistic.shares is not None:
             shares = statistic.shares
             changed["shares"] = lambda sums: named(shares(sums))
+        if isinstance(statistic, Weighted):
+            changed |= {"edges": named(statistic.edges), "leave_out": _through(named, statistic)}
         return replace(statistic, **changed)
 
     tables: dict[str, Any] = {table: named(getattr(plan, table)) for table in _TABLES}
@@ -233,17 +241,19 @@ def reweighted(statistic: Statistic, weights: np.ndarray, kinds: Mapping[str, st
             changed["shares"] = lambda sums: {k: v for k, v in shares(sums).items() if k not in kinds}
         return replace(statistic, **changed)
     figures = statistic.figures
-    return replace(statistic, figures=lambda w: figures(w * weights[:, None]), **changed)
+    return replace(statistic, figures=lambda w: figures(w * weights[:, None]), leave_out=None, **changed)
 
 
 def only(statistic: Statistic, selected: Collection[str]) -> Statistic:
     """The same statistic with those of its figures that are in ``selected``."""
     figures = statistic.figures
 
-    def chosen(argument: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: values for name, values in figures(argument).items() if name in selected}
+    def chosen(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in values.items() if name in selected}
 
-    return replace(statistic, figures=chosen)
+    if isinstance(statistic, Sums):
+        return replace(statistic, figures=lambda sums: chosen(figures(sums)))
+    return replace(statistic, figures=lambda weights: chosen(figures(weights)), leave_out=_through(chosen, statistic))
 
 
 def mean_statistic(columns: Mapping[str, np.ndarray], rows: np.ndarray, kinds: Mapping[str, str]) -> Sums:

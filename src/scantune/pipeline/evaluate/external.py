@@ -106,7 +106,9 @@ def evaluation_of(
     block = params.external[key]
     experiment = params.experiments[block.experiment]
     saliency = experiment.evaluate.saliency.model_copy(update={"checks": False})
-    evaluate = experiment.evaluate.model_copy(update={"saliency": saliency})
+    evaluate = experiment.evaluate.model_copy(
+        update={"saliency": saliency, "case_mix": {}}
+    )  # its levels are the test set's
     source = Path("outputs") / block.experiment / "train"
     return Evaluation(
         params,

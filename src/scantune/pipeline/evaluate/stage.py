@@ -115,7 +115,7 @@ def write_figures(
         ``metrics.json`` and ``summary.json``.
     """
     rows = table if fitted_on is None else stacked([table, fitted_on])
-    chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates")
+    chosen = ("draws", "seed", "confidence", "groups", "age_bands", "min_group", "covariates", "case_mix")
     metrics = scoring.evaluate(rows, schema, **{name: getattr(settings, name) for name in chosen}, **options)
     metrics["test_set"] = test_look.as_dict()
     if units is not None and schema.mask_classes:

@@ -16,9 +16,9 @@ from scantune.statistics.discrimination import GRID, curve_statistic, delong, de
 from scantune.statistics.distributions import normal_quantile
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Resampler, Sums
-from scantune.tasks.classification import fairness, prevalence
+from scantune.tasks import fairness, prevalence
 from scantune.tasks.classification.metrics import Data, calibration_plan
-from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.coverage import achieved
 from scantune.tasks.labels import label
 from scantune.tasks.plan import MetricPlan, only
@@ -42,9 +42,10 @@ def run(data: Data, context: Context) -> Analyses:
     out.sections["curves"] = _curves(data, context)
     if data.positive is not None:
         out.sections["operating_points"] = _operating_points(data, context)
-        out.sections["fairness"] = fairness.section(data, context)
-        if data.settings.prevalences:
-            out.sections["prevalence"] = prevalence.section(data, context)
+    detections = _detections(data, context.rows)
+    out.sections["fairness"] = fairness.section(detections, context)
+    if data.settings.prevalences:
+        out.sections["prevalence"] = prevalence.section(detections, data.settings.prevalences, context)
     out.sections["calibration"] = _calibration(data, context)
     scores = conformal.set_scores(data.probabilities, data.target)
 
@@ -58,6 +59,15 @@ def run(data: Data, context: Context) -> Analyses:
     if readers:
         out.sections["raters"] = readers
     return out
+
+
+def _detections(data: Data, rows: np.ndarray) -> dict[str, Detection]:
+    """The positive class where there are two, else each class against the rest."""
+    chosen = [data.positive] if data.positive is not None else range(len(data.classes))
+    return {
+        data.classes[k]: Detection(data.probabilities[:, k], data.target == k, data.prediction == k, rows)
+        for k in chosen
+    }
 
 
 def _reported_sets(data: Data, table: PredictionTable) -> dict[str, np.ndarray] | None:

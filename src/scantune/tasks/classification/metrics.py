@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.calibration import ece_consistency, ece_statistic, loss_statistic, slope_statistic
+from scantune.statistics.calibration import ece_consistency, ece_statistic, loss_statistic
 from scantune.statistics.confusion import confusion_statistic, one_hot
-from scantune.statistics.discrimination import area_statistic, delong_interval, macro
+from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.ordinal import KINDS, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
+from scantune.statistics.slope import slope_statistic
 from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.labels import label, natural
@@ -212,7 +213,7 @@ def _add_delong(
 ) -> None:
     bounds = delong_interval(scores, positive, confidence) if alone else None
     if bounds is not None:
-        analytic[name] = Interval(*bounds, "DeLong, on the logit scale")
+        analytic[name] = Interval(*bounds, DELONG)
 
 
 def _kappa_statistic(y: np.ndarray, predicted: np.ndarray, classes: int, rows: np.ndarray) -> Sums:

@@ -53,7 +53,7 @@ class Classification(TaskSettings):
 
     prevalences: tuple[float, ...] = ()
     """Shares of the positive class, such as ``[0.01, 0.1]``, at which predictive values and net benefit are computed
-    too, by weighting the classes. Two classes only."""
+    too, by weighting the classes. Of more than two classes, of each against the rest."""
 
     ordinal: bool = False
     """The classes are grades in ascending order: weighted kappas are given too."""

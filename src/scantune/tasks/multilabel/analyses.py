@@ -13,7 +13,9 @@ from scantune.statistics import calibration as calibrations
 from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import GRID, curve_statistic
 from scantune.statistics.estimate import Estimate
-from scantune.tasks.context import NO_VALIDATION, Analyses, Context, band
+from scantune.statistics.slope import slope_statistic
+from scantune.tasks import fairness, prevalence
+from scantune.tasks.context import NO_VALIDATION, Analyses, Context, Detection, band
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.metrics import Data
 from scantune.tasks.plan import MetricPlan, only, renamed
@@ -32,6 +34,16 @@ def run(data: Data, context: Context) -> Analyses:
     out.sections["curves"] = _curves(data, context)
     out.sections["operating_points"] = _operating_points(data, context)
     out.sections["calibration"] = _calibration(data, context)
+    detections = {
+        name: Detection(
+            *(data.probabilities[:, place], data.target[:, place] == 1, data.called[:, place]),
+            data.known(place, context.rows),
+        )
+        for place, name in enumerate(data.findings)
+    }
+    out.sections["fairness"] = fairness.section(detections, context)
+    if data.settings.prevalences:
+        out.sections["prevalence"] = prevalence.section(detections, data.settings.prevalences, context)
     return out
 
 
@@ -134,7 +146,7 @@ def _calibrated(data: Data, context: Context) -> dict[str, Estimate]:
             continue
         p, positive = data.probabilities[rows, place], data.positive(place, rows)
         losses = calibrations.loss_statistic(calibration.two(p), positive.astype(np.int64), rows, 1)
-        error, slope = calibrations.ece_statistic(p, positive, rows), calibrations.slope_statistic(p, positive, rows)
+        error, slope = calibrations.ece_statistic(p, positive, rows), slope_statistic(p, positive, rows)
         named = [
             renamed(statistic, {metric: f"{metric}/{name}" for metric in metrics})
             for statistic, metrics in (

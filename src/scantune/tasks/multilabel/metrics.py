@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.statistics.calibration import ece_statistic
-from scantune.statistics.discrimination import area_statistic, delong_interval, macro
+from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval, macro
 from scantune.statistics.resampling import Interval, Statistic, Sums, Weighted
 from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
@@ -145,7 +145,7 @@ def _areas(
         if len(np.unique(data.subjects[known])) == len(known):
             bounds = delong_interval(score, positive, confidence)
             if bounds is not None:
-                analytic[f"auroc/{name}"] = Interval(*bounds, "DeLong, on the logit scale")
+                analytic[f"auroc/{name}"] = Interval(*bounds, DELONG)
     return areas, analytic, without
 
 

@@ -72,6 +72,10 @@ class Multilabel(TaskSettings):
     ``youden``, the highest sensitivity + specificity, which calls rare findings often; or ``half``, 0.5. Where
     validation has a finding in all samples or in none it is 0.5."""
 
+    prevalences: tuple[float, ...] = ()
+    """Shares of a finding, such as ``[0.01, 0.1]``, at which predictive values and net benefit of each finding are
+    computed too, by weighting the samples with it and without."""
+
     sides: dict[str, str] | None = None
     """Which finding of the right side is which of the left: they swap when an image is mirrored. None: by the names,
     ``right_…`` and ``left_…``."""
@@ -118,6 +122,8 @@ class Multilabel(TaskSettings):
                 raise ValueError(f"finding {name!r}: a name has no / and no |, which separate names in predictions.csv")
             if name in self.ignored:
                 raise ValueError(f"finding {name!r} is in task.ignored too")
+        if any(not 0 < v < 1 for v in self.prevalences):
+            raise ValueError(f"prevalences {list(self.prevalences)}: each must lie between 0 and 1")
         for pair in (self.sides or {}).items():
             for name in pair:
                 if names and name not in names:

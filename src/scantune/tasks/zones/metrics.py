@@ -11,7 +11,7 @@ import numpy as np
 from scantune.statistics.agreement import error_statistic
 from scantune.statistics.confusion import figures_of, kinds_of, one_hot, shares_of
 from scantune.statistics.correlation import constant, spearman_statistic
-from scantune.statistics.discrimination import area_statistic, delong_interval
+from scantune.statistics.discrimination import DELONG, area_statistic, delong_interval
 from scantune.statistics.ordinal import KINDS, kappa, kappas
 from scantune.statistics.resampling import Interval, Statistic, Sums
 from scantune.tasks.classification.metrics import check_probabilities
@@ -253,7 +253,7 @@ def _of_severity(
         reasons[name] = f"undefined: no target's mean score {side} above {cut:g}"
         bounds = delong_interval(m, above, confidence) if alone else None
         if bounds is not None:
-            analytic[name] = Interval(*bounds, "DeLong, on the logit scale")
+            analytic[name] = Interval(*bounds, DELONG)
     return statistics
 
 

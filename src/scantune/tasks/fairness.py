@@ -13,8 +13,7 @@ from scantune.statistics.confusion import confusion_statistic
 from scantune.statistics.discrimination import area_statistic
 from scantune.statistics.estimate import number
 from scantune.statistics.intervals import difference_interval
-from scantune.tasks.classification.metrics import Data
-from scantune.tasks.context import Context
+from scantune.tasks.context import Context, Detection
 from scantune.tasks.plan import MetricPlan, Result, carry_out, mean_statistic, renamed
 
 METRICS = ("positive_rate", "recall", "false_positive_rate", "auroc", "calibration_difference")
@@ -23,37 +22,63 @@ METRICS = ("positive_rate", "recall", "false_positive_rate", "auroc", "calibrati
 ODDS = ("recall", "false_positive_rate")
 """What is equal under equalized odds (Hardt, Price & Srebro, NeurIPS 2016)."""
 
+MOST_LEVELS, MOST_CLASSES = 12, 12
+"""Grouping columns with more levels are left out, and classifications with more classes."""
 
-def section(data: Data, context: Context) -> dict[str, Any]:
+
+def section(detections: Mapping[str, Detection], context: Context) -> dict[str, Any]:
     """Metrics of each level of each grouping column, and the largest difference between two levels of each.
 
     Levels with fewer subjects than ``min_group`` are left out. The intervals of the differences hold together, for all
-    pairs of levels of a column (Bonferroni); ``p_holm`` is adjusted for the columns and metrics too.
+    pairs of levels of a column (Bonferroni); ``p_holm`` is adjusted for the columns, classes and metrics too.
+
+    Args:
+        detections: by class: the positive one where there are two, else each against the rest; or each finding.
+        context: of the table.
+
+    Returns:
+        By column ``levels`` and ``differences``; of several detections, by ``by_class`` and their name.
     """
-    sections: dict[str, Any] = {}
+    if len(detections) > MOST_CLASSES:
+        return {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for column, of_row in context.labels.items():
-        names = sorted(set(of_row[context.rows].tolist()))
-        parts = {name: context.rows[of_row[context.rows] == name] for name in names}
-        parts = {name: rows for name, rows in parts.items() if context.resampler.count(rows) >= context.min_group}
-        if not 1 < len(parts) <= 12:
-            continue
-        plans = [_plan(data, rows) for rows in parts.values()]
-        results = dict(zip(parts, carry_out(plans, context.resampler, context.confidence), strict=True))
-        sizes = {name: context.resampler.count(rows) for name, rows in parts.items()}
-        sections[column] = {
-            "levels": {name: result.figures for name, result in results.items()},
-            "differences": _differences(results, sizes, context.confidence),
-        }
-    tests = {(c, m): entry["p_value"] for c, part in sections.items() for m, entry in part["differences"].items()}
-    adjusted = holm({f"{c}\n{m}": p for (c, m), p in tests.items()})
-    for column, metric in tests:
-        sections[column]["differences"][metric]["p_holm"] = adjusted[f"{column}\n{metric}"]
+        for name, detection in detections.items():
+            compared = _compared(detection, of_row, context)
+            if compared is not None:
+                found[column, name] = compared
+    tests = {(*key, m): entry for key, part in found.items() for m, entry in part["differences"].items()}
+    adjusted = holm({"\n".join(key): entry["p_value"] for key, entry in tests.items()})
+    for key, entry in tests.items():
+        entry["p_holm"] = adjusted["\n".join(key)]
+    sections: dict[str, Any] = {}
+    for (column, name), part in found.items():
+        if len(detections) == 1:
+            sections[column] = part
+        else:
+            sections.setdefault(column, {"by_class": {}})["by_class"][name] = part
     return sections
 
 
-def _plan(data: Data, rows: np.ndarray) -> MetricPlan:
-    p, positive = data.probabilities[rows, data.positive], data.target[rows] == data.positive
-    called = data.prediction[rows] == data.positive
+def _compared(detection: Detection, of_row: np.ndarray, context: Context) -> dict[str, Any] | None:
+    """One detection in the levels of one column; None where fewer than two are large enough, or there are many."""
+    rows = detection.rows
+    names = sorted(set(of_row[rows].tolist()))
+    parts = {name: rows[of_row[rows] == name] for name in names}
+    sizes = {name: context.resampler.count(part) for name, part in parts.items()}
+    parts = {name: part for name, part in parts.items() if sizes[name] >= context.min_group}
+    if not 1 < len(parts) <= MOST_LEVELS:
+        return None
+    plans = [_plan(detection, part) for part in parts.values()]
+    results = dict(zip(parts, carry_out(plans, context.resampler, context.confidence), strict=True))
+    return {
+        "levels": {name: result.figures for name, result in results.items()},
+        "differences": _differences(results, sizes, context.confidence),
+    }
+
+
+def _plan(detection: Detection, rows: np.ndarray) -> MetricPlan:
+    p, positive, called = (v[rows] for v in (detection.probability, detection.positive, detection.called))
     calls = confusion_statistic(positive.astype(np.int64), called.astype(np.int64), ("no", "yes"), rows, 1)
     false = confusion_statistic((~positive).astype(np.int64), called.astype(np.int64), ("no", "yes"), rows, 1)
     means = {"positive_rate": called.astype(np.float64), "calibration_difference": p - positive}

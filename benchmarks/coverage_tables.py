@@ -1,0 +1,146 @@
+"""The tables of ``docs/intervals.md`` from the rows of ``docs/intervals.json``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+Row = Mapping[str, Any]
+
+GOAL, GOAL_OF_FEW, SIDE = 0.93, 0.92, 0.05
+"""Least coverage from 30 subjects on, and below; largest share of misses on one side."""
+
+MARK = "## Widths beside other methods\n"
+"""From this heading on the page is written by :func:`rewritten`."""
+
+FEWEST = 100
+"""Cohorts from which on a cell counts in the comparison of methods."""
+
+
+def line(row: Row) -> str:
+    """One row as text."""
+    text = (
+        f"{row['scenario']:38s} {'repeated' if row['repeats'] else 'one':8s} n {row['subjects']:3d} "
+        f"{row['metric']:26s} "
+        f"{row['truth']:8.3f}  coverage {row['coverage']:.3f} (below {row['below']:.3f}, above {row['above']:.3f}) "
+        f"width {row['width']:.3g}"
+    )
+    return text + (f" withheld {row['withheld']:.3f}" if row["withheld"] else "")
+
+
+def rewritten(page: str, rows: Sequence[Row]) -> str:
+    """The page with the tables of ``rows``."""
+    return page[: page.index(MARK)] + MARK + "\n" + widths(rows) + "\n\n## Coverage of each cell\n\n" + markdown(rows)
+
+
+def misses(shares: Row, subjects: int, slack: float = 0.0) -> bool:
+    """Whether a coverage is outside the goal; ``slack``: standard errors by which it may be."""
+    goal = GOAL if subjects >= 30 else GOAL_OF_FEW
+    n = shares.get("n", shares.get("cohorts", 1))
+    low, side = (slack * math.sqrt(p * (1 - p) / n) for p in (goal, SIDE))
+    return shares["coverage"] < goal - low - 1e-9 or max(shares["below"], shares["above"]) > SIDE + side + 1e-9
+
+
+def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Of each metric of each task: coverage, methods that keep the goal too in all of its cells, and widths beside.
+
+    A method keeps the goal where it misses it nowhere by more than two standard errors.
+    """
+    found = []
+    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
+        cells = [row for row in rows if (row["task"], row["metric"]) == (task, metric)]
+        methods = {m for row in cells for m, shares in row["rivals"].items() if shares["n"] >= FEWEST}
+        failed = {
+            m
+            for row in cells
+            for m, shares in row["rivals"].items()
+            if m in methods and shares["n"] >= FEWEST and misses(shares, row["subjects"], 2)
+        }
+        here = {m: _ratios(cells, m) for m in methods}
+        good = sorted((m for m in methods - failed if here[m]), key=lambda m: -float(np.median(here[m])))
+        from_30 = [row for row in cells if row["subjects"] >= 30]
+        bca = [row["rivals"]["bootstrap, BCa"] for row in from_30 if "bootstrap, BCa" in row["rivals"]]
+        found.append(
+            {
+                "task": task,
+                "metric": metric,
+                "coverage": min(row["coverage"] for row in from_30),
+                "of_few": min((row["coverage"] for row in cells if row["subjects"] < 30), default=None),
+                "side": max(max(row["below"], row["above"]) for row in cells),
+                "before": min((shares["coverage"] for shares in bca if shares["n"] >= FEWEST), default=None),
+                "method": good[0] if good else None,
+                "ratio": float(np.median(here[good[0]])) if good else None,
+                "largest": max(here[good[0]]) if good else None,
+                "alone": _alone(cells),
+            }
+        )
+    return found
+
+
+def _ratios(cells: Sequence[Row], method: str) -> list[float]:
+    """Our width over that of a method, in each cell."""
+    shares = [row["rivals"][method] for row in cells if method in row["rivals"]]
+    return [s["ours"] / s["width"] for s in shares if s["n"] >= FEWEST and s["width"] > 0]
+
+
+def _alone(cells: Sequence[Row]) -> float | None:
+    """Largest ratio of our width to the shortest that keeps the goal in one cell, whatever it does in the others."""
+    ratios = []
+    for row in cells:
+        fine = [s for s in row["rivals"].values() if s["n"] >= FEWEST and not misses(s, row["subjects"], 2)]
+        ratios += [max(s["ours"] / s["width"] for s in fine if s["width"] > 0)] if fine else []
+    return max(ratios, default=None)
+
+
+def widths(rows: Sequence[Row]) -> str:
+    """:func:`comparison` as a table."""
+    lines = [
+        "| metric | lowest coverage, 30 or more | 15 subjects | largest side | bootstrap (BCa), lowest from 30 | "
+        "shortest other method that keeps the goal everywhere | width: median, largest | largest in one cell alone |",
+        "| --- " * 8 + "|",
+    ]
+    for entry in comparison(rows):
+        ratio = "–" if entry["ratio"] is None else f"{entry['ratio']:.2f}, {entry['largest']:.2f}"
+        cells = [
+            f"`{entry['metric']}` ({entry['task']})",
+            *(_share(entry[name]) for name in ("coverage", "of_few", "side", "before")),
+            entry["method"] or "none",
+            ratio,
+            "–" if entry["alone"] is None else f"{entry['alone']:.2f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}".removeprefix("0")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The tables of ``docs/intervals.md``, one for each scenario."""
+    parts = []
+    for name, repeats in dict.fromkeys((row["scenario"], row["repeats"]) for row in rows):
+        here = [row for row in rows if (row["scenario"], row["repeats"]) == (name, repeats)]
+        sizes = sorted({row["subjects"] for row in here})
+        cells = {(row["metric"], row["subjects"]): row for row in here}
+        title = f"{name[0].upper()}{name[1:]}, {'1 to 6 samples' if repeats else 'one sample'} a subject"
+        lines = [f"### {title}", "", "| metric | truth | " + " | ".join(f"{n} subjects" for n in sizes) + " |"]
+        lines.append("| --- " * (2 + len(sizes)) + "|")
+        for metric in dict.fromkeys(row["metric"] for row in here):
+            truth = next(row["truth"] for row in here if row["metric"] == metric)
+            found = [_cell(cells.get((metric, n))) for n in sizes]
+            lines.append(f"| `{metric}` | {truth:.3g} | " + " | ".join(found) + " |")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def _cell(row: Row | None) -> str:
+    """Coverage (share of misses below the truth, above it) and width."""
+    if row is None:
+        return "–"
+    shares = [f"{row[name]:.3f}".removeprefix("0") for name in ("coverage", "below", "above")]
+    withheld = f", withheld {100 * row['withheld']:.0f} %" if row["withheld"] >= 0.005 else ""
+    return f"{shares[0]} ({shares[1]}, {shares[2]}) {row['width']:.2g}{withheld}"
