@@ -48,7 +48,7 @@ def prepared(home: Path) -> Project:
     params["demo"]["digits"]["options"]["n"] = 240
     params["demo"]["far"]["options"]["n"] = 60
     params["watched"] = {"more": {"dataset": "digits", "path": "more"}}
-    params["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "another_seed"}}
+    params["map_checks"] = {"seed": {"experiment": "other", "from": "other", "use": "another_seed"}}
     small = params["experiments"]["small"]
     small["train"] |= {"epochs": 6, "save_every_minutes": 0.001, "early_stopping": False}
     small["train"]["monitoring"] = {"gradient_norms": True}
@@ -57,6 +57,7 @@ def prepared(home: Path) -> Project:
     for group in ("experiments", "derived", "ensembles"):
         for block in params[group].values():
             block["evaluate"] = {"draws": 200, "saliency": False}
+    params["experiments"]["other"]["evaluate"]["saliency"] = {"samples": 1}  # the check of maps is of its maps
     project = make_project(home, params)
     (home / "more").mkdir()
     (home / "more" / "notes.txt").write_text("x")

@@ -112,6 +112,7 @@ def run_search(
         The result of the study; ``best_params.yaml`` is written.
     """
     settings, block = experiment.block.search, experiment.block
+    recipe.check_samples(recipe.plan_of(experiment.params, experiment.key))
     started, result = time.monotonic(), None
     tracking = experiment.params.tracking
     run_file = experiment.folder / "mlflow_run"
