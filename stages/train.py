@@ -20,6 +20,7 @@ def run(key: str) -> None:
 
     params = load()
     plan = recipe.plan_of(params, key)
+    recipe.check_samples(plan)
     out = Path("outputs") / key / "train"
     settings = plan.block.train
     fabric = launch(

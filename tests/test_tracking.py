@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import pytest
+import requests
 
 from scantune import tracking
 from scantune.engine import Interrupted
+from scantune.registry.log import log_model
 from scantune.tracking import RunReference, TrackingError, open_run
 
 mlflow = pytest.importorskip("mlflow")
@@ -194,9 +197,19 @@ def test_a_password_in_the_address_is_not_shown(store, monkeypatch):
 
 
 def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, monkeypatch):
+    (store / "model").mkdir()
+    for name in ("model.json", "architecture.json", "weights.safetensors"):
+        (store / "model" / name).write_text("{}")
+    sent: list[str] = []
+    send = requests.Session.send
     with open_run("train", "knees", dataset="hips") as run:
         run.metrics({"loss": 1.0}, step=0)
         run.flush()
+        with monkeypatch.context() as counting, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of MLflow, about its own code
+            counting.setattr(requests.Session, "send", lambda *a, **k: (sent.append(a[1].url), send(*a, **k))[1])
+            assert log_model(run, store / "model", name="knees", params={}, columns={"p": 0.0}, example="a.png")
+        assert 10 < len(sent) < 40, "a model is a few requests, not one for each file of code"
         server()
         for step in range(1, 4):
             run.metrics({"loss": 1.0 / step}, step=step)

@@ -74,12 +74,12 @@ def quiet_logging() -> None:
 
     Of several processes of one training the first alone speaks; the others print errors only.
     """
-    logging.basicConfig(level=logging.INFO if _is_first() else logging.ERROR, format="%(message)s")
+    logging.basicConfig(level=logging.INFO if is_first_process() else logging.ERROR, format="%(message)s")
     for noisy in ("alembic", "mlflow", "httpx", "git"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _is_first() -> bool:
+def is_first_process() -> bool:
     """Whether no other process of this training goes before this one, as its launcher says."""
     return all(int(os.environ.get(name) or 0) == 0 for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from scantune import engine
+from scantune.engine import trials
 from scantune.engine.trials import wandb_sweep, with_params
 from scantune.records import ScantuneError
 from tests.engine.conftest import ROOT
@@ -85,6 +86,38 @@ def test_trial_of_a_killed_process_is_tried_again(tmp_path: Path) -> None:
     found = engine.search(noted, SPACE, study_file=tmp_path / "study", n_trials=4, prune=False)
     assert tried[0] == batch
     assert (found.completed, found.failed) == (4, 1)
+
+
+@pytest.mark.parametrize("killed_at", ["objective", "second parameter"])
+def test_a_search_that_was_killed_tries_what_it_would_have_tried(
+    tmp_path: Path, killed_at: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[dict[str, Any]] = []
+    tried: list[dict[str, Any]] = []
+
+    def into(log: list[dict[str, Any]]) -> Any:
+        def objective(number: int, params: dict[str, Any], report: Any) -> float:
+            if killed_at == "objective" and log is tried and len(log) == 3 and number == 3:
+                raise KeyboardInterrupt
+            log.append(params)
+            return _objective(number, params, report)
+
+        return objective
+
+    engine.search(into(whole), SPACE, study_file=tmp_path / "whole", n_trials=14, prune=False)
+    suggest = trials._suggest
+
+    def cut(trial: Any, name: str, range_: Any) -> Any:
+        if trial.number == 3 and name == "train.batch_size":
+            raise KeyboardInterrupt
+        return suggest(trial, name, range_)
+
+    monkeypatch.setattr(trials, "_suggest", cut if killed_at == "second parameter" else suggest)
+    with pytest.raises(KeyboardInterrupt):
+        engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+    monkeypatch.setattr(trials, "_suggest", suggest)
+    engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+    assert tried == whole
 
 
 @pytest.mark.heavy

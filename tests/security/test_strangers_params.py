@@ -111,6 +111,17 @@ def test_no_name_removes_what_is_not_an_output(project: Project, group: str) -> 
     assert "params.yaml has" in text or "output paths" in text  # DVC's own refusal: two stages would write there
 
 
+def test_dvc_alone_would_remove_it(project: Project) -> None:
+    """The attack is one: ``--single-item`` leaves the check out, and DVC removes the folder before our code runs."""
+    project.write(poisoned({"demo": [leading_to("demo", "data/victim")]}))
+    project.python("-m", "dvc", "repro", "-f", "--single-item", "demo@../../data/victim", check=False)
+    (gone, *_) = victims(project)
+    assert not gone.exists()
+    for path in victims(project):
+        path.mkdir(parents=True, exist_ok=True)
+        (path / "precious.txt").write_text("x")
+
+
 @pytest.mark.parametrize("name", ["../../../victim", "/etc", "a/../../../data/victim", ".", "..", ""])
 def test_names_that_lead_elsewhere_in_other_ways(project: Project, name: str) -> None:
     project.write(poisoned({"demo": [name], "inputs": [name]}))

@@ -16,6 +16,7 @@ import yaml
 
 from scantune.pipeline.evaluate import external
 from scantune.pipeline.evaluate.across import difference
+from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
 from scantune.registry.looks import LockedTestSet, look
 from scantune.tasks.predictions import read
@@ -54,21 +55,26 @@ def test_a_student_learns_from_its_teacher(grouped):
 # --- cached samples
 
 
-def test_a_flipped_bit_in_a_cached_sample_stops_every_evaluation(grouped, tmp_path):
+def test_a_flipped_bit_in_a_cached_sample_stops_training_and_every_evaluation(grouped, tmp_path, monkeypatch):
     for name in ("data", "outputs"):
         shutil.copytree(grouped / name, tmp_path / name)
     shutil.copy2(grouped / "params.yaml", tmp_path)
     tested = read(tmp_path / "outputs/small/evaluate/predictions.csv").columns["sample_id"][-1]
-    for cache, name in (("digits", tested), ("far", None)):
+    with (tmp_path / "data/splits/digits/splits.csv").open() as file:
+        trained = next(row["sample_id"] for row in csv.DictReader(file) if row["split"] == "train")
+    for cache, name in (("digits", tested), ("digits", trained), ("far", None)):
         samples = tmp_path / "data/cache" / cache / "samples"
         path = samples / f"{name}.safetensors" if name else sorted(samples.iterdir())[0]
         content = bytearray(path.read_bytes())
         content[-1] ^= 1
         path.unlink()
         path.write_bytes(content)
-    for call in ("evaluate small", "external small_far"):
+    for call in ("train small", "evaluate small", "external small_far"):
         with pytest.raises(ScantuneError, match="1 prepared samples are damaged"):
             run_stages(tmp_path, call)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScantuneError, match=f"1 prepared samples are damaged: {trained}"):
+        searching.run_search(searching.searched("small"), n_trials=1)
 
 
 # --- external

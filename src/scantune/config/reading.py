@@ -81,9 +81,11 @@ def read_text(text: str, name: str = "params.yaml") -> Any:
         ConfigError: it is not YAML.
     """
     if len(text) > MAX_LETTERS:
-        raise ConfigError([f"{len(text):,} letters; at most {MAX_LETTERS:,} are read"], name)
+        words = f"{len(text):,} letters; at most {MAX_LETTERS:,} are read; put long lists into a table"
+        raise ConfigError([words], name)
     if _depth(text) > MAX_DEPTH:
-        raise ConfigError([f"brackets within brackets: at most {MAX_DEPTH} are read"], name)
+        words = f"brackets within brackets: at most {MAX_DEPTH} are read; write blocks on lines of their own"
+        raise ConfigError([words], name)
     try:
         content = _constructed(text)
     except RecursionError:

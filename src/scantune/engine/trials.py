@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-from collections.abc import Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from scantune.engine.randomness import derive
 from scantune.records import ScantuneError
-from scantune.tracking import unfinished
 
 if TYPE_CHECKING:
     import optuna
@@ -21,7 +24,7 @@ Range = Mapping[str, Any]
 #: ``report(epoch, value)`` reports the value of a trial; it raises where the trial is pruned.
 Report = Callable[[int, float], None]
 
-_OWNER = "owner"
+_OWNER, _ERROR = "owner", "error"
 
 
 @dataclass(frozen=True)
@@ -77,12 +80,13 @@ def search(
     """
     _check(space)
     study = _open_study(study_file, name, mode, prune, warmup_trials)
-    _retry_orphans(study)
+    processes = study_file.with_suffix(".processes")
+    _retry_orphans(study, processes, len(space))
     while _finished(study) < n_trials:
-        study.sampler = _sampler(derive(seed, "trial", len(study.get_trials(deepcopy=False))))
+        study.sampler = _sampler(derive(seed, "trial", _begun(study)))
         trial = study.ask()
-        trial.set_user_attr(_OWNER, unfinished.process_id())
-        _run_trial(study, trial, objective, {key: _suggest(trial, key, range_) for key, range_ in space.items()})
+        with _owned(trial, processes):
+            _run_trial(study, trial, objective, {key: _suggest(trial, key, range_) for key, range_ in space.items()})
     return _result(study)
 
 
@@ -112,20 +116,52 @@ def _sampler(seed: int) -> optuna.samplers.BaseSampler:
     return optuna.samplers.TPESampler(seed=seed % 2**32, n_startup_trials=10, constant_liar=True)
 
 
-def _is_running(owner: str) -> bool:
-    """Whether the process of a trial still runs. This process has no trial yet: one with its id is another process."""
-    return owner != unfinished.process_id() and unfinished.is_running(owner)
+@contextlib.contextmanager
+def _owned(trial: optuna.Trial, processes: Path) -> Iterator[None]:
+    """A lock on the trial, which the system frees when this process ends, however it ends."""
+    owner = uuid.uuid4().hex
+    processes.mkdir(parents=True, exist_ok=True)
+    with FileLock(processes / f"{owner}.lock"):
+        trial.set_user_attr(_OWNER, owner)
+        yield
+    (processes / f"{owner}.lock").unlink(missing_ok=True)
 
 
-def _retry_orphans(study: optuna.Study) -> None:
-    """Mark trials of killed processes as failed, and repeat their parameters first."""
+def _is_running(owner: str | None, processes: Path) -> bool:
+    """Whether the process of a trial holds its lock still."""
+    path = processes / f"{owner}.lock"
+    if not path.exists():
+        return False
+    try:
+        FileLock(path).acquire(timeout=0).lock.release()
+    except Timeout:
+        return True
+    path.unlink(missing_ok=True)
+    return False
+
+
+def _retry_orphans(study: optuna.Study, processes: Path, size: int) -> None:
+    """Mark trials of killed processes as failed, and repeat their parameters first.
+
+    One that was killed before all its parameters were suggested is not repeated: the next trial has its seed.
+    """
     from optuna.trial import TrialState
 
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _is_running(trial.user_attrs.get(_OWNER, unfinished.process_id())):
+        if not _is_running(trial.user_attrs.get(_OWNER), processes):
             study.tell(trial.number, state=TrialState.FAIL)
-            if trial.params:
+            if len(trial.params) == size:
                 study.enqueue_trial(trial.params)
+
+
+def _begun(study: optuna.Study) -> int:
+    """Number of trials so far; one of a killed process and its repetition count once, so that seeds stay the same."""
+    from optuna.trial import TrialState
+
+    return sum(
+        trial.state != TrialState.WAITING and (trial.state != TrialState.FAIL or _ERROR in trial.user_attrs)
+        for trial in study.get_trials(deepcopy=False)
+    )
 
 
 def _finished(study: optuna.Study) -> int:
@@ -147,7 +183,8 @@ def _run_trial(study: optuna.Study, trial: optuna.Trial, objective: Any, params:
         value = objective(trial.number, params, report)
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
-    except Exception:
+    except Exception as error:
+        trial.set_user_attr(_ERROR, type(error).__name__)
         study.tell(trial, state=TrialState.FAIL)
         last = study.get_trials(deepcopy=False)[-5:]
         if not _finished(study) or (len(last) == 5 and all(t.state == TrialState.FAIL for t in last)):

@@ -281,7 +281,8 @@ def _check_deflated(path: Path, limits: Limits) -> None:
             if size > limits.max_bytes:
                 raise ReadError(f"the deflated data set is larger than {limits.max_bytes:,} bytes (4 × max_voxels)")
             if size > usual:
-                raise ReadError(f"the deflated data set grows more than {_GROWTH}-fold: save it without deflation")
+                words = f"the deflated data set grows more than {_GROWTH}-fold, to over {_SMALL // 2**20} MB"
+                raise ReadError(f"{words}; if you trust it, save it without deflation (gdcmconv --raw)")
     except zlib.error as error:
         raise ReadError("the deflated data set is damaged", repr(error)) from error
 

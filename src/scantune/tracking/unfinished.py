@@ -7,8 +7,6 @@ another process is known by what it wrote, also where it ran in a container that
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -76,25 +74,6 @@ def _left() -> list[Path]:
         with contextlib.suppress(Timeout, OSError), FileLock(path, timeout=0):
             found.append(path)
     return found
-
-
-def process_id() -> str:
-    """Id of this process, unique among machines."""
-    return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def is_running(owner: str) -> bool:
-    """Whether a process named by :func:`process_id` still runs; assumed for other machines."""
-    host, _, pid = owner.rpartition(":")
-    if host != socket.gethostname() or not pid.isdigit():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _folder() -> Path:

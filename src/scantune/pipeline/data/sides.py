@@ -56,7 +56,7 @@ class Side(Sequence[Sample]):
         return [self._cache / "samples" / f"{m.mask_from or m.sample_id}.safetensors" for m in self._members]
 
     def check_cached(self) -> None:
-        """Check every byte of the cached tensors before an evaluation: DVC does not verify its links again.
+        """Check every byte of the cached tensors before they are used: DVC does not verify its links again.
 
         Raises:
             ScantuneError: some differ from what preprocess wrote; with their ids.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from scantune import files
 from scantune.records import ScantuneError
 from scantune.tracking import own_folder
 
@@ -42,9 +43,8 @@ def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
     except Timeout:
         raise TrainingUnderWay(_refusal(key, path)) from None
     holder = _holder(path)
-    holder.write_text(
-        json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")})
-    )
+    facts = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+    files.write_text(holder, json.dumps(facts))
     try:
         yield
     finally:

@@ -20,6 +20,7 @@ from scantune.pipeline.train.networks import TrainedNetworks
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, save_model, weights_digest
+from scantune.script import is_first_process
 from scantune.tasks import catalogue
 from scantune.tracking import Run
 
@@ -39,6 +40,18 @@ def plan_of(params: Params, key: str) -> TrainingPlan:
     start = Path("outputs") / parent / "train" / "model" if parent else None
     use = getattr(block, "use", "weights")
     return training.plan(key, block, params.inputs[block.input], sides, start=start, use=use)
+
+
+def check_samples(plan: TrainingPlan) -> None:
+    """Check every byte of the samples that a training reads, once before it starts (1 s a GB); of several processes the
+    first checks.
+
+    Raises:
+        ScantuneError: some are damaged; with their ids and the command that prepares them again.
+    """
+    if is_first_process():
+        samples = plan.sides.all_samples
+        samples.of([one for one in samples if one.split != "test" or one.fold is not None]).check_cached()
 
 
 def log_start(run: Run, plan: TrainingPlan) -> None:

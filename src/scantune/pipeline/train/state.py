@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from scantune import files
 from scantune.digests import text_digest
 from scantune.pipeline.train.locks import training_lock
 from scantune.pipeline.train.training import TrainingPlan
@@ -30,8 +31,7 @@ class State:
     def remember(self, run_id: str | None) -> None:
         """Store the MLflow run's id."""
         if self.writes and run_id:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "mlflow_run").write_text(run_id)
+            files.write_text(self.folder / "mlflow_run", run_id)
 
     def forget(self) -> None:
         """Delete the state of a finished training: the next one starts from the beginning.

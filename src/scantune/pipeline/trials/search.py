@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from filelock import FileLock, Timeout
 
+from scantune import files
 from scantune.config.edit import flow
 from scantune.config.load import parse, read
 from scantune.engine.trials import SearchResult, search, wandb_sweep, with_params
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from scantune.engine import FitResult
 
 BEST = "best_params.yaml"
+_TRIAL, _LOCK = "trial-", "lock"
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def run_search(
         The result of the study; ``best_params.yaml`` is written.
     """
     settings, block = experiment.block.search, experiment.block
+    recipe.check_samples(recipe.plan_of(experiment.params, experiment.key))
     started, result = time.monotonic(), None
     tracking = experiment.params.tracking
     run_file = experiment.folder / "mlflow_run"
@@ -119,8 +125,9 @@ def run_search(
         require=tracking.require,
     ) as run:
         experiment.folder.mkdir(parents=True, exist_ok=True)
+        _remove_left(experiment.folder)
         if run.run_id:
-            run_file.write_text(run.run_id)
+            files.write_text(run_file, run.run_id)
         run.params({"space": experiment.space, "monitor": block.train.monitor})
 
         def objective(number: int, parameters: dict[str, Any], report: Callable[[int, float], None]) -> float:
@@ -150,6 +157,13 @@ def run_search(
     return result
 
 
+def _remove_left(folder: Path) -> None:
+    """Remove what trials of killed processes left: nobody holds the lock in their folders."""
+    for lock in folder.glob(f"{_TRIAL}*/{_LOCK}"):
+        with contextlib.suppress(Timeout), FileLock(lock, timeout=0):
+            shutil.rmtree(lock.parent, ignore_errors=True)
+
+
 def _one_trial(
     experiment: SearchedExperiment,
     name: str,
@@ -172,7 +186,8 @@ def _one_trial(
 
     with (
         open_run("trial", name, dataset=plan.block.dataset, parent=parent.run_id, enabled=parent.on) as run,
-        tempfile.TemporaryDirectory(dir=experiment.folder, prefix="trial-") as folder,
+        tempfile.TemporaryDirectory(dir=experiment.folder, prefix=_TRIAL) as folder,
+        FileLock(Path(folder) / _LOCK),
     ):
         run.params(parameters)
         try:
@@ -230,7 +245,7 @@ def write_best(experiment: SearchedExperiment, result: SearchResult) -> Path:
     block = yaml.safe_dump(
         {f"{experiment.key}_best": experiment.with_params(result.best_params)}, sort_keys=False, width=118
     )
-    path.write_text(words + block, encoding="utf-8")
+    files.write_text(path, words + block)
     return path
 
 
