@@ -63,6 +63,8 @@ def _letters(word: str) -> str:
 
 
 TRAIN_KEYS = {
+    "ema_decay": "ema",
+    "swa_start": "swa",
     "lr": "learning_rate",
     "num_epochs": "epochs",
     "max_epochs": "epochs",

@@ -272,6 +272,8 @@ class TrainConfig(TrainingSettings):
     def _agree(self) -> TrainConfig:
         if self.clip_norm is not None and self.clip_value is not None:
             raise ValueError("clip_norm and clip_value are two ways to clip; keep one of them")
+        if self.ema is not None and self.swa is not None:
+            raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
         if self.precision == "fp16" and self.device == "cpu":

@@ -14,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from scantune.engine import distributed, estimate, half, hardware, monitoring, optimizers, samplers, state
+from scantune.engine.averaging import WeightAverage
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.delivery import Delivery, Sink
@@ -237,6 +238,7 @@ def _assemble(
         validation_loader=loaders[1],
         history=History(state_dir / state.JOURNAL_NAME if state_dir and fabric.is_global_zero else None),
         mode=mode,
+        average=WeightAverage.of(settings.ema, settings.swa, settings.epochs, optimizer.learning_rate),
         steps_per_epoch=samplers.steps_in_epoch(len(data[0]), settings.batch_size, accumulation, fabric.world_size),
         batch_size=settings.batch_size,
         accumulation=accumulation,
