@@ -197,6 +197,9 @@ class TrainConfig(TrainingSettings):
     A key that is written replaces its value; ``scantune show`` prints them."""
     learning_rate: Rate = 3e-4
     """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
+    find_learning_rate: bool = False
+    """Draw the loss by a rising learning rate before the training, for MLflow and the terminal, with a suggestion. The
+    training itself uses ``learning_rate``. The command ``scantune find-learning-rate`` does the same alone."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """Weight decay (L2; decoupled in adamw)."""
     optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()

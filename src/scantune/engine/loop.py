@@ -53,7 +53,7 @@ def _train_epoch(training: Training, saver: Saver, progress: Progress) -> None:
     if training.position.in_epoch == 0:
         training.sums = Sums.empty(len(training.terms), training.device)
         unfreeze(training)
-    _train_mode(training)
+    train_mode(training)
     while training.position.in_epoch < training.steps_per_epoch:
         try:
             _train_steps(training, saver, progress)
@@ -63,7 +63,8 @@ def _train_epoch(training: Training, saver: Saver, progress: Progress) -> None:
             _halve(training, error)
 
 
-def _train_mode(training: Training) -> None:
+def train_mode(training: Training) -> None:
+    """Training mode, except for what is frozen."""
     training.network.train()
     if training.freezing is not None:
         training.freezing.train_mode(training.raw)
@@ -183,7 +184,7 @@ def _averaged(training: Training) -> Iterator[None]:
 
 def _renew_batch_norm(training: Training) -> None:
     """Statistics of batch norm for the weights in the network, from the training samples of this epoch."""
-    _train_mode(training)
+    train_mode(training)
     norms = averaging.norms_in_training(training.raw)
     if not norms:
         return

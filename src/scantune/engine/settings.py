@@ -70,11 +70,11 @@ class TrainingSettings(Block):
     """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
     monitoring: MonitoringConfig = MonitoringConfig()
     """What is recorded every epoch."""
-    ema: Annotated[float, Field(gt=0, lt=1), BeforeValidator(_decay)] | None = None
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, BeforeValidator(_decay)] = None
     """Decay of an exponential moving average of the weights, updated after each step; ``true`` is 0.999, null trains
     without. Validation, checkpoints and the model have the averaged weights. At step n the decay is at most
     (1 + n)/(10 + n), so that a short training is not dominated by its initial weights."""
-    swa: Annotated[SwaConfig, BeforeValidator(_swa)] | None = None
+    swa: Annotated[SwaConfig | None, BeforeValidator(_swa)] = None
     """Stochastic weight averaging: the mean of the weights at the ends of the last epochs; ``true``, the share of the
     epochs after which it starts, or the block. From then on validation, checkpoints and the model have the averaged
     weights; an additional pass over the training side per epoch computes the statistics of batch norm."""
