@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
@@ -175,7 +175,7 @@ def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dic
     return sides
 
 
-_METHODS: dict[str, Callable[[Subjects, SplitConfig, Collection[str]], dict[str, str]]] = {
+_METHODS: dict[str, Callable[[Subjects, SplitConfig, Kinds], dict[str, str]]] = {
     "random": _random,
     "stratified": _stratified,
     "sequential": _sequential,
