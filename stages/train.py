@@ -12,7 +12,7 @@ def run(key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit calibration and intervals on validation, log one complete
     model."""
     from scantune.engine import launch
-    from scantune.pipeline.monitoring import curves, pictures
+    from scantune.pipeline.monitoring import curves, pictures, rates
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
     from scantune.pipeline.train.state import opened_state, resend
@@ -44,6 +44,7 @@ def run(key: str) -> None:
         resend(tracked)
         state.remember(tracked.run_id)
         recipe.log_start(tracked, plan)
+        rates.sweep_once(plan, tracked, state.folder, fabric)
         trained = networks.train_all(plan, out=out, state=state.folder, run=tracked, fabric=fabric, pictures=pictures)
         if fabric.is_global_zero:
             model_id = recipe.finish(tracked, plan, trained, out)

@@ -62,7 +62,7 @@ def _run(run: Callable[[], object], title: str) -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except SystemExit as error:
-        if str(error) not in ("", str(error.code)) and _is_first():  # a training that saved its state
+        if str(error) not in ("", str(error.code)) and is_first_process():  # a training that saved its state
             typer.secho(f"{title}: {error}", err=True)
         if error.code == 128 + signal.SIGTERM:
             leave(error.code)

@@ -168,12 +168,21 @@ def test_each_class_is_dealt_as_evenly_as_can_be(counts, seed, folds):
 def test_a_number_of_few_values_is_binned_and_never_refused(values, seed, folds):
     rows = records(len(values), score=lambda i: values[i])
     config = SplitConfig(method="stratified", on="score", seed=seed, folds=folds, fractions=[0.6, 0.2, 0.2])
-    found = split(rows, config, numbers={"score"})
-    assert rare(rows, found, config, numbers={"score"}) == []
+    found = split(rows, config, numbers={"score": True})
+    assert rare(rows, found, config, numbers={"score": True}) == []
     whole = sorted(values)
     low = {f"s{i}" for i, v in enumerate(values) if v <= whole[len(whole) // 5]}
     for side, share in (("train", 0.6), ("validation", 0.2), ("test", 0.2)):
         assert abs(len(sides(found)[side] & low) - share * len(low)) <= 2.5
+
+
+def test_twenty_classes_named_by_numbers_are_not_binned():
+    config = SplitConfig(method="stratified", on="c", fractions=[0.6, 0.2, 0.2])
+    rows = records(100, c=lambda i: i % 20)
+    dealt = sides(split(rows, config, numbers={"c": False}))
+    for name in range(20):
+        of = {f"s{i}" for i in range(name, 100, 20)}
+        assert [len(dealt[side] & of) for side in ("train", "validation", "test")] == [3, 1, 1]
 
 
 @quick

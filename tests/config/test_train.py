@@ -44,6 +44,9 @@ def test_options_of_a_loss_are_handed_on() -> None:
         ({"precision": "fp16", "device": "cpu"}, "fp16 needs a GPU"),
         ({"folds": 1}, "not a cross-validation"),
         ({"folds": 3, "members": 2}, "keep one of them"),
+        ({"ema": True, "swa": True}, "keep one of them"),
+        ({"ema": 1.5}, "less than 1"),
+        ({"swa": 1.0}, "less than 1"),
         ({"scheduler": "plato"}, "plateau"),
         ({"partners": {}, "augment": {"mixup": {"enabled": True}}}, r"partners and augment\.mixup"),
         ({"epoch": 3}, "Extra inputs"),
@@ -71,3 +74,12 @@ def test_an_even_blur_is_refused_with_the_odd_ones_beside_it():
     with pytest.raises(ValidationError, match="odd: 3 or 5"):
         TrainConfig(partners={"blur": 4})
     assert TrainConfig(partners={"blur": 5}).partners.blur == 5
+
+
+def test_averages_of_weights_by_one_key() -> None:
+    assert (TrainConfig(ema=True).ema, TrainConfig(ema=False).ema, TrainConfig(ema=0.9).ema) == (0.999, None, 0.9)
+    assert TrainConfig(swa=False).swa is None
+    assert [TrainConfig(swa=value).swa.start for value in (True, 0.5, {"start": 0.25})] == [0.75, 0.5, 0.25]
+    assert TrainConfig.model_validate({"ema_decay": 0.99, "auto_lr_find": True}) == TrainConfig(
+        ema=0.99, find_learning_rate=True
+    )

@@ -14,6 +14,7 @@ from scantune.cli import app
 from scantune.commands import project
 from scantune.pipeline.trials import search as searching
 from scantune.records import ScantuneError
+from tests.stages.conftest import run_stages
 
 
 @pytest.fixture
@@ -174,3 +175,38 @@ def test_a_search_keeps_its_study_in_one_file(home):
     call("search", "small", "--n-trials", 1)
     lines = (home / ".scantune" / "search" / "small" / "study.journal").read_text().splitlines()
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_a_learning_rate_is_suggested_and_nothing_changes(home):
+    before = Path("params.yaml").read_bytes()
+    text = call("find-learning-rate", "small", "--lowest", 1e-4, "--steps", 12)
+    folder = home / ".scantune" / "learning_rate" / "small"
+    suggestion = json.loads((folder / "learning_rate.json").read_text())["suggestion"]
+    assert ("no suggestion" in text) if suggestion is None else (f"--learning-rate {suggestion:.2g}" in text)
+    assert {path.suffix for path in folder.iterdir()} == {".png", ".svg", ".csv", ".json"}
+    assert Path("params.yaml").read_bytes() == before
+    assert not Path("outputs").exists()
+
+
+def test_the_finder_before_a_training_leaves_its_weights_as_they_were(home, grouped, capsys):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["other"]["train"]["find_learning_rate"] = True
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run_stages(home, "train other")
+    assert "other: " in capsys.readouterr().out
+    for name in ("best.safetensors", "last.safetensors"):
+        trained = Path("outputs/other/train/checkpoints") / name
+        assert trained.read_bytes() == (grouped / trained).read_bytes()
+
+
+def test_members_with_averaged_weights_are_the_model_that_is_served(home):
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    params["experiments"]["other"]["train"] |= {"ema": 0.5, "members": 2}
+    Path("params.yaml").write_text(yaml.safe_dump(params))
+    run_stages(home, "train other")
+    from safetensors.numpy import load_file
+
+    model = [load_file(path) for path in sorted(Path("outputs/other/train/model").glob("member_*/weights.safetensors"))]
+    for seed, served in zip((7, 8), model, strict=True):
+        best = load_file(Path(f"outputs/other/train/checkpoints/seed_{seed}/best.safetensors"))
+        assert all((served[name] == best[name]).all() for name in best)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
 from scantune.cohort.split_check import check
 from scantune.cohort.splits_table import Assignment
-from scantune.cohort.strata import Subjects, by_subject, labels
+from scantune.cohort.strata import NO_TASKS, Kinds, Subjects, by_subject, labels
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
 SIDES = ("train", "validation", "test")
 
 
-def split(records: Sequence[Record], settings: SplitConfig, numbers: Collection[str] = ()) -> list[Assignment]:
+def split(records: Sequence[Record], settings: SplitConfig, numbers: Kinds = NO_TASKS) -> list[Assignment]:
     """Assign every sample to a side, and where the settings ask for it to a fold, in the records' order.
 
     Args:
         records: all records of the table: those that preprocess leaves out are assigned too, so that leaving one
             out moves no other.
         settings: how.
-        numbers: targets that are numbers, so that they are cut into bins however few values they have.
+        numbers: targets that tasks take as a number (True) or as classes (False), as in :func:`strata.labels`.
 
     Raises:
         CohortError: too few subjects, a side or fold with one class alone, a subject on two sides, a level that is not
@@ -72,21 +72,21 @@ def settled(records: Sequence[Record], settings: SplitConfig) -> tuple[SplitConf
     ]
 
 
-def _random(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _random(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     return assign.cut(assign.by_digest(list(subjects), settings.seed), settings.shares)
 
 
-def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     return assign.alike(labels(subjects, settings.on, settings.bins, numbers), settings.shares, settings.seed)
 
 
-def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     if all(r.order is not None for rs in subjects.values() for r in rs):
         return assign.cut(_latest_first(subjects)[::-1], settings.shares)
     return assign.cut(list(subjects), settings.shares)
 
 
-def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _temporal(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     """By each subject's latest date: nothing that trains is younger than the cut."""
     blank = [s for s, rs in subjects.items() if any(r.order is None for r in rs)]
     if blank:
@@ -106,7 +106,7 @@ def _latest_first(subjects: Subjects) -> list[str]:
     return sorted(subjects, key=lambda s: (latest[s], s), reverse=True)  # type: ignore[arg-type, return-value]
 
 
-def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     sides: dict[str, str] = {}
     faults: list[str] = []
     unplaced: list[str] = []
@@ -131,9 +131,7 @@ def _predefined(subjects: Subjects, settings: SplitConfig, numbers: Collection[s
     return _filled(sides, subjects, settings, numbers)
 
 
-def _filled(
-    sides: dict[str, str], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
-) -> dict[str, str]:
+def _filled(sides: dict[str, str], subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     """Sides that the table lacks, drawn from the training subjects: balanced in the one target, else by digest."""
     conflicting = sorted(set(settings.fill) & set(sides.values()))
     if conflicting:
@@ -153,7 +151,7 @@ def _filled(
     return sides | assign.cut(training, shares)
 
 
-def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, str]:
+def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
     """Whole groups test (and validate); the rest trains, a share of it validates where no level is named for that."""
     name = str(settings.group)
     level_of = {s: {r.groups.get(name, "") for r in rs} for s, rs in subjects.items()}
@@ -177,7 +175,7 @@ def _group_out(subjects: Subjects, settings: SplitConfig, numbers: Collection[st
     return sides
 
 
-_METHODS: dict[str, Callable[[Subjects, SplitConfig, Collection[str]], dict[str, str]]] = {
+_METHODS: dict[str, Callable[[Subjects, SplitConfig, Kinds], dict[str, str]]] = {
     "random": _random,
     "stratified": _stratified,
     "sequential": _sequential,
@@ -187,7 +185,7 @@ _METHODS: dict[str, Callable[[Subjects, SplitConfig, Collection[str]], dict[str,
 }
 
 
-def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> dict[str, int]:
+def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, int]:
     k = int(settings.folds or 0)
     _enough(len(chosen), k)
     shares = {str(fold): 1.0 / k for fold in range(k)}

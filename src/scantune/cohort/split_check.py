@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from scantune.cohort.faults import CohortError
 from scantune.cohort.splits_table import Assignment
-from scantune.cohort.strata import Subjects, by_subject, labels
+from scantune.cohort.strata import NO_TASKS, Kinds, Subjects, by_subject, labels
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
@@ -15,7 +15,10 @@ Parts = Mapping[str, set[str]]
 
 
 def rare(
-    records: Sequence[Record], assignments: Sequence[Assignment], settings: SplitConfig, numbers: Collection[str] = ()
+    records: Sequence[Record],
+    assignments: Sequence[Assignment],
+    settings: SplitConfig,
+    numbers: Kinds = NO_TASKS,
 ) -> list[str]:
     """A warning for each class of ``on`` that a side or fold lacks, with the subjects that have it by side or fold.
 
@@ -50,7 +53,7 @@ def _partitions(assignments: Sequence[Assignment]) -> list[Parts]:
 
 
 def _class_counts(
-    parts: Parts, subjects: Subjects, settings: SplitConfig, numbers: Collection[str]
+    parts: Parts, subjects: Subjects, settings: SplitConfig, numbers: Kinds
 ) -> dict[tuple[str, str], dict[str, int]]:
     """(name in ``on``, class) to the subjects that have it, by partition; bins of numbers are no classes."""
     members: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -62,7 +65,7 @@ def _class_counts(
     return {label: {part: len(having & ids) for part, ids in parts.items()} for label, having in members.items()}
 
 
-def check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig, numbers: Collection[str]) -> None:
+def check(assignments: list[Assignment], subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> None:
     """Every side has subjects, and every side and fold two classes of a target in ``on`` where there are two."""
     partitions = _partitions(assignments)
     count = {part: len(members) for parts in partitions for part, members in parts.items()}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from scantune.cohort import values
 from scantune.records import Record
@@ -11,6 +12,9 @@ from scantune.records import Record
 MANY_VALUES = 10
 #: (target or group, its class as text or its bin as a number)
 Label = tuple[str, str | int]
+#: Target to whether a task takes it as a number.
+Kinds = Mapping[str, bool]
+NO_TASKS: Kinds = MappingProxyType({})
 Subjects = Mapping[str, list[Record]]
 
 
@@ -22,18 +26,22 @@ def by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
     return subjects
 
 
-def labels(
-    subjects: Subjects, on: Sequence[str], bins: int, numbers: Collection[str] = ()
-) -> dict[str, frozenset[Label]]:
+def labels(subjects: Subjects, on: Sequence[str], bins: int, numbers: Kinds = NO_TASKS) -> dict[str, frozenset[Label]]:
     """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
 
-    A target in ``numbers``, and any of more than ten distinct numbers, is cut at its quantiles; equal cuts fall
-    together, so that 30 % zeros are one bin.
+    A number is cut at its quantiles; equal cuts fall together, so that 30 % zeros are one bin.
+
+    Args:
+        subjects: each with its records.
+        on: targets and groups.
+        bins: of a number.
+        numbers: targets that tasks take as a number (True: cut, however few values it has) or as classes (False: never
+            cut, however many numbers name them). Any other is a number where it has more than ten distinct ones.
     """
     by_subject: dict[str, set[Label]] = {subject: set() for subject in subjects}
     for name in on:
         texts = {s: [t for r in rs if (t := _text(r, name)) != ""] for s, rs in subjects.items()}
-        if name in numbers or _is_continuous({t for ts in texts.values() for t in ts}):
+        if numbers.get(name, _is_continuous({t for ts in texts.values() for t in ts})):
             means = {s: sum(map(float, ts)) / len(ts) for s, ts in texts.items() if ts}
             edges = _quantiles(sorted(means.values()), bins)
             for subject, mean in means.items():

@@ -64,6 +64,7 @@ def run(
     """
     from scantune.config.edit import Change
     from scantune.tracking import take_parent_run
+    from scantune.tracking.parent import close_parent
 
     options = locals()
     params = project.settings()
@@ -80,7 +81,16 @@ def run(
     written = [Change.read(change) for change in [*changes, *shlex.split(settings)]]
     take_parent_run()
     _adopt_parent(params, chosen, written)
-    raise typer.Exit(execute(chosen, written, keep=keep))
+    status = "KILLED"
+    try:
+        code = execute(chosen, written, keep=keep)
+        status = "FAILED" if code else "FINISHED"
+    except ScantuneError:
+        status = "FAILED"
+        raise
+    finally:
+        close_parent(status)
+    raise typer.Exit(code)
 
 
 def _digest_of(weights: str) -> dict[str, str]:

@@ -134,7 +134,7 @@ class SplitConfig(Block):
     counts; a partition with one class of a target alone is refused."""
     bins: int = Field(default=5, ge=2, le=50)
     """Equally filled bins for ``stratified`` by a number: a target that a task takes as a number, and any column of
-    more than ten numbers."""
+    more than ten numbers that no task takes as classes."""
     fractions: Annotated[list[Fraction], Field(min_length=3, max_length=3)] = [0.7, 0.15, 0.15]
     """Shares of train, validation and test; they sum to 1."""
     train_fraction: float | None = Field(default=None, gt=0.0, lt=1.0)

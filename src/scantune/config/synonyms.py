@@ -63,6 +63,9 @@ def _letters(word: str) -> str:
 
 
 TRAIN_KEYS = {
+    "ema_decay": "ema",
+    "swa_start": "swa",
+    "auto_lr_find": "find_learning_rate",
     "lr": "learning_rate",
     "num_epochs": "epochs",
     "max_epochs": "epochs",

@@ -207,6 +207,9 @@ class TrainConfig(TrainingSettings):
     A key that is written replaces its value; ``scantune show`` prints them."""
     learning_rate: Rate = 3e-4
     """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
+    find_learning_rate: bool = False
+    """Draw the loss by a rising learning rate before the training, for MLflow and the terminal, with a suggestion. The
+    training itself uses ``learning_rate``. The command ``scantune find-learning-rate`` does the same alone."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     """Weight decay (L2; decoupled in adamw)."""
     optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()
@@ -284,6 +287,8 @@ class TrainConfig(TrainingSettings):
     def _agree(self) -> TrainConfig:
         if self.clip_norm is not None and self.clip_value is not None:
             raise ValueError("clip_norm and clip_value are two ways to clip; keep one of them")
+        if self.ema is not None and self.swa is not None:
+            raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.warmup_epochs >= self.epochs:
             raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
         if self.precision == "fp16" and self.device == "cpu":

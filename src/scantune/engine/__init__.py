@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scantune.engine.metrics import metric
     from scantune.engine.optimizers import OptimizerSpec
     from scantune.engine.parts import Settings
+    from scantune.engine.rate_sweep import RateSweep, sweep_rates
     from scantune.engine.result import FitResult, forget
     from scantune.engine.schedules import Plateau, Schedule
     from scantune.engine.signals import Interrupted
@@ -34,6 +35,7 @@ _HOME = {
     "OptimizerSpec": "optimizers",
     "Partners": "data",
     "Plateau": "schedules",
+    "RateSweep": "rate_sweep",
     "Schedule": "schedules",
     "Settings": "parts",
     "Sink": "delivery",
@@ -50,6 +52,7 @@ _HOME = {
     "out_of_fold": "ensembles",
     "search": "trials",
     "send_left": "delivery",
+    "sweep_rates": "rate_sweep",
 }
 
 __all__ = list(_HOME)

@@ -14,6 +14,7 @@ import numpy as np
 from torch import nn
 
 from scantune.engine import distributed, estimate, half, hardware, monitoring, optimizers, samplers, state
+from scantune.engine.averaging import WeightAverage
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.delivery import Delivery, Sink
@@ -115,13 +116,13 @@ def fit(
         active_fabric = fabric or distributed.launch(devices=1)
         stack.enter_context(FailureBroadcast(active_fabric))
         stack.enter_context(half.safe_convolutions(network, distributed.is_bf16_on_cpu(active_fabric)))
-        training = _assemble(
+        training = assemble(
             network=network,
             task=task,
             data=(train_data, validation_data),
             terms=dict(terms),
             settings=resolved_settings,
-            term_weights=term_weights or _unit_weights(terms),
+            term_weights=term_weights or unit_weights(terms),
             optimizer=optimizer or OptimizerSpec(),
             parameter_groups=parameter_groups,
             schedule=copy.deepcopy(schedule) or Schedule(),
@@ -165,7 +166,8 @@ def _render_pictures(
         return {}
 
 
-def _unit_weights(terms: Mapping[str, Term]) -> TermWeights:
+def unit_weights(terms: Mapping[str, Term]) -> TermWeights:
+    """A weight of 1 for each term."""
     return lambda epoch, step, history: dict.fromkeys(terms, 1.0)
 
 
@@ -202,7 +204,7 @@ def _build_checkpoints(
     return Checkpoints((out or Path()) / "checkpoints", resolved, name)
 
 
-def _assemble(
+def assemble(
     *,
     network: nn.Module,
     task: Task,
@@ -214,6 +216,11 @@ def _assemble(
     fabric: Fabric,
     **parts: Any,
 ) -> Training:
+    """The training of validated settings: optimizer, loaders and wrapped network, at its first step.
+
+    Raises:
+        ScantuneError: a set without samples, or an unknown metric or optimizer.
+    """
     for name, samples in zip(("training", "validation"), data):
         if len(samples) == 0:
             raise ScantuneError(f"the {name} set has no samples; check the split and the exclusions")
@@ -241,6 +248,7 @@ def _assemble(
         validation_loader=loaders[1],
         history=History(state_dir / state.JOURNAL_NAME if state_dir and fabric.is_global_zero else None),
         mode=mode,
+        average=WeightAverage.of(settings.ema, settings.swa, settings.epochs, optimizer.learning_rate),
         steps_per_epoch=samplers.steps_in_epoch(len(data[0]), settings.batch_size, accumulation, fabric.world_size),
         batch_size=settings.batch_size,
         accumulation=accumulation,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from scantune.engine import hardware, monitoring, samplers, state, validation
+from scantune.engine import averaging, distributed, hardware, monitoring, samplers, state, validation
 from scantune.engine.delivery import Delivery
 from scantune.engine.faults import is_out_of_memory, out_of_memory
 from scantune.engine.history import Row
@@ -55,9 +56,7 @@ def _train_epoch(training: Training, saver: Saver, progress: Progress) -> None:
     if training.position.in_epoch == 0:
         training.sums = Sums.empty(len(training.terms), training.device)
         unfreeze(training)
-    training.network.train()
-    if training.freezing is not None:
-        training.freezing.train_mode(training.raw)
+    train_mode(training)
     while training.position.in_epoch < training.steps_per_epoch:
         try:
             _train_steps(training, saver, progress)
@@ -67,9 +66,16 @@ def _train_epoch(training: Training, saver: Saver, progress: Progress) -> None:
             _halve(training, error)
 
 
+def train_mode(training: Training) -> None:
+    """Training mode, except for what is frozen."""
+    training.network.train()
+    if training.freezing is not None:
+        training.freezing.train_mode(training.raw)
+
+
 def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
     """Steps from the current position to the end of the epoch."""
-    steps = _planned(training)[training.position.in_epoch :]
+    steps = planned(training, training.position.epoch)[training.position.in_epoch :]
     all_batches = [batch for step in steps for batch in step]
     batches = training.train_loader.batches(training.position.epoch, all_batches)
     settings = training.settings
@@ -77,9 +83,13 @@ def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
         device_batches = [to_device(batch, training.device, settings.channels_last) for batch in step_batches]
         position = training.position
         training.schedule.apply(training.plain_optimizer, position.step, training.steps_per_epoch, settings.epochs)
+        if training.average is not None:
+            training.average.hold_rate(training.plain_optimizer, position.epoch)
         result = train_step(training, device_batches)
         if not result.applied:
             log.warning("step %d skipped: loss or gradient not finite", position.step + 1)
+        elif training.average is not None:
+            training.average.after_step(training.raw)
         position.step += 1
         position.in_epoch += 1
         training.history.step(position.step, position.epoch + 1, result.values)
@@ -87,7 +97,8 @@ def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
         saver.after_step()
 
 
-def _planned(training: Training) -> list[list[Any]]:
+def planned(training: Training, epoch: int) -> list[list[Any]]:
+    """Indices of the samples of this process: by step of ``epoch`` (from 0), by batch."""
     settings, n = training.settings, len(training.train_loader.samples)
     if settings.sampler == "balanced":
         if settings.classes is None:
@@ -97,7 +108,7 @@ def _planned(training: Training) -> list[list[Any]]:
         order = samplers.shuffled(n, settings.seed)
     fabric = training.fabric
     return samplers.epoch_steps(
-        order(training.position.epoch),
+        order(epoch),
         training.steps_per_epoch,
         training.accumulation,
         fabric.world_size,
@@ -130,10 +141,11 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     saver.before_validation()
     train_metrics = monitoring.training_metrics(training)
     validates = _validates(training, position.epoch + 1)
-    if validates:
-        val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
-    else:
-        val_metrics, reduced, targets = _not_validated(training), np.zeros(0), np.zeros(0)
+    with _averaged(training):
+        if validates:
+            val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
+        else:
+            val_metrics, reduced, targets = _not_validated(training), np.zeros(0), np.zeros(0)
     rates = named_rates({g["name"]: g["lr"] for g in training.plain_optimizer.param_groups})
     row: Row = {f"train_{k}": v for k, v in train_metrics.items()} | {f"val_{k}": v for k, v in val_metrics.items()}
     row |= (
@@ -175,6 +187,37 @@ def _not_validated(training: Training) -> dict[str, float]:
     return {name.removeprefix("val_"): math.nan for name in training.history.epochs()[-1] if name.startswith("val_")}
 
 
+@contextmanager
+def _averaged(training: Training) -> Iterator[None]:
+    """The averaged weights in the network within the context, where the training averages them."""
+    average = training.average
+    if average is None:
+        yield
+        return
+    renew = average.after_epoch(training.raw, training.position.epoch + 1)
+    with average.applied(training.raw):
+        if renew:
+            _renew_batch_norm(training)
+        yield
+
+
+def _renew_batch_norm(training: Training) -> None:
+    """Statistics of batch norm for the weights in the network, from the training samples of this epoch."""
+    train_mode(training)
+    norms = averaging.norms_in_training(training.raw)
+    if not norms:
+        return
+    epoch, fabric = training.position.epoch, training.fabric
+    indices = [batch for step in planned(training, epoch) for batch in step]
+    with averaging.batch_norm_statistics(training.raw, norms):
+        for batch in training.train_loader.batches(epoch, indices):
+            training.network(to_device(batch, training.device, training.settings.channels_last)["input"])
+    for norm in norms:
+        for statistic in (norm.running_mean, norm.running_var):
+            assert statistic is not None
+            distributed.sum_over_processes(fabric, statistic).div_(fabric.world_size)
+
+
 def _record_checkpoint(training: Training, row: Row) -> None:
     """Add the epoch to the checkpoints; only the first process keeps weights."""
     settings, position, checkpoints = training.settings, training.position, training.checkpoints
@@ -191,7 +234,7 @@ def _record_checkpoint(training: Training, row: Row) -> None:
         position.epoch,
         position.step,
         value,
-        training.raw.state_dict,
+        training.served_weights,
         facts=facts,
         training=(lambda: _resume_state(training)) if resumable else None,
     )
@@ -200,6 +243,8 @@ def _record_checkpoint(training: Training, row: Row) -> None:
 def _resume_state(training: Training) -> dict[str, Any]:
     """Copy of the state that resuming from a checkpoint needs, as far as the settings keep it."""
     loop_state = copy.deepcopy(state.loop_state(training))
+    if training.average is not None:
+        loop_state["trained"] = copy.deepcopy(dict(training.trained_weights()))
     if not training.settings.save_optimizer:
         loop_state["optimizer"]["state"] = {}
     if not training.settings.save_scheduler:

@@ -64,9 +64,16 @@ class FitResult:
 def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitResult:
     """The result of a finished training; writes its files into ``out_dir``."""
     best = training.checkpoints.best()
+    if training.average is not None and not training.average.weights:
+        start = training.average.start
+        training.notes.append(
+            f"no averaged weights: the training ended after epoch {training.position.epoch} ({training.finished}), and "
+            f"train.swa averages from epoch {start + 1} on"
+        )
     restores_best = training.early_stopping is None or training.early_stopping.restore_best_weights
     rows = training.history.epochs()
-    last = {name: tensor.cpu() for name, tensor in training.raw.state_dict().items()}
+    last = {name: tensor.cpu() for name, tensor in training.served_weights().items()}
+    training.raw.load_state_dict(last)
     checkpoint = training.checkpoints.load(best.epoch) if best and training.fabric.is_global_zero else None
     best_weights = distributed.broadcast_object(training.fabric, checkpoint)
     if best is not None and restores_best and best_weights is not None:

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scantune.config.base import Block
 
 Positive = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
+
+
+def _decay(value: object) -> object:
+    """``true`` and ``false`` as shorthand for the usual decay and for none."""
+    return {True: 0.999, False: None}[value] if isinstance(value, bool) else value
+
+
+def _swa(value: object) -> object:
+    """``true``, ``false`` and a number as shorthand for a block of SWA."""
+    if isinstance(value, bool):
+        return {} if value else None
+    return {"start": value} if isinstance(value, int | float) else value
+
+
+class SwaConfig(Block):
+    """Stochastic weight averaging: the mean of the weights at the ends of the last epochs."""
+
+    start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    """Share of the epochs after which averaging starts; the last epoch is always averaged."""
+    learning_rate: Rate | None = None
+    """Constant learning rate from then on (of the head; other groups in proportion); null leaves the scheduler's."""
 
 
 class MonitoringConfig(Block):
@@ -52,6 +73,14 @@ class TrainingSettings(Block):
     """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
     monitoring: MonitoringConfig = MonitoringConfig()
     """What is recorded every epoch."""
+    ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, BeforeValidator(_decay)] = None
+    """Decay of an exponential moving average of the weights, updated after each step; ``true`` is 0.999, null trains
+    without. Validation, checkpoints and the model have the averaged weights. At step n the decay is at most
+    (1 + n)/(10 + n), so that a short training is not dominated by its initial weights."""
+    swa: Annotated[SwaConfig | None, BeforeValidator(_swa)] = None
+    """Stochastic weight averaging: the mean of the weights at the ends of the last epochs; ``true``, the share of the
+    epochs after which it starts, or the block. From then on validation, checkpoints and the model have the averaged
+    weights; an additional pass over the training side per epoch computes the statistics of batch norm."""
     seed: int = 42
     """Seed of initial weights, order of samples, augmentation and dropout."""
     workers: Annotated[int, Field(ge=0)] = 0

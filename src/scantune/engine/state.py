@@ -33,6 +33,7 @@ def identity(training: Training) -> dict[str, Any]:
         "terms": ",".join(training.terms),
         "schedule": f"{training.schedule.name} {sorted(training.schedule.options.items())}",
         "parameters": sum(p.numel() for p in training.raw.parameters()),
+        **({"average": training.average.identity} if training.average else {}),
     }
 
 
@@ -60,6 +61,7 @@ def loop_state(training: Training) -> dict[str, Any]:
         "unfrozen": {str(epoch): list(names) for epoch, names in training.unfrozen.items()},
         "rows": len(training.history.rows),
         "checkpoints": training.checkpoints.state(),
+        **({"average": training.average.state()} if training.average else {}),
     }
 
 
@@ -81,7 +83,7 @@ def save(training: Training) -> None:
         return
     training.history.sync()
     training.checkpoints.flush()
-    state = loop_state(training) | {"network": training.raw.state_dict(), "sums": _sums_state(training.sums, shards)}
+    state = loop_state(training) | {"network": training.trained_weights(), "sums": _sums_state(training.sums, shards)}
     durable.write_state(training.state_path, state)
     training.checkpoints.prune()
 
@@ -149,6 +151,8 @@ def _restore_loop(training: Training, state: dict[str, Any]) -> None:
     training.position = Position(**state["position"])
     training.batch_size, training.accumulation = int(state["batch_size"]), int(state["accumulation"])
     training.finished = state["finished"]
+    if training.average is not None:
+        training.average.load(state["average"], training.device)
     training.unfrozen = {int(epoch): list(names) for epoch, names in state["unfrozen"].items()}
 
 
@@ -202,7 +206,8 @@ def load_checkpoint(training: Training, weights: Path) -> None:
             "save_scheduler, or start from its weights by model.weights"
         )
     state = durable.read_state(companion)
-    training.raw.load_state_dict(durable.read_weights(weights)[0])
+    _check_average(training, state, weights.name)
+    training.raw.load_state_dict(state["trained"] if training.average else durable.read_weights(weights)[0])
     journal = training.history.journal
     source = weights.parent.parent / JOURNAL_NAME
     if journal is not None and source.exists() and source != journal:
@@ -210,3 +215,27 @@ def load_checkpoint(training: Training, weights: Path) -> None:
     training.history.restore(int(state["rows"]))
     training.checkpoints.entries = _saved_entries(state)
     _restore_loop(training, state)
+
+
+def _check_average(training: Training, state: dict[str, Any], name: str) -> None:
+    """Refuse a checkpoint whose weights are averaged in another way than this training averages them.
+
+    Raises:
+        ScantuneError: with both settings.
+    """
+    saved = state.get("average", {}).get("settings")
+    current = training.average.identity if training.average else None
+    if saved != current:
+        raise ScantuneError(
+            f"{name} was written by a training with {_average_text(saved)}, and this one has {_average_text(current)}: "
+            "set train.ema and train.swa as they were, or start from its weights by model.weights"
+        )
+
+
+def _average_text(average: dict[str, Any] | None) -> str:
+    if average is None:
+        return "neither train.ema nor train.swa"
+    if average["decay"] is not None:
+        return f"train.ema {average['decay']:g}"
+    rate = "" if average["rate"] is None else f", learning rate × {average['rate']:g}"
+    return f"train.swa from epoch {average['start'] + 1}{rate}"

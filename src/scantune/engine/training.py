@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from scantune.engine.averaging import WeightAverage
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History
@@ -108,6 +110,7 @@ class Training:
     batch_size: int
     accumulation: int
     sums: Sums
+    average: WeightAverage | None = None
     state_path: Path | None = None
     position: Position = field(default_factory=Position)
     unfrozen: dict[int, list[str]] = field(default_factory=dict)
@@ -136,6 +139,15 @@ class Training:
     def plain_optimizer(self) -> Optimizer:
         """The optimizer without Fabric's wrapper."""
         return self.optimizer.optimizer
+
+    def trained_weights(self) -> Mapping[str, Tensor]:
+        """The weights that the optimizer updates, also while the averaged ones are in the network."""
+        return self.raw.state_dict() if self.average is None else self.average.trained(self.raw)
+
+    def served_weights(self) -> Mapping[str, Tensor]:
+        """The weights of the result: averaged where there is an average."""
+        averaged = self.average.weights if self.average is not None else None
+        return averaged or self.raw.state_dict()
 
     def current_weights(self) -> dict[str, float]:
         """Weights of the loss terms in the next step."""

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .pictures import error_sheet as error_sheet
     from .pictures import frames as frames
     from .pictures import planes as planes
+    from .rates import rate_sweep as rate_sweep
     from .style import render as render
     from .style import save as save
     from .subgroups import across_datasets as across_datasets
@@ -62,6 +63,7 @@ _HOME = {
     "precision_recall": "discrimination",
     "precision_recall_by_class": "by_class",
     "predicted_against_actual": "agreement",
+    "rate_sweep": "rates",
     "reliability": "calibration",
     "render": "style",
     "roc": "discrimination",

@@ -4,41 +4,105 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from scantune.tracking.run import Run
-from scantune.tracking.store import TrackingError, client, experiment_id, is_own_store, project_home, switched_off
+from scantune.tracking.store import (
+    TrackingError,
+    client,
+    experiment_id,
+    first_line,
+    is_own_store,
+    project_home,
+    switched_off,
+)
 
 log = logging.getLogger(__name__)
+
+#: Tag of a run whose place another one took: the id of the other.
+REPLACED_BY = "scantune.replaced_by"
+_REPLACED = "SCANTUNE_REPLACED_RUN_ID"
 
 
 def adopt_parent(run_id: str, dataset: str, title: str) -> None:
     """Put it into the MLflow experiment of the dataset, where the stages' runs become its children, and name it.
 
     MLflow opens it in ``Default`` unless told otherwise, and has no call that moves a run. In the project's own SQLite
-    store the row is changed; on a server the run stays where it is (``mlflow run --experiment-name``).
+    store the row is changed. On a server a run in the experiment of the dataset takes its place;
+    :func:`close_parent` removes the one in ``Default``.
 
     Args:
         run_id: of the run.
         dataset: names the MLflow experiment.
         title: the run's name.
     """
-    if switched_off() or not is_own_store():
+    if switched_off():
         return
-    service = client()
-    held = service.get_run(run_id)
-    target = experiment_id(service, dataset)
-    default = service.get_experiment(held.info.experiment_id)
-    if default.name == "Default" and target != held.info.experiment_id:
-        artifacts = f"{service.get_experiment(target).artifact_location}/{run_id}/artifacts"
-        with contextlib.closing(sqlite3.connect(project_home() / "mlflow.db", timeout=30)) as database, database:
-            database.execute(
-                "UPDATE runs SET experiment_id = ?, artifact_uri = ? WHERE run_uuid = ?", (target, artifacts, run_id)
-            )
-    service.set_tag(run_id, "mlflow.runName", title)
-    service.set_tag(run_id, "scantune.stage", "project")
+    try:
+        service = client()
+        opened = service.get_run(run_id)
+        target = experiment_id(service, dataset)
+        current = service.get_experiment(opened.info.experiment_id)
+        if current.name == "Default" and target != opened.info.experiment_id:
+            if is_own_store():
+                _move(service, run_id, target)
+            else:
+                run_id = _replace(service, opened, target)
+        service.set_tag(run_id, "mlflow.runName", title)
+        service.set_tag(run_id, "scantune.stage", "project")
+    except Exception as error:
+        log.warning("the run %s stays in its MLflow experiment (%s)", run_id, first_line(error))
+
+
+def _move(service: Any, run_id: str, target: str) -> None:
+    """Change the experiment of a run in the project's own database."""
+    artifacts = f"{service.get_experiment(target).artifact_location}/{run_id}/artifacts"
+    with contextlib.closing(sqlite3.connect(project_home() / "mlflow.db", timeout=30)) as database, database:
+        database.execute(
+            "UPDATE runs SET experiment_id = ?, artifact_uri = ? WHERE run_uuid = ?", (target, artifacts, run_id)
+        )
+
+
+def _replace(service: Any, opened: Any, target: str) -> str:
+    """Open a run with the same parameters and tags in the experiment ``target``, as the parent from now on; its id."""
+    from mlflow.entities import Param
+
+    tags = {name: value for name, value in opened.data.tags.items() if name != "mlflow.runName"}
+    created = service.create_run(target, tags=tags).info.run_id
+    service.log_batch(created, params=[Param(name, value) for name, value in opened.data.params.items()])
+    service.set_tag(opened.info.run_id, REPLACED_BY, created)
+    os.environ |= {"SCANTUNE_PARENT_RUN_ID": created, _REPLACED: opened.info.run_id}
+    return created
+
+
+def close_parent(status: str) -> None:
+    """End the parent run that took the place of that of ``mlflow run``, and remove that one from ``Default``.
+
+    Its id, which ``mlflow run`` prints, still leads to the metrics and, by a tag, to the other.
+
+    Args:
+        status: ``FINISHED``, ``FAILED`` or ``KILLED``.
+    """
+    replaced = os.environ.pop(_REPLACED, None)
+    if replaced is None:
+        return
+    try:
+        service = client()
+        parent = service.get_run(os.environ["SCANTUNE_PARENT_RUN_ID"])
+        service.set_terminated(parent.info.run_id, status)
+        for name, value in parent.data.metrics.items():
+            service.log_metric(replaced, name, value)
+        service.set_tag(replaced, "mlflow.runName", parent.info.run_name)
+        service.set_terminated(replaced, status)
+        service.delete_run(replaced)
+        experiment = service.get_experiment(parent.info.experiment_id).name
+        log.info("run %s of mlflow run is run %s in the MLflow experiment %s", replaced, parent.info.run_id, experiment)
+    except Exception as error:
+        log.warning("the run %s stays in the MLflow experiment Default (%s)", replaced, first_line(error))
 
 
 def describe_parent(

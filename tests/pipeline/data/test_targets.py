@@ -6,6 +6,7 @@ import pytest
 from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.config.load import parse
+from scantune.pipeline.data.targets import number_targets
 from tests.stages.conftest import run_stages
 
 BRAINS = (
@@ -63,3 +64,15 @@ def test_grades_that_no_zone_has(faults):
 def test_classes_that_are_not_named(faults):
     task = {"name": "classification", "target": "b", "classes": [1, 2, 3]}
     assert faults(task, {"b": "grade_b"}) == [(3, "grade_b"), (4, "grade_b")]
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "kinds"),
+    [
+        ({"name": "classification", "target": "score"}, ["score"], {"score": False}),
+        ({"name": "classification", "target": "score"}, {"score": {"column": "score", "number": True}}, {"score": False}),
+        ({"name": "regression", "target": "score"}, ["score", "grade_a"], {"score": True}),
+    ],
+)
+def test_a_target_of_a_classification_has_classes_even_where_they_are_numbers(task, targets, kinds):
+    assert number_targets(parse(blocks(task, targets)), "d") == kinds

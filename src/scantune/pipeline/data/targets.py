@@ -52,9 +52,17 @@ def _columns(params: Params, name: str) -> tuple[dict[str, TargetColumn], list[s
     return columns, needed_by
 
 
-def number_targets(params: Params, name: str) -> set[str]:
-    """Targets of ``datasets.<name>`` that are numbers by their column's rule or a task's."""
-    return {target for target, column in _columns(params, name)[0].items() if column.number}
+def number_targets(params: Params, name: str) -> dict[str, bool]:
+    """Targets of ``datasets.<name>``: True for a number by its column's rule or a task's, False for the classes of one.
+
+    A target that one task takes as classes and another as a number has classes: each partition needs some of them.
+    """
+    kinds = {target: True for target, column in params.datasets[name].targets.items() if column.number}
+    for task in _tasks(params, name).values():
+        rules = task.target_rules()
+        for target in task.target_names():
+            kinds[target] = kinds.get(target, True) and bool(rules.get(target, {}).get("number"))
+    return kinds
 
 
 def _check_cells(params: Params, name: str, cohort: Cohort) -> None:

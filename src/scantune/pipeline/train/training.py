@@ -30,7 +30,17 @@ if TYPE_CHECKING:
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
     from scantune.config.train import TrainConfig
-    from scantune.engine import EarlyStopping, FitResult, Partners, Schedule, Settings, Sink, Strategy
+    from scantune.engine import (
+        CachedSamples,
+        EarlyStopping,
+        FitResult,
+        Partners,
+        RateSweep,
+        Schedule,
+        Settings,
+        Sink,
+        Strategy,
+    )
     from scantune.engine.parts import TermWeights
     from scantune.engine.patches import Patches
     from scantune.models import Network
@@ -156,8 +166,85 @@ def train_member(
         :class:`scantune.engine.FitResult`.
     """
     from scantune import engine
-    from scantune.models import freezing as freezing_of
     from scantune.registry.tensors import windows_of
+
+    settings, task = plan.block.train, plan.task
+    parts = _parts(plan, train_side, seed, start, teacher)
+    validation_data = samples(validation_side, task, group=parts.group, known=parts.levels, seed=seed)
+    _report(parts.network, parts.freezing)
+    weights = parts.common.pop("term_weights")
+    return engine.fit(
+        parts.network,
+        task,
+        parts.train_data,
+        validation_data,
+        **parts.common,
+        term_weights=weights if watch is None else _watched(weights, watch),
+        schedule=_schedule(settings),
+        early_stopping=_early_stopping(settings),
+        checkpoints=_strategy(settings),
+        checkpoint_monitor=settings.checkpoints.monitor or "",
+        sinks=sinks,
+        out_dir=out,
+        state_dir=state,
+        fabric=fabric,
+        pictures=pictures,
+        resume_from=resume_from,
+        whole_output=windows_of(plan.input.model_dump(mode="json")),
+    )
+
+
+def sweep_member(
+    plan: TrainingPlan,
+    train_side: Side,
+    *,
+    seed: int,
+    start: Network | None = None,
+    teacher: nn.Module | None = None,
+    fabric: Fabric | None = None,
+    **span: Any,
+) -> RateSweep:
+    """Losses of one network of an experiment while the learning rate rises; the network is built for that alone.
+
+    Args:
+        plan: the plan.
+        train_side: training samples.
+        seed: of everything random.
+        start: a trained network to start from, read for this alone, or None.
+        teacher: a trained network to learn from, or None.
+        fabric: as launched.
+        **span: ``lowest``, ``highest`` and ``steps`` of :func:`scantune.engine.sweep_rates`.
+    """
+    from scantune import engine
+
+    parts = _parts(plan, train_side, seed, start, teacher)
+    return engine.sweep_rates(parts.network, plan.task, parts.train_data, **parts.common, **span, fabric=fabric)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What a training and a sweep of learning rates have in common.
+
+    Attributes:
+        network: the initial network.
+        train_data: training samples.
+        freezing: which layers train.
+        group: grouping column of the samples, or None.
+        levels: its levels in the training side.
+        common: further arguments of the engine.
+    """
+
+    network: Network
+    train_data: CachedSamples
+    freezing: FreezingSchedule
+    group: str | None
+    levels: Mapping[str, int]
+    common: dict[str, Any]
+
+
+def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | None, teacher: nn.Module | None) -> _Parts:
+    from scantune import engine
+    from scantune.models import freezing as freezing_of
 
     block, task = plan.block, plan.task
     settings = block.train
@@ -187,36 +274,20 @@ def train_member(
         seed=seed,
         patches=_patches(plan, changes.sample),
     )
-    validation_data = samples(validation_side, task, group=group, known=known, seed=seed)
-    _report(network, freezing)
-    return engine.fit(
-        network,
-        task,
-        train_data,
-        validation_data,
-        terms=terms,
-        term_weights=weights if watch is None else _watched(weights, watch),
-        settings=_settings(settings, seed, _balance(plan, encoded)),
-        optimizer=engine.OptimizerSpec(
+    common = {
+        "terms": terms,
+        "term_weights": weights,
+        "settings": _settings(settings, seed, _balance(plan, encoded)),
+        "optimizer": engine.OptimizerSpec(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             **settings.optimizer.model_dump(),
         ),
-        parameter_groups=freezing.parameter_groups(settings.learning_rate),
-        schedule=_schedule(settings),
-        freezing=freezing,
-        mixing=changes.batch,
-        early_stopping=_early_stopping(settings),
-        checkpoints=_strategy(settings),
-        checkpoint_monitor=settings.checkpoints.monitor or "",
-        sinks=sinks,
-        out_dir=out,
-        state_dir=state,
-        fabric=fabric,
-        pictures=pictures,
-        resume_from=resume_from,
-        whole_output=windows_of(plan.input.model_dump(mode="json")),
-    )
+        "parameter_groups": freezing.parameter_groups(settings.learning_rate),
+        "freezing": freezing,
+        "mixing": changes.batch,
+    }
+    return _Parts(network, train_data, freezing, group, known, common)
 
 
 def _watched(weights: TermWeights, watch: Watch) -> TermWeights:
