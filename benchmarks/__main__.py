@@ -27,7 +27,7 @@ NAMES = (
 
 
 #: Asked for by name alone: they need a GPU, data of one's own, or half an hour.
-BY_NAME = ("gpu", "real", "kills", "soak")
+BY_NAME = ("defaults", "gpu", "real", "kills", "soak")
 
 
 def main() -> int:

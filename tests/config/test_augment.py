@@ -7,6 +7,9 @@ import torch
 
 from scantune.augment import build
 from scantune.config.augment import DEFAULT_SETS, augment_config, written
+from scantune.config.load import parse
+from scantune.config.presets import completed, completed_model
+from scantune.config.train import TrainConfig
 from scantune.records import ScantuneError
 
 
@@ -108,3 +111,44 @@ def test_mixup_and_cutmix_together_are_refused(modality: str) -> None:
         augment_config(modality, both)
     never = {"mixup": {"enabled": True, "prob": 0.0}, "cutmix": {"enabled": True}}
     assert augment_config(modality, never).cutmix.enabled
+
+
+@pytest.mark.parametrize(
+    ("settings", "input_keys", "fault"),
+    [
+        ({"hue": 10}, {"channels": 1}, "hue: inputs.digits is grey; set channels: 3 there"),
+        ({"stain": 0.2}, {"channels": 3, "intensity": "zscore"}, "stain: needs values of 0 … 1"),
+        ({"stain": 0.2, "saturation": 0.3}, {"channels": 3}, None),
+    ],
+)
+def test_colour_is_refused_where_there_is_none(settings: dict, input_keys: dict, fault: str | None) -> None:
+    params = {
+        "datasets": {"digits": {"root": "a", "table": "t.csv", "files": "{f}", "targets": {"label": "label"}}},
+        "inputs": {"digits": {"dataset": "digits", "modality": "image", **input_keys}},
+        "experiments": {
+            "digits": {
+                "dataset": "digits",
+                "input": "digits",
+                "task": {"name": "classification", "target": "label"},
+                "model": {"backbone": "small_cnn"},
+                "train": {"augment": settings},
+                "evaluate": {},
+                "register": {},
+            }
+        },
+    }
+    if fault is None:
+        parse(params)
+        return
+    with pytest.raises(ScantuneError, match=fault):
+        parse(params)
+
+
+@pytest.mark.parametrize("preset", ["radiograph", "microscopy", "ultrasound"])
+def test_presets_of_a_modality_start_from_imagenet_weights(preset: str) -> None:
+    train = completed({"preset": preset, "epochs": 3})
+    assert completed_model(train, {}) == {"backbone": "tf_efficientnet_lite0", "weights": "imagenet"}
+    block = TrainConfig.model_validate(train)
+    assert (block.epochs, block.freezing.head_epochs, block.scheduler.name) == (3, 1, "onecycle")
+    modality = "video" if preset == "ultrasound" else "image"
+    assert augment_config(modality, block.augment).rotation[1] >= 10

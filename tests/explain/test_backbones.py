@@ -28,6 +28,8 @@ def network(name: str, modality: str, channels: int, **options: object) -> model
         ("mobilenetv3_small_050", "image", (3, 64, 64), {}),  # widens its features behind the pooling
         ("r3d_18", "video", (3, 8, 64, 64), {}),
         ("mvit_v2_s", "video", (1, 4, 64, 64), {"size": (4, 64, 64)}),
+        ("mobilenetv3_small_050", "video", (1, 3, 112, 112), {}),  # each frame by itself
+        ("vit_tiny_patch16_224", "video", (1, 3, 64, 64), {"size": (3, 64, 64)}),
     ],
 )
 def test_a_frozen_backbone_has_maps_at_a_layer_found_by_itself(

@@ -76,7 +76,7 @@ def test_a_name_is_told_with_the_nearest_or_with_what_it_is_for():
     assert catalogue.fault("resnet18.a1_in1k", "image") is None
     assert "did you mean resnet18" in catalogue.fault("resnt18", "image")
     assert "is for volume, not for image" in catalogue.fault("resnet10_3d", "image")
-    assert "is for image, not for masks" in catalogue.fault("resnet18", "dense")
+    assert "is for image and video, not for masks" in catalogue.fault("resnet18", "dense")
     assert "did you mean unet" in catalogue.fault("unett", "dense")
     assert "did you mean 'imagenet'" in names.weights_fault("imagenett", "resnet18", "image")
 

@@ -26,7 +26,8 @@ BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume"
 
 _OFF = {
     **dict.fromkeys(("rotation", "translation", "noise", "flip_left_right", "flip_up_down", "temporal_mask"), 0.0),
-    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop"), 1.0),
+    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop", "saturation"), 1.0),
+    **dict.fromkeys(("hue", "stain"), 0.0),
 }
 """Neutral values of the transforms."""
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Generator, Tensor
 
-from scantune.augment import intensity, randaugment, spatial
+from scantune.augment import colour, intensity, randaugment, spatial
 from scantune.augment.draws import Augmented, Events, Range, as_range, check_sample, happens, uniform
 
 
@@ -23,6 +23,9 @@ class ImageAugment:
     brightness: Range
     contrast: Range
     noise: Range
+    hue: Range
+    saturation: Range
+    stain: float
     flip_left_right: float
     flip_up_down: float
     randaugment: Mapping[str, Any] | None
@@ -52,9 +55,24 @@ class ImageAugment:
             x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop)
         # intensities before the warp, since the black border would change means and histograms; a patch has none
         x = draw_tone(self, randaugment.tone(x, operations), generator, drawn, "sd")
+        x = self._draw_colour(x, generator, drawn)
         if self.crop is None:
             x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
+
+    def _draw_colour(self, x: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
+        """Stains, hue and saturation; applied transforms are added to ``drawn``."""
+        occurs = happens(generator, self.p)
+        factors = [uniform(generator, (1 - self.stain, 1 + self.stain)) for _ in range(3)]
+        shifts = [uniform(generator, (-self.stain, self.stain)) for _ in range(3)]
+        if occurs and self.stain:
+            x, drawn["stain"] = colour.stain(x, factors, shifts), factors[0]
+        values = {name: _draw_value(self, name, generator) for name in ("hue", "saturation")}
+        drawn.update({name: value for name, value in values.items() if value is not None})
+        if drawn.keys() & values.keys():
+            saturation = 1.0 if values["saturation"] is None else values["saturation"]
+            x = colour.hue_saturation(x, values["hue"] or 0.0, saturation)
+        return x
 
 
 def draw_plane(ranges: Any, size: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
@@ -91,7 +109,16 @@ def draw_tone(
     return x
 
 
-_NEUTRAL = {"zoom": 1.0, "rotation": 0.0, "translation": 0.0, "brightness": 1.0, "contrast": 1.0, "noise": 0.0}
+_NEUTRAL = {
+    "zoom": 1.0,
+    "rotation": 0.0,
+    "translation": 0.0,
+    "brightness": 1.0,
+    "contrast": 1.0,
+    "noise": 0.0,
+    "hue": 0.0,
+    "saturation": 1.0,
+}
 
 
 def _draw_value(ranges: Any, name: str, generator: Generator) -> float | None:
@@ -110,6 +137,9 @@ def build(
     brightness: float | Sequence[float] = (0.9, 1.1),
     contrast: float | Sequence[float] = (0.9, 1.1),
     noise: float | Sequence[float] = 0.0,
+    hue: float | Sequence[float] = 0.0,
+    saturation: float | Sequence[float] = 1.0,
+    stain: float = 0.0,
     flip_left_right: float = 0.0,
     flip_up_down: float = 0.0,
     randaugment: Mapping[str, Any] | None = None,
@@ -120,13 +150,17 @@ def build(
     """Augmentation of images.
 
     Args:
-        p: probability of each of rotation, translation, zoom, brightness, contrast and noise.
+        p: probability of each transform except flips and ``randaugment``.
         rotation: degrees, positive clockwise as displayed.
         translation: share of width and of height, drawn independently, positive to the right and down.
         zoom: factor, above 1 enlarges.
         brightness: factor of the difference from the darkest value.
         contrast: factor about the mean.
         noise: standard deviation of Gaussian noise, in standard deviations of the image.
+        hue: degrees, of images of three channels.
+        saturation: factor, of images of three channels.
+        stain: largest relative change of the amount of each stain, of images of three channels with values 0 to 1; see
+            :func:`scantune.augment.colour.stain`.
         flip_left_right: probability; it mirrors the anatomy, and the caller exchanges left and right targets.
         flip_up_down: probability.
         randaugment: ``{"num_ops": 2, "magnitude": 9}`` (of 0 … 10), or None.
@@ -145,6 +179,9 @@ def build(
         brightness=as_range("brightness", brightness),
         contrast=as_range("contrast", contrast),
         noise=as_range("noise", noise),
+        hue=as_range("hue", hue),
+        saturation=as_range("saturation", saturation),
+        stain=stain,
         flip_left_right=flip_left_right,
         flip_up_down=flip_up_down,
         randaugment=dict(randaugment) if randaugment is not None else None,

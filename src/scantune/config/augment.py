@@ -120,7 +120,7 @@ class ImageAugment(Block):
     enabled: bool = True
     """False leaves every sample as it is."""
     p: Probability = 0.5
-    """Probability of each of rotation, translation, zoom, brightness, contrast and noise."""
+    """Probability of each of rotation, translation, zoom, brightness, contrast, noise, hue, saturation and stain."""
     rotation: Degrees = (0.0, 0.0)
     """Degrees."""
     translation: Shift = (0.0, 0.0)
@@ -133,6 +133,13 @@ class ImageAugment(Block):
     """Factor about the mean."""
     noise: Noise = (0.0, 0.0)
     """Standard deviation of Gaussian noise, in standard deviations of the image."""
+    hue: Degrees = (0.0, 0.0)
+    """Degrees around the circle of colours; for ``channels: 3``."""
+    saturation: Factor = (1.0, 1.0)
+    """Factor of the difference from grey; for ``channels: 3``."""
+    stain: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Smears and sections of other laboratories: 0.2 changes the amount of each of three stains by up to a fifth. For
+    ``channels: 3`` and intensities in 0 … 1."""
     flip_left_right: Probability = 0.0
     """Changes the anatomy; left and right targets are swapped with it."""
     flip_up_down: Probability = 0.0

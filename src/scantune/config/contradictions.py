@@ -7,8 +7,9 @@ import difflib
 from collections.abc import Callable, Collection, Iterator
 
 from scantune.config import ensembles, map_checks, watching
-from scantune.config.augment import augment_config
+from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
+from scantune.config.input import InputConfig
 from scantune.config.params import ExperimentConfig, Params
 from scantune.config.synonyms import metric_name
 from scantune.records import ScantuneError
@@ -98,9 +99,26 @@ def _augmentation(params: Params) -> Iterator[str]:
         if input_ is None or not block.train.augment:
             continue
         try:
-            augment_config(input_.modality, block.train.augment, f"{key}.train.augment")
+            config = augment_config(input_.modality, block.train.augment, f"{key}.train.augment")
+            yield from _colour(config, input_, key, block.input)
         except ScantuneError as error:
             yield from str(error).splitlines()
+
+
+#: Keys of colour transforms, and their neutral values.
+_COLOUR: dict[str, object] = {"hue": (0.0, 0.0), "saturation": (1.0, 1.0), "stain": 0.0}
+
+
+def _colour(config: AugmentConfig, input_: InputConfig, key: str, name: str) -> Iterator[str]:
+    """Colour transforms of an input without colour, or without the values they are defined for."""
+    used = [transform for transform, neutral in _COLOUR.items() if getattr(config, transform, neutral) != neutral]
+    if used and getattr(input_, "channels", 1) != 3:
+        yield f"{key}.train.augment.{used[0]}: inputs.{name} is grey; set channels: 3 there, or remove the key"
+    elif "stain" in used and input_.intensity.name not in ("scale", "percentile", "window"):
+        yield (
+            f"{key}.train.augment.stain: needs values of 0 … 1, and inputs.{name}.intensity is "
+            f"{input_.intensity.name}; use scale, percentile or window"
+        )
 
 
 def _losses(params: Params) -> Iterator[str]:

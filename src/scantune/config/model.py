@@ -105,7 +105,8 @@ class ModelConfig(Block):
     backbone: str = Field(min_length=1)
     """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
     resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t
-    for videos; unet, res_unet, attention_unet, segresnet where the task is segmentation."""
+    for videos, and any timm name, which sees each frame by itself (``options: {pool: mean}`` or ``max`` over time);
+    unet, res_unet, attention_unet, segresnet where the task is segmentation."""
     weights: str | None = None
     """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
     kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle. Named

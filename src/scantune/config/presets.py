@@ -1,4 +1,8 @@
-"""``train.preset``: the defaults that a system is known by, in one line; a key that is written replaces its value."""
+"""``train.preset``: defaults of a modality or of a system, in one line; a key that is written replaces its value.
+
+Those of a modality fine-tune a small network from ImageNet weights: head first, then all layers with rates that fall
+from block to block towards the input. ``benchmarks/defaults.py`` compares them with what they differ in.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,45 @@ from typing import Any
 
 from scantune.config.synonyms import MODEL_KEYS, TRAIN_KEYS
 
+_WEIGHTS = {"backbone": "tf_efficientnet_lite0", "weights": "imagenet"}
+_FINE_TUNE = {
+    "batch_size": 16,
+    "learning_rate": 1e-3,
+    "scheduler": "onecycle",
+    "freezing": "head_first",
+    "channels_last": True,
+}
+_MILD = {"rotation": 10, "translation": 0.08, "zoom": 0.12, "brightness": 0.15, "contrast": 0.15}
+
 #: Preset → ``model:`` and ``train:`` as they would be written. The loss that is not stated is the task's own.
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "radiograph": {
+        "model": _WEIGHTS,
+        "train": {**_FINE_TUNE, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
+    },
+    # Cells lie in any direction, and at another laboratory they have other colours and another size.
+    "microscopy": {
+        "model": _WEIGHTS,
+        "train": {
+            **_FINE_TUNE,
+            "epochs": 20,
+            "augment": {
+                **_MILD,
+                "p": 0.8,
+                "rotation": 180,
+                "zoom": [0.55, 1.3],
+                "flip_left_right": 0.5,
+                "flip_up_down": 0.5,
+                "hue": 60,
+                "saturation": 0.8,
+                "stain": 0.3,
+            },
+        },
+    },
+    "ultrasound": {
+        "model": _WEIGHTS,
+        "train": {**_FINE_TUNE, "batch_size": 8, "epochs": 10, "augment": {**_MILD, "flip_left_right": 0.5}},
+    },
     "loes": {
         "model": {"backbone": "resnet50_3d", "pretrained": True},
         "train": {

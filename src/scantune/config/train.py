@@ -203,8 +203,9 @@ class TrainConfig(TrainingSettings):
     """How the network is fine-tuned."""
 
     preset: str | None = None
-    """Defaults of a system for this block and for ``model:``: loes, image_classification, echo_quality, coronary, csi.
-    A key that is written replaces its value; ``scantune show`` prints them."""
+    """Defaults of a modality for this block and for ``model:``: radiograph, microscopy, ultrasound, which fine-tune a
+    small network from ImageNet weights; or of a system: loes, image_classification, echo_quality, coronary, csi. A key
+    that is written replaces its value; ``scantune show`` prints them."""
     learning_rate: Rate = 3e-4
     """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     find_learning_rate: bool = False

@@ -98,13 +98,14 @@ def _grids(network: nn.Module, x: Tensor) -> dict[str, tuple[int, ...]]:
     """Cells of every candidate layer, in the order of computation."""
     backbone: Any = getattr(network, "backbone", network)
     channels_last = getattr(backbone, "layout", "") == "channels_last"
+    frames = x.shape[2:3] if getattr(backbone, "frames", False) else ()
     grids: dict[str, tuple[int, ...]] = {}
 
     def record_grid(name: str) -> Callable[..., None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if torch.is_tensor(output) and output.ndim == x.ndim:
+            if torch.is_tensor(output) and output.ndim == x.ndim - len(frames):
                 grids.pop(name, None)
-                grids[name] = tuple(output.shape[1:-1] if channels_last else output.shape[2:])
+                grids[name] = (*frames, *(output.shape[1:-1] if channels_last else output.shape[2:]))
 
         return hook
 
@@ -163,14 +164,19 @@ def _candidates(network: nn.Module, last: int = 5) -> list[str]:
 def as_grid(network: nn.Module, space: int) -> Callable[[Tensor], Tensor]:
     """Function that reshapes an output of the layer to [B, C, …cells] with ``space`` spatial axes.
 
-    Supports channels first, channels last and token sequences; class and register tokens are removed.
+    Supports channels first, channels last and token sequences; class and register tokens are removed. Where the network
+    sees each frame of one video by itself, the frames of its layers' outputs become the first axis of the cells.
     """
     backbone: Any = getattr(network, "backbone", network)
     layout = getattr(backbone, "layout", "channels_first")
     prefix = int(getattr(backbone, "prefix_tokens", 0) or 0)
     grid = getattr(backbone, "token_grid", None)
+    by_frame = bool(getattr(backbone, "frames", False))
 
     def reshape(output: Tensor) -> Tensor:
+        return cells(output, space - 1).transpose(0, 1)[None] if by_frame else cells(output, space)
+
+    def cells(output: Tensor, space: int) -> Tensor:
         if output.ndim == 3:
             return tokens_to_grid(output, prefix, grid, space)
         if output.ndim != space + 2:

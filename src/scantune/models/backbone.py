@@ -50,6 +50,7 @@ class Parts:
         token_grid: tokens per spatial axis where ``layout`` is "tokens", else None.
         prefix_tokens: number of class and register tokens before the grid.
         normalization: input normalisation of the published weights, applied where they are loaded.
+        frames: the net sees each frame of a video by itself; outputs of its layers are [B·T, …].
         divisor: every spatial axis must be a multiple of it; the input of a dense network is padded to one and the
             output is cropped.
     """
@@ -63,6 +64,7 @@ class Parts:
     token_grid: tuple[int, ...] | None = None
     prefix_tokens: int = 0
     normalization: Normalization | None = None
+    frames: bool = False
     divisor: int = 1
 
 
@@ -87,7 +89,7 @@ class Backbone(nn.Module):
         feature_dim: F (dense: K).
         blocks: (name, modules) from input to output.
         saliency_layer: dotted name inside this module, or None.
-        kind, layout, token_grid, prefix_tokens: see :class:`Parts`.
+        kind, layout, token_grid, prefix_tokens, frames: see :class:`Parts`.
         normalization: of the input, or None for none.
         load_report: report of the loaded weights, or None for random weights.
     """
@@ -106,6 +108,7 @@ class Backbone(nn.Module):
         self.layout = parts.layout
         self.token_grid = parts.token_grid
         self.prefix_tokens = parts.prefix_tokens
+        self.frames = parts.frames
         self.divisor = parts.divisor
         self.load_report: LoadReport | None = None
         self.published_normalization = parts.normalization

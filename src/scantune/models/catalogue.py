@@ -74,6 +74,9 @@ for _modality in _MODALITIES:
     _TABLE[_modality]["small_cnn"] = LazyBuilder("scantune.models.cnn", "small_cnn", options=(("modality", _modality),))
     _TABLE[_modality]["custom_1"] = LazyBuilder("scantune.models.cnn", "custom_1", options=(("modality", _modality),))
 
+#: Tables of which timm's networks are part: of a video each frame is seen by itself.
+OF_TIMM = ("image", "video")
+
 #: A table in words, behind "for".
 _WORDS: dict[Table, str] = {"dense": "masks"}
 
@@ -112,7 +115,9 @@ def _module(builder: Builder | LazyBuilder) -> str:
 def origin(name: str, table: Table) -> str:
     """The module that defines a backbone."""
     builder = _TABLE[table].get(name.lower())
-    return f"{__package__}.images" if builder is None else _module(builder)
+    if builder is None:
+        return f"{__package__}.{'frames' if table == 'video' else 'images'}"
+    return _module(builder)
 
 
 def fault(name: str, table: Table) -> str | None:
@@ -123,15 +128,15 @@ def fault(name: str, table: Table) -> str | None:
         table: of the backbones of the task, see :meth:`scantune.tasks.base.TaskSettings.backbones`.
     """
     key, known = name.lower(), set(_TABLE[table])
-    if key in known or (table == "image" and in_timm(key)):
+    if key in known or (table in OF_TIMM and in_timm(key)):
         return None
-    other_tables = [other for other, row in _TABLE.items() if key in row or (other == "image" and in_timm(key))]
+    other_tables = [other for other, row in _TABLE.items() if key in row or (other in OF_TIMM and in_timm(key))]
     purpose = _WORDS.get(table, table)
     if other_tables:
         purposes = " and ".join(_WORDS.get(other, other) for other in other_tables)
         return f"{name!r} is for {purposes}, not for {purpose}; known are {', '.join(sorted(known))}"
     similar = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
-    if table == "image":
+    if table in OF_TIMM:
         similar += difflib.get_close_matches(key, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
     hint = f"did you mean {', '.join(dict.fromkeys(similar))}?" if similar else f"known are {', '.join(sorted(known))}"
     return f"{name!r} is not known for {purpose}; {hint}"
@@ -176,11 +181,11 @@ def builder(name: str, modality: Modality) -> Builder:
     key = name.lower()
     if key in _TABLE[modality]:
         return _resolve_builder(_TABLE[modality][key])
-    if modality == "image":
-        from scantune.models import images
+    if modality in OF_TIMM:
+        from scantune.models import frames, images
 
         if images.exists(key):
-            return partial(images.build, key)
+            return partial(images.build if modality == "image" else frames.build, key)
     other_tables = [_WORDS.get(other, other) for other, table in _TABLE.items() if other != modality and key in table]
     if other_tables:
         raise ScantuneError(f"backbone {name!r} is for {' and '.join(other_tables)}, not for {modality}")

@@ -66,7 +66,7 @@ def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
     Args:
         net: the network.
         stride: 1 for small inputs; most networks have 2.
-        keep_time: do not change the stride of the first spatial axis (time).
+        keep_time: do not change the stride of the first of three axes (time).
 
     Raises:
         ScantuneError: the first convolution extracts patches: its stride is the patch size.
@@ -78,4 +78,4 @@ def set_first_stride(net: nn.Module, stride: int, *, keep_time: bool) -> None:
             "its first stride cannot be changed"
         )
     axes = len(first.kernel_size)
-    first.stride = (first.stride[0], *(stride,) * (axes - 1)) if keep_time else (stride,) * axes  # type: ignore[assignment]
+    first.stride = (first.stride[0], *(stride,) * (axes - 1)) if keep_time and axes == 3 else (stride,) * axes  # type: ignore[assignment]

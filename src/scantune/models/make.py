@@ -32,7 +32,7 @@ def build(
     """Build a backbone: input [B, C, …space] → features [B, F].
 
     Args:
-        backbone: one of :func:`available`; for images also any timm name.
+        backbone: one of :func:`available`; for images and videos also any timm name.
         modality: "image" [B,C,H,W], "volume" [B,C,D,H,W] or "video" [B,C,T,H,W].
         in_channels: C of the input. Published first layers of another number of channels are adapted, see
             :mod:`scantune.models.channels`.

@@ -73,7 +73,7 @@ def in_timm(name: str) -> bool:
 def weights_for(backbone: str, table: str) -> list[str]:
     """Names of the published weights for a backbone of a table (:data:`scantune.models.catalogue.Table`)."""
     names = [name for name, backbones in WEIGHTS.items() if backbone in backbones]
-    if table == "image" and in_timm(backbone) and _listed()[1].get(_bare(backbone), True):
+    if table in ("image", "video") and in_timm(backbone) and _listed()[1].get(_bare(backbone), True):
         names.append("imagenet")
     return sorted(names)
 

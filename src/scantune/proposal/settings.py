@@ -23,7 +23,7 @@ _BATCHES = (4, 8, 16, 32)
 _LARGEST = {"image": 224, "dense": 512, "video": 112}  # pixels along an edge
 _VOXELS = 1.5e6  # of a volume
 _IMAGES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18", "resnet50")
-_VIDEOS = ("r2plus1d_18", "r3d_18", "mc3_18")
+_LOOPS = ("r2plus1d_18", "r3d_18", "mc3_18")
 _VOLUMES = ("resnet10_3d", "resnet18_3d")
 _MASKS = 12  # masks whose labels are looked at
 
@@ -157,7 +157,7 @@ def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:
         proposal.add("backbone", "unet", "an output per pixel or voxel")
         proposal.add("options", {"channels": channels}, f"small, for {samples} training samples")
         return proposal
-    candidates: Mapping[str, Sequence[str]] = {"image": _IMAGES, "video": _VIDEOS, "volume": _VOLUMES}
+    candidates: Mapping[str, Sequence[str]] = {"image": _IMAGES, "video": (*_IMAGES, *_LOOPS), "volume": _VOLUMES}
     names = candidates[survey.kind]
     present = _with_weights(names)
     proposal = Proposal({})
@@ -166,7 +166,8 @@ def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:
         proposal.add("backbone", backbone, "small, and its weights are on this machine")
         proposal.add("weights", weights, f"{place}; licence and input: scantune weights {backbone}")
         return proposal
-    small = names[0] if survey.kind == "volume" or _has_gpu() else "small_cnn"
+    first = {"image": _IMAGES, "video": _LOOPS, "volume": _VOLUMES}[survey.kind][0]
+    small = first if survey.kind == "volume" or _has_gpu() else "small_cnn"
     proposal.add(
         "backbone", small, "no published weights for this modality are on this machine: it starts from random ones"
     )

@@ -127,7 +127,7 @@ def find(name: str, backbone: Backbone) -> PublishedWeights:
     resolved = _DEFAULT.get(net, "imagenet") if name == "published" else name
     if (resolved, net) in KNOWN:
         return KNOWN[resolved, net]
-    if resolved == "imagenet" and backbone.recipe.modality == "image" and not backbone.recipe.dense:
+    if resolved == "imagenet" and backbone.recipe.modality != "volume" and not backbone.recipe.dense:
         weights = from_timm(net)
         if weights is not None:
             return weights

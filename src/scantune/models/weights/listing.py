@@ -100,7 +100,7 @@ def _names(patterns: Sequence[str]) -> list[tuple[str, str]]:
 
 def _known(name: str, modality: str) -> Iterator[PublishedWeights]:
     yield from (weights for (_, net), weights in KNOWN.items() if net == name)
-    if modality == "image" and images.exists(name):
+    if modality in catalogue.OF_TIMM and images.exists(name):
         weights = from_timm(name)
         if weights is not None:
             yield weights

@@ -1,0 +1,252 @@
+"""What the default settings follow from: variants of a training compared on real public data.
+
+``python -m benchmarks defaults --data FOLDER`` trains every variant of :data:`STUDY` by the stages of the project and
+prints a table. FOLDER has the public data sets as their makers laid them out:
+``nih_chest/`` (``Data_Entry.csv``, ``images/``), ``wbc/`` (``Dataset 1``, ``Dataset 2``) and ``pocus/``
+(``dataset_metadata.csv``, ``pocus_videos/``). Results are kept in ``--home``, and what is there is not trained again.
+
+The first variant of a set, ``base``, is the preset of its modality; the others differ from it in one thing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scantune.config.presets import PRESETS
+
+ROOT = Path(__file__).parents[1]
+#: float32: bfloat16 takes twice the time for depthwise convolutions on processors without instructions for it.
+FILM = {"preset": "radiograph", "precision": "32"}
+SMEAR = {"preset": "microscopy", "precision": "32"}
+FRAMES = {"preset": "ultrasound", "precision": "32", "folds": 5}
+COLOUR = ("hue", "saturation", "stain")
+WITHOUT_COLOUR = {k: v for k, v in PRESETS["microscopy"]["train"]["augment"].items() if k not in COLOUR}
+
+#: Set of data → variant → settings by dotted key that differ from those of the set.
+STUDY: dict[str, dict[str, dict[str, Any]]] = {
+    "pneumonia": {
+        "base": {},
+        "random weights": {"model.weights": None, "train.freezing": "none"},
+        "no augmentation": {"train.augment": {}},
+        "all layers at one rate": {"train.freezing": "none"},
+        "head alone": {"train.freezing": "backbone"},
+        "learning rate 3e-4": {"train.learning_rate": 3e-4},
+        "224 pixels": {"input.shape": [224, 224]},
+    },
+    "age": {"base": {}, "224 pixels": {"input.shape": [224, 224]}},
+    "cells": {
+        "base": {},
+        "no colour": {"train.augment": WITHOUT_COLOUR},
+        "usual augmentation": {"train.augment": "default"},
+        "random weights": {"model.weights": None, "train.freezing": "none"},
+    },
+    "ultrasound": {"base": {}, "head alone": {"train.freezing": "backbone"}},
+}
+
+
+def _films(data: Path, target: str) -> dict[str, Any]:
+    column = {"pneumonia": "folder", "age": {"column": "Patient Age", "min": 0, "max": 120}}[target]
+    return {
+        "root": str(data / "nih_chest"),
+        "table": "Data_Entry.csv",
+        "files": "images/{Image Index}",
+        "sample": "{Image Index}",
+        "subject": "Patient ID",
+        "targets": {target: column},
+        "groups": {"view": "View Position", "sex": "Patient Gender"},
+        "split": {"method": "stratified", "on": target, "fractions": [0.65, 0.1, 0.25], "seed": 42},
+    }
+
+
+def _cells(data: Path, laboratory: int, column: str) -> dict[str, Any]:
+    root = data / "wbc"
+    return {
+        "root": str(root / f"Dataset {laboratory}"),
+        "table": str((root / f"Class Labels of Dataset {laboratory}.csv").absolute()),
+        "files": "{image ID:03d}_image.png",
+        "sample": "{image ID:03d}",
+        "targets": {"kind": column},
+        "where": {column: {"exclude": [5]}},  # one basophil in the first laboratory
+        "split": {"method": "stratified", "on": "kind", "fractions": [0.7, 0.1, 0.2], "seed": 42},
+    }
+
+
+def _loops(data: Path, home: Path) -> dict[str, Any]:
+    """Loops by patient; the table names files without their endings, so one with the files is written."""
+    folder = data / "pocus"
+    files = {path.name: path for path in sorted(folder.rglob("*")) if path.is_file()}
+    files |= {path.stem: path for path in files.values()}
+    kinds = {"COVID-19": "covid", "Bacterial pneumonia": "pneumonia", "regular": "regular", "Regular": "regular"}
+    rows = [["sample", "file", "patient", "kind", "probe"]]
+    for number, row in enumerate(csv.DictReader((folder / "dataset_metadata.csv").open(encoding="utf-8"))):
+        path, kind = files.get(row["Filename"]), kinds.get(row["Label"])
+        if path is not None and kind is not None:
+            patient = row["Patient ID / Name"] or f"unknown {number}"
+            rows.append([f"loop {number}", path.relative_to(folder).as_posix(), patient, kind, row["Probe"]])
+    table = home.absolute() / "loops.csv"
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return {
+        "root": str(folder),
+        "table": str(table),
+        "files": "{file}",
+        "sample": "{sample}",
+        "subject": "patient",
+        "targets": {"kind": "kind"},
+        "groups": ["probe"],
+        "split": {"method": "stratified", "on": "kind", "fractions": [1, 0, 0], "folds": 5, "seed": 42},
+    }
+
+
+def blocks(name: str, data: Path, home: Path) -> dict[str, Any]:
+    """Datasets, inputs, one experiment and validation at another laboratory, of a set of data."""
+    classes = {"name": "classification"}
+    film = {"modality": "image", "shape": [128, 128], "intensity": "scale"}
+    cell = {"modality": "image", "shape": [96, 96], "channels": 3, "intensity": "scale"}
+    loop = {"modality": "video", "shape": [112, 112], "frames": 6, "period": 8, "resize": "crop", "intensity": "scale"}
+    numbers = {"name": "regression", "target": "age", "range": [0, 100]}
+    films = {**FILM, "loss": "huber", "monitor": "val_mae"}
+    table: dict[str, Any] = {
+        "pneumonia": ([_films(data, "pneumonia")], film, {**classes, "target": "pneumonia"}, FILM),
+        "age": ([_films(data, "age")], film, numbers, films),
+        "cells": (
+            [_cells(data, 1, "class label"), _cells(data, 2, "class")], cell, {**classes, "target": "kind"}, SMEAR
+        ),
+        "ultrasound": ([_loops(data, home)], loop, {**classes, "target": "kind"}, FRAMES),
+    }  # fmt: skip
+    datasets, prepared, task, train = table[name]
+    named = {name if number == 0 else f"{name}_b": block for number, block in enumerate(datasets)}
+    return {
+        "tracking": {"enabled": False},
+        "datasets": named,
+        "inputs": {key: {"dataset": key, **prepared} for key in named},
+        "experiments": {
+            name: {
+                "dataset": name,
+                "input": name,
+                "task": task,
+                "model": {},
+                "train": dict(train),
+                "evaluate": {"saliency": False, "draws": 500},
+                "register": {},
+            }
+        },
+        "external": {
+            f"{name}_at_b": {"experiment": name, "dataset": key, "input": key} for key in named if key != name
+        },
+    }
+
+
+def changed(params: dict[str, Any], name: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """The blocks with the settings of a variant; ``input.`` is for every input, the rest for the experiment."""
+    for dotted, value in settings.items():
+        group, key = dotted.split(".", 1)
+        targets = params["inputs"].values() if group == "input" else [params["experiments"][name][group]]
+        for target in targets:
+            target[key] = value
+    return params
+
+
+def train(params: dict[str, Any], name: str, project: Path) -> dict[str, Any]:
+    """Run the stages for a set of data in a project, and return its headline metrics and the time of training."""
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False), encoding="utf-8")
+    for dataset in params["datasets"]:
+        for stage in ("index", "preprocess", "split"):
+            _stage(project, stage, dataset)
+    shutil.rmtree(project / "outputs", ignore_errors=True)
+    before, started = _processor_seconds(), time.perf_counter()
+    _stage(project, "train", name)
+    cost = {"processor_minutes": (_processor_seconds() - before) / 60, "minutes": (time.perf_counter() - started) / 60}
+    _stage(project, "evaluate", name)
+    results = {"metrics": _metrics(project / "outputs" / name / "evaluate" / "metrics.json"), **cost}
+    for key in params["external"]:
+        _stage(project, "external", key)
+        results["other"] = _metrics(project / "outputs" / "external" / key / "metrics.json")
+    return results
+
+
+def _stage(project: Path, stage: str, key: str) -> None:
+    paths = [str(project / "src"), os.environ.get("PYTHONPATH", "")]
+    env = {**os.environ, "SCANTUNE_MLFLOW": "off", "PYTHONPATH": os.pathsep.join(paths)}
+    subprocess.run([sys.executable, f"stages/{stage}.py", key], cwd=project, env=env, check=True)
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _metrics(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))["metrics"]
+
+
+#: Headline metrics by set of data.
+SHOWN = {"pneumonia": ("auroc", "accuracy"), "age": ("mae", "r2"), "cells": ("accuracy",), "ultrasound": ("accuracy",)}
+
+
+def lines(results: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A row of the table for each result."""
+    yield "| data | variant | metric | test set (95 % interval), n | other laboratory | processor minutes |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for key, result in results.items():
+        name, variant = key.split("/", 1)
+        for metric in SHOWN[name]:
+            other = _written(result["other"].get(metric)) if "other" in result else "–"
+            value = _written(result["metrics"].get(metric))
+            yield f"| {name} | {variant} | {metric} | {value} | {other} | {result['processor_minutes']:.1f} |"
+
+
+def _written(metric: dict[str, Any] | None) -> str:
+    if metric is None or metric["value"] is None:
+        return "–"
+    interval = "" if metric["lower"] is None else f" ({metric['lower']:.3f} to {metric['upper']:.3f})"
+    return f"{metric['value']:.3f}{interval}, {metric['n']}"
+
+
+def project_at(home: Path) -> Path:
+    """A copy of the code, in which the stages run."""
+    project = home / "project"
+    project.mkdir(parents=True, exist_ok=True)
+    for folder in ("src", "stages", "plugins"):
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / folder, project / folder, ignore=ignore, dirs_exist_ok=True)
+    shutil.copy2(ROOT / "dvc.yaml", project)
+    return project
+
+
+def main() -> None:
+    """Train what has no result yet, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the public data sets")
+    parser.add_argument("--home", type=Path, default=Path("defaults"), help="folder of results and prepared samples")
+    parser.add_argument("--only", nargs="*", default=[], help="sets, or set/variant")
+    options = parser.parse_args()
+    project, kept = project_at(options.home.absolute()), options.home / "results.json"
+    for name, variants in STUDY.items():
+        for variant, settings in variants.items():
+            key = f"{name}/{variant}"
+            results = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+            if key in results or (options.only and not {name, key} & set(options.only)):
+                continue
+            print(f"== {key}", flush=True)
+            params = changed(blocks(name, options.data.absolute(), options.home.absolute()), name, settings)
+            results[key] = train(params, name, project)
+            kept.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    print("\n".join(lines(json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {})))
+
+
+if __name__ == "__main__":
+    main()
