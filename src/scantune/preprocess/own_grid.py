@@ -22,6 +22,15 @@ MASK = "own_mask"
 SHAPE = "own_mask_shape"
 
 
+READERS = "own_mask_readers"
+"""Name of the fact that says which readers there are, and whether each has drawn the sample."""
+
+
+def of_reader(name: str) -> str:
+    """Name of a reader's packed mask among a stored sample's arrays."""
+    return f"{MASK}/{name}"
+
+
 def own_grid(facts: Mapping[str, Any]) -> OwnGrid | None:
     """The file's grid.
 
@@ -70,13 +79,17 @@ def pack(mask: np.ndarray) -> np.ndarray:
     return np.frombuffer(bz2.compress(np.ascontiguousarray(mask).tobytes()), np.uint8)
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """The mask of a stored sample on its file's grid, uint8 [H, W] or [D, H, W].
+def read_mask(path: Path, name: str = MASK) -> np.ndarray:
+    """A mask of a stored sample on its file's grid, uint8 [H, W] or [D, H, W].
+
+    Args:
+        path: of the stored sample.
+        name: of the array; a reader's is :func:`of_reader`.
 
     Raises:
         Damaged: not a whole sample, or one without such a mask.
     """
-    shape, packed = store.facts(path).get(SHAPE), store.load(path).get(MASK)
+    shape, packed = store.facts(path).get(SHAPE), store.load(path).get(name)
     if shape is None or packed is None:
         raise store.Damaged(f"{path.name} has no mask on the grid of its file")
     return np.frombuffer(bz2.decompress(packed.tobytes()), np.uint8).reshape(shape)
@@ -96,4 +109,6 @@ def place_of(path: Path, spacing: tuple[float, ...] | None, own_truth: bool = Tr
     facts = store.facts(path)
     grid = own_grid(facts.get("reading", {}))
     known = own_truth and grid is not None and SHAPE in facts
-    return Place(spacing, grid, partial(read_mask, path) if known else None)
+    drawn = facts.get(READERS, {}) if known else {}
+    readers = {name: partial(read_mask, path, of_reader(name)) if has else None for name, has in drawn.items()}
+    return Place(spacing, grid, partial(read_mask, path) if known else None, readers)

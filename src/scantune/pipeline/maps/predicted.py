@@ -57,7 +57,7 @@ def write_map(
     request = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
     task_questions = questions.of_task(model.task.name)
-    map_questions = task_questions.questions(output_of(request, network, x))
+    map_questions = task_questions.questions(output_of(request, network, x), request.task)
     maps = explain.maps(
         network, x, [one.target for one in map_questions], method=request.method, layer=layer, **request.options()
     )

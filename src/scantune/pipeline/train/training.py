@@ -163,7 +163,7 @@ def train_member(
         task,
         plan.spec,
         settings,
-        targets=block.task.loss_targets,
+        targets=block.task.fitting_losses,
         encoded=encoded,
         classes=task.class_count,
         teacher=teacher,
