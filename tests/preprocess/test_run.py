@@ -193,7 +193,7 @@ def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):
 
 
 def test_whatever_a_reader_raises_becomes_a_reason_without_its_text(pictures, inputs, tmp_path, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("Doe John")
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", broken)

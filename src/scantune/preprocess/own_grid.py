@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from scantune.io.arrays import Volume
+from scantune.io.upright import HALF
+from scantune.mask_codes import marked
 from scantune.preprocess import store
 from scantune.preprocess.grid import Grid, resample
 from scantune.preprocess.places import OwnGrid, Place
@@ -112,3 +114,34 @@ def place_of(path: Path, spacing: tuple[float, ...] | None, own_truth: bool = Tr
     drawn = facts.get(READERS, {}) if known else {}
     readers = {name: partial(read_mask, path, of_reader(name)) if has else None for name, has in drawn.items()}
     return Place(spacing, grid, partial(read_mask, path) if known else None, readers)
+
+
+def cut_away(mask: np.ndarray, facts: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+    """The values of a mask that lie outside of the prepared grid, uint8 [n]: those that are marked.
+
+    Args:
+        mask: on the file's grid, [H, W] or [D, H, W].
+        facts: of the prepared sample.
+        shape: of the prepared grid, [H, W] or [D, H, W].
+    """
+    if "fit" in facts:
+        covered = put_back(
+            np.ones(shape, np.float32), Fit.of(facts["fit"]), (mask.shape[0], mask.shape[1]), nearest=True
+        )
+        return mask[marked(mask) & (covered < HALF)]
+    places = np.argwhere(marked(mask))
+    if not len(places):
+        return np.zeros(0, np.uint8)
+    affine, prepared = (np.array(facts[name], np.float64) for name in ("own_affine", "affine"))
+    to_prepared = np.linalg.inv(prepared) @ affine
+    low, high = places.min(axis=0), places.max(axis=0)
+    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
+    if _inside(corners, to_prepared, shape).all():
+        return np.zeros(0, np.uint8)
+    return mask[tuple(places[~_inside(places, to_prepared, shape)].T)]
+
+
+def _inside(places: np.ndarray, to_prepared: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which voxels [n, 3] (D, H, W) have their middle in the prepared grid, bool [n]."""
+    index = places[:, ::-1] @ to_prepared[:3, :3].T + to_prepared[:3, 3]  # W, H, D
+    return ((index >= -0.5) & (index <= np.array(shape[::-1]) - 0.5)).all(axis=1)

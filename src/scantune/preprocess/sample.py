@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import text_digest
-from scantune.mask_codes import marked
+from scantune.mask_codes import marked, pixels_by_label
 from scantune.preprocess import display, display_copy, own_grid, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
@@ -218,6 +218,9 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     if prepared.own_mask is not None:
+        beyond = own_grid.cut_away(prepared.own_mask, prepared.facts, prepared.tensor.shape[1:])
+        cut = pixels_by_label(beyond, bool(settings.get("mask_overlap")))
+        facts["reading"] |= {"mask_cut": plain(cut)} if cut else {}
         arrays[own_grid.MASK] = own_grid.pack(prepared.own_mask)
         facts[own_grid.SHAPE] = list(prepared.own_mask.shape)
         facts[own_grid.READERS] = {name: name in prepared.rater_masks for name in job.rater_masks}
