@@ -62,7 +62,7 @@ def test_pictures_have_colours_and_outlines(found: Findings, tmp_path: Path):
     assert picture.shape == (SIDE_WITH_MASKS, SIDE_WITH_MASKS, 3)
     for colour in COLOURS[:2]:
         drawn = (picture == np.array(list(bytes.fromhex(colour[1:])))).all(axis=2)
-        assert 100 < drawn.sum() < 2500, "a line, not an area"
+        assert 200 < drawn.sum() < 5000, "a line, not an area"
     middle = picture[SIDE_WITH_MASKS // 2, SIDE_WITH_MASKS // 2]
     assert middle[0] > 200 > middle[1], "colours are red, green, blue"
     write_check(tmp_path, "cells", found)

@@ -26,6 +26,8 @@ from scantune.records import ReadError, Record
 
 MANY = 12  # distinct values above which numbers are shown as a histogram
 BINS = 12
+WITH_MASKS = 24
+"""Most pictures of a page with outlines, which are larger."""
 ODD = 6.0  # robust deviations from the cohort's median
 #: Cells that look like what identifies: dates, DICOM names, mail addresses, long numbers.
 _IDENTIFYING = {
@@ -117,6 +119,8 @@ def check(
     """
     done: dict[str, Outcome] = {}
     records = {record.sample_id: record for record in cohort.records}
+    if any(record.masks for record in cohort.records):
+        pictures = min(pictures, WITH_MASKS)
     stride = max(1, len(records) // max(1, pictures))
     pictured = set(list(records)[::stride][:pictures])
     thumbnails: dict[str, np.ndarray] = {}

@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from scantune.mask_codes import marked, pixels_by_label, plane
+from scantune.mask_codes import counted, marked, pixels_by_label, plane
 
 SIDE = 96
 """Edge of a picture without masks, in pixels."""
 
-SIDE_WITH_MASKS = 240
+SIDE_WITH_MASKS = 400
 """Edge of a picture with outlines, large enough for a vessel."""
+
+THICK = 2.5
+"""Magnification from which outlines are two pixels thick."""
 
 COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
 """Colours of the labels 1, 2, … (Okabe & Ito), from the start again after the last."""
@@ -77,12 +80,27 @@ def _drawn(base: np.ndarray, mask: np.ndarray | None, side: int, overlapping: bo
     if mask is None:
         return grown
     rgb = np.ascontiguousarray(grown if grown.ndim == 3 else np.repeat(grown[..., None], 3, axis=2))
-    for label in pixels_by_label(mask, overlapping):
-        inside = plane(mask, label, overlapping).astype(np.uint8)
-        shape = cv2.resize(inside, size, interpolation=cv2.INTER_NEAREST)
-        outlines, _ = cv2.findContours(shape, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(rgb, outlines, -1, _rgb(colour_of(label)), 1)
+    shape = cv2.resize(counted(mask), size, interpolation=cv2.INTER_NEAREST)
+    sizes = pixels_by_label(mask, overlapping)
+    by_size = sorted(sizes, key=lambda label: -sizes[label])
+    rank = np.zeros(256, np.uint8)
+    rank[by_size] = np.arange(1, len(by_size) + 1)
+    for label in by_size:
+        inside = plane(shape, label, overlapping)
+        # a line between two labels that exclude each other is drawn once, for the smaller one
+        surroundings = inside if overlapping else rank[shape] >= rank[label]
+        rgb[_edge(inside, surroundings, 2 if factor >= THICK else 1)] = _rgb(colour_of(label))
     return rgb
+
+
+def _edge(inside: np.ndarray, not_outside: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of ``inside`` that are at most ``width`` from one outside of ``not_outside``; bool [H, W]."""
+    import cv2
+
+    kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    padded = np.pad(not_outside.astype(np.uint8), 1, mode="edge")
+    eroded = cv2.erode(padded, kernel, iterations=width)[1:-1, 1:-1]
+    return inside & (eroded == 0)
 
 
 def _rgb(colour: str) -> tuple[int, int, int]:
