@@ -58,6 +58,8 @@ class Record:
         subject_id: the person (or, where none is given, the sample itself): splits and intervals are by subject.
         files: absolute paths of what is read: one file, one folder (DICOM series) or several files.
         masks: absolute paths of segmentation masks that belong to ``files``; empty where there are none.
+        region: absolute path of the mask of the region that metrics are limited to, or None.
+        rater_masks: reader's name to the absolute paths of that reader's masks; empty where the reader drew none.
         targets: target name to its value as text, as it stands in the table; "" where empty.
         groups: grouping columns (sex, age, site, scanner …) to their value as text.
         raters: reader's name to that reader's value as text.
@@ -74,6 +76,8 @@ class Record:
     subject_id: str
     files: tuple[Path, ...]
     masks: tuple[Path, ...] = ()
+    region: Path | None = None
+    rater_masks: Mapping[str, tuple[Path, ...]] = field(default_factory=lambda: MappingProxyType({}))
     targets: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     groups: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     raters: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
@@ -82,3 +86,9 @@ class Record:
     volume: tuple[str, str] | None = None
     order: str | None = None
     row: int | None = None
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All that is read of the sample: files, masks, region and readers' masks."""
+        readers = (path for paths in self.rater_masks.values() for path in paths)
+        return (*self.files, *self.masks, *([self.region] if self.region else []), *readers)

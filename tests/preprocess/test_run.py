@@ -193,7 +193,7 @@ def test_two_runs_at_once_do_no_harm(run, pictures, inputs, tmp_path):
 
 
 def test_whatever_a_reader_raises_becomes_a_reason_without_its_text(pictures, inputs, tmp_path, monkeypatch):
-    def broken(*_):
+    def broken(*_, **__):
         raise RuntimeError("Doe John")
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", broken)
@@ -207,9 +207,9 @@ def test_a_file_that_keeps_changing_is_left_out(pictures, inputs, tmp_path, monk
     record = pictures(1)[0]
     real = preprocess.prepare
 
-    def meddling(*arguments):
+    def meddling(*arguments, **masks):
         record.files[0].touch()
-        return real(*arguments)
+        return real(*arguments, **masks)
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", meddling)
     found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")

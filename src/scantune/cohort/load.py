@@ -119,6 +119,13 @@ def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) 
     return [
         *((name, "files") for template in dataset.files for name in fields(template)),
         *((name, "masks") for template in dataset.masks for name in fields(template)),
+        *((name, "region") for name in fields(dataset.region or "")),
+        *(
+            (name, f"rater_masks.{reader}")
+            for reader, templates in dataset.rater_masks.items()
+            for template in templates
+            for name in fields(template)
+        ),
         *((name, "sample") for name in fields(dataset.sample or "")),
         *((name, "series") for name in fields(dataset.series.name if dataset.series else "")),
         *((name, "volume") for name in fields(dataset.volume.name if dataset.volume else "")),
@@ -226,6 +233,10 @@ def _record(
         subject_id=subject,
         files=_paths(dataset.files, row, root, dataset.follow_links, faults),
         masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
+        region=next(iter(_drawn([dataset.region] if dataset.region else [], row, root, dataset, faults)), None),
+        rater_masks={
+            reader: _drawn(templates, row, root, dataset, faults) for reader, templates in dataset.rater_masks.items()
+        },
         targets={
             name: plain(recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal, rule.values or ())
             for name, rule in targets.items()
@@ -326,6 +337,13 @@ def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, fault
         except ValueError as error:
             faults.append(Fault(f"the file {name!r} {error}", row.line, ", ".join(fields(template)) or None))
     return tuple(paths)
+
+
+def _drawn(templates: list[str], row: Row, root: Path, dataset: DatasetConfig, faults: list[Fault]) -> tuple[Path, ...]:
+    """As :func:`_paths`; none where a column of a template is empty."""
+    if any(values.is_empty(row.cells[name]) for template in templates for name in fields(template)):
+        return ()
+    return _paths(templates, row, root, dataset.follow_links, faults)
 
 
 def _repeated(records: list[Record]) -> list[Fault]:

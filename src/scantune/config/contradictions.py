@@ -145,6 +145,31 @@ def _losses(params: Params) -> Iterator[str]:
             yield f"{key}.train.partners: needs one target per sample (regression or two classes)"
 
 
+def _overlap(params: Params) -> Iterator[str]:
+    """Labels that overlap for the task and not for the input, or the other way round; what is not made for them."""
+    for key, block in _blocks(params):
+        input_, where = params.inputs.get(block.input), f"inputs.{block.input}.mask_overlap"
+        if input_ is None or not block.task.mask_classes:
+            continue
+        if block.task.masks_overlap and not input_.mask_overlap:
+            yield f"{key}.task.overlapping: needs {where}: true, else a pixel of a mask has one label"
+        elif input_.mask_overlap and len(block.task.mask_classes) > 2 and not block.task.masks_overlap:
+            yield f"{where}: true, but {key}.task has classes that exclude each other: set its overlapping: true"
+        for name in ("distillation", "scanner_consistency") if block.task.masks_overlap else ():
+            if getattr(block.train, name) is not None:
+                yield f"{key}.train.{name}: for classes that exclude each other, and those of {key}.task overlap"
+
+
+def _region(params: Params) -> Iterator[str]:
+    for name, input_ in params.inputs.items():
+        dataset = params.datasets.get(input_.dataset)
+        if dataset is None or input_.modality != "video":
+            continue
+        for key in ("region", "rater_masks"):
+            if getattr(dataset, key):
+                yield f"datasets.{input_.dataset}.{key}: of images and volumes, and inputs.{name} is of loops"
+
+
 def _mirrored_copies(params: Params) -> Iterator[str]:
     """Test-time augmentation that would mirror samples whose left and right are different answers."""
     for key, block in _blocks(params):
@@ -225,6 +250,8 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _targets,
     _augmentation,
     _losses,
+    _overlap,
+    _region,
     _mirrored_copies,
     _patches,
     _monitors,

@@ -246,6 +246,12 @@ class DatasetConfig(Block):
     become channels."""
     masks: Annotated[list[Text], BeforeValidator(_listed)] = []
     """Path of the segmentation mask, the same way; several become labels 1, 2, … of one mask."""
+    region: Text | None = None
+    """Path of a mask, the same way, of the region that metrics of masks are limited to (the field of view of a fundus
+    photograph). Where its column is empty, the whole image counts."""
+    rater_masks: dict[Text, Annotated[list[Text], BeforeValidator(_listed)]] = {}
+    """Masks that other readers drew: a reader's name and the path, the same way as ``masks``. They are compared with
+    the reference and with the model. Where a column is empty, the reader has not drawn the sample."""
     series: Annotated[SeriesName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
     """The one DICOM series that a row means where its folder holds several. Files that are not DICOM have none."""
     volume: Annotated[VolumeName, BeforeValidator(lambda v: by_name(v, "name"))] | None = None
@@ -307,6 +313,8 @@ class DatasetConfig(Block):
     def _consistent(self) -> DatasetConfig:
         if self.class_folders == bool(self.table):
             raise ValueError("give either 'table' or 'class_folders: true'")
+        if (self.region or self.rater_masks) and not self.masks:
+            raise ValueError("'region' and 'rater_masks' belong to 'masks': the path of the reference mask")
         if self.table and not self.files:
             raise ValueError("'table' needs 'files': the path of a sample's file from the table's columns, in braces")
         for key in ("subject", "series", "volume") if self.class_folders else ("subject_from",):

@@ -125,10 +125,15 @@ class _Common(Block):
     """Labels that may stand in a mask, background 0 aside; without it any up to 255."""
     empty_mask: Literal["keep", "exclude"] = "keep"
     """Treatment of empty masks."""
-    mask_values: dict[int | str, Annotated[int, Field(ge=0, le=254)]] = {}
+    mask_values: dict[int | str, Annotated[int, Field(ge=0, le=254)] | Literal["ignore"]] = {}
     """Value in a mask's file → label: ``{128: 1, 255: 2}``. Other values are unchanged. Without it masks that hold 0
     and 255 alone are 0 and 1. Or name in the file's own table of labels → label: ``{liver: 1}``. Names are those in the
-    header of a NIfTI file, of the segments of a DICOM SEG or the structures of an RTSTRUCT; others are background."""
+    header of a NIfTI file, of the segments of a DICOM SEG or the structures of an RTSTRUCT; others are background.
+    ``{255: ignore}``: pixels with this value count neither in the loss nor in any metric."""
+    mask_overlap: bool = False
+    """Labels may overlap (the task has ``overlapping: true``): the files of ``masks`` mark one label each, at most
+    seven; values of a single file are sums of 1, 2, 4 … for labels 1, 2, 3 …, or become such sums by ``mask_values``:
+    ``{2: 3}`` where label 2 lies inside label 1."""
     mask_threshold: float | None = None
     """Masks that are probabilities, resampled or saved as JPEG: values from this one on are label 1, the others 0."""
 

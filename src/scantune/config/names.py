@@ -67,7 +67,7 @@ def _loss(key: str, block: ExperimentConfig) -> Iterator[str]:
 
     _declare_losses(block.task.name)
     try:
-        parts.check(loss_spec(block.task, block.train), block.task.loss_targets, block.train.epochs)
+        parts.check(loss_spec(block.task, block.train), block.task.fitting_losses, block.train.epochs)
     except ScantuneError as error:
         yield f"{key}.train.loss: {error}"
 

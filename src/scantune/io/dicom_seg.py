@@ -21,6 +21,7 @@ from scantune.io.dicom_reading import stacks_of
 from scantune.io.dicom_sr import save_derived, source_header
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_writer import uid
+from scantune.mask_codes import pixels_by_label, plane
 from scantune.records import ScantuneError
 
 
@@ -35,6 +36,7 @@ def write_segmentation(
     seed: str,
     series: SeriesRule | None = None,
     volume: VolumeRule | None = None,
+    overlapping: bool = False,
 ) -> Path:
     """Write a mask of a series as DICOM SEG (binary), each frame tied to the slice that it lies on.
 
@@ -48,6 +50,7 @@ def write_segmentation(
         seed: the UIDs follow from it.
         series: which series of the folder.
         volume: which volume of the series.
+        overlapping: the mask has a bit for each label (:mod:`scantune.mask_codes`).
 
     Raises:
         ScantuneError: the mask lies on another grid, or has a value without a label, or none.
@@ -67,11 +70,19 @@ def write_segmentation(
         if "PerFrameFunctionalGroupsSequence" not in images[0]:
             raise ScantuneError("a mosaic holds no slices that a segmentation could refer to; write the mask as NIfTI")
         place = _placed(stack.frames)
-    return _write(Path(path), images, stored, labels, place, model, version, seed)
+    return _write(Path(path), images, stored, labels, place, model, version, seed, overlapping=overlapping)
 
 
 def write_image_segmentation(
-    path: Path | str, mask: np.ndarray, source: Path, labels: Mapping[int, str], *, model: str, version: str, seed: str
+    path: Path | str,
+    mask: np.ndarray,
+    source: Path,
+    labels: Mapping[int, str],
+    *,
+    model: str,
+    version: str,
+    seed: str,
+    overlapping: bool = False,
 ) -> Path:
     """As `write_segmentation`, of a still image (XA, US, CR, DX …) on its own pixels.
 
@@ -83,6 +94,7 @@ def write_image_segmentation(
         model: name of the model.
         version: of the model.
         seed: the UIDs follow from it.
+        overlapping: the mask has a bit for each label.
 
     Raises:
         ScantuneError: the mask is of another size, or has a value without a label, or none.
@@ -93,7 +105,7 @@ def write_image_segmentation(
         image.SOPClassUID = SecondaryCaptureImageStorage
     if mask.shape != (image.Rows, image.Columns):
         raise ScantuneError(f"the mask is {list(mask.shape)}, the image [{image.Rows}, {image.Columns}]")
-    return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class)
+    return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class, overlapping)
 
 
 #: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
@@ -132,13 +144,16 @@ def _write(
     version: str,
     seed: str,
     own_class: str | None = None,
+    overlapping: bool = False,
 ) -> Path:
     """A mask in stored order [slice, row, column] on its images."""
-    values = [int(value) for value in np.unique(stored) if value != 0]
+    values = sorted(pixels_by_label(stored.astype(np.uint8), overlapping))
     unknown = [value for value in values if value not in labels]
     if unknown or not values:
         raise ScantuneError(f"the mask has the values {values or [0]}; labels are given for {sorted(labels)}")
-    planes = np.stack([stored == value for value in values], axis=-1).astype(np.uint8)  # slice, row, column, K
+    planes = np.stack([plane(stored.astype(np.uint8), value, overlapping) for value in values], axis=-1).astype(
+        np.uint8
+    )  # slice, row, column, K
     algorithm = hd.AlgorithmIdentificationSequence(name=model, family=codes.DCM.ArtificialIntelligence, version=version)
     segments = [
         hd.seg.SegmentDescription(

@@ -22,6 +22,7 @@ from scantune.losses.registry import names, register
 if TYPE_CHECKING:
     from scantune.losses import classes, masks, regression
     from scantune.losses.combined import Combined, build
+    from scantune.losses.counted import of_counted
     from scantune.losses.loss import Loss
     from scantune.losses.several import by_target
     from scantune.losses.terms import (
@@ -50,6 +51,7 @@ __all__ = [
     "in_units",
     "masks",
     "names",
+    "of_counted",
     "on_target",
     "probabilities",
     "register",
@@ -68,6 +70,7 @@ _LATER = {
     "Term": "terms",
     "by_target": "several",
     "in_units": "terms",
+    "of_counted": "counted",
     "on_target": "terms",
     "probabilities": "terms",
 }

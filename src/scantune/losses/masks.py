@@ -2,7 +2,8 @@
 
 Output [B, K, …space] with a mask [B, …space] (or [B, 1, …space]) of class numbers, or [B], [B, 1], [B, 2] with a
 target [B]. One channel is the logit of the foreground. Two channels are classes 0 and 1, whose difference is that
-logit. More channels are classes, of which 0 is the background.
+logit. More channels are classes, of which 0 is the background. A mask of the output's shape has labels that may
+overlap, each with a logit of its own.
 """
 
 from __future__ import annotations
@@ -66,8 +67,13 @@ def focal_bce(output: Tensor, target: Tensor, *, alpha: float = 0.25, gamma: flo
 
 
 def _probabilities(output: Tensor, target: Tensor, background: bool) -> tuple[Tensor, Tensor]:
-    """Probability and one-hot mask [B, K', space flattened]; without class 0 unless ``background``."""
+    """Probability and one-hot mask [B, K', space flattened]; without class 0 unless ``background``.
+
+    Of labels that may overlap, masks [B, K, …space], each has its own sigmoid.
+    """
     output = output.float()
+    if output.shape == target.shape:
+        return output.sigmoid().flatten(2), target.float().flatten(2)
     if target.ndim == output.ndim and target.shape[1] == 1:
         target = target[:, 0]
     if output[:, 0].shape != target.shape:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _PackedMask:
-    """Labels […space], uint8, zlib-compressed, with their shape and the network's number of outputs."""
+    """Labels […space], uint8, zlib-compressed, with their shape, the network's number of outputs, and whether labels
+    overlap."""
 
     labels: bytes
     shape: tuple[int, ...]
     outputs: int
+    overlapping: bool
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Answers:
                 self._outputs[sample_id] = output.mean[row].cpu()
             else:
                 mask = np.ascontiguousarray(labels[row])
-                self._masks[sample_id] = _PackedMask(zlib.compress(mask.tobytes(), 1), mask.shape, output.mean.shape[1])
+                overlapping = predictor.task.class_axis == "each"
+                packed = _PackedMask(zlib.compress(mask.tobytes(), 1), mask.shape, output.mean.shape[1], overlapping)
+                self._masks[sample_id] = packed
 
     def mask(self, sample_id: str) -> np.ndarray:
         """Predicted labels […space], uint8."""
@@ -57,4 +61,6 @@ class Answers:
         outputs = self._masks[sample_id].outputs
         if outputs == 1:
             return labels[None].float()
+        if self._masks[sample_id].overlapping:
+            return torch.stack([(labels >> i) & 1 for i in range(outputs)]).float()
         return torch.nn.functional.one_hot(labels, outputs).movedim(-1, 0).float()

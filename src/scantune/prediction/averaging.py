@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scantune.tasks.protocol import ClassAxis
 
-def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
+
+def mean_output(outputs: Iterable[Tensor], class_axis: ClassAxis) -> Tensor:
     """The mean of outputs [B, …], float32, of the shape of one; a single output is returned unchanged.
 
     Probabilities are averaged, not logits: the result is the logarithm of the mean probability (for one logit, its log
@@ -18,7 +20,7 @@ def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
 
     Args:
         outputs: of each network and copy.
-        class_axis: axis of the classes; None averages the values.
+        class_axis: axis of the classes; ``each`` for logits of separate questions; None averages the values.
 
     Raises:
         ValueError: there are no outputs.
@@ -40,11 +42,11 @@ def mean_output(outputs: Iterable[Tensor], class_axis: int | None) -> Tensor:
     return total[0] - total[1] if len(total) == 2 else total[0] - math.log(count)
 
 
-def _parts(output: Tensor, class_axis: int | None) -> list[Tensor]:
+def _parts(output: Tensor, class_axis: ClassAxis) -> list[Tensor]:
     """Summands: values; or log probabilities; for a single logit those of both classes."""
     if class_axis is None:
         return [output]
-    if output.shape[class_axis] == 1:
+    if class_axis == "each" or output.shape[class_axis] == 1:
         return [functional.logsigmoid(output), functional.logsigmoid(-output)]
     return [output.log_softmax(class_axis)]
 
@@ -57,7 +59,7 @@ class AveragedNetwork(nn.Module):
         class_axis: of their output, as :attr:`scantune.tasks.protocol.Task.class_axis`.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], class_axis: int | None) -> None:
+    def __init__(self, networks: Sequence[nn.Module], class_axis: ClassAxis) -> None:
         super().__init__()
         self.networks = nn.ModuleList(networks)
         self.class_axis = class_axis
@@ -67,6 +69,6 @@ class AveragedNetwork(nn.Module):
         return mean_output((network(x) for network in self.networks), self.class_axis)
 
 
-def averaged(networks: Sequence[nn.Module], class_axis: int | None) -> nn.Module:
+def averaged(networks: Sequence[nn.Module], class_axis: ClassAxis) -> nn.Module:
     """A single network itself, else :class:`AveragedNetwork`."""
     return networks[0] if len(networks) == 1 else AveragedNetwork(networks, class_axis)

@@ -12,6 +12,7 @@ SHOWN = 20
 PAINTED = 255
 """What painting programs write for "marked"."""
 _LOSSY = "lossy"
+_IGNORED = "ignored"
 
 
 class WrongLabels(ScantuneError):
@@ -21,11 +22,18 @@ class WrongLabels(ScantuneError):
 def column_text(facts: Mapping[str, Any]) -> str:
     """A mask's labels as in ``manifest.csv``: ``1=168 2=40``, pixels of the file's own grid; "" without one.
 
-    ``255`` stands for masks of 0 and 255 alone, which are taken for 0 and 1; ``lossy`` for labels that compression may
-    have changed.
+    ``255`` stands for masks of 0 and 255 alone, which are taken for 0 and 1; ``ignored=12`` for pixels that do not
+    count; ``lossy`` for labels that compression may have changed.
     """
     words = [f"{label}={count}" for label, count in (facts.get("mask_labels") or {}).items()]
+    words += [f"{_IGNORED}={facts['mask_ignored']}"] if facts.get("mask_ignored") else []
     return " ".join([*words, *([_LOSSY] if facts.get("mask_lossy") else [])])
+
+
+def counts_of(text: str) -> dict[int, int]:
+    """Label to its pixels, from :func:`column_text`."""
+    pairs = (word.split("=") for word in text.split() if word != _LOSSY)
+    return {int(label): int(count) for label, count in pairs if label != _IGNORED}
 
 
 def label_fault(text: str, classes: int) -> str | None:
@@ -35,8 +43,7 @@ def label_fault(text: str, classes: int) -> str | None:
         text: from :func:`column_text`.
         classes: of the task, background included: its labels are 0 … classes − 1.
     """
-    words = text.split()
-    counts = {int(label): int(count) for label, count in (word.split("=") for word in words if word != _LOSSY)}
+    words, counts = text.split(), counts_of(text)
     wrong = {label: count for label, count in counts.items() if label >= classes}
     if list(counts) == [PAINTED] and classes == 2 and _LOSSY not in words:
         return None
@@ -71,7 +78,10 @@ def explained(wrong: Mapping[str, str], tasks: Mapping[str, Sequence[str]], tota
     """What the tasks expect and what would be right: the line above the list of samples. No path is in it."""
     key, classes = min(tasks.items(), key=lambda item: len(item[1]))
     named = ", ".join(f"{label} {name}" for label, name in enumerate(classes))
-    remedies = ["name all classes in the task, or map values to labels by the input's mask_values ({2: 1})"]
+    remedies = [
+        "name all classes in the task, or state by the input's mask_values what a value is: a label ({2: 1}), or "
+        "pixels that do not count ({255: ignore})"
+    ]
     if any("lossy" in text or "labels from" in text for text in wrong.values()):
         remedies.insert(0, "save masks as PNG, or set the input's mask_threshold (128 for black and white)")
     return (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
+from scantune import io
 from scantune.io.label_tables import numbers_of
+from scantune.mask_codes import IGNORE, IGNORED, MOST_OVERLAPPING, code_of, pixels_by_label
 from scantune.preprocess.mask_labels import PAINTED
 from scantune.records import ReadError
 
@@ -31,19 +34,43 @@ class MaskRule:
         labels: allowed labels, besides background 0; None allows 1 … 255.
         empty: "exclude" refuses a mask in which nothing is marked.
         values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
-            file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then.
+            file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then. The label
+            ``ignore`` marks pixels that do not count.
         threshold: values at or above it are label 1, all others 0; None: values are labels.
+        overlap: labels may overlap: the mask has a bit for each (:mod:`scantune.mask_codes`), several files mark one
+            each, and the values of a single file are sums of bits.
     """
 
     labels: Sequence[int] | None = None
     empty: str = "keep"
-    values: Mapping[Any, int] = field(default_factory=dict)
+    values: Mapping[Any, int | str] = field(default_factory=dict)
     threshold: float | None = None
+    overlap: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
         return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
+
+    def code(self, value: Any) -> int:
+        """The number in the mask for a value (or a name) of the file that :attr:`values` names."""
+        label = self.values[value]
+        return IGNORED if label == IGNORE else int(label)
+
+
+def read_labels(paths: Sequence[Path], rule: MaskRule, read: Callable[..., _T]) -> list[_T]:
+    """The masks of a sample by ``read(path, names=)``; ``names`` of the labels to read, none for all.
+
+    A DICOM SEG or RTSTRUCT whose named labels may overlap is read once for each.
+
+    Raises:
+        MaskError: as ``read``.
+    """
+    parts: list[tuple[Path, tuple[str, ...]]] = []
+    for path in paths:
+        apart = rule.overlap and rule.names and io.is_mask_object(path)
+        parts += [(path, (name,)) for name in rule.names] if apart else [(path, rule.names)]
+    return [one for path, names in parts for one in read_masks([path], functools.partial(read, names=names))]
 
 
 def read_masks(paths: Sequence[Path], read: Callable[[Path], _T]) -> list[_T]:
@@ -59,6 +86,67 @@ def read_masks(paths: Sequence[Path], read: Callable[[Path], _T]) -> list[_T]:
         except ReadError as error:
             raise MaskError(f"its mask: {error.reason}", error.detail or str(path)) from error
     return masks
+
+
+@dataclass(frozen=True, eq=False)
+class SampleMasks:
+    """All masks of a sample, uint8 of its image's shape.
+
+    Attributes:
+        labels: of the reference, everywhere.
+        measured: the same; outside the region of the metrics nothing counts.
+        readers: name to labels, of those who have drawn the sample.
+        facts: of the reference.
+    """
+
+    labels: np.ndarray
+    measured: np.ndarray
+    readers: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any]
+
+
+def sample_masks(
+    read: Callable[[Sequence[Path], MaskRule], tuple[np.ndarray, dict[str, Any]]],
+    masks: Sequence[Path],
+    rule: MaskRule,
+    region: Path | None = None,
+    rater_masks: Mapping[str, Sequence[Path]] | None = None,
+) -> SampleMasks:
+    """The masks of a sample.
+
+    Args:
+        read: paths and a rule to the mask on the image's grid, and facts of it.
+        masks: of the reference.
+        rule: how their values become labels; of the readers' too.
+        region: mask of the region that metrics are limited to: whatever is not 0 in it.
+        rater_masks: reader's name to that reader's masks; none where the reader has not drawn the sample.
+
+    Raises:
+        MaskError: as :func:`merged`; the region is empty.
+    """
+    labels, facts = read(masks, rule)
+    inside = np.ones(labels.shape, bool)
+    if region is not None:
+        inside = _named_fault("region", lambda: read([region], MaskRule()))[0] > 0
+        if not inside.any():
+            raise MaskError("its region: nothing is marked in it, so that nothing would be measured")
+    drawn = replace(rule, empty="keep")
+    readers = {
+        name: _named_fault(f"mask of reader {name}", functools.partial(read, paths, drawn))[0]
+        for name, paths in (rater_masks or {}).items()
+        if paths
+    }
+    measured = np.where(inside, labels, np.uint8(IGNORED))
+    return SampleMasks(labels, measured, readers, facts)
+
+
+def _named_fault(what: str, read: Callable[[], _T]) -> _T:
+    """What ``read`` gives; a fault says which of the sample's masks has it."""
+    try:
+        return read()
+    except MaskError as error:
+        reason = error.reason.removeprefix("its mask: ")
+        raise MaskError(f"its {what}: {reason}", error.detail) from error
 
 
 def merged(
@@ -77,11 +165,12 @@ def merged(
 
     Returns:
         The mask, and facts of it: ``mask_labels``, label to its pixels (255 where 0 and 255 were taken for 0 and 1),
-        and ``mask_lossy`` where compression may have changed the labels.
+        ``mask_ignored``, the number of pixels that do not count, where there are any, and ``mask_lossy`` where
+        compression may have changed the labels.
 
     Raises:
         MaskError: another size than the image's, labels that are no whole numbers from 0 to 255 or not among
-            ``rule.labels``, overlapping masks, an empty mask where that is refused.
+            ``rule.labels``, overlapping masks unless ``rule.overlap``, an empty mask where that is refused.
     """
     known = [*read, *({} for _ in arrays[len(read) :])]
     planes = [_plane(array, shape, rule, facts) for array, facts in zip(arrays, known, strict=True)]
@@ -89,16 +178,20 @@ def merged(
     if len(planes) == 1:
         mask = (planes[0] > 0).astype(np.uint8) if painted else planes[0]
     else:
-        mask = _joined(planes, shape)
-    labels, amounts = np.unique(mask[mask > 0], return_counts=True)
-    present = [int(label) for label in labels]
-    if not present and rule.empty == "exclude":
+        mask = _joined(planes, shape, rule)
+    if rule.overlap:
+        _refuse_unknown_bits(mask)
+    ignored = int((mask == IGNORED).sum()) if rule.values else 0  # else 255 is a value that nothing explains
+    counts = pixels_by_label(mask, rule.overlap) | ({} if rule.values or painted else _unexplained(mask))
+    if not counts and rule.empty == "exclude":
         raise MaskError("the mask is empty")
-    wrong = sorted(set(present) - set(rule.labels)) if rule.labels is not None else []
+    wrong = sorted(set(counts) - set(rule.labels)) if rule.labels is not None else []
     if wrong:
         raise MaskError(f"the mask has the labels {wrong}; stated are {sorted(rule.labels or ())}")
-    names = [str(PAINTED)] if painted else [str(label) for label in present]
-    facts: dict[str, Any] = {"mask_labels": dict(zip(names, map(int, amounts), strict=True))}
+    named = {PAINTED: counts.get(1, 0)} if painted and counts else counts
+    facts: dict[str, Any] = {"mask_labels": {str(label): count for label, count in named.items()}}
+    if ignored:
+        facts["mask_ignored"] = ignored
     pairs = zip(planes, known, strict=True)
     if rule.threshold is None and any(
         about.get("lossy") and not _is_painted(plane) for plane, about in pairs if plane.any()
@@ -107,13 +200,42 @@ def merged(
     return mask, facts
 
 
-def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
-    if (np.sum([plane > 0 for plane in planes], axis=0) > 1).any():
-        raise MaskError("masks overlap, so labels are ambiguous")
+def _joined(planes: Sequence[np.ndarray], shape: tuple[int, ...], rule: MaskRule) -> np.ndarray:
+    """One mask of several, each of which marks one label; what does not count in one of them counts in none."""
+    if rule.overlap and rule.names:
+        return functools.reduce(np.bitwise_or, planes)  # each has the bits of its own labels
+    if rule.overlap and len(planes) > MOST_OVERLAPPING:
+        raise MaskError(f"{len(planes)} masks that may overlap: at most {MOST_OVERLAPPING} labels fit into one mask")
+    ignored = np.zeros(shape, bool)
+    if rule.values:
+        ignored = np.any([plane == IGNORED for plane in planes], axis=0)
+    marked = [(plane > 0) & ~ignored for plane in planes]
+    if not rule.overlap and (np.sum(marked, axis=0) > 1).any():
+        raise MaskError(
+            "masks overlap, so labels are ambiguous: where labels may overlap, set the input's 'mask_overlap' and the "
+            "task's 'overlapping'"
+        )
     mask = np.zeros(shape, np.uint8)
-    for label, plane in enumerate(planes, start=1):
-        mask[plane > 0] = label
+    for label, plane in enumerate(marked, start=1):
+        mask[plane] += np.uint8(code_of(label, rule.overlap))
+    mask[ignored] = IGNORED
     return mask
+
+
+def _refuse_unknown_bits(mask: np.ndarray) -> None:
+    """Raise where a value is no sum of the bits of labels."""
+    beyond = np.unique(mask[(mask >= code_of(MOST_OVERLAPPING + 1, True)) & (mask != IGNORED)])
+    if beyond.size:
+        raise MaskError(
+            f"the mask has the values {beyond.tolist()}: with 'mask_overlap' values are sums of 1, 2, 4 … for the "
+            f"labels 1, 2, 3 …, of which there are at most {MOST_OVERLAPPING}"
+        )
+
+
+def _unexplained(mask: np.ndarray) -> dict[int, int]:
+    """Pixels of value 255 in a mask for which nothing says what it means."""
+    count = int((mask == IGNORED).sum())
+    return {IGNORED: count} if count else {}
 
 
 def _is_painted(plane: np.ndarray) -> bool:
@@ -133,16 +255,21 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
         array = _as_displayed(array, read)
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
-    plane = _named(_as_integers(array), rule, read) if rule.names else _mapped(_as_integers(array), rule.values)
+    plane = _named(_as_integers(array), rule, read) if rule.names else _mapped(_as_integers(array), rule)
     if plane.min() < 0 or plane.max() > 255:
         raise MaskError(f"mask values from {plane.min()} to {plane.max()}: labels are whole numbers from 0 to 255")
     return plane.astype(np.uint8)
 
 
-def _mapped(plane: np.ndarray, values: Mapping[Any, int]) -> np.ndarray:
+def _mapped(plane: np.ndarray, rule: MaskRule) -> np.ndarray:
     before = plane.copy()
-    for value, label in values.items():
-        plane[before == int(value)] = label
+    if rule.values and not any(int(value) == IGNORED for value in rule.values) and (before == IGNORED).any():
+        raise MaskError(
+            f"the mask has the value {IGNORED}, which 'mask_values' does not name: is it a label "
+            f"({{{IGNORED}: 1}}), or does it not count ({{{IGNORED}: {IGNORE}}})?"
+        )
+    for value in rule.values:
+        plane[before == int(value)] = rule.code(value)
     return plane
 
 
@@ -159,7 +286,7 @@ def _named(indices: np.ndarray, rule: MaskRule, read: Mapping[str, Any]) -> np.n
         raise MaskError(error.reason, error.detail) from error
     labels = np.zeros_like(indices)
     for name, values in numbers.items():
-        labels[np.isin(indices, values)] = rule.values[name]
+        labels[np.isin(indices, values)] = rule.code(name)
     return labels
 
 

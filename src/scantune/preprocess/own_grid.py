@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from scantune.io.arrays import Volume
+from scantune.io.upright import HALF
+from scantune.mask_codes import marked
 from scantune.preprocess import store
 from scantune.preprocess.grid import Grid, resample
 from scantune.preprocess.places import OwnGrid, Place
@@ -20,6 +22,15 @@ MASK = "own_mask"
 """Name of the packed mask among a stored sample's arrays; its shape is in the sample's facts."""
 
 SHAPE = "own_mask_shape"
+
+
+READERS = "own_mask_readers"
+"""Name of the fact that says which readers there are, and whether each has drawn the sample."""
+
+
+def of_reader(name: str) -> str:
+    """Name of a reader's packed mask among a stored sample's arrays."""
+    return f"{MASK}/{name}"
 
 
 def own_grid(facts: Mapping[str, Any]) -> OwnGrid | None:
@@ -70,13 +81,17 @@ def pack(mask: np.ndarray) -> np.ndarray:
     return np.frombuffer(bz2.compress(np.ascontiguousarray(mask).tobytes()), np.uint8)
 
 
-def read_mask(path: Path) -> np.ndarray:
-    """The mask of a stored sample on its file's grid, uint8 [H, W] or [D, H, W].
+def read_mask(path: Path, name: str = MASK) -> np.ndarray:
+    """A mask of a stored sample on its file's grid, uint8 [H, W] or [D, H, W].
+
+    Args:
+        path: of the stored sample.
+        name: of the array; a reader's is :func:`of_reader`.
 
     Raises:
         Damaged: not a whole sample, or one without such a mask.
     """
-    shape, packed = store.facts(path).get(SHAPE), store.load(path).get(MASK)
+    shape, packed = store.facts(path).get(SHAPE), store.load(path).get(name)
     if shape is None or packed is None:
         raise store.Damaged(f"{path.name} has no mask on the grid of its file")
     return np.frombuffer(bz2.decompress(packed.tobytes()), np.uint8).reshape(shape)
@@ -96,4 +111,37 @@ def place_of(path: Path, spacing: tuple[float, ...] | None, own_truth: bool = Tr
     facts = store.facts(path)
     grid = own_grid(facts.get("reading", {}))
     known = own_truth and grid is not None and SHAPE in facts
-    return Place(spacing, grid, partial(read_mask, path) if known else None)
+    drawn = facts.get(READERS, {}) if known else {}
+    readers = {name: partial(read_mask, path, of_reader(name)) if has else None for name, has in drawn.items()}
+    return Place(spacing, grid, partial(read_mask, path) if known else None, readers)
+
+
+def cut_away(mask: np.ndarray, facts: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
+    """The values of a mask that lie outside of the prepared grid, uint8 [n]: those that are marked.
+
+    Args:
+        mask: on the file's grid, [H, W] or [D, H, W].
+        facts: of the prepared sample.
+        shape: of the prepared grid, [H, W] or [D, H, W].
+    """
+    if "fit" in facts:
+        covered = put_back(
+            np.ones(shape, np.float32), Fit.of(facts["fit"]), (mask.shape[0], mask.shape[1]), nearest=True
+        )
+        return mask[marked(mask) & (covered < HALF)]
+    places = np.argwhere(marked(mask))
+    if not len(places):
+        return np.zeros(0, np.uint8)
+    affine, prepared = (np.array(facts[name], np.float64) for name in ("own_affine", "affine"))
+    to_prepared = np.linalg.inv(prepared) @ affine
+    low, high = places.min(axis=0), places.max(axis=0)
+    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
+    if _inside(corners, to_prepared, shape).all():
+        return np.zeros(0, np.uint8)
+    return mask[tuple(places[~_inside(places, to_prepared, shape)].T)]
+
+
+def _inside(places: np.ndarray, to_prepared: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Which voxels [n, 3] (D, H, W) have their middle in the prepared grid, bool [n]."""
+    index = places[:, ::-1] @ to_prepared[:3, :3].T + to_prepared[:3, 3]  # W, H, D
+    return ((index >= -0.5) & (index <= np.array(shape[::-1]) - 0.5)).all(axis=1)

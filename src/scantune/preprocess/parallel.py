@@ -45,7 +45,7 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     from scantune.preprocess.sources import parts
 
-    names = [str(file) for path in (*job.files, *job.masks) for file in parts(path)]
+    names = [str(file) for path in (*job.files, *job.mask_paths) for file in parts(path)]
     return {name: index[name] for name in names if name in index}
 
 

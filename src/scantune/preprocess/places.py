@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,8 +36,11 @@ class Place:
         spacing: mm along the axes of the prepared grid; None where unknown.
         own: the file's grid; None where the prepared one is all there is (loops).
         truth: reads the mask on the file's grid, uint8 of ``own.shape``; None where there is none.
+        readers: every reader of the cohort to what reads that reader's mask on the same grid; None where the reader
+            has not drawn this sample.
     """
 
     spacing: tuple[float, ...] | None = None
     own: OwnGrid | None = None
     truth: Callable[[], np.ndarray] | None = None
+    readers: Mapping[str, Callable[[], np.ndarray] | None] = field(default_factory=dict)

@@ -28,6 +28,9 @@ def prepare(
     settings: VolumeInput | ImageInput | VideoInput | Mapping[str, Any],
     series: tuple[str, str] | None = None,
     volume: tuple[str, str] | None = None,
+    *,
+    region: Path | None = None,
+    rater_masks: Mapping[str, Sequence[Path]] | None = None,
 ) -> Prepared:
     """One sample's tensor.
 
@@ -39,6 +42,8 @@ def prepare(
             "description") and its value; it goes before the settings' own rule.
         volume: what names the volume that is meant in a 4D file or a series of several (a key of `io.VOLUME_KEYS`,
             "index" or "take") and its value; it goes before the settings' own choice.
+        region: mask of the region that metrics are limited to.
+        rater_masks: reader's name to that reader's masks.
 
     Raises:
         ReadError: the files cannot be used.
@@ -47,7 +52,8 @@ def prepare(
     chosen = series_rule(series, options.pop("series", None))
     if modality == "volume":
         options["volume"] = volume_rule(volume, options.pop("volume", None))
-    return _function(modality)(list(files), list(mask_files), series=chosen, **options)
+    beside = {"region": region, "rater_masks": rater_masks} if region or rater_masks else {}
+    return _function(modality)(list(files), list(mask_files), series=chosen, **options, **beside)
 
 
 def volume_rule(named: tuple[str, str] | None, how: str | Mapping[str, Any] | None) -> io.VolumeRule | None:

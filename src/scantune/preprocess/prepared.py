@@ -18,8 +18,9 @@ class Prepared:
         mask: uint8 [1, …] of the same space, or None.
         spacing: mm along the axes of space in their order ([D,] H, W); frames: ms, then mm where known. None: unknown.
         facts: JSON-able facts without identity; those of a volume hold its affine, those of a still how it was fitted.
-        own_mask: uint8 [H, W] or [D, H, W], the labels on the grid of the file itself; None without a mask, or of a
-            loop.
+        own_mask: uint8 [H, W] or [D, H, W], the labels on the grid of the file itself; what lies outside the region of
+            the metrics does not count (:mod:`scantune.mask_codes`). None without a mask, or of a loop.
+        rater_masks: reader's name to that reader's labels on the same grid; of a loop none.
     """
 
     tensor: np.ndarray
@@ -27,6 +28,7 @@ class Prepared:
     spacing: tuple[float, ...] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     own_mask: np.ndarray | None = None
+    rater_masks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def source_facts(

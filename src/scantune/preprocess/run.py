@@ -137,7 +137,7 @@ def outcomes_of(
     from scantune.preprocess.parallel import outcomes
     from scantune.preprocess.progress import with_progress
 
-    jobs = [Job(record.sample_id, record.files, record.masks, record.series, record.volume) for record in records]
+    jobs = [Job.of(record) for record in records]
     plain = settings.model_dump(mode="json")
     results = outcomes(jobs, plain, store_dir, index)
     return with_progress(results, len(jobs)) if progress else results

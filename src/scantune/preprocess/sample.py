@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from scantune.digests import text_digest
+from scantune.mask_codes import marked, pixels_by_label
 from scantune.preprocess import brain, display, display_copy, own_grid, sources, store
 from scantune.preprocess.fingerprint import perceptual_hash
 from scantune.preprocess.masks import MaskError, read_masks
@@ -22,7 +23,7 @@ from scantune.preprocess.prepare import prepare
 from scantune.preprocess.reading import reading_once
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
-from scantune.records import ReadError
+from scantune.records import ReadError, Record
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ class Job:
     masks: tuple[Path, ...]
     series: tuple[str, str] | None = None
     volume: tuple[str, str] | None = None
+    region: Path | None = None
+    rater_masks: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, record: Record) -> Job:
+        """The job of a record."""
+        names = ("sample_id", "files", "masks", "series", "volume", "region", "rater_masks")
+        return cls(**{name: getattr(record, name) for name in names})
+
+    @property
+    def mask_paths(self) -> tuple[Path, ...]:
+        """Reference masks, the region's and the readers'."""
+        readers = (path for paths in self.rater_masks.values() for path in paths)
+        return (*self.masks, *([self.region] if self.region else []), *readers)
 
 
 @dataclass(frozen=True)
@@ -139,14 +154,14 @@ def refusal(error: Exception, named: str) -> tuple[str, str]:
 def _process(
     job: Job, settings: Mapping[str, Any], store_dir: Path, index: Mapping[str, tuple[int, int, str]]
 ) -> Outcome:
-    paths = [*job.files, *job.masks]
+    paths = [*job.files, *job.mask_paths]
     known = sources.remembered(store_dir / "digests.sqlite", paths)
     known, changed = _with_index(known, index)
     for _attempt in range(3):
         digests: list[str] = []
         learned: sources.Known = {}
         digest = partial(_digest, known=known, learned=learned)
-        digests += [*map(digest, job.files), *read_masks(job.masks, digest)]
+        digests += [*map(digest, job.files), *read_masks(job.mask_paths, digest)]
         outcome = _from_digests(job, settings, store_dir, digests)
         known |= learned
         if not outcome.is_new or sources.unchanged(paths, known):
@@ -185,10 +200,16 @@ def _from_digests(job: Job, settings: Mapping[str, Any], store_dir: Path, digest
     # Two series of one folder, or volumes of one series, are not the same image: their names are part of the source.
     named = [*files, *(job.series or ()), *(job.volume or ())]
     digest = named[0] if len(named) == 1 else text_digest("\n".join(named))
-    key = sample_key(files, masks, settings, job.series, job.volume)
+    key = sample_key(files, [*masks, *_roles(job)], settings, job.series, job.volume)
     with reading_once():
         outcome = _sample(job, settings, store_dir, key, digest)
         return replace(outcome, display=_display(job, settings, store_dir, files, outcome.facts))
+
+
+def _roles(job: Job) -> list[str]:
+    """What the masks beside the reference are: which of them is the region's, and whose the others are."""
+    readers = [f"reader {name}: {len(paths)}" for name, paths in job.rater_masks.items()]
+    return [*(["region"] if job.region else []), *readers]
 
 
 def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, digest: str) -> Outcome:
@@ -199,12 +220,19 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
             return Outcome(job.sample_id, key, digest, _stored(path, key, settings))
         except store.Damaged:
             repaired = True
-    prepared = prepare(job.files, job.masks, settings, job.series, job.volume)
+    prepared = prepare(
+        job.files, job.masks, settings, job.series, job.volume, region=job.region, rater_masks=job.rater_masks
+    )
     arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     if prepared.own_mask is not None:
+        beyond = own_grid.cut_away(prepared.own_mask, prepared.facts, prepared.tensor.shape[1:])
+        cut = pixels_by_label(beyond, bool(settings.get("mask_overlap")))
+        facts["reading"] |= {"mask_cut": plain(cut)} if cut else {}
         arrays[own_grid.MASK] = own_grid.pack(prepared.own_mask)
         facts[own_grid.SHAPE] = list(prepared.own_mask.shape)
+        facts[own_grid.READERS] = {name: name in prepared.rater_masks for name in job.rater_masks}
+        arrays |= {own_grid.of_reader(name): own_grid.pack(mask) for name, mask in prepared.rater_masks.items()}
     stored = store.save(path, arrays, facts)
     return Outcome(job.sample_id, key, digest, {**facts, **stored}, is_new=True, repaired=repaired)
 
@@ -248,7 +276,7 @@ def _measured(arrays: Mapping[str, np.ndarray], spacing: tuple[float, ...] | Non
         "perceptual_hash": perceptual_hash(tensor),
     }
     if "mask" in arrays:
-        facts["mask_fraction"] = float((arrays["mask"] > 0).mean())
+        facts["mask_fraction"] = float(marked(arrays["mask"]).mean())
     return facts
 
 

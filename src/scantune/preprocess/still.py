@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from scantune import io
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_masks
+from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_labels, sample_masks
 from scantune.preprocess.plane import fit, place, place_measured
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
@@ -35,10 +36,13 @@ def prepare_image(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
-    mask_values: Mapping[Any, int] | None = None,
+    mask_values: Mapping[Any, int | str] | None = None,
     mask_threshold: float | None = None,
+    mask_overlap: bool = False,
     mask_grid: str = "refuse",
     max_voxels: int = 2**30,
+    region: Path | None = None,
+    rater_masks: Mapping[str, Sequence[Path]] | None = None,
 ) -> Prepared:
     """Read, window, blank burned-in text, resize, equalise, scale.
 
@@ -59,11 +63,14 @@ def prepare_image(
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label.
+        mask_values: value in a mask's file → label, or ``ignore``.
         mask_threshold: values from which on a mask is label 1.
+        mask_overlap: labels may overlap: a bit for each.
         mask_grid: of images that an EXIF tag turns: "stored", "shown", or "refuse" where image and mask are not turned
             alike.
         max_voxels: refuse larger files.
+        region: mask of the region that metrics are limited to.
+        rater_masks: reader's name to that reader's masks.
 
     Raises:
         ReadError: the file cannot be used.
@@ -100,38 +107,43 @@ def prepare_image(
     if clahe:
         picture = _equalised(picture, **clahe)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
-    mask = plane = None
+    mask = drawn = None
     if masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        plane, mask_facts = _mask(masks, images[0], (files[0], series), mask_grid, rule, same_way)
-        mask = place(plane, fitted, nearest=True)[None]
-        facts |= {**mask_facts, "notes": [*facts.get("notes", ()), *mask_facts["notes"]]}
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
+        read = partial(_mask, image=images[0], source=(files[0], series), grid=mask_grid, reading=same_way)
+        drawn = sample_masks(read, masks, rule, region, rater_masks)
+        mask = place(drawn.labels, fitted, nearest=True)[None]
+        facts |= {**drawn.facts, "notes": [*facts.get("notes", ()), *drawn.facts["notes"]]}
     spacing = images[0].spacing
     if spacing is not None:
         factors = (shapes[0][0] / fitted.resized[0], shapes[0][1] / fitted.resized[1])
         spacing = (spacing[0] * factors[0], spacing[1] * factors[1])
-    return Prepared(tensor, mask, tuple(spacing) if spacing else None, facts, plane)
+    steps = tuple(spacing) if spacing else None
+    if drawn is None:
+        return Prepared(tensor, None, steps, facts)
+    return Prepared(tensor, mask, steps, facts, drawn.measured, drawn.readers)
 
 
 def _mask(
     paths: Sequence[Path],
+    rule: MaskRule,
+    *,
     image: io.Image,
     source: tuple[Path, io.SeriesRule | None],
     grid: str,
-    rule: MaskRule,
     reading: Mapping[str, Any],
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [H, W] on the image's grid, and facts of it."""
     turn = int(image.facts.get("turn", 1))
     options = {**reading, "allow_constant": True, "labels": True, "turn": turn if grid == "stored" else None}
 
-    def labels_of(path: Path) -> io.Image:
+    def labels_of(path: Path, names: tuple[str, ...]) -> io.Image:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, source[0], series=source[1], names=rule.names)
+            return io.read_image_mask(path, source[0], series=source[1], names=names)
         return read_image(path, **options)
 
-    masks = read_masks(paths, labels_of)
+    masks = read_labels(paths, rule, labels_of)
     for one in masks:
         mask_turn = int(one.facts.get("turn", 1))
         if grid == "refuse" and mask_turn != turn:

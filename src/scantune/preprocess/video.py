@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune import io
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import MaskRule, merged, read_masks
+from scantune.preprocess.masks import MaskRule, merged, read_labels
 from scantune.preprocess.plane import Fit, fit, place
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
@@ -35,8 +35,9 @@ def prepare_video(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
-    mask_values: Mapping[Any, int] | None = None,
+    mask_values: Mapping[Any, int | str] | None = None,
     mask_threshold: float | None = None,
+    mask_overlap: bool = False,
     max_voxels: int = 2**30,
 ) -> Prepared:
     """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
@@ -60,8 +61,9 @@ def prepare_video(
         nan: of other modalities.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label.
+        mask_values: value in a mask's file → label, or ``ignore``.
         mask_threshold: values from which on a mask is label 1.
+        mask_overlap: labels may overlap: a bit for each.
         max_voxels: refuse larger files.
 
     Raises:
@@ -95,7 +97,7 @@ def prepare_video(
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
     mask = None
     if masks:
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
         drawn, mask_facts = _mask(masks, (loop.height, loop.width), chosen, (files[0], series), rule)
         facts |= mask_facts
         still = [place(frame, fitted, nearest=True) for frame in drawn]
@@ -112,12 +114,12 @@ def _mask(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [1, H, W]: what is marked in a still picture of the frames' size; [T, H, W] where chosen frames differ."""
 
-    def labels_of(path: Path) -> io.Image:
+    def labels_of(path: Path, names: tuple[str, ...]) -> io.Image:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, source[0], frames=True, series=source[1], names=rule.names)
+            return io.read_image_mask(path, source[0], frames=True, series=source[1], names=names)
         return read_image(path, allow_constant=True, labels=True)
 
-    read = read_masks(paths, labels_of)
+    read = read_labels(paths, rule, labels_of)
     moving = [one.facts["format"] == "dicom" and one.array.shape[0] > 1 for one in read]
     if not any(moving):
         mask, facts = merged([one.array for one in read], shape, rule, [one.facts for one in read])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ from scantune import io
 from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, resample, resample_measured, target_grid
-from scantune.preprocess.masks import MaskError, MaskRule, merged, read_masks
+from scantune.preprocess.masks import MaskError, MaskRule, merged, read_labels, sample_masks
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
 from scantune.records import ReadError
@@ -41,9 +42,12 @@ def prepare_volume(
     nan: str | float = "exclude",
     mask_labels: Sequence[int] | None = None,
     empty_mask: str = "keep",
-    mask_values: Mapping[Any, int] | None = None,
+    mask_values: Mapping[Any, int | str] | None = None,
     mask_threshold: float | None = None,
+    mask_overlap: bool = False,
     max_voxels: int = 2**30,
+    region: Path | None = None,
+    rater_masks: Mapping[str, Sequence[Path]] | None = None,
 ) -> Prepared:
     """Read, deface, extract and register the brain, resample once onto the target grid, scale.
 
@@ -70,9 +74,12 @@ def prepare_volume(
         nan: "exclude", or what to put in the place of values that are not finite.
         mask_labels: labels that may stand in a mask.
         empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label.
+        mask_values: value in a mask's file → label, or ``ignore``.
         mask_threshold: values from which on a mask is label 1.
+        mask_overlap: labels may overlap: a bit for each.
         max_voxels: refuse larger files.
+        region: mask of the region that metrics are limited to.
+        rater_masks: reader's name to that reader's masks.
 
     Raises:
         ReadError: a file cannot be used, mask and image differ in geometry, channels show different places.
@@ -125,11 +132,12 @@ def prepare_volume(
         array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
         channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
-    mask = own_mask = None
+    mask = drawn = None
     if masks:
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold)
-        mask, own_mask, mask_facts = _mask(masks, scanned, Grid(grid.shape, own_affine), rule, reading)
-        facts |= mask_facts
+        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
+        drawn = sample_masks(partial(_mask, image=scanned, reading=reading), masks, rule, region, rater_masks)
+        mask = _placed(drawn.labels, scanned, Grid(grid.shape, own_affine))
+        facts |= drawn.facts
     facts["affine"] = np.round(own_affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
     return Prepared(
@@ -137,7 +145,8 @@ def prepare_volume(
         mask,
         (float(steps[0]), float(steps[1]), float(steps[2])),
         facts,
-        own_mask,
+        None if drawn is None else drawn.measured,
+        {} if drawn is None else drawn.readers,
     )
 
 
@@ -177,27 +186,25 @@ def _check_overlap(volume: io.Volume, first: io.Volume) -> None:
 
 
 def _mask(
-    paths: Sequence[Path],
-    image: io.Volume,
-    grid: Grid,
-    rule: MaskRule,
-    reading: Mapping[str, Any],
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """uint8 [1, D, H, W] on the grid, each voxel the label of the nearest one; on the image's own; facts of it."""
+    paths: Sequence[Path], rule: MaskRule, *, image: io.Volume, reading: Mapping[str, Any]
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """uint8 [D, H, W] on the image's grid, and facts of it."""
     same_way = {name: reading[name] for name in ("limits", "affine")}
 
-    def labels_of(path: Path) -> io.Volume:
+    def labels_of(path: Path, names: tuple[str, ...]) -> io.Volume:
         if io.is_mask_object(path):
-            return io.read_mask_object(path, image, rule.names)
+            return io.read_mask_object(path, image, names)
         return read_volume(path, allow_constant=True, labels=True, **same_way)
 
-    volumes = read_masks(paths, labels_of)
+    volumes = read_labels(paths, rule, labels_of)
     for volume in volumes:
         same, words = same_geometry(image, volume)
         if not same:
             raise MaskError(f"mask and image differ in geometry: {words}")
-    mask, facts = merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
-    placed = resample(
-        io.Volume(mask.astype(np.float32), image.affine), grid, interpolation="nearest", antialias=False, fill=0.0
-    )
-    return placed.astype(np.uint8)[None], mask, facts
+    return merged([v.array for v in volumes], image.array.shape, rule, [v.facts for v in volumes])
+
+
+def _placed(mask: np.ndarray, image: io.Volume, grid: Grid) -> np.ndarray:
+    """Labels of the image's grid on another one: uint8 [1, D, H, W], each voxel the label of the nearest one."""
+    volume = io.Volume(mask.astype(np.float32), image.affine)
+    return resample(volume, grid, interpolation="nearest", antialias=False, fill=0.0).astype(np.uint8)[None]

@@ -152,6 +152,8 @@ def request_of(job: Job, settings: Mapping[str, Any], store_dir: Path, index: Ma
         "masks": [str(path) for path in job.masks],
         "series": job.series,
         "volume": job.volume,
+        "region": str(job.region) if job.region else None,
+        "rater_masks": {name: [str(path) for path in paths] for name, paths in job.rater_masks.items()},
         "settings": dict(settings),
         "store": str(store_dir),
         "index": dict(index),
@@ -167,6 +169,8 @@ def task_from(request: Mapping[str, Any]) -> tuple[Job, dict[str, Any], Path, di
         tuple(map(Path, request["masks"])),
         (series[0], series[1]) if series else None,
         (volume[0], volume[1]) if volume else None,
+        Path(request["region"]) if request["region"] else None,
+        {name: tuple(map(Path, paths)) for name, paths in request["rater_masks"].items()},
     )
     return job, request["settings"], Path(request["store"]), {k: tuple(v) for k, v in request["index"].items()}
 

@@ -94,6 +94,7 @@ def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str,
 
     version = version_of(model)
     named: dict[str, Any] = {"model": model.facts.name, "version": version, "seed": f"{path.stem} {version}"}
+    named["overlapping"] = bool(model.facts.task.get("overlapping"))
     if mask.ndim == 2:
         return io.write_image_segmentation(path, mask, source, _labels(model), **named)
     volume = io.Volume(mask, np.array(facts["own_affine"], np.float64))

@@ -283,6 +283,7 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
     if names:
         rows = [[text(pair), *(figure(f[n]) if n in f else text(None) for n in names)] for pair, f in pairs.items()]
         content.append(Table(["Pair", *map(words.label, names)], rows, f"Agreement between model and readers{of}"))
+    content += _beside_readers(section.get("beside") or {})
     content += _readers_by_zone(section.get("zones") or {})
     icc = [(name, entry) for name, entry in section.items() if name.startswith("icc_")]
     if icc:
@@ -290,6 +291,18 @@ def _raters(facts: RunFacts, target: str) -> list[Any]:
             Table(["", "ICC(2,1)"], [[text(n.removeprefix("icc_2_1_").replace("_", " ")), figure(e)] for n, e in icc])
         )
     return content
+
+
+def _beside_readers(beside: Mapping[str, Any]) -> list[Any]:
+    """The model's metrics less those of each reader, both against the reference."""
+    names = list(dict.fromkeys(name for differences in beside.values() for name in differences))
+    if not names:
+        return []
+    rows = [
+        [text(f"model less {r}"), *(figure(d[n]) if n in d else text(None) for n in names)] for r, d in beside.items()
+    ]
+    title = "The model beside each reader: difference of their metrics against the reference, on the same samples"
+    return [Table(["", *map(words.label, names)], rows, title)]
 
 
 def _readers_by_zone(zones: Mapping[str, Any]) -> list[Any]:

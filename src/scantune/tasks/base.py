@@ -64,6 +64,16 @@ class TaskSettings(Block):
         """The classes that a mask's labels 0, 1, … stand for; none where no mask is learned from."""
         return ()
 
+    @property
+    def fitting_losses(self) -> tuple[str, ...]:
+        """Kinds of targets of this block: those of :attr:`loss_targets`, or some of them."""
+        return self.loss_targets
+
+    @property
+    def masks_overlap(self) -> bool:
+        """A pixel of a mask may have several labels."""
+        return False
+
     def target_names(self) -> tuple[str, ...]:
         """The targets of the data set that the task needs."""
         return ()

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 #: whose answers are mirrored back.
 Copies = Literal["augmented", "mirrored"]
 
+#: Axis of the classes in a batch's output, along which it is averaged as probabilities; ``each``: every number is the
+#: logit of a question of its own, yes or no; None: plain numbers.
+ClassAxis = int | Literal["each"] | None
+
 #: mm along the axes of space of a sample; None where unknown.
 Spacing = tuple[float, ...] | None
 
@@ -40,9 +44,12 @@ class Task(Protocol):
     """Numbers the network gives a sample, or channels where it has an output per pixel."""
     output_shape: tuple[int, ...]
     """Axes of one sample's output but those of space: [K], or [Z, K] for several places."""
-    class_axis: int | None
-    """Axis of the classes in a batch's output, along which it is averaged as probabilities; None where the output is a
-    plain number."""
+
+    @property
+    def class_axis(self) -> ClassAxis:
+        """How outputs are averaged, see :data:`ClassAxis`."""
+        ...
+
     class_count: int | None
     """K where a target is one of K classes, for weights by class; None where it is none."""
     labels: tuple[str, ...]

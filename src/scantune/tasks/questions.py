@@ -47,18 +47,20 @@ def zone_severity(zone: int, grades: Sequence[float]) -> Target:
     return expected
 
 
-def dense(channel: int = 0, region: Tensor | None = None) -> Target:
+def dense(channel: int = 0, region: Tensor | None = None, *, exclusive: bool = True) -> Target:
     """The mean logit of a class over a region, of an output [K, …space].
 
     Args:
         channel: class; with K = 1 the only one, told by its sign.
         region: bool [… space]; None is where the network itself puts the class (all places if nowhere).
+        exclusive: classes exclude each other; else each is told by its sign.
     """
 
     def mean(output: Tensor) -> Tensor:
         where = region
         if where is None:
-            where = output[0] > 0 if output.shape[0] == 1 else output.argmax(0) == channel
+            by_sign = output.shape[0] == 1 or not exclusive
+            where = output[channel] > 0 if by_sign else output.argmax(0) == channel
         logits = output[channel]
         return logits[where.to(logits.device)].mean() if bool(where.any()) else logits.mean()
 
@@ -88,8 +90,8 @@ class SaliencyOfTask(Protocol):
     PLACED: bool
     """A question is about one place of the image, which the mean over places of Grad-CAM forgets."""
 
-    def questions(self, output: Tensor) -> list[MapQuestion]:
-        """What to ask about one sample's output, without the batch axis."""
+    def questions(self, output: Tensor, task: Any) -> list[MapQuestion]:
+        """What to ask about one sample's output, without the batch axis, of a network for ``task``."""
         ...
 
     def main_question(self, task: Any, prediction: str, count: int) -> int:

@@ -26,7 +26,7 @@ def read_for_tasks(params: Params, name: str, base: Path) -> Cohort:
     dataset = params.datasets[name]
     cohort = _read(params, name, base)
     watched = [block.path for block in params.watched.values() if block.dataset == name]
-    refuse_unseen(name, dataset, watched, (path for record in cohort.records for path in (*record.files, *record.masks)))
+    refuse_unseen(name, dataset, watched, (path for record in cohort.records for path in record.paths))
     return cohort
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from scantune import mask_codes
 from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.data.sides import Side, Sides
 from scantune.pipeline.predictions import places_of
@@ -68,17 +69,28 @@ def _makers(task: MaskTask, training: Side) -> dict[str, Masker]:
     pairs = list(_pairs(task, training))
     images, masks = [image for image, _ in pairs], [mask for _, mask in pairs]
     maskers: dict[str, Masker] = {}
-    if len(task.foreground) == 1 and any(mask.any() for mask in masks):
-        marked = [mask > 0 for mask in masks]
+    if len(task.foreground) == 1 and any(mask_codes.marked(mask).any() for mask in masks):
+        marked = [mask_codes.marked(mask) for mask in masks]
         cut = baselines.best_threshold(images, marked)
         local = baselines.best_threshold([contrast(image) for image in images], marked)
         maskers["threshold"] = lambda image: cut.mask(image).astype(np.uint8)
         maskers["contrast_threshold"] = lambda image: local.mask(contrast(image)).astype(np.uint8)
     shape = masks[0].shape
     if all(mask.shape == shape for mask in masks):
-        mean = baselines.mean_mask(masks, len(task.foreground) + 1)
+        mean = _mean_mask(masks, len(task.foreground), task.class_axis == "each")
         maskers["mean_mask"] = lambda image: mean if image.shape == shape else np.zeros(image.shape, np.uint8)
     return maskers
+
+
+def _mean_mask(masks: list[np.ndarray], labels: int, overlapping: bool) -> np.ndarray:
+    """One mask for every image; of labels that overlap each one's own."""
+    if not overlapping:
+        return baselines.mean_mask([mask_codes.counted(mask) for mask in masks], labels + 1)
+    mean = np.zeros(masks[0].shape, np.uint8)
+    for label in range(1, labels + 1):
+        of_label = [mask_codes.plane(mask, label, True).astype(np.uint8) for mask in masks]
+        mean |= baselines.mean_mask(of_label, 2) * np.uint8(mask_codes.code_of(label, True))
+    return mean
 
 
 def contrast(image: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scantune import mask_codes
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.others import OtherNetwork
@@ -48,9 +49,9 @@ def masked(
         member = members[error.sample_id]
         path = path_of(sides, member)
         mask = read_cached(path).get("mask")
-        if mask is None or not bool((mask > 0).any()):
+        if mask is None or not mask_codes.marked(labels := mask[0].numpy()).any():
             continue
-        answered = list(_questions(request, member, input_of(path), mask[0].numpy(), network))
+        answered = list(_questions(request, member, input_of(path), labels, network))
         marked += answered
         samples += bool(answered)
         if samples == MASKED:
@@ -70,7 +71,8 @@ def _questions(
     for target, label in task_questions.mask_questions(
         request.task, output, request.settings.mask_class, member.targets
     ):
-        marked = mask > 0 if label is None else mask == label
+        overlapping = bool(request.facts.input.get("mask_overlap"))
+        marked = mask_codes.marked(mask) if label is None else mask_codes.plane(mask, label, overlapping)
         if marked.any():
             yield sanity.Question(
                 member.sample_id, member.subject_id, x, target, marked.astype(np.uint8), label=label, fold=member.fold
@@ -99,7 +101,8 @@ def segmented(request: MapRequest, map_questions: Sequence[Question]) -> list[np
     probabilities: list[np.ndarray | None] = []
     for question in map_questions:
         output = predictors.of_fold(question.fold).output(question.input[None].cpu())
-        probabilities.append(_there(output.mean[0], question.label).cpu().numpy())
+        overlapping = predictors.task.class_axis == "each"
+        probabilities.append(_there(output.mean[0], question.label, overlapping).cpu().numpy())
     return probabilities
 
 
@@ -120,8 +123,11 @@ def _predictors(request: MapRequest, other: OtherNetwork) -> Predictors:
     return Predictors(facts, load_networks(folder, facts), task_of(schema, facts), request.device)
 
 
-def _there(logits: Tensor, label: int | None) -> Tensor:
+def _there(logits: Tensor, label: int | None, overlapping: bool = False) -> Tensor:
     """Probability [… space] of ``label``, or of anything that is not background; logits [K, … space]."""
+    if overlapping:
+        shares = logits.sigmoid()
+        return shares[label - 1] if label is not None and label <= len(shares) else shares.amax(0)
     if len(logits) == 1:
         return logits[0].sigmoid()
     shares = logits.softmax(0)

@@ -58,7 +58,7 @@ def write_map(
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
     refuse_large(model.facts.input, x)
     task_questions = questions.of_task(model.task.name)
-    map_questions = task_questions.questions(output_of(request, network, x))
+    map_questions = task_questions.questions(output_of(request, network, x), request.task)
     maps = explain.maps(
         network, x, [one.target for one in map_questions], method=request.method, layer=layer, **request.options()
     )

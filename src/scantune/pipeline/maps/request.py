@@ -115,4 +115,4 @@ def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str
 
 def questions_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> list[MapQuestion]:
     """Map questions about the output for one sample; arguments as of :func:`output_of`."""
-    return questions.of_task(request.task.name).questions(output_of(request, network, x, sample_id))
+    return questions.of_task(request.task.name).questions(output_of(request, network, x, sample_id), request.task)

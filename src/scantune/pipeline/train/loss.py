@@ -58,6 +58,8 @@ def build_terms(
         combined = losses.by_target(build, encoded, scale)
     else:
         combined = build(encoded)
+    if hasattr(task, "loss_target"):
+        combined = losses.of_counted(combined, task.loss_target)
     terms: dict[str, Term] = dict(losses.on_target(combined))
     extra: dict[str, float] = {}
     if block.scanner_consistency is not None:

@@ -254,7 +254,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         task,
         plan.spec,
         settings,
-        targets=block.task.loss_targets,
+        targets=block.task.fitting_losses,
         encoded=encoded,
         classes=task.class_count,
         teacher=teacher,

@@ -13,6 +13,9 @@ import numpy as np
 
 from scantune.cohort import values
 from scantune.cohort.load import Cohort
+from scantune.preprocess import store
+from scantune.preprocess.check import masks
+from scantune.preprocess.check import pictures as pictures_of
 from scantune.preprocess.check.faults import faults_of
 from scantune.preprocess.flow import flow_of
 from scantune.preprocess.mask_labels import column_text, explained, masks_of, wrong_labels
@@ -23,6 +26,8 @@ from scantune.records import ReadError, Record
 
 MANY = 12  # distinct values above which numbers are shown as a histogram
 BINS = 12
+WITH_MASKS = 24
+"""Most pictures of a page with outlines, which are larger."""
 ODD = 6.0  # robust deviations from the cohort's median
 #: Cells that look like what identifies: dates, DICOM names, mail addresses, long numbers.
 _IDENTIFYING = {
@@ -47,7 +52,11 @@ class Findings:
         identifying: where (``header``, ``sample ids``, ``group site``) to what looks identifying to how often.
         notes: notes of the readers to how often.
         text_areas: sample id to the number of lines of burned-in text.
-        thumbnails: sample id to a small picture, uint8 [H, W], of what a network would see.
+        thumbnails: sample id to a small picture, uint8 [H, W] or [H, W, 3], of what a network would see, with the
+            outlines of its mask.
+        mask_sizes: name of each label to the number of samples that have it and its size in them.
+        mask_cuts: sample id to the labels that reach beyond the network's input.
+        legend: name of each label to the colour of its outline.
         wrong_labels: sample id to the labels of its mask that the tasks on it do not have.
         faults: what stops a training: nothing prepared, targets that fell away, masks that do not fit.
         table_notes: what was noticed while the table was read.
@@ -68,6 +77,9 @@ class Findings:
     faults: Sequence[str] = ()
     table_notes: Sequence[str] = ()
     thumbnails: Mapping[str, np.ndarray] = field(default_factory=dict)
+    mask_sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mask_cuts: Mapping[str, str] = field(default_factory=dict)
+    legend: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
 
@@ -107,6 +119,8 @@ def check(
     """
     done: dict[str, Outcome] = {}
     records = {record.sample_id: record for record in cohort.records}
+    if any(record.masks for record in cohort.records):
+        pictures = min(pictures, WITH_MASKS)
     stride = max(1, len(records) // max(1, pictures))
     pictured = set(list(records)[::stride][:pictures])
     thumbnails: dict[str, np.ndarray] = {}
@@ -115,12 +129,17 @@ def check(
             raise StoreFull(outcome.fatal)
         done[outcome.sample_id] = outcome
         if outcome.key and outcome.sample_id in pictured:
-            thumbnails[outcome.sample_id] = _thumbnail(store_dir, outcome.key)
+            path = store.sample_path(store_dir, outcome.key)
+            thumbnails[outcome.sample_id] = pictures_of.picture(path, settings.mask_overlap)
     prepared = [r for r in cohort.records if done[r.sample_id].key]
     excluded = {r.sample_id: done[r.sample_id].reason for r in cohort.records if not done[r.sample_id].key}
     facts = {r.sample_id: done[r.sample_id].facts for r in prepared}
     texts = [(name, column_text(sample_facts["reading"])) for name, sample_facts in facts.items()]
     wrong = wrong_labels(texts, mask_classes or {})
+    present = sorted({label for one in facts.values() for label in masks.labels_of(one)})
+    names = (
+        masks.label_names(present, mask_classes or {}) if any("mask_fraction" in one for one in facts.values()) else {}
+    )
     return Findings(
         flow=flow_of(cohort, prepared, excluded),
         excluded=excluded,
@@ -132,6 +151,9 @@ def check(
         notes=_notes(facts),
         text_areas={name: n for name, f in facts.items() if (n := int(f["reading"].get("text_areas") or 0))},
         wrong_labels=wrong,
+        mask_sizes=masks.sizes_by_label(facts, names),
+        mask_cuts=masks.cut(facts, names),
+        legend=pictures_of.legend(names),
         faults=faults_of(
             cohort,
             prepared,
@@ -145,28 +167,6 @@ def check(
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
         details={} if cohort.pseudonymous else {name: o.detail for name, o in done.items() if o.detail},
     )
-
-
-def _thumbnail(store_dir: Path, key: str, side: int = 96) -> np.ndarray:
-    """The tensor's middle plane, first channel, stretched to 0 … 255; superior or the first row on top."""
-    import cv2
-
-    from scantune.preprocess import store
-
-    tensor = store.load(store.sample_path(store_dir, key))["input"][0]  # [C, …] -> […]
-    volume = tensor.ndim == 3
-    plane = np.asarray(tensor[tensor.shape[0] // 2] if volume else tensor, np.float32)
-    low, high = np.percentile(plane, [1, 99])
-    grey = np.clip((plane - low) / max(float(high - low), 1e-6) * 255, 0, 255).astype(np.uint8)
-    if volume and plane.shape == tensor.shape[1:] and _is_space(store.facts(store.sample_path(store_dir, key))):
-        grey = grey[::-1]  # volumes: anterior on top, the patient's left on the left-hand side
-    factor = side / max(grey.shape)
-    size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_NEAREST)
-
-
-def _is_space(facts: Mapping[str, Any]) -> bool:
-    return "affine" in facts["reading"]
 
 
 def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, int]]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-import numpy as np
-
 from scantune.files import write_json, write_text
 from scantune.preprocess.check.findings import Findings
+from scantune.preprocess.check.pictures import encoded
 from scantune.tables import write_csv
 
 _PAGE = """<!doctype html>
@@ -20,8 +19,9 @@ h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; border-b
 table { border-collapse: collapse; margin: .4rem 0 } td, th { padding: .15rem .7rem .15rem 0; text-align: left }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); gap: 1.2rem }
 .bar { background: #4a7fa5; height: .7rem; display: inline-block } .quiet { color: #6b7a85 }
-.sheet { display: flex; flex-wrap: wrap; gap: .5rem } figure { margin: 0; width: 96px }
-figure img { width: 96px; height: 96px; object-fit: contain; background: #000 }
+.sheet { display: flex; flex-wrap: wrap; gap: .5rem } figure { margin: 0; max-width: 100% }
+figure img { min-height: 96px; max-width: 100%; background: #000; image-rendering: pixelated }
+.key { display: inline-block; width: .8rem; height: .8rem; border: 2px solid; margin-right: .3rem }
 figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 .bad { color: #a93226 }
 </style></head><body>
@@ -35,7 +35,16 @@ figcaption { font-size: 10px; color: #6b7a85; overflow-wrap: anywhere }
 {% if f.table_notes %}<h2>The table</h2>{% for note in f.table_notes %}<p>{{ note }}</p>{% endfor %}{% endif %}
 {% if f.wrong_labels %}<h2>Labels of masks</h2><table>{% for id, what in f.wrong_labels.items() %}
 <tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
-<h2>Excluded</h2>
+{% if f.mask_sizes %}<h2>Masks</h2><table>
+<tr><th></th><th>samples</th><th>median size</th><th>smallest</th><th>largest</th></tr>
+{% for name, of in f.mask_sizes.items() %}<tr><th><span class="key" style="border-color: {{ f.legend[name] }}"></span>
+{{ name }}</th><td{% if not of.samples %} class="bad"{% endif %}>{{ of.samples }} of {{ of.of }}</td>
+<td>{{ of.get("median", "") }}</td>
+<td>{{ of.get("smallest", "") }}</td><td>{{ of.get("largest", "") }}</td></tr>{% endfor %}</table>
+{% if f.mask_cuts %}<p class="bad">{{ f.mask_cuts | length }} masks reach beyond the network's input, so that no
+prediction can contain them: enlarge the input's shape or spacing.</p><table>
+{% for id, what in f.mask_cuts.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>{% endif %}
+{% endif %}<h2>Excluded</h2>
 {% for step in f.flow.steps if step.excluded %}<table>{% for reason, n in step.excluded.items() %}
 <tr><td>{{ n }}</td><td>{{ reason }}</td></tr>{% endfor %}</table>{% else %}<p>Nothing.</p>{% endfor %}
 {% if f.excluded %}<details><summary>Which samples</summary><table>{% for id, reason in f.excluded.items() %}
@@ -66,8 +75,11 @@ style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}
 {% for value, n in counts.items() %}<td>{{ value or "(empty)" }}: {{ n }}</td>{% endfor %}</tr>{% endfor %}</table>
 {% endfor %}{% endfor %}
 <h2>Input of a network</h2>
-<p class="quiet">Middle planes of prepared samples, 1st to 99th percentile. Volumes: axial, anterior on top, the
-patient's left on the left-hand side (neurological). Stills and videos: as stored.</p>
+<p class="quiet">Middle planes of prepared samples (with masks the planes in which most is marked), 1st to 99th
+percentile, channels side by side. Volumes: axial, anterior on top, the patient's left on the left-hand side
+(neurological). Stills and videos: as stored.</p>
+{% if f.legend %}<p>{% for name, colour in f.legend.items() %}
+<span class="key" style="border-color: {{ colour }}"></span>{{ name }} {% endfor %}</p>{% endif %}
 <div class="sheet">{% for id, picture in pictures.items() %}<figure>
 <img alt="" src="data:image/png;base64,{{ picture }}"><figcaption>{{ id }}</figcaption></figure>{% endfor %}</div>
 </body></html>
@@ -86,11 +98,5 @@ def page(name: str, findings: Findings) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    pictures = {sample_id: _png(picture) for sample_id, picture in findings.thumbnails.items()}
+    pictures = {name: base64.b64encode(encoded(one)).decode() for name, one in findings.thumbnails.items()}
     return environment.from_string(_PAGE).render(name=name, f=findings, pictures=pictures)
-
-
-def _png(picture: np.ndarray) -> str:
-    import cv2
-
-    return base64.b64encode(cv2.imencode(".png", picture)[1].tobytes()).decode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scantune.preprocess.check.faults import grouped
 from scantune.preprocess.check.findings import Findings
@@ -36,6 +36,8 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         console.print(Text(f"the table: {note}", style="yellow"))
     _left_out(console, findings)
     _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
+    _listed(console, "masks by label", {name: _size(entry) for name, entry in findings.mask_sizes.items()})
+    _listed(console, "masks cut by the network's input", findings.mask_cuts)
     _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
     _listed(console, "unusual intensities", findings.odd_intensities)
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in hits.items()) for place, hits in findings.identifying.items()}
@@ -49,6 +51,16 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         console.print(table)
     for fault in findings.faults:
         console.print(Text(fault, style="bold red"))
+
+
+def _size(entry: Mapping[str, Any]) -> str:
+    """Samples and sizes of a label."""
+    samples = f"in {entry['samples']} of {entry['of']} masks"
+    return (
+        f"{samples}, median {entry['median']} ({entry['smallest']} … {entry['largest']})"
+        if "median" in entry
+        else samples
+    )
 
 
 def _summed(reasons: Mapping[str, int]) -> dict[str, int]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PLACED = False
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
+def questions(output: Tensor, task: object = None) -> list[MapQuestion]:
     """What speaks for the predicted class, by an output [K], or [1] where one logit stands for two classes."""
     logits = output.reshape(-1)
     best = int(logits[0] > 0) if len(logits) == 1 else int(logits.argmax())

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PLACED = False
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
+def questions(output: Tensor, task: object = None) -> list[MapQuestion]:
     """What speaks for each finding, by an output [F, 1]."""
     return [MapQuestion(unit(place), (place,)) for place in range(len(output))]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PLACED = False
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
+def questions(output: Tensor, task: object = None) -> list[MapQuestion]:
     """What raises the number, or each of several."""
     if output.numel() == 1:
         return [MapQuestion(unit(0))]

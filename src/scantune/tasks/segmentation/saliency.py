@@ -15,10 +15,17 @@ if TYPE_CHECKING:
 PLACED = True
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
-    """What speaks for each structure, by an output [K, …space]; channel 0 of several is the background."""
-    first = 0 if output.shape[0] == 1 else 1
-    return [MapQuestion(dense(channel), (channel,)) for channel in range(first, output.shape[0])]
+def questions(output: Tensor, task: SegmentationTask | None = None) -> list[MapQuestion]:
+    """What speaks for each structure, by an output [K, …space]; channel 0 is the background where classes exclude each
+    other."""
+    exclusive = task is None or not task.overlapping
+    first = 1 if exclusive and output.shape[0] > 1 else 0
+    return [MapQuestion(dense(c, exclusive=exclusive), (c,)) for c in range(first, output.shape[0])]
+
+
+def _label(task: SegmentationTask, channel: int) -> int:
+    """The label, from 1, that a channel is about."""
+    return channel + 1 + len(task.foreground) - task.outputs
 
 
 def main_question(task: SegmentationTask, prediction: str, count: int) -> int:
@@ -28,7 +35,7 @@ def main_question(task: SegmentationTask, prediction: str, count: int) -> int:
 
 def subject(task: SegmentationTask, index: tuple[int, ...]) -> str:
     """The structure."""
-    return task.foreground[index[0] - (len(task.foreground) > 1)]
+    return task.foreground[_label(task, index[0]) - 1]
 
 
 def notes(task: SegmentationTask) -> list[str]:
@@ -40,5 +47,6 @@ def mask_questions(
     task: SegmentationTask, output: Tensor, evidence: str | None, targets: Mapping[str, str]
 ) -> Iterator[MaskQuestion]:
     """Each structure against its own label of the mask."""
-    for question in questions(output):
-        yield question.target, question.index[0] if len(task.foreground) > 1 else None
+    several = len(task.foreground) > 1
+    for question in questions(output, task):
+        yield question.target, _label(task, question.index[0]) if several else None

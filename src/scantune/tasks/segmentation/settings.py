@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from scantune.mask_codes import MOST_OVERLAPPING
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.suggestion import LabelTable, Suggestion
@@ -31,6 +32,10 @@ class Segmentation(TaskSettings):
     classes: tuple[str, ...] = Field(("background", "foreground"), min_length=2)
     """Names of the mask's values 0, 1, …; the first is the background. Figures are given of all others."""
 
+    overlapping: bool = False
+    """Labels may overlap (an optic cup inside its disc): one sigmoid output for each class but the first, instead of a
+    softmax over all. The input needs ``mask_overlap: true``. At most seven such classes."""
+
     nsd_tolerance: float = Field(1.0, gt=0)
     """Distance up to which a surface counts as met in the normalised surface Dice: mm, pixels where there is no
     spacing."""
@@ -54,6 +59,10 @@ class Segmentation(TaskSettings):
     def _distinct(self) -> Segmentation:
         if len(set(self.classes)) != len(self.classes):
             raise ValueError(f"classes {list(self.classes)}: a name occurs twice")
+        if self.overlapping and len(self.classes) > MOST_OVERLAPPING + 1:
+            raise ValueError(
+                f"overlapping: {len(self.classes) - 1} classes that may overlap, at most {MOST_OVERLAPPING}"
+            )
         return self
 
     def epoch_metrics(self) -> dict[str, Direction]:
@@ -76,6 +85,16 @@ class Segmentation(TaskSettings):
     def mask_classes(self) -> tuple[str, ...]:
         """The classes that a mask's labels 0, 1, … stand for."""
         return self.classes
+
+    @property
+    def fitting_losses(self) -> tuple[str, ...]:
+        """Labels that overlap are no classes that exclude each other."""
+        return tuple(kind for kind in self.loss_targets if not (self.overlapping and kind == "classes"))
+
+    @property
+    def masks_overlap(self) -> bool:
+        """A pixel of a mask may have several labels."""
+        return self.overlapping
 
     @property
     def foreground(self) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
-"""A class for every pixel or voxel."""
+"""A class for every pixel or voxel, or several that overlap."""
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from scantune.mask_codes import IGNORED, code_of, pixels_by_label
 from scantune.preprocess.places import Place
 from scantune.records import ScantuneError
-from scantune.tasks.protocol import Copies
+from scantune.tasks.protocol import ClassAxis, Copies
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
@@ -37,11 +40,12 @@ class SegmentationTask:
         missed: Hausdorff distance where one of the masks is empty.
         lesion_overlap: intersection over union from which on two lesions match; None counts none.
         sided: left and right structures are different classes.
+        overlapping: labels may overlap: one sigmoid channel for each, and masks have a bit for each
+            (:mod:`scantune.mask_codes`).
     """
 
     name = "segmentation"
     copies: Copies = "mirrored"
-    class_axis: int | None = 1
 
     def __init__(
         self,
@@ -53,11 +57,14 @@ class SegmentationTask:
         missed: Literal["diagonal", "infinite"] = "diagonal",
         lesion_overlap: float | None = None,
         sided: bool = False,
+        overlapping: bool = False,
     ) -> None:
         self.foreground = tuple(foreground)
-        self.outputs = 1 if len(self.foreground) == 1 else len(self.foreground) + 1
+        self.overlapping = overlapping and len(self.foreground) > 1
+        self.outputs = len(self.foreground) + (not self.overlapping and len(self.foreground) > 1)
         self.output_shape = (self.outputs,)
-        self.class_count = len(self.foreground) + 1
+        self.class_axis: ClassAxis = "each" if self.overlapping else 1
+        self.class_count = None if self.overlapping else len(self.foreground) + 1
         self.labels = self.foreground
         self.nsd_tolerance = nsd_tolerance
         self.cldice = cldice
@@ -100,21 +107,44 @@ class SegmentationTask:
         return target
 
     def masks(self, output: Tensor) -> Tensor:
-        """Logits [B, outputs, …] to labels [B, …], int64: 0 is background."""
+        """Logits [B, outputs, …] to labels [B, …], int64: 0 is background. Overlapping labels are sums of bits."""
         if self.outputs == 1:
             return (output[:, 0] > 0).long()
-        return output.argmax(dim=1)
+        if not self.overlapping:
+            return output.argmax(dim=1)
+        bits = [(output[:, i] > 0).long() << i for i in range(self.outputs)]
+        return functools.reduce(operator.or_, bits)
+
+    def loss_target(self, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The mask of a batch, int64 [B, …space], as losses take it, and where it does not count.
+
+        Returns:
+            Labels [B, …space], of overlapping ones 0 or 1 [B, F, …space]; and bool [B, …space], None where all count.
+        """
+        ignored = target == IGNORED
+        some = bool(ignored.any())
+        labels = target.masked_fill(ignored, 0) if some else target
+        if self.overlapping:
+            import torch
+
+            labels = torch.stack([(labels >> i) & 1 for i in range(self.outputs)], dim=1)  # [B, …] -> [B, F, …]
+        return labels, ignored if some else None
 
     def reduce(self, output: Tensor, batch: Batch) -> Tensor:
-        """Pixels in both, predicted and true, a foreground class: [B, F, 3]."""
+        """Pixels in both, predicted and true, a foreground class: [B, F, 3]; without those that do not count."""
         import torch
 
         predicted, truth = self.masks(output).flatten(1), batch["target"].flatten(1)
+        counts = truth != IGNORED
         sums = []
         for label in range(1, len(self.foreground) + 1):
-            a, b = predicted == label, truth == label
+            a, b = (self._is(mask, label) & counts for mask in (predicted, truth))
             sums.append(torch.stack([(a & b).sum(1), a.sum(1), b.sum(1)], dim=1))
         return torch.stack(sums, dim=1).float()
+
+    def _is(self, mask: Any, label: int) -> Any:
+        """Where an array or tensor of labels has a label."""
+        return ((mask >> (label - 1)) & 1) == 1 if self.overlapping else mask == label
 
     def reduced_target(self, batch: Batch) -> Tensor:
         """Zeros [B]: the masks are in the sums already, and too large to keep."""
@@ -163,6 +193,12 @@ class SegmentationTask:
         """Labels, uint8, from logits [outputs, …space]; one class at a time, since a scan may be large."""
         if self.outputs == 1:
             return (grid.back(logits[0].float().sigmoid().cpu().numpy(), 0.0) > 0.5).astype(np.uint8)
+        if self.overlapping:
+            labels = np.zeros(grid.shape, np.uint8)
+            for label, logit in enumerate(logits, start=1):
+                here = grid.back(logit.float().sigmoid().cpu().numpy(), 0.0) > 0.5
+                labels[here] |= np.uint8(code_of(label, True))
+            return labels
         whole = logits.float().logsumexp(0)
         return _largest(((logit.float() - whole).exp_().cpu().numpy() for logit in logits), grid)
 
@@ -172,11 +208,12 @@ class SegmentationTask:
 
         Args:
             predicted: labels, [H, W] or [D, H, W].
-            truth: true labels, the same shape.
+            truth: true labels, the same shape; where they do not count, both masks are taken for background.
             spacing: of the axes in that order, mm; None counts pixels.
         """
+        predicted, truth = _compared(predicted, truth)
         rows = {
-            name: self._of_class(predicted == label, truth == label, spacing)
+            name: self._of_class(self._is(predicted, label), self._is(truth, label), spacing)
             for label, name in enumerate(self.foreground, start=1)
         }
         names = next(iter(rows.values()))
@@ -244,30 +281,60 @@ class SegmentationTask:
             mask, truth, spacing = labels, target, place.spacing
         else:
             truth, spacing = place.truth(), place.own.spacing
-        return {"dice_prepared": self._dice(labels, target), **self.measured(mask, truth, spacing)}
+        return {
+            "dice_prepared": self._dice(labels, target),
+            **self.measured(mask, truth, spacing),
+            **self._by_readers(mask, truth, place),
+        }
+
+    def _by_readers(self, mask: np.ndarray, truth: np.ndarray, place: Place) -> dict[str, float]:
+        """``rater/<name>/<metric>``: a reader against the reference; ``rater/<name>/model/<metric>``: the model against
+        the reader. NaN where the reader has not drawn the sample."""
+        columns: dict[str, float] = {}
+        for name, read in place.readers.items():
+            pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+            if read is not None:
+                drawn = np.where(truth == IGNORED, truth, read())
+                pairs = {f"rater/{name}": (drawn, truth), f"rater/{name}/model": (mask, drawn)}
+            for start in (f"rater/{name}", f"rater/{name}/model"):
+                values = self.measure(*pairs[start], self._spacing(place)) if pairs else self._unknown()
+                columns |= {f"{start}/{metric}": value for metric, value in values.items()}
+        return columns
 
     def measured(self, mask: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """The metrics of :meth:`measure` and both volumes, arguments as there."""
         return {
             **self.measure(mask, truth, spacing),
-            **self._volumes("volume_target", truth, spacing),
-            **self._volumes("volume_prediction", mask, spacing),
+            **self._volumes("volume_target", _compared(truth, truth)[0], spacing),
+            **self._volumes("volume_prediction", _compared(mask, truth)[0], spacing),
         }
 
+    @staticmethod
+    def _spacing(place: Place) -> Spacing:
+        """Of the grid that masks are measured on."""
+        return place.spacing if place.own is None else place.own.spacing
+
+    def _unknown(self) -> dict[str, float]:
+        """The names of :meth:`measure`, each undefined."""
+        nothing = np.zeros((1, 1), np.uint8)
+        return dict.fromkeys(self.measure(nothing, nothing, None), float("nan"))
+
     def _sizes(self, mask: np.ndarray, place: Place) -> dict[str, float]:
-        return self._volumes("volume_prediction", mask, place.spacing if place.own is None else place.own.spacing)
+        return self._volumes("volume_prediction", mask, self._spacing(place))
 
     def _volumes(self, column: str, labels: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """Size of the foreground, and of each of several classes: mm³ (mm² in 2D); pixels without a spacing."""
         unit = float(np.prod(spacing)) if spacing else 1.0
-        sizes = np.bincount(labels.ravel(), minlength=self.class_count)[1 : self.class_count] * unit
-        by_class = {name: {column: float(size)} for name, size in zip(self.foreground, sizes, strict=True)}
-        return {column: float(sizes.sum()), **self._by_class(by_class)}
+        counts = pixels_by_label(labels, self.overlapping)
+        by_class = {name: {column: unit * counts.get(i, 0)} for i, name in enumerate(self.foreground, start=1)}
+        return {column: unit * int(np.count_nonzero(labels)), **self._by_class(by_class)}
 
     def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
         from scantune.statistics.overlap import dice
 
-        values = [dice(truth == label, predicted == label) for label in range(1, self.class_count)]
+        predicted, truth = _compared(predicted, truth)
+        labels = range(1, len(self.foreground) + 1)
+        values = [dice(self._is(truth, label), self._is(predicted, label)) for label in labels]
         return _mean([1.0 if self.empty == "one" and value != value else value for value in values])
 
 
@@ -288,7 +355,17 @@ def build(
         missed=settings.missed,
         lesion_overlap=settings.lesion_overlap,
         sided=settings.sided,
+        overlapping=settings.overlapping,
     )
+
+
+def _compared(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both masks, background where either does not count (a reader's may not, a model's always does)."""
+    ignored = (truth == IGNORED) | (predicted == IGNORED)
+    if not ignored.any():
+        return predicted, truth
+    first, second = (np.where(ignored, np.zeros((), mask.dtype), mask) for mask in (predicted, truth))
+    return first, second
 
 
 def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:

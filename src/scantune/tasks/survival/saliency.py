@@ -22,7 +22,7 @@ def _risk(output: Tensor) -> Tensor:
     return output.reshape(-1)[0] if output.ndim == 1 else functional.softplus(output).sum()
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
+def questions(output: Tensor, task: object = None) -> list[MapQuestion]:
     """What raises the risk."""
     return [MapQuestion(_risk)]
 

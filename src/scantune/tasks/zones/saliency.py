@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 PLACED = True
 
 
-def questions(output: Tensor) -> list[MapQuestion]:
+def questions(output: Tensor, task: object = None) -> list[MapQuestion]:
     """What speaks for each zone's predicted grade, by an output [Z, K]."""
     return [
         MapQuestion(zone(place, grade), (place, grade)) for place, grade in enumerate(output.argmax(dim=1).tolist())

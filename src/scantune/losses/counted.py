@@ -1,0 +1,89 @@
+"""Losses of masks in which some pixels do not count, or labels overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from scantune.losses.combined import Combined
+from scantune.losses.loss import Loss, NamedLoss
+
+#: Mask of a batch [B, …space] → labels as losses take them, and bool [B, …space] where they do not count, or None.
+Decode = Callable[[Tensor], tuple[Tensor, Tensor | None]]
+
+CERTAIN = 30.0
+"""Logit at which a sigmoid is 1 within 1e-13, also in half precision."""
+
+
+@dataclass(frozen=True)
+class OfCounted:
+    """A loss over the pixels that count.
+
+    Elsewhere the output is replaced by a certain background, so that sums over a mask (Dice) gain nothing and nothing
+    is learned; a mean over pixels is taken over those that count.
+
+    Attributes:
+        loss: between output and labels.
+        decode: the batch's mask to labels and the pixels that do not count.
+    """
+
+    loss: Loss
+    decode: Decode
+
+    @property
+    def compares(self) -> bool:
+        """The loss of a sample depends on the other samples of the batch."""
+        return bool(getattr(self.loss, "compares", False))
+
+    def weight(self, target: Tensor) -> Tensor:
+        """Denominator: B, or the sum of the weights of the elements that count."""
+        labels, ignored = self.decode(target)
+        loss = self.loss
+        if ignored is None or not isinstance(loss, NamedLoss) or loss.weights is None:
+            return loss.weight(labels)
+        weights = loss.weights(labels, **loss.options)
+        return (weights * _counting(ignored, weights)).sum()
+
+    def total(self, output: Tensor, target: Tensor) -> Tensor:
+        """Numerator, a scalar."""
+        labels, ignored = self.decode(target)
+        if ignored is None:
+            return self.loss.total(output, labels)
+        settled, loss = _settled(output, labels, ignored), self.loss
+        if not isinstance(loss, NamedLoss):
+            return loss.total(settled, labels)
+        values = loss.values(settled, labels, **loss.options)
+        if values.ndim < ignored.ndim:  # one value a sample, class or batch
+            return loss.total(settled, labels)
+        counting = _counting(ignored, values)
+        if loss.weights is not None:
+            return (values * counting * loss.weights(labels, **loss.options)).sum()
+        return (values * counting).sum() / counting.sum().clamp_min(1) * len(labels)
+
+    def __call__(self, output: Tensor, target: Tensor) -> Tensor:
+        """``total / weight``."""
+        return self.total(output, target) / self.weight(target)
+
+
+def of_counted(combined: Combined, decode: Decode) -> Combined:
+    """The same combination of losses, each over the pixels that count."""
+    return replace(combined, components={name: OfCounted(loss, decode) for name, loss in combined.components.items()})
+
+
+def _counting(ignored: Tensor, values: Tensor) -> Tensor:
+    """1 where a pixel counts, else 0, of the shape of ``values`` [B, …space] or [B, K, …space]."""
+    counting = (~ignored).to(values.dtype)
+    return (counting if values.ndim == ignored.ndim else counting.unsqueeze(1)).expand_as(values)
+
+
+def _settled(output: Tensor, labels: Tensor, ignored: Tensor) -> Tensor:
+    """Logits [B, K, …space] with a certain background where a pixel does not count."""
+    background = torch.zeros_like(output)
+    if output.shape[1] == 1 or labels.ndim == output.ndim:
+        background -= CERTAIN
+    else:
+        background[:, 0] = CERTAIN
+    return torch.where(ignored.unsqueeze(1), background, output)

@@ -1,0 +1,82 @@
+"""Additional analyses of masks: those that other readers drew, beside the model's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.estimate import Estimate
+from scantune.tasks.context import Analyses, Context
+from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.segmentation.metrics import LESIONS, MEASURES, Data, plan
+
+_MODEL = "model"
+
+
+def run(data: Data, context: Context) -> Analyses:
+    """Agreement of model, reference and readers, where readers have drawn masks."""
+    section = readers(data, context)
+    return Analyses(sections={"raters": section} if section else {})
+
+
+def readers(data: Data, context: Context) -> dict[str, Any]:
+    """Each reader beside the model, on the samples that the reader has drawn; empty where nobody has.
+
+    Returns:
+        ``pairs``: the metrics of model and reference, of each reader and the reference, and of model and reader;
+        ``beside``: for each reader, the model's metrics less the reader's, both against the reference.
+    """
+    drawn = drawn_by(context.table)
+    pairs: dict[str, dict[str, Estimate]] = {}
+    beside: dict[str, dict[str, Estimate]] = {}
+    for reader, (against_reference, against_model) in drawn.items():
+        rows = context.rows[np.isfinite(against_reference["dice"][context.rows])]
+        if not len(rows):
+            continue
+        of_model = {name: data.measures[name] for name in against_reference if name in data.measures}
+        alone = "model − target" if len(drawn) == 1 else f"model − target (drawn by {reader})"
+        pairs[alone] = _means(of_model, data, context, rows)
+        pairs[f"{reader} − target"] = _means(against_reference, data, context, rows)
+        pairs[f"model − {reader}"] = _means(against_model, data, context, rows)
+        differences = {name: values - against_reference[name] for name, values in of_model.items()}
+        beside[reader] = _differences(differences, context, rows)
+    return {"pairs": pairs, "beside": beside} if pairs else {}
+
+
+def drawn_by(table: PredictionTable) -> dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+    """Reader to the metrics [N] of that reader's masks, against the reference and the model's against them.
+
+    They are the columns ``rater/<reader>/<metric>`` and ``rater/<reader>/model/<metric>``; metrics of single classes
+    are not among them.
+    """
+    measures = (*MEASURES, *LESIONS)
+    names = [c.split("/")[1] for c in table.columns if c.startswith("rater/") and c.endswith("/dice")]
+    drawn: dict[str, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]] = {}
+    for name in dict.fromkeys(names):
+        starts = f"rater/{name}", f"rater/{name}/{_MODEL}"
+        both = [
+            {m: table.numbers(f"{start}/{m}", Faults()) for m in measures if f"{start}/{m}" in table}
+            for start in starts
+        ]
+        if all("dice" in columns for columns in both):
+            drawn[name] = both[0], both[1]
+    return drawn
+
+
+def _means(measures: Mapping[str, np.ndarray], data: Data, context: Context, rows: np.ndarray) -> dict[str, Estimate]:
+    of_pair = replace(data, measures=dict(measures), volumes=None, class_volumes={})
+    estimates = context.figures(plan(of_pair, rows, headline=True, confidence=context.confidence))
+    return {name: estimates[name] for name in measures if name in estimates}
+
+
+def _differences(differences: Mapping[str, np.ndarray], context: Context, rows: np.ndarray) -> dict[str, Estimate]:
+    """Means of paired differences, each over the samples in which both are defined."""
+    estimates: dict[str, Estimate] = {}
+    for name, values in differences.items():
+        defined = rows[np.isfinite(values[rows])]
+        if len(defined) >= 2:
+            estimates |= context.means({name: values[defined]}, defined, {name: "real"})
+    return estimates
