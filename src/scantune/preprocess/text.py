@@ -17,8 +17,8 @@ pictures                               words         pairs         single       
 
 What is less than nine pixels high is missed. Of 60 chest films at 448 × 448, looked at one by one, 58 show markers:
 something of them was found on 38 (was 21), on all six with printed words; on 2 of 60 a box lay elsewhere, on a ring
-and on a wire. Of 120 synthetic angiograms none had a box. The thresholds were chosen on these same pictures, so others may
-fare worse; lead letters on bright ground, handwriting and text larger than a tenth of the picture are missed.
+and on a wire. Of 120 synthetic angiograms none had a box. The thresholds were chosen on these same pictures, so others
+may fare worse; lead letters on bright ground, handwriting and text larger than a tenth of the picture are missed.
 `scantune check` shows what is left.
 """
 
