@@ -1,7 +1,8 @@
 """Every benchmark in turn, each in a process of its own: ``python -m benchmarks [name …]``.
 
 ``python -m benchmarks real --data FOLDER`` reads the DICOM files of a folder and holds them against dcm2niix.
-``kills --count 200`` kills stages at random moments, ``soak --minutes 30`` asks a served model by many clients.
+``text --data FOLDER`` counts how often text in pictures is found, and seen where none is. ``kills --count 200`` kills
+stages at random moments, ``soak --minutes 30`` asks a served model by many clients.
 
 A benchmark measures scantune and a peer in turn, in one run, on data it makes, and prints the ratio. Absolute times
 depend on the machine; ratios are what to quote.
@@ -27,7 +28,7 @@ NAMES = (
 
 
 #: Asked for by name alone: they need a GPU, data of one's own, or half an hour.
-BY_NAME = ("defaults", "gpu", "real", "kills", "soak")
+BY_NAME = ("defaults", "gpu", "real", "text", "kills", "soak")
 
 
 def main() -> int:

@@ -121,6 +121,22 @@ def test_a_picture_without_text_is_left_alone():
     assert find_text(radiograph()[..., None]) == []
 
 
+def test_the_texture_of_a_stained_nucleus_is_no_text():
+    rng = np.random.default_rng(0)
+    smooth = cv2.GaussianBlur(rng.normal(size=(300, 300)).astype(np.float32), (0, 0), 2.2)
+    picture = np.full((300, 300, 3), (255, 228, 205), np.float32)
+    nucleus = (np.indices((300, 300)) - 150)[0] ** 2 + (np.indices((300, 300)) - 150)[1] ** 2 < 90**2
+    picture[nucleus] = (90, 50, 130) + 80 * smooth[nucleus, None] / smooth.std() * (0.35, 0.3, 0.25)
+    assert find_text(np.clip(picture, 0, 255).astype(np.uint8)) == []
+
+
+def test_a_grey_marker_on_a_film_is_found():
+    picture = radiograph()
+    picture[-30:] = 255  # lead
+    cv2.putText(picture, "L", (440, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 205, 2)
+    assert any(box.left <= 442 <= box.right and box.top <= 30 <= box.bottom for box in find_text(picture[..., None]))
+
+
 @pytest.mark.parametrize("letters", ["R", "AP", "MK"])
 def test_single_letters_are_found_where_they_are_crisp_and_dots_and_wires_are_not(letters):
     picture = radiograph()

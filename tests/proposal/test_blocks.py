@@ -63,6 +63,24 @@ def test_a_class_of_few_subjects_is_excluded_and_said(home):
     assert "too few" in found.reasons["datasets", "t"]["where"]
 
 
+def test_a_file_that_is_there_twice_is_left_out(home):
+    for n in range(40):
+        picture(f"raw/a/{n}.png", n if n != 30 else 4)
+    rows = [f"{n}.png,{'yes' if n % 2 else 'no'},{n}" for n in range(40)]
+    Path("raw/a/t.csv").write_text("\n".join(["file,label,patient", *rows]) + "\n")
+    params = added("raw/a/t.csv")
+    records = cohort.load(params.datasets["t"], Path())
+    assert {record.files[0].stem for record in records} == {str(n) for n in range(40)} - {"30"}
+
+
+def test_two_films_of_one_subject_may_be_the_same(home):
+    for n in range(40):
+        picture(f"raw/a/{n}.png", n if n != 30 else 31)
+    rows = [f"{n}.png,{'yes' if n // 2 % 2 else 'no'},{n // 2}" for n in range(40)]
+    Path("raw/a/t.csv").write_text("\n".join(["file,label,patient", *rows]) + "\n")
+    assert len(cohort.load(added("raw/a/t.csv").datasets["t"], Path())) == 40
+
+
 def test_files_are_found_by_bare_names_and_rows_without_one_are_left_out(home):
     for n in range(30):
         picture(f"raw/us/{'convex' if n % 2 else 'linear'}/Loop-{n}.png", n)

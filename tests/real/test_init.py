@@ -42,7 +42,7 @@ def _written(source: str) -> Proposed:
 @pytest.mark.parametrize(
     ("source", "samples", "modality", "task"),
     [
-        ("wbc", [299, 97], "image", "classification"),
+        ("wbc", [298, 97], "image", "classification"),
         ("drive", [40], "image", "segmentation"),
         ("hippocampus", [260], "volume", "segmentation"),
     ],

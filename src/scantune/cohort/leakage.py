@@ -103,7 +103,11 @@ def audit(
     _check_subjects(assignments)
     crossing, repeated = _identical(samples, part_of)
     if crossing:
-        raise LeakageError("the same image in two partitions", crossing)
+        remedy = (
+            "leave one of each pair out (datasets.<name>.where: {<column>: {exclude: [<value>]}}), or give both one "
+            "subject where they are of one person"
+        )
+        raise LeakageError("the same image in two partitions", [*crossing, remedy])
     near = _near(samples, part_of, cache, settings)
     side_of = {name: placed[name].split for name in part_of}
     fold_of = {name: f"fold {placed[name].fold}" for name in part_of if placed[name].fold is not None}

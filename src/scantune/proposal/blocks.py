@@ -6,13 +6,14 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from scantune.proposal import folders, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing, list_files, stem
+from scantune.proposal.repeated import repeated
 from scantune.proposal.source import FILE, MASK, SPLIT, Source, of_table
 from scantune.proposal.survey import survey
 from scantune.records import ScantuneError
@@ -96,6 +97,8 @@ def _add(proposed: Proposed, source: Source, target: str) -> None:
         cells = [row[known.subject] or stem(file) for row, file in zip(source.rows, source.files)]
         source.notes.append(f"{len(known.blank_subjects)} rows have no {known.subject!r}: each is a subject of its own")
         source = source.rewritten({known.subject: cells})
+    if known:
+        source = _without_repeated(source, known)
     dense = bool(known and "masks" in known.dataset)
     files = survey(source.root, source.files)
     samples = _training(source)
@@ -153,6 +156,32 @@ def _roles(source: Source, target: str) -> Roles | None:
 
     used = {*fields(source.template), *fields(source.masks)}
     return roles(source.columns, source.rows, used, source.masks or _mask_template(source), target)
+
+
+def _without_repeated(source: Source, known: Roles) -> Source:
+    """The source without files of other subjects that are there already: by a filter, or in the table to be written."""
+    subjects = [row[known.subject] for row in source.rows] if known.subject else None
+    if len(source.files) != len(source.rows):  # rows without a file: which row a file is of is not kept
+        return source
+    again = repeated(source.root, source.files, subjects)
+    if not again:
+        return source
+    pairs = [f"{source.files[i]} = {source.files[first]}" for i, first in again.items()]
+    note = f"{len(again)} files are copies of others ({', '.join(pairs[:3])})"
+    column = next((c for c in source.columns if len({row[c] for row in source.rows}) == len(source.rows)), "")
+    if source.class_folders or (source.table is not None and not column):
+        source.notes.append(f"{note}: remove them, or the split stops where two partitions have the same image")
+        return source
+    source.notes.append(f"{note} and are left out")
+    if source.table is not None:
+        filters = known.dataset.setdefault("where", {})
+        assert isinstance(filters, dict)
+        filters[column] = {"exclude": [source.rows[i][column] for i in again]}
+        more = f"; {known.reasons['where']}" if "where" in known.reasons else ""
+        known.reasons["where"] = f"copies of other files{more}"
+        return source
+    kept = [i for i in range(len(source.rows)) if i not in again]
+    return replace(source, rows=[source.rows[i] for i in kept], files=[source.files[i] for i in kept])
 
 
 def _mask_template(source: Source) -> str:

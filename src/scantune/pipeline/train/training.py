@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig
     from scantune.config.train import TrainConfig
     from scantune.engine import (
-        CachedSamples,
         EarlyStopping,
         FitResult,
         Partners,
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
         Sink,
         Strategy,
     )
+    from scantune.engine.data import Samples
     from scantune.engine.parts import TermWeights
     from scantune.engine.patches import Patches
     from scantune.models import Network
@@ -235,7 +235,7 @@ class _Parts:
     """
 
     network: Network
-    train_data: CachedSamples
+    train_data: Samples
     freezing: FreezingSchedule
     group: str | None
     levels: Mapping[str, int]
