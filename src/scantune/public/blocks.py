@@ -61,7 +61,7 @@ def _add(found: Proposed, data: PublicData, root: Path, one: PublicCohort, out: 
 
 def _learned(found: Proposed, data: PublicData, one: PublicCohort, files: Survey, samples: int) -> None:
     """The input and the experiment, by the files and the number of training samples."""
-    dense = one.task["name"] == "segmentation"
+    dense = "masks" in one.dataset
     proposal = settings.input_of(one.name, files, dense=dense)
     block = {**proposal.block, **one.input}
     found.add("inputs", one.name, block, {k: why for k, why in proposal.reasons.items() if k not in one.input})
