@@ -12,6 +12,7 @@ from scantune import io
 from scantune.config.input import VolumeInput
 from scantune.preprocess import prepare
 from scantune.preprocess.brain import bias_field, extraction, registration
+from scantune.preprocess.check import pictures
 from scantune.preprocess.own_grid import own_grid
 from scantune.records import ReadError
 
@@ -77,7 +78,7 @@ def test_a_bias_field_is_taken_out(head):
     assert change.std() < 0.4 * np.log(field[head.brain]).std()
 
 
-def test_a_stripped_scan_lies_in_the_template_and_its_mask_in_the_patient(head, tmp_path):
+def test_a_stripped_scan_lies_in_the_template_and_its_mask_in_the_patient(head, tmp_path, monkeypatch):
     known = rigid((0.2, 0.1, -0.15), (10, 12, -8))
     affine = known @ head.volume.affine
     brain = np.where(head.brain, head.volume.array, 0).transpose(2, 1, 0)
@@ -94,6 +95,12 @@ def test_a_stripped_scan_lies_in_the_template_and_its_mask_in_the_patient(head, 
     values = prepared.tensor[0].astype(np.float32)
     assert dice(values > values.min(), registration.outline(grid)) > 0.95
     assert abs(np.median(values[values > np.percentile(values, 97)])) < 4  # white matter lies at 0, in its own SDs
+    stored = {"reading": prepared.facts}
+    monkeypatch.setattr("scantune.preprocess.store.facts", lambda path: stored)
+    monkeypatch.setattr("scantune.preprocess.store.load", lambda path: {"input": prepared.tensor})
+    picture = pictures.picture(tmp_path)
+    assert picture.shape == (200, 600, 3)
+    assert {tuple(pixel) for pixel in picture.reshape(-1, 3).tolist()} >= {(0x56, 0xB4, 0xE9)}  # the template's outline
     back = own_grid(json.loads(json.dumps(prepared.facts)))
     assert back is not None
     assert prepared.mask is not None

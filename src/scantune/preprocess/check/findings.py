@@ -178,6 +178,9 @@ def _histograms(records: Sequence[Record], facts: Mapping[str, Mapping[str, Any]
             names = "RAS" if sizes and len(sizes) == 3 else ("rows", "columns")
             for axis, value in zip(names, sizes or (), strict=False):
                 series[f"{what} {axis}"].append(float(value))
+        for name, what in (("volume_ml", "brain volume (ml)"), ("overlap", "overlap with the template's brain")):
+            if name in reading.get("brain", {}):
+                series[what].append(float(reading["brain"][name]))
         for name in ("frames", "frame_time"):
             if reading.get(name) is not None:
                 series[name.replace("_", " ")].append(float(reading[name]))

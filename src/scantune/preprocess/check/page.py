@@ -77,7 +77,8 @@ style="width: {{ (90 * n / most) | round(1) if most else 0 }}px"></span> {{ n }}
 <h2>Input of a network</h2>
 <p class="quiet">Middle planes of prepared samples (with masks the planes in which most is marked), 1st to 99th
 percentile, channels side by side. Volumes: axial, anterior on top, the patient's left on the left-hand side
-(neurological). Stills and videos: as stored.</p>
+(neurological). Registered brains: axial, coronal and sagittal, with the outline of the template's brain. Stills and
+videos: as stored.</p>
 {% if f.legend %}<p>{% for name, colour in f.legend.items() %}
 <span class="key" style="border-color: {{ colour }}"></span>{{ name }} {% endfor %}</p>{% endif %}
 <div class="sheet">{% for id, picture in pictures.items() %}<figure>

@@ -32,8 +32,9 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
     """A stored sample as a picture, uint8 [H, W] or [H, W, 3].
 
     Of a volume and a loop the plane in which most is marked, without masks the middle one; volumes have anterior on
-    top. Three channels of a still or a loop are its colours; other channels lie side by side. Each channel is stretched
-    from its 1st to its 99th percentile, colours together.
+    top. Of a registered brain three planes, with the template's outline. Three channels of a still or a loop are its
+    colours; other channels lie side by side. Each channel is stretched from its 1st to its 99th percentile, colours
+    together.
 
     Args:
         path: of the stored sample.
@@ -44,6 +45,8 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
     arrays, facts = store.load(path), store.facts(path)
     tensor, mask = arrays["input"], arrays.get("mask")
     is_volume = "affine" in facts["reading"]
+    if mask is None and "to_template" in facts["reading"].get("brain", {}):
+        return _registered(tensor[0], facts["reading"])
     if tensor.ndim == 4:
         at = _plane_of(mask, tensor.shape[1])
         tensor, mask = tensor[:, at], None if mask is None else mask[:, at]
@@ -55,6 +58,23 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
         return _drawn(_stretched(np.moveaxis(tensor, 0, -1)), labels, side, overlapping)  # [C, H, W] -> [H, W, C]
     parts = [_drawn(_stretched(channel), labels, side, overlapping) for channel in tensor]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+def _registered(volume: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
+    """Middle axial, coronal and sagittal plane side by side, with the outline of the template's brain."""
+    from scantune.preprocess.brain.registration import outline
+    from scantune.preprocess.grid import Grid
+
+    depth, height, width = volume.shape
+    template = np.array(facts["brain"]["to_template"]) @ np.array(facts["affine"])
+    brain = outline(Grid((depth, height, width), template)).astype(np.uint8)
+    parts = []
+    for axis, length in enumerate(volume.shape):
+        base, inside = (np.take(array, length // 2, axis)[::-1] for array in (volume, brain))
+        square = max(base.shape)
+        pad = [(0, square - size) for size in base.shape]
+        parts.append(_drawn(np.pad(_stretched(base), pad), np.pad(inside, pad), SIDE_WITH_MASKS // 2, False))
+    return np.concatenate(parts, axis=1)
 
 
 def _plane_of(mask: np.ndarray | None, depth: int) -> int:
