@@ -127,6 +127,33 @@ def test_the_run_that_mlflow_run_opened_becomes_the_parent(store, monkeypatch):
     monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID")
 
 
+def test_where_a_run_cannot_be_moved_another_takes_its_place(store, monkeypatch):
+    """A store that is not the project's own stands for a server: ``mlflow run`` has opened a run in Default there."""
+    from scantune.tracking.parent import adopt_parent, close_parent, describe_parent
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{store / 'shared.db'}")
+    monkeypatch.setenv("SCANTUNE_PARENT_RUN_ID", "")
+    service = tracking.client()
+    opened = service.create_run("0", tags={"mlflow.project.entryPoint": "main"}, run_name="able-pig-228").info.run_id
+    service.log_param(opened, "learning_rate", "0.0005")
+    monkeypatch.setenv("MLFLOW_RUN_ID", opened)
+    adopt_parent(tracking.take_parent_run(), "hips", "knees · learning_rate=0.0005")
+    parent = tracking.take_parent_run()
+    with open_run("train", "knees", dataset="hips") as run:
+        pass
+    describe_parent(parent, "knees · learning_rate=0.0005", {"knees": {"auroc": 0.9}}, {})
+    close_parent("FINISHED")
+    taken, former = service.get_run(parent), service.get_run(opened)
+    assert service.get_experiment(taken.info.experiment_id).name == "hips"
+    assert service.get_run(run.run_id).data.tags["mlflow.parentRunId"] == parent
+    assert (taken.info.run_name, taken.info.status) == ("knees · learning_rate=0.0005", "FINISHED")
+    assert taken.data.params == former.data.params == {"learning_rate": "0.0005"}
+    assert taken.data.metrics == former.data.metrics == {"test_auroc": 0.9}
+    assert taken.data.tags["mlflow.project.entryPoint"] == "main"
+    assert (former.info.lifecycle_stage, former.info.status) == ("deleted", "FINISHED")
+    assert former.data.tags["scantune.replaced_by"] == parent
+
+
 def test_a_failed_and_an_interrupted_stage_say_so(store):
     with pytest.raises(ZeroDivisionError), open_run("train", "a", dataset="hips") as failed:
         raise ZeroDivisionError
@@ -265,6 +292,9 @@ def test_a_copied_project_writes_into_its_own_folder_and_reads_what_it_had(store
     with open_run("train", "knees", dataset="hips") as run:
         run.text("before", "words.txt")
     here = tmp_path_factory.mktemp("copies") / "my study ü"
+    described = store / "mlartifacts/models/m-1/artifacts/MLmodel"
+    described.parent.mkdir(parents=True)
+    described.write_text(f"artifact_path: {described.parent.as_uri()}\nflavors: {{}}\n")
     shutil.copytree(store, here)
     before = sorted(store.glob("**/*"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
@@ -274,6 +304,9 @@ def test_a_copied_project_writes_into_its_own_folder_and_reads_what_it_had(store
     ]
     assert [one.stdout for one in said] == ["['more.txt', 'words.txt']\n"] * 2, said
     assert (here / "mlartifacts" / run.run_id / "artifacts/more.txt").is_file()
+    moved = here / "mlartifacts/models/m-1/artifacts"
+    assert (moved / "MLmodel").read_text() == f"artifact_path: {moved.as_uri()}\nflavors: {{}}\n"
+    assert described.read_text().startswith(f"artifact_path: {described.parent.as_uri()}\n")
     assert sorted(store.glob("**/*")) == before
     assert [f"this project was in {store}: " in one.stderr for one in said] == [True, False]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 from urllib.request import url2pathname
 
+from scantune.files import write_text
+
 ARTIFACTS = "mlartifacts"
 #: Tables of MLflow's store and their columns with addresses.
 _ADDRESSES = (
@@ -46,6 +48,7 @@ def follow(home: Path) -> str:
                 _replace(database, str(_folder(place).parent / "mlruns"), str(home / "mlruns"))
     if not former:
         return ""
+    _follow_models(home / ARTIFACTS, former, here)
     where = ", ".join(str(_folder(place).parent) for place in former)
     lost = (
         "" if (home / ARTIFACTS).is_dir() else f". There is no {ARTIFACTS}/ here: bring it too, or run scantune restore"
@@ -63,6 +66,17 @@ def _replace(database: sqlite3.Connection, former: str, here: str) -> int:
         )
         changed += held.rowcount
     return changed
+
+
+def _follow_models(artifacts: Path, former: list[str], here: str) -> None:
+    """Change the address that each logged model states in its file ``MLmodel``."""
+    for path in artifacts.glob("models/*/artifacts/MLmodel"):
+        text = path.read_text(encoding="utf-8")
+        changed = text
+        for place in former:
+            changed = changed.replace(f"artifact_path: {place}/", f"artifact_path: {here}/")
+        if changed != text:
+            write_text(path, changed)
 
 
 def _folder(address: str) -> Path:
