@@ -5,6 +5,7 @@ import pytest
 
 from scantune import plots
 from scantune.plots import style
+from scantune.plots.differences import apart
 
 
 def entry(value, lower=None, upper=None, **more):
@@ -78,6 +79,23 @@ def test_bland_altman_draws_the_lines_of_the_metrics_file():
     assert "bias 0.500 (0.100 to 0.900)" in text
     assert "upper limit 4.00 (3.40 to 4.60)" in text
     assert "join a subject's samples" in text
+
+
+def test_labels_of_narrow_limits_do_not_overlap():
+    narrow = {
+        "bland_altman_upper": entry(0.3, 0.28, 0.32),
+        "bland_altman_bias": entry(0.02, 0.01, 0.03),
+        "bland_altman_lower": entry(-0.27, -0.29, -0.25),
+    }
+    figure = plots.bland_altman([1, 2, 3, 4], [1, 2, 3, 9], metrics=narrow)
+    figure.canvas.draw()
+    labels = [text for text in figure.axes[0].texts if text.get_text().startswith(("upper", "bias", "lower"))]
+    upper, bias, lower = (label.get_window_extent() for label in labels)
+    assert upper.y0 >= bias.y1
+    assert bias.y0 >= lower.y1
+    assert apart([100.0, 50.0, 0.0], [20, 20, 20]) == [100, 50, 0]
+    assert apart([10.0, 8.0, -40.0], [20, 20, 20]) == [19, -1, -40]
+    assert apart([10.0, 8.0, -11.0], [20, 20, 20]) == pytest.approx([22 + 1 / 3, 2 + 1 / 3, -18 + 1 / 3])
 
 
 def test_bland_altman_says_why_a_limit_is_missing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,10 @@ _LEVELS: tuple[tuple[str, str, str, Any], ...] = (
     ("bland_altman_bias", "bias", style.INK, "-"),
     ("bland_altman_lower", "lower limit", style.VERMILION, (0, (4, 2))),
 )
+
+
+_SIZE, _SPACING, _GAP = 5.5, 1.15, 2.0
+"""Of the labels at the right edge: font size, height of a line in font sizes, space between two, in points."""
 
 
 @style.styled
@@ -110,8 +115,7 @@ def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metric
     scatter(axes, mean, difference)
     axes.set_xlim(*style.rounded(float(mean.min()), float(mean.max())))
     axes.axhline(0, color=style.GREY, linewidth=0.5, zorder=1)
-    for key, text, colour, dash in _LEVELS:
-        _level(figure, axes, words.entry(metrics.get(key)), text, colour, dash)
+    labels = [_level(figure, axes, words.entry(metrics.get(key)), *look) for key, *look in _LEVELS]
     plain = [words.entry(metrics.get(f"bland_altman_plain_{side}")).get("value") for side in ("upper", "lower")]
     for value in plain:
         if words.defined(value):
@@ -120,6 +124,7 @@ def differences(figure: Figure, axes: Axes, x: np.ndarray, y: np.ndarray, metric
         style.note(figure, "Dashed: limits of agreement for repeated measures; dotted: repeats ignored.")
     style.note(figure, "Pale bands: 95 % intervals of bias and limits.")
     _room(axes, difference)
+    _write(figure, axes, [label for label in labels if label is not None])
 
 
 def _room(axes: Axes, difference: np.ndarray) -> None:
@@ -150,12 +155,21 @@ def _join_subjects(axes: Axes, x: np.ndarray, y: np.ndarray, subjects: Sequence[
     return repeated
 
 
-def _level(figure: Figure, axes: Axes, entry: dict[str, Any], text: str, colour: str, dash: Any) -> None:
-    """A horizontal line with its band, and its label at the right edge."""
+@dataclass(frozen=True)
+class _Label:
+    """Text beside a line: at which difference, and its colour."""
+
+    value: float
+    text: str
+    colour: str
+
+
+def _level(figure: Figure, axes: Axes, entry: dict[str, Any], text: str, colour: str, dash: Any) -> _Label | None:
+    """A horizontal line with its band; its label, for the right edge."""
     value = entry.get("value")
     if not words.defined(value):
         style.note(figure, f"The {text} is undefined: {entry.get('reason') or 'no reason given'}.")
-        return
+        return None
     lower, upper = entry.get("lower"), entry.get("upper")
     places = words.decimals(max(abs(float(part)) for part in (value, lower, upper) if words.defined(part)))
     label = f"{text}\n{words.fixed(value, places)}"
@@ -163,14 +177,55 @@ def _level(figure: Figure, axes: Axes, entry: dict[str, Any], text: str, colour:
         axes.axhspan(lower, upper, color=colour, alpha=0.13, linewidth=0, zorder=0)
         label += f"\n({words.fixed(lower, places)} to\n{words.fixed(upper, places)})"
     axes.axhline(value, color=colour, linestyle=dash, linewidth=1.0, zorder=4)
-    axes.annotate(
-        label,
-        (1.0, value),
-        xycoords=("axes fraction", "data"),
-        xytext=(3, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=5.5,
-        color=colour,
-        linespacing=1.15,
-    )
+    return _Label(float(value), label, colour)
+
+
+def _write(figure: Figure, axes: Axes, labels: Sequence[_Label]) -> None:
+    """Labels at the right edge, beside their lines where these are far enough apart, else one below the other."""
+    low, high = axes.get_ylim()
+    points = axes.get_position().height * figure.get_figheight() * 72 / (high - low)  # for a unit of the difference
+    heights = [(label.text.count("\n") + 1) * _SIZE * _SPACING + _GAP for label in labels]
+    places = apart([(label.value - low) * points for label in labels], heights)
+    for label, place in zip(labels, places, strict=True):
+        axes.annotate(
+            label.text,
+            (1.0, label.value),
+            xycoords=("axes fraction", "data"),
+            xytext=(3, place - (label.value - low) * points),
+            textcoords="offset points",
+            va="center",
+            fontsize=_SIZE,
+            color=label.colour,
+            linespacing=_SPACING,
+        )
+
+
+def apart(places: Sequence[float], heights: Sequence[float]) -> list[float]:
+    """Centres of labels of some heights that do not overlap, as near as may be to their places, highest first.
+
+    The labels of a group that would overlap are stacked around the mean of their places.
+    """
+    groups: list[list[int]] = []
+    centres = [float(place) for place in places]
+    for i in range(len(places)):
+        group = [i]
+        while True:
+            _stack(group, places, heights, centres)
+            if not groups or centres[groups[-1][-1]] - centres[group[0]] >= _between(groups[-1][-1], group[0], heights):
+                break
+            group = groups.pop() + group
+        groups.append(group)
+    return centres
+
+
+def _between(above: int, below: int, heights: Sequence[float]) -> float:
+    """Least distance of the centres of two labels."""
+    return (heights[above] + heights[below]) / 2 - 1e-9
+
+
+def _stack(group: Sequence[int], places: Sequence[float], heights: Sequence[float], centres: list[float]) -> None:
+    """One below the other, around the mean of their places."""
+    top = sum(places[i] for i in group) / len(group) + sum(heights[i] for i in group) / 2
+    for i in group:
+        centres[i] = top - heights[i] / 2
+        top -= heights[i]

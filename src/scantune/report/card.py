@@ -94,7 +94,7 @@ def _fitted(facts: RunFacts) -> list[str]:
         return [
             "Calibration and conformal intervals or sets were fitted on the validation subjects, on whom the "
             "checkpoint was selected too: coverage may be a few percentage points below nominal, more so with few "
-            "subjects."
+            "subjects (train.calibration_fraction reserves some for calibration)."
         ]
     return [f"Calibration and conformal intervals or sets were fitted on {on}."]
 
