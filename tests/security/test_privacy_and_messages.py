@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy
 import yaml
 
 from scantune import io
@@ -180,11 +181,12 @@ def test_what_a_store_without_room_raises_is_one_line(
     monkeypatch.chdir(tmp_path)
     with open_run("split", "x", dataset="x") as run:
         pass
-    with run.service._tracking_client.store.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite's own form of a full disk
+    engine = run.service._tracking_client.store.engine
+    sqlalchemy.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA max_page_count = 1"))  # it is full
+    engine.dispose()
 
     def more_runs() -> None:
-        for _ in range(9):
+        for _ in range(30):
             with open_run("split", "x", dataset="x") as run:
                 run.params({str(number): "x" * 400 for number in range(90)})
 
