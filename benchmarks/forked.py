@@ -68,19 +68,19 @@ def stages_of(project: Project) -> dict[str, tuple[str, ...]]:
 
 
 def load_modules(project: Project, stages: list[Stage]) -> None:
-    """Run the stages in one fork, and load here what they loaded there."""
-    listing = project.home / ".loaded"
+    """Run the stages in one fork, and load here what they loaded there; of a project that was kept, load alone."""
+    listing = project.home.parent / "modules.txt"
 
     def all_of_them() -> None:
         for stage in stages:
             stage.run()
         listing.write_text("\n".join(name for name in sys.modules if name != "__main__"))
 
-    assert Started(project, all_of_them).wait(1200) == 0, killed_stderr(project)
+    if not listing.exists():
+        assert Started(project, all_of_them).wait(1200) == 0, killed_stderr(project)
     for name in listing.read_text().splitlines():
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    listing.unlink()
     threads = [Path(f"/proc/self/task/{task}/comm").read_text().strip() for task in os.listdir("/proc/self/task")]
     others = [name for name in threads[1:] if not name.startswith("jemalloc")]  # jemalloc's own is made anew in a fork
     assert not others, f"a process with threads must not fork: {others}"

@@ -50,7 +50,7 @@ def model_in(folder: Path) -> Path:
 
     backbone = models.build("small_cnn", modality="image", in_channels=1, size=(12, 12), seed=0)
     network = models.Network(backbone, torch.nn.Linear(backbone.feature_dim, 1)).eval()
-    settings = {"dataset": "mine", "modality": "image", "shape": [12, 12], "time_limit": 20.0}
+    settings = {"dataset": "mine", "modality": "image", "shape": [12, 12], "time_limit": 120.0}
     facts = ModelFacts("tiny", "mine", {"name": "regression", "target": "score"}, settings)
     save_model(folder / "model", facts, [network])
     return folder / "model"
@@ -82,7 +82,7 @@ def serve(flavour: str, port: int) -> None:
 def ask(address: str, body: str) -> tuple[int, Any]:
     request = urllib.request.Request(address, body.encode(), {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -114,12 +114,21 @@ def client(address: str, folder: Path, number: int, until: float, seen: Counter[
         if number == 0:
             _attack(address, draws.choice(HOSTILE).replace("FOLDER", str(folder)), draws, seen)
             continue
-        try:
-            status, answer = ask(address, good)
-            answered = status == 200 and all(row["prediction"] is not None for row in answer["predictions"])
-        except (OSError, ValueError, http.client.HTTPException):
-            answered = False
-        seen["answers" if answered else "lost"] += 1
+        lost = _lost(address, good)
+        seen["lost" if lost else "answers"] += 1
+        if lost:
+            print(f"client {number}: {lost}", flush=True)
+
+
+def _lost(address: str, body: str) -> str:
+    """Why a proper request was not answered; "" where it was."""
+    try:
+        status, answer = ask(address, body)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return repr(error)
+    if status != 200:
+        return f"status {status}: {answer}"
+    return "; ".join(row["reason"] for row in answer["predictions"] if row["prediction"] is None)
 
 
 def memory(server: psutil.Process) -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy
 import yaml
 
 from scantune import io
@@ -19,7 +20,7 @@ from scantune.commands.exporting import export
 from scantune.files import private, words_of
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts
-from scantune.tracking import own_folder
+from scantune.tracking import TrackingError, open_run, own_folder
 from scantune.tracking.store import unreachable_message
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
@@ -166,7 +167,31 @@ def test_what_the_system_refuses_is_one_line(
     assert words_of(ValueError("x")) is None
 
 
-def test_a_full_disk_of_the_store_is_told_as_one() -> None:
-    told = unreachable_message(sqlite3.OperationalError("database or disk is full\n[SQL: INSERT …]"))
+@pytest.mark.parametrize("first", ["", "(raised as a result of Query-invoked autoflush; consider …)\n"])
+def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
+    told = unreachable_message(sqlite3.OperationalError(f"{first}database or disk is full\n[SQL: INSERT …]"))
     assert "cannot be written: database or disk is full. Free space" in told
     assert len(told.splitlines()) == 1
+
+
+def test_what_a_store_without_room_raises_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    with open_run("split", "x", dataset="x") as run:
+        pass
+    engine = run.service._tracking_client.store.engine
+    sqlalchemy.event.listen(engine, "connect", lambda one, _: one.execute("PRAGMA max_page_count = 1"))  # it is full
+    engine.dispose()
+
+    def more_runs() -> None:
+        for _ in range(30):
+            with open_run("split", "x", dataset="x") as run:
+                run.params({str(number): "x" * 400 for number in range(90)})
+
+    with pytest.raises(TrackingError) as caught:
+        more_runs()
+    assert "cannot be written: database or disk is full. Free space" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    assert "Traceback" not in "".join(capfd.readouterr())

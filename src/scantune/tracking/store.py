@@ -102,7 +102,7 @@ def client() -> Any:
     import mlflow
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it prints a traceback of what it raises
     logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
     uri = tracking_uri()
     if is_own_store():
@@ -123,9 +123,12 @@ def unreachable_message(error: Exception) -> str:
             f"MLflow at {without_password(tracking_uri())} refuses this user name or password: {first_line(error)}. "
             "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
         )
-    if "disk is full" in str(error) or "readonly database" in str(error) or "read-only" in str(error):
+    refused = re.search(
+        r"database or disk is full|attempt to write a readonly database|read-only file system", str(error)
+    )
+    if refused:
         return (
-            f"MLflow's store {without_password(tracking_uri())} cannot be written: {first_line(error)}. Free space, or "
+            f"MLflow's store {without_password(tracking_uri())} cannot be written: {refused[0]}. Free space, or "
             "make it writable, and run again; or run without MLflow by SCANTUNE_MLFLOW=off"
         )
     return (
