@@ -60,6 +60,22 @@ def test_freezing_knows_the_blocks_of_the_2d_network() -> None:
     assert [name for name, p in network.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
 
 
+def test_channels_last_serves_2d_layers_in_a_network_of_videos() -> None:
+    from scantune.engine import Settings
+    from scantune.engine.hardware import prepared_network
+
+    network = models.Network(
+        models.build(NAME, modality="video", in_channels=3, seed=0), torch.nn.Linear(1024, 2)
+    ).eval()
+    x = torch.rand(1, 3, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = network(x)
+        with prepared_network(network, Settings(channels_last=True)):
+            stem = network.backbone.net.frames.conv_stem.weight
+            assert stem.is_contiguous(memory_format=torch.channels_last)
+            torch.testing.assert_close(network(x), before)
+
+
 def test_faults_are_named() -> None:
     with pytest.raises(ScantuneError, match="pool: 'median' is not one of mean, max"):
         models.build(NAME, modality="video", in_channels=1, pool="median")

@@ -13,6 +13,9 @@ from tests.stages.systems import params_of, prepare, train
 
 #: Preset → system with tiny data, and what of the preset would take long, or weights that are not on every disk.
 SMALL = {
+    "radiograph": ("csi", {"backbone": "mobilenetv3_small_050"}, {}),
+    "microscopy": ("cells", {"backbone": "mobilenetv3_small_050"}, {}),
+    "ultrasound": ("echo", {"backbone": "mobilenetv3_small_050"}, {}),
     "loes": ("loes", {"backbone": "resnet10_3d"}, {}),
     "image_classification": ("cells", {"backbone": "resnet18"}, {"warmup_epochs": 0}),
     "echo_quality": ("echo", {"backbone": "r2plus1d_18"}, {}),
@@ -97,7 +100,7 @@ def test_a_preset_elsewhere_or_of_another_name_is_answered():
         parse(params)
     params = preset_only("csi")
     params["experiments"]["x"]["train"]["preset"] = "cxr"
-    with pytest.raises(ConfigError, match=r"train\.preset: no preset of that name; there are loes, image_class"):
+    with pytest.raises(ConfigError, match=r"train\.preset: no preset of that name; there are radiograph, microscopy"):
         parse(params)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,13 +37,14 @@ def check(
     from scantune.cohort.index import known_files
     from scantune.cohort.split import settled
     from scantune.config.watching import indexed_folder
-    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks
+    from scantune.pipeline.data.targets import mask_classes, needed_targets, read_for_tasks, view_notes
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
 
     folder = out or own_folder() / "check" / dataset
     read = read_for_tasks(params, dataset, Path("."))
+    read = replace(read, warnings=(*read.warnings, *view_notes(params, dataset, read)))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
         store = own_folder() / "store"

@@ -121,6 +121,18 @@ def _colour(config: AugmentConfig, input_: InputConfig, key: str, name: str) -> 
         )
 
 
+def _aggregation(params: Params) -> Iterator[str]:
+    """Samples are aggregated by a column that predictions have: the subject, or a group of the dataset."""
+    for key, block in _blocks(params):
+        rule, dataset = getattr(block.task, "aggregate", None), params.datasets.get(block.dataset)
+        if rule is not None and rule.by != "subject_id" and dataset is not None and rule.by not in dataset.groups:
+            groups = f"datasets.{block.dataset}.groups"
+            yield (
+                f"{key}.task.aggregate.by: {rule.by!r} is neither subject_id nor one of {groups}: "
+                f"{', '.join(dataset.groups) or 'there are none'}; add the column there"
+            )
+
+
 def _losses(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         train = block.train
@@ -249,6 +261,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _same_dataset,
     _targets,
     _augmentation,
+    _aggregation,
     _losses,
     _overlap,
     _region,

@@ -39,8 +39,8 @@ def prepared_network(network: nn.Module, settings: Settings) -> Iterator[None]:
         ScantuneError: gradient checkpointing of a network that does not name its blocks.
     """
     if settings.channels_last:
-        dims = max((p.dim() for p in network.parameters()), default=0)
-        network.to(memory_format=memory_format(dims))  # type: ignore[call-overload]
+        for tensor in (*network.parameters(), *network.buffers()):  # a network may have both of 4 axes and of 5
+            tensor.data = tensor.data.contiguous(memory_format=memory_format(tensor.dim()))
     wrapped = _enable_checkpointing(network) if settings.gradient_checkpointing else []
     try:
         yield

@@ -10,6 +10,7 @@ from scantune.cohort.load import Cohort, read
 from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
+from scantune.pipeline.data import views
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -52,6 +53,11 @@ def _columns(params: Params, name: str) -> tuple[dict[str, TargetColumn], list[s
     return columns, needed_by
 
 
+def view_notes(params: Params, name: str, cohort: Cohort) -> list[str]:
+    """Class targets of ``datasets.<name>`` that differ between the samples of a subject, with ids."""
+    return views.notes(_tasks(params, name), cohort.records)
+
+
 def number_targets(params: Params, name: str) -> dict[str, bool]:
     """Targets of ``datasets.<name>``: True for a number by its column's rule or a task's, False for the classes of one.
 
@@ -78,6 +84,8 @@ def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
             column = dataset.targets[target].column if target in dataset.targets else None
             wrong = ((record, task.target_fault(target, record.targets.get(target, ""))) for record in cohort.records)
             faults += [Fault(what, record.row, column) for record, what in wrong if what is not None]
+    for key, task in tasks.items():
+        faults += views.aggregation_faults(key, task, cohort.records)
     if faults:
         raise CohortError(f"table {dataset.table} (its targets as {', '.join(tasks)} need them)", faults)
 

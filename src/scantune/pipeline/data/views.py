@@ -1,0 +1,89 @@
+"""Several samples of one subject or study: targets that differ between them, and what is to be aggregated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scantune.cohort.faults import Fault
+from scantune.records import Record
+from scantune.tasks.base import TaskSettings
+
+SHOWN = 10
+
+#: A subject or study, and its samples.
+Unit = tuple[str, list[Record]]
+
+
+def notes(tasks: dict[str, TaskSettings], records: Sequence[Record]) -> list[str]:
+    """A line for each class target that differs within subjects, with their ids.
+
+    It may be right (two examinations of one person) or not (two people of one id, a wrong label).
+
+    Args:
+        tasks: key of an experiment to its task.
+        records: of the dataset.
+    """
+    targets = [target for task in tasks.values() if not _numbers(task) for target in task.target_names()]
+    lines = []
+    for target in dict.fromkeys(targets):
+        odd = list(_differing(records, target, "subject_id"))
+        if odd:
+            listed = "; ".join(_described(unit, target) for unit in odd[:SHOWN]) + (" …" if len(odd) > SHOWN else "")
+            several = sum(len(samples) > 1 for _, samples in _units(records, "subject_id"))
+            lines.append(
+                f"target {target!r} differs between the samples of {len(odd)} of {several} subjects with several: {listed}"
+            )
+    return lines
+
+
+def aggregation_faults(key: str, task: TaskSettings, records: Sequence[Record]) -> Iterator[Fault]:
+    """What an evaluation would refuse to aggregate after the training: class targets that differ within a unit.
+
+    Args:
+        key: of the experiment.
+        task: its task.
+        records: of the dataset.
+    """
+    rule = getattr(task, "aggregate", None)
+    if rule is None or _numbers(task):
+        return
+    for target in task.target_names():
+        for unit in _differing(records, target, rule.by):
+            yield Fault(
+                f"{key}.task.aggregate: target {target!r} differs within one {rule.by}: {_described(unit, target)}; "
+                "correct the table, aggregate by a column of finer units, or remove the key",
+                unit[1][0].row,
+            )
+
+
+def _numbers(task: TaskSettings) -> bool:
+    """Whether targets are numbers, which may differ: they are aggregated as predictions are."""
+    return "numbers" in task.loss_targets
+
+
+def _differing(records: Sequence[Record], target: str, by: str) -> Iterator[Unit]:
+    for name, samples in _units(records, by):
+        if len({_value(record, target) for record in samples}) > 1:
+            yield name, samples
+
+
+def _units(records: Sequence[Record], by: str) -> list[Unit]:
+    units: dict[str, list[Record]] = {}
+    for record in records:
+        units.setdefault(record.subject_id if by == "subject_id" else record.groups.get(by, ""), []).append(record)
+    return list(units.items())
+
+
+def _value(record: Record, target: str) -> str | float:
+    """The target's text, numbers by their value: ``1`` and ``1.0`` are one class."""
+    text = record.targets.get(target, "").strip()
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _described(unit: Unit, target: str) -> str:
+    name, samples = unit
+    values = ", ".join(f"{record.sample_id} {record.targets.get(target, '') or 'empty'}" for record in samples[:SHOWN])
+    return f"{name} ({values}{' …' if len(samples) > SHOWN else ''})"

@@ -1,0 +1,88 @@
+"""Several views of one person: what differs is named with ids, and what could not be aggregated is refused at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from scantune import io
+from scantune.cohort.faults import CohortError
+from scantune.config.load import ConfigError, parse
+from scantune.pipeline.data.targets import read_for_tasks, view_notes
+from tests.stages.conftest import run_stages
+
+TABLE = (
+    "id,person,visit,kind,score\n"
+    "a1,A,A-1,ill,3\na2,A,A-1,well,4\na3,A,A-2,ill,5\nb1,B,B-1,well,1\nb2,B,B-1,well,2\nc1,C,C-1,ill,9\n"
+)
+
+
+def blocks(task: dict) -> dict:
+    dataset = {
+        "root": "raw",
+        "watch": "raw",
+        "table": "t.csv",
+        "files": "{id}.png",
+        "sample": "{id}",
+        "subject": "person",
+        "targets": ["kind", "score"],
+        "groups": ["visit"],
+    }
+    trained = {"dataset": "d", "input": "d", "task": task, "model": {"backbone": "small_cnn"}}
+    return {
+        "tracking": {"enabled": False},
+        "datasets": {"d": dataset},
+        "inputs": {"d": {"dataset": "d", "modality": "image", "shape": [8, 8], "workers": 1}},
+        "experiments": {"e": trained | {"train": {"epochs": 1}, "evaluate": {}, "register": {}}},
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rng = np.random.default_rng(0)
+    for number in ("a1", "a2", "a3", "b1", "b2", "c1"):
+        io.write_png(tmp_path / "raw" / f"{number}.png", rng.integers(0, 255, (8, 8), dtype=np.uint8))
+    (tmp_path / "raw" / "t.csv").write_text(TABLE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+KIND = {"name": "classification", "target": "kind"}
+
+
+def test_check_names_subjects_whose_targets_differ(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from scantune.commands.cohorts import check
+
+    (home / "params.yaml").write_text(yaml.safe_dump(blocks(KIND)))
+    check("d", "", False, None)
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "target 'kind' differs between the samples of 1 of 2 subjects with several: A (a1 ill, a2 well, a3 ill)" in printed
+    )
+
+
+def test_numbers_may_differ(home: Path) -> None:
+    task = {"name": "regression", "target": "score", "aggregate": "mean"}
+    params = parse(blocks(task))
+    assert view_notes(params, "d", read_for_tasks(params, "d", home)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "unit"),
+    [("mean", "subject_id: A (a1 ill, a2 well, a3 ill)"), ({"name": "max", "by": "visit"}, "visit: A-1 (a1 ill, a2 well)")],
+)
+def test_what_cannot_be_aggregated_is_refused_before_anything_is_prepared(home: Path, rule: object, unit: str) -> None:
+    (home / "params.yaml").write_text(yaml.safe_dump(blocks({**KIND, "aggregate": rule})))
+    with pytest.raises(CohortError) as caught:
+        run_stages(home, "preprocess d")
+    assert f"experiments.e.task.aggregate: target 'kind' differs within one {unit}" in str(caught.value)
+    assert [fault.row for fault in caught.value.faults] == [2]
+    assert not (home / "data").exists()
+
+
+def test_a_column_that_predictions_do_not_have_is_refused_at_load() -> None:
+    with pytest.raises(ConfigError, match=r"aggregate\.by: 'vist' is neither subject_id nor one of .*groups: visit"):
+        parse(blocks({**KIND, "aggregate": {"name": "mean", "by": "vist"}}))
