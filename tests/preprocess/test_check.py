@@ -1,13 +1,18 @@
 import json
 from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from scantune import io, preprocess
+from scantune.cohort.ids import digest_id, keyed_digest
 from scantune.cohort.load import Cohort
+from scantune.digests import text_digest
 from scantune.preprocess.check import check, print_check, write_check
+from scantune.preprocess.check.identifying import in_table
+from scantune.preprocess.check.unusual import unusual
 from scantune.records import Record
 
 
@@ -35,6 +40,27 @@ def test_counts_duplicates_oddities_and_what_identifies(found):
     assert findings.histograms["target label"] == {"0": 6, "1": 8}
     assert findings.labels["label"]["site"]["A"] == {"0": 6, "1": 6}
     assert len(findings.thumbnails) == 14
+
+
+def test_many_that_differ_are_a_note_and_the_most_unusual_comes_first():
+    rng = np.random.default_rng(0)
+    readings = {}
+    for n in range(1000):
+        low = 0.0 if n % 7 else 40.0 + n % 40  # of JPEG films most reach black, the others do not
+        readings[f"x{n}"] = {"own_low": low, "own_high": 255.0, "own_mean": 120 + 8 * rng.normal(), "own_sd": 60.0}
+    readings["x3"]["own_mean"], readings["x5"]["own_mean"] = 230.0, 250.0
+    odd, notes = unusual(readings)
+    assert list(odd) == ["x5", "x3"]
+    assert len(notes) == 1
+    assert notes[0].startswith("smallest value: ")
+
+
+def test_digests_of_our_own_are_not_identifying():
+    ids = [digest_id(f"folder/{n}.png") for n in range(2000)] + [keyed_digest(str(n), b"k" * 16) for n in range(2000)]
+    records = [Record(name, f"{n % 7}_{text_digest(str(n), 8)}", (Path("x"),)) for n, name in enumerate(ids)]
+    assert in_table(records) == {}
+    numbers = [Record(f"{n:08d}", f"{n:08d}", (Path("x"),)) for n in range(20)]
+    assert in_table(numbers)["sample ids"]["long numbers"] == 20
 
 
 def test_page_and_facts_escape_markup_and_hold_no_path(found, tmp_path):

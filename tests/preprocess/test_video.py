@@ -32,6 +32,26 @@ def test_frames_are_taken_at_their_period_and_short_loops_go_round():
     assert frame_indices(1, 3, 5) == [0, 0, 0]
 
 
+def test_loops_of_different_rates_are_brought_to_one(tmp_path, inputs):
+    frames, _ = echo(24)
+    for name, every, time in (("fast", 1, 20.0), ("slow", 2, 40.0)):
+        io.write_cine(tmp_path / name, frames[::every], patient_id="p", seed="1", encoding="raw", frame_time=time)
+    settings = inputs["video"](frames=6, shape=[240, 320], frame_rate=12.5)
+    fast, slow = (prepare([tmp_path / name], [], settings) for name in ("fast", "slow"))
+    np.testing.assert_array_equal(fast.tensor[0], frames[::4])  # every 80 ms
+    np.testing.assert_array_equal(slow.tensor, fast.tensor)
+    assert not fast.facts["looped"]
+    higher = prepare([tmp_path / "slow"], [], inputs["video"](frames=6, shape=[240, 320], frame_rate=50))
+    np.testing.assert_array_equal(higher.tensor[0], frames[[0, 2, 2, 4, 4, 6]])  # the nearest of 40 ms, later on a tie
+
+
+def test_a_loop_of_unknown_rate_is_excluded_where_the_rate_matters(tmp_path, inputs):
+    frames, _ = echo(6)
+    io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw", frame_time=None)
+    with pytest.raises(ReadError, match="frame_rate"):
+        prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, frame_rate=25))
+
+
 def test_a_loop_becomes_channel_time_rows_columns(tmp_path, inputs):
     frames, _ = echo(6)
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")

@@ -105,7 +105,7 @@ def audit(
     if crossing:
         remedy = (
             "leave one of each pair out (datasets.<name>.where: {<column>: {exclude: [<value>]}}), or give both one "
-            "subject where they are of one person"
+            "subject where they are of one person; `scantune find <dataset> <id>` names the files"
         )
         raise LeakageError("the same image in two partitions", [*crossing, remedy])
     near = _near(samples, part_of, cache, settings)

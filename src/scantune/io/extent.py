@@ -26,6 +26,7 @@ class Extent:
         volumes: more than 1 for a 4D file or a series of several, of which one must be chosen.
         colour: stored with colour channels, which may still be equal.
         bits: per value.
+        frame_time: milliseconds between the frames of a video; None where the header does not state it.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class Extent:
     volumes: int = 1
     colour: bool = False
     bits: int = 8
+    frame_time: float | None = None
 
 
 def read_extent(path: Path) -> Extent:
@@ -62,7 +64,9 @@ def _still(path: Path) -> Extent:
             kind: Literal["image", "video"] = "video" if frames > 1 else "image"
             bits = 1 if picture.mode == "1" else 16 if picture.mode.startswith(("I", "F")) else 8
             colour = picture.mode in ("RGB", "RGBA", "P", "CMYK", "YCbCr", "LAB", "HSV")
-            return Extent(kind, (picture.height, picture.width), frames=frames, colour=colour, bits=bits)
+            time = picture.info.get("duration") if frames > 1 else None  # of the first frame
+            size = (picture.height, picture.width)
+            return Extent(kind, size, frames=frames, colour=colour, bits=bits, frame_time=time or None)
     except (UnidentifiedImageError, OSError, ValueError) as error:
         raise ReadError(f"the picture cannot be opened ({type(error).__name__})", str(path)) from error
 
@@ -74,11 +78,13 @@ def _container(path: Path) -> Extent:
     try:
         sizes = (cv2.CAP_PROP_FRAME_HEIGHT, cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_COUNT)
         height, width, frames = (int(capture.get(key)) for key in sizes)
+        rate = float(capture.get(cv2.CAP_PROP_FPS))
     finally:
         capture.release()
     if height < 1 or width < 1:
         raise ReadError("the video cannot be opened", str(path))
-    return Extent("video", (height, width), frames=max(frames, 1), colour=True)
+    time = 1000.0 / rate if 0 < rate < 10_000 else None
+    return Extent("video", (height, width), frames=max(frames, 1), colour=True, frame_time=time)
 
 
 def _nifti(path: Path) -> Extent:
@@ -114,6 +120,7 @@ def _whole(path: Path) -> Extent:
     bits = int(content.facts.get("bits") or 8)
     if isinstance(content, Video):
         frames, height, width, channels = content.frames.shape
-        return Extent("video", (height, width), frames=frames, colour=channels == 3, bits=bits)
+        time = content.frame_time
+        return Extent("video", (height, width), frames=frames, colour=channels == 3, bits=bits, frame_time=time)
     channels, height, width = content.array.shape
     return Extent("image", (height, width), colour=channels == 3, bits=bits)

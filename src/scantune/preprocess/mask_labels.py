@@ -118,7 +118,7 @@ def refuse_wrong_labels(
 
 
 def named(sample_id: str, files: Mapping[str, Sequence[Path]]) -> str:
-    """A sample with its masks' paths, for the terminal."""
+    """A sample with the paths of its masks or images, for the terminal."""
     paths = ", ".join(str(path) for path in files.get(sample_id, ()))
     return f"{paths} ({sample_id})" if paths else sample_id
 

@@ -25,6 +25,7 @@ def prepare_video(
     resize: str = "pad",
     frames: int = 32,
     period: int = 1,
+    frame_rate: float | None = None,
     start: str = "first",
     min_frames: int = 1,
     channels: int = 1,
@@ -51,6 +52,7 @@ def prepare_video(
         resize: "pad", "crop" or "stretch".
         frames: T of the result.
         period: interval between frames; a video shorter than frames × period starts again from its beginning.
+        frame_rate: frames a second that the video is brought to before ``period`` counts; None leaves its own.
         start: "first" or "center": where the frames begin.
         min_frames: refuse a video with fewer frames that decode.
         channels: 1 (grey) or 3.
@@ -75,14 +77,15 @@ def prepare_video(
     loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
     if loop.n_frames < min_frames:
         raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {min_frames}")
-    chosen = frame_indices(loop.n_frames, frames, period, start)
+    step = period * _own_frames(loop, frame_rate)
+    chosen = frame_indices(loop.n_frames, frames, step, start)
     fitted = fit((loop.height, loop.width), (shape[0], shape[1]), resize)
     pictures = loop.frames(chosen, grey=channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")
     facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
     facts |= source_facts(pictures, (loop.height, loop.width), None)
-    facts["looped"] = frames * period > loop.n_frames
+    facts["looped"] = frames * step > loop.n_frames
     if sector:
         from scantune.preprocess.sector import sector_mask
 
@@ -131,18 +134,31 @@ def _mask(
     return merged(arrays, (len(chosen), *shape), rule, [one.facts for one in read])
 
 
-def frame_indices(available: int, frames: int, period: int, start: str = "first") -> list[int]:
-    """Which frames make a sample: every ``period``-th, starting again at the end of the video.
+def _own_frames(loop: io.Loop, frame_rate: float | None) -> float:
+    """Frames of the video in the time of one frame at the rate.
+
+    Raises:
+        ReadError: the file does not state its own rate.
+    """
+    if frame_rate is None:
+        return 1.0
+    if not loop.frame_time:
+        raise ReadError("the file does not state its frame rate, which the input key frame_rate needs")
+    return 1000.0 / frame_rate / loop.frame_time
+
+
+def frame_indices(available: int, frames: int, step: float, start: str = "first") -> list[int]:
+    """Which frames make a sample: those nearest to every ``step``-th, starting again at the end of the video.
 
     Args:
         available: frames of the video.
-        frames: how many are wanted.
-        period: step.
+        frames: frames of the sample.
+        step: interval in frames of the video; below 1 a frame is taken more than once.
         start: "first", or "center" to leave out as much before as after (only if the video is long enough).
     """
-    span = (frames - 1) * period + 1
+    span = int((frames - 1) * step + 0.5) + 1
     first = max(0, (available - span) // 2) if start == "center" else 0
-    return [(first + i * period) % available for i in range(frames)]
+    return [(first + int(i * step + 0.5)) % available for i in range(frames)]
 
 
 def _decode_scale(height: int, width: int, fitted: Fit) -> int:

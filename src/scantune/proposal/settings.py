@@ -84,12 +84,11 @@ def _picture(proposal: Proposal, survey: Survey, dense: bool) -> None:
     ]
     proposal.add("shape", shape, f"files of {survey.span()} pixels, median {height}×{width}; at most {largest} here")
     if survey.kind == "video":
-        middle = int(np.median(survey.frames))
+        middle = _frame_rate(proposal, survey)
         frames = 16 if middle >= 16 else max(4, middle)
         period = max(1, min(4, middle // (frames * 2)))
-        proposal.add(
-            "frames", frames, f"videos of {survey.frames.min()} to {survey.frames.max()} frames, median {middle}"
-        )
+        span = f"{survey.frames.min()} to {survey.frames.max()}"
+        proposal.add("frames", frames, f"videos of {span} frames, median {int(np.median(survey.frames))}")
         proposal.add("period", period, f"of {middle} frames {frames * period} are spanned")
     proposal.add(
         "channels",
@@ -100,6 +99,23 @@ def _picture(proposal: Proposal, survey: Survey, dense: bool) -> None:
         proposal.add("intensity", {"name": "percentile", "lower": 0.5, "upper": 99.5}, f"{survey.bits} bits per value")
     else:
         proposal.add("intensity", "scale", "8 bits per value")
+
+
+def _frame_rate(proposal: Proposal, survey: Survey) -> int:
+    """Median number of frames, at the one rate that is proposed where rates differ by half or more."""
+    rates = 1000.0 / survey.frame_times
+    known = rates[np.isfinite(rates)]
+    if not known.size or np.percentile(known, 95) < 1.5 * np.percentile(known, 5):
+        return int(np.median(survey.frames))
+    span = f"{known.min():.3g} to {known.max():.3g} frames a second"
+    if known.size < rates.size:
+        proposal.notes.append(
+            f"videos have {span}, and {rates.size - known.size} do not state it (input key `frame_rate`)"
+        )
+        return int(np.median(survey.frames))
+    rate = float(round(np.median(known)))
+    proposal.add("frame_rate", rate, f"videos have {span}; without it they would span different times")
+    return int(np.median(survey.frames * rate / rates))
 
 
 def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:

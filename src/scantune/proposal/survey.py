@@ -30,6 +30,7 @@ class Survey:
         shapes: [N, axes] sizes, as :class:`~scantune.io.Extent` has them.
         spacings: [N, 3] mm of volumes; [0, 3] otherwise.
         frames: [N] of videos.
+        frame_times: [N] ms between the frames of videos; NaN where a file does not state it.
         colour: channels differ in at least half of the files compared.
         volumes: a file or series has several volumes.
         bits: largest depth.
@@ -43,6 +44,7 @@ class Survey:
     shapes: np.ndarray
     spacings: np.ndarray
     frames: np.ndarray
+    frame_times: np.ndarray
     colour: bool
     volumes: bool
     bits: int
@@ -85,6 +87,7 @@ def survey(root: Path, files: Sequence[str]) -> Survey:
         np.array([extent.shape for _, extent in same]),
         np.array([extent.spacing for _, extent in same if extent.spacing]).reshape(-1, 3),
         np.array([extent.frames for _, extent in same]),
+        np.array([extent.frame_time or np.nan for _, extent in same]),
         2 * sum(_has_colour(root / file, kind) for file in spread(coloured, _COLOURS))
         >= max(1, min(len(same), _COLOURS)),
         any(extent.volumes > 1 for _, extent in same),

@@ -60,11 +60,18 @@ def sample_view(
         sides=letters_of(reading),
         affine=grid,
         map_affine=grid,
-        frame_time=float(time) * settings.get("period", 1) if time else None,
+        frame_time=_frame_time(settings, time),
     )
     copy_path = display_copy.path_of(path.parent.parent, member.sample_id)
     copy = None if as_prepared or not copy_path.is_file() else display_copy.read(copy_path)
     return cached if copy is None else displayed(cached, copy, reading, settings)
+
+
+def _frame_time(settings: Mapping[str, Any], own: float | None) -> float | None:
+    """Milliseconds between the frames of a prepared loop, from those of its file."""
+    rate = settings.get("frame_rate")
+    base = 1000.0 / rate if rate else own
+    return float(base) * settings.get("period", 1) if base else None
 
 
 def displayed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,25 +16,19 @@ from scantune.preprocess import store
 from scantune.preprocess.check import masks
 from scantune.preprocess.check import pictures as pictures_of
 from scantune.preprocess.check.faults import faults_of
+from scantune.preprocess.check.identifying import in_headers, in_table
+from scantune.preprocess.check.unusual import unusual
 from scantune.preprocess.flow import flow_of
 from scantune.preprocess.mask_labels import column_text, explained, masks_of, wrong_labels
 from scantune.preprocess.run import outcomes_of
 from scantune.preprocess.sample import Outcome
 from scantune.preprocess.store import StoreFull
-from scantune.records import ReadError, Record
+from scantune.records import Record
 
 MANY = 12  # distinct values above which numbers are shown as a histogram
 BINS = 12
 WITH_MASKS = 24
 """Most pictures of a page with outlines, which are larger."""
-ODD = 6.0  # robust deviations from the cohort's median
-#: Cells that look like what identifies: dates, DICOM names, mail addresses, long numbers.
-_IDENTIFYING = {
-    "dates": re.compile(r"\b(19|20)\d\d[-/.]?[01]\d[-/.]?[0-3]\d\b|\b[0-3]?\d[-/.][01]?\d[-/.](19|20)?\d\d\b"),
-    "names": re.compile(r"[A-Za-z]{2,}\^[A-Za-z]{2,}|\b[A-Z][a-z]{2,}[ ,_]+[A-Z][a-z]{2,}\b"),
-    "addresses": re.compile(r"[^\s@]+@[^\s@]+\.[a-z]{2,}"),
-    "long numbers": re.compile(r"\d{8,}"),
-}
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,8 @@ class Findings:
         histograms: what (``spacing R``, ``size A``, ``frames``, ``target/score``) to bin or value to count.
         labels: target to group to level to value to count.
         duplicates: sample ids that have the same bytes or the same tensor.
-        odd_intensities: sample id to what is unlike the rest.
+        odd_intensities: sample id to what is unlike the rest, the most unusual first.
+        intensity_notes: of a cohort in which many samples are unlike the median.
         identifying: where (``header``, ``sample ids``, ``group site``) to what looks identifying to how often.
         notes: notes of the readers to how often.
         text_areas: sample id to the number of lines of burned-in text.
@@ -62,6 +56,7 @@ class Findings:
         table_notes: what was noticed while the table was read.
         details: sample id to more of a reason: for the local terminal only, never written.
         masks: sample id to its masks' paths: for the local terminal only, never written.
+        files: sample id to its first file: for the local terminal only, never written.
     """
 
     flow: Mapping[str, Any]
@@ -82,10 +77,12 @@ class Findings:
     legend: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, str] = field(default_factory=dict)
     masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    intensity_notes: Sequence[str] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """All that may be written, JSON-able."""
-        hidden = {"thumbnails", "details", "masks"}
+        hidden = {"thumbnails", "details", "masks", "files"}
         return {name: value for name, value in self.__dict__.items() if name not in hidden}
 
 
@@ -136,6 +133,7 @@ def check(
     facts = {r.sample_id: done[r.sample_id].facts for r in prepared}
     texts = [(name, column_text(sample_facts["reading"])) for name, sample_facts in facts.items()]
     wrong = wrong_labels(texts, mask_classes or {})
+    odd, spread = unusual({name: one["reading"] for name, one in facts.items()})
     present = sorted({label for one in facts.values() for label in masks.labels_of(one)})
     names = (
         masks.label_names(present, mask_classes or {}) if any("mask_fraction" in one for one in facts.values()) else {}
@@ -146,8 +144,8 @@ def check(
         histograms=_histograms(prepared, facts),
         labels=_labels(cohort.records),
         duplicates=_duplicates(prepared, done),
-        odd_intensities=_odd(facts),
-        identifying={**_in_table(cohort.records), **_in_headers(cohort.records, headers)},
+        odd_intensities=odd,
+        identifying={**in_table(cohort.records), **in_headers(cohort.records, headers)},
         notes=_notes(facts),
         text_areas={name: n for name, f in facts.items() if (n := int(f["reading"].get("text_areas") or 0))},
         wrong_labels=wrong,
@@ -164,6 +162,8 @@ def check(
         + ([explained(wrong, mask_classes or {}, sum(bool(text) for _, text in texts))] if wrong else []),
         table_notes=cohort.warnings,
         masks={} if cohort.pseudonymous else masks_of(cohort.records),
+        files={} if cohort.pseudonymous else {r.sample_id: r.files[:1] for r in cohort.records},
+        intensity_notes=spread,
         thumbnails={name: thumbnails[name] for name in records if name in thumbnails},
         details={} if cohort.pseudonymous else {name: o.detail for name, o in done.items() if o.detail},
     )
@@ -236,56 +236,6 @@ def _duplicates(records: Sequence[Record], done: Mapping[str, Outcome]) -> list[
     for record in records:
         alike[str(done[record.sample_id].facts["tensor_digest"])].append(record.sample_id)
     return sorted(names for names in alike.values() if len(names) > 1)
-
-
-def _odd(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Samples whose own mean, spread or range lies more than six robust deviations from the cohort's median."""
-    odd: dict[str, str] = {}
-    names = list(facts)
-    for what in ("mean", "sd", "low", "high"):
-        values = np.array([facts[name]["reading"].get(f"own_{what}", np.nan) for name in names], float)
-        if np.isfinite(values).sum() < 8:
-            continue
-        middle = float(np.nanmedian(values))
-        spread = 1.4826 * float(np.nanmedian(np.abs(values - middle)))
-        far = np.abs(values - middle) > ODD * max(spread, 0.02 * abs(middle), 1e-6)
-        for at in np.flatnonzero(far):
-            word = {"sd": "spread", "low": "smallest value", "high": "largest value"}.get(what, what)
-            line = f"{word} {values[at]:.4g} where {middle:.4g} is usual"
-            odd[names[at]] = f"{odd[names[at]]}; {line}" if names[at] in odd else line
-    return odd
-
-
-def _in_table(records: Sequence[Record]) -> dict[str, dict[str, int]]:
-    """Ids and group values that look like names, dates, addresses or record numbers."""
-    columns: dict[str, list[str]] = {
-        "sample ids": [r.sample_id for r in records],
-        "subject ids": sorted({r.subject_id for r in records}),
-    }
-    for group in records[0].groups if records else ():
-        columns[f"group {group}"] = [r.groups[group] for r in records]
-    by_column: dict[str, dict[str, int]] = {}
-    for name, texts in columns.items():
-        hits = {kind: sum(bool(rule.search(text)) for text in texts) for kind, rule in _IDENTIFYING.items()}
-        if any(hits.values()):
-            by_column[name] = {kind: count for kind, count in hits.items() if count}
-    return by_column
-
-
-def _in_headers(records: Sequence[Record], headers: Callable[[Path], list[str]] | None) -> dict[str, dict[str, int]]:
-    """Identifying header items by name (never by value), of each record's first file."""
-    from scantune import io
-    from scantune.preprocess.sources import parts
-
-    look = headers or io.identifying_in
-    counts: Counter[str] = Counter()
-    for record in records:
-        try:
-            files = parts(record.files[0])
-            counts.update(look(files[0]) if files else [])
-        except (ReadError, OSError):
-            continue  # already reported as a reason for exclusion
-    return {"header": dict(counts.most_common())} if counts else {}
 
 
 def _notes(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:

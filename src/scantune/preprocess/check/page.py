@@ -60,8 +60,12 @@ elsewhere.</p>
 {% else %}<p>None found.</p>{% endfor %}
 {% if f.text_areas %}<p>Text burned into {{ f.text_areas | length }} images was found and blanked.</p>{% endif %}
 <h2>Unusual intensities</h2>
-{% if f.odd_intensities %}<table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td>
-</tr>{% endfor %}</table>{% else %}<p>None.</p>{% endif %}
+{% for note in f.intensity_notes %}<p>{{ note }}</p>{% endfor %}
+{% if f.odd_intensities %}<p class="quiet">The most unusual first.</p>
+<details {{ "open" if f.odd_intensities | length <= 20 }}>
+<summary>{{ f.odd_intensities | length }} samples</summary>
+<table>{% for id, what in f.odd_intensities.items() %}<tr><td>{{ id }}</td><td>{{ what }}</td></tr>{% endfor %}</table>
+</details>{% else %}<p>None.</p>{% endif %}
 {% if f.notes %}<h2>Notes of the readers</h2><table>{% for note, n in f.notes.items() %}<tr><td>{{ n }}</td>
 <td>{{ note }}</td></tr>{% endfor %}</table>{% endif %}
 <h2>Distributions</h2><div class="grid">

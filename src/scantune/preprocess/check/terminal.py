@@ -36,10 +36,19 @@ def print_check(name: str, findings: Findings, console: Console | None = None) -
         console.print(Text(f"the table: {note}", style="yellow"))
     _left_out(console, findings)
     _listed(console, "labels of masks", {named(k, findings.masks): v for k, v in findings.wrong_labels.items()})
+
+    def with_file(sample_id: str) -> str:
+        return named(sample_id, findings.files)
+
     _listed(console, "masks by label", {name: _size(entry) for name, entry in findings.mask_sizes.items()})
-    _listed(console, "masks cut by the network's input", findings.mask_cuts)
-    _listed(console, "the same image", {names[0]: ", ".join(names[1:]) for names in findings.duplicates})
-    _listed(console, "unusual intensities", findings.odd_intensities)
+    _listed(console, "masks cut by the network's input", {with_file(k): v for k, v in findings.mask_cuts.items()})
+    same = {with_file(first): ", ".join(map(with_file, others)) for first, *others in findings.duplicates}
+    _listed(console, "the same image", same)
+    odd = {with_file(sample_id): what for sample_id, what in findings.odd_intensities.items()}
+    _listed(console, "unusual intensities, the most unusual first", odd)
+    _listed(console, "intensities differ within the cohort", dict.fromkeys(findings.intensity_notes, ""))
+    burned = sorted(findings.text_areas.items(), key=lambda item: -item[1])
+    _listed(console, "burned-in text, blanked", {with_file(name): f"{n} lines" for name, n in burned})
     kinds = {place: ", ".join(f"{k} {n}×" for k, n in hits.items()) for place, hits in findings.identifying.items()}
     _listed(console, "possibly identifying", kinds)
     _listed(console, "notes of the readers", {str(n): note for note, n in findings.notes.items()})
