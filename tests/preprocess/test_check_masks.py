@@ -17,6 +17,7 @@ from scantune.preprocess import own_grid
 from scantune.preprocess.check import check, print_check, write_check
 from scantune.preprocess.check.findings import Findings
 from scantune.preprocess.check.pictures import COLOURS, SIDE_WITH_MASKS
+from scantune.preprocess.mask_labels import described
 from scantune.records import Record
 
 CLASSES = {"cells": ("background", "nucleus", "cytoplasm", "granule")}
@@ -104,3 +105,9 @@ def test_what_a_crop_of_a_volume_cuts_is_counted_by_the_middles_of_voxels():
     beyond = own_grid.cut_away(mask, facts, (6, 8, 2))  # voxels 2 … 6 of ten along W
     assert len(beyond) == 16 * 5
     assert len(own_grid.cut_away(mask, facts | {"affine": np.eye(4).tolist()}, (6, 8, 10))) == 0
+
+
+def test_a_label_is_described_by_its_class_and_pixels():
+    assert described("1=12 2=7 ignored=3", ("background", "anterior")) == "anterior 12, label 2 7 pixels"
+    assert described("255=4", ("background", "vessel")) == "vessel 4 pixels"
+    assert described("", ("background", "vessel")) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_the_same_space_as_a_sweep_whose_agents_run_a_trial(home):
 
 
 def test_show_prints_the_network_and_draws_the_images_as_loaded(home):
-    text = call("show", "tuned", "-n", 4)
+    text = call("show", "tuned", "-n", 4, "--measure")
     assert "tensors of 1 × 16 × 16" in text
     rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("  ")}
     assert rows["head"].split()[1:3] == ["Linear", "3"], "three classes"
@@ -169,6 +170,9 @@ def test_show_prints_the_network_and_draws_the_images_as_loaded(home):
     assert total == parts
     sheet = home / ".scantune" / "show" / "tuned" / "images.png"
     assert sheet.read_bytes()[:4] == b"\x89PNG"
+    line = next(line for line in text.splitlines() if line.startswith("training: "))
+    assert re.search(r"[\d.]+ s a step, \d+ steps an epoch, 1 epochs: about .*; [\d.]+ GiB of memory on", line), line
+    assert not (home / "outputs" / "tuned" / "train" / "history.json").exists()
 
 
 def test_a_search_keeps_its_study_in_one_file(home):

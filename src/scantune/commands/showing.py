@@ -16,8 +16,11 @@ def show(
     n: Annotated[int, typer.Option("-n", help="number of images on the sheet")] = 12,
     out: Annotated[Path | None, typer.Option(help="folder of the sheet; default .scantune/show/<experiment>")] = None,
     depth: Annotated[int, typer.Option(help="depth to which the network is printed")] = 2,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="train three steps and print the time and memory of a training")
+    ] = False,
 ) -> None:
-    """Show an experiment before training: a sheet of prepared samples with their targets, and the network."""
+    """Show an experiment before training: a sheet of prepared samples with their targets or masks, and the network."""
     from scantune.pipeline.data.datasets import encode
     from scantune.pipeline.train import networks
     from scantune.pipeline.train import stage as recipe
@@ -42,6 +45,10 @@ def show(
     for line in architecture(network, plan.shape, depth):
         typer.echo(line)
     typer.echo(f"sheet of images: {sheet}")
+    if measure:
+        from scantune.pipeline.train.measuring import measure as measured
+
+        typer.echo(f"training: {measured(plan, network, first.train, first.validation)}")
 
 
 def preset_lines(experiment: str) -> list[str]:
@@ -123,12 +130,41 @@ def _sheet(plan: Any, n: int, folder: Path) -> Path:
     pictures = []
     for place in picked:
         member = side[place]
+        if _is_mask(plan):
+            pictures.append(_outlined(side.paths[place], plan, member))
+            continue
         tensor = as_float(load(side.paths[place])["input"])
         targets = ", ".join(f"{name} {member.targets[name] or '–'}" for name in plan.block.task.target_names())
         pictures.append(_picture(tensor, plan.input.modality, f"{member.sample_id}\n{targets}"))
-    kind = {"volume": "Middle axial slice.", "video": "Middle frame."}.get(plan.input.modality, "")
-    figure = plots.contact_sheet(pictures, title=f"{plan.block.input}: input of the network", notes=[kind] * bool(kind))
+    title = f"{plan.block.input}: input of the network"
+    figure = plots.contact_sheet(pictures, title=title, notes=_notes(plan), columns=3 if _is_mask(plan) else 4)
     return plots.save(figure, folder / "images")[-1]
+
+
+def _is_mask(plan: Any) -> bool:
+    return bool(plan.block.task.mask_classes)
+
+
+def _notes(plan: Any) -> list[str]:
+    """Which plane is shown, and what the colours of outlines stand for."""
+    from scantune.preprocess.check.pictures import word_for_colour
+
+    which = "in which most is marked" if _is_mask(plan) else "in the middle"
+    kind = {"volume": f"The axial slice {which}.", "video": f"The frame {which}."}.get(plan.input.modality, "")
+    outlines = [f"{name} {word_for_colour(label)}" for label, name in enumerate(plan.block.task.mask_classes) if label]
+    return [text for text in (kind, f"Outlines: {', '.join(outlines)}." if outlines else "") if text]
+
+
+def _outlined(path: Path, plan: Any, member: Any) -> Any:
+    """A sample with the outlines of its mask, and the number of pixels of each label on the file's grid."""
+    from scantune import plots
+    from scantune.preprocess.check.pictures import picture
+    from scantune.preprocess.mask_labels import described
+
+    volume = plan.input.modality == "volume"
+    image = picture(path, plan.input.mask_overlap, radiological=True) / 255
+    caption = f"{member.sample_id}\n{described(member.row.get('mask_labels', ''), plan.block.task.mask_classes)}"
+    return plots.Picture(image, caption, sides=("R", "L") if volume else None)
 
 
 def _picture(tensor: Any, modality: str, caption: str) -> Any:

@@ -36,6 +36,15 @@ def counts_of(text: str) -> dict[int, int]:
     return {int(label): int(count) for label, count in pairs if label != _IGNORED}
 
 
+def described(text: str, classes: Sequence[str]) -> str:
+    """:func:`column_text` with the names of classes: ``anterior 1837, posterior 1614 pixels``; "" without labels."""
+    counts = counts_of(text)
+    if list(counts) == [PAINTED]:
+        counts = {1: counts[PAINTED]}
+    named = [f"{classes[k] if k < len(classes) else f'label {k}'} {count}" for k, count in sorted(counts.items())]
+    return f"{', '.join(named)} pixels" if named else ""
+
+
 def label_fault(text: str, classes: int) -> str | None:
     """What is wrong with a mask's labels for a task, or None.
 

@@ -19,7 +19,16 @@ SIDE_WITH_MASKS = 400
 THICK = 2.5
 """Magnification from which outlines are two pixels thick."""
 
-COLOURS = ("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00", "#0072B2")
+_NAMED = {
+    "#56B4E9": "light blue",
+    "#E69F00": "orange",
+    "#009E73": "green",
+    "#CC79A7": "pink",
+    "#F0E442": "yellow",
+    "#D55E00": "red",
+    "#0072B2": "dark blue",
+}
+COLOURS = tuple(_NAMED)
 """Colours of the labels 1, 2, … (Okabe & Ito), from the start again after the last."""
 
 
@@ -28,7 +37,12 @@ def colour_of(label: int) -> str:
     return COLOURS[(label - 1) % len(COLOURS)]
 
 
-def picture(path: Path, overlapping: bool = False) -> np.ndarray:
+def word_for_colour(label: int) -> str:
+    """The name of a label's colour."""
+    return _NAMED[colour_of(label)]
+
+
+def picture(path: Path, overlapping: bool = False, *, radiological: bool = False) -> np.ndarray:
     """A stored sample as a picture, uint8 [H, W] or [H, W, 3].
 
     Of a volume and a loop the plane in which most is marked, without masks the middle one; volumes have anterior on
@@ -39,6 +53,7 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
     Args:
         path: of the stored sample.
         overlapping: the mask has a bit for each label.
+        radiological: volumes have the patient's right on the left-hand side, else the left.
     """
     from scantune.preprocess import store
 
@@ -51,7 +66,8 @@ def picture(path: Path, overlapping: bool = False) -> np.ndarray:
         at = _plane_of(mask, tensor.shape[1])
         tensor, mask = tensor[:, at], None if mask is None else mask[:, at]
     if is_volume:
-        tensor, mask = tensor[:, ::-1], None if mask is None else mask[:, ::-1]
+        turned = np.s_[:, ::-1, ::-1] if radiological else np.s_[:, ::-1]
+        tensor, mask = tensor[turned], None if mask is None else mask[turned]
     labels = None if mask is None or not marked(mask).any() else mask[0]
     side = SIDE if mask is None else SIDE_WITH_MASKS
     if tensor.shape[0] == 3 and not is_volume:
