@@ -53,7 +53,7 @@ def params(modality: str, **settings: Any) -> dict[str, Any]:
         "dataset": "bars",
         "input": "bars",
         "task": {"name": "segmentation", "classes": ["background", "bar"], "cldice": False},
-        "model": {"backbone": "unet", "options": {"channels": [4, 4, 4, 4, 4]}},
+        "model": {"backbone": "plain_unet", "options": {"channels": [4, 4, 4], "deep_supervision": True}},
         "train": {
             "epochs": 4,
             "batch_size": 4,

@@ -51,8 +51,10 @@ class Parts:
         prefix_tokens: number of class and register tokens before the grid.
         normalization: input normalisation of the published weights, applied where they are loaded.
         frames: the net sees each frame of a video by itself; outputs of its layers are [B·T, …].
-        divisor: every spatial axis must be a multiple of it; the input of a dense network is padded to one and the
-            output is cropped.
+        divisor: every spatial axis must be a multiple of it, or of that axis's own; the input of a dense network is
+            padded to one and the output is cropped.
+        published: dotted name inside ``net`` of the part that published weights are of, and the backbone that they are
+            known by; None: all of it, by the network's own name.
     """
 
     net: nn.Module
@@ -65,7 +67,8 @@ class Parts:
     prefix_tokens: int = 0
     normalization: Normalization | None = None
     frames: bool = False
-    divisor: int = 1
+    divisor: int | tuple[int, ...] = 1
+    published: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ class Backbone(nn.Module):
         self.prefix_tokens = parts.prefix_tokens
         self.frames = parts.frames
         self.divisor = parts.divisor
+        self.published_part, self.published_name = parts.published or ("", recipe.name)
         self.load_report: LoadReport | None = None
         self.published_normalization = parts.normalization
         self.normalization: Normalization | None = None
@@ -131,7 +135,13 @@ class Backbone(nn.Module):
         if self.divisor == 1:
             return self.net(x)
         space = x.shape[2:]
-        padding = [-length % self.divisor for length in space]
+        divisors = (self.divisor,) * len(space) if isinstance(self.divisor, int) else self.divisor
+        padding = [-length % divisor for length, divisor in zip(space, divisors, strict=True)]
+        if not any(padding):
+            return self.net(x)
         # F.pad expects the last axis first; the edge is repeated, which resembles the image more than zeros do.
         x = functional.pad(x, [n for length in reversed(padding) for n in (0, length)], mode="replicate")
-        return self.net(x)[(..., *(slice(length) for length in space))]
+        output, inside = self.net(x), (..., *(slice(length) for length in space))
+        if isinstance(output, tuple):  # of deep supervision; coarser logits are compared with a mask of their own size
+            return (output[0][inside], *output[1:])  # type: ignore[return-value]
+        return output[inside]
