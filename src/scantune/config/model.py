@@ -124,8 +124,10 @@ class ModelConfig(Block):
     """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
     min_matched: float = Field(default=0.5, ge=0, le=1)
     """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
-    normalization: Literal["auto"] | NormalizationConfig | None = "auto"
-    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
+    normalization: Literal["auto", "foreground"] | NormalizationConfig | None = "auto"
+    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own.
+    "foreground": cut at the percentiles .5 and 99.5 of what the masks of the training side mark, then by its mean and
+    standard deviation; for CT in Hounsfield units (``intensity: none``)."""
     first_stride: int | None = Field(default=None, ge=1, le=4)
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)

@@ -23,17 +23,20 @@ SPACE = {"image": 2, "volume": 3, "video": 3}
 
 @dataclass(frozen=True)
 class Normalization:
-    """Input normalisation of published weights: ``(x - mean) / std`` per channel, x in [0, 1]."""
+    """Input normalisation: ``(x - mean) / std`` per channel, of published weights for x in [0, 1]; before that x is cut
+    at ``low`` and ``high`` where they are set."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
 
     def for_channels(self, channels: int) -> Normalization:
         """The normalisation for another number of channels: unchanged where it fits, else the mean over channels."""
         if len(self.mean) == channels:
             return self
-        mean, std = sum(self.mean) / len(self.mean), sum(self.std) / len(self.std)
-        return Normalization((mean,) * channels, (std,) * channels)
+        means = [None if row is None else sum(row) / len(row) for row in (self.mean, self.std, self.low, self.high)]
+        return Normalization(*(None if mean is None else (mean,) * channels for mean in means))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,8 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
+    low: Tensor | None
+    high: Tensor | None
 
     def __init__(self, parts: Parts, recipe: Recipe, normalization: Normalization | None = None) -> None:
         super().__init__()
@@ -127,9 +132,15 @@ class Backbone(nn.Module):
         # Not part of the weights: they are in architecture.json, and published files do not have them.
         self.register_buffer("mean", torch.tensor(applied.mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(applied.std).reshape(shape), persistent=False)
+        for name in ("low", "high"):
+            limit = getattr(applied, name)
+            limits = None if limit is None else torch.tensor(limit).reshape(shape)
+            self.register_buffer(name, limits, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, F] (dense: logits [B, K, …space]) of ``x`` [B, C, …space]."""
+        if self.low is not None and self.high is not None:
+            x = x.clamp(self.low, self.high)
         if self.normalization is not None:
             x = (x - self.mean) / self.std
         if self.divisor == 1:

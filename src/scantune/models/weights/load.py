@@ -76,7 +76,7 @@ def _saved_normalization(path: Path, backbone: Backbone) -> Normalization | None
     if not architecture.is_file():
         return backbone.published_normalization
     norm = json.loads(architecture.read_text())["backbone"]["normalization"]
-    return None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
+    return None if norm is None else Normalization(**{name: tuple(row) for name, row in norm.items()})
 
 
 def _is_relevant(name: str) -> bool:
