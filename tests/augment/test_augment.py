@@ -356,3 +356,50 @@ def test_a_crop_is_the_middle_of_what_the_whole_becomes(modality):
     assert (part.mask != spatial.middle(whole.mask, crop)).float().mean() < 0.01
     mirrored = build(modality, {"flip_left_right": 1.0}, crop=crop)(picture, mask, torch.Generator())
     assert torch.equal(mirrored.input, spatial.middle(picture, crop).flip(-1))
+
+
+@pytest.mark.parametrize("modality", ["image", "volume"])
+def test_gamma_blur_and_low_resolution_leave_the_mask_alone(modality):
+    picture = torch.rand(SHAPES[modality], generator=torch.Generator().manual_seed(0)) * 50 - 20
+    mask = (picture > 0).to(torch.uint8)
+
+    def of(**keys):
+        sample = build(modality, {**keys, "p": 1.0})(picture, mask, torch.Generator().manual_seed(1))
+        assert torch.equal(sample.mask, mask)
+        assert set(sample.events.drawn) == set(keys)
+        return sample.input
+
+    dark = of(gamma=[2, 2])
+    expected = ((picture - picture.min()) / (picture.max() - picture.min())) ** 2
+    torch.testing.assert_close(dark, expected * (picture.max() - picture.min()) + picture.min())
+    from scipy.ndimage import gaussian_filter
+
+    peer = gaussian_filter(picture.numpy(), (0, *(1.0,) * (picture.ndim - 1)), mode="mirror", truncate=3.0)
+    np.testing.assert_allclose(of(blur=1.0).numpy(), peer, atol=1e-3)
+    coarse = of(low_resolution=[0.5, 0.5])
+    assert coarse.shape == picture.shape
+    assert coarse.std() < picture.std()
+
+
+@pytest.mark.parametrize("modality", ["image", "volume"])
+def test_an_elastic_change_moves_input_and_mask_alike(modality):
+    shape = SHAPES[modality]
+    space = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in shape[1:]), indexing="ij")
+    disc = (sum(axis**2 for axis in space) < 0.4).float()[None]
+    keys = {"elastic": [0.03, 0.03], "p": 1.0}
+    moved = build(modality, keys)(disc, disc.to(torch.uint8), torch.Generator().manual_seed(2))
+    again = build(modality, keys)(disc, disc.to(torch.uint8), torch.Generator().manual_seed(2))
+    assert torch.equal(moved.input, again.input)
+    changed = (moved.mask != disc.to(torch.uint8)).float().mean()
+    assert 0 < changed < 0.2
+    assert ((moved.input > 0.5) != moved.mask.bool()).float().mean() < 0.05
+    cropped = build(modality, keys, crop=[n // 2 for n in shape[1:]])
+    assert all(a > n // 2 for a, n in zip(cropped.around, shape[1:]))
+
+
+def test_what_is_off_draws_no_number():
+    picture = torch.rand(SHAPES["image"])
+    one, two = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
+    build("image", {"noise": 0.1})(picture, None, one)
+    build("image", {"noise": 0.1, "gamma": 1, "elastic": 0, "blur": 0, "low_resolution": 1})(picture, None, two)
+    assert torch.equal(one.get_state(), two.get_state())

@@ -83,3 +83,12 @@ def test_averages_of_weights_by_one_key() -> None:
     assert TrainConfig.model_validate({"ema_decay": 0.99, "auto_lr_find": True}) == TrainConfig(
         ema=0.99, find_learning_rate=True
     )
+
+
+def test_exclusive_classes_are_trained_by_dice_and_cross_entropy():
+    from scantune.config.names import loss_name
+    from scantune.config.train import TrainConfig
+    from scantune.tasks.segmentation.settings import Segmentation
+
+    assert loss_name(Segmentation(), TrainConfig()) == "default"
+    assert loss_name(Segmentation(classes=("background", "head", "tail")), TrainConfig()) == "dice_ce"

@@ -10,6 +10,7 @@ from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
     OneCycleLR,
+    PolynomialLR,
     ReduceLROnPlateau,
     StepLR,
 )
@@ -29,6 +30,7 @@ def _optimizer() -> torch.optim.Optimizer:
     "name,options,peer",
     [
         ("cosine", {"T_max": 12, "eta_min": 1e-3}, lambda o: CosineAnnealingLR(o, 12, 1e-3)),
+        ("poly", {"power": 0.9}, lambda o: PolynomialLR(o, EPOCHS, 0.9)),
         ("step", {"step_size": 5, "gamma": 0.3}, lambda o: StepLR(o, 5, 0.3)),
         ("cosine_restarts", {"T_0": 2, "T_mult": 2}, lambda o: CosineAnnealingWarmRestarts(o, 2, 2)),
     ],

@@ -156,3 +156,13 @@ def test_a_loss_that_compares_samples_is_taken_over_a_whole_side_on_validation()
         parts = [({"target": target[i : i + cut]}, output[i : i + cut]) for i in range(0, 5, cut)]
         total, weight = term.of_all(torch.cat([term.rows(*part) for part in parts]))
         assert total / weight == pytest.approx(float(term.total(nn.Identity(), whole, output) / term.weight(whole)))
+
+
+def test_coarser_outputs_count_half_of_the_one_before_each():
+    loss = losses.build("cross_entropy", targets=("classes", "masks")).components["cross_entropy"]
+    mask = torch.randint(0, 3, (2, 8, 8))
+    fine, coarse = torch.randn(2, 3, 8, 8, requires_grad=True), torch.randn(2, 3, 4, 4, requires_grad=True)
+    total = terms.OnTarget(loss).total(torch.nn.Identity(), {"target": mask, "coarser": (coarse,)}, fine)
+    torch.testing.assert_close(total, (2 * loss.total(fine, mask) + loss.total(coarse, mask[:, 1::2, 1::2])) / 3)
+    total.backward()
+    assert coarse.grad.isfinite().all()

@@ -28,6 +28,8 @@ _OFF = {
     **dict.fromkeys(("rotation", "translation", "noise", "flip_left_right", "flip_up_down", "temporal_mask"), 0.0),
     **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop", "saturation"), 1.0),
     **dict.fromkeys(("hue", "stain"), 0.0),
+    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop", "gamma", "low_resolution"), 1.0),
+    **dict.fromkeys(("blur", "elastic"), 0.0),
 }
 """Neutral values of the transforms."""
 

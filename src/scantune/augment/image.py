@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Generator, Tensor
 
 from scantune.augment import colour, intensity, randaugment, spatial
@@ -31,6 +32,10 @@ class ImageAugment:
     randaugment: Mapping[str, Any] | None
     spacing: tuple[float, ...] | None
     fill: spatial.Fill
+    gamma: Range
+    blur: Range
+    low_resolution: Range
+    elastic: Range
     crop: tuple[int, ...] | None = None
 
     @property
@@ -39,7 +44,11 @@ class ImageAugment:
         if self.crop is None:
             return None
         degrees = max(map(abs, self.rotation))
-        return tuple(spatial.reach(self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation))))
+        return tuple(
+            spatial.reach(
+                self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation)) + 2 * self.elastic[1]
+            )
+        )
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, H, W] (floating) and ``mask`` [1, H, W]."""
@@ -50,14 +59,18 @@ class ImageAugment:
         operations = randaugment.draw(generator, **self.randaugment) if self.randaugment is not None else []
         drawn.update(operations)
         forward = randaugment.matrix(operations, size) @ forward
+        elastic = draw_elastic(self, generator, drawn, 2)
         x = input
         if self.crop is not None:
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop)
+            x, mask = spatial.warp(
+                x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop, elastic=elastic
+            )
         # intensities before the warp, since the black border would change means and histograms; a patch has none
         x = draw_tone(self, randaugment.tone(x, operations), generator, drawn, "sd")
         x = self._draw_colour(x, generator, drawn)
+        x = draw_look(self, x, generator, drawn)
         if self.crop is None:
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, elastic=elastic)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
 
     def _draw_colour(self, x: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
@@ -109,16 +122,41 @@ def draw_tone(
     return x
 
 
-_NEUTRAL = {
-    "zoom": 1.0,
-    "rotation": 0.0,
-    "translation": 0.0,
-    "brightness": 1.0,
-    "contrast": 1.0,
-    "noise": 0.0,
-    "hue": 0.0,
-    "saturation": 1.0,
+def draw_look(ranges: Any, input: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
+    """Gamma, blur and low resolution; nothing is drawn for those that are off. Applied ones are added to ``drawn``."""
+    x = input
+    for name, change in _LOOKS.items():
+        value = _draw_value(ranges, name, generator) if _is_on(ranges, name) else None
+        if value is not None:
+            x, drawn[name] = change(x, value), value
+    return x
+
+
+def draw_elastic(ranges: Any, generator: Generator, drawn: dict[str, float], axes: int) -> Tensor | None:
+    """Displacements at the control points of a coarse grid, see :func:`scantune.augment.spatial.warp`; or None."""
+    strength = _draw_value(ranges, "elastic", generator) if _is_on(ranges, "elastic") else None
+    if not strength:
+        return None
+    drawn["elastic"] = strength
+    return torch.randn(1, axes, *(CONTROL_POINTS,) * axes, generator=generator) * strength
+
+
+def _is_on(ranges: Any, name: str) -> bool:
+    return getattr(ranges, name) != (_NEUTRAL[name], _NEUTRAL[name])
+
+
+#: Control points of an elastic deformation along each axis.
+CONTROL_POINTS = 6
+
+_LOOKS: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "gamma": intensity.gamma,
+    "blur": intensity.blur_by,
+    "low_resolution": intensity.low_resolution,
 }
+
+_NEUTRAL = {"zoom": 1.0, "rotation": 0.0, "translation": 0.0, "brightness": 1.0, "contrast": 1.0, "noise": 0.0} | {
+    "hue": 0.0, "saturation": 1.0, "gamma": 1.0, "blur": 0.0, "low_resolution": 1.0, "elastic": 0.0
+}  # fmt: skip
 
 
 def _draw_value(ranges: Any, name: str, generator: Generator) -> float | None:
@@ -143,6 +181,10 @@ def build(
     flip_left_right: float = 0.0,
     flip_up_down: float = 0.0,
     randaugment: Mapping[str, Any] | None = None,
+    gamma: float | Sequence[float] = 1.0,
+    blur: float | Sequence[float] = 0.0,
+    low_resolution: float | Sequence[float] = 1.0,
+    elastic: float | Sequence[float] = 0.0,
     spacing: Sequence[float] | None = None,
     fill: spatial.Fill = "darkest",
     crop: Sequence[int] | None = None,
@@ -164,6 +206,10 @@ def build(
         flip_left_right: probability; it mirrors the anatomy, and the caller exchanges left and right targets.
         flip_up_down: probability.
         randaugment: ``{"num_ops": 2, "magnitude": 9}`` (of 0 … 10), or None.
+        gamma: exponent of the values between darkest and brightest.
+        blur: standard deviation of a Gaussian, in pixels.
+        low_resolution: share of the resolution that is left.
+        elastic: standard deviation of smooth displacements, as a share of the size.
         spacing: of rows and of columns, any unit; None for square pixels.
         fill: of the area outside the image, see :func:`scantune.augment.spatial.warp`.
         crop: shape of the result, the middle of a larger sample; None is that of the sample.
@@ -187,5 +233,9 @@ def build(
         randaugment=dict(randaugment) if randaugment is not None else None,
         spacing=None if spacing is None else tuple(spacing),
         fill=fill,
+        gamma=as_range("gamma", gamma),
+        blur=as_range("blur", blur),
+        low_resolution=as_range("low_resolution", low_resolution),
+        elastic=as_range("elastic", elastic),
         crop=None if crop is None else tuple(crop),
     )

@@ -42,12 +42,37 @@ def noise(input: Tensor, sd: float, generator: Generator, unit: NoiseUnit) -> Te
     return drawn.mul_(sd * scale).add_(input)
 
 
+def gamma(input: Tensor, exponent: float) -> Tensor:
+    """((x − darkest) / range)^γ · range + darkest: darkest and brightest value stay, those between move."""
+    low, high = input.min(), input.max()
+    if high == low:
+        return input
+    return ((input - low) / (high - low)).clamp(0, 1).pow(exponent) * (high - low) + low
+
+
+def low_resolution(input: Tensor, share: float) -> Tensor:
+    """A sample [C, …space] as it looks from ``share`` of its resolution: nearest pixels, then linear between them."""
+    mode = "bilinear" if input.ndim == 3 else "trilinear"
+    coarse = [max(1, round(n * share)) for n in input.shape[1:]]
+    small = F.interpolate(input[None], coarse, mode="nearest-exact")
+    return F.interpolate(small, input.shape[1:], mode=mode, align_corners=False)[0]
+
+
+def blur_by(input: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of a sample [C, …space] with a standard deviation in pixels; see :func:`blur`."""
+    kernel = 2 * max(1, round(3 * sigma)) + 1
+    return _blurred(input, kernel, input.ndim - 1, sigma)
+
+
 def blur(input: Tensor, kernel: int, dims: int) -> Tensor:
     """Gaussian blur over the last ``dims`` axes, separable, edges reflected.
 
     The standard deviation follows from the odd ``kernel`` size as in OpenCV: 0.3·((kernel − 1)/2 − 1) + 0.8.
     """
-    sigma = 0.3 * ((kernel - 1) / 2 - 1) + 0.8
+    return _blurred(input, kernel, dims, 0.3 * ((kernel - 1) / 2 - 1) + 0.8)
+
+
+def _blurred(input: Tensor, kernel: int, dims: int, sigma: float) -> Tensor:
     offsets = torch.arange(kernel, dtype=input.dtype) - kernel // 2
     weights = torch.exp(-(offsets**2) / (2 * sigma**2))
     weights /= weights.sum()

@@ -76,6 +76,7 @@ def warp(
     spacing: Sequence[float] | None = None,
     fill: Fill = "darkest",
     crop: Sequence[int] | None = None,
+    elastic: Tensor | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Transform input and mask by ``forward`` in one interpolation.
 
@@ -86,22 +87,29 @@ def warp(
         spacing: size of a pixel along the spatial axes (any unit), so that rotations are rigid; None is isotropic.
         fill: of the area outside the input: the darkest value of the channel, or the nearest pixel of the border.
         crop: shape […space] of the middle part that is returned; None: all of it.
+        elastic: displacements [1, n, …points] along the axes W, H[, D], as shares of the size of what is returned, at
+            points that are spread evenly over it; linear between them (cubic in 2D). None for none.
 
     Returns:
         Both, with unchanged dtypes; shapes as they were but for ``crop``.
     """
     n = forward.shape[0] - 1
     shape = list(input.shape[1:] if crop is None else crop)
-    if torch.equal(forward, identity(n)):
+    if elastic is None and torch.equal(forward, identity(n)):
         return middle(input, shape), None if mask is None else middle(mask, shape)
     diagonal = torch.diagonal(forward)
-    if torch.equal(forward, torch.diag(diagonal)) and bool((diagonal.abs() == 1).all()):
+    if elastic is None and torch.equal(forward, torch.diag(diagonal)) and bool((diagonal.abs() == 1).all()):
         axes = [-1 - axis for axis in range(n) if diagonal[axis] < 0]  # reflections are exact, without interpolation
         input, mask = middle(input, shape), None if mask is None else middle(mask, shape)
         return input.flip(axes), None if mask is None else mask.flip(axes)
     # affine_grid maps output to input positions, each in units of half its field
     theta = (torch.linalg.inv(forward) * _half(shape, spacing) / _half(input.shape[1:], spacing)[:, None])[:-1]
     grid = F.affine_grid(theta[None].float(), [1, 1, *shape], align_corners=False)
+    if elastic is not None:
+        mode = "bicubic" if n == 2 else "trilinear"
+        smooth = F.interpolate(elastic, shape, mode=mode, align_corners=True)
+        ratio = extent(shape, spacing) / extent(input.shape[1:], spacing)
+        grid = grid + (smooth[0].movedim(0, -1) * (2 * ratio).float())[None]
     moved = _sample(input, grid, fill)
     if mask is None:
         return moved, None

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from scantune.augment import spatial
 from scantune.augment.draws import Augmented, Events, Range, as_range, check_sample, happens, uniform
-from scantune.augment.image import draw_tone
+from scantune.augment.image import draw_elastic, draw_look, draw_tone
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class VolumeAugment:
     noise: Range
     spacing: tuple[float, ...] | None
     fill: spatial.Fill
+    gamma: Range
+    blur: Range
+    low_resolution: Range
+    elastic: Range
     crop: tuple[int, ...] | None = None
 
     @property
@@ -34,19 +38,26 @@ class VolumeAugment:
         if self.crop is None:
             return None
         degrees = max(map(abs, self.rotation))
-        return tuple(spatial.reach(self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation))))
+        return tuple(
+            spatial.reach(
+                self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation)) + 2 * self.elastic[1]
+            )
+        )
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, D, H, W] (floating) and ``mask`` [1, D, H, W]."""
         check_sample(input, mask, 4, "[C, D, H, W]")
         drawn: dict[str, float] = {}
         forward = self._draw_pose(spatial.extent(self.crop or input.shape[1:], self.spacing), generator, drawn)
+        elastic = draw_elastic(self, generator, drawn, 3)
         x = input
         if self.crop is not None:  # before intensities: a patch has no black border that would change the mean
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop)
-        x = draw_tone(self, x, generator, drawn, "sd")
+            x, mask = spatial.warp(
+                x, mask, forward, spacing=self.spacing, fill=self.fill, crop=self.crop, elastic=elastic
+            )
+        x = draw_look(self, draw_tone(self, x, generator, drawn, "sd"), generator, drawn)
         if self.crop is None:
-            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill)
+            x, mask = spatial.warp(x, mask, forward, spacing=self.spacing, fill=self.fill, elastic=elastic)
         return Augmented(x, mask, Events("flip_left_right" in drawn, drawn))
 
     def _draw_pose(self, size: Tensor, generator: Generator, drawn: dict[str, float]) -> Tensor:
@@ -78,6 +89,10 @@ def build(
     brightness: float | Sequence[float] = 1.0,
     contrast: float | Sequence[float] = (0.8, 1.2),
     noise: float | Sequence[float] = 0.1,
+    gamma: float | Sequence[float] = 1.0,
+    blur: float | Sequence[float] = 0.0,
+    low_resolution: float | Sequence[float] = 1.0,
+    elastic: float | Sequence[float] = 0.0,
     spacing: Sequence[float] | None = None,
     fill: spatial.Fill = "darkest",
     crop: Sequence[int] | None = None,
@@ -93,6 +108,10 @@ def build(
         brightness: factor of the difference from the darkest value.
         contrast: factor about the mean.
         noise: standard deviation of Gaussian noise, in standard deviations of the volume.
+        gamma: exponent of the values between darkest and brightest.
+        blur: standard deviation of a Gaussian, in pixels.
+        low_resolution: share of the resolution that is left.
+        elastic: standard deviation of smooth displacements, as a share of the size.
         spacing: of slices, rows and columns, any unit; None for isotropic voxels.
         fill: of the area outside the volume, see :func:`scantune.augment.spatial.warp`.
         crop: shape of the result, the middle of a larger sample; None is that of the sample.
@@ -111,5 +130,9 @@ def build(
         noise=as_range("noise", noise),
         spacing=None if spacing is None else tuple(spacing),
         fill=fill,
+        gamma=as_range("gamma", gamma),
+        blur=as_range("blur", blur),
+        low_resolution=as_range("low_resolution", low_resolution),
+        elastic=as_range("elastic", elastic),
         crop=None if crop is None else tuple(crop),
     )

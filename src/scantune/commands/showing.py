@@ -35,7 +35,7 @@ def show(
     first = next(networks.members_of(plan))
     network = networks.start_of(plan, "weights", first.seed) if _is_trained(plan) else None
     if network is None:
-        network = new_network(plan, first.seed, encode(first.train, plan.task))
+        network = new_network(plan, first.seed, encode(first.train, plan.task), first.train)
     shape = " × ".join(map(str, plan.shape))
     typer.echo(
         f"{experiment}: {plan.block.model.backbone} on {plan.input.modality} tensors of {shape} (channels first)"

@@ -60,7 +60,7 @@ Degrees = Annotated[_Pair, _range(_both_signs, -180, 180, "10 means [-10, 10] de
 Shift = Annotated[_Pair, _range(_both_signs, -0.9, 0.9, "0.1 means [-0.1, 0.1] of the size, 0 none")]
 Factor = Annotated[_Pair, _range(_about_one, 0.05, 20, "0.1 means [0.9, 1.1], 0 none")]
 Noise = Annotated[_Pair, _range(_itself, 0, 10, "0.1 is that very standard deviation, [0, 0.1] any up to it, 0 none")]
-Share = Annotated[_Pair, _range(_down_from_one, 0.05, 1, "0.9 means [0.9, 1] of the frames, 1 all")]
+Share = Annotated[_Pair, _range(_down_from_one, 0.05, 1, "0.9 means [0.9, 1], 1 all")]
 
 
 def _on(value: object) -> object:
@@ -144,6 +144,14 @@ class ImageAugment(Block):
     """Changes the anatomy; left and right targets are swapped with it."""
     flip_up_down: Probability = 0.0
     """Changes the anatomy."""
+    gamma: Factor = (1.0, 1.0)
+    """Exponent of the values between the darkest and the brightest."""
+    blur: Noise = (0.0, 0.0)
+    """Standard deviation of a Gaussian blur, in pixels."""
+    low_resolution: Share = (1.0, 1.0)
+    """Share of the resolution that is left."""
+    elastic: Noise = (0.0, 0.0)
+    """Standard deviation of smooth displacements, as a share of the size; .02 is a lot."""
     randaugment: Annotated[RandAugment, BeforeValidator(_on)] = RandAugment()
     """Further operations by RandAugment."""
     mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
@@ -177,6 +185,14 @@ class VolumeAugment(Block):
     """Factor about the mean."""
     noise: Noise = (0.0, 0.0)
     """Standard deviation of Gaussian noise, in standard deviations of the volume."""
+    gamma: Factor = (1.0, 1.0)
+    """Exponent of the values between the darkest and the brightest."""
+    blur: Noise = (0.0, 0.0)
+    """Standard deviation of a Gaussian blur, in pixels."""
+    low_resolution: Share = (1.0, 1.0)
+    """Share of the resolution that is left."""
+    elastic: Noise = (0.0, 0.0)
+    """Standard deviation of smooth displacements, as a share of the size; .02 is a lot."""
     mixup: Annotated[MixUp, BeforeValidator(_on)] = MixUp()
     """Blends samples of a batch."""
     cutmix: Annotated[CutMix, BeforeValidator(_on)] = CutMix()

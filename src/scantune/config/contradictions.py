@@ -202,6 +202,12 @@ def _mirrored_copies(params: Params) -> Iterator[str]:
                     )
 
 
+def _foreground(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        if block.model.normalization == "foreground" and not block.task.mask_classes:
+            yield f"{key}.model.normalization: foreground needs masks, which a {block.task.name} is not trained on"
+
+
 def _patches(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         patch = getattr(params.inputs.get(block.input), "patch", None)
@@ -267,6 +273,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _region,
     _mirrored_copies,
     _patches,
+    _foreground,
     _monitors,
     _scanners,
     _saliency,

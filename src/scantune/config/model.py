@@ -106,7 +106,8 @@ class ModelConfig(Block):
     """Name of the backbone: any timm name, raddino, chexnet, custom_1, small_cnn for images; resnet10_3d, resnet18_3d,
     resnet34_3d, resnet50_3d, densenet121_3d, swinunetr for volumes; r2plus1d_18, r3d_18, mc3_18, mvit_v2_s, swin3d_t
     for videos, and any timm name, which sees each frame by itself (``options: {pool: mean}`` or ``max`` over time);
-    unet, res_unet, attention_unet, segresnet where the task is segmentation."""
+    where the task is segmentation unet, res_unet, attention_unet, segresnet, plain_unet and resenc_unet (as nnU-Net has
+    them) and timm_unet (a pretrained 2D encoder, ``options: {encoder: …}``)."""
     weights: str | None = None
     """Starting weights: none (random), "published" for those known by the backbone's name, a known name (imagenet,
     kinetics, medicalnet, chexnet, raddino), or a file or folder. Loaded by name and shape, never as a pickle. Named
@@ -123,8 +124,10 @@ class ModelConfig(Block):
     """Fetch known weights that are not on this disk. Nothing is ever fetched otherwise."""
     min_matched: float = Field(default=0.5, ge=0, le=1)
     """Share of the backbone's parameters that the weights must match; less is refused, with the names."""
-    normalization: Literal["auto"] | NormalizationConfig | None = "auto"
-    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own."""
+    normalization: Literal["auto", "foreground"] | NormalizationConfig | None = "auto"
+    """Input normalisation: "auto" follows the weights (none where they are random), null is none, or your own.
+    "foreground": cut at the percentiles .5 and 99.5 of what the masks of the training side mark, then by its mean and
+    standard deviation; for CT in Hounsfield units (``intensity: none``)."""
     first_stride: int | None = Field(default=None, ge=1, le=4)
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -134,7 +137,8 @@ class ModelConfig(Block):
     units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from
     another one (``derived``) keeps that one's."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net)."""
+    """More of the builder's own options: ``{drop_path_rate: 0.1}`` (timm), ``{channels: [16, 32]}`` (U-Net),
+    ``{deep_supervision: true}`` (plain_unet, resenc_unet, timm_unet)."""
 
     _also = also(**MODEL_KEYS)
 

@@ -82,8 +82,17 @@ class CosineRestartsSchedule(Block):
     """Lowest rate."""
 
 
+class PolySchedule(Block):
+    """Down to 0 over all epochs along a power of the remaining share, as nnU-Net has it with sgd and .01."""
+
+    name: Literal["poly"] = "poly"
+    """This one."""
+    power: Rate = 0.9
+    """1 is a straight line; lower ones stay high for longer."""
+
+
 SchedulerConfig = Annotated[
-    PlateauSchedule | OneCycleSchedule | CosineSchedule | StepSchedule | CosineRestartsSchedule,
+    PlateauSchedule | OneCycleSchedule | CosineSchedule | StepSchedule | CosineRestartsSchedule | PolySchedule,
     Field(discriminator="name"),
     BeforeValidator(by_name),
 ]

@@ -107,6 +107,10 @@ SCHEDULERS: dict[str, str | None] = {
     "cosinewarmrestarts": "cosine_restarts",
     "cosinewithwarmrestarts": "cosine_restarts",
     "cosineannealingwarmrestarts": "cosine_restarts",
+    "poly": "poly",
+    "polynomial": "poly",
+    "polynomiallr": "poly",
+    "polylr": "poly",
     "none": None,
     "constant": None,
 }

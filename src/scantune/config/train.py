@@ -216,7 +216,7 @@ class TrainConfig(TrainingSettings):
     optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()
     """adam, adamw or sgd."""
     scheduler: Annotated[SchedulerConfig | None, spelled(SCHEDULERS)] = Field(default=None, validate_default=False)
-    """plateau, onecycle, cosine, step or cosine_restarts; null keeps the rate."""
+    """plateau, onecycle, cosine, step, cosine_restarts or poly; null keeps the rate."""
     warmup_epochs: Annotated[float, Field(ge=0)] = 0
     """Epochs of linear warm-up in front of the scheduler."""
     warmup_lr: Rate = 1e-5

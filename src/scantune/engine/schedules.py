@@ -1,8 +1,8 @@
 """Schedules of the learning rate: curves as functions of the step, and the plateau schedule, which has a state.
 
 The curves agree with PyTorch's schedulers of the same name (``OneCycleLR``, ``CosineAnnealingLR``, ``StepLR``,
-``CosineAnnealingWarmRestarts``, ``ReduceLROnPlateau``). They are reimplemented because those keep the initial rates of
-the groups and cannot be set to a given step, which exact resuming requires.
+``CosineAnnealingWarmRestarts``, ``PolynomialLR``, ``ReduceLROnPlateau``). They are reimplemented because those keep the
+initial rates of the groups and cannot be set to a given step, which exact resuming requires.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ def cosine_restarts(base: float, clock: Clock, *, T_0: int = 5, T_mult: int = 2,
         done, period = done - period, period * T_mult
     lowest = min(eta_min, base)
     return lowest + (base - lowest) * (1 + math.cos(math.pi * done / period)) / 2
+
+
+def poly(base: float, clock: Clock, *, power: float = 0.9) -> float:
+    """``base`` · (1 − epoch / epochs)^``power``, as nnU-Net has it."""
+    return base * max(0.0, 1 - clock.epoch / clock.epochs) ** power
 
 
 def onecycle(
@@ -154,6 +159,7 @@ CURVES: dict[str, Curve] = {
     "step": step,
     "cosine_restarts": cosine_restarts,
     "onecycle": onecycle,
+    "poly": poly,
 }
 MOMENTA: dict[str, Callable[..., float | None]] = {"onecycle": _onecycle_momentum}
 

@@ -98,13 +98,18 @@ def _backward(
         reseed(*position, i, training.fabric.global_rank)
         last = i == len(batches) - 1
         with training.fabric.no_backward_sync(training.network, enabled=not last):  # type: ignore[arg-type]
-            output = training.network(batch["input"])
+            output, batch = _levels(training.network(batch["input"]), batch)
             parts = [term.total(training.network, batch, output) for term in training.terms.values()]
             loss = sum(w * part * shares[k] for k, (w, part) in enumerate(zip(weights, parts)))
             training.fabric.backward(loss)  # type: ignore[arg-type]
         totals += torch.stack([part.detach().to(totals) for part in parts])
         outputs.append(output.detach())
     return totals, outputs
+
+
+def _levels(output: Tensor | tuple[Tensor, ...], batch: Batch) -> tuple[Tensor, Batch]:
+    """The output, and the batch with ``coarser``: outputs at lower resolution of a network with deep supervision."""
+    return (output, batch) if isinstance(output, Tensor) else (output[0], {**batch, "coarser": output[1:]})
 
 
 def _gradient_norm(training: Training) -> Tensor:

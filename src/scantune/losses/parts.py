@@ -11,6 +11,7 @@ from scantune.records import ScantuneError
 #: Weighted combinations by name, for masks.
 PRESETS: dict[str, dict[str, float]] = {
     "default": {"dice": 0.7, "bce": 0.3},
+    "dice_ce": {"dice": 1.0, "cross_entropy": 1.0},
     "focal": {"dice": 0.6, "focal_bce": 0.4},
     "balanced": {"dice": 0.5, "bce": 0.5},
     "dice_focused": {"dice": 0.8, "bce": 0.2},

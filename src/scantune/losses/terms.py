@@ -39,6 +39,9 @@ class OnTarget:
 
     Where the batch was mixed (``target_b``, ``lam``) both parts are lam·L(output, target) + (1 − lam)·L(output,
     target_b).
+
+    Deep supervision: ``batch["coarser"]`` are outputs at lower resolution; each counts half of the one before and is
+    compared with the nearest pixels of the mask, and the weights sum to 1 (Isensee et al. 2021, nnU-Net).
     """
 
     loss: Loss
@@ -49,7 +52,13 @@ class OnTarget:
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
         """Numerator of the loss, mixed as the targets."""
-        return self._mixed(batch, lambda target: self.loss.total(output, target))
+        return self._mixed(batch, lambda target: self._total((output, *batch.get("coarser", ())), target))
+
+    def _total(self, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
+        shares = [0.5**level for level in range(len(outputs))]
+        totals = [self.loss.total(outputs[0], target)]
+        totals += [self.loss.total(output, _nearest(target, output.shape[2:])) for output in outputs[1:]]
+        return sum(share * total for share, total in zip(shares, totals)) / sum(shares)  # type: ignore[return-value]
 
     @staticmethod
     def _mixed(batch: Batch, part: Callable[[Tensor], Tensor]) -> Tensor:
@@ -88,6 +97,14 @@ class OnTargetOfAll:
         end = 1 + int(rows[0, 0])
         output, target = rows[:, 1:end], rows[:, end:]
         return self.loss.total(output, target), self.loss.weight(target)
+
+
+def _nearest(mask: Tensor, space: Sequence[int]) -> Tensor:
+    """A mask [B, …space] at a lower resolution, the nearest pixels."""
+    for axis, length in enumerate(space, start=1):
+        places = (torch.arange(length, device=mask.device) + 0.5) * (mask.shape[axis] / length)
+        mask = mask.index_select(axis, places.long())
+    return mask
 
 
 def on_target(combined: Combined) -> dict[str, Term]:

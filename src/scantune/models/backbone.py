@@ -23,17 +23,20 @@ SPACE = {"image": 2, "volume": 3, "video": 3}
 
 @dataclass(frozen=True)
 class Normalization:
-    """Input normalisation of published weights: ``(x - mean) / std`` per channel, x in [0, 1]."""
+    """Input normalisation: ``(x - mean) / std`` per channel, of published weights for x in [0, 1]; before that x is cut
+    at ``low`` and ``high`` where they are set."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: tuple[float, ...] | None = None
+    high: tuple[float, ...] | None = None
 
     def for_channels(self, channels: int) -> Normalization:
         """The normalisation for another number of channels: unchanged where it fits, else the mean over channels."""
         if len(self.mean) == channels:
             return self
-        mean, std = sum(self.mean) / len(self.mean), sum(self.std) / len(self.std)
-        return Normalization((mean,) * channels, (std,) * channels)
+        means = [None if row is None else sum(row) / len(row) for row in (self.mean, self.std, self.low, self.high)]
+        return Normalization(*(None if mean is None else (mean,) * channels for mean in means))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class Parts:
         prefix_tokens: number of class and register tokens before the grid.
         normalization: input normalisation of the published weights, applied where they are loaded.
         frames: the net sees each frame of a video by itself; outputs of its layers are [B·T, …].
-        divisor: every spatial axis must be a multiple of it; the input of a dense network is padded to one and the
-            output is cropped.
+        divisor: every spatial axis must be a multiple of it, or of that axis's own; the input of a dense network is
+            padded to one and the output is cropped.
+        published: dotted name inside ``net`` of the part that published weights are of, and the backbone that they are
+            known by; None: all of it, by the network's own name.
     """
 
     net: nn.Module
@@ -65,7 +70,8 @@ class Parts:
     prefix_tokens: int = 0
     normalization: Normalization | None = None
     frames: bool = False
-    divisor: int = 1
+    divisor: int | tuple[int, ...] = 1
+    published: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,8 @@ class Backbone(nn.Module):
 
     mean: Tensor
     std: Tensor
+    low: Tensor | None
+    high: Tensor | None
 
     def __init__(self, parts: Parts, recipe: Recipe, normalization: Normalization | None = None) -> None:
         super().__init__()
@@ -110,6 +118,7 @@ class Backbone(nn.Module):
         self.prefix_tokens = parts.prefix_tokens
         self.frames = parts.frames
         self.divisor = parts.divisor
+        self.published_part, self.published_name = parts.published or ("", recipe.name)
         self.load_report: LoadReport | None = None
         self.published_normalization = parts.normalization
         self.normalization: Normalization | None = None
@@ -123,15 +132,27 @@ class Backbone(nn.Module):
         # Not part of the weights: they are in architecture.json, and published files do not have them.
         self.register_buffer("mean", torch.tensor(applied.mean).reshape(shape), persistent=False)
         self.register_buffer("std", torch.tensor(applied.std).reshape(shape), persistent=False)
+        for name in ("low", "high"):
+            limit = getattr(applied, name)
+            limits = None if limit is None else torch.tensor(limit).reshape(shape)
+            self.register_buffer(name, limits, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Features [B, F] (dense: logits [B, K, …space]) of ``x`` [B, C, …space]."""
+        if self.low is not None and self.high is not None:
+            x = x.clamp(self.low, self.high)
         if self.normalization is not None:
             x = (x - self.mean) / self.std
         if self.divisor == 1:
             return self.net(x)
         space = x.shape[2:]
-        padding = [-length % self.divisor for length in space]
+        divisors = (self.divisor,) * len(space) if isinstance(self.divisor, int) else self.divisor
+        padding = [-length % divisor for length, divisor in zip(space, divisors, strict=True)]
+        if not any(padding):
+            return self.net(x)
         # F.pad expects the last axis first; the edge is repeated, which resembles the image more than zeros do.
         x = functional.pad(x, [n for length in reversed(padding) for n in (0, length)], mode="replicate")
-        return self.net(x)[(..., *(slice(length) for length in space))]
+        output, inside = self.net(x), (..., *(slice(length) for length in space))
+        if isinstance(output, tuple):  # of deep supervision; coarser logits are compared with a mask of their own size
+            return (output[0][inside], *output[1:])  # type: ignore[return-value]
+        return output[inside]

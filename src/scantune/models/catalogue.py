@@ -66,7 +66,12 @@ _TABLE: dict[Table, dict[str, Builder | LazyBuilder]] = {
         "swin3d_t": LazyBuilder("scantune.models.videos", "swin3d_t"),
     },
     "dense": {
-        name: LazyBuilder("scantune.models.dense", name) for name in ("unet", "res_unet", "attention_unet", "segresnet")
+        **{
+            name: LazyBuilder("scantune.models.dense", name)
+            for name in ("unet", "res_unet", "attention_unet", "segresnet")
+        },
+        **{name: LazyBuilder("scantune.models.nnunet", name) for name in ("plain_unet", "resenc_unet")},
+        "timm_unet": LazyBuilder("scantune.models.timm_unet", "timm_unet"),
     },
 }
 _MODALITIES: tuple[Modality, ...] = ("image", "volume", "video")

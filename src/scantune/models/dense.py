@@ -29,6 +29,9 @@ def build(name: str, ndim: int, in_channels: int, out_channels: int = 1, **optio
     builder = catalogue.dense_builder(name)
     if ndim not in _CHANNELS:
         raise ScantuneError(f"ndim: {ndim} spatial axes; a segmentation network has 2 or 3")
+    wrong = catalogue.foreign(options)
+    if wrong:
+        raise ScantuneError(f"network {name!r}: {wrong}")
     try:
         return builder(ndim, in_channels, out_channels, **options)
     except TypeError as error:

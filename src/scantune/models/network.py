@@ -54,7 +54,7 @@ def architecture(network: Network) -> dict[str, Any]:
             "options": dict(recipe.options),
             "normalization": None
             if normalization is None
-            else {"mean": list(normalization.mean), "std": list(normalization.std)},
+            else {name: list(row) for name, row in vars(normalization).items() if row is not None},
         },
         "head": layers.describe(network.head),
     }
@@ -70,7 +70,9 @@ def from_architecture(described: Mapping[str, Any]) -> Network:
         raise ScantuneError(f"{ARCHITECTURE}: format {described.get('format')!r}; this version reads {_FORMAT!r}")
     backbone = dict(described["backbone"])
     statistics = backbone.pop("normalization")
-    normalization = None if statistics is None else Normalization(tuple(statistics["mean"]), tuple(statistics["std"]))
+    normalization = (
+        None if statistics is None else Normalization(**{name: tuple(row) for name, row in statistics.items()})
+    )
     with torch.random.fork_rng(devices=[]):
         return Network(rebuild(Recipe(**backbone), normalization), layers.rebuild(described["head"]))
 

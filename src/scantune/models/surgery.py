@@ -49,6 +49,24 @@ def replace_output(
         generator: of the random weights; None uses the global random state.
     """
     name, original = output_layer(network)
+    _replace(network, name, original, outputs, generator)
+    for coarser, layer in _coarser_outputs(network, original):
+        _replace(network, coarser, layer, outputs, generator)
+    for name, part in list(network.head.named_modules()):
+        if isinstance(part, Rescale):
+            parent, _, leaf = f"head.{name}".rpartition(".")
+            setattr(network.get_submodule(parent), leaf, nn.Identity())
+    if units is not None:
+        network.head = nn.Sequential(network.head, Rescale(*units))
+    if shape is not None:
+        reshapes = [name for name, part in network.head.named_modules() if isinstance(part, nn.Unflatten)]
+        parent, _, leaf = f"head.{reshapes[-1]}".rpartition(".")
+        setattr(network.get_submodule(parent), leaf, nn.Unflatten(1, shape))
+    if network.backbone.recipe.dense:
+        _note_dense_outputs(network, outputs)
+
+
+def _replace(network: Network, name: str, original: Any, outputs: int, generator: torch.Generator | None) -> None:
     if isinstance(original, nn.Linear):
         layer: Any = nn.Linear(original.in_features, outputs, bias=original.bias is not None)
     else:
@@ -66,18 +84,15 @@ def replace_output(
     layer = layer.to(original.weight.device, original.weight.dtype)
     parent, _, leaf = name.rpartition(".")
     setattr(network.get_submodule(parent), leaf, layer)
-    for name, part in list(network.head.named_modules()):
-        if isinstance(part, Rescale):
-            parent, _, leaf = f"head.{name}".rpartition(".")
-            setattr(network.get_submodule(parent), leaf, nn.Identity())
-    if units is not None:
-        network.head = nn.Sequential(network.head, Rescale(*units))
-    if shape is not None:
-        reshapes = [name for name, part in network.head.named_modules() if isinstance(part, nn.Unflatten)]
-        parent, _, leaf = f"head.{reshapes[-1]}".rpartition(".")
-        setattr(network.get_submodule(parent), leaf, nn.Unflatten(1, shape))
-    if network.backbone.recipe.dense:
-        _note_dense_outputs(network, outputs)
+
+
+def _coarser_outputs(network: Network, last: Any) -> list[tuple[str, Any]]:
+    """The output layers of coarser stages, which deep supervision has beside the last."""
+    if not network.backbone.recipe.dense or not network.backbone.recipe.options.get("deep_supervision"):
+        return []
+    coarse = {id(part) for name, parts in network.backbone.blocks if name == "output" for part in parts}
+    modules = network.named_modules()
+    return [(name, part) for name, part in modules if id(part) in coarse and part.out_channels == last.out_channels]
 
 
 def rescale_output(network: Network, source: tuple[float, float], target: tuple[float, float]) -> None:

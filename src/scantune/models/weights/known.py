@@ -123,11 +123,12 @@ def find(name: str, backbone: Backbone) -> PublishedWeights:
     Raises:
         ScantuneError: there are no such weights; with the known names.
     """
-    net = backbone.recipe.name
+    net = backbone.published_name
     resolved = _DEFAULT.get(net, "imagenet") if name == "published" else name
     if (resolved, net) in KNOWN:
         return KNOWN[resolved, net]
-    if resolved == "imagenet" and backbone.recipe.modality != "volume" and not backbone.recipe.dense:
+    whole = not backbone.recipe.dense or backbone.published_part
+    if resolved == "imagenet" and backbone.recipe.modality != "volume" and whole:
         weights = from_timm(net)
         if weights is not None:
             return weights

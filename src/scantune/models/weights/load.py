@@ -58,7 +58,8 @@ def into_backbone(
     if isinstance(weights, str) and known.is_published(weights):
         published = known.find(weights, backbone)
         location = locate.locate(published, folder, download=download)
-        report = load_into(backbone.net, location.path, min_matched=min_matched)
+        part = backbone.net.get_submodule(backbone.published_part)
+        report = load_into(part, location.path, min_matched=min_matched)
         return report, location.normalization or backbone.published_normalization
     path = Path(weights)
     if not path.exists() and (folder / path).exists():
@@ -75,7 +76,7 @@ def _saved_normalization(path: Path, backbone: Backbone) -> Normalization | None
     if not architecture.is_file():
         return backbone.published_normalization
     norm = json.loads(architecture.read_text())["backbone"]["normalization"]
-    return None if norm is None else Normalization(tuple(norm["mean"]), tuple(norm["std"]))
+    return None if norm is None else Normalization(**{name: tuple(row) for name, row in norm.items()})
 
 
 def _is_relevant(name: str) -> bool:

@@ -83,4 +83,6 @@ def build_network(
 def _normalization(block: str | NormalizationConfig | None) -> str | Normalization | None:
     from scantune.models import Normalization
 
+    if block == "foreground":  # of the training samples, once the network is built
+        return None
     return block if block is None or isinstance(block, str) else Normalization(block.mean, block.std)

@@ -15,6 +15,7 @@ from scantune.pipeline.data.datasets import encode, levels, samples, training_sa
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
 from scantune.preprocess.settings import patch_shape
 from scantune.records import ScantuneError
@@ -118,15 +119,19 @@ def plan(
     return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use)
 
 
-def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None) -> Network:
+def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None, side: Side) -> Network:
     """The network that a training begins with, where it does not start from another experiment's.
 
     Args:
         plan: the plan.
         seed: of random weights.
         targets: of the training side, from :func:`encode`.
+        side: the training side.
     """
-    return build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
+    network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
+    if plan.block.model.normalization == "foreground":
+        network.backbone.set_normalization(foreground_normalization(side))
+    return network
 
 
 def train_member(
@@ -249,7 +254,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
     block, task = plan.block, plan.task
     settings = block.train
     encoded = encode(train_side, task)
-    network = start if start is not None else new_network(plan, seed, encoded)
+    network = start if start is not None else new_network(plan, seed, encoded, train_side)
     terms, weights = losses_of.build_terms(
         task,
         plan.spec,

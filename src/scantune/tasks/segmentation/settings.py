@@ -23,7 +23,6 @@ EPOCH_METRICS: dict[str, Direction] = {"dice": "max", "iou": "max"}
 class Segmentation(TaskSettings):
     """A class for every pixel or voxel."""
 
-    default_loss: ClassVar[str] = "default"
     loss_targets: ClassVar[tuple[str, ...]] = ("classes", "binary", "masks")
     one_target: ClassVar[bool] = False
 
@@ -80,6 +79,12 @@ class Segmentation(TaskSettings):
     def backbones(self, modality: Modality) -> Table:
         """Networks with an output per pixel."""
         return "dense"
+
+    @property
+    def default_loss(self) -> str:  # type: ignore[override]
+        """Dice and cross-entropy over classes that exclude each other; of one class against the background the usual
+        shares of Dice and binary cross-entropy."""
+        return "default" if len(self.classes) == 2 else "dice_ce"
 
     @property
     def mask_classes(self) -> tuple[str, ...]:
