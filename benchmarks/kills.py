@@ -12,6 +12,7 @@ end, MLflow runs that are still open, points that were sent twice, and files tha
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import shutil
@@ -125,13 +126,14 @@ def kill_once(
     return hit, left
 
 
-def measure(count: int, seed: int, home: Path) -> dict[str, Count]:
-    """Kill until ``count`` kills have hit."""
-    draws, project = random.Random(seed), prepared(home / "project")
-    outs = forked.stages_of(project)
-    forked.load_modules(project, in_order(outs))
-    stages = killed_ones(in_order(outs), outs)
-    whole, took = {}, {}
+def undisturbed(
+    project: Project, stages: list[Stage], kept: Path
+) -> tuple[dict[str, dict[str, str]], dict[str, float]]:
+    """State after each stage that nobody kills, and its seconds; of a project that was kept as they were noted."""
+    if kept.exists():
+        return tuple(json.loads(kept.read_text()))  # type: ignore[return-value]
+    whole: dict[str, dict[str, str]] = {}
+    took: dict[str, float] = {}
     for stage in stages:
         before = state(project, stage)
         while True:  # until two runs without a kill are the same: of a project that was kept the first may be cut
@@ -146,11 +148,22 @@ def measure(count: int, seed: int, home: Path) -> dict[str, Count]:
             print(f"{stage.name}: once more, for {differing[:3]}", flush=True)
             before = whole[stage.name]
         print(f"{stage.name}: {len(before)} files, {took[stage.name]:.2f} s", flush=True)
+    kept.write_text(json.dumps([whole, took]))
+    return whole, took
+
+
+def measure(count: int, seed: int, home: Path) -> dict[str, Count]:
+    """Kill until ``count`` kills have hit."""
+    draws, project = random.Random(seed), prepared(home / "project")
+    outs = forked.stages_of(project)
+    forked.load_modules(project, in_order(outs))
+    stages = killed_ones(in_order(outs), outs)
+    whole, took = undisturbed(project, stages, home / "undisturbed.json")
     counts = {stage.name: Count() for stage in stages}
-    number, weights = 0, [took[stage.name] ** -0.5 for stage in stages]
+    number, weights = 0, [1 / took[stage.name] for stage in stages]
     while sum(one.hit for one in counts.values()) < count:
-        # each twice, then the quick ones more often: a kill costs two runs of its stage
-        stage = stages[number % len(stages)] if number < 2 * len(stages) else draws.choices(stages, weights)[0]
+        # each once, then the quick ones more often: a kill costs two runs of its stage
+        stage = stages[number] if number < len(stages) else draws.choices(stages, weights)[0]
         number += 1
         by_dvc = number % 20 == 0 and not stage.name.startswith("search")
         longest = took[stage.name] + (6.0 if by_dvc else 0.0)

@@ -172,6 +172,16 @@ def test_merged_cells_are_told_by_cell(tmp_path):
     assert "merged cells C2:C4" in found.unusable[3, "y"]
 
 
+def test_struck_out_rows_are_told(tmp_path):
+    def struck(_, sheet):
+        for name in ("A3", "B3", "C4", "E4"):
+            sheet[name].font = openpyxl.styles.Font(strike=True)
+
+    (note,) = read_table(_excel(tmp_path / "t.xlsx", struck)).notes
+    assert note.startswith("2 rows have struck-out cells, which are read as the others")
+    assert note.endswith(": 3, 4")
+
+
 def test_hidden_rows_and_other_sheets_are_noted_and_a_hidden_sheet_refused(tmp_path):
     def hidden(book, sheet):
         sheet.auto_filter.ref = "A1:C4"
@@ -181,6 +191,7 @@ def test_hidden_rows_and_other_sheets_are_noted_and_a_hidden_sheet_refused(tmp_p
     notes = " ".join(read_table(_excel(tmp_path / "t.xlsx", hidden)).notes)
     assert "1 rows are hidden in Excel (by a filter?) and are read as the others: 3" in notes
     assert "'Second' too" in notes
+    assert "struck" not in notes
 
     def first(book, sheet):
         book.create_sheet("Second").append(["x"])

@@ -72,6 +72,20 @@ def test_nothing_prepared_is_a_fault_and_a_reason_stands_once(project):
     assert len(Path(".scantune/check/x/excluded.csv").read_text().splitlines()) == 9
 
 
+def test_faults_of_a_table_are_never_cut_without_a_file_of_all(project):
+    place = Path(".scantune/check/x")
+    place.mkdir(parents=True)
+    (place / "check.json").write_text("{}")
+    rows = ["file,id,y", *(f"../i{k}.png,P{k},{k % 2}" for k in range(70))]
+    done, _ = project(rows, CLASSES, targets="y")
+    assert done.exit_code
+    said = done.output + str(done.exception)
+    assert "… and 20 more" in said
+    assert "check/x/faults.txt" in said
+    assert len((place / "faults.txt").read_text().splitlines()) == 70
+    assert (place / "faults.txt").stat().st_mode & 0o077 == 0
+
+
 def test_targets_that_fell_away_are_a_fault(project):
     rows = ["file,id,y", *(f"i{k}.png,P{k},{['a', 'None', 'b', ''][k % 4]}" for k in range(8))]
     done, found = project(rows, CLASSES, targets="y")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy
+import typer
 import yaml
 
 from scantune import io
@@ -114,6 +115,19 @@ def test_the_table_of_predictions_is_for_its_user_alone(tmp_path: Path, model_fo
 
     predict(str(model_folder), [picture(tmp_path / "a.png")], out=tmp_path / "answers.csv", isolated=False)
     assert (tmp_path / "answers.csv").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_prediction_at_all_is_a_failure_and_every_reason_is_in_the_table(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from scantune.commands.predicting import predict
+
+    names = [tmp_path / f"{number}.png" for number in range(23)]
+    with pytest.raises(typer.Exit) as ended:
+        predict(str(model_folder), names, out=tmp_path / "answers.csv", isolated=False)
+    assert ended.value.exit_code == 1
+    assert f"… and 3 more (all: {tmp_path / 'answers.csv'})" in capsys.readouterr().err
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 24
 
 
 @pytest.fixture

@@ -95,15 +95,41 @@ def unpacked(content: bytes, path: Path) -> int:
 
 
 def _notes(worksheet: Any) -> tuple[str, ...]:
-    """Which sheet it is where there are several, and rows that a filter or a user has hidden."""
+    """Which sheet it is where there are several; rows that a filter or a user has hidden, or that are struck out."""
     names = [name for name in worksheet.parent.sheetnames if name != worksheet.title]
     notes = [f"sheet {worksheet.title!r}; the file has {', '.join(map(repr, names))} too"] if names else []
     hidden = sorted(line for line, size in worksheet.row_dimensions.items() if size.hidden)
     hidden = [line for line in hidden if line <= worksheet.max_row]
     if hidden:
-        listed = ", ".join(map(str, hidden[:10])) + (" …" if len(hidden) > 10 else "")
-        notes.append(f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {listed}")
+        notes.append(
+            f"{len(hidden)} rows are hidden in Excel (by a filter?) and are read as the others: {_some(hidden)}"
+        )
+    struck = _struck_out(worksheet)
+    if struck:
+        notes.append(
+            f"{len(struck)} rows have struck-out cells, which are read as the others; delete what is not to count: "
+            f"{_some(struck)}"
+        )
     return tuple(notes)
+
+
+def _some(lines: list[int]) -> str:
+    return ", ".join(map(str, lines[:10])) + (" …" if len(lines) > 10 else "")
+
+
+def _struck_out(worksheet: Any) -> list[int]:
+    """Lines that have a cell with a line through it and something in it."""
+    struck: dict[int, bool] = {}  # by style, of which there are few
+    lines = []
+    for row in worksheet.iter_rows():
+        for cell in row:
+            if cell.has_style and cell.value is not None:
+                if cell.style_id not in struck:
+                    struck[cell.style_id] = bool(cell.font.strike)
+                if struck[cell.style_id]:
+                    lines.append(cell.row)
+                    break
+    return lines
 
 
 def _merged(worksheet: Any) -> dict[tuple[int, int], str]:

@@ -43,7 +43,7 @@ class CohortError(ScantuneError):
         self.faults.sort(key=lambda fault: fault.row or 0)
         lines = [f"  {fault}" for fault in self.faults[:SHOWN]]
         if len(self.faults) > SHOWN:
-            lines.append(f"  … and {len(self.faults) - SHOWN} more")
+            lines.append(f"  … and {len(self.faults) - SHOWN} more (scantune check writes all to a file)")
         super().__init__("\n".join([f"{title}:", *lines]))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -43,7 +45,8 @@ def check(
     from scantune.tracking import open_run
 
     folder = out or own_folder() / "check" / dataset
-    read = read_for_tasks(params, dataset, Path("."))
+    with _all_faults(folder / "faults.txt"):
+        read = read_for_tasks(params, dataset, Path("."))
     read = replace(read, warnings=(*read.warnings, *view_notes(params, dataset, read)))
     tracking = params.tracking
     with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
@@ -75,6 +78,22 @@ def check(
     typer.echo(f"page: {folder / 'check.html'}")
     if findings.faults:
         raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _all_faults(path: Path) -> Iterator[None]:
+    """Faults of a table that are too many for the terminal are written to a file, for its user alone."""
+    from scantune.cohort.faults import SHOWN, CohortError
+    from scantune.files import private, write_text
+
+    try:
+        yield
+    except CohortError as error:
+        if len(error.faults) <= SHOWN:
+            raise
+        with private():
+            write_text(path, "".join(f"{fault}\n" for fault in error.faults))
+        raise ScantuneError(f"{error}\nall {len(error.faults)}: {path}") from error
 
 
 def _check_cache(name: str) -> None:

@@ -13,6 +13,8 @@ import typer
 
 from scantune.records import ScantuneError
 
+_SHOWN = 20  # reasons on the terminal; all are in the table
+
 
 def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
@@ -45,7 +47,10 @@ def predict(
         ),
     ] = None,
 ) -> None:
-    """Predict from files with a model. An unusable file gets a reason in the table; the others are unaffected."""
+    """Predict from files with a model. An unusable file gets a reason in the table; the others are unaffected.
+
+    The exit code is 1 where no file could be used.
+    """
     from scantune.files import private
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
@@ -84,8 +89,12 @@ def predict(
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
-    for row in bad[:20]:
+    for row in bad[:_SHOWN]:
         typer.echo(f"  {row['file']}: {row['reason']}", err=True)
+    if len(bad) > _SHOWN:
+        typer.echo(f"  … and {len(bad) - _SHOWN} more (all: {out})", err=True)
+    if bad and len(bad) == len(rows):
+        raise typer.Exit(1)
 
 
 def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str]]:

@@ -98,6 +98,6 @@ def _listed(console: Console, title: str, lines: Mapping[str, str]) -> None:
     console.print(Text(title, style="bold"))
     for number, (key, text) in enumerate(lines.items()):
         if number == SHOWN:
-            console.print(Text(f"    … and {len(lines) - SHOWN} more"))
+            console.print(Text(f"    … and {len(lines) - SHOWN} more (all: check.json beside the page)"))
             break
         console.print(Text(f"    {key}  {text}"))
