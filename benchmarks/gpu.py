@@ -3,7 +3,8 @@
 ``python -m benchmarks gpu [--small] [--out gpu.json]``, from the checkout with ``PYTHONPATH=src``. Of each net: images
 a second of a bare loop and of the engine in float32 and bf16, fp16, channels-last and compiled; the loss after the same
 steps, which must agree in float32; peak memory; predictions a second. Without a GPU it runs on the processor, which
-takes ``--small``: that proves the script, not the speed.
+takes ``--small``: that proves the script, not the speed. Beside that (:mod:`benchmarks.gpu_checks`): the loop of
+MONAI's tutorials, the engine under DDP on one device, maps a second, and a training that is killed and resumed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import gpu_checks
 from benchmarks.training import Memory, assemble, prepare
 
 #: Name, modality, backbone, shape of a sample, batch.
@@ -87,7 +90,9 @@ def bare(network: Any, batch: Any, precision: str) -> Callable[[], Any]:
     return step
 
 
-def ours(network: Any, data: Any, batch: Any, precision: str, settings: dict[str, Any]) -> Callable[[], Any]:
+def ours(
+    network: Any, data: Any, batch: Any, precision: str, settings: dict[str, Any], fabric: Any = None
+) -> Callable[[], Any]:
     """The engine's step on the same batch."""
     from scantune.engine import loading
     from scantune.engine.hardware import compiled
@@ -102,6 +107,7 @@ def ours(network: Any, data: Any, batch: Any, precision: str, settings: dict[str
         device=kind,
         schedule="constant",
         loss_terms={"error": MeanError()},
+        fabric=fabric,
         **settings,
     )
     held = dict(batch)
@@ -155,6 +161,13 @@ def of_net(name: str, modality: str, backbone: str, shape: tuple[int, ...], size
             continue  # no fp16 there, and compiling takes minutes
         step = ours(copy.deepcopy(network), data, batch, precision, settings)
         found[label] = measured(step, steps, size, device)
+    step = ours(copy.deepcopy(network), data, batch, "32", {}, gpu_checks.one_process_ddp(device.type))
+    found["float32 DDP"] = measured(step, steps, size, device)
+    step = gpu_checks.monai_step(copy.deepcopy(network).to(device), data[0], size, device, MeanError())
+    found["MONAI float32"] = measured(step, steps, size, device)
+    if modality != "mask":
+        one_map = gpu_checks.maps(network, batch["input"][0])
+        found["maps"] = measured(one_map, steps, 1, device)
     plain = copy.deepcopy(network).to(device).eval()
     with torch.inference_mode():
         found["predictions"] = measured(lambda: float(plain(batch["input"]).float().mean()), steps, size, device)
@@ -192,9 +205,12 @@ def main(arguments: list[str] | None = None) -> int:
     steps = given.steps or (5 if given.small else 50)
     results = [of_net(*net, steps) for net in (SMALL if given.small else NETS)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "processor"
+    with tempfile.TemporaryDirectory() as folder:
+        resumed = gpu_checks.killed_and_resumed(Path(folder), given.small)
     print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *table(results)]))
+    print(f"killed after step {resumed['killed_at_step']} and resumed: the same weights: {resumed['same_weights']}")
     if given.out:
-        held = {"device": device, "torch": torch.__version__, "nets": results}
+        held = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
         given.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
     return 0
 

@@ -57,7 +57,7 @@ class Mean:
     def reduce(self, output: Any, batch: Any) -> Any:
         return output[:, 0]
 
-    def kept_target(self, batch: Any) -> Any:
+    def reduced_target(self, batch: Any) -> Any:
         return batch["target"]
 
     def summarise(self, reduced: Any, targets: Any) -> dict[str, float]:
@@ -90,6 +90,7 @@ def assemble(
     device: str = "cpu",
     schedule: str = "onecycle",
     loss_terms: dict[str, Any] | None = None,
+    fabric: Any = None,
     **more: Any,
 ) -> Any:
     from scantune import engine
@@ -100,13 +101,13 @@ def assemble(
         epochs=99, batch_size=batch, progress=False, monitoring={"gradient_norms": False}, **more
     )
     chosen = loss_terms or terms(loss)
-    return fitting._assemble(
+    return fitting.assemble(
         network=network,
         task=Mean(),
         data=data,
         terms=chosen,
         settings=settings,
-        term_weights=fitting._unit_weights(chosen),
+        term_weights=fitting.unit_weights(chosen),
         optimizer=engine.OptimizerSpec(learning_rate=1e-4),
         parameter_groups=None,
         schedule=engine.Schedule(schedule),
@@ -115,7 +116,7 @@ def assemble(
         early_stopping=None,
         checkpoints=Checkpoints(Path(tempfile.mkdtemp()), engine.Strategy()),
         state_dir=None,
-        fabric=engine.launch(device=device, devices=1, precision=precision),
+        fabric=fabric or engine.launch(device=device, devices=1, precision=precision),
     )
 
 

@@ -1,20 +1,36 @@
 """The GPU benchmark on sizes that a processor manages: it measures the same training as the bare loop beside it."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import gpu
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.mark.parametrize("net", [gpu.SMALL[0], gpu.SMALL[3]], ids=lambda net: net[0])
 def test_engine_and_bare_loop_come_to_the_same_loss(net):
     found = gpu.of_net(*net, steps=3)
     assert found["float32"]["loss"] == pytest.approx(found["bare float32"]["loss"], rel=1e-3)
+    assert found["float32 DDP"]["loss"] == pytest.approx(found["float32"]["loss"], rel=1e-3)
+    assert {"MONAI float32", "predictions"} <= set(found)
+    assert ("maps" in found) == (net[1] != "mask")
     assert all(entry["images_per_second"] > 0 for entry in found.values() if isinstance(entry, dict))
     lines = gpu.table([found])
     assert len(lines) == 2 + sum(isinstance(entry, dict) for entry in found.values())
+
+
+@pytest.mark.heavy
+def test_a_training_killed_and_resumed_ends_with_the_same_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(ROOT)]))
+    resumed = gpu.gpu_checks.killed_and_resumed(tmp_path, small=True)
+    assert resumed["same_weights"]
+    assert not resumed["finished_before"]
+    assert resumed["killed_at_step"] >= gpu.gpu_checks.KILL_AFTER
 
 
 def test_without_a_gpu_only_the_small_sizes_run(monkeypatch, capsys):
@@ -27,7 +43,9 @@ def test_without_a_gpu_only_the_small_sizes_run(monkeypatch, capsys):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_all_nets_and_ways_on_the_gpu(tmp_path):
     assert gpu.main(["--steps", "10", "--out", str(tmp_path / "gpu.json")]) == 0
-    nets = json.loads((tmp_path / "gpu.json").read_text())["nets"]
+    results = json.loads((tmp_path / "gpu.json").read_text())
+    assert results["resumed"]["same_weights"]
+    nets = results["nets"]
     assert len(nets) == len(gpu.NETS)
     for net in nets:
         assert net["float32"]["loss"] == pytest.approx(net["bare float32"]["loss"], rel=0.02)
