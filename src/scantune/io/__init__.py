@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from scantune.io.identity import identifying_in as identifying_in
     from scantune.io.loop import Loop as Loop
     from scantune.io.nifti_masks import write_nifti_like as write_nifti_like
+    from scantune.io.nifti_masks import write_nifti_slice_like as write_nifti_slice_like
     from scantune.io.nifti_writer import write_nifti as write_nifti
     from scantune.io.reading import open_video as open_video
     from scantune.io.reading import read as read
@@ -59,6 +60,7 @@ _LATER = {
     "write_enhanced": "dicom_writer",
     "write_nifti": "nifti_writer",
     "write_nifti_like": "nifti_masks",
+    "write_nifti_slice_like": "nifti_masks",
     "write_png": "still_writer",
     "Measured": "dicom_sr",
     "write_report": "dicom_sr",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -34,9 +35,38 @@ def write_nifti_like(path: Path | str, labels: np.ndarray, source: Path, codes: 
         ReadError: ``source`` is not NIfTI.
         ScantuneError: the mask is of another size than the image.
     """
+    return _write(Path(path), stored_order(labels, orientation_from(codes)), header_of(Path(source)))
+
+
+def write_nifti_slice_like(path: Path | str, labels: np.ndarray, source: Path, codes: str | None) -> Path:
+    """As :func:`write_nifti_like`, of an image of one slice, which is read as a picture.
+
+    Args:
+        path: ending in .nii or .nii.gz.
+        labels: uint8 [H, W] on the pixels that the image is read on.
+        source: the image's file.
+        codes: the fact ``orientation`` of the picture; None where the file states no orientation.
+
+    Raises:
+        ReadError: ``source`` is not NIfTI.
+        ScantuneError: the mask is of another size than the image.
+    """
     like = header_of(Path(source))
-    stored = stored_order(labels, orientation_from(codes))
-    size = tuple(int(n) for n in like["dim"][1:4])
+    thin = int(np.argmin(_size(like)))
+    if codes is None:
+        return _write(Path(path), np.expand_dims(labels.T, thin), like)
+    orientation = orientation_from(codes)
+    ras = np.expand_dims(labels[::-1, ::-1], 2 - orientation.source.index(thin))  # D H W, one of them 1 long
+    return _write(Path(path), stored_order(ras, orientation), like)
+
+
+def _size(header: Any) -> tuple[int, ...]:
+    return tuple(max(1, int(n)) for n in header["dim"][1:4])
+
+
+def _write(path: Path, stored: np.ndarray, like: Any) -> Path:
+    """A mask in the order of a file's axes with that file's place."""
+    size = _size(like)
     if stored.shape != size:
         raise ScantuneError(f"the mask has {list(stored.shape)} voxels, its image {list(size)}")
     kind = nibabel.Nifti2Image if isinstance(like, nibabel.Nifti2Header) else nibabel.Nifti1Image
@@ -44,4 +74,4 @@ def write_nifti_like(path: Path | str, labels: np.ndarray, source: Path, codes: 
     for name in _PLACE:
         image.header[name] = like[name]
     image.header["pixdim"][:4] = like["pixdim"][:4]
-    return save(Path(path), image)
+    return save(path, image)

@@ -60,7 +60,7 @@ def measured(answer: Answer) -> list[Any]:
 
 
 def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> Path:
-    """The mask on the very grid of its source: DICOM SEG of DICOM, NIfTI of a NIfTI volume, PNG of another picture.
+    """The mask on the very grid of its source: DICOM SEG of DICOM, NIfTI of NIfTI, PNG of another picture.
 
     Raises:
         ScantuneError: the model predicts no masks, or no mask can be written for this source.
@@ -71,6 +71,10 @@ def write_mask(folder: Path, source: Path, answer: Answer, model: Predictor) -> 
     digest, facts = _digest(_files(source)), answer.prepared.facts
     if facts.get("format") == "dicom" and (answer.mask.ndim == 3 or not source.is_dir()):
         return _write_dicom(folder / f"{digest}.dcm", source, answer.mask, facts, model)
+    if answer.mask.ndim == 2 and facts.get("format") == "nifti":
+        from scantune import io
+
+        return io.write_nifti_slice_like(folder / f"{digest}.nii.gz", answer.mask, source, facts["orientation"])
     if answer.mask.ndim == 2:
         import cv2
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scantune.mask_codes import counted
 from scantune.pipeline.data.datasets import samples
+from scantune.pipeline.evaluate import outlines
 from scantune.pipeline.maps.display import sample_view
 from scantune.pipeline.maps.saliency import MapResults, warnings_of
 from scantune.tasks import errors as errors_of
@@ -29,10 +31,10 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
     if not wrong:
         return []
     outlined = errors_of.of_task(evaluation.block.task.name).OUTLINED
-    outlines = _outlines(evaluation, wrong) if outlined else {}
+    drawn = _outlines(evaluation, wrong) if outlined else {}
     entries = []
     for error in wrong:
-        picture = outlines.get(error.sample_id) or _beside(evaluation, error, explained)
+        picture = drawn.get(error.sample_id) or _beside(evaluation, error, explained)
         entries.append(
             {
                 "picture": picture,
@@ -44,10 +46,13 @@ def error_sheet(evaluation: Evaluation, wrong: Sequence[SampleError], explained:
                 "group": error.group,
             }
         )
-    mapped = bool(explained.maps) and not outlines
+    mapped = bool(explained.maps) and not drawn
     notes = [_about_maps(explained)] if mapped else []
-    notes += ["Blue: the reference; orange: the model."] if outlines else []
-    figure = plots.error_sheet(entries, columns=3 if mapped else 4, notes=notes)
+    enlarged = any(picture.tiles > 1 for picture in drawn.values())
+    if drawn:
+        where = " To the right of each, four times enlarged, where they differ most (framed)." if enlarged else ""
+        notes.append(f"Blue: the reference; orange: the model.{where}")
+    figure = plots.error_sheet(entries, columns=2 if enlarged else 3 if mapped else 4, notes=notes)
     if mapped:
         warn(figure, warnings_of(explained.section))
     plots.save(figure, evaluation.out / "figures" / "errors", ("png",))
@@ -87,7 +92,7 @@ def _beside(evaluation: Evaluation, error: SampleError, explained: MapResults) -
 
 
 def _outlines(evaluation: Evaluation, wrong: Sequence[SampleError]) -> dict[str, Picture]:
-    """Outlines of both masks on the sample; of volumes on the plane with the largest mask area."""
+    """Outlines of both masks on the sample; of volumes on the plane in which they differ most."""
     assert evaluation.predictors is not None
     errors = {error.sample_id: error for error in wrong}
     side = evaluation.sides.only(errors)
@@ -108,19 +113,17 @@ def _outlined(view: SampleView, prediction: np.ndarray, reference: np.ndarray) -
     base, sides = grey(view.image, view.window), view.sides
     aspect = 1.0 if view.spacing is None else view.spacing[-2] / view.spacing[-1]
     if prediction.ndim == 3:
-        at = int(((prediction > 0) | (reference > 0)).sum(axis=(1, 2)).argmax())
+        at = _plane(prediction, reference)
         base, prediction, reference = (part[at] for part in (base, prediction, reference))
         if view.modality == "volume":
             base, prediction, reference = (part[::-1, ::-1] for part in (base, prediction, reference))
             sides = (planes.AXIAL.left, planes.AXIAL.right)
-    rgb = base.copy() if base.ndim == 3 else np.repeat(base[..., None], 3, axis=-1)
-    for mask, colour in ((reference, (0.34, 0.71, 0.91)), (prediction, (0.90, 0.62, 0.0))):
-        rgb[_edge(mask)] = colour
-    return Picture(rgb, sides=sides, aspect=aspect)
+    rgb, tiles = outlines.outlined(np.asarray(base), prediction, reference)
+    return Picture(rgb, sides=sides, aspect=aspect, tiles=tiles)
 
 
-def _edge(mask: np.ndarray) -> np.ndarray:
-    """Pixels of a labelled mask [H, W] beside a pixel of another label."""
-    inner = np.pad(mask, 1, mode="edge")
-    shifted = (inner[:-2, 1:-1], inner[2:, 1:-1], inner[1:-1, :-2], inner[1:-1, 2:])
-    return (mask > 0) & np.any([other != mask for other in shifted], axis=0)
+def _plane(prediction: np.ndarray, reference: np.ndarray) -> int:
+    """Where both masks [D, H, W] differ most; without a difference, where most is marked."""
+    reference = counted(reference)
+    different = (prediction != reference).sum(axis=(1, 2))
+    return int((different if different.any() else (reference > 0).sum(axis=(1, 2))).argmax())
