@@ -24,6 +24,7 @@ NAMES = (
     "engine",
     "gandlf",
     "predicting",
+    "patches",
 )
 
 

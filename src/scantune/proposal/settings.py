@@ -11,6 +11,7 @@ import numpy as np
 
 from scantune import io
 from scantune.proposal.listing import spread
+from scantune.proposal.patches import batch_of, plan
 from scantune.proposal.survey import Survey
 from scantune.records import ReadError
 
@@ -18,6 +19,7 @@ Block = dict[str, Any]
 
 _STEPS = 1200  # optimizer steps of a training, within the limits of epochs
 _EPOCHS = (12, 60)
+_PATCH_STEPS = 40  # of an epoch of patches
 _BATCH_VALUES = 6e6  # values of a batch that fit into memory with a network's features beside them
 _BATCHES = (4, 8, 16, 32)
 _LARGEST = {"image": 224, "dense": 512, "video": 112}  # pixels along an edge
@@ -60,7 +62,9 @@ def input_of(dataset: str, survey: Survey, *, dense: bool) -> Proposal:
     proposal = Proposal({"dataset": dataset})
     count = f"{survey.read} of {survey.total} files" if survey.read < survey.total else f"{survey.total} files"
     proposal.add("modality", survey.kind, f"by the content of {count}")
-    if survey.kind == "volume":
+    if dense and survey.kind != "video":
+        _patched(proposal, survey)
+    elif survey.kind == "volume":
         _volume(proposal, survey, dense)
     else:
         _picture(proposal, survey, dense)
@@ -95,6 +99,28 @@ def _picture(proposal: Proposal, survey: Survey, dense: bool) -> None:
         3 if survey.colour else 1,
         "in colour" if survey.colour else "grey: the channels are equal in most files",
     )
+    _depth(proposal, survey)
+
+
+def _patched(proposal: Proposal, survey: Survey) -> None:
+    """What a segmentation sees: patches of files that keep their size; volumes at the median spacing."""
+    planned = plan(survey.shapes, survey.spacings, gpu=_has_gpu())
+    if planned.spacing is not None:
+        low, high = survey.spacings.min(axis=0), survey.spacings.max(axis=0)
+        proposal.add(
+            "spacing", list(planned.spacing), f"mm, the median; files have {_numbers(low)} to {_numbers(high)}"
+        )
+    where = "the memory of a GPU" if _has_gpu() else "a processor"
+    median = "×".join(map(str, planned.shape))
+    proposal.add("patch", list(planned.patch), f"files of {survey.span()}, median {median}; as large as {where} allows")
+    if survey.kind == "volume":
+        _unit_and_volumes(proposal, survey)
+        return
+    proposal.add("channels", 3 if survey.colour else 1, "in colour" if survey.colour else "grey")
+    _depth(proposal, survey)
+
+
+def _depth(proposal: Proposal, survey: Survey) -> None:
     if survey.bits > 8 and survey.kind == "image":
         proposal.add("intensity", {"name": "percentile", "lower": 0.5, "upper": 99.5}, f"{survey.bits} bits per value")
     else:
@@ -118,6 +144,15 @@ def _frame_rate(proposal: Proposal, survey: Survey) -> int:
     return int(np.median(survey.frames * rate / rates))
 
 
+def _unit_and_volumes(proposal: Proposal, survey: Survey) -> None:
+    proposal.add(
+        "intensity", "zscore", "MRI has no unit; for CT choose a window such as {name: window, center: 40, width: 400}"
+    )
+    if survey.volumes:
+        proposal.add("volume", "first", "files or series with several volumes (echoes, b-values, times)")
+        proposal.notes.append("which of several volumes shows what is to be learned (input key `volume`)")
+
+
 def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:
     own = np.median(survey.spacings, axis=0)
     extent = np.percentile(survey.shapes * survey.spacings, 95, axis=0)  # mm
@@ -130,12 +165,7 @@ def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:
     proposal.add("spacing", [float(v) for v in spacing], f"mm; files have {_numbers(low)} to {_numbers(high)}{coarser}")
     shape = [int(max(16, 16 * np.ceil(n / 16 - 0.25))) for n in extent / spacing]
     proposal.add("shape", shape, f"95 % of the files are at most {_numbers(extent)} mm; {survey.span()} voxels")
-    proposal.add(
-        "intensity", "zscore", "MRI has no unit; for CT choose a window such as {name: window, center: 40, width: 400}"
-    )
-    if survey.volumes:
-        proposal.add("volume", "first", "files or series with several volumes (echoes, b-values, times)")
-        proposal.notes.append("which of several volumes shows what is to be learned (input key `volume`)")
+    _unit_and_volumes(proposal, survey)
 
 
 def _numbers(values: np.ndarray) -> str:
@@ -167,6 +197,13 @@ def masks_of(root: Path, masks: Sequence[str]) -> tuple[Block, Block, str]:
 
 def model_of(survey: Survey, *, dense: bool, samples: int) -> Proposal:
     """The network: with weights that are on this machine where there are any."""
+    if dense and survey.kind != "video":
+        planned = plan(survey.shapes, survey.spacings, gpu=_has_gpu())
+        proposal = Proposal({})
+        proposal.add("backbone", "plain_unet", "as nnU-Net has it: an output per pixel or voxel")
+        text = "stages until 4 pixels are left, no pooling across thick slices; see docs/segmentation.md"
+        proposal.add("options", planned.model, text)
+        return proposal
     if dense:
         channels = [16, 32, 64, 128] if survey.kind == "volume" else [16, 32, 64, 128, 256]
         proposal = Proposal({})
@@ -214,6 +251,8 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
         dense: the network has an output per pixel or voxel.
     """
     proposal = Proposal({})
+    if block.get("patch"):
+        return _patches_of(block, samples)
     values = float(np.prod(block["shape"])) * block.get("channels", 1) * block.get("frames", 1)
     fitting = [b for b in _BATCHES if b * values <= _BATCH_VALUES and b <= max(4, samples // 8)]
     batch = fitting[-1] if fitting else 2
@@ -234,4 +273,23 @@ def train_of(block: Mapping[str, Any], model: Mapping[str, Any], *, samples: int
     if dense:
         proposal.add("loss", "default", "Dice and cross-entropy")
         proposal.add("monitor", "val_dice", "the metric that the best epoch is chosen by")
+    return proposal
+
+
+def _patches_of(block: Mapping[str, Any], samples: int) -> Proposal:
+    """A training on patches: the batch fills memory, an epoch lasts about forty steps."""
+    proposal = Proposal({})
+    batch = batch_of(block["patch"], gpu=_has_gpu())
+    per_sample = max(1, round(_PATCH_STEPS * batch / samples))
+    steps = max(1, samples * per_sample // batch)
+    epochs = max(_EPOCHS[0], round(_STEPS / steps))
+    proposal.add("epochs", epochs, f"about {epochs * steps} steps; more of them are better")
+    proposal.add("batch_size", batch, f"patches of {'×'.join(map(str, block['patch']))}")
+    proposal.add("patches", {"per_sample": per_sample}, f"an epoch of {steps} steps over {samples} training samples")
+    proposal.add("validate_every", 5, "predicting whole samples takes as long as many steps")
+    proposal.add("learning_rate", 1e-3, "from random weights")
+    proposal.add("scheduler", "onecycle", "rises, then falls to 0 at the last epoch")
+    proposal.add("early_stopping", False, "patches differ by epoch: the last epochs, at low rates, are the best")
+    proposal.add("augment", "default", f"the usual set for the modality {block['modality']}")
+    proposal.add("monitor", "val_dice", "the metric that the best epoch is chosen by")
     return proposal

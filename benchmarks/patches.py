@@ -1,0 +1,115 @@
+"""Sliding windows against MONAI's inferer, and an epoch of patches against MONAI's loader, on the same networks."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import in_turn, one_thread, report
+
+EDGE, WINDOW, SAMPLES, PER_SAMPLE, BATCH = 128, 48, 4, 4, 2
+GOAL = 1.3
+
+
+def _networks() -> dict[str, Any]:
+    import torch
+
+    from scantune import models
+
+    torch.manual_seed(0)
+    small = models.build_dense("plain_unet", ndim=3, channels=[8, 16, 32], out_channels=2, seed=0)
+    return {"one convolution": torch.nn.Conv3d(1, 2, 3, padding=1).eval(), "a small U-Net": small.eval()}
+
+
+def windows() -> None:
+    """The output for a whole scan; both give the same where MONAI is given the same weights."""
+    import torch
+    from monai.inferers import sliding_window_inference
+
+    from scantune.prediction import Windows
+
+    scan = torch.randn(1, 1, EDGE, EDGE, EDGE, generator=torch.Generator().manual_seed(0))
+    ours = Windows((WINDOW,) * 3, overlap=0.5, batch=2)
+    places = (torch.arange(WINDOW) - (WINDOW - 1) / 2) / (WINDOW / 8)
+    line = torch.exp(-0.5 * places**2)
+    weights = line[:, None, None] * line[:, None] * line * 1e12
+    size = (WINDOW,) * 3
+    for name, net in _networks().items():
+
+        def monai(net: Any = net, **options: Any) -> Any:
+            return sliding_window_inference(scan, size, 2, net, overlap=0.5, mode="gaussian", **options)
+
+        with torch.inference_mode():
+            gap = float((ours(net, scan) - monai(roi_weight_map=weights)).abs().max())
+            assert gap < 1e-4, f"outputs differ by {gap:g}"
+            medians = in_turn({"scantune": lambda net=net: ours(net, scan), "MONAI": monai}, repeats=3)  # type: ignore[misc]
+        report(
+            f"S15 windows of {WINDOW}³ over {EDGE}³, {name} (outputs agree to {gap:.0e})",
+            medians,
+            "scantune",
+            {"MONAI": GOAL},
+        )
+
+
+def epoch() -> None:
+    """Patches read, cropped, rotated, mirrored and collated; with and without the training steps on them."""
+    import numpy as np
+    import torch
+    from monai.data import CacheDataset, DataLoader, list_data_collate
+    from monai.transforms import Compose, RandAffined, RandCropByPosNegLabeld, RandFlipd
+    from safetensors.torch import save_file
+
+    from scantune.augment import build
+    from scantune.engine.loading import Loader
+    from scantune.engine.patches import Patches, PatchSamples
+
+    random, size = np.random.default_rng(0), (WINDOW,) * 3
+    with tempfile.TemporaryDirectory() as folder:
+        paths, held = [], []
+        for number in range(SAMPLES):
+            image = torch.from_numpy(random.normal(size=(1, EDGE, EDGE, EDGE)).astype(np.float32))
+            mask = torch.zeros((1, EDGE, EDGE, EDGE), dtype=torch.uint8)
+            mask[:, 40:60, 30:70, 50:90] = 1
+            paths.append(Path(folder) / f"{number}.safetensors")
+            save_file({"input": image.half(), "mask": mask}, paths[-1])
+            held.append({"input": image, "mask": mask})
+        change = build("volume", {"rotation": 15, "flip_left_right": 0.5, "p": 0.5}, crop=size)
+        patches = Patches(size, PER_SAMPLE, 1 / 3, change.around)  # type: ignore[attr-defined]
+        loader = Loader(PatchSamples(paths, patches, augment=change))
+        keys = ["input", "mask"]
+        transforms = Compose(
+            [
+                RandCropByPosNegLabeld(keys, "mask", patches.around, pos=1, neg=2, num_samples=PER_SAMPLE),
+                RandFlipd(keys, prob=0.5, spatial_axis=2),
+                RandAffined(
+                    keys, size, prob=0.5, rotate_range=(0.26,) * 3, mode=("bilinear", "nearest"), padding_mode="border"
+                ),
+            ]
+        )
+        peer = DataLoader(CacheDataset(held, transforms, progress=False), batch_size=1, collate_fn=list_data_collate)
+
+        def ours(step: Any = lambda x: None) -> None:
+            order = np.random.default_rng(0).permutation(SAMPLES * PER_SAMPLE)
+            for batch in loader.batches(0, np.array_split(order, SAMPLES * PER_SAMPLE // BATCH)):
+                step(batch["input"])
+
+        def monai(step: Any = lambda x: None) -> None:
+            for batch in peer:
+                for part in batch["input"].as_tensor().split(BATCH):
+                    step(part)
+
+        net = _networks()["a small U-Net"].train()
+
+        def train(x: Any) -> None:
+            net(x).square().mean().backward()
+
+        report("S16 patches alone", in_turn({"scantune": ours, "MONAI": monai}, repeats=3), "scantune", {"MONAI": GOAL})
+        both = {"scantune": lambda: ours(train), "MONAI": lambda: monai(train)}
+        report("S16 an epoch of a small U-Net", in_turn(both, repeats=3), "scantune", {"MONAI": GOAL})
+
+
+if __name__ == "__main__":
+    one_thread()
+    windows()
+    epoch()
