@@ -327,8 +327,8 @@ class VideoInput(_Common):
     """Interval between frames: 2 takes every second. A loop shorter than frames × period is repeated, not padded."""
     frame_rate: float | None = Field(default=None, gt=0.0, le=1000.0)
     """Frames a second that every loop is brought to before ``period`` counts, by its nearest frames, so that loops of
-    15 and of 60 frames a second span the same time. A file that does not state its rate is excluded. Without it frames are
-    taken as they are stored."""
+    15 and of 60 frames a second span the same time. A file that does not state its rate is excluded. Without the key
+    frames are taken as they are stored."""
     start: Literal["first", "center"] = "first"
     """Position of the first frame taken."""
     min_frames: int = Field(default=1, ge=1)
