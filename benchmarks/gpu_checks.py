@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.gpu_nets import NETS, SMALL, MeanError, network_of
 from benchmarks.training import Mean, Memory, prepare
 
 #: Steps after which the training is killed, and its epochs.
@@ -101,7 +102,6 @@ def train(folder: Path, small: bool) -> str:
 
     import torch
 
-    from benchmarks.gpu import NETS, SMALL, MeanError, network_of
     from scantune import engine
 
     _, modality, backbone, shape, batch = (SMALL if small else NETS)[0]

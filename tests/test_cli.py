@@ -200,7 +200,7 @@ def test_init_sees_zones_masks_and_readers(tmp_path):
     (tmp_path / "drawn.csv").write_text("file,mask\n" + "\n".join(rows) + "\n")
     held = blocks_of(call("init", tmp_path / "drawn.csv"))
     assert held["datasets"]["drawn"]["masks"] == "{mask}"
-    assert held["experiments"]["drawn"]["model"]["backbone"] == "unet"
+    assert held["experiments"]["drawn"]["model"]["backbone"] == "plain_unet"
     rows = [f"films/{i}.png,{i % 2},{i % 2},{i // 2}" for i in range(4)]
     (tmp_path / "read.csv").write_text("file,label,reader_1,reader_2\n" + "\n".join(rows) + "\n")
     held = blocks_of(call("init", tmp_path / "read.csv"))
@@ -226,6 +226,7 @@ def with_params() -> None:
     held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
     held["inputs"]["mine"] |= {"shape": [12, 12], "workers": 1}
     held["datasets"]["mine"]["max_excluded_fraction"] = 0.5
+    assert held["datasets"]["mine"].pop("where") == {"patient_id": {"exclude": ["p1"]}}  # the copy of p0
     Path("params.yaml").write_text(yaml.safe_dump(held))
 
 

@@ -235,7 +235,9 @@ def test_over_http_and_the_server_dies_midway_nothing_is_lost(server, store, mon
         with monkeypatch.context() as counting, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of MLflow, about its own code
             counting.setattr(requests.Session, "send", lambda *a, **k: (sent.append(a[1].url), send(*a, **k))[1])
-            assert log_model(run, store / "model", name="knees", params={}, columns={"p": 0.0}, example="a.png")
+            assert log_model(
+                run, store / "model", name="knees", params={}, columns={"p": 0.0}, example="a.png", inputs={}
+            )
         assert 10 < len(sent) < 40, "a model is a few requests, not one for each file of code"
         server()
         for step in range(1, 4):

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import gpu
+from benchmarks import gpu, gpu_nets
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("net", [gpu.SMALL[0], gpu.SMALL[3]], ids=lambda net: net[0])
+@pytest.mark.parametrize("net", [gpu_nets.SMALL[0], gpu_nets.SMALL[3]], ids=lambda net: net[0])
 def test_engine_and_bare_loop_come_to_the_same_loss(net):
     found = gpu.of_net(*net, steps=3)
     assert found["float32"]["loss"] == pytest.approx(found["bare float32"]["loss"], rel=1e-3)
@@ -46,7 +46,7 @@ def test_all_nets_and_ways_on_the_gpu(tmp_path):
     results = json.loads((tmp_path / "gpu.json").read_text())
     assert results["resumed"]["same_weights"]
     nets = results["nets"]
-    assert len(nets) == len(gpu.NETS)
+    assert len(nets) == len(gpu_nets.NETS)
     for net in nets:
         assert net["float32"]["loss"] == pytest.approx(net["bare float32"]["loss"], rel=0.02)
         assert net["float32"]["peak_gib"] > 0
