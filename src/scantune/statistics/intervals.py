@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.statistics.degrees import spread
 from scantune.statistics.distributions import chi2_quantile, normal_quantile, t_quantile, t_two_sided
 from scantune.statistics.resampling import FEWEST, Distribution, Interval
 from scantune.statistics.trials import OF_SHARES, at_edge, few
@@ -107,25 +108,6 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
     if kind in _POSITIVE:
         return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])
     return jackknife_t(distribution.value, left, kind, confidence)
-
-
-def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
-    """Jackknife standard error and effective degrees of freedom of values with subjects left out, [S].
-
-    The variance of a variance grows with the kurtosis k of what is squared: 2 (S − 1) / (k − 1) degrees of freedom,
-    S − 1 where k is the normal's 3 or less, and 3 at least (Satterthwaite 1946; k = G2 + 3 of Joanes & Gill,
-    Statistician 1998;47:183).
-
-    Args:
-        left: the values.
-        factor: of the kurtosis.
-    """
-    n = len(left)
-    squares = (left - left.mean()) ** 2
-    excess = float((squares**2).mean() / squares.mean() ** 2) - 3
-    kurtosis = 3 + ((n + 1) * excess + 6) * (n - 1) / ((n - 2) * (n - 3))
-    df = 2 * (n - 1) / (max(kurtosis, 3.0) * factor - 1)
-    return math.sqrt((n - 1) / n * float(squares.sum())), max(3.0, df)
 
 
 def jackknife_t(value: float, left: np.ndarray, kind: str = "real", confidence: float = 0.95) -> Interval | None:

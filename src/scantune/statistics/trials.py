@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import binomial_interval, mid_p_interval, normal_quantile, t_quantile
 from scantune.statistics.resampling import FEWEST, Distribution, Interval, Share
 
 RARE, ENOUGH = 10, 15
 """Subjects of the rarest class, or a class on average, from which on a loss of probabilities has an interval."""
+
+_KURTOSIS = 1.3
+"""Factor of the kurtosis of subjects' deviations; see :func:`.degrees.degrees_of_freedom`."""
 
 
 def few(n_subjects: int) -> str:
@@ -42,8 +46,9 @@ def effective_trials(share: Share) -> tuple[float, float, bool]:
     """Successes and trials that are worth as much as independent ones, and whether the trials themselves are such.
 
     Trials of one subject go together: their number is divided by the design effect, the variance between subjects over
-    that of independent trials, and by what Student's t adds (Korn & Graubard, Surv Methodol 1998;24:193). Where all
-    trials succeed or all fail it cannot be seen: then each subject is one trial.
+    that of independent trials, and by what Student's t adds (Korn & Graubard, Surv Methodol 1998;24:193), with as many
+    degrees of freedom as the subjects' deviations leave: few errors are of few subjects. Where all trials succeed or
+    all fail it cannot be seen: then each subject is one trial.
     """
     inside = share.trials > 0
     top, bottom = share.successes[inside], share.trials[inside]
@@ -51,11 +56,13 @@ def effective_trials(share: Share) -> tuple[float, float, bool]:
     if (bottom <= 1).all() and np.isin(top, (0, 1)).all():
         return k, n, True
     p = k / n
-    if not 0 < p < 1 or subjects < 3:
+    if not 0 < p < 1 or subjects < FEWEST:
         return p * subjects, float(subjects), False
-    between = subjects / (subjects - 1) * float(((top - p * bottom) ** 2).sum()) / n**2
+    deviations = top - p * bottom
+    between = subjects / (subjects - 1) * float((deviations**2).sum()) / n**2
     effect = max(1.0, between / (p * (1 - p) / n)) if (bottom == bottom.round()).all() else between * n / (p * (1 - p))
-    shrink = (normal_quantile(0.975) / t_quantile(0.975, subjects - 1)) ** 2
+    df = degrees_of_freedom(deviations, _KURTOSIS) if deviations.any() else subjects - 1.0
+    shrink = (normal_quantile(0.975) / t_quantile(0.975, df)) ** 2
     trials = max(1.0, min(n, n / effect * shrink))
     return p * trials, trials, False
 
