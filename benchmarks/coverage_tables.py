@@ -59,8 +59,8 @@ def rewritten(page: str, rows: Sequence[Row]) -> str:
 def before_and_now(rows: Sequence[Row]) -> str:
     """:data:`BEFORE` beside the lowest coverage of today's intervals with several samples a subject."""
     lines = [
-        "Several samples a subject: coverage of the bootstrap by subject (BCa) in 500 to 1,500 cohorts, and the lowest of "
-        "today's in the cohorts below.",
+        "Several samples a subject: coverage of the bootstrap by subject (BCa) in 500 to 1,500 cohorts, and the lowest "
+        "of today's intervals in the cohorts below.",
         "",
         "| metric | before: 15, 30, 60 subjects | now: 15, 30, 60 subjects |",
         "| --- | --- | --- |",
