@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from benchmarks import coverage
+from benchmarks.coverage_cohorts import binary
 from benchmarks.coverage_tables import line
 from scantune.statistics.discrimination import area_statistic, macro
 from scantune.statistics.distributions import binomial_interval, mid_p_interval
@@ -55,6 +56,19 @@ def test_trials_of_one_subject_count_as_one_where_they_always_agree():
     assert 15 < n < 20
     mixed = Share(np.full(20, 3.0), trials)
     assert effective_trials(mixed)[1] > 60
+
+
+def test_errors_of_few_subjects_leave_few_degrees_of_freedom():
+    """Of 60 subjects with 3 trials each two fail in all of theirs."""
+    trials = np.full(60, 3.0)
+    two = np.where(np.arange(60) < 2, 0.0, 3.0)
+    k, n, _ = effective_trials(Share(two, trials))
+    deviations = two - 174 / 180 * trials
+    effect = 60 / 59 * (deviations**2).sum() / 180**2 / (174 / 180 * 6 / 180 / 180)
+    kurtosis = stats.kurtosis(deviations, bias=False) + 3
+    df = max(3.0, 2 * 59 / (1.3 * kurtosis - 1))
+    assert n == pytest.approx(180 / effect * (stats.norm.ppf(0.975) / stats.t.ppf(0.975, df)) ** 2)
+    assert k / n == pytest.approx(174 / 180)
 
 
 def test_limits_of_agreement_are_close_to_the_exact_ones_of_normal_differences():
@@ -159,3 +173,18 @@ def test_one_subject_that_makes_up_almost_all_of_a_mean_gives_no_absurd_upper_en
     assert found.lower is not None
     assert found.upper is not None
     assert found.lower < squares.mean() < found.upper < 30 * squares.mean()
+
+
+def test_on_the_log_scale_it_contains_the_truth_where_few_errors_make_up_the_score():
+    make = binary(0.2, 2.9)
+    large = make(np.random.default_rng(9), 200_000, False)
+    truth = ((large["p/1"] - large["target"]) ** 2).mean()
+    contained = []
+    for cohort in range(1200):
+        columns = make(np.random.default_rng([30, cohort]), 30, False)
+        square = (columns["p/1"] - columns["target"]) ** 2
+        found = scaled_chi2(float(square.mean()), (square.sum() - square) / 29, 0.95, 1, 2.0)
+        if found is not None and "log scale" in str(found.method):
+            contained.append(found.lower <= truth <= found.upper)
+    assert len(contained) > 300
+    assert np.mean(contained) > 0.94
