@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from scantune.records import ScantuneError
 
 SHOWN = 50
+ROWS = 10  # of one fault
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,26 @@ class CohortError(ScantuneError):
     def __init__(self, title: str, faults: Iterable[Fault | str]) -> None:
         self.faults = [fault if isinstance(fault, Fault) else Fault(fault) for fault in faults]
         self.faults.sort(key=lambda fault: fault.row or 0)
-        lines = [f"  {fault}" for fault in self.faults[:SHOWN]]
-        if len(self.faults) > SHOWN:
-            lines.append(f"  … and {len(self.faults) - SHOWN} more (scantune check writes all to a file)")
+        grouped = _grouped(self.faults)
+        lines = [f"  {line}" for line in grouped[:SHOWN]]
+        if len(grouped) > SHOWN:
+            lines.append(f"  … and {len(grouped) - SHOWN} more (scantune check writes all to a file)")
         super().__init__("\n".join([f"{title}:", *lines]))
+
+
+def _grouped(faults: Iterable[Fault]) -> list[str]:
+    """Faults in words; those of one column that differ in the row alone in one line, with the first rows."""
+    rows: dict[tuple[str, str | None], list[int | None]] = {}
+    for fault in faults:
+        rows.setdefault((fault.message, fault.column), []).append(fault.row)
+    lines = []
+    for (message, column), of in rows.items():
+        line = str(Fault(message, of[0], column))
+        if len(of) > 1 and of[0] is not None:
+            some = ", ".join(map(str, of[:ROWS])) + (" …" if len(of) > ROWS else "")
+            line = line.replace(f"row {of[0]}", f"{len(of)} rows ({some})", 1)
+        lines.append(line)
+    return lines
 
 
 def nearest(name: str, names: Sequence[str]) -> str:

@@ -82,14 +82,14 @@ def check(
 
 @contextlib.contextmanager
 def _all_faults(path: Path) -> Iterator[None]:
-    """Faults of a table that are too many for the terminal are written to a file, for its user alone."""
-    from scantune.cohort.faults import SHOWN, CohortError
+    """Faults of a table are written to a file too, for its user alone: the terminal shows the first of each kind."""
+    from scantune.cohort.faults import CohortError
     from scantune.files import private, write_text
 
     try:
         yield
     except CohortError as error:
-        if len(error.faults) <= SHOWN:
+        if len(error.faults) == 1:
             raise
         with private():
             write_text(path, "".join(f"{fault}\n" for fault in error.faults))
