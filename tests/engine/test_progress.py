@@ -52,13 +52,14 @@ def test_nothing_within_the_minute_but_the_epochs(caplog: pytest.LogCaptureFixtu
     assert not any(" · step " in line for line in caplog.messages)
 
 
-def test_a_bar_in_a_terminal_with_log_lines_above_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("columns", [160, 80])
+def test_a_bar_in_a_terminal_with_log_lines_above_it(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     own, terminal = pty.openpty()
     received: list[bytes] = []
     reader = threading.Thread(target=_read_all, args=(own, received), daemon=True)
     reader.start()
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("COLUMNS", str(columns))
     root = logging.getLogger()
     with open(terminal, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
@@ -74,8 +75,8 @@ def test_a_bar_in_a_terminal_with_log_lines_above_it(monkeypatch: pytest.MonkeyP
     reader.join(10)
     text = b"".join(received)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())
-    assert "steps/s" in plain
-    assert re.search(r"epoch \d/3 · loss [\d.e-]+ · squared_loss", plain)
+    assert re.search(r"\d/12 [\d.]+ steps/s · \d+ s left", plain)
+    assert re.search(r"epoch \d/3 · loss [\d.e-]+", plain)
     # a log line is a line of its own: nothing of the bar stands in front of it
     assert re.search(r"(?m)(^|\r)epoch 2/3: train_loss", plain), plain
 

@@ -151,10 +151,11 @@ def _bar(forced: bool) -> Bar:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
 
-    columns = (
-        TextColumn("{task.fields[text]}", markup=False),
-        BarColumn(bar_width=None),
+    columns = (  # in a narrow terminal the text is cut, and the time left stays
+        TextColumn("{task.fields[text]}", markup=False, table_column=Column(ratio=1, no_wrap=True)),
+        BarColumn(bar_width=16),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}", markup=False),
     )
