@@ -169,3 +169,22 @@ def test_command_ends_all_that_it_started(number: int, how: str) -> None:
     assert process.returncode == (-signal.SIGINT if number == signal.SIGINT else 128 + number), errors
     assert not psutil.wait_procs(children, 2)[1]
     assert time.monotonic() - began < 5
+
+
+_CALLS = "import sys; from scantune import stopping; sys.exit(stopping.call(['sleep', '61']))"
+_MLFLOW = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_CALLS!r}])"
+
+
+def test_a_command_ends_with_the_mlflow_run_that_started_it(monkeypatch):
+    """``mlflow run`` is terminated and passes no signal on: what it started must not train on alone."""
+    monkeypatch.setenv("SCANTUNE_PARENT_RUN_ID", "0" * 32)
+    parent = subprocess.Popen([sys.executable, "-c", _MLFLOW])
+    below = psutil.Process(parent.pid)
+    until = time.monotonic() + 60
+    while not (started := [p for p in below.children(recursive=True) if p.name() == "sleep"]):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    parent.terminate()
+    parent.wait(30)
+    psutil.wait_procs(started, 60)
+    assert not started[0].is_running()

@@ -108,6 +108,13 @@ def test_a_parameter_that_changed_becomes_a_tag(store):
     assert held.data.tags["param.epochs"] == "4"
 
 
+def test_the_run_of_a_variant_is_named_after_what_was_changed(store, monkeypatch):
+    monkeypatch.setenv(tracking.CHANGED, "learning_rate=0.0005")
+    with open_run("train", "knees", dataset="hips") as run:
+        pass
+    assert tracking.client().get_run(run.run_id).info.run_name == "train knees · learning_rate=0.0005"
+
+
 def test_an_unknown_run_id_opens_a_new_run(store):
     with open_run("train", "knees", dataset="hips", resume="0" * 32, parent="1" * 32) as run:
         pass

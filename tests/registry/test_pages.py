@@ -8,7 +8,7 @@ import pytest
 
 from scantune import tracking
 from scantune.registry.pages import HEADLINE, addresses, view_of
-from scantune.tracking import open_run
+from scantune.tracking import MODEL_ID, open_run
 
 
 def test_the_runs_table_opens_on_models_with_their_headline_metrics(tmp_path, monkeypatch):
@@ -18,10 +18,11 @@ def test_the_runs_table_opens_on_models_with_their_headline_metrics(tmp_path, mo
     monkeypatch.delenv("SCANTUNE_PARENT_RUN_ID", raising=False)
     with open_run("preprocess", "a", dataset="nothing_trained"):
         pass
-    with open_run("train", "a", dataset="knees") as run:
-        run.tags({HEADLINE: "auroc,auprc,accuracy"})
-    with open_run("train", "b", dataset="knees") as run:
-        run.tags({HEADLINE: "auroc,auprc,accuracy"})
+    for stage, key in (("train", "a"), ("ensemble", "b")):
+        with open_run(stage, key, dataset="knees") as run:
+            run.tags({HEADLINE: "auroc,auprc,accuracy", MODEL_ID: "m-1"})
+    with open_run("evaluate", "a", dataset="knees") as run:
+        pass
     lines = addresses("http://127.0.0.1:5000")
     knees = tracking.client().get_experiment_by_name("knees")
     page = f"http://127.0.0.1:5000/#/experiments/{knees.experiment_id}"
@@ -29,6 +30,8 @@ def test_the_runs_table_opens_on_models_with_their_headline_metrics(tmp_path, mo
     assert f"       runs   {page}/runs?workflowType=machine_learning&viewStateShareKey=scantune" in lines
     assert not any("viewStateShareKey" in line for line in lines if line.startswith("nothing"))
     state = json.loads(knees.tags["mlflow.sharedViewState.scantune"])
+    rows = tracking.client().search_runs([knees.experiment_id], state["searchFilter"])
+    assert {row.info.run_name for row in rows} == {"train a", "ensemble b"}
     assert state["orderByKey"] == "metrics.`test_auroc`"
     assert state["selectedColumns"][:5] == [
         "attributes.`Created`",

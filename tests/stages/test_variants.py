@@ -62,7 +62,7 @@ def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prep
     assert "params.yaml and outputs/ are unchanged" in text
     assert "digits-seed=7" in experiments(prepared)
     (parent,) = runs(prepared)["digits · seed=7"]
-    newest = max(runs(prepared)["split digits"], key=lambda run: run.info.start_time)
+    newest = max(runs(prepared)["split digits · seed=7"], key=lambda run: run.info.start_time)
     assert newest.data.tags["mlflow.parentRunId"] == parent.info.run_id
     assert newest.info.experiment_id == parent.info.experiment_id
     assert service(prepared).get_experiment(parent.info.experiment_id).name == "digits"
@@ -85,7 +85,9 @@ def test_mlflow_run_of_the_whole_has_the_test_metrics_and_the_report(prepared, m
     (parent,) = runs(prepared)["small · epochs=1, learning_rate=0.02, optimizer=sgd, device=cpu"]
     assert 0 <= parent.data.metrics["test_auroc"] <= 1
     assert [f.path for f in service(prepared).list_artifacts(parent.info.run_id, "small")] == ["small/report.html"]
-    (trained,) = [r for r in runs(prepared)["train small"] if r.data.params.get("train.optimizer.name") == "sgd"]
+    changed = "epochs=1, learning_rate=0.02, optimizer=sgd, device=cpu"
+    (trained,) = runs(prepared)[f"train small · {changed}"]
+    assert trained.data.params["train.optimizer.name"] == "sgd"
     assert trained.info.status == "FINISHED"
     (name,) = [e for e in experiments(prepared) if "optimizer=sgd" in e]
     table = prepared.dvc("exp", "show", "--csv")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import hashlib
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 from scantune.commands import project
 from scantune.config.edit import Change
 from scantune.records import ScantuneError
+from scantune.tracking import CHANGED
 
 _MADE = {"outputs", "ensembles", "external"}
 _MADE_DATA = {"demo", "index", "cache", "splits"}
@@ -94,7 +96,11 @@ def run(home: Path, copy: Path, name: str, title: str, targets: Sequence[str]) -
     Returns:
         DVC's exit code.
     """
-    code = project.run_dvc(["exp", "run", "--name", name, "--message", title, *targets], cwd=copy)
+    os.environ[CHANGED] = title.rpartition(" · ")[2]
+    try:
+        code = project.run_dvc(["exp", "run", "--name", name, "--message", title, *targets], cwd=copy)
+    finally:
+        del os.environ[CHANGED]
     if code == 0:
         references = _git(copy, "for-each-ref", "--format=%(refname)", "refs/exps").split()
         created = [reference for reference in references if reference.endswith(f"/{name}")]

@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from scantune.tracking import client, switched_off, tracking_uri
+from scantune.tracking import MODEL_ID, client, switched_off, tracking_uri
 
 #: Key of the saved view of the runs table, and MLflow's prefix of the experiment tag that holds it.
 VIEW = "scantune"
 _TAG = "mlflow.sharedViewState."
 #: Tag of a train run: its headline metrics, the primary one first.
 HEADLINE = "scantune.headline"
+#: Runs that logged a model: of trainings and of ensembles.
+_MODELS = f"tags.`{MODEL_ID}` != ''"
 _PARAMS = (
     "model.backbone", "model.weights", "train.learning_rate", "train.epochs", "train.batch_size", "loss", "input",
 )  # fmt: skip
@@ -49,7 +51,7 @@ def save_view(service: Any, experiment: Any) -> bool:
     Returns:
         Whether there is one: False where nothing was trained.
     """
-    found = service.search_runs([experiment.experiment_id], "tags.`scantune.stage` = 'train'", max_results=200)
+    found = service.search_runs([experiment.experiment_id], _MODELS, max_results=200)
     if not found:
         return False
     state = json.dumps(view_of(run.data.tags.get(HEADLINE, "") for run in found))
@@ -72,7 +74,7 @@ def view_of(headlines: Iterable[str]) -> dict[str, Any]:
     columns = ["attributes.`Created`", "attributes.`Dataset`"]
     columns += [f"metrics.`{name}`" for name in metrics] + [f"params.`{name}`" for name in _PARAMS]
     return {
-        "searchFilter": "tags.`scantune.stage` = 'train'",
+        "searchFilter": _MODELS,
         "orderByKey": f"metrics.`test_{primary[0]}`" if primary else "attributes.start_time",
         "orderByAsc": False,
         "startTime": "ALL",

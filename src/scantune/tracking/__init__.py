@@ -1,7 +1,8 @@
 """MLflow runs, with metrics in batches, queued while the server is unreachable."""
 
-from scantune.tracking.opening import RunReference, known_training, open_run
+from scantune.tracking.opening import CHANGED, RunReference, known_training, open_run
 from scantune.tracking.run import Run, flatten, metric_name
+from scantune.tracking.sending import MODEL_ID
 from scantune.tracking.store import (
     TrackingError,
     client,
@@ -14,6 +15,8 @@ from scantune.tracking.store import (
 )
 
 __all__ = [
+    "CHANGED",
+    "MODEL_ID",
     "Run",
     "RunReference",
     "TrackingError",

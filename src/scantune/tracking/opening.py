@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from scantune.tracking.store import (
 )
 
 log = logging.getLogger(__name__)
+
+#: Environment variable of a variant: what was changed, for the names of its runs.
+CHANGED = "SCANTUNE_CHANGED"
 
 #: Tags of a run that was made again from outputs: the run and the model of the former store.
 RESTORED_RUN, RESTORED_MODEL = "scantune.restored_run", "scantune.restored_model"
@@ -189,8 +193,14 @@ def _open(
         tags["mlflow.parentRunId"] = parent
     elif parent:
         tags["scantune.parent_run_id"] = parent
-    created = service.create_run(experiment, tags=tags, run_name=f"{stage} {key}")
+    created = service.create_run(experiment, tags=tags, run_name=_name(stage, key))
     return Run(service, created.info.run_id, pending / f"{created.info.run_id}.jsonl")
+
+
+def _name(stage: str, key: str) -> str:
+    """``train digits``; of a variant ``train digits · learning_rate=0.0005``."""
+    changed = os.environ.get(CHANGED, "")
+    return f"{stage} {key} · {changed}" if changed else f"{stage} {key}"
 
 
 def _find(service: Any, run_id: str) -> Any:
