@@ -16,14 +16,14 @@ from scantune.records import ScantuneError
 
 SHAPES = {"image": (1, 40, 32), "volume": (1, 12, 20, 16), "video": (1, 8, 24, 28)}
 OFF = {
-    "image": {"rotation": 0, "translation": 0, "zoom": 1, "brightness": 1, "contrast": 1},
-    "volume": {"rotation": 0, "translation": 0, "flip_left_right": 0, "contrast": 1, "noise": 0},
+    "image": {"rotation": 0, "translation": 0, "zoom": 0, "brightness": 0, "contrast": 0},
+    "volume": {"rotation": 0, "translation": 0, "flip_left_right": 0, "contrast": 0, "noise": 0},
     "video": {
         "rotation": 0,
         "translation": 0,
-        "zoom": 1,
-        "brightness": 1,
-        "contrast": 1,
+        "zoom": 0,
+        "brightness": 0,
+        "contrast": 0,
         "noise": 0,
         "temporal_crop": 1,
         "temporal_mask": 0,
@@ -90,7 +90,7 @@ def test_mask_moves_with_its_input(modality: str) -> None:
     x = torch.zeros(SHAPES[modality])
     x[..., 6:16, 6:13] = 1.0
     mask = (x > 0).to(torch.uint8)
-    geometry = {"p": 1.0, "rotation": 30, "translation": 0.1, "zoom": [0.8, 1.2], "flip_left_right": 0.5}
+    geometry = {"p": 1.0, "rotation": [30, 30], "translation": [0.1, 0.1], "zoom": [0.8, 1.2], "flip_left_right": 0.5}
     augment = build(modality, {**OFF[modality], **geometry})
     moved = 0
     for seed in range(20):
@@ -280,15 +280,22 @@ def test_what_comes_in_at_the_border() -> None:
 
 
 @pytest.mark.parametrize("modality", SHAPES)
-def test_defaults_of_config_and_library_agree(modality: str) -> None:
-    assert build(modality, BY_MODALITY[modality]()) == build(modality, {})
+def test_a_number_means_in_python_what_it_means_in_params_yaml(modality: str) -> None:
+    block = {"p": 1.0, "rotation": 10, "contrast": 0.2}
+    assert build(modality, block) == build(modality, BY_MODALITY[modality].model_validate(block))
+    assert build(modality, block) == build(modality, {"p": 1.0, "rotation": [-10, 10], "contrast": [0.8, 1.2]})
+    still = torch.zeros(1, *[4] * (len(SHAPES[modality]) - 1))
+    drawn = [build(modality, block)(still, None, generator(seed)).events.drawn for seed in range(40)]
+    turns = [value for one in drawn for name, value in one.items() if name.startswith("rotation")]
+    assert -10 <= min(turns) < -8
+    assert 8 < max(turns) <= 10
 
 
 @pytest.mark.parametrize(
     "modality, settings, words",
     [
         ("ultrasound", {}, "image, volume, video"),
-        ("image", {"rotation": [5, -5]}, r"rotation: lowest value 5 is above the highest, -5"),
+        ("image", {"rotation": [5, -5]}, r"augment.rotation: rotation: \[5, -5\] must rise"),
         ("volume", {"noise": "much"}, "noise: 'much'"),
         ("video", {"rotate": 5}, "rotate"),
     ],
@@ -401,5 +408,5 @@ def test_what_is_off_draws_no_number():
     picture = torch.rand(SHAPES["image"])
     one, two = torch.Generator().manual_seed(0), torch.Generator().manual_seed(0)
     build("image", {"noise": 0.1})(picture, None, one)
-    build("image", {"noise": 0.1, "gamma": 1, "elastic": 0, "blur": 0, "low_resolution": 1})(picture, None, two)
+    build("image", {"noise": 0.1, "gamma": 0, "elastic": 0, "blur": 0, "low_resolution": 1})(picture, None, two)
     assert torch.equal(one.get_state(), two.get_state())

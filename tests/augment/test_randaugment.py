@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 
 from scantune.augment import build, randaugment, spatial
 
-OFF = {"rotation": 0, "translation": 0, "zoom": 1, "brightness": 1, "contrast": 1}
+OFF = {"rotation": 0, "translation": 0, "zoom": 0, "brightness": 0, "contrast": 0}
 
 
 def generator(seed: int = 0) -> torch.Generator:

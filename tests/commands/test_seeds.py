@@ -20,7 +20,8 @@ from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
 def params() -> dict:
     made = digits_params(n=120)
-    block = experiment("small_cnn", epochs=1, batch_size=16, seed=7) | {"evaluate": {"draws": 200}}
+    block = experiment("small_cnn", epochs=1, batch_size=16, seed=7)
+    block |= {"evaluate": {"draws": 200, "saliency": False}}
     made["experiments"] = {"small": block}
     made["derived"] = {"tuned": block | {"from": "small", "use": "weights"}}
     return made

@@ -21,7 +21,8 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["experiments"] = {"small": experiment("small_cnn", epochs=1)}
     params["experiments"]["small"]["evaluate"] = {"draws": 200, "saliency": {"samples": 1, "checks": False}}
     (home / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-    run_stages(home, *(f"{stage} digits" for stage in ("demo", "preprocess", "split")), "train small", "evaluate small")
+    run_stages(home, *(f"{stage} digits" for stage in ("demo", "preprocess", "split")), "train small")
+    run_stages(home, "evaluate small", rendered=True)
     return home
 
 
@@ -35,7 +36,7 @@ def test_without_the_files_the_report_has_the_same_pictures(evaluated: Path) -> 
     assert {"sheet.png", "errors.png"} & before.keys()
     shutil.rmtree(evaluated / "data/demo")
     shutil.rmtree(evaluated / "outputs/small/evaluate")
-    run_stages(evaluated, "evaluate small")
+    run_stages(evaluated, "evaluate small", rendered=True)
     assert (evaluated / "outputs/small/evaluate/report.html").is_file()
     assert pictures(evaluated) == before
 

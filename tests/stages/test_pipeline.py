@@ -137,7 +137,7 @@ def test_served_and_trained_are_the_same(ran, monkeypatch):
             assert answer.values[f"p/{k}"] == pytest.approx(float(row[f"p/{k}"]), abs=1e-5)
 
 
-def test_a_clone_without_data_says_what_to_do(ran, tmp_path):
+def test_a_clone_without_data_says_what_to_do(tmp_path):
     from tests.stages.conftest import digits_params, make_project
 
     fresh = make_project(tmp_path / "clone", digits_params())
@@ -146,7 +146,7 @@ def test_a_clone_without_data_says_what_to_do(ran, tmp_path):
     assert "Traceback" not in text
 
 
-def test_a_fault_in_params_stops_before_anything_runs(ran, tmp_path):
+def test_a_fault_in_params_stops_before_anything_runs(tmp_path):
     from tests.stages.conftest import digits_params, make_project
 
     params = digits_params()

@@ -153,7 +153,7 @@ def test_a_misspelt_name_of_a_plugin_is_told_without_torch(ran):
     block = "experiments.small"
     changes = [f"{block}.train.loss.name=log_cosch", f"{block}.train.loss.scal=2", f"{block}.model.backbone=two_layer"]
     changes += [f"{block}.train.monitor=val_within_on", f"{block}.task.name=cout", f"{block}.task.targe=label"]
-    said = ran.python("-c", code, *changes)
+    said = ran.run(sys.executable, "-c", code, *changes)
     for near in ("log_cosh", "scale", "two_layers", "val_within_one", "count", "target"):
         assert f"did you mean {near!r}?" in said or f"did you mean {near}?" in said, (near, said)
     assert said.strip().endswith("False")

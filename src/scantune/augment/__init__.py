@@ -6,8 +6,7 @@ workers. ``events.flipped`` is True where left and right were exchanged.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,23 +17,15 @@ from scantune.augment.draws import Augment, Augmented, Events
 from scantune.augment.mixing import Mixed, cutmix, mixup
 from scantune.augment.sheet import contact_sheet
 from scantune.augment.spoil import spoil
+from scantune.config.augment import AugmentConfig, augment_config
 from scantune.records import ScantuneError
 
 __all__ = ["Augment", "Augmented", "Events", "Mixed", "build", "contact_sheet", "cutmix", "mixup", "spoil", "unchanged"]
 
 BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume": volume.build, "video": video.build}
 
-_OFF = {
-    **dict.fromkeys(("rotation", "translation", "noise", "flip_left_right", "flip_up_down", "temporal_mask"), 0.0),
-    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop", "saturation"), 1.0),
-    **dict.fromkeys(("hue", "stain"), 0.0),
-    **dict.fromkeys(("zoom", "brightness", "contrast", "temporal_crop", "gamma", "low_resolution"), 1.0),
-    **dict.fromkeys(("blur", "elastic"), 0.0),
-}
-"""Neutral values of the transforms."""
-
-_OF_THE_BATCH = {"mixup", "cutmix"}
-"""Settings in the same block that the training loop applies to a batch."""
+_NO_KEYWORDS = {"modality", "enabled", "mixup", "cutmix"}
+"""Settings in the same block that are not of a sample: the training loop mixes batches."""
 
 
 def unchanged(input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
@@ -48,7 +39,7 @@ def _middle(crop: Sequence[int], input: Tensor, mask: Tensor | None, generator: 
 
 def build(
     modality: str,
-    settings: Any = None,
+    settings: AugmentConfig | Mapping[str, Any] | None = None,
     *,
     spacing: Sequence[float] | None = None,
     crop: Sequence[int] | None = None,
@@ -57,9 +48,9 @@ def build(
 
     Args:
         modality: "image", "volume" or "video".
-        settings: keywords of that modality's ``build`` (``scantune.augment.image.build`` and so on) and ``enabled``,
-            each of which enables its transform only; or a config block of them; None is the default set of the
-            modality. ``mixup`` and ``cutmix`` are ignored here.
+        settings: the ``augment:`` block of that modality, or its keys with the values that they take in
+            ``params.yaml`` (``{"rotation": 10}`` is −10° to 10°), each of which enables its own transform only; None is
+            the default set. ``mixup`` and ``cutmix``, which are of a batch, are ignored here.
         spacing: of the cached grid along [D,] H, W; None for isotropic pixels.
         crop: of images and volumes, the shape [D,] H, W of the result, the middle of a larger sample.
 
@@ -71,21 +62,14 @@ def build(
     """
     if modality not in BY_MODALITY:
         raise ScantuneError(f"modality: {modality!r} is not one of {', '.join(BY_MODALITY)}")
-    options = dict(settings.model_dump() if hasattr(settings, "model_dump") else settings or {})
-    options.pop("modality", None)
-    if not options.pop("enabled", True):
+    if settings is None or isinstance(settings, Mapping):
+        settings = augment_config(modality, {"default": True} if settings is None else settings)
+    if not settings.enabled:
         return unchanged if crop is None else partial(_middle, crop)
-    builder = BY_MODALITY[modality]
-    off = (
-        {} if settings is None else {name: _OFF[name] for name in inspect.signature(builder).parameters if name in _OFF}
-    )
-    keywords = off | {key: value for key, value in options.items() if key not in _OF_THE_BATCH}
+    keywords = settings.model_dump(exclude=_NO_KEYWORDS)
     operations = keywords.pop("randaugment", None)
-    if operations and operations.get("enabled", True):
-        keywords["randaugment"] = {key: value for key, value in operations.items() if key != "enabled"}
+    if operations and operations.pop("enabled"):
+        keywords["randaugment"] = operations
     if crop is not None:
         keywords["crop"] = crop
-    try:
-        return builder(spacing=spacing, **keywords)
-    except TypeError as error:
-        raise ScantuneError(f"augment: {error}") from error
+    return BY_MODALITY[modality](spacing=spacing, **keywords)
