@@ -180,3 +180,37 @@ def test_an_error_by_range_may_be_monitored():
     for monitor in ("val_mae_from_15", "val_mae_from_3", "train_mae", "val_huber_loss", "val_loss"):
         held["experiments"]["knees"]["train"] = {"monitor": monitor, "monitoring": {"error_ranges": [3]}}
         assert monitored(parse(held).experiments["knees"]) == (monitor, "min")
+
+
+def masks(**task: object) -> dict:
+    held = changed("datasets.knees.masks", "{id}_mask.png")
+    held["experiments"]["knees"]["task"] = {"name": "segmentation", "classes": ["b", "disc", "cup"], **task}
+    held["experiments"]["knees"]["model"] = {"backbone": "unet"}
+    return held
+
+
+def test_labels_overlap_for_task_and_input_or_for_neither():
+    with pytest.raises(ConfigError, match=r"task.overlapping: needs inputs.knees.mask_overlap: true"):
+        parse(masks(overlapping=True))
+    held = masks()
+    held["inputs"]["knees"]["mask_overlap"] = True
+    with pytest.raises(
+        ConfigError, match=r"inputs.knees.mask_overlap: true, but experiments.knees.task has classes that"
+    ):
+        parse(held)
+    held["experiments"]["knees"]["task"]["overlapping"] = True
+    parse(held)
+    held["experiments"]["knees"]["train"]["loss"] = "cross_entropy"
+    with pytest.raises(ConfigError, match="cross_entropy"):
+        parse(held)
+
+
+def test_a_region_and_readers_masks_belong_to_masks_of_images_and_volumes():
+    with pytest.raises(ConfigError, match="'region' and 'rater_masks' belong to 'masks'"):
+        parse(changed("datasets.knees.region", "{field}"))
+    held = masks()
+    held["datasets"]["knees"]["rater_masks"] = {"second": "{second}"}
+    assert parse(held).datasets["knees"].rater_masks == {"second": ["{second}"]}
+    held["inputs"]["knees"] = {"dataset": "knees", "modality": "video"}
+    with pytest.raises(ConfigError, match=r"datasets.knees.rater_masks: of images and volumes, and inputs.knees is of"):
+        parse(held)

@@ -100,7 +100,8 @@ def test_images_and_masks_in_folders_with_an_official_split(home):
     for side, numbers in (("training", range(21, 33)), ("testing", range(1, 7))):
         for n in numbers:
             picture(f"raw/eye/{side}/images/{n:02d}_{side}.png", n, shape=(24, 24, 3))
-            picture(f"raw/eye/{side}/mask/{n:02d}_{side}_mask.png", 0)
+            Path(f"raw/eye/{side}/mask").mkdir(parents=True, exist_ok=True)
+            io.write_png(Path(f"raw/eye/{side}/mask/{n:02d}_{side}_mask.png"), np.full((24, 24), 255, np.uint8))
             for reader in ("1st", "2nd") if side == "testing" else ("1st",):
                 drawn = 255 * (np.random.default_rng(n).random((24, 24)) > 0.5).astype(np.uint8)
                 Path(f"raw/eye/{side}/{reader}_manual").mkdir(parents=True, exist_ok=True)
@@ -109,6 +110,10 @@ def test_images_and_masks_in_folders_with_an_official_split(home):
     records = cohort.load(params.datasets["eye"], Path())
     assert {len([r for r in records if r.split == side]) for side in ("train", "test")} == {12, 6}
     assert all("1st_manual" in str(record.masks[0]) for record in records)
+    assert all(record.region and "mask" in record.region.name for record in records)
+    second = {side: [r.rater_masks["2nd_manual"] for r in records if r.split == side] for side in ("train", "test")}
+    assert all("2nd_manual" in str(masks[0]) for masks in second["test"])
+    assert not any(second["train"])
     assert params.experiments["eye"].task.classes == ("background", "foreground")
 
 

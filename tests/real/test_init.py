@@ -53,6 +53,7 @@ def test_blocks_lead_to_every_file(home, source, samples, modality, task):
     records = {name: cohort.load(dataset, home) for name, dataset in params.datasets.items()}
     assert [len(own) for own in records.values()] == samples
     assert all(file.exists() for own in records.values() for r in own for file in (*r.files, *r.masks))
+    assert all(path.exists() for own in records.values() for r in own for path in r.paths)
     assert {block.modality for block in params.inputs.values()} == {modality}
     assert {block.task.name for block in params.experiments.values()} == {task}
     for name, dataset in params.datasets.items():

@@ -118,13 +118,28 @@ def resample_measured(
     measured = (~volume.empty).astype(np.float32)
     low = float(volume.array.min())
     place: dict[str, Any] = {"interpolation": interpolation, "antialias": antialias}
-    share = resample(Volume(measured, volume.affine), grid, fill=1.0, **place)
+    share = resample(Volume(measured, volume.affine), grid, fill=0.0, **place)
     values = resample(Volume((volume.array - np.float32(low)) * measured, volume.affine), grid, fill=0.0, **place)
     empty = share < HALF
     np.divide(values, share, out=values, where=~empty)
     values += np.float32(low)
     values[empty] = low
     return values, empty
+
+
+def beyond(volume: Volume, grid: Grid) -> np.ndarray | None:
+    """Which voxels of a grid lie outside of a volume, more than half a voxel from its outermost voxels' middles.
+
+    Returns:
+        bool [D, H, W]; None where all lie inside.
+    """
+    relative = np.linalg.inv(volume.affine) @ grid.affine  # indices of the grid -> indices of the volume, W H D
+    coordinates = np.ogrid[tuple(slice(n) for n in grid.shape)][::-1]  # W, H, D
+    inside = np.ones((1, 1, 1), bool)
+    for row, length in zip(relative[:3], volume.array.shape[::-1], strict=True):
+        place = sum((c * step for c, step in zip(coordinates, row[:3], strict=True) if abs(step) > SAME), row[3])
+        inside = inside & (place >= -0.5) & (place < length - 0.5)
+    return None if inside.all() else np.broadcast_to(~inside, grid.shape)
 
 
 class _Axis:

@@ -183,6 +183,9 @@ INTENSITIES: dict[str, Callable[..., np.ndarray]] = {
 #: Those with the range 0 … 1, which can be stored in eight bits.
 BOUNDED = frozenset({"percentile", "window", "scale"})
 
+#: Those whose result depends on the distribution of the values, in which what surrounds an image has no part.
+BY_DISTRIBUTION = frozenset({"zscore", "percentile"})
+
 
 def apply(array: np.ndarray, name: str, empty: np.ndarray | None = None, **options: Any) -> np.ndarray:
     """The way called ``name``; where nothing was measured (``empty``) has no part in it, and takes the lowest value."""

@@ -93,6 +93,15 @@ def place_measured(picture: np.ndarray, fitted: Fit, empty: np.ndarray | None) -
     return (values + low) * inside, is_outside
 
 
+def surroundings(fitted: Fit) -> np.ndarray | None:
+    """Pixels around a picture that was fitted, bool [H, W]; None where there are none."""
+    to_y, _, rows = _overlap(fitted.top, fitted.resized[0], fitted.size[0])
+    to_x, _, columns = _overlap(fitted.left, fitted.resized[1], fitted.size[1])
+    outside = np.ones(fitted.size, bool)
+    outside[to_y : to_y + rows, to_x : to_x + columns] = False
+    return outside if outside.any() else None
+
+
 def put_back(
     values: np.ndarray, fitted: Fit, shape: tuple[int, int], outside: float = 0.0, *, nearest: bool = False
 ) -> np.ndarray:

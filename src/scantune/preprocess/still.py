@@ -12,7 +12,7 @@ import numpy as np
 from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_labels, sample_masks
-from scantune.preprocess.plane import fit, place, place_measured
+from scantune.preprocess.plane import fit, place, place_measured, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
@@ -102,6 +102,9 @@ def prepare_image(
             facts["text_areas"] = facts.get("text_areas", 0) + boxes
         picture = _coloured(picture, channels if len(images) == 1 else 1)
         picture, empty = place_measured(picture, fitted, image.empty)
+        around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
+        if around is not None:
+            empty = around if empty is None else empty | around
         planes.append(_scaled(picture, name, options, empty))
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
     if clahe:

@@ -11,7 +11,7 @@ import numpy as np
 from scantune import io
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.masks import MaskRule, merged, read_labels
-from scantune.preprocess.plane import Fit, fit, place
+from scantune.preprocess.plane import Fit, fit, place, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
 from scantune.records import ReadError
@@ -96,7 +96,9 @@ def prepare_video(
     if channels == 3 and placed.shape[3] == 1:
         placed = np.repeat(placed, 3, axis=3)
     kind = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
-    scaled = placed if name == "scale" else intensities.apply(placed.astype(np.float32), name, **options)
+    around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
+    empty = None if around is None else np.broadcast_to(around[None, :, :, None], placed.shape)
+    scaled = placed if name == "scale" else intensities.apply(placed.astype(np.float32), name, empty, **options)
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
     mask = None
     if masks:

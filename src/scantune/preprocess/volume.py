@@ -12,7 +12,7 @@ import numpy as np
 from scantune import io
 from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.grid import Grid, resample, resample_measured, target_grid
+from scantune.preprocess.grid import Grid, beyond, resample, resample_measured, target_grid
 from scantune.preprocess.masks import MaskError, MaskRule, merged, read_labels, sample_masks
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
@@ -130,6 +130,8 @@ def prepare_volume(
     for channel in volumes:
         _check_overlap(channel, first)
         array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
+        if empty is None and name in intensities.BY_DISTRIBUTION:
+            empty = beyond(channel, grid)
         channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = None

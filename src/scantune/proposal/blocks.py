@@ -154,7 +154,8 @@ def _roles(source: Source, target: str) -> Roles | None:
         return None
     from scantune.cohort.template import fields
 
-    used = {*fields(source.template), *fields(source.masks)}
+    beside = [source.masks, source.region, *source.rater_masks.values()]
+    used = {*fields(source.template), *(name for template in beside for name in fields(template))}
     return roles(source.columns, source.rows, used, source.masks or _mask_template(source), target)
 
 
@@ -209,7 +210,15 @@ def _dataset(source: Source, known: Roles | None) -> tuple[dict[str, Any], dict[
         reasons["files"] = f"files of {len(source.files)} of {len(source.rows)} rows"
         if "sample_id" in source.columns:
             block["sample"] = "{sample_id}"
-    return block | (known.dataset if known else {}), reasons
+    block |= known.dataset if known else {}
+    if source.region:
+        block["region"], reasons["region"] = source.region, "metrics of masks are of what lies inside"
+    if source.rater_masks:
+        block["rater_masks"], reasons["rater_masks"] = (
+            source.rater_masks,
+            "other readers, beside the model in the report",
+        )
+    return block, reasons
 
 
 def _table(source: Source) -> str:

@@ -11,7 +11,7 @@ from scantune import io
 from scantune.cohort.faults import CohortError
 from scantune.cohort.folders import SIDES, load_folders
 from scantune.proposal.listing import Listing, mask_rank, spread, stem
-from scantune.proposal.source import FILE, MASK, SPLIT, Source
+from scantune.proposal.source import FILE, MASK, REGION, SPLIT, Source
 from scantune.records import ScantuneError
 
 _LOOKED = 20  # files whose format is looked at
@@ -95,10 +95,37 @@ def _pairs(root: Path, name: str, names: Sequence[str]) -> Source | None:
     if unused:
         source.notes.append(f"{unused} masks have no image")
     if len(readers) > 1:
-        source.notes.append(f"masks are those in {readers[0]!r}; those in {', '.join(readers[1:])} are not used")
-    if min(best, 2) > 0 and any(ranks[n] == 1 for n in names) and best == 2:
-        source.notes.append("files named mask beside the drawn structures are taken for fields of view and not used")
+        _add_readers(source, readers, drawn)
+    fields = {_key(n): n for n in names if ranks[n] == 1} if best == 2 else {}
+    if fields and all(_key(row[FILE]) in fields for row in source.rows):
+        _add_column(source, REGION, [fields[_key(row[FILE])] for row in source.rows])
+        source.region = f"{{{REGION}}}"
+        source.notes.append(
+            "files named mask beside the drawn structures are taken for fields of view, which metrics are limited to"
+        )
+    elif fields:
+        source.notes.append("files named mask beside the drawn structures are not of all images and not used")
     return source
+
+
+def _add_readers(source: Source, folders: Sequence[str], drawn: Sequence[str]) -> None:
+    """Columns for the masks of the readers beside the first, each in a folder of that name."""
+    source.notes.append(f"masks are those in {folders[0]!r}")
+    for folder in folders[1:]:
+        masks = {_key(n): n for n in drawn if n.rpartition("/")[0].rpartition("/")[2] == folder}
+        cells = [masks.get(_key(row[FILE]), "") for row in source.rows]
+        if folder.lower() in SIDES or not any(cells):
+            source.notes.append(f"those in {folder!r} are not used")
+            continue
+        _add_column(source, folder, cells)
+        source.rater_masks[folder] = f"{{{folder}}}"
+        source.notes.append(f"those in {folder!r} are another reader's, for {sum(map(bool, cells))} images")
+
+
+def _add_column(source: Source, column: str, cells: Sequence[str]) -> None:
+    source.columns.append(column)
+    for row, cell in zip(source.rows, cells, strict=True):
+        row[column] = cell
 
 
 def _key(name: str) -> tuple[str, str]:

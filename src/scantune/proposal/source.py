@@ -17,7 +17,7 @@ from scantune.records import ScantuneError
 _HEADERS = 10  # rows in which the column names are searched
 _MOST = 0.95  # share of the rows with a file from which a template is kept
 _FEWEST = 4  # samples without which nothing is proposed
-FILE, MASK, SPLIT = "file", "mask", "split"
+FILE, MASK, SPLIT, REGION = "file", "mask", "split", "field_of_view"
 """Columns of a table that is written."""
 
 
@@ -35,6 +35,8 @@ class Source:
         table: the table; None where it must be written.
         header: row of the column names.
         masks: ``masks:`` of the dataset, "" for none.
+        region: ``region:`` of the dataset, "" for none.
+        rater_masks: ``rater_masks:`` of the dataset.
         notes: what was noticed, and what could not be known.
         class_folders: the folder is a dataset without a table.
     """
@@ -48,6 +50,8 @@ class Source:
     table: Path | None = None
     header: int = 1
     masks: str = ""
+    region: str = ""
+    rater_masks: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     class_folders: bool = False
 

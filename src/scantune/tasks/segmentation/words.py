@@ -31,5 +31,6 @@ def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
     return [
         f"Metrics of masks are {first}; samples in which a metric is undefined do not count. HD95 is the larger of the "
         "95th percentiles of the distances from either surface to the other, each element of a surface weighted by its "
-        "area (Nikolov et al. 2021); NSD, the share of both surfaces within the tolerance, counts areas too."
+        "area (Nikolov et al. 2021); NSD, the share of both surfaces within the tolerance, counts areas too. Pixels "
+        "that do not count (uncertain, outside of the region of the metrics) are background in both masks."
     ]
