@@ -47,9 +47,11 @@ class Windows:
         starts = [_starts(n, edge, self.overlap) for n, edge in zip(sample.shape[1:], self.size)]
         weights = [_gaussian(edge, sample.device) for edge in self.size]
         total = self._sum(network, sample, starts, weights)
-        for axis, (places, weight) in enumerate(zip(starts, weights, strict=True), start=1):
-            # places are those of a grid and the weight is a product over axes, so the sum of weights is one too
-            total.div_(_along(_coverage(places, weight, total.shape[axis]), axis, total.ndim))
+        # places are those of a grid and the weight is a product over axes, so the sum of weights is one too
+        first, *others = (_coverage(*one) for one in zip(starts, weights, total.shape[1:], strict=True))
+        plane = others[0] if len(others) == 1 else others[0][:, None] * others[1]
+        for number, covered in enumerate(first):  # one pass, and memory for one plane
+            total[:, number].div_(plane * covered)
         inside = [slice(at, at + length) for at, length in zip(before, space)]
         return total[(slice(None), *inside)]
 
@@ -66,10 +68,14 @@ class Windows:
         for places in _batches(itertools.product(*starts), count):
             boxes = [tuple(slice(at, at + edge) for at, edge in zip(place, self.size)) for place in places]
             batch = torch.stack([sample[(slice(None), *one)] for one in boxes]).to(self.device or home)
-            outputs = (network(batch).float() * weight).to(home)
+            outputs = network(batch).float()
             if total is None:
                 total = torch.zeros((outputs.shape[1], *sample.shape[1:]), device=home)
-            for one, output in zip(boxes, outputs):
+            if outputs.device == home:
+                for one, output in zip(boxes, outputs):
+                    total[(slice(None), *one)].addcmul_(output, weight)
+                continue
+            for one, output in zip(boxes, (outputs * weight).to(home)):
                 total[(slice(None), *one)] += output
         assert total is not None
         return total

@@ -13,6 +13,7 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
+from scantune.pipeline.train import blocks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.foreground import foreground_normalization
@@ -30,16 +31,11 @@ if TYPE_CHECKING:
     from scantune.augment import Augment
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
-    from scantune.config.train import TrainConfig
     from scantune.engine import (
-        EarlyStopping,
         FitResult,
         Partners,
         RateSweep,
-        Schedule,
-        Settings,
         Sink,
-        Strategy,
     )
     from scantune.engine.data import Samples
     from scantune.engine.parts import TermWeights
@@ -185,9 +181,9 @@ def train_member(
         validation_data,
         **parts.common,
         term_weights=weights if watch is None else _watched(weights, watch),
-        schedule=_schedule(settings),
-        early_stopping=_early_stopping(settings),
-        checkpoints=_strategy(settings),
+        schedule=blocks.schedule_of(settings),
+        early_stopping=blocks.early_stopping_of(settings),
+        checkpoints=blocks.strategy_of(settings),
         checkpoint_monitor=settings.checkpoints.monitor or "",
         sinks=sinks,
         out_dir=out,
@@ -282,7 +278,7 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
     common = {
         "terms": terms,
         "term_weights": weights,
-        "settings": _settings(settings, seed, _balance(plan, encoded)),
+        "settings": blocks.settings_of(settings, seed, _balance(plan, encoded)),
         "optimizer": engine.OptimizerSpec(
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
@@ -351,50 +347,3 @@ def _balance(plan: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | Non
     if encoded is None:
         raise ScantuneError("train.sampler: balanced requires one target per sample; masks have none")
     return plan.task.strata(encoded)
-
-
-def _settings(block: TrainConfig, seed: int, classes: np.ndarray | None) -> Settings:
-    from scantune.engine import Settings
-    from scantune.engine.settings import TrainingSettings
-
-    numbers: dict[str, Any] = {name: getattr(block, name) for name in TrainingSettings.model_fields}
-    return Settings(
-        **numbers | {"seed": seed},
-        classes=classes,
-        save_optimizer=block.checkpoints.save_optimizer,
-        save_scheduler=block.checkpoints.save_scheduler,
-    )
-
-
-def _schedule(block: TrainConfig) -> Schedule:
-    from scantune.engine import Schedule
-
-    scheduler = block.scheduler
-    options = {} if scheduler is None else scheduler.model_dump(exclude={"name"}, exclude_none=True)
-    if scheduler is not None and scheduler.name == "plateau":
-        options.setdefault("patience", max(1, block.early_stopping.patience // 2))
-    if "max_lr" in options:  # a ratio, so that slower groups stay proportional
-        options["max_share"] = options.pop("max_lr") / block.learning_rate
-    return Schedule(
-        name="constant" if scheduler is None else scheduler.name,
-        options=options,
-        warmup_epochs=block.warmup_epochs,
-        warmup_lr=block.warmup_lr,
-    )
-
-
-def _early_stopping(block: TrainConfig) -> EarlyStopping | None:
-    from scantune.engine import EarlyStopping
-
-    stopping = block.early_stopping
-    if not stopping.enabled:
-        return None
-    return EarlyStopping(**stopping.model_dump(exclude={"enabled", "monitor"}), monitor=stopping.monitor or "")
-
-
-def _strategy(block: TrainConfig) -> Strategy:
-    from scantune.engine import Strategy
-
-    checkpoints = block.checkpoints
-    options = checkpoints.model_dump(exclude={"strategy", "monitor", "save_optimizer", "save_scheduler"})
-    return Strategy(checkpoints.strategy, **options)
