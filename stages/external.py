@@ -14,13 +14,13 @@ def run(key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
-    from scantune.pipeline.evaluate import across, external, reporting
+    from scantune.pipeline.evaluate import across, distances, external, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.registry.looks import look
     from scantune.registry.model import read_facts, weights_digest
     from scantune.tables import write_rows
-    from scantune.tasks.predictions import write
+    from scantune.tasks.predictions import read, write
     from scantune.tracking import RunReference, known_training, open_run
 
     params = load()
@@ -68,6 +68,9 @@ def run(key: str) -> None:
             units=judging.units_of(sides.all_samples),
         )
         metrics["external"] = external.section(block, home, metrics)
+        own = read(source / "evaluate" / "predictions.csv")
+        if (distance := distances.of(table, own, experiment.evaluate.confidence)) is not None:
+            metrics["distance"] = distance
         pair = (experiment.dataset, home), {block.dataset: metrics}
         across.draw_across(block.experiment, *pair, out / "figures")
         write_rows(out / "table.csv", across.table_rows(*pair))
@@ -84,7 +87,7 @@ def run(key: str) -> None:
         )
         tracked.artifact(out / "table.csv")
         RunReference(tracked.run_id, trained.model_id).write(out / "run.json")
-    for line in external.in_words(metrics["external"]):
+    for line in [*external.in_words(metrics["external"]), *distances.in_words(metrics.get("distance"))]:
         print(line)
 
 

@@ -162,7 +162,7 @@ def grouped_params() -> dict:
     quick = {"epochs": 1, "batch_size": 16}
     space = {"train.learning_rate": {"low": 1e-3, "high": 1e-2, "log": True}, "train.batch_size": [16, 32]}
     params["experiments"] = {
-        "small": experiment("small_cnn", **quick) | {"search": {"space": space, "n_trials": 3}},
+        "small": experiment("small_cnn", **quick, distance=True) | {"search": {"space": space, "n_trials": 3}},
         "other": experiment("small_cnn", **quick, seed=7),
     }
     still = experiment("small_cnn", **quick | {"learning_rate": 1e-9, "weight_decay": 0.0})

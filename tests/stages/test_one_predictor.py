@@ -136,6 +136,28 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
         assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= said
 
 
+@pytest.mark.parametrize(("system", "mode"), [("echo", "members"), ("csi", "folds")])
+def test_so_is_the_distance_from_the_training_images(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, mode: str
+) -> None:
+    from scantune.pipeline.train import distance
+    from scantune.pipeline.train.networks import members_of
+
+    monkeypatch.chdir(home(system))
+    plan, facts, networks = model_of(system, MODES[mode] | {"distance": True})
+    for network, member in zip(networks, members_of(plan), strict=True):
+        network.reference = distance.fit(plan, network, member.train, member.unseen, torch.device("cpu"))
+    save_model(tmp_path / "model", facts, networks)
+    assert "distance" in same_everywhere(plan, facts, tmp_path / "model", tmp_path, system)
+    table = read(tmp_path / "predictions.csv")
+    found = np.array(table.text("distance").tolist(), float)
+    assert (found > 0).all()
+    assert np.median(found[table.split == "validation"]) <= 1.3
+    (tmp_path / "model" / "member_0" / "reference.safetensors").write_bytes(b"another")
+    with pytest.raises(ScantuneError, match="damaged"):
+        Predictor.load(tmp_path / "model", reading=Reading(isolated=False))
+
+
 @pytest.mark.parametrize("system", ["loes", "csi", "echo", "angio"])
 def test_so_it_is_of_an_ensemble_whose_spread_is_that_of_its_members(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str

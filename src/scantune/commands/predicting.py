@@ -85,10 +85,15 @@ def predict(
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
     bad = [row for row in rows if row["reason"]]
+    unlike = [row for row in rows if float(row.get("distance") or 0) > 1]
     typer.echo(f"{out}: {len(rows) - len(bad)} predictions, {len(bad)} unusable samples")
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
+    if unlike:
+        typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
+    for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
+        typer.echo(f"  {row['file']}: {row['distance']:.2f}")
     for row in bad[:_SHOWN]:
         typer.echo(f"  {row['file']}: {row['reason']}", err=True)
     if len(bad) > _SHOWN:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from scantune.files import write_bytes
-from scantune.models import layers
+from scantune.models import layers, reference
 from scantune.models.backbone import Backbone, Normalization, Recipe
 from scantune.models.make import rebuild
+from scantune.models.reference import Reference
 from scantune.records import ScantuneError
 
 WEIGHTS = "weights.safetensors"
@@ -35,6 +36,8 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Identity() if head is None else head
+        self.reference: Reference | None = None
+        """What it was trained on, where that was kept: by it images are told that are unlike."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Output of the task for ``x`` [B, C, …space], without activation."""
@@ -87,6 +90,8 @@ def save(network: Network, folder: str | Path) -> None:
     text = json.dumps(architecture(network), indent=2, sort_keys=True) + "\n"
     write_bytes(folder / WEIGHTS, to_bytes(state))
     write_bytes(folder / ARCHITECTURE, text.encode())
+    if network.reference is not None:
+        reference.save(network.reference, folder)
 
 
 def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
@@ -106,6 +111,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu") -> Network:
     try:
         network = from_architecture(json.loads((folder / ARCHITECTURE).read_text()))
         network.load_state_dict(load_file(folder / WEIGHTS))
+        network.reference = reference.load(folder)
     except ScantuneError as error:
         raise ScantuneError(f"{folder / ARCHITECTURE}: {error}") from error
     except Exception as error:  # whatever a stranger's file makes of a library

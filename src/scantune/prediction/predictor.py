@@ -25,10 +25,13 @@ from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
 
 if TYPE_CHECKING:
+    from scantune.models.network import Network
     from scantune.preprocess.places import Place
 
 CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
+DISTANCE = "distance"
+"""Column of the distance from the training images: above 1 a sample is unlike them."""
 NOT_FINITE = "the prediction of the network is not a finite number"
 
 
@@ -40,10 +43,13 @@ class Output:
         mean: [B, …] float32, of the shape of one network's output, see :func:`scantune.prediction.mean_output`.
         spread: [B, …], standard deviation (n − 1) between the networks, or between the copies where there is one
             network; None for classes and masks, or for a single network without copies.
+        distance: [B] from the training images, see :mod:`scantune.models.reference`; the mean over the networks, None
+            where one has no reference.
     """
 
     mean: Tensor
     spread: Tensor | None = None
+    distance: Tensor | None = None
 
     @property
     def finite(self) -> np.ndarray:
@@ -104,6 +110,9 @@ class TensorPredictor:
 
     def output(self, inputs: Tensor) -> Output:
         """The averaged output for a batch [B, C, …space] float32."""
+        return replace(self._averaged(inputs), distance=self._distance(inputs))
+
+    def _averaged(self, inputs: Tensor) -> Output:
         variants = self.augmentation.variants(inputs)
         with torch.inference_mode(), _float32(self.device):
             if self.task.class_axis is not None:
@@ -114,6 +123,22 @@ class TensorPredictor:
         by_network = answers.mean(0)  # [M, B, …]
         compared = by_network if len(by_network) > 1 else answers[:, 0]
         return Output(by_network.mean(0), compared.std(0) if len(compared) > 1 else None)
+
+    def _distance(self, inputs: Tensor) -> Tensor | None:
+        """Distance of each sample from the training images, [B]; None where that was not fitted."""
+        references = [getattr(network, "reference", None) for network in self.networks]
+        if self.windows or not all(references):
+            return None
+        from scantune.models.reference import features
+
+        moved = inputs.to(self.device)
+        with torch.inference_mode(), _float32(self.device):
+            found = [
+                known.distance(features(cast("Network", network).backbone, moved))
+                for network, known in zip(self.networks, references, strict=True)
+                if known is not None
+            ]
+        return torch.stack(found).mean(0)
 
     def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
         """Output of each network, reflected back along ``mirrored``."""
@@ -138,7 +163,8 @@ class TensorPredictor:
             masks: what :meth:`file_masks` gives, where it is known already.
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
-        return self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, places, masks)
+        columns = self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, places, masks)
+        return columns if output.distance is None else {**columns, DISTANCE: output.distance.cpu().numpy()}
 
     def masks(self, output: Output) -> np.ndarray | None:
         """Labels, uint8 [B, …space]; None for a task with an output per sample."""

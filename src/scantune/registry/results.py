@@ -41,7 +41,7 @@ def measured(answer: Answer) -> list[Any]:
     """The scores: each prediction with its interval, or one probability per class."""
     from scantune import io
 
-    values = {name: value for name, value in answer.values.items() if isinstance(value, (int, float))}
+    values = {n: v for n, v in answer.values.items() if isinstance(v, (int, float)) and n != "distance"}
     predicted = [name for name in values if name.partition("/")[0] == "prediction"]
     if predicted:
         named = [name.removeprefix("prediction") for name in predicted]

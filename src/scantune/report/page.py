@@ -71,6 +71,7 @@ def sections(facts: RunFacts) -> list[Section]:
                 *results.external(facts),
                 results.headline(facts),
                 *results.levels(facts),
+                *results.distance(facts),
                 *results.beforehand(facts),
             ],
         ),

@@ -332,6 +332,22 @@ def external(facts: RunFacts) -> list[Any]:
     return [Table(header, rows, f"External testing (model {section.get('experiment', facts.name)})")]
 
 
+def distance(facts: RunFacts) -> list[Any]:
+    """How many test samples are unlike the training images, and how well another data set is told by that."""
+    section = facts.metrics.get("distance")
+    if not section:
+        return []
+    sentence = (
+        f"{section['beyond']:.0%} of {section['n']} samples are unlike the training images: farther from the nearest "
+        "one, in the features of the network, than 95 % of the validation images."
+    )
+    if section.get("auroc") is not None:
+        ends = "" if section["lower"] is None else f" ({section['lower']:.3f} to {section['upper']:.3f})"
+        told = "The distance tells these subjects from those of the internal test set"
+        sentence += f" {told} with AUROC {section['auroc']:.3f}{ends}."
+    return [Words(sentence)]
+
+
 def beforehand(facts: RunFacts) -> list[Any]:
     """The primary metric, and the number of evaluations on the test set."""
     content: list[Any] = []

@@ -44,7 +44,9 @@ def join(table: PredictionTable, rule: Aggregate, faults: Faults, *, exclusive: 
         if column.startswith("p/"):
             continue
         kind, slash, of = column.partition("/")
-        if kind in ("prediction", "prediction_sd") or (kind == "target" and f"prediction{slash}{of}" in table):
+        if kind in ("prediction", "prediction_sd", "distance") or (
+            kind == "target" and f"prediction{slash}{of}" in table
+        ):
             joined[column] = _numbers(table, column, members, rule.name, known=kind == "target")
         elif kind == "target":
             joined[column] = _agreed(table, column, members, rule.by, faults)

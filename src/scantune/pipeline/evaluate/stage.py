@@ -11,7 +11,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Side, Sides
-from scantune.pipeline.evaluate import reporting
+from scantune.pipeline.evaluate import distances, reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.project import evaluated_block
@@ -67,6 +67,8 @@ def evaluate(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
+    if (distance := distances.of(table)) is not None:
+        metrics["distance"] = distance
     reporting.finish(
         Evaluation(
             *(params, key, block, facts, model, sides, table, metrics, out),

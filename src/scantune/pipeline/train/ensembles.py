@@ -58,6 +58,7 @@ def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPla
     facts = {member: read_facts(folder) for member, folder in models.items()}
     first = next(iter(facts.values()))
     fit = {"calibration": "temperature", "miscoverage": 0.1} | dict(first.training.get("fit", {}))
+    fit["distance"] = all(list(folder.glob("member_*/reference.safetensors")) for folder in models.values())
     block = block.model_copy(update={"train": block.train.model_copy(update={**fit, "calibration_fraction": 0.0})})
     sides = sides_of(params, ensemble.input, ensemble.dataset)
     plan = training.plan(key, block, params.inputs[ensemble.input], sides)

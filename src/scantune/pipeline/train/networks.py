@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
-from scantune.pipeline.train import calibration, resume_request
+from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
@@ -147,6 +147,12 @@ def train_all(
                 pictures=pictures.answers(plan, member.validation) if pictures else None,
                 resume_from=resume_request.requested_weights(plan.key, member.name),
             )
+        network = cast("Network", result.network)
+        network.reference = (
+            distance.fit(plan, network, member.train, member.unseen, fabric.device)
+            if plan.block.train.distance
+            else None  # not that of the network it started from
+        )
         results.append(result)
         if plan.block.train.folds:
             unseen.append(([result.network], member.unseen))

@@ -208,4 +208,6 @@ def example_columns(plan: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
     answer = np.zeros((1, *plan.task.output_shape), np.float32)
     compares = plan.task.class_axis is None and (facts.members > 1 or facts.augment_draws > 0)
     columns = plan.task.answers(answer, None, facts.fitted, answer if compares else None)
+    if plan.block.train.distance:
+        columns["distance"] = np.ones(1)
     return {name: values[0] for name, values in columns.items()}

@@ -1,0 +1,98 @@
+"""How far an image lies from those that a network was trained on: nearest neighbour in the space of its features.
+
+The distance is that to the nearest training image between features of unit length (Y. Sun et al., "Out-of-distribution
+detection with deep nearest neighbors", ICML 2022), divided by the distance that 95 % of the validation images do not
+exceed: above 1 an image is unlike the training images.
+
+Chosen by measurement on white blood cells (EfficientNet-Lite0, 208 training images), AUROC of the test images against
+other data sets: the other laboratory's cells, chest films, retinal photographs. Nearest neighbour 1.00, 1.00, .99; the
+fifth nearest 1.00, 1.00, .97; probabilistic principal components (64) 1.00, .56, .97; Mahalanobis distance in 32
+principal components .39, .11, .20.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from scantune.files import write_bytes
+from scantune.records import ScantuneError
+
+REFERENCE = "reference.safetensors"
+MOST = 2048
+"""Training images that are kept, evenly spread over all."""
+LIMIT = 0.95
+"""Share of the validation images with a distance of at most 1."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a network was trained on.
+
+    Attributes:
+        features: of training images, of unit length, [N, F] float32.
+        limit: distance of the validation image that :data:`LIMIT` of them do not exceed.
+    """
+
+    features: Tensor
+    limit: float
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Distance of images from the nearest training image, in multiples of the limit, float64 [B].
+
+        Args:
+            features: of unit length, [B, F].
+        """
+        return _nearest(self.features.to(features.device), features) / self.limit
+
+
+def fit(training: Tensor, validation: Tensor) -> Reference:
+    """The reference of a network.
+
+    Args:
+        training: features of its training images, of unit length, [N, F].
+        validation: those of images that it was not trained on, [M, F].
+
+    Raises:
+        ScantuneError: the validation images are copies of training images.
+    """
+    step = -(-len(training) // MOST)
+    kept = training[::step].float().cpu().contiguous()
+    limit = float(torch.quantile(_nearest(kept, validation.cpu()), LIMIT))
+    if not limit > 0:
+        raise ScantuneError("train.distance: the validation images are at no distance from the training images")
+    return Reference(kept, limit)
+
+
+def features(backbone: nn.Module, inputs: Tensor) -> Tensor:
+    """Features of unit length [B, F] of inputs [B, C, …space]: means over space where the backbone has maps."""
+    found = backbone(inputs).float()
+    pooled = found.flatten(2).mean(2) if found.ndim > 2 else found
+    return nn.functional.normalize(pooled, dim=1)
+
+
+def save(reference: Reference, folder: Path) -> None:
+    """Write ``reference.safetensors`` into a network's folder."""
+    from safetensors.torch import save as to_bytes
+
+    tensors = {"features": reference.features, "limit": torch.tensor(reference.limit, dtype=torch.float64)}
+    write_bytes(folder / REFERENCE, to_bytes(tensors))
+
+
+def load(folder: Path) -> Reference | None:
+    """The reference of a network's folder; None where there is none."""
+    from safetensors.torch import load_file
+
+    if not (folder / REFERENCE).is_file():
+        return None
+    tensors = load_file(folder / REFERENCE)
+    return Reference(tensors["features"], float(tensors["limit"]))
+
+
+def _nearest(training: Tensor, images: Tensor) -> Tensor:
+    """Distance of each image to its nearest training image, float64 [B]."""
+    exact = "donot_use_mm_for_euclid_dist"  # by differences: the same whatever else is in the batch
+    return torch.cdist(images.double(), training.double(), compute_mode=exact).min(dim=1).values

@@ -1,0 +1,59 @@
+"""What the distance from the training images says of a test set, and of another data set beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scantune.statistics.discrimination import delong, delong_interval
+from scantune.tasks.predictions import Faults, PredictionTable
+
+COLUMN = "distance"
+
+
+def of(table: PredictionTable, home: PredictionTable | None = None, confidence: float = 0.95) -> dict[str, Any] | None:
+    """The section ``distance`` of ``metrics.json``; None where the model has no distance.
+
+    Args:
+        table: predictions of the test set, or of another data set.
+        home: the model's own test rows, from which those of another data set are told.
+        confidence: level of the interval.
+
+    Returns:
+        ``beyond``: share of the samples with a distance above 1, ``n``; with ``home`` also ``auroc`` (with ``lower``
+        and ``upper``) of the mean distance by subject, other data set against own test set.
+    """
+    if COLUMN not in table:
+        return None
+    test = table.take(table.split == "test")
+    values = test.numbers(COLUMN, Faults())
+    section: dict[str, Any] = {"beyond": float((values > 1).mean()), "n": len(values)}
+    if home is None or COLUMN not in home:
+        return section
+    own, other = (_by_subject(one.take(one.split == "test")) for one in (home, table))
+    scores = np.concatenate([own, other])
+    away = np.arange(len(scores)) >= len(own)
+    if away.all() or not away.any():
+        return section
+    ends = delong_interval(scores, away, confidence)
+    section["auroc"] = float(delong(scores[None], away).auc[0])
+    section["lower"], section["upper"] = ends if ends else (None, None)
+    return section
+
+
+def _by_subject(table: PredictionTable) -> np.ndarray:
+    """Mean distance of each subject."""
+    values = table.numbers(COLUMN, Faults())
+    _, codes = np.unique(table.subject_id.astype(str), return_inverse=True)
+    return np.bincount(codes, values) / np.bincount(codes)
+
+
+def in_words(section: dict[str, Any] | None) -> list[str]:
+    """The section as lines for the terminal."""
+    if not section:
+        return []
+    line = f"unlike the training images (distance above 1): {section['beyond']:.0%} of {section['n']}"
+    if section.get("auroc") is not None:
+        line += f"; told from the own test set with AUROC {section['auroc']:.3f}"
+    return [line]

@@ -1,0 +1,63 @@
+"""Distance from the training images: against an independent computation, calibrated, saved and loaded."""
+
+import numpy as np
+import pytest
+import torch
+
+from scantune import models
+from scantune.models import reference
+from scantune.models.network import Network, load, save
+from scantune.records import ScantuneError
+
+
+def unit(seed: int, n: int, around: float = 0.0) -> torch.Tensor:
+    drawn = torch.randn(n, 16, generator=torch.Generator().manual_seed(seed))
+    drawn[:, 0] += around
+    return torch.nn.functional.normalize(drawn, dim=1)
+
+
+def test_the_distance_is_that_of_the_nearest_training_image():
+    training, images = unit(0, 40), unit(1, 7)
+    cosines = (images.double().numpy() @ training.double().numpy().T).max(axis=1)
+    found = reference.Reference(training, 0.5).distance(images)
+    np.testing.assert_allclose(found.numpy(), np.sqrt(2 - 2 * cosines) / 0.5, rtol=1e-6)
+
+
+def test_of_validation_images_one_in_twenty_is_beyond_and_of_others_all_are():
+    known = reference.fit(unit(0, 200, 6.0), unit(1, 100, 6.0))
+    assert (known.distance(unit(1, 100, 6.0)) > 1).float().mean() == pytest.approx(0.05, abs=0.01)
+    assert (known.distance(unit(2, 100, -6.0)) > 1).all()
+
+
+def test_of_many_training_images_an_even_part_is_kept():
+    assert len(reference.fit(unit(0, 5000), unit(1, 10)).features) == 1667
+
+
+def test_copies_are_refused():
+    with pytest.raises(ScantuneError, match="at no distance"):
+        reference.fit(unit(0, 10), unit(0, 10))
+
+
+def test_it_is_saved_with_the_network_and_absent_without(tmp_path):
+    backbone = models.build("small_cnn", modality="image", in_channels=1)
+    network = Network(backbone, torch.nn.Linear(backbone.feature_dim, 2)).eval()
+    save(network, tmp_path / "without")
+    assert load(tmp_path / "without").reference is None
+    inputs = torch.rand(5, 1, 24, 24)
+    with torch.inference_mode():
+        found = reference.features(network.backbone, inputs)
+    assert found.shape == (5, backbone.feature_dim)
+    torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
+    network.reference = reference.fit(found[:3], found[3:])
+    save(network, tmp_path / "with")
+    opened = load(tmp_path / "with")
+    torch.testing.assert_close(opened.reference.features, network.reference.features)
+    assert opened.reference.limit == network.reference.limit
+
+
+def test_maps_are_averaged_over_space():
+    convolution, inputs = torch.nn.Conv2d(1, 6, 3), torch.rand(2, 1, 9, 9)
+    with torch.inference_mode():
+        means = convolution(inputs).mean((2, 3))
+        found = reference.features(convolution, inputs)
+    torch.testing.assert_close(found, means / means.norm(dim=1, keepdim=True))
