@@ -166,7 +166,7 @@ def test_a_second_repro_at_the_same_time_is_told_so_and_does_no_harm(ran):
     while "Running stage" not in said and first.poll() is None:
         said += first.stdout.readline()
     second = ran.run(*command, check=False)
-    rest, _ = first.communicate(timeout=120)
+    rest, _ = first.communicate(timeout=600)
     assert first.returncode == 0, said + rest
     assert "lock" in second.lower() or "busy" in second.lower(), second
     assert not ran_stages(ran.dvc("repro")), "what was made is whole and the same"
