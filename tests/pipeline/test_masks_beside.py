@@ -94,7 +94,7 @@ def test_metrics_are_those_inside_the_region_and_readers_stand_beside_the_model(
         assert columns["rater/second/dice"][i] == pytest.approx(dice(second[counts] > 0, truth))
         assert columns["rater/second/model/dice"][i] == pytest.approx(dice(model, second[counts] > 0))
     found = scoring.evaluate(PredictionTable.make(columns), Segmentation(), draws=100)
-    assert found["raters"]["pairs"]["second − target"]["dice"]["n"] == 3
+    assert found["raters"]["pairs"]["second and reference"]["dice"]["n"] == 3
 
 
 def test_overlapping_labels_from_files_to_a_written_mask(tmp_path: Path):

@@ -64,13 +64,28 @@ def propose(path: Path, root: Path | None = None, name: str = "", target: str = 
     home = root or (path if path.is_dir() else path.parent)
     listing = list_files(home)
     proposed = Proposed()
-    for source in _sources(path, home, name, listing):
+    sources = _sources(path, home, name, listing)
+    for source in sources:
         _add(proposed, source, target)
         if not listing.complete:
             proposed.notes.append(f"only {len(listing.names)} files below {home} were listed")
+    proposed.notes += _unused(sources, listing)
     parse({"experiments": {}, **proposed.blocks}, "the blocks")
     proposed.notes = list(dict.fromkeys(proposed.notes))
     return proposed
+
+
+def _unused(sources: Sequence[Source], listing: Listing) -> list[str]:
+    """A note of files that no row names, where there is one for every other row of tables without masks."""
+    if any(source.class_folders or source.masks or not source.files for source in sources):
+        return []
+    cells = {cell for source in sources for row in source.rows for cell in row.values()}
+    used = {file for source in sources for file in source.files} | cells
+    others = [n for n in listing.names if not {n, *(parent.as_posix() for parent in Path(n).parents)} & used]
+    if len(others) * 2 < sum(len(source.files) for source in sources):
+        return []
+    some = ", ".join(others[:2])
+    return [f"{len(others)} files are in no row of the table, such as {some}: if they are masks, name them by `masks`"]
 
 
 def _sources(path: Path, root: Path, name: str, listing: Listing) -> list[Source]:

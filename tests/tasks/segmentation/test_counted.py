@@ -103,9 +103,9 @@ def test_metrics_json_has_the_reader_beside_the_model():
     table = PredictionTable.make({"sample_id": names, "subject_id": names, "dice": own_dice, **columns})
     found = scoring.evaluate(table, Segmentation(), draws=200)
     pairs, beside = found["raters"]["pairs"], found["raters"]["beside"]["second"]["dice"]
-    assert pairs["second − target"]["dice"]["value"] == pytest.approx(np.nanmean(reader))
-    assert pairs["model − target"]["dice"]["value"] == pytest.approx(own_dice[2:].mean())
-    assert pairs["model − target"]["dice"]["n"] == 10
+    assert pairs["second and reference"]["dice"]["value"] == pytest.approx(np.nanmean(reader))
+    assert pairs["model and reference"]["dice"]["value"] == pytest.approx(own_dice[2:].mean())
+    assert pairs["model and reference"]["dice"]["n"] == 10
     difference = (own_dice - reader)[2:]
     assert beside["value"] == pytest.approx(difference.mean())
     assert beside["lower"] < beside["value"] < beside["upper"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,11 +36,12 @@ def readers(data: Data, context: Context) -> dict[str, Any]:
         rows = context.rows[np.isfinite(against_reference["dice"][context.rows])]
         if not len(rows):
             continue
-        of_model = {name: data.measures[name] for name in against_reference if name in data.measures}
-        alone = "model − target" if len(drawn) == 1 else f"model − target (drawn by {reader})"
+        measured = [name for name, values in against_reference.items() if not np.isnan(values[rows]).all()]
+        of_model = {name: data.measures[name] for name in measured if name in data.measures}
+        alone = "model and reference" if len(drawn) == 1 else f"model and reference, where {reader} has drawn"
         pairs[alone] = _means(of_model, data, context, rows)
-        pairs[f"{reader} − target"] = _means(against_reference, data, context, rows)
-        pairs[f"model − {reader}"] = _means(against_model, data, context, rows)
+        pairs[f"{reader} and reference"] = _means(against_reference, data, context, rows, measured)
+        pairs[f"model and {reader}"] = _means(against_model, data, context, rows, measured)
         differences = {name: values - against_reference[name] for name, values in of_model.items()}
         beside[reader] = _differences(differences, context, rows)
     return {"pairs": pairs, "beside": beside} if pairs else {}
@@ -66,10 +67,18 @@ def drawn_by(table: PredictionTable) -> dict[str, tuple[dict[str, np.ndarray], d
     return drawn
 
 
-def _means(measures: Mapping[str, np.ndarray], data: Data, context: Context, rows: np.ndarray) -> dict[str, Estimate]:
-    of_pair = replace(data, measures=dict(measures), volumes=None, class_volumes={})
+def _means(
+    measures: Mapping[str, np.ndarray],
+    data: Data,
+    context: Context,
+    rows: np.ndarray,
+    names: Collection[str] | None = None,
+) -> dict[str, Estimate]:
+    """The mean of each of some measures over rows."""
+    chosen = {name: values for name, values in measures.items() if names is None or name in names}
+    of_pair = replace(data, measures=chosen, volumes=None, class_volumes={})
     estimates = context.figures(plan(of_pair, rows, headline=True, confidence=context.confidence))
-    return {name: estimates[name] for name in measures if name in estimates}
+    return {name: estimates[name] for name in chosen if name in estimates}
 
 
 def _differences(differences: Mapping[str, np.ndarray], context: Context, rows: np.ndarray) -> dict[str, Estimate]:
