@@ -360,7 +360,10 @@ def test_error_by_range_by_hand() -> None:
     assert monitoring.error_by_range(np.ones((4, 3)), targets, (5,)) == {}
 
 
-def test_progress_bar_shows_epoch_loss_and_best(capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_bar_shows_epoch_loss_and_best(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # a narrow terminal cuts the text
     _fit(progress=True)
     said = capsys.readouterr().err
     assert "epoch 2/2" in said

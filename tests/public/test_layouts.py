@@ -49,6 +49,9 @@ def drive(root: Path) -> None:
             mask = root / "DRIVE" / folder / "1st_manual" / f"{number:02d}_manual1.gif"
             mask.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray((texture(number, (40, 40)) > 128).astype(np.uint8) * 255).save(mask)
+            view = root / "DRIVE" / folder / "mask" / f"{number:02d}_{side}_mask.gif"
+            view.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((40, 40), 255, np.uint8)).save(view)
 
 
 def decathlon(root: Path) -> None:

@@ -136,7 +136,7 @@ def test_an_unknown_word_is_told_before_anything_is_prepared(tmp_path: Path) -> 
     held = settled(tmp_path, LISTS | {"findings": ["Effusion", "Nodules"]}, {"found": "Finding Labels"})
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(held))
     with pytest.raises(
-        ScantuneError, match=r"row \d+, column 'Finding Labels': 'Mass' is not one of the findings"
+        ScantuneError, match=r"rows \(2, 8, .*\), column 'Finding Labels': 'Mass' is not one of the findings"
     ) as told:
         run_stages(tmp_path, "preprocess films")
     assert "did you mean 'Nodules'" in str(told.value)

@@ -51,6 +51,7 @@ DATASET_KEYS: dict[str, tuple[object, set[str]]] = {
 }
 #: They say where things are, or belong to class folders, and are tested there.
 ELSEWHERE = {"root", "watch", "class_folders", "subject_from", "split"}
+ELSEWHERE |= {"region", "rater_masks"}  # they stand beside masks: tests/preprocess/test_masks_beside.py
 GROUP_OUT = {"method": "group_out", "group": "site", "test": ["A"]}
 PREDEFINED = {"method": "predefined", "columns": "side", "rest": "leave_out"}
 TWO_SIDES = PREDEFINED | {"columns": {"train": "yes", "validation": "no"}}
@@ -158,7 +159,7 @@ def test_a_key_of_a_split_changes_the_split(home, monkeypatch, key):
 COMMON = {
     "dataset": "e", "workers": 2, "backend": "threads", "time_limit": 9.0, "verify_fraction": 0.5, "max_voxels": 10**6,
     "nan": 0.0, "series": "T1", "mask_labels": [1, 2], "empty_mask": "exclude",
-    "mask_values": {7: 1}, "mask_threshold": 9.0,
+    "mask_values": {7: 1}, "mask_threshold": 9.0, "mask_overlap": True,
 }  # fmt: skip
 PLANE = {"shape": [10, 14], "resize": "stretch", "channels": 3, "dtype": "float32"}
 #: Modality to its plain block, and another value for each key.
@@ -167,18 +168,19 @@ INPUTS: dict[str, tuple[Any, dict[str, Any]]] = {
         ImageInput(dataset="d", modality="image", shape=[12, 12], workers=1, backend="threads"),
         COMMON | PLANE | {"intensity": "zscore", "clahe": True, "affine": "sform", "mask_text": True}
         | {"padding": "keep", "mask_grid": "stored"}
-        | {"invert_monochrome1": False},
+        | {"invert_monochrome1": False, "patch": [8, 8], "overlap": 0.25},
     ),
     "video": (
         VideoInput(dataset="d", modality="video", shape=[12, 12], frames=4, workers=1, backend="threads"),
         COMMON | PLANE | {"intensity": "zscore", "frames": 3, "period": 2, "start": "center", "min_frames": 2}
-        | {"sector": True},
+        | {"sector": True, "frame_rate": 12.0},
     ),
     "volume": (
         VolumeInput(dataset="d", modality="volume", spacing=[2, 2, 2], shape=[6, 6, 6], workers=1, backend="threads"),
         COMMON | {"spacing": [3, 3, 3], "shape": [5, 6, 7], "intensity": "percentile", "center": "foreground"}
         | {"crop": "foreground", "interpolation": "nearest", "antialias": False, "dtype": "float32", "deface": True}
-        | {"volume": "first", "philips_values": "precise", "padding": "keep", "affine": "sform", "tilt": "resample"},
+        | {"volume": "first", "philips_values": "precise", "padding": "keep", "affine": "sform", "tilt": "resample"}
+        | {"patch": [4, 4, 4], "overlap": 0.25, "brain": {"extract": "stripped"}},
     ),
 }  # fmt: skip
 #: They say how samples are prepared, not what comes out.
@@ -200,7 +202,9 @@ OF_OTHER_FILES = {
     "invert_monochrome1",
     "deface",
 }
-OF_OTHER_FILES |= {"min_frames", "crop"}
+OF_OTHER_FILES |= {"min_frames", "crop", "brain"}
+#: They say what a network sees of a tensor.
+OF_THE_NETWORK = {"patch", "overlap"}
 
 
 def changed(modality: str, key: str) -> Any:
@@ -218,8 +222,11 @@ def test_every_key_of_an_input_is_in_these_tables():
 
 @pytest.mark.parametrize(("modality", "key"), KEYS)
 def test_a_key_of_an_input_is_seen_by_what_trains_where_it_changes_tensors(tmp_path, modality, key):
-    write_input(tmp_path / "a", INPUTS[modality][0])
-    write_input(tmp_path / "b", changed(modality, key))
+    before, after = INPUTS[modality][0], changed(modality, key)
+    if key == "overlap":  # of patches
+        before, after = (block.model_copy(update={"patch": [4, 4, 4][: len(block.shape)]}) for block in (before, after))
+    write_input(tmp_path / "a", before)
+    write_input(tmp_path / "b", after)
     same = (tmp_path / "a" / INPUT).read_text() == (tmp_path / "b" / INPUT).read_text()
     assert same == (key in OF_THE_RUN)
 
@@ -262,7 +269,7 @@ def digests(records: list[Record], block: Any, home: Path) -> str:
     return (home / "out/digests.csv").read_text()
 
 
-@pytest.mark.parametrize(("modality", "key"), [(m, k) for m, k in KEYS if k not in OF_OTHER_FILES])
+@pytest.mark.parametrize(("modality", "key"), [(m, k) for m, k in KEYS if k not in OF_OTHER_FILES | OF_THE_NETWORK])
 def test_a_key_of_an_input_changes_the_tensors_or_it_is_of_the_run(records, tensors, tmp_path, modality, key):
     found = digests(records[modality], changed(modality, key), tmp_path)
     assert (found == tensors[modality]) == (key in OF_THE_RUN)

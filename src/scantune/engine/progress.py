@@ -74,8 +74,8 @@ class Progress:
         headline = next((f"val_{name}" for name in self.training.task.epoch_metrics), "val_loss")
         metrics = {name: row.get(name) for name in dict.fromkeys(("val_loss", headline, monitor))}
         text = " · ".join(f"{n} {v:.4g}" for n, v in metrics.items() if isinstance(v, float) and not math.isnan(v))
-        best_text = f" (best {best.value:.4g} in epoch {best.epoch})" if best else ""
-        self.metric_text = f" · {text}{best_text}"
+        best_text = f"best {best.value:.4g} in epoch {best.epoch}" if best else ""
+        self.metric_text = "".join([f" · {text}" if text else "", f" ({best_text})" if best_text else ""])
         epochs = self.training.settings.epochs
         left = "" if epoch >= epochs else f" · {self.pace.left()} left"
         log.info("epoch %d/%d: train_loss %.4g%s%s", epoch, epochs, row["train_loss"], self.metric_text, left)

@@ -12,6 +12,9 @@ from scantune.records import ScantuneError
 def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     """The first observer's masks; an image without one (the test half of later releases) is not in the table.
 
+    Metrics are computed inside the field of view, as in the publications; where every image of the test half has a mask
+    of the second observer, that one stands beside the model.
+
     Raises:
         ScantuneError: no image has a mask.
     """
@@ -22,14 +25,21 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
             number = image.name.partition("_")[0]
             mask = root / folder / "1st_manual" / f"{number}_manual1.gif"
             if mask.is_file():
-                places = {"file": image.relative_to(root).as_posix(), "mask": mask.relative_to(root).as_posix()}
-                rows.append({"sample_id": number, **places, "split": split})
+                view = next((root / folder / "mask").glob(f"{number}_*mask.gif"), None)
+                second = root / folder / "2nd_manual" / f"{number}_manual2.gif"
+                places = {"file": image, "mask": mask, "view": view, "second": second if second.is_file() else None}
+                paths = {name: path.relative_to(root).as_posix() if path else "" for name, path in places.items()}
+                rows.append({"sample_id": number, **paths, "split": split})
     if not rows:
         raise ScantuneError(f"{root}: no image has a mask in 1st_manual/")
     partitions: dict[str, Any] = {"method": "predefined", "columns": "split"}
     if not any(row["split"] == "test" for row in rows):
         partitions["fill"] = {"test": 0.25}
     dataset = {**WRITTEN, "masks": "{mask}", "subject": "sample_id", "split": partitions}
+    if all(row["view"] for row in rows):
+        dataset["region"] = "{view}"
+    if any(row["second"] for row in rows):
+        dataset["rater_masks"] = {"second": "{second}"}
     task = {"name": "segmentation", "classes": ["background", "vessel"]}
     return root, [PublicCohort("drive", dataset, task, rows=rows)]
 

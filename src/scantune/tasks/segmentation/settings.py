@@ -83,8 +83,8 @@ class Segmentation(TaskSettings):
     @property
     def default_loss(self) -> str:  # type: ignore[override]
         """Dice and cross-entropy over classes that exclude each other; of one class against the background the usual
-        shares of Dice and binary cross-entropy."""
-        return "default" if len(self.classes) == 2 else "dice_ce"
+        shares of Dice and binary cross-entropy, as of labels that overlap."""
+        return "default" if len(self.classes) == 2 or self.overlapping else "dice_ce"
 
     @property
     def mask_classes(self) -> tuple[str, ...]:
