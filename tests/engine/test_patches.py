@@ -73,6 +73,15 @@ def test_classes_are_drawn_alike_and_the_share_of_the_foreground_is_kept(cached:
     assert sum(at_the_edge) / 600 == pytest.approx(0.25, abs=0.06), "one pixel has as many patches as a hundred"
 
 
+def test_pixels_that_do_not_count_are_no_class(tmp_path: Path) -> None:
+    mask = torch.zeros(1, 40, 40, dtype=torch.uint8)
+    mask[0, :, 20:] = 255
+    mask[0, 5, 5] = 1
+    save_file({"input": torch.ones(1, 40, 40), "mask": mask}, tmp_path / "a.safetensors")
+    data = PatchSamples([tmp_path / "a.safetensors"], Patches((3, 3), per_sample=50, foreground=1.0), seed=0)
+    assert all(data[index]["target"][1, 1] == 1 for index in range(50))
+
+
 def test_no_foreground_no_class_and_no_patch_outside(cached: list[Path], tmp_path: Path) -> None:
     empty = tmp_path / "empty.safetensors"
     save_file({"input": torch.ones(1, 20, 20), "mask": torch.zeros(1, 20, 20, dtype=torch.uint8)}, empty)

@@ -13,8 +13,9 @@ from torch import Generator, Tensor
 
 from scantune.engine.data import Augment, as_input, mask_target, read_cached
 from scantune.engine.randomness import generator
+from scantune.mask_codes import IGNORED
 
-#: Places that are remembered of each class of a mask, evenly spread over it.
+#: Most places per class of a mask from which patches are drawn, evenly spread over it.
 PLACES = 4096
 
 
@@ -27,7 +28,7 @@ class Patches:
         per_sample: patches drawn from each sample in an epoch.
         foreground: share of the patches whose centre is in the foreground of the mask. Its class is drawn first, each
             class of the sample alike, then a place in it.
-        around: size of what is read for a patch, at least ``size``: what a rotation turns into it.
+        around: size of the box that is read for a patch, at least ``size``, so that a rotation has what it needs.
     """
 
     size: tuple[int, ...]
@@ -117,7 +118,7 @@ class PatchSamples:
         """Places of each class of the sample, int32 [n, axes]; at most :data:`PLACES` of each."""
         if row not in self._places:
             labels = mask[0].numpy()
-            self._places[row] = [_spread(labels, label) for label in np.unique(labels) if label]
+            self._places[row] = [_spread(labels, label) for label in np.unique(labels) if label not in (0, IGNORED)]
         return self._places[row]
 
 

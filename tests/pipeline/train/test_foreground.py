@@ -28,8 +28,9 @@ def test_percentiles_mean_and_deviation_are_those_of_the_marked_values(tmp_path:
     for number in range(3):
         image = random.normal(40 + number, 25, (1, 9, 10, 11)).astype(np.float32)
         mask = (random.random((1, 9, 10, 11)) < 0.3).astype(np.uint8)
-        image[mask == 0] = -1000
-        marked.append(image[mask > 0])
+        mask[mask == 0] = 255 * (random.random((mask == 0).sum()) < 0.1)  # pixels that do not count
+        image[(mask == 0) | (mask == 255)] = -1000
+        marked.append(image[mask == 1])
         paths.append(tmp_path / f"{number}.safetensors")
         save_file({"input": torch.from_numpy(image), "mask": torch.from_numpy(mask)}, paths[-1])
     values = np.concatenate(marked)

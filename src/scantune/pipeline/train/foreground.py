@@ -1,4 +1,4 @@
-"""Intensities of what the masks of the training side mark, by which a network normalises its input."""
+"""Normalisation of a network's input by the intensities inside the masks of the training side."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.engine.data import as_input, read_cached
+from scantune.mask_codes import marked
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
     from scantune.models.backbone import Normalization
 
-#: Values that are taken from each sample at most, evenly spread over its foreground.
+#: Most values from each sample, evenly spread over its foreground.
 VALUES = 20_000
 LOW, HIGH = 0.5, 99.5
 """Percentiles between which values are cut."""
@@ -22,7 +23,7 @@ LOW, HIGH = 0.5, 99.5
 def foreground_normalization(side: Side) -> Normalization:
     """Cut at the percentiles .5 and 99.5 of the foreground, then (x − mean) / standard deviation of it, by channel.
 
-    nnU-Net does so for CT, whose values have a meaning of their own (Isensee et al. 2021, supplement 2).
+    nnU-Net does so for CT, whose values are a physical quantity (Isensee et al. 2021, supplement 2).
 
     Args:
         side: the training samples.
@@ -34,9 +35,9 @@ def foreground_normalization(side: Side) -> Normalization:
 
     parts = []
     masks = side.mask_paths or side.paths
-    for path, marked in zip(side.paths, masks, strict=True):
-        mask = read_cached(marked).get("mask")
-        places = np.flatnonzero(mask[0].numpy()) if mask is not None else np.zeros(0, np.int64)
+    for path, mask_path in zip(side.paths, masks, strict=True):
+        mask = read_cached(mask_path).get("mask")
+        places = np.flatnonzero(marked(mask[0].numpy())) if mask is not None else np.zeros(0, np.int64)
         places = places[np.linspace(0, len(places) - 1, min(len(places), VALUES)).astype(np.int64)]
         tensor = read_cached(path)["input"]
         parts.append(as_input(tensor.flatten(1)[:, places]).numpy().astype(np.float64))  # [C, n]
