@@ -8,6 +8,7 @@ import pty
 import re
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -129,6 +130,20 @@ def test_pace_by_hand() -> None:
     assert pace.text() == "0.5 steps/s · 50 s left"
     pace.epoch(9.0)  # a validation of 3 s; three are to come
     assert pace.seconds_left() == 25 * 2.0 + 3 * 3.0
+
+
+def test_epochs_without_a_validation_take_no_time_for_one() -> None:
+    settings = engine.Settings(epochs=10, validate_every=4)
+    assert [epoch for epoch in range(1, 11) if settings.validates(epoch)] == [1, 4, 8, 10]
+    assert [settings.validations_after(completed) for completed in (0, 1, 7, 10)] == [4, 3, 2, 0]
+    stub = SimpleNamespace(position=SimpleNamespace(epoch=1, in_epoch=0), steps_per_epoch=10, settings=settings)
+    pace = Pace(stub, 0.0)  # type: ignore[arg-type]
+    pace.step(1.0)
+    pace.epoch(4.0)  # a validation of 3 s
+    stub.position.epoch = 2
+    pace.step(5.0)
+    pace.epoch(5.0)
+    assert pace.seconds_left() == 80 * 1.0 + 3 * 3.0
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def report(training: Training) -> None:
     settings, position = training.settings, training.position
     epochs = settings.epochs - position.epoch
     steps = training.steps_per_epoch * epochs - position.in_epoch
-    validation = epochs * -(-len(training.validation_loader.samples) // training.batch_size) * VALIDATION_SHARE
+    batches = -(-len(training.validation_loader.samples) // training.batch_size)
+    validation = settings.validations_after(position.epoch) * batches * VALIDATION_SHARE
     total = (steps * training.accumulation + validation) * seconds
     log.info(
         "about %s for %d epochs of %d steps (%.2g s a step), %.1f GB of memory%s",

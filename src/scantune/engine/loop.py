@@ -140,7 +140,7 @@ def _close_epoch(training: Training, saver: Saver, progress: Progress) -> tuple[
     training.optimizer.zero_grad(set_to_none=True)  # frees their memory for validation
     saver.before_validation()
     train_metrics = monitoring.training_metrics(training)
-    validates = _validates(training, position.epoch + 1)
+    validates = settings.validates(position.epoch + 1)
     with _averaged(training):
         if validates:
             val_metrics, reduced, targets = validation.validate(training, _between(saver, progress))
@@ -174,12 +174,6 @@ def _between(saver: Saver, progress: Progress) -> Callable[[int, int], None]:
         saver.between_batches()
 
     return between
-
-
-def _validates(training: Training, number: int) -> bool:
-    """Whether an epoch, from 1, ends with a validation: the first, the last and every ``validate_every``-th."""
-    settings = training.settings
-    return number in (1, settings.epochs) or number % settings.validate_every == 0
 
 
 def _not_validated(training: Training) -> dict[str, float]:
@@ -254,7 +248,7 @@ def _resume_state(training: Training) -> dict[str, Any]:
 
 def _end_reason(training: Training, row: Row) -> str:
     stopping = training.early_stopping
-    validated = _validates(training, training.position.epoch)
+    validated = training.settings.validates(training.position.epoch)
     if stopping is not None and validated and stopping.update(float(row[stopping.monitor])):
         return "early stopping"
     return "all epochs" if training.position.epoch >= training.settings.epochs else ""

@@ -114,8 +114,9 @@ class Pace:
         self.step_seconds = (now - self.began) / self.steps
 
     def epoch(self, now: float) -> None:
-        """Count a validation, and start the measurement of the next epoch."""
-        self.validation_seconds = now - self.stepped
+        """Count the validation of the epoch that has ended, if any, and start the measurement of the next epoch."""
+        if self.training.settings.validates(self.training.position.epoch):
+            self.validation_seconds = now - self.stepped
         self.began, self.steps = now, 0
 
     def seconds_left(self) -> float:
@@ -124,7 +125,8 @@ class Pace:
         epochs = training.settings.epochs - training.position.epoch
         steps = training.steps_per_epoch * epochs - training.position.in_epoch
         validation = 0.0 if math.isnan(self.validation_seconds) else self.validation_seconds
-        return max(steps, 0) * self.step_seconds + epochs * validation
+        validations = training.settings.validations_after(training.position.epoch)
+        return max(steps, 0) * self.step_seconds + validations * validation
 
     def left(self) -> str:
         """The same as text."""

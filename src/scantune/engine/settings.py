@@ -111,3 +111,11 @@ class TrainingSettings(Block):
     """``halve`` halves the batch and accumulates twice as many."""
     on_non_finite: Literal["stop", "skip"] = "stop"
     """A loss or gradient that is not a finite number: stop the training, or skip the step and count it."""
+
+    def validates(self, epoch: int) -> bool:
+        """Whether an epoch, from 1, ends with a validation: the first, the last and every ``validate_every``-th."""
+        return epoch in (1, self.epochs) or epoch % self.validate_every == 0
+
+    def validations_after(self, completed: int) -> int:
+        """Number of validations after so many completed epochs."""
+        return sum(self.validates(epoch) for epoch in range(completed + 1, self.epochs + 1))
