@@ -12,6 +12,7 @@ from scantune import io
 from scantune.config.input import VolumeInput
 from scantune.preprocess import prepare
 from scantune.preprocess.brain import bias_field, extraction, registration
+from scantune.preprocess.brain.space import into_brain_space
 from scantune.preprocess.check import pictures
 from scantune.preprocess.own_grid import own_grid
 from scantune.records import ReadError
@@ -49,6 +50,16 @@ def block(**brain) -> VolumeInput:
 def test_the_brain_is_found_in_a_head(head):
     found = extraction.brain_mask(head.volume)
     assert dice(found, head.brain) > 0.93
+
+
+def test_a_channel_without_any_brain_is_a_reason(head):
+    far = io.Volume(head.volume.array, head.volume.affine + np.array([[0.0, 0, 0, 1000]] + [[0.0] * 4] * 3))
+    stripped = io.Volume(np.where(head.brain, head.volume.array, 0), head.volume.affine)
+    options = {"extract": "stripped", "bias_field": True, "registration": "none", "min_overlap": 0.8}
+    with pytest.raises(ReadError, match="shows nothing of the brain"):
+        into_brain_space([stripped, far], **options)
+    with pytest.raises(ReadError, match="constant"):
+        into_brain_space([io.Volume(np.ones((9, 9, 9), np.float32), np.eye(4))], **options)
 
 
 def test_what_is_no_head_is_a_reason():

@@ -53,13 +53,18 @@ def brain_mask(volume: Volume) -> np.ndarray:
         within = functional.interpolate(outline[None, None], array[box].shape, mode="nearest-exact")[0, 0].numpy()
     mask = np.zeros(array.shape, dtype=bool)  # W, H, D
     mask[box] = _filled(_largest(within))
-    millilitres = float(mask.sum()) * abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
-    if not SMALLEST <= millilitres <= LARGEST:
+    size = millilitres(mask, volume)
+    if not SMALLEST <= size <= LARGEST:
         raise ReadError(
-            f"the brain found has {millilitres:.0f} ml, outside {SMALLEST:g} to {LARGEST:g}: not a T1-weighted scan of "
+            f"the brain found has {size:.0f} ml, outside {SMALLEST:g} to {LARGEST:g}: not a T1-weighted scan of "
             "a whole head?"
         )
     return mask.transpose(2, 1, 0)
+
+
+def millilitres(mask: np.ndarray, volume: Volume) -> float:
+    """Volume of a mask, bool, on the grid of a scan."""
+    return float(mask.sum()) * abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
 
 
 @lru_cache(maxsize=2)

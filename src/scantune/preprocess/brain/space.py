@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.io.arrays import Volume
 from scantune.preprocess.brain.bias_field import without_bias_field
-from scantune.preprocess.brain.extraction import brain_mask
+from scantune.preprocess.brain.extraction import brain_mask, millilitres
 from scantune.preprocess.brain.registration import moved, register
 from scantune.preprocess.grid import Grid, resample
 from scantune.records import ReadError
@@ -21,10 +21,11 @@ class BrainSpace:
     """Brains without their heads.
 
     Attributes:
-        volumes: one a channel, with what is not brain marked as empty; places in the template's space where registered.
+        volumes: one per channel, [D, H, W], voxels outside the brain marked as empty; in the template's space where
+            registered.
         to_template: float64 [4, 4], RAS+ mm of the scan → of the space that ``volumes`` are in; the identity where
             nothing is registered.
-        facts: JSON-able.
+        facts: JSON-serialisable.
     """
 
     volumes: list[Volume]
@@ -43,19 +44,21 @@ def into_brain_space(
     """Extraction, bias field and registration of one scan.
 
     Args:
-        volumes: channels of one scan, the first T1-weighted; the brain is found and registered in that one.
-        extract: "deepbet", or "stripped" where the files hold brains without skull, 0 outside.
+        volumes: channels of one scan, the first T1-weighted; extraction and registration use that one.
+        extract: "deepbet", or "stripped" where the files contain brains without skull, 0 outside.
         bias_field: remove each channel's bias field by N4.
         registration: transform to the template.
         min_overlap: Dice with the template's brain that a registration must reach.
 
     Raises:
-        ReadError: no brain found, or the registered brain does not lie on the template's.
+        ReadError: no brain found, a channel without any of it, or the registered brain does not lie on the template's.
     """
     first = volumes[0]
     mask = brain_mask(first) if extract == "deepbet" else _stripped(first)
-    facts: dict[str, Any] = {"volume_ml": round(_millilitres(mask, first), 1)}
+    facts: dict[str, Any] = {"volume_ml": round(millilitres(mask, first), 1)}
     masks = [mask if channel is first else _on_grid(mask, first, channel) for channel in volumes]
+    if not all(inside.any() for inside in masks):
+        raise ReadError("a channel shows nothing of the brain in the first")
     arrays = [np.asarray(channel.array, dtype=np.float32) for channel in volumes]
     if bias_field:
         corrected = [without_bias_field(channel, inside) for channel, inside in zip(volumes, masks, strict=True)]
@@ -80,14 +83,14 @@ def into_brain_space(
 
 def _stripped(volume: Volume) -> np.ndarray:
     mask = volume.array > volume.array.min()
+    if not mask.any():
+        raise ReadError("the scan is constant")
     if mask.mean() > 0.9:
         raise ReadError("brain.extract is 'stripped', but the scan has hardly any background: is the skull in it?")
     return mask
 
 
 def _emptied(array: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    if not inside.any():
-        raise ReadError("a channel shows nothing of the brain that was found in the first")
     return np.where(inside, array, array[inside].min()).astype(np.float32)
 
 
@@ -95,7 +98,3 @@ def _on_grid(mask: np.ndarray, source: Volume, target: Volume) -> np.ndarray:
     depth, height, width = target.array.shape
     grid = Grid((depth, height, width), target.affine)
     return resample(Volume(mask.astype(np.float32), source.affine), grid, fill=0.0) > 0.5
-
-
-def _millilitres(mask: np.ndarray, volume: Volume) -> float:
-    return float(mask.sum()) * abs(float(np.linalg.det(volume.affine[:3, :3]))) / 1000
