@@ -1,4 +1,4 @@
-"""How long a training takes and how much memory, measured by its first steps."""
+"""Time and memory of a training, measured by its first steps."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune.config.train import PatchesConfig
+from scantune.engine.progress import duration
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train.training import TrainingPlan, train_member
+from scantune.preprocess.settings import patch_shape
 
 if TYPE_CHECKING:
     from torch import nn
 
 STEPS = 3
+"""Optimizer steps of the measurement, after a first one that is slower."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a training takes.
+    """Time and memory of a training.
 
     Attributes:
         step_seconds: median of one optimizer step, with the loading of its samples.
@@ -42,8 +46,8 @@ class Measured:
     def __str__(self) -> str:
         total = self.step_seconds * self.steps * self.epochs
         return (
-            f"{_duration(self.step_seconds)} a step, {self.steps} steps an epoch, {self.epochs} epochs: "
-            f"about {_duration(total)} without validation; {self.bytes / 2**30:.2f} GiB of memory on {self.device}"
+            f"{self.step_seconds:.2f} s a step, {self.steps} steps an epoch, {self.epochs} epochs: "
+            f"about {duration(total)} without validation; {self.bytes / 2**30:.2f} GiB of memory on {self.device}"
         )
 
 
@@ -61,49 +65,43 @@ def measure(plan: TrainingPlan, network: nn.Module, train: Side, validation: Sid
     """
     settings = plan.block.train
     per_step = settings.batch_size * settings.grad_accumulation_steps
-    few = train.of(list(islice(cycle(train), per_step * (STEPS + 1))))
+    patched = patch_shape(plan.input) is not None
+    per_sample = (settings.patches or PatchesConfig()).per_sample if patched else 1
+    few = train.of(list(islice(cycle(train), -(-per_step * (STEPS + 1) // per_sample))))
     short = settings.model_copy(update={"epochs": 1, "warmup_epochs": 0, "scheduler": None})
-    one = replace(plan, block=plan.block.model_copy(update={"train": short}))
+    short_plan = replace(plan, block=plan.block.model_copy(update={"train": short}))
     starts: list[float] = []
-    handle = network.register_forward_pre_hook(
+    hook = network.register_forward_pre_hook(
         lambda module, _: starts.append(time.perf_counter()) if module.training else None
     )
-    with tempfile.TemporaryDirectory() as folder, _peak() as peak:
+    with hook, tempfile.TemporaryDirectory() as folder, _peak(settings.device) as peak:
         train_member(
-            *(one, few, validation.of(validation[:1])),
+            *(short_plan, few, validation.of(validation[:1])),
             seed=settings.seed,
             out=Path(folder, "out"),
             state=Path(folder, "state"),
             start=network,  # type: ignore[arg-type]
         )
-    handle.remove()
     firsts = starts[:: settings.grad_accumulation_steps]  # of each step
     seconds = statistics.median(later - earlier for earlier, later in pairwise(firsts)) if len(firsts) > 1 else 0.0
-    return Measured(seconds, -(-len(train) // per_step), settings.epochs, peak["bytes"], peak["device"])
+    return Measured(seconds, -(-len(train) * per_sample // per_step), settings.epochs, peak["bytes"], peak["device"])
 
 
 @contextmanager
-def _peak() -> Iterator[dict[str, Any]]:
+def _peak(device: str) -> Iterator[dict[str, Any]]:
     """``bytes`` and ``device`` of the highest use of memory inside the context."""
     import resource
     import sys
 
     import torch
 
-    found: dict[str, Any] = {}
-    cuda = torch.cuda.is_available()
+    peak: dict[str, Any] = {}
+    cuda = device in ("auto", "cuda") and torch.cuda.is_available()
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    yield found
+    yield peak
     if cuda:
-        found |= {"bytes": torch.cuda.max_memory_allocated(), "device": torch.cuda.get_device_name()}
+        peak |= {"bytes": torch.cuda.max_memory_allocated(), "device": torch.cuda.get_device_name()}
         return
     unit = 1 if sys.platform == "darwin" else 1024
-    found |= {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "device": "the CPU"}
-
-
-def _duration(seconds: float) -> str:
-    for size, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.2f} s"
+    peak |= {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "device": "the CPU"}
