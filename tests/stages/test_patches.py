@@ -172,6 +172,10 @@ def test_a_patch_is_refused_where_none_can_be_drawn() -> None:
     with pytest.raises(ScantuneError, match=r"inputs\.bars\.patch is for segmentation"):
         parse(held)
     held = params("image")
+    held["experiments"]["x"]["train"]["distance"] = True
+    with pytest.raises(ScantuneError, match=r"train\.distance: needs whole samples"):
+        parse(held)
+    del held["experiments"]["x"]["train"]["distance"]
     del held["inputs"]["bars"]["patch"]
     with pytest.raises(ScantuneError, match=r"train\.patches: inputs\.bars has no 'patch'"):
         parse(held)

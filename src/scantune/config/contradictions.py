@@ -222,6 +222,8 @@ def _patches(params: Params) -> Iterator[str]:
             )
         if block.train.distillation is not None:
             yield f"{key}.train.distillation: the teacher would see whole samples; not possible with inputs.*.patch"
+        if block.train.distance:
+            yield f"{key}.train.distance: needs whole samples in the network; not possible with inputs.*.patch"
 
 
 def _scanners(params: Params) -> Iterator[str]:
