@@ -25,7 +25,7 @@ def download(url: str, target: Path, digest: str = "", progress: Progress | None
         url: http or https.
         target: the file; it appears only when it is complete.
         digest: ``md5:…`` or ``sha256:…``, or the first digits of it; "" where none is published.
-        progress: told of each part that arrives.
+        progress: called with each part that arrives.
 
     Raises:
         ScantuneError: the digest is another one; the file is deleted.

@@ -13,6 +13,7 @@ from scantune import cohort, io
 from scantune.config.load import parse
 from scantune.public.blocks import proposed
 from scantune.public.catalogue import PUBLIC
+from scantune.records import ScantuneError
 from tests.examples.test_layouts import arcade as arcade_files
 from tests.examples.test_layouts import texture
 
@@ -154,6 +155,14 @@ def test_every_address_has_a_name_of_its_own_and_a_whole_digest():
     for _, file in files:
         algorithm, _, digits = file.digest.partition(":")
         assert not file.digest or len(digits) == lengths[algorithm]
+
+
+def test_too_few_films_for_any_finding_are_a_reason(tmp_path):
+    nih_chest(tmp_path)
+    for film in sorted((tmp_path / "images").iterdir())[20:]:
+        film.unlink()
+    with pytest.raises(ScantuneError, match="no finding of the 20 films is of 30 subjects"):
+        PUBLIC["nih_chest"].prepare(tmp_path, tmp_path / "out")
 
 
 def test_a_partly_downloaded_collection_takes_the_films_that_are_there(tmp_path):

@@ -98,7 +98,7 @@ def _files(data: PublicData, source: Path | None, out: Path) -> Path:
     from scantune.public.obtain import obtain
 
     if source is None:
-        return obtain(data, ARCHIVES / data.name, out, _told)
+        return obtain(data, ARCHIVES / data.name, out, _printed)
     if not source.is_dir():
         raise ScantuneError(f"--from {source}: no such folder")
     return source
@@ -119,19 +119,19 @@ def _insert_once(lines: dict[str, list[str]], notes: list[str], blocks: dict[str
     insert(lines, notes, blocks)
 
 
-def _told(file: RemoteFile) -> Progress:
-    """Prints how much of a file has arrived: on one line of a terminal, else on a few lines."""
+def _printed(file: RemoteFile) -> Progress:
+    """Print how much of a file has arrived: on one line of a terminal, else on a few lines."""
     terminal = sys.stderr.isatty()
     step = 0
 
     def progress(received: int, total: int | None) -> None:
         nonlocal step
         share = received / total if total else 0.0
-        words = f"{file.name}: {received / 1e6:,.0f} MB" + (f" of {total / 1e6:,.0f} MB ({share:.0%})" if total else "")
+        line = f"{file.name}: {received / 1e6:,.0f} MB" + (f" of {total / 1e6:,.0f} MB ({share:.0%})" if total else "")
         if terminal:
-            typer.echo(f"\r{words}", err=True, nl=received == total)
+            typer.echo(f"\r{line}", err=True, nl=received == total)
         elif total and int(share * _LINES) > step:
             step = int(share * _LINES)
-            typer.echo(words, err=True)
+            typer.echo(line, err=True)
 
     return progress

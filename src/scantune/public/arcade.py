@@ -16,7 +16,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     from scantune.cohort.coco import masks_of_coco
 
     found = layout(source, ["syntax/train/images", "syntax/val/images", "syntax/test/images"])
-    root = found if found.is_relative_to(out) else out / "arcade"
+    root = found if found.resolve().is_relative_to(out.resolve()) else out / "arcade"
     if root != found:
         shutil.copytree(found / "syntax", root / "syntax", dirs_exist_ok=True)
     files = {side: one(root / "syntax" / name / "annotations", "*.json", "*.JSON") for side, name in _SIDES.items()}

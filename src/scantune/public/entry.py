@@ -63,7 +63,7 @@ class PublicData:
         title: what it shows, with its size.
         page: where its makers describe it.
         licence: as they state it.
-        prepare: finds the layout and tells its datasets.
+        prepare: recognises the layout and returns its datasets.
         files: what is downloaded; empty where the makers ask for an account or a form.
         published: a metric from the literature with its source; "" where none was found.
     """

@@ -18,7 +18,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     """The films that are there, with those findings that enough people have.
 
     Raises:
-        ScantuneError: the table has other columns, or no film of it is there.
+        ScantuneError: the table has other columns, no film of it is there, or too few people have any finding.
     """
     root = layout(source, ["Data_Entry*.csv", "images*"])
     table = one(root, "Data_Entry*.csv")
@@ -31,11 +31,15 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     rows = [_row(entry, films[entry["Image Index"]], root) for entry in entries if entry["Image Index"] in films]
     if not rows:
         raise ScantuneError(f"{table}: none of its {len(entries)} films lies below {root}/images")
-    people = defaultdict(set)
+    subjects = defaultdict(set)
     for row in rows:
         for finding in row["findings"].split("|"):
-            people[finding].add(row["subject"])
-    learned = sorted(name for name, ids in people.items() if name != _NONE and len(ids) >= _FEWEST)
+            subjects[finding].add(row["subject"])
+    learned = sorted(name for name, ids in subjects.items() if name != _NONE and len(ids) >= _FEWEST)
+    if not learned:
+        raise ScantuneError(
+            f"{root}: no finding of the {len(rows)} films is of {_FEWEST} subjects or more; unpack more of the images"
+        )
     dataset = {
         **WRITTEN,
         "subject": "subject",
@@ -47,7 +51,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
         "name": "multilabel",
         "target": "findings",
         "findings": learned,
-        "ignored": sorted({_NONE, *people} - {*learned}),
+        "ignored": sorted({_NONE, *subjects} - {*learned}),
     }
     return root, [PublicCohort("nih_chest", dataset, task, rows=rows)]
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
@@ -15,14 +17,14 @@ from scantune.records import ScantuneError
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
-def obtain(data: PublicData, archives: Path, target: Path, told: Callable[[RemoteFile], Progress]) -> Path:
+def obtain(data: PublicData, archives: Path, target: Path, progress_of: Callable[[RemoteFile], Progress]) -> Path:
     """Download what is not there and unpack it.
 
     Args:
         data: the data set.
         archives: folder of the downloads; a file that is there is not downloaded again.
         target: folder for what they contain.
-        told: makes the function that is told of a file's progress.
+        progress_of: returns the function that reports the progress of a file.
 
     Returns:
         ``target``, or ``archives`` where no file is an archive.
@@ -41,7 +43,7 @@ def obtain(data: PublicData, archives: Path, target: Path, told: Callable[[Remot
         if path.exists():
             verify(path, file.digest, str(path))
         else:
-            _downloaded(data, file, path, told(file))
+            _download(data, file, path, progress_of(file))
         if file.name.endswith(_ARCHIVES):
             _unpack(path, target)
             unpacked = True
@@ -51,7 +53,7 @@ def obtain(data: PublicData, archives: Path, target: Path, told: Callable[[Remot
     return target if unpacked else archives
 
 
-def _downloaded(data: PublicData, file: RemoteFile, path: Path, progress: Progress) -> None:
+def _download(data: PublicData, file: RemoteFile, path: Path, progress: Progress) -> None:
     try:
         download(file.url, path, file.digest, progress)
     except (OSError, HTTPException) as error:
@@ -75,5 +77,5 @@ def _unpack(path: Path, target: Path) -> None:
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(target, filter="data")
-    except (OSError, EOFError, shutil.ReadError, tarfile.TarError) as error:
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise ScantuneError(f"{path}: cannot be unpacked ({error}); remove it to download it again") from error
