@@ -37,28 +37,28 @@ def find(
     everything = read(block.model_copy(update={"where": {}}), Path()).records if block.where else selected
     kept = {record.sample_id for record in selected}
     partitions, excluded = _partitions(dataset), dict(_excluded(params, dataset))
-    found = [record for name in names for record in _of(name, everything)]
-    for record in found:
+    records = [record for name in names for record in _records_of(name, everything)]
+    for record in records:
         typer.echo(f"{record.sample_id}  {', '.join(map(str, record.files))}")
         for line in _facts(record, block, partitions, excluded, left_out=record.sample_id not in kept):
             typer.echo(f"    {line}")
     if show:
-        _open([path for record in found for path in record.files])
+        _open([path for record in records for path in record.files])
 
 
-def _of(name: str, records: Sequence[Record]) -> list[Record]:
+def _records_of(name: str, records: Sequence[Record]) -> list[Record]:
     """The records of a sample or subject.
 
     Raises:
         ScantuneError: there is none; with the nearest ids.
     """
-    found = [record for record in records if name in (record.sample_id, record.subject_id)]
-    if not found:
+    matches = [record for record in records if name in (record.sample_id, record.subject_id)]
+    if not matches:
         ids = {i.lower(): i for record in records for i in (record.sample_id, record.subject_id)}
         near = ", ".join(ids[match] for match in get_close_matches(name.lower(), ids, 3))
         near = near or f"such as {', '.join(sorted(ids.values())[:3])}"
         raise ScantuneError(f"no sample or subject {name!r} among {len(records)} rows; ids here: {near}")
-    return found
+    return matches
 
 
 def _facts(

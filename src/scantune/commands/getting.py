@@ -48,16 +48,16 @@ def get(
     root, cohorts = data.prepare(folder, out)
     if root.resolve().is_relative_to(out.resolve()):
         write_provenance(out, Provenance(f"{data.title} ({data.page}; licence: {data.licence})"))
-    found = proposed(data, root, cohorts, out)
-    lines = text.written(found.blocks, found.reasons)
+    proposal = proposed(data, root, cohorts, out)
+    lines = text.written(proposal.blocks, proposal.reasons)
     head = [f"Written by scantune get {name}: {data.title}", data.page, f"Licence: {data.licence}"]
     if not blocks:
         typer.echo(text.joined(head, lines))
         return
-    _insert_once(lines, head, found.blocks)
-    for note in dict.fromkeys(found.notes):
+    _insert_once(lines, head, proposal.blocks)
+    for note in dict.fromkeys(proposal.notes):
         typer.echo(f"Note: {note}")
-    first = next(iter(found.blocks["experiments"]))
+    first = next(iter(proposal.blocks["experiments"]))
     typer.echo(f"next: scantune check {first}, then: scantune run --experiment {first}")
 
 

@@ -47,4 +47,6 @@ def named_already(params: str, blocks: Mapping[str, Mapping[str, Any]]) -> list[
     import yaml
 
     present = yaml.safe_load(params) or {}
-    return [f"{group}.{name}" for group, own in blocks.items() for name in own if name in (present.get(group) or {})]
+    return [
+        f"{group}.{name}" for group, entries in blocks.items() for name in entries if name in (present.get(group) or {})
+    ]

@@ -1,6 +1,6 @@
 """Averages of a network's weights over a training: an exponential moving average (EMA), or stochastic weight averaging.
 
-The optimizer goes on with the trained weights. Validation, checkpoints and the result have the averaged ones: what is
+The optimizer continues with the trained weights. Validation, checkpoints and the result have the averaged ones: what is
 monitored is what is served.
 """
 
@@ -45,7 +45,7 @@ class WeightAverage:
 
     @classmethod
     def of(cls, ema: float | None, swa: SwaConfig | None, epochs: int, learning_rate: float) -> WeightAverage | None:
-        """The average that the settings of a training ask for; None without one."""
+        """The average according to the settings of a training; None without one."""
         if ema is not None:
             return cls(decay=ema)
         if swa is None:

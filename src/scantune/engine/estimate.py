@@ -40,7 +40,7 @@ def report(training: Training) -> None:
     settings, position = training.settings, training.position
     epochs = settings.epochs - position.epoch
     steps = training.steps_per_epoch * epochs - position.in_epoch
-    batches = -(-len(training.validation_loader.samples) // training.batch_size)
+    batches = -(-len(training.validation_loader.samples) // training.validation_batch)
     validation = settings.validations_after(position.epoch) * batches * VALIDATION_SHARE
     total = (steps * training.accumulation + validation) * seconds
     log.info(

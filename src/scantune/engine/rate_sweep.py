@@ -74,7 +74,7 @@ def sweep_rates(
     each rises in proportion to its own rate. Other arguments are those of :func:`~scantune.engine.fitting.fit`.
 
     Args:
-        network: one that is not used afterwards: its weights are spoiled.
+        network: its weights change, so it is not to be used afterwards.
         lowest: first learning rate, of the head.
         highest: last learning rate.
         steps: number of optimizer steps.

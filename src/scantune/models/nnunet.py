@@ -1,6 +1,6 @@
 """U-Nets as nnU-Net builds them: instance norm, leaky ReLU, strided convolutions, a plain or a residual encoder.
 
-Isensee et al. 2021 (doi:10.1038/s41592-020-01008-z) and 2024 (arXiv:2404.09556). Kernels and strides are given for each
+Isensee et al. 2021 (doi:10.1038/s41592-020-01008-z) and 2024 (arXiv:2404.09556). Kernels and strides are set for each
 stage, so that thick slices are neither convolved nor pooled across before their spacing is that of the plane.
 """
 
@@ -68,11 +68,11 @@ class Decoder(nn.Module):
     coarsest.
 
     Args:
-        ndim: number of axes of space.
+        ndim: number of spatial axes.
         channels: of each stage, from full resolution on.
         out_channels: K.
         kernels: of each stage.
-        strides: into each stage; the first is of no effect.
+        strides: into each stage; the first has no effect.
         convolutions: per stage.
         deep_supervision: coarser stages have logits too.
     """
@@ -206,6 +206,6 @@ def decoder_blocks(decoder: Decoder) -> Blocks:
 def _each(name: str, values: Sequence[int | Edges], stages: int, ndim: int) -> list[tuple[int, ...]]:
     """One number per axis for each stage."""
     edges = [(value,) * ndim if isinstance(value, int) else tuple(value) for value in values]
-    if len(edges) != stages or any(len(one) != ndim for one in edges):
+    if len(edges) != stages or any(len(lengths) != ndim for lengths in edges):
         raise ScantuneError(f"{name} {list(values)}: {stages} stages need {stages} entries, a number or {ndim} each")
     return edges

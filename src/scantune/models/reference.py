@@ -60,17 +60,17 @@ def fit(training: Tensor, validation: Tensor) -> Reference:
         ScantuneError: the validation images are copies of training images.
     """
     step = -(-len(training) // MOST)
-    kept = training[::step].float().cpu().contiguous()
-    limit = float(torch.quantile(_nearest(kept, validation.cpu()), LIMIT))
+    selected = training[::step].float().cpu().contiguous()
+    limit = float(torch.quantile(_nearest(selected, validation.cpu()), LIMIT))
     if not limit > 0:
         raise ScantuneError("train.distance: the validation images are at no distance from the training images")
-    return Reference(kept, limit)
+    return Reference(selected, limit)
 
 
 def features(backbone: nn.Module, inputs: Tensor) -> Tensor:
     """Features of unit length [B, F] of inputs [B, C, …space]: means over space where the backbone has maps."""
-    found = backbone(inputs).float()
-    pooled = found.flatten(2).mean(2) if found.ndim > 2 else found
+    outputs = backbone(inputs).float()
+    pooled = outputs.flatten(2).mean(2) if outputs.ndim > 2 else outputs
     return nn.functional.normalize(pooled, dim=1)
 
 

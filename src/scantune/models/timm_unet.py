@@ -56,7 +56,7 @@ def timm_unet(
     import timm
 
     if ndim != 2:
-        raise ScantuneError("timm_unet is for images: the networks of timm have two axes of space")
+        raise ScantuneError("timm_unet is for images: the networks of timm have two spatial axes")
     name = ALIASES.get(encoder, encoder)
     if not timm.is_model(name):  # an address of a hub is no model
         raise ScantuneError(f"model.options.encoder: {encoder!r} is not a network of timm")

@@ -42,13 +42,13 @@ class Windows:
         space = sample.shape[1:]
         missing = [max(0, edge - length) for edge, length in zip(self.size, space, strict=True)]
         before = [n // 2 for n in missing]
-        sides = [n for at, all_of_it in zip(reversed(before), reversed(missing)) for n in (at, all_of_it - at)]
+        sides = [n for at, both in zip(reversed(before), reversed(missing)) for n in (at, both - at)]
         sample = padded(sample, sides)
         starts = [_starts(n, edge, self.overlap) for n, edge in zip(sample.shape[1:], self.size)]
         weights = [_gaussian(edge, sample.device) for edge in self.size]
         total = self._sum(network, sample, starts, weights)
         # places are those of a grid and the weight is a product over axes, so the sum of weights is one too
-        first, *others = (_coverage(*one) for one in zip(starts, weights, total.shape[1:], strict=True))
+        first, *others = (_coverage(*axis) for axis in zip(starts, weights, total.shape[1:], strict=True))
         plane = others[0] if len(others) == 1 else others[0][:, None] * others[1]
         for number, covered in enumerate(first):  # one pass, and memory for one plane
             total[:, number].div_(plane * covered)
@@ -67,16 +67,16 @@ class Windows:
         count = self.batch or max(1, 2**18 // math.prod(self.size))
         for places in _batches(itertools.product(*starts), count):
             boxes = [tuple(slice(at, at + edge) for at, edge in zip(place, self.size)) for place in places]
-            batch = torch.stack([sample[(slice(None), *one)] for one in boxes]).to(self.device or home)
+            batch = torch.stack([sample[(slice(None), *box)] for box in boxes]).to(self.device or home)
             outputs = network(batch).float()
             if total is None:
                 total = torch.zeros((outputs.shape[1], *sample.shape[1:]), device=home)
             if outputs.device == home:
-                for one, output in zip(boxes, outputs):
-                    total[(slice(None), *one)].addcmul_(output, weight)
+                for box, output in zip(boxes, outputs):
+                    total[(slice(None), *box)].addcmul_(output, weight)
                 continue
-            for one, output in zip(boxes, (outputs * weight).to(home)):
-                total[(slice(None), *one)] += output
+            for box, output in zip(boxes, (outputs * weight).to(home)):
+                total[(slice(None), *box)] += output
         assert total is not None
         return total
 

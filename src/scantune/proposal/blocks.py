@@ -92,13 +92,15 @@ def _sources(path: Path, root: Path, name: str, listing: Listing) -> list[Source
     if not path.is_dir():
         return [of_table(path, root, name or plain_name(path.stem), listing)]
     tables = [path / table for table in listing.tables if "/" not in table]
-    found: list[Source] = []
+    sources: list[Source] = []
     for table in tables:
         try:
-            found.append(of_table(table, root, name if name and len(tables) == 1 else plain_name(table.stem), listing))
+            sources.append(
+                of_table(table, root, name if name and len(tables) == 1 else plain_name(table.stem), listing)
+            )
         except ScantuneError:
             continue  # a table of something else
-    return found or [folders.of_folder(root, name or plain_name(path.resolve().name), listing)]
+    return sources or [folders.of_folder(root, name or plain_name(path.resolve().name), listing)]
 
 
 def _add(proposed: Proposed, source: Source, target: str) -> None:
@@ -157,11 +159,11 @@ def _roles(source: Source, target: str) -> Roles | None:
     """What the columns mean; None for images of which nothing more is known."""
     if source.class_folders:
         counts = Counter(row["label"] for row in source.rows)
-        given = any(row["split"] for row in source.rows)
-        split = {"method": "predefined"} if given else {"method": "stratified", "on": "label"}
+        partitioned = any(row["split"] for row in source.rows)
+        split = {"method": "predefined"} if partitioned else {"method": "stratified", "on": "label"}
         reasons = {
             "class_folders": "samples by class: " + ", ".join(f"{k} {n}" for k, n in counts.most_common(12)),
-            "split": "folders for the partitions" if given else "no folders for partitions",
+            "split": "folders for the partitions" if partitioned else "no folders for partitions",
         }
         note = "which files show the same subject: each counts as a subject of its own (key `subject_from`)"
         return Roles({"split": split}, {"name": "classification", "target": "label"}, {}, "", reasons, [note], None, [])

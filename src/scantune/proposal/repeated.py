@@ -1,4 +1,4 @@
-"""Files that are there twice under different names: in two partitions they would make a test too easy."""
+"""Identical files under different names: in two partitions they would make a test too easy."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def repeated(root: Path, files: Sequence[str], subjects: Sequence[str] | None = 
             digests = _grouped(alike, lambda i: file_digest(root / files[i])) if len(alike) > 1 else {head: alike}
             for digest, same in digests.items():
                 by_content[size, digest] += same
-    found: dict[int, int] = {}
+    copies: dict[int, int] = {}
     for first, *others in by_content.values():
-        found |= {i: first for i in others if subjects is None or subjects[i] != subjects[first]}
-    return dict(sorted(found.items()))
+        copies |= {i: first for i in others if subjects is None or subjects[i] != subjects[first]}
+    return dict(sorted(copies.items()))
 
 
 def _by_size(root: Path, files: Sequence[str]) -> dict[int, list[int]]:

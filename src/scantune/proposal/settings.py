@@ -154,14 +154,14 @@ def _unit_and_volumes(proposal: Proposal, survey: Survey) -> None:
 
 
 def _volume(proposal: Proposal, survey: Survey, dense: bool) -> None:
-    own = np.median(survey.spacings, axis=0)
+    median = np.median(survey.spacings, axis=0)
     extent = np.percentile(survey.shapes * survey.spacings, 95, axis=0)  # mm
-    spacing = own.copy()
+    spacing = median.copy()
     while np.prod(np.ceil(extent / spacing / 16) * 16) > _VOXELS:
         spacing[spacing <= spacing.min() * 1.25] *= 1.25
     spacing = np.round(spacing, 2 if spacing.min() < 1 else 1)
     low, high = survey.spacings.min(axis=0), survey.spacings.max(axis=0)
-    coarser = "" if np.allclose(spacing, own, rtol=0.1) else f"; coarser than the median, for {_VOXELS:.1g} voxels"
+    coarser = "" if np.allclose(spacing, median, rtol=0.1) else f"; coarser than the median, for {_VOXELS:.1g} voxels"
     proposal.add("spacing", [float(v) for v in spacing], f"mm; files have {_numbers(low)} to {_numbers(high)}{coarser}")
     shape = [int(max(16, 16 * np.ceil(n / 16 - 0.25))) for n in extent / spacing]
     proposal.add("shape", shape, f"95 % of the files are at most {_numbers(extent)} mm; {survey.span()} voxels")

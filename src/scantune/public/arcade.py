@@ -15,10 +15,10 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     """Vessels of the part ``syntax``, drawn as masks below ``out``; images from elsewhere are copied there."""
     from scantune.cohort.coco import masks_of_coco
 
-    found = layout(source, ["syntax/train/images", "syntax/val/images", "syntax/test/images"])
-    root = found if found.resolve().is_relative_to(out.resolve()) else out / "arcade"
-    if root != found:
-        shutil.copytree(found / "syntax", root / "syntax", dirs_exist_ok=True)
+    folder = layout(source, ["syntax/train/images", "syntax/val/images", "syntax/test/images"])
+    root = folder if folder.resolve().is_relative_to(out.resolve()) else out / "arcade"
+    if root != folder:
+        shutil.copytree(folder / "syntax", root / "syntax", dirs_exist_ok=True)
     files = {side: one(root / "syntax" / name / "annotations", "*.json", "*.JSON") for side, name in _SIDES.items()}
     table = masks_of_coco(files, root / "masks", root=root)
     with table.open(newline="", encoding="utf-8") as file:

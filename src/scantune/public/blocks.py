@@ -31,54 +31,75 @@ def proposed(data: PublicData, root: Path, cohorts: Sequence[PublicCohort], out:
     Raises:
         ScantuneError: a table leads to no files, or none of them can be read.
     """
-    found = Proposed()
-    for one in cohorts:
-        _add(found, data, root, one, out)
-    for one in cohorts:
-        if one.external_of:
-            own = {"experiment": one.external_of, "dataset": one.name, "input": one.name}
-            found.add("external", f"{one.external_of}_at_{one.name}", own, {})
-    return found
+    proposal = Proposed()
+    for public_cohort in cohorts:
+        _add(proposal, data, root, public_cohort, out)
+    for public_cohort in cohorts:
+        if public_cohort.external_of:
+            block = {
+                "experiment": public_cohort.external_of,
+                "dataset": public_cohort.name,
+                "input": public_cohort.name,
+            }
+            proposal.add("external", f"{public_cohort.external_of}_at_{public_cohort.name}", block, {})
+    return proposal
 
 
-def _add(found: Proposed, data: PublicData, root: Path, one: PublicCohort, out: Path) -> None:
-    table = one.table or _written(root, one, out)
-    dataset = {"root": str(root), "watch": None, "table": table, **one.dataset}
+def _add(proposal: Proposed, data: PublicData, root: Path, public_cohort: PublicCohort, out: Path) -> None:
+    table = public_cohort.table or _written(root, public_cohort, out)
+    dataset = {"root": str(root), "watch": None, "table": table, **public_cohort.dataset}
     records = cohort.load(DatasetConfig.model_validate(dataset), Path.cwd())
     base = Path.cwd() / root
     files = [os.path.relpath(record.files[0], base) for record in records]
     dataset["watch"] = watch_of(root, files)
-    found.add("datasets", one.name, dataset, {"files": f"{len(records)} samples"})
+    proposal.add("datasets", public_cohort.name, dataset, {"files": f"{len(records)} samples"})
     for key, path in unwatched(DatasetConfig.model_validate(dataset), []).items():
-        for title, block in watched_entry(one.name, key, path).items():
-            found.add("watched", title, block, {})
-    if one.external_of:  # prepared as the training data are
-        found.add("inputs", one.name, {**found.blocks["inputs"][one.external_of], "dataset": one.name}, {})
+        for title, block in watched_entry(public_cohort.name, key, path).items():
+            proposal.add("watched", title, block, {})
+    if public_cohort.external_of:  # prepared as the training data are
+        proposal.add(
+            "inputs",
+            public_cohort.name,
+            {**proposal.blocks["inputs"][public_cohort.external_of], "dataset": public_cohort.name},
+            {},
+        )
         return
-    samples = sum(row.get("split") == "train" for row in one.rows) or max(1, round(_TRAIN * len(records)))
-    _learned(found, data, one, survey(base, files), samples)
+    samples = sum(row.get("split") == "train" for row in public_cohort.rows) or max(1, round(_TRAIN * len(records)))
+    _add_experiment(proposal, data, public_cohort, survey(base, files), samples)
 
 
-def _learned(found: Proposed, data: PublicData, one: PublicCohort, files: Survey, samples: int) -> None:
+def _add_experiment(
+    proposal: Proposed, data: PublicData, public_cohort: PublicCohort, files: Survey, samples: int
+) -> None:
     """The input and the experiment, by the files and the number of training samples."""
-    dense = "masks" in one.dataset
-    proposal = settings.input_of(one.name, files, dense=dense)
-    block = {**proposal.block, **one.input}
-    found.add("inputs", one.name, block, {k: why for k, why in proposal.reasons.items() if k not in one.input})
+    dense = "masks" in public_cohort.dataset
+    input_proposal = settings.input_of(public_cohort.name, files, dense=dense)
+    block = {**input_proposal.block, **public_cohort.input}
+    proposal.add(
+        "inputs",
+        public_cohort.name,
+        block,
+        {k: why for k, why in input_proposal.reasons.items() if k not in public_cohort.input},
+    )
     model = settings.model_of(files, dense=dense, samples=samples)
     train = settings.train_of(block, model.block, samples=samples, dense=dense)
-    found.notes += [*proposal.notes, *model.notes]
+    proposal.notes += [*input_proposal.notes, *model.notes]
     why = {f"model.{k}": v for k, v in model.reasons.items()} | {f"train.{k}": v for k, v in train.reasons.items()}
     if data.published:
         why["task"] = f"published: {data.published}"
-    text = {"description": f"{data.title}. {data.page}", "dataset": one.name, "input": one.name, "task": dict(one.task)}
+    text = {
+        "description": f"{data.title}. {data.page}",
+        "dataset": public_cohort.name,
+        "input": public_cohort.name,
+        "task": dict(public_cohort.task),
+    }
     parts = {"model": model.block, "train": train.block, "evaluate": {}, "register": {}}
-    found.add("experiments", one.name, {**text, **parts}, why)
+    proposal.add("experiments", public_cohort.name, {**text, **parts}, why)
 
 
-def _written(root: Path, one: PublicCohort, out: Path) -> str:
+def _written(root: Path, public_cohort: PublicCohort, out: Path) -> str:
     """Path of the table that is written, as the dataset's block has it."""
-    path = out / f"{one.name}.csv"
+    path = out / f"{public_cohort.name}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_rows(path, one.rows)
+    write_rows(path, public_cohort.rows)
     return str(path.resolve()) if root.is_absolute() else os.path.relpath(path, root)

@@ -14,6 +14,7 @@ from scantune.downloads import Progress, download, verify
 from scantune.public.entry import PublicData, RemoteFile
 from scantune.records import ScantuneError
 
+_CHUNK = 1 << 20
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
 
@@ -77,5 +78,7 @@ def _unpack(path: Path, target: Path) -> None:
         else:
             with tarfile.open(path) as archive:
                 archive.extractall(target, filter="data")
+                while archive.fileobj is not None and archive.fileobj.read(_CHUNK):
+                    pass  # to the end, where gzip's checksum is compared
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise ScantuneError(f"{path}: cannot be unpacked ({error}); remove it to download it again") from error

@@ -14,7 +14,7 @@ _SUBJECT = "Patient ID / Name"
 def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
     """The loops that are there; without a patient's name one is a subject. Viral pneumonia (five people) is out."""
     root = layout(source, ["dataset_metadata.csv", "pocus_videos"])
-    found = of_table(root / "dataset_metadata.csv", root, "pocus")
+    source_table = of_table(root / "dataset_metadata.csv", root, "pocus")
     rows = [
         {
             "sample_id": Path(row[FILE]).with_suffix("").as_posix().replace("pocus_videos/", "").replace("/", "_"),
@@ -22,7 +22,7 @@ def prepare(source: Path, out: Path) -> tuple[Path, list[PublicCohort]]:
             "subject": row[_SUBJECT] or Path(row[FILE]).stem,
             **{name: row[column] for column, name in _COLUMNS.items()},
         }
-        for row in found.rows
+        for row in source_table.rows
     ]
     dataset = {
         **WRITTEN,

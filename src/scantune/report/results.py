@@ -333,7 +333,7 @@ def external(facts: RunFacts) -> list[Any]:
 
 
 def distance(facts: RunFacts) -> list[Any]:
-    """How many test samples are unlike the training images, and how well another data set is told by that."""
+    """How many test samples are unlike the training images, and how well that distinguishes another data set."""
     section = facts.metrics.get("distance")
     if not section:
         return []
@@ -343,8 +343,8 @@ def distance(facts: RunFacts) -> list[Any]:
     )
     if section.get("auroc") is not None:
         ends = "" if section["lower"] is None else f" ({section['lower']:.3f} to {section['upper']:.3f})"
-        told = "The distance tells these subjects from those of the internal test set"
-        sentence += f" {told} with AUROC {section['auroc']:.3f}{ends}."
+        clause = "The distance distinguishes these subjects from those of the internal test set"
+        sentence += f" {clause} with AUROC {section['auroc']:.3f}{ends}."
     return [Words(sentence)]
 
 

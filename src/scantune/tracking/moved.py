@@ -60,11 +60,11 @@ def _replace(database: sqlite3.Connection, former: str, here: str) -> int:
     """Change the beginning of every address that is or lies below ``former``; how many there were."""
     changed = 0
     for table, column in _ADDRESSES:
-        held = database.execute(
+        cursor = database.execute(
             f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {column} = ? OR substr({column}, 1, ?) = ?",
             (here, len(former) + 1, former, len(former) + 1, f"{former}/"),
         )
-        changed += held.rowcount
+        changed += cursor.rowcount
     return changed
 
 

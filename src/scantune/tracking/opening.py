@@ -53,8 +53,8 @@ class RunReference:
         """With the model that was sent after the training had ended, where it could not be logged at once."""
         if self.model_id or not self.run_id or not run.on:
             return self
-        held = _find(run.service, self.run_id)
-        return self if held is None else RunReference(self.run_id, held.data.tags.get(MODEL_ID))
+        stored = _find(run.service, self.run_id)
+        return self if stored is None else RunReference(self.run_id, stored.data.tags.get(MODEL_ID))
 
     def write(self, path: Path) -> None:
         """Write to ``path`` and create its folder."""

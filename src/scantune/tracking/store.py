@@ -106,9 +106,9 @@ def client() -> Any:
     logging.getLogger("mlflow.tracking.fluent").setLevel(logging.ERROR)
     uri = tracking_uri()
     if is_own_store():
-        told = moved.follow(project_home())
-        if told:
-            log.warning("%s", told)
+        message = moved.follow(project_home())
+        if message:
+            log.warning("%s", message)
     mlflow.set_tracking_uri(uri)
     try:
         return mlflow.MlflowClient(uri)

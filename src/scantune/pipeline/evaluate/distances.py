@@ -1,4 +1,4 @@
-"""What the distance from the training images says of a test set, and of another data set beside it."""
+"""Summary of the distance from the training images, for a test set and for external data."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def of(table: PredictionTable, home: PredictionTable | None = None, confidence: 
 
     Args:
         table: predictions of the test set, or of another data set.
-        home: the model's own test rows, from which those of another data set are told.
+        home: the internal test predictions, which those of another data set are compared with.
         confidence: level of the interval.
 
     Returns:
         ``beyond``: share of the samples with a distance above 1, ``n``; with ``home`` also ``auroc`` (with ``lower``
-        and ``upper``) of the mean distance by subject, other data set against own test set.
+        and ``upper``) of the mean distance by subject, other data set against the internal test set.
     """
     if COLUMN not in table:
         return None
@@ -31,9 +31,9 @@ def of(table: PredictionTable, home: PredictionTable | None = None, confidence: 
     section: dict[str, Any] = {"beyond": float((values > 1).mean()), "n": len(values)}
     if home is None or COLUMN not in home:
         return section
-    own, other = (_by_subject(one.take(one.split == "test")) for one in (home, table))
-    scores = np.concatenate([own, other])
-    away = np.arange(len(scores)) >= len(own)
+    internal, external = (_by_subject(side.take(side.split == "test")) for side in (home, table))
+    scores = np.concatenate([internal, external])
+    away = np.arange(len(scores)) >= len(internal)
     if away.all() or not away.any():
         return section
     ends = delong_interval(scores, away, confidence)
@@ -55,5 +55,5 @@ def in_words(section: dict[str, Any] | None) -> list[str]:
         return []
     line = f"unlike the training images (distance above 1): {section['beyond']:.0%} of {section['n']}"
     if section.get("auroc") is not None:
-        line += f"; told from the own test set with AUROC {section['auroc']:.3f}"
+        line += f"; AUROC against the internal test set {section['auroc']:.3f}"
     return [line]

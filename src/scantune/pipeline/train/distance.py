@@ -1,4 +1,4 @@
-"""The training images by which a model tells what is unlike them, fitted after training."""
+"""Reference features of the training images, from which a model measures the distance of a sample."""
 
 from __future__ import annotations
 

@@ -92,29 +92,31 @@ def finish(run: Run, plan: TrainingPlan, trained: TrainedNetworks, out: Path) ->
 
 
 def log_trained(
-    run: Run, given: TrainingPlan, facts: ModelFacts, validation: Mapping[str, float], out: Path
+    run: Run, training_plan: TrainingPlan, facts: ModelFacts, validation: Mapping[str, float], out: Path
 ) -> str | None:
     """Log a finished training from its folder: metrics on validation, history, the whole model; its id."""
     run.metrics({f"validation_{name}": value for name, value in validation.items()})
     for name in ("history.csv", "steps.csv", "history.json", "summary.json"):
         run.artifact(out / name)
     params = {
-        "backbone": given.block.model.backbone,
-        "weights": given.block.model.source or "random",
-        "loss": given.spec["name"],
-        "input": given.block.input,
+        "backbone": training_plan.block.model.backbone,
+        "weights": training_plan.block.model.source or "random",
+        "loss": training_plan.spec["name"],
+        "input": training_plan.block.input,
         "members": facts.members,
         **{
-            k: v for k, v in given.block.train.model_dump(mode="json").items() if isinstance(v, (int, float, str, bool))
+            k: v
+            for k, v in training_plan.block.train.model_dump(mode="json").items()
+            if isinstance(v, (int, float, str, bool))
         },
     }
     return log_model(
         run,
         out / "model",
-        name=given.key,
+        name=training_plan.key,
         params=params,
-        columns=example_columns(given, facts),
-        example=EXAMPLE[given.input.modality],
+        columns=example_columns(training_plan, facts),
+        example=EXAMPLE[training_plan.input.modality],
         inputs=facts.input,
     )
 

@@ -27,8 +27,8 @@ def without_bias_field(volume: Volume, mask: np.ndarray) -> tuple[np.ndarray, fl
 
     array = np.ascontiguousarray(volume.array, dtype=np.float32)
     image, inside = (sitk.GetImageFromArray(a) for a in (array, (mask & (array > 0)).astype(np.uint8)))
-    for one in (image, inside):
-        one.SetSpacing(volume.spacing)
+    for grid_image in (image, inside):
+        grid_image.SetSpacing(volume.spacing)
     factors = [max(1, round(FITTED_AT / step)) for step in volume.spacing]
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetNumberOfThreads(1)  # sums in one order: the same field on every machine

@@ -1,4 +1,4 @@
-"""What there is to know of a cohort's masks before any training: counts and volumes by label, and what a crop cuts."""
+"""Masks of a cohort before any training: counts and sizes by label, and what lies outside of a crop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,11 @@ def sizes_by_label(facts: Mapping[str, Mapping[str, Any]], names: Mapping[int, s
         ``samples``, ``of`` (samples with a mask), and of those that have it ``median``, ``smallest`` and ``largest``
         size as text, in mm³, mm² or pixels.
     """
-    rows = [(labels_of(one), _unit(one)) for one in facts.values() if "mask_fraction" in one]
+    rows = [
+        (labels_of(sample_facts), _unit(sample_facts))
+        for sample_facts in facts.values()
+        if "mask_fraction" in sample_facts
+    ]
     units = {unit for _, (_, unit) in rows}
     table: dict[str, dict[str, Any]] = {}
     for label, name in names.items():
@@ -63,9 +67,9 @@ def _unit(facts: Mapping[str, Any]) -> tuple[float, str]:
 def cut(facts: Mapping[str, Mapping[str, Any]], names: Mapping[int, str]) -> dict[str, str]:
     """Sample id to the labels of its mask that reach beyond the network's input, which no prediction can contain."""
     lines: dict[str, str] = {}
-    for sample_id, one in facts.items():
-        beyond = {int(label): count for label, count in (one["reading"].get("mask_cut") or {}).items()}
-        totals = labels_of(one)
+    for sample_id, sample_facts in facts.items():
+        beyond = {int(label): count for label, count in (sample_facts["reading"].get("mask_cut") or {}).items()}
+        totals = labels_of(sample_facts)
         shares = {label: count / max(1, totals.get(label, count)) for label, count in beyond.items()}
         words = [
             f"{100 * share:.3g} % of {names.get(label, label)}" for label, share in shares.items() if share >= LEAST
