@@ -1,6 +1,6 @@
 """Every benchmark in turn, each in a process of its own: ``python -m benchmarks [name …]``.
 
-``python -m benchmarks real --data FOLDER`` reads the DICOM files of a folder and holds them against dcm2niix.
+``python -m benchmarks real --data FOLDER`` compares the DICOM files of a folder with dcm2niix.
 ``text --data FOLDER`` counts how often text in pictures is found, and seen where none is. ``kills --count 200`` kills
 stages at random moments, ``soak --minutes 30`` asks a served model by many clients.
 

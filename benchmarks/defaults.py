@@ -1,9 +1,10 @@
 """What the default settings follow from: variants of a training compared on real public data.
 
 ``python -m benchmarks defaults --data FOLDER`` trains every variant of :data:`STUDY` by the stages of the project and
-prints a table. FOLDER has the public data sets as their makers laid them out:
-``nih_chest/`` (``Data_Entry.csv``, ``images/``), ``wbc/`` (``Dataset 1``, ``Dataset 2``) and ``pocus/``
-(``dataset_metadata.csv``, ``pocus_videos/``). Results are kept in ``--home``, and what is there is not trained again.
+prints a table. FOLDER has ``wbc/`` (``Dataset 1``, ``Dataset 2``) and ``pocus/`` (``dataset_metadata.csv``,
+``pocus_videos/``) as their makers laid them out, and ``nih_chest/`` with ``images/`` and a sample of the makers'
+table as ``Data_Entry.csv``, to which a column ``folder`` adds the class (pneumonia or no finding). Results are kept
+in ``--home``, and what is there is not trained again.
 
 The first variant of a set, ``base``, is the preset of its modality; the others differ from it in one thing.
 """

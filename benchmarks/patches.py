@@ -46,7 +46,7 @@ def windows() -> None:
             assert gap < 1e-4, f"outputs differ by {gap:g}"
             medians = in_turn({"scantune": lambda net=net: ours(net, scan), "MONAI": monai}, repeats=3)  # type: ignore[misc]
         report(
-            f"S15 windows of {WINDOW}³ over {EDGE}³, {name} (outputs agree to {gap:.0e})",
+            f"windows of {WINDOW}³ over {EDGE}³, {name} (outputs agree to {gap:.0e})",
             medians,
             "scantune",
             {"MONAI": GOAL},
@@ -67,14 +67,14 @@ def epoch() -> None:
 
     random, size = np.random.default_rng(0), (WINDOW,) * 3
     with tempfile.TemporaryDirectory() as folder:
-        paths, held = [], []
+        paths, cached = [], []
         for number in range(SAMPLES):
             image = torch.from_numpy(random.normal(size=(1, EDGE, EDGE, EDGE)).astype(np.float32))
             mask = torch.zeros((1, EDGE, EDGE, EDGE), dtype=torch.uint8)
             mask[:, 40:60, 30:70, 50:90] = 1
             paths.append(Path(folder) / f"{number}.safetensors")
             save_file({"input": image.half(), "mask": mask}, paths[-1])
-            held.append({"input": image, "mask": mask})
+            cached.append({"input": image, "mask": mask})
         change = build("volume", {"rotation": 15, "flip_left_right": 0.5, "p": 0.5}, crop=size)
         patches = Patches(size, PER_SAMPLE, 1 / 3, change.around)  # type: ignore[attr-defined]
         loader = Loader(PatchSamples(paths, patches, augment=change))
@@ -88,7 +88,7 @@ def epoch() -> None:
                 ),
             ]
         )
-        peer = DataLoader(CacheDataset(held, transforms, progress=False), batch_size=1, collate_fn=list_data_collate)
+        peer = DataLoader(CacheDataset(cached, transforms, progress=False), batch_size=1, collate_fn=list_data_collate)
 
         def ours(step: Any = lambda x: None) -> None:
             order = np.random.default_rng(0).permutation(SAMPLES * PER_SAMPLE)
@@ -105,9 +105,9 @@ def epoch() -> None:
         def train(x: Any) -> None:
             net(x).square().mean().backward()
 
-        report("S16 patches alone", in_turn({"scantune": ours, "MONAI": monai}, repeats=3), "scantune", {"MONAI": GOAL})
+        report("patches alone", in_turn({"scantune": ours, "MONAI": monai}, repeats=3), "scantune", {"MONAI": GOAL})
         both: dict[str, Callable[[], object]] = {"scantune": lambda: ours(train), "MONAI": lambda: monai(train)}
-        report("S16 an epoch of a small U-Net", in_turn(both, repeats=3), "scantune", {"MONAI": GOAL})
+        report("an epoch of a small U-Net", in_turn(both, repeats=3), "scantune", {"MONAI": GOAL})
 
 
 if __name__ == "__main__":
