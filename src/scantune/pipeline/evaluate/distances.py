@@ -55,5 +55,5 @@ def in_words(section: dict[str, Any] | None) -> list[str]:
         return []
     line = f"unlike the training images (distance above 1): {section['beyond']:.0%} of {section['n']}"
     if section.get("auroc") is not None:
-        line += f"; AUROC against the internal test set {section['auroc']:.3f}"
+        line += f"; distinguished from the internal test set with AUROC {section['auroc']:.3f}"
     return [line]
