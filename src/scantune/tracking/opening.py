@@ -156,7 +156,6 @@ def open_run(
         yield Run()
         return
     status = "FAILED"
-    unfinished.note(str(run.run_id))
     try:
         yield run
         status = "FINISHED"
@@ -180,6 +179,7 @@ def _open(
     unfinished.close_all(service)
     experiment = experiment_id(service, dataset, description)
     if resume and (earlier := _find(service, resume)) is not None:
+        unfinished.note(resume)
         service.update_run(earlier.info.run_id, status="RUNNING")
         return Run(service, resume, pending / f"{resume}.jsonl")
     tags |= {
@@ -193,8 +193,8 @@ def _open(
         tags["mlflow.parentRunId"] = parent
     elif parent:
         tags["scantune.parent_run_id"] = parent
-    created = service.create_run(experiment, tags=tags, run_name=_name(stage, key))
-    return Run(service, created.info.run_id, pending / f"{created.info.run_id}.jsonl")
+    run_id = unfinished.create(service, experiment, tags=tags, run_name=_name(stage, key))
+    return Run(service, run_id, pending / f"{run_id}.jsonl")
 
 
 def _name(stage: str, key: str) -> str:

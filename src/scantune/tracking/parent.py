@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from scantune.tracking import unfinished
 from scantune.tracking.run import Run
 from scantune.tracking.store import (
     TrackingError,
@@ -17,6 +18,7 @@ from scantune.tracking.store import (
     experiment_id,
     first_line,
     is_own_store,
+    own_folder,
     project_home,
     switched_off,
 )
@@ -72,7 +74,7 @@ def _replace(service: Any, opened: Any, target: str) -> str:
     from mlflow.entities import Param
 
     tags = {name: value for name, value in opened.data.tags.items() if name != "mlflow.runName"}
-    created = service.create_run(target, tags=tags).info.run_id
+    created = unfinished.create(service, target, tags=tags)
     service.log_batch(created, params=[Param(name, value) for name, value in opened.data.params.items()])
     service.set_tag(opened.info.run_id, REPLACED_BY, created)
     os.environ |= {"SCANTUNE_PARENT_RUN_ID": created, _REPLACED: opened.info.run_id}
@@ -94,6 +96,7 @@ def close_parent(status: str) -> None:
         service = client()
         parent = service.get_run(os.environ["SCANTUNE_PARENT_RUN_ID"])
         service.set_terminated(parent.info.run_id, status)
+        unfinished.forget(parent.info.run_id)
         for name, value in parent.data.metrics.items():
             service.log_metric(replaced, name, value)
         service.set_tag(replaced, "mlflow.runName", parent.info.run_name)
@@ -119,7 +122,7 @@ def describe_parent(
     if switched_off():
         return
     try:
-        run = Run(client(), run_id)
+        run = Run(client(), run_id, own_folder() / "pending" / f"{run_id}.jsonl")
     except TrackingError as error:
         log.warning("%s", error)
         return
@@ -128,6 +131,6 @@ def describe_parent(
         run.metrics(
             {f"test_{metric}" if len(summaries) == 1 else f"{name}/test_{metric}": v for metric, v in metrics.items()}
         )
-    run.flush()
     for name, page in reports.items():
         run.artifact(page, name)
+    run.close(None)

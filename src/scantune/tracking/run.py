@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.outbox import Outbox, collect, leave
+from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
 from scantune.tracking.store import first_line
 
@@ -182,13 +183,21 @@ class Run:
             return False
         return True
 
-    def close(self, status: str) -> None:
-        """Send what is kept, or leave it in ``pending``, and end the run as FINISHED, FAILED or KILLED."""
+    def other(self, run_id: str) -> Run:
+        """Another run of the same store, such as that of the training that is evaluated; to be closed by itself."""
+        return Run(self.service, run_id, self.pending and self.pending.with_name(f"{run_id}.jsonl"))
+
+    def close(self, status: str | None) -> None:
+        """Send what is kept, or leave it in ``pending``, and end the run.
+
+        Args:
+            status: FINISHED, FAILED or KILLED; None leaves it as it is.
+        """
         if not self.on:
             return
         self._points.flush(now=True)
-        left = _unsent(self.service, str(self.run_id), [*self._refused, {"kind": "status", "status": status}])
-        left = [*self._points.left(), *left]
+        end = [{"kind": "status", "status": status}] if status else []
+        left = [*self._points.left(), *_unsent(self.service, str(self.run_id), [*self._refused, *end])]
         if left and self.pending is not None:
             leave(self.pending, left)
             log.warning("%d items are queued in %s; the next run sends them", len(left), self.pending.name)
@@ -198,15 +207,6 @@ def _with_digest(item: dict[str, Any]) -> dict[str, Any]:
     """An item that names files, with what they are now: later there may be others in their place."""
     place = item.get("path") or item.get("spec", {}).get("folder")
     return {**item, "digest": content_digest(Path(place))} if place and "digest" not in item else item
-
-
-def send_points(service: Any, run_id: str | None, points: list[dict[str, Any]]) -> None:
-    """Send points of a run in batches of the size that MLflow accepts; raises its errors."""
-    from mlflow.entities import Metric
-
-    metrics = [Metric(**point, run_id=run_id) for point in points]
-    for start in range(0, len(metrics), 1000):
-        service.log_batch(run_id, metrics=metrics[start : start + 1000])
 
 
 def _text(value: Any) -> str:

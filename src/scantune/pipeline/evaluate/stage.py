@@ -212,10 +212,10 @@ def log_results(
         if (out / name).is_dir() and any((out / name).iterdir()):
             run.artifact(out / name, name)
     if trained.run_id:
-        parent, primary = Run(run.service, trained.run_id), next(iter(summary), "")
+        parent, primary = run.other(trained.run_id), next(iter(summary), "")
         entry = metrics["metrics"].get(primary, {})
         bounds = {f"{primary}_{bound}": entry.get(bound) for bound in ("lower", "upper")} | {"n": entry.get("n")}
         parent.metrics({f"{prefix}_{name}": value for name, value in {**summary, **bounds}.items()})
         if prefix == "test":
             parent.tags({HEADLINE: ",".join(summary)})
-        parent.flush()
+        parent.close(None)
