@@ -27,7 +27,6 @@ def run(key: str) -> None:
         enabled=params.tracking.enabled,
         require=params.tracking.require,
     ) as tracked:
-        tracked.params({"members": ",".join(block.members), "dataset": block.dataset, "input": block.input})
         out.mkdir(parents=True, exist_ok=True)
         model_id = ensembles.finish(tracked, plan, models, out)
         RunReference(tracked.run_id, model_id).write(out / "run.json")

@@ -15,8 +15,7 @@ def run(key: str) -> None:
 
     params = load()
     block, home = evaluated_block(params, key), home_of(params, key)
-    again = f"dvc repro -f ensemble@{key}" if key in params.ensembles else ""
-    trained = known_training(key, home / "train" / "run.json", params.tracking, again)
+    trained = known_training(key, home / "train" / "run.json", params.tracking)
     sides = sides_of(params, block.input, block.dataset, folds=bool(block.train.folds))
     with open_run(
         "evaluate",

@@ -14,8 +14,7 @@ def run(key: str) -> None:
 
     params = load()
     block, home = evaluated_block(params, key), home_of(params, key)
-    again = f"dvc repro -f ensemble@{key}" if key in params.ensembles else ""
-    trained = known_training(key, home / "train" / "run.json", params.tracking, again)
+    trained = known_training(key, home / "train" / "run.json", params.tracking)
     with open_run(
         "register",
         key,

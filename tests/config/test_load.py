@@ -214,3 +214,13 @@ def test_a_region_and_readers_masks_belong_to_masks_of_images_and_volumes():
     held["inputs"]["knees"] = {"dataset": "knees", "modality": "video"}
     with pytest.raises(ConfigError, match=r"datasets.knees.rater_masks: of images and volumes, and inputs.knees is of"):
         parse(held)
+
+
+def test_preset_without_the_key_model_is_told_what_to_add():
+    content = copy.deepcopy(GOOD)
+    content["experiments"]["knees"]["train"] = {"preset": "csi"}
+    del content["experiments"]["knees"]["model"]
+    with pytest.raises(ConfigError, match=r"knees.model: required key is missing; train.preset csi .* add model: \{\}"):
+        parse(content)
+    content["experiments"]["knees"]["model"] = {}
+    assert parse(content).experiments["knees"].model.backbone == "resnet50"

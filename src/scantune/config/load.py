@@ -17,6 +17,7 @@ from scantune.config.base import NAME
 from scantune.config.ensembles import incomplete
 from scantune.config.map_checks import moved_keys
 from scantune.config.params import Params, know_tasks
+from scantune.config.presets import preset_of
 from scantune.config.reading import ConfigError, plain_value, read, read_text
 from scantune.config.run_cache import left_out
 from scantune.config.synonyms import elsewhere
@@ -75,6 +76,12 @@ def schema_text() -> str:
     return json.dumps(schema, indent=1, sort_keys=True) + "\n"
 
 
+def _empty_model(loc: tuple[int | str, ...], block: Any) -> str:
+    """What to write where ``train.preset`` sets all of a missing ``model:``."""
+    preset = preset_of(block.get("train")) if loc[-1] == "model" and isinstance(block, dict) else ""
+    return f"; train.preset {preset} sets its values, and DVC needs the key: add model: {{}}" if preset else ""
+
+
 def _message(fault: ErrorDetails) -> str:
     """One fault as ``key.path: what, and what would be right``."""
     loc, kind = fault["loc"], fault["type"]
@@ -90,7 +97,7 @@ def _message(fault: ErrorDetails) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{key}: unknown key{hint or '.'} Known keys: {', '.join(known)}" if known else f"{key}: unknown key"
     if kind == "missing":
-        return f"{key}: required key is missing"
+        return f"{key}: required key is missing{_empty_model(loc, fault.get('input'))}"
     if kind in {"union_tag_invalid", "literal_error"}:
         expected = str(context.get("expected_tags") or context.get("expected", ""))
         tag = str(context.get("tag", fault.get("input")))

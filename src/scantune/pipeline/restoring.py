@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from scantune.pipeline.data.sides import sides_of
+from scantune.pipeline.evaluate import across
 from scantune.pipeline.evaluate.stage import log_results
 from scantune.pipeline.monitoring import curves
-from scantune.pipeline.project import block_of
+from scantune.pipeline.project import evaluated_block, home_of, named, trained_by
+from scantune.pipeline.train import ensembles
 from scantune.pipeline.train import stage as recipe
 from scantune.registry import looks
 from scantune.registry.model import read_facts, weights_digest
@@ -24,11 +26,12 @@ from scantune.tracking.sending import MODEL_ID
 
 
 def restore(params: Any, key: str) -> str:
-    """Log an experiment's training, evaluation and registration again where the store does not know them.
+    """Log an experiment's or ensemble's model, evaluation and registration again where the store does not know them.
 
     Args:
         params: all settings.
-        key: of ``experiments`` or ``derived``, with its outputs in ``outputs/<key>``.
+        key: of ``experiments``, ``derived`` or ``ensembles``, with its outputs in ``outputs/<key>``,
+            ``ensembles/<key>``.
 
     Returns:
         What was done, for the terminal.
@@ -36,23 +39,79 @@ def restore(params: Any, key: str) -> str:
     Raises:
         ScantuneError: what the training was made from is not there.
     """
-    home = Path("outputs") / key
+    home, stage = home_of(params, key), trained_by(params, key)
     if not (home / "train" / "model" / "model.json").is_file():
-        return f"{key}: no model in {home / 'train' / 'model'} (dvc pull or dvc repro train@{key})"
+        return f"{key}: no model in {home / 'train' / 'model'} (dvc pull or dvc repro {stage}@{key})"
     former = RunReference.read(home / "train" / "run.json")
     if former.run_id is None:
-        return (
-            f"{key}: it was trained without MLflow, so there is nothing to restore (dvc repro -f train@{key} logs it)"
-        )
+        return f"{key}: it was made without MLflow, so there is nothing to restore (dvc repro -f {stage}@{key} logs it)"
     if former.in_store().run_id:
         return f"{key}: MLflow has it"
-    now = _training(params, key, home / "train", former)
-    done = ["training and model"]
+    joined = key in params.ensembles
+    now = (_ensemble if joined else _training)(params, key, home / "train", former)
+    done = ["model" if joined else "training and model"]
     if (home / "evaluate" / "metrics.json").is_file():
         _evaluation(params, key, home, now)
         done.append("evaluation")
     registered = _registration(params, key, home, now)
     return f"{key}: {', '.join(done)} logged{registered}"
+
+
+def restore_external(params: Any, key: str) -> str:
+    """Log an external evaluation again where the store does not know it.
+
+    Args:
+        params: all settings.
+        key: of ``external``, with its outputs in ``outputs/external/<key>``.
+
+    Returns:
+        What was done, for the terminal.
+    """
+    block, out = named(params, "external", key), across.HOME / key
+    if not (out / "metrics.json").is_file():
+        return f"{key}: no evaluation in {out} (dvc pull or dvc repro external@{key})"
+    former = RunReference.read(out / "run.json")
+    if former.run_id is None:
+        return (
+            f"{key}: it was made without MLflow, so there is nothing to restore (dvc repro -f external@{key} logs it)"
+        )
+    if former.in_store().run_id:
+        return f"{key}: MLflow has it"
+    source = Path("outputs") / block.experiment / "train"
+    trained = RunReference.read(source / "run.json").in_store()
+    side = sides_of(params, block.input, None).all_samples
+    metrics, summary = _results(out)
+    tags = _look_tags(metrics, source / "model") | {RESTORED_RUN: former.run_id}
+    dataset = params.experiments[block.experiment].dataset
+    with open_run(
+        "external", key, dataset=dataset, parent=trained.run_id, tags=tags, enabled=params.tracking.enabled
+    ) as run:
+        run.params({"external": block.model_dump(mode="json")})
+        run.metrics({"test_look": metrics["test_set"]["look"]})
+        prefix = f"external_{block.dataset}"
+        log_results(run, block.dataset, side, metrics, summary, out, trained, prefix=prefix)
+        run.artifact(out / "table.csv")
+    return f"{key}: external evaluation logged"
+
+
+def _results(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``metrics.json`` and ``summary.json``."""
+    metrics, summary = (json.loads((out / f"{name}.json").read_text()) for name in ("metrics", "summary"))
+    return metrics, summary
+
+
+def _look_tags(metrics: dict[str, Any], model: Path) -> dict[str, str]:
+    seen = metrics["test_set"]
+    return looks.tags(seen["digest"], weights_digest(model), seen["look"])
+
+
+def _ensemble(params: Any, key: str, out: Path, former: RunReference) -> RunReference:
+    plan = ensembles.plan_of(params, key, ensembles.members_of(params, key))
+    tags = {RESTORED_RUN: former.run_id or "", RESTORED_MODEL: former.model_id or ""}
+    with open_run("ensemble", key, dataset=plan.block.dataset, tags=tags, enabled=params.tracking.enabled) as run:
+        model_id = ensembles.log_joined(run, plan, read_facts(out / "model"), params.ensembles[key].members, out)
+        run.tags({MODEL_ID: model_id or ""})
+    return RunReference(run.run_id, model_id)
 
 
 def _training(params: Any, key: str, out: Path, former: RunReference) -> RunReference:
@@ -74,17 +133,16 @@ def _training(params: Any, key: str, out: Path, former: RunReference) -> RunRefe
 
 
 def _evaluation(params: Any, key: str, home: Path, trained: RunReference) -> None:
-    block = block_of(params, key)
+    block = evaluated_block(params, key)
     test = sides_of(params, block.input, block.dataset).side("test")
-    metrics, summary = (json.loads((home / "evaluate" / f"{n}.json").read_text()) for n in ("metrics", "summary"))
-    seen = metrics["test_set"]
-    tags = looks.tags(seen["digest"], weights_digest(home / "train" / "model"), seen["look"])
+    metrics, summary = _results(home / "evaluate")
+    tags = _look_tags(metrics, home / "train" / "model")
     parent = trained.run_id
     with open_run(
         "evaluate", key, dataset=block.dataset, parent=parent, tags=tags, enabled=params.tracking.enabled
     ) as run:
         run.params({"task": block.task.model_dump(mode="json"), "evaluate": block.evaluate.model_dump(mode="json")})
-        run.metrics({"test_look": seen["look"]})
+        run.metrics({"test_look": metrics["test_set"]["look"]})
         log_results(run, f"{block.dataset} test", test, metrics, summary, home / "evaluate", trained)
 
 
@@ -93,7 +151,7 @@ def _registration(params: Any, key: str, home: Path, trained: RunReference) -> s
     decided = json.loads(path.read_text()) if path.is_file() else {}
     if not decided.get("version") or not trained.model_id:
         return ""
-    block = block_of(params, key)
+    block = evaluated_block(params, key)
     parent = trained.run_id
     with open_run("register", key, dataset=block.dataset, parent=parent, enabled=params.tracking.enabled) as run:
         version = register_again(run, trained, decided)
@@ -103,11 +161,11 @@ def _registration(params: Any, key: str, home: Path, trained: RunReference) -> s
 
 
 def order(params: Any) -> list[str]:
-    """Experiments and derived ones, those registered first before those registered later: the last has the alias."""
+    """Experiments and ensembles; those registered last come last, so that the alias is theirs again."""
 
     def version(key: str) -> int:
-        path = Path("outputs") / key / "register" / "registration.json"
+        path = home_of(params, key) / "register" / "registration.json"
         text = json.loads(path.read_text()).get("version") if path.is_file() else ""
         return int(text) if text else 0
 
-    return sorted([*params.experiments, *params.derived], key=version)
+    return sorted([*params.experiments, *params.derived, *params.ensembles], key=version)

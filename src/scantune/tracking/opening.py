@@ -84,14 +84,13 @@ class RunReference:
         return RunReference(restored[0].info.run_id, restored[0].data.tags.get(MODEL_ID) or None)
 
 
-def known_training(key: str, path: Path, settings: Any, again: str = "") -> RunReference:
+def known_training(key: str, path: Path, settings: Any) -> RunReference:
     """The run and model that a training logged, as the store knows them, for the stages that follow it.
 
     Args:
         key: the experiment.
         path: its ``run.json``.
         settings: the ``tracking:`` block.
-        again: the command that logs the training again; ``scantune restore`` where empty.
 
     Raises:
         ScantuneError: the store does not know the run, and MLflow is required.
@@ -106,7 +105,7 @@ def known_training(key: str, path: Path, settings: Any, again: str = "") -> RunR
     if noted.run_id and not found.run_id:
         why = (
             f"MLflow does not know the training of {key} ({path.as_posix()} names run {noted.run_id[:8]}…): "
-            f"{again or f'scantune restore {key}'!r} logs it again; or set MLFLOW_TRACKING_URI to the store that has it"
+            f"'scantune restore {key}' logs it again; or set MLFLOW_TRACKING_URI to the store that has it"
         )
         if settings.require:
             raise TrackingError(why)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,13 +140,28 @@ def finish(run: Run, plan: TrainingPlan, models: Mapping[str, Path], out: Path) 
     facts = replace(facts, plugins=plugins.carry(out / "model", needed=needed))
     save_model(out / "model", facts, trained.networks)
     write_json(out / "summary.json", finite({"members": [], "validation": trained.validation}), sort_keys=True)
-    run.metrics({f"validation_{name}": value for name, value in trained.validation.items()})
+    return log_joined(run, plan, facts, list(models), out)
+
+
+def log_joined(run: Run, plan: TrainingPlan, facts: ModelFacts, members: Sequence[str], out: Path) -> str | None:
+    """Log a finished ensemble from its folder: its members, metrics on validation, the whole model; its id.
+
+    Args:
+        run: of the stage ``ensemble``.
+        plan: of the ensemble.
+        facts: of its model.
+        members: the experiments, in the order of ``params.yaml``.
+        out: ``ensembles/<name>/train``.
+    """
+    block = plan.block
+    run.params({"members": ",".join(members), "dataset": block.dataset, "input": block.input})
+    run.metrics({f"validation_{name}": value for name, value in facts.training["metrics"].items()})
     run.artifact(out / "summary.json")
     params: dict[str, Any] = {
-        "backbone": f"mean of {', '.join(models)}",
+        "backbone": f"mean of {', '.join(members)}",
         "weights": facts.weights["source"],
         "loss": facts.loss,
-        "input": plan.block.input,
+        "input": block.input,
         "members": facts.members,
     }
     return log_model(
