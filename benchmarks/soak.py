@@ -177,6 +177,7 @@ def settled(late: Sequence[str], record: Path, patience: float) -> Counter[str]:
         answered = set(record.read_text().split()) if record.exists() else set()
         open_ = [mark for mark in late if mark not in answered]
         if not open_ or time.monotonic() >= until:
+            print(f"without an answer: {', '.join(open_) or 'none'}", flush=True)
             return Counter({LATE: len(late) - len(open_), "lost": len(open_)})
         time.sleep(1.0)
 
@@ -212,7 +213,7 @@ def measure(minutes: float, clients: int, patience: float) -> Counter[str]:
         try:
             server, late = psutil.Process(process.pid), list[str]()
             seen = _asked(f"http://127.0.0.1:{port}", files, minutes, clients, patience, server, late)
-            return seen + settled(late, home / RECORD, patience)
+            return seen + settled(late, home / RECORD, max(patience, 60.0))
         finally:
             process.terminate()
             process.wait(30)
