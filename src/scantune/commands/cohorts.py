@@ -43,13 +43,17 @@ def check(
     from scantune.preprocess.check import check as look
     from scantune.preprocess.check import print_check, write_check
     from scantune.tracking import open_run
+    from scantune.tracking.parent import adopted
 
     folder = out or own_folder() / "check" / dataset
     with _all_faults(folder / "faults.txt"):
         read = read_for_tasks(params, dataset, Path("."))
     read = replace(read, warnings=(*read.warnings, *view_notes(params, dataset, read)))
     tracking = params.tracking
-    with open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked:
+    with (
+        adopted(dataset, f"check {dataset}"),
+        open_run("check", dataset, dataset=dataset, enabled=tracking.enabled, require=False) as tracked,
+    ):
         store = own_folder() / "store"
         known = known_files(Path(indexed_folder(block)), block.index, dataset)
         findings = look(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -55,6 +56,7 @@ def predict(
     from scantune.registry.opening import open_model
     from scantune.registry.predictor import Reading
     from scantune.tasks.predictions import PredictionTable, write
+    from scantune.tracking.parent import adopted
 
     paths = [*(files or []), *_listed(listed)]
     if not paths:
@@ -75,10 +77,11 @@ def predict(
         samples += below
         aside += left
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
-    for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
-        rows.append({"file": str(path), **answer.values, "reason": answer.reason})
-        if not answer.reason:
-            rows[-1] |= _give_back(opened, path, answer, writers)
+    with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
+        for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
+            rows.append({"file": str(path), **answer.values, "reason": answer.reason})
+            if not answer.reason:
+                rows[-1] |= _give_back(opened, path, answer, writers)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)

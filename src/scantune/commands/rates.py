@@ -26,19 +26,23 @@ def find_learning_rate(
     from scantune.pipeline.monitoring import rates
     from scantune.pipeline.train import stage as recipe
     from scantune.tracking import open_run, own_folder
+    from scantune.tracking.parent import adopted
 
     params = project.settings()
     plan = recipe.plan_of(params, experiment)
     settings = plan.block.train
     fabric = launch(device=settings.device, devices=1, precision=settings.precision)
     folder = own_folder() / "learning_rate" / experiment
-    with open_run(
-        "find learning rate",
-        experiment,
-        dataset=plan.block.dataset,
-        enabled=params.tracking.enabled,
-        require=params.tracking.require,
-    ) as run:
+    with (
+        adopted(plan.block.dataset, f"find-learning-rate {experiment}"),
+        open_run(
+            "find learning rate",
+            experiment,
+            dataset=plan.block.dataset,
+            enabled=params.tracking.enabled,
+            require=params.tracking.require,
+        ) as run,
+    ):
         run.params({"lowest": lowest, "highest": highest, "steps": steps, "learning_rate": settings.learning_rate})
         text = rates.sweep(plan, run, folder, fabric, lowest=lowest, highest=highest, steps=steps)
     typer.echo(text)

@@ -161,7 +161,9 @@ def _dataset_of(params: Any, name: str) -> str:
     """The dataset that a block is for; its own name where it is a dataset."""
     if name in params.ensembles:
         name = params.ensembles[name].members[0]
-    for group in ("experiments", "derived", "external", "inputs"):
+    if name in params.external:  # its run is beside that of the model
+        name = params.external[name].experiment
+    for group in ("experiments", "derived", "inputs"):
         block = getattr(params, group).get(name)
         if block is not None:
             return str(block.dataset)

@@ -30,6 +30,7 @@ def search(
     quiet_logging()
     from scantune.config.edit import Change
     from scantune.pipeline.trials import search as searching
+    from scantune.tracking.parent import adopted
 
     searched = searching.searched(experiment)
     total = n_trials or searched.block.search.n_trials
@@ -43,7 +44,8 @@ def search(
             typer.echo(line)
         target = project.register_target(searched.params, experiment)
         raise typer.Exit(running.execute([target], [Change.read(line) for line in changed], keep=True))
-    result = searching.run_search(searched, n_trials=total, seconds=60 * timeout or None, say=typer.echo)
+    with adopted(searched.block.dataset, f"search {experiment}"):
+        result = searching.run_search(searched, n_trials=total, seconds=60 * timeout or None, say=typer.echo)
     typer.echo(f"best {searched.block.train.monitor}: {result.best_value:.5g}")
     typer.echo(f"{result.completed} completed, {result.pruned} pruned, {result.failed} failed; {best}")
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from scantune.tracking.store import (
     own_folder,
     project_home,
     switched_off,
+    take_parent_run,
 )
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,25 @@ log = logging.getLogger(__name__)
 #: Tag of a run whose place another one took: the id of the other.
 REPLACED_BY = "scantune.replaced_by"
 _REPLACED = "SCANTUNE_REPLACED_RUN_ID"
+
+
+@contextlib.contextmanager
+def adopted(dataset: str, title: str) -> Iterator[None]:
+    """A command's work, with the run that ``mlflow run`` opened for it in the dataset's experiment under a name.
+
+    Args:
+        dataset: names the MLflow experiment.
+        title: the run's name.
+    """
+    run_id = take_parent_run()
+    if run_id:
+        adopt_parent(run_id, dataset, title)
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    finally:
+        close_parent(status)
 
 
 def adopt_parent(run_id: str, dataset: str, title: str) -> None:
