@@ -93,7 +93,7 @@ def weights_fault(weights: str, backbone: str, table: str) -> str | None:
         if Path(weights).suffix or Path(weights).name != weights or Path(weights).exists():
             return None
         near = difflib.get_close_matches(weights, sorted(known), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {near[0]!r}?" if near else "."
         return f"{weights!r} is neither published weights nor a file{hint} There are: {', '.join(sorted(known))}"
     fitting = weights_for(backbone.lower(), table)
     if weights in fitting or (weights == "published" and fitting):
