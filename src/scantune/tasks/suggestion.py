@@ -38,6 +38,11 @@ class LabelTable:
         except ValueError:
             return []
 
+    def measured(self, column: str) -> bool:
+        """Whether a column holds measurements: many distinct numbers, or three or more of which some are fractions."""
+        numbers = self.numbers(column)
+        return len(numbers) > FEW or (len(numbers) > 2 and any(value % 1 for value in numbers))
+
 
 @dataclass(frozen=True)
 class Suggestion:

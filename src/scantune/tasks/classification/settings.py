@@ -11,7 +11,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction
 from scantune.tasks.joining import AggregateField
-from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
+from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 EPOCH_METRICS: dict[str, Direction] = {
     "auroc": "max",
@@ -95,8 +95,8 @@ class Classification(TaskSettings):
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:
-        """For a column of words, or of a few numbers."""
-        if len(table.values(table.target)) < 2 or len(table.numbers(table.target)) > FEW:
+        """For a column of words, or of a few whole numbers."""
+        if len(table.values(table.target)) < 2 or table.measured(table.target):
             return None
         return one_target("classification", table.target)
 

@@ -12,7 +12,7 @@ from scantune.config.base import Block
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.directions import Direction, named_ranges
 from scantune.tasks.joining import AggregateField
-from scantune.tasks.suggestion import FEW, LabelTable, Suggestion, one_target
+from scantune.tasks.suggestion import LabelTable, Suggestion, one_target
 
 MEANS = ("r2", "pearson_r", "spearman_rho")
 """Metrics of an epoch that are means over several targets: those that have no unit."""
@@ -124,8 +124,8 @@ class Regression(TaskSettings, Measure):
 
     @classmethod
     def suggest(cls, table: LabelTable) -> Suggestion | None:
-        """For a column of more than a few numbers."""
-        return one_target("regression", table.target) if len(table.numbers(table.target)) > FEW else None
+        """For a column of many numbers, or of fractions."""
+        return one_target("regression", table.target) if table.measured(table.target) else None
 
     @classmethod
     def from_columns(cls, columns: Sequence[str]) -> dict[str, Any]:
