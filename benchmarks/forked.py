@@ -63,7 +63,7 @@ def stages_of(project: Project) -> dict[str, tuple[str, ...]]:
         "outs = {s.addressing: [os.path.relpath(o.fs_path) for o in s.outs] for s in Repo('.').index.stages}; "
         "print(json.dumps(outs))"
     )
-    lines = project.python("-W", "ignore", "-c", code).strip().splitlines()
+    lines = project.python("-c", code).strip().splitlines()
     return {name: tuple(outs) for name, outs in json.loads(lines[-1]).items()}
 
 
