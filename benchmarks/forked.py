@@ -110,7 +110,10 @@ class Started:
 
     def kill(self, whole: bool) -> None:
         """SIGKILL to the process, or to all of its group; it is waited for."""
-        (os.killpg if whole else os.kill)(self.pid, signal.SIGKILL)
+        try:
+            (os.killpg if whole else os.kill)(self.pid, signal.SIGKILL)
+        except ProcessLookupError:  # it has not formed its group yet
+            os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
 
 

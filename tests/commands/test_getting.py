@@ -103,6 +103,13 @@ def test_another_file_is_refused_and_deleted(project, monkeypatch, archive):
     assert not [path for path in project.rglob("*") if path.is_file() and path.name != "params.yaml"]
 
 
+def test_outside_of_a_project_nothing_is_downloaded(project):
+    (project / "params.yaml").unlink()
+    with pytest.raises(ScantuneError, match=r"no params\.yaml in this folder.*--no-blocks"):
+        _get("--accept-licence")
+    assert not [path for path in project.rglob("*") if path.is_file()]
+
+
 def test_without_network_the_message_names_the_ways_left(project, monkeypatch, archive):
     _published_at(monkeypatch, "http://127.0.0.1:9", archive)
     with pytest.raises(ScantuneError, match=r"could not be downloaded.*save the file as .*--from FOLDER") as fault:

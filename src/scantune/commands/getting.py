@@ -34,6 +34,7 @@ def get(
     name all data sets are listed with licence and address.
     """
     from scantune.cohort.provenance import Provenance, write_provenance
+    from scantune.commands.inserting import PARAMS
     from scantune.proposal import text
     from scantune.public.blocks import proposed
     from scantune.public.catalogue import find
@@ -42,6 +43,8 @@ def get(
         _list()
         return
     data = find(name)
+    if blocks and not PARAMS.is_file():
+        raise ScantuneError("no params.yaml in this folder: run this in the folder of a project, or add --no-blocks")
     _confirm(data, accept_licence)
     out = RAW / name
     folder = _files(data, source, out)
