@@ -201,7 +201,11 @@ def _store(project: Project, counts: dict[str, Count]) -> None:
             if len(steps) != len({step for step, _ in steps}):
                 one.wrong.append(f"{run.info.run_name} {name}: a point twice")
     hidden = project.home / ".scantune"
-    one.left += [str(path) for path in hidden.glob("pending/*")] + [str(path) for path in hidden.glob("open/*")]
+    one.left += [str(path) for path in hidden.glob("pending/*")] + [
+        str(path)
+        for path in hidden.glob("open/*")
+        if not path.name.startswith("new-")  # kept for ten minutes
+    ]
     one.left += [str(path) for path in hidden.glob("search/*/trial-*")]
     print(f"partial files left: {len(list(project.home.rglob('*.partial')))}")
 

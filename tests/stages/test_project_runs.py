@@ -25,7 +25,8 @@ def test_run_of_predict_is_in_the_experiment_of_the_models_dataset(grouped: Path
     assert done.exit_code == 0, done.output
     service = client()
     runs = service.search_runs([entry.experiment_id for entry in service.search_experiments()])
-    (run,) = runs
+    (run,) = [run for run in runs if run.info.run_id != opened]
+    assert service.get_run(opened).data.tags["scantune.replaced_by"] == run.info.run_id
     assert service.get_experiment(run.info.experiment_id).name == "digits"
     assert (run.info.run_name, run.info.status) == ("predict small", "FINISHED")
 

@@ -54,8 +54,8 @@ def adopt_parent(run_id: str, dataset: str, title: str) -> None:
     """Put it into the MLflow experiment of the dataset, where the stages' runs become its children, and name it.
 
     MLflow opens it in ``Default`` unless told otherwise, and has no call that moves a run. In the project's own SQLite
-    store the row is changed. On a server a run in the experiment of the dataset takes its place;
-    :func:`close_parent` removes the one in ``Default``.
+    store the row is changed. On a server a run in the experiment of the dataset takes its place, and the one in
+    ``Default`` refers to it: ``mlflow run`` closes it at its end, so that it may not be deleted.
 
     Args:
         run_id: of the run.
@@ -102,9 +102,9 @@ def _replace(service: Any, opened: Any, target: str) -> str:
 
 
 def close_parent(status: str) -> None:
-    """End the parent run that took the place of that of ``mlflow run``, and remove that one from ``Default``.
+    """End the parent run that took the place of that of ``mlflow run``, and give that one its name and metrics.
 
-    Its id, which ``mlflow run`` prints, still leads to the metrics and, by a tag, to the other.
+    The id that ``mlflow run`` prints so leads to the metrics and, by a tag and the description, to the other run.
 
     Args:
         status: ``FINISHED``, ``FAILED`` or ``KILLED``.
@@ -120,12 +120,13 @@ def close_parent(status: str) -> None:
         for name, value in parent.data.metrics.items():
             service.log_metric(replaced, name, value)
         service.set_tag(replaced, "mlflow.runName", parent.info.run_name)
-        service.set_terminated(replaced, status)
-        service.delete_run(replaced)
         experiment = service.get_experiment(parent.info.experiment_id).name
-        log.info("run %s of mlflow run is run %s in the MLflow experiment %s", replaced, parent.info.run_id, experiment)
+        place = f"run {parent.info.run_id} in the MLflow experiment {experiment}"
+        service.set_tag(replaced, "mlflow.note.content", f"The stages and the report are below {place}.")
+        service.set_terminated(replaced, status)
+        log.info("run %s of mlflow run is %s", replaced, place)
     except Exception as error:
-        log.warning("the run %s stays in the MLflow experiment Default (%s)", replaced, first_line(error))
+        log.warning("the run %s in the MLflow experiment Default has no metrics (%s)", replaced, first_line(error))
 
 
 def describe_parent(
