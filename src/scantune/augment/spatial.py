@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -125,6 +125,18 @@ def middle(input: Tensor, shape: Sequence[int]) -> Tensor:
 
 def _half(shape: Sequence[int], spacing: Sequence[float] | None) -> Tensor:
     return torch.cat([extent(shape, spacing) / 2, torch.ones(1, dtype=torch.float64)])
+
+
+def around(augment: Any) -> tuple[int, ...] | None:
+    """The size that a sample must have for the augmentation's ``crop`` to be filled by it; None without a crop.
+
+    Args:
+        augment: an augmentation of images or volumes: its ``crop``, ``spacing`` and ranges are read.
+    """
+    if augment.crop is None:
+        return None
+    shift = max(map(abs, augment.translation)) + 2 * augment.elastic[1]
+    return tuple(reach(augment.crop, augment.spacing, max(map(abs, augment.rotation)), augment.zoom[0], shift))
 
 
 def reach(

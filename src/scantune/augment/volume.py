@@ -35,14 +35,7 @@ class VolumeAugment:
     @property
     def around(self) -> tuple[int, ...] | None:
         """The size that a sample must have for ``crop`` to be filled by it."""
-        if self.crop is None:
-            return None
-        degrees = max(map(abs, self.rotation))
-        return tuple(
-            spatial.reach(
-                self.crop, self.spacing, degrees, self.zoom[0], max(map(abs, self.translation)) + 2 * self.elastic[1]
-            )
-        )
+        return spatial.around(self)
 
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, D, H, W] (floating) and ``mask`` [1, D, H, W]."""

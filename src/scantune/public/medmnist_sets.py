@@ -28,6 +28,20 @@ class MedMNISTSet:
     licence: str = "CC BY 4.0"
 
 
+_ORGANS = (
+    "bladder",
+    "femur-left",
+    "femur-right",
+    "heart",
+    "kidney-left",
+    "kidney-right",
+    "liver",
+    "lung-left",
+    "lung-right",
+    "pancreas",
+    "spleen",
+)
+
 SETS: dict[str, MedMNISTSet] = {
     "pathmnist": MedMNISTSet(
         "patches of colorectal histology",
@@ -200,19 +214,7 @@ SETS: dict[str, MedMNISTSet] = {
     ),
     "organamnist": MedMNISTSet(
         "abdominal CT, axial slices",
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
         {
             28: "68e3f8846a6bd62f0c9bf841c0d9eacc",
             64: "2dcccc29b88e6da5a01161ef20cda288",
@@ -225,19 +227,7 @@ SETS: dict[str, MedMNISTSet] = {
     ),
     "organcmnist": MedMNISTSet(
         "abdominal CT, coronal slices",
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
         {
             28: "b9ceb9546e10131b32923c5bbeaea2b1",
             64: "3ce34a8724ea6f548e6db4744d03b6a9",
@@ -250,19 +240,7 @@ SETS: dict[str, MedMNISTSet] = {
     ),
     "organsmnist": MedMNISTSet(
         "abdominal CT, sagittal slices",
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
         {
             28: "9ab87b696fb54e2a387ebe992d6ed5f1",
             64: "53a6d115339d874c25e309a994ff46d3",

@@ -13,10 +13,9 @@ from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.project import evaluated_block
 from scantune.pipeline.train import calibration, training
 from scantune.pipeline.train.networks import TrainedNetworks
-from scantune.pipeline.train.stage import EXAMPLE, example_columns, model_facts
+from scantune.pipeline.train.stage import log_whole_model, model_facts
 from scantune.pipeline.train.training import TrainingPlan
 from scantune.records import ScantuneError
-from scantune.registry.log import log_model
 from scantune.registry.model import ModelFacts, load_networks, read_facts, save_model, weights_digest
 from scantune.tracking import Run
 
@@ -164,12 +163,4 @@ def log_joined(run: Run, plan: TrainingPlan, facts: ModelFacts, members: Sequenc
         "input": block.input,
         "members": facts.members,
     }
-    return log_model(
-        run,
-        out / "model",
-        name=plan.key,
-        params=params,
-        columns=example_columns(plan, facts),
-        example=EXAMPLE[plan.input.modality],
-        inputs=facts.input,
-    )
+    return log_whole_model(run, plan, facts, params, out)

@@ -110,13 +110,28 @@ def log_trained(
             if isinstance(v, (int, float, str, bool))
         },
     }
+    return log_whole_model(run, training_plan, facts, params, out)
+
+
+def log_whole_model(
+    run: Run, plan: TrainingPlan, facts: ModelFacts, params: Mapping[str, Any], out: Path
+) -> str | None:
+    """Log the model in ``out / "model"``; its id, or None where MLflow is off or does not take it now.
+
+    Args:
+        run: that it belongs to.
+        plan: of the training or the ensemble.
+        facts: of the model.
+        params: shown beside it on the Models page.
+        out: folder of the stage's outputs.
+    """
     return log_model(
         run,
         out / "model",
-        name=training_plan.key,
+        name=plan.key,
         params=params,
-        columns=example_columns(training_plan, facts),
-        example=EXAMPLE[training_plan.input.modality],
+        columns=example_columns(plan, facts),
+        example=EXAMPLE[plan.input.modality],
         inputs=facts.input,
     )
 
