@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
+from functools import cache
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -14,33 +19,47 @@ os.environ.setdefault("DVC_NO_ANALYTICS", "true")
 for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "SCANTUNE_MLFLOW"):
     os.environ.pop(name, None)
 
-#: Fixtures that take long and serve several files: tests that use one run in the process that has made it.
+#: Fixtures that take long and serve several files of a folder: those files run in one process.
 SHARED = {
-    "ran": "pipeline",
-    "grouped": "groups",
-    "nursery": "trainings",
-    "trained": "saliency",
-    "trained_again": "saliency",
-    "trained_3d": "saliency",
-    "found": "saliency",
-    "found_3d": "saliency",
+    "stages": ("ran", "grouped", "prepared"),
+    "engine": ("nursery",),
+    "explain": ("trained", "trained_3d"),
+    "security": ("model_folder",),
 }
 #: Folders whose tests take longest begin first, so that no process is left alone with them at the end.
 FIRST = ("stages", "engine", "explain", "test_tracking.py", "scantune_phantoms", "pipeline", "preprocess")
 
 
-@pytest.hookimpl(tryfirst=True)
+class FilesTogether(LoadScopeScheduling):
+    """Tests of a file run in one process, and so do files that share a fixture that takes long."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return scope(Path(self.config.rootpath) / nodeid.partition("::")[0])
+
+
+@cache
+def scope(file: Path) -> str:
+    """The shared fixture that a file of tests uses, or its own path."""
+    for name in SHARED.get(file.parent.name, ()):
+        if re.search(rf"def \w+\([^)]*\b{name}\b", file.read_text()):
+            return name
+    return str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesTogether | None:
+    """What ``-n 3 --dist loadscope`` means here; pytest-xdist's groups need what pytest 9 no longer has."""
+    return FilesTogether(config, log) if config.getoption("dist") == "loadscope" else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side (``-n 2 --dist loadgroup``): a file, or a shared fixture, to one process."""
+    """Where tests run side by side, those that take longest begin."""
     if not hasattr(config, "workerinput"):
         return
     here = config.rootpath / "tests"
 
-    def place(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, bool, str]:
         folder = item.path.relative_to(here).parts[0] if item.path.is_relative_to(here) else ""
-        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+        together = scope(item.path)
+        return FIRST.index(folder) if folder in FIRST else len(FIRST), together == str(item.path), together
 
     items.sort(key=place)
-    for item in items:
-        used = next((SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED), None)
-        item.add_marker(pytest.mark.xdist_group(used or item.path.as_posix()))
