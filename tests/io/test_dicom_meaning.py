@@ -203,8 +203,21 @@ def test_monochrome1_is_inverted_within_the_modality_table(tmp_path: Path) -> No
     np.testing.assert_array_equal(found, 8290 + 100 - (pixels * 2.0 + 100))
     edit(path, lambda dataset: setattr(dataset.ModalityLUTSequence[0], "LUTDescriptor", [4096, 0, 8]))
     assert "where its descriptor states 8 bits" in refused(path).reason
+    edit(path, lambda dataset: setattr(dataset.ModalityLUTSequence[0], "LUTDescriptor", [4096, 0, 12]))
+    assert "has the entry 8290 where its descriptor states 12 bits" in refused(path).reason
     edit(path, lambda dataset: setattr(dataset.ModalityLUTSequence[0], "LUTDescriptor", [100, 0, 16]))
     assert "8192 bytes where its descriptor states 100 entries" in refused(path).reason
+
+
+def test_a_modality_table_that_can_be_read_in_two_ways_is_refused(tmp_path: Path) -> None:
+    pixels = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    path = image(tmp_path / "a.dcm", pixels, bits=12, modality="CR")
+    table = _table(np.arange(4096))
+    edit(path, lambda dataset: setattr(dataset, "ModalityLUTSequence", Sequence([table, _table(np.arange(4096) * 2)])))
+    assert "ModalityLUTSequence has 2 tables" in refused(path).reason
+    table.add_new("LUTData", "SS", (np.arange(4096) - 1024).tolist())
+    edit(path, lambda dataset: setattr(dataset, "ModalityLUTSequence", Sequence([table])))
+    assert "LUTData of ModalityLUTSequence has the entry -1024; entries are not negative" in refused(path).reason
 
 
 def test_the_modality_table_of_a_series_is_applied_and_must_agree(tmp_path: Path) -> None:
@@ -247,6 +260,15 @@ def test_a_palette_is_the_same_picture_in_every_encoding(tmp_path: Path, syntax:
     several = loop(tmp_path / "b.dcm", np.stack([pixels] * 4))
     edit(several, change)
     np.testing.assert_array_equal(io.read(several).frames[2], found.transpose(1, 2, 0))
+    for bits, words in ((12, "the palette has entries of 12 bits"), (8, "where its descriptor states 8 bits")):
+        if bits == 12 or entries.max() > 255:
+            for colour in ("Red", "Green", "Blue"):
+                name = f"{colour}PaletteColorLookupTableDescriptor"
+                edit(still, lambda dataset, name=name, bits=bits: dataset.add_new(name, "US", [256, 0, bits]))
+            assert words in refused(still).reason
+    for colour in ("Red", "Blue"):
+        name = f"{colour}PaletteColorLookupTableDescriptor"
+        edit(still, lambda dataset, name=name: dataset.add_new(name, "US", [256, 0, 16]))
     edit(still, lambda dataset: dataset.add_new("GreenPaletteColorLookupTableDescriptor", "US", [256, 1, 16]))
     assert "the palette's descriptors differ by colour" in refused(still).reason
     edit(still, lambda dataset: delattr(dataset, "GreenPaletteColorLookupTableDescriptor"))

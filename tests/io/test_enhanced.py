@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from scantune import io
 from tests.io.files import edit, refused, volume
@@ -48,6 +50,36 @@ def test_rescale_of_each_frame_is_exact(tmp_path: Path) -> None:
         item = group.PixelValueTransformationSequence[0]
         exact = dataset.pixel_array[k].astype(float) * float(item.RescaleSlope) + float(item.RescaleIntercept)
         np.testing.assert_array_equal(found[k], exact.astype(np.float32)[::-1, ::-1])
+
+
+@pytest.mark.parametrize("end, kind", [("2.1", "CT"), ("2.2", "CT"), ("130", "PET"), ("128.1", "PET")])
+def test_a_kind_of_image_whose_unit_is_the_rescale_needs_it_in_its_frames_too(
+    tmp_path: Path, end: str, kind: str
+) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.{end}"
+        for group in (*dataset.SharedFunctionalGroupsSequence, *dataset.PerFrameFunctionalGroupsSequence):
+            group.pop("PixelValueTransformationSequence", None)
+
+    edit(path, change)
+    assert f"RescaleIntercept are missing, and a {kind} image has no unit" in refused(path).reason
+
+
+def test_a_decimal_comma_in_the_functional_groups_is_noted(tmp_path: Path) -> None:
+    path = _enhanced(tmp_path / "a")
+
+    def change(dataset: pydicom.Dataset) -> None:
+        item = dataset.PerFrameFunctionalGroupsSequence[3].PlanePositionSequence[0]
+        value = "\\".join(f"{value:.6f}".replace(".", ",") for value in item.ImagePositionPatient).encode()
+        tag = Tag("ImagePositionPatient")
+        item._dict[tag] = RawDataElement(tag, "DS", len(value), value + b" " * (len(value) % 2), 0, False, True)
+
+    edit(path, change)
+    found = io.read(path)
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert found.facts["notes"] == ["a decimal comma in the header read as a point"]
 
 
 def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path) -> None:

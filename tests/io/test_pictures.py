@@ -128,6 +128,55 @@ def test_a_tiff_that_is_turned_is_turned_once(tmp_path: Path) -> None:
         np.testing.assert_array_equal(values(path, turn=3), pixels[::-1, ::-1])
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_turned_tiff_of_one_uncompressed_strip_is_not_scrambled(tmp_path: Path, dtype: type) -> None:
+    pixels = DEEP[..., 0].astype(dtype)
+    turns = {5: pixels.T, 6: np.rot90(pixels, -1), 7: pixels[::-1, ::-1].T, 8: np.rot90(pixels)}
+    for orientation, expected in turns.items():
+        form = 3 if dtype is np.float32 else 1
+        path = tiff(tmp_path / "a.tif", pixels, photometric=1, form=form, orientation=orientation)
+        np.testing.assert_array_equal(values(path), expected, err_msg=str(orientation))
+
+
+@pytest.mark.parametrize("tile", [0, 16])
+def test_a_tiff_whose_strips_are_short_is_refused(tmp_path: Path, tile: int) -> None:
+    path = tiff(tmp_path / "a.tif", DEEP[..., 0], photometric=1, tile=tile)
+    content, size = path.read_bytes(), 16 * 16 * 2 if tile else 21 * 34 * 2
+    at = content.rindex(struct.pack("<I", size))  # the last count: of the one strip, or of the last tile
+    path.write_bytes(content[:at] + struct.pack("<I", size - 100) + content[at + 4 :])
+    assert f"has {size - 100} of {size} bytes" in refused(path).reason
+
+
+@pytest.mark.parametrize("compression", ["tiff_deflate", "jpeg"])
+def test_a_tiff_whose_compressed_data_are_damaged_is_refused(tmp_path: Path, compression: str) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (160, 200), np.uint8)
+    path = tmp_path / "a.tif"
+    PIL.Image.fromarray(noise).save(path, compression=compression)
+    assert io.read(path, kind="image").array.shape == (1, 160, 200)
+    with PIL.Image.open(path) as picture:
+        start, count = picture.tag_v2[273][-1], picture.tag_v2[279][-1]
+    content = bytearray(path.read_bytes())
+    content[start + count // 2 : start + count - 8] = bytes(count - 8 - count // 2)
+    path.write_bytes(content)
+    assert "the TIFF is damaged" in refused(path).reason
+
+
+def _imagej(path: Path, pixels: np.ndarray, description: str) -> Path:
+    PIL.Image.fromarray(pixels).save(path, tiffinfo={270: "ImageJ=1.54f\n" + description})
+    return path
+
+
+def test_the_calibration_of_imagej_is_applied_to_images_and_not_to_masks(tmp_path: Path) -> None:
+    stored = DEEP[..., 0]
+    path = _imagej(tmp_path / "a.tif", stored, "min=0\ncf=0\nc0=-32768\nc1=1.0\nvunit=Gray Value\n")
+    np.testing.assert_array_equal(values(path), stored.astype(np.float32) - 32768)
+    assert io.read(path).facts["notes"] == ["values by ImageJ's calibration: -32768 + 1 × stored"]
+    np.testing.assert_array_equal(values(path, labels=True), stored)
+    assert io.read(_imagej(path, stored, "cf=0\nc0=0.0\nc1=1.0\n")).facts["notes"] == []
+    assert "is not linear" in refused(_imagej(path, stored, "cf=7\nc0=1\nc1=2\nc2=3\n")).reason
+    assert "a stack of 3 pictures" in refused(_imagej(path, stored, "images=3\nslices=3\n")).reason
+
+
 def test_forms_that_are_not_read_are_named(tmp_path: Path) -> None:
     half = tiff(tmp_path / "half.tif", DEEP[..., 0].astype(np.float16), photometric=1, form=3)
     assert "1 × 16 bits, float, BlackIsZero" in refused(half).reason

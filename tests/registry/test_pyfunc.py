@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from mlflow import models, pyfunc
 from mlflow.exceptions import MlflowException
 
 from scantune.registry.predictor import Answer
 from scantune.registry.pyfunc import Model
+from scantune.tracking.models import signature
 
 
 class Echo:
@@ -41,6 +44,26 @@ def test_an_empty_table_gives_an_empty_table(model: Model) -> None:
     rows = model.predict(pd.DataFrame({"path": pd.Series([], dtype=object)}))
     assert list(rows.columns) == ["reason"]
     assert len(rows) == 0
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        [],
+        [np.nan],
+        [5.0, np.inf],
+        [True],
+        pd.Categorical(["a.png", None]),
+        pd.array(["a.png", pd.NA], dtype="string"),
+        [pd.Timestamp(0)],
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred")  # MLflow's own types, when it is imported
+def test_behind_the_signature_too_each_row_has_an_answer_or_a_reason(model: Model, paths: Sequence) -> None:
+    logged = models.Model(signature=signature({"prediction": "string"}), flavors={"python_function": {"env": {}}})
+    rows = pyfunc.PyFuncModel(model_meta=logged, model_impl=model).predict(pd.DataFrame({"path": paths}))
+    expected = ["" if isinstance(path, str) else "no path in this row" for path in paths]
+    assert rows["reason"].tolist() == expected
 
 
 @pytest.mark.parametrize("size", [0, -1, "8", True, 10**9])

@@ -16,9 +16,10 @@ from scantune.io.dicom_apart import choose
 from scantune.io.dicom_file import TAGS, DicomFile
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro, macro_items
-from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, precise, rescale_of, with_real_world
+from scantune.io.dicom_meaning import Meaning, meaning_of, precise, with_real_world
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
+from scantune.io.dicom_rescale import checked_rescale, rescale_needed_by, rescale_of
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_volume import assemble
 from scantune.io.values import check_size
@@ -94,9 +95,10 @@ def frames_of(pixels: Pixels, at: int = 0, of: int = 1, exact: bool = False) -> 
 
 def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool) -> Frame:
     file = pixels.file
-    position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3)
-    orientation = _numbers(macro(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
-    spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2)
+    notes = file.notes
+    position = _numbers(macro(group, shared, "PlanePositionSequence"), "ImagePositionPatient", 3, notes)
+    orientation = _numbers(macro(group, shared, "PlaneOrientationSequence"), "ImageOrientationPatient", 6, notes)
+    spacing = _numbers(macro(group, shared, "PixelMeasuresSequence"), "PixelSpacing", 2, notes)
     meaning = _meaning(pixels, group, shared)
     return Frame(
         name=f"frame {at + 1}",
@@ -112,15 +114,15 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool
     )
 
 
-def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
-    """Numbers of a macro, None where they are absent or empty.
+def _numbers(item: Dataset, keyword: str, length: int, notes: list[str]) -> list[float] | None:
+    """Numbers of a macro, None where they are absent or empty; what is odd about them is noted.
 
     Raises:
         ReadError: not numbers, or not so many.
     """
     tag = TAGS[keyword]
     try:
-        values = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag)
+        values = numbers(item.get_item(Tag(tag)) if Tag(tag) in item else None, tag, notes)
     except NotANumberError as error:
         raise ReadError(f"{keyword} is not a number: {error}") from error
     if values and (len(values) != length or not np.isfinite(values).all()):
@@ -131,10 +133,12 @@ def _numbers(item: Dataset, keyword: str, length: int) -> list[float] | None:
 def _meaning(pixels: Pixels, group: Dataset, shared: Dataset) -> Meaning:
     """The file's, with the frame's own rescale; one in the header that contradicts it is refused."""
     transform = macro(group, shared, "PixelValueTransformationSequence")
-    one, other = (_numbers(transform, keyword, 1) for keyword in ("RescaleSlope", "RescaleIntercept"))
-    rescale = checked_rescale(one[0] if one else None, other[0] if other else None)
+    notes = pixels.file.notes
+    one, other = (_numbers(transform, keyword, 1, notes) for keyword in ("RescaleSlope", "RescaleIntercept"))
     above = rescale_of(pixels.file)
     maps = macro_items(group, shared, "RealWorldValueMappingSequence")
+    needed_by = rescale_needed_by(pixels.file) if above[0] is None and not maps else None
+    rescale = checked_rescale(one[0] if one else None, other[0] if other else None, needed_by)
     if rescale[0] is None or rescale[1] is None:
         return with_real_world(pixels.meaning, maps, pixels.file.notes) if maps else pixels.meaning
     if above[0] is not None and above != rescale:

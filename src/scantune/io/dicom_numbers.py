@@ -13,6 +13,7 @@ from pydicom.dataelem import RawDataElement, convert_raw_data_element
 _BINARY = {"US": "u2", "SS": "i2", "UL": "u4", "SL": "i4", "FL": "f4", "FD": "f8", "UV": "u8", "SV": "i8"}
 _BYTES = frozenset({"UN", "OB", "OW", "OL", "OF", "OD", "OV", None})  # say nothing of how the value is written
 _TEXT = re.compile(r"[-+0-9.,eE\\ ]+")
+_COMMA = "a decimal comma in the header read as a point"
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,(\d{1,2}|\d{4,})([eE][-+]?\d+)?")
 
 
@@ -91,8 +92,8 @@ def _as_text(raw: bytes, notes: list[str] | None) -> list[float] | None:
     pieces = [piece.strip() for piece in stripped.decode("latin-1").split("\\")]
     if not all(_DECIMAL_COMMA.fullmatch(piece) or _plain(piece) for piece in pieces):
         return None
-    if notes is not None:
-        notes.append("a decimal comma in the header read as a point")
+    if notes is not None and _COMMA not in notes:
+        notes.append(_COMMA)
     return [float(piece.replace(",", ".")) for piece in pieces]
 
 

@@ -43,7 +43,7 @@ class Table:
 
 
 def sequence_table(sequence: Any, keyword: str, signed: bool) -> Table:
-    """The first table of a modality or VOI LUT sequence.
+    """The table of a modality LUT sequence, or the first of a VOI LUT sequence, whose others are other ways to show it.
 
     Args:
         sequence: its items.
@@ -51,10 +51,12 @@ def sequence_table(sequence: Any, keyword: str, signed: bool) -> Table:
         signed: whether the values that it is applied to can be negative.
 
     Raises:
-        ReadError: a descriptor or data that are missing or do not fit each other.
+        ReadError: a descriptor or data that are missing or do not fit each other; several modality LUTs.
     """
     if not sequence:
         raise ReadError(f"{keyword} is empty")
+    if keyword == "ModalityLUTSequence" and len(sequence) > 1:  # PS3.3 C.11.1: a single item
+        raise ReadError(f"{keyword} has {len(sequence)} tables: which one gives the values cannot be told")
     item = sequence[0]
     elements = [item.get_item(Tag(tag)) for tag in (_LUT_DESCRIPTOR, _LUT_DATA)]
     n, first, bits = _descriptor(elements[0], _LUT_DESCRIPTOR, f"LUTDescriptor of {keyword}", signed)
@@ -68,7 +70,8 @@ def palette(file: DicomFile, signed: bool) -> Table:
     entries of all three colours together.
 
     Raises:
-        ReadError: a colour is missing, or descriptors or lengths contradict each other.
+        ReadError: a colour is missing, entries of neither 8 nor 16 bits, or descriptors or lengths that contradict each
+            other.
     """
     described = []
     for colour in _COLOURS:
@@ -77,6 +80,8 @@ def palette(file: DicomFile, signed: bool) -> Table:
     if len(set(described)) > 1:
         raise ReadError(f"the palette's descriptors differ by colour: {described}")
     n, first, bits = described[0]
+    if bits not in (8, 16):
+        raise ReadError(f"the palette has entries of {bits} bits; the standard has 8 and 16")
     segmented = file.has("SegmentedRedPaletteColorLookupTableData")
     entries = _expanded(file, n, first, bits) if segmented else _columns(file, n, bits)
     if int(entries.max()) > 255:
@@ -130,13 +135,22 @@ def _descriptor(item: Any, tag: int, name: str, signed: bool) -> tuple[int, int,
 def _bytes(item: Any, name: str) -> bytes:
     value = getattr(item, "value", None)
     if isinstance(value, bytes):
+        if getattr(item, "VR", None) == "SS" and len(value) % 2 == 0:
+            little = getattr(item, "is_little_endian", True) is not False
+            _check_entries(np.frombuffer(value, "<i2" if little else ">i2"), name)
         return value
     if value is None or isinstance(value, str):
         raise ReadError(f"{name} is missing or no table")
     many = np.atleast_1d(np.asarray(value))
     if many.dtype.kind not in "iu":
         raise ReadError(f"{name} is no table")
+    _check_entries(many, name)
     return many.astype("<u2").tobytes()
+
+
+def _check_entries(entries: np.ndarray, name: str) -> None:
+    if entries.size and entries.min() < 0:
+        raise ReadError(f"{name} has the entry {int(entries.min())}; entries are not negative")
 
 
 def _entries(item: Any, n: int, bits: int, name: str) -> np.ndarray:
@@ -149,6 +163,6 @@ def _entries(item: Any, n: int, bits: int, name: str) -> np.ndarray:
         entries = np.frombuffer(raw, np.uint8)[:n]
     else:
         raise ReadError(f"{name} has {len(raw)} bytes where its descriptor states {n} entries of {bits} bits")
-    if len(raw) == 2 * n and bits <= 8 and int(entries.max()) > 255:
+    if int(entries.max()) >> bits:
         raise ReadError(f"{name} has the entry {int(entries.max())} where its descriptor states {bits} bits")
     return entries.astype(np.uint16)

@@ -52,7 +52,7 @@ def read_still(path: Path, options: Options) -> Image:
 
 
 def _read(path: Path, options: Options, notes: list[str]) -> Image:
-    with Pillow.open(path, formats=_FORMATS) as picture:
+    with path.open("rb") as file, Pillow.open(file, formats=_FORMATS) as picture:
         if picture.mode not in _CHANNELS:
             raise ReadError(f"pixels of mode {picture.mode} cannot be read")
         check_size((_CHANNELS[picture.mode], picture.height, picture.width), 4, options.limits)
@@ -61,6 +61,8 @@ def _read(path: Path, options: Options, notes: list[str]) -> Image:
             raise ReadError("Pillow was told to accept pictures that are cut short; this is refused here")
         if picture.format in ("JPEG", "MPO"):
             jpeg.check_complete(path)
+        elif picture.format == "TIFF":
+            tiff.check_data(picture, path)
         orientation = int(picture.getexif().get(_ORIENTATION, 1) or 1)
         stored = Stored.of(picture, path)
         facts: dict[str, Any] = {

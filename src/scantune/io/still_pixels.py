@@ -28,6 +28,7 @@ class Stored:
         lossy: values were changed by compression.
         upright: the decoder turns it as its orientation says.
         extra_samples: there are samples other than colour and transparency.
+        scale: intercept and slope by which the program that wrote it calibrates stored values, or None.
     """
 
     path: Path
@@ -38,6 +39,7 @@ class Stored:
     lossy: bool = False
     upright: bool = False
     extra_samples: bool = False
+    scale: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, picture: Pillow.Image, path: Path) -> Stored:
@@ -53,7 +55,12 @@ class Stored:
                 raise ReadError(
                     f"a TIFF of {form.bits} bits a colour in planes of their own: save it as PNG or interleaved"
                 )
-            return cls(path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.extra_samples)
+            scale = tiff.imagej_scale(picture) if form.samples == 1 else None
+            if scale is not None and form.white_is_zero:
+                raise ReadError("zero is white, and ImageJ calibrates the values: what is bright is not defined")
+            return cls(
+                path, form.bits, deep, form.white_is_zero, form.signed, form.lossy, True, form.extra_samples, scale
+            )
         lossy = picture.format in ("JPEG", "MPO") or (picture.format == "WEBP" and b"VP8 " in head[12:4096])
         return cls(path, bits=1 if picture.mode == "1" else 8, lossy=lossy)
 
@@ -78,9 +85,15 @@ def as_values(picture: Pillow.Image, stored: Stored, options: Options, facts: di
                 picture, lambda value: 255 - value
             )  # only Adobe writes it inverted, as Pillow takes it
         notes.append("CMYK converted to RGB without a colour profile")
+    if picture.mode == "LAB":
+        notes.append("CIE Lab converted to RGB")
     if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         picture = picture.convert("RGB")
     array = _plain(picture, stored)
+    if stored.scale is not None and array.shape[0] == 1:
+        intercept, slope = stored.scale
+        notes.append(f"values by ImageJ's calibration: {intercept:g} + {slope:g} × stored")
+        return (array * slope + intercept).astype(np.float32)
     return _bright_high(array, stored, options, facts) if stored.white_is_zero and array.shape[0] == 1 else array
 
 

@@ -68,13 +68,18 @@ def packed(folder: Path) -> Path:
 
 
 def signature(columns: Mapping[str, str]) -> Any:
-    """The pyfunc's signature: ``path`` in, the task's columns and ``reason`` out."""
+    """The pyfunc's signature: ``path`` in, the task's columns and ``reason`` out.
+
+    ``path`` is of any type: were it text, MLflow would refuse a whole table whose column pandas takes for numbers, such
+    as an empty one or one of blanks alone.
+    """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+    from mlflow.types.schema import AnyType
 
     outputs = [ColSpec(DataType[kind], name, required=False) for name, kind in columns.items()]
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "path")]),
+        inputs=Schema([ColSpec(AnyType(), "path")]),
         outputs=Schema([*outputs, ColSpec(DataType.string, "reason")]),
         params=ParamSchema([ParamSpec("batch_size", DataType.long, 8)]),
     )
