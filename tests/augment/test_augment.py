@@ -298,6 +298,7 @@ def test_a_number_means_in_python_what_it_means_in_params_yaml(modality: str) ->
         ("image", {"rotation": [5, -5]}, r"augment.rotation: rotation: \[5, -5\] must rise"),
         ("volume", {"noise": "much"}, "noise: 'much'"),
         ("video", {"rotate": 5}, "rotate"),
+        ("volume", BY_MODALITY["image"](), "'image' for a sample of 'volume'"),
     ],
 )
 def test_wrong_settings_are_named(modality: str, settings: dict[str, object], words: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from torchvision.transforms import v2
 
 from scantune.augment import build, randaugment, spatial
+from scantune.config.augment import RandAugment
 
 OFF = {"rotation": 0, "translation": 0, "zoom": 0, "brightness": 0, "contrast": 0}
 
@@ -70,7 +71,9 @@ def test_grey_image_and_its_three_fold_copy_look_alike() -> None:
 
 
 def test_operations_and_signs_are_drawn_evenly() -> None:
-    drawn = [randaugment.draw(generator(seed), num_ops=2, magnitude=5) for seed in range(1400)]
+    drawn = [
+        randaugment.draw(generator(seed), RandAugment(enabled=True, num_ops=2, magnitude=5)) for seed in range(1400)
+    ]
     counts = Counter(name for pair in drawn for name, _ in pair)
     assert set(counts) == set(randaugment.OPERATIONS)
     assert all(140 < n < 265 for n in counts.values())

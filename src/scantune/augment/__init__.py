@@ -6,26 +6,24 @@ workers. ``events.flipped`` is True where left and right were exchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from torch import Generator, Tensor
 
-from scantune.augment import image, spatial, video, volume
+from scantune.augment import spatial
 from scantune.augment.draws import Augment, Augmented, Events
+from scantune.augment.image import ImageTransform
 from scantune.augment.mixing import Mixed, cutmix, mixup
 from scantune.augment.sheet import contact_sheet
 from scantune.augment.spoil import spoil
-from scantune.config.augment import AugmentConfig, augment_config
+from scantune.augment.video import VideoTransform
+from scantune.augment.volume import VolumeTransform
+from scantune.config.augment import AugmentConfig, VideoAugment, VolumeAugment, augment_config
 from scantune.records import ScantuneError
 
 __all__ = ["Augment", "Augmented", "Events", "Mixed", "build", "contact_sheet", "cutmix", "mixup", "spoil", "unchanged"]
-
-BY_MODALITY: dict[str, Callable[..., Augment]] = {"image": image.build, "volume": volume.build, "video": video.build}
-
-_NO_KEYWORDS = {"modality", "enabled", "mixup", "cutmix"}
-"""Settings in the same block that are not of a sample: the training loop mixes batches."""
 
 
 def unchanged(input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
@@ -58,18 +56,16 @@ def build(
         A callable of (input, mask, generator), see :class:`scantune.augment.draws.Augment`.
 
     Raises:
-        ScantuneError: an unknown modality or setting, or an invalid range.
+        ScantuneError: an unknown modality or setting, an invalid range, or settings of another modality.
     """
-    if modality not in BY_MODALITY:
-        raise ScantuneError(f"modality: {modality!r} is not one of {', '.join(BY_MODALITY)}")
     if settings is None or isinstance(settings, Mapping):
         settings = augment_config(modality, {"default": True} if settings is None else settings)
+    if settings.modality != modality:
+        raise ScantuneError(f"augment: settings of the modality {settings.modality!r} for a sample of {modality!r}")
     if not settings.enabled:
         return unchanged if crop is None else partial(_middle, crop)
-    keywords = settings.model_dump(exclude=_NO_KEYWORDS)
-    operations = keywords.pop("randaugment", None)
-    if operations and operations.pop("enabled"):
-        keywords["randaugment"] = operations
-    if crop is not None:
-        keywords["crop"] = crop
-    return BY_MODALITY[modality](spacing=spacing, **keywords)
+    if isinstance(settings, VideoAugment):
+        return VideoTransform(settings, spacing)
+    if isinstance(settings, VolumeAugment):
+        return VolumeTransform(settings, spacing, crop)
+    return ImageTransform(settings, spacing, crop)

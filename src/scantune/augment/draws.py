@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -47,21 +46,6 @@ class Augment(Protocol):
     def __call__(self, input: Tensor, mask: Tensor | None, generator: Generator) -> Augmented:
         """Augment ``input`` [C, …space] (floating) and ``mask`` [1, …space] by the same draw."""
         ...
-
-
-def as_range(name: str, value: float | Sequence[float]) -> Range:
-    """A number (a constant) or a pair (lowest, highest) as a range.
-
-    Raises:
-        ScantuneError: not one or two finite numbers, or the first above the second; with the name of the parameter.
-    """
-    pair = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
-    if len(pair) != 2 or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in pair):
-        raise ScantuneError(f"{name}: {value!r} is neither a number nor a pair [lowest, highest]")
-    low, high = float(pair[0]), float(pair[1])
-    if low > high:
-        raise ScantuneError(f"{name}: lowest value {low:g} is above the highest, {high:g}; write [{high:g}, {low:g}]")
-    return low, high
 
 
 def uniform(generator: Generator, between: Range) -> float:

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from scantune.augment import spatial
 from scantune.augment.draws import choose, happens
+from scantune.config.augment import RandAugment
 
 MAX_MAGNITUDE = 10.0
 
@@ -53,13 +54,13 @@ _TONES: dict[str, Callable[[object, Tensor, float], Tensor]] = {
 OPERATIONS = (*_MOVES, *_TONES)
 
 
-def draw(generator: Generator, *, num_ops: int = 2, magnitude: float = 9) -> list[tuple[str, float]]:
-    """Names of ``num_ops`` operations with their strengths, −1 … 1, drawn with replacement."""
+def draw(generator: Generator, settings: RandAugment) -> list[tuple[str, float]]:
+    """Names of ``num_ops`` operations with their strengths, −1 … 1, drawn with replacement; none where disabled."""
     drawn = []
-    for _ in range(num_ops):
+    for _ in range(settings.num_ops if settings.enabled else 0):
         name = OPERATIONS[choose(generator, len(OPERATIONS))]
         negative = happens(generator, 0.5) and name in _SIGNED
-        drawn.append((name, (-1.0 if negative else 1.0) * magnitude / MAX_MAGNITUDE))
+        drawn.append((name, (-1.0 if negative else 1.0) * settings.magnitude / MAX_MAGNITUDE))
     return drawn
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from scantune.config.augment import ImageAugment, VolumeAugment
 
 Fill = Literal["darkest", "border"]
 
@@ -127,16 +129,20 @@ def _half(shape: Sequence[int], spacing: Sequence[float] | None) -> Tensor:
     return torch.cat([extent(shape, spacing) / 2, torch.ones(1, dtype=torch.float64)])
 
 
-def around(augment: Any) -> tuple[int, ...] | None:
-    """The size that a sample must have for the augmentation's ``crop`` to be filled by it; None without a crop.
+def around(
+    settings: ImageAugment | VolumeAugment, spacing: Sequence[float] | None, crop: Sequence[int] | None
+) -> tuple[int, ...] | None:
+    """The size that a sample must have for ``crop`` to be filled by it after any draw; None without a crop.
 
     Args:
-        augment: an augmentation of images or volumes: its ``crop``, ``spacing`` and ranges are read.
+        settings: largest rotation, translation, enlargement and elastic displacement.
+        spacing: as of :func:`warp`.
+        crop: shape of the result.
     """
-    if augment.crop is None:
+    if crop is None:
         return None
-    shift = max(map(abs, augment.translation)) + 2 * augment.elastic[1]
-    return tuple(reach(augment.crop, augment.spacing, max(map(abs, augment.rotation)), augment.zoom[0], shift))
+    shift = max(map(abs, settings.translation)) + 2 * settings.elastic[1]
+    return tuple(reach(crop, spacing, max(map(abs, settings.rotation)), settings.zoom[0], shift))
 
 
 def reach(
@@ -154,7 +160,7 @@ def reach(
     size = extent(shape, spacing).flip(0)
     tilt = math.sin(math.radians(min(abs(degrees), 90)))
     across = min(1.0, tilt if len(shape) == 2 else tilt * (1 + tilt))
-    turned = [float(min(own + across * (size.sum() - own), size.norm())) for own in size]
+    turned = [float(min(side + across * (size.sum() - side), size.norm())) for side in size]
     step = size / torch.tensor(list(shape), dtype=torch.float64)
     return [
         max(n, math.ceil(length * (1 / min(zoom, 1.0) + 2 * shift) / float(one)))

@@ -238,7 +238,7 @@ class VideoAugment(Block):
 
 AugmentConfig = ImageAugment | VolumeAugment | VideoAugment
 
-#: What ``augment: default`` stands for; the builders of :mod:`scantune.augment` have the same defaults.
+#: What ``augment: default`` stands for, and ``scantune.augment.build`` without settings.
 DEFAULT_SETS: dict[str, dict[str, Any]] = {
     "image": {
         "rotation": [-5, 5],
@@ -286,8 +286,10 @@ def augment_config(modality: str, block: Mapping[str, Any], key: str = "augment"
         key: where it stands, for messages.
 
     Raises:
-        ScantuneError: every fault of the block at once, each with its key.
+        ScantuneError: an unknown modality; every fault of the block at once, each with its key.
     """
+    if modality not in BY_MODALITY:
+        raise ScantuneError(f"modality: {modality!r} is not one of {', '.join(BY_MODALITY)}")
     settings = dict(block)
     if settings.pop("default", False):
         settings = DEFAULT_SETS[modality] | settings

@@ -60,9 +60,10 @@ def augmentation_of(task: Task, prepared: Mapping[str, Any], block: Mapping[str,
     from scantune.config.augment import augment_config
 
     modality = prepared["modality"]
-    settings = augment_config(modality, block or {"default": True}).model_dump()
+    settings = augment_config(modality, block or {"default": True})
     if not block:
-        settings |= {name: 0.0 for name in settings if name.startswith("flip")}
+        flips = {name: 0.0 for name in type(settings).model_fields if name.startswith("flip")}
+        settings = settings.model_copy(update=flips)
     spacing = prepared.get("spacing")
     change = augment.build(modality, settings, spacing=tuple(spacing)[::-1] if spacing else None)
     return Augmentation(copies, change, sided=task.sided)
