@@ -16,9 +16,10 @@ from scantune.io.dicom_apart import choose
 from scantune.io.dicom_file import TAGS, DicomFile
 from scantune.io.dicom_image import read_image
 from scantune.io.dicom_keys import frame_keys, frame_scale_slope, macro, macro_items
-from scantune.io.dicom_meaning import Meaning, checked_rescale, meaning_of, precise, rescale_of, with_real_world
+from scantune.io.dicom_meaning import Meaning, meaning_of, precise, with_real_world
 from scantune.io.dicom_numbers import NotANumberError, numbers
 from scantune.io.dicom_pixels import Pixels
+from scantune.io.dicom_rescale import checked_rescale, rescale_of
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_volume import assemble
 from scantune.io.values import check_size

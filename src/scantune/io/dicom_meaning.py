@@ -47,13 +47,12 @@ from pydicom import Dataset
 from scantune.io import dicom_real_world as real_worlds
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_padding import padding_of
+from scantune.io.dicom_rescale import rescale_of
 from scantune.io.dicom_tables import Table, palette, sequence_table
 from scantune.records import ReadError
 
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT", "YBR_PARTIAL_420", "YBR_PARTIAL_422"})
-#: Storage classes whose modules demand a rescale (PS3.3 C.8.2.1, C.8.9.4): without it the unit is unknown.
-_RESCALE_DEMANDED = {"1.2.840.10008.5.1.4.1.1.2": "CT", "1.2.840.10008.5.1.4.1.1.128": "PET"}
 _SHAPES = {"MONOCHROME1": "INVERSE", "MONOCHROME2": "IDENTITY"}
 
 
@@ -285,38 +284,6 @@ def _bits(file: DicomFile) -> tuple[int, int | None, int | None]:
     if stored is not None and high is not None and not stored - 1 <= high < allocated:
         raise ReadError(f"HighBit is {high} where BitsStored is {stored} of {allocated} allocated bits")
     return allocated, stored, high
-
-
-def rescale_of(file: DicomFile, *, demanded: bool = False) -> tuple[float | None, float | None]:
-    """Slope and intercept of the header, None both where it has neither.
-
-    Raises:
-        ReadError: one without the other; a slope of 0; none where the storage class demands it.
-    """
-    slope, intercept = file.one_number("RescaleSlope"), file.one_number("RescaleIntercept")
-    needed_by = _RESCALE_DEMANDED.get(file.text("SOPClassUID") or file.media_class) if demanded else None
-    return checked_rescale(slope, intercept, needed_by)
-
-
-def checked_rescale(
-    slope: float | None, intercept: float | None, needed_by: str | None = None
-) -> tuple[float | None, float | None]:
-    """The two, where they are fit to be used together.
-
-    Raises:
-        ReadError: one without the other; a slope of 0; none where ``needed_by`` names who demands it.
-    """
-    if slope is None and intercept is None:
-        if needed_by:
-            raise ReadError(f"RescaleSlope and RescaleIntercept are missing, and a {needed_by} image has no unit then")
-        return None, None
-    if slope is None:
-        raise ReadError(f"RescaleSlope is missing where RescaleIntercept is {intercept:g}")
-    if intercept is None:
-        raise ReadError(f"RescaleIntercept is missing where RescaleSlope is {slope:g}")
-    if slope == 0:
-        raise ReadError("the rescale slope is 0")
-    return slope, intercept
 
 
 def modality_table(file: DicomFile, signed: bool) -> Table | None:
