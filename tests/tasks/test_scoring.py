@@ -391,6 +391,7 @@ def test_nan_and_constant_probabilities():
     flat = scoring.evaluate(classification().with_columns({"p/0": [0.5] * 240, "p/1": [0.5] * 240}), Classification())
     check_structure(flat)
     assert flat["metrics"]["auroc"]["value"] == 0.5
+    assert flat["metrics"]["auroc"]["lower"] is None  # the same whichever subject is left out
     assert flat["metrics"]["calibration_slope"]["value"] is None
     assert flat["metrics"]["precision"]["value"] is None
 
