@@ -21,12 +21,16 @@ def owners(rng: np.random.Generator, subjects: int, repeats: bool) -> np.ndarray
     return np.repeat(np.arange(subjects), rng.choice([1, 1, 2, 3, 4, 6], subjects) if repeats else 1)
 
 
-def regression(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Normal scores and errors; subjects have errors of their own."""
-    s = owners(rng, subjects, repeats)
-    target = rng.normal(10, 5, subjects)[s] + rng.normal(0, 1.5, len(s))
-    prediction = 1 + 0.9 * target + rng.normal(0, 1.5, subjects)[s] + rng.normal(0, 1.2, len(s))
-    return {"subject_id": s, "target": target, "prediction": prediction}
+def normal(error: float) -> Make:
+    """Normal scores, and errors of some size; subjects have errors of their own."""
+
+    def made(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
+        s = owners(rng, subjects, repeats)
+        target = rng.normal(10, 5, subjects)[s] + rng.normal(0, 1.5, len(s))
+        errors = rng.normal(0, 1.5, subjects)[s] + rng.normal(0, 1.2, len(s))
+        return {"subject_id": s, "target": target, "prediction": 1 + 0.9 * target + error * errors}
+
+    return made
 
 
 def skewed(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
@@ -56,24 +60,27 @@ def binary(share: float, distance: float) -> Make:
     return made
 
 
-def graded(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
-    """Six zones of four grades; zones of one film go together, some are ungradable."""
-    s = owners(rng, subjects, repeats)
-    zones = settings_of("zones").zones
-    level = rng.normal(0, 1, subjects)[s]
-    skill = rng.normal(0, 0.4, subjects)[s]
-    columns: dict[str, np.ndarray] = {"subject_id": s}
-    for zone in zones:
-        grade = level + rng.normal(0, 0.6, len(s))
-        seen = grade + 0.3 * skill + rng.normal(0, 0.45, len(s))
-        y, said = (np.digitize(v, (-0.5, 0.4, 1.2)) for v in (grade, seen))
-        y = np.where(rng.random(len(s)) < 0.04, 4, y)
-        said = np.where((y == 4) & (rng.random(len(s)) < 0.7), 4, said)
-        columns[f"target/{zone}"] = y
-        p = np.full((len(s), 5), 0.05)
-        p[np.arange(len(s)), said] = 0.8
-        columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(("0", "1", "2", "3", "ungradable"))}
-    return columns
+def graded(noise: float, cuts: tuple[float, ...] = (-0.5, 0.4, 1.2)) -> Make:
+    """Six zones of four grades, read with some noise; zones of one film go together, some are ungradable."""
+
+    def made(rng: np.random.Generator, subjects: int, repeats: bool) -> dict[str, np.ndarray]:
+        s = owners(rng, subjects, repeats)
+        level = rng.normal(0, 1, subjects)[s]
+        skill = rng.normal(0, 0.4, subjects)[s]
+        columns: dict[str, np.ndarray] = {"subject_id": s}
+        for zone in settings_of("zones").zones:
+            grade = level + rng.normal(0, 0.6, len(s))
+            seen = grade + noise * (skill / 1.5 + rng.normal(0, 1, len(s)))
+            y, said = (np.digitize(v, cuts) for v in (grade, seen))
+            y = np.where(rng.random(len(s)) < 0.04, 4, y)
+            said = np.where((y == 4) & (rng.random(len(s)) < 0.7), 4, said)
+            columns[f"target/{zone}"] = y
+            p = np.full((len(s), 5), 0.05)
+            p[np.arange(len(s)), said] = 0.8
+            columns |= {f"p/{zone}/{c}": p[:, k] for k, c in enumerate(("0", "1", "2", "3", "ungradable"))}
+        return columns
+
+    return made
 
 
 def several(classes: int, distance: float) -> Make:
@@ -139,7 +146,9 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("scores, normal", "regression", regression),
+    Scenario("scores, normal", "regression", normal(1.0)),
+    Scenario("scores, weak agreement", "regression", normal(4.0)),
+    Scenario("scores, almost without error", "regression", normal(0.3)),
     Scenario("scores, skewed", "regression", skewed),
     Scenario("two classes, AUROC .87", "classification", binary(0.4, 1.6)),
     Scenario("two classes, 20 % positive, AUROC .98", "classification", binary(0.2, 2.9), (30, 60, 200)),
@@ -148,6 +157,8 @@ SCENARIOS = (
     Scenario("ten classes, almost without error", "classification", several(10, 4.0), (60, 200)),
     Scenario("three findings", "multilabel", findings, (30, 60, 200)),
     Scenario("survival", "survival", followed, (30, 60, 200)),
-    Scenario("graded zones", "zones", graded),
+    Scenario("graded zones", "zones", graded(0.45)),
+    Scenario("graded zones, weak agreement", "zones", graded(1.5)),
+    Scenario("graded zones, mostly the lowest grade", "zones", graded(0.45, (0.8, 1.4, 1.9))),
     Scenario("masks", "segmentation", masks),
 )

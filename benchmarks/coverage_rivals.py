@@ -75,10 +75,20 @@ def _of_jackknife(kind: str, distribution: Distribution) -> Bounds:
         if kind in _SQUARES and value > 0 and (left > 0).all():
             low, high = _around(math.log(value), t * standard_error(np.log(left)))
             out["jackknife, t on the log scale"] = (math.exp(low), math.exp(high))
+            out["jackknife, t by Hall's transformation"] = _hall(value, left, t)
             squares = scaled_chi2(value, left, 0.95, _SQUARES[kind], 1.0)
             if squares is not None and squares.lower is not None and squares.upper is not None:
                 out["jackknife, scaled chi-squared, kurtosis as it is"] = (squares.lower, squares.upper)
     return out
+
+
+def _hall(value: float, left: np.ndarray, t: float) -> tuple[float, float]:
+    """Student's t corrected for skewness by a cubic that always rises (Hall, J R Stat Soc B 1992;54:221)."""
+    n, influence = len(left), left.mean() - left
+    skewness = float((influence**3).mean() / (influence**2).mean() ** 1.5)
+    a, b, root = skewness / 3 or 1e-9, skewness / 6, math.sqrt(n)
+    high, low = (root / a * (np.cbrt(1 + 3 * a / root * (q - b / root)) - 1) for q in (t, -t))
+    return value - standard_error(left) * high, value - standard_error(left) * low
 
 
 def _around(centre: float, half: float) -> tuple[float, float]:
@@ -104,6 +114,12 @@ def _fisher(r: float, n: int) -> tuple[float, float]:
     return math.tanh(low), math.tanh(high)
 
 
+def _bonett_wright(r: float, n: int) -> tuple[float, float]:
+    """Bonett & Wright, Psychometrika 2000;65:23."""
+    low, high = _around(math.atanh(r), Z * math.sqrt((1 + r * r / 2) / (n - 3)))
+    return math.tanh(low), math.tanh(high)
+
+
 def _normal_sd(sd: float, n: int) -> tuple[float, float]:
     low, high = (math.sqrt((n - 1) / chi2_quantile(p, n - 1)) for p in (0.975, 0.025))
     return sd * low, sd * high
@@ -117,7 +133,8 @@ _OF_SHARES: Mapping[str, Callable[[float, float], tuple[float, float]]] = {
 
 _NORMAL: Mapping[str, tuple[str, Callable[[float, int], tuple[float, float]]]] = {
     "pearson_r": ("Fisher's z", _fisher),
-    "spearman_rho": ("Fisher's z", _fisher),
+    "spearman_rho": ("Fisher's z, variance of Bonett & Wright", _bonett_wright),
+    "mean_score_spearman_rho": ("Fisher's z, variance of Bonett & Wright", _bonett_wright),
     "bland_altman_sd": ("chi-squared of normal errors", _normal_sd),
 }
 """Intervals that normal data have, of one sample a subject."""

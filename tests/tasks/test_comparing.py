@@ -78,6 +78,7 @@ def test_a_model_beside_itself_and_rows_in_another_order():
     found = compare(first, first.take(order), Classification())
     assert all(e["difference"]["value"] == 0 for e in found["metrics"].values())
     assert all(e["difference"]["p_value"] == 1 for e in found["metrics"].values())
+    assert "brier: equal, whichever subject is left out" in lines(found)
     assert found["decision"]["holds"] is False  # a margin of 0 is not passed by equality
     assert compare(first, first, Classification(), margin=0.01)["decision"]["holds"] is True
 

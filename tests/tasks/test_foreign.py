@@ -1,5 +1,7 @@
 """Predictions files as other tools write them: what their columns settle, logits, calls, gaps, several files."""
 
+import csv
+
 import numpy as np
 import pytest
 
@@ -154,3 +156,69 @@ def test_files_of_several_models_are_scored_and_each_compared_with_the_first(tmp
     p = [e["metrics"][e["primary"]]["difference"]["p_value"] for e in (b, c)]
     assert [b["p_holm_files"], c["p_holm_files"]] == pytest.approx([min(1, 2 * min(p)), max(2 * min(p), max(p))])
     assert "another target" in found["comparisons"]["other"]["reason"]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", ","])
+def test_decimal_commas_are_read_and_told(tmp_path, delimiter):
+    y, z = classes()
+    p = softmax(z)
+    points = saved(tmp_path, {"target": y} | {f"p/{k}": p[:, k].round(4) for k in range(3)}, "points.csv")
+    rows = [line.split(",") for line in points.read_text().splitlines()]
+    commas = tmp_path / "commas.csv"
+    with commas.open("w", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows([[c.replace(".", ",") for c in row] for row in rows])
+    found = score_file(commas, "classification", draws=50)
+    assert found["read_as"] == ["decimal commas: p/0, p/1, p/2"]
+    assert found["metrics"] == score_file(points, "classification", draws=50)["metrics"]
+
+
+def test_commas_that_may_separate_thousands_are_no_decimals(tmp_path):
+    path = saved(tmp_path, {"target": ["1,234"] * N, "prediction": np.arange(N)})
+    with pytest.raises(PredictionsError, match=r"column target: not a number: row 2 \('1,234'\)"):
+        score_file(path, "regression")
+
+
+@pytest.mark.parametrize("form", ["{:.1f}%", "{:.1f} %", "{:.1f}\N{NO-BREAK SPACE}%"])
+def test_probabilities_with_a_percent_sign_are_shares(tmp_path, form):
+    y, z = classes()
+    p = softmax(z)
+    written = {f"p/{k}": [form.format(100 * v) for v in p[:, k]] for k in range(3)}
+    found = score_file(saved(tmp_path, {"target": y} | written), "classification", draws=50)
+    assert found["read_as"] == ["percent, read as shares: p/0, p/1, p/2"]
+    assert found["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        ("classification", {"target": [0, 1] * 30, "p/1": [37.4] * N}),
+        ("multilabel", {"target/a": [0, 1] * 30, "p/a": [37.4] * N}),
+        (
+            "survival",
+            {"target/time": [3.0] * N, "target/event": [0, 1] * 30, "prediction": [1] * N, "p/1/event": [37] * N},
+        ),
+    ],
+)
+def test_percent_without_a_sign_is_refused_with_what_to_write(tmp_path, task, columns):
+    with pytest.raises(
+        PredictionsError, match=r"1 fault:\n  column p/\S+: .*where they are percent, write 37.4% or 0.374"
+    ):
+        score_file(saved(tmp_path, columns), task)
+
+
+def test_one_column_of_two_classes_and_reference_of_one(tmp_path):
+    p = np.linspace(0.2, 0.9, N)
+    found = score_file(saved(tmp_path, {"target": [1] * N, "p/1": p}), "classification", draws=50)
+    assert found["positive"] == "1"
+    assert found["metrics"]["recall"]["value"] == pytest.approx((p > 0.5).mean())
+    assert found["metrics"]["auroc"]["reason"] == "undefined: every sample is of class 1"
+    with pytest.raises(PredictionsError, match=r"column p/sick alone .* name sick: .*--set classes=\[no,yes\]"):
+        score_file(saved(tmp_path, {"target": ["sick"] * N, "p/sick": p}), "classification")
+
+
+def test_the_positive_class_is_named(tmp_path):
+    p = np.linspace(0.2, 0.9, N)
+    path = saved(tmp_path, {"target": ["sick", "well"] * 30, "p/sick": p, "p/well": 1 - p})
+    assert score_file(path, "classification", draws=50)["positive"] == "well"
+    settings = settings_for("classification", {"positive": "sick"})
+    assert score_file(path, settings, draws=50)["positive"] == "sick"

@@ -131,7 +131,8 @@ def _shares(text: str) -> dict[str, dict[str, float]]:
 
 def _headline(metrics: dict[str, Any]) -> list[str]:
     entries = metrics["metrics"]
-    return [f"{name}: {_figure(entries[name])}" for name in metrics["headline"] if name in entries]
+    positive = [f"positive class: {metrics['positive']}"] if "positive" in metrics else []
+    return positive + [f"{name}: {_figure(entries[name])}" for name in metrics["headline"] if name in entries]
 
 
 def compare(
@@ -180,7 +181,7 @@ def task_settings(name: str, assignments: list[str], predictions: Path | None = 
 
 def _figure(entry: dict[str, Any]) -> str:
     if entry["value"] is None:
-        return f"undefined ({entry['reason']})"
+        return str(entry["reason"])
     if entry["lower"] is None:
         return f"{entry['value']:.4f} ({entry['reason']})"
     return f"{entry['value']:.4f} ({entry['lower']:.4f} … {entry['upper']:.4f})"

@@ -1,4 +1,4 @@
-"""Pearson's, Spearman's and Kendall's correlation with intervals and p-values."""
+"""Pearson's, Spearman's and Kendall's correlation with p-values, and what their intervals are made from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.distributions import normal_quantile, normal_two_sided, t_two_sided
-from scantune.statistics.resampling import Weighted, standard_error
+from scantune.statistics.distributions import normal_two_sided, t_two_sided
+from scantune.statistics.resampling import Weighted
 from scantune.statistics.sums import cumulate
 
 CONSTANT = 1e-10
@@ -49,33 +49,6 @@ def correlation_p(r: float, n: int) -> float:
     if abs(r) >= 1:
         return 0.0
     return t_two_sided(r * math.sqrt((n - 2) / (1 - r * r)), n - 2)
-
-
-#: Variance of atanh(r) where subjects are independent. Pearson: Fisher 1921. Spearman: Bonett & Wright, Psychometrika
-#: 2000;65:23. Kendall: Fieller, Hartley & Pearson, Biometrika 1957;44:470.
-_FISHER: dict[str, Callable[[float, int], float]] = {
-    "pearson": lambda r, n: 1 / (n - 3),
-    "spearman": lambda r, n: (1 + r * r / 2) / (n - 3),
-    "kendall": lambda r, n: 0.437 / (n - 4),
-}
-
-
-def fisher_interval(r: float, n: int, kind: str = "pearson", confidence: float = 0.95) -> tuple[float, float] | None:
-    """Interval of a correlation of ``n`` independent subjects on the scale of atanh(r).
-
-    Args:
-        r: the correlation.
-        n: subjects.
-        kind: ``pearson``, ``spearman`` or ``kendall``.
-        confidence: level.
-
-    Returns:
-        Bounds, or None where there is none: fewer than 5 subjects, r undefined or ±1.
-    """
-    if n < 5 or not abs(r) < 1:
-        return None
-    half = normal_quantile((1 + confidence) / 2) * math.sqrt(_FISHER[kind](r, n))
-    return math.tanh(math.atanh(r) - half), math.tanh(math.atanh(r) + half)
 
 
 @dataclass(frozen=True)
@@ -173,39 +146,19 @@ def _kendall_exact(n: int, discordant: int) -> float:
     return min(1.0, 2 * math.fsum(counts))
 
 
-def kendall_by_subject(
-    x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float = 0.95
-) -> tuple[float, float, float] | None:
-    """Interval and p-value of τ-b where subjects repeat, by leaving out each subject, on the scale of atanh(τ).
+def kendall_without(x: np.ndarray, y: np.ndarray, subjects: np.ndarray) -> np.ndarray:
+    """τ-b with each subject left out, float64 [S], without counting all pairs again; undefined is NaN.
 
     Args:
         x: float [n].
         y: float [n].
         subjects: [n].
-        confidence: level.
-
-    Returns:
-        Lower, upper and two-sided p-value; None where τ is undefined, ±1 or there are fewer than 5 subjects.
     """
-    full = kendall(x, y)
-    names, codes = np.unique(subjects, return_inverse=True)
-    if len(names) < 5 or not abs(full.tau) < 1:
-        return None
-    left = np.array([_kendall_without(x, y, codes, full.concordance)]).ravel()
-    z = np.arctanh(np.clip(left, -1 + 1e-12, 1 - 1e-12))
-    error = standard_error(z)
-    if not error > 0:
-        return None
-    centre, half = math.atanh(full.tau), normal_quantile((1 + confidence) / 2) * error
-    return math.tanh(centre - half), math.tanh(centre + half), normal_two_sided(centre / error)
-
-
-def _kendall_without(x: np.ndarray, y: np.ndarray, codes: np.ndarray, each: np.ndarray) -> np.ndarray:
-    """τ-b with each subject left out, [S], without counting all pairs again."""
-    n, subjects = len(x), int(codes.max()) + 1
-    within = _within(x, y, codes)
-    net = each.sum() / 2 - np.bincount(codes, each, subjects) + within
-    remaining = n - np.bincount(codes, minlength=subjects)
+    each = kendall(x, y).concordance
+    _, codes = np.unique(subjects, return_inverse=True)
+    n, size = len(x), int(codes.max()) + 1
+    net = each.sum() / 2 - np.bincount(codes, each, size) + _within(x, y, codes)
+    remaining = n - np.bincount(codes, minlength=size)
     pairs = remaining * (remaining - 1) / 2
     scale = np.sqrt((pairs - _tied_without(x, codes)) * (pairs - _tied_without(y, codes)))
     with np.errstate(all="ignore"):

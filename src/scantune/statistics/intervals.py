@@ -102,8 +102,6 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
     if left.size < FEWEST or not np.isfinite(left).all():
         return None
     if np.ptp(left) <= 1e-12 * max(1.0, abs(distribution.value)):
-        if kind == "unit" and distribution.shares:
-            return at_edge(distribution, confidence)
         return Interval(reason="no interval: the value is the same whichever subject is left out")
     if kind in _POSITIVE:
         return scaled_chi2(distribution.value, left, confidence, *_POSITIVE[kind])

@@ -282,8 +282,8 @@ def lines(comparison: Mapping[str, Any]) -> list[str]:
     out = []
     for name, entry in comparison["metrics"].items():
         d = entry["difference"]
-        if d["lower"] is None:
-            out.append(f"{name}: {d['reason']}")
+        if d["lower"] is None or d["lower"] == d["upper"]:
+            out.append(f"{name}: {d['reason'] if d['lower'] is None else d['method']}")
             continue
         adjusted = f", adjusted (Holm) {d['p_holm']:.3g}" if name != comparison["primary"] else ""
         out.append(f"{name}: {d['value']:+.4f} ({d['lower']:+.4f} … {d['upper']:+.4f}), p {d['p_value']:.3g}{adjusted}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from scantune.tasks.labels import label, natural
 from scantune.tasks.predictions import Faults, PredictionTable, read
 
 _LOGIT, _CALL, _PROBABILITY = "logit/", "prediction", "p/"
+
+_COMMA = re.compile(r"[+-]?\d*(,\d+)?([eE][+-]?\d+)?(\s?%)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+_PERCENT = re.compile(r"\d*\.?\d+\s?%")
 
 
 def settings_for(name: str, settings: Mapping[str, Any], columns: Sequence[str] = ()) -> Any:
@@ -61,9 +66,46 @@ def load(path: Path | str, task: Any) -> tuple[PredictionTable, list[str]]:
     Raises:
         PredictionsError: it cannot be read; a probability or prediction is missing, with its rows.
     """
-    table, notes = with_probabilities(read(path), task)
+    written, notes = as_numbers(read(path))
+    table, made = with_probabilities(written, task)
     refuse_missing(table)
-    return table, notes
+    return table, notes + made
+
+
+def as_numbers(table: PredictionTable) -> tuple[PredictionTable, list[str]]:
+    """The table with decimal commas as points, and percentages in ``p/…`` as shares.
+
+    A column counts as numbers with commas where all its cells are such; one whose every comma may as well separate
+    thousands (``1,234``) stays as it is.
+
+    Args:
+        table: as read from a file, all text.
+
+    Returns:
+        The table, and what was done, in words.
+    """
+    commas: dict[str, np.ndarray] = {}
+    shares: dict[str, np.ndarray] = {}
+    for column in table.columns:
+        cells = table.text(column).tolist()
+        if _decimal_commas(cells):
+            cells = [cell.replace(",", ".") for cell in cells]
+            commas[column] = np.array(cells, dtype=object)
+        if column.startswith(_PROBABILITY) and all(_PERCENT.fullmatch(cell) for cell in cells if cell):
+            shares[column] = np.array([float(cell.rstrip("%")) / 100 if cell else np.nan for cell in cells])
+    notes = [f"decimal commas: {', '.join(commas)}"] if commas else []
+    notes += [f"percent, read as shares: {', '.join(shares)}"] if shares else []
+    return (table.with_columns({**commas, **shares}) if notes else table), notes
+
+
+def _decimal_commas(cells: Sequence[str]) -> bool:
+    filled = [cell for cell in cells if cell]
+    with_comma = [cell for cell in filled if "," in cell]
+    return (
+        bool(with_comma)
+        and all(_COMMA.fullmatch(cell) for cell in filled)
+        and not all(_THOUSANDS.fullmatch(cell) for cell in with_comma)
+    )
 
 
 def with_probabilities(table: PredictionTable, task: Any) -> tuple[PredictionTable, list[str]]:

@@ -110,7 +110,7 @@ class _Maker:
         """Samples and subjects that a figure is made from: those of its trials, where it is a share."""
         shares = self.named[name].shares
         if self.statistic.kinds.get(name) in _COUNTED and len(shares) == 1:
-            return int(shares[0].trials.sum()), int((shares[0].trials > 0).sum())
+            return round(float(shares[0].trials.sum())), int((shares[0].trials > 0).sum())
         return self.statistic.n, self.n_subjects
 
     def _interval(self, name: str, n_subjects: int) -> Interval:

@@ -165,6 +165,15 @@ class PredictionTable:
             faults.rows(twice, "column sample_id: duplicate", self.sample_id[twice].tolist())
 
 
+def check_range(p: np.ndarray, column: str, faults: Faults) -> None:
+    """Faults of probabilities [N] outside 0 … 1; what is not finite is let pass."""
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero((p < 0) | (p > 1))
+        percent = len(bad) > 0 and np.nanmin(p) >= 0 and 2 < np.nanmax(p) <= 100
+    hint = "; where they are percent, write 37.4% or 0.374" if percent else ""
+    faults.rows(bad, f"column {column}: a probability lies between 0 and 1{hint}", p[bad].tolist())
+
+
 def read(path: Path | str) -> PredictionTable:
     """Reads a predictions file: comma, semicolon or tab; UTF-8, with or without a byte-order mark.
 

@@ -126,7 +126,11 @@ def test_faults_of_a_file_are_told_together():
         scoring.evaluate(
             table(**{"target/time": times, "target/event": [3] + [0] * 23, "p/4/event": [1.5] * 24}), SETTINGS
         )
-    for told in ("column target/time: not a time", "target/event: neither 0 (censored) nor 1", "p/4/event: not a prob"):
+    for told in (
+        "column target/time: not a time",
+        "target/event: neither 0 (censored) nor 1",
+        "p/4/event: a probability",
+    ):
         assert told in str(error.value)
 
 

@@ -41,6 +41,7 @@ def run(data: Data, context: Context) -> Analyses:
         return out
     out.sections["curves"] = _curves(data, context)
     if data.positive is not None:
+        out.sections["positive"] = data.classes[data.positive]
         out.sections["operating_points"] = _operating_points(data, context)
     detections = _detections(data, context.rows)
     out.sections["fairness"] = fairness.section(detections, context)

@@ -17,7 +17,7 @@ from scantune.statistics.trials import too_rare
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.labels import label, natural
 from scantune.tasks.plan import MetricPlan, not_finite, only
-from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.predictions import Faults, PredictionTable, check_range
 
 ERRORS = ("brier", "log_loss", "ece")
 """Metrics that are better when lower."""
@@ -95,9 +95,15 @@ def _classes(
     if settings.classes is not None:
         classes = tuple(label(c) for c in settings.classes)
     elif len(columns) == 1:
-        classes = tuple(natural(list({*columns, *(v for v in labels if v)})))
+        ((name, column),) = columns.items()
+        classes = tuple(natural(list({name, *(v for v in labels if v)})))
+        if classes in (("0",), ("1",)):
+            classes = ("0", "1")
         if len(classes) != 2:
-            faults.add(f"one column {next(iter(columns.values()))} matches two classes; there are {list(classes)}")
+            faults.add(
+                f"column {column} alone serves two classes; target and column name {', '.join(classes)}: add a column "
+                "p/<class> for each class, or state both, as in --set classes=[no,yes]"
+            )
             return None
     else:
         classes = tuple(natural(list(columns)))
@@ -120,25 +126,20 @@ def _probabilities(
     values = {name: table.numbers(column, faults) for name, column in columns.items()}
     if len(values) == 1:
         (name,) = values
-        other = 1 - values[name]
-        p = np.stack([values[name] if c == name else other for c in classes], axis=1)
-    else:
-        p = np.stack([values[c] for c in classes], axis=1)
-    check_probabilities(p, [columns.get(c, "p/" + c) for c in classes], faults)
+        check_range(values[name], columns[name], faults)
+        return np.stack([values[name] if c == name else 1 - values[name] for c in classes], axis=1)
+    p = np.stack([values[c] for c in classes], axis=1)
+    check_probabilities(p, [columns[c] for c in classes], faults)
     return p
-
-
-NO_PROBABILITY = "a probability lies between 0 and 1"
 
 
 def check_probabilities(p: np.ndarray, columns: Sequence[str], faults: Faults) -> None:
     """Faults of probabilities [N, K]: outside 0 … 1, or rows that do not sum to one; what is not finite is let pass."""
+    for k, column in enumerate(columns):
+        check_range(p[:, k], column, faults)
+    sums = p.sum(1)
     with np.errstate(invalid="ignore"):
-        for k, column in enumerate(columns):
-            bad = np.flatnonzero((p[:, k] < 0) | (p[:, k] > 1))
-            faults.rows(bad, f"column {column}: {NO_PROBABILITY}", p[bad, k].tolist())
-        sums = p.sum(1)
-        bad = np.flatnonzero(np.abs(sums - 1) > SUM_TOLERANCE)
+        bad = np.flatnonzero((np.abs(sums - 1) > SUM_TOLERANCE) & ((p >= 0) & (p <= 1)).all(1))
     faults.rows(bad, f"{', '.join(columns)} must sum to one", [round(v, 4) for v in sums[bad].tolist()])
 
 

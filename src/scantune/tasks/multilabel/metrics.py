@@ -14,7 +14,7 @@ from scantune.statistics.trials import too_rare
 from scantune.tasks.multilabel import calibration
 from scantune.tasks.multilabel.settings import Multilabel
 from scantune.tasks.plan import MetricPlan, not_finite, only, renamed
-from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.predictions import Faults, PredictionTable, check_range
 
 ERRORS = ("hamming_loss", "brier", "ece")
 """Metrics that are better when lower."""
@@ -70,10 +70,8 @@ def parse(table: PredictionTable, settings: Multilabel, faults: Faults) -> Data 
         return None
     target = np.stack([_states(table, name, faults) for name in findings], axis=1)
     p = np.stack([table.numbers(f"p/{name}", faults) for name in findings], axis=1)
-    with np.errstate(invalid="ignore"):
-        for place, name in enumerate(findings):
-            bad = np.flatnonzero((p[:, place] < 0) | (p[:, place] > 1))
-            faults.rows(bad, f"column p/{name}: a probability lies between 0 and 1", p[bad, place].tolist())
+    for place, name in enumerate(findings):
+        check_range(p[:, place], f"p/{name}", faults)
     validation = table.split == "validation"
     usable = validation & np.isfinite(p).all(axis=1)
     limits = calibration.thresholds(p[usable], target[usable], findings, settings.threshold)

@@ -11,16 +11,16 @@ from scantune.statistics.agreement import error_statistic, repeated_statistic
 from scantune.statistics.correlation import (
     constant,
     correlation_p,
-    fisher_interval,
     kendall,
-    kendall_by_subject,
+    kendall_without,
     pearson,
     spearman,
     spearman_statistic,
 )
 from scantune.statistics.estimate import Estimate, undefined
+from scantune.statistics.intervals import interval_of
 from scantune.statistics.reliability import repeatability
-from scantune.statistics.resampling import FEWEST, Statistic
+from scantune.statistics.resampling import FEWEST, Distribution, Interval, Statistic
 from scantune.tasks.directions import named_ranges
 from scantune.tasks.plan import MetricPlan, joined, mean_over, mean_statistic, not_finite, renamed, with_suffix
 from scantune.tasks.predictions import Faults, PredictionTable
@@ -196,19 +196,14 @@ def _of_one(data: Data, rows: np.ndarray, headline: bool, paired: bool, confiden
         names |= {f"bland_altman_{k}": f"bland_altman_plain_{k}" for k in _REPEATED}
         statistics = [renamed(statistics[0], names), repeated_statistic(x, y, subjects, rows)]
     direct: dict[str, Estimate] = {}
-    rho = spearman(x, y) if len(rows) > 1 else np.nan
-    if alone and not paired:
-        direct["spearman_rho"] = _rank_figure(rho, len(rows), "spearman", correlation_p(rho, len(rows)), confidence)
-    else:
-        statistics.append(spearman_statistic(x, y, rows))
+    statistics.append(spearman_statistic(x, y, rows))
     if not headline:
         direct["kendall_tau"] = _kendall(x, y, subjects, alone, confidence)
         direct["repeatability"] = _repeatability(x, y, subjects, confidence)
         statistics += _by_range(data, x, y, rows)
-    few = len(rows) < FEWEST
-    p = {"pearson_r": correlation_p(pearson(x, y), len(rows)) if alone and not few else None}
-    if not (alone and not paired):
-        p["spearman_rho"] = correlation_p(rho, len(rows)) if alone and not few else None
+    tested = alone and len(rows) >= FEWEST
+    correlations = {"pearson_r": pearson, "spearman_rho": spearman}
+    p = {name: correlation_p(r(x, y), len(rows)) if tested else None for name, r in correlations.items()}
     return MetricPlan(
         statistics,
         direct=_explained(direct, _reasons(x, y)),
@@ -247,36 +242,20 @@ def _explained(figures: dict[str, Estimate], reasons: dict[str, str]) -> dict[st
     }
 
 
-def _rank_figure(r: float, n: int, kind: str, p: float, confidence: float) -> Estimate:
-    if np.isnan(r):
-        return undefined("undefined", n, n, p_value=None)
-    bounds = fisher_interval(r, n, kind, confidence)
-    if bounds is None:
-        reason = "no interval: the correlation is 1 or −1" if n >= 5 else f"no interval: {n} subjects, 5 are needed"
-        return Estimate(r, n=n, n_subjects=n, reason=reason, more={"p_value": p if n >= 5 else None})
-    return Estimate(r, *bounds, f"Fisher's z ({_FISHER_NAMES[kind]})", n, n, more={"p_value": p})
-
-
-_FISHER_NAMES = {
-    "spearman": "variance of Bonett & Wright",
-    "kendall": "variance of Fieller, Hartley & Pearson",
-}
-
-
 def _kendall(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, alone: bool, confidence: float) -> Estimate:
-    if len(x) < 2:
-        return undefined("undefined", len(x), len(x), p_value=None)
+    n, n_subjects = len(x), len(np.unique(subjects))
+    if n < 2:
+        return undefined("undefined", n, n_subjects, p_value=None)
     correlation = kendall(x, y)
-    if alone or np.isnan(correlation.tau):
-        return _rank_figure(correlation.tau, len(x), "kendall", correlation.p_value, confidence)
-    n_subjects = len(np.unique(subjects))
-    bounds = kendall_by_subject(x, y, subjects, confidence)
-    if bounds is None:
-        few = "no interval: leaving out subjects gives none (too few, or τ is 1 or −1)"
-        return Estimate(correlation.tau, n=len(x), n_subjects=n_subjects, reason=few, more={"p_value": None})
-    lower, upper, p = bounds
-    method = "jackknife by subject, Fisher's z"
-    return Estimate(correlation.tau, lower, upper, method, len(x), n_subjects, more={"p_value": p})
+    if np.isnan(correlation.tau):
+        return undefined("undefined", n, n_subjects, p_value=None)
+    distribution = Distribution(correlation.tau, np.empty(0), kendall_without(x, y, subjects))
+    interval = interval_of(distribution, "correlation", n_subjects, confidence) or Interval(
+        reason="no interval: undefined without one of the subjects"
+    )
+    p = interval.p_value if not alone else correlation.p_value if n >= FEWEST else None
+    bounds = (interval.lower, interval.upper, interval.method)
+    return Estimate(correlation.tau, *bounds, n, n_subjects, interval.reason, {"p_value": p})
 
 
 def _repeatability(x: np.ndarray, y: np.ndarray, subjects: np.ndarray, confidence: float) -> Estimate:

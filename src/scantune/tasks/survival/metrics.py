@@ -9,7 +9,7 @@ import numpy as np
 from scantune.plots.words import add_labels
 from scantune.statistics.resampling import Weighted
 from scantune.tasks.plan import MetricPlan, not_finite, only
-from scantune.tasks.predictions import Faults, PredictionTable
+from scantune.tasks.predictions import Faults, PredictionTable, check_range
 from scantune.tasks.survival.discrimination import auroc_at, brier_at, concordance, concordance_ipcw
 from scantune.tasks.survival.estimators import survival
 from scantune.tasks.survival.settings import Survival
@@ -85,7 +85,7 @@ def parse(table: PredictionTable, settings: Survival, faults: Faults) -> Data | 
     columns = []
     for name in settings.probability_columns():
         values = table.numbers(name, faults) if name in table else np.full(len(table), np.nan)
-        faults.rows(np.flatnonzero((values < 0) | (values > 1)), f"column {name}: not a probability from 0 to 1")
+        check_range(values, name, faults)
         columns.append(values)
     target = np.stack([time, event], axis=1)
     return Data(target, table.numbers("prediction", faults), np.stack(columns, axis=1), table.subject_id, settings)
