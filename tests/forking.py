@@ -91,10 +91,15 @@ def _serve(address: str) -> None:
     import signal
     import warnings
 
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from tests import mlflow_stores
+
+    sys.path.pop(0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in PRELOADED:
             importlib.import_module(name)
+        mlflow_stores.copy_tables(Path(address).parent / "tables.db")
     gc.collect()
     gc.freeze()  # so that forks share the pages
     with socket.socket(socket.AF_UNIX) as listening:

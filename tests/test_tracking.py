@@ -25,7 +25,7 @@ mlflow = pytest.importorskip("mlflow")
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path, monkeypatch, mlflow_tables):
     """An empty project folder with its own SQLite store."""
     (tmp_path / "dvc.yaml").write_text("stages: {}\n")
     monkeypatch.chdir(tmp_path)

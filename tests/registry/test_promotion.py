@@ -32,7 +32,7 @@ N = 40
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def store(tmp_path_factory: pytest.TempPathFactory, mlflow_tables: None) -> Iterator[Path]:
     """A project folder with its own SQLite store, for all tests of this file."""
     home = tmp_path_factory.mktemp("registry")
     (home / "dvc.yaml").write_text("stages: {}\n")
