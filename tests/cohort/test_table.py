@@ -1,4 +1,5 @@
 import datetime
+import zipfile
 
 import openpyxl
 import pytest
@@ -238,3 +239,28 @@ def test_a_second_header_and_a_name_in_two_unicode_forms_are_faults(tmp_path):
     path.write_text("file,\u00e9,e\u0301\na.png,1,0\n", encoding="utf-8")
     with pytest.raises(CohortError, match="more than once"):
         read_table(path)
+
+
+def test_a_quote_that_is_not_closed_in_a_table_of_one_column_is_refused(table):
+    with pytest.raises(CohortError, match="a cell spans rows 2 to 4"):
+        read_table(table('file\n"a\nb\nc"\nd\n'))
+
+
+@pytest.mark.parametrize("content", ["id;y\nM\ufffdller;1\nK;2\n".encode(), "id;y\nMüller;1\nK;2\n".encode("cp850")])
+def test_a_cell_that_lost_a_letter_is_unusable(table, content):
+    found = read_table(table(content))
+    assert list(found.unusable) == [(2, "id")]
+    assert "a letter of it is lost" in found.unusable[2, "id"]
+
+
+def test_files_that_are_no_csv_or_xlsx_are_named(table, tmp_path):
+    with pytest.raises(CohortError, match="it is HTML or XML"):
+        read_table(table("<html><table><tr><td>id</td></tr></table></html>"))
+    for name, kind, words in (
+        ("mimetype", "application/vnd.oasis.opendocument.spreadsheet", "OpenDocument"),
+        ("xl/workbook.bin", "", "binary Excel"),
+    ):
+        with zipfile.ZipFile(tmp_path / "t.xlsx", "w") as archive:
+            archive.writestr(name, kind)
+        with pytest.raises(CohortError, match=words):
+            read_table(tmp_path / "t.xlsx")

@@ -133,6 +133,13 @@ def test_a_truncated_uncompressed_file_is_refused(tmp_path: Path) -> None:
     assert "cut short: 4191 of 4192 bytes" in refused(path).reason
 
 
+@pytest.mark.parametrize("start", [0, 348, 351, 352.5, 2**25, np.nan])
+def test_an_image_that_starts_within_the_header_or_between_bytes_is_refused(tmp_path: Path, start: float) -> None:
+    path = io.write_nifti(tmp_path / "a.nii", volume())
+    _patch(path, 108, np.float32(start).tobytes())
+    assert "states that the image starts at byte" in refused(path).reason
+
+
 def test_gzip_in_several_members_is_read(tmp_path: Path) -> None:
     raw = gzip.decompress(io.write_nifti(tmp_path / "a.nii.gz", volume()).read_bytes())
     (tmp_path / "b.nii.gz").write_bytes(gzip.compress(raw[:1000]) + gzip.compress(raw[1000:]))

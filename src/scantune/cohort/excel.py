@@ -149,7 +149,7 @@ def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -
     try:
         book = openpyxl.load_workbook(io.BytesIO(content), data_only=values, read_only=False)
     except Exception as error:
-        raise CohortError(f"table {path.name}", [f"not a readable Excel file ({type(error).__name__})"]) from error
+        raise CohortError(f"table {path.name}", [_unreadable(content, error)]) from error
     if sheet is not None and sheet not in book.sheetnames:
         raise CohortError(f"table {path.name}", [f"no sheet {sheet!r}; there are {book.sheetnames}"])
     if sheet is None and book.worksheets[0].sheet_state != "visible":
@@ -158,6 +158,18 @@ def _worksheet(content: bytes, path: Path, sheet: str | None, *, values: bool) -
             [f"its first sheet, {book.worksheets[0].title!r}, is hidden: say by 'sheet' which of {book.sheetnames}"],
         )
     return book[sheet] if sheet else book.worksheets[0]
+
+
+def _unreadable(content: bytes, error: Exception) -> str:
+    """What a zip archive is that openpyxl does not read."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = set(archive.namelist())
+        kind = archive.read("mimetype")[:80] if "mimetype" in names else b""
+    if b"opendocument" in kind:
+        return "an OpenDocument table (.ods): save it as .xlsx or CSV"
+    if "xl/workbook.bin" in names:
+        return "a binary Excel file (.xlsb): save it as .xlsx or CSV"
+    return f"not a readable Excel file ({type(error).__name__})"
 
 
 def _formulas(content: bytes, path: Path, sheet: str | None) -> set[tuple[int, int]]:

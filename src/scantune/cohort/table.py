@@ -95,8 +95,18 @@ def read_table(
         raise CohortError(f"table {path.name}", [words])
     if not text.strip():
         raise CohortError(f"table {path.name}", ["it is empty: a header with the column names and one row per sample"])
+    if text.lstrip()[:1] == "<":
+        words = "it is HTML or XML, as some systems export under .xls: open it in Excel and save it as .xlsx or CSV"
+        raise CohortError(f"table {path.name}", [words])
     separator = separator or _separator(text, path, header)
-    return _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
+    table = _checked(path, _csv_lines(text, separator, path), (*notes, f"separator {separator!r}"), header, quotes=True)
+    return replace(table, unusable=_lost_letters(table))
+
+
+def _lost_letters(table: Table) -> dict[tuple[int, str], str]:
+    """Cells of which a letter was lost in a change of encoding: two names can have become one."""
+    words = "a letter of it is lost (U+FFFD, or no letter of Latin-1): save the table anew, as CSV in UTF-8"
+    return {(row.line, name): words for row in table.rows for name, cell in row.cells.items() if "\ufffd" in cell}
 
 
 def _check_size(path: Path, size: int, most: float, how: str = "") -> None:
@@ -182,10 +192,10 @@ _QUOTE = (
 def _unclosed(span: Sequence[str], separator: str, width: int) -> bool:
     """Whether a cell over several lines swallowed rows: each line is one where quotes are taken for letters.
 
-    Cells with line breaks are in order: their lines are parts of rows.
+    Cells with line breaks are in order: their lines are parts of rows. In a table of one column they cannot be told.
     """
     odd = sum(line.count('"') for line in span) % 2 == 1
-    return odd or all(line.count(separator) == max(width, 2) - 1 for line in span)
+    return odd or all(line.count(separator) == width - 1 for line in span)
 
 
 def _unusable(sheet: Sheet, table: Table) -> dict[tuple[int, str], str]:

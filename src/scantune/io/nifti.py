@@ -201,8 +201,9 @@ def _mean(source: FileBytes, header: Any, shape: tuple[int, int, int], volumes: 
 
 def _voxels(source: FileBytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
     dtype = _dtype(header)
-    offset = int(header["vox_offset"]) if np.isfinite(header["vox_offset"]) else -1
-    if not header.sizeof_hdr <= offset <= 1 << 24:
+    start = float(header["vox_offset"])
+    offset = int(start) if np.isfinite(start) else -1
+    if not header.single_vox_offset <= offset <= 1 << 24 or offset != start:  # 352, and 544 of NIfTI-2
         raise ReadError(f"the NIfTI header states that the image starts at byte {header['vox_offset']}")
     count = shape[0] * shape[1] * shape[2]
     size = offset + count * dtype.itemsize * (1 if index is None else int(header["dim"][4]))
