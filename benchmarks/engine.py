@@ -193,9 +193,8 @@ def half_precision() -> dict[str, float]:
     for precision in ("32", "bf16"):
         fabric = engine.launch(device="cpu", devices=1, precision=precision)
         network = make_network("image", "small_cnn", 1)
-        settings = engine.Settings(epochs=8, batch_size=8, progress=False)
-        options = {"terms": terms(), "settings": settings, "optimizer": engine.OptimizerSpec(learning_rate=1e-3)}
-        result = engine.fit(network, Mean(), train, test, fabric=fabric, **options)  # type: ignore[arg-type]
+        settings = engine.Settings(epochs=8, batch_size=8, progress=False, learning_rate=1e-3)
+        result = engine.fit(network, Mean(), train, test, terms=terms(), settings=settings, fabric=fabric)  # type: ignore[arg-type]
         answers = TensorPredictor([result.network], Mean(), {}).predict(test)  # type: ignore[arg-type]
         errors[precision] = np.abs(answers.reduced - answers.targets)
     draws = np.random.default_rng(0).integers(0, 400, (1000, 400))

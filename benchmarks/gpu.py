@@ -68,7 +68,7 @@ def ours(
         len(batch["target"]),
         precision,
         device=kind,
-        schedule="constant",
+        schedule=None,
         loss_terms={"error": MeanError()},
         fabric=fabric,
         **settings,

@@ -88,17 +88,23 @@ def assemble(
     loss: str = "mse",
     *,
     device: str = "cpu",
-    schedule: str = "onecycle",
+    schedule: str | None = "onecycle",
     loss_terms: dict[str, Any] | None = None,
     fabric: Any = None,
     **more: Any,
 ) -> Any:
     from scantune import engine
     from scantune.engine import fitting
-    from scantune.engine.checkpoints import Checkpoints
 
     settings = engine.Settings(
-        epochs=99, batch_size=batch, progress=False, monitoring={"gradient_norms": False}, **more
+        epochs=99,
+        batch_size=batch,
+        learning_rate=1e-4,
+        scheduler=schedule,
+        early_stopping=False,
+        progress=False,
+        monitoring={"gradient_norms": False},
+        **more,
     )
     chosen = loss_terms or terms(loss)
     return fitting.assemble(
@@ -108,14 +114,11 @@ def assemble(
         terms=chosen,
         settings=settings,
         term_weights=fitting.unit_weights(chosen),
-        optimizer=engine.OptimizerSpec(learning_rate=1e-4),
         parameter_groups=None,
-        schedule=engine.Schedule(schedule),
         freezing=None,
         mixing=None,
-        early_stopping=None,
-        checkpoints=Checkpoints(Path(tempfile.mkdtemp()), engine.Strategy()),
         state_dir=None,
+        out_dir=Path(tempfile.mkdtemp()),
         fabric=fabric or engine.launch(device=device, devices=1, precision=precision),
     )
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from scantune.config.schedule import OneCycleSchedule
 from scantune.config.train import TrainConfig
+from scantune.engine.schedule_settings import OneCycleSchedule
 
 
 def test_shorthand_and_full_form_are_one() -> None:

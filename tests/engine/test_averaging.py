@@ -16,7 +16,7 @@ from torch.optim import swa_utils
 from scantune import engine
 from scantune.engine import averaging, durable, samplers
 from scantune.engine.averaging import WeightAverage
-from scantune.engine.settings import SwaConfig
+from scantune.engine.settings import TrainingSettings
 from scantune.records import ScantuneError
 from tests.engine.conftest import Nursery
 from tests.engine.test_distributed import SAME, _same
@@ -26,15 +26,14 @@ from tests.engine.toy import Absolute, Numbers, Squared, Sum, Thaw, network
 
 def _fit(folder: Path, **options: Any) -> engine.FitResult:
     parts = {k: options.pop(k) for k in list(options) if k not in engine.Settings.model_fields}
-    settings = {"epochs": 4, "batch_size": 4, "progress": False, "save_optimizer": True, "save_scheduler": True}
+    kept = {"strategy": "epoch", "save_optimizer": True, "save_scheduler": True}
+    settings = {"epochs": 4, "batch_size": 4, "progress": False, "learning_rate": 0.02, "checkpoints": kept}
     return engine.fit(
         parts.pop("net", None) or network(0.0),
         Sum(),
         Numbers(20, 0),
         parts.pop("validation", Numbers(8, 1)),
         terms={"squared": Squared(), "absolute": Absolute()},
-        optimizer=engine.OptimizerSpec("adamw", learning_rate=0.02),
-        checkpoints=engine.Strategy("epoch", mode="auto"),
         settings=engine.Settings(**{**settings, **options}),
         out_dir=folder / "out",
         state_dir=folder / "state",
@@ -132,17 +131,17 @@ def test_frozen_layers_and_their_batch_norm_stay_as_they_are(tmp_path: Path) -> 
 
 
 def test_constant_rate_of_swa(tmp_path: Path) -> None:
-    result = _fit(tmp_path, swa={"start": 0.5, "learning_rate": 0.01}, schedule=engine.Schedule("cosine"))
+    result = _fit(tmp_path, swa={"start": 0.5, "learning_rate": 0.01}, scheduler="cosine")
     rates = [row["learning_rate"] for row in result.history]
     assert rates[2:] == pytest.approx([0.01, 0.01])
     assert rates[0] == pytest.approx(0.02)
 
 
 def test_the_last_epoch_is_averaged_and_an_earlier_end_is_a_note(tmp_path: Path) -> None:
-    average = WeightAverage.of(None, SwaConfig(start=0.99), 4, 0.01)
+    average = WeightAverage.of(TrainingSettings(epochs=4, swa={"start": 0.99}))
     assert average is not None
     assert average.start == 3
-    stopped = _fit(tmp_path, swa={"start": 0.75}, early_stopping=engine.EarlyStopping(patience=1, min_delta=1e6))
+    stopped = _fit(tmp_path, swa={"start": 0.75}, early_stopping={"patience": 1, "min_delta": 1e6})
     assert any("no averaged weights" in note for note in stopped.notes)
 
 

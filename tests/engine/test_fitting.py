@@ -39,8 +39,8 @@ def _fit(
 def test_step_is_the_one_a_bare_loop_takes() -> None:
     """Against an independent formula: one step over all samples, weighted mean plus mean, by plain SGD."""
     data, net, other = Numbers(12, 0), network(0.0, norm=False), network(0.0, norm=False)
-    optimizer = engine.OptimizerSpec("sgd", learning_rate=0.1, weight_decay=0.0, momentum=0.0)
-    _fit(net, data, epochs=1, batch_size=5, grad_accumulation_steps=3, optimizer=optimizer)
+    sgd = {"optimizer": {"name": "sgd", "momentum": 0}, "learning_rate": 0.1, "weight_decay": 0}
+    _fit(net, data, epochs=1, batch_size=5, grad_accumulation_steps=3, **sgd)
     x, y = torch.from_numpy(data.x), torch.from_numpy(data.y)
     error, weight = other(x)[:, 0] - y, 1 + (y > 0).float()
     ((weight * error**2).sum() / weight.sum() + error.abs().mean()).backward()
@@ -68,8 +68,7 @@ def test_number_of_workers_changes_nothing(workers: int) -> None:
 
 def test_epoch_figures_are_means_over_the_epoch_and_every_component_is_there(tmp_path: Path) -> None:
     net = network(0.0, norm=False)
-    optimizer = engine.OptimizerSpec("sgd", learning_rate=1e-12, weight_decay=0.0)
-    _fit(net, Numbers(30, 0), out=tmp_path, epochs=1, optimizer=optimizer)
+    _fit(net, Numbers(30, 0), out=tmp_path, epochs=1, optimizer="sgd", learning_rate=1e-12, weight_decay=0)
     data, held = Numbers(30, 0), network(0.0, norm=False)
     with torch.no_grad():
         error = (held(torch.from_numpy(data.x))[:, 0] - torch.from_numpy(data.y)).double()
@@ -106,10 +105,9 @@ def test_weights_of_terms_follow_their_schedule() -> None:
 
 
 def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"epochs": 6, "early_stopping": engine.EarlyStopping(patience=2)}
-    fast = engine.OptimizerSpec("adamw", 0.5)
-    result = _fit(out=tmp_path / "a", optimizer=fast, **options)
-    again = _fit(out=tmp_path / "b", optimizer=fast, **options)
+    options: dict[str, Any] = {"epochs": 6, "early_stopping": {"patience": 2}}
+    result = _fit(out=tmp_path / "a", learning_rate=0.5, **options)
+    again = _fit(out=tmp_path / "b", learning_rate=0.5, **options)
     assert result.best_value == min(row["val_loss"] for row in result.history)
     assert result.metrics["epoch"] == result.best_epoch == again.best_epoch
     best = read_weights(tmp_path / "a" / "checkpoints" / "best.safetensors")[0]
@@ -121,8 +119,8 @@ def test_best_weights_come_back_and_outputs_repeat_to_the_byte(tmp_path: Path) -
 
 
 def test_early_stopping_ends_it() -> None:
-    still = engine.OptimizerSpec("sgd", learning_rate=1e-9)
-    result = _fit(network(0.0, norm=False), epochs=9, optimizer=still, early_stopping=engine.EarlyStopping(patience=2))
+    still = {"optimizer": "sgd", "learning_rate": 1e-9}
+    result = _fit(network(0.0, norm=False), epochs=9, early_stopping={"patience": 2}, **still)
     assert result.finished == "early stopping"
     assert result.epochs == 3
 
@@ -140,17 +138,17 @@ def test_layer_thawed_later_trains_from_then_on_and_frozen_norm_stands_still() -
 
 
 def test_resume_from_a_kept_checkpoint_ends_the_same(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"epochs": 4, "save_optimizer": True, "save_scheduler": True}
-    options |= {"schedule": engine.Schedule("onecycle"), "checkpoints": engine.Strategy("epoch", 9)}
+    kept = {"strategy": "epoch", "max_checkpoints": 9, "save_optimizer": True, "save_scheduler": True}
+    options: dict[str, Any] = {"epochs": 4, "scheduler": "onecycle", "checkpoints": kept}
     whole, part = network(), network()
     _fit(whole, state_dir=tmp_path / "s", **options)
-    kept = tmp_path / "s" / "checkpoints" / "epoch-0002.safetensors"
-    _fit(part, state_dir=tmp_path / "t", resume_from=kept, **options)
+    second = tmp_path / "s" / "checkpoints" / "epoch-0002.safetensors"
+    _fit(part, state_dir=tmp_path / "t", resume_from=second, **options)
     for name, tensor in whole.state_dict().items():
         assert torch.equal(part.state_dict()[name], tensor)
-    kept.with_suffix(".pt").unlink()
+    second.with_suffix(".pt").unlink()
     with pytest.raises(ScantuneError, match="has weights only"):
-        _fit(network(), resume_from=kept, **options)
+        _fit(network(), resume_from=second, **options)
 
 
 def test_bf16_learns_about_the_same() -> None:
@@ -162,11 +160,11 @@ def test_bf16_learns_about_the_same() -> None:
 
 
 def test_clipping_by_norm_and_by_value() -> None:
-    optimizer = engine.OptimizerSpec("sgd", learning_rate=1.0, weight_decay=0.0, momentum=0.0)
+    sgd = {"optimizer": {"name": "sgd", "momentum": 0}, "learning_rate": 1.0, "weight_decay": 0}
     for options, bound in (({"clip_norm": 1e-3}, 1e-3), ({"clip_value": 1e-4}, 1e-4 * 97**0.5)):
         net = network(0.0, norm=False)
         before = torch.cat([p.detach().flatten() for p in net.parameters()])
-        _fit(net, epochs=1, batch_size=30, optimizer=optimizer, **options)
+        _fit(net, epochs=1, batch_size=30, **sgd, **options)
         moved = (torch.cat([p.detach().flatten() for p in net.parameters()]) - before).norm()
         assert 0 < float(moved) <= bound * 1.001
 
@@ -276,7 +274,7 @@ def test_an_error_by_range_keeps_the_epoch_where_it_is_lowest(mode: str, better:
         mode=mode,
         epochs=4,
         monitoring={"error_ranges": (0.0,)},
-        checkpoints=engine.Strategy("best", 1),
+        checkpoints={"max_checkpoints": 1},
     )
     rows = [row[monitored] for row in result.history]
     assert len(set(rows)) > 1
@@ -384,9 +382,9 @@ def test_gradient_checkpointing_changes_no_weight() -> None:
         return models.Network(backbone, nn.Linear(backbone.feature_dim, 1))
 
     plain, again = made(), made()
-    still = engine.OptimizerSpec("sgd", 0.01)
-    _fit(plain, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, optimizer=still)
-    _fit(again, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, optimizer=still, gradient_checkpointing=True)
+    still = {"optimizer": "sgd", "learning_rate": 0.01}
+    _fit(plain, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, **still)
+    _fit(again, Pictures(4, 0), validation=Pictures(2, 1), epochs=1, gradient_checkpointing=True, **still)
     for name, tensor in plain.state_dict().items():
         torch.testing.assert_close(again.state_dict()[name], tensor, msg=name)
     assert not any("forward" in vars(module) for module in again.modules())

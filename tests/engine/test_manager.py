@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from scantune.engine import EarlyStopping, Strategy, TrainingManager
+from scantune.engine import CheckpointsConfig, EarlyStopping, EarlyStoppingConfig, TrainingManager
 from scantune.records import ScantuneError
 
 
@@ -39,10 +39,11 @@ def test_metrics_of_an_epoch_are_means_over_its_samples(tmp_path):
 
 
 def test_training_goes_on_from_a_kept_epoch_as_if_it_had_not_ended(tmp_path):
-    whole = manager_in(tmp_path / "whole", checkpoints=Strategy("epoch"))
+    every = CheckpointsConfig(strategy="epoch", save_optimizer=True, save_scheduler=True)
+    whole = manager_in(tmp_path / "whole", checkpoints=every)
     for number in (1, 2, 3):
         epoch(whole, number)
-    again = manager_in(tmp_path / "whole", checkpoints=Strategy("epoch"))
+    again = manager_in(tmp_path / "whole", checkpoints=every)
     again.load_checkpoint(2)
     assert (again.epoch, again.step) == (2, 4)
     row = epoch(again, 3)
@@ -52,7 +53,7 @@ def test_training_goes_on_from_a_kept_epoch_as_if_it_had_not_ended(tmp_path):
 
 
 def test_a_checkpoint_of_a_name_is_kept_whatever_the_strategy(tmp_path):
-    manager = manager_in(tmp_path, checkpoints=Strategy("best", max_checkpoints=1))
+    manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(max_checkpoints=1, save_optimizer=True))
     path = manager.save_checkpoint("start")
     before = [p.detach().clone() for p in manager.network.parameters()]
     epoch(manager, 1)
@@ -62,14 +63,18 @@ def test_a_checkpoint_of_a_name_is_kept_whatever_the_strategy(tmp_path):
 
 
 def test_early_stopping_says_when_it_is_over(tmp_path):
-    manager = manager_in(tmp_path, monitor="val_mae", early_stopping=EarlyStopping(patience=2, mode="min"))
+    manager = manager_in(
+        tmp_path,
+        checkpoints=CheckpointsConfig(monitor="val_mae"),
+        early_stopping=EarlyStopping(EarlyStoppingConfig(patience=2, mode="min")),
+    )
     assert [epoch(manager, number) and manager.finished for number in (1, 2, 3)] == [False, False, True]
     summary = manager.get_training_summary()
     assert (summary["best"]["epoch"], summary["last"]["epoch"]) == (1, 3)
 
 
 def test_what_is_missing_is_told(tmp_path):
-    manager = manager_in(tmp_path, monitor="val_dice", checkpoints=Strategy(mode="max"))
+    manager = manager_in(tmp_path, checkpoints=CheckpointsConfig(monitor="val_dice", mode="max"))
     with pytest.raises(ScantuneError, match="'loss' must be a tensor with a gradient; there are dice_loss"):
         manager.train_step({"dice_loss": 0.3})
     manager.validation_step({"loss": 1.0})

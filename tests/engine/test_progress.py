@@ -8,7 +8,6 @@ import pty
 import re
 import sys
 import threading
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +15,6 @@ import torch
 
 from scantune import engine
 from scantune.engine import estimate, progress
-from scantune.engine.progress import Pace, duration
 from tests.engine.toy import Absolute, Numbers, Squared, Sum
 
 TERMS = {"squared": Squared(), "absolute": Absolute()}
@@ -98,6 +96,12 @@ def test_time_and_memory_before_the_first_epoch(caplog: pytest.LogCaptureFixture
     assert re.fullmatch(r"about \d+ s for 2 epochs of 4 steps \([\d.e-]+ s a step\), [\d.]+ GB of memory", first)
 
 
+def test_the_estimate_names_early_stopping_where_it_may_happen(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        _fit(progress=False, early_stopping={"patience": 1})
+    assert any(line.endswith("memory; early stopping may end it sooner") for line in caplog.messages)
+
+
 def test_the_estimate_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def trained() -> dict[str, torch.Tensor]:
         torch.manual_seed(0)
@@ -111,44 +115,3 @@ def test_the_estimate_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimate, "report", lambda training: None)
     for name, tensor in trained().items():
         assert torch.equal(after[name], tensor), name
-
-
-def test_pace_by_hand() -> None:
-    class Position:
-        epoch, in_epoch, step = 1, 5, 15
-
-    class Stub:
-        position = Position()
-        steps_per_epoch = 10
-        settings = engine.Settings(epochs=4)
-
-    pace = Pace(Stub(), 0.0)  # type: ignore[arg-type]
-    assert pace.text() == ""
-    for now in (2.0, 4.0, 6.0):
-        pace.step(now)
-    assert pace.seconds_left() == 25 * 2.0  # 5 of this epoch and 2 epochs of 10
-    assert pace.text() == "0.5 steps/s · 50 s left"
-    pace.epoch(9.0)  # a validation of 3 s; three are to come
-    assert pace.seconds_left() == 25 * 2.0 + 3 * 3.0
-
-
-def test_epochs_without_a_validation_take_no_time_for_one() -> None:
-    settings = engine.Settings(epochs=10, validate_every=4)
-    assert [epoch for epoch in range(1, 11) if settings.validates(epoch)] == [1, 4, 8, 10]
-    assert [settings.validations_after(completed) for completed in (0, 1, 7, 10)] == [4, 3, 2, 0]
-    stub = SimpleNamespace(position=SimpleNamespace(epoch=1, in_epoch=0), steps_per_epoch=10, settings=settings)
-    pace = Pace(stub, 0.0)  # type: ignore[arg-type]
-    pace.step(1.0)
-    pace.epoch(4.0)  # a validation of 3 s
-    stub.position.epoch = 2
-    pace.step(5.0)
-    pace.epoch(5.0)
-    assert pace.seconds_left() == 80 * 1.0 + 3 * 3.0
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 s"), (89, "89 s"), (90, "2 min"), (725, "12 min"), (11100, "3 h 05 min")]
-)
-def test_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
-    assert duration(float("nan")) == "?"

@@ -19,8 +19,14 @@ from tests.engine.toy import Numbers, Squared, Sum, network
 def _sweep(seed: int = 0, **options: Any) -> engine.RateSweep:
     return engine.sweep_rates(
         network(0.0, norm=False, seed=seed), Sum(), Numbers(40, 0), terms={"squared": Squared()},
-        optimizer=engine.OptimizerSpec("sgd", learning_rate=0.5, momentum=0.0, weight_decay=0.0),
-        settings=engine.Settings(batch_size=8, progress=False),
+        settings=engine.Settings(
+            batch_size=8,
+            progress=False,
+            optimizer={"name": "sgd", "momentum": 0},
+            learning_rate=0.5,
+            weight_decay=0,
+            scheduler="onecycle",
+        ),
         fabric=engine.launch(device="cpu", devices=1, precision="32"), **options,
     )  # fmt: skip
 

@@ -55,12 +55,14 @@ def _survives(nursery: Nursery, tmp_path: Path, kills: int, seed: int, **options
 def test_killed_training_ends_with_the_same_bytes_whatever_the_schedule(
     nursery: Nursery, tmp_path: Path, schedule: str
 ) -> None:
-    assert _survives(nursery, tmp_path, 2, 1, schedule=schedule, warmup=0.5, pause=0.002, save_every_steps=2) > 0
+    assert (
+        _survives(nursery, tmp_path, 2, 1, scheduler=schedule, warmup_epochs=0.5, pause=0.002, save_every_steps=2) > 0
+    )
 
 
 def test_killed_with_accumulation_workers_and_early_stopping(nursery: Nursery, tmp_path: Path) -> None:
     options = {"grad_accumulation_steps": 2, "workers": 2, "patience": 2, "pause": 0.002, "save_every_steps": 1}
-    assert _survives(nursery, tmp_path, 3, 2, schedule="plateau", **options) > 0
+    assert _survives(nursery, tmp_path, 3, 2, scheduler="plateau", **options) > 0
 
 
 class _Broken(Exception):
@@ -82,9 +84,14 @@ def test_plateau_stopping_and_weights_of_the_loss_remember_what_was_before(tmp_p
         return engine.fit(
             network(), Sum(), Numbers(20, 0), Numbers(8, 1), terms={"squared": Squared(), "absolute": Absolute()},
             term_weights=weights,
-            schedule=engine.Schedule("plateau", {"patience": 0, "threshold": 10.0}),
-            early_stopping=engine.EarlyStopping(patience=3, min_delta=1e6),
-            settings=engine.Settings(epochs=9, batch_size=4, progress=False, save_every_steps=1),
+            settings=engine.Settings(
+                epochs=9,
+                batch_size=4,
+                progress=False,
+                save_every_steps=1,
+                scheduler={"name": "plateau", "patience": 0, "threshold": 10.0},
+                early_stopping={"patience": 3, "min_delta": 1e6},
+            ),
             state_dir=tmp_path / name, fabric=engine.launch(device="cpu", devices=1, precision="32"),
         )  # fmt: skip
 
@@ -117,8 +124,8 @@ def test_told_to_stop_it_saves_and_says_so_by_its_exit_code(
 def test_killed_many_times(nursery: Nursery, tmp_path: Path, seed: int) -> None:
     draws = random.Random(seed)
     options: dict[str, Any] = {
-        "schedule": draws.choice(list(SCHEDULES)),
-        "warmup": draws.choice([0.0, 0.5, 1.0]),
+        "scheduler": draws.choice(list(SCHEDULES)),
+        "warmup_epochs": draws.choice([0.0, 0.5, 1.0]),
         "grad_accumulation_steps": draws.choice([1, 2, 3]),
         "workers": draws.choice([0, 0, 1, 2]),
         "optimizer": draws.choice(["adam", "adamw", "sgd"]),

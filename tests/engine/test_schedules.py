@@ -15,11 +15,16 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from scantune.engine import Plateau, Schedule
-from scantune.engine.optimizers import OptimizerSpec, build
-from scantune.records import ScantuneError
+from scantune.engine import Plateau, PlateauSchedule, Schedule
+from scantune.engine.optimizers import build
+from scantune.engine.settings import TrainingSettings
 
 STEPS, EPOCHS, BASE = 4, 12, 0.1
+
+
+def _schedule(name: str, epochs: int = EPOCHS, options: dict[str, Any] | None = None, **settings: Any) -> Schedule:
+    block = None if name == "constant" else {"name": name, **(options or {})}
+    return Schedule(TrainingSettings(epochs=epochs, scheduler=block, **settings))
 
 
 def _optimizer() -> torch.optim.Optimizer:
@@ -36,25 +41,25 @@ def _optimizer() -> torch.optim.Optimizer:
     ],
 )
 def test_rates_by_epoch_are_those_of_pytorch(name: str, options: dict[str, Any], peer: Callable[..., Any]) -> None:
-    optimizer, schedule = _optimizer(), Schedule(name, options)
+    optimizer, schedule = _optimizer(), _schedule(name, options=options)
     scheduler = peer(optimizer)
     for epoch in range(EPOCHS):
-        wanted = optimizer.param_groups[0]["lr"]
+        expected = optimizer.param_groups[0]["lr"]
         for step in range(STEPS):
-            got = schedule.rate(BASE, epoch * STEPS + step, STEPS, EPOCHS)
-            assert got == pytest.approx(wanted, rel=1e-9, abs=1e-12)
+            rate = schedule.rate(BASE, epoch * STEPS + step, STEPS)
+            assert rate == pytest.approx(expected, rel=1e-9, abs=1e-12)
         optimizer.step()
         scheduler.step()
 
 
 def test_onecycle_rates_and_momenta_are_those_of_pytorch() -> None:
-    peer, own = _optimizer(), _optimizer()
+    peer, optimizer = _optimizer(), _optimizer()
     scheduler = OneCycleLR(peer, BASE, total_steps=STEPS * EPOCHS)
-    schedule = Schedule("onecycle")
+    schedule = _schedule("onecycle")
     for step in range(STEPS * EPOCHS):
-        schedule.apply(own, step, STEPS, EPOCHS)
-        assert own.param_groups[0]["lr"] == pytest.approx(peer.param_groups[0]["lr"], rel=1e-9)
-        assert own.param_groups[0]["betas"] == pytest.approx(peer.param_groups[0]["betas"], rel=1e-9)
+        schedule.apply(optimizer, step, STEPS)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(peer.param_groups[0]["lr"], rel=1e-9)
+        assert optimizer.param_groups[0]["betas"] == pytest.approx(peer.param_groups[0]["betas"], rel=1e-9)
         peer.step()
         if step < STEPS * EPOCHS - 1:
             scheduler.step()
@@ -63,9 +68,9 @@ def test_onecycle_rates_and_momenta_are_those_of_pytorch() -> None:
 def test_plateau_cuts_where_pytorch_does() -> None:
     optimizer = _optimizer()
     peer = ReduceLROnPlateau(optimizer, factor=0.5, patience=2, cooldown=1, threshold=0.01)
-    plateau = Plateau(factor=0.5, patience=2, cooldown=1, threshold=0.01)
-    figures = torch.rand(60, generator=torch.Generator().manual_seed(1)).cumsum(0).div(torch.arange(1, 61)).tolist()
-    for value in figures:
+    plateau = Plateau(PlateauSchedule(factor=0.5, patience=2, cooldown=1, threshold=0.01))
+    losses = torch.rand(60, generator=torch.Generator().manual_seed(1)).cumsum(0).div(torch.arange(1, 61)).tolist()
+    for value in losses:
         peer.step(value)
         plateau.update(value)
         assert plateau.rate(BASE) == pytest.approx(optimizer.param_groups[0]["lr"])
@@ -73,35 +78,42 @@ def test_plateau_cuts_where_pytorch_does() -> None:
 
 
 def test_plateau_takes_nan_for_no_improvement_and_goes_on_from_its_state() -> None:
-    plateau = Plateau(patience=1)
+    plateau = Plateau(PlateauSchedule(patience=1))
     assert [plateau.update(v) for v in (1.0, math.nan)] == [False, False]
-    again = Plateau(patience=1)
+    again = Plateau(PlateauSchedule(patience=1))
     again.load(plateau.state())
     assert again.update(math.nan)
 
 
 @pytest.mark.parametrize("name", ["constant", "onecycle", "cosine", "step", "cosine_restarts", "plateau"])
 def test_warm_up_rises_in_a_line_and_then_the_schedule_begins(name: str) -> None:
-    schedule = Schedule(name, warmup_epochs=2, warmup_lr=0.01)
-    rates = [schedule.rate(BASE, step, STEPS, EPOCHS) for step in range(2 * STEPS)]
+    schedule = _schedule(name, warmup_epochs=2, warmup_lr=0.01)
+    rates = [schedule.rate(BASE, step, STEPS) for step in range(2 * STEPS)]
     assert rates[0] == pytest.approx(0.01)
     assert rates[4] == pytest.approx(0.055)
-    first = Schedule(name).rate(BASE, 0, STEPS, EPOCHS - 2)
-    assert schedule.rate(BASE, 2 * STEPS, STEPS, EPOCHS) == pytest.approx(first)
+    first = _schedule(name, EPOCHS - 2).rate(BASE, 0, STEPS)
+    assert schedule.rate(BASE, 2 * STEPS, STEPS) == pytest.approx(first)
 
 
 def test_groups_keep_their_ratio() -> None:
     groups = [{"params": [torch.nn.Parameter(torch.zeros(1))], "lr": rate, "name": str(rate)} for rate in (0.1, 0.01)]
     optimizer = torch.optim.SGD(groups)
-    Schedule("step", {"step_size": 1}).apply(optimizer, 2 * STEPS, STEPS, EPOCHS)
+    _schedule("step", options={"step_size": 1}).apply(optimizer, 2 * STEPS, STEPS)
     assert [g["lr"] for g in optimizer.param_groups] == pytest.approx([1e-3, 1e-4])
 
 
 def test_unknown_names_are_refused_with_those_there_are() -> None:
-    with pytest.raises(ScantuneError, match="'plato' is not one of plateau, constant, cosine"):
-        Schedule("plato")
-    with pytest.raises(ScantuneError, match="'adamx' is not one of adam, adamw, sgd"):
-        build(OptimizerSpec("adamx"), torch.nn.Linear(1, 1), None, torch.device("cpu"), scaled=False)
+    with pytest.raises(ValueError, match="'plateau', 'onecycle', 'cosine'"):
+        _schedule("plato")
+    with pytest.raises(ValueError, match="'adam', 'adamw' or 'sgd'"):
+        TrainingSettings(optimizer="adamx")
+
+
+def test_what_depends_on_other_settings_follows_them() -> None:
+    assert _schedule("plateau", early_stopping={"patience": 9}).plateau.patience == 4
+    assert _schedule("plateau", options={"patience": 2}).plateau.patience == 2
+    highest = _schedule("onecycle", options={"max_lr": 0.2}, learning_rate=BASE)
+    assert max(highest.rate(BASE / 2, step, STEPS) for step in range(STEPS * EPOCHS)) == pytest.approx(0.1, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
@@ -109,7 +121,8 @@ def test_optimizers_take_a_step_and_pass_over_what_is_frozen(name: str) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 1))
     network[0].requires_grad_(False)
     before = [p.detach().clone() for p in network.parameters()]
-    optimizer = build(OptimizerSpec(name, 0.1, 0.1), network, None, torch.device("cpu"), scaled=False)
+    settings = TrainingSettings(optimizer=name, learning_rate=0.1, weight_decay=0.1)
+    optimizer = build(settings, network, None, torch.device("cpu"), scaled=False)
     network(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     moved = [not torch.equal(a, b) for a, b in zip(before, network.parameters())]

@@ -131,44 +131,44 @@ def network(dropout: float = 0.1, norm: bool = True, seed: int = 0) -> nn.Module
 
 
 #: Schedules with the options of a short run.
-SCHEDULES: dict[str, dict[str, Any]] = {
-    "constant": {},
-    "plateau": {"patience": 0, "threshold": 0.2},
-    "onecycle": {},
-    "cosine": {},
-    "step": {"step_size": 1, "gamma": 0.5},
-    "cosine_restarts": {"T_0": 1},
+SCHEDULES: dict[str, dict[str, Any] | None] = {
+    "constant": None,
+    "plateau": {"name": "plateau", "patience": 0, "threshold": 0.2},
+    "onecycle": {"name": "onecycle"},
+    "cosine": {"name": "cosine"},
+    "step": {"name": "step", "step_size": 1, "gamma": 0.5},
+    "cosine_restarts": {"name": "cosine_restarts", "T_0": 1},
 }
 
 
 def run(folder: Path, state: Path, **options: Any) -> engine.FitResult:
     """One training; ``options`` are plain values, so that they travel as JSON."""
-    held = {"schedule": "onecycle", "warmup": 0.0, "pause": 0.0, "n": 30, "norm": True, "sinks": True} | options
-    settings = {name: value for name, value in held.items() if name in engine.Settings.model_fields}
-    comparing = held.get("comparing", False)
+    chosen = {"scheduler": "onecycle", "pause": 0.0, "n": 30, "norm": True, "sinks": True} | options
+    defaults = {"epochs": 3, "batch_size": 4, "progress": False, "learning_rate": 0.02}
+    settings = {name: value for name, value in chosen.items() if name in engine.Settings.model_fields}
+    settings["scheduler"] = SCHEDULES[chosen["scheduler"]]
+    settings["checkpoints"] = {key: chosen[key] for key in ("strategy", "save_optimizer") if key in chosen}
+    settings["early_stopping"] = {"patience": chosen["patience"]} if "patience" in chosen else False
+    comparing = chosen.get("comparing", False)
     data: tuple[Samples, Samples] = (
-        Numbers(held["n"], 0, held["pause"], jitter=True, partners=comparing),
-        Numbers(14, 1, held["pause"], partners=comparing),
+        Numbers(chosen["n"], 0, chosen["pause"], jitter=True, partners=comparing),
+        Numbers(14, 1, chosen["pause"], partners=comparing),
     )
     terms: dict[str, Any] = {"squared": Squared(), "absolute": Absolute()}
     if comparing:  # few samples have partners: some batches and processes have none
         terms |= {"pair": losses.PairTerm(), "scanners": losses.ScannerConsistency()}
-    net = network(norm=held["norm"], dropout=held.get("dropout", 0.1))
+    net = network(norm=chosen["norm"], dropout=chosen.get("dropout", 0.1))
     return engine.fit(
-        Greedy(net, held["greedy"]) if "greedy" in held else net,
+        Greedy(net, chosen["greedy"]) if "greedy" in chosen else net,
         Sum(),
         *data,
         terms=terms,
-        settings=engine.Settings(**{"epochs": 3, "batch_size": 4, "progress": False, **settings}),
-        schedule=engine.Schedule(held["schedule"], SCHEDULES[held["schedule"]], warmup_epochs=held["warmup"]),
-        optimizer=engine.OptimizerSpec(held.get("optimizer", "adamw"), learning_rate=0.02),
-        early_stopping=engine.EarlyStopping(patience=held["patience"]) if "patience" in held else None,
-        checkpoints=engine.Strategy(held.get("strategy", "best"), mode="auto"),
-        sinks=[LinesSink(state.parent / f"{state.name}.points")] if held["sinks"] else [],
+        settings=engine.Settings(**defaults | settings),
+        sinks=[LinesSink(state.parent / f"{state.name}.points")] if chosen["sinks"] else [],
         out_dir=folder,
         state_dir=state,
-        freezing=Thaw(held["thaw"]) if "thaw" in held else None,
-        fabric=engine.launch(device="cpu", devices=1, precision=held.get("precision", "32")),
+        freezing=Thaw(chosen["thaw"]) if "thaw" in chosen else None,
+        fabric=engine.launch(device="cpu", devices=1, precision=chosen.get("precision", "32")),
     )
 
 

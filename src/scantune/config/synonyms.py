@@ -21,15 +21,21 @@ def also(**names: str) -> Any:
         ...     _also = also(lr="learning_rate")
     """
 
-    def renamed(cls: type, value: object) -> object:  # pydantic goes by the name of the first argument
-        if not isinstance(value, Mapping) or not names.keys() & value.keys():
-            return value
-        for key in value:
-            if key in names and names[key] in value:
-                raise ValueError(f"{key} and {names[key]} are one setting; keep {names[key]}")
-        return {names.get(key, key): entry for key, entry in value.items()}
+    return model_validator(mode="before")(lambda cls, value: renamed(value, names))  # pydantic goes by the name ``cls``
 
-    return model_validator(mode="before")(renamed)
+
+def renamed(value: object, names: Mapping[str, str]) -> object:
+    """A block with its own keys in place of other systems' ``names``; anything else as it came.
+
+    Raises:
+        ValueError: one setting under both names.
+    """
+    if not isinstance(value, Mapping) or not names.keys() & value.keys():
+        return value
+    for key in value:
+        if key in names and names[key] in value:
+            raise ValueError(f"{key} and {names[key]} are one setting; keep {names[key]}")
+    return {names.get(key, key): entry for key, entry in value.items()}
 
 
 def spelled(words: Mapping[str, str | None], key: str = "name", other: str = "type") -> BeforeValidator:

@@ -10,16 +10,9 @@ from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
-from scantune.config.schedule import PlateauSchedule, SchedulerConfig
-from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, spelled
-from scantune.engine.settings import Positive, Rate, TrainingSettings
-
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _switch(value: object) -> object:
-    """``false`` and ``true`` as shorthand for ``{enabled: …}``."""
-    return {"enabled": value} if isinstance(value, bool) else value
+from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
+from scantune.engine.schedule_settings import PlateauSchedule
+from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
 
 
 def _five(value: object) -> object:
@@ -29,13 +22,6 @@ def _five(value: object) -> object:
 
 def _enabled(value: object) -> bool:
     return isinstance(value, dict) and bool(value.get("enabled"))
-
-
-def _by_strategy(value: object) -> object:
-    return by_name(value, "strategy")
-
-
-_STRATEGY = spelled(STRATEGIES, "strategy", "save_strategy")
 
 
 def _logger(value: object) -> object:
@@ -50,21 +36,6 @@ def _is_logged(value: object) -> object:
     return value["enabled"] if isinstance(value, dict) and set(value) == {"enabled"} else value
 
 
-class OptimizerConfig(Block):
-    """What turns gradients into steps."""
-
-    name: Literal["adam", "adamw", "sgd"] = "adamw"
-    """Name of the optimizer."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
-    """Decay rates of the running means of the gradient and of its square (adam, adamw)."""
-    eps: Rate = 1e-8
-    """Added to the denominator for numerical stability (adam, adamw)."""
-    momentum: Share = 0.9
-    """Momentum (sgd)."""
-    nesterov: bool = False
-    """Nesterov's momentum (sgd)."""
-
-
 class LossConfig(Block):
     """A loss by name, or the weighted parts of one; every further key is an option of the loss itself."""
 
@@ -76,50 +47,6 @@ class LossConfig(Block):
     def options(self) -> dict[str, Any]:
         """The options given, by name."""
         return dict(self.model_extra or {})
-
-
-class EarlyStoppingConfig(Block):
-    """Ends a training whose metric no longer improves."""
-
-    enabled: bool = True
-    """Whether to stop early at all."""
-    patience: Positive = 10
-    """Epochs without improvement before the end."""
-    min_delta: Annotated[float, Field(ge=0)] = 0.001
-    """Smallest improvement of the metric that counts."""
-    monitor: str | None = None
-    """The metric; that of ``train.monitor`` where null."""
-    mode: Literal["auto", "min", "max"] = "auto"
-    """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
-    restore_best_weights: bool = True
-    """The model has the weights of the best epoch; else those of the last."""
-
-
-class CheckpointsConfig(Block):
-    """Which epochs' weights are kept. The best and the last are kept in any case."""
-
-    strategy: Literal["best", "epoch", "interval", "all", "adaptive", "performance", "time"] = "best"
-    """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
-    denser while the metric changes; ``performance`` those near the best; ``time`` at milestones of the training."""
-    max_checkpoints: Positive | None = None
-    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
-    interval: Positive = 5
-    """Epochs between two (``interval``, ``all``), and the widest gap of ``adaptive``."""
-    threshold: Share = 0.05
-    """``performance``: how far below the best an epoch may be, as a share of the best; ``adaptive``: the smallest
-    relative change of the metric that counts."""
-    milestones: tuple[Share, ...] = (0.25, 0.5, 0.75, 1.0)
-    """``time``: shares of the training after which a checkpoint is kept."""
-    monitor: str | None = None
-    """The metric that ranks checkpoints; that of ``train.monitor`` where null."""
-    mode: Literal["auto", "min", "max"] = "auto"
-    """Whether the metric is better when lower or higher; ``auto``: as the task states it."""
-    save_optimizer: bool = False
-    """Save the optimizer with each checkpoint, so that training can continue from it."""
-    save_scheduler: bool = False
-    """Save the scheduler's state with each checkpoint."""
-
-    _also = also(monitor_metric="monitor", metric="monitor", save_interval="interval")
 
 
 class ScannerConsistencyConfig(Block):
@@ -206,21 +133,9 @@ class TrainConfig(TrainingSettings):
     """Defaults of a modality for this block and for ``model:``: radiograph, microscopy, ultrasound, which fine-tune a
     small network from ImageNet weights; or of a system: loes, image_classification, echo_quality, coronary, csi. A key
     that is written replaces its value; ``scantune show`` prints them."""
-    learning_rate: Rate = 3e-4
-    """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
     find_learning_rate: bool = False
     """Draw the loss by a rising learning rate before the training, for MLflow and the terminal, with a suggestion. The
     training itself uses ``learning_rate``. The command ``scantune find-learning-rate`` does the same alone."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
-    """Weight decay (L2; decoupled in adamw)."""
-    optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name), spelled(OPTIMIZERS)] = OptimizerConfig()
-    """adam, adamw or sgd."""
-    scheduler: Annotated[SchedulerConfig | None, spelled(SCHEDULERS)] = Field(default=None, validate_default=False)
-    """plateau, onecycle, cosine, step, cosine_restarts or poly; null keeps the rate."""
-    warmup_epochs: Annotated[float, Field(ge=0)] = 0
-    """Epochs of linear warm-up in front of the scheduler."""
-    warmup_lr: Rate = 1e-5
-    """Learning rate at the start of the warm-up."""
     loss: Annotated[LossConfig, BeforeValidator(by_name), spelled({})] | None = None
     """The loss by name; the task's own default where null."""
     class_weights: Literal["balanced"] | tuple[Rate, ...] | None = None
@@ -250,10 +165,6 @@ class TrainConfig(TrainingSettings):
     """How patches are drawn, where the input has a ``patch``; null: as the defaults say."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
-    early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()
-    """When to end before the last epoch; ``false`` never."""
-    checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy), _STRATEGY] = CheckpointsConfig()
-    """Epochs whose weights are kept."""
     loggers: LoggersConfig = LoggersConfig()
     """TensorBoard, Weights & Biases."""
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
@@ -275,6 +186,14 @@ class TrainConfig(TrainingSettings):
     """Several processes: allow parameters that a step does not use."""
 
     _also = also(**TRAIN_KEYS)
+    _optimizers = field_validator("optimizer", mode="before")(spelled(OPTIMIZERS).func)
+    _schedulers = field_validator("scheduler", mode="before")(spelled(SCHEDULERS).func)
+
+    @field_validator("checkpoints", mode="before")
+    @classmethod
+    def _strategies(cls, value: object) -> object:
+        keys = {"monitor_metric": "monitor", "metric": "monitor", "save_interval": "interval"}
+        return renamed(spelled(STRATEGIES, "strategy", "save_strategy").func(value), keys)  # type: ignore[call-arg]
 
     @model_validator(mode="before")
     @classmethod
@@ -294,8 +213,6 @@ class TrainConfig(TrainingSettings):
             raise ValueError("clip_norm and clip_value are two ways to clip; keep one of them")
         if self.ema is not None and self.swa is not None:
             raise ValueError("ema and swa are two averages of the weights; keep one of them")
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
         mixed = [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]

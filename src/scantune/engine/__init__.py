@@ -16,30 +16,34 @@ if TYPE_CHECKING:
     from scantune.engine.fitting import fit
     from scantune.engine.loggers import CallableSink, TensorBoardSink, WandbSink
     from scantune.engine.metrics import metric
-    from scantune.engine.optimizers import OptimizerSpec
     from scantune.engine.parts import Settings
     from scantune.engine.rate_sweep import RateSweep, sweep_rates
     from scantune.engine.result import FitResult, forget
+    from scantune.engine.schedule_settings import CosineSchedule, OneCycleSchedule, PlateauSchedule
     from scantune.engine.schedules import Plateau, Schedule
+    from scantune.engine.settings import CheckpointsConfig, EarlyStoppingConfig, OptimizerConfig
     from scantune.engine.signals import Interrupted
-    from scantune.engine.strategies import Strategy
     from scantune.engine.trials import search
 
 _HOME = {
     "CachedSamples": "data",
     "CallableSink": "loggers",
     "Checkpoints": "checkpoints",
+    "CheckpointsConfig": "settings",
+    "CosineSchedule": "schedule_settings",
     "EarlyStopping": "early_stopping",
+    "EarlyStoppingConfig": "settings",
     "FitResult": "result",
     "Interrupted": "signals",
-    "OptimizerSpec": "optimizers",
+    "OneCycleSchedule": "schedule_settings",
+    "OptimizerConfig": "settings",
     "Partners": "data",
     "Plateau": "schedules",
+    "PlateauSchedule": "schedule_settings",
     "RateSweep": "rate_sweep",
     "Schedule": "schedules",
     "Settings": "parts",
     "Sink": "delivery",
-    "Strategy": "strategies",
     "TensorBoardSink": "loggers",
     "TrainingManager": "manager",
     "WandbSink": "loggers",

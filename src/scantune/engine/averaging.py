@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim import Optimizer
 from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
-from scantune.engine.settings import SwaConfig
+from scantune.engine.settings import TrainingSettings
 
 
 class WeightAverage:
@@ -44,13 +44,14 @@ class WeightAverage:
         self._trained: dict[str, Tensor] | None = None
 
     @classmethod
-    def of(cls, ema: float | None, swa: SwaConfig | None, epochs: int, learning_rate: float) -> WeightAverage | None:
+    def of(cls, settings: TrainingSettings) -> WeightAverage | None:
         """The average according to the settings of a training; None without one."""
-        if ema is not None:
-            return cls(decay=ema)
+        if settings.ema is not None:
+            return cls(decay=settings.ema)
+        swa, epochs = settings.swa, settings.epochs
         if swa is None:
             return None
-        rate = None if swa.learning_rate is None else swa.learning_rate / learning_rate
+        rate = None if swa.learning_rate is None else swa.learning_rate / settings.learning_rate
         return cls(start=min(epochs - 1, math.floor(swa.start * epochs)), rate=rate)
 
     @property
@@ -97,7 +98,7 @@ class WeightAverage:
             decay = min(self.decay, (1 + self.count) / (10 + self.count))
             get_ema_multi_avg_fn(decay)(average, current, self.count)
 
-    def hold_rate(self, optimizer: Optimizer, epoch: int) -> None:
+    def set_rate(self, optimizer: Optimizer, epoch: int) -> None:
         """Set the constant learning rate of SWA, after ``epoch`` completed epochs."""
         if self.rate is None or epoch < self.start:
             return

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from scantune.engine import durable
-from scantune.engine.strategies import Entry, Strategy, best_of
+from scantune.engine.settings import CheckpointsConfig
+from scantune.engine.strategies import Entry, Rule, best_of
 from scantune.files import STAGED
 from scantune.tasks.directions import direction
 
@@ -28,25 +29,25 @@ class Checkpoints:
 
     Attributes:
         folder: where ``epoch-0007.safetensors`` (and ``epoch-0007.pt`` with the optimizer's state) go.
-        strategy: selects the epochs.
-        monitor: name of the metric that ranks them.
+        settings: the ``checkpoints:`` block; ``monitor`` is ``val_loss`` where null.
+        epochs: of the training, for the strategy ``time``.
         entries: every epoch so far.
     """
 
     folder: Path
-    strategy: Strategy = field(default_factory=Strategy)
-    monitor: str = "val_loss"
+    settings: CheckpointsConfig = field(default_factory=CheckpointsConfig)
+    epochs: int = 0
     entries: list[Entry] = field(default_factory=list)
     _waiting: dict[int, tuple[dict[str, Tensor], dict[str, Any], Training | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.strategy.mode == "auto":  # a loop without a task
-            self.strategy = replace(self.strategy, mode=direction(self.monitor))
+        self.monitor = self.settings.monitor or "val_loss"
+        self.rule = Rule(self.settings, direction(self.monitor, self.settings.mode), self.epochs)
 
     def retained(self) -> list[Entry]:
         """Epochs whose weights are retained, in order: the strategy's selection and the best."""
-        best = best_of(self.entries, self.strategy.mode)
-        chosen = {e.epoch: e for e in self.strategy.select(self.entries)} | ({best.epoch: best} if best else {})
+        best = best_of(self.entries, self.rule.mode)
+        chosen = {e.epoch: e for e in self.rule.select(self.entries)} | ({best.epoch: best} if best else {})
         return [chosen[epoch] for epoch in sorted(chosen)]
 
     def add(
@@ -110,7 +111,7 @@ class Checkpoints:
 
     def best(self) -> Entry | None:
         """The best epoch; None where the metric was NaN in every epoch."""
-        return best_of(self.entries, self.strategy.mode)
+        return best_of(self.entries, self.rule.mode)
 
     def load(self, epoch: int) -> dict[str, Tensor]:
         """The weights of an epoch, from memory or file."""
@@ -123,10 +124,10 @@ class Checkpoints:
         best = self.best()
         rows = [dict(asdict(e), file=self.path(e.epoch).name) for e in self.retained()]
         return {
-            "strategy": self.strategy.name,
-            "max_checkpoints": self.strategy.limit,
+            "strategy": self.settings.strategy,
+            "max_checkpoints": self.settings.limit,
             "monitor": self.monitor,
-            "mode": self.strategy.mode,
+            "mode": self.rule.mode,
             "best": {"epoch": best.epoch, "value": best.value} if best else None,
             "checkpoints": rows,
         }

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import resource
-import sys
 import time
 
 import numpy as np
 import torch
 from torch import nn
 
+from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
-from scantune.engine.progress import duration
+from scantune.engine.pace import duration, seconds_left
 from scantune.engine.step import mixed_batch
 from scantune.engine.training import Training
 
@@ -38,19 +37,20 @@ def report(training: Training) -> None:
     if seconds is None:
         return
     settings, position = training.settings, training.position
-    epochs = settings.epochs - position.epoch
-    steps = training.steps_per_epoch * epochs - position.in_epoch
+    step_seconds = seconds * training.accumulation
     batches = -(-len(training.validation_loader.samples) // training.validation_batch)
-    validation = settings.validations_after(position.epoch) * batches * VALIDATION_SHARE
-    total = (steps * training.accumulation + validation) * seconds
+    stops = training.early_stopping is not None and (
+        settings.validations_after(position.epoch) > training.early_stopping.settings.patience
+    )
     log.info(
         "about %s for %d epochs of %d steps (%.2g s a step), %.1f GB of memory%s",
-        duration(total),
-        epochs,
+        duration(seconds_left(training, step_seconds, batches * VALIDATION_SHARE * seconds)),
+        settings.epochs - position.epoch,
         training.steps_per_epoch,
-        seconds * training.accumulation,
-        _memory(training) / 1e9,
-        "; early stopping may end it sooner" if training.early_stopping else "",
+        step_seconds,
+        # what the optimizer will add: two numbers per parameter
+        (hardware.peak_memory(training.device) + 2 * _bytes(training.raw)) / 1e9,
+        "; early stopping may end it sooner" if stops else "",
     )
 
 
@@ -100,15 +100,6 @@ def _pass(training: Training, plain_batch: dict[str, torch.Tensor]) -> None:
     training.fabric.backward(loss)  # type: ignore[arg-type]
     if training.device.type == "cuda":
         torch.cuda.synchronize(training.device)
-
-
-def _memory(training: Training) -> float:
-    """Peak memory so far in bytes, and what the optimizer will add: two numbers per parameter."""
-    if training.device.type == "cuda":
-        peak = float(torch.cuda.max_memory_allocated(training.device))
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    return peak + 2 * _bytes(training.raw)
 
 
 def _bytes(network: nn.Module) -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from torch import nn
@@ -25,14 +23,13 @@ from scantune.engine.loading import Loader
 from scantune.engine.loop import run, unfreeze
 from scantune.engine.metrics import directions
 from scantune.engine.monitoring import EpochView
-from scantune.engine.optimizers import OptimizerSpec
 from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights, WholeOutput
 from scantune.engine.progress import Progress
 from scantune.engine.randomness import preserved
 from scantune.engine.result import FitResult, result_of
 from scantune.engine.schedules import Schedule
+from scantune.engine.settings import CheckpointsConfig, EarlyStoppingConfig
 from scantune.engine.signals import listening
-from scantune.engine.strategies import Strategy
 from scantune.engine.training import Sums, Training
 from scantune.records import ScantuneError
 from scantune.tasks.directions import Direction, direction, monitor_fault
@@ -42,6 +39,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 log = logging.getLogger(__name__)
+
+_Monitoring = TypeVar("_Monitoring", EarlyStoppingConfig, CheckpointsConfig)
 
 
 def fit(
@@ -53,14 +52,9 @@ def fit(
     terms: Mapping[str, Term],
     settings: Settings | None = None,
     term_weights: TermWeights | None = None,
-    optimizer: OptimizerSpec | None = None,
     parameter_groups: list[dict[str, Any]] | None = None,
-    schedule: Schedule | None = None,
     freezing: Freezing | None = None,
     mixing: Mixing | None = None,
-    early_stopping: EarlyStopping | None = None,
-    checkpoints: Strategy | None = None,
-    checkpoint_monitor: str = "",
     sinks: Sequence[Sink] = (),
     out_dir: Path | None = None,
     state_dir: Path | None = None,
@@ -77,20 +71,15 @@ def fit(
         train_data: training samples.
         validation_data: samples that select the checkpoint.
         terms: terms of the loss by name.
-        settings: scalar settings.
+        settings: the loop's part of the ``train:`` block.
         term_weights: weight of each term by epoch, step and history; None weights each by 1.
-        optimizer: name, learning rate and options.
         parameter_groups: groups with separate learning rates; None is a single group.
-        schedule: of the learning rate; None is constant.
         freezing: which layers train in which epoch; None trains all.
         mixing: MixUp or CutMix of a batch.
-        early_stopping: None trains all epochs.
-        checkpoints: selects the epochs whose weights are kept; None keeps the best three.
-        checkpoint_monitor: the metric that ranks them; empty for ``settings.monitor``.
         sinks: destinations of metrics beside the history files.
         out_dir: ``history.csv``, ``steps.csv``, ``history.json``, ``checkpoints/`` and ``checkpoints.json``.
         state_dir: folder of the state, from which a training that was killed is resumed; None saves no state.
-        resume_from: a checkpoint to resume from instead (written with ``save_optimizer``).
+        resume_from: a checkpoint to resume from instead (written with ``checkpoints.save_optimizer``).
         fabric: from :func:`~scantune.engine.distributed.launch`; None launches one on one device.
         pictures: draws predictions of the trained network, by name, for sinks that accept images.
         whole_output: the network's output for validation samples that are larger than the training samples; they go
@@ -108,7 +97,6 @@ def fit(
         ScantuneError: invalid settings; raised before training starts.
     """
     resolved_settings = settings or Settings()
-    metric_directions = directions(task, resolved_settings.monitoring.error_ranges)
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(resolved_settings))
@@ -123,15 +111,10 @@ def fit(
             terms=dict(terms),
             settings=resolved_settings,
             term_weights=term_weights or unit_weights(terms),
-            optimizer=optimizer or OptimizerSpec(),
             parameter_groups=parameter_groups,
-            schedule=copy.deepcopy(schedule) or Schedule(),
             freezing=freezing,
             mixing=mixing,
-            early_stopping=_with_direction(early_stopping, resolved_settings, metric_directions),
-            checkpoints=_build_checkpoints(
-                checkpoints, checkpoint_monitor, resolved_settings, metric_directions, state_dir or out_dir
-            ),
+            out_dir=out_dir,
             state_dir=state_dir,
             fabric=active_fabric,
             whole_output=whole_output,
@@ -183,25 +166,11 @@ def _direction(monitor: str, mode: str, directions_by_name: Mapping[str, Directi
     return direction(monitor, mode, directions_by_name)
 
 
-def _with_direction(
-    stopping: EarlyStopping | None, settings: Settings, known: Mapping[str, Direction]
-) -> EarlyStopping | None:
-    """A copy with its metric and the direction of the metric."""
-    if stopping is None:
-        return None
-    monitor = stopping.monitor or settings.monitor
-    mode = stopping.mode if stopping.mode != "auto" or stopping.monitor else settings.mode
-    return replace(stopping, monitor=monitor, mode=_direction(monitor, mode, known))
-
-
-def _build_checkpoints(
-    strategy: Strategy | None, monitor: str, settings: Settings, known: Mapping[str, Direction], out: Path | None
-) -> Checkpoints:
-    base = strategy or Strategy(mode="auto")
-    name = monitor or settings.monitor
-    mode = base.mode if base.mode != "auto" or monitor else settings.mode
-    resolved = replace(base, mode=_direction(name, mode, known), epochs=settings.epochs)
-    return Checkpoints((out or Path()) / "checkpoints", resolved, name)
+def _with_direction(block: _Monitoring, settings: Settings, known: Mapping[str, Direction]) -> _Monitoring:
+    """A copy with its metric, that of the training where it names none, and the direction of the metric."""
+    mode = block.mode if block.mode != "auto" or block.monitor else settings.mode
+    monitor = block.monitor or settings.monitor
+    return block.model_copy(update={"monitor": monitor, "mode": _direction(monitor, mode, known)})
 
 
 def assemble(
@@ -210,16 +179,16 @@ def assemble(
     task: Task,
     data: tuple[Samples, Samples],
     settings: Settings,
-    optimizer: OptimizerSpec,
     parameter_groups: list[dict[str, Any]] | None,
     state_dir: Path | None,
     fabric: Fabric,
+    out_dir: Path | None = None,
     **parts: Any,
 ) -> Training:
     """The training of validated settings: optimizer, loaders and wrapped network, at its first step.
 
     Raises:
-        ScantuneError: a set without samples, or an unknown metric or optimizer.
+        ScantuneError: a set without samples, or an unknown metric.
     """
     for name, samples in zip(("training", "validation"), data):
         if len(samples) == 0:
@@ -229,13 +198,15 @@ def assemble(
     if parts["freezing"] is not None:
         parts["freezing"].apply(network, 0)  # before DDP registers the trainable parameters
     scaled = getattr(fabric.strategy.precision, "scaler", None) is not None
-    built_optimizer = optimizers.build(optimizer, network, parameter_groups, fabric.device, scaled)
+    built_optimizer = optimizers.build(settings, network, parameter_groups, fabric.device, scaled)
     wrapped, wrapped_optimizer = fabric.setup(hardware.compiled(network, settings), built_optimizer)
     pin = settings.pin_memory and fabric.device.type == "cuda"
     loaders = [Loader(samples, workers=settings.workers, pin_memory=pin) for samples in data]
-    mode = _direction(settings.monitor, settings.mode, directions(task, settings.monitoring.error_ranges))
-    if parts["schedule"].plateau is not None:
-        parts["schedule"].plateau.mode = mode
+    known = directions(task, settings.monitoring.error_ranges)
+    mode = _direction(settings.monitor, settings.mode, known)
+    schedule, stopping = Schedule(settings), settings.early_stopping
+    if schedule.plateau is not None:
+        schedule.plateau.mode = mode
     accumulation = settings.grad_accumulation_steps
     return Training(
         fabric=fabric,
@@ -248,7 +219,14 @@ def assemble(
         validation_loader=loaders[1],
         history=History(state_dir / state.JOURNAL_NAME if state_dir and fabric.is_global_zero else None),
         mode=mode,
-        average=WeightAverage.of(settings.ema, settings.swa, settings.epochs, optimizer.learning_rate),
+        schedule=schedule,
+        early_stopping=EarlyStopping(_with_direction(stopping, settings, known)) if stopping.enabled else None,
+        checkpoints=Checkpoints(
+            (state_dir or out_dir or Path()) / "checkpoints",
+            _with_direction(settings.checkpoints, settings, known),
+            settings.epochs,
+        ),
+        average=WeightAverage.of(settings),
         steps_per_epoch=samplers.steps_in_epoch(len(data[0]), settings.batch_size, accumulation, fabric.world_size),
         batch_size=settings.batch_size,
         accumulation=accumulation,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,6 +74,14 @@ def move_to_device(term: Any, device: torch.device) -> None:
     for module in (term, *getattr(term, "__dict__", {}).values()):
         if isinstance(module, nn.Module):
             module.to(device)
+
+
+def peak_memory(device: torch.device) -> int:
+    """Highest use of memory so far in bytes: of a GPU, or of this whole process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def free_memory(device: torch.device) -> None:

@@ -82,9 +82,9 @@ def _train_steps(training: Training, saver: Saver, progress: Progress) -> None:
     for step_batches in planned_batches(batches, [len(step) for step in steps]):
         device_batches = [to_device(batch, training.device, settings.channels_last) for batch in step_batches]
         position = training.position
-        training.schedule.apply(training.plain_optimizer, position.step, training.steps_per_epoch, settings.epochs)
+        training.schedule.apply(training.plain_optimizer, position.step, training.steps_per_epoch)
         if training.average is not None:
-            training.average.hold_rate(training.plain_optimizer, position.epoch)
+            training.average.set_rate(training.plain_optimizer, position.epoch)
         result = train_step(training, device_batches)
         if not result.applied:
             log.warning("step %d skipped: loss or gradient not finite", position.step + 1)
@@ -214,12 +214,12 @@ def _renew_batch_norm(training: Training) -> None:
 
 def _record_checkpoint(training: Training, row: Row) -> None:
     """Add the epoch to the checkpoints; only the first process keeps weights."""
-    settings, position, checkpoints = training.settings, training.position, training.checkpoints
+    position, checkpoints = training.position, training.checkpoints
     value = float(row[checkpoints.monitor])
     if not training.fabric.is_global_zero:
         checkpoints.note(position.epoch, position.step, value)
         return
-    resumable = settings.save_optimizer or settings.save_scheduler
+    resumable = checkpoints.settings.save_optimizer or checkpoints.settings.save_scheduler
     facts = {
         "metrics": {k: v for k, v in row.items() if isinstance(v, float)},
         "versions": state.environment(training),
@@ -239,9 +239,10 @@ def _resume_state(training: Training) -> dict[str, Any]:
     loop_state = copy.deepcopy(state.loop_state(training))
     if training.average is not None:
         loop_state["trained"] = copy.deepcopy(dict(training.trained_weights()))
-    if not training.settings.save_optimizer:
+    saved = training.settings.checkpoints
+    if not saved.save_optimizer:
         loop_state["optimizer"]["state"] = {}
-    if not training.settings.save_scheduler:
+    if not saved.save_scheduler:
         loop_state["schedule"] = {}
     return loop_state
 

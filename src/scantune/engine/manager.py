@@ -15,7 +15,7 @@ from scantune.engine import durable
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
 from scantune.engine.history import History, Row
-from scantune.engine.strategies import Strategy
+from scantune.engine.settings import CheckpointsConfig
 from scantune.records import ScantuneError
 
 Values = Mapping[str, Tensor | float]
@@ -31,12 +31,11 @@ class TrainingManager:
         network: what is trained.
         optimizer: of its parameters.
         folder: ``checkpoints/`` and the exported files are written there.
-        checkpoints: which epochs are kept.
-        monitor: metric that ranks epochs, with its side: ``val_dice`` for the ``dice`` of :meth:`validation_step`.
+        checkpoints: which epochs are kept, by which metric (with its side: ``val_dice`` for the ``dice`` of
+            :meth:`validation_step`; ``val_loss`` where null), and whether the optimizer and the scheduler's state are
+            kept with them, so that training may go on from one; all of it by default.
         scheduler: stepped at the end of each epoch; the plateau scheduler alone with the monitored metric.
-        early_stopping: where it asks for the end, :attr:`finished` is true.
-        save_optimizer: keep the optimizer with each checkpoint, so that training may go on from it.
-        save_scheduler: keep the scheduler's state with each.
+        early_stopping: where it ends the training, :attr:`finished` is true. It watches the metric of the checkpoints.
 
     Example:
         >>> network = nn.Linear(2, 1)
@@ -51,12 +50,11 @@ class TrainingManager:
     network: nn.Module
     optimizer: torch.optim.Optimizer
     folder: Path
-    checkpoints: Strategy = field(default_factory=Strategy)
-    monitor: str = "val_loss"
+    checkpoints: CheckpointsConfig = field(
+        default_factory=lambda: CheckpointsConfig(save_optimizer=True, save_scheduler=True)
+    )
     scheduler: Any = None
     early_stopping: EarlyStopping | None = None
-    save_optimizer: bool = True
-    save_scheduler: bool = True
     epoch: int = 0
     step: int = 0
     finished: bool = False
@@ -65,7 +63,7 @@ class TrainingManager:
     def __post_init__(self) -> None:
         self.folder = Path(self.folder)
         self.history = History()
-        self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints, self.monitor)
+        self.kept = Checkpoints(self.folder / "checkpoints", self.checkpoints)
 
     def train_step(self, losses: Tensor | Values, samples: int = 1) -> dict[str, float]:
         """One step: gradients of the loss, the optimizer, the history.
@@ -97,7 +95,7 @@ class TrainingManager:
         self._add("val", values, samples)
 
     def end_epoch(self) -> Row:
-        """Close the epoch: its means, the checkpoint if the strategy wants it, scheduler and early stopping.
+        """Close the epoch: its means, the checkpoint if the strategy selects it, scheduler and early stopping.
 
         Returns:
             The epoch's row in the history: ``epoch`` (from 1), ``step``, ``train_…``, ``val_…``, ``learning_rate``.
@@ -106,28 +104,28 @@ class TrainingManager:
             ScantuneError: the monitored metric was not recorded in this epoch.
         """
         means = {name: total / weight for name, (total, weight) in self._sums.items()}
-        if self.monitor not in means:
-            raise ScantuneError(f"monitor: {self.monitor!r} was not recorded; there are {', '.join(sorted(means))}")
+        monitor = self.kept.monitor
+        if monitor not in means:
+            raise ScantuneError(f"monitor: {monitor!r} was not recorded; there are {', '.join(sorted(means))}")
         self._sums = {}
         self.epoch += 1
         self.history.epoch(self.epoch, self.step, means | {"learning_rate": self.optimizer.param_groups[0]["lr"]})
         if isinstance(self.scheduler, ReduceLROnPlateau):
-            self.scheduler.step(means[self.monitor])
+            self.scheduler.step(means[monitor])
         elif self.scheduler is not None:
             self.scheduler.step()
-        keeping = self.save_optimizer or self.save_scheduler
         self.kept.add(
             self.epoch,
             self.step,
-            means[self.monitor],
+            means[monitor],
             self.network.state_dict,
             facts={"metrics": means},
-            training=self._state if keeping else None,
+            training=self._state if self.checkpoints.save_optimizer or self.checkpoints.save_scheduler else None,
         )
         self.kept.flush()
         self.kept.prune()
         if self.early_stopping is not None:
-            self.finished = self.early_stopping.update(means[self.monitor])
+            self.finished = self.early_stopping.update(means[monitor])
         return self.history.epochs()[-1]
 
     def save_checkpoint(self, name: str) -> Path:
@@ -171,16 +169,16 @@ class TrainingManager:
     def _add(self, side: str, values: Values, samples: int) -> dict[str, float]:
         numbers = {n: float(v.detach()) if isinstance(v, Tensor) else float(v) for n, v in values.items()}
         for name, value in numbers.items():
-            held = self._sums.setdefault(f"{side}_{name}", [0.0, 0.0])
-            held[0] += value * samples
-            held[1] += samples
+            total = self._sums.setdefault(f"{side}_{name}", [0.0, 0.0])
+            total[0] += value * samples
+            total[1] += samples
         return numbers
 
     def _state(self) -> dict[str, Any]:
-        scheduled = self.save_scheduler and self.scheduler is not None
+        scheduled = self.checkpoints.save_scheduler and self.scheduler is not None
         return {
             "epoch": self.epoch,
             "step": self.step,
-            "optimizer": self.optimizer.state_dict() if self.save_optimizer else None,
+            "optimizer": self.optimizer.state_dict() if self.checkpoints.save_optimizer else None,
             "scheduler": self.scheduler.state_dict() if scheduled else None,
         }

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import ConfigDict
 from torch import Generator, Tensor, nn
 
-from scantune.engine.settings import Positive, TrainingSettings
+from scantune.engine.schedule_settings import Positive
+from scantune.engine.settings import TrainingSettings
 from scantune.tasks.protocol import Batch
 
 
@@ -58,10 +59,6 @@ class Settings(TrainingSettings):
 
     classes: np.ndarray | None = None
     """int [N], what ``balanced`` balances."""
-    save_optimizer: bool = False
-    """Keep the optimizer with each checkpoint."""
-    save_scheduler: bool = False
-    """Keep the scheduler's state with each checkpoint."""
     save_every_steps: Positive | None = None
     """Save after this number of steps as well; None saves by time alone."""
     log_every: Positive = 10

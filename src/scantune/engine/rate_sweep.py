@@ -6,22 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
 
 from scantune.engine import distributed, half, hardware
-from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.data import Samples
 from scantune.engine.fitting import assemble, unit_weights
 from scantune.engine.loading import to_device
 from scantune.engine.loop import planned, train_mode
-from scantune.engine.optimizers import OptimizerSpec
 from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights
 from scantune.engine.randomness import preserved
-from scantune.engine.schedules import Schedule
 from scantune.engine.step import planned_batches, train_step
 from scantune.engine.training import Training
 from scantune.records import ScantuneError
@@ -59,7 +55,6 @@ def sweep_rates(
     terms: Mapping[str, Term],
     settings: Settings | None = None,
     term_weights: TermWeights | None = None,
-    optimizer: OptimizerSpec | None = None,
     parameter_groups: list[dict[str, Any]] | None = None,
     freezing: Freezing | None = None,
     mixing: Mixing | None = None,
@@ -87,8 +82,8 @@ def sweep_rates(
             f"learning-rate finder: lowest {lowest:g}, highest {highest:g}, steps {steps}: the rates must rise from "
             "above 0, in at least 10 steps"
         )
-    spec = optimizer or OptimizerSpec()
-    resolved = (settings or Settings()).model_copy(update={"on_non_finite": "skip", "ema": None, "swa": None})
+    constant = {"scheduler": None, "warmup_epochs": 0, "on_non_finite": "skip", "ema": None, "swa": None}
+    resolved = (settings or Settings()).model_copy(update=constant)
     with ExitStack() as stack:
         stack.enter_context(preserved())
         stack.enter_context(hardware.backends(resolved))
@@ -102,19 +97,15 @@ def sweep_rates(
             terms=dict(terms),
             settings=resolved,
             term_weights=term_weights or unit_weights(terms),
-            optimizer=spec,
             parameter_groups=parameter_groups,
-            schedule=Schedule(),
             freezing=freezing,
             mixing=mixing,
-            early_stopping=None,
-            checkpoints=Checkpoints(Path()),
             state_dir=None,
             fabric=active_fabric,
         )
         distributed.broadcast_parameters(active_fabric, network)
         rates = [float(rate) for rate in np.geomspace(lowest, highest, steps)]
-        losses = _losses(training, rates, spec.learning_rate)
+        losses = _losses(training, rates, resolved.learning_rate)
     smoothed = smooth(losses)
     return RateSweep(rates[: len(losses)], losses, smoothed, suggested_rate(rates[: len(losses)], smoothed))
 

@@ -70,7 +70,7 @@ def result_of(training: Training, out_dir: Path | None, resumed: bool) -> FitRes
             f"no averaged weights: the training ended after epoch {training.position.epoch} ({training.finished}), and "
             f"train.swa averages from epoch {start + 1} on"
         )
-    restores_best = training.early_stopping is None or training.early_stopping.restore_best_weights
+    restores_best = training.early_stopping is None or training.early_stopping.settings.restore_best_weights
     rows = training.history.epochs()
     last = {name: tensor.cpu() for name, tensor in training.served_weights().items()}
     training.raw.load_state_dict(last)

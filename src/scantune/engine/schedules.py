@@ -15,7 +15,8 @@ from typing import Any
 from torch.optim import Optimizer
 
 from scantune.engine.better import is_better
-from scantune.records import ScantuneError
+from scantune.engine.schedule_settings import PlateauSchedule
+from scantune.engine.settings import TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,19 @@ def constant(base: float, clock: Clock) -> float:
     return base
 
 
-def cosine(base: float, clock: Clock, *, T_max: int | None = None, eta_min: float = 1e-6) -> float:
+def cosine(base: float, clock: Clock, *, eta_min: float, T_max: int | None = None) -> float:
     """Half a cosine from ``base`` to ``eta_min`` over ``T_max`` epochs (None: all epochs), then constant."""
     lowest = min(eta_min, base)
     progress = min(1.0, clock.epoch / max(1, T_max or math.ceil(clock.epochs)))
     return lowest + (base - lowest) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def step(base: float, clock: Clock, *, step_size: int = 10, gamma: float = 0.1) -> float:
+def step(base: float, clock: Clock, *, step_size: int, gamma: float) -> float:
     """``base`` times ``gamma`` for every ``step_size`` completed epochs."""
     return base * gamma ** (clock.epoch // step_size)
 
 
-def cosine_restarts(base: float, clock: Clock, *, T_0: int = 5, T_mult: int = 2, eta_min: float = 0.0) -> float:
+def cosine_restarts(base: float, clock: Clock, *, T_0: int, T_mult: int, eta_min: float) -> float:
     """Half a cosine over ``T_0`` epochs, restarted; each period is ``T_mult`` times the one before."""
     done, period = clock.epoch, T_0
     while done >= period:
@@ -58,7 +59,7 @@ def cosine_restarts(base: float, clock: Clock, *, T_0: int = 5, T_mult: int = 2,
     return lowest + (base - lowest) * (1 + math.cos(math.pi * done / period)) / 2
 
 
-def poly(base: float, clock: Clock, *, power: float = 0.9) -> float:
+def poly(base: float, clock: Clock, *, power: float) -> float:
     """``base`` · (1 − epoch / epochs)^``power``, as nnU-Net has it."""
     return base * max(0.0, 1 - clock.epoch / clock.epochs) ** power
 
@@ -67,11 +68,11 @@ def onecycle(
     base: float,
     clock: Clock,
     *,
+    pct_start: float,
+    div_factor: float,
+    final_div_factor: float,
+    cycle_momentum: bool,
     max_share: float = 1.0,
-    pct_start: float = 0.3,
-    div_factor: float = 25.0,
-    final_div_factor: float = 1e4,
-    cycle_momentum: bool = True,
 ) -> float:
     """Rise from ``base``/``div_factor``, then fall to 1/``final_div_factor`` of that, by step (Smith & Topin 2017)."""
     highest = base * max_share
@@ -80,9 +81,7 @@ def onecycle(
     return _between(first, highest, progress) if up else _between(highest, first / final_div_factor, progress)
 
 
-def _onecycle_momentum(
-    clock: Clock, *, pct_start: float = 0.3, cycle_momentum: bool = True, **_: float
-) -> float | None:
+def _onecycle_momentum(clock: Clock, *, pct_start: float, cycle_momentum: bool, **_: float) -> float | None:
     if not cycle_momentum:
         return None
     up, progress = _cycle(clock, pct_start)
@@ -106,28 +105,26 @@ class Plateau:
     """Reduces the rate when a metric no longer improves, as ``ReduceLROnPlateau`` with a relative threshold.
 
     Attributes:
-        factor: of the rate at a reduction.
-        patience: epochs without improvement before a reduction.
-        threshold: smallest relative improvement.
-        cooldown: epochs after a reduction that are not counted.
-        min_lr: lowest rate.
+        settings: the block of the scheduler.
+        patience: epochs without improvement before a reduction; that of the block where it has one.
         mode: ``min`` or ``max``, direction of the metric.
     """
 
-    factor: float = 0.5
+    settings: PlateauSchedule = field(default_factory=PlateauSchedule)
     patience: int = 5
-    threshold: float = 1e-4
-    cooldown: int = 0
-    min_lr: float = 0.0
     mode: str = "min"
     best: float = math.nan
     wait: int = 0
     cooling: int = 0
     cuts: int = 0
 
+    def __post_init__(self) -> None:
+        if self.settings.patience is not None:
+            self.patience = self.settings.patience
+
     def update(self, value: float) -> bool:
         """Add an epoch's value; True where the rate is reduced. NaN is no improvement."""
-        margin = self.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
+        margin = self.settings.threshold * abs(self.best) if math.isfinite(self.best) else 0.0
         if is_better(value, self.best, self.mode, margin):
             self.best, self.wait = value, 0
         else:
@@ -136,12 +133,12 @@ class Plateau:
             self.cooling, self.wait = self.cooling - 1, 0
         if self.wait <= self.patience:
             return False
-        self.cooling, self.wait, self.cuts = self.cooldown, 0, self.cuts + 1
+        self.cooling, self.wait, self.cuts = self.settings.cooldown, 0, self.cuts + 1
         return True
 
     def rate(self, base: float) -> float:
         """``base`` after the reductions so far."""
-        return max(min(self.min_lr, base), base * self.factor**self.cuts)
+        return max(min(self.settings.min_lr, base), base * self.settings.factor**self.cuts)
 
     def state(self) -> dict[str, float]:
         """State for :meth:`load`."""
@@ -164,57 +161,59 @@ CURVES: dict[str, Curve] = {
 MOMENTA: dict[str, Callable[..., float | None]] = {"onecycle": _onecycle_momentum}
 
 
-@dataclass
 class Schedule:
-    """A schedule by name, with an optional linear warm-up.
+    """The learning rate of every step by the settings of a training: ``scheduler``, after a linear warm-up.
+
+    Args:
+        settings: ``epochs``, ``learning_rate``, ``scheduler``, ``warmup_epochs`` and ``warmup_lr`` (the group's rate
+            where that is lower); where the plateau's patience is null, half of early stopping's.
 
     Attributes:
-        name: one of ``CURVES``, or ``plateau``.
-        options: of the curve, or of :class:`Plateau`.
-        warmup_epochs: epochs (also fractions) in which the rate rises linearly from ``warmup_lr``; the schedule starts
-            after them.
-        warmup_lr: first rate of the warm-up (the group's rate where that is lower).
+        name: of the scheduler; ``constant`` without one.
+        options: of its curve.
+        plateau: the state of a plateau scheduler, or None.
     """
 
-    name: str = "constant"
-    options: dict[str, Any] = field(default_factory=dict)
-    warmup_epochs: float = 0.0
-    warmup_lr: float = 1e-5
-    plateau: Plateau | None = None
+    def __init__(self, settings: TrainingSettings) -> None:
+        block = settings.scheduler
+        self.settings = settings
+        self.name = "constant" if block is None else block.name
+        self.options = {} if block is None else block.model_dump(exclude={"name"}, exclude_none=True)
+        self.plateau: Plateau | None = None
+        if isinstance(block, PlateauSchedule):
+            self.plateau = Plateau(block, max(1, settings.early_stopping.patience // 2))
+            self.options["patience"] = self.plateau.patience
+        if "max_lr" in self.options:  # a ratio, so that slower groups stay proportional
+            self.options["max_share"] = self.options.pop("max_lr") / settings.learning_rate
 
-    def __post_init__(self) -> None:
-        if self.name == "plateau":
-            self.plateau = Plateau(**self.options)
-        elif self.name not in CURVES:
-            raise ScantuneError(f"scheduler: {self.name!r} is not one of plateau, {', '.join(CURVES)}")
-
-    def rate(self, base: float, done: int, steps_per_epoch: int, epochs: int) -> float:
+    def rate(self, base: float, done: int, steps_per_epoch: int) -> float:
         """The rate of the step after ``done`` steps, for a group with initial rate ``base``."""
-        warmup_steps = round(self.warmup_epochs * steps_per_epoch)
+        warmup_steps = round(self.settings.warmup_epochs * steps_per_epoch)
         if done < warmup_steps:
-            first = min(self.warmup_lr, base)
+            first = min(self.settings.warmup_lr, base)
             return first + (base - first) * done / warmup_steps
         if self.plateau is not None:
             return self.plateau.rate(base)
-        return CURVES[self.name](base, self._clock(done - warmup_steps, steps_per_epoch, epochs), **self.options)
+        return CURVES[self.name](base, self._clock(done - warmup_steps, steps_per_epoch), **self.options)
 
-    def momentum(self, done: int, steps_per_epoch: int, epochs: int) -> float | None:
+    def momentum(self, done: int, steps_per_epoch: int) -> float | None:
         """The momentum of that step; None leaves it to the optimizer."""
-        warmup_steps = round(self.warmup_epochs * steps_per_epoch)
+        warmup_steps = round(self.settings.warmup_epochs * steps_per_epoch)
         if done < warmup_steps or self.name not in MOMENTA:
             return None
-        return MOMENTA[self.name](self._clock(done - warmup_steps, steps_per_epoch, epochs), **self.options)
+        return MOMENTA[self.name](self._clock(done - warmup_steps, steps_per_epoch), **self.options)
 
-    def _clock(self, done: int, steps_per_epoch: int, epochs: int) -> Clock:
-        steps = steps_per_epoch * epochs - round(self.warmup_epochs * steps_per_epoch)
-        return Clock(done, steps, done // steps_per_epoch, epochs - self.warmup_epochs)
+    def _clock(self, done: int, steps_per_epoch: int) -> Clock:
+        warmup, epochs = self.settings.warmup_epochs, self.settings.epochs
+        steps = steps_per_epoch * epochs - round(warmup * steps_per_epoch)
+        return Clock(done, steps, done // steps_per_epoch, epochs - warmup)
 
-    def apply(self, optimizer: Optimizer, done: int, steps_per_epoch: int, epochs: int) -> None:
+    def apply(self, optimizer: Optimizer, done: int, steps_per_epoch: int) -> None:
         """Set the rates (and momenta) of all groups for the step after ``done`` steps."""
-        momentum = self.momentum(done, steps_per_epoch, epochs)
+        momentum = self.momentum(done, steps_per_epoch)
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
-            group["lr"] = self.rate(group["initial_lr"], done, steps_per_epoch, epochs)
+            group["lr"] = self.rate(group["initial_lr"], done, steps_per_epoch)
             if momentum is not None:
                 _set_momentum(group, momentum)
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
-from scantune.config.base import Block
+from scantune.config.base import Block, by_name
+from scantune.engine.schedule_settings import Positive, Rate, SchedulerConfig
 
-Positive = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _switch(value: object) -> object:
+    """``false`` and ``true`` as shorthand for ``{enabled: …}``."""
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
+def _by_strategy(value: object) -> object:
+    return by_name(value, "strategy")
 
 
 def _decay(value: object) -> object:
@@ -22,6 +31,68 @@ def _swa(value: object) -> object:
     if isinstance(value, bool):
         return {} if value else None
     return {"start": value} if isinstance(value, int | float) else value
+
+
+class OptimizerConfig(Block):
+    """What turns gradients into steps."""
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    """Name of the optimizer."""
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    """Decay rates of the running means of the gradient and of its square (adam, adamw)."""
+    eps: Rate = 1e-8
+    """Added to the denominator for numerical stability (adam, adamw)."""
+    momentum: Share = 0.9
+    """Momentum (sgd)."""
+    nesterov: bool = False
+    """Nesterov's momentum (sgd)."""
+
+
+class EarlyStoppingConfig(Block):
+    """Ends a training whose metric no longer improves."""
+
+    enabled: bool = True
+    """Whether to stop early at all."""
+    patience: Positive = 10
+    """Epochs without improvement before the end."""
+    min_delta: Annotated[float, Field(ge=0)] = 0.001
+    """Smallest improvement of the metric that counts."""
+    monitor: str | None = None
+    """The metric; that of ``train.monitor`` where null."""
+    mode: Literal["auto", "min", "max"] = "auto"
+    """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
+    restore_best_weights: bool = True
+    """The model has the weights of the best epoch; else those of the last."""
+
+
+class CheckpointsConfig(Block):
+    """Which epochs' weights are kept. The best and the last are kept in any case."""
+
+    strategy: Literal["best", "epoch", "interval", "all", "adaptive", "performance", "time"] = "best"
+    """``best`` the best few; ``epoch`` every one; ``interval`` regularly; ``all`` best and regular; ``adaptive``
+    denser while the metric changes; ``performance`` those near the best; ``time`` at milestones of the training."""
+    max_checkpoints: Positive | None = None
+    """How many are kept; null is 3 for ``best`` and ``performance``, 5 for the others."""
+    interval: Positive = 5
+    """Epochs between two (``interval``, ``all``), and the widest gap of ``adaptive``."""
+    threshold: Share = 0.05
+    """``performance``: how far below the best an epoch may be, as a share of the best; ``adaptive``: the smallest
+    relative change of the metric that counts."""
+    milestones: tuple[Share, ...] = (0.25, 0.5, 0.75, 1.0)
+    """``time``: shares of the training after which a checkpoint is kept."""
+    monitor: str | None = None
+    """The metric that ranks checkpoints; that of ``train.monitor`` where null."""
+    mode: Literal["auto", "min", "max"] = "auto"
+    """Whether the metric is better when lower or higher; ``auto``: as the task states it."""
+    save_optimizer: bool = False
+    """Save the optimizer with each checkpoint, so that training can continue from it."""
+    save_scheduler: bool = False
+    """Save the scheduler's state with each checkpoint."""
+
+    @property
+    def limit(self) -> int:
+        """How many are kept."""
+        return self.max_checkpoints or (3 if self.strategy in ("best", "performance") else 5)
 
 
 class SwaConfig(Block):
@@ -60,6 +131,18 @@ class TrainingSettings(Block):
     """Batches whose gradients are accumulated for one step of the optimizer."""
     sampler: Literal["shuffled", "balanced"] = "shuffled"
     """``balanced`` draws every class equally often (of a score: every fifth of its range in the training side)."""
+    learning_rate: Rate = 3e-4
+    """Learning rate of the head; the backbone's is a share of it (``freezing.backbone_factor``)."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    """Weight decay (L2; decoupled in adamw)."""
+    optimizer: Annotated[OptimizerConfig, BeforeValidator(by_name)] = OptimizerConfig()
+    """adam, adamw or sgd."""
+    scheduler: SchedulerConfig | None = Field(default=None, validate_default=False)
+    """plateau, onecycle, cosine, step, cosine_restarts or poly; null keeps the rate."""
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0
+    """Epochs of linear warm-up in front of the scheduler."""
+    warmup_lr: Rate = 1e-5
+    """Learning rate at the start of the warm-up."""
     clip_norm: Rate | None = None
     """Largest norm of a step's gradient; a longer one is scaled down to it."""
     clip_value: Rate | None = None
@@ -71,6 +154,10 @@ class TrainingSettings(Block):
     """The metric that checkpoints, early stopping and the plateau scheduler use."""
     mode: Literal["auto", "min", "max"] = "auto"
     """Whether the metric is better when lower or higher; ``auto``: as the task states it (losses and errors: lower)."""
+    early_stopping: Annotated[EarlyStoppingConfig, BeforeValidator(_switch)] = EarlyStoppingConfig()
+    """When to end before the last epoch; ``false`` never."""
+    checkpoints: Annotated[CheckpointsConfig, BeforeValidator(_by_strategy)] = CheckpointsConfig()
+    """Epochs whose weights are kept."""
     monitoring: MonitoringConfig = MonitoringConfig()
     """What is recorded every epoch."""
     ema: Annotated[Annotated[float, Field(gt=0, lt=1)] | None, BeforeValidator(_decay)] = None
@@ -111,6 +198,12 @@ class TrainingSettings(Block):
     """``halve`` halves the batch and accumulates twice as many."""
     on_non_finite: Literal["stop", "skip"] = "stop"
     """A loss or gradient that is not a finite number: stop the training, or skip the step and count it."""
+
+    @model_validator(mode="after")
+    def _warms_up_before_the_end(self) -> TrainingSettings:
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"warmup_epochs ({self.warmup_epochs:g}) must be fewer than epochs ({self.epochs})")
+        return self
 
     def validates(self, epoch: int) -> bool:
         """Whether an epoch, from 1, ends with a validation: the first, the last and every ``validate_every``-th."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scantune.engine.better import is_better
-from scantune.records import ScantuneError
+from scantune.engine.settings import CheckpointsConfig
 
 
 @dataclass(frozen=True)
@@ -26,46 +26,25 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Strategy:
-    """A strategy by name with its options.
+class Rule:
+    """What a strategy goes by.
 
     Attributes:
-        name: ``best``, ``epoch``, ``interval``, ``all``, ``adaptive``, ``performance`` or ``time``.
-        max_checkpoints: largest number of epochs kept; None uses the preset of the strategy.
-        interval: epochs between two checkpoints (``interval``, ``all``); largest gap (``adaptive``).
-        threshold: relative distance from the best within which an epoch is kept (``performance``); relative change of
-            the metric that counts as progress (``adaptive``).
-        milestones: shares of the training (``time``).
-        mode: ``min``, ``max`` or ``auto``: by the name of the metric of ``Checkpoints``.
+        settings: the ``checkpoints:`` block.
+        mode: ``min`` or ``max``, the direction of the metric.
         epochs: of the training (``time``).
     """
 
-    name: str = "best"
-    max_checkpoints: int | None = None
-    interval: int = 5
-    threshold: float = 0.05
-    milestones: tuple[float, ...] = (0.25, 0.5, 0.75, 1.0)
-    mode: str = "auto"
+    settings: CheckpointsConfig
+    mode: str
     epochs: int = 0
-
-    def __post_init__(self) -> None:
-        if self.name not in CHOOSERS:
-            raise ScantuneError(f"checkpoints.strategy: {self.name!r} is not one of {', '.join(CHOOSERS)}")
-
-    @property
-    def limit(self) -> int:
-        """Largest number of epochs kept."""
-        return self.max_checkpoints or PRESETS[self.name]
 
     def select(self, entries: Sequence[Entry]) -> list[Entry]:
         """Epochs kept now, among ``entries`` so far in order."""
         selected: list[Entry] = []
         for i, entry in enumerate(entries):
-            selected = CHOOSERS[self.name](self, selected, entry, entries[:i])
+            selected = CHOOSERS[self.settings.strategy](self, selected, entry, entries[:i])
         return selected
-
-
-PRESETS = {"best": 3, "epoch": 5, "interval": 5, "all": 5, "adaptive": 5, "performance": 3, "time": 5}
 
 
 def _ranked(entries: Sequence[Entry], mode: str) -> list[Entry]:
@@ -84,63 +63,63 @@ def best_of(entries: Sequence[Entry], mode: str) -> Entry | None:
     return ranked[0] if ranked else None
 
 
-def _best(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
-    return _in_order(_ranked([*selected, entry], rule.mode)[: rule.limit])
+def _best(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+    return _in_order(_ranked([*selected, entry], rule.mode)[: rule.settings.limit])
 
 
-def _epoch(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
-    return [*selected, entry][-rule.limit :]
+def _epoch(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+    return [*selected, entry][-rule.settings.limit :]
 
 
-def _interval(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
-    return [*selected, entry][-rule.limit :] if entry.epoch % rule.interval == 0 else selected
+def _interval(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+    return [*selected, entry][-rule.settings.limit :] if entry.epoch % rule.settings.interval == 0 else selected
 
 
-def _all(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+def _all(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
     """The best so far and those at regular intervals; the oldest that is not the best is removed first."""
     best = best_of([*before, entry], rule.mode)
-    candidates = [*selected, entry] if entry == best or entry.epoch % rule.interval == 0 else selected
-    while len(candidates) > rule.limit:
+    candidates = [*selected, entry] if entry == best or entry.epoch % rule.settings.interval == 0 else selected
+    while len(candidates) > rule.settings.limit:
         oldest = next((e for e in candidates if e != best), candidates[0])
         candidates = [e for e in candidates if e != oldest]
     return candidates
 
 
-def _adaptive(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+def _adaptive(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
     """A gap of one epoch while the metric changes; it doubles, up to ``interval``, without change."""
     gap, last = 1, None
     for current in [*before, entry]:
         if last is None:
             last, keep = current, True
             continue
-        moving = not abs(current.value - last.value) <= rule.threshold * max(abs(last.value), 1e-12)
+        moving = not abs(current.value - last.value) <= rule.settings.threshold * max(abs(last.value), 1e-12)
         gap = 1 if moving else gap
         keep = current.epoch - last.epoch >= gap
         if keep:
-            gap = 1 if moving else min(rule.interval, gap * 2)
+            gap = 1 if moving else min(rule.settings.interval, gap * 2)
             last = current
-    return [*selected, entry][-rule.limit :] if keep else selected
+    return [*selected, entry][-rule.settings.limit :] if keep else selected
 
 
-def _performance(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+def _performance(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
     best = best_of([*before, entry], rule.mode)
     if best is None:
         return selected
-    bound = rule.threshold * abs(best.value)
+    bound = rule.settings.threshold * abs(best.value)
     near = [
         e
         for e in [*selected, entry]
         if not is_better(best.value, e.value, "max" if rule.mode == "max" else "min", bound) and e.value == e.value
     ]
-    return _in_order(_ranked(near, rule.mode)[: rule.limit])
+    return _in_order(_ranked(near, rule.mode)[: rule.settings.limit])
 
 
-def _time(rule: Strategy, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
-    marks = {max(1, math.ceil(share * rule.epochs)) for share in rule.milestones}
-    return [*selected, entry][-rule.limit :] if entry.epoch in marks else selected
+def _time(rule: Rule, selected: list[Entry], entry: Entry, before: Sequence[Entry]) -> list[Entry]:
+    marks = {max(1, math.ceil(share * rule.epochs)) for share in rule.settings.milestones}
+    return [*selected, entry][-rule.settings.limit :] if entry.epoch in marks else selected
 
 
-CHOOSERS: dict[str, Callable[[Strategy, list[Entry], Entry, Sequence[Entry]], list[Entry]]] = {
+CHOOSERS: dict[str, Callable[[Rule, list[Entry], Entry, Sequence[Entry]], list[Entry]]] = {
     "best": _best,
     "epoch": _epoch,
     "interval": _interval,

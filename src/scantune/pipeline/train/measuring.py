@@ -1,4 +1,9 @@
-"""Time and memory of a training, measured by its first steps."""
+"""Time and memory of a training, measured by its first steps.
+
+:mod:`scantune.engine.estimate` passes two batches through the network of a training that begins and must change
+nothing; here steps are really taken, with the optimizer's memory and the loading of samples, by a network that is then
+discarded.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scantune.config.train import PatchesConfig
-from scantune.engine.progress import duration
+from scantune.engine.pace import duration
 from scantune.pipeline.data.sides import Side
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.preprocess.settings import patch_shape
@@ -90,18 +95,14 @@ def measure(plan: TrainingPlan, network: nn.Module, train: Side, validation: Sid
 @contextmanager
 def _peak(device: str) -> Iterator[dict[str, Any]]:
     """``bytes`` and ``device`` of the highest use of memory inside the context."""
-    import resource
-    import sys
-
     import torch
+
+    from scantune.engine.hardware import peak_memory
 
     peak: dict[str, Any] = {}
     cuda = device in ("auto", "cuda") and torch.cuda.is_available()
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     yield peak
-    if cuda:
-        peak |= {"bytes": torch.cuda.max_memory_allocated(), "device": torch.cuda.get_device_name()}
-        return
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak |= {"bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, "device": "the CPU"}
+    peak["bytes"] = peak_memory(torch.device("cuda" if cuda else "cpu"))
+    peak["device"] = torch.cuda.get_device_name() if cuda else "the CPU"

@@ -13,7 +13,6 @@ import numpy as np
 
 from scantune.pipeline.data.datasets import encode, levels, samples, training_samples
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
-from scantune.pipeline.train import blocks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
 from scantune.pipeline.train.foreground import foreground_normalization
@@ -31,12 +30,8 @@ if TYPE_CHECKING:
     from scantune.augment import Augment
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
-    from scantune.engine import (
-        FitResult,
-        Partners,
-        RateSweep,
-        Sink,
-    )
+    from scantune.config.train import TrainConfig
+    from scantune.engine import FitResult, Partners, RateSweep, Settings, Sink
     from scantune.engine.data import Samples
     from scantune.engine.parts import TermWeights
     from scantune.engine.patches import Patches
@@ -169,7 +164,7 @@ def train_member(
     from scantune import engine
     from scantune.registry.tensors import windows_of
 
-    settings, task = plan.block.train, plan.task
+    task = plan.task
     parts = _parts(plan, train_side, seed, start, teacher)
     validation_data = samples(validation_side, task, group=parts.group, known=parts.levels, seed=seed)
     _report(parts.network, parts.freezing)
@@ -181,10 +176,6 @@ def train_member(
         validation_data,
         **parts.common,
         term_weights=weights if watch is None else _watched(weights, watch),
-        schedule=blocks.schedule_of(settings),
-        early_stopping=blocks.early_stopping_of(settings),
-        checkpoints=blocks.strategy_of(settings),
-        checkpoint_monitor=settings.checkpoints.monitor or "",
         sinks=sinks,
         out_dir=out,
         state_dir=state,
@@ -244,7 +235,6 @@ class _Parts:
 
 
 def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | None, teacher: nn.Module | None) -> _Parts:
-    from scantune import engine
     from scantune.models import freezing as freezing_of
 
     block, task = plan.block, plan.task
@@ -278,17 +268,21 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
     common = {
         "terms": terms,
         "term_weights": weights,
-        "settings": blocks.settings_of(settings, seed, _balance(plan, encoded)),
-        "optimizer": engine.OptimizerSpec(
-            learning_rate=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-            **settings.optimizer.model_dump(),
-        ),
+        "settings": _settings(settings, seed, _balance(plan, encoded)),
         "parameter_groups": freezing.parameter_groups(settings.learning_rate),
         "freezing": freezing,
         "mixing": changes.batch,
     }
     return _Parts(network, train_data, freezing, group, known, common)
+
+
+def _settings(block: TrainConfig, seed: int, strata: np.ndarray | None) -> Settings:
+    """The loop's part of the ``train:`` block; ``strata`` are those of a balanced sampler."""
+    from scantune.engine import Settings
+    from scantune.engine.settings import TrainingSettings
+
+    values: dict[str, Any] = {name: getattr(block, name) for name in TrainingSettings.model_fields}
+    return Settings(**values | {"seed": seed}, classes=strata)
 
 
 def _watched(weights: TermWeights, watch: Watch) -> TermWeights:

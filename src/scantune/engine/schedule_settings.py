@@ -1,4 +1,4 @@
-"""The ``scheduler`` key of the ``train`` block: how the learning rate changes during training."""
+"""The ``scheduler`` key of the ``train`` block: how the learning rate changes during training; read without torch."""
 
 from __future__ import annotations
 
