@@ -7,7 +7,8 @@ from scipy import stats
 from scantune.statistics.agreement import error_statistic
 from scantune.statistics.correlation import spearman, spearman_statistic
 from scantune.statistics.discrimination import area_statistic
-from scantune.statistics.resampling import Distribution, Resampler, Sums, cumulate, interval, standard_error
+from scantune.statistics.resampling import Distribution, Resampler, Sums, interval, standard_error
+from scantune.statistics.sums import cumulate
 
 
 def mean_of(values: np.ndarray) -> Sums:

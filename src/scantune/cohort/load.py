@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scantune.cohort import ids, values
-from scantune.cohort.cells import group_of, order_of, plain, recoded, side_of
+from scantune.cohort.cells import recoded
 from scantune.cohort.doubts import one_form, words_for_empty
 from scantune.cohort.faults import CohortError, Fault, nearest
 from scantune.cohort.folders import load_folders
 from scantune.cohort.provenance import Provenance, read_provenance
+from scantune.cohort.record import record_of, subject_column
 from scantune.cohort.table import Row, Table, read_table
-from scantune.cohort.template import below, fields, fill
-from scantune.config.dataset import TEXT_KEYS, DatasetConfig, PartOf, Range, TargetColumn, Unless
-from scantune.digests import text_digest
+from scantune.cohort.template import fields
+from scantune.config.dataset import DatasetConfig, Range, TargetColumn, Unless
 from scantune.records import Record
 
 
@@ -99,7 +98,7 @@ def _from_table(
         raise CohortError(title, faults)
     rows, left_out = _filtered(table, dataset, faults)
     rows = _with_targets(rows, dataset, targets, faults, left_out)
-    records = [_record(row, table, dataset, targets, root, faults) for row in rows]
+    records = [record_of(row, table, dataset, targets, root, faults) for row in rows]
     faults += _repeated(records)
     if not records and not faults:
         faults.append(Fault(f"no row is left of {len(table.rows)}: {dict(left_out)}"))
@@ -133,7 +132,7 @@ def _named_columns(dataset: DatasetConfig, targets: Mapping[str, TargetColumn]) 
         *((column, f"groups.{name}") for name, column in dataset.groups.items()),
         *((column, f"raters.{name}") for name, column in dataset.raters.items()),
         *((column, "where") for column in dataset.where),
-        *((column, "subject") for column in [_subject_column(dataset)] if column),
+        *((column, "subject") for column in [subject_column(dataset)] if column),
         *((column, "order") for column in [dataset.order] if column),
         *((column, "split.columns") for column in (columns.values() if isinstance(columns, dict) else [columns])),
     ]
@@ -211,139 +210,6 @@ def _with_targets(
         if stays:
             complete.append(row)
     return complete
-
-
-def _record(
-    row: Row,
-    table: Table,
-    dataset: DatasetConfig,
-    targets: Mapping[str, TargetColumn],
-    root: Path,
-    faults: list[Fault],
-) -> Record:
-    sample = _sample_id(row, table, dataset, faults)
-    subject = _subject_id(row, dataset, sample, faults)
-    series, volume = _series(row, dataset, faults), _volume(row, dataset, faults)
-    named = [part[1] for part in (series, volume) if part]
-    if named and not (dataset.sample or "sample_id" in table.columns):
-        sample = f"{sample}_{text_digest(chr(10).join(named), 8)}"  # still one subject
-    words = [value for rule in targets.values() for value in rule.values or ()]  # readers use the targets' words
-    return Record(
-        sample_id=ids.safe(sample),
-        subject_id=subject,
-        files=_paths(dataset.files, row, root, dataset.follow_links, faults),
-        masks=_paths(dataset.masks, row, root, dataset.follow_links, faults),
-        region=next(iter(_drawn([dataset.region] if dataset.region else [], row, root, dataset, faults)), None),
-        rater_masks={
-            reader: _drawn(templates, row, root, dataset, faults) for reader, templates in dataset.rater_masks.items()
-        },
-        targets={
-            name: plain(recoded(row.cells[rule.column], rule, dataset.decimal), dataset.decimal, rule.values or ())
-            for name, rule in targets.items()
-        },
-        groups={name: group_of(name, row, column, dataset, faults) for name, column in dataset.groups.items()},
-        raters={name: plain(row.cells[column], dataset.decimal, words) for name, column in dataset.raters.items()},
-        split=side_of(row, dataset, faults),
-        series=series,
-        volume=volume,
-        order=order_of(row, dataset, faults),
-        row=row.line,
-    )
-
-
-def _subject_column(dataset: DatasetConfig) -> str | None:
-    return dataset.subject.column if isinstance(dataset.subject, PartOf) else dataset.subject
-
-
-def _subject_id(row: Row, dataset: DatasetConfig, sample: str, faults: list[Fault]) -> str:
-    """The subject's column, the part of one that the pattern finds, or the sample's own id."""
-    column = _subject_column(dataset)
-    if column is None:
-        return sample
-    text = row.cells[column]
-    if isinstance(dataset.subject, PartOf):
-        match = re.search(dataset.subject.match, text)
-        if match is None:
-            pattern = dataset.subject.match
-            faults.append(Fault(f"{text!r} has no subject's id: nothing matches {pattern!r}", row.line, column))
-            return text
-        text = match.group(1 if match.re.groups else 0) or ""
-    if not text:
-        faults.append(Fault("the subject's id is blank", row.line, column))
-    return text
-
-
-def _sample_id(row: Row, table: Table, dataset: DatasetConfig, faults: list[Fault]) -> str:
-    """By ``sample``, the column ``sample_id``, or the columns that ``files`` is made of; a path is never an id."""
-    if dataset.sample or "sample_id" in table.columns:
-        text = fill(dataset.sample or "{sample_id}", row.cells)
-        if not text.strip():
-            faults.append(Fault("the sample's id is blank", row.line, dataset.sample or "sample_id"))
-        return text
-    columns = list(dict.fromkeys(name for template in dataset.files for name in fields(template)))
-    parts = [row.cells[name] for name in columns]
-    blank = [name for name, part in zip(columns, parts, strict=True) if not part]
-    if blank:
-        faults.append(Fault("blank, but part of the file name", row.line, blank[0]))
-    if any(ids.looks_like_path(part) for part in parts):
-        return ids.digest_id("\n".join(parts))
-    return "_".join(parts)
-
-
-def _series(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str, str] | None:
-    """What names the row's series, or None where the cell is empty."""
-    if dataset.series is None:
-        return None
-    text = fill(dataset.series.name, row.cells).strip()
-    if values.is_empty(text):
-        return None
-    if dataset.series.by == "number":
-        try:
-            number = values.number(text, dataset.decimal)
-        except ValueError:
-            number = 0.5
-        if number.is_integer():
-            return "number", f"{int(number)}"
-        wrong = f"{text!r} is not a series number: write a whole number, or set 'series.by' to uid or description"
-        faults.append(Fault(wrong, row.line, ", ".join(fields(dataset.series.name))))
-    return dataset.series.by, text
-
-
-def _volume(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> tuple[str, str] | None:
-    """What names the row's volume, or None where the cell is empty."""
-    if dataset.volume is None:
-        return None
-    text = fill(dataset.volume.name, row.cells).strip()
-    if values.is_empty(text):
-        return None
-    column, by = ", ".join(fields(dataset.volume.name)), dataset.volume.by
-    try:
-        number = values.number(text, dataset.decimal)
-    except ValueError:
-        if by not in TEXT_KEYS:
-            faults.append(Fault(f"{text!r} is no {by}: a number, or name another key by 'volume.by'", row.line, column))
-        return by, text
-    if by == "index" and not (number.is_integer() and number >= 0):
-        faults.append(Fault(f"{text!r} is not an index: write a whole number from 0", row.line, column))
-    return by, f"{number:g}"
-
-
-def _paths(templates: list[str], row: Row, root: Path, follow_links: bool, faults: list[Fault]) -> tuple[Path, ...]:
-    paths = []
-    for template in templates:
-        name = fill(template, row.cells)
-        try:
-            paths.append(below(root, name, follow_links=follow_links))
-        except ValueError as error:
-            faults.append(Fault(f"the file {name!r} {error}", row.line, ", ".join(fields(template)) or None))
-    return tuple(paths)
-
-
-def _drawn(templates: list[str], row: Row, root: Path, dataset: DatasetConfig, faults: list[Fault]) -> tuple[Path, ...]:
-    """As :func:`_paths`; none where a column of a template is empty."""
-    if any(values.is_empty(row.cells[name]) for template in templates for name in fields(template)):
-        return ()
-    return _paths(templates, row, root, dataset.follow_links, faults)
 
 
 def _repeated(records: list[Record]) -> list[Fault]:

@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 to volumes and one-slice images, nibabel for the header, ISA-L for gzip."""
+"""NIfTI-1 and NIfTI-2 to volumes and one-slice images, nibabel for the header."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from isal import isal_zlib
 
 from scantune.io import geometry, label_tables
 from scantune.io.arrays import Image, Options, Volume, VolumeRule
+from scantune.io.file_bytes import FileBytes
 from scantune.io.values import apply_window, check_size, check_values, note_rounding
 from scantune.records import ReadError
 
@@ -30,7 +30,6 @@ _REFUSED_INTENTS = {
     2005: "a shape",
 }
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the code of xyzt_units; 0 is "not stated"
-_GZIP_ERRORS: tuple[type[Exception], ...] = (isal_zlib.error, EOFError, ValueError)  # type: ignore[assignment]
 _AFFINE_TOLERANCE = 0.25  # of the smallest spacing, at the farthest corner
 
 
@@ -43,7 +42,7 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     Raises:
         ReadError: see the module's tests, which make each of the faults.
     """
-    source = _Bytes(path, options)
+    source = FileBytes(path, options)
     header = _header(source)
     shape, volumes = _shape(header, options)
     dtype = header.get_data_dtype()
@@ -77,7 +76,7 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     return oriented(values, affine, options, facts)
 
 
-def _label_names(source: _Bytes, header: Any) -> dict[str, str]:
+def _label_names(source: FileBytes, header: Any) -> dict[str, str]:
     """Name of each label in the header's extensions, by its number as text; empty without a table."""
     start, end = int(header.sizeof_hdr), header["vox_offset"]
     if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
@@ -133,69 +132,16 @@ def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: b
     return fresh.transpose(superior, anterior, right)
 
 
-class _Bytes:
-    """The decompressed bytes of a file, read only as far as they are needed."""
-
-    def __init__(self, path: Path, options: Options) -> None:
-        self.path = path
-        raw = path.read_bytes() if path.stat().st_size <= options.limits.max_bytes else None
-        if raw is None:
-            raise ReadError("the file is larger than the limit for decoded images", str(path))
-        self.packed = raw[:2] == b"\x1f\x8b"
-        self._raw = raw
-
-    def first(self, size: int) -> bytes:
-        """At most ``size`` bytes from the start."""
-        if not self.packed:
-            return self._raw[:size]
-        try:
-            return isal_zlib.decompressobj(wbits=31).decompress(self._raw[: max(65536, size)], max_length=size)
-        except _GZIP_ERRORS as error:
-            raise ReadError("the gzip stream is damaged", str(error)) from error
-
-    def exactly(self, size: int) -> memoryview:
-        """Exactly the first ``size`` bytes, the checksum of the whole stream verified.
-
-        Raises:
-            ReadError: cut short, wrong checksum, or far more in the stream than the header speaks of.
-        """
-        if not self.packed:
-            if len(self._raw) < size:
-                raise ReadError(f"the file is cut short: {len(self._raw)} of {size} bytes are there", str(self.path))
-            return memoryview(self._raw)[:size]
-        return self._inflate(size)
-
-    def _inflate(self, size: int) -> memoryview:
-        pieces: list[bytes] = []
-        rest, have, allowed = self._raw, 0, size + 65536  # what is beyond the image is little, or not an image's
-        while rest[:2] == b"\x1f\x8b":
-            stream = isal_zlib.decompressobj(wbits=31)
-            try:
-                piece = stream.decompress(rest, max_length=allowed - have)
-            except _GZIP_ERRORS as error:
-                raise ReadError("the gzip stream is damaged: wrong data or checksum", str(error)) from error
-            pieces.append(piece)
-            have += len(piece)
-            if not stream.eof:
-                if have >= allowed:
-                    raise ReadError("the gzip stream holds far more than the image that its header states")
-                raise ReadError(f"the gzip stream is cut short: {have} of {size} bytes are there", str(self.path))
-            rest = stream.unused_data
-        if have < size:
-            raise ReadError(f"the image is cut short: {have} of {size} bytes are there", str(self.path))
-        return memoryview(pieces[0] if len(pieces) == 1 else b"".join(pieces))[:size]
-
-
 def header_of(path: Path) -> Any:
     """The header of a NIfTI file, by nibabel.
 
     Raises:
         ReadError: it is not one.
     """
-    return _header(_Bytes(path, Options()))
+    return _header(FileBytes(path, Options()))
 
 
-def _header(source: _Bytes) -> Any:
+def _header(source: FileBytes) -> Any:
     from scantune.io.detect import is_nifti
 
     head = source.first(544)
@@ -245,7 +191,7 @@ def _volumes(count: int, rule: VolumeRule | None) -> list[int] | None:
     return [0] if rule.take == "first" else list(range(count))
 
 
-def _mean(source: _Bytes, header: Any, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
+def _mean(source: FileBytes, header: Any, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
     """The mean of several volumes, float32."""
     total = np.zeros(shape, dtype=np.float64, order="F")
     for index in volumes:
@@ -253,7 +199,7 @@ def _mean(source: _Bytes, header: Any, shape: tuple[int, int, int], volumes: lis
     return (total / len(volumes)).astype(np.float32)
 
 
-def _voxels(source: _Bytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
+def _voxels(source: FileBytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
     dtype = _dtype(header)
     offset = int(header["vox_offset"]) if np.isfinite(header["vox_offset"]) else -1
     if not header.sizeof_hdr <= offset <= 1 << 24:

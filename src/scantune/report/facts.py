@@ -100,6 +100,15 @@ class RunFacts:
     saliency_pictures: Sequence[Picture] = ()
     looks: int | None = None
 
+    def targets(self, section: str) -> list[str]:
+        """Targets that a section of ``metrics.json`` lists separately; "" where it is of one target."""
+        return list((self.metrics.get(section) or {}).get("targets") or {"": None})
+
+    def section(self, name: str, target: str) -> Mapping[str, Any]:
+        """A section of ``metrics.json``, or the part of one of its :meth:`targets`."""
+        section = self.metrics.get(name) or {}
+        return (section.get("targets") or {}).get(target) or {} if target else section
+
     def setting(self, *keys: str) -> Any:
         """A setting by its place, such as ``setting("train", "epochs")``; None where there is none."""
         value: Any = self.settings

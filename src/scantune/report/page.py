@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scantune.report import card, cohort, fairness, results, saliency, sentences, training
+from scantune.report import calibration, card, cohort, fairness, results, saliency, sentences, training
 from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.items import AUTHOR, answers
@@ -79,8 +79,8 @@ def sections(facts: RunFacts) -> list[Section]:
         Section("figures", "Figures", [Images(figures)] if figures else []),
         Section("subgroups", "Subgroups", results.subgroups(facts)),
         Section("fairness", "Fairness and transport", fairness.parts(facts)),
-        Section("calibration", "Calibration and uncertainty", results.calibration(facts)),
-        Section("thresholds", "Operating points", results.operating_points(facts)),
+        Section("calibration", "Calibration and uncertainty", calibration.calibration(facts)),
+        Section("thresholds", "Operating points", calibration.operating_points(facts)),
         Section("readers", "Readers", results.raters(facts)),
         Section("errors", "Errors", _errors(facts)),
         Section("saliency", "Saliency maps", saliency.parts(facts), new_page=True),

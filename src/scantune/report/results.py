@@ -1,4 +1,4 @@
-"""The metrics as tables: headline with baselines, by class or zone, subgroups, calibration, thresholds, readers."""
+"""The metrics as tables: headline with baselines, by class or zone, subgroups, readers, external data."""
 
 from __future__ import annotations
 
@@ -166,116 +166,13 @@ def _p_text(p: float) -> str:
     return "below 0.001" if p < 0.001 else words.fixed(p, 3)
 
 
-def operating_points(facts: RunFacts) -> list[Any]:
-    """Thresholds and their metrics on the test set."""
-    points = facts.metrics.get("operating_points") or []
-    rows = []
-    for point in points:
-        name = text(str(point.get("name", "")).replace("_", " "))
-        if point.get("threshold") is None:
-            rows.append([name, Cell("undefined", str(point.get("reason") or ""), "undefined"), *[text(None)] * 4])
-            continue
-        section = point.get("figures") or {}
-        reached = [figure(section[n]) if n in section else text(None) for n in ("recall", "specificity", "precision")]
-        rows.append([name, text(words.number(point["threshold"])), text(point.get("chosen_on")), *reached])
-    if not rows:
-        return []
-    header = ["Operating point", "Threshold", "Chosen on", "Sensitivity", "Specificity", "PPV"]
-    return [
-        Table(
-            header, rows, notes=["Thresholds were chosen on the validation set; the values are those on the test set."]
-        )
-    ]
-
-
-def calibration(facts: RunFacts) -> list[Any]:
-    """Calibration metrics as given and after each fit; conformal intervals or sets."""
-    section = facts.metrics.get("calibration") or {}
-    content: list[Any] = []
-    named = [n for n in ("network", "temperature", "isotonic") if isinstance(section.get(n), Mapping)]
-    ways = {"network": section["network"].get("figures") or {}} if "network" in named else {}
-    ways |= {"as_given": section.get("as_given") or {}}
-    ways |= {n: section[n].get("figures") or {} for n in named if n != "network"}
-    names = list(dict.fromkeys(name for figures in ways.values() for name in figures))
-    if names:
-        applied = section.get("applied") or {}
-        by = f" (temperature {words.number(applied['temperature'])})" if applied.get("temperature") else ""
-        titles = {
-            "network": "Before calibration",
-            "as_given": f"As reported by the model{by}",
-            "temperature": "With temperature scaling",
-            "isotonic": "With isotonic regression",
-        }
-        rows = [
-            [text(words.label(n)), *(figure(figures[n]) if n in figures else text(None) for figures in ways.values())]
-            for n in names
-        ]
-        fitted = section.get("fitted_on") or ("validation" if applied else "")
-        notes = [f"Fitted on {fitted}; evaluated on the test set."] if fitted else []
-        content.append(Table(["Metric", *(titles[n] for n in ways)], rows, "Calibration", notes))
-    if section.get("reason"):
-        content.append(Words(f"Calibration was not fitted: {section['reason']}."))
-    return content + [part for target in _targets(facts, "conformal") for part in _conformal(facts, target)]
-
-
-def _targets(facts: RunFacts, section: str) -> list[str]:
-    """Targets that a section of ``metrics.json`` lists separately; "" where it is of one target."""
-    return list((facts.metrics.get(section) or {}).get("targets") or {"": None})
-
-
-def _section(facts: RunFacts, name: str, target: str) -> Mapping[str, Any]:
-    section = facts.metrics.get(name) or {}
-    return (section.get("targets") or {}).get(target) or {} if target else section
-
-
-def _conformal(facts: RunFacts, target: str) -> list[Any]:
-    section = _section(facts, "conformal", target)
-    of = f" of {target.replace('_', ' ')}" if target else ""
-    if not section:
-        return []
-    if section.get("reason"):
-        return [Words(f"No conformal intervals or sets{of}: {section['reason']}.")]
-    nominal = 1 - section.get("miscoverage", 0.1)
-    end = f"/{target}" if target else ""
-    metrics = {n.removesuffix(end): m for n, m in (facts.metrics.get("metrics") or {}).items() if n.endswith(end)}
-    names = [n for n in ("conformal_coverage", "conformal_width", "conformal_set_size") if n in metrics]
-    what = "intervals" if "conformal_width" in names else "sets"
-    rows = (
-        [[text("All subjects, one quantile"), *(figure(metrics[n]) for n in names), counted(metrics[names[0]])]]
-        if names
-        else []
-    )
-    reported = _section(facts, "stated_intervals", target)
-    if {"coverage", "width"} <= set(reported) and reported["coverage"] != metrics.get("conformal_coverage"):
-        rows.append([text("As reported by the model"), *map(figure, (reported["coverage"], reported["width"])),
-                     counted(reported["coverage"])])  # fmt: skip
-    for column, levels in (section.get("within_groups") or {}).items():
-        rows.append([Cell(f"By {column.replace('_', ' ')}, one quantile per group", kind="heading")])
-        rows += [
-            [text(words.level(column, level)), *(figure(entry[n]) if n in entry else text(None) for n in names),
-             counted(words.entry(entry.get(names[0])))]
-            for level, entry in levels.items()
-        ]  # fmt: skip
-    title = f"Conformal {what}{of}, nominal coverage {100 * nominal:g} %"
-    notes = [f"Fitted on {section.get('fitted_on', 'validation')} ({section.get('n_subjects', '–')} subjects)."]
-    table = footnoted(Table(["", *map(words.label, names), "n"], rows, title, notes))
-    upper = words.entry(metrics.get("conformal_coverage")).get("upper")
-    if not words.defined(upper) or upper >= nominal:
-        return [table]
-    short = (
-        f"Coverage is below nominal, beyond chance: the test subjects differ from those on whom the {what} were "
-        "fitted, or the checkpoint was selected on the latter too (train.calibration_fraction sets some apart)."
-    )
-    return [Words(short, "bad"), table]
-
-
 def raters(facts: RunFacts) -> list[Any]:
     """Agreement of model, reference and human readers, pair by pair."""
-    return [part for target in _targets(facts, "raters") for part in _raters(facts, target)]
+    return [part for target in facts.targets("raters") for part in _raters(facts, target)]
 
 
 def _raters(facts: RunFacts, target: str) -> list[Any]:
-    section = _section(facts, "raters", target)
+    section = facts.section("raters", target)
     of = f" on {target.replace('_', ' ')}" if target else ""
     pairs = section.get("pairs") or {}
     names = list(dict.fromkeys(name for figures in pairs.values() for name in figures))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from scantune.statistics.distributions import normal_quantile, normal_two_sided, t_two_sided
-from scantune.statistics.resampling import Weighted, cumulate, standard_error
+from scantune.statistics.resampling import Weighted, standard_error
+from scantune.statistics.sums import cumulate
 
 CONSTANT = 1e-10
 """A variance below this share of the mean square is a constant's, up to rounding."""

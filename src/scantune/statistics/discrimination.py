@@ -11,7 +11,8 @@ import numpy as np
 from scantune.statistics.correlation import midranks
 from scantune.statistics.degrees import degrees_of_freedom
 from scantune.statistics.distributions import chi2_sf, normal_two_sided, t_quantile
-from scantune.statistics.resampling import FEWEST, Weighted, cumulate
+from scantune.statistics.resampling import FEWEST, Weighted
+from scantune.statistics.sums import cumulate
 
 GRID = 101
 """Points of a band: false positive rates, or recalls, 0, 0.01 … 1."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from scantune.statistics.calibration import expit, logit
-from scantune.statistics.resampling import Weighted, sums_by
+from scantune.statistics.resampling import Weighted
+from scantune.statistics.sums import sums_by
 
 _STEPS = 25
 _CLOSE = 1e-5
