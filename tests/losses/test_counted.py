@@ -7,6 +7,7 @@ import torch
 
 from scantune import losses
 from scantune.mask_codes import IGNORED
+from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.segmentation.task import SegmentationTask
 
 CASES = [
@@ -30,7 +31,7 @@ def batch(task: SegmentationTask, overlapping: bool) -> tuple[torch.Tensor, torc
 
 @pytest.mark.parametrize(("foreground", "overlapping", "names"), CASES)
 def test_the_loss_is_that_of_the_pixels_that_count(foreground, overlapping, names):
-    task = SegmentationTask(foreground, overlapping=overlapping)
+    task = SegmentationTask(Segmentation(classes=("background", *foreground), overlapping=overlapping))
     output, target = batch(task, overlapping)
     partly = target.clone()
     partly[:, 2:] = IGNORED
@@ -42,7 +43,7 @@ def test_the_loss_is_that_of_the_pixels_that_count(foreground, overlapping, name
 
 @pytest.mark.parametrize(("foreground", "overlapping", "names"), CASES)
 def test_nothing_is_learned_where_pixels_do_not_count(foreground, overlapping, names):
-    task = SegmentationTask(foreground, overlapping=overlapping)
+    task = SegmentationTask(Segmentation(classes=("background", *foreground), overlapping=overlapping))
     output, target = batch(task, overlapping)
     target[:, 2:] = IGNORED
     for name in names:
@@ -54,14 +55,14 @@ def test_nothing_is_learned_where_pixels_do_not_count(foreground, overlapping, n
 
 
 def test_a_batch_in_which_nothing_counts_is_no_loss():
-    task = SegmentationTask(("a",))
+    task = SegmentationTask(Segmentation(classes=("background", "a")))
     output, target = batch(task, False)
     for name in ("dice", "bce"):
         assert float(build(task, name)(output, torch.full_like(target, IGNORED))) == pytest.approx(0, abs=1e-4)
 
 
 def test_overlapping_labels_are_binary_tasks_side_by_side():
-    task = SegmentationTask(("a", "b"), overlapping=True)
+    task = SegmentationTask(Segmentation(classes=("background", "a", "b"), overlapping=True))
     output, target = batch(task, True)
     planes = [(target & 1).long(), (target >> 1).long()]
     for name in ("dice", "bce"):

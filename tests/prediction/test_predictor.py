@@ -13,6 +13,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.classification.task import ClassificationTask
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.regression.task import RegressionTask
+from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.segmentation.task import SegmentationTask
 from tests.engine.toy import Numbers, Sum, network
 
@@ -89,7 +90,10 @@ def test_mirrored_masks_are_mirrored_back(channels: int) -> None:
     with torch.no_grad():
         net.weight.copy_((net.weight + net.weight.flip(2)) / 2)
         net.weight.copy_((net.weight + net.weight.flip(3)) / 2)  # a kernel that knows no sides
-    task, x = SegmentationTask(tuple("abc"[: max(1, channels - 1)])), torch.randn(2, 1, 6, 5)
+    task, x = (
+        SegmentationTask(Segmentation(classes=("background", *"abc"[: max(1, channels - 1)]))),
+        torch.randn(2, 1, 6, 5),
+    )
     plain = TensorPredictor([net], task, {})
     turned = TensorPredictor([net], task, {}, Augmentation(7, mirrors=True))
     shares = [o.mean.sigmoid() if channels == 1 else o.mean.softmax(1) for o in (plain.output(x), turned.output(x))]
@@ -100,7 +104,7 @@ def test_mirrored_masks_are_mirrored_back(channels: int) -> None:
 def test_a_network_with_sides_is_asked_about_every_mirror_image() -> None:
     net = nn.Conv2d(1, 1, 3, padding=1)
     x = torch.randn(1, 1, 5, 5)
-    predictor = TensorPredictor([net], SegmentationTask(), {}, Augmentation(3, mirrors=True))
+    predictor = TensorPredictor([net], SegmentationTask(Segmentation()), {}, Augmentation(3, mirrors=True))
     both = [(), (3,), (2,), (2, 3)]
     with torch.no_grad():
         expected = torch.stack([net(x.flip(axes)).flip(axes).sigmoid() for axes in both]).mean(0)

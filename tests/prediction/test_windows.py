@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from scantune.prediction import TensorPredictor, Windows
+from scantune.tasks.segmentation.settings import Segmentation
 from scantune.tasks.segmentation.task import SegmentationTask
 
 
@@ -67,7 +68,7 @@ def test_the_predictor_slides_and_reflects() -> None:
     net = Counted().eval()
     windows = Windows((16, 16))
     inputs = torch.randn(1, 1, 40, 24)
-    task = SegmentationTask(("a",))
+    task = SegmentationTask(Segmentation(classes=("background", "a")))
     alone = TensorPredictor([net], task, {}, windows=windows).output(inputs).mean
     mirrored = TensorPredictor([net], task, {}, Augmentation(3, mirrors=True), windows=windows).output(inputs).mean
     torch.testing.assert_close(alone, Counted()(inputs), atol=1e-5, rtol=1e-5)

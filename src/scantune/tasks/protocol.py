@@ -154,3 +154,7 @@ class MaskTask(Task, Protocol):
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
         """All metrics of one sample's masks [… space]; undefined is NaN."""
         ...
+
+    def measured(self, mask: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """The metrics of :meth:`measure`, and both volumes."""
+        ...

@@ -25,7 +25,7 @@ def own(array: np.ndarray) -> OwnGrid:
 
 
 def test_metrics_and_volumes_are_of_the_pixels_that_count():
-    task = SegmentationTask(("vessel",))
+    task = SegmentationTask(Segmentation(classes=("background", "vessel")))
     truth = np.zeros((12, 12), np.uint8)
     truth[2:8, 2:8] = 1
     predicted = np.roll(truth, 1, axis=0)
@@ -72,7 +72,7 @@ def test_more_overlapping_classes_than_bits_are_refused():
 @pytest.fixture
 def table() -> dict[str, np.ndarray]:
     """Columns of two samples, of which a reader has drawn the first."""
-    task = SegmentationTask(("vessel",), cldice=False)
+    task = SegmentationTask(Segmentation(classes=("background", "vessel"), cldice=False))
     truth = np.zeros((1, 10, 10), np.uint8)
     truth[:, 2:8, 2:8] = 1
     model, reader = np.roll(truth[0], 1, axis=0), np.roll(truth[0], 2, axis=1)

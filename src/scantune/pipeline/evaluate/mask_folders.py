@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from scantune.preprocess.masks import MaskRule, merged
 from scantune.records import ReadError, ScantuneError
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.protocol import MaskTask
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -32,7 +33,7 @@ def compared(predicted: Path, reference: Path, settings: TaskSettings) -> Predic
         ScantuneError: a mask has no counterpart, cannot be read, lies on another grid, or has a label that the task
             does not have.
     """
-    classes, task = settings.mask_classes, build_task(settings)
+    classes, task = settings.mask_classes, cast(MaskTask, build_task(settings))
     if not classes:
         raise ScantuneError(f"folders of masks are scored by the task segmentation, not {settings.name}")
     pairs = _pairs(predicted, reference)
@@ -40,21 +41,24 @@ def compared(predicted: Path, reference: Path, settings: TaskSettings) -> Predic
     for one, other in pairs.values():
         labels, truth = _read(one, len(classes)), _read(other, len(classes))
         _refuse_other_grid(one, labels, truth)
-        rows.append(task.measured(labels.array, truth.array, _spacing(truth)))  # type: ignore[attr-defined]
+        rows.append(task.measured(labels.array, truth.array, _spacing(truth)))
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return PredictionTable.make({"sample_id": list(pairs), **columns})
 
 
 def _pairs(predicted: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
-    found, wanted = _named(predicted), _named(reference)
-    alone = {reference: sorted(set(found) - set(wanted)), predicted: sorted(set(wanted) - set(found))}
+    predictions, references = _named(predicted), _named(reference)
+    alone = {
+        reference: sorted(set(predictions) - set(references)),
+        predicted: sorted(set(references) - set(predictions)),
+    }
     for folder, names in alone.items():
         if names:
             more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
             raise ScantuneError(f"{folder}: no mask named {', '.join(names[:_SHOWN])}{more}, as in the other folder")
-    if not found:
+    if not predictions:
         raise ScantuneError(f"{predicted}: no masks in it")
-    return {name: (found[name], wanted[name]) for name in sorted(found)}
+    return {name: (predictions[name], references[name]) for name in sorted(predictions)}
 
 
 def _named(folder: Path) -> dict[str, Path]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scantune.mask_codes import IGNORED, code_of, pixels_by_label
+from scantune.mask_codes import IGNORED, code_of
 from scantune.preprocess.places import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import ClassAxis, Copies
+from scantune.tasks.segmentation.measuring import MaskMetrics, has_label
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
 
 if TYPE_CHECKING:
@@ -32,46 +33,23 @@ class SegmentationTask:
     need the whole mask (surface distances, centre lines) are computed by :meth:`answers`.
 
     Args:
-        foreground: names of the classes but the background; one gives one sigmoid channel, several a softmax with
-            the background as channel 0.
-        nsd_tolerance: distance up to which a surface counts as met, in mm (pixels where there is no spacing).
-        cldice: whether the centre lines' Dice is computed.
-        empty: what two empty masks mean; see the settings of the task.
-        missed: Hausdorff distance where one of the masks is empty.
-        lesion_overlap: intersection over union from which on two lesions match; None counts none.
-        sided: left and right structures are different classes.
-        overlapping: labels may overlap: one sigmoid channel for each, and masks have a bit for each
+        settings: of the task. One foreground class has one sigmoid channel; several have a softmax with the background
+            as channel 0, or, where labels may overlap, a sigmoid channel each, and masks have a bit for each
             (:mod:`scantune.mask_codes`).
     """
 
     name = "segmentation"
     copies: Copies = "mirrored"
 
-    def __init__(
-        self,
-        foreground: Sequence[str] = ("foreground",),
-        *,
-        nsd_tolerance: float = 1.0,
-        cldice: bool = True,
-        empty: Literal["undefined", "one"] = "undefined",
-        missed: Literal["diagonal", "infinite"] = "diagonal",
-        lesion_overlap: float | None = None,
-        sided: bool = False,
-        overlapping: bool = False,
-    ) -> None:
-        self.foreground = tuple(foreground)
-        self.overlapping = overlapping and len(self.foreground) > 1
+    def __init__(self, settings: Segmentation) -> None:
+        self.metrics = MaskMetrics(settings)
+        self.foreground, self.overlapping = self.metrics.foreground, self.metrics.overlapping
+        self.sided = settings.sided
         self.outputs = len(self.foreground) + (not self.overlapping and len(self.foreground) > 1)
         self.output_shape = (self.outputs,)
         self.class_axis: ClassAxis = "each" if self.overlapping else 1
         self.class_count = None if self.overlapping else len(self.foreground) + 1
         self.labels = self.foreground
-        self.nsd_tolerance = nsd_tolerance
-        self.cldice = cldice
-        self.empty = empty
-        self.missed = missed
-        self.lesion_overlap = lesion_overlap
-        self.sided = sided
 
     def network(self, facts: NetworkFacts, targets: np.ndarray | None = None) -> Network:
         """A network with an output per pixel: it has its own last layer, which starts from random weights.
@@ -138,13 +116,9 @@ class SegmentationTask:
         counts = truth != IGNORED
         sums = []
         for label in range(1, len(self.foreground) + 1):
-            a, b = (self._is(mask, label) & counts for mask in (predicted, truth))
+            a, b = (has_label(mask, label, self.overlapping) & counts for mask in (predicted, truth))
             sums.append(torch.stack([(a & b).sum(1), a.sum(1), b.sum(1)], dim=1))
         return torch.stack(sums, dim=1).float()
-
-    def _is(self, mask: Any, label: int) -> Any:
-        """Where an array or tensor of labels has a label."""
-        return ((mask >> (label - 1)) & 1) == 1 if self.overlapping else mask == label
 
     def reduced_target(self, batch: Batch) -> Tensor:
         """Zeros [B]: the masks are in the sums already, and too large to keep."""
@@ -203,44 +177,12 @@ class SegmentationTask:
         return _largest(((logit.float() - whole).exp_().cpu().numpy() for logit in logits), grid)
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        """All metrics of one sample's masks, means over the foreground classes, and of several classes each one's as
-        ``<metric>/<class>``; undefined is NaN.
+        """See :meth:`MaskMetrics.measure`."""
+        return self.metrics.measure(predicted, truth, spacing)
 
-        Args:
-            predicted: labels, [H, W] or [D, H, W].
-            truth: true labels, the same shape; where they do not count, both masks are taken for background.
-            spacing: of the axes in that order, mm; None counts pixels.
-        """
-        predicted, truth = _compared(predicted, truth)
-        rows = {
-            name: self._of_class(self._is(predicted, label), self._is(truth, label), spacing)
-            for label, name in enumerate(self.foreground, start=1)
-        }
-        names = next(iter(rows.values()))
-        return {metric: _mean([row[metric] for row in rows.values()]) for metric in names} | self._by_class(rows)
-
-    def _of_class(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        from scantune.statistics.lesions import lesion_figures
-        from scantune.statistics.overlap import overlap_figures
-
-        metrics = overlap_figures(
-            predicted,
-            truth,
-            spacing=spacing,
-            tolerance=self.nsd_tolerance,
-            cldice=self.cldice,
-            empty=self.empty,
-            missed=self.missed,
-        )
-        if self.lesion_overlap is not None:
-            metrics |= lesion_figures(predicted, truth, overlap=self.lesion_overlap, empty=self.empty)
-        return metrics
-
-    def _by_class(self, rows: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-        """``<metric>/<class>`` where there are several classes."""
-        if len(rows) == 1:
-            return {}
-        return {f"{metric}/{name}": value for name, row in rows.items() for metric, value in row.items()}
+    def measured(self, mask: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
+        """See :meth:`MaskMetrics.measured`."""
+        return self.metrics.measured(mask, truth, spacing)
 
     def answers(
         self,
@@ -251,9 +193,9 @@ class SegmentationTask:
         places: Sequence[Place] | None = None,
         masks: Sequence[np.ndarray] | None = None,
     ) -> dict[str, Any]:
-        """The metrics of :meth:`measure` on the grid of the mask's file, ``dice_prepared`` (Dice on the prepared grid),
-        ``volume_target``, ``volume_prediction``; without the true masks the last alone. Volumes are in mm³ (mm² in 2D);
-        pixels where there is no spacing.
+        """The metrics of :class:`MaskMetrics` on the grid of the mask's file, ``dice_prepared`` (Dice on the prepared
+        grid), ``volume_target``, ``volume_prediction``; without the true masks the last alone. Volumes are in mm³
+        (mm² in 2D); pixels where there is no spacing.
 
         Args:
             output: logits [N, outputs, …space].
@@ -269,73 +211,11 @@ class SegmentationTask:
         known = list(places or [Place()] * len(output))
         predicted = self.file_masks(logits, known) if masks is None else masks
         if targets is None:
-            return _columns([self._sizes(*pair) for pair in zip(predicted, known, strict=True)])
+            return _columns([self.metrics.sizes(*pair) for pair in zip(predicted, known, strict=True)])
         prepared = zip(self.masks(logits).numpy().astype(np.uint8), targets.astype(np.uint8), strict=True)
         return _columns(
-            [self._row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
+            [self.metrics.row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
         )
-
-    def _row(self, mask: np.ndarray, place: Place, labels: np.ndarray, target: np.ndarray) -> dict[str, float]:
-        """The columns of one sample: its mask on the file's grid, its labels and its target on the prepared one."""
-        if place.own is None or place.truth is None:  # the prepared grid is all that the mask is known on
-            mask, truth, spacing = labels, target, place.spacing
-        else:
-            truth, spacing = place.truth(), place.own.spacing
-        return {
-            "dice_prepared": self._dice(labels, target),
-            **self.measured(mask, truth, spacing),
-            **self._by_readers(mask, truth, place),
-        }
-
-    def _by_readers(self, mask: np.ndarray, truth: np.ndarray, place: Place) -> dict[str, float]:
-        """``rater/<name>/<metric>``: a reader against the reference; ``rater/<name>/model/<metric>``: the model against
-        the reader. NaN where the reader has not drawn the sample."""
-        columns: dict[str, float] = {}
-        for name, read in place.readers.items():
-            pairs: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-            if read is not None:
-                drawn = np.where(truth == IGNORED, truth, read())
-                pairs = {f"rater/{name}": (drawn, truth), f"rater/{name}/model": (mask, drawn)}
-            for start in (f"rater/{name}", f"rater/{name}/model"):
-                values = self.measure(*pairs[start], self._spacing(place)) if pairs else self._unknown()
-                columns |= {f"{start}/{metric}": value for metric, value in values.items()}
-        return columns
-
-    def measured(self, mask: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        """The metrics of :meth:`measure` and both volumes, arguments as there."""
-        return {
-            **self.measure(mask, truth, spacing),
-            **self._volumes("volume_target", _compared(truth, truth)[0], spacing),
-            **self._volumes("volume_prediction", _compared(mask, truth)[0], spacing),
-        }
-
-    @staticmethod
-    def _spacing(place: Place) -> Spacing:
-        """Of the grid that masks are measured on."""
-        return place.spacing if place.own is None else place.own.spacing
-
-    def _unknown(self) -> dict[str, float]:
-        """The names of :meth:`measure`, each undefined."""
-        nothing = np.zeros((1, 1), np.uint8)
-        return dict.fromkeys(self.measure(nothing, nothing, None), float("nan"))
-
-    def _sizes(self, mask: np.ndarray, place: Place) -> dict[str, float]:
-        return self._volumes("volume_prediction", mask, self._spacing(place))
-
-    def _volumes(self, column: str, labels: np.ndarray, spacing: Spacing) -> dict[str, float]:
-        """Size of the foreground, and of each of several classes: mm³ (mm² in 2D); pixels without a spacing."""
-        unit = float(np.prod(spacing)) if spacing else 1.0
-        counts = pixels_by_label(labels, self.overlapping)
-        by_class = {name: {column: unit * counts.get(i, 0)} for i, name in enumerate(self.foreground, start=1)}
-        return {column: unit * int(np.count_nonzero(labels)), **self._by_class(by_class)}
-
-    def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
-        from scantune.statistics.overlap import dice
-
-        predicted, truth = _compared(predicted, truth)
-        labels = range(1, len(self.foreground) + 1)
-        values = [dice(self._is(truth, label), self._is(predicted, label)) for label in labels]
-        return _mean([1.0 if self.empty == "one" and value != value else value for value in values])
 
 
 def build(
@@ -347,25 +227,7 @@ def build(
     miscoverage: float = 0.1,
 ) -> SegmentationTask:
     """The task of a ``task:`` block; see :func:`scantune.tasks.build.build_task`."""
-    return SegmentationTask(
-        settings.foreground,
-        nsd_tolerance=settings.nsd_tolerance,
-        cldice=settings.cldice,
-        empty=settings.empty,
-        missed=settings.missed,
-        lesion_overlap=settings.lesion_overlap,
-        sided=settings.sided,
-        overlapping=settings.overlapping,
-    )
-
-
-def _compared(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both masks, background where either does not count (a reader's may not, a model's always does)."""
-    ignored = (truth == IGNORED) | (predicted == IGNORED)
-    if not ignored.any():
-        return predicted, truth
-    first, second = (np.where(ignored, np.zeros((), mask.dtype), mask) for mask in (predicted, truth))
-    return first, second
+    return SegmentationTask(settings)
 
 
 def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:
@@ -389,8 +251,3 @@ def _largest(shares: Iterable[np.ndarray], grid: OwnGrid) -> np.ndarray:
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, np.ndarray]:
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
-
-
-def _mean(values: Sequence[float]) -> float:
-    defined = [v for v in values if v == v]
-    return sum(defined) / len(defined) if defined else float("nan")
