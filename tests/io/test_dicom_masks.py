@@ -8,9 +8,9 @@ import pytest
 from pydicom.dataset import Dataset
 
 from scantune import io
-from scantune.preprocess.volume import prepare_volume
 from scantune.records import ReadError
 from tests.io.files import series, volume
+from tests.preprocess.direct import prepare_volume
 
 MODEL = {"model": "m", "version": "1", "seed": "a"}
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])

@@ -14,9 +14,9 @@ from pydicom.dataset import Dataset
 from scantune import io
 from scantune.config.input import VolumeInput
 from scantune.preprocess.masks import MaskError
-from scantune.preprocess.volume import prepare_volume
 from tests.io.files import edit, series, volume
 from tests.io.test_dicom_masks import _structure_set
+from tests.preprocess.direct import prepare_volume
 
 _PLAIN: dict[str, Any] = {"intensity": {"name": "none"}, "dtype": "float32"}
 _CARET = b"""<?xml version="1.0" encoding="UTF-8"?> <CaretExtension> <Date><![CDATA[2013-07-14T05:45:09]]></Date>

@@ -13,12 +13,10 @@ import pytest
 from pydicom.sr.codedict import codes
 
 from scantune import io
-from scantune.preprocess.still import prepare_image
-from scantune.preprocess.video import prepare_video
-from scantune.preprocess.volume import prepare_volume
 from scantune.records import ReadError
 from tests.io.files import edit, series, volume
 from tests.io.test_dicom_masks import _structure_set
+from tests.preprocess.direct import prepare_image, prepare_video, prepare_volume
 
 _MODEL = {"model": "m", "version": "1", "seed": "a"}
 _GREY = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)

@@ -8,9 +8,10 @@ from PIL import Image
 
 from scantune import io, preprocess
 from scantune.preprocess.mask_labels import WrongLabels, column_text, label_fault
-from scantune.preprocess.masks import MaskError, MaskRule, merged
-from scantune.preprocess.still import prepare_image
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import MaskError, merged
 from scantune.records import Record
+from tests.preprocess.direct import prepare_image
 
 SCALE = {"name": "scale"}
 

@@ -12,10 +12,10 @@ from scantune import io
 from scantune.mask_codes import IGNORED
 from scantune.preprocess import own_grid, store
 from scantune.preprocess.mask_labels import column_text, counts_of, label_fault
-from scantune.preprocess.masks import MaskError, MaskRule, merged
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import MaskError, merged
 from scantune.preprocess.sample import Job, process
-from scantune.preprocess.still import prepare_image
-from scantune.preprocess.volume import prepare_volume
+from tests.preprocess.direct import prepare_image, prepare_volume
 
 SCALE = {"name": "scale"}
 SHAPE = (20, 30)

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from scantune import io
-from scantune.preprocess.still import prepare_image
-from scantune.preprocess.volume import prepare_volume
 from tests.io.files import edit, series, volume
+from tests.preprocess.direct import prepare_image, prepare_volume
 
 _PADDING = -2000
 _SIZE = 40

@@ -9,8 +9,7 @@ import pytest
 
 from scantune import io
 from scantune.preprocess.grid import Grid, beyond
-from scantune.preprocess.still import prepare_image
-from scantune.preprocess.volume import prepare_volume
+from tests.preprocess.direct import prepare_image, prepare_volume
 
 BY_DISTRIBUTION = [{"name": "zscore"}, {"name": "zscore", "foreground": False}, {"name": "percentile"}]
 

@@ -12,9 +12,9 @@ from scantune.cohort.load import Cohort
 from scantune.config.input import ImageInput
 from scantune.mask_codes import IGNORED
 from scantune.preprocess.check import check
-from scantune.preprocess.still import prepare_image
 from scantune.records import Record
 from scantune.statistics.overlap import dice
+from tests.preprocess.direct import prepare_image
 
 pytestmark = pytest.mark.real
 DATA = os.environ.get("SCANTUNE_REAL_DATA", "")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from scantune import demos, io
-from scantune.preprocess.masks import MaskRule, merged
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import merged
 from scantune.records import ReadError, ScantuneError
 from scantune_phantoms.angio import detector
 from scantune_phantoms.angio.frame import anatomy_of, cut, make_frame

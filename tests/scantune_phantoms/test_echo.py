@@ -9,10 +9,10 @@ import pydicom
 import pytest
 
 from scantune import demos, io
-from scantune.preprocess.video import prepare_video
 from scantune.records import ReadError, ScantuneError
 from scantune_phantoms.echo.screen import cursor_mask
 from scantune_phantoms.echo.spoil import COSTS
+from tests.preprocess.direct import prepare_video
 
 READ = {"shape": (64, 64), "frames": 8, "period": 3, "min_frames": 2, "sector": True, "intensity": {"name": "scale"}}
 

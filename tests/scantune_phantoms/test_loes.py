@@ -10,9 +10,9 @@ import pytest
 
 from scantune import cohort, demos, io
 from scantune.config.dataset import DatasetConfig
-from scantune.preprocess.volume import prepare_volume
 from scantune.records import ReadError, ScantuneError
 from scantune_phantoms.loes import FILES, unusable
+from tests.preprocess.direct import prepare_volume
 
 COLUMNS = [
     *("anonymized_subject_id", "anonymized_session_id", "scan", "loes-score", "Gd-enhanced", "training", "validation"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,8 @@ from scantune import io
 from scantune.io.label_tables import numbers_of
 from scantune.mask_codes import IGNORE, IGNORED, MOST_OVERLAPPING, code_of, pixels_by_label
 from scantune.preprocess.mask_labels import PAINTED
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
 
 WHOLE = 1e-3
@@ -24,38 +26,6 @@ _T = TypeVar("_T")
 
 class MaskError(ReadError):
     """A mask that cannot be used, or does not fit its image."""
-
-
-@dataclass(frozen=True)
-class MaskRule:
-    """How the values of a mask's file become labels.
-
-    Attributes:
-        labels: allowed labels, besides background 0; None allows 1 … 255.
-        empty: "exclude" refuses a mask in which nothing is marked.
-        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
-            file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then. The label
-            ``ignore`` marks pixels that do not count.
-        threshold: values at or above it are label 1, all others 0; None: values are labels.
-        overlap: labels may overlap: the mask has a bit for each (:mod:`scantune.mask_codes`), several files mark one
-            each, and the values of a single file are sums of bits.
-    """
-
-    labels: Sequence[int] | None = None
-    empty: str = "keep"
-    values: Mapping[Any, int | str] = field(default_factory=dict)
-    threshold: float | None = None
-    overlap: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
-        return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
-
-    def code(self, value: Any) -> int:
-        """The number in the mask for a value (or a name) of the file that :attr:`values` names."""
-        label = self.values[value]
-        return IGNORED if label == IGNORE else int(label)
 
 
 def read_labels(paths: Sequence[Path], rule: MaskRule, read: Callable[..., _T]) -> list[_T]:
@@ -107,25 +77,23 @@ class SampleMasks:
 
 def sample_masks(
     read: Callable[[Sequence[Path], MaskRule], tuple[np.ndarray, dict[str, Any]]],
-    masks: Sequence[Path],
+    sources: SampleFiles,
     rule: MaskRule,
-    region: Path | None = None,
-    rater_masks: Mapping[str, Sequence[Path]] | None = None,
 ) -> SampleMasks:
     """The masks of a sample.
 
     Args:
         read: paths and a rule to the mask on the image's grid, and facts of it.
-        masks: of the reference.
-        rule: how their values become labels; of the readers' too.
-        region: mask of the region that metrics are limited to: whatever is not 0 in it.
-        rater_masks: reader's name to that reader's masks; none where the reader has not drawn the sample.
+        sources: masks of the reference and of readers (none where a reader has not drawn the sample), and the region:
+            whatever is not 0 in it.
+        rule: how the values of the reference and of readers become labels.
 
     Raises:
         MaskError: as :func:`merged`; the region is empty.
     """
-    labels, facts = read(masks, rule)
+    labels, facts = read(sources.masks, rule)
     inside = np.ones(labels.shape, bool)
+    region = sources.region
     if region is not None:
         inside = _named_fault("region", lambda: read([region], MaskRule()))[0] > 0
         if not inside.any():
@@ -133,7 +101,7 @@ def sample_masks(
     drawn = replace(rule, empty="keep")
     readers = {
         name: _named_fault(f"mask of reader {name}", functools.partial(read, paths, drawn))[0]
-        for name, paths in (rater_masks or {}).items()
+        for name, paths in sources.rater_masks.items()
         if paths
     }
     measured = np.where(inside, labels, np.uint8(IGNORED))

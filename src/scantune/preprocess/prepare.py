@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from scantune import io
+from scantune.config.input import ImageInput, InputConfig, VideoInput, VolumeChoice, VolumeInput
 from scantune.preprocess.prepared import Prepared
-from scantune.preprocess.settings import what_matters
-
-if TYPE_CHECKING:
-    from scantune.config.input import ImageInput, VideoInput, VolumeInput
+from scantune.preprocess.sample_files import SampleFiles
 
 #: modality -> module and function: another modality is one line and one file.
 _BY_MODALITY = {
@@ -48,18 +49,37 @@ def prepare(
     Raises:
         ReadError: the files cannot be used.
     """
-    modality, options = what_matters(settings)
-    chosen = series_rule(series, options.pop("series", None))
-    if modality == "volume":
-        options["volume"] = volume_rule(volume, options.pop("volume", None))
-    beside = {"region": region, "rater_masks": rater_masks} if region or rater_masks else {}
-    return _function(modality)(list(files), list(mask_files), series=chosen, **options, **beside)
+    block = _block(settings)
+    sources = SampleFiles(
+        list(files),
+        list(mask_files),
+        series_rule(series, block.series),
+        volume_rule(volume, block.volume) if isinstance(block, VolumeInput) else None,
+        region,
+        rater_masks or {},
+    )
+    return _function(block.modality)(sources, block)
 
 
-def volume_rule(named: tuple[str, str] | None, how: str | Mapping[str, Any] | None) -> io.VolumeRule | None:
+def _block(
+    settings: VolumeInput | ImageInput | VideoInput | Mapping[str, Any],
+) -> VolumeInput | ImageInput | VideoInput:
+    if not isinstance(settings, Mapping):
+        return settings
+    return _blocks().validate_python({"dataset": "any", **settings})
+
+
+@cache
+def _blocks() -> TypeAdapter[VolumeInput | ImageInput | VideoInput]:
+    return TypeAdapter(InputConfig)
+
+
+def volume_rule(
+    named: tuple[str, str] | None, how: str | Mapping[str, Any] | VolumeChoice | None
+) -> io.VolumeRule | None:
     """The record's own volume, else the settings' choice, else no rule."""
     if named is None:
-        return io.VolumeRule.of(how)
+        return io.VolumeRule.of(how.model_dump() if isinstance(how, VolumeChoice) else how)
     by, value = named
     if by == "take":
         return io.VolumeRule.of(value)

@@ -5,117 +5,75 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from scantune import io
+from scantune.config.input import ImageInput
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import MaskError, MaskRule, merged, palette_words, read_labels, sample_masks
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import MaskError, merged, palette_words, read_labels, sample_masks
 from scantune.preprocess.plane import fit, place, place_measured, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
+from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
 
 
-def prepare_image(
-    files: Sequence[Path],
-    masks: Sequence[Path] = (),
-    *,
-    shape: Sequence[int] | None = None,
-    resize: str = "pad",
-    channels: int = 1,
-    intensity: Mapping[str, Any],
-    invert_monochrome1: bool = True,
-    clahe: Mapping[str, Any] | None = None,
-    mask_text: bool = False,
-    series: io.SeriesRule | None = None,
-    affine: str = "refuse",
-    padding: Literal["lowest", "keep"] = "lowest",
-    dtype: str | None = None,
-    nan: str | float = "exclude",
-    mask_labels: Sequence[int] | None = None,
-    empty_mask: str = "keep",
-    mask_values: Mapping[Any, int | str] | None = None,
-    mask_threshold: float | None = None,
-    mask_overlap: bool = False,
-    mask_grid: str = "refuse",
-    max_voxels: int = 2**30,
-    region: Path | None = None,
-    rater_masks: Mapping[str, Sequence[Path]] | None = None,
-) -> Prepared:
+def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     """Read, window, blank burned-in text, resize, equalise, scale.
 
     Args:
-        files: one file; several become channels in that order, and must be of one size.
-        masks: mask files of the same size, or DICOM SEG or RTSTRUCT; several become labels 1, 2, …
-        shape: (height, width) of the result, or None for the file's own.
-        resize: "pad", "crop" or "stretch".
-        channels: 1 (grey) or 3 (colour; a grey file is repeated).
-        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
-        invert_monochrome1: turn MONOCHROME1 round.
-        clahe: clip and tiles, or None.
-        mask_text: find burned-in text and blank it.
-        series: which one of a folder of several DICOM series.
-        affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
-        padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
-        dtype: of the result; None picks uint8 where intensities end in 0 … 1.
-        nan: "exclude", or what to put in the place of values that are not finite.
-        mask_labels: labels that may stand in a mask.
-        empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label, or ``ignore``.
-        mask_threshold: values from which on a mask is label 1.
-        mask_overlap: labels may overlap: a bit for each.
-        mask_grid: of images that an EXIF tag turns: "stored", "shown", or "refuse" where image and mask are not turned
-            alike.
-        max_voxels: refuse larger files.
-        region: mask of the region that metrics are limited to.
-        rater_masks: reader's name to that reader's masks.
+        sources: one file; several become channels in that order, and must be of one size. Masks are files of the same
+            size, or DICOM SEG or RTSTRUCT.
+        settings: the block of ``inputs:``.
 
     Raises:
         ReadError: the file cannot be used.
     """
-    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
-    dtype = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
+    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
+    dtype = settings.dtype or ("uint8" if name in intensities.BOUNDED else "float16")
     reading: dict[str, Any] = {
-        "affine": "agree" if affine == "refuse" else affine,
-        "monochrome1": "invert" if invert_monochrome1 else "keep",
-        "padding": padding,
-        "limits": io.Limits(max_bytes=4 * max_voxels),
-        "fill_nan": None if nan == "exclude" else float(nan),
+        "affine": "agree" if settings.affine == "refuse" else settings.affine,
+        "monochrome1": "invert" if settings.invert_monochrome1 else "keep",
+        "padding": settings.padding,
+        "limits": io.Limits(max_bytes=4 * settings.max_voxels),
+        "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
     window = "file" if name == "window" and options.get("center") is None else None
-    images = [read_image(path, window=window, series=series, **reading) for path in files]
+    images = [read_image(path, window=window, series=sources.series, **reading) for path in sources.files]
     shapes = [image.array.shape[-2:] for image in images]
     if len(set(shapes)) > 1:
         raise ReadError(f"channels of different size: {' and '.join('×'.join(map(str, s)) for s in shapes)}")
     facts = {**images[0].facts, **source_facts(images[0].array, shapes[0], images[0].spacing, _by_channel(images[0]))}
-    fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, resize)
+    shape = settings.shape
+    fitted = fit(shapes[0], (shape[0], shape[1]) if shape else None, settings.resize)
     facts["fit"] = fitted.as_dict()
     planes = []
     for image in images:
         picture = np.ascontiguousarray(image.array.transpose(1, 2, 0))  # [C, H, W] -> [H, W, C]
-        if mask_text:
+        if settings.mask_text:
             from scantune.preprocess.text import blank_text
 
             picture, boxes = blank_text(picture)
             facts["text_areas"] = facts.get("text_areas", 0) + boxes
-        picture = _coloured(picture, channels if len(images) == 1 else 1)
+        picture = _coloured(picture, settings.channels if len(images) == 1 else 1)
         picture, empty = place_measured(picture, fitted, image.empty)
         around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
         if around is not None:
             empty = around if empty is None else empty | around
         planes.append(_scaled(picture, name, options, empty))
     picture = np.concatenate(planes, axis=2) if len(planes) > 1 else planes[0]
-    if clahe:
-        picture = _equalised(picture, **clahe)
+    if settings.clahe:
+        picture = _equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
     mask = drawn = None
-    if masks:
+    if sources.masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
-        read = partial(_mask, image=images[0], source=(files[0], series), grid=mask_grid, reading=same_way)
-        drawn = sample_masks(read, masks, rule, region, rater_masks)
+        source = sources.files[0], sources.series
+        read = partial(_mask, image=images[0], source=source, grid=settings.mask_grid, reading=same_way)
+        drawn = sample_masks(read, sources, MaskRule.of(settings))
         mask = place(drawn.labels, fitted, nearest=True)[None]
         facts |= {**drawn.facts, "notes": [*facts.get("notes", ()), *drawn.facts["notes"]]}
     spacing = images[0].spacing

@@ -2,108 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scantune import io
+from scantune.config.input import VideoInput
 from scantune.preprocess import intensity as intensities
-from scantune.preprocess.masks import MaskRule, merged, read_labels
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import merged, read_labels
 from scantune.preprocess.plane import Fit, fit, place, surroundings
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_image
+from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
 
 
-def prepare_video(
-    files: Sequence[Path],
-    masks: Sequence[Path] = (),
-    *,
-    shape: Sequence[int] = (112, 112),
-    resize: str = "pad",
-    frames: int = 32,
-    period: int = 1,
-    frame_rate: float | None = None,
-    start: str = "first",
-    min_frames: int = 1,
-    channels: int = 1,
-    sector: bool = False,
-    series: io.SeriesRule | None = None,
-    intensity: Mapping[str, Any],
-    dtype: str | None = None,
-    nan: str | float = "exclude",
-    mask_labels: Sequence[int] | None = None,
-    empty_mask: str = "keep",
-    mask_values: Mapping[Any, int | str] | None = None,
-    mask_threshold: float | None = None,
-    mask_overlap: bool = False,
-    max_voxels: int = 2**30,
-) -> Prepared:
+def prepare_video(sources: SampleFiles, settings: VideoInput) -> Prepared:
     """Choose frames, decode those alone, blank what is outside the sector, resize, scale.
 
     Args:
-        files: one video.
-        masks: pictures of the frames' size that apply to the complete video, or DICOM SEG, which may mark frames by
-            number;
-            several become labels 1, 2, …
-        shape: (height, width) of the result.
-        resize: "pad", "crop" or "stretch".
-        frames: T of the result.
-        period: interval between frames; a video shorter than frames × period starts again from its beginning.
-        frame_rate: frames a second that the video is brought to before ``period`` counts; None leaves its own.
-        start: "first" or "center": where the frames begin.
-        min_frames: refuse a video with fewer frames that decode.
-        channels: 1 (grey) or 3.
-        sector: find the ultrasound sector and blank the rest.
-        series: which one of a folder of several DICOM series.
-        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
-        dtype: of the result; None picks uint8 where intensities end in 0 … 1.
-        nan: of other modalities.
-        mask_labels: labels that may stand in a mask.
-        empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label, or ``ignore``.
-        mask_threshold: values from which on a mask is label 1.
-        mask_overlap: labels may overlap: a bit for each.
-        max_voxels: refuse larger files.
+        sources: one video. Masks are pictures of the frames' size that apply to the complete video, or DICOM SEG, which
+            may mark frames by number.
+        settings: the block of ``inputs:``.
 
     Raises:
         ReadError: the video cannot be used.
     """
-    if len(files) != 1:
-        raise ReadError(f"a video sample is one video, but there are {len(files)} files")
-    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
-    loop = io.open_video(files[0], series=series, limits=io.Limits(max_bytes=max_voxels))
-    if loop.n_frames < min_frames:
-        raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {min_frames}")
-    step = period * _own_frames(loop, frame_rate)
-    chosen = frame_indices(loop.n_frames, frames, step, start)
-    fitted = fit((loop.height, loop.width), (shape[0], shape[1]), resize)
-    pictures = loop.frames(chosen, grey=channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
+    if len(sources.files) != 1:
+        raise ReadError(f"a video sample is one video, but there are {len(sources.files)} files")
+    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
+    loop = io.open_video(sources.files[0], series=sources.series, limits=io.Limits(max_bytes=settings.max_voxels))
+    if loop.n_frames < settings.min_frames:
+        raise ReadError(f"{loop.n_frames} frames can be decoded, fewer than min_frames {settings.min_frames}")
+    step = settings.period * _frames_per_sample_frame(loop, settings.frame_rate)
+    chosen = frame_indices(loop.n_frames, settings.frames, step, settings.start)
+    fitted = fit((loop.height, loop.width), (settings.shape[0], settings.shape[1]), settings.resize)
+    pictures = loop.frames(chosen, grey=settings.channels == 1, scale=_decode_scale(loop.height, loop.width, fitted))
     if int(pictures.min()) == int(pictures.max()):
         raise ReadError("every pixel of every frame is the same")
     facts: dict[str, Any] = {**loop.facts, "frames": loop.n_frames, "frame_time": loop.frame_time}
     facts |= source_facts(pictures, (loop.height, loop.width), None)
-    facts["looped"] = frames * step > loop.n_frames
-    if sector:
+    facts["looped"] = settings.frames * step > loop.n_frames
+    if settings.sector:
         from scantune.preprocess.sector import sector_mask
 
         inside = sector_mask(pictures[: loop.n_frames].mean(axis=3).astype(np.uint8))
         pictures = pictures * inside[None, :, :, None]  # T h w C
         facts["sector_fraction"] = round(float(inside.mean()), 4)
     placed = np.stack([place(picture, fitted) for picture in pictures])  # T H W C
-    if channels == 3 and placed.shape[3] == 1:
+    if settings.channels == 3 and placed.shape[3] == 1:
         placed = np.repeat(placed, 3, axis=3)
-    kind = dtype or ("uint8" if name in intensities.BOUNDED else "float16")
+    kind = settings.dtype or ("uint8" if name in intensities.BOUNDED else "float16")
     around = surroundings(fitted) if name in intensities.BY_DISTRIBUTION else None
     empty = None if around is None else np.broadcast_to(around[None, :, :, None], placed.shape)
     scaled = placed if name == "scale" else intensities.apply(placed.astype(np.float32), name, empty, **options)
     tensor = intensities.to_dtype(scaled, kind).transpose(3, 0, 1, 2)  # T H W C -> C T H W
     mask = None
-    if masks:
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
-        drawn, mask_facts = _mask(masks, (loop.height, loop.width), chosen, (files[0], series), rule)
+    if sources.masks:
+        drawn, mask_facts = _mask(sources, (loop.height, loop.width), chosen, MaskRule.of(settings))
         facts |= mask_facts
         still = [place(frame, fitted, nearest=True) for frame in drawn]
         mask = np.stack(still * (len(chosen) if len(still) == 1 else 1))[None]  # T H W -> 1 T H W
@@ -111,20 +70,16 @@ def prepare_video(
 
 
 def _mask(
-    paths: Sequence[Path],
-    shape: tuple[int, int],
-    chosen: Sequence[int],
-    source: tuple[Path, io.SeriesRule | None],
-    rule: MaskRule,
+    sources: SampleFiles, shape: tuple[int, int], chosen: Sequence[int], rule: MaskRule
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """uint8 [1, H, W]: what is marked in a still picture of the frames' size; [T, H, W] where chosen frames differ."""
 
     def labels_of(path: Path, names: tuple[str, ...]) -> io.Image:
         if io.is_mask_object(path):
-            return io.read_image_mask(path, source[0], frames=True, series=source[1], names=names)
+            return io.read_image_mask(path, sources.files[0], frames=True, series=sources.series, names=names)
         return read_image(path, allow_constant=True, labels=True)
 
-    read = read_labels(paths, rule, labels_of)
+    read = read_labels(sources.masks, rule, labels_of)
     moving = [one.facts["format"] == "dicom" and one.array.shape[0] > 1 for one in read]
     if not any(moving):
         mask, facts = merged([one.array for one in read], shape, rule, [one.facts for one in read])
@@ -136,7 +91,7 @@ def _mask(
     return merged(arrays, (len(chosen), *shape), rule, [one.facts for one in read])
 
 
-def _own_frames(loop: io.Loop, frame_rate: float | None) -> float:
+def _frames_per_sample_frame(loop: io.Loop, frame_rate: float | None) -> float:
     """Frames of the video in the time of one frame at the rate.
 
     Raises:

@@ -5,139 +5,88 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from scantune import io
+from scantune.config.input import VolumeInput
 from scantune.io.geometry import same_geometry
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, beyond, resample, resample_measured, target_grid
-from scantune.preprocess.masks import MaskError, MaskRule, merged, read_labels, sample_masks
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import MaskError, merged, read_labels, sample_masks
 from scantune.preprocess.prepared import Prepared, source_facts
 from scantune.preprocess.reading import read_volume
+from scantune.preprocess.sample_files import SampleFiles
 from scantune.records import ReadError
 
 
-def prepare_volume(
-    files: Sequence[Path],
-    masks: Sequence[Path] = (),
-    *,
-    spacing: Sequence[float] | None = None,
-    shape: Sequence[int] | None = None,
-    center: str = "image",
-    crop: str = "none",
-    interpolation: str = "linear",
-    antialias: bool = True,
-    intensity: Mapping[str, Any],
-    deface: bool = False,
-    brain: Mapping[str, Any] | None = None,
-    volume: io.VolumeRule | None = None,
-    padding: Literal["lowest", "keep"] = "lowest",
-    philips_values: Literal["displayed", "precise"] = "displayed",
-    series: io.SeriesRule | None = None,
-    affine: str = "refuse",
-    tilt: str = "exclude",
-    dtype: str = "float16",
-    nan: str | float = "exclude",
-    mask_labels: Sequence[int] | None = None,
-    empty_mask: str = "keep",
-    mask_values: Mapping[Any, int | str] | None = None,
-    mask_threshold: float | None = None,
-    mask_overlap: bool = False,
-    max_voxels: int = 2**30,
-    region: Path | None = None,
-    rater_masks: Mapping[str, Sequence[Path]] | None = None,
-) -> Prepared:
+def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
     """Read, deface, extract and register the brain, resample once onto the target grid, scale.
 
     Args:
-        files: a NIfTI file, a DICOM file or a folder with a series; several become channels on the first one's grid.
-        masks: label volumes of the first file's geometry, or DICOM SEG or RTSTRUCT; several become labels 1, 2, …
-        spacing: mm along R, A, S; None is the file's own.
-        shape: voxels along R, A, S; None is its own extent.
-        center: "image" or "foreground": the middle of the crop.
-        crop: "foreground" crops the background if no shape is set.
-        interpolation: "linear", "nearest" or "bspline".
-        antialias: smooth before shrinking.
-        intensity: name and options, see :mod:`scantune.preprocess.intensity`.
-        deface: blank the face of a head MRI first.
-        brain: how the brain is extracted and registered, by the keys of ``inputs.<name>.brain``; the target grid lies
-            in the template's space where it is registered.
-        volume: which one of a 4D file or of a series with several, or their mean.
-        padding: DICOM pixels that stand for none take the lowest value of the others, or are kept.
-        philips_values: "displayed" or "precise".
-        series: which one of a folder of several DICOM series.
-        affine: "refuse", or the form ("sform", "qform") that is trusted where a NIfTI file's two disagree.
-        tilt: "exclude" or "resample".
-        dtype: "float16" or "float32".
-        nan: "exclude", or what to put in the place of values that are not finite.
-        mask_labels: labels that may stand in a mask.
-        empty_mask: "keep" or "exclude".
-        mask_values: value in a mask's file → label, or ``ignore``.
-        mask_threshold: values from which on a mask is label 1.
-        mask_overlap: labels may overlap: a bit for each.
-        max_voxels: refuse larger files.
-        region: mask of the region that metrics are limited to.
-        rater_masks: reader's name to that reader's masks.
+        sources: NIfTI files, DICOM files or folders with a series; several become channels on the first one's grid.
+            Masks are label volumes of the first file's geometry, or DICOM SEG or RTSTRUCT.
+        settings: the block of ``inputs:``. Where the brain is registered, the target grid lies in the template's space.
 
     Raises:
         ReadError: a file cannot be used, mask and image differ in geometry, channels show different places.
     """
-    limits = io.Limits(max_bytes=4 * max_voxels)
     reading: dict[str, Any] = {
-        "series": series,
-        "affine": "agree" if affine == "refuse" else affine,
-        "volume": volume,
-        "padding": padding,
-        "philips_values": philips_values,
-        "limits": limits,
-        "keep_integers": not deface,
-        "tilt": "resample" if tilt == "resample" else "refuse",
-        "fill_nan": None if nan == "exclude" else float(nan),
+        "series": sources.series,
+        "affine": "agree" if settings.affine == "refuse" else settings.affine,
+        "volume": sources.volume,
+        "padding": settings.padding,
+        "philips_values": settings.philips_values,
+        "limits": io.Limits(max_bytes=4 * settings.max_voxels),
+        "keep_integers": not settings.deface,
+        "tilt": "resample" if settings.tilt == "resample" else "refuse",
+        "fill_nan": None if settings.nan == "exclude" else settings.nan,
     }
-    volumes = [read_volume(path, **reading) for path in files]
+    volumes = [read_volume(path, **reading) for path in sources.files]
     first = volumes[0]
     facts = {**first.facts, **source_facts(first.array, first.array.shape[::-1], first.spacing, first.empty)}
     facts["own_affine"] = np.round(first.affine, 6).tolist()
-    if deface:
+    if settings.deface:
         from scantune.preprocess.deface import defaced
 
         pairs = [defaced(channel) for channel in volumes]
         volumes = [channel for channel, _ in pairs]
         first, facts["defaced_fraction"] = volumes[0], [round(share, 4) for _, share in pairs]
-    scanned, to_template = first, np.eye(4)
+    scanned, to_template, brain = first, np.eye(4), settings.brain
     if brain:
         from scantune.preprocess.brain.space import into_brain_space
 
         space = into_brain_space(
             volumes,
-            extract=brain["extract"],
-            bias_field=brain["bias_field"],
-            registration=brain["registration"],
-            min_overlap=brain["min_overlap"],
+            extract=brain.extract,
+            bias_field=brain.bias_field,
+            registration=brain.registration,
+            min_overlap=brain.min_overlap,
         )
         volumes, to_template, facts["brain"] = space.volumes, space.to_template, space.facts
         first = volumes[0]
-    if brain and brain["registration"] != "none":
+    if brain and brain.registration != "none":
         from scantune.preprocess.brain.registration import template_grid
 
-        grid = template_grid(spacing or scanned.spacing, shape)
+        grid = template_grid(settings.spacing or scanned.spacing, settings.shape)
     else:
-        grid = _grid(first, spacing, shape, center, crop)
-    name, options = intensity["name"], {k: v for k, v in intensity.items() if k != "name"}
+        grid = _grid(first, settings)
+    name, options = settings.intensity.name, settings.intensity.model_dump(exclude={"name"})
     channels = []
     for channel in volumes:
         _check_overlap(channel, first)
-        array, empty = resample_measured(channel, grid, interpolation=interpolation, antialias=antialias)
+        array, empty = resample_measured(
+            channel, grid, interpolation=settings.interpolation, antialias=settings.antialias
+        )
         if empty is None and name in intensities.BY_DISTRIBUTION:
             empty = beyond(channel, grid)
-        channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), dtype))
+        channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype))
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
     mask = drawn = None
-    if masks:
-        rule = MaskRule(mask_labels, empty_mask, mask_values or {}, mask_threshold, mask_overlap)
-        drawn = sample_masks(partial(_mask, image=scanned, reading=reading), masks, rule, region, rater_masks)
+    if sources.masks:
+        drawn = sample_masks(partial(_mask, image=scanned, reading=reading), sources, MaskRule.of(settings))
         mask = _placed(drawn.labels, scanned, Grid(grid.shape, own_affine))
         facts |= drawn.facts
     facts["affine"] = np.round(own_affine, 6).tolist()
@@ -152,10 +101,9 @@ def prepare_volume(
     )
 
 
-def _grid(
-    volume: io.Volume, spacing: Sequence[float] | None, shape: Sequence[int] | None, center: str, crop: str
-) -> Grid:
-    if center != "foreground" and (crop != "foreground" or shape is not None):
+def _grid(volume: io.Volume, settings: VolumeInput) -> Grid:
+    spacing, shape = settings.spacing, settings.shape
+    if settings.center != "foreground" and (settings.crop != "foreground" or shape is not None):
         return target_grid(volume, spacing, shape)
     low, high = _foreground_box(volume)
     middle = (low + high)[::-1] / 2  # D, H, W -> W, H, D

@@ -20,7 +20,7 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
         ScantuneError: the source is not DICOM, or there are no scores.
     """
     from scantune import io
-    from scantune.preprocess.prepare import what_matters
+    from scantune.preprocess.settings import what_matters
 
     if answer.prepared is None or answer.prepared.facts.get("format") != "dicom":
         raise ScantuneError("a structured report refers to a DICOM study; this source is in another format")
@@ -113,7 +113,8 @@ def _labels(model: Predictor) -> dict[int, str]:
 
 def _choice(model: Predictor) -> dict[str, Any]:
     """The series and volume that the model's input reads if a source contains several."""
-    from scantune.preprocess.prepare import series_rule, volume_rule, what_matters
+    from scantune.preprocess.prepare import series_rule, volume_rule
+    from scantune.preprocess.settings import what_matters
 
     _, settings = what_matters(model.facts.input)
     return {

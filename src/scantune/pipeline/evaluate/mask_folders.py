@@ -9,7 +9,8 @@ import numpy as np
 
 from scantune import io
 from scantune.io.geometry import same_geometry
-from scantune.preprocess.masks import MaskRule, merged
+from scantune.preprocess.mask_rule import MaskRule
+from scantune.preprocess.masks import merged
 from scantune.records import ReadError, ScantuneError
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable

@@ -1,0 +1,50 @@
+"""How the values of a mask's file become labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from scantune.mask_codes import IGNORE, IGNORED
+
+if TYPE_CHECKING:
+    from scantune.config.input import ImageInput, VideoInput, VolumeInput
+
+
+@dataclass(frozen=True)
+class MaskRule:
+    """How the values of a mask's file become labels.
+
+    Attributes:
+        labels: allowed labels, besides background 0; None allows 1 … 255.
+        empty: "exclude" refuses a mask in which nothing is marked.
+        values: value in the file → label, for example ``{128: 1, 255: 2}``; values it does not name stay. Names in the
+            file's own table of labels take the place of values (``{liver: 1}``); what is not named is 0 then. The label
+            ``ignore`` marks pixels that do not count.
+        threshold: values at or above it are label 1, all others 0; None: values are labels.
+        overlap: labels may overlap: the mask has a bit for each (:mod:`scantune.mask_codes`), several files mark one
+            each, and the values of a single file are sums of bits.
+    """
+
+    labels: Sequence[int] | None = None
+    empty: str = "keep"
+    values: Mapping[Any, int | str] = field(default_factory=dict)
+    threshold: float | None = None
+    overlap: bool = False
+
+    @classmethod
+    def of(cls, settings: VolumeInput | ImageInput | VideoInput) -> MaskRule:
+        """The rule of an input's block."""
+        values = {str(value): label for value, label in settings.mask_values.items()}
+        return cls(settings.mask_labels, settings.empty_mask, values, settings.mask_threshold, settings.mask_overlap)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those of ``values`` that are names in a file's own table of labels (``{liver: 1}``)."""
+        return tuple(key for key in self.values if isinstance(key, str) and not key.lstrip("-").isdecimal())
+
+    def code(self, value: Any) -> int:
+        """The number in the mask for a value (or a name) of the file that :attr:`values` names."""
+        label = self.values[value]
+        return IGNORED if label == IGNORE else int(label)

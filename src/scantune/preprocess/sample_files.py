@@ -1,0 +1,30 @@
+"""The files of one sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scantune import io
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """The files of one sample, and what of them is meant.
+
+    Attributes:
+        files: one file or folder, or several that become channels.
+        masks: of the reference; several become labels 1, 2, …
+        series: which one of a folder of several DICOM series.
+        volume: which one of a 4D file or of a series with several, or their mean.
+        region: mask of the region that metrics are limited to.
+        rater_masks: reader's name to that reader's masks.
+    """
+
+    files: Sequence[Path]
+    masks: Sequence[Path] = ()
+    series: io.SeriesRule | None = None
+    volume: io.VolumeRule | None = None
+    region: Path | None = None
+    rater_masks: Mapping[str, Sequence[Path]] = field(default_factory=dict)
