@@ -29,7 +29,31 @@ __file__ = str(_folder / "scantune" / "__init__.py")
 '''
 
 
-def log_whole(service: Any, run_id: str, spec: Mapping[str, Any]) -> str:
+#: Tag of a logged model: the digest of the folder that it was logged from.
+CONTENT = "scantune.content"
+
+
+def logged_before(service: Any, run_id: str, content: str) -> str | None:
+    """The id of the model that the run logged from the same folder before its process was killed; None for no model.
+
+    What a process was killed in the middle of logging is removed.
+
+    Args:
+        service: the tracking client.
+        run_id: of the run.
+        content: digest of the folder.
+    """
+    experiment = service.get_run(run_id).info.experiment_id
+    complete = None
+    for model in service.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
+        if model.status != "READY":
+            service.delete_logged_model(model.model_id)
+        elif model.tags.get(CONTENT) == content:
+            complete = str(model.model_id)
+    return complete
+
+
+def log_whole(service: Any, run_id: str, spec: Mapping[str, Any], content: str) -> str:
     """Log a model folder as a pyfunc, with the code that opens it; its id.
 
     Args:
@@ -37,6 +61,7 @@ def log_whole(service: Any, run_id: str, spec: Mapping[str, Any]) -> str:
         run_id: the run that it belongs to; its status stays what it was.
         spec: ``folder``, ``name``, ``params``, ``columns`` (name to ``double`` or ``string``), ``example`` (a file's
             name), ``requirements``.
+        content: digest of the folder, by which :func:`logged_before` finds the model.
     """
     import mlflow
     import pandas as pd
@@ -51,6 +76,7 @@ def log_whole(service: Any, run_id: str, spec: Mapping[str, Any]) -> str:
             input_example=pd.DataFrame({"path": [spec["example"]]}),
             pip_requirements=list(spec["requirements"]),
             params={key: str(value)[:500] for key, value in spec["params"].items()},
+            tags={CONTENT: content},
         )
     return str(info.model_id)
 

@@ -77,11 +77,13 @@ def _dataset(service: Any, run_id: str, name: str, digest: str, context: str, ro
 
 
 def _model(service: Any, run_id: str, spec: Mapping[str, Any], digest: str = "") -> None:
-    from scantune.tracking.models import log_whole
+    from scantune.tracking.models import log_whole, logged_before
 
-    if digest and content_digest(Path(spec["folder"])) != digest:
+    content = content_digest(Path(spec["folder"]))
+    if digest and content != digest:
         raise Gone(f"model {spec['name']}")
-    service.set_tag(run_id, MODEL_ID, log_whole(service, run_id, spec))
+    model_id = logged_before(service, run_id, content) or log_whole(service, run_id, spec, content)
+    service.set_tag(run_id, MODEL_ID, model_id)
 
 
 def _status(service: Any, run_id: str, status: str) -> None:

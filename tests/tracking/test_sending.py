@@ -1,0 +1,54 @@
+"""A whole model in the store, counted: it is there once, wherever the training was killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scantune import tracking
+from scantune.tracking import MODEL_ID, Run, open_run
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # of MLflow, about hints of types and the example
+
+SPEC = {"name": "knees", "params": {}, "columns": {"score": "double"}, "example": "a.png", "requirements": ["torch"]}
+
+
+@pytest.fixture
+def folder(store: Path) -> Path:
+    """A folder with a model's file."""
+    folder = store / "model"
+    folder.mkdir()
+    (folder / "model.json").write_text("{}")
+    return folder
+
+
+def models(run: Run) -> list[str]:
+    """Ids of the run's models."""
+    experiment = run.service.get_run(run.run_id).info.experiment_id
+    return [model.model_id for model in run.service.search_logged_models([experiment])]
+
+
+def test_a_training_that_is_killed_after_its_model_was_logged_leaves_one_model(store, folder, monkeypatch):
+    resume, told = None, []
+    for killed in (True, False):
+        with open_run("train", "knees", dataset="hips", resume=resume) as run, monkeypatch.context() as patched:
+            if killed:  # between the model and the tag that names it
+                patched.setattr(run.service, "set_tag", None)
+            told.append(run.model({**SPEC, "folder": str(folder)}))
+            if killed:
+                run._refused.clear()
+        resume = run.run_id
+    assert models(run) == [told[1]]
+    assert tracking.client().get_run(resume).data.tags[MODEL_ID] == told[1]
+
+
+def test_what_was_left_of_a_model_by_a_kill_is_removed_and_another_model_is_logged(store, folder):
+    with open_run("train", "knees", dataset="hips") as run:
+        experiment = run.service.get_run(run.run_id).info.experiment_id
+        run.service.create_logged_model(experiment, name="knees", source_run_id=run.run_id)
+        first = run.model({**SPEC, "folder": str(folder)})
+        assert models(run) == [first]
+        (folder / "model.json").write_text("[]")
+        second = run.model({**SPEC, "folder": str(folder)})
+    assert sorted(models(run)) == sorted([first, second])
