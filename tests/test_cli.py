@@ -406,3 +406,18 @@ def test_a_model_from_outside_is_opened_by_our_own_code_or_not_at_all(cohort, mo
         call("predict", ours, "files/p0_a.png")
     with pytest.raises(ScantuneError, match="no such folder"):
         call("predict", "nowhere", "files/p0_a.png")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "small", "--n-trials", "-3"),
+        ("search", "small", "--timeout", "-1"),
+        ("predict", "model", "file.png", "--batch-size", "0"),
+        ("show", "small", "-n", "0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_refused_by_its_option(arguments: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 2
+    assert f"Invalid value for '{arguments[-2]}': Input should be greater than or equal to" in done.output

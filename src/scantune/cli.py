@@ -30,6 +30,7 @@ from scantune.commands import (
     starting,
     weights,
 )
+from scantune.commands.options import RunCommand
 from scantune.files import words_of
 from scantune.records import ScantuneError
 
@@ -78,7 +79,6 @@ def schema(
 
 
 for command in (
-    running.run,
     starting.init,
     getting.get,
     cohorts.index,
@@ -101,6 +101,7 @@ for command in (
     exporting.export,
 ):
     app.command()(command)
+app.command(cls=RunCommand)(running.run)
 app.add_typer(converting.app, name="convert")
 app.command(hidden=True, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(searching.trial)
 

@@ -204,3 +204,64 @@ def test_name_of_a_variant_is_one_that_git_takes(setting: str, name: str) -> Non
     assert variants.name_of([Change.read(setting)], "a") == name
     long = variants.name_of([Change.read(f"experiments.a.description={'x' * 300}")], "a")
     assert len(long) < 90
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--lr", "0.1"), r"--lr: no option; write --learning-rate \(mlflow run: -P learning_rate=…\)"),
+        (("--learning_rate", "0.1"), "--learning_rate: no option; write --learning-rate "),
+        (("--weight_decay", "0.1"), r'write --set "experiments.<name>.train.weight_decay=…" \(mlflow run: -P settings'),
+        (("--dropout_rate", "0.1"), 'write --set "experiments.<name>.model.dropout=…"'),
+    ],
+)
+def test_an_option_that_is_a_setting_is_answered_with_its_place(home, started, arguments, message) -> None:
+    with pytest.raises(ScantuneError, match=message):
+        call(*arguments)
+    assert "No such option: --nothing" in call("--nothing")
+    assert started == []
+
+
+def test_a_value_of_several_settings_may_have_spaces(home, started, monkeypatch) -> None:
+    call(
+        "--keep",
+        "--set",
+        'inputs.digits.shape=[8, 8] experiments.small.description="two words" inputs.digits.workers=2',
+    )
+    params = yaml.safe_load(Path("params.yaml").read_text())
+    assert params["inputs"]["digits"] | {"shape": [8, 8], "workers": 2} == params["inputs"]["digits"]
+    assert params["experiments"]["small"]["description"] == "two words"
+    with pytest.raises(ScantuneError, match="a quotation mark is not closed"):
+        call("--set", 'experiments.small.description="two words')
+
+
+def test_an_ensemble_or_external_evaluation_is_not_trained(home, started) -> None:
+    Path("params.yaml").write_text(yaml.safe_dump(grouped_params(), sort_keys=False))
+    with pytest.raises(ScantuneError, match=r"both is an ensemble, which trains nothing; .* --experiment small or "):
+        call("--experiment", "both", "--learning-rate", "0.1")
+    with pytest.raises(ScantuneError, match=r"small_far evaluates the model of small; .* --experiment small"):
+        call("--stage", "external", "--key", "small_far", "--epochs", "3")
+
+
+def test_a_block_without_a_value_is_told_in_plain_words(home, started) -> None:
+    with pytest.raises(
+        ConfigError, match=r"experiments\.small\.evaluate: null is no block; write \{\} for its defaults"
+    ):
+        call("--set", "experiments.small.evaluate=null")
+    with pytest.raises(ConfigError, match=r"experiments\.small\.evaluate: a block of keys is needed; got 'yes'"):
+        call("--set", "experiments.small.evaluate=yes")
+
+
+def test_the_run_of_mlflow_run_says_why_it_was_refused(home, started, tmp_path, monkeypatch) -> None:
+    from scantune.tracking import client
+
+    monkeypatch.delenv("SCANTUNE_MLFLOW")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'store.db'}")
+    monkeypatch.setenv("SCANTUNE_PARENT_RUN_ID", "")  # given back by monkeypatch
+    opened = client().create_run("0", run_name="able-pig-228").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", opened)
+    with pytest.raises(ScantuneError):
+        call("--experiment", "smal")
+    run = client().get_run(opened)
+    assert run.info.run_name == "refused"
+    assert run.data.tags["mlflow.note.content"].startswith("--experiment 'smal': not in params.yaml. There are: small")

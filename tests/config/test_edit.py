@@ -110,3 +110,35 @@ def test_shipped_file_keeps_all_but_the_value() -> None:
         assert len(lines_changed(text, after)) <= 4
         assert read_text(after) == changed(held, [change])
         parse(read_text(after))
+
+
+BELOW = """\
+inputs:
+  one:
+    shape: &shape
+    - 16
+    - 16
+    spacing: &mm   # in mm
+      - 3
+      # the second
+      - 3
+    crop:          # where it is
+      # from the left
+      top: 1
+    last: 1
+  two:
+    shape: *shape
+    spacing: *mm
+"""
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["inputs.one.shape=[8, 8]", "inputs.one.spacing=[1, 1]", "inputs.one.crop=none", "inputs.two.shape=[9]"],
+)
+def test_a_value_on_the_lines_below_its_anchor_changes_for_its_key_alone(setting: str) -> None:
+    change = Change.read(setting)
+    after = edited(BELOW, [change])
+    assert read_text(after) == changed(read_text(BELOW), [change])
+    for comment in ("# in mm", "# where it is", "# from the left"):
+        assert comment in after

@@ -26,7 +26,7 @@ def plan(
     metric: Annotated[str, typer.Option(help="a headline metric of the task; else its first")] = "",
     settings: Set = None,
     split: Annotated[str, typer.Option(help="rows of the pilot that are used")] = "test",
-    studies: Annotated[int, typer.Option(help="simulated studies of each size")] = 200,
+    studies: Annotated[int, typer.Option(help="simulated studies of each size", min=1)] = 200,
     seed: Annotated[int, typer.Option(help="seed of the simulation")] = 42,
 ) -> None:
     """The number of test subjects for a half-width, or a power in a paired comparison, by simulation from a pilot."""

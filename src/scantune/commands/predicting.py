@@ -34,7 +34,7 @@ def predict(
     trust: Annotated[
         bool, typer.Option("--trust", help="run the code that a model contains: plugins, or another format")
     ] = False,
-    batch_size: Annotated[int, typer.Option(help="samples per batch")] = 8,
+    batch_size: Annotated[int, typer.Option(help="samples per batch", min=1)] = 8,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
     workers: Annotated[int, typer.Option(min=1, help="number of processes that read files")] = 1,
     time_limit: Annotated[

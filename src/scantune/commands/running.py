@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,28 +63,21 @@ def run(
     With changed settings the run is an experiment of DVC, in a copy: params.yaml and outputs/ are unchanged.
     Settings apply to --experiment or --key, else to every experiment of the quick default or of the targets.
     """
-    from scantune.config.edit import Change
-    from scantune.tracking import take_parent_run
-    from scantune.tracking.parent import close_parent
+    from scantune.tracking.parent import close_parent, refusal_described
 
     options = locals()
-    params = project.settings()
-    chosen = _targets(params, targets, experiment, everything, stage, key)
-    experiments = _experiments(params, chosen)
     named = {
         f"{block}.{name}": options[name] for block, names in (("train", _TRAIN), ("model", _MODEL)) for name in names
     }
     run_settings = {name: value for name, value in named.items() if value}
-    if run_settings and not experiments:
-        raise ScantuneError(f"--{next(iter(run_settings)).split('.')[1]}: name the experiment (--experiment NAME)")
-    run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
-    changes = [f"{block}.{name}={value}" for block in experiments for name, value in run_settings.items()]
-    written = [Change.read(change) for change in [*changes, *shlex.split(settings)]]
-    take_parent_run()
-    _adopt_parent(params, chosen, written)
     status = "KILLED"
     try:
-        code = execute(chosen, written, keep=keep)
+        with refusal_described():
+            params = project.settings()
+            chosen = _targets(params, targets, experiment, everything, stage, key)
+            written = _changes(params, chosen, run_settings, settings, experiment or key)
+            _adopt_parent(params, chosen, written)
+            code = execute(chosen, written, keep=keep)
         status = "FAILED" if code else "FINISHED"
     except ScantuneError:
         status = "FAILED"
@@ -91,6 +85,52 @@ def run(
     finally:
         close_parent(status)
     raise typer.Exit(code)
+
+
+def _changes(params: Any, targets: Sequence[str], run_settings: dict[str, str], settings: str, name: str) -> list[Any]:
+    """What was typed as changes of ``params.yaml``: options of a training for each of its targets, and ``--set``.
+
+    Raises:
+        ScantuneError: no target is trained, or ``settings`` cannot be read.
+    """
+    from scantune.config.edit import Change
+
+    experiments = _experiments(params, targets)
+    if run_settings and not experiments:
+        raise _untrained(params, next(iter(run_settings)).split(".")[1].replace("_", "-"), name)
+    run_settings |= _digest_of(run_settings["model.weights"]) if "model.weights" in run_settings else {}
+    changes = [f"{block}.{option}={value}" for block in experiments for option, value in run_settings.items()]
+    return [Change.read(change) for change in [*changes, *_split(settings)]]
+
+
+def _split(settings: str) -> list[str]:
+    """``key.path=value`` of each setting in a text; a value may have spaces, as in ``inputs.digits.shape=[16, 16]``.
+
+    Raises:
+        ScantuneError: a quotation mark without its partner.
+    """
+    try:
+        words = shlex.split(settings)
+    except ValueError:
+        raise ScantuneError(f"--set {settings!r}: a quotation mark is not closed") from None
+    parts: list[str] = []
+    for word in words:
+        if parts and not re.match(r"\+{0,2}[\w-]+(\.[\w-]+)+=", word):
+            parts[-1] += f" {word}"
+        else:
+            parts.append(word)
+    return parts
+
+
+def _untrained(params: Any, option: str, name: str) -> ScantuneError:
+    """Why an option of a training cannot be used here."""
+    if name in params.ensembles:
+        members = " or ".join(f"--experiment {member}" for member in params.ensembles[name].members)
+        return ScantuneError(f"--{option}: {name} is an ensemble, which trains nothing; change a member: {members}")
+    if name in params.external:
+        model = params.external[name].experiment
+        return ScantuneError(f"--{option}: {name} evaluates the model of {model}; change that: --experiment {model}")
+    return ScantuneError(f"--{option}: name the experiment (--experiment NAME)")
 
 
 def _digest_of(weights: str) -> dict[str, str]:
@@ -249,7 +289,8 @@ def _print_destination(code: int, variant: str = "") -> None:
     from scantune.registry.pages import addresses
 
     if variant and code == 0:
-        typer.echo(f"\nparams.yaml and outputs/ are unchanged. The variant is the DVC experiment {variant}")
+        typer.echo("\nparams.yaml and outputs/ here are unchanged: the workspace that DVC names is a temporary copy.")
+        typer.echo(f"The variant is the DVC experiment {variant}")
         typer.echo("  dvc exp show                  compare it with the others")
         typer.echo(f"  dvc exp apply '{variant}'     bring its settings and outputs into this folder")
     lines = addresses() if code == 0 else []

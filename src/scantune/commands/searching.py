@@ -15,8 +15,8 @@ from scantune.script import quiet_logging
 
 def search(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    n_trials: Annotated[int, typer.Option(help="total number of trials; 0: search.n_trials")] = 0,
-    timeout: Annotated[float, typer.Option(help="minutes after which no new trial starts; 0: no limit")] = 0.0,
+    n_trials: Annotated[int, typer.Option(help="total number of trials; 0: search.n_trials", min=0)] = 0,
+    timeout: Annotated[float, typer.Option(help="minutes after which no new trial starts; 0: no limit", min=0)] = 0.0,
     sweep: Annotated[Path | None, typer.Option(help="write the search space as a W&B sweep file, and stop")] = None,
     train_best: Annotated[
         bool, typer.Option("--train-best", help="write the best settings to params.yaml and train with them")

@@ -13,7 +13,7 @@ from scantune.records import ScantuneError
 
 def show(
     experiment: Annotated[str, typer.Argument(help="a name in experiments or derived")],
-    n: Annotated[int, typer.Option("-n", help="number of images on the sheet")] = 12,
+    n: Annotated[int, typer.Option("-n", help="number of images on the sheet", min=1)] = 12,
     out: Annotated[Path | None, typer.Option(help="folder of the sheet; default .scantune/show/<experiment>")] = None,
     depth: Annotated[int, typer.Option(help="depth to which the network is printed")] = 2,
     measure: Annotated[

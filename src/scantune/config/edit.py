@@ -158,12 +158,16 @@ def _whole(text: str, path: Sequence[Any], rest: Sequence[Any], written: str) ->
 
 
 def _replaced(text: str, start: int, end: int, written: str, key: yaml.Node) -> str:
-    """The value between two places replaced; it stays behind its key, also where it was a block on lines below."""
+    """The value between two places replaced; it stays behind its key and anchor, also where it was a block on lines
+    below, and comments between them stay behind it."""
     if start <= key.end_mark.index or not text[key.end_mark.index : start].endswith((" ", "\n", "\t")):
         return f"{text[:start]} {written}{text[end:]}"
     if "\n" in text[key.end_mark.index : start]:
         colon = text.index(":", key.end_mark.index) + 1
-        return f"{text[:colon]} {written}{text[end:]}"
+        between = text[colon:start].rstrip()
+        anchor = re.match(r"(?:[ \t]*&\S+)?", between)
+        first = colon + (anchor.end() if anchor else 0)
+        return f"{text[:first]} {written}{text[first : colon + len(between)]}{text[end:]}"
     return text[:start] + written + text[end:]
 
 
@@ -185,7 +189,7 @@ def _insert(text: str, mapping: yaml.MappingNode, entry: str) -> str:
 
 def _span(text: str, node: yaml.Node) -> tuple[int, int]:
     """Where a value stands, without an anchor before it."""
-    anchor = re.compile(r"&\S+\s*").match(text, node.start_mark.index)
+    anchor = re.compile(r"&\S+\s*(?:#[^\n]*\s*)*").match(text, node.start_mark.index)
     return (anchor.end() if anchor else node.start_mark.index), _end(text, node)
 
 

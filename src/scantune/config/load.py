@@ -110,6 +110,10 @@ def _message(fault: ErrorDetails) -> str:
         return (
             f"{key}: a name consists of letters, digits, '-' and '_', and begins with a letter or a digit; got {value}"
         )
+    if kind == "model_type" and fault.get("input") is None:
+        return f"{key}: null is no block; write {{}} for its defaults"
+    if kind in {"model_type", "dict_type"}:
+        return f"{key}: a block of keys is needed; got {value}"
     if kind == "value_error":
         return f"{key}: {context.get('error', fault['msg'])}; got {value}"
     return f"{key}: {fault['msg'][0].lower()}{fault['msg'][1:]}; got {value}"

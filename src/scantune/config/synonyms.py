@@ -99,6 +99,8 @@ MODEL_KEYS = {
 
 OPTIMIZERS = {"adam": "adam", "adamw": "adamw", "sgd": "sgd"}
 
+DEVICES = {"gpu": "cuda"}
+
 SCHEDULERS: dict[str, str | None] = {
     "plateau": "plateau",
     "reducelronplateau": "plateau",

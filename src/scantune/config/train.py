@@ -10,7 +10,7 @@ from scantune.config.augment import written
 from scantune.config.base import Block, by_name
 from scantune.config.model import Freezing, FreezingConfig
 from scantune.config.presets import PRESETS, completed
-from scantune.config.synonyms import OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
+from scantune.config.synonyms import DEVICES, OPTIMIZERS, SCHEDULERS, STRATEGIES, TRAIN_KEYS, also, renamed, spelled
 from scantune.engine.schedule_settings import PlateauSchedule
 from scantune.engine.settings import Positive, Rate, Share, TrainingSettings
 
@@ -180,7 +180,7 @@ class TrainConfig(TrainingSettings):
     """Number of networks trained with seeds ``seed``, ``seed`` + 1 …, whose predictions are averaged."""
     devices: int | Literal["auto"] = "auto"
     """GPUs (or CPU processes) to use; ``auto`` is all that are visible."""
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], spelled(DEVICES)] = "auto"
     """Kind of device."""
     find_unused_parameters: bool = False
     """Several processes: allow parameters that a step does not use."""

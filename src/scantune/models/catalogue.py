@@ -143,7 +143,9 @@ def fault(name: str, table: Table) -> str | None:
     similar = difflib.get_close_matches(key, known, n=3, cutoff=0.5)
     if table in OF_TIMM:
         similar += difflib.get_close_matches(key, {*ALIASES, *timm_names()}, n=3, cutoff=0.7)
-    hint = f"did you mean {', '.join(dict.fromkeys(similar))}?" if similar else f"known are {', '.join(sorted(known))}"
+    others = ", and the networks of timm" if table in OF_TIMM else ""
+    known_names = f"known are {', '.join(sorted(known))}{others}"
+    hint = f"did you mean {', '.join(dict.fromkeys(similar))}?" if similar else known_names
     return f"{name!r} is not known for {purpose}; {hint}"
 
 

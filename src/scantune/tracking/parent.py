@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from scantune.records import ScantuneError
 from scantune.tracking import unfinished
 from scantune.tracking.run import Run
 from scantune.tracking.store import (
@@ -48,6 +49,24 @@ def adopted(dataset: str, title: str) -> Iterator[None]:
         status = "FINISHED"
     finally:
         close_parent(status)
+
+
+@contextlib.contextmanager
+def refusal_described() -> Iterator[None]:
+    """Where what was typed is refused, the run that ``mlflow run`` opened has the reason as its description."""
+    try:
+        yield
+    except ScantuneError as refusal:
+        run_id = take_parent_run()
+        if run_id and not switched_off():
+            try:
+                service = client()
+                if "scantune.stage" not in service.get_run(run_id).data.tags:  # else it has its name already
+                    service.set_tag(run_id, "mlflow.runName", "refused")
+                service.set_tag(run_id, "mlflow.note.content", str(refusal))
+            except Exception as error:
+                log.warning("the run %s does not say why it failed (%s)", run_id, first_line(error))
+        raise
 
 
 def adopt_parent(run_id: str, dataset: str, title: str) -> None:
