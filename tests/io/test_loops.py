@@ -105,6 +105,35 @@ def test_frame_time_comes_from_where_it_stands(tmp_path: Path, items: dict, expe
     assert any("no frame time" in note for note in found.facts["notes"]) == (expected is None)
 
 
+@pytest.mark.parametrize(
+    "items, time, note",
+    [
+        ({"FrameTime": "33", "CineRate": 30}, 33, None),
+        ({"FrameTime": "33", "CineRate": 15}, 33, "CineRate gives 66.67 ms a frame where FrameTime gives 33"),
+        ({"FrameTime": "33", "RecommendedDisplayFrameRate": 15}, 33, None),
+        ({"FrameTime": "33", "FrameTimeVector": [0, 50, 50]}, 33, "FrameTimeVector gives 50 ms a frame"),
+        ({"FrameTimeVector": [0, 50]}, 50, "FrameTimeVector has 2 values for 3 frames"),
+    ],
+)
+def test_frame_times_that_contradict_each_other_are_noted(
+    tmp_path: Path, items: dict, time: float, note: str | None
+) -> None:
+    found = io.read(_cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items))
+    assert found.frame_time == time
+    assert [line[: len(note or "")] for line in found.facts["notes"]] == ([note] if note else [])
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jpeg"])
+def test_monochrome1_of_a_loop_is_inverted_and_noted_or_kept(tmp_path: Path, encoding: str) -> None:
+    plain = _cine(tmp_path / "a", moving(3), frame_time=40, encoding=encoding)
+    frames = io.read(plain).frames
+    edit(plain, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    found = io.read(plain)
+    np.testing.assert_array_equal(found.frames, 255 - frames)
+    assert found.facts["notes"] == ["MONOCHROME1 inverted"]
+    np.testing.assert_array_equal(io.read(plain, monochrome1="keep").frames, frames)
+
+
 def test_one_frame_is_a_loop_where_one_is_asked_for(tmp_path: Path) -> None:
     path = _cine(tmp_path / "a", moving(1), encoding="raw")
     assert isinstance(io.read(path), io.Image)
