@@ -143,7 +143,7 @@ def test_truncated_compressed_slices_are_refused(tmp_path: Path, compression: st
     refused(tmp_path / "s")
 
 
-@pytest.mark.parametrize("cut", [1, 8, 9, 40])
+@pytest.mark.parametrize("cut", [5, 8, 9, 40])
 @pytest.mark.parametrize("compression", ["rle", "jpegls"])
 def test_a_compressed_picture_without_its_last_bytes_is_refused(tmp_path: Path, compression: str, cut: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 4000, (40, 40)).astype(np.uint16)
