@@ -123,6 +123,25 @@ def test_frame_times_that_contradict_each_other_are_noted(
     assert [line[: len(note or "")] for line in found.facts["notes"]] == ([note] if note else [])
 
 
+def test_a_video_whose_frame_times_vary_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for frame in moving(12, colour=True):
+        writer.write(frame)
+    writer.release()
+    assert io.read(path).facts["notes"] == []
+    content = bytearray(path.read_bytes())
+    blocks = [at for at in range(len(content) - 4) if content[at] == 0x81 and content[at + 3] == 0x80]  # track 1, key
+    for at in blocks:
+        time = int.from_bytes(content[at + 1 : at + 3], "big")
+        if 200 < time < 480:
+            content[at + 1 : at + 3] = (4 * time - 600).to_bytes(2, "big")
+    path.write_bytes(content)
+    found = io.read(path)
+    assert found.facts["notes"] == ["frame times vary from 40 to 160 ms; their mean is given"]
+    assert 80 < found.frame_time < 120
+
+
 @pytest.mark.parametrize("encoding", ["raw", "jpeg"])
 def test_monochrome1_of_a_loop_is_inverted_and_noted_or_kept(tmp_path: Path, encoding: str) -> None:
     plain = _cine(tmp_path / "a", moving(3), frame_time=40, encoding=encoding)
