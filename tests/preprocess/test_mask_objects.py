@@ -155,3 +155,45 @@ def test_structures_are_masks_of_a_slice_that_states_its_place(tmp_path: Path) -
     nowhere = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12)
     with pytest.raises(ReadError, match="does not state its position"):
         prepare_image([nowhere], [path], **_PLAIN)
+
+
+def _outlined(path: Path, loop: Path, frames: list[int | None], instance: str = "") -> Path:
+    """A structure set with one square drawn on each of some frames of a loop that states its place."""
+    plane = io.Volume(np.zeros((1, 48, 64), np.uint8), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    square = np.array([[9.5, 4.5, 0], [20.5, 4.5, 0], [20.5, 15.5, 0], [9.5, 15.5, 0]])
+    _structure_set(path, plane, {4: [square] * len(frames)})
+    instance = instance or str(pydicom.dcmread(loop).SOPInstanceUID)
+
+    def refer(dataset: pydicom.Dataset) -> None:
+        for contour, frame in zip(dataset.ROIContourSequence[0].ContourSequence, frames, strict=True):
+            item = pydicom.Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.3.1", instance
+            if frame is not None:
+                item.ReferencedFrameNumber = frame
+            contour.ContourImageSequence = [item]
+
+    edit(path, refer)
+    return path
+
+
+def test_structures_that_name_frames_of_a_loop_are_on_these_alone(tmp_path: Path) -> None:
+    loop = _loop(tmp_path / "a.dcm")
+
+    def place(dataset: pydicom.Dataset) -> None:
+        dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+        dataset.PixelSpacing = [1, 1]
+
+    edit(loop, place)
+    six: dict[str, Any] = {"shape": (48, 64), "frames": 6, "intensity": {"name": "scale"}}
+    square = np.zeros((48, 64), np.uint8)
+    square[5:16, 10:21] = 4
+    found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1, 3])], **six).mask
+    expected = np.stack([square * (frame in (1, 3)) for frame in range(1, 7)])
+    np.testing.assert_array_equal(found[0], expected)
+    for frames in ([None], [None, None]):  # of all frames; the same outline twice is one, not a hole in itself
+        found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, frames)], **six).mask
+        np.testing.assert_array_equal(found[0], np.stack([square] * 6))
+    with pytest.raises(ReadError, match="refers to frame 7 of an image of 6"):
+        prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [7])], **six)
+    with pytest.raises(ReadError, match="the structure set is one of another image"):
+        prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1], "1.2.3")], **six)

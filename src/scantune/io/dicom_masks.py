@@ -138,17 +138,23 @@ def _label_values(dataset: Any) -> dict[int, int]:
 
 
 def from_structures(
-    dataset: Any, image: Volume, strict: bool = True, numbers: Collection[int] | None = None
+    dataset: Any,
+    image: Volume,
+    strict: bool = True,
+    numbers: Collection[int] | None = None,
+    taken: Callable[[Any], bool] = lambda contour: True,
 ) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
-    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR).
+    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR); one that
+    is there twice is one.
 
     Args:
         dataset: a structure set.
         image: the grid.
         strict: refuse contours beside the grid; else they are of other slices, and passed over.
         numbers: of the structures to read; None for all.
+        taken: whether a contour is of the image, where it shares its place with others.
 
     Returns:
         uint16 [D, H, W], numbers of structures.
@@ -162,13 +168,15 @@ def from_structures(
         slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
         for contour in structure.get("ContourSequence", []):
             kind = str(contour.get("ContourGeometricType", ""))
-            if not kind.startswith("CLOSED"):
+            if not kind.startswith("CLOSED") or not taken(contour):
                 continue  # points and open lines enclose nothing
             points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
             if not strict and abs(float(points[:, 2].mean())) > _OFF_SLICE:
                 continue
             axis, index = _slice_of(points)
-            slices[axis, index].append(np.delete(points, axis, axis=1))
+            outline = np.delete(points, axis, axis=1)
+            if not any(np.array_equal(outline, other) for other in slices[axis, index]):
+                slices[axis, index].append(outline)
         for (axis, index), outlines in slices.items():
             if not 0 <= index < labels.shape[2 - axis]:
                 raise ReadError("contours lie outside of the image")
