@@ -50,6 +50,25 @@ def test_a_mask_of_a_volume_keeps_its_numbers_whatever_its_labels_are_called(tmp
     np.testing.assert_array_equal(prepare_volume([tmp_path / "s"], [path], **_PLAIN).mask[0], mask)
 
 
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_mask_of_a_still_by_another_program_is_read(tmp_path: Path, kind: str) -> None:
+    image = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12)
+    source = pydicom.dcmread(image)
+    described = [
+        hd.seg.SegmentDescription(number, name, codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+        for number, name in ((1, "liver"), (2, "cyst"))
+    ]
+    mask = (_mask() == 2) * np.uint8(1) + (_mask() == 5) * np.uint8(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = hd.seg.Segmentation([source], mask[None], kind, described, hd.UID(), 1, hd.UID(), 1,
+                                   "m", "m", "1", "1")  # fmt: skip
+    made.save_as(tmp_path / "m.dcm")
+    np.testing.assert_array_equal(prepare_image([image], [tmp_path / "m.dcm"], **_PLAIN).mask[0], mask)
+    named = prepare_image([image], [tmp_path / "m.dcm"], mask_values={"cyst": 1}, **_PLAIN).mask[0]
+    np.testing.assert_array_equal(named, mask == 2)
+
+
 def test_a_mask_of_another_still_is_refused(tmp_path: Path) -> None:
     one, other = (
         io.write_dicom_image(tmp_path / f"{name}.dcm", _GREY, patient_id="p", seed=name, bits=12) for name in "ab"

@@ -15,7 +15,7 @@ from scantune.io.arrays import Image, Limits, Options, SeriesRule, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_masks import (
-    SEG,
+    SEGMENTATIONS,
     from_structures,
     guarded,
     object_facts,
@@ -59,13 +59,13 @@ def read_image_mask(
     header = _header(source, series)
 
     def work(dataset: Any) -> np.ndarray:
-        if str(dataset.get("SOPClassUID", "")) != SEG:
+        if str(dataset.get("SOPClassUID", "")) not in SEGMENTATIONS:
             return _structures(dataset, header, frames, segment_numbers(dataset, names))
         if str(dataset.SegmentationType) == "FRACTIONAL":
             raise ReadError("a fractional segmentation: its values are probabilities, not labels")
         return _pixels(dataset, header, frames, segment_numbers(dataset, names))
 
-    if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) == SEG:
+    if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) in SEGMENTATIONS:
         named = _refers(path, str(header.SOPInstanceUID))
         if named is None and not frames:
             return Image(read_mask_object(path, _plane(header), names).array, None, object_facts(path))

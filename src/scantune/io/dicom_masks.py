@@ -16,7 +16,8 @@ from scantune.io.detect import kind_of
 from scantune.io.label_tables import in_object, numbers_of
 from scantune.records import ReadError
 
-SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+#: Segmentation Storage, and Label Map Segmentation Storage, which the standard has since 2024.
+SEGMENTATIONS = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"))
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
 _BESIDE = 0.05  # share of a voxel that a segmentation's grid may lie beside the image's
@@ -28,7 +29,7 @@ def is_mask_object(path: Path) -> bool:
     if not path.is_file() or not kind_of(path).startswith("dicom"):
         return False
     header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return str(header.get("SOPClassUID", "")) in (SEG, _RTSTRUCT)
+    return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
 def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> Volume:
@@ -47,7 +48,7 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     """
 
     def work(dataset: Any) -> np.ndarray:
-        segmented = str(dataset.get("SOPClassUID", "")) == SEG
+        segmented = str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS
         numbers = segment_numbers(dataset, names)
         if segmented:
             return _segmentation(dataset, image, numbers)
