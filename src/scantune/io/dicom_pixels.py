@@ -13,7 +13,14 @@ import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from scantune.io import codestream
 from scantune.io.dicom_file import DicomFile
@@ -129,6 +136,10 @@ class Pixels:
                 f"HighBit is {meaning.high} where BitsStored is {stored} and compressed values have "
                 f"{parsed.precision} bits"
             )
+        if parsed is not None:
+            wrong = codestream.contradiction(parsed, _family(file.syntax), file.photometric, meaning.signed)
+            if wrong:
+                raise ReadError(wrong, str(file.path))
         options: dict[str, Any] = {
             "rows": file.rows,
             "columns": file.columns,
@@ -179,6 +190,14 @@ class Pixels:
             return array
         codec = f"the pixel data ({syntax_name(self.file)}, {self.meaning.stored} bits) cannot be decoded"
         raise ReadError(codec, f"{self.file.path}: {'; '.join(complaints)}")
+
+
+def _family(syntax: str) -> str:
+    """What the frames of a transfer syntax are, "" for others than these."""
+    uid = UID(syntax)
+    if uid in JPEG2000TransferSyntaxes:
+        return "JPEG 2000"
+    return "JPEG-LS" if uid in JPEGLSTransferSyntaxes else "JPEG" if uid in JPEGTransferSyntaxes else ""
 
 
 def _by_simpleitk(packed: bytes, options: dict[str, Any]) -> np.ndarray:
