@@ -124,14 +124,15 @@ def test_a_mask_of_a_still_lies_on_its_own_pixels(tmp_path: Path, modality: str)
         io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, **MODEL)
 
 
-def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("date", ["********", "20200230", "00000000", "19999999"])
+def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path, date: str) -> None:
     for path in series(tmp_path / "s"):
         raw = path.read_bytes()
         dataset = pydicom.dcmread(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset.add_new("StudyDate", "LO", "********")
-            dataset.add_new("PatientBirthDate", "LO", "********")
+            dataset.add_new("StudyDate", "LO", date)
+            dataset.add_new("PatientBirthDate", "LO", date)
             dataset.save_as(path)
         path.write_bytes(path.read_bytes().replace(b"\x08\x00\x20\x00LO", b"\x08\x00\x20\x00DA")
                          .replace(b"\x10\x00\x30\x00LO", b"\x10\x00\x30\x00DA"))  # fmt: skip
