@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 
@@ -91,6 +92,48 @@ def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
     index = np.rint(places @ np.linalg.inv(scan.affine).T)[:, :3].astype(int)
     assert values[index[:, 2], index[:, 1], index[:, 0]].all()
     assert segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_mask_of_one_volume_of_an_enhanced_source_refers_to_its_frames(tmp_path: Path, index: int) -> None:
+    source = io.write_enhanced(tmp_path / "a.dcm", volume(), patient_id="phantom-1", seed="a")
+
+    def change(
+        dataset: pydicom.Dataset,
+    ) -> None:  # as scanners write it: geometry by frame, two time points interleaved
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        groups = []
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+                setattr(group, keyword, shared[keyword].value)
+            for time in (1, 2):
+                groups.append(copy.deepcopy(group))
+                groups[-1].FrameContentSequence[0].TemporalPositionIndex = time
+        del shared.PixelMeasuresSequence, shared.PlaneOrientationSequence
+        frames = np.repeat(dataset.pixel_array, 2, axis=0)
+        frames[1::2] += 1
+        dataset.PerFrameFunctionalGroupsSequence, dataset.NumberOfFrames = groups, len(groups)
+        dataset.PixelData = frames.tobytes()
+
+    edit(source, change)
+    rule = io.VolumeRule(index=index)
+    scan = io.read(source, volume=rule)
+    values = np.zeros(scan.array.shape, np.uint8)
+    values[2:5, 3:7, 4:9] = 1
+    mask = io.Volume(values, scan.affine)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, source, {1: "Liver"}, volume=rule, **MODEL)
+    np.testing.assert_array_equal(io.read_mask_object(path, scan).array, values)
+    header = pydicom.dcmread(source, stop_before_pixels=True)
+    for group in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence:
+        item = group.DerivationImageSequence[0].SourceImageSequence[0]
+        frame = header.PerFrameFunctionalGroupsSequence[int(item.ReferencedFrameNumber) - 1]
+        assert item.ReferencedSOPInstanceUID == header.SOPInstanceUID
+        assert frame.FrameContentSequence[0].TemporalPositionIndex == index + 1
+        np.testing.assert_allclose(
+            [float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient],
+            [float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient],
+            atol=1e-4,
+        )
 
 
 def test_a_mask_of_a_chosen_series_or_volume_refers_to_its_slices(tmp_path: Path) -> None:
