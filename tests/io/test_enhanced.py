@@ -82,14 +82,17 @@ def test_a_decimal_comma_in_the_functional_groups_is_noted(tmp_path: Path) -> No
     assert found.facts["notes"] == ["a decimal comma in the header read as a point"]
 
 
-def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [("1", "2"), ("left", "right")])
+def test_two_stacks_in_one_file_are_told_apart(tmp_path: Path, names: tuple[str, str]) -> None:
     path = _enhanced(tmp_path / "a")
     second = volume(turned=(4, 5, 6), seed=1)
     other = pydicom.dcmread(_enhanced(tmp_path / "b", second))
 
     def join(dataset: pydicom.Dataset) -> None:
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            group.FrameContentSequence[0].StackID = names[0]
         for group in other.PerFrameFunctionalGroupsSequence:
-            group.FrameContentSequence[0].StackID = "2"
+            group.FrameContentSequence[0].StackID = names[1]
             dataset.PerFrameFunctionalGroupsSequence.append(group)
         dataset.PixelData += other.PixelData
         dataset.NumberOfFrames = 16

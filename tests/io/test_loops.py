@@ -105,6 +105,54 @@ def test_frame_time_comes_from_where_it_stands(tmp_path: Path, items: dict, expe
     assert any("no frame time" in note for note in found.facts["notes"]) == (expected is None)
 
 
+@pytest.mark.parametrize(
+    "items, time, note",
+    [
+        ({"FrameTime": "33", "CineRate": 30}, 33, None),
+        ({"FrameTime": "33", "CineRate": 15}, 33, "CineRate gives 66.67 ms a frame where FrameTime gives 33"),
+        ({"FrameTime": "33", "RecommendedDisplayFrameRate": 15}, 33, None),
+        ({"FrameTime": "33", "FrameTimeVector": [0, 50, 50]}, 33, "FrameTimeVector gives 50 ms a frame"),
+        ({"FrameTimeVector": [0, 50]}, 50, "FrameTimeVector has 2 values for 3 frames"),
+    ],
+)
+def test_frame_times_that_contradict_each_other_are_noted(
+    tmp_path: Path, items: dict, time: float, note: str | None
+) -> None:
+    found = io.read(_cine(tmp_path / "a", moving(3), frame_time=None, encoding="raw", tags=items))
+    assert found.frame_time == time
+    assert [line[: len(note or "")] for line in found.facts["notes"]] == ([note] if note else [])
+
+
+def test_a_video_whose_frame_times_vary_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"MJPG"), 25, (64, 48))
+    for frame in moving(12, colour=True):
+        writer.write(frame)
+    writer.release()
+    assert io.read(path).facts["notes"] == []
+    content = bytearray(path.read_bytes())
+    blocks = [at for at in range(len(content) - 4) if content[at] == 0x81 and content[at + 3] == 0x80]  # track 1, key
+    for at in blocks:
+        time = int.from_bytes(content[at + 1 : at + 3], "big")
+        if 200 < time < 480:
+            content[at + 1 : at + 3] = (4 * time - 600).to_bytes(2, "big")
+    path.write_bytes(content)
+    found = io.read(path)
+    assert found.facts["notes"] == ["frame times vary from 40 to 160 ms; their mean is given"]
+    assert 80 < found.frame_time < 120
+
+
+@pytest.mark.parametrize("encoding", ["raw", "jpeg"])
+def test_monochrome1_of_a_loop_is_inverted_and_noted_or_kept(tmp_path: Path, encoding: str) -> None:
+    plain = _cine(tmp_path / "a", moving(3), frame_time=40, encoding=encoding)
+    frames = io.read(plain).frames
+    edit(plain, lambda dataset: setattr(dataset, "PhotometricInterpretation", "MONOCHROME1"))
+    found = io.read(plain)
+    np.testing.assert_array_equal(found.frames, 255 - frames)
+    assert found.facts["notes"] == ["MONOCHROME1 inverted"]
+    np.testing.assert_array_equal(io.read(plain, monochrome1="keep").frames, frames)
+
+
 def test_one_frame_is_a_loop_where_one_is_asked_for(tmp_path: Path) -> None:
     path = _cine(tmp_path / "a", moving(1), encoding="raw")
     assert isinstance(io.read(path), io.Image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from pathlib import Path
 
@@ -93,6 +94,48 @@ def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
     assert segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0].ReferencedSOPInstanceUID
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_mask_of_one_volume_of_an_enhanced_source_refers_to_its_frames(tmp_path: Path, index: int) -> None:
+    source = io.write_enhanced(tmp_path / "a.dcm", volume(), patient_id="phantom-1", seed="a")
+
+    def change(
+        dataset: pydicom.Dataset,
+    ) -> None:  # as scanners write it: geometry by frame, two time points interleaved
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        groups = []
+        for group in dataset.PerFrameFunctionalGroupsSequence:
+            for keyword in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+                setattr(group, keyword, shared[keyword].value)
+            for time in (1, 2):
+                groups.append(copy.deepcopy(group))
+                groups[-1].FrameContentSequence[0].TemporalPositionIndex = time
+        del shared.PixelMeasuresSequence, shared.PlaneOrientationSequence
+        frames = np.repeat(dataset.pixel_array, 2, axis=0)
+        frames[1::2] += 1
+        dataset.PerFrameFunctionalGroupsSequence, dataset.NumberOfFrames = groups, len(groups)
+        dataset.PixelData = frames.tobytes()
+
+    edit(source, change)
+    rule = io.VolumeRule(index=index)
+    scan = io.read(source, volume=rule)
+    values = np.zeros(scan.array.shape, np.uint8)
+    values[2:5, 3:7, 4:9] = 1
+    mask = io.Volume(values, scan.affine)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, source, {1: "Liver"}, volume=rule, **MODEL)
+    np.testing.assert_array_equal(io.read_mask_object(path, scan).array, values)
+    header = pydicom.dcmread(source, stop_before_pixels=True)
+    for group in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence:
+        item = group.DerivationImageSequence[0].SourceImageSequence[0]
+        frame = header.PerFrameFunctionalGroupsSequence[int(item.ReferencedFrameNumber) - 1]
+        assert item.ReferencedSOPInstanceUID == header.SOPInstanceUID
+        assert frame.FrameContentSequence[0].TemporalPositionIndex == index + 1
+        np.testing.assert_allclose(
+            [float(v) for v in frame.PlanePositionSequence[0].ImagePositionPatient],
+            [float(v) for v in group.PlanePositionSequence[0].ImagePositionPatient],
+            atol=1e-4,
+        )
+
+
 def test_a_mask_of_a_chosen_series_or_volume_refers_to_its_slices(tmp_path: Path) -> None:
     for at, echo in enumerate(("4.92", "7.38")):
         for path in series(tmp_path / "s" / echo, volume(seed=at), tags={"EchoTime": echo}):
@@ -124,14 +167,15 @@ def test_a_mask_of_a_still_lies_on_its_own_pixels(tmp_path: Path, modality: str)
         io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, **MODEL)
 
 
-def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("date", ["********", "20200230", "00000000", "19999999"])
+def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path, date: str) -> None:
     for path in series(tmp_path / "s"):
         raw = path.read_bytes()
         dataset = pydicom.dcmread(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            dataset.add_new("StudyDate", "LO", "********")
-            dataset.add_new("PatientBirthDate", "LO", "********")
+            dataset.add_new("StudyDate", "LO", date)
+            dataset.add_new("PatientBirthDate", "LO", date)
             dataset.save_as(path)
         path.write_bytes(path.read_bytes().replace(b"\x08\x00\x20\x00LO", b"\x08\x00\x20\x00DA")
                          .replace(b"\x10\x00\x30\x00LO", b"\x10\x00\x30\x00DA"))  # fmt: skip

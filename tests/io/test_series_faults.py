@@ -143,6 +143,20 @@ def test_truncated_compressed_slices_are_refused(tmp_path: Path, compression: st
     refused(tmp_path / "s")
 
 
+@pytest.mark.parametrize("cut", [5, 8, 9, 40])
+@pytest.mark.parametrize("compression", ["rle", "jpegls"])
+def test_a_compressed_picture_without_its_last_bytes_is_refused(tmp_path: Path, compression: str, cut: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4000, (40, 40)).astype(np.uint16)
+    path = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="p", seed="a", bits=12)
+    syntax = {"rle": pydicom.uid.RLELossless, "jpegls": pydicom.uid.JPEGLSLossless}[compression]
+    edit(path, lambda dataset: dataset.compress(syntax))
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"\xfc\xff\xfc\xffOB\0\0\x10\0\0\0" + bytes(16))  # trailing padding is allowed
+    np.testing.assert_array_equal(io.read(path).array[0], pixels)
+    path.write_bytes(whole[:-cut])
+    assert "cut" in refused(path).reason
+
+
 def test_foreign_files_are_set_aside_and_counted(tmp_path: Path) -> None:
     paths = series(tmp_path / "s")
     (tmp_path / "s" / "notes.txt").write_text("Jane Doe, 12 March")

@@ -115,6 +115,25 @@ def test_slices_of_two_contrasts_that_share_no_place_are_not_one_volume(tmp_path
     np.testing.assert_array_equal(found, volume().array[:4])
 
 
+@pytest.mark.parametrize(
+    "keyword, values, note",
+    [
+        ("RepetitionTime", ("500", "2000"), "RepetitionTime differs by slice: 500 … 2000 (2 values)"),
+        ("ContrastBolusAgent", ("", "Gadovist"), "ContrastBolusAgent differs by slice (2 values, one empty)"),
+        ("StudyInstanceUID", ("1.2", "1.3"), "StudyInstanceUID differs by slice (2 values)"),
+        ("EchoTime", ("4.92", "4.9200001"), None),
+    ],
+)
+def test_what_need_not_tell_volumes_apart_is_noted_where_it_differs(
+    tmp_path: Path, keyword: str, values: tuple[str, str], note: str | None
+) -> None:
+    for k, path in enumerate(series(tmp_path / "s", volume())):
+        edit(path, lambda dataset, k=k: setattr(dataset, keyword, values[k >= 4]))
+    found = io.read(tmp_path / "s")
+    np.testing.assert_array_equal(found.array, volume().array)
+    assert found.facts["notes"] == ([note] if note else [])
+
+
 def test_a_slice_that_was_sent_twice_is_one_slice(tmp_path: Path) -> None:
     paths = series(tmp_path / "s")
     again = tmp_path / "s" / "again.dcm"

@@ -50,6 +50,25 @@ def test_a_mask_of_a_volume_keeps_its_numbers_whatever_its_labels_are_called(tmp
     np.testing.assert_array_equal(prepare_volume([tmp_path / "s"], [path], **_PLAIN).mask[0], mask)
 
 
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_a_mask_of_a_still_by_another_program_is_read(tmp_path: Path, kind: str) -> None:
+    image = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12)
+    source = pydicom.dcmread(image)
+    described = [
+        hd.seg.SegmentDescription(number, name, codes.SCT.Tissue, codes.SCT.Tissue, "MANUAL")
+        for number, name in ((1, "liver"), (2, "cyst"))
+    ]
+    mask = (_mask() == 2) * np.uint8(1) + (_mask() == 5) * np.uint8(2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = hd.seg.Segmentation([source], mask[None], kind, described, hd.UID(), 1, hd.UID(), 1,
+                                   "m", "m", "1", "1")  # fmt: skip
+    made.save_as(tmp_path / "m.dcm")
+    np.testing.assert_array_equal(prepare_image([image], [tmp_path / "m.dcm"], **_PLAIN).mask[0], mask)
+    named = prepare_image([image], [tmp_path / "m.dcm"], mask_values={"cyst": 1}, **_PLAIN).mask[0]
+    np.testing.assert_array_equal(named, mask == 2)
+
+
 def test_a_mask_of_another_still_is_refused(tmp_path: Path) -> None:
     one, other = (
         io.write_dicom_image(tmp_path / f"{name}.dcm", _GREY, patient_id="p", seed=name, bits=12) for name in "ab"
@@ -155,3 +174,45 @@ def test_structures_are_masks_of_a_slice_that_states_its_place(tmp_path: Path) -
     nowhere = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12)
     with pytest.raises(ReadError, match="does not state its position"):
         prepare_image([nowhere], [path], **_PLAIN)
+
+
+def _outlined(path: Path, loop: Path, frames: list[int | None], instance: str = "") -> Path:
+    """A structure set with one square drawn on each of some frames of a loop that states its place."""
+    plane = io.Volume(np.zeros((1, 48, 64), np.uint8), np.diag([-1.0, -1.0, 1.0, 1.0]))
+    square = np.array([[9.5, 4.5, 0], [20.5, 4.5, 0], [20.5, 15.5, 0], [9.5, 15.5, 0]])
+    _structure_set(path, plane, {4: [square] * len(frames)})
+    instance = instance or str(pydicom.dcmread(loop).SOPInstanceUID)
+
+    def refer(dataset: pydicom.Dataset) -> None:
+        for contour, frame in zip(dataset.ROIContourSequence[0].ContourSequence, frames, strict=True):
+            item = pydicom.Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.3.1", instance
+            if frame is not None:
+                item.ReferencedFrameNumber = frame
+            contour.ContourImageSequence = [item]
+
+    edit(path, refer)
+    return path
+
+
+def test_structures_that_name_frames_of_a_loop_are_on_these_alone(tmp_path: Path) -> None:
+    loop = _loop(tmp_path / "a.dcm")
+
+    def place(dataset: pydicom.Dataset) -> None:
+        dataset.ImagePositionPatient, dataset.ImageOrientationPatient = [0, 0, 0], [1, 0, 0, 0, 1, 0]
+        dataset.PixelSpacing = [1, 1]
+
+    edit(loop, place)
+    six: dict[str, Any] = {"shape": (48, 64), "frames": 6, "intensity": {"name": "scale"}}
+    square = np.zeros((48, 64), np.uint8)
+    square[5:16, 10:21] = 4
+    found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1, 3])], **six).mask
+    expected = np.stack([square * (frame in (1, 3)) for frame in range(1, 7)])
+    np.testing.assert_array_equal(found[0], expected)
+    for frames in ([None], [None, None]):  # of all frames; the same outline twice is one, not a hole in itself
+        found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, frames)], **six).mask
+        np.testing.assert_array_equal(found[0], np.stack([square] * 6))
+    with pytest.raises(ReadError, match="refers to frame 7 of an image of 6"):
+        prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [7])], **six)
+    with pytest.raises(ReadError, match="the structure set is one of another image"):
+        prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1], "1.2.3")], **six)

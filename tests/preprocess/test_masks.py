@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +57,29 @@ def test_values_within_a_thousandth_of_whole_numbers_are_labels():
         merged([np.array([[0, 1.5, 2, 3]])], (1, 4), MaskRule())
     with pytest.raises(MaskError, match="not whole, such as nan"):
         merged([np.array([[0, np.nan]])], (1, 2), MaskRule())
+
+
+def test_white_of_16_bits_is_white(scene):
+    folder, mask = scene
+    Image.fromarray(mask.astype(np.uint16) * 65535).save(folder / "mask.png")
+    np.testing.assert_array_equal(prepared_mask(folder, "mask.png"), mask)
+    Image.fromarray(mask.astype(np.uint16) * 65534).save(folder / "mask.png")
+    with pytest.raises(MaskError, match="mask values from 0 to 65534"):
+        prepared_mask(folder, "mask.png")
+
+
+@pytest.mark.parametrize("thin", [0, 1, 2])
+def test_a_nifti_mask_of_a_picture_is_taken_where_it_is_stored_as_it_is_shown(scene, thin):
+    folder, mask = scene
+    affine = -np.eye(4)  # to the left, posterior, inferior: pictures run so
+    affine[thin, thin] = affine[3, 3] = 1
+    stored = np.expand_dims(mask.T, thin)
+    nibabel.save(nibabel.Nifti1Image(stored, affine), folder / "mask.nii")
+    np.testing.assert_array_equal(prepared_mask(folder, "mask.nii"), mask)
+    nibabel.save(nibabel.Nifti1Image(stored, np.eye(4)), folder / "mask.nii")  # viewers turn it by 180 degrees
+    with pytest.raises(MaskError, match="which way round the mask lies cannot be told"):
+        prepared_mask(folder, "mask.nii")
+    np.testing.assert_array_equal(prepared_mask(folder, "mask.nii", mask_grid="shown"), mask[::-1, ::-1])
 
 
 def test_values_are_mapped_to_labels_by_key(scene):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scantune.records import ReadError
 
+_JPEG_2000, _JPEG_LS = 0x51, 0xF7
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}  # SOF; F7 is JPEG-LS
 
 
@@ -22,6 +23,10 @@ class Codestream:
         ids: component ids of a JPEG.
         adobe: the transform of an Adobe marker (0 none, 1 YCbCr), or None without such a marker.
         complete: whether the stream ends with its end marker.
+        signed: whether components are signed; None where it does not say (JPEG).
+        transformed: whether a JPEG 2000 stores luma and colour differences that its decoder turns into RGB, or None.
+        subsampled: whether components of a JPEG are of different sizes, as luma and colour differences are.
+        jfif: whether a JPEG has the marker of JFIF, by which three components are YCbCr.
     """
 
     width: int
@@ -32,6 +37,15 @@ class Codestream:
     ids: tuple[int, ...] = ()
     adobe: int | None = None
     complete: bool = True
+    signed: bool | None = None
+    transformed: bool | None = None
+    subsampled: bool = False
+    jfif: bool = False
+
+    @property
+    def family(self) -> str:
+        """What its decoder is called."""
+        return {_JPEG_2000: "JPEG 2000", _JPEG_LS: "JPEG-LS"}.get(self.process, "JPEG")
 
 
 def parse(frame: bytes) -> Codestream | None:
@@ -67,16 +81,45 @@ def check(frame: bytes, rows: int, columns: int, components: int) -> Codestream 
     return stream
 
 
+def contradiction(stream: Codestream, family: str, photometric: str, signed: bool | None) -> str:
+    """What a header says that the frame itself cannot be, "" where they agree.
+
+    Args:
+        stream: head of the frame.
+        family: "JPEG", "JPEG-LS" or "JPEG 2000", by the transfer syntax; "" for any other.
+        photometric: photometric interpretation.
+        signed: of the header's pixel representation, or None.
+    """
+    if family and stream.family != family:
+        return f"the transfer syntax is one of {family} where the pixel data are {stream.family}"
+    if stream.signed and signed is False:
+        return "compressed values are signed where PixelRepresentation is 0"
+    if stream.transformed is not None and stream.components == 3:
+        if stream.transformed and photometric.startswith(("YBR_FULL", "YBR_PARTIAL")):
+            return f"compressed colours become RGB by their codestream where PhotometricInterpretation is {photometric}"
+        if not stream.transformed and photometric in ("YBR_RCT", "YBR_ICT"):
+            return f"PhotometricInterpretation is {photometric} where the codestream has no such transformation"
+    unmarked = stream.adobe is None and not stream.jfif and stream.family == "JPEG"
+    if photometric == "RGB" and unmarked and stream.subsampled:
+        return "PhotometricInterpretation is RGB where the sizes of the compressed components are those of YCbCr"
+    return ""
+
+
 def _jpeg2000(frame: bytes, complete: bool) -> Codestream | None:
     if len(frame) < 43:
         return None
     x1, y1, x0, y0 = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
     components = int.from_bytes(frame[40:42], "big")
-    return Codestream(x1 - x0, y1 - y0, components, (frame[42] & 0x7F) + 1, 0x51, complete=complete)
+    precision, signed = (frame[42] & 0x7F) + 1, bool(frame[42] >> 7)
+    coding = frame.find(b"\xff\x52", 40, 4096)  # COD: length, style, progression, layers, transform (T.800, A.6.1)
+    transformed = bool(frame[coding + 8]) if 0 < coding < len(frame) - 8 else None
+    return Codestream(
+        x1 - x0, y1 - y0, components, precision, _JPEG_2000, complete=complete, signed=signed, transformed=transformed
+    )
 
 
 def _jpeg(frame: bytes, complete: bool) -> Codestream | None:
-    at, adobe = 2, None
+    at, adobe, jfif = 2, None, False
     while at + 4 <= len(frame):
         if frame[at] != 0xFF:
             return None
@@ -91,10 +134,14 @@ def _jpeg(frame: bytes, complete: bool) -> Codestream | None:
         body = frame[at + 4 : at + 2 + length]
         if marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
+        jfif = jfif or (marker == 0xE0 and body[:4] == b"JFIF")
         if marker in _FRAMES and len(body) >= 6:
             height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
             ids = tuple(body[6::3][: body[5]])
-            return Codestream(width, height, body[5], body[0], marker, ids, adobe, complete)
+            subsampled = len(set(body[7::3][: body[5]])) > 1
+            return Codestream(
+                width, height, body[5], body[0], marker, ids, adobe, complete, subsampled=subsampled, jfif=jfif
+            )
         if marker == 0xDA or length < 2:
             return None
         at += 2 + length

@@ -8,11 +8,11 @@ from pathlib import Path
 from scantune.io.absent import missing
 from scantune.records import ReadError
 
-HEAD = 8192
+HEAD = 1 << 15  # the headers of most single-frame DICOM files end within it
 
 
 def file_head(path: Path) -> bytes:
-    """The first 8 KiB of a file.
+    """The first 32 KiB of a file.
 
     Raises:
         ReadError: missing, empty, or not a file that may be read.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning
 from scantune.records import ReadError
 
@@ -43,6 +44,26 @@ _ALIKE: dict[str, Any] = {
     "ModalityLUTSequence": _table_words,
     "the range of MONOCHROME1 pixels": lambda meaning: meaning.range if meaning.inverse else "no matter",
 }
+
+
+#: What is alike in ordinary volumes, and may differ in gated ones or those that were joined by hand: numbers, texts.
+_NUMBERS = ("RepetitionTime", "SliceThickness")
+_TEXTS = ("StudyInstanceUID", "Modality", "SequenceName", "ScanOptions", "ContrastBolusAgent", "PatientPosition",
+          "LossyImageCompression")  # fmt: skip
+
+
+def attribute_notes(files: list[DicomFile]) -> list[str]:
+    """Lines for the manifest: attributes of the acquisition that differ among the files of one volume."""
+    notes = []
+    for keyword in _NUMBERS:
+        values = sorted({value for file in files for value in file.floats(keyword)[:1]})
+        if len(values) > 1:
+            notes.append(f"{keyword} differs by slice: {values[0]:g} … {values[-1]:g} ({len(values)} values)")
+    for keyword in _TEXTS:  # counted only: some are free text
+        texts = {file.text(keyword) for file in files}
+        if len(texts) > 1:
+            notes.append(f"{keyword} differs by slice ({len(texts)} values{', one empty' if '' in texts else ''})")
+    return notes
 
 
 def rescale_note(meanings: list[Meaning]) -> str | None:

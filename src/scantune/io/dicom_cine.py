@@ -40,6 +40,8 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
     frame_time = frame_time_of(file, facts["notes"])
     if file.n_frames == 1:
         facts["notes"].append("one frame only")
+    if pixels.meaning.inverse and options.monochrome1 == "invert":
+        facts["notes"].append("MONOCHROME1 inverted")
     if pixels.meaning.padding is not None:
         facts["notes"].append("padding (PixelPaddingValue), where there is any, is black")
     fast = file.syntax == _BASELINE and _plain_jpeg(pixels)
@@ -47,7 +49,7 @@ def open_cine(file: DicomFile, options: Options) -> Loop:
 
     def decode(index: int, grey: bool, scale: int) -> np.ndarray:
         if fast:
-            return _by_opencv(pixels, index, grey, scale)
+            return _by_opencv(pixels, index, grey, scale, options)
         return _by_plugin(pixels, index, options)
 
     return Loop(file.n_frames, file.rows, file.columns, 3 if colour else 1, frame_time, facts, decode)
@@ -64,7 +66,7 @@ def _plain_jpeg(pixels: Pixels) -> bool:
     return file.photometric in ("YBR_FULL_422", "YBR_FULL") and stream.adobe in (None, 1) and stream.ids != (82, 71, 66)
 
 
-def _by_opencv(pixels: Pixels, index: int, grey: bool, scale: int) -> np.ndarray:
+def _by_opencv(pixels: Pixels, index: int, grey: bool, scale: int, options: Options) -> np.ndarray:
     """One JPEG baseline frame [h, w, C] by libjpeg-turbo; grey is the Y channel itself."""
     file = pixels.file
     stream = pixels.streams()[index]
@@ -73,7 +75,7 @@ def _by_opencv(pixels: Pixels, index: int, grey: bool, scale: int) -> np.ndarray
     frame = cv2.imdecode(np.frombuffer(stream, np.uint8), _REDUCED[scale][not grey] | cv2.IMREAD_IGNORE_ORIENTATION)
     if frame is None:
         raise ReadError(f"frame {index + 1} cannot be decoded", str(file.path))
-    if file.photometric == "MONOCHROME1":
+    if pixels.meaning.inverse and options.monochrome1 == "invert":
         frame = 255 - frame
     if grey:
         return frame[..., None]
@@ -92,7 +94,8 @@ def _by_plugin(pixels: Pixels, index: int, options: Options) -> np.ndarray:
         picture = raw if stored == 8 else raw << (8 - stored)
     else:
         picture = _to_eight_bits(raw, pixels, options)
-    picture = 255 - picture if pixels.meaning.inverse else picture
+    if pixels.meaning.inverse and options.monochrome1 == "invert":
+        picture = 255 - picture
     empty = pixels.meaning.is_padding(raw)
     if empty is not None:
         picture = picture.copy()
@@ -122,18 +125,37 @@ def _to_eight_bits(raw: np.ndarray, pixels: Pixels, options: Options) -> np.ndar
 
 
 def frame_time_of(file: DicomFile, notes: list[str]) -> float | None:
-    """Milliseconds between frames (PS3.3 C.7.6.5): frame time, the mean of its vector, or one over the cine rate."""
+    """Milliseconds between frames (PS3.3 C.7.6.5): frame time, the mean of its vector, or one over the cine rate.
+
+    Where several are stated and differ by more than a twentieth, the first of these is taken, and that is noted.
+    """
+    stated = {keyword: time for keyword, time in _times(file, notes).items() if np.isfinite(time) and time > 0}
+    if not stated:
+        notes.append("no frame time is stated")
+        return None
+    (first, time), *others = stated.items()
+    for keyword, other in others:
+        if abs(other - time) > 0.05 * time and keyword != "RecommendedDisplayFrameRate":
+            notes.append(f"{keyword} gives {other:.4g} ms a frame where {first} gives {time:.4g}, which is taken")
+    return time
+
+
+def _times(file: DicomFile, notes: list[str]) -> dict[str, float]:
+    """Milliseconds between frames by the attribute that gives them, in the order in which they are trusted."""
+    times: dict[str, float] = {}
     single = file.number("FrameTime")
-    if single is not None and np.isfinite(single) and single > 0:
-        return single
-    vector = [value for value in file.floats("FrameTimeVector")[1:] if np.isfinite(value) and value > 0]
+    if single is not None:
+        times["FrameTime"] = single
+    listed = file.floats("FrameTimeVector")
+    vector = [value for value in listed[1:] if np.isfinite(value) and value > 0]
     if vector:
+        if len(listed) != file.n_frames:
+            notes.append(f"FrameTimeVector has {len(listed)} values for {file.n_frames} frames")
         if max(vector) - min(vector) > 0.01 * max(vector):
             notes.append(f"frame times vary from {min(vector):g} to {max(vector):g} ms; their mean is given")
-        return float(np.mean(vector))
+        times["FrameTimeVector"] = float(np.mean(vector))
     for keyword in ("CineRate", "RecommendedDisplayFrameRate"):
         rate = file.number(keyword)
-        if rate is not None and np.isfinite(rate) and rate > 0:
-            return 1000.0 / rate
-    notes.append("no frame time is stated")
-    return None
+        if rate is not None and rate > 0:
+            times[keyword] = 1000.0 / rate
+    return times

@@ -111,6 +111,7 @@ def _frame(pixels: Pixels, group: Dataset, shared: Dataset, at: int, exact: bool
         keys=frame_keys(group, shared),
         load=lambda: pixels.frame(at),
         source=file,
+        number=at + 1,
     )
 
 

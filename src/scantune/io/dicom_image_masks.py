@@ -15,7 +15,7 @@ from scantune.io.arrays import Image, Limits, Options, SeriesRule, Volume
 from scantune.io.detect import kind_of
 from scantune.io.dicom_choice import choose_series
 from scantune.io.dicom_masks import (
-    SEG,
+    SEGMENTATIONS,
     from_structures,
     guarded,
     object_facts,
@@ -41,7 +41,7 @@ def read_image_mask(
     """Labels of a segmentation (its segments' numbers) or structure set (its ROIs' numbers) on an image's pixels.
 
     A segmentation must refer to the image, or to one of its frames; one that refers to nothing, and a structure set,
-    must lie on its plane in the patient.
+    must lie on its plane in the patient. Contours that refer to other images or frames are not of this one.
 
     Args:
         path: a DICOM SEG (binary or label map) or RTSTRUCT file.
@@ -51,7 +51,7 @@ def read_image_mask(
         names: of the segments or structures to read, all without any.
 
     Returns:
-        uint16 [1, H, W], or [T, H, W] of a loop whose frames the segmentation names: those that it does not name are 0.
+        uint16 [1, H, W], or [T, H, W] of a loop whose frames the mask names: those that it does not name are 0.
 
     Raises:
         ReadError: it belongs to another image, is of another size, its segments overlap, or it is fractional.
@@ -59,13 +59,13 @@ def read_image_mask(
     header = _header(source, series)
 
     def work(dataset: Any) -> np.ndarray:
-        if str(dataset.get("SOPClassUID", "")) != SEG:
-            return from_structures(dataset, _plane(header), False, segment_numbers(dataset, names))
+        if str(dataset.get("SOPClassUID", "")) not in SEGMENTATIONS:
+            return _structures(dataset, header, frames, segment_numbers(dataset, names))
         if str(dataset.SegmentationType) == "FRACTIONAL":
             raise ReadError("a fractional segmentation: its values are probabilities, not labels")
         return _pixels(dataset, header, frames, segment_numbers(dataset, names))
 
-    if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) == SEG:
+    if str(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True).get("SOPClassUID", "")) in SEGMENTATIONS:
         named = _refers(path, str(header.SOPInstanceUID))
         if named is None and not frames:
             return Image(read_mask_object(path, _plane(header), names).array, None, object_facts(path))
@@ -154,6 +154,38 @@ def _pixels(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | 
     return values[labels]
 
 
+def _structures(dataset: Any, header: Any, frames: bool, numbers: Collection[int] | None) -> np.ndarray:
+    """Contours on the image's plane, those that name frames of a loop on these alone."""
+    instance, n_frames = str(header.SOPInstanceUID), int(header.get("NumberOfFrames") or 1)
+    contours = [one for item in dataset.get("ROIContourSequence", []) for one in item.get("ContourSequence", [])]
+    referring = [_contour_frames(contour, instance) for contour in contours]
+    if contours and all(named is None for named in referring):
+        raise ReadError("the structure set is one of another image")
+    named = sorted({number for one in referring if one for number in one})
+    if any(not 1 <= number <= n_frames for number in named):
+        raise ReadError(f"the structure set refers to frame {named[-1]} of an image of {n_frames}")
+
+    def on(frame: int | None) -> np.ndarray:
+        def taken(contour: Any) -> bool:
+            of = _contour_frames(contour, instance)
+            return of is not None and (frame is None or not of or frame in of)
+
+        return from_structures(dataset, _plane(header), False, numbers, taken)
+
+    if not (frames and named):
+        return on(None)
+    return np.concatenate([on(frame) for frame in range(1, n_frames + 1)])
+
+
+def _contour_frames(contour: Any, instance: str) -> tuple[int, ...] | None:
+    """Frames that a contour names, () where it names none; None where it is of other images only."""
+    items = contour.get("ContourImageSequence") or []
+    own = [item for item in items if str(item.get("ReferencedSOPInstanceUID", "")) == instance]
+    if items and not own:
+        return None
+    return tuple(number for item in own for number in _numbers(item.get("ReferencedFrameNumber")))
+
+
 def _places(named: list[tuple[int, ...]], n_frames: int, by_frame: bool) -> list[int]:
     """Indices of the frames that a frame of the segmentation marks: all where it names none."""
     numbers = sorted({number for one in named for number in one})
@@ -175,7 +207,10 @@ def _plane(header: Any) -> Volume:
         for keyword in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing")
     ]
     if [len(values) for values in geometry] != [3, 6, 2]:
-        raise ReadError("its mask lies in the patient's space, and the image does not state its position there")
+        raise ReadError(
+            "its mask lies in the patient's space, and the image does not state its position there: save the mask as a "
+            "DICOM segmentation or as pictures"
+        )
     position, orientation, spacing = (np.array(values) for values in geometry)
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = orientation[:3] * spacing[1], orientation[3:] * spacing[0]

@@ -53,7 +53,7 @@ def keys_of(file: DicomFile) -> Keys:
     for name, keyword in _PLAIN.items():
         values = file.floats(keyword)
         if values:
-            keys[name] = values[0]
+            keys[name] = _rounded(values[0])
         elif file.text(keyword):
             keys[name] = f"unreadable {digest(file.text(keyword))[:6]}"
     gradient = file.floats("DiffusionGradientOrientation") or _private_gradient(file)
@@ -74,6 +74,11 @@ def keys_of(file: DicomFile) -> Keys:
             keys["label"] = word.lower()
     keys["image type"] = _image_type(file)
     return keys
+
+
+def _rounded(value: float) -> float:
+    """Without the digits that float32 does not have: 4.92 and 4.9200001 ms are one echo time."""
+    return float(f"{value:.7g}")
 
 
 def is_mirrored(file: DicomFile) -> bool:
@@ -200,9 +205,10 @@ def frame_keys(group: Dataset, shared: Dataset) -> Keys:
         if value is None or value == "":
             continue
         try:
-            keys[name] = float(value)
+            keys[name] = _rounded(float(value))
         except (TypeError, ValueError):
-            keys[name] = str(value).lower() if name == "label" and str(value) in ("LABEL", "CONTROL") else "named"
+            label = name == "label" and str(value) in ("LABEL", "CONTROL")
+            keys[name] = str(value).lower() if label else digest(str(value))[:6]
     directions = macro(macro(group, shared, "MRDiffusionSequence"), _NOTHING, "DiffusionGradientDirectionSequence")
     if directions:
         keys["gradient"] = _direction([float(v) for v in directions.get("DiffusionGradientOrientation") or []])

@@ -16,7 +16,8 @@ from scantune.io.detect import kind_of
 from scantune.io.label_tables import in_object, numbers_of
 from scantune.records import ReadError
 
-SEG = "1.2.840.10008.5.1.4.1.1.66.4"
+#: Segmentation Storage, and Label Map Segmentation Storage, which the standard has since 2024.
+SEGMENTATIONS = frozenset(("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7"))
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # DICOM's axes run to left, posterior, superior
 _BESIDE = 0.05  # share of a voxel that a segmentation's grid may lie beside the image's
@@ -28,7 +29,7 @@ def is_mask_object(path: Path) -> bool:
     if not path.is_file() or not kind_of(path).startswith("dicom"):
         return False
     header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True)
-    return str(header.get("SOPClassUID", "")) in (SEG, _RTSTRUCT)
+    return str(header.get("SOPClassUID", "")) in {*SEGMENTATIONS, _RTSTRUCT}
 
 
 def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> Volume:
@@ -47,7 +48,7 @@ def read_mask_object(path: Path, image: Volume, names: Collection[str] = ()) -> 
     """
 
     def work(dataset: Any) -> np.ndarray:
-        segmented = str(dataset.get("SOPClassUID", "")) == SEG
+        segmented = str(dataset.get("SOPClassUID", "")) in SEGMENTATIONS
         numbers = segment_numbers(dataset, names)
         if segmented:
             return _segmentation(dataset, image, numbers)
@@ -138,17 +139,23 @@ def _label_values(dataset: Any) -> dict[int, int]:
 
 
 def from_structures(
-    dataset: Any, image: Volume, strict: bool = True, numbers: Collection[int] | None = None
+    dataset: Any,
+    image: Volume,
+    strict: bool = True,
+    numbers: Collection[int] | None = None,
+    taken: Callable[[Any], bool] = lambda contour: True,
 ) -> np.ndarray:
     """Closed contours filled on their slices: a voxel belongs to a structure whose outlines hold its middle.
 
-    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR).
+    Contours of one structure on one slice that lie within each other are holes (DICOM PS3.3 C.8.8.6.3, XOR); one that
+    is there twice is one.
 
     Args:
         dataset: a structure set.
         image: the grid.
         strict: refuse contours beside the grid; else they are of other slices, and passed over.
         numbers: of the structures to read; None for all.
+        taken: whether a contour is of the image, where it shares its place with others.
 
     Returns:
         uint16 [D, H, W], numbers of structures.
@@ -162,13 +169,15 @@ def from_structures(
         slices: dict[tuple[int, int], list[np.ndarray]] = defaultdict(list)
         for contour in structure.get("ContourSequence", []):
             kind = str(contour.get("ContourGeometricType", ""))
-            if not kind.startswith("CLOSED"):
+            if not kind.startswith("CLOSED") or not taken(contour):
                 continue  # points and open lines enclose nothing
             points = np.asarray(contour.ContourData, float).reshape(-1, 3) @ to_image[:3, :3].T + to_image[:3, 3]
             if not strict and abs(float(points[:, 2].mean())) > _OFF_SLICE:
                 continue
             axis, index = _slice_of(points)
-            slices[axis, index].append(np.delete(points, axis, axis=1))
+            outline = np.delete(points, axis, axis=1)
+            if not any(np.array_equal(outline, other) for other in slices[axis, index]):
+                slices[axis, index].append(outline)
         for (axis, index), outlines in slices.items():
             if not 0 <= index < labels.shape[2 - axis]:
                 raise ReadError("contours lie outside of the image")

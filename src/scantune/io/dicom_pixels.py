@@ -13,12 +13,19 @@ import numpy as np
 import pydicom
 from pydicom.encaps import encapsulate, generate_fragments, generate_frames, parse_basic_offsets
 from pydicom.pixels import get_decoder
-from pydicom.uid import UID, RLELossless, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+    SecondaryCaptureImageStorage,
+)
 
 from scantune.io import codestream
 from scantune.io.dicom_file import DicomFile
 from scantune.io.dicom_meaning import Meaning, meaning_of
-from scantune.io.dicom_native import check_length, in_stored_bits, native_frames, read_native
+from scantune.io.dicom_native import check_length, encapsulated, in_stored_bits, native_frames, read_native
 from scantune.records import ReadError
 
 #: By transfer syntax, which of pydicom's plug-ins to ask first: measured per codec on 2048², 12 bit. The others follow.
@@ -75,17 +82,17 @@ class Pixels:
     def streams(self) -> list[bytes]:
         """The compressed frames, one bytes object each."""
         if self._streams is None:
-            dataset = self._pixel_dataset()
-            if "PixelData" not in dataset:
-                raise ReadError("the file has no pixel data, or is cut before it", str(self.file.path))
-            try:
-                self._check_count(dataset)
-                offsets = None
+            data, offsets = encapsulated(self.file), None
+            if data is None:
+                dataset = self._pixel_dataset()
+                if "PixelData" not in dataset:
+                    raise ReadError("the file has no pixel data, or is cut before it", str(self.file.path))
+                data = dataset.PixelData
                 if "ExtendedOffsetTable" in dataset and "ExtendedOffsetTableLengths" in dataset:
                     offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
-                frames = generate_frames(
-                    dataset.PixelData, number_of_frames=self.file.n_frames, extended_offsets=offsets
-                )
+            try:
+                self._check_count(data)
+                frames = generate_frames(data, number_of_frames=self.file.n_frames, extended_offsets=offsets)
                 self._streams = list(frames)
             except ReadError:
                 raise
@@ -98,9 +105,9 @@ class Pixels:
                 )
         return self._streams
 
-    def _check_count(self, dataset: pydicom.Dataset) -> None:
+    def _check_count(self, data: bytes) -> None:
         """Refuse more compressed frames than the header states."""
-        buffer, frames = BytesIO(dataset.PixelData), self.file.n_frames
+        buffer, frames = BytesIO(data), self.file.n_frames
         listed = parse_basic_offsets(buffer)
         fragments = list(generate_fragments(buffer))
         heads = [at for at, fragment in enumerate(fragments) if codestream.parse(fragment) is not None]
@@ -129,6 +136,10 @@ class Pixels:
                 f"HighBit is {meaning.high} where BitsStored is {stored} and compressed values have "
                 f"{parsed.precision} bits"
             )
+        if parsed is not None:
+            wrong = codestream.contradiction(parsed, _family(file.syntax), file.photometric, meaning.signed)
+            if wrong:
+                raise ReadError(wrong, str(file.path))
         options: dict[str, Any] = {
             "rows": file.rows,
             "columns": file.columns,
@@ -179,6 +190,14 @@ class Pixels:
             return array
         codec = f"the pixel data ({syntax_name(self.file)}, {self.meaning.stored} bits) cannot be decoded"
         raise ReadError(codec, f"{self.file.path}: {'; '.join(complaints)}")
+
+
+def _family(syntax: str) -> str:
+    """What the frames of a transfer syntax are, "" for others than these."""
+    uid = UID(syntax)
+    if uid in JPEG2000TransferSyntaxes:
+        return "JPEG 2000"
+    return "JPEG-LS" if uid in JPEGLSTransferSyntaxes else "JPEG" if uid in JPEGTransferSyntaxes else ""
 
 
 def _by_simpleitk(packed: bytes, options: dict[str, Any]) -> np.ndarray:

@@ -66,11 +66,16 @@ def write_segmentation(
     files = list(dict.fromkeys(frame.source.path for frame in stack.frames))
     images = [source_header(file) for file in files]
     place: dict[str, Any] = {}
+    frames: Sequence[Frame] = ()
     if len(files) < len(stack.frames):  # frames of larger files, or tiles of a mosaic: they lie where we say
         if "PerFrameFunctionalGroupsSequence" not in images[0]:
             raise ScantuneError("a mosaic holds no slices that a segmentation could refer to; write the mask as NIfTI")
-        place = _placed(stack.frames)
-    return _write(Path(path), images, stored, labels, place, model, version, seed, overlapping=overlapping)
+        frames, place = stack.frames, _placed(stack.frames)
+        for image in images:
+            _share_geometry(image, place)
+    segmentation = _segmentation(images, stored, labels, place, model, version, seed, overlapping=overlapping)
+    _refer(segmentation, frames)
+    return save_derived(segmentation, Path(path), images[0], seed)
 
 
 def write_image_segmentation(
@@ -105,7 +110,11 @@ def write_image_segmentation(
         image.SOPClassUID = SecondaryCaptureImageStorage
     if mask.shape != (image.Rows, image.Columns):
         raise ScantuneError(f"the mask is {list(mask.shape)}, the image [{image.Rows}, {image.Columns}]")
-    return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class, overlapping)
+    segmentation = _segmentation([image], mask[None], labels, {}, model, version, seed, overlapping)
+    for element in segmentation.iterall():
+        if own_class in _OF_SEVERAL_FRAMES and element.keyword == "ReferencedSOPClassUID":
+            element.value = own_class
+    return save_derived(segmentation, Path(path), image, seed)
 
 
 #: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
@@ -134,8 +143,35 @@ def _placed(frames: Sequence[Frame]) -> dict[str, Any]:
     }
 
 
-def _write(
-    path: Path,
+def _share_geometry(image: pydicom.Dataset, place: Mapping[str, Any]) -> None:
+    """Spacing and orientation in the shared groups, where highdicom looks for them: scanners state them by frame."""
+    if not image.get("SharedFunctionalGroupsSequence"):
+        image.SharedFunctionalGroupsSequence = [pydicom.Dataset()]
+    shared = image.SharedFunctionalGroupsSequence[0]
+    for keyword, name in (
+        ("PixelMeasuresSequence", "pixel_measures"),
+        ("PlaneOrientationSequence", "plane_orientation"),
+    ):
+        if keyword not in shared:
+            setattr(shared, keyword, place[name])
+
+
+def _refer(segmentation: Any, frames: Sequence[Frame]) -> None:
+    """Each frame refers to the one of the source that it was drawn on: highdicom takes the first at its place, which
+    may be of another volume."""
+    if not frames:
+        return
+    places = np.array([frame.position for frame in frames])
+    for group in segmentation.PerFrameFunctionalGroupsSequence:
+        position = np.array([float(value) for value in group.PlanePositionSequence[0].ImagePositionPatient])
+        frame = frames[int(np.argmin(np.linalg.norm(places - position, axis=1)))]
+        for derivation in group.get("DerivationImageSequence", []):
+            for item in derivation.SourceImageSequence:
+                item.ReferencedSOPInstanceUID = frame.source.text("SOPInstanceUID")
+                item.ReferencedFrameNumber = frame.number
+
+
+def _segmentation(
     images: list[pydicom.Dataset],
     stored: np.ndarray,
     labels: Mapping[int, str],
@@ -143,10 +179,9 @@ def _write(
     model: str,
     version: str,
     seed: str,
-    own_class: str | None = None,
     overlapping: bool = False,
-) -> Path:
-    """A mask in stored order [slice, row, column] on its images."""
+) -> Any:
+    """A mask in stored order [slice, row, column] on its images, as highdicom's object."""
     values = sorted(pixels_by_label(stored.astype(np.uint8), overlapping))
     unknown = [value for value in values if value not in labels]
     if unknown or not values:
@@ -170,7 +205,7 @@ def _write(
     ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about odd values in the source's own header
-        segmentation = hd.seg.Segmentation(
+        return hd.seg.Segmentation(
             source_images=images,
             pixel_array=planes,
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
@@ -185,10 +220,6 @@ def _write(
             device_serial_number="none",
             **place,
         )
-    for element in segmentation.iterall():
-        if own_class is not None and element.keyword == "ReferencedSOPClassUID":
-            element.value = own_class
-    return save_derived(segmentation, path, images[0], seed)
 
 
 def property_code(label: str, value: int) -> Code:

@@ -15,6 +15,7 @@ from pydicom.uid import UID
 from scantune.io import geometry
 from scantune.io.arrays import Options, Volume
 from scantune.io.detect import HEAD, format_of
+from scantune.io.dicom_alike import attribute_notes
 from scantune.io.dicom_apart import choose
 from scantune.io.dicom_choice import digest
 from scantune.io.dicom_file import DicomFile, parse, vendor
@@ -108,6 +109,9 @@ def read_series(files: list[DicomFile], options: Options, aside: Counter[str]) -
     check_size((len(files), first.rows, first.columns), 4, options.limits)
     frames = frames_of(files, options)
     stacks = choose(frames, options, facts["notes"])
+    for stack in stacks:
+        sources = list({id(frame.source): frame.source for frame in stack.frames}.values())
+        facts["notes"] += [note for note in attribute_notes(sources) if note not in facts["notes"]]
     if len(stacks[0].frames) == len(files):
         _note_doubts(files, stacks[0], facts["notes"])
     return assemble(stacks, options, facts)

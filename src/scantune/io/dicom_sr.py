@@ -14,6 +14,7 @@ import numpy as np
 import pydicom
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
+from pydicom.valuerep import DA, DT, TM
 
 from scantune.io.arrays import Limits
 from scantune.io.detect import kind_of
@@ -128,7 +129,7 @@ def source_header(path: Path) -> pydicom.Dataset:
             return source_header(plain)
     header = pydicom.dcmread(path, stop_before_pixels=True)
     for element in list(header):
-        if element.VR in _DATES and not all(_DATES[element.VR].fullmatch(str(v)) for v in _values(element)):
+        if element.VR in _DATES and not all(_is_moment(str(value), element.VR) for value in _values(element)):
             header[element.tag].value = ""
     for keyword in _BLANK:
         if keyword not in header:
@@ -149,6 +150,18 @@ _DATES = {
     "TM": re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?"),
     "DT": re.compile(r"\d{4,14}(\.\d{1,6})?([+-]\d{4})?"),
 }
+_CALENDAR: dict[str, Any] = {"DA": DA, "TM": TM, "DT": DT}
+
+
+def _is_moment(text: str, kind: str) -> bool:
+    """Whether a text is a date or time that exists: 20200230 and 00000000 do not."""
+    if not _DATES[kind].fullmatch(text):
+        return False
+    try:
+        _CALENDAR[kind](text)
+    except ValueError:
+        return False
+    return True
 
 
 def _values(element: pydicom.DataElement) -> list[Any]:

@@ -36,6 +36,7 @@ class Frame:
         order: a number that grows by acquisition, or None where the file has none.
         source: what the frame comes from.
         instance: UID of the instance, "" for a frame of a larger file.
+        number: of a frame in its larger file, from 1; None elsewhere.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Frame:
     source: DicomFile
     order: float | None = None
     instance: str = ""
+    number: int | None = None
 
 
 @dataclass(eq=False)

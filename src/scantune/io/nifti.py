@@ -301,6 +301,8 @@ def _image(values: np.ndarray, header: Any, options: Options, facts: dict[str, A
         # R A S: sagittal has A to the left; coronal and axial have R to the left; the top is S, or A where S is thin
         plane = {0: array[::-1, ::-1, 0], 1: array[::-1, 0, ::-1], 2: array[0, ::-1, ::-1]}[world]
         spacing = {0: (float(z), float(y)), 1: (float(z), float(x)), 2: (float(y), float(x))}[world]
+        if options.labels and orientation.codes[:thin] + orientation.codes[thin + 1 :] not in ("LP", "PI", "LI"):
+            facts["shown_turned"] = True  # it is stored in another order than it is shown in
         facts["patient_orientation"] = {0: ["P", "F"], 1: ["L", "F"], 2: ["L", "P"]}[world]  # as in DICOM
     pixels = np.ascontiguousarray(plane, dtype=np.float32)[None]  # C H W
     pixels = check_values(pixels, options, notes)

@@ -29,7 +29,7 @@ def open_container(path: Path, options: Options) -> Loop:
     check_size((1, height, width, 3), 1, options.limits)
     notes: list[str] = []
     turned = int(capture.get(cv2.CAP_PROP_ORIENTATION_META))
-    count = _decodable(capture, path, int(expected) if 0 < expected < 1e8 else 0)
+    count, times = _decodable(capture, path, int(expected) if 0 < expected < 1e8 else 0)
     capture.release()
     if count == 0:
         raise ReadError("no frame of the video can be decoded", str(path))
@@ -39,6 +39,7 @@ def open_container(path: Path, options: Options) -> Loop:
         notes.append(f"rotated by {turned}° as the file states")
     grey = _is_grey(path)
     frame_time = 1000.0 / rate if np.isfinite(rate) and 0 < rate < 10_000 else None
+    frame_time = _mean_time(times, frame_time, notes)
     if frame_time is None:
         notes.append("no frame time is stated")
     facts: dict[str, Any] = {
@@ -72,8 +73,21 @@ def _guessed(path: Path) -> bool:
     return format_of(file_head(path)) == "mpeg"
 
 
-def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> int:
-    """Frames that decode one after another.
+def _mean_time(times: list[float], stated: float | None, notes: list[str]) -> float | None:
+    """Milliseconds between frames: as stated, or the mean of them where their times vary, which is noted."""
+    steps = np.diff(times)
+    steps = steps[steps > 0]  # time starts anew where MPEG streams were joined
+    if steps.size < 2:
+        return stated
+    low, high = float(steps.min()), float(steps.max())
+    if high - low <= 0.2 * float(np.median(steps)) + 1.5:  # containers round to milliseconds
+        return stated
+    notes.append(f"frame times vary from {low:.4g} to {high:.4g} ms; their mean is given")
+    return float(steps.mean())
+
+
+def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> tuple[int, list[float]]:
+    """Number of frames that decode one after another, and their times in milliseconds where they were looked at.
 
     An AVI's index is believed where its last frame decodes and none follows. Elsewhere what is stated is a guess (MPEG)
     or counts frames that an edit list hides (MOV, MP4), and seeking to them lands beside.
@@ -82,12 +96,12 @@ def _decodable(capture: cv2.VideoCapture, path: Path, expected: int) -> int:
         capture.set(cv2.CAP_PROP_POS_FRAMES, expected - 1)
         last = capture.grab() and int(capture.get(cv2.CAP_PROP_POS_FRAMES)) == expected
         if last and not capture.grab():
-            return expected
-    again, count = _open(path), 0
+            return expected, []
+    again, times = _open(path), []
     while again.grab():
-        count += 1
+        times.append(float(again.get(cv2.CAP_PROP_POS_MSEC)))
     again.release()
-    return count
+    return len(times), times
 
 
 def _is_grey(path: Path) -> bool:

@@ -21,6 +21,8 @@ from scantune.records import ReadError
 WHOLE = 1e-3
 """Values this close to an integer are that label: slopes and float formats leave 1.0000001 for 1."""
 
+_PAINTED_16 = 65535  # white of 16 bits, as ImageJ and MATLAB write it
+
 _T = TypeVar("_T")
 
 
@@ -122,8 +124,8 @@ def merged(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """One uint8 mask of ``shape`` from one mask of labels, or from several that each mark one label (1, 2, …).
 
-    A mask with the values 0 and 255 alone is 0 and 1 (as painting programs write it), unless ``rule.values`` says
-    otherwise.
+    A mask with the values 0 and 255 alone (65535 of 16 bits) is 0 and 1, as painting programs write it, unless
+    ``rule.values`` says otherwise.
 
     Args:
         arrays: [1 or 3, *shape] or [*shape].
@@ -206,9 +208,9 @@ def _unexplained(mask: np.ndarray) -> dict[int, int]:
     return {IGNORED: count} if count else {}
 
 
-def _is_painted(plane: np.ndarray) -> bool:
-    """Whether it contains 255, and otherwise only 0."""
-    return bool((plane == PAINTED).any() and ((plane == 0) | (plane == PAINTED)).all())
+def _is_painted(plane: np.ndarray, white: int = PAINTED) -> bool:
+    """Whether it contains white, and otherwise only 0."""
+    return bool((plane == white).any() and ((plane == 0) | (plane == white)).all())
 
 
 def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapping[str, Any]) -> np.ndarray:
@@ -223,7 +225,10 @@ def _plane(array: np.ndarray, shape: tuple[int, ...], rule: MaskRule, read: Mapp
         array = _as_displayed(array, read)
     if rule.threshold is not None:
         return (array >= rule.threshold).astype(np.uint8)
-    plane = _named(_as_integers(array), rule, read) if rule.names else _mapped(_as_integers(array), rule)
+    integers = _as_integers(array)
+    if not rule.values and _is_painted(integers, _PAINTED_16):
+        integers //= _PAINTED_16 // PAINTED
+    plane = _named(integers, rule, read) if rule.names else _mapped(integers, rule)
     if plane.min() < 0 or plane.max() > 255:
         raise MaskError(f"mask values from {plane.min()} to {plane.max()}: labels are whole numbers from 0 to 255")
     return plane.astype(np.uint8)

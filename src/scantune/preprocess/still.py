@@ -112,6 +112,12 @@ def _mask(
                 f"the EXIF tags of image and mask rotate them differently (orientation {turn} and {mask_turn}; 1 is "
                 "as stored): state by 'mask_grid' whether masks were drawn on the image as 'stored' or as 'shown'"
             )
+        if grid != "shown" and one.facts.get("shown_turned") and image.facts["format"] not in ("dicom", "nifti"):
+            raise MaskError(
+                f"the axes of its NIfTI mask run to {one.facts['orientation']}, and the picture states no orientation: "
+                "which way round the mask lies cannot be told. Save it as PNG, or set 'mask_grid: shown' if viewers "
+                "show it as its picture"
+            )
     mask, facts = merged([m.array for m in masks], image.array.shape[-2:], rule, [m.facts for m in masks])
     return mask, {**facts, "notes": [note for m in masks for note in palette_words(m.facts)]}
 
