@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scantune.statistics.resampling import cumulate
+from scantune.statistics.sums import cumulate
 from scantune.tasks.survival.estimators import Steps
 
 

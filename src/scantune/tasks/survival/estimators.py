@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scantune.statistics.resampling import cumulate
+from scantune.statistics.sums import cumulate
 
 _STEPS = 50
 
