@@ -1,8 +1,8 @@
 """Do the intervals hold what they promise? Cohorts with a known truth, through the very code that scores a file.
 
-``python -m benchmarks.coverage --cohorts 500 --bootstrap 200 --out docs/intervals.json`` measures, in six minutes of a
-processor; with ``--page docs/intervals.md`` the tables of that file are written into the page. Beside each interval
-stand those of other methods for the same cohorts (:mod:`benchmarks.coverage_rivals`).
+``python -m benchmarks.coverage --cohorts 2000 --bootstrap 200 --out docs/intervals.json`` measures, in about 40 minutes
+of a processor; with ``--page docs/intervals.md`` the tables of that file are written into the page. Beside each
+interval stand those of other methods for the same cohorts (:mod:`benchmarks.coverage_rivals`).
 """
 
 from __future__ import annotations

@@ -19,7 +19,13 @@ from scantune.statistics.trials import effective_trials
 Bounds = dict[str, tuple[float, float]]
 Z = normal_quantile(0.975)
 
-_SCALE_OF = {"unit": "unit", "correlation": "correlation", "kappa": "correlation", "below_one": "below_one"}
+_SCALE_OF = {
+    "unit": "unit",
+    "auprc": "unit",
+    "below_one": "below_one",
+    "correlation": "correlation",
+    "kappa": "correlation",
+}
 _SQUARES = {"positive": 1, "loss": 1, "root_of_squares": 2}
 
 

@@ -32,6 +32,15 @@ BEFORE = {
 }
 """Coverage at 15, 30 and 60 subjects with several samples each, of the earlier intervals."""
 
+SAME = {"mean_score_mae": "mae", "hd95": "mae", "mean_score_spearman_rho": "spearman_rho", "iou": "dice"}
+"""Metrics that are the same statistic of other values: they share a rule, and a method has to suit all of them."""
+
+USUAL = (
+    *("bootstrap, percentile", "bootstrap, BCa", "DeLong", "DeLong, normal on the logit scale", "Wilson"),
+    *("Clopper–Pearson", "Fisher's z", "Fisher's z, variance of Bonett & Wright", "chi-squared of normal errors"),
+)
+"""Methods of other software, whose coverage stands in a table of its own."""
+
 FEWEST = 150
 """Cohorts from which on a cell counts in the comparison of methods."""
 
@@ -52,8 +61,33 @@ def line(row: Row) -> str:
 
 def rewritten(page: str, rows: Sequence[Row]) -> str:
     """The page with the tables of ``rows``."""
-    parts = [page[: page.index(MARK)] + MARK, widths(rows), "\n## Before and now\n", before_and_now(rows)]
+    parts = [page[: page.index(MARK)] + MARK, widths(rows)]
+    parts += ["\n## What the usual methods reach\n", usual(rows), "\n## Before and now\n", before_and_now(rows)]
     return "\n".join([*parts, "\n## Coverage of each cell\n", markdown(rows)])
+
+
+def usual(rows: Sequence[Row]) -> str:
+    """Lowest coverage of the methods of :data:`USUAL` in the cells of each metric."""
+    lines = [
+        "Lowest coverage, and largest share of misses on one side, where the method was counted and defined "
+        f"in {FEWEST} cohorts or more.",
+        "",
+        "| metric | method | 15 subjects | 30 or more | side |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
+        for method in USUAL:
+            cells = [
+                (r["subjects"], r["rivals"][method])
+                for r in rows
+                if (r["task"], r["metric"]) == (task, metric) and r["rivals"].get(method, {"n": 0})["n"] >= FEWEST
+            ]
+            if cells:
+                few, more = ([s["coverage"] for n, s in cells if (n < 30) == small] for small in (True, False))
+                side = max(max(s["below"], s["above"]) for _, s in cells)
+                shares = (min(few, default=None), min(more, default=None), side)
+                lines.append(f"| `{metric}` ({task}) | {method} | " + " | ".join(map(_share, shares)) + " |")
+    return "\n".join(lines)
 
 
 def before_and_now(rows: Sequence[Row]) -> str:
@@ -85,16 +119,19 @@ def misses(shares: Row, subjects: int, slack: float = 0.0) -> bool:
 def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Of each metric of each task: coverage, methods that keep the goal too in all of its cells, and widths beside.
 
-    A method keeps the goal where it misses it nowhere by more than a standard error; it has to be defined in all cells.
+    A method keeps the goal where it misses it nowhere by more than a standard error, in the cells of the metric and of
+    those that are the same statistic (:data:`SAME`); it has to be defined in all of them.
     """
     found = []
     for task, metric in dict.fromkeys((row["task"], row["metric"]) for row in rows):
         cells = [row for row in rows if (row["task"], row["metric"]) == (task, metric)]
-        counted = [{m for m, shares in row["rivals"].items() if shares["n"] >= FEWEST} for row in cells]
+        kind = _kind(task, metric)
+        alike = [row for row in rows if _kind(row["task"], row["metric"]) == kind]
+        counted = [{m for m, shares in row["rivals"].items() if shares["n"] >= FEWEST} for row in alike]
         methods = set.intersection(*filter(None, counted)) if any(counted) else set()
         failed = {
             m
-            for row in cells
+            for row in alike
             for m, shares in row["rivals"].items()
             if m in methods and misses(shares, row["subjects"], 1)
         }
@@ -119,10 +156,16 @@ def comparison(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return found
 
 
+def _kind(task: str, metric: str) -> tuple[str, str]:
+    """The statistic that a metric is; across tasks for those of :data:`SAME`."""
+    statistic = SAME.get(metric, metric)
+    return ("", statistic) if statistic in SAME.values() else (task, statistic)
+
+
 def _ratios(cells: Sequence[Row], method: str) -> list[float]:
     """Our width over that of a method, in each cell."""
     shares = [row["rivals"][method] for row in cells if method in row["rivals"]]
-    return [s["ours"] / s["width"] for s in shares if s["n"] >= FEWEST and s["width"] > 0]
+    return [s["ours"] / s["width"] for s in shares if "ours" in s and s["n"] >= FEWEST and s["width"] > 0]
 
 
 def _alone(cells: Sequence[Row]) -> float | None:
@@ -130,7 +173,7 @@ def _alone(cells: Sequence[Row]) -> float | None:
     ratios = []
     for row in cells:
         fine = [s for s in row["rivals"].values() if s["n"] >= FEWEST and not misses(s, row["subjects"], 1)]
-        ratios += [s["ours"] / s["width"] for s in fine if s["width"] > 0]
+        ratios += [s["ours"] / s["width"] for s in fine if "ours" in s and s["width"] > 0]
     return max(ratios, default=None)
 
 

@@ -253,6 +253,27 @@ def test_probabilities_are_averaged_and_not_logits() -> None:
     np.testing.assert_allclose(single.columns(single.output(torch.zeros(3, 1, 4, 4)))["p/a"], expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("settings", [{"members": 3}, {"test_time_augmentation": 3}, {"precision": "bf16"}])
+def test_calibration_is_fitted_on_what_is_served(
+    home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any]
+) -> None:
+    """The map applied is the best one of the mean of the networks and copies, in float32, and not of one network."""
+    from scantune.statistics.calibration import fit_isotonic
+
+    monkeypatch.chdir(home("echo"))
+    plan, facts, networks = model_of("echo", settings | {"calibration": "isotonic"})
+    save_model(tmp_path / "model", replace(facts, fitted={}), networks)
+    opened = open_predictors(plan.block.task, read_facts(tmp_path / "model"), tmp_path / "model")
+    table = predictions_of(opened, plan.block.task, plan.sides)
+    table = table.take(table.split == "validation")
+    classes = [c for c in table.columns if c.startswith("p/")]
+    served = np.stack([table.numbers(c, None) for c in classes], axis=1)  # type: ignore[arg-type]
+    best = fit_isotonic(served, np.array([classes.index(f"p/{t}") for t in table.text("target")]))
+    for applied, expected in zip(facts.fitted["calibration"]["maps"], best["maps"], strict=True):
+        np.testing.assert_allclose(applied["x"], expected["x"], atol=1e-6)
+        np.testing.assert_allclose(applied["y"], expected["y"], atol=1e-6)
+
+
 def test_folds_that_are_the_only_test_calibrate_each_other(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

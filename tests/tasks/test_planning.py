@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from scantune.records import ScantuneError
+from scantune.statistics.discrimination import delong
 from scantune.tasks.classification.settings import Classification
 from scantune.tasks.planning import for_half_width, for_power, lines
 from scantune.tasks.predictions import PredictionTable
@@ -62,3 +63,27 @@ def test_of_a_classifier_and_what_cannot_be_reached():
     same = for_power(table, table, Classification(), metric="accuracy", studies=2)
     assert same["subjects"] is None
     assert "not reached" in lines(same, "power")[-1]
+
+
+def test_power_of_two_aurocs_is_that_of_the_test_that_compare_makes():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 2, 150)
+    one = 1.4 * y + rng.normal(size=150)
+    two = one + 0.8 * y + rng.normal(0, 0.5, 150)
+    tables = [
+        PredictionTable.make({"sample_id": [f"x{i}" for i in range(150)], "target": y, "p/1": 1 / (1 + np.exp(-z))})
+        for z in (one - 0.7, two - 0.7)
+    ]
+    found = for_power(*tables, Classification(), 0.8, metric="auroc", studies=150)
+    wins = []
+    for study in range(400):
+        rows = np.random.default_rng([8, study]).integers(0, 150, found["subjects"])
+        areas = delong(np.stack([one[rows], two[rows]]), y[rows] == 1)
+        error = math.sqrt(np.array([-1, 1]) @ areas.covariance @ np.array([-1, 1]))
+        wins.append(areas.auc[1] - areas.auc[0] > 1.96 * error)
+    assert np.mean(wins) == pytest.approx(0.8, abs=0.08)
+
+
+def test_equal_models_are_not_inferior():
+    table = pilot(quantiles(40), n=40)
+    assert for_power(table, table, Regression(), metric="mae", margin=0.1, studies=5)["subjects"] == 10

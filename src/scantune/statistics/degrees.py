@@ -7,9 +7,10 @@ import numpy as np
 from scantune.statistics.resampling import standard_error
 
 
-def spread(left: np.ndarray, factor: float = 1.0) -> tuple[float, float]:
-    """Jackknife standard error and effective degrees of freedom of values with subjects left out, [S]."""
-    return standard_error(left), degrees_of_freedom(left, factor)
+def spread(left: np.ndarray, factor: float | None = 1.0) -> tuple[float, float]:
+    """Jackknife standard error and degrees of freedom of values with subjects left out, [S]: effective ones, or S − 1
+    where no factor of the kurtosis is stated."""
+    return standard_error(left), degrees_of_freedom(left, factor) if factor is not None else len(left) - 1.0
 
 
 def degrees_of_freedom(values: np.ndarray, factor: float = 1.0) -> float:

@@ -179,7 +179,7 @@ def area_statistic(scores: np.ndarray, positive: np.ndarray, rows: np.ndarray, s
         }
 
     fewer = rows[positive] if 2 * positive.sum() <= len(positive) else rows[~positive]
-    kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "unit"}
+    kinds = {"auroc" + suffix: "unit", "auprc" + suffix: "auprc"}
     return Weighted(rows[order], figures, kinds, edges=dict.fromkeys(kinds, (fewer,)))
 
 
@@ -200,7 +200,8 @@ def macro(statistics: Sequence[Weighted], rows: np.ndarray, names: Sequence[str]
         means = {n: np.mean([v for k, v in out.items() if k.startswith(n + "/")], axis=0) for n in names}
         return means | out
 
-    kinds = dict.fromkeys(names, "unit") | {k: v for s in statistics for k, v in s.kinds.items()}
+    each = {k: v for s in statistics for k, v in s.kinds.items()}
+    kinds = {name: next(v for k, v in each.items() if k.startswith(name + "/")) for name in names} | each
     edges = {k: v for s in statistics for k, v in s.edges.items()}
     edges |= {n: [part for k, parts in edges.items() if k.startswith(n + "/") for part in parts] for n in names}
     return Weighted(rows, figures, kinds, edges=edges)

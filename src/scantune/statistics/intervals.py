@@ -35,8 +35,8 @@ class _Rule:
     """How the jackknife-t of a kind is made; the numbers are the least that keep the level in ``docs/intervals.md``."""
 
     scale: str
-    factor: float = 1.0
-    """Of the kurtosis: small samples underestimate that of what is squared."""
+    factor: float | None = 1.0
+    """Of the kurtosis: small samples underestimate that of what is squared. None: S − 1 degrees of freedom."""
     corrected: bool = False
     """Centred on the value less the jackknife's bias (the mean of Tukey's pseudo-values)."""
 
@@ -61,8 +61,9 @@ SCALES: Mapping[str, Scale] = {
 _RULES: Mapping[str, _Rule] = {
     "real": _Rule("real"),
     "unit": _Rule("unit"),
+    "auprc": _Rule("unit", None),
     "correlation": _Rule("correlation", 1.3),
-    "kappa": _Rule("correlation", 1.6, corrected=True),
+    "kappa": _Rule("correlation", 2.0, corrected=True),
     "below_one": _Rule("below_one", 1.3),
 }
 
@@ -81,10 +82,10 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
 
     Args:
         distribution: the metric on all rows and with subjects left out.
-        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit`` (0 … 1), ``below_one`` (R²), ``positive`` (a
-            mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE, SD), ``share`` (of
-            trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute deviations are above 0
-            by chance.
+        kind: ``real``, ``correlation`` and ``kappa`` (−1 … 1), ``unit`` and ``auprc`` (0 … 1), ``below_one`` (R²),
+            ``positive`` (a mean of amounts), ``loss`` (of two classes' probabilities), ``root_of_squares`` (RMSE, SD),
+            ``share`` (of trials), ``f1``, ``mean_of_shares``, or ``consistency``: no interval, since absolute
+            deviations are above 0 by chance.
         n_subjects: subjects that it is made from.
         confidence: level.
     """
@@ -94,9 +95,11 @@ def interval_of(distribution: Distribution, kind: str, n_subjects: int, confiden
         return OF_SHARES[kind](distribution.shares, confidence)
     if n_subjects < FEWEST:
         return Interval(reason=few(n_subjects))
-    if kind == "unit" and distribution.value in (0.0, 1.0):
+    if kind in ("unit", "auprc") and distribution.value in (0.0, 1.0):
         return at_edge(distribution, confidence)
     if kind in ("correlation", "kappa") and abs(distribution.value) >= 1 - 1e-12:
+        if distribution.value < -1 - 1e-9:
+            return Interval(reason="no interval: the value is below −1, where the scale of atanh ends")
         return Interval(reason="no interval: the value is 1 or −1, and no subject left out changes that")
     left = distribution.jackknife
     if left.size < FEWEST or not np.isfinite(left).all():

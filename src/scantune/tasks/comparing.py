@@ -85,13 +85,10 @@ def compare(
         raise ComparisonError(f"primary metric {primary!r}{why}; there are {', '.join(names)}")
     plans = [module.plan(d, rows, headline=True, paired=True, confidence=confidence) for d in sides]
     old, new = carry_out(plans, resampler, confidence)
-    metrics = {n: _difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
-    analyses = optional_part(task.name, "analyses")
-    tests: dict[str, Any] = {}
-    if analyses is not None and hasattr(analyses, "paired_tests"):
-        tests, task_differences = analyses.paired_tests(*sides, resampler, confidence)
-        for name in task_differences.keys() & metrics.keys():
-            metrics[name]["difference"] = task_differences[name] | {"reason": None}
+    metrics = {n: paired_difference(n, old, new, resampler, confidence) for n in names if n in old.figures}
+    tests, task_differences = paired_tests(task, sides, resampler, confidence)
+    for name in task_differences.keys() & metrics.keys():
+        metrics[name]["difference"] = task_differences[name] | {"reason": None}
     _correct(metrics, primary)
     difference = metrics[primary]["difference"]
     return jsonable(
@@ -208,9 +205,21 @@ def _same_targets(table: PredictionTable, first: Any, second: Any) -> None:
         raise ComparisonError(f"{len(odd)} samples have another target in the other file: {_some(odd)}")
 
 
-def _difference(
+def paired_tests(
+    task: Any, sides: Sequence[Any], resampler: Resampler, confidence: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The task's own tests of two models by name, and the differences that take the place of the jackknife's."""
+    analyses = optional_part(task.name, "analyses")
+    if analyses is None or not hasattr(analyses, "paired_tests"):
+        return {}, {}
+    tests, differences = analyses.paired_tests(*sides, resampler, confidence)
+    return tests, differences
+
+
+def paired_difference(
     name: str, reference: Result, challenger: Result, resampler: Resampler, confidence: float
 ) -> dict[str, Any]:
+    """A metric of both sides, and ``difference``: its interval and p-value, or the reason why there is none."""
     sides = (reference.figures[name], challenger.figures[name])
     entry: dict[str, Any] = {"reference": sides[0], "challenger": sides[1]}
     if (

@@ -2,7 +2,7 @@
 
 Studies of n subjects are drawn with replacement from the pilot's; each gets the very interval that ``scantune score``,
 or ``scantune compare``, would give it. n is where the median half-width, or the share of studies that succeed, reaches
-the goal.
+the goal; the share by a curve through the sizes tried.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from scantune.records import ScantuneError
+from scantune.statistics.comparison import non_inferiority
 from scantune.statistics.distributions import normal_quantile
-from scantune.statistics.intervals import difference_interval
 from scantune.statistics.resampling import Resampler
+from scantune.tasks.comparing import paired_difference, paired_tests
 from scantune.tasks.custom import metrics_of
-from scantune.tasks.plan import MetricPlan, carry_out, only
+from scantune.tasks.plan import MetricPlan, Result, carry_out, only
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.scoring import joined_table, parse, rows_of
 
@@ -27,6 +28,12 @@ LEAST, MOST = 10, 5_000
 """Subjects between which n is looked for."""
 
 _STEPS = 6
+
+CONFIDENCE = 0.95
+"""Of the intervals that a study gets."""
+
+NEARBY = 1.5
+"""Sizes within this factor of the answer make up its curve."""
 
 #: Subjects of the pilot [n], by index, to what one study of them gives: a half-width, or success (1 or 0).
 Study = Callable[[np.ndarray], float]
@@ -59,13 +66,13 @@ class _Pilot:
         self.rows = np.split(order, np.cumsum(np.bincount(codes))[:-1])
         self.n = len(codes)
 
-    def drawn(self, subjects: np.ndarray, paired: bool) -> tuple[list[Any], Resampler]:
-        """Results of one study of each side, and its resampler."""
+    def drawn(self, subjects: np.ndarray, paired: bool) -> tuple[list[Any], list[Result], Resampler]:
+        """Data and results of one study of each side, and its resampler."""
         rows = np.concatenate([self.rows[s] for s in subjects])
         owners = np.repeat(np.arange(len(subjects)), [len(self.rows[s]) for s in subjects])
         every, resampler = np.arange(len(rows)), Resampler(owners, 0)
-        plans = [self._plan(_resampled(side, rows, owners, self.n), every, paired) for side in self.sides]
-        return carry_out(plans, resampler), resampler
+        data = [_resampled(side, rows, owners, self.n) for side in self.sides]
+        return data, carry_out([self._plan(side, every, paired) for side in data], resampler), resampler
 
     def _plan(self, data: Any, rows: np.ndarray, paired: bool) -> MetricPlan:
         plan: MetricPlan = self.module.plan(data, rows, headline=True, paired=paired)
@@ -115,7 +122,7 @@ def for_half_width(
     source = _Pilot([pilot], task, metric, split)
 
     def study(subjects: np.ndarray) -> float:
-        (result,), _ = source.drawn(subjects, paired=False)
+        _, (result,), _ = source.drawn(subjects, paired=False)
         figure = result.figures[source.metric]
         return math.inf if figure.lower is None or figure.upper is None else (figure.upper - figure.lower) / 2
 
@@ -167,22 +174,39 @@ def for_power(
     source = _Pilot([reference, challenger], task, metric, split)
 
     def study(subjects: np.ndarray) -> float:
-        results, resampler = source.drawn(subjects, paired=True)
-        old, new = (result.distributions.get(source.metric) for result in results)
-        if old is None or new is None:
-            return 0.0
-        interval = difference_interval(new.minus(old), resampler.n_subjects)
-        bound = None if interval.lower is None or interval.upper is None else interval.lower
-        if bound is not None and source.lower_is_better:
-            bound = -float(interval.upper or 0.0)
-        return float(bound is not None and bound > -margin)
+        data, (old, new), resampler = source.drawn(subjects, paired=True)
+        difference = paired_tests(task, data, resampler, CONFIDENCE)[1].get(source.metric)
+        if difference is None:
+            difference = paired_difference(source.metric, old, new, resampler, CONFIDENCE)["difference"]
+        bounds = (difference["lower"], difference["upper"])
+        return float(bool(non_inferiority(*bounds, margin, lower_is_better=source.lower_is_better).holds))
 
     def next_size(trial: Trial) -> float:
         reached = normal_quantile(min(0.999, max(0.001, trial.value))) + normal_quantile(0.975)
         required = normal_quantile(power) + normal_quantile(0.975)
         return trial.subjects * min(8.0, (required / max(reached, 0.1)) ** 2)
 
-    return _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
+    found = _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
+    if found["subjects"] is not None:
+        found["subjects"] = _by_curve(found["trials"], found["subjects"], power, studies)
+    return found
+
+
+def _by_curve(trials: Sequence[Mapping[str, Any]], near: int, power: float, studies: int) -> int:
+    """Subjects by a curve through the sizes tried near the answer, each of which is off by chance.
+
+    The normal quantile of the power grows with the square root of the number of subjects, from that of .025.
+    """
+    top = weight = 0.0
+    for trial in trials:
+        if near / NEARBY <= trial["subjects"] <= near * NEARBY:
+            share = min(max(trial["value"], 0.5 / studies), 1 - 0.5 / studies)
+            z = normal_quantile(share)
+            precision = math.exp(-z * z) / (share * (1 - share))
+            top += precision * math.sqrt(trial["subjects"]) * (z + normal_quantile(0.975))
+            weight += precision * trial["subjects"]
+    size = math.ceil(((normal_quantile(power) + normal_quantile(0.975)) * weight / top) ** 2)
+    return min(max(size, LEAST), MOST)
 
 
 def _search(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from scantune.tasks.survival import discrimination as measured
+from scantune.tasks.survival.estimators import survival_and_censoring
 from scantune.tasks.survival.metrics import measure
 from tests.tasks.survival import worked
 
@@ -29,7 +30,8 @@ def test_concordance_by_hand():
 
 def test_brier_without_censoring_is_the_mean_square():
     time, p = np.array([1.0, 2, 3, 4]), np.array([0.9, 0.4, 0.3, 0.2])
-    found = measured.brier_at(time, np.ones(4, bool), p, np.ones((4, 1)), 2.5)[0]
+    censoring = survival_and_censoring(time, np.ones(4, bool), np.ones((4, 1)))[1]
+    found = measured.brier_at(time, np.ones(4, bool), p, np.ones((4, 1)), 2.5, censoring)[0]
     assert found == pytest.approx((0.1**2 + 0.6**2 + 0.3**2 + 0.2**2) / 4)
 
 
@@ -66,3 +68,13 @@ def test_draws_are_those_of_copied_rows():
         copied = all_of(*rows, weights=np.ones((len(rows[0]), 1)))
         for name, value in copied.items():
             assert found[name][b] == pytest.approx(value[0], abs=1e-9, nan_ok=True), name
+
+
+def test_concordance_with_ties_of_time_and_risk_is_that_of_all_pairs():
+    rng = np.random.default_rng(5)
+    time, risk = rng.integers(1, 8, 60).astype(float), rng.integers(0, 5, 60).astype(float)
+    event, weights = rng.random(60) < 0.6, rng.integers(0, 3, (60, 4)).astype(float)
+    comparable = event[:, None] & ((time > time[:, None]) | ((time == time[:, None]) & ~event))
+    concordant = comparable * ((risk < risk[:, None]) + 0.5 * (risk == risk[:, None]))
+    expected = [(w @ concordant @ w) / (w @ comparable @ w) for w in weights.T]
+    np.testing.assert_allclose(measured.concordance(time, event, risk, weights), expected)

@@ -43,11 +43,11 @@ def test_a_weight_is_a_number_of_copies():
     rng = np.random.default_rng(0)
     weights = rng.integers(0, 3, (len(worked.TIME), 4)).astype(float)
     at = np.array(worked.HORIZONS)
-    for made in (estimators.survival, estimators.censoring):
-        found = made(worked.TIME, worked.EVENT, weights).at(at)
+    for k in (0, 1):
+        found = estimators.survival_and_censoring(worked.TIME, worked.EVENT, weights)[k].at(at)
         for b in range(4):
             times, events = (np.repeat(a, weights[:, b].astype(int)) for a in (worked.TIME, worked.EVENT))
-            copies = made(times, events, np.ones((len(times), 1))).at(at)
+            copies = estimators.survival_and_censoring(times, events, np.ones((len(times), 1)))[k].at(at)
             np.testing.assert_allclose(found[:, b], copies[:, 0], atol=1e-12)
 
 

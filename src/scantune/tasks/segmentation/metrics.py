@@ -93,18 +93,21 @@ def plan(
     A sample whose measure is undefined (an empty cell: both masks empty) takes no part in that measure's mean: ``n``
     tells. An infinite distance (one mask empty) leaves the mean undefined.
     """
-    statistics: list[Statistic] = []
     reasons: dict[str, str] = {}
+    together: dict[bytes, dict[str, np.ndarray]] = {}  # measures of the same samples are one statistic
     for name, column in data.measures.items():
         if headline and name not in MEASURES:
             continue
         values = column[rows]
         defined = ~np.isnan(values)
         reasons[name] = _reason(name, values)
-        infinite = np.isinf(values[defined]).any()
-        part = np.where(np.isinf(values[defined]), 0, values[defined])
-        kind = "unit" if name.split("/")[0] in _SHARES else "positive"
-        statistics.append(mean_statistic({name: part + (np.nan if infinite else 0.0)}, rows[defined], {name: kind}))
+        part = values[defined] if not np.isinf(values).any() else np.full(int(defined.sum()), np.nan)
+        together.setdefault(defined.tobytes(), {})[name] = part
+    kinds = {name: "unit" if name.split("/")[0] in _SHARES else "positive" for name in reasons}
+    statistics: list[Statistic] = [
+        mean_statistic(columns, rows[np.frombuffer(defined, bool)], {name: kinds[name] for name in columns})
+        for defined, columns in together.items()
+    ]
     of_mask = {} if data.volumes is None else {"": data.volumes}
     for name, pair in ({} if headline else of_mask | data.class_volumes).items():
         x, y = (v[rows] for v in pair)

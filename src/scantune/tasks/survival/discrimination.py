@@ -6,16 +6,15 @@ estimate G of its own times, made anew for every draw, as in scikit-survival.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from scantune.tasks.survival.estimators import censoring
+from scantune.statistics.sums import cumulate
+from scantune.tasks.survival.estimators import Steps
 
-_ROWS = 256
 
-
-def concordance(
-    time: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, of_event: np.ndarray | None = None
-) -> np.ndarray:
+def concordance(time: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Share of comparable pairs in which the earlier event has the higher risk; equal risks count half.
 
     A pair is comparable where the earlier time ended in the event, or both are equal and one did (Harrell, JAMA
@@ -26,58 +25,104 @@ def concordance(
         event: bool [n].
         risk: [n], higher is earlier.
         weights: [n, B].
-        of_event: further weights [n, B] of the earlier one of each pair; None: 1.
     """
-    earlier = np.flatnonzero(event)
-    right, pairs = (np.zeros(weights.shape[1]) for _ in range(2))
-    for start in range(0, len(earlier), _ROWS):
-        rows = earlier[start : start + _ROWS]
-        comparable = (time > time[rows, None]) | ((time == time[rows, None]) & ~event)
-        concordant = comparable * ((risk < risk[rows, None]) + 0.5 * (risk == risk[rows, None]))
-        row_weights = weights[rows] if of_event is None else weights[rows] * of_event[rows]
-        right += (row_weights * (concordant @ weights)).sum(0)
-        pairs += (row_weights * (comparable.astype(float) @ weights)).sum(0)
-    return np.divide(right, pairs, out=np.full_like(right, np.nan), where=pairs > 0)
+    return _concordant(time, event, risk, weights, [weights])[0]
 
 
-def concordance_ipcw(
-    time: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, until: float
-) -> np.ndarray:
-    """Concordance of events before ``until``, each weighted by 1/G² (Uno et al., Stat Med 2011;30:1105)."""
-    early = event & (time < until)
-    free = censoring(time, event, weights).at(time)
+def concordances(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, until: float, censoring: Steps
+) -> tuple[np.ndarray, np.ndarray]:
+    """:func:`concordance`, and that of events before ``until``, each weighted by 1/G² (Uno et al., Stat Med
+    2011;30:1105).
+
+    Args:
+        time: [n].
+        event: bool [n].
+        risk: [n], higher is earlier.
+        weights: [n, B].
+        until: a time.
+        censoring: G.
+    """
+    free = censoring.at(time)
     inverse = np.divide(1.0, free**2, out=np.full_like(free, np.nan), where=free > 0)
-    inverse[~early] = 0.0
+    inverse[~(event & (time < until))] = 0.0
     inverse[weights == 0] = 0.0
-    return concordance(time, event, risk, weights, inverse)
+    harrell, uno = _concordant(time, event, risk, weights, [weights, weights * inverse])
+    return harrell, uno
 
 
-def auroc_at(time: np.ndarray, event: np.ndarray, score: np.ndarray, weights: np.ndarray, by: float) -> np.ndarray:
+def _concordant(
+    time: np.ndarray, event: np.ndarray, risk: np.ndarray, weights: np.ndarray, of_events: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """Share of concordant pairs for each of some weights [n, B] of the earlier event, by log2(n) sorts.
+
+    Rows later than an event are those whose ``key`` is greater: at one time events come before the censored. At each
+    level rows whose keys share all but the last bits form a block, and each event of its lower half is compared with
+    the rows of the upper half that have a lower risk, which every pair of different keys is exactly once.
+    """
+    n = len(time)
+    order = np.lexsort((~event, time))
+    new = (np.diff(time[order]) > 0) | np.diff(event[order])
+    key = np.empty(n, np.int64)
+    key[order] = np.concatenate([[0], np.cumsum(new)])
+    level_of_risk = np.unique(risk, return_inverse=True)[1]
+    total = cumulate(weights[order])
+    earlier = np.flatnonzero(event)
+    later = total[-1] - total[np.searchsorted(key[order], key[earlier], "right") - 1]
+    pairs = [np.einsum("nb,nb->b", w[earlier], later) for w in of_events]
+    right = [np.zeros(weights.shape[1]) for _ in of_events]
+    by_risk = np.argsort(level_of_risk, kind="stable")
+    for bit in range(int(key.max(initial=0)).bit_length()):
+        order = by_risk[np.argsort(key[by_risk] >> (bit + 1), kind="stable")]  # by block, then by risk
+        block, in_upper = key[order] >> (bit + 1), (key[order] >> bit) & 1 == 1
+        place = block * n + level_of_risk[order]  # ascending
+        mine = np.flatnonzero(~in_upper & event[order])
+        before = np.concatenate([[0], np.cumsum(in_upper)])  # rows of upper halves before each place
+        less, upto = (before[np.searchsorted(place, place[mine], side)] for side in ("left", "right"))
+        first = before[np.searchsorted(block, block[mine], "left")]
+        sums = np.concatenate([np.zeros((1, weights.shape[1])), cumulate(weights[order[in_upper]])])
+        lower = 0.5 * (sums[less] + sums[upto]) - sums[first]
+        for found, w in zip(right, of_events, strict=True):
+            found += np.einsum("nb,nb->b", w[order[mine]], lower)
+    return [np.divide(r, p, out=np.full_like(r, np.nan), where=p > 0) for r, p in zip(right, pairs, strict=True)]
+
+
+def auroc_at(
+    time: np.ndarray, event: np.ndarray, score: np.ndarray, weights: np.ndarray, by: float, censoring: Steps
+) -> np.ndarray:
     """AUROC of events up to ``by`` against those followed beyond it, the former weighted by 1/G (Uno et al., J Am Stat
     Assoc 2007;102:527; Hung & Chiang 2010)."""
-    cases = weights * _inverse_of_events(time, event, weights, by)
+    order = np.argsort(score, kind="stable")
+    levels, starts = np.unique(score[order], return_index=True)
+    cases = weights * _inverse_of_events(time, event, by, censoring)
     controls = weights * (time > by)[:, None]
-    levels, place = np.unique(score, return_inverse=True)
-    order = np.argsort(place, kind="stable")
-    starts = np.searchsorted(place[order], np.arange(len(levels)))
-    of_cases, of_controls = (np.add.reduceat(a[order], starts, axis=0) for a in (cases, controls))  # [levels, B]
-    below = np.cumsum(of_controls, axis=0) - 0.5 * of_controls
-    pairs = of_cases.sum(0) * of_controls.sum(0)
-    return np.divide((of_cases * below).sum(0), pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
+    of_cases, of_controls = cases[order], controls[order]  # [n, B]
+    if len(levels) < len(score):
+        of_cases, of_controls = (np.add.reduceat(a, starts, axis=0) for a in (of_cases, of_controls))  # [levels, B]
+    below = cumulate(of_controls.copy())
+    total = below[-1].copy()
+    below -= 0.5 * of_controls
+    pairs = of_cases.sum(0) * total
+    right = np.einsum("nb,nb->b", of_cases, below)
+    return np.divide(right, pairs, out=np.full_like(pairs, np.nan), where=pairs > 0)
 
 
-def brier_at(time: np.ndarray, event: np.ndarray, p: np.ndarray, weights: np.ndarray, by: float) -> np.ndarray:
+def brier_at(
+    time: np.ndarray, event: np.ndarray, p: np.ndarray, weights: np.ndarray, by: float, censoring: Steps
+) -> np.ndarray:
     """Mean squared difference of the probability p [n] of the event by a time from what happened (Graf et al., Stat Med
     1999;18:2529)."""
-    free = censoring(time, event, weights).at(np.array([by]))[0]
-    followed = (time > by)[:, None] * np.divide(1.0, free, out=np.zeros_like(free), where=free > 0)
-    squares = ((1 - p) ** 2)[:, None] * _inverse_of_events(time, event, weights, by) + (p**2)[:, None] * followed
+    free = censoring.at(np.array([by]))[0]
+    beyond = np.where(time > by, p**2, 0.0) @ weights
+    followed = np.divide(beyond, free, out=np.zeros_like(free), where=free > 0)
+    events = np.einsum("nb,nb->b", ((1 - p) ** 2)[:, None] * weights, _inverse_of_events(time, event, by, censoring))
     total = weights.sum(0)
-    return np.divide((weights * squares).sum(0), total, out=np.full_like(total, np.nan), where=(free > 0) & (total > 0))
+    defined = (free > 0) & (total > 0)
+    return np.divide(events + followed, total, out=np.full_like(total, np.nan), where=defined)
 
 
-def _inverse_of_events(time: np.ndarray, event: np.ndarray, weights: np.ndarray, by: float) -> np.ndarray:
+def _inverse_of_events(time: np.ndarray, event: np.ndarray, by: float, censoring: Steps) -> np.ndarray:
     """1/G at the times of events up to ``by``, else 0, [n, B]."""
-    free = censoring(time, event, weights).at(time)
+    free = censoring.at(time)
     case = (event & (time <= by))[:, None] & (free > 0)
     return np.divide(1.0, free, out=np.zeros_like(free), where=case)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scantune.statistics.sums import cumulate
+
 _STEPS = 50
 
 
@@ -35,23 +37,27 @@ def survival(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Steps:
         event: bool [n].
         weights: [n, B].
     """
-    times, failed, _, at_risk = _counts(time, event, weights)
-    return Steps(times, np.cumprod(1 - _ratio(failed, at_risk), axis=0))
+    return survival_and_censoring(time, event, weights)[0]
 
 
-def censoring(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> Steps:
-    """Probability of not being censored up to and at each time; at one time events come before censoring."""
+def survival_and_censoring(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> tuple[Steps, Steps]:
+    """:func:`survival`, and the probability of not being censored; at one time events come before censoring."""
     times, failed, left, at_risk = _counts(time, event, weights)
-    return Steps(times, np.cumprod(1 - _ratio(left, at_risk - failed), axis=0))
+    return (
+        Steps(times, np.cumprod(1 - _ratio(failed, at_risk), axis=0)),
+        Steps(times, np.cumprod(1 - _ratio(left, at_risk - failed), axis=0)),
+    )
 
 
 def _counts(time: np.ndarray, event: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, ...]:
     """Distinct times; weights of events, of the censored, and of those at risk at each, [m, B]."""
     order = np.argsort(time, kind="stable")
     times, starts = np.unique(time[order], return_index=True)
-    all_of = np.add.reduceat(weights[order], starts, axis=0)
-    failed = np.add.reduceat(weights[order] * event[order, None], starts, axis=0)
-    return times, failed, all_of - failed, np.cumsum(all_of[::-1], axis=0)[::-1]
+    all_of = weights[order]
+    failed = all_of * event[order, None]
+    if len(times) < len(time):
+        all_of, failed = (np.add.reduceat(a, starts, axis=0) for a in (all_of, failed))
+    return times, failed, all_of - failed, cumulate(all_of[::-1].copy())[::-1]
 
 
 def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from scantune.plots.words import add_labels
 from scantune.statistics.resampling import Weighted
 from scantune.tasks.plan import MetricPlan, not_finite, only
 from scantune.tasks.predictions import Faults, PredictionTable, check_range
-from scantune.tasks.survival.discrimination import auroc_at, brier_at, concordance, concordance_ipcw
-from scantune.tasks.survival.estimators import survival
+from scantune.tasks.survival.discrimination import auroc_at, brier_at, concordances
+from scantune.tasks.survival.estimators import survival_and_censoring
 from scantune.tasks.survival.settings import Survival
 
 HEADLINE = ("concordance_harrell", "concordance_uno", "mean_auroc", "integrated_brier")
@@ -148,14 +148,16 @@ def measure(
     nothing = np.full(weights.shape[1], np.nan)
     if not len(time):
         return dict.fromkeys(names_of(horizons), nothing)
-    free = survival(time, event, weights).at(np.array(horizons))  # [H, B]
-    aurocs = np.stack([auroc_at(time, event, scores[:, i], weights, h) for i, h in enumerate(horizons)])
-    briers = np.stack([brier_at(time, event, p[:, i], weights, h) for i, h in enumerate(horizons)])
+    surviving, censoring = survival_and_censoring(time, event, weights)
+    free = surviving.at(np.array(horizons))  # [H, B]
+    aurocs = np.stack([auroc_at(time, event, scores[:, i], weights, h, censoring) for i, h in enumerate(horizons)])
+    briers = np.stack([brier_at(time, event, p[:, i], weights, h, censoring) for i, h in enumerate(horizons)])
+    harrell, uno = concordances(time, event, risk, weights, horizons[-1], censoring)
     total = weights.sum(0)
-    followed = np.stack([(weights * (time > h)[:, None]).sum(0) > 0 for h in horizons]) | (free == 0)
+    followed = np.stack([(time > h).astype(np.float64) @ weights > 0 for h in horizons]) | (free == 0)
     values = {
-        "concordance_harrell": concordance(time, event, risk, weights),
-        "concordance_uno": concordance_ipcw(time, event, risk, weights, horizons[-1]),
+        "concordance_harrell": harrell,
+        "concordance_uno": uno,
         "mean_auroc": mean_over_events(aurocs, free),
         "integrated_brier": np.trapezoid(briers, horizons, axis=0) / (horizons[-1] - horizons[0])
         if len(horizons) > 1
@@ -163,9 +165,7 @@ def measure(
     }
     for i, h in enumerate(horizons):
         observed = np.where(followed[i], 1 - free[i], np.nan)
-        predicted = np.divide(
-            (weights * p[:, i : i + 1]).sum(0), total, out=np.full_like(total, np.nan), where=total > 0
-        )
+        predicted = np.divide(p[:, i] @ weights, total, out=np.full_like(total, np.nan), where=total > 0)
         values |= {
             f"auroc/{h:g}": aurocs[i],
             f"brier/{h:g}": briers[i],
