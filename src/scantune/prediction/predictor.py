@@ -189,7 +189,7 @@ class TensorPredictor:
         *,
         places: Sequence[Place] | None = None,
         batch_size: int = 8,
-        each: Callable[[list[int], Output], None] | None = None,
+        each: Callable[[list[int], Output, list[np.ndarray] | None], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """The columns of :meth:`columns` for a data set, with those of the targets, in its order.
 
@@ -197,7 +197,8 @@ class TensorPredictor:
             data: the samples; at least one.
             places: of all of them; None counts pixels of the prepared grid.
             batch_size: samples at once.
-            each: receives the rows and the output of each batch.
+            each: receives the rows and the output of each batch, and with ``places`` its masks as of
+                :meth:`file_masks`.
 
         Raises:
             ScantuneError: as :meth:`over`.
@@ -205,11 +206,11 @@ class TensorPredictor:
         parts = []
         for batch, output in self.over(data, batch_size=batch_size):
             rows = batch["index"].tolist()
+            there = None if places is None else [places[i] for i in rows]
+            masks = None if there is None else self.file_masks(output, there)
             if each is not None:
-                each(rows, output)
-            parts.append(
-                self.columns(output, batch["target"].numpy(), None if places is None else [places[i] for i in rows])
-            )
+                each(rows, output, masks)
+            parts.append(self.columns(output, batch["target"].numpy(), there, masks))
         return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
     def over(
