@@ -49,9 +49,7 @@ def run(key: str) -> None:
         )
         predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
         folder, batch_size = judging.masks_folder(out, experiment.evaluate), experiment.train.batch_size
-        table = predictions_of(
-            predictors, experiment.task, sides, batch_size=batch_size, answers=answers, masks=folder
-        )
+        table = predictions_of(predictors, experiment.task, sides, batch_size=batch_size, answers=answers, masks=folder)
         write(table, out / "predictions.csv")
         metrics, summary = judging.write_figures(
             table,
