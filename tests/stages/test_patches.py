@@ -10,10 +10,12 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from scantune import io
 from scantune.config.load import parse
+from scantune.preprocess.store import as_float
 from scantune.records import ScantuneError
 from scantune.registry.predictor import Predictor, Reading
 from tests.stages.conftest import run_stages
@@ -144,6 +146,26 @@ def test_maps_are_made_of_whole_samples(trained: tuple[Path, str]) -> None:
     home, _ = trained
     saliency = json.loads((home / "outputs/x/evaluate/metrics.json").read_text())["saliency"]
     assert saliency["n_maps"] >= 1, saliency
+
+
+def test_maps_of_larger_samples_are_made_window_by_window(
+    trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scantune.config.evaluate import SaliencyConfig
+    from scantune.pipeline.maps import request as maps
+
+    home, _ = trained
+    model = Predictor.load(home / "outputs/x/train/model", reading=Reading(isolated=False))
+    (answer,) = model.predict([next(home.glob("image6.*"))])
+    x = torch.from_numpy(as_float(answer.prepared.tensor))
+    asked = maps.MapRequest(model.networks, model.facts, model.task, SaliencyConfig(), "cpu")
+    (_, (whole,)) = maps.maps_of(asked, model.networks[0], x)
+    monkeypatch.setattr(maps, "LARGEST", 10)
+    (_, (windowed,)) = maps.maps_of(asked, model.networks[0], x)
+    assert windowed.map is not None
+    assert windowed.map.shape == whole.map.shape == tuple(x.shape[1:])
+    assert windowed.map.max() == pytest.approx(1)
+    assert windowed.grid <= (16, 16), "cells of one window"
 
 
 @pytest.mark.parametrize("trained", ["image"], indirect=True)

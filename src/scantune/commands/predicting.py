@@ -165,7 +165,7 @@ def _listed(path: Path | None) -> list[tuple[Path, str]]:
         return []
     if not path.is_file():
         raise ScantuneError(f"--list {path}: no such file")
-    pairs = []
+    pairs: list[tuple[Path, str]] = []
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
         if not first:
