@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 import torch
 from PIL import Image
@@ -99,3 +101,17 @@ def test_ids_that_cannot_name_a_file_are_refused(
     Path("list.txt").write_text(text)
     with pytest.raises(ScantuneError, match=fault):
         predict("m", listed=Path("list.txt"), out=Path("answers.csv"))
+
+
+def test_the_table_says_which_attribute_a_mask_could_not_be_written_for(
+    opened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_mask(*_: Any) -> Path:
+        return Path(pydicom.Dataset().StudyInstanceUID)
+
+    monkeypatch.setattr("scantune.registry.results.write_mask", write_mask)
+    predict("m", [opened / "Doe_0.png"], seg=opened / "masks", out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert "its header has no StudyInstanceUID" in table.text("mask_reason")[0]
+    assert table.text("reason")[0] == ""
+    assert table.text("volume_prediction")[0]

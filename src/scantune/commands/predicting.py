@@ -191,6 +191,13 @@ def _writers(
     return [(column, folder, write) for column, folder, write in known if folder is not None]
 
 
+def _in_words(error: Exception) -> str:
+    """An error; of an attribute that a DICOM header lacks, which one (its keywords begin with a capital letter)."""
+    if isinstance(error, AttributeError) and error.name and error.name[0].isupper():
+        return f"its header has no {error.name}, which the result would have to repeat"
+    return f"{type(error).__name__}: {error}"
+
+
 def _give_back(
     opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]], sample_id: str = ""
 ) -> dict[str, str]:
@@ -212,7 +219,7 @@ def _give_back(
         except ScantuneError as error:
             reason = str(error)
         except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
-            reason = f"no result can be written for this source ({type(error).__name__}: {error})"
+            reason = f"no result can be written for this source ({_in_words(error)})"
         names[f"{column}_reason"] = reason
         typer.echo(f"  {path}: {reason}", err=True)
     return names
