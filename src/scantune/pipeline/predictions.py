@@ -10,7 +10,7 @@ import numpy as np
 
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.datasets import samples
-from scantune.pipeline.data.sides import Side, Sides, refuse_masks
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
 from scantune.pipeline.predictors import Predictors
 from scantune.pipeline.written_masks import write_mask
 from scantune.preprocess.agreement import check_model
@@ -20,7 +20,7 @@ from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.protocol import Spacing, Task
+from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
     from scantune.prediction import Output, TensorPredictor
@@ -147,9 +147,3 @@ def places_of(side: Side) -> list[Place]:
         place_of(path, spacing_of(member.row), own_truth=not member.mask_from)
         for path, member in zip(side.paths, side, strict=True)
     ]
-
-
-def spacing_of(row: Mapping[str, str]) -> Spacing:
-    """Spacing in mm along the spatial axes, from ``manifest.csv``; None if unknown."""
-    text = row.get("spacing", "")
-    return tuple(float(part) for part in text.split("x")) if text else None

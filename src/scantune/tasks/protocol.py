@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -154,6 +155,16 @@ class MaskTask(Task, Protocol):
 
     def prepared_masks(self, output: Tensor, fitted: Mapping[str, Any]) -> list[np.ndarray]:
         """The same on the prepared grid."""
+        ...
+
+    def place_of(self, path: Path, spacing: Spacing, own_truth: bool) -> Place:
+        """Where a stored sample lies, for :meth:`fit_rows`.
+
+        Args:
+            path: of the sample in the cache.
+            spacing: of the prepared grid, mm.
+            own_truth: whether its own mask is the one that is compared with.
+        """
         ...
 
     def fit_rows(self, output: Tensor, targets: Tensor, places: Sequence[Place]) -> np.ndarray:

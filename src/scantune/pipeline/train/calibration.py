@@ -4,14 +4,14 @@ served model."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from scantune.pipeline.data.datasets import encode, samples
-from scantune.pipeline.data.sides import Side
-from scantune.pipeline.predictions import places_of
+from scantune.pipeline.data.sides import Side, spacing_of
 from scantune.pipeline.train.training import TrainingPlan
+from scantune.tasks.protocol import MaskTask
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -88,5 +88,9 @@ def _predicted(plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fa
     augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
     predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
     data = samples(side, plan.task, seed=settings.seed)
-    places = places_of(side) if plan.block.task.mask_classes else None
+    places = None
+    if plan.block.task.mask_classes:
+        place_of = cast(MaskTask, plan.task).place_of
+        pairs = zip(side, side.paths, strict=True)
+        places = [place_of(path, spacing_of(one.row), not one.mask_from) for one, path in pairs]
     return predictor.predict(data, places=places, batch_size=settings.batch_size, processes=fabric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,12 @@ class SegmentationTask:
 
     def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> None:
         """None: sums of pixels are no answers."""
+
+    def place_of(self, path: Path, spacing: Spacing, own_truth: bool) -> Place:
+        """Where a stored sample lies, see :func:`scantune.preprocess.own_grid.place_of`."""
+        from scantune.preprocess.own_grid import place_of
+
+        return place_of(path, spacing, own_truth)
 
     def fit_rows(self, output: Tensor, targets: Tensor, places: Sequence[Place]) -> np.ndarray:
         """Dice of each sample and class with all components and with the largest alone, [B, F, 2], on the grid of the
