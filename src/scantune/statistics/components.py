@@ -23,6 +23,6 @@ def beside_largest(mask: np.ndarray) -> np.ndarray:
     box = tuple(slice(places[0], places[-1] + 1) for places in marked)  # memory for it alone
     components, count = ndimage.label(mask[box], np.ones((3,) * mask.ndim, int))
     if count > 1:
-        largest = 1 + int(np.bincount(components.ravel())[1:].argmax())
+        largest = int(np.bincount(components[components > 0]).argmax())
         beside[box] = (components > 0) & (components != largest)
     return beside
