@@ -129,3 +129,11 @@ def test_metrics_json_report_and_card_say_what_was_chosen(truth, predicted):
     fitted["largest_component"]["liver"]["chosen"] = False
     assert "All connected components are kept" in postprocessing({"postprocessing": fitted})[0]
     assert postprocessing({}) == []
+
+
+def test_one_sample_that_gains_much_does_not_choose_where_more_lose():
+    dice = np.array([[[0.79, 0.77]], [[0.75, 0.74]], [[0.64, 0.71]]])
+    task = build(Segmentation(classes=("background", "vessel")))
+    assert not task.fit(dice, dice, ["a", "b", "c"])["largest_component"]["vessel"]["chosen"]
+    dice[1, 0, 1] = 0.76
+    assert task.fit(dice, dice, ["a", "b", "c"])["largest_component"]["vessel"]["chosen"]

@@ -1,6 +1,7 @@
 """The largest connected component of a class alone, where that raises the class's Dice on validation.
 
-As in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), which decides it on its validation sides too.
+As in nnU-Net (Isensee et al. 2021, doi:10.1038/s41592-020-01008-z), which decides it on its validation sides too, by
+the mean alone; here more samples must gain than lose as well, since one of three eyes can raise a mean.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def dice_both_ways(metrics: MaskMetrics, mask: np.ndarray, truth: np.ndarray) ->
 
 
 def chosen(names: Sequence[str], dice: np.ndarray) -> dict[str, Any]:
-    """Which classes are their largest component alone: those whose mean Dice is higher so.
+    """Which classes are their largest component alone: those whose mean Dice is higher so, and that of more
+    samples higher than lower.
 
     Args:
         names: of the classes.
@@ -45,13 +47,18 @@ def chosen(names: Sequence[str], dice: np.ndarray) -> dict[str, Any]:
     return {
         LARGEST: {
             name: {
-                "chosen": largest > every,
+                "chosen": largest > every and _more_gain(values),
                 "dice_all": every if math.isfinite(every) else None,
                 "dice_largest": largest if math.isfinite(largest) else None,
             }
-            for name, (every, largest) in zip(names, means, strict=True)
+            for name, (every, largest), values in zip(names, means, known, strict=True)
         }
     }
+
+
+def _more_gain(dice: np.ndarray) -> bool:
+    gains = np.sign(dice[:, 1] - dice[:, 0])
+    return bool(gains.sum() > 0)
 
 
 def largest_alone(metrics: MaskMetrics, mask: np.ndarray, fitted: Mapping[str, Any]) -> np.ndarray:

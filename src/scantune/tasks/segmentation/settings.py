@@ -49,8 +49,7 @@ class Segmentation(TaskSettings):
 
     largest_component: bool = True
     """Keep only the largest connected component of a class where that raises the class's mean Dice on validation (out
-    of fold with folds), as nnU-Net does; classes are decided one by one, and no other component is removed. False:
-    never."""
+    of fold with folds), and the Dice of more samples than it lowers; classes are decided one by one. False: never."""
 
     empty: Literal["undefined", "one"] = "undefined"
     """Both masks empty: the metrics are undefined, omitted from the means and counted; or count as correct

@@ -47,7 +47,10 @@ def postprocessing(metrics: Mapping[str, Any]) -> list[str]:
         return []
     on = section.get("fitted_on", "validation")
     if not chosen:
-        return [f"All connected components are kept: the largest alone had no higher Dice in any class on {on}."]
+        return [
+            f"All connected components are kept: the largest alone had no higher Dice in any class on {on}, or in too few "
+            "samples."
+        ]
     gains = (f"{name} ({fixed(e['dice_all'], 3)} to {fixed(e['dice_largest'], 3)})" for name, e in chosen.items())
     return [
         "Of these classes only the largest connected component is kept, since their mean Dice was higher so (without "
