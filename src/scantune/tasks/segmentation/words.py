@@ -48,8 +48,8 @@ def postprocessing(metrics: Mapping[str, Any]) -> list[str]:
     on = section.get("fitted_on", "validation")
     if not chosen:
         return [
-            f"All connected components are kept: the largest alone had no higher Dice in any class on {on}, or in too few "
-            "samples."
+            "All connected components are kept: the largest alone had no higher Dice in any class, or in too few "
+            f"samples, on {on}."
         ]
     gains = (f"{name} ({fixed(e['dice_all'], 3)} to {fixed(e['dice_largest'], 3)})" for name, e in chosen.items())
     return [
