@@ -48,10 +48,8 @@ def run(key: str) -> None:
             tracked, test=sides.all_samples.source_digest, model=weights_digest(model), key=block.experiment
         )
         predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
-        table = predictions_of(
-            predictors, experiment.task, sides, batch_size=experiment.train.batch_size, answers=answers
-        )
-        out.mkdir(parents=True, exist_ok=True)
+        folder, batch_size = judging.masks_folder(out, experiment.evaluate), experiment.train.batch_size
+        table = predictions_of(predictors, experiment.task, sides, batch_size=batch_size, answers=answers, masks=folder)
         write(table, out / "predictions.csv")
         metrics, summary = judging.write_figures(
             table,

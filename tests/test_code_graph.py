@@ -88,7 +88,9 @@ def test_every_module_that_is_left_out_is_there(project):
 @pytest.mark.parametrize("task", catalogue.names())
 def test_a_training_uses_no_figures_reports_or_maps_and_of_the_tasks_its_own(project, task):
     used = used_by(project, "train", task)
-    parts = {part for name in used - {"scantune.plots.words"} for part in name.split(".")}
+    grids = {f"scantune.io.{name}" for name in ("arrays", "geometry", "upright")}  # those of the masks' own files
+    left = used - {"scantune.plots.words"} - (grids if task == "segmentation" else set())
+    parts = {part for name in left for part in name.split(".")}
     assert not parts & {
         "plots",
         "report",

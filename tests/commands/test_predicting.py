@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pydicom
 import pytest
+import torch
+from PIL import Image
 
-from scantune.commands.predicting import samples_of
+from scantune.commands.predicting import predict, samples_of
+from scantune.records import ScantuneError
+from scantune.registry.model import ModelFacts
+from scantune.registry.predictor import Predictor, Reading
+from scantune.tasks.predictions import read
 
 
 @pytest.fixture
@@ -40,3 +49,69 @@ def test_every_file_is_a_row_and_what_is_none_is_counted(folder: Path, series: b
 
 def test_an_empty_folder_is_a_row_itself(tmp_path: Path) -> None:
     assert samples_of(tmp_path) == ([tmp_path], Counter())
+
+
+class Twice(torch.nn.Module):
+    """One logit, above which a picture is marked."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return (x[:, :1] - 0.5) * 30
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with two pictures, and a model of pictures in the place of the one that is opened."""
+    settings = {"dataset": "d", "modality": "image", "shape": [8, 8], "intensity": {"name": "scale"}, "workers": 1}
+    facts = ModelFacts("m", "d", {"name": "segmentation"}, settings)
+    model = Predictor(facts, [Twice()], reading=Reading(isolated=False))
+    monkeypatch.setattr("scantune.registry.opening.open_model", lambda *_, **__: model)
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 255, (9, 7)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"Doe_{number}.png")
+    return tmp_path
+
+
+def test_masks_are_named_by_sample_ids_where_a_list_has_them(opened: Path) -> None:
+    listed = opened / "list.txt"
+    listed.write_text(f"b\t{opened / 'Doe_0.png'}\n\na\t{opened / 'Doe_1.png'}\n")
+    predict("m", listed=listed, seg=opened / "masks", out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert table.sample_id.tolist() == ["b", "a"]
+    assert table.text("mask").tolist() == ["b.png", "a.png"]
+    assert sorted(path.name for path in (opened / "masks").iterdir()) == ["a.png", "b.png"]
+    listed.write_text(str(opened / "Doe_0.png"))
+    predict("m", listed=listed, seg=opened / "masks", out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert "Doe" not in table.text("mask")[0]
+    assert "sample_id" not in table.columns
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("a/b\tDoe_0.png", r"line 1: the sample id 'a/b' cannot name a file"),
+        ("a\tDoe_0.png\na\tDoe_1.png", "line 2: the sample id 'a' occurs twice"),
+        ("a\t.", "is a folder of 3 samples, not of one"),
+    ],
+)
+def test_ids_that_cannot_name_a_file_are_refused(
+    opened: Path, monkeypatch: pytest.MonkeyPatch, text: str, fault: str
+) -> None:
+    monkeypatch.chdir(opened)
+    Path("list.txt").write_text(text)
+    with pytest.raises(ScantuneError, match=fault):
+        predict("m", listed=Path("list.txt"), out=Path("answers.csv"))
+
+
+def test_the_table_says_which_attribute_a_mask_could_not_be_written_for(
+    opened: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_mask(*_: Any) -> Path:
+        return Path(pydicom.Dataset().StudyInstanceUID)
+
+    monkeypatch.setattr("scantune.registry.results.write_mask", write_mask)
+    predict("m", [opened / "Doe_0.png"], seg=opened / "masks", out=opened / "answers.csv")
+    table = read(opened / "answers.csv")
+    assert "its header has no StudyInstanceUID" in table.text("mask_reason")[0]
+    assert table.text("reason")[0] == ""
+    assert table.text("volume_prediction")[0]

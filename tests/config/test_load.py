@@ -224,3 +224,8 @@ def test_preset_without_the_key_model_is_told_what_to_add():
         parse(content)
     content["experiments"]["knees"]["model"] = {}
     assert parse(content).experiments["knees"].model.backbone == "resnet50"
+
+
+def test_masks_are_written_of_tasks_that_predict_them():
+    with pytest.raises(ConfigError, match=r"experiments\.knees\.evaluate\.write_masks: the task .* predicts no masks"):
+        parse(changed("experiments.knees.evaluate", {"write_masks": True}))

@@ -73,6 +73,22 @@ def test_classes_are_drawn_alike_and_the_share_of_the_foreground_is_kept(cached:
     assert sum(at_the_edge) / 600 == pytest.approx(0.25, abs=0.06), "one pixel has as many patches as a hundred"
 
 
+def test_of_labels_that_overlap_each_is_drawn_alike_and_not_each_sum(tmp_path: Path) -> None:
+    """A disc of 1 (value 1) with a cup of 2 (value 3) and a vessel of 4 that crosses both (values 4, 5, 7)."""
+    mask = torch.zeros(1, 40, 40, dtype=torch.uint8)
+    mask[0, 10:30, 10:30] = 1
+    mask[0, 18:22, 18:22] |= 2
+    mask[0, 20] |= 4
+    save_file({"input": torch.ones(1, 40, 40), "mask": mask}, tmp_path / "a.safetensors")
+    patches = Patches((3, 3), per_sample=900, foreground=1.0, overlapping=True)
+    data = PatchSamples([tmp_path / "a.safetensors"], patches, seed=0)
+    middle = [int(data[index]["target"][1, 1]) for index in range(900)]
+    share = {bit: sum(value & bit > 0 for value in middle) / 900 for bit in (1, 2, 4)}
+    # a cup is drawn by itself, and by chance where disc or vessel are
+    assert share[2] == pytest.approx(1 / 3 * (1 + 16 / 400 + 4 / 40), abs=0.06)
+    assert share[4] == pytest.approx(1 / 3 * (1 + 20 / 400 + 4 / 16), abs=0.06)
+
+
 def test_pixels_that_do_not_count_are_no_class(tmp_path: Path) -> None:
     mask = torch.zeros(1, 40, 40, dtype=torch.uint8)
     mask[0, :, 20:] = 255

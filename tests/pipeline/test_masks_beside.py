@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from scantune import cohort
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
+from scantune.mask_codes import IGNORED
+from scantune.pipeline.data.datasets import samples, training_samples
 from scantune.pipeline.data.sides import read_sides
 from scantune.pipeline.predictions import part_of
 from scantune.preprocess.prepare import prepare
@@ -87,12 +89,19 @@ def test_metrics_are_those_inside_the_region_and_readers_stand_beside_the_model(
         model = (image / 255 > 0.55)[counts]
         truth = (mask == 1)[counts]
         assert columns["dice"][i] == pytest.approx(dice(model, truth))
+        assert columns["dice_prepared"][i] == pytest.approx(dice(model, truth)), "on this grid it is the same"
         assert columns["volume_target"][i] == truth.sum()
         if not i:
             assert np.isnan(columns["rater/second/dice"][i])
             continue
         assert columns["rater/second/dice"][i] == pytest.approx(dice(second[counts] > 0, truth))
         assert columns["rater/second/model/dice"][i] == pytest.approx(dice(model, second[counts] > 0))
+    side = read_sides(eyes / "cache", None).side("test")
+    task = predictor.task
+    learned, measured = training_samples(side, task, patches=None)[0], samples(side, task)[0]
+    outside = np.asarray(Image.open(eyes / "field0.png")) == 0
+    assert (measured["target"].numpy()[outside] == IGNORED).all()
+    assert not (learned["target"].numpy()[8:] == IGNORED).any(), "what lies outside is trained on"
     found = scoring.evaluate(PredictionTable.make(columns), Segmentation(), draws=100)
     assert found["raters"]["pairs"]["second and reference"]["dice"]["n"] == 3
 

@@ -167,7 +167,8 @@ def test_metrics_are_those_of_the_written_mask_and_the_mask_file(case: str, tmp_
     task = {"name": "segmentation", "classes": ["background", "rim", "core"]}
     predictor = Predictor(ModelFacts("m", "d", task, settings), [Thresholds()], reading=Reading(isolated=False))
     side = read_sides(tmp_path / "cache", None).side("test")
-    row = {name: values[0] for name, values in part_of(predictor.tensors, side, "test").items()}
+    columns = part_of(predictor.tensors, side, "test", masks=tmp_path / "masks")
+    row = {name: values[0] for name, values in columns.items()}
     (answer,) = predictor.predict([files.image])
     written = write_mask(tmp_path / "seg", files.image, answer, predictor)
 
@@ -182,4 +183,12 @@ def test_metrics_are_those_of_the_written_mask_and_the_mask_file(case: str, tmp_
     assert row["volume_target"] == pytest.approx((truth > 0).sum() * unit, rel=1e-4)
     assert row["volume_prediction"] == pytest.approx((mask > 0).sum() * unit, rel=1e-4)
     assert answer.values["volume_prediction"] == row["volume_prediction"], "predict says what evaluate says"
+    assert row["mask"].startswith("masks/s."), "named by the sample"
+    evaluated = tmp_path / row["mask"]
+    np.testing.assert_array_equal(files.read(evaluated), mask)
+    if case == "2D":
+        assert files.grid(evaluated) == files.grid(files.image)
+    elif case != "DICOM":
+        for one, other in zip(files.grid(evaluated), files.grid(files.image), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
     assert row["dice_prepared"] != pytest.approx(row["dice"], abs=1e-4), "the prepared grid gives another Dice"

@@ -90,6 +90,8 @@ def test_the_region_limits_the_metrics_and_not_what_is_learned(fundus):
     )
     np.testing.assert_array_equal(prepared.mask[0], DISC > 0)
     np.testing.assert_array_equal(prepared.own_mask, np.where(FIELD > 0, DISC > 0, IGNORED))
+    np.testing.assert_array_equal(prepared.measured_mask[0], prepared.own_mask)
+    assert prepare_image([fundus / "image.png"], [fundus / "disc.png"], intensity=SCALE).measured_mask is None
     assert set(prepared.rater_masks) == {"second"}
     np.testing.assert_array_equal(prepared.rater_masks["second"], np.roll(DISC, 2, axis=1) > 0)
     assert prepared.facts["mask_labels"] == {"255": (DISC > 0).sum()}
@@ -148,3 +150,7 @@ def test_a_volume_has_them_on_its_own_grid(tmp_path):
     )
     np.testing.assert_array_equal(prepared.own_mask, np.where(field > 0, mask, IGNORED))
     np.testing.assert_array_equal(prepared.rater_masks["r"], np.roll(mask, 1, axis=2))
+    outside = prepared.measured_mask == IGNORED
+    np.testing.assert_array_equal(prepared.measured_mask[~outside], prepared.mask[~outside])
+    assert outside.any()
+    assert not outside.all()

@@ -10,9 +10,12 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+import torch
 import yaml
 
+from scantune import io
 from scantune.config.load import parse
+from scantune.preprocess.store import as_float
 from scantune.records import ScantuneError
 from scantune.registry.predictor import Predictor, Reading
 from tests.stages.conftest import run_stages
@@ -71,7 +74,7 @@ def params(modality: str, **settings: Any) -> dict[str, Any]:
             "validate_every": 3,
             **settings,
         },
-        "evaluate": {"draws": 200, "saliency": {"samples": 1, "checks": False}},
+        "evaluate": {"draws": 200, "write_masks": True, "saliency": {"samples": 1, "checks": False}},
         "register": {},
     }
     return {
@@ -122,14 +125,47 @@ def test_what_is_evaluated_is_what_is_served(trained: tuple[Path, str], monkeypa
         assert answer.mask is not None
         shape = nibabel.load(file).shape[::-1] if modality == "volume" else answer.prepared.tensor.shape[1:]
         assert answer.mask.shape == shape
+        written = home / "outputs/x/evaluate" / row["mask"]
+        assert written.name.startswith(f"{row['sample_id']}.")
+        array = io.read(written, labels=True, allow_constant=True).array
+        np.testing.assert_array_equal(array.reshape(answer.mask.shape), answer.mask)
         truth = answer.mask.sum() * (4.5 if modality == "volume" else 1)
         assert truth == pytest.approx(answer.values["volume_prediction"])
+
+
+def test_report_and_card_say_how_masks_are_postprocessed(trained: tuple[Path, str]) -> None:
+    home, _ = trained
+    section = json.loads((home / "outputs/x/evaluate/metrics.json").read_text())["postprocessing"]
+    facts = json.loads((home / "outputs/x/train/model/model.json").read_text())
+    assert section["largest_component"] == facts["fitted"]["largest_component"]
+    for name in ("report.html", "model_card.md"):
+        assert "connected component" in (home / "outputs/x/evaluate" / name).read_text(), name
 
 
 def test_maps_are_made_of_whole_samples(trained: tuple[Path, str]) -> None:
     home, _ = trained
     saliency = json.loads((home / "outputs/x/evaluate/metrics.json").read_text())["saliency"]
     assert saliency["n_maps"] >= 1, saliency
+
+
+def test_maps_of_larger_samples_are_made_window_by_window(
+    trained: tuple[Path, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from scantune.config.evaluate import SaliencyConfig
+    from scantune.pipeline.maps import request as maps
+
+    home, _ = trained
+    model = Predictor.load(home / "outputs/x/train/model", reading=Reading(isolated=False))
+    (answer,) = model.predict([next(home.glob("image6.*"))])
+    x = torch.from_numpy(as_float(answer.prepared.tensor))
+    asked = maps.MapRequest(model.networks, model.facts, model.task, SaliencyConfig(), "cpu")
+    (_, (whole,)) = maps.maps_of(asked, model.networks[0], x)
+    monkeypatch.setattr(maps, "LARGEST", 10)
+    (_, (windowed,)) = maps.maps_of(asked, model.networks[0], x)
+    assert windowed.map is not None
+    assert windowed.map.shape == whole.map.shape == tuple(x.shape[1:])
+    assert windowed.map.max() == pytest.approx(1)
+    assert windowed.grid <= (16, 16), "cells of one window"
 
 
 @pytest.mark.parametrize("trained", ["image"], indirect=True)

@@ -20,7 +20,10 @@ _SHOWN = 20  # reasons on the terminal; all are in the table
 def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
     files: Annotated[list[Path] | None, typer.Argument(help="files, series folders, or folders of them")] = None,
-    listed: Annotated[Path | None, typer.Option("--list", help="a text file with one path per line")] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option("--list", help="a text file with one path per line, or a sample id, a tab and its path"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="file of the predictions table")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[
@@ -58,7 +61,7 @@ def predict(
     from scantune.tasks.predictions import PredictionTable, write
     from scantune.tracking.parent import adopted
 
-    paths = [*(files or []), *_listed(listed)]
+    paths = [*((path, "") for path in files or []), *_listed(listed)]
     if not paths:
         raise ScantuneError("predict: name files, folders or --list FILE")
     reading = Reading(time_limit=time_limit, workers=workers)
@@ -71,17 +74,22 @@ def predict(
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
     samples: list[Path] = []
+    ids: list[str] = []
     aside: Counter[str] = Counter()
-    for path in paths:
+    for path, sample_id in paths:
         below, left = samples_of(path, series)
+        if sample_id and len(below) > 1:
+            raise ScantuneError(f"--list {listed}: {sample_id}: {path} is a folder of {len(below)} samples, not of one")
         samples += below
+        ids += [sample_id] * len(below)
         aside += left
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
-        for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
-            rows.append({"file": str(path), **answer.values, "reason": answer.reason})
+        for path, sample_id, answer in zip(samples, ids, opened.answers(samples, batch_size), strict=True):
+            named = {"sample_id": sample_id} if any(ids) else {}
+            rows.append({**named, "file": str(path), **answer.values, "reason": answer.reason})
             if not answer.reason:
-                rows[-1] |= _give_back(opened, path, answer, writers)
+                rows[-1] |= _give_back(opened, path, answer, writers, sample_id)
     names = list(dict.fromkeys(name for row in rows for name in row if name != "reason"))
     columns = {name: [row.get(name, "") for row in rows] for name in [*names, "reason"]}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -145,12 +153,28 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
     return sorted([*files, *below]) or [path], aside
 
 
-def _listed(path: Path | None) -> list[Path]:
+def _listed(path: Path | None) -> list[tuple[Path, str]]:
+    """Each path of a list with its sample's id, "" without one.
+
+    Raises:
+        ScantuneError: there is no such file; an id cannot name a file, or occurs twice.
+    """
+    from scantune.cohort.ids import is_safe
+
     if path is None:
         return []
     if not path.is_file():
         raise ScantuneError(f"--list {path}: no such file")
-    return [Path(line.strip()) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    pairs: list[tuple[Path, str]] = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        first, _tab, second = (part.strip() for part in line.strip().partition("\t"))
+        if not first:
+            continue
+        if second and (not is_safe(first) or first in {known for _, known in pairs}):
+            fault = "occurs twice" if is_safe(first) else "cannot name a file: use letters, digits and . _ - + = @"
+            raise ScantuneError(f"--list {path}, line {number}: the sample id {first!r} {fault}")
+        pairs.append((Path(second), first) if second else (Path(first), ""))
+    return pairs
 
 
 def _writers(
@@ -167,24 +191,35 @@ def _writers(
     return [(column, folder, write) for column, folder, write in known if folder is not None]
 
 
+def _in_words(error: Exception) -> str:
+    """An error; of an attribute that a DICOM header lacks, which one (its keywords begin with a capital letter)."""
+    if isinstance(error, AttributeError) and error.name and error.name[0].isupper():
+        return f"its header has no {error.name}, which the result would have to repeat"
+    return f"{type(error).__name__}: {error}"
+
+
 def _give_back(
-    opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]]
+    opened: Any, path: Path, answer: Any, writers: Sequence[tuple[str, Path, Callable[..., Any]]], sample_id: str = ""
 ) -> dict[str, str]:
     """Report, mask and map beside the table; one that cannot be written is reported and does not end the command.
 
     Returns:
-        The name of each file by its column of the table (files are named by digests, the table says whose they are),
-        and as ``<column>_reason`` why there is none.
+        The name of each file by its column of the table (of a sample without an id a report and a mask are named by a
+        digest, and the table says whose they are), and as ``<column>_reason`` why there is none.
     """
     names: dict[str, str] = {}
     for column, folder, write in writers if opened.facts is not None else ():
         try:
-            names[column] = write(folder, path, answer, opened).name
+            written = write(folder, path, answer, opened)
+            if sample_id and column != "map":
+                ending = ".nii.gz" if written.name.endswith(".nii.gz") else written.suffix
+                written = written.replace(folder / f"{sample_id}{ending}")
+            names[column] = written.name
             continue
         except ScantuneError as error:
             reason = str(error)
         except Exception as error:  # a header that lacks a required attribute; the prediction is in the table
-            reason = f"no result can be written for this source ({type(error).__name__}: {error})"
+            reason = f"no result can be written for this source ({_in_words(error)})"
         names[f"{column}_reason"] = reason
         typer.echo(f"  {path}: {reason}", err=True)
     return names

@@ -32,6 +32,12 @@ def score(
     reference: Annotated[
         Path | None, typer.Option(help="folder of reference masks, where predictions are a folder of masks")
     ] = None,
+    region: Annotated[
+        Path | None, typer.Option(help="folder of masks of the same names: masks are scored inside of them alone")
+    ] = None,
+    mask_values: Annotated[
+        str, typer.Option(help="values in masks to labels, as in {128: 1, 255: 2, 3: ignore}; ignore does not count")
+    ] = "",
     split: Annotated[str, typer.Option(help="rows to score")] = "test",
     report: Annotated[Path | None, typer.Option(help="write a report too, as one HTML file")] = None,
     case_mix: Annotated[str, typer.Option(help="weight the rows to it, as in {sex: {F: 0.5, M: 0.5}}")] = "",
@@ -48,7 +54,10 @@ def score(
     options: dict[str, Any] = {"split": split, "draws": draws, "seed": seed, "confidence": confidence}
     if reference is not None or any(path.is_dir() for path in predictions):
         schema = task_settings(task, settings or [])
-        predictions = [_of_masks(path, reference, schema, out) for path in predictions]
+        beside = {"region": region, "values": _mask_values(mask_values)}
+        predictions = [_of_masks(path, reference, schema, out, **beside) for path in predictions]
+    elif region is not None or mask_values:
+        raise ScantuneError("--region and --mask-values are for folders of masks, with --reference")
     else:
         schema = task_settings(task, settings or [], predictions[0])
     if case_mix:
@@ -73,12 +82,16 @@ def score(
         typer.echo(f"report: {from_file.report(table, schema, metrics, report, name=predictions[0].stem, split=split)}")
 
 
-def _of_masks(predicted: Path, reference: Path | None, schema: Any, out: Path) -> Path:
-    """A table of the metrics of each mask, written beside ``out``.
+def _of_masks(predicted: Path, reference: Path | None, schema: Any, out: Path, **beside: Any) -> Path:
+    """A table of the metrics of each mask, written beside ``out``; ``beside`` as of
+    :func:`scantune.pipeline.evaluate.mask_folders.compared`.
 
     Raises:
         ScantuneError: one of the two is no folder; as :func:`scantune.pipeline.evaluate.mask_folders.compared`.
     """
+    region = beside["region"]
+    if region is not None and not region.is_dir():
+        raise ScantuneError(f"--region {region}: not a folder of masks")
     if reference is None or not reference.is_dir() or not predicted.is_dir():
         raise ScantuneError(
             f"{predicted}: masks are scored folder against folder, as in scantune score PREDICTED --reference REFERENCE"
@@ -87,7 +100,7 @@ def _of_masks(predicted: Path, reference: Path | None, schema: Any, out: Path) -
     from scantune.tasks.predictions import write
 
     path = out.with_name(f"{out.stem}_{predicted.name}.csv")
-    write(compared(predicted, reference, schema), path)
+    write(compared(predicted, reference, schema, **beside), path)
     typer.echo(f"each mask: {path}")
     return path
 
@@ -110,6 +123,25 @@ def _score_several(predictions: list[Path], schema: Any, out: Path, options: dic
                 f"  p of {comparison['primary']} adjusted for the files (Holm): {comparison['p_holm_files']:.3g}"
             )
     typer.echo(f"all metrics and comparisons: {out}")
+
+
+def _mask_values(text: str) -> dict[str, int | str]:
+    """Value to label, from YAML.
+
+    Raises:
+        ScantuneError: it is something else.
+    """
+    from scantune.config.load import plain_value
+    from scantune.mask_codes import IGNORE
+
+    values = plain_value(text) if text else {}
+    if not isinstance(values, dict) or not all(
+        label == IGNORE or (isinstance(label, int) and 0 <= label < 255) for label in values.values()
+    ):
+        raise ScantuneError(
+            f"--mask-values {text!r}: write value: label, as in {{128: 1, 255: 2, 3: ignore}}; labels are 0 … 254"
+        )
+    return {str(value): label for value, label in values.items()}
 
 
 def _shares(text: str) -> dict[str, dict[str, float]]:

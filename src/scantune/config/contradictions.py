@@ -182,6 +182,17 @@ def _region(params: Params) -> Iterator[str]:
                 yield f"datasets.{input_.dataset}.{key}: of images and volumes, and inputs.{name} is of loops"
 
 
+def _written_masks(params: Params) -> Iterator[str]:
+    for key, block in _blocks(params):
+        input_ = params.inputs.get(block.input)
+        if not block.evaluate.write_masks or input_ is None:
+            continue
+        if not block.task.mask_classes:
+            yield f"{key}.evaluate.write_masks: the task {block.task.name} predicts no masks"
+        elif input_.modality == "video":
+            yield f"{key}.evaluate.write_masks: of images and volumes, and inputs.{block.input} is of loops"
+
+
 def _mirrored_copies(params: Params) -> Iterator[str]:
     """Test-time augmentation that would mirror samples whose left and right are different answers."""
     for key, block in _blocks(params):
@@ -273,6 +284,7 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _losses,
     _overlap,
     _region,
+    _written_masks,
     _mirrored_copies,
     _patches,
     _foreground,

@@ -90,6 +90,10 @@ class EvaluateConfig(Block):
     locked: bool = False
     """The test set may be evaluated once only: a second evaluation on it is refused."""
 
+    write_masks: bool = False
+    """Write the predicted mask of every sample to ``masks/`` beside ``predictions.csv``, whose column ``mask`` names
+    the file: NIfTI with the size, order of axes and affine of the image's file, PNG of a picture at its size."""
+
     saliency: Annotated[SaliencyConfig, BeforeValidator(_switch)] = SaliencyConfig()
     """Saliency maps; ``false`` switches them off."""
 

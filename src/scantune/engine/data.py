@@ -50,12 +50,19 @@ def as_input(array: Tensor) -> Tensor:
     return array.to(torch.float32)
 
 
-def read_cached(path: Path) -> dict[str, Tensor]:
-    """Tensors of one cached file that networks take (``input``, and ``mask`` if present), memory-mapped."""
+def read_cached(path: Path, inside: bool = False) -> dict[str, Tensor]:
+    """Tensors of one cached file that networks take (``input``, and ``mask`` if present), memory-mapped.
+
+    Args:
+        path: of the file.
+        inside: the mask in which what lies outside the region of the metrics does not count, where there is a region.
+    """
     from safetensors import safe_open
 
     with safe_open(path, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in {"input", "mask"}.intersection(file.keys())}
+        there = set(file.keys())
+        stored = {"input": "input", "mask": "measured_mask" if inside and "measured_mask" in there else "mask"}
+        return {name: file.get_tensor(key) for name, key in stored.items() if key in there}
 
 
 class CachedSamples:
@@ -67,6 +74,7 @@ class CachedSamples:
         groups: int [N], code of the scanner; −1 where unknown.
         ids: sample ids, for messages; the files' stems where None.
         masks: one file per sample that has its mask; None uses the mask in the sample's own file.
+        inside: pixels outside of the region that metrics are limited to do not count, where there is one.
         augment: random augmentation; None for none.
         flip: target of a mirrored sample (:meth:`Task.flip`); required where ``augment`` may flip.
         partners: degraded copies; None for none.
@@ -81,6 +89,7 @@ class CachedSamples:
         *,
         ids: Sequence[str] | None = None,
         masks: Sequence[Path] | None = None,
+        inside: bool = False,
         augment: Augment | None = None,
         flip: Callable[[np.ndarray], np.ndarray] | None = None,
         partners: Partners | None = None,
@@ -91,6 +100,7 @@ class CachedSamples:
         self.groups = groups
         self.ids = list(ids) if ids is not None else [p.stem for p in self.paths]
         self.masks = masks
+        self.inside = inside
         self.augment = augment
         self.flip = flip
         self.partners = partners
@@ -105,7 +115,7 @@ class CachedSamples:
         self.epoch = epoch
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        tensors = read_cached(self.paths[index])
+        tensors = read_cached(self.paths[index], self.inside)
         inputs, mask = as_input(tensors["input"]), self._mask(index, tensors) if self.targets is None else None
         target = None if self.targets is None else np.asarray(self.targets[index])
         draws = generator(self.seed, "sample", self.epoch, int(index))
@@ -126,7 +136,7 @@ class CachedSamples:
         return sample
 
     def _mask(self, index: int, tensors: Mapping[str, Tensor]) -> Tensor | None:
-        return (tensors if self.masks is None else read_cached(self.masks[index])).get("mask")
+        return (tensors if self.masks is None else read_cached(self.masks[index], self.inside)).get("mask")
 
 
 def mask_target(mask: Tensor | None) -> Tensor:

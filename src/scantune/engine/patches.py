@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from scantune.engine.data import Augment, as_input, mask_target, read_cached
 from scantune.engine.randomness import generator
-from scantune.mask_codes import IGNORED
+from scantune.mask_codes import IGNORED, MOST_OVERLAPPING, code_of, plane
 
 #: Most places per class of a mask from which patches are drawn, evenly spread over it.
 PLACES = 4096
@@ -29,12 +29,14 @@ class Patches:
         foreground: share of the patches whose centre is in the foreground of the mask. Its class is drawn first, each
             class of the sample alike, then a place in it.
         around: size of the box that is read for a patch, at least ``size``, so that a rotation has what it needs.
+        overlapping: labels overlap, so that the mask has a bit for each; a class is a label, not a sum of them.
     """
 
     size: tuple[int, ...]
     per_sample: int = 8
     foreground: float = 1 / 3
     around: tuple[int, ...] | None = None
+    overlapping: bool = False
 
 
 class PatchSamples:
@@ -117,15 +119,24 @@ class PatchSamples:
     def _foreground(self, row: int, mask: Tensor) -> list[np.ndarray]:
         """Places of each class of the sample, int32 [n, axes]; at most :data:`PLACES` of each."""
         if row not in self._places:
-            labels = mask[0].numpy()
-            self._places[row] = [_spread(labels, label) for label in np.unique(labels) if label not in (0, IGNORED)]
+            labels, overlapping = mask[0].numpy(), self.patches.overlapping
+            self._places[row] = [
+                _spread(plane(labels, label, overlapping)) for label in _labels_in(labels, overlapping)
+            ]
         return self._places[row]
 
 
-def _spread(labels: np.ndarray, label: int) -> np.ndarray:
-    flat = np.flatnonzero(labels == label)
+def _labels_in(mask: np.ndarray, overlapping: bool) -> list[int]:
+    codes = [int(code) for code in np.unique(mask) if code not in (0, IGNORED)]
+    if not overlapping:
+        return codes
+    return [k for k in range(1, MOST_OVERLAPPING + 1) if any(code & code_of(k, True) for code in codes)]
+
+
+def _spread(marked: np.ndarray) -> np.ndarray:
+    flat = np.flatnonzero(marked)
     some = flat[np.linspace(0, len(flat) - 1, min(len(flat), PLACES)).astype(np.int64)]
-    return np.stack(np.unravel_index(some, labels.shape), axis=1).astype(np.int32)
+    return np.stack(np.unravel_index(some, marked.shape), axis=1).astype(np.int32)
 
 
 def _limits(length: int, edge: int) -> tuple[int, int]:

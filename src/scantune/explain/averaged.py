@@ -77,4 +77,5 @@ def _mean(maps_of_networks: Sequence[Saliency]) -> Saliency:
     return replace(
         next(saliency for saliency in maps_of_networks if saliency.map is not None),
         map=(total / total.max()).astype(np.float32),
+        peak=float(np.mean([saliency.peak for saliency in maps_of_networks if saliency.map is not None])),
     )

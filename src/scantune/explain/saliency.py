@@ -23,6 +23,7 @@ class Saliency:
         reason: of an undefined map; else None.
         grid: cells of the layer along each axis; finer detail in ``map`` is interpolation.
         output: the explained output (a logit, a score), before activation.
+        peak: maximum of the map before it was scaled.
     """
 
     map: np.ndarray | None
@@ -31,6 +32,7 @@ class Saliency:
     reason: str | None = None
     grid: tuple[int, ...] = ()
     output: float | None = None
+    peak: float = 0.0
 
 
 def finish(
@@ -61,4 +63,4 @@ def finish(
         return undefined("constant: the layer does not distinguish locations")
     full = F.interpolate(torch.from_numpy(positive)[None, None], shape, mode=_LINEAR[len(shape)], align_corners=False)
     values = full[0, 0].numpy()
-    return Saliency(values / values.max(), layer, method, None, grid, output)
+    return Saliency(values / values.max(), layer, method, None, grid, output, float(values.max()))

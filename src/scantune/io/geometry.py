@@ -109,6 +109,23 @@ def to_ras(affine: np.ndarray, shape: tuple[int, int, int], orientation: Orienta
     return turned
 
 
+def from_ras(affine: np.ndarray, shape: tuple[int, ...], orientation: Orientation) -> np.ndarray:
+    """The affine of the stored axes (i, j, k) from the one after the permutation and flips, see :func:`to_ras`.
+
+    Args:
+        affine: of the axes R, A, S.
+        shape: lengths of the stored axes (i, j, k).
+        orientation: of the stored axes.
+    """
+    stored = affine.copy()
+    for world, axis in enumerate(orientation.source):
+        column = affine[:3, world]
+        stored[:3, axis] = -column if orientation.flipped[world] else column
+        if orientation.flipped[world]:
+            stored[:3, 3] += column * (shape[axis] - 1)
+    return stored
+
+
 def same_geometry(one: Volume, other: Volume, tolerance: float = 0.1) -> tuple[bool, str]:
     """Whether two volumes lie on the same grid, and both grids in words.
 

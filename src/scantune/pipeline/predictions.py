@@ -10,8 +10,9 @@ import numpy as np
 
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.datasets import samples
-from scantune.pipeline.data.sides import Side, Sides, refuse_masks
+from scantune.pipeline.data.sides import Side, Sides, refuse_masks, spacing_of
 from scantune.pipeline.predictors import Predictors
+from scantune.pipeline.written_masks import write_mask
 from scantune.preprocess.agreement import check_model
 from scantune.preprocess.own_grid import place_of
 from scantune.preprocess.places import Place
@@ -19,7 +20,7 @@ from scantune.registry.model import ModelFacts, load_networks
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.build import build_task
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.protocol import Spacing, Task
+from scantune.tasks.protocol import Task
 
 if TYPE_CHECKING:
     from scantune.prediction import Output, TensorPredictor
@@ -45,7 +46,13 @@ def open_predictors(schema: TaskSettings, facts: ModelFacts, folder: Path, devic
 
 
 def predictions_of(
-    predictors: Predictors, schema: TaskSettings, sides: Sides, *, batch_size: int = 8, answers: Answers | None = None
+    predictors: Predictors,
+    schema: TaskSettings,
+    sides: Sides,
+    *,
+    batch_size: int = 8,
+    answers: Answers | None = None,
+    masks: Path | None = None,
 ) -> PredictionTable:
     """Predictions of validation and test, in the contract's columns.
 
@@ -59,6 +66,7 @@ def predictions_of(
         sides: the samples.
         batch_size: samples at once.
         answers: stores the outputs of the test rows.
+        masks: folder that gets the predicted masks; their names are the column ``mask``. None writes none.
 
     Raises:
         ScantuneError: the cached tensors were prepared differently from the model's training data; or an output is not
@@ -74,7 +82,7 @@ def predictions_of(
         parts.append((sides.side("validation"), "validation"))
     parts.append((test, "test"))
     tables = [
-        part_of(predictors.of(side[0]), side, split, batch_size, answers if split == "test" else None)
+        part_of(predictors.of(side[0]), side, split, batch_size, answers if split == "test" else None, masks)
         for side, split in parts
         if len(side)
     ]
@@ -91,18 +99,27 @@ def _column(table: Mapping[str, Sequence[Any] | np.ndarray], name: str) -> np.nd
 
 
 def part_of(
-    predictor: TensorPredictor, side: Side, split: str, batch_size: int = 8, answers: Answers | None = None
+    predictor: TensorPredictor,
+    side: Side,
+    split: str,
+    batch_size: int = 8,
+    answers: Answers | None = None,
+    masks: Path | None = None,
 ) -> dict[str, Any]:
-    """Columns of one side's predictions; ``answers`` stores the network's outputs.
+    """Columns of one side's predictions; ``answers`` stores the network's outputs, the folder ``masks`` gets masks.
 
     Raises:
         ScantuneError: a cached tensor is damaged, or an output is not finite; with the sample ids.
     """
     side.check_cached()
+    written: list[str] = []
 
-    def keep(rows: list[int], output: Output) -> None:
+    def keep(rows: list[int], output: Output, labels: list[np.ndarray] | None) -> None:
         if answers is not None:
             answers.keep([side[row].sample_id for row in rows], predictor, output)
+        if masks is not None and labels is not None:
+            for row, mask in zip(rows, labels, strict=True):
+                written.append(f"{masks.name}/{write_mask(masks, side[row].sample_id, mask, side.paths[row])}")
 
     columns: dict[str, Any] = {
         "sample_id": [m.sample_id for m in side],
@@ -112,6 +129,7 @@ def part_of(
     }
     data = samples(side, predictor.task)
     columns |= predictor.answers(data, places=places_of(side), batch_size=batch_size, each=keep)
+    columns |= {"mask": written} if written else {}
     raters = list(side[0].raters)
     groups = list(side[0].groups)
     columns |= {f"rater/{name}": [m.raters.get(name, "") for m in side] for name in raters}
@@ -129,9 +147,3 @@ def places_of(side: Side) -> list[Place]:
         place_of(path, spacing_of(member.row), own_truth=not member.mask_from)
         for path, member in zip(side.paths, side, strict=True)
     ]
-
-
-def spacing_of(row: Mapping[str, str]) -> Spacing:
-    """Spacing in mm along the spatial axes, from ``manifest.csv``; None if unknown."""
-    text = row.get("spacing", "")
-    return tuple(float(part) for part in text.split("x")) if text else None

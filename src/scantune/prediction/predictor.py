@@ -65,11 +65,13 @@ class Predicted:
         reduced: [N, …] of :meth:`Task.reduce`.
         targets: [N, …] of :meth:`Task.reduced_target`.
         spread: [N, …] as in :class:`Output`.
+        fit_rows: [N, …] of :meth:`MaskTask.fit_rows`; None of other tasks, and where no places were given.
     """
 
     reduced: np.ndarray
     targets: np.ndarray
     spread: np.ndarray | None = None
+    fit_rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -168,14 +170,18 @@ class TensorPredictor:
 
     def masks(self, output: Output) -> np.ndarray | None:
         """Labels, uint8 [B, …space]; None for a task with an output per sample."""
-        labels = self.task.masks(output.mean)
-        return None if labels is None else labels.cpu().numpy().astype(np.uint8)
+        task = self._mask_task
+        return None if task is None else np.stack(task.prepared_masks(output.mean, self.fitted))
 
     def file_masks(self, output: Output, places: Sequence[Place]) -> list[np.ndarray] | None:
         """Labels of each sample of a batch on the grid of its file, uint8; None for a task without masks."""
-        if self.task.masks(output.mean[:0]) is None:
-            return None
-        return cast(MaskTask, self.task).file_masks(output.mean.cpu(), places)
+        task = self._mask_task
+        return None if task is None else task.file_masks(output.mean.cpu(), places, self.fitted)
+
+    @cached_property
+    def _mask_task(self) -> MaskTask | None:
+        """The task, if it has an output per pixel."""
+        return cast(MaskTask, self.task) if hasattr(self.task, "file_masks") else None
 
     def answers(
         self,
@@ -183,7 +189,7 @@ class TensorPredictor:
         *,
         places: Sequence[Place] | None = None,
         batch_size: int = 8,
-        each: Callable[[list[int], Output], None] | None = None,
+        each: Callable[[list[int], Output, list[np.ndarray] | None], None] | None = None,
     ) -> dict[str, np.ndarray]:
         """The columns of :meth:`columns` for a data set, with those of the targets, in its order.
 
@@ -191,7 +197,8 @@ class TensorPredictor:
             data: the samples; at least one.
             places: of all of them; None counts pixels of the prepared grid.
             batch_size: samples at once.
-            each: receives the rows and the output of each batch.
+            each: receives the rows and the output of each batch, and with ``places`` its masks as of
+                :meth:`file_masks`.
 
         Raises:
             ScantuneError: as :meth:`over`.
@@ -199,11 +206,11 @@ class TensorPredictor:
         parts = []
         for batch, output in self.over(data, batch_size=batch_size):
             rows = batch["index"].tolist()
+            there = None if places is None else [places[i] for i in rows]
+            masks = None if there is None else self.file_masks(output, there)
             if each is not None:
-                each(rows, output)
-            parts.append(
-                self.columns(output, batch["target"].numpy(), None if places is None else [places[i] for i in rows])
-            )
+                each(rows, output, masks)
+            parts.append(self.columns(output, batch["target"].numpy(), there, masks))
         return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
     def over(
@@ -235,22 +242,36 @@ class TensorPredictor:
             yield batch, output
 
     def predict(
-        self, data: Samples, *, batch_size: int = 8, workers: int = 0, processes: Processes | None = None
+        self,
+        data: Samples,
+        *,
+        places: Sequence[Place] | None = None,
+        batch_size: int = 8,
+        workers: int = 0,
+        processes: Processes | None = None,
     ) -> Predicted:
-        """Reduced outputs of every sample of a data set; arguments as in :meth:`over`."""
+        """Reduced outputs of every sample of a data set; arguments as in :meth:`over`.
+
+        With ``places`` of all samples, what a task with masks is fitted to as well.
+        """
         batches = []
+        measured = None if places is None else self._mask_task
         for batch, output in self.over(data, batch_size=batch_size, workers=workers, processes=processes):
             answer = self.task.reduce(output.mean, to_device(batch, self.device))
             spread = torch.zeros(len(answer)) if output.spread is None else output.spread
-            batches.append([t.cpu().numpy() for t in (answer, spread, self.task.reduced_target(batch), batch["index"])])
+            parts = [t.cpu().numpy() for t in (answer, spread, self.task.reduced_target(batch), batch["index"])]
+            if measured is not None and places is not None:
+                there = [places[i] for i in batch["index"].tolist()]
+                parts.append(measured.fit_rows(output.mean.cpu(), batch["target"], there))
+            batches.append(parts)
         shares = distributed.gather_objects(processes or Local(self.device), batches)
         rows = [row for share in shares for row in share]
         if not rows:
             return Predicted(np.zeros(0), np.zeros(0))
         joined = [np.concatenate(parts) for parts in zip(*rows)]
         order = np.argsort(joined[3], kind="stable")
-        values, spreads, targets, _ = (part[order] for part in joined)
-        return Predicted(values, targets, spreads if self._compares else None)
+        values, spreads, targets, _, *fit_rows = (part[order] for part in joined)
+        return Predicted(values, targets, spreads if self._compares else None, fit_rows[0] if fit_rows else None)
 
     @property
     def _compares(self) -> bool:

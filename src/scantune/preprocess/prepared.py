@@ -21,6 +21,8 @@ class Prepared:
         own_mask: uint8 [H, W] or [D, H, W], the labels on the grid of the file itself; what lies outside the region of
             the metrics does not count (:mod:`scantune.mask_codes`). None without a mask, or of a loop.
         rater_masks: reader's name to that reader's labels on the same grid; of a loop none.
+        measured_mask: ``mask``, in which what lies outside the region of the metrics does not count; None without a
+            region.
     """
 
     tensor: np.ndarray
@@ -29,6 +31,7 @@ class Prepared:
     facts: Mapping[str, Any] = field(default_factory=dict)
     own_mask: np.ndarray | None = None
     rater_masks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    measured_mask: np.ndarray | None = None
 
 
 def source_facts(

@@ -223,7 +223,8 @@ def _sample(job: Job, settings: Mapping[str, Any], store_dir: Path, key: str, di
     prepared = prepare(
         job.files, job.masks, settings, job.series, job.volume, region=job.region, rater_masks=job.rater_masks
     )
-    arrays = {"input": prepared.tensor, **({"mask": prepared.mask} if prepared.mask is not None else {})}
+    masks = {"mask": prepared.mask, "measured_mask": prepared.measured_mask}
+    arrays = {"input": prepared.tensor, **{name: mask for name, mask in masks.items() if mask is not None}}
     facts = {**_measured(arrays, prepared.spacing), "reading": plain(prepared.facts)}
     if prepared.own_mask is not None:
         beyond = own_grid.cut_away(prepared.own_mask, prepared.facts, prepared.tensor.shape[1:])

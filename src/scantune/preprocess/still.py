@@ -11,6 +11,7 @@ import numpy as np
 
 from scantune import io
 from scantune.config.input import ImageInput
+from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import MaskError, merged, palette_words, read_labels, sample_masks
@@ -68,13 +69,15 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     if settings.clahe:
         picture = _equalised(picture, clip=settings.clahe.clip, tiles=settings.clahe.tiles)
     tensor = np.ascontiguousarray(intensities.to_dtype(picture, dtype).transpose(2, 0, 1))  # [H, W, C] -> [C, H, W]
-    mask = drawn = None
+    mask = drawn = inside = None
     if sources.masks:
         same_way = {name: reading[name] for name in ("limits", "affine")}
         source = sources.files[0], sources.series
         read = partial(_mask, image=images[0], source=source, grid=settings.mask_grid, reading=same_way)
         drawn = sample_masks(read, sources, MaskRule.of(settings))
         mask = place(drawn.labels, fitted, nearest=True)[None]
+        counts = place((drawn.measured != IGNORED).astype(np.uint8), fitted, nearest=True)[None]
+        inside = np.where(counts > 0, mask, np.uint8(IGNORED)) if sources.region else None
         facts |= {**drawn.facts, "notes": [*facts.get("notes", ()), *drawn.facts["notes"]]}
     spacing = images[0].spacing
     if spacing is not None:
@@ -83,7 +86,7 @@ def prepare_image(sources: SampleFiles, settings: ImageInput) -> Prepared:
     steps = tuple(spacing) if spacing else None
     if drawn is None:
         return Prepared(tensor, None, steps, facts)
-    return Prepared(tensor, mask, steps, facts, drawn.measured, drawn.readers)
+    return Prepared(tensor, mask, steps, facts, drawn.measured, drawn.readers, inside)
 
 
 def _mask(

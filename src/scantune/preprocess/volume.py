@@ -12,6 +12,7 @@ import numpy as np
 from scantune import io
 from scantune.config.input import VolumeInput
 from scantune.io.geometry import same_geometry
+from scantune.mask_codes import IGNORED
 from scantune.preprocess import intensity as intensities
 from scantune.preprocess.grid import Grid, beyond, resample, resample_measured, target_grid
 from scantune.preprocess.mask_rule import MaskRule
@@ -84,10 +85,14 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
             empty = beyond(channel, grid)
         channels.append(intensities.to_dtype(intensities.apply(array, name, empty, **options), settings.dtype))
     own_affine = np.linalg.inv(to_template) @ grid.affine  # indices of the prepared grid to mm of the scan itself
-    mask = drawn = None
+    mask = drawn = inside = None
     if sources.masks:
         drawn = sample_masks(partial(_mask, image=scanned, reading=reading), sources, MaskRule.of(settings))
-        mask = _placed(drawn.labels, scanned, Grid(grid.shape, own_affine))
+        prepared_grid = Grid(grid.shape, own_affine)
+        mask = _placed(drawn.labels, scanned, prepared_grid)
+        if sources.region:
+            counts = _placed(drawn.measured != IGNORED, scanned, prepared_grid)
+            inside = np.where(counts > 0, mask, np.uint8(IGNORED))
         facts |= drawn.facts
     facts["affine"] = np.round(own_affine, 6).tolist()
     steps = np.sqrt((grid.affine[:3, :3] ** 2).sum(axis=0))[::-1]  # D, H, W
@@ -98,6 +103,7 @@ def prepare_volume(sources: SampleFiles, settings: VolumeInput) -> Prepared:
         facts,
         None if drawn is None else drawn.measured,
         {} if drawn is None else drawn.readers,
+        inside,
     )
 
 

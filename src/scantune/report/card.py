@@ -11,6 +11,7 @@ from scantune.plots import words
 from scantune.report import sentences
 from scantune.report.facts import SYNTHETIC, RunFacts
 from scantune.report.items import AUTHOR
+from scantune.tasks.catalogue import part
 
 FEW = 100
 """Test subjects below which intervals are wide whatever the model (Collins et al., Stat Med 2016;35:214)."""
@@ -86,8 +87,10 @@ def limits(facts: RunFacts) -> list[str]:
 
 
 def _fitted(facts: RunFacts) -> list[str]:
-    """What calibration, intervals and sets were fitted on, and what that may cost."""
+    """What calibration, intervals, sets and the postprocessing of masks were fitted on, and what that may cost."""
     on = facts.model.get("calibrated_on")
+    if facts.metrics.get("postprocessing"):
+        return list(part(facts.task_name, "words").postprocessing(facts.metrics))
     if not on:
         return []
     if on == "validation":

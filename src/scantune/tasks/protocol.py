@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Task(Protocol):
         ...
 
     def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """What is fitted on validation after training (calibration, conformal quantiles), as values for JSON."""
+        """What is fitted on validation after training (calibration, conformal quantiles), as values for JSON; of masks
+        ``reduced`` is that of :meth:`MaskTask.fit_rows`."""
         ...
 
     def masks(self, output: Tensor) -> Tensor | None:
@@ -147,8 +149,32 @@ class MaskTask(Task, Protocol):
     foreground: tuple[str, ...]
     """Names of the labels 1, 2, …"""
 
-    def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
+    def file_masks(self, output: Tensor, places: Sequence[Place] | None, fitted: Mapping[str, Any]) -> list[np.ndarray]:
         """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8."""
+        ...
+
+    def prepared_masks(self, output: Tensor, fitted: Mapping[str, Any]) -> list[np.ndarray]:
+        """The same on the prepared grid."""
+        ...
+
+    def place_of(self, path: Path, spacing: Spacing, own_truth: bool) -> Place:
+        """Where a stored sample lies, for :meth:`fit_rows`.
+
+        Args:
+            path: of the sample in the cache.
+            spacing: of the prepared grid, mm.
+            own_truth: whether its own mask is the one that is compared with.
+        """
+        ...
+
+    def fit_rows(self, output: Tensor, targets: Tensor, places: Sequence[Place]) -> np.ndarray:
+        """What :meth:`fit` needs of each sample of an output [B, outputs, …space], [B, …].
+
+        Args:
+            output: of the network.
+            targets: those of the batch, [B, …space].
+            places: of the samples.
+        """
         ...
 
     def measure(self, predicted: np.ndarray, truth: np.ndarray, spacing: Spacing) -> dict[str, float]:

@@ -78,3 +78,59 @@ def test_pictures_count_pixels_and_black_and_white_is_0_and_1(tmp_path: Path) ->
     table = compared(tmp_path / "predicted", tmp_path / "labels", Segmentation())
     assert table.columns["dice"][0] == pytest.approx(0.8)
     assert table.columns["volume_target"][0] == 100
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """One pair, whose reference leaves a row out, and a region of the left half."""
+    truth = np.zeros((20, 30), np.uint8)
+    truth[5:15, 5:25] = 128
+    truth[18:] = 7
+    predicted = np.roll(truth, 3, axis=1)
+    predicted[18:] = 128
+    region = np.zeros_like(truth)
+    region[:, :15] = 1
+    for folder, mask in {"labels": truth, "predicted": predicted, "region": region}.items():
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    return tmp_path
+
+
+def test_a_region_and_pixels_that_do_not_count(pictures: Path) -> None:
+    out = pictures / "metrics.json"
+    arguments = [pictures / "predicted", "--reference", pictures / "labels", "--region", pictures / "region"]
+    options = ["--task", "segmentation", "--out", out, "--draws", "100", "--mask-values", "{128: 1, 7: ignore}"]
+    done = CliRunner().invoke(app, list(map(str, ["score", *arguments, *options])))
+    assert done.exit_code == 0, done.output
+    metrics = json.loads(out.read_text())["metrics"]
+    assert metrics["dice"]["value"] == pytest.approx(2 * 70 / (100 + 70))  # columns 8 … 14 of 5 … 14
+    rule = {128: 1, 7: "ignore"}
+    whole = compared(pictures / "predicted", pictures / "labels", Segmentation(), values=rule)
+    assert whole.columns["dice"][0] == pytest.approx(17 / 20)
+
+
+def test_what_a_region_or_values_cannot_be_is_named(pictures: Path) -> None:
+    both = pictures / "predicted", pictures / "labels"
+    with pytest.raises(ScantuneError, match=r"labels \[128\]"):
+        compared(*both, Segmentation())
+    with pytest.raises(ScantuneError, match="a predicted mask has pixels that do not count"):
+        compared(*both[::-1], Segmentation(), values={128: 1, 7: "ignore"})
+    (pictures / "region" / "a.png").rename(pictures / "region" / "b.png")
+    with pytest.raises(ScantuneError, match="region: no mask named a"):
+        compared(*both, Segmentation(), values={128: 1, 7: "ignore"}, region=pictures / "region")
+    for options in (["--region", "x"], ["--mask-values", "{1: -1}"]):
+        given = ["score", *map(str, (both[0], "--reference", both[1])), "--task", "segmentation", *options]
+        assert isinstance(CliRunner().invoke(app, given).exception, ScantuneError)
+
+
+def test_labels_that_overlap_are_sums_of_bits(tmp_path: Path) -> None:
+    for folder, rows in {"labels": 4, "predicted": 2}.items():
+        mask = np.zeros((8, 8), np.uint8)
+        mask[:4] = 1
+        mask[:rows, :4] += 2
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    nested = Segmentation(classes=("background", "disc", "cup"), overlapping=True)
+    table = compared(tmp_path / "predicted", tmp_path / "labels", nested)
+    assert table.columns["dice/disc"][0] == 1
+    assert table.columns["dice/cup"][0] == pytest.approx(2 / 3)

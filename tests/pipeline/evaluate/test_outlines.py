@@ -48,3 +48,12 @@ def test_what_does_not_count_is_neither_a_difference_nor_drawn():
     drawn, views = outlined(picture, prediction, reference)
     assert views == 1
     assert not (colours(drawn, MODEL) | colours(drawn, REFERENCE))[:, 95:].any()
+
+
+def test_a_mask_that_fills_the_picture_is_seen() -> None:
+    picture, mask = np.zeros((20, 30)), np.ones((20, 30), np.uint8)
+    drawn, _ = outlined(picture, mask, np.zeros_like(mask))
+    orange = (drawn[:, :30] == MODEL).all(axis=2)
+    assert orange[0].all()
+    assert orange[:, -1].all()
+    assert not orange[1:-1, 1:-1].any()

@@ -68,6 +68,7 @@ def samples(
     augment: Augment | None = None,
     partners: Partners | None = None,
     seed: int = 0,
+    inside: bool = True,
 ) -> CachedSamples:
     """The data set of a side.
 
@@ -80,6 +81,7 @@ def samples(
         augment: random changes; None for none.
         partners: degraded copies; None for none.
         seed: of the random draws.
+        inside: of masks, pixels outside the region that metrics are limited to do not count.
     """
     return CachedSamples(
         side.paths,
@@ -87,6 +89,7 @@ def samples(
         codes(side, group, known or {}),
         ids=[member.sample_id for member in side],
         masks=side.mask_paths,
+        inside=inside,
         augment=augment,
         flip=task.flip,
         partners=partners,
@@ -106,14 +109,15 @@ def training_samples(
     partners: Partners | None = None,
     seed: int = 0,
 ) -> CachedSamples | PatchSamples:
-    """The data set of a training side: patches where they are drawn, else as :func:`samples`, arguments as there.
+    """The data set of a training side: patches where they are drawn, else as :func:`samples`, arguments as there; what
+    lies outside the region that metrics are limited to is trained on too.
 
     Args:
         patches: how they are drawn; None for whole samples.
     """
     if patches is None:
         options = {"targets": targets, "group": group, "known": known, "augment": augment, "partners": partners}
-        return samples(side, task, seed=seed, **options)  # type: ignore[arg-type]
+        return samples(side, task, seed=seed, inside=False, **options)  # type: ignore[arg-type]
     return PatchSamples(
         side.paths,
         patches,

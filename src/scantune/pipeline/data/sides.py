@@ -15,6 +15,7 @@ from scantune.records import ScantuneError
 if TYPE_CHECKING:
     from scantune.config.params import Params
     from scantune.tasks.base import TaskSettings
+    from scantune.tasks.protocol import Spacing
 
 
 class Side(Sequence[Sample]):
@@ -232,3 +233,9 @@ def refuse_masks(key: str, schema: TaskSettings, sides: Sides) -> None:
     texts = [(member.sample_id, str(member.row.get("mask_labels", ""))) for member in sides.members]
     where = f"{sides.cache / 'manifest.csv'}, column mask_labels"
     refuse_wrong_labels(texts, {key: classes} if classes else {}, rest=where)
+
+
+def spacing_of(row: Mapping[str, str]) -> Spacing:
+    """Spacing in mm along the spatial axes, from ``manifest.csv``; None if unknown."""
+    text = row.get("spacing", "")
+    return tuple(float(part) for part in text.split("x")) if text else None

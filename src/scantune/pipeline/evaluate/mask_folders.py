@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from scantune import io
 from scantune.io.geometry import same_geometry
+from scantune.mask_codes import IGNORED
 from scantune.preprocess.mask_rule import MaskRule
 from scantune.preprocess.masks import merged
 from scantune.records import ReadError, ScantuneError
@@ -22,44 +24,78 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
-def compared(predicted: Path, reference: Path, settings: TaskSettings) -> PredictionTable:
+def compared(
+    predicted: Path,
+    reference: Path,
+    settings: TaskSettings,
+    *,
+    region: Path | None = None,
+    values: Mapping[Any, int | str] | None = None,
+) -> PredictionTable:
     """The metrics of each mask, as ``predictions.csv`` has them; a file's name without its ending is the sample's id.
 
     Args:
         predicted: folder of masks, each on the grid of its reference.
         reference: folder of masks with the same names; endings may differ.
         settings: of the segmentation.
+        region: folder of masks with the same names, on the same grids: metrics are of what is not 0 in them.
+        values: value in the files to label, as an input's ``mask_values``; ``ignore`` for pixels of the reference that
+            do not count.
 
     Raises:
-        ScantuneError: a mask has no counterpart, cannot be read, lies on another grid, or has a label that the task
-            does not have.
+        ScantuneError: a mask has no counterpart, cannot be read, lies on another grid, has a label that the task does
+            not have, or is a prediction that leaves pixels out.
     """
     classes, task = settings.mask_classes, cast(MaskTask, build_task(settings))
     if not classes:
         raise ScantuneError(f"folders of masks are scored by the task segmentation, not {settings.name}")
+    labels_of = {str(value): label for value, label in (values or {}).items()}
+    rule = MaskRule(range(1, len(classes)), values=labels_of, overlap=settings.masks_overlap)
     pairs = _pairs(predicted, reference)
+    inside = {} if region is None else _regions(region, pairs)
     rows = []
-    for one, other in pairs.values():
-        labels, truth = _read(one, len(classes)), _read(other, len(classes))
+    for name, (one, other) in pairs.items():
+        labels, truth = _read(one, rule), _read(other, rule)
         _refuse_other_grid(one, labels, truth)
-        rows.append(task.measured(labels.array, truth.array, _spacing(truth)))
+        _refuse_left_out(one, labels)
+        measured = truth.array
+        if name in inside:
+            limits = _read(inside[name], MaskRule())
+            _refuse_other_grid(inside[name], limits, truth)
+            measured = np.where(limits.array > 0, measured, np.uint8(IGNORED))
+        rows.append(task.measured(labels.array, measured, _spacing(truth)))
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return PredictionTable.make({"sample_id": list(pairs), **columns})
 
 
 def _pairs(predicted: Path, reference: Path) -> dict[str, tuple[Path, Path]]:
     predictions, references = _named(predicted), _named(reference)
-    alone = {
-        reference: sorted(set(predictions) - set(references)),
-        predicted: sorted(set(references) - set(predictions)),
-    }
-    for folder, names in alone.items():
-        if names:
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            raise ScantuneError(f"{folder}: no mask named {', '.join(names[:_SHOWN])}{more}, as in the other folder")
+    _refuse_missing(reference, set(predictions) - set(references))
+    _refuse_missing(predicted, set(references) - set(predictions))
     if not predictions:
         raise ScantuneError(f"{predicted}: no masks in it")
     return {name: (predictions[name], references[name]) for name in sorted(predictions)}
+
+
+def _regions(region: Path, names: Iterable[str]) -> dict[str, Path]:
+    regions = _named(region)
+    _refuse_missing(region, set(names) - set(regions))
+    return regions
+
+
+def _refuse_missing(folder: Path, names: set[str]) -> None:
+    if names:
+        some = ", ".join(sorted(names)[:_SHOWN])
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        raise ScantuneError(f"{folder}: no mask named {some}{more}, as in the other folder")
+
+
+def _refuse_left_out(path: Path, labels: Any) -> None:
+    if (labels.array == IGNORED).any():
+        raise ScantuneError(
+            f"{path}: a predicted mask has pixels that do not count (the label ignore, or {IGNORED} without a "
+            "label in --mask-values); only those of the reference may be left out"
+        )
 
 
 def _named(folder: Path) -> dict[str, Path]:
@@ -74,7 +110,7 @@ def _named(folder: Path) -> dict[str, Path]:
     return found
 
 
-def _read(path: Path, classes: int) -> Any:
+def _read(path: Path, rule: MaskRule) -> Any:
     """An image or a volume whose array is labels, uint8 […space]."""
     from dataclasses import replace
 
@@ -83,7 +119,7 @@ def _read(path: Path, classes: int) -> Any:
         if not isinstance(held, io.Image | io.Volume):
             raise ReadError("it is a loop")
         shape = held.array.shape[-2:] if isinstance(held, io.Image) else held.array.shape
-        mask, _ = merged([held.array], shape, MaskRule(range(1, classes)), [held.facts])
+        mask, _ = merged([held.array], shape, rule, [held.facts])
     except ReadError as error:
         raise ScantuneError(f"{path}: {error.reason}") from error
     return replace(held, array=mask)

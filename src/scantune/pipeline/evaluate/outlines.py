@@ -65,8 +65,8 @@ def _drawn(rgb: np.ndarray, reference: np.ndarray, prediction: np.ndarray, width
 
 
 def _edge(mask: np.ndarray, width: int) -> np.ndarray:
-    """Pixels of a labelled mask [H, W] within ``width`` of a pixel of another label."""
-    inner, edge = np.pad(mask, width, mode="edge"), np.zeros(mask.shape, bool)
+    """Pixels of a labelled mask [H, W] within ``width`` of a pixel of another label or of the picture's edge."""
+    inner, edge = np.pad(mask, width), np.zeros(mask.shape, bool)
     rows, columns = mask.shape
     for step in range(1, width + 1):
         for down, right in ((-step, 0), (step, 0), (0, -step), (0, step)):

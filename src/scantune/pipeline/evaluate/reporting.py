@@ -144,7 +144,7 @@ def _model(evaluation: Evaluation) -> dict[str, Any]:
         "classes": list(facts.classes) if facts.classes else None,
         "loss": facts.loss,
         "calibration": (facts.fitted.get("calibration") or {}).get("name"),
-        "calibrated_on": facts.fitted.get("fitted_on"),
+        "calibrated_on": None if evaluation.block.task.mask_classes else facts.fitted.get("fitted_on"),
         "test_time_augmentation": facts.augment_draws or None,
         "trained_on": SYNTHETIC if facts.synthetic else None,
     }

@@ -51,8 +51,10 @@ def evaluate(
     test = sides.side("test")
     test_look = look(run, test=test.source_digest, model=weights_digest(model), key=key, locked=block.evaluate.locked)
     predictors, answers = open_predictors(block.task, facts, model, block.train.device), Answers()
-    table = predictions_of(predictors, block.task, sides, batch_size=block.train.batch_size, answers=answers)
-    out.mkdir(parents=True, exist_ok=True)
+    folder = masks_folder(out, block.evaluate)
+    table = predictions_of(
+        predictors, block.task, sides, batch_size=block.train.batch_size, answers=answers, masks=folder
+    )
     write(table, out / "predictions.csv")
     metrics, summary = write_figures(
         table,
@@ -79,6 +81,13 @@ def evaluate(
     )
     log_results(run, f"{block.dataset} test", test, metrics, summary, out, trained)
     return metrics
+
+
+def masks_folder(out: Path, settings: EvaluateConfig) -> Path | None:
+    """The folder of the predicted masks, an output of the stage that is always created; None where none are written."""
+    folder = out / "masks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder if settings.write_masks else None
 
 
 def fit_of(facts: ModelFacts) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps import masks as mapmasks
-from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of
+from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of, too_large
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -40,6 +40,9 @@ def checks_of(
     seed, layer = request.settings.seed, request.settings.layer
     order = np.random.default_rng(seed).permutation(len(samples)).tolist()
     drawn = [samples[i] for i in order if members[samples[i].sample_id].fold in (None, 0)]  # of the first's fold
+    drawn = [error for error in drawn if not _in_windows(request, sides, members[error.sample_id])]
+    if samples and not drawn:
+        return {}
     network = request.network(members[drawn[0].sample_id]) if drawn else request.predictors.served.network
     questions = [_question(request, sides, members[error.sample_id], error, network) for error in drawn[:CHECKED]]
     alike = list(request.networks[:COMPARED])
@@ -59,6 +62,12 @@ def checks_of(
     elif "segmentation" in request.others:
         left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask that is not empty")
     return jsonable(results | left_out)
+
+
+def _in_windows(request: MapRequest, sides: Sides, member: Sample) -> bool:
+    """Whether a sample is explained window by window: the checks compare maps of whole samples."""
+    patched = request.facts.input.get("patch") is not None
+    return patched and too_large(request.facts.input, input_of(path_of(sides, member)))
 
 
 def _optional(name: str, left_out: dict[str, Any], make: Callable[[], Any]) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune.cohort.manifest import Sample
-from scantune.pipeline.predictions import spacing_of
+from scantune.pipeline.data.sides import spacing_of
 from scantune.preprocess import display_copy
 from scantune.preprocess.display_copy import DisplayCopy
 from scantune.tasks.errors import SampleError

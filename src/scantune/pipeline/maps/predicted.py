@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scantune.pipeline.maps.display import displayed, letters_of, visible
-from scantune.pipeline.maps.request import MapRequest, output_of, refuse_large
+from scantune.pipeline.maps.request import MapRequest, maps_of
 from scantune.preprocess import display
 from scantune.records import ScantuneError
 from scantune.tasks import questions
@@ -46,7 +46,7 @@ def write_map(
     """
     import torch
 
-    from scantune import explain, plots
+    from scantune import plots
     from scantune.config.evaluate import SaliencyConfig
     from scantune.explain import draw
     from scantune.plots import style
@@ -56,12 +56,8 @@ def write_map(
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
     request = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)
-    refuse_large(model.facts.input, x)
     task_questions = questions.of_task(model.task.name)
-    map_questions = task_questions.questions(output_of(request, network, x), request.task)
-    maps = explain.maps(
-        network, x, [one.target for one in map_questions], method=request.method, layer=layer, **request.options()
-    )
+    map_questions, maps = maps_of(request, network, x)
     view = _source_view(source, answer, model)
     drawn = [
         (replace(view, explained=task_questions.subject(model.task, one.index)), saliency)

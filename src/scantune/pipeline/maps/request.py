@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from scantune.config.evaluate import SaliencyConfig
+    from scantune.explain.saliency import Saliency
     from scantune.registry.model import ModelFacts
     from scantune.tasks.protocol import Task
 
@@ -81,25 +82,56 @@ def input_of(path: Path) -> Tensor:
     return as_input(read_cached(path)["input"])
 
 
-#: Values of the largest sample of which maps are made where networks see patches: a map needs the gradients of all.
+#: Values of the largest sample whose map is made in one piece where networks see patches: a map needs the gradients of
+#: all; larger ones are explained window by window.
 LARGEST = 2**23
 
 
-def refuse_large(prepared: Mapping[str, Any], x: Tensor) -> None:
-    """Refuse the map of a sample that is much larger than what the networks are trained on.
+def too_large(prepared: Mapping[str, Any], x: Tensor) -> bool:
+    """Whether a sample is explained window by window.
 
     Args:
         prepared: the ``inputs:`` block.
         x: the sample, [C, …space].
+    """
+    return prepared.get("patch") is not None and x.numel() > LARGEST
+
+
+def maps_of(
+    request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = ""
+) -> tuple[list[MapQuestion], list[Saliency]]:
+    """Questions about the output for one sample and their maps; arguments as of :func:`output_of`.
 
     Raises:
-        ScantuneError: it has more than :data:`LARGEST` values, and the input has a ``patch``.
+        ScantuneError: no method or layer fits this network; nothing is marked in a sample that is explained in windows.
     """
-    if prepared.get("patch") is not None and x.numel() > LARGEST:
+    from scantune import explain
+
+    output = output_of(request, network, x, sample_id)
+    part = questions.of_task(request.task.name)
+    asked = part.questions(output, request.task)
+    options = {"method": request.method, "layer": request.settings.layer, **request.options()}
+    if not too_large(request.facts.input, x):
+        maps = explain.maps(network, x, [one.target for one in asked], **options)
+        return asked[: len(maps)], maps
+    from scantune.explain import windowed
+    from scantune.registry.tensors import windows_of
+
+    windows, regions = windows_of(request.facts.input, x.device), getattr(part, "regions", None)
+    if windows is None or regions is None:
         raise ScantuneError(
-            f"a map is made of a whole sample, and this one has {x.numel():,} values; with inputs.*.patch at most "
-            f"{LARGEST:,} are explained"
+            f"a sample of {x.numel():,} values is explained window by window, for which the task {request.task.name} "
+            "has no regions"
         )
+    exclusive = request.task.class_axis != "each"
+    maps = windowed.maps(
+        windows,
+        x,
+        regions(output, request.task),
+        lambda number, region: questions.dense(asked[number].index[0], region, exclusive=exclusive),
+        lambda window, targets: explain.maps(network, window, targets, **options),
+    )
+    return asked, maps
 
 
 def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> Tensor:

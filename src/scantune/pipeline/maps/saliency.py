@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import Sides
 from scantune.pipeline.maps.display import sample_view
-from scantune.pipeline.maps.request import MapRequest, input_of, path_of, questions_of, refuse_large
+from scantune.pipeline.maps.request import MapRequest, input_of, maps_of, path_of
 from scantune.records import ScantuneError
 from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
@@ -116,22 +116,9 @@ def _explain(
 
 def _maps(request: MapRequest, sides: Sides, member: Sample, error: SampleError) -> list[tuple[SampleView, Saliency]]:
     """A sample with the map of each question about it: one, or one per zone or structure."""
-    from scantune import explain
-
     path, network = path_of(sides, member), request.network(member)
     x = input_of(path).to(request.device)
-    refuse_large(request.facts.input, x)
-    map_questions = questions_of(request, network, x, member.sample_id)
-    maps = explain.maps(
-        network,
-        x,
-        [a.target for a in map_questions],
-        method=request.method,
-        layer=request.settings.layer,
-        **request.options(),
-    )
-    if len(maps) == 1 and len(map_questions) > 1:
-        map_questions = map_questions[:1]
+    map_questions, maps = maps_of(request, network, x, member.sample_id)
     view = sample_view(member, path, error, request.facts.input)
     texts = [questions.of_task(request.task.name).subject(request.task, one.index) for one in map_questions]
     return [(replace(view, explained=text), saliency) for text, saliency in zip(texts, maps)]

@@ -76,11 +76,10 @@ def answers(plan: TrainingPlan, side: Side) -> Callable[[nn.Module], dict[str, n
 
 
 def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) -> dict[str, np.ndarray]:
-    from scantune import explain
     from scantune.explain import draw
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.maps.display import sample_view
-    from scantune.pipeline.maps.request import MapRequest, input_of, questions_of, refuse_large
+    from scantune.pipeline.maps.request import MapRequest, input_of, maps_of
     from scantune.pipeline.predictions import part_of
     from scantune.pipeline.predictors import Predictors
     from scantune.tasks import questions
@@ -95,17 +94,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     request = MapRequest([network], facts, plan.task, settings, "cpu", answers=answered)
     drawn = []
     for member, path, error in zip(some, some.paths, sample_errors(table, plan.block.task, "validation")):
-        x = input_of(path)
-        refuse_large(facts.input, x)
-        map_questions = questions_of(request, network, x, member.sample_id)
-        maps = explain.maps(
-            network,
-            x,
-            [one.target for one in map_questions],
-            method=request.method,
-            layer=settings.layer,
-            **request.options(),
-        )
+        _, maps = maps_of(request, network, input_of(path), member.sample_id)
         view = replace(sample_view(member, path, error, facts.input, as_prepared=True), explained="")
         main = questions.of_task(plan.task.name).main_question(plan.task, error.prediction, len(maps))
         drawn.append((view, maps[main]))

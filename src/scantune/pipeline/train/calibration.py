@@ -1,19 +1,23 @@
-"""Calibration and conformal quantiles, fitted after training to the predictions of the served model."""
+"""Calibration, conformal quantiles and the postprocessing of masks, fitted after training to the predictions of the
+served model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from scantune.pipeline.data.datasets import encode, samples
-from scantune.pipeline.data.sides import Side
+from scantune.pipeline.data.sides import Side, spacing_of
 from scantune.pipeline.train.training import TrainingPlan
+from scantune.tasks.protocol import MaskTask
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
+
+    from scantune.prediction import Predicted
 
 #: Description of the samples of a fit; it follows "fitted on".
 ON_VALIDATION = "validation"
@@ -45,13 +49,15 @@ def fit(
         without a separate test side, ``out_of_fold``: for each fold the fit on the others; and metrics by name.
     """
     task = plan.task
-    reduced = [_reduced_predictions(plan, networks, side, fabric) for networks, side in unseen]
+    predicted = [_predicted(plan, networks, side, fabric) for networks, side in unseen]
+    reduced = [part.reduced for part in predicted]
+    basis = [part.reduced if part.fit_rows is None else part.fit_rows for part in predicted]
     encoded = [encode(side, task) for _, side in unseen]
     targets = reduced if encoded[0] is None else encoded
     subjects = [side.subjects for _, side in unseen]
 
     def fit_on(rows: Sequence[int]) -> dict[str, Any]:
-        predictions, references = (np.concatenate([values[i] for i in rows]) for values in (reduced, targets))
+        predictions, references = (np.concatenate([values[i] for i in rows]) for values in (basis, targets))
         return task.fit(predictions, references, [subject for i in rows for subject in subjects[i]])
 
     every = range(len(unseen))
@@ -70,10 +76,8 @@ def _words(plan: TrainingPlan) -> str:
     return ON_ITS_PART if plan.block.train.calibration_fraction else ON_VALIDATION
 
 
-def _reduced_predictions(
-    plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fabric: Fabric | None
-) -> np.ndarray:
-    """Predictions of a side as the task reduces them, [N, …]."""
+def _predicted(plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fabric: Fabric | None) -> Predicted:
+    """Predictions of a side as the task reduces them, [N, …]; of masks also what they are fitted to."""
     from scantune.engine.local import Local
     from scantune.prediction import TensorPredictor
     from scantune.registry.tensors import augmentation_of, windows_of
@@ -84,4 +88,9 @@ def _reduced_predictions(
     augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
     predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
     data = samples(side, plan.task, seed=settings.seed)
-    return predictor.predict(data, batch_size=settings.batch_size, processes=fabric).reduced
+    places = None
+    if plan.block.task.mask_classes:
+        place_of = cast(MaskTask, plan.task).place_of
+        pairs = zip(side, side.paths, strict=True)
+        places = [place_of(path, spacing_of(one.row), not one.mask_from) for one, path in pairs]
+    return predictor.predict(data, places=places, batch_size=settings.batch_size, processes=fabric)

@@ -316,7 +316,8 @@ def _patches(plan: TrainingPlan, change: Augment | None) -> Patches | None:
     size, block = patch_shape(plan.input), plan.block.train.patches or PatchesConfig()
     if size is None:
         return None
-    return Patches(size, block.per_sample, block.foreground, getattr(change, "around", None))
+    around = getattr(change, "around", None)
+    return Patches(size, block.per_sample, block.foreground, around, plan.block.task.masks_overlap)
 
 
 def _partners(plan: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:

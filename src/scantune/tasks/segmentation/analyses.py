@@ -1,4 +1,4 @@
-"""Additional analyses of masks: those that other readers drew, beside the model's."""
+"""Additional analyses of masks: those that other readers drew, beside the model's; and how masks are postprocessed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,21 @@ import numpy as np
 from scantune.statistics.estimate import Estimate
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.segmentation.metrics import LESIONS, MEASURES, Data, plan
+from scantune.tasks.segmentation.metrics import LARGEST, LESIONS, MEASURES, Data, plan
 
 _MODEL = "model"
 
 
 def run(data: Data, context: Context) -> Analyses:
-    """Agreement of model, reference and readers, where readers have drawn masks."""
-    section = readers(data, context)
-    return Analyses(sections={"raters": section} if section else {})
+    """Agreement of model, reference and readers, where readers have drawn masks; and the model's postprocessing."""
+    sections = {"raters": readers(data, context), "postprocessing": postprocessing(context)}
+    return Analyses(sections={name: section for name, section in sections.items() if section})
+
+
+def postprocessing(context: Context) -> dict[str, Any]:
+    """Which classes are their largest component alone, and what that was chosen on; empty where nothing was."""
+    served = context.served or {}
+    return {name: served[name] for name in (LARGEST, "fitted_on") if name in served} if LARGEST in served else {}
 
 
 def readers(data: Data, context: Context) -> dict[str, Any]:

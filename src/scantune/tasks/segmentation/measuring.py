@@ -78,7 +78,7 @@ class MaskMetrics:
         else:
             truth, spacing = place.truth(), place.own.spacing
         return {
-            "dice_prepared": self._dice(labels, target),
+            "dice_prepared": _mean(self.dice_by_class(labels, target)),
             **self.measured(mask, truth, spacing),
             **self._by_readers(mask, truth, place),
         }
@@ -126,13 +126,14 @@ class MaskMetrics:
         by_class = {name: {column: unit * counts.get(i, 0)} for i, name in enumerate(self.foreground, start=1)}
         return {column: unit * int(np.count_nonzero(labels)), **self._by_class(by_class)}
 
-    def _dice(self, predicted: np.ndarray, truth: np.ndarray) -> float:
+    def dice_by_class(self, predicted: np.ndarray, truth: np.ndarray) -> list[float]:
+        """Dice of each class, arguments as of :meth:`measure`."""
         from scantune.statistics.overlap import dice
 
         predicted, truth = _compared(predicted, truth)
         labels = range(1, len(self.foreground) + 1)
         values = [dice(self._has(truth, label), self._has(predicted, label)) for label in labels]
-        return _mean([1.0 if self.settings.empty == "one" and value != value else value for value in values])
+        return [1.0 if self.settings.empty == "one" and value != value else value for value in values]
 
 
 def _compared(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,9 @@ MEASURES = ("dice", "iou", "precision", "recall", "hd95", "nsd", "cldice")
 LESIONS = ("lesion_f1", "lesion_precision", "lesion_recall")
 """Columns where lesions are counted, also as ``<measure>/<class>``."""
 
+LARGEST = "largest_component"
+"""Name among what is fitted on validation: class to ``chosen``, ``dice_all`` and ``dice_largest``."""
+
 PREPARED = ("dice_prepared",)
 """Columns beside them: measured on the grid that the network works on, not on that of the mask's file."""
 

@@ -23,6 +23,13 @@ def questions(output: Tensor, task: SegmentationTask | None = None) -> list[MapQ
     return [MapQuestion(dense(c, exclusive=exclusive), (c,)) for c in range(first, output.shape[0])]
 
 
+def regions(output: Tensor, task: SegmentationTask) -> list[Tensor]:
+    """Where the network puts each structure of :func:`questions`, bool [… space], by an output [K, …space]."""
+    by_sign = output.shape[0] == 1 or task.overlapping
+    channels = [question.index[0] for question in questions(output, task)]
+    return [output[c] > 0 if by_sign else output.argmax(0) == c for c in channels]
+
+
 def _label(task: SegmentationTask, channel: int) -> int:
     """The label, from 1, that a channel is about."""
     return channel + 1 + len(task.foreground) - task.outputs

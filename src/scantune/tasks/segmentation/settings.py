@@ -47,6 +47,10 @@ class Segmentation(TaskSettings):
     A predicted and a true lesion match from this intersection over union on (0.1 … 0.5 are usual); null: not counted.
     """
 
+    largest_component: bool = True
+    """Keep only the largest connected component of a class where that raises the class's mean Dice on validation (out
+    of fold with folds), and the Dice of more samples than it lowers; classes are decided one by one. False: never."""
+
     empty: Literal["undefined", "one"] = "undefined"
     """Both masks empty: the metrics are undefined, omitted from the means and counted; or count as correct
     (Dice 1, distance 0). One mask empty: Dice, IoU, NSD and clDice are 0, whichever it is."""

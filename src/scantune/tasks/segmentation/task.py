@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from scantune.mask_codes import IGNORED, code_of
 from scantune.preprocess.places import Place
 from scantune.records import ScantuneError
 from scantune.tasks.protocol import ClassAxis, Copies
+from scantune.tasks.segmentation import postprocessing
 from scantune.tasks.segmentation.measuring import MaskMetrics, has_label
 from scantune.tasks.segmentation.settings import EPOCH_METRICS
 
@@ -145,20 +148,50 @@ class SegmentationTask:
     def epoch_answers(self, reduced: np.ndarray, targets: np.ndarray) -> None:
         """None: sums of pixels are no answers."""
 
-    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
-        """Nothing is fitted on validation."""
-        return {}
+    def place_of(self, path: Path, spacing: Spacing, own_truth: bool) -> Place:
+        """Where a stored sample lies, see :func:`scantune.preprocess.own_grid.place_of`."""
+        from scantune.preprocess.own_grid import place_of
 
-    def file_masks(self, output: Tensor, places: Sequence[Place] | None) -> list[np.ndarray]:
+        return place_of(path, spacing, own_truth)
+
+    def fit_rows(self, output: Tensor, targets: Tensor, places: Sequence[Place]) -> np.ndarray:
+        """Dice of each sample and class with all components and with the largest alone, [B, F, 2], on the grid of the
+        mask's file where there is one; [B, 0] where nothing is to be chosen."""
+        if not self.metrics.settings.largest_component:
+            return np.zeros((len(output), 0))
+        rows = []
+        for row, (target, place) in enumerate(zip(targets, places, strict=True)):
+            one = output[row : row + 1]
+            if place.own is None or place.truth is None:
+                (mask,), truth = self.prepared_masks(one), target.cpu().numpy().astype(np.uint8)
+            else:
+                (mask,), truth = self.file_masks(one, [place]), place.truth()
+            rows.append(postprocessing.dice_both_ways(self.metrics, mask, truth))
+        return np.stack(rows)
+
+    def fit(self, reduced: np.ndarray, targets: np.ndarray, subjects: list[str]) -> dict[str, Any]:
+        """The classes that are their largest component alone, from :meth:`fit_rows` of validation [N, F, 2]."""
+        if not self.metrics.settings.largest_component:
+            return {}
+        return postprocessing.chosen(self.foreground, reduced)
+
+    def file_masks(
+        self, output: Tensor, places: Sequence[Place] | None, fitted: Mapping[str, Any] = MappingProxyType({})
+    ) -> list[np.ndarray]:
         """Labels of each sample of an output [B, outputs, …space] on the grid of its file, uint8.
 
         Probabilities are resampled, not labels; where the prepared grid does not reach, all is background.
         """
         grids = [None] * len(output) if places is None else [place.own for place in places]
-        return [
+        labels = (
             self._labels(logits) if grid is None else self._resampled(logits, grid)
             for logits, grid in zip(output, grids, strict=True)
-        ]
+        )
+        return [postprocessing.largest_alone(self.metrics, mask, fitted) for mask in labels]
+
+    def prepared_masks(self, output: Tensor, fitted: Mapping[str, Any] = MappingProxyType({})) -> list[np.ndarray]:
+        """Labels of each sample of an output [B, outputs, …space] on the prepared grid, uint8."""
+        return [postprocessing.largest_alone(self.metrics, self._labels(logits), fitted) for logits in output]
 
     def _labels(self, logits: Tensor) -> np.ndarray:
         return self.masks(logits[None])[0].cpu().numpy().astype(np.uint8)
@@ -200,7 +233,7 @@ class SegmentationTask:
         Args:
             output: logits [N, outputs, …space].
             targets: true labels [N, …space] on the prepared grid, or None.
-            fitted: nothing.
+            fitted: of :meth:`fit`.
             spread: None.
             places: of the N samples; None counts pixels of the prepared grid.
             masks: what :meth:`file_masks` gives, where it is known already.
@@ -209,10 +242,10 @@ class SegmentationTask:
 
         logits = torch.from_numpy(output)
         known = list(places or [Place()] * len(output))
-        predicted = self.file_masks(logits, known) if masks is None else masks
+        predicted = self.file_masks(logits, known, fitted) if masks is None else masks
         if targets is None:
             return _columns([self.metrics.sizes(*pair) for pair in zip(predicted, known, strict=True)])
-        prepared = zip(self.masks(logits).numpy().astype(np.uint8), targets.astype(np.uint8), strict=True)
+        prepared = zip(self.prepared_masks(logits, fitted), targets.astype(np.uint8), strict=True)
         return _columns(
             [self.metrics.row(*sample, *pair) for sample, pair in zip(zip(predicted, known), prepared, strict=True)]
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scantune.plots.words import number
+from scantune.plots.words import fixed, number
+from scantune.tasks.segmentation.metrics import LARGEST
 
 if TYPE_CHECKING:
     from scantune.tasks.segmentation.task import SegmentationTask
@@ -32,5 +33,26 @@ def headline_notes(metrics: Mapping[str, Any]) -> list[str]:
         f"Metrics of masks are {first}; samples in which a metric is undefined do not count. HD95 is the larger of the "
         "95th percentiles of the distances from either surface to the other, each element of a surface weighted by its "
         "area (Nikolov et al. 2021); NSD, the share of both surfaces within the tolerance, counts areas too. Pixels "
-        "that do not count (uncertain, outside of the region of the metrics) are background in both masks."
+        "that do not count (uncertain, outside of the region of the metrics) are background in both masks.",
+        *postprocessing(metrics),
+    ]
+
+
+def postprocessing(metrics: Mapping[str, Any]) -> list[str]:
+    """Which classes are their largest connected component alone, for report and model card; empty where that was not
+    to be chosen."""
+    section = metrics.get("postprocessing") or {}
+    chosen = {name: entry for name, entry in section.get(LARGEST, {}).items() if entry["chosen"]}
+    if not section:
+        return []
+    on = section.get("fitted_on", "validation")
+    if not chosen:
+        return [
+            "All connected components are kept: the largest alone had no higher Dice in any class, or in too few "
+            f"samples, on {on}."
+        ]
+    gains = (f"{name} ({fixed(e['dice_all'], 3)} to {fixed(e['dice_largest'], 3)})" for name, e in chosen.items())
+    return [
+        "Of these classes only the largest connected component is kept, since their mean Dice was higher so (without "
+        f"and with it) on {on}: {', '.join(gains)}."
     ]
