@@ -39,6 +39,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, mlflow_tables: None) -> Iter
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(home)
         patched.setenv("MLFLOW_LOGGING_LEVEL", "ERROR")
+        patched.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
         yield home
 
 
