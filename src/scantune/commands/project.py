@@ -89,14 +89,14 @@ def target_of(params: Any, name: str) -> str:
     Raises:
         ScantuneError: no block has that name, or blocks of two groups have it.
     """
-    found = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
-    if len(found) > 1:
-        choices = " or ".join(f"{stage}@{name}" for stage in found)
+    stages = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
+    if len(stages) > 1:
+        choices = " or ".join(f"{stage}@{name}" for stage in stages)
         raise ScantuneError(f"--experiment {name!r}: several groups of params.yaml have it; name the target: {choices}")
-    if not found:
+    if not stages:
         known = ", ".join(key for group in _LAST for key in getattr(params, group))
         raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
-    return f"{found[0]}@{name}"
+    return f"{stages[0]}@{name}"
 
 
 def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:

@@ -121,9 +121,9 @@ def _training(params: Any, key: str, out: Path, former: RunReference) -> RunRefe
     with open_run("train", key, dataset=plan.block.dataset, tags=tags, enabled=params.tracking.enabled) as run:
         recipe.log_start(run, plan)
         history = json.loads((out / "history.json").read_text())
-        for member, held in (history.get("members") or {"": history}).items():
+        for member, part in (history.get("members") or {"": history}).items():
             prefix = f"{member}/" if member else ""
-            for row in held["epochs"]:
+            for row in part["epochs"]:
                 values = {f"{prefix}{name}": value for name, value in row.items() if isinstance(value, float)}
                 run.metrics(values, step=int(row["epoch"]))
         model_id = recipe.log_trained(run, plan, facts, facts.training["metrics"], out)

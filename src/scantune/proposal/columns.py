@@ -114,9 +114,9 @@ def _goal(
         raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
     cells = {c: [row[c] for row in rows] for c in columns}
     table = LabelTable(cells, target or _target(columns, rows, taken), bool(target), masks)
-    found = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
-    if found:
-        return max(found, key=lambda suggestion: suggestion.strength)
+    suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
+    if suggestions:
+        return max(suggestions, key=lambda suggestion: suggestion.strength)
     if not table.target:
         raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
     raise ScantuneError(f"column {table.target!r} has {len(table.values(table.target))} values; a target needs two")
@@ -139,14 +139,14 @@ def _targets(
     goal: Suggestion, rows: Sequence[Mapping[str, str]], subject: str | None, reasons: dict[str, str]
 ) -> dict[str, object]:
     """Targets with their gaps excluded, and a filter for classes of too few subjects."""
-    found = dict(goal.dataset)
+    block = dict(goal.dataset)
     targets, task = goal.dataset.get("targets"), settings_of(goal.task)
     if not isinstance(targets, Mapping) or len(targets) != 1 or task.takes_empty_targets:
-        return found
+        return block
     ((name, column),) = targets.items()
     empty = sum(not row[column] for row in rows)
     if empty:
-        found["targets"] = {name: {"column": column, "missing": "exclude"}}
+        block["targets"] = {name: {"column": column, "missing": "exclude"}}
         reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
     if "classes" in task.loss_targets:
         people = {(row[column], row[subject] if subject and row[subject] else str(i)) for i, row in enumerate(rows)}
@@ -155,9 +155,9 @@ def _targets(
         listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
         reasons.setdefault("targets", f"subjects by class: {listed}")
         if rare and len(counts) - len(rare) >= 2 and len(rows) >= 10 * _CLASS:
-            found["where"] = {column: {"exclude": rare}}
+            block["where"] = {column: {"exclude": rare}}
             reasons["where"] = f"fewer than {_CLASS} subjects: too few for three partitions"
-    return found
+    return block
 
 
 def _groups(

@@ -51,10 +51,10 @@ def save_view(service: Any, experiment: Any) -> bool:
     Returns:
         Whether there is one: False where nothing was trained.
     """
-    found = service.search_runs([experiment.experiment_id], _MODELS, max_results=200)
-    if not found:
+    runs = service.search_runs([experiment.experiment_id], _MODELS, max_results=200)
+    if not runs:
         return False
-    state = json.dumps(view_of(run.data.tags.get(HEADLINE, "") for run in found))
+    state = json.dumps(view_of(run.data.tags.get(HEADLINE, "") for run in runs))
     if experiment.tags.get(_TAG + VIEW) != state:
         service.set_experiment_tag(experiment.experiment_id, _TAG + VIEW, state)
     return True

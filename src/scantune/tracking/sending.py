@@ -36,12 +36,12 @@ def _params(service: Any, run_id: str, values: Mapping[str, str]) -> None:
     """Parameters by MLflow's names; one that is there already with another value becomes a tag ``param.<name>``."""
     from mlflow.entities import Param
 
-    held = service.get_run(run_id).data.params
-    fresh = [Param(name, value) for name, value in values.items() if name not in held]
+    logged = service.get_run(run_id).data.params
+    fresh = [Param(name, value) for name, value in values.items() if name not in logged]
     for start in range(0, len(fresh), 100):
         service.log_batch(run_id, params=fresh[start : start + 100])
     for name, value in values.items():
-        if held.get(name, value) != value:
+        if logged.get(name, value) != value:
             service.set_tag(run_id, f"param.{name}", value)
 
 
@@ -66,14 +66,14 @@ def _text(service: Any, run_id: str, text: str, name: str) -> None:
 def _dataset(service: Any, run_id: str, name: str, digest: str, context: str, rows: int) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    held = Dataset(
+    dataset = Dataset(
         name=name,
         digest=digest[:36],
         source_type="code",
         source=json.dumps({"tags": {"dataset": name}}),
         profile=json.dumps({"num_rows": rows}),
     )
-    service.log_inputs(run_id, [DatasetInput(held, [InputTag("mlflow.data.context", context)])])
+    service.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
 
 def _model(service: Any, run_id: str, spec: Mapping[str, Any], digest: str = "") -> None:

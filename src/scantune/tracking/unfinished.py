@@ -103,7 +103,7 @@ def _close(service: Any, name: str) -> bool:
 
 def _created(service: Any, name: str) -> list[str]:
     """Ids of the runs that were created with the tag."""
-    experiments = [held.experiment_id for held in service.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in service.search_experiments()]
     if not experiments:
         return []
     return [run.info.run_id for run in service.search_runs(experiments, f"tags.`{OPENING}` = '{name}'")]
