@@ -62,7 +62,7 @@ def slow(number, params, report):
     print(number, params["train.batch_size"], flush=True)
     time.sleep({pause})
     return _objective(number, params, report)
-engine.search(slow, SPACE, study_file=Path({study!r}), n_trials={n}, prune=False)
+engine.search(slow, SPACE, study_file=Path({study!r}), n_trials={n}, prune_after=None)
 """
 
 
@@ -83,7 +83,7 @@ def test_trial_of_a_killed_process_is_tried_again(tmp_path: Path) -> None:
         tried.append(params["train.batch_size"])
         return _objective(number, params, report)
 
-    found = engine.search(noted, SPACE, study_file=tmp_path / "study", n_trials=4, prune=False)
+    found = engine.search(noted, SPACE, study_file=tmp_path / "study", n_trials=4, prune_after=None)
     assert tried[0] == batch
     assert (found.completed, found.failed) == (4, 1)
 
@@ -104,7 +104,7 @@ def test_a_search_that_was_killed_tries_what_it_would_have_tried(
 
         return objective
 
-    engine.search(into(whole), SPACE, study_file=tmp_path / "whole", n_trials=14, prune=False)
+    engine.search(into(whole), SPACE, study_file=tmp_path / "whole", n_trials=14, prune_after=None)
     suggest = trials._suggest
 
     def cut(trial: Any, name: str, range_: Any) -> Any:
@@ -114,9 +114,9 @@ def test_a_search_that_was_killed_tries_what_it_would_have_tried(
 
     monkeypatch.setattr(trials, "_suggest", cut if killed_at == "second parameter" else suggest)
     with pytest.raises(KeyboardInterrupt):
-        engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+        engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune_after=None)
     monkeypatch.setattr(trials, "_suggest", suggest)
-    engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+    engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune_after=None)
     assert tried == whole
 
 

@@ -72,7 +72,7 @@ def test_segments_by_name(tmp_path: Path) -> None:
     image = io.read(tmp_path / "s")
     names = {7: "Liver", 3: "left kidney", 1: "rest"}
     path = io.write_segmentation(tmp_path / "m", io.Volume(_MARKED, image.affine), tmp_path / "s", names,
-                                 model="m", version="1", seed="a")  # fmt: skip
+                                 origin=io.Origin("m", "1", "a"))  # fmt: skip
     found = prepare_volume([tmp_path / "s"], [path], mask_values={"liver": 2, "Left kidney": 1}, **_PLAIN)
     np.testing.assert_array_equal(found.mask[0], _EXPECTED)
 

@@ -18,7 +18,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, XRayAngiographicImageStora
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume, VolumeRule
 from scantune.io.dicom_reading import stacks_of
-from scantune.io.dicom_sr import save_derived, source_header
+from scantune.io.dicom_sr import Origin, save_derived, source_header
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_writer import uid
 from scantune.mask_codes import pixels_by_label, plane
@@ -30,10 +30,8 @@ def write_segmentation(
     mask: Volume,
     source: Path,
     labels: Mapping[int, str],
+    origin: Origin,
     *,
-    model: str,
-    version: str,
-    seed: str,
     series: SeriesRule | None = None,
     volume: VolumeRule | None = None,
     overlapping: bool = False,
@@ -45,9 +43,7 @@ def write_segmentation(
         mask: whole numbers on the very grid that `read` gives for the series.
         source: the folder of the series, or an enhanced file.
         labels: what each value but 0 stands for; one that names a term of SNOMED CT gets its code.
-        model: name of the model.
-        version: of the model.
-        seed: the UIDs follow from it.
+        origin: the model that the mask comes from.
         series: which series of the folder.
         volume: which volume of the series.
         overlapping: the mask has a bit for each label (:mod:`scantune.mask_codes`).
@@ -70,7 +66,7 @@ def write_segmentation(
         if "PerFrameFunctionalGroupsSequence" not in images[0]:
             raise ScantuneError("a mosaic holds no slices that a segmentation could refer to; write the mask as NIfTI")
         place = _placed(stack.frames)
-    return _write(Path(path), images, stored, labels, place, model, version, seed, overlapping=overlapping)
+    return _write(Path(path), images, stored, labels, place, origin, overlapping=overlapping)
 
 
 def write_image_segmentation(
@@ -78,10 +74,8 @@ def write_image_segmentation(
     mask: np.ndarray,
     source: Path,
     labels: Mapping[int, str],
+    origin: Origin,
     *,
-    model: str,
-    version: str,
-    seed: str,
     overlapping: bool = False,
 ) -> Path:
     """As `write_segmentation`, of a still image (XA, US, CR, DX …) on its own pixels.
@@ -91,9 +85,7 @@ def write_image_segmentation(
         mask: whole numbers [H, W] of the image's size.
         source: the image.
         labels: what each value but 0 stands for.
-        model: name of the model.
-        version: of the model.
-        seed: the UIDs follow from it.
+        origin: the model that the mask comes from.
         overlapping: the mask has a bit for each label.
 
     Raises:
@@ -105,7 +97,7 @@ def write_image_segmentation(
         image.SOPClassUID = SecondaryCaptureImageStorage
     if mask.shape != (image.Rows, image.Columns):
         raise ScantuneError(f"the mask is {list(mask.shape)}, the image [{image.Rows}, {image.Columns}]")
-    return _write(Path(path), [image], mask[None], labels, {}, model, version, seed, own_class, overlapping)
+    return _write(Path(path), [image], mask[None], labels, {}, origin, own_class, overlapping)
 
 
 #: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
@@ -140,9 +132,7 @@ def _write(
     stored: np.ndarray,
     labels: Mapping[int, str],
     place: Mapping[str, Any],
-    model: str,
-    version: str,
-    seed: str,
+    origin: Origin,
     own_class: str | None = None,
     overlapping: bool = False,
 ) -> Path:
@@ -154,7 +144,9 @@ def _write(
     planes = np.stack([plane(stored.astype(np.uint8), value, overlapping) for value in values], axis=-1).astype(
         np.uint8
     )  # slice, row, column, K
-    algorithm = hd.AlgorithmIdentificationSequence(name=model, family=codes.DCM.ArtificialIntelligence, version=version)
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=origin.model, family=codes.DCM.ArtificialIntelligence, version=origin.version
+    )
     segments = [
         hd.seg.SegmentDescription(
             segment_number=at + 1,
@@ -163,7 +155,7 @@ def _write(
             segmented_property_type=property_code(labels[value], value),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
-            tracking_uid=uid(seed, "label", value),
+            tracking_uid=uid(origin.seed, "label", value),
             tracking_id=f"label-{value}",  # by which the mask comes back with the same numbers
         )
         for at, value in enumerate(values)
@@ -175,20 +167,20 @@ def _write(
             pixel_array=planes,
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=segments,
-            series_instance_uid=uid(seed, "segmentation series"),
+            series_instance_uid=uid(origin.seed, "segmentation series"),
             series_number=901,
-            sop_instance_uid=uid(seed, "segmentation"),
+            sop_instance_uid=uid(origin.seed, "segmentation"),
             instance_number=1,
             manufacturer="scantune",
-            manufacturer_model_name=model[:64],
-            software_versions=version[:64],
+            manufacturer_model_name=origin.model[:64],
+            software_versions=origin.version[:64],
             device_serial_number="none",
             **place,
         )
     for element in segmentation.iterall():
         if own_class is not None and element.keyword == "ReferencedSOPClassUID":
             element.value = own_class
-    return save_derived(segmentation, path, images[0], seed)
+    return save_derived(segmentation, path, images[0], origin.seed)
 
 
 def property_code(label: str, value: int) -> Code:
