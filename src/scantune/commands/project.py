@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 
 def environment() -> dict[str, str]:
@@ -28,7 +31,7 @@ def settings() -> Any:
     return load()
 
 
-def group_of(params: Any, name: str) -> str:
+def group_of(params: Params, name: str) -> str:
     """``experiments`` or ``derived``, the group that has the name.
 
     Raises:
@@ -41,7 +44,7 @@ def group_of(params: Any, name: str) -> str:
     raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
 
 
-def register_target(params: Any, name: str) -> str:
+def register_target(params: Params, name: str) -> str:
     """The DVC target that runs all that an experiment needs."""
     return f"{'register' if group_of(params, name) == 'experiments' else 'register-derived'}@{name}"
 
@@ -83,7 +86,7 @@ _LAST = {
 }
 
 
-def target_of(params: Any, name: str) -> str:
+def target_of(params: Params, name: str) -> str:
     """The DVC target that runs all that an experiment, ensemble or external evaluation needs.
 
     Raises:

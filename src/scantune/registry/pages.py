@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.tracking import MODEL_ID, client, switched_off, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 #: Key of the saved view of the runs table, and MLflow's prefix of the experiment tag that holds it.
 VIEW = "scantune"
@@ -45,7 +48,7 @@ def addresses(server: str | None = None) -> list[str]:
     return lines
 
 
-def save_view(service: Any, experiment: Any) -> bool:
+def save_view(service: MlflowClient, experiment: Any) -> bool:
     """Keep a view of the runs table in an MLflow experiment: one row a model, with its headline metrics and settings.
 
     Returns:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
 from scantune.tracking import Run, RunReference, own_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 PREDICTIONS = "predictions.csv"
 
@@ -97,7 +100,7 @@ def registry_lock() -> Iterator[None]:
         yield
 
 
-def promote(service: Any, name: str, version: str, alias: str) -> str:
+def promote(service: MlflowClient, name: str, version: str, alias: str) -> str:
     """Assign the alias to a version by hand; returns the version that had it before, or "".
 
     Raises:
@@ -115,7 +118,7 @@ def promote(service: Any, name: str, version: str, alias: str) -> str:
 
 
 def _decide(
-    service: Any, name: str, version: str, alias: str, task: Any, evaluate: Any, folder: Path, baseline: Rule
+    service: MlflowClient, name: str, version: str, alias: str, task: Any, evaluate: Any, folder: Path, baseline: Rule
 ) -> Decision:
     """Whether the version takes the alias, and why."""
     champion = _champion(service, name, alias)
@@ -146,7 +149,7 @@ def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Ver
     return against_baselines(metrics, primary, lower_is_better(metrics_of(task.name).ERRORS, primary), rule)
 
 
-def _make_registered(service: Any, name: str) -> None:
+def _make_registered(service: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -156,7 +159,7 @@ def _make_registered(service: Any, name: str) -> None:
             raise
 
 
-def _version(service: Any, name: str, trained: RunReference) -> str:
+def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
     """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
     for version in service.search_model_versions(f"name='{name}'"):
         if version.tags.get("scantune.model_id") == trained.model_id:
@@ -167,7 +170,7 @@ def _version(service: Any, name: str, trained: RunReference) -> str:
     return str(created.version)
 
 
-def _champion(service: Any, name: str, alias: str) -> Any:
+def _champion(service: MlflowClient, name: str, alias: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -176,7 +179,9 @@ def _champion(service: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path) -> tuple[dict[str, Any], str, bool]:
+def _against(
+    service: MlflowClient, champion: Any, task: Any, evaluate: Any, folder: Path
+) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
     from scantune.tasks.predictions import read
@@ -218,7 +223,7 @@ def _reason(result: dict[str, Any], margin: float) -> str:
     return f"{text}, superiority {'' if decided['superior'] else 'not '}shown"
 
 
-def _predictions_of(service: Any, champion: Any) -> Path | None:
+def _predictions_of(service: MlflowClient, champion: Any) -> Path | None:
     """The champion's own test predictions, from the evaluate run below its train run."""
     import mlflow
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.files import write_json
 from scantune.tracking import unfinished
@@ -24,6 +24,9 @@ from scantune.tracking.store import (
     take_parent_run,
     unreachable_message,
 )
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +205,7 @@ def _name(stage: str, key: str) -> str:
     return f"{stage} {key} · {changed}" if changed else f"{stage} {key}"
 
 
-def _find(service: Any, run_id: str) -> Any:
+def _find(service: MlflowClient, run_id: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
