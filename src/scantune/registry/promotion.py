@@ -15,6 +15,9 @@ from scantune.tracking import Run, RunReference, own_folder
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from scantune.config.evaluate import EvaluateConfig
+    from scantune.tasks.base import TaskSettings
+
 PREDICTIONS = "predictions.csv"
 
 
@@ -24,8 +27,8 @@ def register(
     *,
     name: str,
     alias: str,
-    task: Any,
-    evaluate: Any,
+    task: TaskSettings,
+    evaluate: EvaluateConfig,
     folder: Path,
     baseline: Rule = "interval",
     again: str = "dvc repro -f train@<experiment>",
@@ -118,7 +121,14 @@ def promote(service: MlflowClient, name: str, version: str, alias: str) -> str:
 
 
 def _decide(
-    service: MlflowClient, name: str, version: str, alias: str, task: Any, evaluate: Any, folder: Path, baseline: Rule
+    service: MlflowClient,
+    name: str,
+    version: str,
+    alias: str,
+    task: TaskSettings,
+    evaluate: EvaluateConfig,
+    folder: Path,
+    baseline: Rule,
 ) -> Decision:
     """Whether the version takes the alias, and why."""
     champion = _champion(service, name, alias)
@@ -140,7 +150,7 @@ def _decide(
     return Decision(name, version, alias, allowed, reason, former, metrics, comparison, undo)
 
 
-def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Verdict:
+def _baseline_verdict(task: TaskSettings, evaluate: EvaluateConfig, folder: Path, rule: Rule) -> Verdict:
     from scantune.tasks.custom import metrics_of
     from scantune.tasks.directions import lower_is_better
 
@@ -180,7 +190,7 @@ def _champion(service: MlflowClient, name: str, alias: str) -> Any:
 
 
 def _against(
-    service: MlflowClient, champion: Any, task: Any, evaluate: Any, folder: Path
+    service: MlflowClient, champion: Any, task: TaskSettings, evaluate: EvaluateConfig, folder: Path
 ) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare

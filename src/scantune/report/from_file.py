@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.report.environment import environment
 from scantune.report.facts import Mistake, RunFacts
@@ -12,6 +12,9 @@ from scantune.report.figures import captions, titled
 from scantune.report.page import build
 from scantune.tasks import errors, figures
 from scantune.tasks.predictions import PredictionTable
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
 
 SECTIONS = (
     "results",
@@ -28,7 +31,7 @@ SECTIONS = (
 
 
 def report(
-    table: PredictionTable, task: Any, metrics: Mapping[str, Any], out: Path, *, name: str, split: str = "test"
+    table: PredictionTable, task: TaskSettings, metrics: Mapping[str, Any], out: Path, *, name: str, split: str = "test"
 ) -> Path:
     """Write the report of a predictions file.
 
