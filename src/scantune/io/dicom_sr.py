@@ -201,7 +201,7 @@ def _rounded(number: float) -> float:
     return float(f"{number:.9g}")
 
 
-def save_derived(dataset: Any, path: Path, source: pydicom.Dataset, seed: str) -> Path:
+def save_derived(dataset: pydicom.Dataset, path: Path, source: pydicom.Dataset, seed: str) -> Path:
     """Write a derived object with nothing of the present moment in it.
 
     Content dates, which the standard demands, are the study's; 1 January 1900 where the study has none. UIDs that
