@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from scantune.config.input import InputConfig
 from scantune.files import write_json
 from scantune.preprocess.settings import OF_THE_NETWORK, patch_shape, what_matters
 from scantune.records import ScantuneError
@@ -53,10 +56,6 @@ def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
 
 
 def _complete_settings(settings: InputConfig | Mapping[str, Any]) -> dict[str, Any]:
-    from pydantic import TypeAdapter, ValidationError
-
-    from scantune.config.input import InputConfig
-
     if isinstance(settings, Mapping):
         with contextlib.suppress(ValidationError):  # of another version: compared unchanged
             settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})

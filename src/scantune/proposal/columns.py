@@ -12,7 +12,7 @@ import numpy as np
 from scantune.cohort.folders import SIDES
 from scantune.proposal.source import FILE, MASK, SPLIT
 from scantune.records import ScantuneError
-from scantune.tasks.catalogue import settings_of
+from scantune.tasks.catalogue import names, part, settings_of
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
 
 _SUBJECT = re.compile(r"(subject|patient|participant|case|person)([ _-]?(id|no|number|name))?\b|^(mrn|pid)$", re.I)
@@ -108,8 +108,6 @@ def roles(columns: Sequence[str], rows: Sequence[Mapping[str, str]], used: set[s
 def _goal(
     columns: Sequence[str], rows: Sequence[Mapping[str, str]], taken: set[str], masks: str, target: str
 ) -> Suggestion:
-    from scantune.tasks.catalogue import names, part
-
     if target and target not in columns:
         raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
     cells = {c: [row[c] for row in rows] for c in columns}

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
@@ -95,8 +97,6 @@ def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) 
 def registry_lock() -> Iterator[None]:
     """From the look-up of the champion to the assignment of the alias, no other process of this project may assign
     it."""
-    from filelock import FileLock
-
     path = own_folder() / "registry.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):

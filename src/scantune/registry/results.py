@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +126,6 @@ def _choice(model: Predictor) -> dict[str, Any]:
 
 def version_of(model: Predictor) -> str:
     """A digest of what the model is: its facts and what was fitted."""
-    from dataclasses import asdict
-
     return text_digest(repr(sorted(asdict(model.facts).items())), 12)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scantune import plots
 from scantune.report.environment import environment
 from scantune.report.facts import Mistake, RunFacts
 from scantune.report.figures import captions, titled
@@ -46,8 +47,6 @@ def report(
     Returns:
         ``out``.
     """
-    from scantune import plots
-
     drawn = figures.draw(table, task, metrics, split=split)
     order = [*(stem for stem in captions() if stem in drawn), *(stem for stem in drawn if stem not in captions())]
     pictures = {stem: titled(stem, plots.render(drawn[stem], "svg")) for stem in order}

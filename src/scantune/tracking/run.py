@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock, Timeout
+
 from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
@@ -222,8 +224,6 @@ def resend(service: MlflowClient, folder: Path) -> None:
 
     Two processes do not send the same: the second one leaves it to the first.
     """
-    from filelock import FileLock, Timeout
-
     waiting = sorted(folder.glob("*.jsonl"))
     if not waiting:
         return

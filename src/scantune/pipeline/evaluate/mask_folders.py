@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -76,8 +77,6 @@ def _named(folder: Path) -> dict[str, Path]:
 
 def _read(path: Path, classes: int) -> Any:
     """An image or a volume whose array is labels, uint8 […space]."""
-    from dataclasses import replace
-
     try:
         stored = io.read(path, labels=True, allow_constant=True)
         if not isinstance(stored, io.Image | io.Volume):
