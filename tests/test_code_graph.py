@@ -76,8 +76,8 @@ def test_what_is_left_out_is_not_entered(small):
 
 
 def test_files_beside_the_modules_of_a_package_belong_to_it(small):
-    found = [path.name for path in small.files({"scantune.plots.curves", "scantune.words"})]
-    assert found == ["curves.py", "page.css", "words.py"]
+    result = [path.name for path in small.files({"scantune.plots.curves", "scantune.words"})]
+    assert result == ["curves.py", "page.css", "words.py"]
 
 
 def test_every_module_that_is_left_out_is_there(project):

@@ -21,8 +21,8 @@ def graph(request: pytest.FixtureRequest) -> Iterator[grimp.ImportGraph]:
 
 
 def circles(edges: set[tuple[str, str]]) -> list[list[str]]:
-    found = networkx.strongly_connected_components(networkx.DiGraph(sorted(edges)))
-    return [sorted(circle) for circle in found if len(circle) > 1]
+    result = networkx.strongly_connected_components(networkx.DiGraph(sorted(edges)))
+    return [sorted(circle) for circle in result if len(circle) > 1]
 
 
 def imports(graph: grimp.ImportGraph) -> set[tuple[str, str]]:
@@ -39,7 +39,7 @@ def test_no_two_parts_of_a_package_import_each_other(graph):
 
     Of scantune's own parts the linter's layers speak: ``config`` is read above the tasks, and its base lies below them.
     """
-    found = {}
+    result = {}
     for package in {name.rpartition(".")[0] for name in graph.modules if "." in name} - {"scantune"}:
         inside = f"{package}."
 
@@ -49,8 +49,8 @@ def test_no_two_parts_of_a_package_import_each_other(graph):
         within = {
             (part(a), part(b)) for a, b in imports(graph) if f"{a}.".startswith(inside) and f"{b}.".startswith(inside)
         }
-        found[package] = circles({(a, b) for a, b in within if a != b})
-    assert {package: circle for package, circle in found.items() if circle} == {}
+        result[package] = circles({(a, b) for a, b in within if a != b})
+    assert {package: circle for package, circle in result.items() if circle} == {}
 
 
 def test_no_benchmark_takes_the_name_of_a_module_that_others_import(graph):

@@ -19,6 +19,6 @@ def test_the_page_prints_what_the_simulation_gives(subjects):
     cohorts = calibration_side.COHORTS // (1 + subjects // 80)
     for fraction, expected in ((0.0, (coverage, width)), (0.5, (apart_coverage, apart_width))):
         rng = np.random.default_rng([subjects, 80])
-        found = np.mean([calibration_side.once(rng, subjects, 0.8, fraction)[:2] for _ in range(cohorts)], axis=0)
-        assert found[0] == pytest.approx(expected[0], abs=0.0006)
-        assert found[1] == pytest.approx(expected[1], abs=0.006)
+        result = np.mean([calibration_side.once(rng, subjects, 0.8, fraction)[:2] for _ in range(cohorts)], axis=0)
+        assert result[0] == pytest.approx(expected[0], abs=0.0006)
+        assert result[1] == pytest.approx(expected[1], abs=0.006)

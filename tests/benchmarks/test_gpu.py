@@ -14,14 +14,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("net", [gpu_nets.SMALL[0], gpu_nets.SMALL[3]], ids=lambda net: net[0])
 def test_engine_and_bare_loop_come_to_the_same_loss(net):
-    found = gpu.of_net(*net, steps=3)
-    assert found["float32"]["loss"] == pytest.approx(found["bare float32"]["loss"], rel=1e-3)
-    assert found["float32 DDP"]["loss"] == pytest.approx(found["float32"]["loss"], rel=1e-3)
-    assert {"MONAI float32", "predictions"} <= set(found)
-    assert ("maps" in found) == (net[1] != "mask")
-    assert all(entry["images_per_second"] > 0 for entry in found.values() if isinstance(entry, dict))
-    lines = gpu.table([found])
-    assert len(lines) == 2 + sum(isinstance(entry, dict) for entry in found.values())
+    result = gpu.of_net(*net, steps=3)
+    assert result["float32"]["loss"] == pytest.approx(result["bare float32"]["loss"], rel=1e-3)
+    assert result["float32 DDP"]["loss"] == pytest.approx(result["float32"]["loss"], rel=1e-3)
+    assert {"MONAI float32", "predictions"} <= set(result)
+    assert ("maps" in result) == (net[1] != "mask")
+    assert all(entry["images_per_second"] > 0 for entry in result.values() if isinstance(entry, dict))
+    lines = gpu.table([result])
+    assert len(lines) == 2 + sum(isinstance(entry, dict) for entry in result.values())
 
 
 @pytest.mark.heavy

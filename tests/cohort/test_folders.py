@@ -43,7 +43,7 @@ def test_pictures_of_one_person_share_a_subject_and_a_side(folders, dataset, tmp
         assignments = cohort.split(read.records, block.split)
         for record, assignment in zip(read.records, assignments, strict=True):
             sides.setdefault(record.files[0].name[:5], set()).add(assignment.split)
-        assert all(len(found) == 1 for found in sides.values()) is (given is not None)
+        assert all(len(result) == 1 for result in sides.values()) is (given is not None)
         audit = cohort.audit(tmp_path / "out", assignments, block.split, subjects_known=block.subjects_known)
         warned[given] = [warning for warning in audit.warnings if "subject" in warning]
     assert len(warned[None]) > len(warned["Doe_[0-9]+"])

@@ -14,10 +14,10 @@ def test_index_lists_files_with_digests_and_reads_only_what_changed(tmp_path):
         (root / name).write_bytes(name.encode())
     first = write_index(root, index)
     assert (first.files, first.hashed) == (2, 2)
-    found = read_index(index, root)
-    size, _, digest = found[str(root / "a/1.dcm")]
+    result = read_index(index, root)
+    size, _, digest = result[str(root / "a/1.dcm")]
     assert (size, digest) == (7, hashlib.sha256(b"a/1.dcm").hexdigest())
-    assert str(root / "=2.dcm") in found
+    assert str(root / "=2.dcm") in result
 
     before = index.read_bytes()
     assert write_index(root, index).hashed == 0

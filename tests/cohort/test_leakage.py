@@ -79,9 +79,9 @@ def test_a_pair_just_below_the_threshold_is_none_though_its_thumbnails_are_alike
     smooth = np.kron(rng.random((1, 16, 16)), np.ones((1, 4, 4))).astype(np.float32)
     fine = smooth + 0.12 * rng.standard_normal((1, 64, 64)).astype(np.float32)  # a thumbnail averages it away
     value = float(np.corrcoef(smooth.ravel(), fine.ravel())[0, 1])
-    for threshold, found in ((value + 0.002, 0), (value - 0.002, 1)):
+    for threshold, result in ((value + 0.002, 0), (value - 0.002, 1)):
         args = (["0" * 16] * 2, ["a", "b"], [smooth, fine].__getitem__)
-        assert len(near_pairs(*args, bits=4, correlation=threshold)) == found
+        assert len(near_pairs(*args, bits=4, correlation=threshold)) == result
 
 
 def test_near_pairs_of_volumes_of_unlike_shape_are_none():

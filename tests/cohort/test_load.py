@@ -35,14 +35,14 @@ def test_scored_brain_scans_with_sessions_template_and_filter(table, dataset, tm
         where={"Gd-enhanced": 0},
         split={"method": "predefined", "columns": {"train": "training", "validation": "validation"}},
     )
-    found = cohort.read(block, HERE)
-    assert [r.sample_id for r in found.records] == ["sub-01_ses-01", "sub-01_ses-02", "sub-03_ses-01"]
-    assert [r.subject_id for r in found.records] == ["sub-01", "sub-01", "sub-03"]
-    assert [r.targets["score"] for r in found.records] == ["0", "1.5", "34"]
-    assert [r.split for r in found.records] == ["train", "train", "validation"]
-    assert found.records[0].files == (tmp_path / "sub-01_ses-01_space-MNI_brain_mprage_RAVEL.nii.gz",)
-    assert found.records[2].row == 5
-    assert (found.rows, dict(found.left_out), found.subjects_known) == (4, {"filtered by Gd-enhanced": 1}, True)
+    loaded = cohort.read(block, HERE)
+    assert [r.sample_id for r in loaded.records] == ["sub-01_ses-01", "sub-01_ses-02", "sub-03_ses-01"]
+    assert [r.subject_id for r in loaded.records] == ["sub-01", "sub-01", "sub-03"]
+    assert [r.targets["score"] for r in loaded.records] == ["0", "1.5", "34"]
+    assert [r.split for r in loaded.records] == ["train", "train", "validation"]
+    assert loaded.records[0].files == (tmp_path / "sub-01_ses-01_space-MNI_brain_mprage_RAVEL.nii.gz",)
+    assert loaded.records[2].row == 5
+    assert (loaded.rows, dict(loaded.left_out), loaded.subjects_known) == (4, {"filtered by Gd-enhanced": 1}, True)
 
 
 def test_echo_loops_by_path_never_get_an_id_made_of_it(table, dataset, tmp_path):
@@ -65,12 +65,12 @@ def test_zones_with_any_separator_and_empty_as_ungradable(table, dataset, separa
 
 def test_all_errors_are_told_at_once_with_row_and_column(table, dataset):
     table("id,file,score,age\n,a.png,1,5\n2,b.png,99,5\n3,../c.png,x,5\n3b,d.png,3-Feb,5\n")
-    found = faults_of(
+    result = faults_of(
         dataset(files="{file}", subject="id", sample="{id}_{score}", targets={"score": {"column": "score", "max": 34}})
     )
-    places = {(row, column) for row, column, _ in found}
+    places = {(row, column) for row, column, _ in result}
     assert {(2, "id"), (3, "score"), (4, "file"), (4, "score"), (5, "score")} <= places
-    told = {(row, column): message for row, column, message in found}
+    told = {(row, column): message for row, column, message in result}
     assert "out of range" in told[(3, "score")]
     assert "leaves the data folder" in told[(4, "file")]
     assert "not a number" in told[(4, "score")]
@@ -79,8 +79,8 @@ def test_all_errors_are_told_at_once_with_row_and_column(table, dataset):
 
 def test_misspelt_columns_are_named_with_the_nearest(table, dataset):
     table("subject_id,file,loes_score\n1,a,2\n")
-    found = faults_of(dataset(files="{File}", subject="subjectid", targets={"score": "loes-score"}))
-    assert [(column, message.split("?")[0].split("did you mean ")[1]) for _, column, message in found] == [
+    result = faults_of(dataset(files="{File}", subject="subjectid", targets={"score": "loes-score"}))
+    assert [(column, message.split("?")[0].split("did you mean ")[1]) for _, column, message in result] == [
         ("File", "'file'"),
         ("loes-score", "'loes_score'"),
         ("subjectid", "'subject_id'"),
@@ -89,8 +89,8 @@ def test_misspelt_columns_are_named_with_the_nearest(table, dataset):
 
 def test_duplicate_rows_and_ids(table, dataset):
     table("id,file\n1,a.png\n1,a.png\n2,b.png\n2,c.png\nA,d.png\na,e.png\n")
-    found = faults_of(dataset(files="{file}", sample="{id}"))
-    assert [(row, "second row for the same file" in m) for row, _, m in found] == [(3, True), (5, False), (7, False)]
+    result = faults_of(dataset(files="{file}", sample="{id}"))
+    assert [(row, "second row for the same file" in m) for row, _, m in result] == [(3, True), (5, False), (7, False)]
 
 
 @pytest.mark.parametrize("name", ["../outside.png", "/etc/passwd", "a/../../x.png", ".", "a\0b"])
@@ -148,9 +148,9 @@ def test_missing_targets_by_choice(table, dataset):
     keep = dataset(files="{id}", targets=["score"])
     assert [r.targets["score"] for r in cohort.load(keep, HERE)] == ["1", "", ""]
     stricter = {"score": TargetColumn(column="score", missing="exclude")}
-    found = cohort.read(keep, HERE, targets=stricter)
-    assert [r.sample_id for r in found.records] == ["a"]
-    assert dict(found.left_out) == {"no score": 2}
+    loaded = cohort.read(keep, HERE, targets=stricter)
+    assert [r.sample_id for r in loaded.records] == ["a"]
+    assert dict(loaded.left_out) == {"no score": 2}
     error = dataset(files="{id}", targets={"score": {"column": "score", "missing": "error"}})
     assert [row for row, _, _ in faults_of(error)] == [3, 4]
 
@@ -252,9 +252,9 @@ def test_a_root_that_is_not_there(dataset, tmp_path):
 def test_a_subject_is_found_within_a_path_and_a_row_without_one_is_named(table, dataset):
     table("Path,y\nset/train/patient00007/study1/a.jpg,1\nset/train/patient00007/study2/a.jpg,0\n")
     block = dataset(files="{Path}", subject={"column": "Path", "match": "patient[0-9]+"}, targets=["y"])
-    found = cohort.read(block, HERE)
-    assert [r.subject_id for r in found.records] == ["patient00007"] * 2
-    assert found.subjects_known
+    loaded = cohort.read(block, HERE)
+    assert [r.subject_id for r in loaded.records] == ["patient00007"] * 2
+    assert loaded.subjects_known
     grouped = block.model_copy(update={"subject": type(block.subject)(column="Path", match="patient([0-9]+)")})
     assert {r.subject_id for r in cohort.load(grouped, HERE)} == {"00007"}
     table("Path,y\nset/train/p7/a.jpg,1\n")
@@ -275,9 +275,9 @@ def test_a_class_that_looks_empty_is_one_where_it_is_named(table, dataset, word)
     table([["file", "y"], ["a.png", word], ["b.png", "mild"], ["c.png", ""]])
     named = dataset(files="{file}", targets={"y": {"column": "y", "values": [word, "mild"]}})
     assert [record.targets["y"] for record in cohort.load(named, HERE)] == [word, "mild", ""]
-    found = cohort.read(dataset(files="{file}", targets="y"), HERE)
-    assert [record.targets["y"] for record in found.records] == ["", "mild", ""]
-    assert any(f"{word!r} in 1 of 3 rows read as empty cells" in warning for warning in found.warnings)
+    loaded = cohort.read(dataset(files="{file}", targets="y"), HERE)
+    assert [record.targets["y"] for record in loaded.records] == ["", "mild", ""]
+    assert any(f"{word!r} in 1 of 3 rows read as empty cells" in warning for warning in loaded.warnings)
 
 
 def test_ids_of_one_person_in_two_forms_are_told_and_joined_by_key(table, dataset):
@@ -295,9 +295,9 @@ def test_ids_of_one_person_in_two_forms_are_told_and_joined_by_key(table, datase
 def test_ids_that_become_digests_are_in_no_warning(table, dataset, monkeypatch):
     monkeypatch.setenv("SCANTUNE_KEY", "a secret of enough length")
     table([["file", "id"], ["a.png", "P1"], ["b.png", "p1"]])
-    found = cohort.read(dataset(files="{file}", subject="id", sample="{file}", pseudonyms={}), HERE)
-    assert found.warnings
-    assert "P1" not in found.warnings[0]
+    loaded = cohort.read(dataset(files="{file}", subject="id", sample="{file}", pseudonyms={}), HERE)
+    assert loaded.warnings
+    assert "P1" not in loaded.warnings[0]
 
 
 def test_cells_without_a_value_are_faults_only_in_columns_that_are_used(dataset, tmp_path):

@@ -11,17 +11,17 @@ from scantune.cohort.table import read_table
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_separator_is_seen_from_the_header(table, separator):
     path = table(separator.join(["id", "score"]) + "\n" + separator.join(["007", "1.5"]) + "\n")
-    found = read_table(path)
-    assert found.columns == ("id", "score")
-    assert found.rows[0].cells == {"id": "007", "score": "1.5"}
-    assert found.rows[0].line == 2
+    result = read_table(path)
+    assert result.columns == ("id", "score")
+    assert result.rows[0].cells == {"id": "007", "score": "1.5"}
+    assert result.rows[0].line == 2
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
 def test_encodings_give_the_same_text(table, encoding):
-    found = read_table(table("id,site\n1,Zürich\n".encode(encoding)))
-    assert found.columns == ("id", "site")
-    assert found.rows[0].cells["site"] == "Zürich"
+    result = read_table(table("id,site\n1,Zürich\n".encode(encoding)))
+    assert result.columns == ("id", "site")
+    assert result.rows[0].cells["site"] == "Zürich"
 
 
 def test_latin_1_is_noted(table):
@@ -29,8 +29,8 @@ def test_latin_1_is_noted(table):
 
 
 def test_quoted_cells_keep_separators_and_lines_are_counted_as_an_editor_does(table):
-    found = read_table(table('id,note\n1,"a, b\nc"\n\n2,d\n'))
-    assert [(row.line, row.cells["note"]) for row in found.rows] == [(2, "a, b\nc"), (5, "d")]
+    result = read_table(table('id,note\n1,"a, b\nc"\n\n2,d\n'))
+    assert [(row.line, row.cells["note"]) for row in result.rows] == [(2, "a, b\nc"), (5, "d")]
 
 
 def test_rows_of_another_length_are_all_named(table):
@@ -102,10 +102,10 @@ def test_a_quote_that_is_not_closed_is_refused_and_line_breaks_in_cells_are_not(
     with pytest.raises(CohortError, match="row 4: a cell spans rows 4 to 9"):
         read_table(table("\n".join(rows) + "\n"))
     rows[3] = 'i2,P2,"two lines\nwith, commas, and more",0'
-    found = read_table(table("\n".join(rows) + "\n"))
-    assert len(found.rows) == 8
-    assert found.rows[2].cells["remark"] == "two lines\nwith, commas, and more"
-    assert [row.line for row in found.rows[2:4]] == [4, 6]
+    result = read_table(table("\n".join(rows) + "\n"))
+    assert len(result.rows) == 8
+    assert result.rows[2].cells["remark"] == "two lines\nwith, commas, and more"
+    assert [row.line for row in result.rows[2:4]] == [4, 6]
 
 
 @pytest.mark.parametrize("above", ["image,clinical,\n", "Study of 2024\n", "Study of 2024,,\n"])
@@ -114,9 +114,9 @@ def test_a_title_above_the_header_is_one_fault_with_its_remedy(table, above):
     with pytest.raises(CohortError, match=r"is the header in row 2 \(then set 'header: 2'\)") as caught:
         read_table(path)
     assert len(caught.value.faults) == 1
-    found = read_table(path, header=2)
-    assert found.columns == ("file", "id", "y")
-    assert [row.line for row in found.rows] == list(range(3, 12))
+    result = read_table(path, header=2)
+    assert result.columns == ("file", "id", "y")
+    assert [row.line for row in result.rows] == list(range(3, 12))
 
 
 def _book(tmp_path, *rows, formats=()):
@@ -131,24 +131,24 @@ def _book(tmp_path, *rows, formats=()):
 
 def test_formulas_without_values_and_errors_are_told_by_cell(tmp_path):
     path = _book(tmp_path, ["id", "y"], ["a", 1], ["b", "=IF(1>0,1,0)"], ["c", "#REF!"], ["d", "#N/A"], ["e", None])
-    found = read_table(path)
-    assert set(found.unusable) == {(3, "y"), (4, "y")}
-    assert "formula without a value" in found.unusable[3, "y"]
-    assert "#REF!" in found.unusable[4, "y"]
+    result = read_table(path)
+    assert set(result.unusable) == {(3, "y"), (4, "y")}
+    assert "formula without a value" in result.unusable[3, "y"]
+    assert "#REF!" in result.unusable[4, "y"]
 
 
 def test_percent_cells_are_fractions_and_said_and_not_mixed_with_numbers(tmp_path):
     path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 0.5], formats=[("B2", "0%"), ("B3", "0.0%")])
-    found = read_table(path)
-    assert [row.cells["ef"] for row in found.rows] == ["0.25", "0.5"]
-    assert "25 % is 0.25" in found.remarks["ef"]
+    result = read_table(path)
+    assert [row.cells["ef"] for row in result.rows] == ["0.25", "0.5"]
+    assert "25 % is 0.25" in result.remarks["ef"]
     path = _book(tmp_path, ["id", "ef"], ["a", 0.25], ["b", 50], formats=[("B2", "0%")])
     assert "1 are plain numbers" in read_table(path).unusable[2, "ef"]
 
 
 def test_numbers_of_excel_have_the_decimal_sign_of_the_block(tmp_path):
-    found = read_table(_book(tmp_path, ["id", "y"], ["a", 2.5], ["b", "2,5"]), decimal=",")
-    assert [row.cells["y"] for row in found.rows] == ["2,5", "2,5"]
+    result = read_table(_book(tmp_path, ["id", "y"], ["a", 2.5], ["b", "2,5"]), decimal=",")
+    assert [row.cells["y"] for row in result.rows] == ["2,5", "2,5"]
 
 
 def _excel(path, change):
@@ -168,9 +168,9 @@ def test_merged_cells_are_told_by_cell(tmp_path):
         sheet.merge_cells("A1:C1")
 
     assert not read_table(_excel(tmp_path / "title.xlsx", title), header=2).unusable
-    found = read_table(_excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.merge_cells("C2:C4")))
-    assert sorted(found.unusable) == [(3, "y"), (4, "y")]
-    assert "merged cells C2:C4" in found.unusable[3, "y"]
+    result = read_table(_excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.merge_cells("C2:C4")))
+    assert sorted(result.unusable) == [(3, "y"), (4, "y")]
+    assert "merged cells C2:C4" in result.unusable[3, "y"]
 
 
 def test_struck_out_rows_are_told(tmp_path):
@@ -208,9 +208,9 @@ def test_ids_are_what_excel_shows_and_never_rounded(tmp_path):
         sheet["B2"].value, sheet["B2"].number_format = 7, '"P"000'
         sheet["B3"] = 123456789012345678
 
-    found = read_table(_excel(tmp_path / "t.xlsx", change))
-    assert found.rows[0].cells["id"] == "P007"
-    assert "more digits than the 15" in found.unusable[3, "id"]
+    result = read_table(_excel(tmp_path / "t.xlsx", change))
+    assert result.rows[0].cells["id"] == "P007"
+    assert "more digits than the 15" in result.unusable[3, "id"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
@@ -224,9 +224,9 @@ def test_text_without_its_mark_is_named(tmp_path, encoding):
 def test_characters_of_no_width_are_no_part_of_a_cell(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("\u200bfile,id\ufeff,y\na.png,\u200b1,0\n", encoding="utf-8")
-    found = read_table(path)
-    assert found.columns == ("file", "id", "y")
-    assert found.rows[0].cells["id"] == "1"
+    result = read_table(path)
+    assert result.columns == ("file", "id", "y")
+    assert result.rows[0].cells["id"] == "1"
     changed = _excel(tmp_path / "t.xlsx", lambda _, sheet: sheet.__setitem__("B2", "\u200b1"))
     assert read_table(changed).rows[0].cells["id"] == "1"
 
@@ -248,9 +248,9 @@ def test_a_quote_that_is_not_closed_in_a_table_of_one_column_is_refused(table):
 
 @pytest.mark.parametrize("content", ["id;y\nM\ufffdller;1\nK;2\n".encode(), "id;y\nMüller;1\nK;2\n".encode("cp850")])
 def test_a_cell_that_lost_a_letter_is_unusable(table, content):
-    found = read_table(table(content))
-    assert list(found.unusable) == [(2, "id")]
-    assert "a letter of it is lost" in found.unusable[2, "id"]
+    result = read_table(table(content))
+    assert list(result.unusable) == [(2, "id")]
+    assert "a letter of it is lost" in result.unusable[2, "id"]
 
 
 def test_files_that_are_no_csv_or_xlsx_are_named(table, tmp_path):

@@ -46,8 +46,8 @@ def project(tmp_path: Path, monkeypatch):
         }  # fmt: skip
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
         done = CliRunner().invoke(app, ["check", "x"], env={"COLUMNS": "400"})
-        found = json.loads((tmp_path / ".scantune" / "check" / "x" / "check.json").read_text())
-        return done, found
+        content = json.loads((tmp_path / ".scantune" / "check" / "x" / "check.json").read_text())
+        return done, content
 
     return run
 
@@ -58,15 +58,15 @@ VESSEL = {"name": "segmentation"}
 
 def test_a_cohort_that_is_in_order_ends_well(project):
     rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
-    done, found = project(rows, VESSEL, masks="{mask}")
+    done, result = project(rows, VESSEL, masks="{mask}")
     assert done.exit_code == 0, done.output
-    assert found["faults"] == []
+    assert result["faults"] == []
 
 
 def test_nothing_prepared_is_a_fault_and_a_reason_stands_once(project):
-    done, found = project(["file,id,y", *(f"gone{k}.png,P{k},{k % 2}" for k in range(8))], CLASSES, targets="y")
+    done, result = project(["file,id,y", *(f"gone{k}.png,P{k},{k % 2}" for k in range(8))], CLASSES, targets="y")
     assert done.exit_code == 1
-    assert found["faults"] == ["none of 8 samples can be prepared"]
+    assert result["faults"] == ["none of 8 samples can be prepared"]
     assert done.output.count("excluded, 8 × there is no such file") == 1
     assert "… and 3 more (all: excluded.csv beside the page)" in done.output
     assert len(Path(".scantune/check/x/excluded.csv").read_text().splitlines()) == 9
@@ -89,10 +89,10 @@ def test_faults_of_a_table_are_never_cut_without_a_file_of_all(project):
 
 def test_targets_that_fell_away_are_a_fault(project):
     rows = ["file,id,y", *(f"i{k}.png,P{k},{['a', 'None', 'b', ''][k % 4]}" for k in range(8))]
-    done, found = project(rows, CLASSES, targets="y")
+    done, result = project(rows, CLASSES, targets="y")
     assert done.exit_code == 1
-    assert "4 of 8 rows have no y, which experiments.x requires" in found["faults"][0]
-    assert any("'None' in 2 of 8 rows" in note for note in found["table_notes"])
+    assert "4 of 8 rows have no y, which experiments.x requires" in result["faults"][0]
+    assert any("'None' in 2 of 8 rows" in note for note in result["table_notes"])
     done, _ = project(
         rows, {**CLASSES, "classes": ["a", "None", "b"]}, targets={"y": {"column": "y", "missing": "exclude"}}
     )
@@ -104,11 +104,11 @@ def test_masks_that_do_not_fit_are_a_fault_with_their_files(project):
     Image.fromarray(np.zeros((9, 16), np.uint8)).save("scans/m5.png")
     Path("scans/m6.png").unlink()
     rows = ["file,mask,id", *(f"i{k}.png,m{k}.png,P{k}" for k in range(8))]
-    done, found = project(rows, VESSEL, masks="{mask}")
+    done, result = project(rows, VESSEL, masks="{mask}")
     assert done.exit_code == 1
-    assert found["wrong_labels"] == {"P3": "label 2 (256) by pixels"}
+    assert result["wrong_labels"] == {"P3": "label 2 (256) by pixels"}
     assert "m3.png (P3)" in done.output
-    assert "2 samples have a mask that does not fit or cannot be read" in found["faults"][0]
-    assert "its mask: there is no such file" in found["faults"][0]
-    assert "1 of 6 masks have labels that experiments.x does not have" in found["faults"][1]
-    assert str(Path.cwd()) not in json.dumps(found)
+    assert "2 samples have a mask that does not fit or cannot be read" in result["faults"][0]
+    assert "its mask: there is no such file" in result["faults"][0]
+    assert "1 of 6 masks have labels that experiments.x does not have" in result["faults"][1]
+    assert str(Path.cwd()) not in json.dumps(result)

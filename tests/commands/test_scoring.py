@@ -12,10 +12,10 @@ from scantune.tasks.predictions import PredictionTable, write
 
 
 def called(*words):
-    found = CliRunner().invoke(app, [str(w) for w in words])
-    if found.exception is not None and not isinstance(found.exception, SystemExit):
-        raise found.exception
-    return found.output
+    result = CliRunner().invoke(app, [str(w) for w in words])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,7 @@ def home(tmp_path_factory) -> Path:
 
 def digest(folder: Path) -> str:
     """Of every file's name and content, but for the projects' caches of their own."""
-    found = hashlib.sha256()
+    result = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if (
             path.is_file()
@@ -49,8 +49,8 @@ def digest(folder: Path) -> str:
             and "stages" not in path.parts
             and "__pycache__" not in path.parts
         ):
-            found.update(str(path).encode() + path.read_bytes())
-    return found.hexdigest()
+            result.update(str(path).encode() + path.read_bytes())
+    return result.hexdigest()
 
 
 def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays_as_it_was(home, monkeypatch, tmp_path):
@@ -75,27 +75,27 @@ def test_an_experiment_and_one_that_starts_from_it_by_seed_and_the_project_stays
 
 
 def test_what_is_missing_is_named_before_anything_is_trained(home, tmp_path):
-    held = parse(params())
+    settings = parse(params())
     with pytest.raises(ScantuneError, match=r"'nothing' is neither in experiments nor in derived"):
-        list(seeds.run_seeds(held, ["nothing"], 2, home))
+        list(seeds.run_seeds(settings, ["nothing"], 2, home))
     bare = tmp_path / "bare"
     (bare / "data").mkdir(parents=True)
     with pytest.raises(ScantuneError, match=r"dvc repro preprocess@digits"):
-        list(seeds.run_seeds(held, ["small"], 2, bare))
+        list(seeds.run_seeds(settings, ["small"], 2, bare))
     shutil.copytree(home / "data", bare / "data", dirs_exist_ok=True)
     with pytest.raises(ScantuneError, match=r"dvc repro train@small"):
-        list(seeds.run_seeds(held, ["tuned"], 2, bare))
+        list(seeds.run_seeds(settings, ["tuned"], 2, bare))
 
 
 def test_a_stage_that_fails_is_named_with_its_seed_and_its_last_words(home):
     broken = params()
     broken["experiments"]["small"]["task"]["target"] = "lable"
-    held = parse(params())
+    settings = parse(params())
     text = (home / "params.yaml").read_text()
     (home / "params.yaml").write_text(yaml.safe_dump(broken, sort_keys=False))
     try:
         with pytest.raises(ScantuneError, match=r"(?s)stages/train\.py small with seed 7 ended with 2:.*lable"):
-            list(seeds.run_seeds(held, ["small"], 2, home, say=lambda text: None))
+            list(seeds.run_seeds(settings, ["small"], 2, home, say=lambda text: None))
     finally:
         (home / "params.yaml").write_text(text)
 

@@ -13,13 +13,13 @@ from tests.config.test_load import GOOD
 
 def knees(saliency: dict | bool | None = None, **checks: dict) -> dict:
     """Settings with a classification, a segmentation on the same input, and entries of ``map_checks``."""
-    held = copy.deepcopy(GOOD)
-    held["datasets"]["knees"]["masks"] = "masks/{id}.png"
-    bones = held["experiments"]["knees"] | {"task": {"name": "segmentation"}, "model": {"backbone": "unet"}}
-    held["experiments"]["bones"] = copy.deepcopy(bones)
+    copied = copy.deepcopy(GOOD)
+    copied["datasets"]["knees"]["masks"] = "masks/{id}.png"
+    bones = copied["experiments"]["knees"] | {"task": {"name": "segmentation"}, "model": {"backbone": "unet"}}
+    copied["experiments"]["bones"] = copy.deepcopy(bones)
     if saliency is not None:
-        held["experiments"]["knees"]["evaluate"] = {"saliency": saliency}
-    return held | ({"map_checks": checks} if checks else {})
+        copied["experiments"]["knees"]["evaluate"] = {"saliency": saliency}
+    return copied | ({"map_checks": checks} if checks else {})
 
 
 def entry(use: str, source: str = "knees", experiment: str = "knees") -> dict:

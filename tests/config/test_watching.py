@@ -16,9 +16,9 @@ from tests.config.test_load import GOOD
 
 
 def knees(watched: dict | None = None, **keys: object) -> dict:
-    held = copy.deepcopy(GOOD)
-    held["datasets"]["knees"] |= {"watch": "data/knees", **keys}
-    return held | ({"watched": watched} if watched else {})
+    copied = copy.deepcopy(GOOD)
+    copied["datasets"]["knees"] |= {"watch": "data/knees", **keys}
+    return copied | ({"watched": watched} if watched else {})
 
 
 def folders(watch: str) -> dict:

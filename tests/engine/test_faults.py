@@ -275,7 +275,7 @@ def test_monitor_that_will_not_be_there_is_refused_before_anything_runs() -> Non
 def test_global_random_state_is_as_it_was() -> None:
     made, fabric = network(), engine.launch(**CPU)
     torch.manual_seed(3)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(3)
     engine.fit(
         made,
@@ -286,7 +286,7 @@ def test_global_random_state_is_as_it_was() -> None:
         settings=engine.Settings(epochs=1, progress=False),
         fabric=fabric,
     )
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_ids_fall_back_to_the_place_in_the_data_set() -> None:

@@ -37,9 +37,9 @@ def _gradients(layer: nn.Module, x: torch.Tensor, bf16: bool) -> list[torch.Tens
 def test_bf16_gradients_are_those_of_float32(layer: nn.Module, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     x = torch.randn(shape)
-    wanted = _gradients(layer, x, bf16=False)
+    expected = _gradients(layer, x, bf16=False)
     for _ in range(3):  # what is wrong is not wrong every time
-        for made, right in zip(_gradients(layer, x, bf16=True), wanted):
+        for made, right in zip(_gradients(layer, x, bf16=True), expected):
             assert float((made - right).norm() / right.norm()) < 0.02
 
 
@@ -74,8 +74,8 @@ def _drawn(seed: int, n: int, work: float) -> Iterator[tuple[nn.Module, torch.Te
     draws = np.random.default_rng(seed)
 
     def per_axis(choices: Any, axes: int) -> tuple[int, ...]:
-        found = draws.choice(choices, axes if draws.random() < 0.4 else 1)
-        return tuple(int(v) for v in found) * (axes // len(found))
+        result = draws.choice(choices, axes if draws.random() < 0.4 else 1)
+        return tuple(int(v) for v in result) * (axes // len(result))
 
     while n:
         axes = int(draws.choice([1, 2, 2, 3, 3]))
@@ -113,10 +113,10 @@ def _worst(layer: nn.Module, x: torch.Tensor) -> float:
         gradients = [g.grad.float() for g in (held, *layer.parameters()) if g.grad is not None]
         return [answer.detach().float(), *gradients]
 
-    wanted, worst = run(False), 0.0
-    floor = 0.3 * wanted[0][:, 0].numel() ** 0.5  # sums over places that happen to cancel are not to be divided by
+    expected, worst = run(False), 0.0
+    floor = 0.3 * expected[0][:, 0].numel() ** 0.5  # sums over places that happen to cancel are not to be divided by
     for _ in range(3):
-        for i, (made, right) in enumerate(zip(run(True), wanted)):
+        for i, (made, right) in enumerate(zip(run(True), expected)):
             size = max(float(right.square().mean().sqrt()), floor if i > 1 else 0.05)
             error = float((made - right).square().mean().sqrt()) / size
             worst = max(worst, error if error == error else float("inf"))

@@ -64,16 +64,16 @@ def test_the_signal_reaches_the_training_which_may_take_its_time_to_save(tmp_pat
 def test_a_job_whose_time_is_over_while_it_prepares_goes_back_to_the_queue(tmp_path: Path) -> None:
     commands = {"long": "touch $HOME/began; sleep 5", "srun": "touch $HOME/trained"}
     _stand_ins(tmp_path, {**commands, "scontrol": f'echo "$@" >> {tmp_path / "asked"}; echo node1', "scancel": "true"})
-    held = replace(JOB, setup=("word=one",), prepare=("long", 'echo "$word"'))
+    changed = replace(JOB, setup=("word=one",), prepare=("long", 'echo "$word"'))
     environment = {**_environment(tmp_path, 0), "HOME": str(tmp_path)}
-    job = subprocess.Popen(["bash", str(write(held, tmp_path / "job.sh"))], env=environment)
+    job = subprocess.Popen(["bash", str(write(changed, tmp_path / "job.sh"))], env=environment)
     while not (tmp_path / "began").exists():
         time.sleep(0.02)
     job.terminate()
     assert job.wait(10) == 143
     assert "requeue 77" in (tmp_path / "asked").read_text()
     assert not (tmp_path / "trained").exists()
-    failed = replace(held, prepare=("false", "touch $HOME/second"))
+    failed = replace(changed, prepare=("false", "touch $HOME/second"))
     assert subprocess.run(["bash", str(write(failed, tmp_path / "b.sh"))], env=environment, check=False).returncode == 1
     assert not (tmp_path / "second").exists()
     assert not (tmp_path / "trained").exists()

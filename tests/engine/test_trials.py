@@ -30,12 +30,12 @@ def _objective(number: int, params: dict[str, Any], report: Any) -> float:
 
 
 def test_search_finds_the_best_and_repeats(tmp_path: Path) -> None:
-    found = engine.search(_objective, SPACE, study_file=tmp_path / "a.journal", n_trials=15, seed=1)
+    result = engine.search(_objective, SPACE, study_file=tmp_path / "a.journal", n_trials=15, seed=1)
     again = engine.search(_objective, SPACE, study_file=tmp_path / "b.journal", n_trials=15, seed=1)
-    assert found == again
-    assert found.best_value <= 4
-    assert found.completed + found.pruned == 15
-    assert found.pruned > 0
+    assert result == again
+    assert result.best_value <= 4
+    assert result.completed + result.pruned == 15
+    assert result.pruned > 0
 
 
 def test_search_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -47,9 +47,9 @@ def test_search_goes_on_where_it_was(tmp_path: Path) -> None:
 
     whole = engine.search(_objective, SPACE, study_file=tmp_path / "whole", n_trials=12)
     engine.search(counted, SPACE, study_file=tmp_path / "study", n_trials=5)
-    found = engine.search(counted, SPACE, study_file=tmp_path / "study", n_trials=12)
+    result = engine.search(counted, SPACE, study_file=tmp_path / "study", n_trials=12)
     assert numbers == list(range(12))
-    assert found == whole
+    assert result == whole
 
 
 _WORKER = """
@@ -62,7 +62,7 @@ def slow(number, params, report):
     print(number, params["train.batch_size"], flush=True)
     time.sleep({pause})
     return _objective(number, params, report)
-engine.search(slow, SPACE, study_file=Path({study!r}), n_trials={n}, prune=False)
+engine.search(slow, SPACE, study_file=Path({study!r}), n_trials={n}, prune_after=None)
 """
 
 
@@ -83,9 +83,9 @@ def test_trial_of_a_killed_process_is_tried_again(tmp_path: Path) -> None:
         tried.append(params["train.batch_size"])
         return _objective(number, params, report)
 
-    found = engine.search(noted, SPACE, study_file=tmp_path / "study", n_trials=4, prune=False)
+    result = engine.search(noted, SPACE, study_file=tmp_path / "study", n_trials=4, prune_after=None)
     assert tried[0] == batch
-    assert (found.completed, found.failed) == (4, 1)
+    assert (result.completed, result.failed) == (4, 1)
 
 
 @pytest.mark.parametrize("killed_at", ["objective", "second parameter"])
@@ -104,7 +104,7 @@ def test_a_search_that_was_killed_tries_what_it_would_have_tried(
 
         return objective
 
-    engine.search(into(whole), SPACE, study_file=tmp_path / "whole", n_trials=14, prune=False)
+    engine.search(into(whole), SPACE, study_file=tmp_path / "whole", n_trials=14, prune_after=None)
     suggest = trials._suggest
 
     def cut(trial: Any, name: str, range_: Any) -> Any:
@@ -114,9 +114,9 @@ def test_a_search_that_was_killed_tries_what_it_would_have_tried(
 
     monkeypatch.setattr(trials, "_suggest", cut if killed_at == "second parameter" else suggest)
     with pytest.raises(KeyboardInterrupt):
-        engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+        engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune_after=None)
     monkeypatch.setattr(trials, "_suggest", suggest)
-    engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune=False)
+    engine.search(into(tried), SPACE, study_file=tmp_path / "study", n_trials=14, prune_after=None)
     assert tried == whole
 
 

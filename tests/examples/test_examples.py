@@ -19,8 +19,8 @@ def blocks(path: Path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example_loads_and_states_what_dvc_needs(path):
-    _, found = blocks(path)
-    assert found
+    _, result = blocks(path)
+    assert result
     written = yaml.safe_load(path.read_text())
     assert {"demo", "datasets", "inputs", "experiments", "derived", "external", "ensembles"} <= set(written)
     for group in ("experiments", "derived"):
@@ -28,7 +28,7 @@ def test_an_example_loads_and_states_what_dvc_needs(path):
             assert {"dataset", "input", "task", "model", "train", "evaluate", "register"} <= set(block), name
             assert block["description"], name
     assert all("watch" in block for block in written["datasets"].values())
-    assert all(not block.train.warnings() for block in found.values())
+    assert all(not block.train.warnings() for block in result.values())
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -57,8 +57,8 @@ def test_the_networks_of_an_example_can_be_built_and_the_weights_are_known(path)
     from scantune.pipeline.train.network import build_network
     from scantune.tasks.build import build_task
 
-    params, found = blocks(path)
-    for block in found.values():
+    params, result = blocks(path)
+    for block in result.values():
         given = params.inputs[block.input]
         classes = getattr(block.task, "classes", None) or ("a", "b")
         task = build_task(block.task, classes=tuple(classes), loss=block.train.loss.name if block.train.loss else None)

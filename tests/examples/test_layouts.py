@@ -231,8 +231,8 @@ def check_csi(rows: list[dict[str, str]], sides: dict[str, dict[str, str]]) -> N
 
 
 def check_echonet(rows: list[dict[str, str]], sides: dict[str, dict[str, str]]) -> None:
-    found = [sides[r["sample_id"]]["split"] for r in sorted(rows, key=lambda r: float(r["target/ef"]))]
-    assert found == ["train", "train", "validation", "test"] * 3
+    result = [sides[r["sample_id"]]["split"] for r in sorted(rows, key=lambda r: float(r["target/ef"]))]
+    assert result == ["train", "train", "validation", "test"] * 3
 
 
 def check_chexpert(rows: list[dict[str, str]], sides: dict[str, dict[str, str]]) -> None:

@@ -27,9 +27,9 @@ def networks(count: int, outputs: int = 2) -> list[models.Network]:
 @pytest.mark.parametrize("method", ["gradcam", "hirescam", "eigencam", "scorecam"])
 def test_the_map_shows_all_networks(method: str) -> None:
     nets, x = networks(3), torch.rand(1, 32, 32)
-    found = explain.maps(AveragedNetwork(nets, 1), x, [unit(0), unit(1)], method=method)
-    assert len(found) == 2
-    for one, number in zip(found, (0, 1), strict=True):
+    result = explain.maps(AveragedNetwork(nets, 1), x, [unit(0), unit(1)], method=method)
+    assert len(result) == 2
+    for one, number in zip(result, (0, 1), strict=True):
         if one.map is None:
             continue
         assert one.map.shape == (32, 32)

@@ -205,21 +205,21 @@ def test_the_same_figure_is_the_same_file(modality: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("made, width", [(saliency("video"), 2), (NOWHERE, 1)])
 def test_gif_plays_every_frame_at_its_own_pace(made: Saliency, width: int, tmp_path: Path) -> None:
-    given = replace(shown("video"), sides=("septum", "wall"))
-    path = draw.animate(tmp_path / "loop.gif", given, made, side=60)
+    changed = replace(shown("video"), sides=("septum", "wall"))
+    path = draw.animate(tmp_path / "loop.gif", changed, made, side=60)
     with Image.open(path) as loop:
         assert loop.n_frames == 7
         assert loop.info["duration"] == 40
         assert loop.info["loop"] == 0
         assert loop.size == (width * 80, 60 + 16 * (2 if made.map is None else 1))
     first = path.read_bytes()
-    assert draw.animate(path, given, made, side=60).read_bytes() == first
+    assert draw.animate(path, changed, made, side=60).read_bytes() == first
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_gif_shows_the_map_in_its_own_frames() -> None:
-    given = replace(shown("video"), image=np.zeros((7, 30, 40), np.uint8))
-    right = [frame[:, frame.shape[1] // 2 :].max() for frame in frames(given, saliency("video"), 60)]
+    changed = replace(shown("video"), image=np.zeros((7, 30, 40), np.uint8))
+    right = [frame[:, frame.shape[1] // 2 :].max() for frame in frames(changed, saliency("video"), 60)]
     assert int(np.argmax(right)) == 2
 
 
@@ -386,10 +386,10 @@ def test_a_maximum_in_an_empty_plane_is_said_and_the_nearest_plane_with_somethin
     image[2:5] = 100.0
     values = np.zeros_like(image)
     values[7, 1, 1], values[4, 5, 0] = 1.0, 0.5
-    shown = draw.SampleView("s", image, "volume", window=(0.0, 100.0))
-    picture, found, _, _ = flat(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))
+    view = draw.SampleView("s", image, "volume", window=(0.0, 100.0))
+    picture, result, _, _ = flat(view, Saliency(values, "l", "m", grid=(2, 2, 2)))
     assert float(picture.max()) == 1.0
-    assert float(found.max()) == 0.5  # plane 4
-    assert "maximum outside" in words(draw.sheet({"best": [(shown, Saliency(values, "l", "m", grid=(2, 2, 2)))]}))
+    assert float(result.max()) == 0.5  # plane 4
+    assert "maximum outside" in words(draw.sheet({"best": [(view, Saliency(values, "l", "m", grid=(2, 2, 2)))]}))
     values[3, 0, 0] = 2.0
-    assert "maximum outside" not in words(draw.sheet({"best": [(shown, Saliency(values / 2, "l", "m"))]}))
+    assert "maximum outside" not in words(draw.sheet({"best": [(view, Saliency(values / 2, "l", "m"))]}))

@@ -35,8 +35,8 @@ MASKS: dict[str, dict[str, Any]] = {
 
 def system(home: Path, name: str, *changes: dict[str, dict[str, Any]]) -> Path:
     """A folder with one system's blocks of ``params.yaml``, with ``changes`` by group of blocks."""
-    held = read(ROOT / "params.yaml")
-    params: dict[str, Any] = {group: {name: held[group][name]} for group in GROUPS}
+    loaded = read(ROOT / "params.yaml")
+    params: dict[str, Any] = {group: {name: loaded[group][name]} for group in GROUPS}
     params |= {"quick": [], "tracking": {"enabled": False, "require": False}}
     quick = {"experiments": {"evaluate": {"draws": 200, "saliency": {"samples": 2}}}}
     for change in (MASKS[name], quick, *changes):
@@ -67,8 +67,8 @@ def run(home: Path, name: str, *stages: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["loes", "csi", "echo", "cells", "angio"])
 def test_maps_find_the_planted_finding(name: str, tmp_path: Path) -> None:
-    found = run(system(tmp_path, name), name)
-    checks = found["checks"]
+    completed = run(system(tmp_path, name), name)
+    checks = completed["checks"]
     assert {"weight_randomization", "shift_reproducibility", "mask_auprc", "mask_pointing"} <= set(checks)
     # cells of 14 voxels: whether the very maximum lies in a lesion differs from one training to the next
     for check in ("mask_auprc",) if name == "loes" else ("mask_auprc", "mask_pointing"):
@@ -152,7 +152,7 @@ def overlays_lie_on_the_scan(home: Path) -> None:
 def test_a_map_exposes_a_shortcut_that_lies_in_one_place(tmp_path: Path) -> None:
     """Every eosinophil's picture gets a dark mark in its corner: a network that learns the mark is caught by its map,
     one trained on the pictures without it is not."""
-    found = {}
+    result = {}
     for marked in (False, True):
         asked = {"experiments": {"evaluate": {"saliency": {"mask_class": "eosinophil"}}}}
         home = system(tmp_path / str(marked), "cells", asked)
@@ -160,9 +160,9 @@ def test_a_map_exposes_a_shortcut_that_lies_in_one_place(tmp_path: Path) -> None
         mask_the_pointer(home / "data/demo/cells")
         if marked:
             mark(home / "data/demo/cells", "eosinophil")
-        found[marked] = run(home, "cells", "preprocess", "split", "train", "evaluate")["checks"]["mask_auprc"]
-    assert found[True]["difference"]["lower"] > 0, found
-    assert found[True]["value"] > 2 * found[False]["value"], found
+        result[marked] = run(home, "cells", "preprocess", "split", "train", "evaluate")["checks"]["mask_auprc"]
+    assert result[True]["difference"]["lower"] > 0, result
+    assert result[True]["value"] > 2 * result[False]["value"], result
 
 
 def mark(folder: Path, kind: str) -> None:

@@ -77,7 +77,7 @@ def _agrees(found: io.Volume | io.Image | io.Video, expected: np.ndarray) -> boo
 def _outcome(path: Path) -> str:
     """read, refused or wrong."""
     try:
-        found = io.read(
+        loaded = io.read(
             path, volume=io.VolumeRule(index=0) if path.name.startswith(("functional", "example4d")) else None
         )
     except ReadError as error:
@@ -86,7 +86,7 @@ def _outcome(path: Path) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         expected = _independent(path)
-    return "read" if expected is not None and _agrees(found, expected) else "wrong"
+    return "read" if expected is not None and _agrees(loaded, expected) else "wrong"
 
 
 #: Read by both pydicom and us, refused for a reason that another reader overlooks.

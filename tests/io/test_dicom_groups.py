@@ -39,14 +39,14 @@ def test_a_header_of_many_frames_is_read_without_pydicom(enhanced: Path, monkeyp
     header = dicom_file.open_dicom(enhanced, Limits()).header
     for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"):
         assert len(header[keyword].value) == len(expected[keyword].value)
-        for found, stated in zip(header[keyword].value, expected[keyword].value, strict=True):
+        for result, stated in zip(header[keyword].value, expected[keyword].value, strict=True):
             kept = {tag: element for tag, element in stated.items() if int(tag) in MACROS}
-            assert {tag: found[tag].value for tag, _ in found.items()} == {tag: stated[tag].value for tag in kept}
+            assert {tag: result[tag].value for tag, _ in result.items()} == {tag: stated[tag].value for tag in kept}
 
 
 def test_volumes_are_the_same(enhanced: Path) -> None:
-    found = io.read(enhanced, kind="volume")
-    assert np.abs(found.array - volume((40, 10, 12)).array).max() < 0.05
+    loaded = io.read(enhanced, kind="volume")
+    assert np.abs(loaded.array - volume((40, 10, 12)).array).max() < 0.05
 
 
 @pytest.mark.parametrize("name", ["CT_small", "UN_sequence", "priv_SQ", "nested_priv_SQ", "examples_overlay", "rtplan"])

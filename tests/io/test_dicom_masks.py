@@ -12,7 +12,7 @@ from scantune.records import ReadError
 from tests.io.files import series, volume
 from tests.preprocess.direct import prepare_volume
 
-MODEL = {"model": "m", "version": "1", "seed": "a"}
+MODEL = io.Origin("m", "1", "a")
 TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -29,14 +29,14 @@ def scan(request, tmp_path: Path):
 def test_a_segmentation_that_was_written_comes_back_bit_for_bit(scan):
     folder, image, mask = scan
     path = io.write_segmentation(
-        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "lesion", 2: "vessel"}, **MODEL
+        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "lesion", 2: "vessel"}, origin=MODEL
     )
     assert io.is_mask_object(path)
     assert not io.is_mask_object(next((folder / "s").iterdir()))
     np.testing.assert_array_equal(io.read_mask_object(path, image).array, mask)
     alone = io.Volume(mask // 2, image.affine)  # label 1 is the second of those that are named
     named = io.write_segmentation(folder / "two.dcm", io.Volume(alone.array * 2, image.affine), folder / "s",
-                                  {1: "lesion", 2: "vessel"}, **MODEL)  # fmt: skip
+                                  {1: "lesion", 2: "vessel"}, origin=MODEL)  # fmt: skip
     np.testing.assert_array_equal(io.read_mask_object(named, image).array, alone.array * 2)
     prepared = prepare_volume([folder / "s"], [path], intensity={"name": "none"}, dtype="float32")
     np.testing.assert_array_equal(prepared.mask[0], mask)
@@ -46,7 +46,7 @@ def test_a_segmentation_that_was_written_comes_back_bit_for_bit(scan):
 def test_a_segmentation_of_another_place_is_refused(scan):
     folder, image, mask = scan
     path = io.write_segmentation(
-        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "a", 2: "b"}, **MODEL
+        folder / "seg.dcm", io.Volume(mask, image.affine), folder / "s", {1: "a", 2: "b"}, origin=MODEL
     )
     moved = image.affine.copy()
     moved[0, 3] += 0.4

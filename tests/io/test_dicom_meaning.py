@@ -53,9 +53,9 @@ def test_a_decimal_comma_is_a_point_and_noted(tmp_path: Path, slices: list[int])
             value = f"{float(dataset.RescaleIntercept):.1f}".replace(".", ",")
             raw(dataset, "RescaleIntercept", value.encode())
 
-    found = io.read(ct(tmp_path / "comma", change))
-    np.testing.assert_array_equal(found.array, plain)
-    assert any("decimal comma" in note for note in found.facts["notes"])
+    loaded = io.read(ct(tmp_path / "comma", change))
+    np.testing.assert_array_equal(loaded.array, plain)
+    assert any("decimal comma" in note for note in loaded.facts["notes"])
 
 
 @pytest.mark.parametrize(
@@ -102,8 +102,8 @@ def test_a_rescale_that_differs_by_slice_is_noted(tmp_path: Path) -> None:
     def change(dataset: pydicom.Dataset, k: int) -> None:
         dataset.RescaleIntercept = -5 if k == 3 else 0
 
-    found = io.read(ct(tmp_path / "s", change))
-    assert "the rescale differs by slice: intercept -5 … 0 (2 values)" in found.facts["notes"]
+    loaded = io.read(ct(tmp_path / "s", change))
+    assert "the rescale differs by slice: intercept -5 … 0 (2 values)" in loaded.facts["notes"]
 
 
 @pytest.mark.parametrize(
@@ -199,8 +199,8 @@ def test_monochrome1_is_inverted_within_the_modality_table(tmp_path: Path) -> No
         dataset.ModalityLUTSequence = Sequence([_table(np.arange(4096) * 2 + 100)])
 
     edit(path, change)
-    found = io.read(path).array[0]
-    np.testing.assert_array_equal(found, 8290 + 100 - (pixels * 2.0 + 100))
+    result = io.read(path).array[0]
+    np.testing.assert_array_equal(result, 8290 + 100 - (pixels * 2.0 + 100))
     edit(path, lambda dataset: setattr(dataset.ModalityLUTSequence[0], "LUTDescriptor", [4096, 0, 8]))
     assert "where its descriptor states 8 bits" in refused(path).reason
     edit(path, lambda dataset: setattr(dataset.ModalityLUTSequence[0], "LUTDescriptor", [4096, 0, 12]))
@@ -254,12 +254,12 @@ def test_a_palette_is_the_same_picture_in_every_encoding(tmp_path: Path, syntax:
 
     still = image(tmp_path / "a.dcm", pixels, modality="US")
     edit(still, change)
-    found = io.read(still).array
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, np.stack([pixels] * 3))
+    result = io.read(still).array
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, np.stack([pixels] * 3))
     several = loop(tmp_path / "b.dcm", np.stack([pixels] * 4))
     edit(several, change)
-    np.testing.assert_array_equal(io.read(several).frames[2], found.transpose(1, 2, 0))
+    np.testing.assert_array_equal(io.read(several).frames[2], result.transpose(1, 2, 0))
     for bits, words in ((12, "the palette has entries of 12 bits"), (8, "where its descriptor states 8 bits")):
         if bits == 12 or entries.max() > 255:
             for colour in ("Red", "Green", "Blue"):
@@ -282,10 +282,10 @@ def test_padding_takes_the_lowest_value_of_the_others_or_is_kept(tmp_path: Path)
     padded = io.Volume(np.where(corner, -2000, of.array).astype(np.float32), of.affine)
     for path in series(tmp_path / "s", padded):
         edit(path, lambda dataset: dataset.add_new("PixelPaddingValue", "SS", -2000))
-    found = io.read(tmp_path / "s")
+    loaded = io.read(tmp_path / "s")
     low = of.array[~corner].min()
-    np.testing.assert_array_equal(found.array, np.where(corner, low, of.array))
-    assert "padding (PixelPaddingValue -2000) set to the lowest value of the other pixels" in found.facts["notes"]
+    np.testing.assert_array_equal(loaded.array, np.where(corner, low, of.array))
+    assert "padding (PixelPaddingValue -2000) set to the lowest value of the other pixels" in loaded.facts["notes"]
     kept = io.read(tmp_path / "s", padding="keep")
     np.testing.assert_array_equal(kept.array, padded.array)
     edit(tmp_path / "s" / "0004.dcm", lambda dataset: delattr(dataset, "PixelPaddingValue"))
@@ -297,8 +297,8 @@ def test_padding_is_dark_where_monochrome1_is_inverted(tmp_path: Path) -> None:
     pixels[:, 0] = 4000
     path = image(tmp_path / "a.dcm", pixels, bits=12, photometric="MONOCHROME1")
     edit(path, lambda dataset: dataset.add_new("PixelPaddingValue", "US", 4000))
-    found = io.read(path).array[0]
-    np.testing.assert_array_equal(found[:, 0], found[:, 1:].min())
+    result = io.read(path).array[0]
+    np.testing.assert_array_equal(result[:, 0], result[:, 1:].min())
     edit(path, lambda dataset: delattr(dataset, "PixelPaddingValue"))
     edit(path, lambda dataset: dataset.add_new("PixelPaddingRangeLimit", "US", 4000))
     assert "PixelPaddingRangeLimit is 4000 where PixelPaddingValue is missing" in refused(path).reason
@@ -318,8 +318,8 @@ def test_the_window_of_a_series_must_be_one(tmp_path: Path) -> None:
     folder = ct(
         tmp_path / "s", lambda dataset, k: setattr(dataset, "WindowCenter", 40) or setattr(dataset, "WindowWidth", 400)
     )
-    found = io.read(folder, window="file")
-    np.testing.assert_allclose(found.array, np.clip((volume().array - 39.5) / 399 + 0.5, 0, 1), atol=1e-5)
+    loaded = io.read(folder, window="file")
+    np.testing.assert_allclose(loaded.array, np.clip((volume().array - 39.5) / 399 + 0.5, 0, 1), atol=1e-5)
     edit(next(folder.iterdir()), lambda dataset: setattr(dataset, "WindowCenter", 50))
     assert (
         "WindowCenter and WindowWidth differ by slice ((40.0, 400.0) … (50.0, 400.0))"
@@ -355,8 +355,8 @@ def test_slices_of_two_kernels_or_voltages_are_two_volumes(
 ) -> None:
     folder = ct(tmp_path / "s", lambda dataset, k: setattr(dataset, keyword, values[k % 2]))
     assert "2 volumes in one series" in refused(folder).reason
-    found = io.read(folder, volume=io.VolumeRule.of(choice))
-    np.testing.assert_array_equal(found.array, io.read(ct(tmp_path / "plain")).array[1::2])
+    loaded = io.read(folder, volume=io.VolumeRule.of(choice))
+    np.testing.assert_array_equal(loaded.array, io.read(ct(tmp_path / "plain")).array[1::2])
 
 
 def test_what_positions_and_shapes_are_taken_for_is_noted(tmp_path: Path) -> None:

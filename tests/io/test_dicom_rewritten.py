@@ -90,8 +90,8 @@ def source(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _array(path: Path, **options: object) -> np.ndarray:
-    found = io.read(path, **options)  # type: ignore[arg-type]
-    return found.frames if isinstance(found, io.Video) else found.array
+    loaded = io.read(path, **options)  # type: ignore[arg-type]
+    return loaded.frames if isinstance(loaded, io.Video) else loaded.array
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
@@ -122,9 +122,9 @@ def test_a_loop_of_one_picture_shows_that_picture(source: Path, tmp_path: Path) 
             dataset.PixelData[:size] * frames + b"\0" * (size * frames % 2),
         )
         path = _write(dataset, tmp_path / f"{frames}.dcm", ImplicitVRLittleEndian)
-        found = _array(path, kind="video")
-        assert len(found) == frames
-        for frame in found:
+        result = _array(path, kind="video")
+        assert len(result) == frames
+        for frame in result:
             np.testing.assert_array_equal(frame.transpose(2, 0, 1), still)
 
 
@@ -144,7 +144,7 @@ def test_a_series_of_one_picture_has_that_picture_in_each_slice(source: Path, tm
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"2.25.{k + 1}"
         dataset.SeriesInstanceUID = "2.25.9"
         _write(dataset, tmp_path / f"{k}.dcm", syntax)
-    found = io.read(tmp_path)
-    assert isinstance(found, io.Volume)
-    for one in found.array:
+    loaded = io.read(tmp_path)
+    assert isinstance(loaded, io.Volume)
+    for one in loaded.array:
         np.testing.assert_array_equal(one[::-1, ::-1], still)  # R, A of a series against L, P of a picture

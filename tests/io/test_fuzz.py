@@ -72,12 +72,12 @@ def test_damaged_slices_of_a_series(tmp_path: Path) -> None:
     for _ in range(60):
         paths[3].write_bytes(mutant(whole, rng))
         try:
-            found = io.read(tmp_path / "s")
+            loaded = io.read(tmp_path / "s")
         except ReadError:
             done += 1
             continue
         done += 1
-        assert found.array.dtype == np.float32
+        assert loaded.array.dtype == np.float32
     assert done == 60
 
 

@@ -25,8 +25,8 @@ def test_planted_items_are_found_by_keyword_and_values_are_not_given(tmp_path: P
         dataset.private_block(0x0011, "ACME", create=True).add_new(1, "LO", "Jane Doe")
 
     edit(path, plant)
-    found = io.identifying_in(path)
-    assert found == [
+    result = io.identifying_in(path)
+    assert result == [
         "InstitutionName",
         "OperatorsName",
         "PatientBirthDate",

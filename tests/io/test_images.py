@@ -32,12 +32,12 @@ def test_every_modality_and_compression_gives_the_stored_values(
     tmp_path: Path, modality: str, compression: str
 ) -> None:
     path = _image(tmp_path / "a", modality=modality, compression=compression, spacing=(0.2, 0.1))
-    found = io.read(path)
-    assert found.array.dtype == np.float32
-    np.testing.assert_array_equal(found.array[0], GREY)
-    assert found.spacing == (0.2, 0.1)
-    assert found.facts["modality"] == modality
-    detector = any("detector" in note for note in found.facts["notes"])
+    loaded = io.read(path)
+    assert loaded.array.dtype == np.float32
+    np.testing.assert_array_equal(loaded.array[0], GREY)
+    assert loaded.spacing == (0.2, 0.1)
+    assert loaded.facts["modality"] == modality
+    detector = any("detector" in note for note in loaded.facts["notes"])
     assert detector == (modality in ("CR", "DX", "XA"))
 
 
@@ -65,8 +65,8 @@ def test_colour_is_the_same_picture_whatever_the_encoding() -> None:
     near = [f"SC_rgb_dcmtk_+eb+cy+{how}" for how in ("n1", "n2", "np", "s2", "s4")]
     near += ["SC_ybr_full_422_uncompressed", "SC_rgb_jpeg_dcmtk", "SC_rgb_jpeg_lossy_gdcm"]
     for name in exact + near:
-        found = io.read(_bundled(f"{name}.dcm"))
-        array = found.frames[0].transpose(2, 0, 1) if isinstance(found, io.Video) else found.array
+        loaded = io.read(_bundled(f"{name}.dcm"))
+        array = loaded.frames[0].transpose(2, 0, 1) if isinstance(loaded, io.Video) else loaded.array
         difference = np.abs(array.astype(int) - expected)
         # chroma is halved by the lossy ones: colour bars differ next to their edges only
         assert np.quantile(difference, 0.9) <= (0 if name in exact[:1] else 6), name
@@ -75,11 +75,11 @@ def test_colour_is_the_same_picture_whatever_the_encoding() -> None:
 
 def test_palette_gives_the_colours_of_its_tables() -> None:
     path = _bundled("examples_palette.dcm")
-    found = io.read(path).array
+    result = io.read(path).array
     dataset = pydicom.dcmread(path)
     expected = pydicom.pixels.apply_color_lut(dataset.pixel_array, dataset)
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, (expected >> 8).astype(np.uint8).transpose(2, 0, 1))
+    assert result.dtype == np.uint8
+    np.testing.assert_array_equal(result, (expected >> 8).astype(np.uint8).transpose(2, 0, 1))
 
 
 def test_planar_and_interleaved_rgb_are_the_same(tmp_path: Path) -> None:
@@ -208,20 +208,20 @@ def test_pictures_of_8_bits(tmp_path: Path, suffix: str) -> None:
         path = tmp_path / f"a.{suffix}"
         PIL.Image.fromarray(pixels).save(path, **({"quality": 95, "subsampling": 0} if suffix == "jpg" else {}))
         path = path.rename(tmp_path / "no_suffix")
-        found = io.read(path)
+        loaded = io.read(path)
         expected = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-        assert found.array.dtype == np.uint8
-        assert found.spacing is None
-        assert np.abs(found.array.astype(int) - expected).max() <= (8 if suffix == "jpg" else 0)
+        assert loaded.array.dtype == np.uint8
+        assert loaded.spacing is None
+        assert np.abs(loaded.array.astype(int) - expected).max() <= (8 if suffix == "jpg" else 0)
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
 def test_pictures_of_16_bits(tmp_path: Path, suffix: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 65536, (30, 40)).astype(np.uint16)
     PIL.Image.fromarray(pixels).save(tmp_path / f"a.{suffix}")
-    found = io.read(tmp_path / f"a.{suffix}")
-    assert found.array.dtype == np.float32
-    np.testing.assert_array_equal(found.array[0], pixels)
+    loaded = io.read(tmp_path / f"a.{suffix}")
+    assert loaded.array.dtype == np.float32
+    np.testing.assert_array_equal(loaded.array[0], pixels)
 
 
 def test_pictures_that_are_damaged_transparent_or_many_are_refused(tmp_path: Path) -> None:
@@ -261,6 +261,6 @@ def test_exif_orientation_is_applied(tmp_path: Path) -> None:
     exif = PIL.Image.Exif()
     exif[0x0112] = 6
     PIL.Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
-    found = io.read(tmp_path / "a.png")
-    np.testing.assert_array_equal(found.array[0], np.rot90(pixels, -1))
-    assert any("EXIF" in note for note in found.facts["notes"])
+    loaded = io.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(loaded.array[0], np.rot90(pixels, -1))
+    assert any("EXIF" in note for note in loaded.facts["notes"])

@@ -86,10 +86,10 @@ def test_a_hang_in_the_child_ends_at_the_time_limit(tmp_path: Path, monkeypatch:
 
 def test_jpeg_of_twelve_bits_is_decoded_in_the_child() -> None:
     path = PYDICOM_FILES / "JPEG-lossy.dcm"
-    found = io.read(path, isolated=True)
-    assert "simpleitk" in found.facts["decoder"]
-    assert found.array.shape == (1, 1024, 256)
-    assert found.array.max() == 264
+    loaded = io.read(path, isolated=True)
+    assert "simpleitk" in loaded.facts["decoder"]
+    assert loaded.array.shape == (1, 1024, 256)
+    assert loaded.array.max() == 264
     with pytest.raises(ReadError, match=r"JPEG Extended .* 12 bits. cannot be decoded"):
         io.read(path)
 

@@ -31,14 +31,14 @@ def _outcomes(count: int, seed: int, folder: Path) -> tuple[Counter[str], list[s
             continue
         place = folder / "mutant" if source.is_dir() else folder / "mutant" / source.name
         try:
-            found = io.read(place)
+            loaded = io.read(place)
         except ReadError:
             outcome["refused"] += 1
             continue
-        before, after = _values(right[source]), _values(found)
+        before, after = _values(right[source]), _values(loaded)
         if before.shape == after.shape and np.array_equal(before, after):
             outcome["same"] += 1
-        elif set(found.facts["notes"]) - set(right[source].facts["notes"]):
+        elif set(loaded.facts["notes"]) - set(right[source].facts["notes"]):
             outcome["noted"] += 1
         else:
             outcome["silently different"] += 1

@@ -38,10 +38,10 @@ def test_values_that_are_not_finite_are_refused_or_filled_by_choice(tmp_path: Pa
     values[1, 2, 3] = values[0, 0, 0] = wrong
     path = _save(tmp_path / "a.nii.gz", values)
     assert "2 of 120 values are NaN or infinite" in refused(path).reason
-    found = io.read(path, fill_nan=-7)
-    assert found.array[3, 2, 1] == -7
-    assert np.isfinite(found.array).all()
-    assert "2 values that were NaN or infinite are now -7" in found.facts["notes"]
+    loaded = io.read(path, fill_nan=-7)
+    assert loaded.array[3, 2, 1] == -7
+    assert np.isfinite(loaded.array).all()
+    assert "2 values that were NaN or infinite are now -7" in loaded.facts["notes"]
 
 
 def test_constant_volumes_are_refused_and_empty_masks_accepted_by_choice(tmp_path: Path) -> None:
@@ -89,9 +89,9 @@ def test_a_file_that_does_not_say_where_it_lies_is_refused(tmp_path: Path) -> No
 @pytest.mark.parametrize("unit, millimetre", [(1, 0.001), (3, 1000.0)])
 def test_lengths_in_metres_and_micrometres_become_millimetres(tmp_path: Path, unit: int, millimetre: float) -> None:
     affine = np.diag([2 * millimetre, 2 * millimetre, 3 * millimetre, 1])
-    found = io.read(_save(tmp_path / "a.nii", NOISE, affine, xyzt_units=unit))
-    assert found.spacing == pytest.approx((2, 2, 3))
-    assert any("not mm" in note for note in found.facts["notes"])
+    loaded = io.read(_save(tmp_path / "a.nii", NOISE, affine, xyzt_units=unit))
+    assert loaded.spacing == pytest.approx((2, 2, 3))
+    assert any("not mm" in note for note in loaded.facts["notes"])
 
 
 def test_one_volume_of_several_is_named(tmp_path: Path) -> None:
@@ -209,9 +209,9 @@ def test_the_kind_that_is_asked_for_is_the_kind_that_comes(tmp_path: Path) -> No
 
 
 def test_decoders_are_named_with_their_versions() -> None:
-    found = io.decoder_versions()
-    assert found["nibabel"] == nibabel.__version__
-    assert "missing" not in found.values()
+    result = io.decoder_versions()
+    assert result["nibabel"] == nibabel.__version__
+    assert "missing" not in result.values()
 
 
 def test_masks_on_another_grid_are_told_with_both_grids() -> None:

@@ -56,16 +56,16 @@ def tiff(path: Path, samples: np.ndarray, *, photometric: int, form: int = 1, pl
 
 
 def values(path: Path, **options: object) -> np.ndarray:
-    found = io.read(path, **options)  # type: ignore[arg-type]
-    assert isinstance(found, io.Image)
-    return np.moveaxis(found.array, 0, -1).squeeze()
+    loaded = io.read(path, **options)  # type: ignore[arg-type]
+    assert isinstance(loaded, io.Image)
+    return np.moveaxis(loaded.array, 0, -1).squeeze()
 
 
 @pytest.mark.parametrize("suffix", ["png", "tiff"])
 def test_colour_of_16_bits_keeps_them(tmp_path: Path, suffix: str) -> None:
     cv2.imwrite(str(tmp_path / f"a.{suffix}"), DEEP[..., ::-1])
-    found = io.read(tmp_path / f"a.{suffix}")
-    assert found.facts["bits"] == 16
+    loaded = io.read(tmp_path / f"a.{suffix}")
+    assert loaded.facts["bits"] == 16
     np.testing.assert_array_equal(values(tmp_path / f"a.{suffix}"), DEEP)
     opaque = np.dstack([DEEP[..., ::-1], np.full(DEEP.shape[:2], 65535, np.uint16)])
     cv2.imwrite(str(tmp_path / f"b.{suffix}"), opaque)
@@ -193,10 +193,10 @@ def test_bmp_gif_and_webp_are_read(tmp_path: Path, suffix: str) -> None:
     grey = COLOUR[..., 0]
     picture = PIL.Image.fromarray(grey if suffix == "gif" else COLOUR)
     picture.save(tmp_path / f"a.{suffix}", **({"lossless": True} if suffix == "webp" else {}))
-    found = io.read((tmp_path / f"a.{suffix}").rename(tmp_path / "no_suffix"), kind="image")
-    assert found.facts["format"] == suffix
-    assert "lossy" not in found.facts
-    shown = np.moveaxis(found.array, 0, -1).squeeze()
+    loaded = io.read((tmp_path / f"a.{suffix}").rename(tmp_path / "no_suffix"), kind="image")
+    assert loaded.facts["format"] == suffix
+    assert "lossy" not in loaded.facts
+    shown = np.moveaxis(loaded.array, 0, -1).squeeze()
     np.testing.assert_array_equal(shown[..., 0] if shown.ndim == 3 and suffix == "gif" else shown, picture)
 
 
@@ -249,23 +249,23 @@ def test_a_colour_profile_is_not_applied_and_said(tmp_path: Path) -> None:
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     PIL.Image.fromarray(COLOUR).save(tmp_path / "a.png", icc_profile=profile)
-    found = io.read(tmp_path / "a.png")
-    assert any("colour profile" in note for note in found.facts["notes"])
+    loaded = io.read(tmp_path / "a.png")
+    assert any("colour profile" in note for note in loaded.facts["notes"])
     np.testing.assert_array_equal(values(tmp_path / "a.png"), COLOUR)
 
 
 def test_the_first_of_a_cameras_pictures_is_the_picture(tmp_path: Path) -> None:
     first, second = PIL.Image.fromarray(COLOUR), PIL.Image.fromarray(COLOUR[:8, :8])
     first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
-    found = io.read(tmp_path / "a.jpg")
-    assert found.array.shape == (3, 21, 34)
-    assert any("first of 2 pictures" in note for note in found.facts["notes"])
+    loaded = io.read(tmp_path / "a.jpg")
+    assert loaded.array.shape == (3, 21, 34)
+    assert any("first of 2 pictures" in note for note in loaded.facts["notes"])
 
 
 @pytest.mark.parametrize(("n", "photometric"), [(2, 1), (4, 2)])
 def test_a_further_sample_of_no_stated_meaning_is_left_out_and_noted(tmp_path: Path, n: int, photometric: int) -> None:
     samples = np.random.default_rng(0).integers(0, 255, (20, 30, n)).astype(np.uint8)
     path = tiff(tmp_path / "a.tif", samples, photometric=photometric, further=0)
-    found = io.read(path)
-    np.testing.assert_array_equal(found.array, np.moveaxis(samples[..., :-1], -1, 0))
-    assert any("an extra sample" in note for note in found.facts["notes"])
+    loaded = io.read(path)
+    np.testing.assert_array_equal(loaded.array, np.moveaxis(samples[..., :-1], -1, 0))
+    assert any("an extra sample" in note for note in loaded.facts["notes"])

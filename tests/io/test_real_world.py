@@ -39,9 +39,9 @@ def _still(path: Path, *maps: Dataset, change: Callable[[pydicom.Dataset], objec
 
 
 def test_a_map_alone_gives_the_values_and_is_noted(tmp_path: Path) -> None:
-    found = io.read(_still(tmp_path, _map()))
-    np.testing.assert_array_equal(found.array[0], _GREY * 0.5 - 10)
-    assert any("MM2/S" in note for note in found.facts["notes"])
+    loaded = io.read(_still(tmp_path, _map()))
+    np.testing.assert_array_equal(loaded.array[0], _GREY * 0.5 - 10)
+    assert any("MM2/S" in note for note in loaded.facts["notes"])
 
 
 def test_a_map_by_entries(tmp_path: Path) -> None:
@@ -54,9 +54,9 @@ def test_a_map_beside_a_rescale_is_noted(tmp_path: Path) -> None:
     def rescaled(dataset: pydicom.Dataset) -> None:
         dataset.RescaleSlope, dataset.RescaleIntercept = "2", "5"
 
-    found = io.read(_still(tmp_path, _map(), change=rescaled))
-    np.testing.assert_array_equal(found.array[0], _GREY * 2 + 5)
-    assert any("real-world value map differs from the rescale" in note for note in found.facts["notes"])
+    loaded = io.read(_still(tmp_path, _map(), change=rescaled))
+    np.testing.assert_array_equal(loaded.array[0], _GREY * 2 + 5)
+    assert any("real-world value map differs from the rescale" in note for note in loaded.facts["notes"])
     same = _map(RealWorldValueSlope=2.0, RealWorldValueIntercept=5.0)
     assert not io.read(_still(tmp_path, same, change=rescaled)).facts["notes"]
 
@@ -89,9 +89,9 @@ def test_each_slice_has_its_own_map_and_all_must_have_one(tmp_path: Path) -> Non
     for upto, name in ((8, "all"), (5, "some")):
         for k, path in enumerate(series(tmp_path / name)):
             edit(path, lambda dataset, k=k, upto=upto: change(dataset, k, upto))
-    found = io.read(tmp_path / "all")
-    np.testing.assert_allclose(found.array, plain.array * np.arange(1, 9)[:, None, None])
-    assert any("the rescale differs by slice" in note for note in found.facts["notes"])
+    loaded = io.read(tmp_path / "all")
+    np.testing.assert_allclose(loaded.array, plain.array * np.arange(1, 9)[:, None, None])
+    assert any("the rescale differs by slice" in note for note in loaded.facts["notes"])
     assert "RealWorldValueMappingSequence differs by slice" in refused(tmp_path / "some").reason
 
 

@@ -16,13 +16,13 @@ from scantune import io
 from scantune.records import ScantuneError
 from tests.io.files import edit, series, volume
 
-MODEL: dict = {"model": "loes", "version": "1.2", "seed": "result"}
+MODEL = io.Origin("loes", "1.2", "result")
 
 
 def test_a_score_with_its_interval_is_read_back_from_the_report(tmp_path: Path) -> None:
     sources = series(tmp_path / "s")
     scores = [io.Measured("Loes score", 7.25, 5.0, 9.75), io.Measured("Volume", 12.5, unit=("cm3", "cubic centimeter"))]
-    path = io.write_report(tmp_path / "sr.dcm", sources, scores, **MODEL)
+    path = io.write_report(tmp_path / "sr.dcm", sources, scores, origin=MODEL)
     report = hd.sr.srread(path)
     source = pydicom.dcmread(sources[0])
     assert report.Modality == "SR"
@@ -35,10 +35,10 @@ def test_a_score_with_its_interval_is_read_back_from_the_report(tmp_path: Path) 
     text = str(report)
     assert "2.5" in text
     assert "2.25" in text
-    again = io.write_report(tmp_path / "again.dcm", sources, scores, **MODEL)
+    again = io.write_report(tmp_path / "again.dcm", sources, scores, origin=MODEL)
     assert path.read_bytes() == again.read_bytes()
     with pytest.raises(ScantuneError, match="finite"):
-        io.write_report(tmp_path / "b.dcm", sources, [io.Measured("score", float("nan"))], **MODEL)
+        io.write_report(tmp_path / "b.dcm", sources, [io.Measured("score", float("nan"))], origin=MODEL)
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
@@ -50,8 +50,8 @@ def test_a_mask_lies_on_the_slices_of_its_series(tmp_path: Path, plane: str) -> 
     values[6, 2, 3] = 2
     mask = io.Volume(values, scan.affine)
     labels = {1: "lesion", 2: "vessel"}
-    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", labels, **MODEL)
-    again = io.write_segmentation(tmp_path / "again.dcm", mask, tmp_path / "s", labels, **MODEL)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", labels, origin=MODEL)
+    again = io.write_segmentation(tmp_path / "again.dcm", mask, tmp_path / "s", labels, origin=MODEL)
     assert path.read_bytes() == again.read_bytes()
     segmentation = hd.seg.segread(path)
     assert [segmentation.get_segment_description(n).segment_label for n in (1, 2)] == ["lesion", "vessel"]
@@ -72,9 +72,9 @@ def test_a_mask_on_another_grid_or_without_labels_is_refused(tmp_path: Path) -> 
     moved[0, 3] += 5
     arguments = (tmp_path / "s", {1: "lesion"})
     with pytest.raises(ScantuneError, match="5 mm from"):
-        io.write_segmentation(tmp_path / "a.dcm", io.Volume(values, moved), *arguments, **MODEL)
+        io.write_segmentation(tmp_path / "a.dcm", io.Volume(values, moved), *arguments, origin=MODEL)
     with pytest.raises(ScantuneError, match=r"values \[3\]"):
-        io.write_segmentation(tmp_path / "a.dcm", io.Volume(values * 3, scan.affine), *arguments, **MODEL)
+        io.write_segmentation(tmp_path / "a.dcm", io.Volume(values * 3, scan.affine), *arguments, origin=MODEL)
 
 
 def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
@@ -82,7 +82,9 @@ def test_an_enhanced_source_has_its_frames_referenced(tmp_path: Path) -> None:
     scan = io.read(source)
     values = np.zeros(scan.array.shape, np.uint8)
     values[2:5, 3:7, 4:9] = 1
-    path = io.write_segmentation(tmp_path / "seg.dcm", io.Volume(values, scan.affine), source, {1: "Liver"}, **MODEL)
+    path = io.write_segmentation(
+        tmp_path / "seg.dcm", io.Volume(values, scan.affine), source, {1: "Liver"}, origin=MODEL
+    )
     segmentation = hd.seg.segread(path)
     assert segmentation.get_segment_description(1).segmented_property_type == codes.SCT.Liver
     found = segmentation.get_volume(combine_segments=True)
@@ -143,7 +145,7 @@ def test_a_mask_of_a_chosen_series_or_volume_refers_to_its_slices(tmp_path: Path
     rule = io.VolumeRule.of({"echo_time": 7.38})
     scan = io.read(tmp_path / "s", volume=rule)
     mask = io.Volume((scan.array > 500).astype(np.uint8), scan.affine)
-    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, volume=rule, **MODEL)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, volume=rule, origin=MODEL)
     referred = pydicom.dcmread(path).ReferencedSeriesSequence[0].ReferencedInstanceSequence
     assert all(str(item.ReferencedSOPInstanceUID).endswith(".1") for item in referred)
     assert int(hd.seg.segread(path).get_volume(combine_segments=True).array.sum()) == int(mask.array.sum())
@@ -157,14 +159,14 @@ def test_a_mask_of_a_still_lies_on_its_own_pixels(tmp_path: Path, modality: str)
     pixels = np.arange(48 * 64, dtype=np.uint8).reshape(48, 64)
     source = io.write_dicom_image(tmp_path / "a.dcm", pixels, patient_id="phantom-1", seed="a", modality=modality)
     mask = (pixels > 200).astype(np.uint8)
-    path = io.write_image_segmentation(tmp_path / "seg.dcm", mask, source, {1: "vessel"}, **MODEL)
+    path = io.write_image_segmentation(tmp_path / "seg.dcm", mask, source, {1: "vessel"}, origin=MODEL)
     segmentation = hd.seg.segread(path)
     np.testing.assert_array_equal(segmentation.get_pixels_by_source_instance(
         [pydicom.dcmread(source).SOPInstanceUID], combine_segments=True)[0], mask)  # fmt: skip
     referred = segmentation.ReferencedSeriesSequence[0].ReferencedInstanceSequence[0]
     assert referred.ReferencedSOPClassUID == pydicom.dcmread(source).SOPClassUID
     with pytest.raises(ScantuneError, match="the mask is"):
-        io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, **MODEL)
+        io.write_image_segmentation(tmp_path / "b.dcm", mask[1:], source, {1: "vessel"}, origin=MODEL)
 
 
 @pytest.mark.parametrize("date", ["********", "20200230", "00000000", "19999999"])
@@ -182,10 +184,10 @@ def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path, date: 
         assert path.read_bytes() != raw
     scan = io.read(tmp_path / "s")
     mask = io.Volume((scan.array > 500).astype(np.uint8), scan.affine)
-    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, **MODEL)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, tmp_path / "s", {1: "bright"}, origin=MODEL)
     assert pydicom.dcmread(path).StudyDate == ""
     report = io.write_report(
-        tmp_path / "sr.dcm", sorted((tmp_path / "s").iterdir()), [io.Measured("score", 1.0)], **MODEL
+        tmp_path / "sr.dcm", sorted((tmp_path / "s").iterdir()), [io.Measured("score", 1.0)], origin=MODEL
     )
     assert pydicom.dcmread(report).PatientBirthDate in ("", None)
 
@@ -193,7 +195,7 @@ def test_dates_that_are_none_are_blank_in_what_is_written(tmp_path: Path, date: 
 def test_the_image_library_lists_slices_by_place(tmp_path: Path) -> None:
     sources = series(tmp_path / "s", plane="coronal")
     shuffled = [sources[at] for at in (3, 0, 7, 5, 1, 9, 2, 8, 6, 4)]
-    report = pydicom.dcmread(io.write_report(tmp_path / "r.dcm", shuffled, [io.Measured("a", 1.0)], **MODEL))
+    report = pydicom.dcmread(io.write_report(tmp_path / "r.dcm", shuffled, [io.Measured("a", 1.0)], origin=MODEL))
     library = next(
         item for item in report.ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == "Image Library"
     )

@@ -384,7 +384,7 @@ def test_a_series_whose_files_are_gzipped_is_read_as_it_was(
     files = io.files_read(tmp_path / "s")
     assert sorted(file.suffix == ".gz" for file in files) == sorted(k in which for k in range(8))
     mask = io.Volume((found.array > 0).astype(np.uint8), found.affine)
-    path = io.write_segmentation(tmp_path / "m", mask, tmp_path / "s", {1: "a"}, model="m", version="1", seed="s")
+    path = io.write_segmentation(tmp_path / "m", mask, tmp_path / "s", {1: "a"}, origin=io.Origin("m", "1", "s"))
     np.testing.assert_array_equal(io.read_mask_object(path, found).array, mask.array)
     del files
     gc.collect()

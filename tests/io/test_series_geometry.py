@@ -44,16 +44,16 @@ def test_same_voxels_and_affine_as_dcm2niix(
 ) -> None:
     written = volume(turned=turned)
     _write(kind, tmp_path / "in", written, modality=modality, plane=plane)
-    found = io.read(tmp_path / "in", kind="volume")
+    loaded = io.read(tmp_path / "in", kind="volume")
     (tmp_path / "out").mkdir()
     command = [str(DCM2NIIX), "-z", "n", "-b", "n", "-o", str(tmp_path / "out"), str(tmp_path / "in")]
     subprocess.run(command, check=True, capture_output=True)
     (converted,) = (tmp_path / "out").glob("*.nii")
     peer = nibabel.as_closest_canonical(nibabel.load(converted))
-    np.testing.assert_array_equal(found.array, peer.get_fdata().transpose(2, 1, 0))  # i j k -> D H W
-    np.testing.assert_allclose(found.affine, peer.affine, atol=5e-5)
-    np.testing.assert_array_equal(found.array, written.array)
-    np.testing.assert_allclose(found.affine, written.affine, atol=5e-5)
+    np.testing.assert_array_equal(loaded.array, peer.get_fdata().transpose(2, 1, 0))  # i j k -> D H W
+    np.testing.assert_allclose(loaded.affine, peer.affine, atol=5e-5)
+    np.testing.assert_array_equal(loaded.array, written.array)
+    np.testing.assert_allclose(loaded.affine, written.affine, atol=5e-5)
 
 
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
@@ -61,11 +61,11 @@ def test_series_and_nifti_of_one_scan_give_the_same_array(tmp_path: Path, plane:
     written = volume(turned=(8, -3, 5))
     series(tmp_path / "in", written, plane=plane)
     nifti = io.read(io.write_nifti(tmp_path / "a.nii.gz", written, dtype="int16"))
-    found = io.read(tmp_path / "in")
-    assert found.array.dtype == nifti.array.dtype == np.float32
-    np.testing.assert_array_equal(found.array, nifti.array)
-    np.testing.assert_allclose(found.affine, nifti.affine, atol=5e-5)
-    assert io.same_geometry(found, nifti)[0]
+    loaded = io.read(tmp_path / "in")
+    assert loaded.array.dtype == nifti.array.dtype == np.float32
+    np.testing.assert_array_equal(loaded.array, nifti.array)
+    np.testing.assert_allclose(loaded.affine, nifti.affine, atol=5e-5)
+    assert io.same_geometry(loaded, nifti)[0]
 
 
 angles = st.floats(-180, 180, allow_nan=False)
@@ -85,25 +85,25 @@ def test_any_nifti_grid_becomes_what_nibabel_calls_closest_canonical(
     image = nibabel.Nifti1Image(values, affine)
     path = tmp_path_factory.mktemp("any") / "a.nii"
     nibabel.save(image, path)
-    found = io.read(path)
-    stored, stored_affine = found.storage()
+    loaded = io.read(path)
+    stored, stored_affine = loaded.storage()
     corner = stored_affine @ [0, 0, 0, 1]
-    index = np.linalg.inv(found.affine) @ corner  # the first voxel in memory is a corner of the array
+    index = np.linalg.inv(loaded.affine) @ corner  # the first voxel in memory is a corner of the array
     i, j, k = np.rint(index[:3]).astype(int)
-    assert found.array[k, j, i] == stored[0, 0, 0]
+    assert loaded.array[k, j, i] == stored[0, 0, 0]
     # the diagonal is as large as any permutation makes it, and every axis grows to R, A, S
-    unit = found.affine[:3, :3] / np.array(found.spacing)
+    unit = loaded.affine[:3, :3] / np.array(loaded.spacing)
     assert (np.diag(unit) > 0).all()
     # each voxel keeps its place in the world
     world = image.affine @ [1, 2, 3, 1]
-    i, j, k = np.rint(np.linalg.inv(found.affine) @ world)[:3].astype(int)
-    assert found.array[k, j, i] == values[1, 2, 3]
+    i, j, k = np.rint(np.linalg.inv(loaded.affine) @ world)[:3].astype(int)
+    assert loaded.array[k, j, i] == values[1, 2, 3]
     peer = nibabel.as_closest_canonical(image)
     codes = nibabel.aff2axcodes(image.affine)
     best = np.sort(np.abs(unit), axis=0)[-1] - np.sort(np.abs(unit), axis=0)[-2]
     if codes != (None, None, None) and best.min() > 0.2:  # far from 45 degrees there is one answer
-        np.testing.assert_array_equal(found.array, peer.get_fdata().transpose(2, 1, 0))
-        np.testing.assert_allclose(found.affine, peer.affine, atol=1e-5)
+        np.testing.assert_array_equal(loaded.array, peer.get_fdata().transpose(2, 1, 0))
+        np.testing.assert_allclose(loaded.affine, peer.affine, atol=1e-5)
 
 
 def test_a_tilted_series_is_refused_or_resampled_upright(tmp_path: Path) -> None:
@@ -123,14 +123,14 @@ def test_a_tilted_series_is_refused_or_resampled_upright(tmp_path: Path) -> None
 
         edit(path, lean)
     assert "sheared by 15" in refused(tmp_path / "in").reason
-    found = io.read(tmp_path / "in", tilt="resample")
-    columns = found.affine[:3, :3] / found.spacing
+    loaded = io.read(tmp_path / "in", tilt="resample")
+    columns = loaded.affine[:3, :3] / loaded.spacing
     np.testing.assert_allclose(columns.T @ columns, np.eye(3), atol=1e-6)
-    np.testing.assert_allclose(found.spacing, (1.0, 1.0, 2.0), atol=1e-6)
+    np.testing.assert_allclose(loaded.spacing, (1.0, 1.0, 2.0), atol=1e-6)
     # inside, the value at a place in the world is the one that the leaning slices have there
     k, j, i = 12, 16, 8
-    world = found.affine @ [i, j, k, 1]
+    world = loaded.affine @ [i, j, k, 1]
     slice_number = world[2] / 2.0
     row = world[1] + slice_number * tilt  # posterior shift in LPS is a step down in RAS
-    np.testing.assert_allclose(found.array[k, j, i], 10 * world[0] + 20 * row + 5 * slice_number, atol=0.6)
-    assert any("gantry" in note for note in found.facts["notes"])
+    np.testing.assert_allclose(loaded.array[k, j, i], 10 * world[0] + 20 * row + 5 * slice_number, atol=0.6)
+    assert any("gantry" in note for note in loaded.facts["notes"])

@@ -17,7 +17,7 @@ CASES = [
 
 def _train(make_network, name, modality, shape, options, checkpointed):
     network = make_network(name, modality=modality, **options).train()
-    found = checkpointing.enable(network.backbone) if checkpointed else []
+    result = checkpointing.enable(network.backbone) if checkpointed else []
     torch.manual_seed(5)  # dropout takes no generator
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     generator = torch.Generator().manual_seed(0)
@@ -25,14 +25,14 @@ def _train(make_network, name, modality, shape, options, checkpointed):
         optimizer.zero_grad()
         network(torch.rand(2, *shape, generator=generator)).square().mean().backward()
         optimizer.step()
-    return network.state_dict(), found
+    return network.state_dict(), result
 
 
 @pytest.mark.parametrize(("name", "modality", "shape", "options"), CASES)
 def test_weights_and_statistics_are_those_without(make_network, name, modality, shape, options):
     plain, _ = _train(make_network, name, modality, shape, options, False)
-    made, found = _train(make_network, name, modality, shape, options, True)
-    assert len(found) >= 2
+    made, result = _train(make_network, name, modality, shape, options, True)
+    assert len(result) >= 2
     assert plain.keys() == made.keys()
     for key, value in plain.items():
         assert torch.equal(value, made[key]), key

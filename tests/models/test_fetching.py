@@ -112,8 +112,8 @@ def test_an_addresss_file_goes_on_where_it_was_cut_off_and_its_digest_is_compare
         with pytest.raises(ScantuneError, match="start again to resume"):
             fetch.fetch(named, tmp_path)
         assert not (tmp_path / path.rsplit("/", 1)[-1]).exists(), "half a file is no file"
-        found = fetch.fetch(named, tmp_path)
-        assert found.read_bytes() == content
+        result = fetch.fetch(named, tmp_path)
+        assert result.read_bytes() == content
         assert hub.asked[-1][2] == f"bytes={len(content) // 2}-"
     assert not list(tmp_path.glob("*.part"))
 

@@ -42,11 +42,11 @@ def test_a_map_has_an_axis_of_time_and_shows_the_frame_that_matters() -> None:
     network = models.Network(backbone, torch.nn.Linear(backbone.feature_dim, 2)).eval()
     x = torch.zeros(1, 4, 112, 112)
     x[0, 2, 40:80, 40:80] = 1.0
-    found = explain.map(network, x, method="eigencam")
-    assert found.map is not None
-    assert found.map.shape == (4, 112, 112)
-    assert found.grid[0] == 4
-    spread = found.map.std(axis=(1, 2))
+    result = explain.map(network, x, method="eigencam")
+    assert result.map is not None
+    assert result.map.shape == (4, 112, 112)
+    assert result.grid[0] == 4
+    spread = result.map.std(axis=(1, 2))
     assert spread.argmax() == 2
 
 

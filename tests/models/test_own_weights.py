@@ -16,9 +16,9 @@ from tests.config.test_load import GOOD
 
 
 def with_model(**keys: object) -> dict:
-    held = copy.deepcopy(GOOD)
-    held["experiments"]["knees"]["model"] |= keys
-    return held
+    copied = copy.deepcopy(GOOD)
+    copied["experiments"]["knees"]["model"] |= keys
+    return copied
 
 
 def test_a_file_without_its_digest_is_refused_with_the_line_to_add(tmp_path: Path) -> None:

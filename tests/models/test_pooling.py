@@ -33,14 +33,14 @@ def test_values_gradients_and_layout_are_those_of_pytorch(
     torch.manual_seed(0)
     x = torch.randn(shape).relu().to(dtype)  # many ties, as behind every ReLU
     x.view(-1)[5] = float("nan")
-    found = []
+    result = []
     for pool in (plain, pooling.accelerate(copy.deepcopy(plain))):
         held = x.clone().requires_grad_()
         pooled = pool(held)
         pooled.backward(torch.randn(pooled.shape, generator=torch.Generator().manual_seed(1)).to(dtype))
         assert held.grad is not None
-        found.append((pooled.detach(), held.grad))
-    for own, faster in zip(*found):
+        result.append((pooled.detach(), held.grad))
+    for own, faster in zip(*result):
         assert torch.equal(own.nan_to_num(9), faster.nan_to_num(9))
         assert own.stride() == faster.stride()
 

@@ -19,8 +19,8 @@ def unit(seed: int, n: int, around: float = 0.0) -> torch.Tensor:
 def test_the_distance_is_that_of_the_nearest_training_image():
     training, images = unit(0, 40), unit(1, 7)
     cosines = (images.double().numpy() @ training.double().numpy().T).max(axis=1)
-    found = reference.Reference(training, 0.5).distance(images)
-    np.testing.assert_allclose(found.numpy(), np.sqrt(2 - 2 * cosines) / 0.5, rtol=1e-6)
+    result = reference.Reference(training, 0.5).distance(images)
+    np.testing.assert_allclose(result.numpy(), np.sqrt(2 - 2 * cosines) / 0.5, rtol=1e-6)
 
 
 def test_of_validation_images_one_in_twenty_is_beyond_and_of_others_all_are():
@@ -45,10 +45,10 @@ def test_it_is_saved_with_the_network_and_absent_without(tmp_path):
     assert load(tmp_path / "without").reference is None
     inputs = torch.rand(5, 1, 24, 24)
     with torch.inference_mode():
-        found = reference.features(network.backbone, inputs)
-    assert found.shape == (5, backbone.feature_dim)
-    torch.testing.assert_close(found.norm(dim=1), torch.ones(5))
-    network.reference = reference.fit(found[:3], found[3:])
+        result = reference.features(network.backbone, inputs)
+    assert result.shape == (5, backbone.feature_dim)
+    torch.testing.assert_close(result.norm(dim=1), torch.ones(5))
+    network.reference = reference.fit(result[:3], result[3:])
     save(network, tmp_path / "with")
     opened = load(tmp_path / "with")
     torch.testing.assert_close(opened.reference.features, network.reference.features)
@@ -59,5 +59,5 @@ def test_maps_are_averaged_over_space():
     convolution, inputs = torch.nn.Conv2d(1, 6, 3), torch.rand(2, 1, 9, 9)
     with torch.inference_mode():
         means = convolution(inputs).mean((2, 3))
-        found = reference.features(convolution, inputs)
-    torch.testing.assert_close(found, means / means.norm(dim=1, keepdim=True))
+        result = reference.features(convolution, inputs)
+    torch.testing.assert_close(result, means / means.norm(dim=1, keepdim=True))

@@ -237,12 +237,12 @@ def test_the_report_counts_what_is_missing_unexpected_and_mismatched(tmp_path):
 
 
 def test_one_prefix_is_taken_off_all_names_never_one_per_name():
-    wanted = ["norm.weight", "conv.weight"]
-    assert names.align(["module.norm.weight", "module.conv.weight"], wanted) == {
+    expected = ["norm.weight", "conv.weight"]
+    assert names.align(["module.norm.weight", "module.conv.weight"], expected) == {
         "module.norm.weight": "norm.weight",
         "module.conv.weight": "conv.weight",
     }
-    mixed = names.align(["norm.weight", "conv.weight", "encoder.norm.weight"], wanted)
+    mixed = names.align(["norm.weight", "conv.weight", "encoder.norm.weight"], expected)
     assert mixed["encoder.norm.weight"] == "encoder.norm.weight"
     assert names.align(["a.weight"], ["swin.a.weight"]) == {"a.weight": "swin.a.weight"}
 

@@ -17,8 +17,8 @@ FACTS = ModelFacts("m", "d", {"name": "regression", "target": "t"}, {"modality":
 def asked(folds: int | None, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
     networks = [nn.Linear(2, 1) for _ in range(count)]
     facts = replace(FACTS, folds=folds, members=count, fitted=dict(fitted))
-    found = Predictors(facts, networks, RegressionTask(Regression(target="t"))).of_fold(fold)
-    return len(found.networks), dict(found.fitted)
+    result = Predictors(facts, networks, RegressionTask(Regression(target="t"))).of_fold(fold)
+    return len(result.networks), dict(result.fitted)
 
 
 @pytest.mark.parametrize(

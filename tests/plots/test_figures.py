@@ -21,8 +21,8 @@ def words_in(figure):
     import matplotlib.text
 
     figure.canvas.draw()
-    found = [one.get_text().replace("\n", " ") for one in figure.findobj(matplotlib.text.Text)]
-    return " | ".join(text for text in found if text)
+    result = [one.get_text().replace("\n", " ") for one in figure.findobj(matplotlib.text.Text)]
+    return " | ".join(text for text in result if text)
 
 
 def marks(axes):

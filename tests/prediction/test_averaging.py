@@ -19,9 +19,9 @@ def test_the_mean_is_that_of_the_probabilities(shape: tuple[int, ...], axis: int
 
 def test_one_logit_is_a_probability_too_however_sure() -> None:
     outputs = torch.tensor([[[4.0], [-60.0], [0.0]], [[-1.0], [-60.0], [0.0]]])
-    found = mean_output(outputs, 1)
-    torch.testing.assert_close(found.sigmoid(), outputs.sigmoid().mean(0))
-    assert float(found[1]) == pytest.approx(-60)  # no probability is cut off
+    result = mean_output(outputs, 1)
+    torch.testing.assert_close(result.sigmoid(), outputs.sigmoid().mean(0))
+    assert float(result[1]) == pytest.approx(-60)  # no probability is cut off
 
 
 def test_plain_numbers_are_averaged_and_one_output_comes_back_as_it_is() -> None:

@@ -38,10 +38,10 @@ def shifted(sample: Tensor, mask: Any, generator: torch.Generator) -> Any:
 def test_answers_are_in_order_whatever_the_batch() -> None:
     net, data = network(), Numbers(11, 0)
     with torch.no_grad():
-        wanted = net.eval()(torch.from_numpy(data.x))[:, 0].numpy()
+        expected = net.eval()(torch.from_numpy(data.x))[:, 0].numpy()
     for batch in (1, 4, 11):
         made = TensorPredictor([net], Sum(), {}).predict(data, batch_size=batch)
-        np.testing.assert_allclose(made.reduced, wanted, rtol=1e-5)
+        np.testing.assert_allclose(made.reduced, expected, rtol=1e-5)
         np.testing.assert_array_equal(made.targets, data.y)
         assert made.spread is None
 
@@ -63,10 +63,10 @@ def test_copies_are_averaged_and_do_not_depend_on_what_stands_beside_a_sample() 
 def test_the_spread_is_that_between_networks_each_averaged_over_its_copies() -> None:
     x = torch.ones(2, 1, 3, 3)
     predictor = TensorPredictor([First(1.0), First(3.0)], SCORE, {})
-    found = predictor.columns(predictor.output(x))
-    np.testing.assert_allclose(found["prediction"], [2.0, 2.0])
-    np.testing.assert_allclose(found["prediction_sd"], [np.sqrt(2)] * 2, rtol=1e-6)
-    assert list(found) == ["prediction", "prediction_sd"]
+    result = predictor.columns(predictor.output(x))
+    np.testing.assert_allclose(result["prediction"], [2.0, 2.0])
+    np.testing.assert_allclose(result["prediction_sd"], [np.sqrt(2)] * 2, rtol=1e-6)
+    assert list(result) == ["prediction", "prediction_sd"]
     alone = TensorPredictor([First()], SCORE, {})
     assert "prediction_sd" not in alone.columns(alone.output(x))
 

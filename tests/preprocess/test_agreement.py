@@ -40,9 +40,9 @@ def test_settings_that_make_no_other_tensor_do_not_differ(tmp_path):
 
 def test_a_setting_that_is_newer_than_the_cache_had_its_default(tmp_path):
     agreement.write_input(tmp_path, IMAGE)
-    held = json.loads((tmp_path / "input.json").read_text())
-    del held["mask_text"]
-    (tmp_path / "input.json").write_text(json.dumps(held))
+    content = json.loads((tmp_path / "input.json").read_text())
+    del content["mask_text"]
+    (tmp_path / "input.json").write_text(json.dumps(content))
     agreement.check_cache("d", IMAGE, tmp_path)
 
 

@@ -85,12 +85,12 @@ def test_a_volume_is_shown_where_most_is_marked_and_its_sizes_are_in_mm(tmp_path
         io.write_nifti(tmp_path / f"{name}.nii.gz", io.Volume(values, affine))
     record = Record("v", "v", (tmp_path / "i.nii.gz",), (tmp_path / "m.nii.gz",))
     settings = VolumeInput(dataset="d", modality="volume", shape=[16, 20, 12], workers=1)
-    found = check(
+    result = check(
         Cohort([record], 1), settings, tmp_path / "store", mask_classes={"e": ("b", "lesion")}, progress=False
     )
-    assert found.mask_sizes["lesion"]["median"] == "160 mm³"
-    assert found.mask_cuts == {}
-    drawn = (found.thumbnails["v"] == np.array(list(bytes.fromhex(COLOURS[0][1:])))).all(axis=2)
+    assert result.mask_sizes["lesion"]["median"] == "160 mm³"
+    assert result.mask_cuts == {}
+    drawn = (result.thumbnails["v"] == np.array(list(bytes.fromhex(COLOURS[0][1:])))).all(axis=2)
     assert drawn.any()
     assert np.argwhere(drawn)[:, 0].min() > SIDE_WITH_MASKS // 2 - 5, "posterior lies below"
 

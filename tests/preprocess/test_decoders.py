@@ -104,8 +104,8 @@ def test_a_killed_run_leaves_no_process_behind(planted, tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path)])
     while parent.poll() is None and not list((tmp_path / "store").rglob("*.safetensors")):
         time.sleep(0.005)
-    found = children(parent.pid)
+    result = children(parent.pid)
     parent.kill()
     parent.wait()
-    assert found
-    assert not left(found, 20)
+    assert result
+    assert not left(result, 20)

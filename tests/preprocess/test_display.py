@@ -119,12 +119,12 @@ def test_a_copy_is_read_as_it_was_written(tmp_path: Path, shape: tuple[int, ...]
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     whole = DisplayCopy(picture, (-1000.0, 400.0), (1.5, 0.5), np.diag([2.0, 2, 3, 1]))
     display_copy.write(tmp_path / "a.safetensors", whole)
-    found = display_copy.read(tmp_path / "a.safetensors")
-    assert found is not None
-    np.testing.assert_array_equal(found.picture, picture)
-    np.testing.assert_array_equal(found.affine, whole.affine)
-    assert (found.window, found.spacing) == (whole.window, whole.spacing)
-    np.testing.assert_allclose(display_copy.grey(found.image, found.window) * 255, picture, atol=1e-3)
+    loaded = display_copy.read(tmp_path / "a.safetensors")
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded.picture, picture)
+    np.testing.assert_array_equal(loaded.affine, whole.affine)
+    assert (loaded.window, loaded.spacing) == (whole.window, whole.spacing)
+    np.testing.assert_allclose(display_copy.grey(loaded.image, loaded.window) * 255, picture, atol=1e-3)
     display_copy.write(tmp_path / "none.safetensors", None)
     assert display_copy.read(tmp_path / "none.safetensors") is None
 

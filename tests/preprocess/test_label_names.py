@@ -51,8 +51,8 @@ def scan(tmp_path: Path) -> Path:
 def test_names_in_the_header_of_nifti(tmp_path: Path, scan: Path, code: int, text: bytes, order: str) -> None:
     for name in ("m.nii", "m.nii.gz"):
         mask = _nifti(tmp_path / name, (6, b"a comment"), (code, text), order=order)
-        found = prepare_volume([scan], [mask], mask_values={"liver": 2, "Left Kidney": 1}, **_PLAIN)
-        np.testing.assert_array_equal(found.mask[0], _EXPECTED)
+        prepared = prepare_volume([scan], [mask], mask_values={"liver": 2, "Left Kidney": 1}, **_PLAIN)
+        np.testing.assert_array_equal(prepared.mask[0], _EXPECTED)
         np.testing.assert_array_equal(prepare_volume([scan], [mask], **_PLAIN).mask[0], _MARKED)
 
 
@@ -72,9 +72,9 @@ def test_segments_by_name(tmp_path: Path) -> None:
     image = io.read(tmp_path / "s")
     names = {7: "Liver", 3: "left kidney", 1: "rest"}
     path = io.write_segmentation(tmp_path / "m", io.Volume(_MARKED, image.affine), tmp_path / "s", names,
-                                 model="m", version="1", seed="a")  # fmt: skip
-    found = prepare_volume([tmp_path / "s"], [path], mask_values={"liver": 2, "Left kidney": 1}, **_PLAIN)
-    np.testing.assert_array_equal(found.mask[0], _EXPECTED)
+                                 origin=io.Origin("m", "1", "a"))  # fmt: skip
+    prepared = prepare_volume([tmp_path / "s"], [path], mask_values={"liver": 2, "Left kidney": 1}, **_PLAIN)
+    np.testing.assert_array_equal(prepared.mask[0], _EXPECTED)
 
 
 def test_structures_by_name_whatever_else_they_lie_in(tmp_path: Path) -> None:
@@ -96,9 +96,9 @@ def test_structures_by_name_whatever_else_they_lie_in(tmp_path: Path) -> None:
     edit(path, named)
     with pytest.raises(MaskError, match="structures overlap"):
         prepare_volume([tmp_path / "s"], [path], **_PLAIN)
-    found = prepare_volume([tmp_path / "s"], [path], mask_values={"liver": 1}, **_PLAIN).mask[0]
-    assert found.sum() == 3 * 36
-    assert found[2:5, 10:16, 10:16].all()
+    result = prepare_volume([tmp_path / "s"], [path], mask_values={"liver": 1}, **_PLAIN).mask[0]
+    assert result.sum() == 3 * 36
+    assert result[2:5, 10:16, 10:16].all()
 
 
 def test_values_and_names_are_not_mixed() -> None:

@@ -18,7 +18,7 @@ from tests.io.files import edit, series, volume
 from tests.io.test_dicom_masks import _structure_set
 from tests.preprocess.direct import prepare_image, prepare_video, prepare_volume
 
-_MODEL = {"model": "m", "version": "1", "seed": "a"}
+_MODEL = io.Origin("m", "1", "a")
 _GREY = np.arange(48 * 64, dtype=np.uint16).reshape(48, 64)
 _PLAIN: dict[str, Any] = {"intensity": {"name": "none"}, "dtype": "float32"}
 
@@ -33,7 +33,7 @@ def _mask() -> np.ndarray:
 @pytest.mark.parametrize("label", ["lesion", "Liver"])
 def test_a_mask_of_a_still_comes_back_bit_for_bit(tmp_path: Path, modality: str, label: str) -> None:
     image = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12, modality=modality)
-    path = io.write_image_segmentation(tmp_path / "m.dcm", _mask(), image, {2: label, 5: "Heart"}, **_MODEL)
+    path = io.write_image_segmentation(tmp_path / "m.dcm", _mask(), image, {2: label, 5: "Heart"}, origin=_MODEL)
     found = prepare_image([image], [path], **_PLAIN).mask
     np.testing.assert_array_equal(found[0], _mask())
     (tmp_path / "f").mkdir()
@@ -46,7 +46,9 @@ def test_a_mask_of_a_volume_keeps_its_numbers_whatever_its_labels_are_called(tmp
     image = io.read(tmp_path / "s")
     mask = np.zeros(image.array.shape, np.uint8)
     mask[2:5, 3:7, 4:9] = 3
-    path = io.write_segmentation(tmp_path / "m", io.Volume(mask, image.affine), tmp_path / "s", {3: "Liver"}, **_MODEL)
+    path = io.write_segmentation(
+        tmp_path / "m", io.Volume(mask, image.affine), tmp_path / "s", {3: "Liver"}, origin=_MODEL
+    )
     np.testing.assert_array_equal(prepare_volume([tmp_path / "s"], [path], **_PLAIN).mask[0], mask)
 
 
@@ -73,7 +75,7 @@ def test_a_mask_of_another_still_is_refused(tmp_path: Path) -> None:
     one, other = (
         io.write_dicom_image(tmp_path / f"{name}.dcm", _GREY, patient_id="p", seed=name, bits=12) for name in "ab"
     )
-    path = io.write_image_segmentation(tmp_path / "m.dcm", _mask(), one, {2: "a", 5: "b"}, **_MODEL)
+    path = io.write_image_segmentation(tmp_path / "m.dcm", _mask(), one, {2: "a", 5: "b"}, origin=_MODEL)
     with pytest.raises(ReadError, match="another image"):
         prepare_image([other], [path], **_PLAIN)
     picture = io.write_png(tmp_path / "a.png", (_GREY % 256).astype(np.uint8))

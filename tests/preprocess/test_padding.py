@@ -61,8 +61,8 @@ def test_no_value_between_tissue_and_padding_arises(tmp_path: Path, interpolatio
     scan = _scan(tmp_path / "s", padded=True, tissue_beside=True)
     # every measured voxel is 40: so is every voxel of any grid, the empty ones by being set to the lowest
     options: dict[str, Any] = {"intensity": {"name": "none"}, "dtype": "float32", "interpolation": interpolation}
-    found = prepare_volume([scan], spacing=(2.2, 2.0, 2.6), **options).tensor
-    assert (found.min(), found.max()) == pytest.approx((40, 40), abs=1e-3)
+    result = prepare_volume([scan], spacing=(2.2, 2.0, 2.6), **options).tensor
+    assert (result.min(), result.max()) == pytest.approx((40, 40), abs=1e-3)
 
 
 def test_facts_of_a_scan_leave_padding_out(tmp_path: Path) -> None:
@@ -79,10 +79,10 @@ def test_a_tilted_scan_keeps_its_tissue(tmp_path: Path) -> None:
             edit(path, lambda dataset, k=k: _shift(dataset, k * 0.7))
         return folder
 
-    found = io.read(tilted(tmp_path / "padded", True), tilt="resample")
-    assert isinstance(found, io.Volume)
-    assert found.empty is not None
-    assert (found.array.min(), found.array.max()) == pytest.approx((40, 40), abs=1e-3)
+    loaded = io.read(tilted(tmp_path / "padded", True), tilt="resample")
+    assert isinstance(loaded, io.Volume)
+    assert loaded.empty is not None
+    assert (loaded.array.min(), loaded.array.max()) == pytest.approx((40, 40), abs=1e-3)
 
 
 def _shift(dataset: Any, by: float) -> None:

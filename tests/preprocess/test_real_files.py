@@ -45,9 +45,9 @@ def test_the_ct_slice_is_in_hounsfield_units_with_its_pixel_spacing():
     path = bundled("CT_small.dcm")
     made = preprocess.prepare([path], [], ImageInput(dataset="d", modality="image", intensity="none", dtype="float32"))
     dataset = dcmread(path)
-    wanted = dataset.pixel_array.astype(float) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
+    expected = dataset.pixel_array.astype(float) * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept)
     assert made.tensor.shape == (1, 128, 128)
-    assert np.array_equal(made.tensor[0], wanted.astype(np.float32))
+    assert np.array_equal(made.tensor[0], expected.astype(np.float32))
     assert made.spacing == pytest.approx((0.661468, 0.661468))
 
 

@@ -198,9 +198,9 @@ def test_whatever_a_reader_raises_becomes_a_reason_without_its_text(pictures, in
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", broken)
     record = pictures(1)[0]
-    found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
-    assert found.reason == "cannot be prepared (RuntimeError)"
-    assert "Doe John" in found.detail
+    result = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
+    assert result.reason == "cannot be prepared (RuntimeError)"
+    assert "Doe John" in result.detail
 
 
 def test_a_file_that_keeps_changing_is_left_out(pictures, inputs, tmp_path, monkeypatch):
@@ -212,8 +212,8 @@ def test_a_file_that_keeps_changing_is_left_out(pictures, inputs, tmp_path, monk
         return real(*arguments, **masks)
 
     monkeypatch.setattr("scantune.preprocess.sample.prepare", meddling)
-    found = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
-    assert "changed while being read" in found.reason
+    result = process(Job("x", record.files, ()), inputs["image"]().model_dump(mode="json"), tmp_path / "store")
+    assert "changed while being read" in result.reason
     assert not list((tmp_path / "store").rglob("*.safetensors"))
 
 

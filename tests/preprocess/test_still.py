@@ -12,19 +12,19 @@ from scantune.records import ReadError
 def test_eight_bits_pass_unchanged(tmp_path, inputs, rng):
     picture = rng.integers(0, 255, (12, 10), dtype=np.uint8)
     io.write_png(tmp_path / "a.png", picture)
-    found = prepare([tmp_path / "a.png"], [], inputs["image"]())
-    assert found.tensor.dtype == np.uint8
-    np.testing.assert_array_equal(found.tensor, picture[None])
+    prepared = prepare([tmp_path / "a.png"], [], inputs["image"]())
+    assert prepared.tensor.dtype == np.uint8
+    np.testing.assert_array_equal(prepared.tensor, picture[None])
 
 
 @pytest.mark.parametrize("how, filled", [("pad", 50), ("crop", 100), ("stretch", 100)])
 def test_resizing_keeps_the_aspect_unless_told(how, filled):
     picture = np.full((40, 20), 9, np.uint8)
-    found = place(picture, fit((40, 20), (10, 10), how))
-    assert found.shape == (10, 10)
-    assert (found == 9).sum() == filled
+    result = place(picture, fit((40, 20), (10, 10), how))
+    assert result.shape == (10, 10)
+    assert (result == 9).sum() == filled
     if how == "pad":
-        assert (found[:, 2:7] == 9).all() or (found[:, 3:8] == 9).all()
+        assert (result[:, 2:7] == 9).all() or (result[:, 3:8] == 9).all()
 
 
 def test_shrinking_averages_areas_and_labels_stay_whole(rng):
@@ -55,10 +55,10 @@ def test_windows_from_the_block_and_from_the_file(tmp_path, inputs):
     ramp = np.arange(4096, dtype=np.uint16).reshape(64, 64)
     io.write_dicom_image(tmp_path / "a.dcm", ramp, patient_id="p", seed="1", bits=12, window=(1000, 500))
     block = inputs["image"](intensity={"name": "window", "center": 1000, "width": 500}, dtype="float32")
-    found = prepare([tmp_path / "a.dcm"], [], block).tensor
-    np.testing.assert_allclose(found[0], np.clip((ramp - 750.0) / 500, 0, 1), atol=1e-6)
+    result = prepare([tmp_path / "a.dcm"], [], block).tensor
+    np.testing.assert_allclose(result[0], np.clip((ramp - 750.0) / 500, 0, 1), atol=1e-6)
     own = prepare([tmp_path / "a.dcm"], [], inputs["image"](intensity="window", dtype="float32")).tensor
-    np.testing.assert_allclose(own, found, atol=2e-3)  # DICOM's window ends half a grey level earlier
+    np.testing.assert_allclose(own, result, atol=2e-3)  # DICOM's window ends half a grey level earlier
 
 
 def test_colour_and_grey(tmp_path, inputs, rng):
@@ -85,9 +85,9 @@ def test_mask_follows_its_image(tmp_path, inputs, rng):
     mask = np.zeros((40, 20), np.uint8)
     mask[:, :10] = 255
     io.write_png(tmp_path / "m.png", mask)
-    found = prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"](shape=[20, 20]))
-    assert found.mask.shape == (1, 20, 20)
-    assert found.mask.sum() == 20 * 5
+    prepared = prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"](shape=[20, 20]))
+    assert prepared.mask.shape == (1, 20, 20)
+    assert prepared.mask.sum() == 20 * 5
     io.write_png(tmp_path / "m.png", mask[:30])
     with pytest.raises(ReadError, match="30×20 where its image is 40×20"):
         prepare([tmp_path / "a.png"], [tmp_path / "m.png"], inputs["image"]())
@@ -144,9 +144,9 @@ def test_single_letters_are_found_where_they_are_crisp_and_dots_and_wires_are_no
     cv2.polylines(picture, [np.array([[100, 400], [130, 380], [170, 395], [220, 385]], np.int32)], False, 255, 2)
     assert find_text(picture[..., None]) == []
     cv2.putText(picture, letters, (440, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 255, 2)
-    found = find_text(picture[..., None])
-    assert any(box.top <= 21 < 40 <= box.bottom and box.left <= 442 for box in found)
-    assert all(box.left > 400 and box.bottom < 70 for box in found)
+    result = find_text(picture[..., None])
+    assert any(box.top <= 21 < 40 <= box.bottom and box.left <= 442 for box in result)
+    assert all(box.left > 400 and box.bottom < 70 for box in result)
 
 
 def test_a_letter_on_bright_ground_is_found_and_one_that_the_border_cuts_is_none():
@@ -163,9 +163,9 @@ def test_text_is_blanked_by_key(tmp_path, inputs):
     picture = radiograph()
     cv2.putText(picture, "DOE^JOHN", (20, 30), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 255, 2)
     io.write_png(tmp_path / "a.png", picture)
-    found = prepare([tmp_path / "a.png"], [], inputs["image"](mask_text=True))
-    assert found.facts["text_areas"] >= 1
-    assert found.tensor[0, 10:36, 15:130].max() < 255
+    prepared = prepare([tmp_path / "a.png"], [], inputs["image"](mask_text=True))
+    assert prepared.facts["text_areas"] >= 1
+    assert prepared.tensor[0, 10:36, 15:130].max() < 255
 
 
 @pytest.mark.parametrize("how", ["pad", "crop", "stretch"])

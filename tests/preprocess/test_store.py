@@ -17,9 +17,9 @@ def arrays(n: int = 1000) -> dict[str, np.ndarray]:
 def test_what_is_saved_is_loaded_by_us_and_by_safetensors(tmp_path):
     path = store.sample_path(tmp_path, "ab12")
     digests = store.save(path, arrays(), {"shape": [1, 1000]})
-    for found in (store.load(path), load_file(path), {k: v.numpy() for k, v in store.load_torch(path).items()}):
+    for result in (store.load(path), load_file(path), {k: v.numpy() for k, v in store.load_torch(path).items()}):
         for name, array in arrays().items():
-            np.testing.assert_array_equal(found[name], array)
+            np.testing.assert_array_equal(result[name], array)
     assert store.facts(path) == {"shape": [1, 1000], **digests} == store.verify(path)
 
 
@@ -52,12 +52,12 @@ def test_a_flipped_bit_anywhere_is_found(tmp_path):
         broken[place] ^= 4
         path.write_bytes(broken)
         try:
-            found = store.verify(path)
+            result = store.verify(path)
         except store.Damaged:
             continue
         # Blanks that pad the header mean nothing; all else must be noticed.
         assert whole[place : place + 1] in (b" ", b"\x00"), place
-        assert found["mean"] == 0.5
+        assert result["mean"] == 0.5
 
 
 @pytest.mark.parametrize("cut", [0, 4, 30, 1500])

@@ -55,38 +55,38 @@ def test_a_loop_of_unknown_rate_is_excluded_where_the_rate_matters(tmp_path, inp
 def test_a_loop_becomes_channel_time_rows_columns(tmp_path, inputs):
     frames, _ = echo(6)
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="raw")
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=8, shape=[240, 320]))
-    assert found.tensor.shape == (1, 8, 240, 320)
-    assert found.tensor.dtype == np.uint8
-    np.testing.assert_array_equal(found.tensor[0, :6], frames)
-    np.testing.assert_array_equal(found.tensor[0, 6], frames[0])  # looped, not padded
-    assert found.facts["looped"]
+    prepared = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=8, shape=[240, 320]))
+    assert prepared.tensor.shape == (1, 8, 240, 320)
+    assert prepared.tensor.dtype == np.uint8
+    np.testing.assert_array_equal(prepared.tensor[0, :6], frames)
+    np.testing.assert_array_equal(prepared.tensor[0, 6], frames[0])  # looped, not padded
+    assert prepared.facts["looped"]
 
 
 def test_decoding_at_a_smaller_scale_is_close_to_shrinking_whole_frames(tmp_path, inputs):
     frames, _ = echo(4)
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding="jpeg", quality=95)
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, shape=[56, 56])).tensor[0]
+    result = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=4, shape=[56, 56])).tensor[0]
     whole = io.open_video(tmp_path / "a.dcm").frames(grey=True)[..., 0]
     expected = [cv2.resize(frame, (56, 42), interpolation=cv2.INTER_AREA) for frame in whole]
-    assert np.abs(found[:, 7:49].astype(int) - np.stack(expected)).mean() < 2.0
-    assert (found[:, :7] == 0).all()
+    assert np.abs(result[:, 7:49].astype(int) - np.stack(expected)).mean() < 2.0
+    assert (result[:, :7] == 0).all()
 
 
 @pytest.mark.parametrize("encoding", ["raw", "jpeg"])
 def test_outside_of_the_sector_is_blanked_with_its_text(tmp_path, inputs, encoding):
     frames, sector = echo()
     io.write_cine(tmp_path / "a.dcm", frames, patient_id="p", seed="1", encoding=encoding)
-    found = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=12, shape=[240, 320], sector=True)).tensor[0]
-    assert (found[:, :20, :140] == 0).all()
-    assert (found[:, sector] > 0).mean() > 0.9
+    result = prepare([tmp_path / "a.dcm"], [], inputs["video"](frames=12, shape=[240, 320], sector=True)).tensor[0]
+    assert (result[:, :20, :140] == 0).all()
+    assert (result[:, sector] > 0).mean() > 0.9
 
 
 def test_sector_is_found_about_where_it_is():
     frames, sector = echo()
-    found = sector_mask(frames)
-    assert (found & sector).sum() > 0.97 * sector.sum()
-    assert (found & ~sector).sum() < 0.12 * sector.sum()
+    result = sector_mask(frames)
+    assert (result & sector).sum() > 0.97 * sector.sum()
+    assert (result & ~sector).sum() < 0.12 * sector.sum()
 
 
 def test_without_a_sector_nothing_is_guessed(tmp_path, inputs):
@@ -109,7 +109,9 @@ def test_too_few_frames_are_refused_by_key(tmp_path, inputs):
 def test_an_avi_and_colour(tmp_path, inputs):
     frames, _ = echo(5)
     io.write_video(tmp_path / "a.avi", frames)
-    found = prepare([tmp_path / "a.avi"], [], inputs["video"](frames=4, shape=[64, 64], channels=3, intensity="zscore"))
-    assert found.tensor.shape == (3, 4, 64, 64)
-    assert found.tensor.dtype == np.float16
-    assert abs(float(found.tensor.astype(np.float32).mean())) < 2
+    prepared = prepare(
+        [tmp_path / "a.avi"], [], inputs["video"](frames=4, shape=[64, 64], channels=3, intensity="zscore")
+    )
+    assert prepared.tensor.shape == (3, 4, 64, 64)
+    assert prepared.tensor.dtype == np.float16
+    assert abs(float(prepared.tensor.astype(np.float32).mean())) < 2

@@ -30,12 +30,12 @@ def test_values_stay_where_they_were_in_the_body(shape, spacing, wanted, antiali
     function = lambda p: 10 + 2 * p[..., 0] - p[..., 1] + 0.5 * p[..., 2]  # noqa: E731
     volume = io.Volume(function(places(affine, shape)).astype(np.float32), affine)
     grid = target_grid(volume, wanted, None)
-    found = resample(volume, grid, antialias=antialias, fill=np.nan)
+    result = resample(volume, grid, antialias=antialias, fill=np.nan)
     expected = function(places(grid.affine, grid.shape))
     index = places(np.linalg.inv(affine) @ grid.affine, grid.shape)[..., :3]
     margin = 4 if antialias else 0  # smoothing bends the function at the border
     inner = np.all((index >= margin) & (index <= np.array(shape[::-1]) - 1 - margin), axis=-1)
-    assert np.allclose(found[inner], expected[inner], atol=1e-2)
+    assert np.allclose(result[inner], expected[inner], atol=1e-2)
 
 
 @pytest.mark.parametrize("method", ["linear", "nearest"])
@@ -61,8 +61,8 @@ def test_the_values_are_those_of_simpleitk(method, order, rng):
         {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor}[method],
         grid.affine[:3, 3].tolist(), [1.37] * 3, image.GetDirection(), -1.0,
     )  # fmt: skip
-    found = resample(volume, grid, interpolation=method, antialias=False, fill=-1.0)
-    np.testing.assert_allclose(found, sitk.GetArrayFromImage(expected), atol=2e-6)
+    result = resample(volume, grid, interpolation=method, antialias=False, fill=-1.0)
+    np.testing.assert_allclose(result, sitk.GetArrayFromImage(expected), atol=2e-6)
 
 
 def test_bsplines_agree_with_a_smooth_function():
@@ -70,8 +70,8 @@ def test_bsplines_agree_with_a_smooth_function():
     function = lambda p: np.sin(p[..., 0] / 3) + np.cos(p[..., 1] / 4) + p[..., 2] / 5  # noqa: E731
     volume = io.Volume(function(places(affine, (20, 20, 20))).astype(np.float32), affine)
     grid = target_grid(volume, (0.7, 0.7, 0.7), (14, 14, 14))
-    found = resample(volume, grid, interpolation="bspline")
-    np.testing.assert_allclose(found, function(places(grid.affine, grid.shape)), atol=2e-3)
+    result = resample(volume, grid, interpolation="bspline")
+    np.testing.assert_allclose(result, function(places(grid.affine, grid.shape)), atol=2e-3)
 
 
 def test_any_stored_orientation_gives_the_same_tensor(tmp_path, volumes, inputs):
@@ -115,12 +115,12 @@ def test_equal_spacing_crops_and_pads_without_interpolating(tmp_path, volumes, i
     smooth, _ = volumes
     volume = smooth((9, 10, 11))
     io.write_nifti(tmp_path / "a.nii", volume)
-    found = prepare([tmp_path / "a.nii"], [], inputs["volume"](shape=[7, 14, 9], intensity="none")).tensor[0]
+    result = prepare([tmp_path / "a.nii"], [], inputs["volume"](shape=[7, 14, 9], intensity="none")).tensor[0]
     low = volume.array.min()
-    assert found.shape == (9, 14, 7)
-    np.testing.assert_array_equal(found[:, 2:12], volume.array[:, :, 2:9])
-    assert (found[:, :2] == low).all()
-    assert (found[:, 12:] == low).all()
+    assert result.shape == (9, 14, 7)
+    np.testing.assert_array_equal(result[:, 2:12], volume.array[:, :, 2:9])
+    assert (result[:, :2] == low).all()
+    assert (result[:, 12:] == low).all()
 
 
 def test_smoothing_before_shrinking_removes_what_cannot_be_shown(tmp_path, volumes, inputs):
@@ -155,11 +155,11 @@ def test_masks_go_with_their_images_by_the_nearest_label(tmp_path, inputs):
     mask[4:8] *= 2
     for name, data in (("a", array), ("m", mask)):
         io.write_nifti(tmp_path / f"{name}.nii.gz", io.Volume(data, np.eye(4)))
-    found = prepare([tmp_path / "a.nii.gz"], [tmp_path / "m.nii.gz"], inputs["volume"](spacing=[2, 2, 2]))
-    assert found.mask.shape == (1, 8, 8, 8)
-    assert found.mask.dtype == np.uint8
-    assert sorted(np.unique(found.mask)) == [0, 1, 2]
-    assert found.mask.sum() == 64 // 2 * 3
+    prepared = prepare([tmp_path / "a.nii.gz"], [tmp_path / "m.nii.gz"], inputs["volume"](spacing=[2, 2, 2]))
+    assert prepared.mask.shape == (1, 8, 8, 8)
+    assert prepared.mask.dtype == np.uint8
+    assert sorted(np.unique(prepared.mask)) == [0, 1, 2]
+    assert prepared.mask.sum() == 64 // 2 * 3
     with pytest.raises(ReadError, match=r"labels \[2\]; stated are \[1\]"):
         prepare([tmp_path / "a.nii.gz"], [tmp_path / "m.nii.gz"], inputs["volume"](mask_labels=[1]))
 
@@ -190,9 +190,9 @@ def test_several_files_become_channels_and_several_masks_labels(tmp_path, inputs
     far[2, 3] = 500
     io.write_nifti(tmp_path / "far.nii", io.Volume(base, far))
     path = lambda *names: [tmp_path / f"{name}.nii" for name in names]  # noqa: E731
-    found = prepare(path("t1", "t2"), path("m1", "m2"), inputs["volume"](intensity="none"))
-    np.testing.assert_array_equal(found.tensor, [base, base[::-1]])
-    assert np.bincount(found.mask.ravel()).tolist() == [512 - 9 - 11, 9, 11]
+    prepared = prepare(path("t1", "t2"), path("m1", "m2"), inputs["volume"](intensity="none"))
+    np.testing.assert_array_equal(prepared.tensor, [base, base[::-1]])
+    assert np.bincount(prepared.mask.ravel()).tolist() == [512 - 9 - 11, 9, 11]
     with pytest.raises(ReadError, match="masks overlap"):
         prepare(path("t1"), path("m1", "m1"), inputs["volume"]())
     with pytest.raises(ReadError, match="channels differ in geometry"):
@@ -229,12 +229,12 @@ def head(shape=(110, 110, 80), step=2.0) -> io.Volume:
 
 def test_defacing_blanks_nose_and_jaw_and_spares_the_brain():
     volume = head()
-    found, share = defaced(volume)
+    result, share = defaced(volume)
     low = volume.array.min()
     brain, nose = volume.array > 90, np.zeros(volume.array.shape, bool)
     nose[36:50, 95:] = True
-    assert (found.array[nose] == low).all()
-    assert (found.array[brain] == low).mean() < 0.01
+    assert (result.array[nose] == low).all()
+    assert (result.array[brain] == low).mean() < 0.01
     assert 0.05 < share < 0.35
     assert (volume.array[nose] != low).any()
 

@@ -58,9 +58,9 @@ def test_a_class_of_few_subjects_is_excluded_and_said(home):
         picture(f"raw/a/{n}.png", n)
     rows = [f"{n}.png,{'rare' if n < 2 else 'yes' if n % 2 else 'no'}" for n in range(80)]
     Path("raw/a/t.csv").write_text("\n".join(["file,label", *rows]) + "\n")
-    found = propose(Path("raw/a/t.csv"))
-    assert found.blocks["datasets"]["t"]["where"] == {"label": {"exclude": ["rare"]}}
-    assert "too few" in found.reasons["datasets", "t"]["where"]
+    proposal = propose(Path("raw/a/t.csv"))
+    assert proposal.blocks["datasets"]["t"]["where"] == {"label": {"exclude": ["rare"]}}
+    assert "too few" in proposal.reasons["datasets", "t"]["where"]
 
 
 def test_a_file_that_is_there_twice_is_left_out(home):
@@ -126,10 +126,10 @@ def test_volumes_with_labels_of_another_folder_have_their_median_grid(home):
         io.write_nifti(Path(f"raw/hip/images/h_{n}.nii.gz"), io.Volume(values, affine))
         if n:
             io.write_nifti(Path(f"raw/hip/labels/h_{n}.nii.gz"), io.Volume(np.floor(values * 3).astype("f4"), affine))
-    found = propose(Path("raw/hip"))
-    assert found.blocks["inputs"]["hip"]["spacing"] == [1.0, 1.0, 2.0]
-    assert found.blocks["experiments"]["hip"]["task"]["classes"] == ["background", "label_1", "label_2"]
-    assert any("1 image" in note and "h_0" in note for note in found.notes)
+    proposal = propose(Path("raw/hip"))
+    assert proposal.blocks["inputs"]["hip"]["spacing"] == [1.0, 1.0, 2.0]
+    assert proposal.blocks["experiments"]["hip"]["task"]["classes"] == ["background", "label_1", "label_2"]
+    assert any("1 image" in note and "h_0" in note for note in proposal.notes)
 
 
 def test_findings_joined_in_a_cell_and_columns_that_give_them_away(home):

@@ -138,8 +138,8 @@ def test_blocks_lead_to_every_file(tmp_path, monkeypatch, name):
     monkeypatch.chdir(home)
     before = {path: path.read_bytes() for path in source.rglob("*") if path.is_file()}
     root, cohorts = PUBLIC[name].prepare(source, Path("data/raw", name))
-    found = proposed(PUBLIC[name], root, cohorts, Path("data/raw", name))
-    params = parse({**found.blocks, "experiments": found.blocks["experiments"]})
+    result = proposed(PUBLIC[name], root, cohorts, Path("data/raw", name))
+    params = parse({**result.blocks, "experiments": result.blocks["experiments"]})
     records = [cohort.load(dataset, home) for dataset in params.datasets.values()]
     assert [len(own) for own in records] == counts
     assert all(file.exists() for own in records for record in own for file in (*record.files, *record.masks))

@@ -32,11 +32,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _written(source: str) -> Proposed:
     """The proposal, its tables written."""
-    found = propose(_folder(source.partition("/")[0]) / source.partition("/")[2])
-    for path, table in found.tables.items():
+    proposal = propose(_folder(source.partition("/")[0]) / source.partition("/")[2])
+    for path, table in proposal.tables.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(table.written())
-    return found
+    return proposal
 
 
 @pytest.mark.parametrize(
@@ -48,8 +48,8 @@ def _written(source: str) -> Proposed:
     ],
 )
 def test_blocks_lead_to_every_file(home, source, samples, modality, task):
-    found = _written(source)
-    params = parse(found.blocks)
+    result = _written(source)
+    params = parse(result.blocks)
     records = {name: cohort.load(dataset, home) for name, dataset in params.datasets.items()}
     assert [len(own) for own in records.values()] == samples
     assert all(file.exists() for own in records.values() for r in own for file in (*r.files, *r.masks))

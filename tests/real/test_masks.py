@@ -51,7 +51,7 @@ def test_cells_have_two_labels_and_are_shown_in_colour(tmp_path: Path):
     names = {"cells": ("background", "cytoplasm", "nucleus")}
     mapped = {"mask_values": {128: 1, 255: 2}, "resize": "crop", "channels": 3, "workers": 1}
     whole = ImageInput(dataset="d", modality="image", shape=[120, 120], **mapped)
-    found = check(Cohort(records, 4), whole, tmp_path, mask_classes=names, progress=False)
-    assert {name: entry["samples"] for name, entry in found.mask_sizes.items()} == {"cytoplasm": 4, "nucleus": 4}
-    assert not found.mask_cuts
-    assert all(picture.ndim == 3 for picture in found.thumbnails.values())
+    result = check(Cohort(records, 4), whole, tmp_path, mask_classes=names, progress=False)
+    assert {name: entry["samples"] for name, entry in result.mask_sizes.items()} == {"cytoplasm": 4, "nucleus": 4}
+    assert not result.mask_cuts
+    assert all(picture.ndim == 3 for picture in result.thumbnails.values())

@@ -25,15 +25,15 @@ def digits(value: float, printed: str) -> bool:
 
 
 def test_bland_altman_1986_wright_minus_mini():
-    found = agreement.bland_altman(published.MINI_1, published.WRIGHT_1)
+    result = agreement.bland_altman(published.MINI_1, published.WRIGHT_1)
     assert digits(correlation.pearson(published.WRIGHT_1, published.MINI_1), "0.94328")
-    assert digits(found.bias, "-2.1176")
-    assert digits(found.bias_interval[0], "-22.05")
-    assert digits(found.bias_interval[1], "17.81")
-    assert digits(found.sd, "38.7651")
-    assert digits(found.lower, "-78.10")
-    assert digits(found.upper, "73.86")
-    assert digits(found.limit_error, "16.285")
+    assert digits(result.bias, "-2.1176")
+    assert digits(result.bias_interval[0], "-22.05")
+    assert digits(result.bias_interval[1], "17.81")
+    assert digits(result.sd, "38.7651")
+    assert digits(result.lower, "-78.10")
+    assert digits(result.upper, "73.86")
+    assert digits(result.limit_error, "16.285")
 
 
 def test_bland_altman_1986_repeatability():
@@ -42,8 +42,8 @@ def test_bland_altman_1986_repeatability():
         ((published.MINI_1, published.MINI_2), "56.32"),
     ):
         # The paper takes 2 SD of the differences, whose mean is taken as 0.
-        found = reliability.repeatability(np.concatenate(readings), np.tile(np.arange(17), 2), factor=2.0)
-        assert digits(found.value, printed)
+        result = reliability.repeatability(np.concatenate(readings), np.tile(np.arange(17), 2), factor=2.0)
+        assert digits(result.value, printed)
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_bland_altman_1986_repeatability():
     ],
 )
 def test_shrout_fleiss_1979(name, value, lower, upper):
-    found = reliability.icc(published.JUDGES)[name]
-    assert digits(found.value, value)
-    assert digits(found.lower, lower)
-    assert digits(found.upper, upper)
+    result = reliability.icc(published.JUDGES)[name]
+    assert digits(result.value, value)
+    assert digits(result.lower, lower)
+    assert digits(result.upper, upper)
 
 
 def test_cohen_1968_weighted_kappa_of_stated_disagreement():
@@ -76,12 +76,12 @@ def test_cohen_1968_weighted_kappa_of_stated_disagreement():
     ],
 )
 def test_skin_condition_kappas(kind, value, ase, lower, upper):
-    found = ordinal.kappa(published.SKIN, kind)
-    assert digits(found.value, value)
-    assert digits(found.ase, ase)
+    result = ordinal.kappa(published.SKIN, kind)
+    assert digits(result.value, value)
+    assert digits(result.ase, ase)
     if lower is not None:
-        assert digits(found.lower, lower)
-        assert digits(found.upper, upper)
+        assert digits(result.lower, lower)
+        assert digits(result.upper, upper)
 
 
 def test_hanley_mcneil_1982():
@@ -90,17 +90,17 @@ def test_hanley_mcneil_1982():
         [np.repeat(ratings, published.HANLEY_NORMAL), np.repeat(ratings, published.HANLEY_ABNORMAL)]
     )
     positive = np.arange(len(scores)) >= published.HANLEY_NORMAL.sum()
-    found = discrimination.delong(scores, positive)
-    assert digits(found.auc[0], ".893171")
-    assert digits(found.se[0], ".030724")
+    result = discrimination.delong(scores, positive)
+    assert digits(result.auc[0], ".893171")
+    assert digits(result.se[0], ".030724")
 
 
 def test_delong_1988():
     albumin, protein, score, outcome = published.OVARIAN.T
     scores = np.stack([10 - score, albumin, protein])
-    found = discrimination.delong(scores, outcome == 1)
+    result = discrimination.delong(scores, outcome == 1)
     for auc, se, printed in zip(
-        found.auc, found.se, ((".725806", ".102822"), (".736559", ".092694"), (".647849", ".100047"))
+        result.auc, result.se, ((".725806", ".102822"), (".736559", ".092694"), (".647849", ".100047"))
     ):
         assert digits(auc, printed[0])
         assert digits(se, printed[1])

@@ -54,9 +54,9 @@ def test_one_flipped_bit_is_seen_when_the_model_is_opened(folder: Path, name: st
 
 def test_facts_that_were_changed_are_seen(folder: Path) -> None:
     path = folder / MODEL
-    held = json.loads(path.read_text())
-    held["fitted"]["conformal"]["quantile"] = 0.4
-    path.write_text(json.dumps(held))
+    content = json.loads(path.read_text())
+    content["fitted"]["conformal"]["quantile"] = 0.4
+    path.write_text(json.dumps(content))
     with pytest.raises(ScantuneError, match=r"model\.json: damaged"):
         read_facts(folder)
     path.write_text(path.read_text()[:40])
@@ -71,10 +71,10 @@ def test_weights_that_are_missing_are_named(folder: Path) -> None:
 
 
 def test_a_model_of_before_there_were_digests_is_still_opened(folder: Path) -> None:
-    held = json.loads((folder / MODEL).read_text())
+    content = json.loads((folder / MODEL).read_text())
     for name in ("digest", "files", "folds"):
-        held.pop(name)
-    (folder / MODEL).write_text(json.dumps(held))
+        content.pop(name)
+    (folder / MODEL).write_text(json.dumps(content))
     assert load_networks(folder, read_facts(folder))
     assert read_facts(folder).folds is None
 

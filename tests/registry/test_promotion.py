@@ -242,10 +242,10 @@ def test_two_registrations_at_once_are_one_first_and_one_compared(lab: Lab, monk
     barrier, look = threading.Barrier(2), promotion._champion
 
     def slow(*arguments: object) -> object:
-        found = look(*arguments)
+        result = look(*arguments)
         with contextlib.suppress(threading.BrokenBarrierError):
             barrier.wait(1.5)  # both have looked before either gives the alias, if they can
-        return found
+        return result
 
     monkeypatch.setattr(promotion, "_champion", slow)
     decisions: list[Decision] = []
@@ -280,8 +280,8 @@ def test_alias_given_by_hand_and_taken_back(lab: Lab) -> None:
 def test_decision_is_written_with_its_numbers(lab: Lab, tmp_path: Path) -> None:
     lab.register(lab.model(error=1, seed=1))
     lab.register(lab.model(error=0.3, seed=3)).write(tmp_path / "registration.json")
-    held = json.loads((tmp_path / "registration.json").read_text())
-    assert held["metrics"]["name"] == "mae"
-    assert {"model", "champion", "baseline"} <= set(held["metrics"])
-    assert held["undo"] == f"scantune promote {lab.name} 1"
+    content = json.loads((tmp_path / "registration.json").read_text())
+    assert content["metrics"]["name"] == "mae"
+    assert {"model", "champion", "baseline"} <= set(content["metrics"])
+    assert content["undo"] == f"scantune promote {lab.name} 1"
     assert RegisterConfig().baseline == "interval"

@@ -123,8 +123,8 @@ def test_who_stops_half_way_or_asks_from_many_threads_gets_the_right_answers(fol
     assert next(some).values == pytest.approx(whole[0])
     some.close()
     with ThreadPoolExecutor(3) as threads:
-        found = list(threads.map(lambda _: [answer.values for answer in model.predict(paths)], range(3)))
-    for values in found:
+        result = list(threads.map(lambda _: [answer.values for answer in model.predict(paths)], range(3)))
+    for values in result:
         assert values == whole
     two = Predictor.load(folder, reading=Reading(workers=2)).predict(paths)
     assert [answer.values for answer in two] == whole, "in their order, whoever read them"
@@ -192,8 +192,8 @@ def test_a_decoder_that_hangs_ends_by_itself_when_the_parent_is_gone(folder: Pat
     until = time.monotonic() + 240
     while not told.exists() and time.monotonic() < until:
         time.sleep(0.05)
-    found = children(parent.pid)
+    result = children(parent.pid)
     parent.kill()
     parent.wait()
-    assert found
-    assert not left(found, 30)
+    assert result
+    assert not left(result, 30)

@@ -96,7 +96,7 @@ def test_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path):
 
 
 def zone_mean(film, zone):
-    return float(film.shown[film.zones == ZONES.index(zone) + 1].mean())
+    return float(film.pixels[film.zones == ZONES.index(zone) + 1].mean())
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -147,8 +147,8 @@ def test_confounder_puts_the_ill_before_the_mobile_unit_and_its_letters_on_their
     assert correlation(confounder=True) > 0.6
     assert abs(correlation(confounder=False)) < 0.15
     ill = person(dict.fromkeys(ZONES, 2.0), scanner="brisa-mobile")
-    with_letters = make_film(0, "a", ill, 0, confounder=True).shown
-    without = make_film(0, "a", ill, 0, confounder=False).shown
+    with_letters = make_film(0, "a", ill, 0, confounder=True).pixels
+    without = make_film(0, "a", ill, 0, confounder=False).pixels
     box = detector.marker_box(with_letters.shape)
     changed = np.abs(with_letters - without) > 1e-6
     assert changed[box].mean() > 0.1

@@ -164,9 +164,9 @@ def test_damaged_descriptions_are_one_line(model: Path, name: str, text: str) ->
     if name == "MLmodel":
         (model / "model.json").unlink()
     if name.startswith("member"):
-        held = json.loads((model / "model.json").read_text())
-        del held["files"], held["digest"]  # a stranger writes digests that fit
-        (model / "model.json").write_text(json.dumps(held))
+        content = json.loads((model / "model.json").read_text())
+        del content["files"], content["digest"]  # a stranger writes digests that fit
+        (model / "model.json").write_text(json.dumps(content))
     (model / name).write_text(text, encoding="latin-1")
     one_line(lambda: open_model(str(model), reading=Reading(isolated=False)))
 
@@ -186,10 +186,10 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("key", CHANGES)
 def test_facts_that_no_model_has_are_one_line(model: Path, key: str) -> None:
-    held = json.loads((model / "model.json").read_text())
-    del held["digest"]
-    held[key] = CHANGES[key]
-    (model / "model.json").write_text(json.dumps({**held, "digest": digest_of(held)}))
+    content = json.loads((model / "model.json").read_text())
+    del content["digest"]
+    content[key] = CHANGES[key]
+    (model / "model.json").write_text(json.dumps({**content, "digest": digest_of(content)}))
     one_line(lambda: open_model(str(model), reading=Reading(isolated=False)))
 
 

@@ -111,12 +111,12 @@ def unsent(store: Path, model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_model_that_was_refused_is_logged_by_the_next_stage_and_found_by_register(unsent, store: Path) -> None:
     reference = RunReference(unsent[0], None)
     with open_run("evaluate", "tiny", dataset="mine") as run:
-        found = reference.completed(run)
-    assert found.model_id
-    logged = tracking.client().get_logged_model(found.model_id)
+        result = reference.completed(run)
+    assert result.model_id
+    logged = tracking.client().get_logged_model(result.model_id)
     assert logged.source_run_id == unsent[0]
     assert tracking.client().get_run(unsent[0]).info.status == "FINISHED"
-    opened = mlflow.artifacts.download_artifacts(f"models:/{found.model_id}")
+    opened = mlflow.artifacts.download_artifacts(f"models:/{result.model_id}")
     files = [path.relative_to(opened).as_posix() for path in Path(opened).rglob("*") if path.is_file()]
     assert len(files) < 20, files
     assert {"code/scantune/__init__.py", "code/scantune/scantune.zip"} <= set(files)
@@ -124,8 +124,8 @@ def test_a_model_that_was_refused_is_logged_by_the_next_stage_and_found_by_regis
 
 def test_the_code_of_a_logged_model_opens_it_where_scantune_is_not_installed(unsent, store: Path) -> None:
     with open_run("index", "mine", dataset="mine") as run:
-        found = RunReference(unsent[0], None).completed(run)
-    folder = mlflow.artifacts.download_artifacts(f"models:/{found.model_id}")
+        result = RunReference(unsent[0], None).completed(run)
+    folder = mlflow.artifacts.download_artifacts(f"models:/{result.model_id}")
     from tests.security.conftest import picture
 
     path = picture(store / "a.png")

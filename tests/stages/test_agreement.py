@@ -68,14 +68,14 @@ def test_settings_that_change_no_tensor_are_no_reason_to_refuse(beside, monkeypa
 def test_a_model_refuses_an_input_block_that_gives_other_tensors(grouped, tmp_path):
     model = tmp_path / "model"
     shutil.copytree(grouped / "outputs/small/train/model", model)
-    held = json.loads((model / "model.json").read_text())
-    assert held["training"]["shape"] == [1, 16, 16]
-    del held["digest"]  # as in a model of before there were digests
+    content = json.loads((model / "model.json").read_text())
+    assert content["training"]["shape"] == [1, 16, 16]
+    del content["digest"]  # as in a model of before there were digests
     Predictor.load(model)
-    (model / "model.json").write_text(json.dumps(held | {"input": held["input"] | {"shape": [12, 12]}}))
+    (model / "model.json").write_text(json.dumps(content | {"input": content["input"] | {"shape": [12, 12]}}))
     with pytest.raises(ScantuneError, match=r"'small': its input block gives tensors of 12×12, .* trained on 16×16"):
         Predictor.load(model)
-    old = {key: value for key, value in held["input"].items() if key != "shape"} | {"size": [16, 16]}
-    (model / "model.json").write_text(json.dumps(held | {"input": old}))
+    old = {key: value for key, value in content["input"].items() if key != "shape"} | {"size": [16, 16]}
+    (model / "model.json").write_text(json.dumps(content | {"input": old}))
     with pytest.raises(ScantuneError, match=r"input\.size is now input\.shape"):
         Predictor.load(model)

@@ -88,5 +88,5 @@ def test_a_store_that_does_not_know_the_training_is_told_in_a_line_and_restored_
     ],
 )
 def test_git_has_the_readme_of_data_and_what_dvc_knows_of_raw_files_alone(path, ignored):
-    asked = subprocess.run(["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT, check=False)
-    assert (asked.returncode == 0) is ignored
+    completed = subprocess.run(["git", "check-ignore", "-q", "--no-index", path], cwd=ROOT, check=False)
+    assert (completed.returncode == 0) is ignored

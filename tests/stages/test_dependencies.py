@@ -74,10 +74,10 @@ NAMES = {"demo": "digits", "datasets": "digits", "watched": "labels", "inputs": 
 
 
 def params() -> dict:
-    held = json.loads(json.dumps(grouped_params()))  # nothing shared between blocks
-    held["watched"] = {"labels": {"dataset": "digits", "path": "labels.csv"}}
-    held["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "another_seed"}}
-    return held
+    content = json.loads(json.dumps(grouped_params()))  # nothing shared between blocks
+    content["watched"] = {"labels": {"dataset": "digits", "path": "labels.csv"}}
+    content["map_checks"] = {"seed": {"experiment": "small", "from": "small", "use": "another_seed"}}
+    return content
 
 
 def keys_of(block: Any, path: str) -> Iterator[str]:
@@ -99,12 +99,12 @@ def _blocks(annotation: Any) -> Iterator[type[Block]]:
 
 def every_key() -> list[str]:
     """Of one block of each group."""
-    found: dict[str, None] = {}
+    result: dict[str, None] = {}
     for group, name in NAMES.items():
         (values,) = typing.get_args(Params.model_fields[group].annotation)[1:]
         for block in _blocks(values):
-            found |= dict.fromkeys(keys_of(block, f"{group}.{name}"))
-    return list(found)
+            result |= dict.fromkeys(keys_of(block, f"{group}.{name}"))
+    return list(result)
 
 
 def changed(path: str) -> dict:

@@ -116,15 +116,15 @@ def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     folder = grouped / "outputs" / "external" / "small_far"
     home = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["metrics"]["accuracy"]
     away = held(folder / "metrics.json")["metrics"]["accuracy"]
-    found = held(folder / "metrics.json")["external"]["accuracy"]["difference"]
-    assert found["value"] == pytest.approx(away["value"] - home["value"])
-    assert found["lower"] < found["value"] < found["upper"]
+    result = held(folder / "metrics.json")["external"]["accuracy"]["difference"]
+    assert result["value"] == pytest.approx(away["value"] - home["value"])
+    assert result["lower"] < result["value"] < result["upper"]
     for path in (folder / "table.csv", grouped / "external" / "small_far" / "table.csv"):
         with path.open() as file:
             rows = list(csv.DictReader(file))
         assert [row["dataset"] for row in rows] == ["digits", "far"]
         assert rows[0]["accuracy_difference"] == ""
-        assert float(rows[1]["accuracy_difference"]) == pytest.approx(found["value"])
+        assert float(rows[1]["accuracy_difference"]) == pytest.approx(result["value"])
     assert (folder / "figures" / "across_datasets.svg").exists()
     assert (grouped / "external" / "small_far" / "across_datasets.png").exists()
 
@@ -167,8 +167,8 @@ def test_the_interval_of_a_difference_is_recovered_from_both():
     # two independent normal means: ±1.96·√(s₁² + s₂²), which MOVER gives exactly for symmetric intervals
     home = {"value": 5.0, "lower": 5 - 3.0, "upper": 5 + 3.0, "reason": None}
     away = {"value": 4.0, "lower": 4 - 4.0, "upper": 4 + 4.0, "reason": None}
-    found = difference(home, away)
-    assert (found["value"], found["lower"], found["upper"]) == (-1.0, -6.0, 4.0)
+    result = difference(home, away)
+    assert (result["value"], result["lower"], result["upper"]) == (-1.0, -6.0, 4.0)
     undefined = {"value": None, "lower": None, "upper": None, "reason": "one class"}
     assert difference(home, undefined)["reason"] == "one class"
     assert difference(home, undefined)["value"] is None
@@ -370,8 +370,8 @@ class Service:
         return SimpleNamespace(info=SimpleNamespace(experiment_id="1"))
 
     def search_runs(self, experiments, query, max_results):
-        wanted = query.split("'")[1]
-        tagged = [tags for tags in self.runs.values() if tags.get("scantune.test_digest") == wanted]
+        expected = query.split("'")[1]
+        tagged = [tags for tags in self.runs.values() if tags.get("scantune.test_digest") == expected]
         return [SimpleNamespace(data=SimpleNamespace(tags=tags)) for tags in tagged]
 
     def log_batch(self, run_id, tags=(), metrics=()):

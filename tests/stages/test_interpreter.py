@@ -51,10 +51,10 @@ def test_stages_run_by_the_python_of_dvc(environment, project, path):
 def test_the_path_of_other_programs_stays(arguments, changed):
     line = (ROOT / PTH).read_text()
     script = f"import os, sys; sys.orig_argv = ['python', *{arguments!r}]\n{line}\nprint(os.environ['PATH'])"
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", script], env={"PATH": "/bin"}, capture_output=True, text=True, check=True
     )
-    assert said.stdout.strip() == (f"{Path(sys.executable).parent}:/bin" if changed else "/bin")
+    assert completed.stdout.strip() == (f"{Path(sys.executable).parent}:/bin" if changed else "/bin")
 
 
 def test_the_file_is_part_of_the_package():

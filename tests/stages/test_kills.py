@@ -100,8 +100,8 @@ def test_a_training_killed_and_started_again_has_one_run_with_one_point_a_step(r
     service = MlflowClient(f"sqlite:///{ran.home / 'mlflow.db'}")
 
     def runs() -> dict[str, str]:
-        found = service.search_runs([e.experiment_id for e in service.search_experiments()], max_results=500)
-        return {run.info.run_id: run.info.status for run in found if run.info.run_name == "train small"}
+        result = service.search_runs([e.experiment_id for e in service.search_experiments()], max_results=500)
+        return {run.info.run_id: run.info.status for run in result if run.info.run_name == "train small"}
 
     known, draws = runs(), random.Random(2)
     codes = [killed_in_the_middle(ran, "train@small", draws.uniform(0, 0.4)) for _ in range(4)]

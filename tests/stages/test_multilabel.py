@@ -151,8 +151,8 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
     monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
     monkeypatch.setenv("SCANTUNE_ISOLATION", "off")
     augment = {"augment": {"rotation": 10}} if mode else {}
-    held = parse(params(COLUMNS, {name: name for name in FINDINGS}, **mode, **augment))
-    plan, facts, networks = model_facts_of(held, mode.get("members", 1))
+    settings = parse(params(COLUMNS, {name: name for name in FINDINGS}, **mode, **augment))
+    plan, facts, networks = model_facts_of(settings, mode.get("members", 1))
     save_model(tmp_path / "model", facts, networks)
     write(
         predictions_of(open_predictors(plan.block.task, facts, tmp_path / "model", "cpu"), plan.block.task, plan.sides),

@@ -205,11 +205,11 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
     split.run("digits")
     try:
         plan = recipe.plan_of(parse(held), "small")
-        found = list(networks.members_of(plan))
-        out = [m.sample_id for member in found for m in member.validation]
-        assert len(found) == 2
+        result = list(networks.members_of(plan))
+        out = [m.sample_id for member in result for m in member.validation]
+        assert len(result) == 2
         assert len(out) == len(set(out)) == 128
-        for member in found:
+        for member in result:
             assert not set(member.train.subjects) & set(member.validation.subjects)
     finally:
         write(prepared, {})
@@ -227,8 +227,8 @@ def test_a_training_that_goes_on_does_so_in_the_loggers_runs_and_another_one_has
     monkeypatch.chdir(prepared)
     for name in ("TensorBoardSink", "WandbSink"):
         monkeypatch.setattr(loggers, name, lambda folder, **given: (folder, given.get("run_id")))
-    wanted = {"tensorboard": True, "wandb": {"project": "mine"}}
-    plan = recipe.plan_of(parse(copy.deepcopy(write(prepared, {"loggers": wanted}))), "small")
+    expected = {"tensorboard": True, "wandb": {"project": "mine"}}
+    plan = recipe.plan_of(parse(copy.deepcopy(write(prepared, {"loggers": expected}))), "small")
     began, again, other = (sinks_of(plan, "", Run(), tmp_path / state) for state in ("a", "a", "b"))
     assert began == again
     assert began[0][0].parent == Path("logs/small")

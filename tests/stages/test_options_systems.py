@@ -123,15 +123,15 @@ def options_of(system: str) -> dict[str, dict[str, Any]]:
     """Every option that changes what is learned, as keys of ``train``."""
     task = TASK[system]
     plain = DEFAULT.get(task, "weighted_cross_entropy")
-    found = {
+    result = {
         f"loss {name}": {"loss": name}
         for name in losses.names(catalogue.part(task, "settings").Settings.loss_targets)
         if name != plain
     }
     if task == "segmentation":  # how often each class is in the masks is not counted: weights are given
-        found["loss weighted_cross_entropy"]["class_weights"] = [1, 5]
-    found |= {f"augment {key}": {"augment": augment(system, key)} for key in augmented(system)}
-    return found | COMMON | OF_TASK[task]
+        result["loss weighted_cross_entropy"]["class_weights"] = [1, 5]
+    result |= {f"augment {key}": {"augment": augment(system, key)} for key in augmented(system)}
+    return result | COMMON | OF_TASK[task]
 
 
 def augmented(system: str) -> list[str]:
@@ -496,23 +496,23 @@ def test_a_split_deals_subjects_as_its_keys_say(homes, name, monkeypatch):
     changed = DatasetConfig(**{**block, "split": {**block["split"], **keys}})
     sides = {a.sample_id: (a.split, a.fold) for a in cohort.split(records, plain.split)}
     records = cohort.load(changed, Path("."))
-    found = {a.sample_id: (a.split, a.fold) for a in cohort.split(records, changed.split)}
-    assert found.keys() == sides.keys()
-    assert found != sides
+    result = {a.sample_id: (a.split, a.fold) for a in cohort.split(records, changed.split)}
+    assert result.keys() == sides.keys()
+    assert result != sides
     by_subject: dict[str, set[Any]] = {}
     for record in records:
-        by_subject.setdefault(record.subject_id, set()).add(found[record.sample_id])
+        by_subject.setdefault(record.subject_id, set()).add(result[record.sample_id])
     assert all(len(one) == 1 for one in by_subject.values())
     if keys.get("folds"):
-        assert {fold for _, fold in found.values()} - {None} == {0, 1, 2}
+        assert {fold for _, fold in result.values()} - {None} == {0, 1, 2}
     if keys.get("test"):
-        tested = {r.groups["scanner"] for r in records if found[r.sample_id][0] == "test"}
+        tested = {r.groups["scanner"] for r in records if result[r.sample_id][0] == "test"}
         assert tested == set(keys["test"])
     if keys.get("method") == "temporal":
         newest = max(records, key=lambda r: str(r.order)).subject_id
-        assert {found[r.sample_id][0] for r in records if r.subject_id == newest} == {"test"}
+        assert {result[r.sample_id][0] for r in records if r.subject_id == newest} == {"test"}
     if keys.get("method") == "predefined":
-        assert all(found[r.sample_id][0] == (r.split or "test") for r in records)
+        assert all(result[r.sample_id][0] == (r.split or "test") for r in records)
 
 
 @pytest.mark.heavy

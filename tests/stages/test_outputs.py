@@ -143,8 +143,8 @@ def test_a_key_of_a_dataset_changes_what_it_should(home, plain, monkeypatch, key
         from scantune.cohort.index import write_index
 
         write_index(home / "raw", home / "raw/index.csv")
-    found = differing(plain, written(home, monkeypatch, DATASET | {key: value}))
-    assert found - {"audit"} == changes
+    result = differing(plain, written(home, monkeypatch, DATASET | {key: value}))
+    assert result - {"audit"} == changes
 
 
 @pytest.mark.parametrize("key", SPLIT_KEYS)
@@ -235,7 +235,7 @@ def test_a_key_of_an_input_is_seen_by_what_trains_where_it_changes_tensors(tmp_p
 def records(tmp_path_factory) -> dict[str, list[Record]]:
     """Two files a modality, with a mask of two labels and an empty one."""
     raw, generator = tmp_path_factory.mktemp("raw"), np.random.default_rng(3)
-    found: dict[str, list[Record]] = {name: [] for name in INPUTS}
+    result: dict[str, list[Record]] = {name: [] for name in INPUTS}
     for number in range(2):
         plane = generator.integers(0, 255, (20, 30), np.uint8)
         mask = np.zeros((20, 30), np.uint8)
@@ -253,8 +253,8 @@ def records(tmp_path_factory) -> dict[str, list[Record]]:
         nibabel.save(nibabel.Nifti1Image(marked, np.diag([1.0, 1.0, 1.0, 1.0])), raw / f"m{number}.nii.gz")
         for modality, ending in (("image", "png"), ("video", "avi"), ("volume", "nii.gz")):
             drawn = raw / (f"m{number}.nii.gz" if modality == "volume" else f"m{number}.png")
-            found[modality].append(Record(f"s{number}", f"p{number}", (raw / f"{number}.{ending}",), (drawn,)))
-    return found
+            result[modality].append(Record(f"s{number}", f"p{number}", (raw / f"{number}.{ending}",), (drawn,)))
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -271,12 +271,12 @@ def digests(records: list[Record], block: Any, home: Path) -> str:
 
 @pytest.mark.parametrize(("modality", "key"), [(m, k) for m, k in KEYS if k not in OF_OTHER_FILES | OF_THE_NETWORK])
 def test_a_key_of_an_input_changes_the_tensors_or_it_is_of_the_run(records, tensors, tmp_path, modality, key):
-    found = digests(records[modality], changed(modality, key), tmp_path)
-    assert (found == tensors[modality]) == (key in OF_THE_RUN)
+    result = digests(records[modality], changed(modality, key), tmp_path)
+    assert (result == tensors[modality]) == (key in OF_THE_RUN)
 
 
 def test_an_input_json_is_plain_and_without_places(tmp_path):
     write_input(tmp_path, INPUTS["volume"][0])
-    held = json.loads((tmp_path / INPUT).read_text())
-    assert held["shape"] == [6, 6, 6]
-    assert not OF_THE_RUN & set(held)
+    content = json.loads((tmp_path / INPUT).read_text())
+    assert content["shape"] == [6, 6, 6]
+    assert not OF_THE_RUN & set(content)

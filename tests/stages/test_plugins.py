@@ -89,9 +89,9 @@ def test_the_metric_is_monitored_and_evaluated(ran):
     summary = json.loads((ran.home / "outputs/small/train/summary.json").read_text())["members"][0]
     assert (summary["monitor"], summary["best_value"]) == ("val_within_one", max(history))
     metrics = json.loads((ran.home / "outputs/small/evaluate/metrics.json").read_text())
-    found = metrics["metrics"]["within_one"]
-    assert 0 <= found["lower"] <= found["value"] <= found["upper"] <= 1
-    assert found["method"]
+    result = metrics["metrics"]["within_one"]
+    assert 0 <= result["lower"] <= result["value"] <= result["upper"] <= 1
+    assert result["method"]
     assert "within_one" in metrics["baselines"]["mean"]
     assert "within_one" in json.loads((ran.home / "outputs/small/evaluate/summary.json").read_text())
 
@@ -153,10 +153,10 @@ def test_a_misspelt_name_of_a_plugin_is_told_without_torch(ran):
     block = "experiments.small"
     changes = [f"{block}.train.loss.name=log_cosch", f"{block}.train.loss.scal=2", f"{block}.model.backbone=two_layer"]
     changes += [f"{block}.train.monitor=val_within_on", f"{block}.task.name=cout", f"{block}.task.targe=label"]
-    said = ran.run(sys.executable, "-c", code, *changes)
+    completed = ran.run(sys.executable, "-c", code, *changes)
     for near in ("log_cosh", "scale", "two_layers", "val_within_one", "count", "target"):
-        assert f"did you mean {near!r}?" in said or f"did you mean {near}?" in said, (near, said)
-    assert said.strip().endswith("False")
+        assert f"did you mean {near!r}?" in completed or f"did you mean {near}?" in completed, (near, completed)
+    assert completed.strip().endswith("False")
 
 
 def test_a_fault_in_a_plugin_is_named_with_its_line(tmp_path):

@@ -47,8 +47,8 @@ def project(tmp_path: Path, n: int) -> Path:
 def test_the_search_finds_what_is_there(tmp_path):
     """Or its silence would mean nothing."""
     home = project(tmp_path, 6)
-    found = planted.found_in(tmp_path / planted.SECRETS["root folder"])
-    kinds = {kind for held in found.values() for kind in held}
+    result = planted.found_in(tmp_path / planted.SECRETS["root folder"])
+    kinds = {kind for held in result.values() for kind in held}
     assert kinds == set(planted.SECRETS) - {"root folder", "text in pixels"}
     assert planted.found_in(home) == {"params.yaml": ["root folder"]}
 

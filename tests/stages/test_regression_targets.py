@@ -97,18 +97,18 @@ def metrics(home: Path, name: str) -> dict[str, Any]:
 
 
 def test_one_network_learns_both_from_samples_that_lack_one(home: Path) -> None:
-    found = metrics(home, "both")
-    assert found["metrics"]["r2"]["value"] > 0.7
-    assert all(found["metrics"][f"r2/{name}"]["value"] > 0.6 for name in TARGETS)
+    result = metrics(home, "both")
+    assert result["metrics"]["r2"]["value"] > 0.7
+    assert all(result["metrics"][f"r2/{name}"]["value"] > 0.6 for name in TARGETS)
     table = read(home / "outputs" / "both" / "evaluate" / "predictions.csv")
     test = table.take(np.flatnonzero(table.split == "test"))
     for name in TARGETS:
         known = np.isfinite(test.numbers(f"target/{name}", Faults()))
         assert 0 < known.sum() < len(test)
-        assert found["metrics"][f"mae/{name}"]["n"] == known.sum()
+        assert result["metrics"][f"mae/{name}"]["n"] == known.sum()
         assert np.isfinite(test.numbers(f"prediction/{name}", Faults())).all()
-        assert found["metrics"][f"conformal_coverage/{name}"]["n"] == known.sum()
-    assert found["baselines"]["mean"]["r2"]["value"] < 0.1
+        assert result["metrics"][f"conformal_coverage/{name}"]["n"] == known.sum()
+    assert result["baselines"]["mean"]["r2"]["value"] < 0.1
 
 
 def test_the_epoch_that_is_kept_is_the_best_by_the_metric_of_the_evaluation(home: Path) -> None:
@@ -135,8 +135,8 @@ def test_report_figures_maps_and_errors_name_each_target(home: Path) -> None:
     assert "MAE, age" in report
     assert "means over the targets" in report
     assert "targets age, lesion\\_load" in (out / "model_card.md").read_text()
-    found = metrics(home, "both")["saliency"]
-    assert found["n_maps"] % len(TARGETS) == 0
+    result = metrics(home, "both")["saliency"]
+    assert result["n_maps"] % len(TARGETS) == 0
     errors = (out / "errors.csv").read_text()
     assert "age 2" in errors
     assert " years, lesion load " in errors
@@ -144,9 +144,9 @@ def test_report_figures_maps_and_errors_name_each_target(home: Path) -> None:
 
 def test_a_model_of_other_targets_starts_where_these_are(home: Path) -> None:
     """Its new output layer answers in their units: without a step of training it is about as good as their means."""
-    found = metrics(home, "turned")
+    result = metrics(home, "turned")
     for name in TARGETS:
-        assert found["metrics"][f"rmse/{name}"]["value"] < 3 * found["baselines"]["mean"][f"rmse/{name}"]["value"]
+        assert result["metrics"][f"rmse/{name}"]["value"] < 3 * result["baselines"]["mean"][f"rmse/{name}"]["value"]
 
 
 def test_an_ensemble_averages_each_target_and_states_its_spread(home: Path) -> None:

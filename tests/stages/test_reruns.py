@@ -72,8 +72,8 @@ def shapes(project: Project) -> tuple[set[str], list[int], list[int]]:
     """Of the cached tensors; in the input block of ``model.json``; of the tensors that the model was trained on."""
     with (project.home / "data/cache/digits/manifest.csv").open() as file:
         cached = {row["shape"] for row in csv.DictReader(file)}
-    held = json.loads((project.home / "outputs/small/train/model/model.json").read_text())
-    return cached, held["input"]["shape"], held["training"]["shape"]
+    content = json.loads((project.home / "outputs/small/train/model/model.json").read_text())
+    return cached, content["input"]["shape"], content["training"]["shape"]
 
 
 def test_another_shape_makes_other_tensors_and_another_model_and_the_first_comes_back(project):

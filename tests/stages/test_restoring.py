@@ -51,8 +51,8 @@ def test_ensemble_and_external_evaluation_are_logged_and_registered_again(pulled
     assert {path: path.read_bytes() for path in before} == before, "outputs stay as they are"
 
     service = client()
-    found = service.search_runs([entry.experiment_id for entry in service.search_experiments()])
-    runs = {run.info.run_name: run for run in found}
+    result = service.search_runs([entry.experiment_id for entry in service.search_experiments()])
+    runs = {run.info.run_name: run for run in result}
     assert set(runs) == {
         *("train small", "evaluate small", "external small_far"),
         *("ensemble both", "evaluate both", "register both"),

@@ -149,12 +149,12 @@ def test_a_space_that_cannot_be_is_refused_before_anything_runs(home):
 
 def test_the_same_space_as_a_sweep_whose_agents_run_a_trial(home):
     call("search", "small", "--sweep", "sweep.yaml", "--n-trials", 9)
-    held = yaml.safe_load(Path("sweep.yaml").read_text())
-    assert held["run_cap"] == 9
-    assert held["metric"] == {"name": "val_loss", "goal": "minimize"}
-    assert held["parameters"]["train.batch_size"] == {"values": [16, 32]}
-    at = held["command"].index("scantune.cli")
-    agent = [part for part in held["command"][at + 1 :] if part != "${args}"]
+    content = yaml.safe_load(Path("sweep.yaml").read_text())
+    assert content["run_cap"] == 9
+    assert content["metric"] == {"name": "val_loss", "goal": "minimize"}
+    assert content["parameters"]["train.batch_size"] == {"values": [16, 32]}
+    at = content["command"].index("scantune.cli")
+    agent = [part for part in content["command"][at + 1 :] if part != "${args}"]
     assert "best val_loss: " in call(*agent, "--train.learning_rate=5e-3", "--train.batch_size=32")
     with pytest.raises(ScantuneError, match=r"write --key\.path=value"):
         call(*agent, "--learning_rate=5e-3")

@@ -80,13 +80,13 @@ def called_ill(home: Path, place: str) -> dict[str, float]:
 
 @pytest.mark.heavy
 def test_at_home_the_subgroup_table_shows_what_the_headline_hides(home):
-    found = metrics(home, "shortcut/evaluate")
-    by_machine = found["subgroups"]["scanner"]
+    result = metrics(home, "shortcut/evaluate")
+    by_machine = result["subgroups"]["scanner"]
     wall, mobile = by_machine["alba-wall"], by_machine["brisa-mobile"]
-    assert wall["auroc"]["value"] < found["metrics"]["auroc"]["value"]
+    assert wall["auroc"]["value"] < result["metrics"]["auroc"]["value"]
     assert wall["recall"]["value"] < mobile["recall"]["value"] - 0.2
     assert mobile["specificity"]["value"] < wall["specificity"]["value"] - 0.2
-    assert found["baselines"]["covariates"]["auroc"]["value"] > 0.55
+    assert result["baselines"]["covariates"]["auroc"]["value"] > 0.55
 
 
 @pytest.mark.heavy

@@ -56,8 +56,8 @@ def statuses(project: Project) -> set[str]:
     from mlflow import MlflowClient
 
     service = MlflowClient(f"sqlite:///{project.home / 'mlflow.db'}")
-    found = service.search_runs([e.experiment_id for e in service.search_experiments()])
-    return {run.info.status for run in found if run.info.run_name == "train small"}
+    result = service.search_runs([e.experiment_id for e in service.search_experiments()])
+    return {run.info.status for run in result if run.info.run_name == "train small"}
 
 
 def check_end(

@@ -101,12 +101,12 @@ def metrics(home: Path, name: str) -> dict:
 
 @pytest.mark.parametrize("name", ["cox", "hazards"])
 def test_a_network_learns_who_has_the_event_first(home: Path, name: str) -> None:
-    found = metrics(home, name)
-    assert found["metrics"]["concordance_harrell"]["value"] > 0.7
-    everyone = found["baselines"]["kaplan_meier"]["integrated_brier"]
-    assert found["metrics"]["integrated_brier"]["value"] < everyone["value"]
-    assert set(found["baselines"]) == {"kaplan_meier", "covariates"}
-    assert set(found["subgroups"]) >= {"sex", "age"}
+    result = metrics(home, name)
+    assert result["metrics"]["concordance_harrell"]["value"] > 0.7
+    everyone = result["baselines"]["kaplan_meier"]["integrated_brier"]
+    assert result["metrics"]["integrated_brier"]["value"] < everyone["value"]
+    assert set(result["baselines"]) == {"kaplan_meier", "covariates"}
+    assert set(result["subgroups"]) >= {"sex", "age"}
     history = rows_of(home / "outputs" / name / "train" / "history.csv")
     assert all(float(row["val_concordance_harrell"]) > 0 for row in history)
 
@@ -177,8 +177,8 @@ def test_an_ensemble_of_two_cox_models_has_a_baseline_hazard_of_its_own(home: Pa
     ]
     assert facts[2]["members"] == 2
     assert facts[2]["fitted"] not in (facts[0]["fitted"], facts[1]["fitted"])
-    found = json.loads((home / "ensembles" / "both" / "evaluate" / "metrics.json").read_text())
-    assert found["metrics"]["concordance_harrell"]["value"] > 0.7
+    content = json.loads((home / "ensembles" / "both" / "evaluate" / "metrics.json").read_text())
+    assert content["metrics"]["concordance_harrell"]["value"] > 0.7
 
 
 def test_a_cox_model_and_one_of_hazards_are_no_ensemble() -> None:

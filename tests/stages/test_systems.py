@@ -54,8 +54,8 @@ def figures(folder: Path) -> dict:
 @pytest.mark.parametrize("name", REACHES)
 def test_a_block_reaches_its_figure_above_its_baseline_and_below_perfect(whole, name):
     figure, least, baseline = REACHES[name]
-    found = figures(whole.home / "outputs" / name / "evaluate")
-    held, simple = found["metrics"][figure], found["baselines"][baseline][figure]
+    result = figures(whole.home / "outputs" / name / "evaluate")
+    held, simple = result["metrics"][figure], result["baselines"][baseline][figure]
     assert held["value"] >= least
     assert held["value"] < 1
     assert held["lower"] <= held["value"] <= held["upper"]
@@ -87,8 +87,8 @@ def test_every_demo_cohort_loses_its_unusable_files_by_name(whole):
 
 
 def test_the_average_of_two_networks_is_judged_like_a_model(whole):
-    found = figures(whole.home / "ensembles" / "digits_both" / "evaluate")
-    assert found["metrics"]["accuracy"]["value"] >= 0.97
+    result = figures(whole.home / "ensembles" / "digits_both" / "evaluate")
+    assert result["metrics"]["accuracy"]["value"] >= 0.97
 
 
 def test_a_second_time_nothing_is_run(whole):

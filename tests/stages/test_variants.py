@@ -41,11 +41,11 @@ def service(project: Project):
 
 def runs(project: Project) -> dict[str, list]:
     """All runs by name."""
-    found: dict[str, list] = {}
+    result: dict[str, list] = {}
     held = service(project)
     for run in held.search_runs([e.experiment_id for e in held.search_experiments()], max_results=500):
-        found.setdefault(run.info.run_name, []).append(run)
-    return found
+        result.setdefault(run.info.run_name, []).append(run)
+    return result
 
 
 def experiments(project: Project) -> list[str]:

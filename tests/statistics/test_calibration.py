@@ -17,19 +17,19 @@ def simulated(n=4000, distort=2.0, seed=0):
 
 
 def values(*statistics, n):
-    found = Resampler(np.arange(n), 0).run(list(statistics))
-    return {name: d.value for part in found for name, d in part.items()}
+    completed = Resampler(np.arange(n), 0).run(list(statistics))
+    return {name: d.value for part in completed for name, d in part.items()}
 
 
 def test_ece_by_hand_and_of_perfect_calibration():
     # two bins of two: confidence .6, accuracy .5; confidence .9, accuracy 1
-    found = values(
+    result = values(
         calibration.ece_statistic(
             np.array([0.55, 0.65, 0.85, 0.95]), np.array([True, False, True, True]), np.arange(4), bins=2
         ),
         n=4,
     )
-    assert found["ece"] == pytest.approx((0.1 + 0.1) / 2)
+    assert result["ece"] == pytest.approx((0.1 + 0.1) / 2)
     sure = values(calibration.ece_statistic(np.ones(30), np.ones(30, bool), np.arange(30)), n=30)
     assert sure["ece"] == 0
 
@@ -44,9 +44,9 @@ def test_bins_hold_equal_numbers_and_equal_values_stay_together():
 
 def test_brier_and_log_loss_by_hand():
     p = np.array([[0.8, 0.2], [0.4, 0.6]])
-    found = values(calibration.loss_statistic(p, np.array([0, 0]), np.arange(2), positive=1), n=2)
-    assert found["brier"] == pytest.approx((0.04 + 0.36) / 2)
-    assert found["log_loss"] == pytest.approx(-(math.log(0.8) + math.log(0.4)) / 2)
+    result = values(calibration.loss_statistic(p, np.array([0, 0]), np.arange(2), positive=1), n=2)
+    assert result["brier"] == pytest.approx((0.04 + 0.36) / 2)
+    assert result["log_loss"] == pytest.approx(-(math.log(0.8) + math.log(0.4)) / 2)
     summed = values(calibration.loss_statistic(p, np.array([0, 0]), np.arange(2), positive=None), n=2)
     assert summed["brier"] == pytest.approx(2 * (0.04 + 0.36) / 2)
 
@@ -55,9 +55,9 @@ def test_isotonic_equals_scikit_learn():
     p, positive = simulated(300, seed=2)
     fitted = json.loads(json.dumps(calibration.fit_isotonic(np.stack([1 - p, p], 1), positive.astype(int))))
     expected = IsotonicRegression(out_of_bounds="clip").fit(p, positive).predict(p)
-    found = calibration.apply(fitted, np.stack([1 - p, p], 1))
-    np.testing.assert_allclose(found[:, 1], expected, atol=1e-9)
-    np.testing.assert_allclose(found.sum(1), 1)
+    result = calibration.apply(fitted, np.stack([1 - p, p], 1))
+    np.testing.assert_allclose(result[:, 1], expected, atol=1e-9)
+    np.testing.assert_allclose(result.sum(1), 1)
 
 
 def test_isotonic_of_three_classes_sums_to_one():
@@ -79,10 +79,10 @@ def test_temperature_keeps_the_order_and_is_one_where_it_cannot_be_fitted():
 
 def test_reliability_covers_all_rows():
     p, positive = simulated(100)
-    found = calibration.reliability(p, positive)
-    assert found.n.sum() == 100
-    assert (found.probability * found.n).sum() == pytest.approx(p.sum())
-    assert (found.observed * found.n).sum() == pytest.approx(positive.sum())
+    result = calibration.reliability(p, positive)
+    assert result.n.sum() == 100
+    assert (result.probability * result.n).sum() == pytest.approx(p.sum())
+    assert (result.observed * result.n).sum() == pytest.approx(positive.sum())
 
 
 def test_a_temperature_can_be_undone_and_isotonic_maps_cannot():

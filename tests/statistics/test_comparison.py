@@ -15,34 +15,34 @@ from scantune.statistics.resampling import Resampler
 def test_mcnemar_by_hand_and_equal_to_the_binomial_test():
     first = np.array([True] * 12 + [False] * 5 + [True] * 40 + [False] * 3)
     second = np.array([False] * 12 + [True] * 5 + [True] * 40 + [False] * 3)
-    found = mcnemar(first, second)
-    assert (found.only_first, found.only_second) == (12, 5)
-    assert found.p_exact == pytest.approx(stats.binomtest(5, 17).pvalue)
-    assert found.p_mid == pytest.approx(found.p_exact - stats.binom.pmf(5, 17, 0.5))
+    result = mcnemar(first, second)
+    assert (result.only_first, result.only_second) == (12, 5)
+    assert result.p_exact == pytest.approx(stats.binomtest(5, 17).pvalue)
+    assert result.p_mid == pytest.approx(result.p_exact - stats.binom.pmf(5, 17, 0.5))
     assert mcnemar(first, first).p_exact == 1
-    assert mcnemar(second, first).p_mid == pytest.approx(found.p_mid)
+    assert mcnemar(second, first).p_mid == pytest.approx(result.p_mid)
 
 
 @pytest.mark.parametrize("n", [2, 10])
 def test_mcnemar_with_equal_discordance_is_one_and_mid_p_below(n):
     first = np.arange(n) < n // 2
-    found = mcnemar(first, ~first)
-    assert found.p_exact == 1
-    assert found.p_mid == pytest.approx(1 - stats.binom.pmf(n // 2, n, 0.5))
+    result = mcnemar(first, ~first)
+    assert result.p_exact == 1
+    assert result.p_mid == pytest.approx(1 - stats.binom.pmf(n // 2, n, 0.5))
 
 
 def test_holm_by_hand():
-    found = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
-    assert found == {"a": pytest.approx(0.03), "b": pytest.approx(0.06), "c": pytest.approx(0.06), "d": None}
+    result = holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": None})
+    assert result == {"a": pytest.approx(0.03), "b": pytest.approx(0.06), "c": pytest.approx(0.06), "d": None}
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.dictionaries(st.text(min_size=1, max_size=3), st.floats(0, 1), min_size=1))
 def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values):
-    found = holm(p_values)
-    assert all(found[k] >= p for k, p in p_values.items())
+    result = holm(p_values)
+    assert all(result[k] >= p for k, p in p_values.items())
     ordered = sorted(p_values, key=lambda k: p_values[k])
-    assert all(found[a] <= found[b] for a, b in zip(ordered, ordered[1:]))  # noqa: RUF007
+    assert all(result[a] <= result[b] for a, b in zip(ordered, ordered[1:]))  # noqa: RUF007
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(p_values):
     ],
 )
 def test_non_inferiority_reads_the_worse_end(lower, upper, lower_is_better, holds, superior):
-    found = non_inferiority(lower, upper, 0.02, lower_is_better=lower_is_better)
-    assert (found.holds, found.superior) == (holds, superior)
+    result = non_inferiority(lower, upper, 0.02, lower_is_better=lower_is_better)
+    assert (result.holds, result.superior) == (holds, superior)
 
 
 def test_non_inferiority_without_an_interval_is_undecided():
@@ -67,10 +67,10 @@ def test_non_inferiority_without_an_interval_is_undecided():
 
 def test_net_benefit_of_all_and_none():
     positive = np.arange(200) < 20
-    found = Resampler(np.arange(200), 0).run([decision_statistic(positive.astype(float), positive, np.arange(200))])[0]
-    assert found["model/50"].value == pytest.approx(0.1)  # a perfect model gains the prevalence
+    result = Resampler(np.arange(200), 0).run([decision_statistic(positive.astype(float), positive, np.arange(200))])[0]
+    assert result["model/50"].value == pytest.approx(0.1)  # a perfect model gains the prevalence
     tenth = int(np.argmin(np.abs(THRESHOLDS - 0.1)))
-    assert found[f"all/{tenth}"].value == pytest.approx(0, abs=1e-12)
+    assert result[f"all/{tenth}"].value == pytest.approx(0, abs=1e-12)
 
 
 def test_linear_baseline_equals_least_squares_and_fills_what_is_missing():
@@ -82,9 +82,9 @@ def test_linear_baseline_equals_least_squares_and_fills_what_is_missing():
         {"age": age, "sex": sex}, {"age": np.array([50.0, np.nan]), "sex": np.array(["M", "X"], object)}
     )
     assert names == ["age", "sex=M"]
-    found = linear(x, y, new)
-    assert found[0] == pytest.approx(8)
-    assert found[1] == pytest.approx(0.1 * age.mean())
+    result = linear(x, y, new)
+    assert result[0] == pytest.approx(8)
+    assert result[1] == pytest.approx(0.1 * age.mean())
 
 
 def test_logistic_baseline_equals_scikit_learn():
@@ -96,29 +96,29 @@ def test_logistic_baseline_equals_scikit_learn():
         y = np.clip((x[:, 0] + rng.normal(size=150) > 0).astype(int) + (x[:, 1] > 0.5) * (classes - 2), 0, classes - 1)
         expected = LogisticRegression(C=1 if classes > 2 else 0.5, tol=1e-8, max_iter=500).fit(x, y).predict_proba(x)
         # With two classes ours penalises both columns of coefficients, ±β/2 each: half of scikit-learn's penalty.
-        found = logistic(x, y, x, classes, ridge=1.0 if classes > 2 else 4.0)
-        np.testing.assert_allclose(found, expected, atol=2e-3)
+        result = logistic(x, y, x, classes, ridge=1.0 if classes > 2 else 4.0)
+        np.testing.assert_allclose(result, expected, atol=2e-3)
         assert logistic(np.empty((150, 0)), y, np.empty((1, 0)), classes) == pytest.approx(prevalence(y, classes, 1))
 
 
 def test_separated_classes_keep_finite_probabilities():
     x = np.arange(20.0)[:, None] - 10
-    found = logistic(x / 5, (x[:, 0] > 0).astype(int), x / 5, 2)
-    assert ((found > 0) & (found < 1)).all()
+    result = logistic(x / 5, (x[:, 0] > 0).astype(int), x / 5, 2)
+    assert ((result > 0) & (result < 1)).all()
 
 
 def test_equivalence_is_two_one_sided_tests_and_their_interval():
     x = np.random.default_rng(0).normal(0.1, 1, 50)
     error, df = stats.sem(x), 49
     for margin in (0.2, 0.5):
-        found = equivalence(float(x.mean()), error, df, margin)
+        result = equivalence(float(x.mean()), error, df, margin)
         tests = [
             stats.ttest_1samp(x, -margin, alternative="greater").pvalue,
             stats.ttest_1samp(x, margin, alternative="less").pvalue,
         ]
-        assert found.p_value == pytest.approx(max(tests))
-        assert (found.lower, found.upper) == pytest.approx(stats.t.interval(0.9, df, x.mean(), error))
-        assert found.holds == (-margin < found.lower and found.upper < margin)
+        assert result.p_value == pytest.approx(max(tests))
+        assert (result.lower, result.upper) == pytest.approx(stats.t.interval(0.9, df, x.mean(), error))
+        assert result.holds == (-margin < result.lower and result.upper < margin)
 
 
 @pytest.mark.parametrize("lower_is_better", [False, True])

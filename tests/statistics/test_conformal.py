@@ -46,8 +46,8 @@ def test_groups_have_quantiles_of_their_own_and_unknown_ones_promise_nothing():
     groups = np.repeat(np.array(["a", "b"], dtype=object), 40)
     scores = np.where(groups == "a", 1.0, 5.0)
     fitted = json.loads(json.dumps(conformal.fit(scores, 0.1, groups=groups)))
-    found = conformal.quantiles_for(fitted, 3, np.array(["a", "b", "c"]))
-    np.testing.assert_array_equal(found, [1, 5, np.inf])
+    result = conformal.quantiles_for(fitted, 3, np.array(["a", "b", "c"]))
+    np.testing.assert_array_equal(result, [1, 5, np.inf])
     np.testing.assert_array_equal(conformal.quantiles_for(fitted, 2), [5, 5])
 
 

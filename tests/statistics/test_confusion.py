@@ -17,41 +17,41 @@ labelled = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1,
 @given(labelled)
 def test_equal_scikit_learn(rows):
     target, prediction = np.array(rows).T
-    found = figures_of(counts(target, prediction, 4), "abcd")
-    assert found["accuracy"] == pytest.approx(peer.accuracy_score(target, prediction))
-    assert found["f1_macro"] == pytest.approx(peer.f1_score(target, prediction, average="macro"))
-    assert found["f1_weighted"] == pytest.approx(peer.f1_score(target, prediction, average="weighted"))
+    result = figures_of(counts(target, prediction, 4), "abcd")
+    assert result["accuracy"] == pytest.approx(peer.accuracy_score(target, prediction))
+    assert result["f1_macro"] == pytest.approx(peer.f1_score(target, prediction, average="macro"))
+    assert result["f1_weighted"] == pytest.approx(peer.f1_score(target, prediction, average="weighted"))
     each = peer.precision_recall_fscore_support(target, prediction, labels=range(4), zero_division=np.nan)
     for k, name in enumerate("abcd"):
-        assert found[f"precision/{name}"] == pytest.approx(each[0][k], nan_ok=True)
-        assert found[f"recall/{name}"] == pytest.approx(each[1][k], nan_ok=True)
+        assert result[f"precision/{name}"] == pytest.approx(each[0][k], nan_ok=True)
+        assert result[f"recall/{name}"] == pytest.approx(each[1][k], nan_ok=True)
     recalls = each[1][np.isin(range(4), target)]
-    assert found["balanced_accuracy"] == pytest.approx(recalls.mean())
+    assert result["balanced_accuracy"] == pytest.approx(recalls.mean())
     if len(set(target)) > 1 and len(set(prediction)) > 1:
-        assert found["mcc"] == pytest.approx(peer.matthews_corrcoef(target, prediction))
+        assert result["mcc"] == pytest.approx(peer.matthews_corrcoef(target, prediction))
     else:
-        assert math.isnan(found["mcc"])
+        assert math.isnan(result["mcc"])
 
 
 @settings(deadline=None, max_examples=60)
 @given(labelled)
 def test_kappas_equal_scikit_learn(rows):
     target, prediction = np.array(rows).T
-    found = kappas(counts(target, prediction, 4))
+    result = kappas(counts(target, prediction, 4))
     if len({*target, *prediction}) == 1:
-        assert math.isnan(found["kappa"])
+        assert math.isnan(result["kappa"])
         return
     for name, weights in (("kappa", None), ("kappa_linear", "linear"), ("kappa_quadratic", "quadratic")):
         expected = peer.cohen_kappa_score(target, prediction, weights=weights, labels=range(4))
-        assert found[name] == pytest.approx(expected, nan_ok=True, abs=1e-12)
-        assert kappa(counts(target, prediction, 4), name).value == pytest.approx(float(found[name]), nan_ok=True)
+        assert result[name] == pytest.approx(expected, nan_ok=True, abs=1e-12)
+        assert kappa(counts(target, prediction, 4), name).value == pytest.approx(float(result[name]), nan_ok=True)
 
 
 def test_a_class_never_predicted_has_no_precision_but_f1_zero():
-    found = figures_of(np.array([[3, 0], [2, 0]]), ["no", "yes"], positive=1)
-    assert math.isnan(found["precision"])
-    assert (found["recall"], found["f1"], found["specificity"]) == (0, 0, 1)
-    assert math.isnan(found["mcc"])
+    result = figures_of(np.array([[3, 0], [2, 0]]), ["no", "yes"], positive=1)
+    assert math.isnan(result["precision"])
+    assert (result["recall"], result["f1"], result["specificity"]) == (0, 0, 1)
+    assert math.isnan(result["mcc"])
 
 
 def test_kappa_is_symmetric_and_does_not_know_the_number_of_items():
@@ -74,6 +74,6 @@ def test_resampled_counts_are_those_of_the_rows():
     rng = np.random.default_rng(2)
     target, prediction = rng.integers(0, 2, 60), rng.integers(0, 2, 60)
     resampler = Resampler(np.arange(60), 30, 3)
-    found = resampler.run([confusion_statistic(target, prediction, ["no", "yes"], np.arange(60), 1)])[0]
+    result = resampler.run([confusion_statistic(target, prediction, ["no", "yes"], np.arange(60), 1)])[0]
     taken = np.repeat(np.arange(60), resampler.weights(0)[:, 11].astype(int))
-    assert found["f1"].draws[11] == pytest.approx(peer.f1_score(target[taken], prediction[taken]))
+    assert result["f1"].draws[11] == pytest.approx(peer.f1_score(target[taken], prediction[taken]))

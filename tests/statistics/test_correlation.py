@@ -29,22 +29,22 @@ def sides(pairs):
 @given(tied)
 def test_kendall_equals_scipy_with_ties(pairs):
     x, y = sides(pairs)
-    found = kendall(x, y)
+    result = kendall(x, y)
     if len(set(x)) == 1 or len(set(y)) == 1:
-        assert math.isnan(found.tau)
+        assert math.isnan(result.tau)
         return
     expected = stats.kendalltau(x, y)
-    assert found.tau == pytest.approx(expected.statistic, abs=1e-12)
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
+    assert result.tau == pytest.approx(expected.statistic, abs=1e-12)
+    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-6, abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [2, 3, 10, 33, 34, 150])
 def test_kendall_without_ties_equals_scipy(n):
     rng = np.random.default_rng(n)
     x, y = rng.normal(size=n), rng.normal(size=n)
-    found, expected = kendall(x, y), stats.kendalltau(x, y)
-    assert found.tau == pytest.approx(expected.statistic)
-    assert found.p_value == pytest.approx(expected.pvalue, rel=1e-8)
+    result, expected = kendall(x, y), stats.kendalltau(x, y)
+    assert result.tau == pytest.approx(expected.statistic)
+    assert result.p_value == pytest.approx(expected.pvalue, rel=1e-8)
 
 
 def test_kendall_of_each_row_counts_its_partners():
@@ -78,8 +78,8 @@ def test_intervals_of_rank_correlations_contain_the_truth_at_every_strength(name
     for cohort in range(200):
         x, e = np.random.default_rng([3, cohort]).normal(size=(2, 30))
         y = rho * x + math.sqrt(1 - rho * rho) * e
-        found = interval_of(RANKED[name](x, y, np.arange(30)), "correlation", 30)
-        below, above = below + (found.upper < truth), above + (found.lower > truth)
+        result = interval_of(RANKED[name](x, y, np.arange(30)), "correlation", 30)
+        below, above = below + (result.upper < truth), above + (result.lower > truth)
     assert below <= 18
     assert above <= 18
 

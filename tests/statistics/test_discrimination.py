@@ -31,8 +31,8 @@ def sides(rows):
 
 
 def areas(scores, positive):
-    found = Resampler(np.arange(len(scores)), 0).run([area_statistic(scores, positive, np.arange(len(scores)))])[0]
-    return found["auroc"].value, found["auprc"].value
+    result = Resampler(np.arange(len(scores)), 0).run([area_statistic(scores, positive, np.arange(len(scores)))])[0]
+    return result["auroc"].value, result["auprc"].value
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,21 +57,21 @@ def test_only_the_order_of_scores_counts(rows):
 @given(scored)
 def test_curves_equal_scikit_learn(rows):
     scores, positive = sides(rows)
-    found = roc_curve(scores, positive)
+    result = roc_curve(scores, positive)
     fpr, tpr, _ = peer.roc_curve(positive, scores, drop_intermediate=False)
-    np.testing.assert_allclose(found.x, fpr)
-    np.testing.assert_allclose(found.y, tpr)
+    np.testing.assert_allclose(result.x, fpr)
+    np.testing.assert_allclose(result.y, tpr)
     precision, recall, _ = peer.precision_recall_curve(positive, scores)
-    found = pr_curve(scores, positive)
-    np.testing.assert_allclose(found.x[::-1], recall)
-    np.testing.assert_allclose(found.y[::-1], precision)
+    result = pr_curve(scores, positive)
+    np.testing.assert_allclose(result.x[::-1], recall)
+    np.testing.assert_allclose(result.y[::-1], precision)
 
 
 def test_delong_by_hand():
     # positives 2 4, negatives 1 3: placements 1/2 1 and 1 1/2; AUC 3/4; variance 1/8/2 + 1/8/2
-    found = delong(np.array([2.0, 4, 1, 3]), np.array([True, True, False, False]))
-    assert found.auc[0] == 0.75
-    assert found.se[0] == pytest.approx(math.sqrt(1 / 8))
+    result = delong(np.array([2.0, 4, 1, 3]), np.array([True, True, False, False]))
+    assert result.auc[0] == 0.75
+    assert result.se[0] == pytest.approx(math.sqrt(1 / 8))
 
 
 def test_one_class_is_undefined_and_separation_has_no_interval():
@@ -93,23 +93,23 @@ def test_macro_is_the_mean_of_one_against_the_rest():
     p = rng.dirichlet(np.ones(3), 90)
     rows = np.arange(90)
     parts = [area_statistic(p[:, k], y == k, rows, f"/{k}") for k in range(3)]
-    found = Resampler(rows, 0).run([macro(parts, rows)])[0]
-    assert found["auroc"].value == pytest.approx(peer.roc_auc_score(y, p, multi_class="ovr"))
-    assert found["auprc/2"].value == pytest.approx(peer.average_precision_score(y == 2, p[:, 2]))
+    result = Resampler(rows, 0).run([macro(parts, rows)])[0]
+    assert result["auroc"].value == pytest.approx(peer.roc_auc_score(y, p, multi_class="ovr"))
+    assert result["auprc/2"].value == pytest.approx(peer.average_precision_score(y == 2, p[:, 2]))
 
 
 def test_bands_pass_through_the_curve():
     rng = np.random.default_rng(2)
     positive = rng.random(80) > 0.5
     scores = positive + rng.normal(size=80)
-    found = Resampler(np.arange(80), 20).run([curve_statistic(scores, positive, np.arange(80))])[0]
+    result = Resampler(np.arange(80), 20).run([curve_statistic(scores, positive, np.arange(80))])[0]
     curve = roc_curve(scores, positive)
     expected = [curve.y[curve.x <= x + 1e-12].max() for x in np.linspace(0, 1, GRID)]
-    values = np.array([found[f"tpr/{i}"].value for i in range(GRID)])
+    values = np.array([result[f"tpr/{i}"].value for i in range(GRID)])
     on_a_step = np.isclose(np.linspace(0, 1, GRID)[:, None], curve.x).any(1)
     np.testing.assert_allclose(values[on_a_step], np.array(expected)[on_a_step])
     assert (np.diff(values) >= -1e-12).all()
-    assert found["precision/100"].value == pytest.approx(pr_curve(scores, positive).y[np.argmax(curve.y == 1)])
+    assert result["precision/100"].value == pytest.approx(pr_curve(scores, positive).y[np.argmax(curve.y == 1)])
 
 
 def test_thresholds_meet_their_criterion():

@@ -24,10 +24,10 @@ def mean_of(x: np.ndarray) -> Distribution:
 
 def test_of_a_mean_it_is_students_t():
     x = np.random.default_rng(0).uniform(size=20)  # flatter than the normal: all degrees of freedom count
-    found = interval_of(mean_of(x), "real", 20)
+    result = interval_of(mean_of(x), "real", 20)
     expected = stats.t.interval(0.95, 19, x.mean(), stats.sem(x))
-    assert (found.lower, found.upper) == pytest.approx(expected)
-    assert found.p_value == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
+    assert (result.lower, result.upper) == pytest.approx(expected)
+    assert result.p_value == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
 
 
 def test_few_subjects_that_carry_the_metric_leave_few_degrees_of_freedom():
@@ -43,8 +43,8 @@ def test_shares_are_the_exact_and_the_mid_p_interval():
     for p, tail in ((lower, stats.binom.sf(9, 12, lower)), (upper, stats.binom.cdf(8, 12, upper))):
         assert tail + 0.5 * stats.binom.pmf(9, 12, p) == pytest.approx(0.025, abs=1e-9)
     ones = np.ones(12)
-    found = share_interval([Share((np.arange(12) < 9).astype(float), ones)])
-    assert (found.lower, found.upper) == (lower, upper)
+    result = share_interval([Share((np.arange(12) < 9).astype(float), ones)])
+    assert (result.lower, result.upper) == (lower, upper)
 
 
 def test_trials_of_one_subject_count_as_one_where_they_always_agree():
@@ -85,10 +85,10 @@ def test_limits_of_agreement_are_close_to_the_exact_ones_of_normal_differences()
 @pytest.mark.parametrize("kind", ["real", "correlation", "unit", "below_one"])
 def test_bounds_lie_on_the_scale(kind):
     left = 0.9 + np.random.default_rng(1).normal(0, 0.02, 12)
-    found = jackknife_t(0.9, np.minimum(left, 1.0), kind)
-    assert found.lower < 0.9 < found.upper
-    assert kind == "real" or found.upper < 1
-    assert kind not in ("correlation", "unit") or found.lower > (0 if kind == "unit" else -1)
+    result = jackknife_t(0.9, np.minimum(left, 1.0), kind)
+    assert result.lower < 0.9 < result.upper
+    assert kind == "real" or result.upper < 1
+    assert kind not in ("correlation", "unit") or result.lower > (0 if kind == "unit" else -1)
 
 
 @pytest.mark.heavy
@@ -120,11 +120,11 @@ def test_a_mean_of_perfect_shares_has_the_exact_bound_of_all_their_trials():
 
 @pytest.mark.parametrize(("positives", "total", "fewest"), [(9, 20, 10), (3, 30, None), (10, 20, None)])
 def test_a_brier_score_of_a_rare_class_has_no_interval(positives, total, fewest):
-    found = too_rare((np.arange(2 * total) < 2 * positives).astype(int), 2, np.arange(2 * total) // 2)
-    assert (found is None) == (fewest is None)
-    if found is not None:
-        assert found.reason.startswith(f"no interval: {positives} of {total} subjects")
-        assert f"{fewest} of it are needed, or 30 in all" in found.reason
+    result = too_rare((np.arange(2 * total) < 2 * positives).astype(int), 2, np.arange(2 * total) // 2)
+    assert (result is None) == (fewest is None)
+    if result is not None:
+        assert result.reason.startswith(f"no interval: {positives} of {total} subjects")
+        assert f"{fewest} of it are needed, or 30 in all" in result.reason
 
 
 def test_a_mean_of_shares_is_that_of_their_trials():
@@ -136,10 +136,10 @@ def test_a_mean_of_shares_is_that_of_their_trials():
         for k, (c, m) in enumerate(zip(classes, member, strict=True))
     )
     mean = (0.75 + 0.8) / 2
-    found = interval_of(Distribution(mean, np.empty(0), np.empty(0), shares=shares), "mean_of_shares", 50)
+    result = interval_of(Distribution(mean, np.empty(0), np.empty(0), shares=shares), "mean_of_shares", 50)
     variance = 0.75 * 0.25 / 40 + 0.8 * 0.2 / 10
     trials = min(4 * mean * (1 - mean) / variance, 32)
-    assert (found.lower, found.upper) == pytest.approx(mid_p_interval(mean * trials, trials))
+    assert (result.lower, result.upper) == pytest.approx(mid_p_interval(mean * trials, trials))
 
 
 def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():
@@ -148,8 +148,8 @@ def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():
     scores, rows = np.eye(10)[y] + np.linspace(0, 0.01, 60)[:, None], np.arange(60)
     statistic = macro([area_statistic(scores[:, k], y == k, rows, f"/{k}") for k in range(10)], rows)
     named = Resampler(rows, 0).run([statistic])[0]
-    found = interval_of(named["auroc"], "unit", 60)
-    assert (found.lower, found.upper) == (pytest.approx(binomial_interval(60, 60)[0]), 1.0)
+    result = interval_of(named["auroc"], "unit", 60)
+    assert (result.lower, result.upper) == (pytest.approx(binomial_interval(60, 60)[0]), 1.0)
     each = interval_of(named["auroc/3"], "unit", 60)
     assert each.lower == pytest.approx(binomial_interval(6, 6)[0])
 
@@ -157,7 +157,7 @@ def test_a_macro_auroc_of_one_counts_the_subjects_of_all_classes():
 def test_kappas_interval_is_centred_on_the_value_less_its_bias():
     left = 0.8 + np.linspace(-0.02, 0.01, 16)  # below the value on average: it is biased downwards
     plain, corrected = (jackknife_t(0.8, left, kind) for kind in ("correlation", "kappa"))
-    middle = [math.atanh(found.lower) + math.atanh(found.upper) for found in (plain, corrected)]
+    middle = [math.atanh(result.lower) + math.atanh(result.upper) for result in (plain, corrected)]
     shift = 15 * (math.atanh(0.8) - float(np.arctanh(left).mean()))
     assert middle[0] / 2 == pytest.approx(math.atanh(0.8))
     assert middle[1] / 2 == pytest.approx(math.atanh(0.8) + shift)
@@ -167,12 +167,12 @@ def test_one_subject_that_makes_up_almost_all_of_a_mean_gives_no_absurd_upper_en
     squares = np.full(269, 0.0003)
     squares[7] = 1.0
     left = (squares.sum() - squares) / 268
-    found = scaled_chi2(float(squares.mean()), left, 0.95, 1, 1.0)
-    assert found is not None
-    assert "log scale" in str(found.method)
-    assert found.lower is not None
-    assert found.upper is not None
-    assert found.lower < squares.mean() < found.upper < 30 * squares.mean()
+    result = scaled_chi2(float(squares.mean()), left, 0.95, 1, 1.0)
+    assert result is not None
+    assert "log scale" in str(result.method)
+    assert result.lower is not None
+    assert result.upper is not None
+    assert result.lower < squares.mean() < result.upper < 30 * squares.mean()
 
 
 def test_on_the_log_scale_it_contains_the_truth_where_few_errors_make_up_the_score():
@@ -183,8 +183,8 @@ def test_on_the_log_scale_it_contains_the_truth_where_few_errors_make_up_the_sco
     for cohort in range(1200):
         columns = make(np.random.default_rng([30, cohort]), 30, False)
         square = (columns["p/1"] - columns["target"]) ** 2
-        found = scaled_chi2(float(square.mean()), (square.sum() - square) / 29, 0.95, 1, 2.0)
-        if found is not None and "log scale" in str(found.method):
-            contained.append(found.lower <= truth <= found.upper)
+        result = scaled_chi2(float(square.mean()), (square.sum() - square) / 29, 0.95, 1, 2.0)
+        if result is not None and "log scale" in str(result.method):
+            contained.append(result.lower <= truth <= result.upper)
     assert len(contained) > 300
     assert np.mean(contained) > 0.94

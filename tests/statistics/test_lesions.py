@@ -17,14 +17,14 @@ def row(*spans, length=40):
 
 def test_found_missed_and_invented_lesions_are_counted():
     truth = row((0, 4), (10, 14), (20, 24))
-    found = lesion_figures(row((0, 4), (11, 15), (30, 34)), truth, overlap=0.5)
-    assert found == {"lesion_f1": 4 / 6, "lesion_precision": 2 / 3, "lesion_recall": 2 / 3}  # 3 of 5 pixels suffice
+    result = lesion_figures(row((0, 4), (11, 15), (30, 34)), truth, overlap=0.5)
+    assert result == {"lesion_f1": 4 / 6, "lesion_precision": 2 / 3, "lesion_recall": 2 / 3}  # 3 of 5 pixels suffice
     assert lesion_figures(row((0, 4), (11, 15), (30, 34)), truth, overlap=0.7)["lesion_f1"] == 2 / 6
 
 
 def test_one_large_prediction_meets_one_lesion_only():
-    found = lesion_figures(row((0, 14)), row((0, 6), (7, 14)), overlap=0.1)
-    assert found == {"lesion_f1": 2 / 3, "lesion_precision": 1.0, "lesion_recall": 0.5}
+    result = lesion_figures(row((0, 14)), row((0, 6), (7, 14)), overlap=0.1)
+    assert result == {"lesion_f1": 2 / 3, "lesion_precision": 1.0, "lesion_recall": 0.5}
 
 
 def test_diagonal_neighbours_are_one_lesion():

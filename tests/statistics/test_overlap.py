@@ -50,7 +50,7 @@ def test_distances_equal_brute_force():
     rng = np.random.default_rng(0)
     truth, said = rng.random((6, 7, 5)) > 0.7, rng.random((6, 7, 5)) > 0.7
     spacing = np.array([2.0, 0.5, 1.0])
-    found = overlap.surfaces(truth, said, spacing)
+    result = overlap.surfaces(truth, said, spacing)
 
     def corners(mask):
         padded = np.pad(mask, 1).astype(int)
@@ -59,17 +59,17 @@ def test_distances_equal_brute_force():
         return np.argwhere((total > 0) & (total < 8)) * spacing
 
     between = cdist(corners(truth), corners(said))
-    np.testing.assert_allclose(np.sort(found.from_truth), np.sort(between.min(1)))
-    np.testing.assert_allclose(np.sort(found.from_prediction), np.sort(between.min(0)))
+    np.testing.assert_allclose(np.sort(result.from_truth), np.sort(between.min(1)))
+    np.testing.assert_allclose(np.sort(result.from_prediction), np.sort(between.min(0)))
 
 
 def test_area_of_a_box_and_of_a_ball():
     spacing = (2.0, 1.0, 0.5)
     box = np.zeros((30, 30, 30), bool)
     box[5:25, 5:25, 5:25] = True
-    found = overlap.surfaces(box, box, spacing)
+    result = overlap.surfaces(box, box, spacing)
     exact = 2 * (40 * 20 + 40 * 10 + 20 * 10)
-    assert found.area_truth.sum() == pytest.approx(exact, rel=0.06)  # edges are cut off
+    assert result.area_truth.sum() == pytest.approx(exact, rel=0.06)  # edges are cut off
     ball = disc((41, 41, 41), (20, 20, 20), 15)
     area = overlap.surfaces(ball, ball).area_truth.sum()
     assert area == pytest.approx(4 * math.pi * 15**2, rel=0.12)

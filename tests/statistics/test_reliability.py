@@ -10,10 +10,10 @@ from scantune.statistics.reliability import ccc_interval, icc, repeatability
 
 
 def test_repeatability_by_hand_and_without_repeats():
-    found = repeatability(np.array([1.0, 3, 10, 10, 4]), np.array([0, 0, 1, 1, 2]))
+    result = repeatability(np.array([1.0, 3, 10, 10, 4]), np.array([0, 0, 1, 1, 2]))
     # within variance: (2²/2 + 0) / 2 = 1
-    assert found.value == pytest.approx(1.96 * math.sqrt(2))
-    assert (found.n, found.n_subjects) == (4, 2)
+    assert result.value == pytest.approx(1.96 * math.sqrt(2))
+    assert (result.n, result.n_subjects) == (4, 2)
     assert repeatability(np.arange(4.0), np.arange(4)).reason == "nothing was measured twice"
 
 
@@ -32,10 +32,10 @@ def test_coverage_of_analytic_intervals():
     for _ in range(studies):
         level = rng.normal(size=40)
         x, y = (level + rng.normal(0, math.sqrt(0.5), 40) for _ in range(2))
-        found = icc(np.stack([x, y], 1))["icc_2_1"]
+        result = icc(np.stack([x, y], 1))["icc_2_1"]
         ba = bland_altman(x, y)
         _, low, high = ccc_interval(x, y)
-        held["icc"] += found.lower <= truth_icc <= found.upper
+        held["icc"] += result.lower <= truth_icc <= result.upper
         held["bias"] += ba.bias_interval[0] <= 0 <= ba.bias_interval[1]
         held["lower"] += ba.lower_interval[0] <= -1.96 * truth_sd <= ba.lower_interval[1]
         held["ccc"] += low <= truth_icc <= high

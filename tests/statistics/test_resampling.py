@@ -74,8 +74,8 @@ def test_leaving_out_a_subject_equals_doing_so():
 
 def test_bca_agrees_with_scipy():
     values = np.random.default_rng(0).lognormal(size=80)
-    (found,) = Resampler(np.arange(80), draws=20_000, seed=2).run([mean_of(values)])
-    ours = interval(found["mean"], 80)
+    (result,) = Resampler(np.arange(80), draws=20_000, seed=2).run([mean_of(values)])
+    ours = interval(result["mean"], 80)
     theirs = stats.bootstrap(
         (values,), np.mean, n_resamples=20_000, method="BCa", rng=np.random.default_rng(1)
     ).confidence_interval
@@ -152,10 +152,10 @@ def test_coverage_of_bootstrap_intervals(clustered):
     for seed in range(600):
         x, y, positive = study(subjects_n, samples)
         rows = np.arange(n)
-        found = Resampler(subjects, 1000, seed).run(
+        completed = Resampler(subjects, 1000, seed).run(
             [error_statistic(x, y, rows, 1.0), spearman_statistic(x, y, rows), area_statistic(y, positive, rows)]
         )
-        for named in found:
+        for named in completed:
             for name in set(named) & set(truth):
                 bounds = interval(named[name], subjects_n)
                 held[name] += bounds.lower <= truth[name] <= bounds.upper

@@ -27,20 +27,20 @@ def table(n=240, seed=0):
 
 def test_groups_are_compared_by_calls_errors_and_calibration():
     made, (woman, y, p) = table()
-    found = evaluate(made, Classification(), draws=50)["fairness"]["sex"]
+    result = evaluate(made, Classification(), draws=50)["fairness"]["sex"]
     called = p > 0.5
-    women = found["levels"]["F"]
+    women = result["levels"]["F"]
     assert women["positive_rate"]["value"] == pytest.approx(called[woman].mean())
     assert women["recall"]["value"] == pytest.approx(called[woman & y].mean())
     assert women["false_positive_rate"]["value"] == pytest.approx(called[woman & ~y].mean())
     assert women["calibration_difference"]["value"] == pytest.approx(p[woman].mean() - y[woman].mean())
-    gap = found["differences"]["positive_rate"]
+    gap = result["differences"]["positive_rate"]
     assert gap["levels"] == ["F", "M"]
     assert gap["value"] == pytest.approx(called[woman].mean() - called[~woman].mean())
     assert gap["lower"] < gap["value"] < gap["upper"]
     assert gap["p_holm"] >= gap["p_value"]
-    rates = [abs(found["differences"][name]["value"]) for name in ("recall", "false_positive_rate")]
-    assert abs(found["differences"]["equalized_odds"]["value"]) == max(rates)
+    rates = [abs(result["differences"][name]["value"]) for name in ("recall", "false_positive_rate")]
+    assert abs(result["differences"]["equalized_odds"]["value"]) == max(rates)
 
 
 def three_classes(n=360, seed=1):
@@ -57,22 +57,22 @@ def three_classes(n=360, seed=1):
 def test_several_classes_are_each_compared_with_the_rest():
     made, (woman, y, p) = three_classes()
     settings = Classification(prevalences=(0.1,))
-    found = evaluate(made, settings, draws=50)
-    of_c = found["fairness"]["sex"]["by_class"]["c"]
+    metrics = evaluate(made, settings, draws=50)
+    of_c = metrics["fairness"]["sex"]["by_class"]["c"]
     called = p.argmax(1) == 2
-    assert set(found["fairness"]["sex"]["by_class"]) == set("abc")
+    assert set(metrics["fairness"]["sex"]["by_class"]) == set("abc")
     assert of_c["levels"]["F"]["positive_rate"]["value"] == pytest.approx(called[woman].mean())
     assert of_c["levels"]["M"]["false_positive_rate"]["value"] == pytest.approx(called[~woman & (y != 2)].mean())
     gap = of_c["differences"]["positive_rate"]
     assert gap["value"] == pytest.approx(called[woman].mean() - called[~woman].mean())
     assert gap["p_value"] < 0.05
-    entries = [e for part in found["fairness"]["sex"]["by_class"].values() for e in part["differences"].values()]
+    entries = [e for part in metrics["fairness"]["sex"]["by_class"].values() for e in part["differences"].values()]
     tested = [e for e in entries if e["p_value"] is not None]
     assert len(tested) == 15  # three classes, five metrics; equalized odds is one of them
     least = min(tested, key=lambda e: e["p_value"])
     assert least["p_holm"] == pytest.approx(min(1, 15 * least["p_value"]))
     se, sp = called[y == 2].mean(), (~called)[y != 2].mean()
-    at = found["prevalence"]["0.1"]["by_class"]["c"]["figures"]
+    at = metrics["prevalence"]["0.1"]["by_class"]["c"]["figures"]
     assert at["precision"]["value"] == pytest.approx(se * 0.1 / (se * 0.1 + (1 - sp) * 0.9))
     assert at["npv"]["value"] == pytest.approx(sp * 0.9 / (sp * 0.9 + (1 - se) * 0.1))
 
@@ -86,18 +86,18 @@ def test_findings_are_compared_where_they_are_known():
     columns = {"target/mass": [str(int(v)) if k else "" for v, k in zip(y, known, strict=True)], "p/mass": p}
     columns |= {"target/nodule": (~y).astype(int), "p/nodule": 1 - p, "sex": np.where(woman, "F", "M")}
     settings = Multilabel(findings=("mass", "nodule"), threshold="half", prevalences=(0.02,))
-    found = evaluate(PredictionTable.make(columns), settings, draws=50)
-    women = found["fairness"]["sex"]["by_class"]["mass"]["levels"]["F"]
+    metrics = evaluate(PredictionTable.make(columns), settings, draws=50)
+    women = metrics["fairness"]["sex"]["by_class"]["mass"]["levels"]["F"]
     assert women["recall"]["value"] == pytest.approx((p >= 0.5)[woman & known & y].mean())
     assert women["recall"]["n"] == (woman & known & y).sum()
-    assert found["prevalence"]["0.02"]["by_class"]["mass"]["figures"]["precision"]["value"] < 0.2
+    assert metrics["prevalence"]["0.02"]["by_class"]["mass"]["figures"]["precision"]["value"] < 0.2
 
 
 def test_intersections_have_enough_subjects_each():
     made, (woman, _, _) = table()
-    found = evaluate(made, Classification(), draws=50, min_group=50)["intersections"]["sex × site"]
-    assert set(found) == {"M × a", "M × b"}  # 80 each; 40 women each
-    assert found["M × a"]["auroc"]["n"] == (~woman & (np.arange(240) % 2 == 1)).sum()
+    result = evaluate(made, Classification(), draws=50, min_group=50)["intersections"]["sex × site"]
+    assert set(result) == {"M × a", "M × b"}  # 80 each; 40 women each
+    assert result["M × a"]["auroc"]["n"] == (~woman & (np.arange(240) % 2 == 1)).sum()
     assert "intersections" not in evaluate(made, Classification(), draws=50, min_group=100)
 
 
@@ -105,14 +105,14 @@ def test_predictive_values_at_another_prevalence_are_those_of_bayes():
     made, (_, y, p) = table()
     called = p > 0.5
     se, sp = called[y].mean(), (~called)[~y].mean()
-    found = evaluate(made, Classification(prevalences=(0.05, float(y.mean()))), draws=50)
-    low, here = found["prevalence"].values()
+    metrics = evaluate(made, Classification(prevalences=(0.05, float(y.mean()))), draws=50)
+    low, here = metrics["prevalence"].values()
     assert low["figures"]["precision"]["value"] == pytest.approx(se * 0.05 / (se * 0.05 + (1 - sp) * 0.95))
     assert low["figures"]["npv"]["value"] == pytest.approx(sp * 0.95 / (sp * 0.95 + (1 - se) * 0.05))
     assert low["figures"]["precision"]["lower"] < low["figures"]["precision"]["value"]
-    assert here["figures"]["precision"]["value"] == pytest.approx(found["metrics"]["precision"]["value"])
+    assert here["figures"]["precision"]["value"] == pytest.approx(metrics["metrics"]["precision"]["value"])
     at = np.flatnonzero(np.isclose(here["decision"]["threshold"], 0.3))[0]
-    same = found["curves"]["decision"]["value"][at]
+    same = metrics["curves"]["decision"]["value"][at]
     assert here["decision"]["value"][at] == pytest.approx(same)
     net = 0.05 * (p[y] >= 0.3).mean() - 0.95 * (p[~y] >= 0.3).mean() * 0.3 / 0.7
     assert low["decision"]["value"][at] == pytest.approx(net)
@@ -121,11 +121,11 @@ def test_predictive_values_at_another_prevalence_are_those_of_bayes():
 def test_a_case_mix_weights_the_rows():
     made, (woman, y, p) = table()
     mix = {"sex": {"F": 0.5, "M": 0.5}}
-    found = evaluate(made, Classification(), draws=50, case_mix=mix)["standardised"]
+    result = evaluate(made, Classification(), draws=50, case_mix=mix)["standardised"]
     right = (p > 0.5) == y
-    assert found["figures"]["accuracy"]["value"] == pytest.approx((right[woman].mean() + right[~woman].mean()) / 2)
+    assert result["figures"]["accuracy"]["value"] == pytest.approx((right[woman].mean() + right[~woman].mean()) / 2)
     w = np.where(woman, 1.5, 0.75)
-    assert found["effective_samples"] == pytest.approx(w.sum() ** 2 / (w**2).sum())
+    assert result["effective_samples"] == pytest.approx(w.sum() ** 2 / (w**2).sum())
     as_is = {"sex": {"F": 1 / 3, "M": 2 / 3}}
     plain = evaluate(made, Classification(), draws=50, case_mix=as_is)
     for name in ("auroc", "auprc", "brier", "f1"):
@@ -155,6 +155,6 @@ def test_of_a_number_too():
     sex = np.array(["F", "M"])[(np.arange(120) % 3 == 0).astype(int)]
     error = np.where(sex == "F", 1.0, 3.0)
     made = PredictionTable.make({"target": target, "prediction": target + error, "sex": sex})
-    found = evaluate(made, Regression(), draws=50, case_mix={"sex": {"F": 0.5, "M": 0.5}})["standardised"]
-    assert found["figures"]["mae"]["value"] == pytest.approx(2.0)
-    assert found["figures"]["mae"]["n_subjects"] == 120
+    result = evaluate(made, Regression(), draws=50, case_mix={"sex": {"F": 0.5, "M": 0.5}})["standardised"]
+    assert result["figures"]["mae"]["value"] == pytest.approx(2.0)
+    assert result["figures"]["mae"]["n_subjects"] == 120

@@ -34,26 +34,26 @@ def models(n=120, subjects=120, seed=0, noise=1.0):
 
 def test_difference_delong_mcnemar_and_decision():
     first, second = models()
-    found = compare(first, second, Classification(), margin=0.05)
-    json.dumps(found, allow_nan=False)
+    result = compare(first, second, Classification(), margin=0.05)
+    json.dumps(result, allow_nan=False)
     scores = np.stack([t.columns["p/1"] for t in (first, second)])
-    difference = found["metrics"]["auroc"]["difference"]
-    assert found["primary"] == "auroc"
+    difference = result["metrics"]["auroc"]["difference"]
+    assert result["primary"] == "auroc"
     assert difference["method"] == "paired DeLong"
     assert difference["p_value"] == pytest.approx(delong_test(scores, first.columns["target"] == 1).p_value)
-    for name, entry in found["metrics"].items():
+    for name, entry in result["metrics"].items():
         d = entry["difference"]
         expected = entry["challenger"]["value"] - entry["reference"]["value"]
         assert d["value"] == pytest.approx(expected), name
         assert d["lower"] <= d["value"] <= d["upper"], name
         assert d["p_holm"] >= d["p_value"], name
-    assert found["mcnemar"]["only_first"] > found["mcnemar"]["only_second"]
-    assert found["decision"]["holds"] is False
-    assert "not shown to be non-inferior" in lines(found)[-1]
-    same = found["decision"]["equivalence"]
+    assert result["mcnemar"]["only_first"] > result["mcnemar"]["only_second"]
+    assert result["decision"]["holds"] is False
+    assert "not shown to be non-inferior" in lines(result)[-1]
+    same = result["decision"]["equivalence"]
     assert same["lower"] > difference["lower"]
-    assert "within ±0.05: not shown to be equivalent (90 % interval" in lines(found)[-2]
-    assert found["decision"]["p_value"] > 0.025
+    assert "within ±0.05: not shown to be equivalent (90 % interval" in lines(result)[-2]
+    assert result["decision"]["p_value"] > 0.025
 
 
 def test_the_better_model_is_superior_and_direction_follows_the_figure():
@@ -75,18 +75,18 @@ def test_swapping_the_sides_changes_the_sign():
 def test_a_model_beside_itself_and_rows_in_another_order():
     first, _ = models()
     order = np.random.default_rng(1).permutation(len(first))
-    found = compare(first, first.take(order), Classification())
-    assert all(e["difference"]["value"] == 0 for e in found["metrics"].values())
-    assert all(e["difference"]["p_value"] == 1 for e in found["metrics"].values())
-    assert "brier: equal, whichever subject is left out" in lines(found)
-    assert found["decision"]["holds"] is False  # a margin of 0 is not passed by equality
+    result = compare(first, first.take(order), Classification())
+    assert all(e["difference"]["value"] == 0 for e in result["metrics"].values())
+    assert all(e["difference"]["p_value"] == 1 for e in result["metrics"].values())
+    assert "brier: equal, whichever subject is left out" in lines(result)
+    assert result["decision"]["holds"] is False  # a margin of 0 is not passed by equality
     assert compare(first, first, Classification(), margin=0.01)["decision"]["holds"] is True
 
 
 def test_repeated_subjects_have_no_mcnemar_and_no_delong():
-    found = compare(*models(subjects=40), Classification())
-    assert "independent" in found["mcnemar"]["reason"]
-    assert found["metrics"]["auroc"]["difference"]["method"].startswith("paired jackknife by subject")
+    result = compare(*models(subjects=40), Classification())
+    assert "independent" in result["mcnemar"]["reason"]
+    assert result["metrics"]["auroc"]["difference"]["method"].startswith("paired jackknife by subject")
 
 
 def test_a_model_of_five_folds_beside_a_single_one():
@@ -115,10 +115,10 @@ def test_masks_with_only_dice_are_compared_on_it():
     better = PredictionTable.make(base | {"dice": dice + 0.05 + rng.normal(0, 0.02, 30)}, "better.csv")
     full = better.with_columns({"iou": dice, "hd95": np.where(np.arange(30) == 3, np.nan, 5.0)})
     for pair in ((bare, better), (bare, full), (full, bare)):
-        found = compare(*pair, Segmentation(), draws=200)
-        assert list(found["metrics"]) == ["dice"]
-        assert lines(found)
-    assert found["not_compared"] == {"iou": "bare.csv does not have it", "hd95": "bare.csv does not have it"}
+        result = compare(*pair, Segmentation(), draws=200)
+        assert list(result["metrics"]) == ["dice"]
+        assert lines(result)
+    assert result["not_compared"] == {"iou": "bare.csv does not have it", "hd95": "bare.csv does not have it"}
     with pytest.raises(ComparisonError, match=r"primary metric 'iou': bare.csv does not have it; there are dice"):
         compare(full, bare, Segmentation(), primary="iou")
     gaps = full.with_columns({"hd95": np.where(np.arange(30) == 7, np.nan, rng.uniform(4, 6, 30))})
@@ -132,9 +132,9 @@ def test_the_decision_and_the_p_value_are_one(seed):
     target = rng.normal(size=30)
     base = {"sample_id": [f"x{i}" for i in range(30)], "target": target}
     sides = [PredictionTable.make(base | {"prediction": target + rng.normal(0, s, 30)}) for s in (1.0, 0.72)]
-    found = compare(*sides, Regression(), primary="mae")
-    difference = found["metrics"]["mae"]["difference"]
-    assert found["decision"]["superior"] is (difference["upper"] < 0)
+    result = compare(*sides, Regression(), primary="mae")
+    difference = result["metrics"]["mae"]["difference"]
+    assert result["decision"]["superior"] is (difference["upper"] < 0)
     assert (difference["p_value"] < 0.05) is not (difference["lower"] < 0 < difference["upper"])
 
 
@@ -159,10 +159,10 @@ def test_undefined_figures_are_undecided(tmp_path):
     base = {"sample_id": [f"x{i}" for i in range(30)], "target": rng.normal(size=30)}
     constant = PredictionTable.make(base | {"prediction": np.zeros(30)})
     good = PredictionTable.make(base | {"prediction": base["target"] + rng.normal(size=30)})
-    found = compare(constant, good, Regression(), primary="spearman_rho")
-    assert found["metrics"]["spearman_rho"]["difference"]["reason"] == "undefined: the prediction is constant"
-    assert found["decision"]["holds"] is None
-    assert "undecided" in lines(found)[-1]
+    result = compare(constant, good, Regression(), primary="spearman_rho")
+    assert result["metrics"]["spearman_rho"]["difference"]["reason"] == "undefined: the prediction is constant"
+    assert result["decision"]["holds"] is None
+    assert "undecided" in lines(result)[-1]
     write(constant, tmp_path / "a.csv")
     write(good, tmp_path / "b.csv")
     written = compare_files(tmp_path / "a.csv", tmp_path / "b.csv", "regression", tmp_path / "out.json", draws=300)
@@ -178,6 +178,6 @@ def test_paired_bootstrap_finds_a_difference_of_nothing_in_five_percent():
         target = rng.normal(size=80)
         base = {"sample_id": [f"x{i}" for i in range(80)], "target": target}
         sides = [PredictionTable.make(base | {"prediction": target + rng.normal(size=80)}) for _ in range(2)]
-        found = compare(*sides, Regression(), draws=1000, seed=seed)
-        wrong += found["metrics"]["mae"]["difference"]["p_value"] < 0.05
+        result = compare(*sides, Regression(), draws=1000, seed=seed)
+        wrong += result["metrics"]["mae"]["difference"]["p_value"] < 0.05
     assert 0.02 < wrong / 300 < 0.09

@@ -38,15 +38,15 @@ def test_members_are_judged_by_the_intervals_that_they_write_and_not_by_scaled_o
     spread = np.random.default_rng(1).uniform(0.2, 3, N)
     table = regression(prediction_sd=lambda _: spread, lower=lambda p: p - 1.5, upper=lambda p: p + 1.5)
     served = {"conformal": {"quantile": 1.5, "n_subjects": 60, "miscoverage": 0.1}, "fitted_on": "validation"}
-    found = scoring.evaluate(table, Regression(target="score"), draws=200, served=served)
-    assert found["metrics"]["conformal_width"]["value"] == pytest.approx(3)
+    metrics = scoring.evaluate(table, Regression(target="score"), draws=200, served=served)
+    assert metrics["metrics"]["conformal_width"]["value"] == pytest.approx(3)
     test = slice(N // 2, N)
     error = np.abs(table.columns["target"] - table.columns["prediction"])[test]
-    assert found["metrics"]["conformal_coverage"]["value"] == pytest.approx((error <= 1.5).mean())
-    assert found["metrics"]["conformal_coverage"]["value"] == found["stated_intervals"]["coverage"]["value"]
-    assert found["conformal"]["quantile"] == 1.5
-    assert found["subgroups"]["sex"]["F"]["conformal_width"]["value"] == pytest.approx(3)
-    assert set(found["conformal"]["within_groups"]["sex"]) == {"F", "M"}
+    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx((error <= 1.5).mean())
+    assert metrics["metrics"]["conformal_coverage"]["value"] == metrics["stated_intervals"]["coverage"]["value"]
+    assert metrics["conformal"]["quantile"] == 1.5
+    assert metrics["subgroups"]["sex"]["F"]["conformal_width"]["value"] == pytest.approx(3)
+    assert set(metrics["conformal"]["within_groups"]["sex"]) == {"F", "M"}
     # without the model's word they are fitted anew, unscaled as those that the file states
     fitted = scoring.evaluate(table, Regression(target="score"), draws=200)
     expected = conformal.quantile(np.abs(table.columns["target"] - table.columns["prediction"])[: N // 2], 0.1)
@@ -67,13 +67,15 @@ def test_folds_that_are_the_only_test_have_figures_and_say_what_was_fitted_on_wh
     sets = ["a|b" if 0.3 < x < 0.7 else ("b" if x >= 0.7 else "a") for x in p]
     table = PredictionTable.make(ids(["test"] * N) | {"target": target, "p/a": 1 - p, "p/b": p, "set": sets})
     served = {"conformal": {"quantile": 0.7, "n_subjects": N, "miscoverage": 0.1}, "fitted_on": "the other folds"}
-    found = scoring.evaluate(table, Classification(target="label"), draws=200, served=served)
+    metrics = scoring.evaluate(table, Classification(target="label"), draws=200, served=served)
     held = [t in s.split("|") for t, s in zip(target, sets)]
-    assert found["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
-    assert found["metrics"]["conformal_set_size"]["value"] == pytest.approx(np.mean([len(s.split("|")) for s in sets]))
+    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
+    assert metrics["metrics"]["conformal_set_size"]["value"] == pytest.approx(
+        np.mean([len(s.split("|")) for s in sets])
+    )
     for section in ("conformal", "calibration"):
-        assert found[section]["fitted_on"] == "the other folds"
-        assert "reason" not in found[section]
+        assert metrics[section]["fitted_on"] == "the other folds"
+        assert "reason" not in metrics[section]
 
 
 def test_sets_of_zones_are_written_and_hold_the_truth_as_promised() -> None:
@@ -86,15 +88,15 @@ def test_sets_of_zones_are_written_and_hold_the_truth_as_promised() -> None:
     fitted = task.fit(logits[: N // 2], truth[: N // 2], [f"s{i}" for i in range(N // 2)])
     columns = task.columns(logits, truth, fitted)
     table = PredictionTable.make(ids() | columns)
-    found = scoring.evaluate(table, schema, draws=200, served=fitted | {"fitted_on": "validation"})
+    metrics = scoring.evaluate(table, schema, draws=200, served=fitted | {"fitted_on": "validation"})
     held = [
         task.classes[code] in text.split("|")
         for z, zone in enumerate(task.zones)
         for code, text in zip(truth[N // 2 :, z], columns[f"set/{zone}"][N // 2 :])
     ]
-    assert found["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
+    assert metrics["metrics"]["conformal_coverage"]["value"] == pytest.approx(np.mean(held))
     assert 0.8 < np.mean(held) < 0.98
-    assert "set/right_sup" not in found["subgroups"]
+    assert "set/right_sup" not in metrics["subgroups"]
 
 
 def test_a_class_task_writes_the_sets_that_are_judged() -> None:

@@ -38,15 +38,15 @@ def test_a_custom_metric_has_the_interval_of_the_same_metric_of_the_task():
     def own_mae(reference, prediction):
         return abs(reference - prediction).mean()
 
-    found = scoring.evaluate(table(), scoring.settings_of("regression"), draws=400)
-    own, task = found["metrics"]["own_mae"], found["metrics"]["mae"]
+    metrics = scoring.evaluate(table(), scoring.settings_of("regression"), draws=400)
+    own, task = metrics["metrics"]["own_mae"], metrics["metrics"]["mae"]
     assert own["value"] == pytest.approx(task["value"], rel=1e-12)
     assert (own["n"], own["n_subjects"]) == (40, 20)
     assert own["lower"] == pytest.approx(task["lower"], rel=0.1)
     assert own["upper"] == pytest.approx(task["upper"], rel=0.1)
-    assert found["headline"][-1] == "own_mae"
-    assert found["subgroups"]["site"]["a"]["own_mae"]["gap"]["lower"] is not None
-    assert scoring.summary(found)["own_mae"] == own["value"]
+    assert metrics["headline"][-1] == "own_mae"
+    assert metrics["subgroups"]["site"]["a"]["own_mae"]["gap"]["lower"] is not None
+    assert scoring.summary(metrics)["own_mae"] == own["value"]
 
 
 def test_classes_are_given_as_numbers_and_probabilities():
@@ -60,8 +60,8 @@ def test_classes_are_given_as_numbers_and_probabilities():
     rng = np.random.default_rng(0)
     p = rng.dirichlet([1, 1, 1], 30)
     columns = {"target": rng.integers(0, 3, 30).astype(str), **{f"p/{k}": p[:, k] for k in range(3)}}
-    found = scoring.evaluate(PredictionTable.make(columns), scoring.settings_of("classification"), draws=100)
-    assert found["metrics"]["sure"]["value"] == pytest.approx(p.max(1).mean())
+    metrics = scoring.evaluate(PredictionTable.make(columns), scoring.settings_of("classification"), draws=100)
+    assert metrics["metrics"]["sure"]["value"] == pytest.approx(p.max(1).mean())
     assert seen["shapes"] == ("i", 1, 3)
     assert "sure" not in scoring.evaluate(table(), scoring.settings_of("regression"), draws=50)["metrics"]
 
@@ -72,9 +72,9 @@ def test_a_comparison_goes_by_a_custom_metric():
         return abs(reference - prediction).max()
 
     settings = scoring.settings_of("regression")
-    found = comparing.compare(table(1, noise=4.0), table(2, noise=0.5), settings, primary="worst", draws=200)
-    assert "worst" in found["lower_is_better"]
-    assert found["metrics"]["worst"]["difference"]["value"] < 0
+    result = comparing.compare(table(1, noise=4.0), table(2, noise=0.5), settings, primary="worst", draws=200)
+    assert "worst" in result["lower_is_better"]
+    assert result["metrics"]["worst"]["difference"]["value"] < 0
 
 
 def test_what_a_metric_cannot_say_is_undefined_and_what_it_does_wrong_is_named():
@@ -82,8 +82,8 @@ def test_what_a_metric_cannot_say_is_undefined_and_what_it_does_wrong_is_named()
     def nothing(reference, prediction):
         return 1 / 0
 
-    found = scoring.evaluate(table(), scoring.settings_of("regression"), draws=50)["metrics"]["nothing"]
-    assert (found["value"], found["reason"]) == (None, "undefined: the custom metric nothing gave no number")
+    result = scoring.evaluate(table(), scoring.settings_of("regression"), draws=50)["metrics"]["nothing"]
+    assert (result["value"], result["reason"]) == (None, "undefined: the custom metric nothing gave no number")
 
     @metric("wrong")
     def wrong(reference, prediction):

@@ -21,26 +21,26 @@ def table(n: int, **columns: object) -> PredictionTable:
 
 def test_false_positives_and_negatives_come_worst_first() -> None:
     p = np.array([0.9, 0.4, 0.1, 0.6, 0.2])
-    found = errors.sample_errors(
+    result = errors.sample_errors(
         table(5, target=["no", "yes", "yes", "yes", "no"], **{"p/no": 1 - p, "p/yes": p}),
         Classification(positive="yes"),
     )
-    wrong = errors.worst(found)
+    wrong = errors.worst(result)
     assert [(w.sample_id, w.kind) for w in wrong] == [
         ("s0", "false positive"), ("s2", "false negative"), ("s1", "false negative"),
     ]  # fmt: skip
     assert wrong[0].prediction == wrong[0].answer == "yes (0.90)"
     assert replace(wrong[0], interval="{no, yes}").answer == "yes (0.90), set {no, yes}"
     assert replace(wrong[0], interval="1 to 2").answer == "yes (0.90) (1 to 2)"
-    assert errors.in_words(found, "classification") == "3 of 4 test samples are misclassified"
+    assert errors.in_words(result, "classification") == "3 of 4 test samples are misclassified"
 
 
 def test_the_largest_regression_errors_are_shown_though_none_is_significant() -> None:
-    found = errors.sample_errors(
+    result = errors.sample_errors(
         table(4, target=np.array([1.0, 2.0, 3.0, 4.0]), prediction=np.array([1.5, 0.9, 3.0, 9.0])), Regression()
     )
-    assert errors.worst(found) == []
-    filled = errors.worst(found, at_least=2)
+    assert errors.worst(result) == []
+    filled = errors.worst(result, at_least=2)
     assert [w.sample_id for w in filled] == ["s1", "s0"]
     assert [w.kind for w in filled] == ["too low", "too high"]
     assert filled[0].error == "−1.10"
@@ -52,16 +52,16 @@ def test_zones_are_measured_by_the_grades_they_are_off() -> None:
     for zone, said in (("right_sup", (2, 2, 0)), ("left_sup", (1, 0, 0))):
         for k, name in enumerate(schema.classes):
             columns[f"p/{zone}/{name}"] = np.array([1.0 if code == k else 0.0 for code in said])
-    found = errors.sample_errors(table(3, **columns), schema)
-    assert [(f.size, f.kind, f.target, f.prediction) for f in found] == [
+    result = errors.sample_errors(table(3, **columns), schema)
+    assert [(f.size, f.kind, f.target, f.prediction) for f in result] == [
         (2.0, "1 of 2 zones", "0 1", "2 1"), (1.0, "1 of 2 zones", "2 –", "2 0"),
     ]  # fmt: skip
 
 
 def test_an_undefined_dice_is_no_error_and_no_success() -> None:
-    found = errors.sample_errors(table(4, dice=np.array([0.9, np.nan, 0.2, 1.0])), Segmentation())
-    assert [w.sample_id for w in errors.worst(found, at_least=9)] == ["s2", "s0"]
-    assert found[1].wrong is False
+    result = errors.sample_errors(table(4, dice=np.array([0.9, np.nan, 0.2, 1.0])), Segmentation())
+    assert [w.sample_id for w in errors.worst(result, at_least=9)] == ["s2", "s0"]
+    assert result[1].wrong is False
 
 
 def test_the_file_has_sample_ids_alone_and_no_formula(tmp_path: Path) -> None:

@@ -55,13 +55,13 @@ def graded(grades, ungradable, zones=("apex", "base")):
 @pytest.mark.parametrize("ungradable", [0, 1])
 def test_zones_and_grades_are_those_of_the_columns(tmp_path, grades, ungradable):
     path = saved(tmp_path, graded(grades, ungradable))
-    found = score_file(path, "zones", draws=50)
+    result = score_file(path, "zones", draws=50)
     settings = settings_for("zones", {}, list(graded(grades, ungradable)))
     assert (settings.zones, settings.grades) == (("apex", "base"), grades)
-    assert found["metrics"]["kappa_quadratic"]["n_subjects"] == N
-    assert f"f1/{grades - 1}" in found["metrics"]
+    assert result["metrics"]["kappa_quadratic"]["n_subjects"] == N
+    assert f"f1/{grades - 1}" in result["metrics"]
     if not ungradable:
-        assert found["metrics"]["coverage"]["value"] == 1
+        assert result["metrics"]["coverage"]["value"] == 1
 
 
 def test_a_number_of_grades_that_the_file_contradicts_is_refused(tmp_path):
@@ -79,11 +79,11 @@ def test_logits_are_scored_as_their_probabilities(tmp_path):
     truth = {"target": np.array(names)[y]}
     plain = saved(tmp_path, truth | {f"p/{c}": softmax(z)[:, k] for k, c in enumerate(names)}, "p.csv")
     logits = saved(tmp_path, truth | {f"logit/{c}": z[:, k] for k, c in enumerate(names)}, "z.csv")
-    found = [score_file(path, "classification", draws=50) for path in (plain, logits)]
-    assert "read_as" not in found[0]
-    assert found[1]["read_as"] == ["probabilities: softmax of the columns logit/…"]
+    result = [score_file(path, "classification", draws=50) for path in (plain, logits)]
+    assert "read_as" not in result[0]
+    assert result[1]["read_as"] == ["probabilities: softmax of the columns logit/…"]
     for name in ("auroc", "brier", "accuracy"):
-        assert found[1]["metrics"][name]["value"] == pytest.approx(found[0]["metrics"][name]["value"])
+        assert result[1]["metrics"][name]["value"] == pytest.approx(result[0]["metrics"][name]["value"])
 
 
 def test_one_logit_of_two_classes_and_of_findings_goes_through_the_logistic_function(tmp_path):
@@ -93,16 +93,16 @@ def test_one_logit_of_two_classes_and_of_findings_goes_through_the_logistic_func
     np.testing.assert_allclose(table.columns["p/1"], 1 / (1 + np.exp(-z[:, 1])))
     assert notes == ["probabilities: the logistic function of the columns logit/…"]
     both = {"target/x": y == 1, "target/y": y == 2, "logit/x": z[:, 1], "logit/y": z[:, 2]}
-    found = score_file(saved(tmp_path, both, "findings.csv"), "multilabel", draws=50)
-    assert found["metrics"]["auroc/x"]["value"] > 0.5
+    result = score_file(saved(tmp_path, both, "findings.csv"), "multilabel", draws=50)
+    assert result["metrics"]["auroc/x"]["value"] > 0.5
 
 
 def test_a_readers_classes_count_as_probabilities_0_and_1(tmp_path):
     y, z = classes()
     path = saved(tmp_path, {"target": y, "prediction": z.argmax(1)})
-    found = score_file(path, "classification", draws=50)
-    assert found["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
-    assert found["read_as"] == ["probabilities: 0 and 1, by the classes in prediction"]
+    result = score_file(path, "classification", draws=50)
+    assert result["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
+    assert result["read_as"] == ["probabilities: 0 and 1, by the classes in prediction"]
 
 
 @pytest.mark.parametrize(
@@ -129,9 +129,9 @@ def test_horizons_of_survival_are_those_of_the_columns(tmp_path):
     time = r.exponential(np.exp(-risk) * 2)
     columns = {"target/time": time, "target/event": r.random(N) < 0.7, "prediction": risk}
     columns |= {f"p/{h}/event": 1 - np.exp(-h * np.exp(risk) / 2) for h in (0.5, 2)}
-    found = score_file(saved(tmp_path, columns), "survival", draws=50)
-    assert found["metrics"]["auroc/0.5"]["value"] > 0.5
-    assert "auroc/1" not in found["metrics"]
+    result = score_file(saved(tmp_path, columns), "survival", draws=50)
+    assert result["metrics"]["auroc/0.5"]["value"] > 0.5
+    assert "auroc/1" not in result["metrics"]
 
 
 def test_a_setting_that_does_not_exist_names_those_that_do():
@@ -149,13 +149,13 @@ def test_files_of_several_models_are_scored_and_each_compared_with_the_first(tmp
     paths.append(
         saved(tmp_path, {"target": classes(seed=4)[0]} | {f"p/{k}": other[:, k] for k in range(3)}, "other.csv")
     )
-    found = score_files(paths, settings_for("classification", {}), tmp_path / "out.json", draws=50)
-    assert list(found["files"]) == ["a", "b", "c", "other"]
+    result = score_files(paths, settings_for("classification", {}), tmp_path / "out.json", draws=50)
+    assert list(result["files"]) == ["a", "b", "c", "other"]
     assert (tmp_path / "out.json").exists()
-    b, c = (found["comparisons"][n] for n in "bc")
+    b, c = (result["comparisons"][n] for n in "bc")
     p = [e["metrics"][e["primary"]]["difference"]["p_value"] for e in (b, c)]
     assert [b["p_holm_files"], c["p_holm_files"]] == pytest.approx([min(1, 2 * min(p)), max(2 * min(p), max(p))])
-    assert "another target" in found["comparisons"]["other"]["reason"]
+    assert "another target" in result["comparisons"]["other"]["reason"]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", ","])
@@ -167,9 +167,9 @@ def test_decimal_commas_are_read_and_told(tmp_path, delimiter):
     commas = tmp_path / "commas.csv"
     with commas.open("w", newline="") as file:
         csv.writer(file, delimiter=delimiter).writerows([[c.replace(".", ",") for c in row] for row in rows])
-    found = score_file(commas, "classification", draws=50)
-    assert found["read_as"] == ["decimal commas: p/0, p/1, p/2"]
-    assert found["metrics"] == score_file(points, "classification", draws=50)["metrics"]
+    result = score_file(commas, "classification", draws=50)
+    assert result["read_as"] == ["decimal commas: p/0, p/1, p/2"]
+    assert result["metrics"] == score_file(points, "classification", draws=50)["metrics"]
 
 
 def test_commas_that_may_separate_thousands_are_no_decimals(tmp_path):
@@ -183,9 +183,9 @@ def test_probabilities_with_a_percent_sign_are_shares(tmp_path, form):
     y, z = classes()
     p = softmax(z)
     written = {f"p/{k}": [form.format(100 * v) for v in p[:, k]] for k in range(3)}
-    found = score_file(saved(tmp_path, {"target": y} | written), "classification", draws=50)
-    assert found["read_as"] == ["percent, read as shares: p/0, p/1, p/2"]
-    assert found["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
+    result = score_file(saved(tmp_path, {"target": y} | written), "classification", draws=50)
+    assert result["read_as"] == ["percent, read as shares: p/0, p/1, p/2"]
+    assert result["metrics"]["accuracy"]["value"] == pytest.approx((y == z.argmax(1)).mean())
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def test_percent_without_a_sign_is_refused_with_what_to_write(tmp_path, task, co
 
 def test_one_column_of_two_classes_and_reference_of_one(tmp_path):
     p = np.linspace(0.2, 0.9, N)
-    found = score_file(saved(tmp_path, {"target": [1] * N, "p/1": p}), "classification", draws=50)
-    assert found["positive"] == "1"
-    assert found["metrics"]["recall"]["value"] == pytest.approx((p > 0.5).mean())
-    assert found["metrics"]["auroc"]["reason"] == "undefined: every sample is of class 1"
+    result = score_file(saved(tmp_path, {"target": [1] * N, "p/1": p}), "classification", draws=50)
+    assert result["positive"] == "1"
+    assert result["metrics"]["recall"]["value"] == pytest.approx((p > 0.5).mean())
+    assert result["metrics"]["auroc"]["reason"] == "undefined: every sample is of class 1"
     with pytest.raises(PredictionsError, match=r"column p/sick alone .* name sick: .*--set classes=\[no,yes\]"):
         score_file(saved(tmp_path, {"target": ["sick"] * N, "p/sick": p}), "classification")
 

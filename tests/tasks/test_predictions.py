@@ -138,11 +138,11 @@ def test_labels_may_be_numbers_or_names(tmp_path):
     numbers = "target,p/0,p/1\n" + "1.0,0.2,0.8\n0,0.9,0.1\n1,0.6,0.4\n0,0.7,0.3\n"
     names = "target,p/no,p/yes\n" + "yes,0.2,0.8\nno,0.9,0.1\nyes,0.6,0.4\nno,0.7,0.3\n"
     single = "target,p/1\n" + "1,0.8\n0,0.1\n1,0.4\n0,0.3\n"
-    found = [
+    result = [
         evaluate(read(save(tmp_path, t)), Classification(), draws=200)["metrics"] for t in (numbers, names, single)
     ]
     for name in ("auroc", "f1", "brier"):
-        assert found[0][name]["value"] == found[1][name]["value"] == pytest.approx(found[2][name]["value"])
+        assert result[0][name]["value"] == result[1][name]["value"] == pytest.approx(result[2][name]["value"])
 
 
 def test_the_positive_class_may_be_named(tmp_path):

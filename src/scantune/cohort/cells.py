@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection
 
 from scantune.cohort import ids, values
@@ -86,7 +87,6 @@ def order_of(row: Row, dataset: DatasetConfig, faults: list[Fault]) -> str | Non
     """A date or number in a form that sorts: ISO dates as they are, numbers with a point."""
     if dataset.order is None:
         return None
-    import datetime
 
     text = row.cells[dataset.order]
     try:

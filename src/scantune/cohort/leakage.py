@@ -112,8 +112,8 @@ def audit(
     side_of = {name: placed[name].split for name in part_of}
     fold_of = {name: f"fold {placed[name].fold}" for name in part_of if placed[name].fold is not None}
     sides, folds = ({part: _balanced(samples, of, part) for part in _order(of)} for of in (side_of, fold_of))
-    wanted = {a.split for a in assignments} | {f"fold {a.fold}" for a in assignments if a.fold is not None}
-    empty = sorted(wanted - {*sides, *folds})
+    expected = {a.split for a in assignments} | {f"fold {a.fold}" for a in assignments if a.fold is not None}
+    empty = sorted(expected - {*sides, *folds})
     if empty:
         raise CohortError("split", [f"no sample of {part} remains after preprocess" for part in empty])
     return AuditReport(

@@ -29,16 +29,16 @@ def rare(
         numbers: as there.
     """
     subjects = by_subject(records)
-    found = []
+    warnings = []
     for parts in _partitions(assignments):
         for (name, value), counts in _class_counts(parts, subjects, settings, numbers).items():
             lacking = [part for part, count in counts.items() if not count]
             if lacking:
-                found.append(
+                warnings.append(
                     f"{name} {value!r} is rare: {sum(counts.values())} subjects have it, {counts}; metrics of "
                     f"{', '.join(lacking)} are of the other classes"
                 )
-    return found
+    return warnings
 
 
 def _partitions(assignments: Sequence[Assignment]) -> list[Parts]:

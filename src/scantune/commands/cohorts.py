@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from scantune.commands import project
+from scantune.files import private, write_text
 from scantune.pipeline.project import named
 from scantune.records import ScantuneError
 from scantune.script import quiet_logging
@@ -88,7 +89,6 @@ def check(
 def _all_faults(path: Path) -> Iterator[None]:
     """Faults of a table are written to a file too, for its user alone: the terminal shows the first of each kind."""
     from scantune.cohort.faults import CohortError
-    from scantune.files import private, write_text
 
     try:
         yield
@@ -117,7 +117,6 @@ def index(
 ) -> None:
     """Index a folder of many files: path, size, time and digest. Unchanged files are not read again."""
     from scantune.cohort.index import timed_index, write_index
-    from scantune.files import private
 
     if Path(what).is_dir() and out is not None:
         root, path = Path(what), out

@@ -54,8 +54,8 @@ def export(
 def _files() -> Iterator[Path]:
     for name in CODE:
         path = Path(name)
-        found = path.rglob("*") if path.is_dir() else [path]
-        yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
+        paths = path.rglob("*") if path.is_dir() else [path]
+        yield from (file for file in paths if file.is_file() and "__pycache__" not in file.parts)
     for pattern in RESULTS:
         yield from (file for file in Path().glob(pattern) if file.is_file())
 
@@ -64,19 +64,19 @@ def _settings(content: dict[str, Any]) -> str:
     """params.yaml with places of data replaced; comments are left out."""
     import yaml
 
-    held = copy.deepcopy(content)
-    for name, block in held.get("datasets", {}).items():
+    settings = copy.deepcopy(content)
+    for name, block in settings.get("datasets", {}).items():
         place = f"data/raw/{name}"
         block |= {key: place for key in ("root", "watch") if key in block}
         if block.get("table"):
             block["table"] = f"table{Path(str(block['table'])).suffix}"
         block.pop("index", None)
-    for name, block in (held.get("watched") or {}).items():
+    for name, block in (settings.get("watched") or {}).items():
         block["path"] = f"data/raw/{block['dataset']}/{name}"
     for group in ("experiments", "derived"):
-        for block in (held.get(group) or {}).values():
+        for block in (settings.get(group) or {}).values():
             block["model"] = _without_places(block["model"])
-    return yaml.safe_dump(held, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)
 
 
 def _without_places(block: dict[str, Any]) -> dict[str, Any]:
@@ -90,13 +90,13 @@ def _model(path: Path) -> str:
     """``model.json`` in which the starting weights are named by no path, with the digest that it has then."""
     from scantune.registry.model import digest_of
 
-    held = json.loads(path.read_text(encoding="utf-8"))
-    source = held.get("weights", {}).get("source")
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    source = facts.get("weights", {}).get("source")
     if isinstance(source, str) and _is_path(source):
-        held["weights"] |= {"source": "a file", "licence": "unknown"}
-        held["weights"].pop("matched", None)
-    held.pop("digest", None)
-    return json.dumps({**held, "digest": digest_of(held)}, indent=2, sort_keys=True) + "\n"
+        facts["weights"] |= {"source": "a file", "licence": "unknown"}
+        facts["weights"].pop("matched", None)
+    facts.pop("digest", None)
+    return json.dumps({**facts, "digest": digest_of(facts)}, indent=2, sort_keys=True) + "\n"
 
 
 def _is_path(text: str) -> bool:

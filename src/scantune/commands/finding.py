@@ -17,6 +17,7 @@ from scantune.pipeline.project import named
 from scantune.records import ScantuneError
 
 if TYPE_CHECKING:
+    from scantune.config.params import Params
     from scantune.records import Record
 
 
@@ -94,7 +95,7 @@ def _partitions(dataset: str) -> dict[str, str]:
     return {row.sample_id: row.split + ("" if row.fold is None else f", fold {row.fold}") for row in rows}
 
 
-def _excluded(params: Any, dataset: str) -> Iterator[tuple[str, str]]:
+def _excluded(params: Params, dataset: str) -> Iterator[tuple[str, str]]:
     """Sample id to the reason, of every input that was prepared from the dataset, or that ``check`` looked at."""
     from scantune.tables import unguarded
     from scantune.tracking import own_folder

@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 
 def environment() -> dict[str, str]:
@@ -28,7 +31,7 @@ def settings() -> Any:
     return load()
 
 
-def group_of(params: Any, name: str) -> str:
+def group_of(params: Params, name: str) -> str:
     """``experiments`` or ``derived``, the group that has the name.
 
     Raises:
@@ -41,7 +44,7 @@ def group_of(params: Any, name: str) -> str:
     raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
 
 
-def register_target(params: Any, name: str) -> str:
+def register_target(params: Params, name: str) -> str:
     """The DVC target that runs all that an experiment needs."""
     return f"{'register' if group_of(params, name) == 'experiments' else 'register-derived'}@{name}"
 
@@ -83,20 +86,20 @@ _LAST = {
 }
 
 
-def target_of(params: Any, name: str) -> str:
+def target_of(params: Params, name: str) -> str:
     """The DVC target that runs all that an experiment, ensemble or external evaluation needs.
 
     Raises:
         ScantuneError: no block has that name, or blocks of two groups have it.
     """
-    found = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
-    if len(found) > 1:
-        choices = " or ".join(f"{stage}@{name}" for stage in found)
+    stages = [stage for group, stage in _LAST.items() if name in getattr(params, group)]
+    if len(stages) > 1:
+        choices = " or ".join(f"{stage}@{name}" for stage in stages)
         raise ScantuneError(f"--experiment {name!r}: several groups of params.yaml have it; name the target: {choices}")
-    if not found:
+    if not stages:
         known = ", ".join(key for group in _LAST for key in getattr(params, group))
         raise ScantuneError(f"--experiment {name!r}: not in params.yaml. There are: {known}")
-    return f"{found[0]}@{name}"
+    return f"{stages[0]}@{name}"
 
 
 def run_dvc(arguments: Sequence[str], cwd: Path | None = None) -> int:

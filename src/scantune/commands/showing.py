@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scantune.commands import project
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from scantune.pipeline.train.training import TrainingPlan
 
 
 def show(
@@ -78,19 +83,21 @@ def preset_lines(experiment: str) -> list[str]:
     return lines
 
 
-def _start(plan: Any) -> str:
-    if plan.start is not None and plan.use == "weights":
+def _start(plan: TrainingPlan) -> str:
+    from scantune.config.params import DerivedConfig
+
+    if isinstance(plan.block, DerivedConfig) and plan.use == "weights":
         parent = plan.block.from_
         return f"those of {parent}" + ("" if _is_trained(plan) else f", not trained yet (dvc repro train@{parent})")
     return "random"
 
 
-def _is_trained(plan: Any) -> bool:
+def _is_trained(plan: TrainingPlan) -> bool:
     """Whether the model that the experiment starts from is there, if it starts from one."""
     return plan.start is None or (plan.start / "model.json").is_file()
 
 
-def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:
+def architecture(network: nn.Module, shape: tuple[int, ...], depth: int) -> list[str]:
     """One line per module down to ``depth``: name, type, output shape for one sample, number of weights."""
     import torch
 
@@ -118,7 +125,7 @@ def architecture(network: Any, shape: tuple[int, ...], depth: int) -> list[str]:
     return [*lines, f"  {sum(sizes):,} weights in {len(sizes)} tensors"]
 
 
-def _sheet(plan: Any, n: int, folder: Path) -> Path:
+def _sheet(plan: TrainingPlan, n: int, folder: Path) -> Path:
     """Samples spread over the training side, as network inputs, with the task's targets."""
     from scantune import plots
     from scantune.preprocess.store import as_float, load
@@ -141,11 +148,11 @@ def _sheet(plan: Any, n: int, folder: Path) -> Path:
     return plots.save(figure, folder / "images")[-1]
 
 
-def _is_mask(plan: Any) -> bool:
+def _is_mask(plan: TrainingPlan) -> bool:
     return bool(plan.block.task.mask_classes)
 
 
-def _notes(plan: Any) -> list[str]:
+def _notes(plan: TrainingPlan) -> list[str]:
     """Which plane is shown, and what the colours of outlines stand for."""
     from scantune.preprocess.check.pictures import word_for_colour
 
@@ -155,7 +162,7 @@ def _notes(plan: Any) -> list[str]:
     return [text for text in (kind, f"Outlines: {', '.join(outlines)}." if outlines else "") if text]
 
 
-def _outlined(path: Path, plan: Any, member: Any) -> Any:
+def _outlined(path: Path, plan: TrainingPlan, member: Any) -> Any:
     """A sample with the outlines of its mask, and the number of pixels of each label on the file's grid."""
     from scantune import plots
     from scantune.preprocess.check.pictures import picture

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from scantune.commands import project
 from scantune.config.edit import Change
 from scantune.records import ScantuneError
@@ -63,8 +65,6 @@ def copied(home: Path, name: str, text: str, settings: Any) -> Iterator[Path]:
     Raises:
         ScantuneError: the project is not in a git repository with a commit.
     """
-    from filelock import FileLock
-
     top = _top(home)
     folder = home / ".dvc" / "tmp" / "variants"
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,8 +132,6 @@ def _git(folder: Path, *arguments: str) -> str:
 
 def _remove_left(folder: Path) -> None:
     """Copies of processes that were killed."""
-    from filelock import FileLock, Timeout
-
     for left in folder.glob("*.lock"):
         try:
             with FileLock(left, timeout=0):

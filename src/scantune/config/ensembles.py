@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.config.base import NAME
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 #: Settings of ``train`` in which members must agree, because the ensemble answers with one value of each.
 SHARED = ("test_time_augmentation", "calibration", "miscoverage")
@@ -56,7 +59,7 @@ def _items(block: Any) -> Any:
     return block.items() if isinstance(block, Mapping) else ()
 
 
-def faults(params: Any) -> Iterator[str]:
+def faults(params: Params) -> Iterator[str]:
     """Every ensemble whose members cannot be one model, and every entry that belongs to none."""
     known = {**params.experiments, **params.derived}
     for name, ensemble in params.ensembles.items():
@@ -82,7 +85,7 @@ def faults(params: Any) -> Iterator[str]:
         members_so_far.add((entry.ensemble, entry.member))
 
 
-def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params: Any) -> Iterator[str]:
+def _unfit(where: str, ensemble: Any, name: str, block: Any, first: Any, params: Params) -> Iterator[str]:
     """Why an experiment cannot be a member."""
     for key in ("dataset", "input"):
         shared, value = getattr(ensemble, key), getattr(block, key)

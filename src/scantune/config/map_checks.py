@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 #: Key that once stood in ``evaluate.saliency``, and the ``use`` of the entry in its place.
 MOVED = {"repeat": "another_seed", "label_randomization": "shuffled_labels", "segmentation": "segmentation"}
@@ -37,7 +40,7 @@ def _fault(group: str, name: str, key: str, value: Any) -> str:
     return f"{fault} this key and add to params.yaml: map_checks: {{{entry}}}"
 
 
-def faults(params: Any) -> Iterator[str]:
+def faults(params: Params) -> Iterator[str]:
     """Every entry that cannot be run, or that nothing would read."""
     known = {**params.experiments, **params.derived}
     first: dict[tuple[str, str], str] = {}
@@ -59,7 +62,7 @@ def faults(params: Any) -> Iterator[str]:
             )
 
 
-def _segmentation(where: str, params: Any, check: Any, block: Any, other: Any) -> Iterator[str]:
+def _segmentation(where: str, params: Params, check: Any, block: Any, other: Any) -> Iterator[str]:
     dataset = params.datasets.get(block.dataset)
     if dataset is not None and not dataset.masks:
         yield f"{where}.experiment: needs datasets.{block.dataset}.masks: the path of a sample's mask"

@@ -6,10 +6,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from scantune.config.dataset import DatasetConfig
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 #: Folders that the pipeline writes. DVC refuses a dependency that holds an output of a later stage.
 OUTPUTS = ("data/index", "data/cache", "data/splits", "outputs", "external", "ensembles")
@@ -105,7 +108,7 @@ def holds_outputs(path: str) -> str | None:
     return next((folder for folder in OUTPUTS if _within(folder, path)), None)
 
 
-def faults(params: Any) -> Iterator[str]:
+def faults(params: Params) -> Iterator[str]:
     """Every dataset's reads that DVC would not see change, with the block to add; watched paths that DVC refuses."""
     for name, block in params.watched.items():
         if name == "root":

@@ -7,6 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from scantune.engine.delivery import Point
 from scantune.records import ScantuneError
 
@@ -147,8 +149,6 @@ class WandbSink:
 
     def histogram(self, epoch: int, name: str, counts: Sequence[int], edges: Sequence[float]) -> None:
         """A histogram of counts between edges."""
-        import numpy as np
-
         histogram = self.wandb.Histogram(np_histogram=(np.array(counts), np.array(edges)))
         self.run.log({f"histogram/{name}": histogram, "epoch": epoch})
 

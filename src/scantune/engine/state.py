@@ -12,6 +12,7 @@ import torch
 from scantune import files
 from scantune.engine import distributed, durable, versions
 from scantune.engine.faults import OutOfMemoryError, ResumeError
+from scantune.engine.strategies import Entry
 from scantune.engine.training import Position, Sums, Training
 from scantune.records import ScantuneError
 
@@ -129,8 +130,6 @@ def restore(training: Training, path: Path) -> bool:
 
 
 def _saved_entries(state: dict[str, Any]) -> list[Any]:
-    from scantune.engine.strategies import Entry
-
     return [Entry(int(e), int(s), float(v)) for e, s, v in state["checkpoints"]["seen"]]
 
 

@@ -54,8 +54,7 @@ def search(
     n_trials: int = 100,
     mode: str = "min",
     seed: int = 42,
-    prune: bool = True,
-    warmup_trials: int = 5,
+    prune_after: int | None = 5,
     name: str = "study",
 ) -> SearchResult:
     """Run trials until the study has ``n_trials``, including those of other processes.
@@ -71,15 +70,15 @@ def search(
         n_trials: number of finished trials (complete or pruned).
         mode: ``min`` or ``max``.
         seed: of the suggestions.
-        prune: stop trials that are worse than the median of earlier trials at the same epoch.
-        warmup_trials: trials before pruning starts.
+        prune_after: trials after which one that is worse than the median of earlier trials at the same epoch is
+            stopped; None stops none.
         name: of the study in the file.
 
     Raises:
         ScantuneError: an invalid range; a study in the file with another direction.
     """
     _check(space)
-    study = _open_study(study_file, name, mode, prune, warmup_trials)
+    study = _open_study(study_file, name, mode, prune_after)
     processes = study_file.with_suffix(".processes")
     _retry_orphans(study, processes, len(space))
     while _finished(study) < n_trials:
@@ -90,7 +89,7 @@ def search(
     return _result(study)
 
 
-def _open_study(path: Path, name: str, mode: str, prune: bool, warmup_trials: int) -> optuna.Study:
+def _open_study(path: Path, name: str, mode: str, prune_after: int | None) -> optuna.Study:
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
@@ -98,7 +97,9 @@ def _open_study(path: Path, name: str, mode: str, prune: bool, warmup_trials: in
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     path.parent.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=warmup_trials) if prune else optuna.pruners.NopPruner()
+    pruner: optuna.pruners.BasePruner = optuna.pruners.NopPruner()
+    if prune_after is not None:
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=prune_after)
     direction: Any = {"min": "minimize", "max": "maximize"}[mode]
     study = optuna.create_study(
         storage=storage, study_name=name, direction=direction, pruner=pruner, load_if_exists=True

@@ -12,7 +12,7 @@ from scantune.explain import attention, averaged, cams, layers
 from scantune.explain.saliency import Saliency
 from scantune.prediction.averaging import AveragedNetwork
 from scantune.records import ScantuneError
-from scantune.tasks.questions import Target, unit
+from scantune.tasks.questions import Target, unit, zone
 
 METHODS: dict[str, Callable[..., list[Saliency]]] = {
     "gradcam": cams.by_gradients("GradCAM"),
@@ -97,8 +97,6 @@ def zones(
         method: see :func:`maps`.
         layer: see :func:`maps`.
     """
-    from scantune.tasks.questions import zone
-
     return maps(network, x, [zone(z, grade) for z, grade in enumerate(grades)], method=method, layer=layer)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from scantune.io.dicom_seg import write_image_segmentation as write_image_segmentation
     from scantune.io.dicom_seg import write_segmentation as write_segmentation
     from scantune.io.dicom_sr import Measured as Measured
+    from scantune.io.dicom_sr import Origin as Origin
     from scantune.io.dicom_sr import write_report as write_report
     from scantune.io.dicom_writer import write_dicom_image as write_dicom_image
     from scantune.io.dicom_writer import write_dicom_series as write_dicom_series
@@ -63,6 +64,7 @@ _LATER = {
     "write_nifti_slice_like": "nifti_masks",
     "write_png": "still_writer",
     "Measured": "dicom_sr",
+    "Origin": "dicom_sr",
     "write_report": "dicom_sr",
     "write_segmentation": "dicom_seg",
     "is_mask_object": "dicom_masks",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from pydicom import DataElement
+from pydicom import DataElement, Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGBaseline8Bit
 
@@ -62,7 +62,7 @@ def write_cine(
     return save(dataset, Path(path), tags, compression)
 
 
-def _to_jpeg(dataset: Any, frames: np.ndarray, quality: int) -> None:
+def _to_jpeg(dataset: Dataset, frames: np.ndarray, quality: int) -> None:
     streams = [_jpeg(frame, quality) for frame in frames]
     if frames.ndim == 4:
         dataset.PhotometricInterpretation = "YBR_FULL_422"

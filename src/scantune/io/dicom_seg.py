@@ -18,7 +18,7 @@ from pydicom.uid import SecondaryCaptureImageStorage, XRayAngiographicImageStora
 from scantune.io import geometry
 from scantune.io.arrays import Options, SeriesRule, Volume, VolumeRule
 from scantune.io.dicom_reading import stacks_of
-from scantune.io.dicom_sr import save_derived, source_header
+from scantune.io.dicom_sr import Origin, save_derived, source_header
 from scantune.io.dicom_stack import Frame
 from scantune.io.dicom_writer import uid
 from scantune.mask_codes import pixels_by_label, plane
@@ -30,10 +30,8 @@ def write_segmentation(
     mask: Volume,
     source: Path,
     labels: Mapping[int, str],
+    origin: Origin,
     *,
-    model: str,
-    version: str,
-    seed: str,
     series: SeriesRule | None = None,
     volume: VolumeRule | None = None,
     overlapping: bool = False,
@@ -45,9 +43,7 @@ def write_segmentation(
         mask: whole numbers on the very grid that `read` gives for the series.
         source: the folder of the series, or an enhanced file.
         labels: what each value but 0 stands for; one that names a term of SNOMED CT gets its code.
-        model: name of the model.
-        version: of the model.
-        seed: the UIDs follow from it.
+        origin: the model that the mask comes from.
         series: which series of the folder.
         volume: which volume of the series.
         overlapping: the mask has a bit for each label (:mod:`scantune.mask_codes`).
@@ -73,9 +69,9 @@ def write_segmentation(
         frames, place = stack.frames, _placed(stack.frames)
         for image in images:
             _share_geometry(image, place)
-    segmentation = _segmentation(images, stored, labels, place, model, version, seed, overlapping=overlapping)
+    segmentation = _segmentation(images, stored, labels, place, origin, overlapping=overlapping)
     _refer(segmentation, frames)
-    return save_derived(segmentation, Path(path), images[0], seed)
+    return save_derived(segmentation, Path(path), images[0], origin.seed)
 
 
 def write_image_segmentation(
@@ -83,10 +79,8 @@ def write_image_segmentation(
     mask: np.ndarray,
     source: Path,
     labels: Mapping[int, str],
+    origin: Origin,
     *,
-    model: str,
-    version: str,
-    seed: str,
     overlapping: bool = False,
 ) -> Path:
     """As `write_segmentation`, of a still image (XA, US, CR, DX …) on its own pixels.
@@ -96,9 +90,7 @@ def write_image_segmentation(
         mask: whole numbers [H, W] of the image's size.
         source: the image.
         labels: what each value but 0 stands for.
-        model: name of the model.
-        version: of the model.
-        seed: the UIDs follow from it.
+        origin: the model that the mask comes from.
         overlapping: the mask has a bit for each label.
 
     Raises:
@@ -110,11 +102,11 @@ def write_image_segmentation(
         image.SOPClassUID = SecondaryCaptureImageStorage
     if mask.shape != (image.Rows, image.Columns):
         raise ScantuneError(f"the mask is {list(mask.shape)}, the image [{image.Rows}, {image.Columns}]")
-    segmentation = _segmentation([image], mask[None], labels, {}, model, version, seed, overlapping)
+    segmentation = _segmentation([image], mask[None], labels, {}, origin, overlapping)
     for element in segmentation.iterall():
         if own_class in _OF_SEVERAL_FRAMES and element.keyword == "ReferencedSOPClassUID":
             element.value = own_class
-    return save_derived(segmentation, Path(path), image, seed)
+    return save_derived(segmentation, Path(path), image, origin.seed)
 
 
 #: Storage classes that highdicom takes for enhanced ones: their stills are written as of another class, whose name is
@@ -176,9 +168,7 @@ def _segmentation(
     stored: np.ndarray,
     labels: Mapping[int, str],
     place: Mapping[str, Any],
-    model: str,
-    version: str,
-    seed: str,
+    origin: Origin,
     overlapping: bool = False,
 ) -> Any:
     """A mask in stored order [slice, row, column] on its images, as highdicom's object."""
@@ -189,7 +179,9 @@ def _segmentation(
     planes = np.stack([plane(stored.astype(np.uint8), value, overlapping) for value in values], axis=-1).astype(
         np.uint8
     )  # slice, row, column, K
-    algorithm = hd.AlgorithmIdentificationSequence(name=model, family=codes.DCM.ArtificialIntelligence, version=version)
+    algorithm = hd.AlgorithmIdentificationSequence(
+        name=origin.model, family=codes.DCM.ArtificialIntelligence, version=origin.version
+    )
     segments = [
         hd.seg.SegmentDescription(
             segment_number=at + 1,
@@ -198,7 +190,7 @@ def _segmentation(
             segmented_property_type=property_code(labels[value], value),
             algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
             algorithm_identification=algorithm,
-            tracking_uid=uid(seed, "label", value),
+            tracking_uid=uid(origin.seed, "label", value),
             tracking_id=f"label-{value}",  # by which the mask comes back with the same numbers
         )
         for at, value in enumerate(values)
@@ -210,13 +202,13 @@ def _segmentation(
             pixel_array=planes,
             segmentation_type=hd.seg.SegmentationTypeValues.BINARY,
             segment_descriptions=segments,
-            series_instance_uid=uid(seed, "segmentation series"),
+            series_instance_uid=uid(origin.seed, "segmentation series"),
             series_number=901,
-            sop_instance_uid=uid(seed, "segmentation"),
+            sop_instance_uid=uid(origin.seed, "segmentation"),
             instance_number=1,
             manufacturer="scantune",
-            manufacturer_model_name=model[:64],
-            software_versions=version[:64],
+            manufacturer_model_name=origin.model[:64],
+            software_versions=origin.version[:64],
             device_serial_number="none",
             **place,
         )

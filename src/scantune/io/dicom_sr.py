@@ -26,6 +26,21 @@ _SCHEME = "99SCANTUNE"  # codes of one's own begin with 99 (PS3.3, 8.2)
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The model that a DICOM object comes from.
+
+    Attributes:
+        model: its name.
+        version: its version.
+        seed: the object's UIDs follow from it.
+    """
+
+    model: str
+    version: str
+    seed: str
+
+
+@dataclass(frozen=True)
 class Measured:
     """One score.
 
@@ -48,10 +63,7 @@ def write_report(
     path: Path | str,
     sources: Sequence[Path],
     measured: Sequence[Measured],
-    *,
-    model: str,
-    version: str,
-    seed: str,
+    origin: Origin,
 ) -> Path:
     """Write scores of an image or series as a Comprehensive 3D SR that belongs to the same study.
 
@@ -63,9 +75,7 @@ def write_report(
         path: of the report.
         sources: the DICOM files that the scores were computed from.
         measured: at least one score.
-        model: name of the model.
-        version: of the model.
-        seed: the report's UIDs follow from it.
+        origin: the model that the scores come from.
 
     Raises:
         ScantuneError: no source or score, or one that is not finite.
@@ -76,12 +86,12 @@ def write_report(
     device = hd.sr.ObserverContext(
         observer_type=codes.DCM.Device,
         observer_identifying_attributes=hd.sr.DeviceObserverIdentifyingAttributes(
-            uid=uid("scantune", model, version), name=f"scantune {model}"[:64]
+            uid=uid("scantune", origin.model, origin.version), name=f"scantune {origin.model}"[:64]
         ),
     )
     group = hd.sr.MeasurementsAndQualitativeEvaluations(
-        tracking_identifier=hd.sr.TrackingIdentifier(uid=uid(seed, "tracking"), identifier=model[:64]),
-        algorithm_id=hd.sr.AlgorithmIdentification(name=model, version=version),
+        tracking_identifier=hd.sr.TrackingIdentifier(uid=uid(origin.seed, "tracking"), identifier=origin.model[:64]),
+        algorithm_id=hd.sr.AlgorithmIdentification(name=origin.model, version=origin.version),
         measurements=[_measurement(one) for one in measured],
         source_images=[hd.sr.SourceImageForMeasurementGroup.from_source_image(image) for image in evidence[:1]],
     )
@@ -97,14 +107,14 @@ def write_report(
         report = hd.sr.Comprehensive3DSR(
             evidence=evidence,
             content=content[0],
-            series_instance_uid=uid(seed, "report series"),
+            series_instance_uid=uid(origin.seed, "report series"),
             series_number=900,
-            sop_instance_uid=uid(seed, "report"),
+            sop_instance_uid=uid(origin.seed, "report"),
             instance_number=1,
             manufacturer="scantune",
             is_complete=True,
         )
-    return save_derived(report, Path(path), evidence[0], seed)
+    return save_derived(report, Path(path), evidence[0], origin.seed)
 
 
 def _by_place(images: list[pydicom.Dataset]) -> list[pydicom.Dataset]:
@@ -204,7 +214,7 @@ def _rounded(number: float) -> float:
     return float(f"{number:.9g}")
 
 
-def save_derived(dataset: Any, path: Path, source: pydicom.Dataset, seed: str) -> Path:
+def save_derived(dataset: pydicom.Dataset, path: Path, source: pydicom.Dataset, seed: str) -> Path:
     """Write a derived object with nothing of the present moment in it.
 
     Content dates, which the standard demands, are the study's; 1 January 1900 where the study has none. UIDs that

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from scantune.io.arrays import Kind, Video, Volume, VolumeRule
 from scantune.io.detect import file_head, format_of
 from scantune.records import ReadError
@@ -89,7 +91,6 @@ def _container(path: Path) -> Extent:
 
 def _nifti(path: Path) -> Extent:
     import nibabel
-    import numpy as np
 
     try:
         header: Any = nibabel.load(path).header  # type: ignore[attr-defined]

@@ -29,6 +29,7 @@ _REFUSED_INTENTS = {
     2004: "RGBA colours",
     2005: "a shape",
 }
+Header = nibabel.Nifti1Header | nibabel.Nifti2Header
 _MILLIMETRES = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # by the code of xyzt_units; 0 is "not stated"
 _AFFINE_TOLERANCE = 0.25  # of the smallest spacing, at the farthest corner
 
@@ -76,7 +77,7 @@ def read_nifti(path: Path, options: Options) -> Volume | Image:
     return oriented(values, affine, options, facts)
 
 
-def _label_names(source: FileBytes, header: Any) -> dict[str, str]:
+def _label_names(source: FileBytes, header: Header) -> dict[str, str]:
     """Name of each label in the header's extensions, by its number as text; empty without a table."""
     start, end = int(header.sizeof_hdr), header["vox_offset"]
     if not np.isfinite(end) or not start + 4 < end <= 1 << 24:
@@ -132,7 +133,7 @@ def turn(values: np.ndarray, orientation: geometry.Orientation, keep_integers: b
     return fresh.transpose(superior, anterior, right)
 
 
-def header_of(path: Path) -> Any:
+def header_of(path: Path) -> Header:
     """The header of a NIfTI file, by nibabel.
 
     Raises:
@@ -141,7 +142,7 @@ def header_of(path: Path) -> Any:
     return _header(FileBytes(path, Options()))
 
 
-def _header(source: FileBytes) -> Any:
+def _header(source: FileBytes) -> Header:
     from scantune.io.detect import is_nifti
 
     head = source.first(544)
@@ -156,7 +157,7 @@ def _header(source: FileBytes) -> Any:
         raise ReadError("the NIfTI header cannot be read", repr(error)) from error
 
 
-def _shape(header: Any, options: Options) -> tuple[tuple[int, int, int], list[int] | None]:
+def _shape(header: Header, options: Options) -> tuple[tuple[int, int, int], list[int] | None]:
     """Size of one volume (i, j, k) and which volumes of a 4D file to take (None where there is one)."""
     dim = [int(n) for n in header["dim"]]
     if not 1 <= dim[0] <= 7 or any(n < 1 for n in dim[1 : dim[0] + 1]):
@@ -191,7 +192,7 @@ def _volumes(count: int, rule: VolumeRule | None) -> list[int] | None:
     return [0] if rule.take == "first" else list(range(count))
 
 
-def _mean(source: FileBytes, header: Any, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
+def _mean(source: FileBytes, header: Header, shape: tuple[int, int, int], volumes: list[int]) -> np.ndarray:
     """The mean of several volumes, float32."""
     total = np.zeros(shape, dtype=np.float64, order="F")
     for index in volumes:
@@ -199,7 +200,7 @@ def _mean(source: FileBytes, header: Any, shape: tuple[int, int, int], volumes: 
     return (total / len(volumes)).astype(np.float32)
 
 
-def _voxels(source: FileBytes, header: Any, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
+def _voxels(source: FileBytes, header: Header, shape: tuple[int, int, int], index: int | None) -> np.ndarray:
     dtype = _dtype(header)
     start = float(header["vox_offset"])
     offset = int(start) if np.isfinite(start) else -1
@@ -213,7 +214,7 @@ def _voxels(source: FileBytes, header: Any, shape: tuple[int, int, int], index: 
     return flat.reshape(shape, order="F")  # i varies fastest
 
 
-def _dtype(header: Any) -> np.dtype:
+def _dtype(header: Header) -> np.dtype:
     try:
         dtype = header.get_data_dtype()
     except Exception as error:
@@ -224,7 +225,7 @@ def _dtype(header: Any) -> np.dtype:
     return dtype
 
 
-def _scaled(raw: np.ndarray, header: Any) -> np.ndarray:
+def _scaled(raw: np.ndarray, header: Header) -> np.ndarray:
     """Stored values by ``scl_slope`` and ``scl_inter``; a slope of 0 or NaN means none (nifti1.h)."""
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if np.isinf(slope):
@@ -236,7 +237,7 @@ def _scaled(raw: np.ndarray, header: Any) -> np.ndarray:
     return (raw.astype(np.float64) * slope + inter).astype(np.float32)
 
 
-def _affine(header: Any, shape: tuple[int, int, int], options: Options, notes: list[str]) -> np.ndarray:
+def _affine(header: Header, shape: tuple[int, int, int], options: Options, notes: list[str]) -> np.ndarray:
     """The one affine that the header states, in mm."""
     unit = int(header["xyzt_units"]) & 7
     if unit not in _MILLIMETRES:
@@ -269,7 +270,7 @@ def _agreed(forms: dict[str, np.ndarray], shape: tuple[int, int, int], trusted: 
     return forms[trusted]
 
 
-def _qform(header: Any) -> np.ndarray:
+def _qform(header: Header) -> np.ndarray:
     zooms = np.asarray(header["pixdim"][1:4], dtype=float)
     if (zooms <= 0).any() or not np.isfinite(zooms).all():
         raise ReadError(f"the header states no spacing: pixdim is {zooms.tolist()}")
@@ -279,7 +280,7 @@ def _qform(header: Any) -> np.ndarray:
         raise ReadError("the quaternion of the header is not a rotation", repr(error)) from error
 
 
-def _image(values: np.ndarray, header: Any, options: Options, facts: dict[str, Any]) -> Image:
+def _image(values: np.ndarray, header: Header, options: Options, facts: dict[str, Any]) -> Image:
     """One slice as a radiologist sees it: anterior or superior on top, the patient's right at the picture's left."""
     notes = facts["notes"]
     thin = int(np.argmin(values.shape))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 #: ``values(output, target, **options)`` → losses, one per element of the target, one per sample, or one in all.
@@ -75,6 +76,4 @@ class NamedLoss:
 
 
 def _float(target: Tensor) -> Any:
-    import torch
-
     return target.dtype if target.is_floating_point() else torch.float32

@@ -37,21 +37,21 @@ class ByTarget:
 
     def weight(self, target: Tensor) -> Tensor:
         """Denominator: the sum of those of the targets."""
-        found = [
+        weights = [
             share * loss.weight(target[known, place] / scale)
             for place, (loss, scale, share, known) in enumerate(self._each(target))
             if bool(known.any())
         ]
-        return torch.stack(found).sum() if found else target.new_zeros(())
+        return torch.stack(weights).sum() if weights else target.new_zeros(())
 
     def total(self, output: Tensor, target: Tensor) -> Tensor:
         """Numerator: the sum of those of the targets."""
-        found = [
+        totals = [
             share * loss.total(output[known, place] / scale, target[known, place] / scale)
             for place, (loss, scale, share, known) in enumerate(self._each(target))
             if bool(known.any())
         ]
-        return torch.stack(found).sum() if found else output.sum() * 0.0
+        return torch.stack(totals).sum() if totals else output.sum() * 0.0
 
     def __call__(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of a batch that stands alone."""

@@ -38,8 +38,8 @@ def describe(module: nn.Module) -> dict[str, Any]:
         return {"kind": "Sequential", "layers": {name: describe(part) for name, part in module.named_children()}}
     if kind not in _KINDS:
         raise ScantuneError(f"a head with a {kind} cannot be written; known layers are {', '.join(_KINDS)}, Sequential")
-    found = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
-    arguments = {name: value for name, value in found.items() if value is not None}
+    values = {name: _plain(getattr(module, name)) for name in _KINDS[kind][1]}
+    arguments = {name: value for name, value in values.items() if value is not None}
     if isinstance(module, nn.Linear):
         arguments["bias"] = module.bias is not None
     return {"kind": kind, **arguments}

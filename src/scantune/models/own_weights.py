@@ -70,9 +70,9 @@ def check(model: Any) -> None:
     if not is_own(model.source) or model.weights_sha256 is None:
         return
     path = place_of(model.source, model.weights_folder)
-    found = digest_of(path)
-    if found != model.weights_sha256:
+    digest = digest_of(path)
+    if digest != model.weights_sha256:
         raise ScantuneError(
             f"model.weights: {path} is not the file that params.yaml states: weights_sha256 is {model.weights_sha256}, "
-            f"the file's is {found}. Put the earlier file back, or write the new digest"
+            f"the file's is {digest}. Put the earlier file back, or write the new digest"
         )

@@ -35,8 +35,8 @@ class Rescale(nn.Module):
     ) -> None:
         super().__init__()
         for name, value in (("mean", mean), ("std", std)):
-            held = torch.tensor(value, dtype=torch.float32)
-            self.register_buffer(name, held if outputs is None else held.repeat(outputs))
+            tensor = torch.tensor(value, dtype=torch.float32)
+            self.register_buffer(name, tensor if outputs is None else tensor.repeat(outputs))
 
     @property
     def outputs(self) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -124,8 +125,6 @@ def rescale_output(network: Network, source: tuple[float, float], target: tuple[
 
 
 def _note_dense_outputs(network: Network, outputs: int) -> None:
-    from dataclasses import replace
-
     backbone = network.backbone
     backbone.recipe = replace(backbone.recipe, options={**backbone.recipe.options, "out_channels": outputs})
     backbone.feature_dim = outputs

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.pipeline.data.sides import sides_of
 from scantune.pipeline.evaluate import across
@@ -24,8 +24,11 @@ from scantune.tracking import RunReference, open_run
 from scantune.tracking.opening import RESTORED_MODEL, RESTORED_RUN
 from scantune.tracking.sending import MODEL_ID
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
-def restore(params: Any, key: str) -> str:
+
+def restore(params: Params, key: str) -> str:
     """Log an experiment's or ensemble's model, evaluation and registration again where the store does not know them.
 
     Args:
@@ -57,7 +60,7 @@ def restore(params: Any, key: str) -> str:
     return f"{key}: {', '.join(done)} logged{registered}"
 
 
-def restore_external(params: Any, key: str) -> str:
+def restore_external(params: Params, key: str) -> str:
     """Log an external evaluation again where the store does not know it.
 
     Args:
@@ -105,7 +108,7 @@ def _look_tags(metrics: dict[str, Any], model: Path) -> dict[str, str]:
     return looks.tags(seen["digest"], weights_digest(model), seen["look"])
 
 
-def _ensemble(params: Any, key: str, out: Path, former: RunReference) -> RunReference:
+def _ensemble(params: Params, key: str, out: Path, former: RunReference) -> RunReference:
     plan = ensembles.plan_of(params, key, ensembles.members_of(params, key))
     tags = {RESTORED_RUN: former.run_id or "", RESTORED_MODEL: former.model_id or ""}
     with open_run("ensemble", key, dataset=plan.block.dataset, tags=tags, enabled=params.tracking.enabled) as run:
@@ -114,16 +117,16 @@ def _ensemble(params: Any, key: str, out: Path, former: RunReference) -> RunRefe
     return RunReference(run.run_id, model_id)
 
 
-def _training(params: Any, key: str, out: Path, former: RunReference) -> RunReference:
+def _training(params: Params, key: str, out: Path, former: RunReference) -> RunReference:
     plan = recipe.plan_of(params, key)
     facts = read_facts(out / "model")
     tags = {RESTORED_RUN: former.run_id or "", RESTORED_MODEL: former.model_id or ""}
     with open_run("train", key, dataset=plan.block.dataset, tags=tags, enabled=params.tracking.enabled) as run:
         recipe.log_start(run, plan)
         history = json.loads((out / "history.json").read_text())
-        for member, held in (history.get("members") or {"": history}).items():
+        for member, part in (history.get("members") or {"": history}).items():
             prefix = f"{member}/" if member else ""
-            for row in held["epochs"]:
+            for row in part["epochs"]:
                 values = {f"{prefix}{name}": value for name, value in row.items() if isinstance(value, float)}
                 run.metrics(values, step=int(row["epoch"]))
         model_id = recipe.log_trained(run, plan, facts, facts.training["metrics"], out)
@@ -132,7 +135,7 @@ def _training(params: Any, key: str, out: Path, former: RunReference) -> RunRefe
     return RunReference(run.run_id, model_id)
 
 
-def _evaluation(params: Any, key: str, home: Path, trained: RunReference) -> None:
+def _evaluation(params: Params, key: str, home: Path, trained: RunReference) -> None:
     block = evaluated_block(params, key)
     test = sides_of(params, block.input, block.dataset).side("test")
     metrics, summary = _results(home / "evaluate")
@@ -146,7 +149,7 @@ def _evaluation(params: Any, key: str, home: Path, trained: RunReference) -> Non
         log_results(run, f"{block.dataset} test", test, metrics, summary, home / "evaluate", trained)
 
 
-def _registration(params: Any, key: str, home: Path, trained: RunReference) -> str:
+def _registration(params: Params, key: str, home: Path, trained: RunReference) -> str:
     path = home / "register" / "registration.json"
     decided = json.loads(path.read_text()) if path.is_file() else {}
     if not decided.get("version") or not trained.model_id:
@@ -160,7 +163,7 @@ def _registration(params: Any, key: str, home: Path, trained: RunReference) -> s
     return f"; {decided['name']} version {version} registered{alias} (it was version {decided['version']})"
 
 
-def order(params: Any) -> list[str]:
+def order(params: Params) -> list[str]:
     """Experiments and ensembles; those registered last come last, so that the alias is theirs again."""
 
     def version(key: str) -> int:

@@ -135,12 +135,12 @@ class TensorPredictor:
 
         moved = inputs.to(self.device)
         with torch.inference_mode(), _float32(self.device):
-            found = [
+            distances = [
                 known.distance(features(cast("Network", network).backbone, moved))
                 for network, known in zip(self.networks, references, strict=True)
                 if known is not None
             ]
-        return torch.stack(found).mean(0)
+        return torch.stack(distances).mean(0)
 
     def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
         """Output of each network, reflected back along ``mirrored``."""

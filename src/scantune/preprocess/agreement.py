@@ -6,17 +6,23 @@ import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
+from scantune.config.input import InputConfig
 from scantune.files import write_json
 from scantune.preprocess.settings import OF_THE_NETWORK, patch_shape, what_matters
 from scantune.records import ScantuneError
+
+if TYPE_CHECKING:
+    from scantune.config.input import InputConfig
 
 #: Beside ``manifest.csv``: the settings that its tensors were prepared with. What trains depends on it.
 INPUT = "input.json"
 
 
-def write_input(cache: Path, settings: Any) -> None:
+def write_input(cache: Path, settings: InputConfig | Mapping[str, Any]) -> None:
     """Write ``input.json``: the settings that the tensors depend on, and what a network sees of them."""
     write_json(cache / INPUT, _complete_settings(settings), sort_keys=True)
 
@@ -49,11 +55,7 @@ def differing(first: Any, second: Any) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _complete_settings(settings: Any) -> dict[str, Any]:
-    from pydantic import TypeAdapter, ValidationError
-
-    from scantune.config.input import InputConfig
-
+def _complete_settings(settings: InputConfig | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(settings, Mapping):
         with contextlib.suppress(ValidationError):  # of another version: compared unchanged
             settings = TypeAdapter(InputConfig).validate_python({"dataset": "any", **settings})
@@ -64,7 +66,7 @@ def _complete_settings(settings: Any) -> dict[str, Any]:
     return {"modality": modality, **options, **seen}
 
 
-def spatial_shape(settings: Any) -> tuple[int, ...] | None:
+def spatial_shape(settings: InputConfig | Mapping[str, Any]) -> tuple[int, ...] | None:
     """Spatial shape of a tensor [C, …] under the settings: (H, W), (D, H, W) or (T, H, W); None: the file's own."""
     complete = _complete_settings(settings)
     if complete.get("shape") is None:
@@ -75,7 +77,9 @@ def spatial_shape(settings: Any) -> tuple[int, ...] | None:
     return (int(complete["frames"]), *edges) if complete["modality"] == "video" else edges
 
 
-def check_cache(name: str, settings: Any, cache: Path, shapes: Iterable[Sequence[int]] = ()) -> None:
+def check_cache(
+    name: str, settings: InputConfig | Mapping[str, Any], cache: Path, shapes: Iterable[Sequence[int]] = ()
+) -> None:
     """Check that cached tensors were prepared with the settings of their input block.
 
     Args:
@@ -122,7 +126,7 @@ def check_model(model: str, settings: Mapping[str, Any], cache: Path) -> None:
         )
 
 
-def check_facts(model: str, settings: Any, trained_on: Sequence[int] | None) -> None:
+def check_facts(model: str, settings: InputConfig | Mapping[str, Any], trained_on: Sequence[int] | None) -> None:
     """Check that a model's input block yields the tensor shape that its networks were trained on.
 
     Args:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scantune.preprocess.sample import Job, Outcome, process
+from scantune.preprocess.sources import parts
 from scantune.preprocess.worker import Worker
 from scantune.records import ScantuneError
 
@@ -43,7 +44,6 @@ def _index_of(job: Job, index: Mapping[str, Any]) -> dict[str, Any]:
     """The part of the index that a job's files need: workers do not receive the complete index."""
     if not index:
         return {}
-    from scantune.preprocess.sources import parts
 
     names = [str(file) for path in (*job.files, *job.mask_paths) for file in parts(path)]
     return {name: index[name] for name in names if name in index}

@@ -17,15 +17,15 @@ _thread_cache = threading.local()
 @contextmanager
 def reading_once() -> Iterator[None]:
     """Inside the context, this thread caches what it reads."""
-    _thread_cache.found = {}
+    _thread_cache.results = {}
     try:
         yield
     finally:
-        del _thread_cache.found
+        del _thread_cache.results
 
 
 def _read(path: Path, **options: Any) -> Any:
-    cached: dict[Any, Any] | None = getattr(_thread_cache, "found", None)
+    cached: dict[Any, Any] | None = getattr(_thread_cache, "results", None)
     if cached is None:
         return io.read(path, **options)
     key = path, repr(sorted(options.items()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.cohort.load import Cohort
 from scantune.files import write_json
@@ -18,6 +18,9 @@ from scantune.preprocess.mask_labels import column_text, masks_of, refuse_wrong_
 from scantune.preprocess.sample import Job, Outcome
 from scantune.records import Record, ScantuneError
 from scantune.tables import write_csv
+
+if TYPE_CHECKING:
+    from scantune.config.input import InputConfig
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class TooManyExcluded(ScantuneError):
 
 def run(
     cohort: Cohort | Sequence[Record],
-    settings: Any,
+    settings: InputConfig,
     out_dir: Path,
     store_dir: Path,
     *,
@@ -131,7 +134,7 @@ def _link(outcome: Outcome, store_dir: Path, out_dir: Path) -> None:
 
 
 def outcomes_of(
-    records: Sequence[Record], settings: Any, store_dir: Path, index: Mapping[str, Any], progress: bool
+    records: Sequence[Record], settings: InputConfig, store_dir: Path, index: Mapping[str, Any], progress: bool
 ) -> Generator[Outcome]:
     """The outcome of each record in order of completion: prepared, found in the store, or excluded."""
     from scantune.preprocess.parallel import outcomes

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from scantune.preprocess.reading import reading_once
 from scantune.preprocess.settings import what_matters
 from scantune.preprocess.version import code_version, library_versions
 from scantune.records import ReadError, Record
+
+if TYPE_CHECKING:
+    from scantune.config.input import InputConfig
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ class Outcome:
 def sample_key(
     digests: list[str],
     mask_digests: list[str],
-    settings: Any,
+    settings: InputConfig | Mapping[str, Any],
     series: tuple[str, str] | None = None,
     volume: tuple[str, str] | None = None,
 ) -> str:

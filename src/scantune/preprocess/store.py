@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scantune import files
+from scantune.cohort.manifest import read_manifest
 from scantune.digests import text_digest
 from scantune.preprocess.half import widened
 from scantune.records import ScantuneError
@@ -262,8 +263,6 @@ def damaged(cache: Path, samples: Iterable[Sample] | None = None) -> list[str]:
         cache: folder with ``manifest.csv`` and ``samples/``.
         samples: rows of the manifest to look at; None for all.
     """
-    from scantune.cohort.manifest import read_manifest
-
     sample_ids = []
     for sample in read_manifest(cache / "manifest.csv") if samples is None else samples:
         try:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from scantune.cohort.template import fields
+from scantune.config.dataset import DatasetConfig
 from scantune.proposal import folders, settings
 from scantune.proposal.columns import Roles, roles
 from scantune.proposal.listing import Listing, list_files, stem
@@ -169,7 +171,6 @@ def _roles(source: Source, target: str) -> Roles | None:
         return Roles({"split": split}, {"name": "classification", "target": "label"}, {}, "", reasons, [note], None, [])
     if set(source.columns) <= {FILE, "sample_id"} and not target:
         return None
-    from scantune.cohort.template import fields
 
     beside = [source.masks, source.region, *source.rater_masks.values()]
     used = {*fields(source.template), *(name for template in beside for name in fields(template))}
@@ -275,7 +276,6 @@ def watch_of(root: Path, files: Sequence[str]) -> str:
 
 def _watched(name: str, dataset: Mapping[str, Any]) -> dict[str, Any]:
     """The group ``watched`` for what the dataset reads outside of its ``watch``; empty where that is nothing."""
-    from scantune.config.dataset import DatasetConfig
     from scantune.config.watching import entry, unwatched
 
     missing = unwatched(DatasetConfig.model_validate(dataset), [])

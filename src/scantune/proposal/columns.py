@@ -12,7 +12,7 @@ import numpy as np
 from scantune.cohort.folders import SIDES
 from scantune.proposal.source import FILE, MASK, SPLIT
 from scantune.records import ScantuneError
-from scantune.tasks.catalogue import settings_of
+from scantune.tasks.catalogue import names, part, settings_of
 from scantune.tasks.suggestion import FEW, LabelTable, Suggestion
 
 _SUBJECT = re.compile(r"(subject|patient|participant|case|person)([ _-]?(id|no|number|name))?\b|^(mrn|pid)$", re.I)
@@ -108,15 +108,13 @@ def roles(columns: Sequence[str], rows: Sequence[Mapping[str, str]], used: set[s
 def _goal(
     columns: Sequence[str], rows: Sequence[Mapping[str, str]], taken: set[str], masks: str, target: str
 ) -> Suggestion:
-    from scantune.tasks.catalogue import names, part
-
     if target and target not in columns:
         raise ScantuneError(f"--target {target!r}: no such column; there are {', '.join(columns)}")
     cells = {c: [row[c] for row in rows] for c in columns}
     table = LabelTable(cells, target or _target(columns, rows, taken), bool(target), masks)
-    found = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
-    if found:
-        return max(found, key=lambda suggestion: suggestion.strength)
+    suggestions = [s for name in names() if (s := part(name, "settings").Settings.suggest(table)) is not None]
+    if suggestions:
+        return max(suggestions, key=lambda suggestion: suggestion.strength)
     if not table.target:
         raise ScantuneError(f"no column looks like a target: name it by --target; there are {', '.join(columns)}")
     raise ScantuneError(f"column {table.target!r} has {len(table.values(table.target))} values; a target needs two")
@@ -139,14 +137,14 @@ def _targets(
     goal: Suggestion, rows: Sequence[Mapping[str, str]], subject: str | None, reasons: dict[str, str]
 ) -> dict[str, object]:
     """Targets with their gaps excluded, and a filter for classes of too few subjects."""
-    found = dict(goal.dataset)
+    block = dict(goal.dataset)
     targets, task = goal.dataset.get("targets"), settings_of(goal.task)
     if not isinstance(targets, Mapping) or len(targets) != 1 or task.takes_empty_targets:
-        return found
+        return block
     ((name, column),) = targets.items()
     empty = sum(not row[column] for row in rows)
     if empty:
-        found["targets"] = {name: {"column": column, "missing": "exclude"}}
+        block["targets"] = {name: {"column": column, "missing": "exclude"}}
         reasons["targets"] = f"{empty} rows have no {column!r} and are excluded"
     if "classes" in task.loss_targets:
         people = {(row[column], row[subject] if subject and row[subject] else str(i)) for i, row in enumerate(rows)}
@@ -155,9 +153,9 @@ def _targets(
         listed = ", ".join(f"{value} {n}" for value, n in counts.most_common(12))
         reasons.setdefault("targets", f"subjects by class: {listed}")
         if rare and len(counts) - len(rare) >= 2 and len(rows) >= 10 * _CLASS:
-            found["where"] = {column: {"exclude": rare}}
+            block["where"] = {column: {"exclude": rare}}
             reasons["where"] = f"fewer than {_CLASS} subjects: too few for three partitions"
-    return found
+    return block
 
 
 def _groups(

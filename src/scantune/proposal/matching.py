@@ -82,15 +82,15 @@ def _one(names: Sequence[str], row: Mapping[str, str]) -> str:
 
 def _from_names(columns: Sequence[str], rows: Rows, listing: Listing) -> list[str]:
     """Templates that the names of files suggest: where cells of the first rows stand in them."""
-    found: dict[str, None] = {}
+    templates: dict[str, None] = {}
     for row in rows:
         long = sorted(((v, c) for c, v in row.items() if len(v) >= 2), key=lambda pair: -len(pair[0]))
         whole = [(c, row[c].removesuffix(".0")) for c in columns if row[c].removesuffix(".0").isdecimal()]
         for name in listing.names[:_NAMES]:
             if any(value in name for value, _ in long):
-                found[_replaced(name, long)] = None
-            found |= dict.fromkeys(_padded(name, whole))
-    return list(found)
+                templates[_replaced(name, long)] = None
+            templates |= dict.fromkeys(_padded(name, whole))
+    return list(templates)
 
 
 def _replaced(name: str, cells: Sequence[tuple[str, str]]) -> str:
@@ -104,9 +104,9 @@ def _replaced(name: str, cells: Sequence[tuple[str, str]]) -> str:
 def _padded(name: str, whole: Sequence[tuple[str, str]]) -> list[str]:
     """Templates with a whole number where a name has it filled up with zeros."""
     folder, slash, base = name.rpartition("/")
-    found = []
+    names = []
     for match in re.finditer(r"(?<!\d)0\d{1,8}(?!\d)", base):
         digits = match.group()
         field = [c for c, value in whole if value.zfill(len(digits)) == digits]
-        found += [f"{folder}{slash}{base[: match.start()]}{{{c}:0{len(digits)}d}}{base[match.end() :]}" for c in field]
-    return found
+        names += [f"{folder}{slash}{base[: match.start()]}{{{c}:0{len(digits)}d}}{base[match.end() :]}" for c in field]
+    return names

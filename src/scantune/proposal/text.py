@@ -23,14 +23,14 @@ def written(
         blocks: group → name → block.
         reasons: (group, name) → key with dots → reason.
     """
-    found: dict[str, list[str]] = {}
+    by_group: dict[str, list[str]] = {}
     for group, members in blocks.items():
-        lines = found.setdefault(group, [])
+        lines = by_group.setdefault(group, [])
         for name, block in members.items():
             why = reasons.get((group, name), {})
             lines.append(f"  {_flow(name)}:")
             lines += _block(block, why, "", 4)
-    return found
+    return by_group
 
 
 def joined(notes: Sequence[str], lines: Mapping[str, Sequence[str]]) -> str:

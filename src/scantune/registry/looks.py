@@ -12,6 +12,8 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from filelock import FileLock
+
 from scantune.files import write_json
 from scantune.records import ScantuneError
 from scantune.tracking import Run, own_folder
@@ -57,8 +59,6 @@ def look(run: Run, *, test: str, model: str, key: str, locked: bool = False) -> 
     Raises:
         LockedTestSet: ``locked``, and another model was judged on this test set before.
     """
-    from filelock import FileLock
-
     path = own_folder() / "looks.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):

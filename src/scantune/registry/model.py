@@ -128,9 +128,9 @@ def _read(folder: Path) -> dict[str, Any]:
 _AGAIN = "fetch the model again from the registry, or train it again"
 
 
-def digest_of(held: Any) -> str:
+def digest_of(content: Any) -> str:
     """The digest of all that model.json holds beside it."""
-    return text_digest(json.dumps(held, sort_keys=True))
+    return text_digest(json.dumps(content, sort_keys=True))
 
 
 def weights_digest(folder: Path) -> str:

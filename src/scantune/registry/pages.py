@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.tracking import MODEL_ID, client, switched_off, tracking_uri
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 #: Key of the saved view of the runs table, and MLflow's prefix of the experiment tag that holds it.
 VIEW = "scantune"
@@ -45,16 +48,16 @@ def addresses(server: str | None = None) -> list[str]:
     return lines
 
 
-def save_view(service: Any, experiment: Any) -> bool:
+def save_view(service: MlflowClient, experiment: Any) -> bool:
     """Keep a view of the runs table in an MLflow experiment: one row a model, with its headline metrics and settings.
 
     Returns:
         Whether there is one: False where nothing was trained.
     """
-    found = service.search_runs([experiment.experiment_id], _MODELS, max_results=200)
-    if not found:
+    runs = service.search_runs([experiment.experiment_id], _MODELS, max_results=200)
+    if not runs:
         return False
-    state = json.dumps(view_of(run.data.tags.get(HEADLINE, "") for run in found))
+    state = json.dumps(view_of(run.data.tags.get(HEADLINE, "") for run in runs))
     if experiment.tags.get(_TAG + VIEW) != state:
         service.set_experiment_tag(experiment.experiment_id, _TAG + VIEW, state)
     return True

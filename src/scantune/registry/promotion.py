@@ -5,12 +5,20 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
 
 from scantune.records import ScantuneError
 from scantune.registry.baseline import Rule, Verdict, against_baselines, read_metrics
 from scantune.registry.decision import Decision, undo_command
 from scantune.tracking import Run, RunReference, own_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from scantune.config.evaluate import EvaluateConfig
+    from scantune.tasks.base import TaskSettings
 
 PREDICTIONS = "predictions.csv"
 
@@ -21,8 +29,8 @@ def register(
     *,
     name: str,
     alias: str,
-    task: Any,
-    evaluate: Any,
+    task: TaskSettings,
+    evaluate: EvaluateConfig,
     folder: Path,
     baseline: Rule = "interval",
     again: str = "dvc repro -f train@<experiment>",
@@ -89,15 +97,13 @@ def register_again(run: Run, trained: RunReference, decided: Mapping[str, Any]) 
 def registry_lock() -> Iterator[None]:
     """From the look-up of the champion to the assignment of the alias, no other process of this project may assign
     it."""
-    from filelock import FileLock
-
     path = own_folder() / "registry.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
         yield
 
 
-def promote(service: Any, name: str, version: str, alias: str) -> str:
+def promote(service: MlflowClient, name: str, version: str, alias: str) -> str:
     """Assign the alias to a version by hand; returns the version that had it before, or "".
 
     Raises:
@@ -115,7 +121,14 @@ def promote(service: Any, name: str, version: str, alias: str) -> str:
 
 
 def _decide(
-    service: Any, name: str, version: str, alias: str, task: Any, evaluate: Any, folder: Path, baseline: Rule
+    service: MlflowClient,
+    name: str,
+    version: str,
+    alias: str,
+    task: TaskSettings,
+    evaluate: EvaluateConfig,
+    folder: Path,
+    baseline: Rule,
 ) -> Decision:
     """Whether the version takes the alias, and why."""
     champion = _champion(service, name, alias)
@@ -137,7 +150,7 @@ def _decide(
     return Decision(name, version, alias, allowed, reason, former, metrics, comparison, undo)
 
 
-def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Verdict:
+def _baseline_verdict(task: TaskSettings, evaluate: EvaluateConfig, folder: Path, rule: Rule) -> Verdict:
     from scantune.tasks.custom import metrics_of
     from scantune.tasks.directions import lower_is_better
 
@@ -146,7 +159,7 @@ def _baseline_verdict(task: Any, evaluate: Any, folder: Path, rule: Rule) -> Ver
     return against_baselines(metrics, primary, lower_is_better(metrics_of(task.name).ERRORS, primary), rule)
 
 
-def _make_registered(service: Any, name: str) -> None:
+def _make_registered(service: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -156,7 +169,7 @@ def _make_registered(service: Any, name: str) -> None:
             raise
 
 
-def _version(service: Any, name: str, trained: RunReference) -> str:
+def _version(service: MlflowClient, name: str, trained: RunReference) -> str:
     """The version of this logged model; registered if there is none (a stage that runs twice registers one)."""
     for version in service.search_model_versions(f"name='{name}'"):
         if version.tags.get("scantune.model_id") == trained.model_id:
@@ -167,7 +180,7 @@ def _version(service: Any, name: str, trained: RunReference) -> str:
     return str(created.version)
 
 
-def _champion(service: Any, name: str, alias: str) -> Any:
+def _champion(service: MlflowClient, name: str, alias: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -176,7 +189,9 @@ def _champion(service: Any, name: str, alias: str) -> Any:
         return None
 
 
-def _against(service: Any, champion: Any, task: Any, evaluate: Any, folder: Path) -> tuple[dict[str, Any], str, bool]:
+def _against(
+    service: MlflowClient, champion: Any, task: TaskSettings, evaluate: EvaluateConfig, folder: Path
+) -> tuple[dict[str, Any], str, bool]:
     """The paired comparison with the champion: its result, the reason as text, and whether it allows promotion."""
     from scantune.tasks.comparing import compare
     from scantune.tasks.predictions import read
@@ -218,7 +233,7 @@ def _reason(result: dict[str, Any], margin: float) -> str:
     return f"{text}, superiority {'' if decided['superior'] else 'not '}shown"
 
 
-def _predictions_of(service: Any, champion: Any) -> Path | None:
+def _predictions_of(service: MlflowClient, champion: Any) -> Path | None:
     """The champion's own test predictions, from the evaluate run below its train run."""
     import mlflow
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,7 @@ def write_scores(folder: Path, source: Path, answer: Answer, model: Predictor) -
         folder / f"{digest}.dcm",
         sources,
         measured(answer),
-        model=model.facts.name,
-        version=version_of(model),
-        seed=f"{digest} {version_of(model)}",
+        io.Origin(model.facts.name, version_of(model), f"{digest} {version_of(model)}"),
     )
 
 
@@ -97,12 +96,14 @@ def _write_dicom(path: Path, source: Path, mask: np.ndarray, facts: Mapping[str,
     from scantune import io
 
     version = version_of(model)
-    named: dict[str, Any] = {"model": model.facts.name, "version": version, "seed": f"{path.stem} {version}"}
-    named["overlapping"] = bool(model.facts.task.get("overlapping"))
+    origin = io.Origin(model.facts.name, version, f"{path.stem} {version}")
+    overlapping = bool(model.facts.task.get("overlapping"))
     if mask.ndim == 2:
-        return io.write_image_segmentation(path, mask, source, _labels(model), **named)
+        return io.write_image_segmentation(path, mask, source, _labels(model), origin, overlapping=overlapping)
     volume = io.Volume(mask, np.array(facts["own_affine"], np.float64))
-    return io.write_segmentation(path, volume, source, _labels(model), **named, **_choice(model))
+    return io.write_segmentation(
+        path, volume, source, _labels(model), origin, overlapping=overlapping, **_choice(model)
+    )
 
 
 def _labels(model: Predictor) -> dict[int, str]:
@@ -125,8 +126,6 @@ def _choice(model: Predictor) -> dict[str, Any]:
 
 def version_of(model: Predictor) -> str:
     """A digest of what the model is: its facts and what was fitted."""
-    from dataclasses import asdict
-
     return text_digest(repr(sorted(asdict(model.facts).items())), 12)
 
 

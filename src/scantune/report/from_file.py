@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from scantune import plots
 from scantune.report.environment import environment
 from scantune.report.facts import Mistake, RunFacts
 from scantune.report.figures import captions, titled
 from scantune.report.page import build
 from scantune.tasks import errors, figures
 from scantune.tasks.predictions import PredictionTable
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
 
 SECTIONS = (
     "results",
@@ -28,7 +32,7 @@ SECTIONS = (
 
 
 def report(
-    table: PredictionTable, task: Any, metrics: Mapping[str, Any], out: Path, *, name: str, split: str = "test"
+    table: PredictionTable, task: TaskSettings, metrics: Mapping[str, Any], out: Path, *, name: str, split: str = "test"
 ) -> Path:
     """Write the report of a predictions file.
 
@@ -43,8 +47,6 @@ def report(
     Returns:
         ``out``.
     """
-    from scantune import plots
-
     drawn = figures.draw(table, task, metrics, split=split)
     order = [*(stem for stem in captions() if stem in drawn), *(stem for stem in drawn if stem not in captions())]
     pictures = {stem: titled(stem, plots.render(drawn[stem], "svg")) for stem in order}

@@ -33,7 +33,7 @@ def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndar
     warm = np.where(np.isfinite(start), start, np.array([[0.0], [1.0]]))
     large = _newton_offset(x, y, np.ones((len(x), 1)), np.zeros(1))
 
-    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+    def metrics(weights: np.ndarray) -> dict[str, np.ndarray]:
         draws = weights.shape[1]
         fitted = _newton(x, y, weights, np.repeat(warm, draws, axis=1))
         offset = _newton_offset(x, y, weights, np.repeat(np.nan_to_num(large), draws))
@@ -45,7 +45,7 @@ def slope_statistic(probability: np.ndarray, positive: np.ndarray, rows: np.ndar
         return {"calibration_slope": slope, "calibration_intercept": _offset_without(x, y, large[0], codes, groups)}
 
     kinds = {"calibration_slope": "real", "calibration_intercept": "real"}
-    return Weighted(rows, figures, kinds, leave_out=leave_out if len(x) >= _MANY else None)
+    return Weighted(rows, metrics, kinds, leave_out=leave_out if len(x) >= _MANY else None)
 
 
 def _step_without(x: np.ndarray, y: np.ndarray, beta: np.ndarray, codes: np.ndarray, groups: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Protocol, cast
 
 import numpy as np
 
+from scantune.tables import write_csv
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.catalogue import part
 from scantune.tasks.predictions import PredictionTable
@@ -115,8 +116,6 @@ def in_words(samples: Sequence[SampleError], task: str) -> str:
 
 def write_errors(samples: Sequence[SampleError], path: Path) -> None:
     """As CSV, worst first, with sample ids alone and no text that a spreadsheet would run."""
-    from scantune.tables import write_csv
-
     header = ["rank", "sample_id", "kind", "target", "prediction", "interval", "error", "group"]
     rows = [
         [str(rank), s.sample_id, s.kind, s.target, s.prediction, s.interval, s.error, s.group]

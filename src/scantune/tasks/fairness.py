@@ -41,18 +41,18 @@ def section(detections: Mapping[str, Detection], context: Context) -> dict[str, 
     """
     if len(detections) > MOST_CLASSES:
         return {}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
+    parts: dict[tuple[str, str], dict[str, Any]] = {}
     for column, of_row in context.labels.items():
         for name, detection in detections.items():
             compared = _compared(detection, of_row, context)
             if compared is not None:
-                found[column, name] = compared
-    tests = {(*key, m): entry for key, part in found.items() for m, entry in part["differences"].items()}
+                parts[column, name] = compared
+    tests = {(*key, m): entry for key, part in parts.items() for m, entry in part["differences"].items()}
     adjusted = holm({"\n".join(key): entry["p_value"] for key, entry in tests.items()})
     for key, entry in tests.items():
         entry["p_holm"] = adjusted["\n".join(key)]
     sections: dict[str, Any] = {}
-    for (column, name), part in found.items():
+    for (column, name), part in parts.items():
         if len(detections) == 1:
             sections[column] = part
         else:

@@ -13,7 +13,7 @@ import numpy as np
 from scantune import plots
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.catalogue import part
-from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.predictions import Faults, PredictionTable
 
 Drawn = dict[str, Any]
 
@@ -81,8 +81,6 @@ class FigureInput:
 
     def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray | None:
         """A column of numbers of the rows, or of some; None where there is none, or one that is not finite."""
-        from scantune.tasks.predictions import Faults
-
         if name not in self.table:
             return None
         values = self.table.numbers(name, Faults())[self.rows if rows is None else rows]

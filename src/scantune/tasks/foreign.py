@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from scantune.records import ScantuneError
 from scantune.tasks.catalogue import part
 from scantune.tasks.labels import label, natural
 from scantune.tasks.predictions import Faults, PredictionTable, read
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
 
 _LOGIT, _CALL, _PROBABILITY = "logit/", "prediction", "p/"
 
@@ -53,7 +56,7 @@ def columns_of(path: Path | str) -> tuple[str, ...]:
     return tuple(read(path).columns)
 
 
-def load(path: Path | str, task: Any) -> tuple[PredictionTable, list[str]]:
+def load(path: Path | str, task: TaskSettings) -> tuple[PredictionTable, list[str]]:
     """Reads a predictions file for a task: logits and calls become probabilities.
 
     Args:
@@ -108,7 +111,7 @@ def _decimal_commas(cells: Sequence[str]) -> bool:
     )
 
 
-def with_probabilities(table: PredictionTable, task: Any) -> tuple[PredictionTable, list[str]]:
+def with_probabilities(table: PredictionTable, task: TaskSettings) -> tuple[PredictionTable, list[str]]:
     """The table with columns ``p/…``, from ``logit/…``, or else from the classes in ``prediction`` or ``prediction/…``.
 
     Logits go through softmax where the classes exclude each other and each has a column, else through the logistic

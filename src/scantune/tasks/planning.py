@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from scantune.tasks.custom import metrics_of
 from scantune.tasks.plan import MetricPlan, Result, carry_out, only
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.scoring import joined_table, parse, rows_of
+
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
 
 LEAST, MOST = 10, 5_000
 """Subjects between which n is looked for."""
@@ -51,7 +54,7 @@ class Trial:
 class _Pilot:
     """Predictions from which studies are drawn."""
 
-    def __init__(self, tables: Sequence[PredictionTable], task: Any, metric: str | None, split: str) -> None:
+    def __init__(self, tables: Sequence[PredictionTable], task: TaskSettings, metric: str | None, split: str) -> None:
         self.module = metrics_of(task.name)
         in_split = [t.take(rows_of(t, split)) for t in (joined_table(t, task) for t in tables)]
         self.sides = [parse(t, task) for t in in_split]
@@ -91,7 +94,7 @@ def _resampled(data: Any, rows: np.ndarray, owners: np.ndarray, n: int) -> Any:
 
 def for_half_width(
     pilot: PredictionTable,
-    task: Any,
+    task: TaskSettings,
     half_width: float,
     *,
     metric: str | None = None,
@@ -135,7 +138,7 @@ def for_half_width(
 def for_power(
     reference: PredictionTable,
     challenger: PredictionTable,
-    task: Any,
+    task: TaskSettings,
     power: float = 0.8,
     *,
     metric: str | None = None,

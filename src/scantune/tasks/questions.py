@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 from torch import Tensor
 
 from scantune.tasks.catalogue import part
+
+if TYPE_CHECKING:
+    from scantune.tasks.protocol import Task
 
 Target = Callable[[Tensor], Tensor]
 
@@ -90,24 +93,24 @@ class SaliencyOfTask(Protocol):
     PLACED: bool
     """A question is about one place of the image, which the mean over places of Grad-CAM forgets."""
 
-    def questions(self, output: Tensor, task: Any) -> list[MapQuestion]:
+    def questions(self, output: Tensor, task: Task) -> list[MapQuestion]:
         """What to ask about one sample's output, without the batch axis, of a network for ``task``."""
         ...
 
-    def main_question(self, task: Any, prediction: str, count: int) -> int:
+    def main_question(self, task: Task, prediction: str, count: int) -> int:
         """Which of ``count`` questions stands for the sample, by its prediction in words."""
         ...
 
-    def subject(self, task: Any, index: tuple[int, ...]) -> str:
+    def subject(self, task: Task, index: tuple[int, ...]) -> str:
         """What a question is about, in words; "" where there is but one."""
         ...
 
-    def notes(self, task: Any) -> list[str]:
+    def notes(self, task: Task) -> list[str]:
         """What the words over a picture need to be understood."""
         ...
 
     def mask_questions(
-        self, task: Any, output: Tensor, evidence: str | None, targets: Mapping[str, str]
+        self, task: Task, output: Tensor, evidence: str | None, targets: Mapping[str, str]
     ) -> Iterator[MaskQuestion]:
         """The questions whose answer lies in the sample's mask.
 

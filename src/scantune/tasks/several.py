@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.files import write_json
 from scantune.statistics.comparison import holm
@@ -13,6 +13,9 @@ from scantune.tasks.foreign import load
 from scantune.tasks.predictions import PredictionTable
 from scantune.tasks.scoring import evaluate
 
+if TYPE_CHECKING:
+    from scantune.tasks.base import TaskSettings
+
 
 def names_of(paths: Sequence[Path]) -> list[str]:
     """What the files are called: their names without ending, or the whole path where names repeat."""
@@ -20,7 +23,9 @@ def names_of(paths: Sequence[Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(path) for path in paths]
 
 
-def score_files(paths: Sequence[Path], task: Any, out: Path | str | None = None, **options: Any) -> dict[str, Any]:
+def score_files(
+    paths: Sequence[Path], task: TaskSettings, out: Path | str | None = None, **options: Any
+) -> dict[str, Any]:
     """Scores a file for each reader or model; compares each with the first where they are of the same samples.
 
     Args:
@@ -59,7 +64,7 @@ def score_files(paths: Sequence[Path], task: Any, out: Path | str | None = None,
 
 
 def _comparisons(
-    tables: Mapping[str, PredictionTable], first: str, task: Any, options: Mapping[str, Any]
+    tables: Mapping[str, PredictionTable], first: str, task: TaskSettings, options: Mapping[str, Any]
 ) -> dict[str, Any]:
     comparisons: dict[str, Any] = {}
     for name, table in tables.items():

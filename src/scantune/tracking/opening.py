@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.files import write_json
 from scantune.tracking import unfinished
@@ -24,6 +24,9 @@ from scantune.tracking.store import (
     take_parent_run,
     unreachable_message,
 )
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class RunReference:
         try:
             if _find(service, self.run_id) is not None:
                 return self
-            experiments = [held.experiment_id for held in service.search_experiments()]
+            experiments = [experiment.experiment_id for experiment in service.search_experiments()]
             restored = service.search_runs(experiments, f"tags.`{RESTORED_RUN}` = '{self.run_id}'", max_results=1)
         except Exception as error:
             raise TrackingError(unreachable_message(error)) from error
@@ -97,12 +100,12 @@ def known_training(key: str, path: Path, settings: Any) -> RunReference:
     """
     noted = RunReference.read(path)
     try:
-        found = noted.in_store(settings.enabled)
+        reference = noted.in_store(settings.enabled)
     except TrackingError:
         if settings.require:
             raise
         return RunReference(None)
-    if noted.run_id and not found.run_id:
+    if noted.run_id and not reference.run_id:
         why = (
             f"MLflow does not know the training of {key} ({path.as_posix()} names run {noted.run_id[:8]}…): "
             f"'scantune restore {key}' logs it again; or set MLFLOW_TRACKING_URI to the store that has it"
@@ -110,7 +113,7 @@ def known_training(key: str, path: Path, settings: Any) -> RunReference:
         if settings.require:
             raise TrackingError(why)
         log.warning("%s", why)
-    return found
+    return reference
 
 
 @contextlib.contextmanager
@@ -202,7 +205,7 @@ def _name(stage: str, key: str) -> str:
     return f"{stage} {key} · {changed}" if changed else f"{stage} {key}"
 
 
-def _find(service: Any, run_id: str) -> Any:
+def _find(service: MlflowClient, run_id: str) -> Any:
     from mlflow.exceptions import MlflowException
 
     try:

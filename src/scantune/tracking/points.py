@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 _CALL = 1000  # points that MLflow accepts in one call
 
@@ -11,7 +14,7 @@ _CALL = 1000  # points that MLflow accepts in one call
 _Place = tuple[str, int]
 
 
-def send_points(service: Any, run_id: str | None, points: Sequence[Mapping[str, Any]]) -> None:
+def send_points(service: MlflowClient, run_id: str | None, points: Sequence[Mapping[str, Any]]) -> None:
     """Send the points that the run, or its model, does not have yet, in batches; raises what the server raises.
 
     A point is skipped if the last value at its step is the same. After other values in between it is sent again,
@@ -29,10 +32,10 @@ def send_points(service: Any, run_id: str | None, points: Sequence[Mapping[str, 
         return
     metrics = [Metric(**point, run_id=run_id) for point in _missing(service, str(run_id), points)]
     for start in range(0, len(metrics), _CALL):
-        service.log_batch(run_id, metrics=metrics[start : start + _CALL])
+        service.log_batch(str(run_id), metrics=metrics[start : start + _CALL])
 
 
-def _missing(service: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+def _missing(service: MlflowClient, run_id: str, points: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Points that the run lacks, and those that its model lacks; without the model where only the run lacks them."""
     in_run = _run_values(service, run_id)
     in_models = {model: _model_values(service, model) for model in {p["model_id"] for p in points if "model_id" in p}}
@@ -51,7 +54,7 @@ def _missing(service: Any, run_id: str, points: Sequence[Mapping[str, Any]]) -> 
 _OF_MODEL = {"model_id", "dataset_name", "dataset_digest"}
 
 
-def _run_values(service: Any, run_id: str) -> Callable[[str, int], float | None]:
+def _run_values(service: MlflowClient, run_id: str) -> Callable[[str, int], float | None]:
     """The last value of a metric at a step; a metric's history is read only for steps before its last one."""
     latest = {metric.key: metric for metric in service.get_run(run_id).data.to_proto().metrics}
     histories: dict[str, dict[int, float]] = {}
@@ -69,7 +72,7 @@ def _run_values(service: Any, run_id: str) -> Callable[[str, int], float | None]
     return value_at
 
 
-def _model_values(service: Any, model_id: str) -> dict[tuple[str, int, str | None, str | None], float]:
+def _model_values(service: MlflowClient, model_id: str) -> dict[tuple[str, int, str | None, str | None], float]:
     """The last value of each metric of a logged model by name, step and data; none of a model that is not there."""
     from mlflow.exceptions import MlflowException
 

@@ -10,12 +10,17 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from scantune.outbox import Outbox, collect, leave
 from scantune.tracking.points import send_points
 from scantune.tracking.sending import MODEL_ID, Gone, content_digest, send
 from scantune.tracking.store import first_line
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -214,13 +219,11 @@ def _text(value: Any) -> str:
     return text if len(text) <= _PARAM_LENGTH else text[: _PARAM_LENGTH - 1] + "…"
 
 
-def resend(service: Any, folder: Path) -> None:
+def resend(service: MlflowClient, folder: Path) -> None:
     """Send what earlier runs could not, and close them; a file goes only when all of it went.
 
     Two processes do not send the same: the second one leaves it to the first.
     """
-    from filelock import FileLock, Timeout
-
     waiting = sorted(folder.glob("*.jsonl"))
     if not waiting:
         return
@@ -232,7 +235,7 @@ def resend(service: Any, folder: Path) -> None:
         return
 
 
-def _resent(service: Any, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _resent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     points = [item for item in items if "kind" not in item]
     try:
         send_points(service, run_id, points)
@@ -242,7 +245,7 @@ def _resent(service: Any, run_id: str, items: list[dict[str, Any]]) -> list[dict
     return [*points, *_unsent(service, run_id, [item for item in items if "kind" in item])]
 
 
-def _unsent(service: Any, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _unsent(service: MlflowClient, run_id: str, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Send items; those that were not taken. What is not there any more is given up."""
     left = []
     for item in items:

@@ -9,9 +9,12 @@ import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune.digests import file_digest, text_digest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -32,26 +35,26 @@ def content_digest(path: Path) -> str:
     return text_digest("\n".join(lines)) if lines else ""
 
 
-def _params(service: Any, run_id: str, values: Mapping[str, str]) -> None:
+def _params(service: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
     """Parameters by MLflow's names; one that is there already with another value becomes a tag ``param.<name>``."""
     from mlflow.entities import Param
 
-    held = service.get_run(run_id).data.params
-    fresh = [Param(name, value) for name, value in values.items() if name not in held]
+    logged = service.get_run(run_id).data.params
+    fresh = [Param(name, value) for name, value in values.items() if name not in logged]
     for start in range(0, len(fresh), 100):
         service.log_batch(run_id, params=fresh[start : start + 100])
     for name, value in values.items():
-        if held.get(name, value) != value:
+        if logged.get(name, value) != value:
             service.set_tag(run_id, f"param.{name}", value)
 
 
-def _tags(service: Any, run_id: str, values: Mapping[str, str]) -> None:
+def _tags(service: MlflowClient, run_id: str, values: Mapping[str, str]) -> None:
     from mlflow.entities import RunTag
 
     service.log_batch(run_id, tags=[RunTag(name, value) for name, value in values.items()])
 
 
-def _artifact(service: Any, run_id: str, path: str, folder: str | None, digest: str = "") -> None:
+def _artifact(service: MlflowClient, run_id: str, path: str, folder: str | None, digest: str = "") -> None:
     source = Path(path)
     if digest and content_digest(source) != digest:
         raise Gone(source.name)
@@ -59,24 +62,24 @@ def _artifact(service: Any, run_id: str, path: str, folder: str | None, digest: 
     send(run_id, path, folder)
 
 
-def _text(service: Any, run_id: str, text: str, name: str) -> None:
+def _text(service: MlflowClient, run_id: str, text: str, name: str) -> None:
     service.log_text(run_id, text, name)
 
 
-def _dataset(service: Any, run_id: str, name: str, digest: str, context: str, rows: int) -> None:
+def _dataset(service: MlflowClient, run_id: str, name: str, digest: str, context: str, rows: int) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    held = Dataset(
+    dataset = Dataset(
         name=name,
         digest=digest[:36],
         source_type="code",
         source=json.dumps({"tags": {"dataset": name}}),
         profile=json.dumps({"num_rows": rows}),
     )
-    service.log_inputs(run_id, [DatasetInput(held, [InputTag("mlflow.data.context", context)])])
+    service.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
 
 
-def _model(service: Any, run_id: str, spec: Mapping[str, Any], digest: str = "") -> None:
+def _model(service: MlflowClient, run_id: str, spec: Mapping[str, Any], digest: str = "") -> None:
     from scantune.tracking.models import log_whole, logged_before
 
     content = content_digest(Path(spec["folder"]))
@@ -86,7 +89,7 @@ def _model(service: Any, run_id: str, spec: Mapping[str, Any], digest: str = "")
     service.set_tag(run_id, MODEL_ID, model_id)
 
 
-def _status(service: Any, run_id: str, status: str) -> None:
+def _status(service: MlflowClient, run_id: str, status: str) -> None:
     service.set_terminated(run_id, status)
 
 
@@ -101,7 +104,7 @@ SENDERS: dict[str, Callable[..., None]] = {
 }
 
 
-def send(service: Any, run_id: str, item: Mapping[str, Any]) -> None:
+def send(service: MlflowClient, run_id: str, item: Mapping[str, Any]) -> None:
     """Send one item, or raise what the server raises.
 
     Args:

@@ -11,11 +11,14 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scantune import records
 from scantune.records import ScantuneError
 from scantune.tracking import moved
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 
@@ -148,16 +151,20 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^@/\s]+@", "//…@", text)
 
 
-def experiment_id(service: Any, name: str, description: str = "") -> str:
+def experiment_id(service: MlflowClient, name: str, description: str = "") -> str:
     """The id of the MLflow experiment ``name``, created where it does not exist (one per dataset)."""
     experiment = service.get_experiment_by_name(name)
     if experiment is None:
         location = None
         if tracking_uri().startswith("sqlite:"):
             location = (project_home() / moved.ARTIFACTS).as_uri()
-        with contextlib.suppress(Exception):  # two stages may make it at once: the second finds it below
+        try:
             service.create_experiment(name, artifact_location=location)
+        except Exception:  # two stages may make it at once: the second finds it
+            if service.get_experiment_by_name(name) is None:
+                raise
         experiment = service.get_experiment_by_name(name)
+        assert experiment is not None
     elif experiment.lifecycle_stage == "deleted":
         service.restore_experiment(experiment.experiment_id)
     if description and experiment.tags.get("mlflow.note.content") != description:

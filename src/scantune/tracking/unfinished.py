@@ -14,11 +14,14 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from scantune.tracking.store import own_folder
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 #: Tag of a run: the name of the note that was written before the run was created.
 OPENING = "scantune.opening"
@@ -29,7 +32,7 @@ _SETTLED = 600.0  # seconds after which a server has created a run that was requ
 _OPEN: dict[str, FileLock] = {}  # of this process
 
 
-def create(service: Any, experiment: str, *, tags: Mapping[str, str], run_name: str | None = None) -> str:
+def create(service: MlflowClient, experiment: str, *, tags: Mapping[str, str], run_name: str | None = None) -> str:
     """Create a run that this process has open; its id.
 
     Args:
@@ -62,7 +65,7 @@ def forget(run_id: str) -> None:
     _path(run_id).unlink(missing_ok=True)
 
 
-def close_all(service: Any) -> None:
+def close_all(service: MlflowClient) -> None:
     """Mark the runs of ended processes as killed; repeated by the next run where the store refuses.
 
     Args:
@@ -76,7 +79,7 @@ def close_all(service: Any) -> None:
                 _path(name).unlink(missing_ok=True)
 
 
-def close_current(service: Any) -> None:
+def close_current(service: MlflowClient) -> None:
     """Mark the runs that this very process has open as killed: it is about to be ended from the side."""
     for name in list(_OPEN):
         _close(service, name)
@@ -88,7 +91,7 @@ def has_orphans() -> bool:
     return bool(_left())
 
 
-def _close(service: Any, name: str) -> bool:
+def _close(service: MlflowClient, name: str) -> bool:
     """Mark what is noted as killed; whether the note has served its purpose."""
     if not name.startswith(_PREFIX):
         _kill(service, name)
@@ -101,15 +104,15 @@ def _close(service: Any, name: str) -> bool:
     return bool(created) or time.time() - int(name.split("-")[1]) > _SETTLED
 
 
-def _created(service: Any, name: str) -> list[str]:
+def _created(service: MlflowClient, name: str) -> list[str]:
     """Ids of the runs that were created with the tag."""
-    experiments = [held.experiment_id for held in service.search_experiments()]
+    experiments = [experiment.experiment_id for experiment in service.search_experiments()]
     if not experiments:
         return []
     return [run.info.run_id for run in service.search_runs(experiments, f"tags.`{OPENING}` = '{name}'")]
 
 
-def _kill(service: Any, run_id: str) -> None:
+def _kill(service: MlflowClient, run_id: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:

@@ -56,8 +56,8 @@ def write(
 
 def _sides(rng: np.random.Generator, count: int) -> list[str]:
     """A side for each subject: about 70, 15 and 15 %, none empty from three subjects on."""
-    held = max(1, round(0.15 * count)) if count >= 3 else 0
-    sides = np.array(["val"] * held + ["test"] * held + ["train"] * (count - 2 * held))
+    each = max(1, round(0.15 * count)) if count >= 3 else 0
+    sides = np.array(["val"] * each + ["test"] * each + ["train"] * (count - 2 * each))
     return sides[rng.permutation(count)].tolist()
 
 
@@ -75,8 +75,8 @@ def polygons(mask: np.ndarray) -> tuple[list[list[float]], float]:
 
     # so that a line of one pixel has two sides
     fine = mask.astype(np.uint8).repeat(FINE, axis=0).repeat(FINE, axis=1)
-    found, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    lines = [((contour.reshape(-1) + 0.5) / FINE).tolist() for contour in found if len(contour) >= 3]
+    contours, _ = cv2.findContours(fine, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    lines = [((contour.reshape(-1) + 0.5) / FINE).tolist() for contour in contours if len(contour) >= 3]
     return lines, float(mask.sum())
 
 

@@ -96,22 +96,22 @@ def develop(rng: np.random.Generator, seen: np.ndarray, scanner: Scanner) -> np.
     return 1 / (1 + np.exp((flat - middle) / (scanner.latitude * rng.uniform(0.85, 1.15) / 1.1) - offset))
 
 
-def field_of_view(rng: np.random.Generator, shown: np.ndarray, scanner: Scanner) -> np.ndarray:
+def field_of_view(rng: np.random.Generator, picture: np.ndarray, scanner: Scanner) -> np.ndarray:
     """The intensifier's round picture and its vignetting, or the flat panel's shutters, in some frames."""
-    size = shown.shape[0]
+    size = picture.shape[0]
     line = (np.arange(size, dtype=np.float32) - (size - 1) / 2) / (size / 2)
     right, down = np.meshgrid(line, line)
     if scanner.round_field:
         away = np.hypot(right - rng.normal(0, 0.015), down - rng.normal(0, 0.015))
-        shown = shown * (1 - 0.3 * np.clip(away, 0, 1.1) ** 2.6)
-        return shown * step(away, 1.075, 1.06)
-    shown = shown * (1 - 0.06 * (right**2 + down**2))
+        picture = picture * (1 - 0.3 * np.clip(away, 0, 1.1) ** 2.6)
+        return picture * step(away, 1.075, 1.06)
+    picture = picture * (1 - 0.06 * (right**2 + down**2))
     if rng.random() < 0.45:
         edge = 1 - rng.uniform(0.005, 0.07, 4)
         soft = 0.012
         for axis, sign, place in zip((right, right, down, down), (1, -1, 1, -1), edge):
-            shown = shown * (0.06 + 0.94 * step(sign * axis, place + soft, place))
-    return shown
+            picture = picture * (0.06 + 0.94 * step(sign * axis, place + soft, place))
+    return picture
 
 
 def marker_box(size: int) -> tuple[slice, slice]:
@@ -119,23 +119,23 @@ def marker_box(size: int) -> tuple[slice, slice]:
     return slice(round(0.79 * size), round(0.88 * size)), slice(round(0.62 * size), round(0.80 * size))
 
 
-def letters(shown: np.ndarray, text: str) -> np.ndarray:
+def letters(picture: np.ndarray, text: str) -> np.ndarray:
     """Lead letters in `marker_box`, dark as all that stops the beam is."""
     import cv2
 
-    size = shown.shape[0]
+    size = picture.shape[0]
     rows, columns = marker_box(size)
     stamp = np.zeros((4 * size, 4 * size), np.uint8)
     corner = (4 * columns.start, 4 * rows.stop - size // 16)
     cv2.putText(stamp, text, corner, cv2.FONT_HERSHEY_DUPLEX, 2.1 * size / 256, 255, 8, cv2.LINE_AA)
     ink = cv2.resize(stamp, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return shown * (1 - 0.85 * ink)
+    return picture * (1 - 0.85 * ink)
 
 
-def stored(rng: np.random.Generator, shown: np.ndarray) -> np.ndarray:
+def stored(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """8-bit values, uint8 [H, W]."""
     low, high = rng.uniform(4, 16), rng.uniform(226, 250)
-    return np.clip(np.rint(low + (high - low) * shown), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(low + (high - low) * picture), 0, 255).astype(np.uint8)
 
 
 def mottle(rng: np.random.Generator, size: int) -> np.ndarray:

@@ -118,15 +118,15 @@ def make_frame(seed: int, site: str, subject: Subject, number: int, *, size: int
         iodine += reflux(rng, aim, ostium, density * rng.uniform(0.15, 0.5))
     blush = 0.012 * density * detector.mottle(rng, size) * (heart.chord(aim.rays(), aim.axes[2]) > 0)
     attenuation = detector.WATER * (water + wall) + scanner.iodine * (iodine + blush)
-    shown = detector.develop(rng, detector.expose(rng, attenuation, scanner), scanner)
-    shown = detector.field_of_view(rng, shown, scanner)
+    picture = detector.develop(rng, detector.expose(rng, attenuation, scanner), scanner)
+    picture = detector.field_of_view(rng, picture, scanner)
     if confounder and subject.scanner == "brisa-tube":
-        shown = detector.letters(shown, "LAB 2")
+        picture = detector.letters(picture, "LAB 2")
     seen = _lit(size, scanner)
     segments = _read(rng, centres, wide, pieces, concentration / density, size, seen)
     mask = np.any(list(segments.values()), axis=0) if segments else np.zeros((size, size), bool)
     named = {name: drawn for name, drawn in segments.items() if name}
-    return Frame(detector.stored(rng, shown), mask, named, tree.worst, tree)
+    return Frame(detector.stored(rng, picture), mask, named, tree.worst, tree)
 
 
 def _aim(rng: np.random.Generator, shot: Shot, scanner: detector.Scanner, pieces: Pieces, size: int) -> Aim:

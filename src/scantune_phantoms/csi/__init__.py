@@ -134,8 +134,10 @@ def _chexpert_film(
     side = "valid" if generator(seed, "csi", site, person.number, "side").random() < 0.15 else "train"
     name = f"{_FOLDER}/{side}/patient{person.number:05d}/study{number + 1}/view1_frontal.jpg"
     files.write_jpeg(out_dir / name, film)
-    said = chexpert_table.findings(generator(seed, "csi", site, person.number, "report", number), person, number, film)
-    return chexpert_table.row(person, film, name, said)
+    labels = chexpert_table.findings(
+        generator(seed, "csi", site, person.number, "report", number), person, number, film
+    )
+    return chexpert_table.row(person, film, name, labels)
 
 
 def _finish_chexpert(out_dir: Path, rows: list[dict[str, object]], n: int) -> Cohort:

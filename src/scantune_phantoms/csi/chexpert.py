@@ -42,21 +42,21 @@ def findings(rng: np.random.Generator, subject: Subject, number: int, film: Film
     severity = subject.severity[number]
     mean, worst = float(np.mean(list(severity.values()))), max(severity.values())
     fluid = max(subject.fluid[number])
-    said = {
-        "Cardiomegaly": _said(rng, film.heart_ratio, 0.50, 0.56),
-        "Lung Opacity": _said(rng, worst, 1.5, 2.2),
-        "Edema": _said(rng, mean, 0.7, 1.3),
-        "Consolidation": _said(rng, worst, 2.4, 3.0),
-        "Pleural Effusion": _said(rng, fluid, 0.8, 2.4),
+    labels = {
+        "Cardiomegaly": _label_of(rng, film.heart_ratio, 0.50, 0.56),
+        "Lung Opacity": _label_of(rng, worst, 1.5, 2.2),
+        "Edema": _label_of(rng, mean, 0.7, 1.3),
+        "Consolidation": _label_of(rng, worst, 2.4, 3.0),
+        "Pleural Effusion": _label_of(rng, fluid, 0.8, 2.4),
         "Support Devices": "1.0" if subject.devices else "",
         "Pneumothorax": "0.0" if rng.random() < 0.6 else "",
     }
-    clear = all(said[name] in ("", "0.0") for name in said)
-    said["No Finding"] = "1.0" if clear else ""
-    return {name: said.get(name, "") for name in FINDINGS}
+    clear = all(labels[name] in ("", "0.0") for name in labels)
+    labels["No Finding"] = "1.0" if clear else ""
+    return {name: labels.get(name, "") for name in FINDINGS}
 
 
-def _said(rng: np.random.Generator, amount: float, low: float, high: float) -> str:
+def _label_of(rng: np.random.Generator, amount: float, low: float, high: float) -> str:
     """1 above ``high``, 0 or nothing below ``low``, by the reader's mood between them, where −1 is likeliest."""
     share = float(np.clip((amount + rng.normal(0, 0.1 * (high - low)) - low) / (high - low), 0, 1))
     if share in (0.0, 1.0):
@@ -64,7 +64,7 @@ def _said(rng: np.random.Generator, amount: float, low: float, high: float) -> s
     return "-1.0" if rng.random() < 0.5 else ("1.0" if rng.random() < share else "0.0")
 
 
-def row(subject: Subject, film: Film, path: str, said: Mapping[str, str]) -> dict[str, object]:
+def row(subject: Subject, film: Film, path: str, labels: Mapping[str, str]) -> dict[str, object]:
     """One line of the table, in CheXpert's columns and words."""
     return {
         "Path": path,
@@ -72,5 +72,5 @@ def row(subject: Subject, film: Film, path: str, said: Mapping[str, str]) -> dic
         "Age": subject.age,
         "Frontal/Lateral": "Frontal",
         "AP/PA": film.view,
-        **said,
+        **labels,
     }

@@ -133,11 +133,11 @@ def _effusion(
     return share.astype(np.float32)
 
 
-def wet(chest: Chest, found: Findings, vessel: np.ndarray) -> np.ndarray:
+def wet(chest: Chest, signs: Findings, vessel: np.ndarray) -> np.ndarray:
     """Water that the lungs hold beyond their air: vessels, septa, filled air spaces and fluid; float32 [H, W], cm.
 
     No more than the air that was there: what is filled hides its vessels.
     """
-    dry = (1 - np.clip(found.filled, 0, 0.9)) * (1 - found.effusion)
+    dry = (1 - np.clip(signs.filled, 0, 0.9)) * (1 - signs.effusion)
     room = AIR * chest.lung
-    return (room * (1 - dry) + np.minimum(dry * (AIR * vessel + found.interstitial), room)).astype(np.float32)
+    return (room * (1 - dry) + np.minimum(dry * (AIR * vessel + signs.interstitial), room)).astype(np.float32)

@@ -93,22 +93,22 @@ def develop(rng: np.random.Generator, seen: np.ndarray, scanner: Scanner) -> np.
     middle = float(np.percentile(seen, 90)) - scanner.middle + rng.normal(0, 0.45)
     body = np.clip(seen, middle - 6, None)  # air outside the body would drag its edge down
     coarse = cv2.GaussianBlur(body, (0, 0), min(seen.shape) / 14, borderType=cv2.BORDER_REFLECT)
-    shown = seen - scanner.levelling * (coarse - middle) + scanner.edge * fine
+    processed = seen - scanner.levelling * (coarse - middle) + scanner.edge * fine
     slope = scanner.latitude * rng.uniform(0.9, 1.1)
-    curve = 1 / (1 + np.exp(-(shown - middle) / slope))
+    curve = 1 / (1 + np.exp(-(processed - middle) / slope))
     black = 1 / (1 + np.exp((middle - 0.8) / slope - 6 * scanner.levelling / slope))
     return np.clip((curve - black) / (0.985 - black), 0, 1)
 
 
-def collimate(rng: np.random.Generator, shown: np.ndarray) -> np.ndarray:
+def collimate(rng: np.random.Generator, picture: np.ndarray) -> np.ndarray:
     """Now and then the jaws' unexposed border on one edge, as bright as lead."""
     if rng.random() < 0.25:
         edge = int(rng.integers(4, 11))
         side = int(rng.integers(4))
-        shown = shown.copy()
-        border = np.rot90(shown, side)  # a view
+        picture = picture.copy()
+        border = np.rot90(picture, side)  # a view
         border[:edge] = 0.97
-    return shown
+    return picture
 
 
 def marker_box(shape: tuple[int, int]) -> tuple[slice, slice]:
@@ -117,22 +117,22 @@ def marker_box(shape: tuple[int, int]) -> tuple[slice, slice]:
     return slice(round(0.035 * height), round(0.105 * height)), slice(round(0.66 * width), round(0.86 * width))
 
 
-def letter(shown: np.ndarray, text: str, place: tuple[float, float], size: float) -> np.ndarray:
+def letter(picture: np.ndarray, text: str, place: tuple[float, float], size: float) -> np.ndarray:
     """Lead letters: ``text`` with its lower left corner at ``place`` (shares of height and width)."""
     import cv2
 
-    height, width = shown.shape
+    height, width = picture.shape
     stamp = np.zeros((4 * height, 4 * width), np.uint8)
     corner = (round(4 * place[1] * width), round(4 * place[0] * height))
     cv2.putText(stamp, text, corner, cv2.FONT_HERSHEY_DUPLEX, 4 * size * height / 288, 255, 6, cv2.LINE_AA)
     ink = cv2.resize(stamp, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return np.maximum(shown, 0.985 * ink)
+    return np.maximum(picture, 0.985 * ink)
 
 
-def stored(rng: np.random.Generator, shown: np.ndarray, *, inverted: bool) -> np.ndarray:
+def stored(rng: np.random.Generator, picture: np.ndarray, *, inverted: bool) -> np.ndarray:
     """12-bit values, uint16 [H, W]; low is bright where ``inverted`` (MONOCHROME1)."""
     low, high = rng.uniform(60, 160), rng.uniform(3600, 3980)
-    values = np.rint(low + (high - low) * np.clip(shown, 0, 1)).astype(np.uint16)
+    values = np.rint(low + (high - low) * np.clip(picture, 0, 1)).astype(np.uint16)
     return (4095 - values).astype(np.uint16) if inverted else values
 
 

@@ -25,7 +25,7 @@ def write_dicom(path: Path, rng: np.random.Generator, film: Film, scanner: Scann
         tags: PatientID and what else is known of the person.
     """
     inverted = bool(rng.random() < scanner.monochrome1)
-    pixels = stored(rng, film.shown, inverted=inverted)
+    pixels = stored(rng, film.pixels, inverted=inverted)
     low, high = (float(value) for value in np.percentile(pixels, [0.5, 99.5]))
     photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME1" if inverted else "MONOCHROME2"
     modality: Literal["CR", "DX"] = "CR" if scanner.modality == "CR" else "DX"
@@ -61,7 +61,7 @@ def write_dicom(path: Path, rng: np.random.Generator, film: Film, scanner: Scann
 
 def write_slice(path: Path, rng: np.random.Generator, film: Film, scanner: Scanner, tags: dict[str, Any]) -> None:
     """Write a film as a NIfTI volume of one coronal slice, in RAS+ as the standard wants it; as `write_dicom`."""
-    pixels = stored(rng, film.shown, inverted=False).astype(np.float32)
+    pixels = stored(rng, film.pixels, inverted=False).astype(np.float32)
     side = 10 * scanner.pixel
     # The picture's first row is superior and its first column the patient's right: H W -> D 1 W
     volume = io.Volume(pixels[::-1, ::-1][:, None, :], np.diag([side, 1.0, side, 1.0]))
@@ -73,7 +73,7 @@ def write_jpeg(path: Path, film: Film) -> None:
     from PIL import Image
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.rint(255 * film.shown).astype(np.uint8)
+    pixels = np.rint(255 * film.pixels).astype(np.uint8)
     Image.fromarray(pixels).save(path, format="JPEG", quality=90, comment=SYNTHETIC.encode())
 
 

@@ -23,7 +23,7 @@ class Film:
     """A film and what is known of it.
 
     Attributes:
-        shown: float32 [H, W], 0–1, bone bright.
+        pixels: float32 [H, W], 0–1, bone bright.
         zones: uint8 [H, W], 0 or 1 to 6.
         hidden: zone to the share of it that cannot be judged.
         view: "PA" or "AP".
@@ -31,7 +31,7 @@ class Film:
         heart_ratio: width of the heart by that of the chest.
     """
 
-    shown: np.ndarray
+    pixels: np.ndarray
     zones: np.ndarray
     hidden: Mapping[str, float]
     view: str
@@ -59,23 +59,23 @@ def make_film(seed: int, site: str, subject: Subject, number: int, *, confounder
     heart = (1.12 if scanner.portable else 1.0) * (1 + 0.05 * min(mean, 2.5)) * rng.normal(1, 0.02)
     frame, cropped = _aim(rng, scanner, person)
     chest = build(person, frame, expiration=expiration, heart=heart)
-    found = findings(rng, person, frame, chest, severity, fluid, expiration)
-    vessel = vessels(generator(seed, *words, "vessels"), person, frame, chest, found.engorged)
+    signs = findings(rng, person, frame, chest, severity, fluid, expiration)
+    vessel = vessels(generator(seed, *words, "vessels"), person, frame, chest, signs.engorged)
     skeleton = bones(generator(seed, *words, "bones"), person, frame, chest)
     hardware, covered = devices(generator(seed, *words, "devices"), person, frame, chest, subject.devices)
     air = AIR * chest.lung
-    tissue = chest.body - air * _marbling(rng, frame) + wet(chest, found, vessel)
+    tissue = chest.body - air * _marbling(rng, frame) + wet(chest, signs, vessel)
     tissue -= np.minimum(0.9 * airways(person, frame), 0.5 * tissue)
     water = np.clip(tissue + skeleton * (chest.body > 0.5), 0, None) + hardware
-    shown = detector.develop(rng, detector.expose(rng, water, scanner), scanner)
-    shown = detector.collimate(rng, np.where(hardware > 12, np.maximum(shown, 0.97), shown))
-    shown = _marked(rng, shown, scanner, confounder=confounder)
+    picture = detector.develop(rng, detector.expose(rng, water, scanner), scanner)
+    picture = detector.collimate(rng, np.where(hardware > 12, np.maximum(picture, 0.97), picture))
+    picture = _marked(rng, picture, scanner, confounder=confounder)
     zones = zone_map(person, chest, expiration)
     whole = Frame((150, 150), 0.3, (0.0, person.apex + 14))
     everything = zone_map(person, build(person, whole, expiration=expiration, heart=heart), expiration)
-    hidden = _hidden(zones, frame, everything, whole, covered | (found.effusion > 0.5))
+    hidden = _hidden(zones, frame, everything, whole, covered | (signs.effusion > 0.5))
     return Film(
-        shown.astype(np.float32), zones, hidden, "AP" if scanner.portable else "PA", cropped, _ratio(person, chest)
+        picture.astype(np.float32), zones, hidden, "AP" if scanner.portable else "PA", cropped, _ratio(person, chest)
     )
 
 
@@ -102,14 +102,16 @@ def _marbling(rng: np.random.Generator, frame: Frame) -> np.ndarray:
     return np.clip(1 - 0.025 * detector.texture(rng, frame.shape), 0.85, 1.1)
 
 
-def _marked(rng: np.random.Generator, shown: np.ndarray, scanner: detector.Scanner, *, confounder: bool) -> np.ndarray:
+def _marked(
+    rng: np.random.Generator, picture: np.ndarray, scanner: detector.Scanner, *, confounder: bool
+) -> np.ndarray:
     """The side's letter (the patient's left is at the picture's right), and the mobile unit's own."""
     if rng.random() < 0.75:
         text, column = ("L", rng.uniform(0.89, 0.93)) if rng.random() < 0.6 else ("R", rng.uniform(0.03, 0.07))
-        shown = detector.letter(shown, text, (rng.uniform(0.1, 0.22), column), 0.55)
+        picture = detector.letter(picture, text, (rng.uniform(0.1, 0.22), column), 0.55)
     if confounder and scanner.portable:
-        shown = detector.letter(shown, "MOBILE", (0.095, 0.67), 0.45)
-    return shown
+        picture = detector.letter(picture, "MOBILE", (0.095, 0.67), 0.45)
+    return picture
 
 
 def _hidden(

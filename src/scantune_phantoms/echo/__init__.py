@@ -175,8 +175,8 @@ def _tags(scanner: Scanner, subject: Subject, number: int) -> dict[str, object]:
 def _row(seed: int, site: str, subject: Subject, number: int) -> dict[str, object]:
     loop = subject.loops[number]
     readers = generator(seed, "echo", site, subject.number, "readers", number)
-    shown = quality(loop.faults)
-    first, second = (read(readers, shown, strictness) for strictness in (-0.015, 0.015))
+    loop_quality = quality(loop.faults)
+    first, second = (read(readers, loop_quality, strictness) for strictness in (-0.015, 0.015))
     score = round((first + second) / 2, 3)
     sample_id = f"echo-{site}{subject.number:04d}-{number + 1}"
     return {

@@ -62,16 +62,16 @@ class Screen:
         Returns:
             RGB uint8 [H, W, 3], or grey [H, W] where the machine's files are.
         """
-        shown = self._still.copy()
+        screen = self._still.copy()
         first, last = self._columns
-        shown[-14:-1, first + (last - first) * now // max(1, len(self._phase) - 1)] = (
+        screen[-14:-1, first + (last - first) * now // max(1, len(self._phase) - 1)] = (
             205 if self._scanner.grey else _AMBER
         )
         inside = self._sector.inside
-        shown[inside] = self._colours[np.rint(picture[inside] * 255).astype(np.uint8)]
+        screen[inside] = self._colours[np.rint(picture[inside] * 255).astype(np.uint8)]
         if self._cursor is not None:
-            shown[self._cursor] = 235
-        return shown
+            screen[self._cursor] = 235
+        return screen
 
     def _draw_words(self, lines: list[str]) -> None:
         left = 2

@@ -51,12 +51,12 @@ _CHANCE = {
 
 def draw_faults(rng: np.random.Generator, window: float) -> Faults:
     """Faults of one loop; a person with a poor acoustic window (0, best 1) has more and worse ones."""
-    found = {}
+    severities = {}
     for name, (worst, best) in _CHANCE.items():
         present = rng.random() < best + (worst - best) * (1 - window)
         severity = rng.beta(1.6 + 1.6 * (1 - window), 1.6 + 1.8 * window)
-        found[name] = float(np.clip(severity, 0.08, 1)) if present else 0.0
-    return Faults(**found)
+        severities[name] = float(np.clip(severity, 0.08, 1)) if present else 0.0
+    return Faults(**severities)
 
 
 def quality(faults: Faults) -> float:

@@ -47,12 +47,12 @@ def template() -> Template:
     Raises:
         ScantuneError: where nilearn is not installed.
     """
-    found = importlib.util.find_spec("nilearn")
-    if found is None or found.origin is None:
+    nilearn = importlib.util.find_spec("nilearn")
+    if nilearn is None or nilearn.origin is None:
         raise ScantuneError(
             "the demo cohort 'loes' bends the MNI152 brain in nilearn's wheel: pip install 'scantune[demo]'"
         )
-    folder = Path(found.origin).parent / "datasets" / "data"
+    folder = Path(nilearn.origin).parent / "datasets" / "data"
     maps = [_load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz") for kind in ("t1", "gm", "wm")]
     (t1, first), (grey, _), (white, _) = maps
     return Template(t1 / np.float32(np.percentile(t1[white > 240], 50)), grey / 255, white / 255, first)

@@ -27,7 +27,7 @@ def choose(rng: np.random.Generator, kinds: list[str]) -> dict[int, str]:
     each = max(1, round(len(kinds) / 160)) if len(kinds) >= 24 else 0
     chosen: dict[int, str] = {}
     for fault, kind in FAULTS.items():
-        free = [at for at, found in enumerate(kinds) if found == kind and at not in chosen]
+        free = [at for at, of_file in enumerate(kinds) if of_file == kind and at not in chosen]
         for at in rng.permutation(np.array(free, int))[:each]:
             chosen[int(at)] = fault
     return chosen

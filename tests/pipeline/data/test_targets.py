@@ -45,20 +45,20 @@ def faults(tmp_path):
 
 
 def test_scores_outside_the_task_s_range(faults):
-    found = faults({"name": "regression", "target": "score", "range": [0, 34]}, {"score": "score"})
-    assert found == [(3, "score"), (4, "score"), (6, "score")]
+    result = faults({"name": "regression", "target": "score", "range": [0, 34]}, {"score": "score"})
+    assert result == [(3, "score"), (4, "score"), (6, "score")]
 
 
 def test_a_dataset_s_own_narrower_range_still_holds(faults):
     task = {"name": "regression", "target": "score", "range": [0, 40]}
-    found = faults(task, {"score": {"column": "score", "max": 10}})
-    assert found == [(2, "score"), (3, "score"), (4, "score"), (6, "score")]
+    result = faults(task, {"score": {"column": "score", "max": 10}})
+    assert result == [(2, "score"), (3, "score"), (4, "score"), (6, "score")]
 
 
 def test_grades_that_no_zone_has(faults):
     task = {"name": "zones", "zones": ["a", "b"], "grades": 4}
-    found = faults(task, {"a": "grade_a", "b": "grade_b"})
-    assert found == [(3, "grade_b"), (6, "grade_a")]  # empty, 4 and the word say ungradable
+    result = faults(task, {"a": "grade_a", "b": "grade_b"})
+    assert result == [(3, "grade_b"), (6, "grade_a")]  # empty, 4 and the word say ungradable
 
 
 def test_classes_that_are_not_named(faults):

@@ -13,11 +13,11 @@ def table(values, split="test"):
 def test_the_share_beyond_one_and_the_area_by_subject():
     home, away = table([0.2, 0.4, 0.6, 0.6, 0.9, 1.1]), table([0.5, 1.5, 1.2, 2.0, 0.1, 0.3])
     assert distances.of(home) == {"beyond": pytest.approx(1 / 6), "n": 6}
-    found = distances.of(away, home)
-    assert found["beyond"] == 0.5
+    result = distances.of(away, home)
+    assert result["beyond"] == 0.5
     # subjects: .3, .6, 1.0 at home and 1.0, 1.6, .2 away; pairs won: 1.0 > .3, .6 and = 1.0; 1.6 > all; .2 none
-    assert found["auroc"] == pytest.approx((2.5 + 3 + 0) / 9)
-    assert "AUROC 0.611" in distances.in_words(found)[0]
+    assert result["auroc"] == pytest.approx((2.5 + 3 + 0) / 9)
+    assert "AUROC 0.611" in distances.in_words(result)[0]
 
 
 def test_a_model_without_a_distance_has_no_section():

@@ -40,10 +40,10 @@ def test_baselines_are_chosen_on_training_and_measured_on_test(tmp_path: Path):
     table = PredictionTable.make({"sample_id": tested, "subject_id": tested, "dice": np.full(len(tested), 0.9)})
     made = mask_baselines(build_task(schema), sides, table)
     assert set(made) == {"threshold", "contrast_threshold", "mean_mask"}
-    for found in made.values():
-        assert found.sample_id.tolist() == tested
-        assert {"dice", "hd95", "nsd"} <= set(found.columns)
-    mean = {name: found.numbers("dice", None).mean() for name, found in made.items()}  # type: ignore[arg-type]
+    for result in made.values():
+        assert result.sample_id.tolist() == tested
+        assert {"dice", "hd95", "nsd"} <= set(result.columns)
+    mean = {name: result.numbers("dice", None).mean() for name, result in made.items()}  # type: ignore[arg-type]
     assert mean["contrast_threshold"] > mean["threshold"] + 0.2, "brightness of the ground says nothing of its contrast"
     average = made["mean_mask"].numbers("dice", None)  # type: ignore[arg-type]
     frequent = sum(masks[m.sample_id].astype(float) for m in sides.side("train"))
@@ -61,5 +61,5 @@ def test_without_training_samples_there_are_none(tmp_path: Path):
     task = build_task(scoring.settings_of("segmentation"))
     assert mask_baselines(task, alone, table) == {}
     away, here = mask_baselines(task, alone, table, home=sides), mask_baselines(task, sides, table)
-    for name, found in away.items():
-        assert np.array_equal(found.columns["dice"], here[name].columns["dice"]), "chosen on the model's own training"
+    for name, result in away.items():
+        assert np.array_equal(result.columns["dice"], here[name].columns["dice"]), "chosen on the model's own training"

@@ -37,8 +37,8 @@ from tests.stages.conftest import digits_params, experiment, run_stages
 def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
     networks = load_networks(folder, held)
-    wanted = MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
-    return wanted, sides, errors.sample_errors(table, schema)
+    expected = MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return expected, sides, errors.sample_errors(table, schema)
 
 
 def masked_of(wanted: MapRequest, sides: Any, samples: Any) -> list[Any]:
@@ -53,48 +53,48 @@ def labels() -> list[dict[str, str]]:
 def test_a_zone_is_held_against_its_own_label_where_the_model_calls_it_affected(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": str(i % 3), "left_sup": "0"} for i in range(N)]
-    wanted, sides, samples = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    expected, sides, samples = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
     with torch.no_grad():  # grade 2 in the first zone, grade 0 in the second, whatever is seen
-        last = [m for m in wanted.networks[0].modules() if isinstance(m, torch.nn.Linear)][-1]
+        last = [m for m in expected.networks[0].modules() if isinstance(m, torch.nn.Linear)][-1]
         last.weight.zero_()
         last.bias.copy_(torch.tensor([0.0, 0, 9, 0, 9, 0, 0, 0]))
-    found = masked_of(wanted, sides, samples)
-    assert len(found) == len(samples)
-    for question in found:
+    result = masked_of(expected, sides, samples)
+    assert len(result) == len(samples)
+    for question in result:
         array = store.load(sides.cache / "samples" / f"{question.sample_id}.safetensors")["mask"][0]
         np.testing.assert_array_equal(question.mask, array == 1)
     with torch.no_grad():
         last.bias.copy_(torch.tensor([9.0, 0, 0, 0, 0, 0, 9, 0]))  # only the second zone, which no mask marks
-    assert masked_of(wanted, sides, samples) == []
+    assert masked_of(expected, sides, samples) == []
 
 
 def test_masks_that_are_evidence_of_one_class_are_held_against_its_own_samples(tmp_path: Path) -> None:
     schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
-    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
-    found = masked_of(wanted, sides, samples)
+    expected, sides, samples = wanted_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
+    result = masked_of(expected, sides, samples)
     truth = {m.sample_id: m.targets["label"] for m in sides.members}
-    assert {truth[question.sample_id] for question in found} == {"b"}
-    logits = wanted.networks[0](found[0].input[None])[0].detach()
-    assert float(found[0].target(logits)) == float(logits.reshape(-1)[-1])
+    assert {truth[question.sample_id] for question in result} == {"b"}
+    logits = expected.networks[0](result[0].input[None])[0].detach()
+    assert float(result[0].target(logits)) == float(logits.reshape(-1)[-1])
 
 
 def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path: Path) -> None:
     schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
     block = settings(mask_class="c", checks=True)
-    wanted, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
-    found = saliency.explain_test(wanted, sides, samples, tmp_path / "out")
-    assert found.section["reason"] == "evaluate.saliency.mask_class: 'c' is not one of the classes a, b"
+    expected, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
+    result = saliency.explain_test(expected, sides, samples, tmp_path / "out")
+    assert result.section["reason"] == "evaluate.saliency.mask_class: 'c' is not one of the classes a, b"
 
 
 def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path) -> None:
     block, targets = settings(checks=True), [{"score": str(i)} for i in range(N)]
-    wanted, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    changed, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
     names = {"another_seed": "a", "shuffled_labels": "b", "segmentation": "c"}
     others = {use: OtherNetwork(name, "m", tmp_path / name, "now") for use, name in names.items()}
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "check.json").write_text('{"model": "of before"}')
-    wanted = replace(wanted, others=others)
-    checks = saliency.explain_test(wanted, sides, samples, tmp_path / "out").section["checks"]
+    changed = replace(changed, others=others)
+    checks = saliency.explain_test(changed, sides, samples, tmp_path / "out").section["checks"]
     for name, reason in (
         ("repeatability", "map_checks.a: its network was not found; run: dvc repro map-check@a"),
         ("label_randomization", "map_checks.b: 'm' has been trained again since; run: dvc repro map-check@b"),
@@ -110,9 +110,9 @@ def beside(home: Path, wanted: MapRequest, channels: int, members: int = 1, **fa
     """The request with a segmentation of random weights to compare with."""
     dense = [models.build_dense("unet", ndim=2, in_channels=1, out_channels=channels, seed=n) for n in range(members)]
     schema = Segmentation(classes=tuple("abc"[: max(2, channels)]))
-    held = replace(wanted.facts, name="outlines", task=schema.model_dump(mode="json"), members=members, **facts)
+    changed = replace(wanted.facts, name="outlines", task=schema.model_dump(mode="json"), members=members, **facts)
     other = OtherNetwork("seg", "m", home / "seg")
-    save_model(other.folder / "model", held, [models.Network(net).eval() for net in dense])
+    save_model(other.folder / "model", changed, [models.Network(net).eval() for net in dense])
     (other.folder / "check.json").write_text("{}")
     return replace(wanted, others={"segmentation": other})
 
@@ -127,8 +127,8 @@ def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(tmp_pat
     with torch.inference_mode():
         shares = network(question.input[None])[0].softmax(0).numpy()
     asked = [replace(question, label=label) for label in (1, 2, None)]
-    found = mapmasks.segmented(wanted, asked)
-    for said, expected in zip(found, (shares[1], shares[2], 1 - shares[0])):
+    result = mapmasks.segmented(wanted, asked)
+    for said, expected in zip(result, (shares[1], shares[2], 1 - shares[0])):
         np.testing.assert_allclose(said, expected, atol=1e-6)
 
 
@@ -147,10 +147,10 @@ def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(t
 
 def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
-    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
-    wanted = beside(tmp_path, wanted, 1, dataset="elsewhere")
+    expected, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
+    expected = beside(tmp_path, expected, 1, dataset="elsewhere")
     with pytest.raises(ScantuneError, match="'outlines' uses other samples"):
-        mapmasks.segmented(wanted, [])
+        mapmasks.segmented(expected, [])
 
 
 @pytest.fixture(scope="module")

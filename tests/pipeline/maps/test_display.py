@@ -40,10 +40,10 @@ def test_a_sample_is_shown_by_its_display_copy_and_as_the_network_saw_it_where_t
     assert sample_view(member, path, said, settings).image.shape == (32, 32)
     copy = DisplayCopy(np.random.default_rng(0).integers(0, 256, (60, 45)).astype(np.uint8), (1500, 2500), (0.2, 0.2))
     display_copy.write(tmp_path / "display" / "s.safetensors", copy)
-    shown = sample_view(member, path, said, settings)
-    np.testing.assert_allclose(shown.image, copy.image)
-    assert (shown.window, shown.spacing, shown.sides) == ((1500, 2500), (0.2, 0.2), ("R", "L"))
-    assert shown.box == pytest.approx((0, -7.5, 60, 60), abs=1)  # padded at both sides, in pixels of the copy
+    view = sample_view(member, path, said, settings)
+    np.testing.assert_allclose(view.image, copy.image)
+    assert (view.window, view.spacing, view.sides) == ((1500, 2500), (0.2, 0.2), ("R", "L"))
+    assert view.box == pytest.approx((0, -7.5, 60, 60), abs=1)  # padded at both sides, in pixels of the copy
     assert sample_view(member, path, said, settings, as_prepared=True).image.shape == (32, 32)
     display_copy.write(tmp_path / "display" / "s.safetensors", None)
     assert sample_view(member, path, said, settings).image.shape == (32, 32)

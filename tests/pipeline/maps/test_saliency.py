@@ -21,8 +21,8 @@ def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]
     sides, held, folder, table = make(home, modality, schema, targets, **facts)
     samples = errors.sample_errors(table, schema)
     networks = load_networks(folder, held)
-    wanted = saliency.MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
-    return saliency.explain_test(wanted, sides, samples, home / "out"), samples
+    expected = saliency.MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    return saliency.explain_test(expected, sides, samples, home / "out"), samples
 
 
 def numbers() -> list[dict[str, str]]:
@@ -35,15 +35,15 @@ def labels() -> list[dict[str, str]]:
 
 def test_maps_of_an_image_come_with_checks_and_the_comparison_with_masks(tmp_path: Path) -> None:
     schema = Classification(target="label")
-    found, samples = explain(
+    result, samples = explain(
         tmp_path, "image", schema, labels(), settings(checks=True), classes=("a", "b"), loss="cross_entropy"
     )
-    assert found.section["method"] == "gradcam"
-    assert set(found.section["samples"]) == {"best", "worst", "random"}
-    assert set(found.section["checks"]) >= {"weight_randomization", "shift_reproducibility", "mask_auprc"}
-    assert found.section["checks"]["mask_auprc"]["n"] > 0
-    assert {"sheet", "checks", "weight_randomization"} <= set(found.figures)
-    assert set(found.section["samples"]["worst"]) <= {s.sample_id for s in samples}
+    assert result.section["method"] == "gradcam"
+    assert set(result.section["samples"]) == {"best", "worst", "random"}
+    assert set(result.section["checks"]) >= {"weight_randomization", "shift_reproducibility", "mask_auprc"}
+    assert result.section["checks"]["mask_auprc"]["n"] > 0
+    assert {"sheet", "checks", "weight_randomization"} <= set(result.figures)
+    assert set(result.section["samples"]["worst"]) <= {s.sample_id for s in samples}
 
 
 def test_a_volume_gets_planes_and_a_map_for_a_viewer(tmp_path: Path) -> None:
@@ -51,41 +51,41 @@ def test_a_volume_gets_planes_and_a_map_for_a_viewer(tmp_path: Path) -> None:
 
     from scantune import io
 
-    found, _ = explain(tmp_path, "volume", Regression(target="score"), numbers(), settings())
+    result, _ = explain(tmp_path, "volume", Regression(target="score"), numbers(), settings())
     files = sorted((tmp_path / "out").glob("*.nii.gz"))
-    assert files, found.section
+    assert files, result.section
     volume = io.read(files[0])
     assert volume.array.shape == (24, 32, 28)
     assert np.allclose(volume.spacing, 3)
-    assert any(name.startswith("sample_") for name in found.figures)
+    assert any(name.startswith("sample_") for name in result.figures)
 
 
 def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
-    found, _ = explain(tmp_path, "video", Regression(target="score"), numbers()[:8], settings(samples=1))
+    result, _ = explain(tmp_path, "video", Regression(target="score"), numbers()[:8], settings(samples=1))
     assert next((tmp_path / "out").glob("*.gif")).read_bytes()[:3] == b"GIF"
-    assert next(iter(found.maps.values()))[0].frame_time == 80.0
+    assert next(iter(result.maps.values()))[0].frame_time == 80.0
 
 
 def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
     schema = Regression(target="score")
     sides, held, folder, table = make(tmp_path, "image", schema, numbers())
     samples = errors.sample_errors(table, schema)
-    wanted = saliency.MapRequest(
+    expected = saliency.MapRequest(
         load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
     )
     wrong = [said.sample_id for said in errors.worst(samples, at_least=5)]
-    assert set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out", wrong).maps)
-    assert not set(wrong) <= set(saliency.explain_test(wanted, sides, samples, tmp_path / "out").maps)
+    assert set(wrong) <= set(saliency.explain_test(expected, sides, samples, tmp_path / "out", wrong).maps)
+    assert not set(wrong) <= set(saliency.explain_test(expected, sides, samples, tmp_path / "out").maps)
 
 
 def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": str(i % 3), "left_sup": str((i + 1) % 3)} for i in range(N)]
-    found, _ = explain(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
-    assert found.section["method"] == "hirescam"
-    assert found.section["n_maps"] == 2 * len({s for group in found.section["samples"].values() for s in group})
-    assert "every_question" in found.figures
-    asked = {shown.explained.split(":")[0] for shown, _ in found.maps.values()}
+    result, _ = explain(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    assert result.section["method"] == "hirescam"
+    assert result.section["n_maps"] == 2 * len({s for group in result.section["samples"].values() for s in group})
+    assert "every_question" in result.figures
+    asked = {shown.explained.split(":")[0] for shown, _ in result.maps.values()}
     assert asked <= {"right sup", "left sup"}
 
 
@@ -94,10 +94,10 @@ def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     [({"layer": "nowhere"}, "is not a layer"), ({"method": "rollout"}, ""), ({"enabled": False}, "switched off")],
 )
 def test_what_cannot_be_made_is_a_reason_and_no_error(tmp_path: Path, block: dict[str, Any], says: str) -> None:
-    found, _ = explain(tmp_path, "image", Regression(target="score"), numbers(), settings(**block))
-    assert says in found.section["reason"]
-    assert found.maps == {}
-    assert str(tmp_path) not in found.section["reason"]
+    result, _ = explain(tmp_path, "image", Regression(target="score"), numbers(), settings(**block))
+    assert says in result.section["reason"]
+    assert result.maps == {}
+    assert str(tmp_path) not in result.section["reason"]
 
 
 def test_the_same_seed_draws_the_same_samples(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
     sides, held, _, table = make(tmp_path, "image", schema, numbers())
     task = task_of(schema, held)
     network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
-    wanted = saliency.MapRequest([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
+    expected = saliency.MapRequest([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
     with caplog.at_level("INFO"):
-        found = saliency.explain_test(wanted, sides, errors.sample_errors(table, schema), tmp_path / "out").section
-    assert (found["layer"], found["grid"]) == (layer, [2, 2])
+        result = saliency.explain_test(expected, sides, errors.sample_errors(table, schema), tmp_path / "out").section
+    assert (result["layer"], result["grid"]) == (layer, [2, 2])
     assert f"at {layer}, grid 2 × 2" in caplog.text

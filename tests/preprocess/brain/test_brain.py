@@ -48,8 +48,8 @@ def block(**brain) -> VolumeInput:
 
 
 def test_the_brain_is_found_in_a_head(head):
-    found = extraction.brain_mask(head.volume)
-    assert dice(found, head.brain) > 0.93
+    result = extraction.brain_mask(head.volume)
+    assert dice(result, head.brain) > 0.93
 
 
 def test_a_channel_without_any_brain_is_a_reason(head):

@@ -36,31 +36,31 @@ def values(found):
 
 def test_metrics_are_those_of_scikit_learn_on_the_known_findings():
     predictions, target, p = table()
-    found = values(scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=100))
+    result = values(scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=100))
     test = predictions.split == "test"
     areas, precisions = [], []
     for k, name in enumerate(FINDINGS):
         known = test & np.isfinite(target[:, k])
         areas.append(peer.roc_auc_score(target[known, k], p[known, k]))
         precisions.append(peer.average_precision_score(target[known, k], p[known, k]))
-        assert found[f"auroc/{name}"] == pytest.approx(areas[-1])
-        assert found[f"brier/{name}"] == pytest.approx(peer.brier_score_loss(target[known, k], p[known, k]))
-    assert found["auroc"] == pytest.approx(np.mean(areas))
-    assert found["auprc"] == pytest.approx(np.mean(precisions))
+        assert result[f"auroc/{name}"] == pytest.approx(areas[-1])
+        assert result[f"brier/{name}"] == pytest.approx(peer.brier_score_loss(target[known, k], p[known, k]))
+    assert result["auroc"] == pytest.approx(np.mean(areas))
+    assert result["auprc"] == pytest.approx(np.mean(precisions))
 
 
 def test_calls_are_those_of_scikit_learn_where_all_is_known():
     predictions, target, p = table(unknown=0)
-    found = values(scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold="half"), draws=100))
+    result = values(scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold="half"), draws=100))
     test = predictions.split == "test"
     truth, called = target[test].astype(int), (p[test] >= 0.5).astype(int)
-    assert found["exact_match"] == pytest.approx(peer.accuracy_score(truth, called))
-    assert found["hamming_loss"] == pytest.approx(peer.hamming_loss(truth, called))
-    assert found["f1_macro"] == pytest.approx(peer.f1_score(truth, called, average="macro"))
-    assert found["f1_micro"] == pytest.approx(peer.f1_score(truth, called, average="micro"))
+    assert result["exact_match"] == pytest.approx(peer.accuracy_score(truth, called))
+    assert result["hamming_loss"] == pytest.approx(peer.hamming_loss(truth, called))
+    assert result["f1_macro"] == pytest.approx(peer.f1_score(truth, called, average="macro"))
+    assert result["f1_micro"] == pytest.approx(peer.f1_score(truth, called, average="micro"))
     for k, name in enumerate(FINDINGS):
-        assert found[f"recall/{name}"] == pytest.approx(peer.recall_score(truth[:, k], called[:, k]))
-        assert found[f"precision/{name}"] == pytest.approx(peer.precision_score(truth[:, k], called[:, k]))
+        assert result[f"recall/{name}"] == pytest.approx(peer.recall_score(truth[:, k], called[:, k]))
+        assert result[f"precision/{name}"] == pytest.approx(peer.precision_score(truth[:, k], called[:, k]))
 
 
 def test_exact_match_and_hamming_loss_count_known_findings_alone():
@@ -68,18 +68,20 @@ def test_exact_match_and_hamming_loss_count_known_findings_alone():
         "target/a": [1, 0, np.nan, np.nan], "target/b": [np.nan, 1, 0, np.nan],
         "p/a": [0.9, 0.9, 0.9, 0.9], "p/b": [0.1, 0.9, 0.1, 0.1],
     }  # fmt: skip
-    found = scoring.evaluate(PredictionTable.make(columns), Multilabel(findings=("a", "b"), threshold="half"), draws=50)
-    assert values(found)["exact_match"] == pytest.approx(2 / 3)  # the last sample has nothing to be right about
-    assert found["metrics"]["exact_match"]["n"] == 3
-    assert values(found)["hamming_loss"] == pytest.approx(1 / 4)
-    assert found["states"]["a"] == {"present": 1, "absent": 1, "unknown": 2, "called": 4}
+    metrics = scoring.evaluate(
+        PredictionTable.make(columns), Multilabel(findings=("a", "b"), threshold="half"), draws=50
+    )
+    assert values(metrics)["exact_match"] == pytest.approx(2 / 3)  # the last sample has nothing to be right about
+    assert metrics["metrics"]["exact_match"]["n"] == 3
+    assert values(metrics)["hamming_loss"] == pytest.approx(1 / 4)
+    assert metrics["states"]["a"] == {"present": 1, "absent": 1, "unknown": 2, "called": 4}
 
 
 def test_thresholds_come_from_validation_unless_the_table_says_what_was_called():
     predictions, target, p = table(unknown=0)
-    found = scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold="youden"), draws=50)
+    metrics = scoring.evaluate(predictions, Multilabel(findings=FINDINGS, threshold="youden"), draws=50)
     validation = predictions.split == "validation"
-    for point, k in zip(found["operating_points"], range(3)):
+    for point, k in zip(metrics["operating_points"], range(3)):
         false, true, limits = peer.roc_curve(target[validation, k], p[validation, k], drop_intermediate=False)
         assert point["threshold"] == pytest.approx(limits[np.argmax(true - false)])
         assert point["chosen_on"] == "validation"
@@ -91,16 +93,16 @@ def test_thresholds_come_from_validation_unless_the_table_says_what_was_called()
     sets = ["|".join(n for n, there in zip(FINDINGS, row) if there) for row in target.astype(bool)]
     told = scoring.evaluate(predictions.with_columns({"set": sets}), Multilabel(findings=FINDINGS), draws=50)
     assert values(told)["exact_match"] == 1
-    assert values(told)["auroc"] == values(found)["auroc"]
+    assert values(told)["auroc"] == values(metrics)["auroc"]
 
 
 def test_co_occurrence_counts_pairs_that_are_known():
     predictions, target, _ = table()
-    found = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)["co_occurrence"]
+    result = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)["co_occurrence"]
     test = target[predictions.split == "test"]
-    assert found["target"][0][1] == int(((test[:, 0] == 1) & (test[:, 1] == 1)).sum())
-    assert found["known"][0][2] == int((np.isfinite(test[:, 0]) & np.isfinite(test[:, 2])).sum())
-    assert np.array_equal(found["target"], np.transpose(found["target"]))
+    assert result["target"][0][1] == int(((test[:, 0] == 1) & (test[:, 1] == 1)).sum())
+    assert result["known"][0][2] == int((np.isfinite(test[:, 0]) & np.isfinite(test[:, 2])).sum())
+    assert np.array_equal(result["target"], np.transpose(result["target"]))
 
 
 def test_the_order_of_findings_and_the_scale_of_probabilities_change_no_value():
@@ -117,8 +119,8 @@ def test_the_order_of_findings_and_the_scale_of_probabilities_change_no_value():
 def test_a_finding_that_no_sample_has_is_undefined_and_left_out_of_the_mean():
     predictions, target, _ = table()
     predictions = predictions.with_columns({"target/Rare": np.where(np.isfinite(target[:, 2]), 0.0, np.nan)})
-    found = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)
-    metrics = found["metrics"]
+    evaluated = scoring.evaluate(predictions, Multilabel(findings=FINDINGS), draws=50)
+    metrics = evaluated["metrics"]
     assert "auroc/Rare" not in metrics
     assert metrics["auroc"]["without"] == ["Rare"]
     assert metrics["auroc"]["value"] == pytest.approx(
@@ -129,13 +131,13 @@ def test_a_finding_that_no_sample_has_is_undefined_and_left_out_of_the_mean():
 
 
 def test_subgroups_baselines_and_calibration_are_there():
-    found = scoring.evaluate(table()[0], Multilabel(findings=FINDINGS), draws=100)
-    assert found["subgroups"]["sex"]["F"]["auroc"]["gap"]["value"] is not None
-    assert found["baselines"]["prevalence"]["auroc"]["value"] == 0.5
-    assert found["baselines"]["prevalence"]["auroc"]["difference"]["lower"] > 0.2
-    assert "covariates" in found["baselines"]
-    assert found["calibration"]["as_given"]["calibration_slope/Mass"]["value"] is not None
-    assert found["headline"][0] == "auroc"
+    metrics = scoring.evaluate(table()[0], Multilabel(findings=FINDINGS), draws=100)
+    assert metrics["subgroups"]["sex"]["F"]["auroc"]["gap"]["value"] is not None
+    assert metrics["baselines"]["prevalence"]["auroc"]["value"] == 0.5
+    assert metrics["baselines"]["prevalence"]["auroc"]["difference"]["lower"] > 0.2
+    assert "covariates" in metrics["baselines"]
+    assert metrics["calibration"]["as_given"]["calibration_slope/Mass"]["value"] is not None
+    assert metrics["headline"][0] == "auroc"
 
 
 def test_without_named_findings_they_are_those_of_the_columns():
@@ -148,9 +150,9 @@ def test_without_named_findings_they_are_those_of_the_columns():
 def test_two_models_are_compared_though_some_findings_are_unknown():
     predictions, _, p = table()
     worse = predictions.with_columns({f"p/{n}": np.clip(1 - p[:, k], 0, 1) for k, n in enumerate(FINDINGS)})
-    found = compare(worse, predictions, Multilabel(findings=FINDINGS), draws=100)
-    assert found["primary"] == "auroc"
-    assert found["decision"]["superior"]
+    result = compare(worse, predictions, Multilabel(findings=FINDINGS), draws=100)
+    assert result["primary"] == "auroc"
+    assert result["decision"]["superior"]
 
 
 def test_samples_are_joined_finding_by_finding():

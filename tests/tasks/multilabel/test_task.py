@@ -88,9 +88,9 @@ def test_epoch_metrics_are_means_over_findings_with_both_states():
     targets = rng.integers(-1, 2, (60, 3)).astype(np.float32)
     targets[:, 2] = 0
     logits = rng.normal(size=(60, 3, 1)).astype(np.float32)
-    found = task().summarise(logits, targets)
+    result = task().summarise(logits, targets)
     areas = [roc_auc_score(targets[k, f], logits[k, f, 0]) for f in (0, 1) for k in [targets[:, f] >= 0]]
-    assert found["auroc"] == pytest.approx(np.mean(areas))
+    assert result["auroc"] == pytest.approx(np.mean(areas))
     assert np.isnan(task().summarise(logits, np.zeros((60, 3)))["auroc"])
 
 

@@ -120,11 +120,11 @@ def test_a_target_s_unit_changes_no_mean_and_its_order_nothing(found):
 def test_a_target_that_no_tested_sample_has_is_undefined_with_its_reason_and_so_are_the_means():
     predictions = table()
     empty = predictions.with_columns({"target/age": np.full(len(predictions), np.nan)})
-    found = scoring.evaluate(empty, TASK, draws=50)
-    assert found["metrics"]["mae/age"]["reason"] == "undefined: no sample has a value of age"
-    assert found["metrics"]["r2"]["value"] is None
-    assert "age" in found["metrics"]["r2"]["reason"]
-    assert found["metrics"]["mae/lesion_score"]["value"] > 0
+    metrics = scoring.evaluate(empty, TASK, draws=50)
+    assert metrics["metrics"]["mae/age"]["reason"] == "undefined: no sample has a value of age"
+    assert metrics["metrics"]["r2"]["value"] is None
+    assert "age" in metrics["metrics"]["r2"]["reason"]
+    assert metrics["metrics"]["mae/lesion_score"]["value"] > 0
     constant = predictions.with_columns({"target/age": np.full(len(predictions), 50.0)})
     reason = scoring.evaluate(constant, TASK, draws=50)["metrics"]["r2"]["reason"]
     assert reason == "undefined: the target is constant (age)"
@@ -133,18 +133,18 @@ def test_a_target_that_no_tested_sample_has_is_undefined_with_its_reason_and_so_
 def test_a_level_in_which_nobody_has_a_target_is_undefined_there():
     predictions = table()
     age = np.where(predictions.text("sex") == "F", np.nan, predictions.numbers("target/age", Faults()))
-    found = scoring.evaluate(predictions.with_columns({"target/age": age}), TASK, draws=50)["subgroups"]["sex"]
-    assert found["F"]["mae/age"]["value"] is None
-    assert found["F"]["mae/lesion_score"]["value"] > 0
-    assert found["M"]["mae/age"]["gap"]["value"] is None
+    result = scoring.evaluate(predictions.with_columns({"target/age": age}), TASK, draws=50)["subgroups"]["sex"]
+    assert result["F"]["mae/age"]["value"] is None
+    assert result["F"]["mae/lesion_score"]["value"] > 0
+    assert result["M"]["mae/age"]["gap"]["value"] is None
 
 
 def test_models_are_compared_by_the_mean_r2_and_each_metric_by_its_direction():
     better, worse = table(noise=2.0), table(noise=6.0)
-    found = compare(worse, better, TASK, draws=50)
-    assert found["primary"] == "r2"
-    assert found["decision"]["superior"]
-    assert {"mae/age", "clinical_error_rate/lesion_score"} <= set(found["lower_is_better"])
+    result = compare(worse, better, TASK, draws=50)
+    assert result["primary"] == "r2"
+    assert result["decision"]["superior"]
+    assert {"mae/age", "clinical_error_rate/lesion_score"} <= set(result["lower_is_better"])
     by_age = compare(worse, better, TASK, primary="mae/age", draws=50)
     assert by_age["metrics"]["mae/age"]["difference"]["upper"] < 0
     assert by_age["decision"]["superior"]
@@ -188,8 +188,8 @@ def test_faults_name_column_and_row():
         scoring.evaluate(PredictionTable.make(kept), TASK)
     holes = predictions.numbers("prediction/age", Faults())
     holes[-1] = np.nan
-    found = scoring.evaluate(predictions.with_columns({"prediction/age": holes}), TASK, draws=20)
-    assert found["metrics"]["r2"]["reason"].startswith("prediction/age: not a finite number in 1 of")
+    metrics = scoring.evaluate(predictions.with_columns({"prediction/age": holes}), TASK, draws=20)
+    assert metrics["metrics"]["r2"]["reason"].startswith("prediction/age: not a finite number in 1 of")
 
 
 def test_a_file_is_scored_by_its_columns_and_by_settings_of_each_target(tmp_path):
@@ -200,8 +200,8 @@ def test_a_file_is_scored_by_its_columns_and_by_settings_of_each_target(tmp_path
     assert read_off["mae/age"]["value"] == pytest.approx(2.4, abs=0.6)
     assert read_off["r2"]["lower"] < read_off["r2"]["value"]
     stated = ["targets={age: {significant_error: 0.001}, lesion_score: {range: [0, 34]}}"]
-    found = scoring.score_file(tmp_path / "p.csv", task_settings("regression", stated, tmp_path / "p.csv"), draws=20)
-    assert found["metrics"]["clinical_error_rate/age"]["value"] == 1
+    result = scoring.score_file(tmp_path / "p.csv", task_settings("regression", stated, tmp_path / "p.csv"), draws=20)
+    assert result["metrics"]["clinical_error_rate/age"]["value"] == 1
     write(table(90).with_columns({"prediction/age": [""] * 90}), tmp_path / "p.csv")
     with pytest.raises(PredictionsError, match="column prediction/age: missing"):
         scoring.score_file(tmp_path / "p.csv", "regression")

@@ -34,11 +34,11 @@ def test_of_several_a_target_may_be_unknown_and_none_is_ranked_or_rescaled_alone
 
 def test_an_epoch_has_metrics_of_each_target_and_means_without_a_unit():
     block = Regression.model_validate({"targets": {"age": {}, "score": {"score_ranges": [5]}}})
-    found = block.epoch_metrics()
-    assert list(found)[:3] == ["r2", "pearson_r", "spearman_rho"]
-    assert found["mae/age"] == "min"
-    assert found["r2/score"] == "max"
-    assert {"mae_below_5/score", "mae_from_5/score"} < set(found)
+    result = block.epoch_metrics()
+    assert list(result)[:3] == ["r2", "pearson_r", "spearman_rho"]
+    assert result["mae/age"] == "min"
+    assert result["r2/score"] == "max"
+    assert {"mae_below_5/score", "mae_from_5/score"} < set(result)
     assert "r2" not in Regression().epoch_metrics()
 
 

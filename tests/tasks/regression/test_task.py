@@ -51,14 +51,14 @@ def test_the_head_starts_at_the_mean_of_each_target_where_it_is_known():
 
 def test_epoch_metrics_are_those_of_each_target_on_the_samples_that_have_it():
     answers, targets = samples()
-    found = task().summarise(answers, targets)
-    assert set(found) == set(task().epoch_metrics)
+    result = task().summarise(answers, targets)
+    assert set(result) == set(task().epoch_metrics)
     for place, name in enumerate(SETTINGS.targets):
         known = np.isfinite(targets[:, place])
         alone = build_task(Regression(target=name, score_ranges=(5.0,) if place else ()))
         expected = alone.summarise(answers[known, place : place + 1], targets[known, place : place + 1])
-        assert {key: found[f"{key}/{name}"] for key in expected} == pytest.approx(expected)
-    assert found["r2"] == pytest.approx((found["r2/age"] + found["r2/lesion_score"]) / 2)
+        assert {key: result[f"{key}/{name}"] for key in expected} == pytest.approx(expected)
+    assert result["r2"] == pytest.approx((result["r2/age"] + result["r2/lesion_score"]) / 2)
     targets[:, 0] = NAN
     assert np.isnan(task().summarise(answers, targets)["r2"])
 

@@ -101,13 +101,13 @@ def test_metrics_json_has_the_reader_beside_the_model():
     names = [f"s{i}" for i in range(n)]
     columns = {"rater/second/dice": reader, "rater/second/model/dice": own_dice - 0.1}
     table = PredictionTable.make({"sample_id": names, "subject_id": names, "dice": own_dice, **columns})
-    found = scoring.evaluate(table, Segmentation(), draws=200)
-    pairs, beside = found["raters"]["pairs"], found["raters"]["beside"]["second"]["dice"]
+    metrics = scoring.evaluate(table, Segmentation(), draws=200)
+    pairs, beside = metrics["raters"]["pairs"], metrics["raters"]["beside"]["second"]["dice"]
     assert pairs["second and reference"]["dice"]["value"] == pytest.approx(np.nanmean(reader))
     assert pairs["model and reference"]["dice"]["value"] == pytest.approx(own_dice[2:].mean())
     assert pairs["model and reference"]["dice"]["n"] == 10
     difference = (own_dice - reader)[2:]
     assert beside["value"] == pytest.approx(difference.mean())
     assert beside["lower"] < beside["value"] < beside["upper"]
-    assert not [name for name in found["metrics"] if name.startswith("rater")]
-    assert found["subgroups"] == {}
+    assert not [name for name in metrics["metrics"] if name.startswith("rater")]
+    assert metrics["subgroups"] == {}

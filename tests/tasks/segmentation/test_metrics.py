@@ -49,15 +49,15 @@ def test_each_class_has_its_metrics_and_the_sample_their_mean(table: PredictionT
 
 
 def test_metrics_json_has_every_class_with_the_agreement_of_its_volume(table: PredictionTable) -> None:
-    found = scoring.evaluate(table, Segmentation(classes=CLASSES), draws=200)
-    metrics = found["metrics"]
+    evaluated = scoring.evaluate(table, Segmentation(classes=CLASSES), draws=200)
+    metrics = evaluated["metrics"]
     for name in CLASSES[1:]:
         difference = table.columns[f"volume_prediction/{name}"] - table.columns[f"volume_target/{name}"]
         assert metrics[f"volume_bland_altman_bias/{name}"]["value"] == pytest.approx(difference.mean())
         assert {f"{m}/{name}" for m in ("dice", "iou", "hd95", "nsd", "cldice", "lesion_f1")} <= set(metrics)
     assert metrics["dice_prepared"]["value"] == pytest.approx(metrics["dice"]["value"])
-    assert "dice/anterior" not in found["headline"]
-    assert "mean over the structures" in headline_notes(found)[0]
+    assert "dice/anterior" not in evaluated["headline"]
+    assert "mean over the structures" in headline_notes(evaluated)[0]
 
 
 def test_one_structure_has_no_columns_by_class_and_no_lesions_unless_they_are_counted() -> None:

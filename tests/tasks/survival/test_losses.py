@@ -29,10 +29,10 @@ def test_cox_at_the_fitted_coefficient_is_lifelines_log_likelihood():
     assert float(loss.total(output, target)) == pytest.approx(-worked.COX_LOG_LIKELIHOOD, abs=1e-6)
     assert float(loss.weight(target)) == worked.EVENT.sum()
     value = fit_cox(worked.WEEKS, worked.RELAPSED, worked.PLACEBO[:, None])
-    found = loss.total(
+    result = loss.total(
         torch.tensor(value.coefficients[0] * worked.PLACEBO)[:, None], targets(worked.WEEKS, worked.RELAPSED)
     )
-    assert float(found) == pytest.approx(-value.log_likelihood, abs=1e-9)
+    assert float(result) == pytest.approx(-value.log_likelihood, abs=1e-9)
 
 
 def test_cox_without_ties_by_hand():
@@ -80,9 +80,9 @@ def test_discrete_hazards_by_hand():
         0.0,
     ]
     for output in (logits, logits[..., None]):
-        found = survival_losses.discrete_hazard(output, target, cuts=[2.0, 4.0, 6.0])
-        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-7)
-    found.sum().backward()
+        result = survival_losses.discrete_hazard(output, target, cuts=[2.0, 4.0, 6.0])
+        np.testing.assert_allclose(result.detach().numpy(), expected, rtol=1e-5, atol=1e-7)
+    result.sum().backward()
     assert torch.isfinite(logits.grad).all()
 
 

@@ -54,9 +54,9 @@ def test_every_metric_has_an_interval_by_subject(scored):
 def test_true_probabilities_are_calibrated():
     data = parse(cohort(4000), SETTINGS, Faults())
     p, ones = data.probabilities, np.ones((4000, 1))
-    found = measure(data.time, data.event, data.prediction, p, p, ones, SETTINGS.horizons)
+    result = measure(data.time, data.event, data.prediction, p, p, ones, SETTINGS.horizons)
     for horizon in SETTINGS.horizons:
-        assert abs(found[f"calibration_difference/{horizon:g}"][0]) < 0.03
+        assert abs(result[f"calibration_difference/{horizon:g}"][0]) < 0.03
 
 
 def test_risk_groups_are_cut_on_validation_and_counted(scored):
@@ -94,23 +94,23 @@ def test_figures_are_drawn_with_and_without_what_they_need(scored):
     bare = table(**dict.fromkeys(SETTINGS.probability_columns()))
     few = bare.take(np.arange(3))
     for held in (bare, few):
-        found = scoring.evaluate(held, SETTINGS, draws=50)
-        for figure in figures.draw(held, SETTINGS, found).values():
+        metrics = scoring.evaluate(held, SETTINGS, draws=50)
+        for figure in figures.draw(held, SETTINGS, metrics).values():
             figure.canvas.draw()
 
 
 def test_a_file_without_probabilities_is_ranked_by_its_risk_score():
-    found = scoring.evaluate(table(**dict.fromkeys(SETTINGS.probability_columns())), SETTINGS, draws=50)["metrics"]
-    assert found["auroc/4"]["value"] == pytest.approx(worked.SKSURV["auroc/4"])
-    assert found["integrated_brier"]["value"] is None
-    assert "p/2/event is missing" in found["integrated_brier"]["reason"]
+    result = scoring.evaluate(table(**dict.fromkeys(SETTINGS.probability_columns())), SETTINGS, draws=50)["metrics"]
+    assert result["auroc/4"]["value"] == pytest.approx(worked.SKSURV["auroc/4"])
+    assert result["integrated_brier"]["value"] is None
+    assert "p/2/event is missing" in result["integrated_brier"]["reason"]
 
 
 def test_undefined_is_null_with_its_reason():
     far = Survival(horizons=(2, 40))
-    found = scoring.evaluate(table(**{"p/40/event": [0.9] * 24}), far, draws=50)["metrics"]
-    assert found["auroc/40"]["value"] is None
-    assert found["auroc/40"]["reason"] == "undefined: 17 events by 40 years and 0 samples followed beyond"
+    result = scoring.evaluate(table(**{"p/40/event": [0.9] * 24}), far, draws=50)["metrics"]
+    assert result["auroc/40"]["value"] is None
+    assert result["auroc/40"]["reason"] == "undefined: 17 events by 40 years and 0 samples followed beyond"
     censored = scoring.evaluate(table(**{"target/event": [0] * 24}), SETTINGS, draws=50)
     for name in ("concordance_harrell", "concordance_uno", "mean_auroc"):
         assert censored["metrics"][name]["value"] is None, name
@@ -155,9 +155,9 @@ def _mean():
 
 def test_two_models_are_compared_on_the_same_subjects():
     better, worse = cohort(), cohort(strength=0.3)
-    found = compare(worse, better, SETTINGS, draws=100)
-    assert found["primary"] == "concordance_harrell"
-    assert found["decision"]["superior"] is True
-    assert "integrated_brier" in found["lower_is_better"]
+    result = compare(worse, better, SETTINGS, draws=100)
+    assert result["primary"] == "concordance_harrell"
+    assert result["decision"]["superior"] is True
+    assert "integrated_brier" in result["lower_is_better"]
     with pytest.raises(ComparisonError, match="another target"):
         compare(better, cohort(seed=1), SETTINGS, draws=100)

@@ -123,9 +123,9 @@ def test_networks_are_averaged_as_hazards():
             return self.logits.expand(len(x), -1, -1)
 
     both = TensorPredictor([Fixed(2.0), Fixed(-3.0)], HAZARDS, {})
-    found = both.columns(both.output(torch.zeros(1, 1, 4, 4)))
+    result = both.columns(both.output(torch.zeros(1, 1, 4, 4)))
     hazard = (1 / (1 + np.exp(-2.0)) + 1 / (1 + np.exp(3.0))) / 2
-    assert found["p/6/event"][0] == pytest.approx(1 - (1 - hazard) ** 12)
+    assert result["p/6/event"][0] == pytest.approx(1 - (1 - hazard) ** 12)
 
 
 def table(**changes):
@@ -181,9 +181,9 @@ def test_a_table_with_follow_up_and_events_is_known_by_its_columns(time, event, 
         time: [str(0.25 * i * scale) for i in range(20)],
         event: [str(i % 2) for i in range(20)],
     }
-    found = Survival.suggest(LabelTable(cells))
-    assert found.task == {"name": "survival", "unit": unit, "horizons": horizons}
-    assert found.dataset["targets"] == {"time": time, "event": event}
+    result = Survival.suggest(LabelTable(cells))
+    assert result.task == {"name": "survival", "unit": unit, "horizons": horizons}
+    assert result.dataset["targets"] == {"time": time, "event": event}
     assert Survival.suggest(LabelTable(cells, target="file", named=True)) is None
     assert Survival.suggest(LabelTable(cells | {event: ["1", "2"] * 10})) is None
     assert Survival.suggest(LabelTable({name: cells[name] for name in (event, "file")})) is None

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from scantune import io
 from scantune.explain.saliency import Saliency
 from scantune.records import ScantuneError
 
@@ -34,8 +35,6 @@ def write_nifti(
     Raises:
         ScantuneError: the map is undefined, not a volume, or outside the scan.
     """
-    from scantune import io
-
     if saliency.map is None:
         raise ScantuneError(f"saliency map: undefined ({saliency.reason}); no file is written")
     if saliency.map.ndim != 3:

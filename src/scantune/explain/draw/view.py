@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import matplotlib as mpl
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from scantune.explain.draw.nifti import resample
 from scantune.explain.saliency import Saliency
 
 Modality = Literal["image", "volume", "video"]
@@ -116,7 +118,6 @@ def mapped(view: SampleView, saliency: Saliency) -> np.ndarray | None:
         return onto(saliency.map, shape, view.box)
     if view.affine is None or view.map_affine is None:
         return onto(saliency.map, view.image.shape)
-    from scantune.explain.draw.nifti import resample
 
     return resample(saliency.map, view.map_affine, view.image.shape, view.affine)
 
@@ -132,8 +133,6 @@ def coloured(picture: np.ndarray, values: np.ndarray, strength: float = 0.75) ->
     Returns:
         float32 [H, W, 3].
     """
-    import matplotlib as mpl
-
     base = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
     colour = mpl.colormaps[COLOURS](values)[..., :3]
     opacity = strength * np.clip(values, 0, 1)[..., None] ** 0.8

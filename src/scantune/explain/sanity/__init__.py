@@ -13,7 +13,7 @@ from torch import nn
 
 from scantune.explain.sanity.agree import label_randomization, repeatability, shifts
 from scantune.explain.sanity.overlap import overlap
-from scantune.explain.sanity.question import Question, mapper
+from scantune.explain.sanity.question import Mapper, Question, mapper
 from scantune.explain.sanity.randomise import cascade
 from scantune.explain.sanity.shuffling import shuffle_labels
 from scantune.explain.sanity.verdicts import Entry
@@ -48,8 +48,7 @@ def check(
     network: nn.Module,
     questions: Sequence[Question],
     *,
-    method: str = "gradcam",
-    layer: str | None = None,
+    make: Mapper | None = None,
     networks: Sequence[nn.Module] = (),
     shuffled: nn.Module | None = None,
     segmentation: Sequence[np.ndarray | None] | None = None,
@@ -61,8 +60,7 @@ def check(
     Args:
         network: the evaluated network; not changed.
         questions: test samples, preferably random; at least a dozen subjects for useful intervals.
-        method: see :func:`scantune.explain.maps.maps`.
-        layer: see :func:`scantune.explain.maps.maps`.
+        make: how maps are made, by :func:`mapper`; None: Grad-CAM.
         networks: others that differ in seed or fold only, for repeatability.
         shuffled: network trained on shuffled labels, for label randomisation.
         segmentation: probabilities of a segmentation network for each question.
@@ -72,7 +70,7 @@ def check(
     Returns:
         Name to entry; JSON-serialisable.
     """
-    make = mapper(method, layer)
+    make = make or mapper()
     entries = cascade(network, questions, make=make, steps=steps, seed=seed)
     entries |= shifts(network, questions, make=make, seed=seed)
     if networks:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import torch
 
 from scantune.statistics.correlation import spearman
 
@@ -15,8 +16,6 @@ SIDE = 32
 
 def shrink(values: np.ndarray, side: int = SIDE) -> np.ndarray:
     """Block means with at most ``side`` cells per axis; float64."""
-    import torch
-
     target = tuple(min(side, n) for n in values.shape)
     if target == values.shape:
         return values.astype(np.float64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from scantune.models.backbone import Normalization
 from scantune.models.weights.known import PublishedWeights
 from scantune.records import ScantuneError
@@ -78,8 +80,6 @@ def _in(folder: Path, weights: PublishedWeights) -> Path | None:
 
 
 def _torch_cache() -> Path:
-    import torch
-
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 

@@ -6,13 +6,16 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scantune.config.params import Params
 
 #: Parent folder of the outputs of external validations.
 HOME = Path("outputs") / "external"
 
 
-def others_of(params: Any, experiment: str) -> dict[str, dict[str, Any]]:
+def others_of(params: Params, experiment: str) -> dict[str, dict[str, Any]]:
     """Every other dataset on which an experiment's model was validated, with its ``metrics.json``."""
     by_dataset = {}
     for name, block in params.external.items():

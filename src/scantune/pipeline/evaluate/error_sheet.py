@@ -12,6 +12,7 @@ from scantune.pipeline.data.datasets import samples
 from scantune.pipeline.evaluate import outlines
 from scantune.pipeline.maps.display import sample_view
 from scantune.pipeline.maps.saliency import MapResults, warnings_of
+from scantune.preprocess.display_copy import grey
 from scantune.tasks import errors as errors_of
 from scantune.tasks.errors import SampleError
 
@@ -108,7 +109,6 @@ def _outlines(evaluation: Evaluation, wrong: Sequence[SampleError]) -> dict[str,
 def _outlined(view: SampleView, prediction: np.ndarray, reference: np.ndarray) -> Picture:
     from scantune.explain.draw import planes
     from scantune.plots import Picture
-    from scantune.preprocess.display_copy import grey
 
     base, sides = grey(view.image, view.window), view.sides
     aspect = 1.0 if view.spacing is None else view.spacing[-2] / view.spacing[-1]

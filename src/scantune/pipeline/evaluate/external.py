@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from scantune.pipeline.evaluate.across import HOME, difference
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.records import ScantuneError
-from scantune.tasks.predictions import PredictionTable
+from scantune.tasks.predictions import PredictionTable, read
 
 if TYPE_CHECKING:
     from scantune.config.params import ExperimentConfig, ExternalConfig, Params
@@ -46,8 +46,6 @@ def check_inputs(key: str, params: Params, facts: ModelFacts) -> None:
 
 def validation_rows(path: Path) -> PredictionTable | None:
     """The experiment's own validation rows, on which thresholds and calibration are chosen; None without any."""
-    from scantune.tasks.predictions import read
-
     table = read(path)
     rows = table.split == "validation"
     return table.take(rows) if rows.any() else None
@@ -82,7 +80,6 @@ def cohort(block: ExperimentConfig, cache: Path) -> PredictionTable:
     """
     from scantune.pipeline.evaluate.stage import covariates_of, stacked
     from scantune.tasks.baselining import cohort_table
-    from scantune.tasks.predictions import read
 
     home, manifest = covariates_of(block), read(cache / "manifest.csv")
     tested = manifest.with_columns({"split": ["test"] * len(manifest)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -99,30 +100,28 @@ def _refuse_left_out(path: Path, labels: Any) -> None:
 
 
 def _named(folder: Path) -> dict[str, Path]:
-    found: dict[str, Path] = {}
+    masks: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix == ".json":
             continue
         name = path.name.removesuffix(".gz").rpartition(".")[0] or path.name
-        if name in found:
-            raise ScantuneError(f"{folder}: {found[name].name} and {path.name} are both named {name}")
-        found[name] = path
-    return found
+        if name in masks:
+            raise ScantuneError(f"{folder}: {masks[name].name} and {path.name} are both named {name}")
+        masks[name] = path
+    return masks
 
 
 def _read(path: Path, rule: MaskRule) -> Any:
     """An image or a volume whose array is labels, uint8 […space]."""
-    from dataclasses import replace
-
     try:
-        held = io.read(path, labels=True, allow_constant=True)
-        if not isinstance(held, io.Image | io.Volume):
+        stored = io.read(path, labels=True, allow_constant=True)
+        if not isinstance(stored, io.Image | io.Volume):
             raise ReadError("it is a loop")
-        shape = held.array.shape[-2:] if isinstance(held, io.Image) else held.array.shape
-        mask, _ = merged([held.array], shape, rule, [held.facts])
+        shape = stored.array.shape[-2:] if isinstance(stored, io.Image) else stored.array.shape
+        mask, _ = merged([stored.array], shape, rule, [stored.facts])
     except ReadError as error:
         raise ScantuneError(f"{path}: {error.reason}") from error
-    return replace(held, array=mask)
+    return replace(stored, array=mask)
 
 
 def _spacing(mask: Any) -> tuple[float, ...] | None:

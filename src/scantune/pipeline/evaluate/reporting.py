@@ -93,13 +93,13 @@ def facts_of(
     )
 
 
-def _audit(given: Evaluation) -> dict[str, Any]:
+def _audit(evaluation: Evaluation) -> dict[str, Any]:
     """``audit.json`` with the partitions of this model: the sides, or the folds and the test side beside them."""
-    if given.dataset:
+    if evaluation.dataset:
         return {}
-    audit = _json(Path("data/splits") / given.data / "audit.json")
+    audit = _json(Path("data/splits") / evaluation.data / "audit.json")
     folds = audit.pop("folds", {})
-    if given.block.train.folds and folds:
+    if evaluation.block.train.folds and folds:
         audit["sides"] = folds | {name: side for name, side in audit["sides"].items() if name == "test"}
     return audit
 

@@ -52,13 +52,14 @@ def checks_of(
     shuffled = None
     if "shuffled_labels" in request.others:
         shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels"))
-    results = sanity.check(network, questions, method=request.method, layer=layer, shuffled=shuffled, seed=seed)
+    make = sanity.mapper(request.method, layer)
+    results = sanity.check(network, questions, make=make, shuffled=shuffled, seed=seed)
     if len(alike) > 1:
-        results |= sanity.repeatability(alike, questions, make=sanity.mapper(request.method, layer))
+        results |= sanity.repeatability(alike, questions, make=make)
     masked = mapmasks.masked(request, sides, members, drawn, network)
     if masked:
         segmentation = _optional("mask_auprc_segmentation", left_out, lambda: mapmasks.segmented(request, masked))
-        results |= sanity.overlap(network, masked, make=sanity.mapper(request.method, layer), segmentation=segmentation)
+        results |= sanity.overlap(network, masked, make=make, segmentation=segmentation)
     elif "segmentation" in request.others:
         left_out["mask_auprc_segmentation"] = _undefined("no test sample has a mask that is not empty")
     return jsonable(results | left_out)

@@ -11,8 +11,10 @@ import numpy as np
 
 from scantune.cohort.manifest import Sample
 from scantune.pipeline.data.sides import spacing_of
-from scantune.preprocess import display_copy
+from scantune.preprocess import display_copy, store
 from scantune.preprocess.display_copy import DisplayCopy
+from scantune.preprocess.plane import fit
+from scantune.preprocess.store import as_float
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
@@ -40,7 +42,6 @@ def sample_view(
             display copy is always shown so.
     """
     from scantune.explain.draw import SampleView
-    from scantune.preprocess import store
 
     modality = settings["modality"]
     reading = store.facts(path).get("reading") or {}
@@ -133,8 +134,6 @@ def box_of(
     Returns:
         Top, left, height and width in pixels of ``picture``; None if the input is the complete picture.
     """
-    from scantune.preprocess.plane import fit
-
     size = settings.get("shape")
     if not size:
         return None
@@ -148,8 +147,6 @@ def visible(tensor: np.ndarray, modality: str) -> np.ndarray:
 
     Volumes, and tensors with other numbers of channels, give the first channel.
     """
-    from scantune.preprocess.store import as_float
-
     array = as_float(tensor)
     if modality != "volume" and array.shape[0] == 3:
         return np.moveaxis(array, 0, -1)  # [H, W, C]

@@ -14,7 +14,9 @@ from scantune.pipeline.maps.others import OtherNetwork
 from scantune.pipeline.maps.request import MapRequest, input_of, output_of, path_of
 from scantune.pipeline.predictors import Predictors
 from scantune.records import ScantuneError
+from scantune.registry.model import load_networks, read_facts
 from scantune.tasks import questions
+from scantune.tasks.catalogue import settings_of
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
@@ -110,8 +112,6 @@ def _predictors(request: MapRequest, other: OtherNetwork) -> Predictors:
     """Those of another experiment's model."""
     from scantune.pipeline.predictions import task_of
     from scantune.preprocess.agreement import differing
-    from scantune.registry.model import load_networks, read_facts
-    from scantune.tasks.catalogue import settings_of
 
     folder, where = other.model, f"map_checks.{other.name}"
     facts = read_facts(folder)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side
 from scantune.records import ScantuneError
@@ -30,7 +31,6 @@ def write_network(params: Params, key: str, out: Path) -> None:
         key: the entry.
         out: gets ``model/`` and ``check.json``, which records the model that it belongs to.
     """
-    from scantune.files import write_json
     from scantune.registry.model import read_facts, save_model, weights_digest
 
     block = params.map_checks[key]

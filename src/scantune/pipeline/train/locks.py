@@ -10,6 +10,8 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from scantune import files
 from scantune.records import ScantuneError
 from scantune.tracking import own_folder
@@ -32,8 +34,6 @@ def training_lock(key: str, path: Path | None = None) -> Iterator[None]:
     Raises:
         TrainingUnderWay: another process holds the lock; with its id, host and start time.
     """
-    from filelock import FileLock, Timeout
-
     own_folder()
     path = path or _path(key)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -17,6 +17,8 @@ from itertools import cycle, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 from scantune.config.train import PatchesConfig
 from scantune.engine.pace import duration
 from scantune.pipeline.data.sides import Side
@@ -95,8 +97,6 @@ def measure(plan: TrainingPlan, network: nn.Module, train: Side, validation: Sid
 @contextmanager
 def _peak(device: str) -> Iterator[dict[str, Any]]:
     """``bytes`` and ``device`` of the highest use of memory inside the context."""
-    import torch
-
     from scantune.engine.hardware import peak_memory
 
     peak: dict[str, Any] = {}

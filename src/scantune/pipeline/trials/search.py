@@ -145,8 +145,7 @@ def run_search(
                 n_trials=target,
                 mode=experiment.mode,
                 seed=settings.seed,
-                prune=settings.prune,
-                warmup_trials=settings.warmup_trials,
+                prune_after=settings.warmup_trials if settings.prune else None,
                 name=experiment.key,
             )
         assert result is not None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from scantune import io
 from scantune.io.arrays import Volume
 from scantune.preprocess.brain import TEMPLATE
 from scantune.preprocess.grid import Grid, resample, target_grid
@@ -42,8 +43,6 @@ def template() -> Volume:
     Raises:
         ScantuneError: the extra ``brain`` is not installed.
     """
-    from scantune import io
-
     path = TEMPLATE.path()
     if path is None:
         raise ScantuneError(f"brain.registration: package {TEMPLATE.package} is not installed: {TEMPLATE.install}")

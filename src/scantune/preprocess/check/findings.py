@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from scantune.preprocess.run import outcomes_of
 from scantune.preprocess.sample import Outcome
 from scantune.preprocess.store import StoreFull
 from scantune.records import Record
+
+if TYPE_CHECKING:
+    from scantune.config.input import InputConfig
 
 MANY = 12  # distinct values above which numbers are shown as a histogram
 BINS = 12
@@ -88,7 +91,7 @@ class Findings:
 
 def check(
     cohort: Cohort,
-    settings: Any,
+    settings: InputConfig,
     store_dir: Path,
     *,
     index: Mapping[str, Any] | None = None,

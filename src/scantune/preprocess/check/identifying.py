@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from scantune import io
+from scantune.preprocess.sources import parts
 from scantune.records import ReadError, Record
 
 #: Cells that look like what identifies: dates, DICOM names, mail addresses, long numbers.
@@ -40,9 +42,6 @@ def in_table(records: Sequence[Record]) -> dict[str, dict[str, int]]:
 
 def in_headers(records: Sequence[Record], headers: Callable[[Path], list[str]] | None) -> dict[str, dict[str, int]]:
     """Identifying header items by name (never by value), of each record's first file."""
-    from scantune import io
-    from scantune.preprocess.sources import parts
-
     look = headers or io.identifying_in
     counts: Counter[str] = Counter()
     for record in records:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from scantune.mask_codes import counted, marked, pixels_by_label, plane
+from scantune.preprocess import store
+from scantune.preprocess.grid import Grid
 
 SIDE = 96
 """Edge of a picture without masks, in pixels."""
@@ -55,8 +57,6 @@ def picture(path: Path, overlapping: bool = False, *, radiological: bool = False
         overlapping: the mask has a bit for each label.
         radiological: volumes have the patient's right on the left-hand side, else the left.
     """
-    from scantune.preprocess import store
-
     arrays, facts = store.load(path), store.facts(path)
     tensor, mask = arrays["input"], arrays.get("mask")
     is_volume = "affine" in facts["reading"]
@@ -79,7 +79,6 @@ def picture(path: Path, overlapping: bool = False, *, radiological: bool = False
 def _registered(volume: np.ndarray, facts: Mapping[str, Any]) -> np.ndarray:
     """Middle axial, coronal and sagittal plane side by side, with the outline of the template's brain."""
     from scantune.preprocess.brain.registration import outline
-    from scantune.preprocess.grid import Grid
 
     depth, height, width = volume.shape
     template = np.array(facts["brain"]["to_template"]) @ np.array(facts["affine"])
