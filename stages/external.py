@@ -14,7 +14,7 @@ def run(key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
-    from scantune.pipeline.evaluate import across, distances, external, reporting
+    from scantune.pipeline.evaluate import across, covariates, distances, external, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.registry.looks import look
@@ -51,6 +51,7 @@ def run(key: str) -> None:
         table = predictions_of(
             predictors, experiment.task, sides, batch_size=experiment.train.batch_size, answers=answers
         )
+        cohort = external.cohort(experiment, sides.cache)
         out.mkdir(parents=True, exist_ok=True)
         write(table, out / "predictions.csv")
         metrics, summary = judging.write_figures(
@@ -62,7 +63,7 @@ def run(key: str) -> None:
             fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
-            cohort=external.cohort(experiment, sides.cache),
+            cohort=cohort,
             **judging.fit_of(facts),
             beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
             units=judging.units_of(sides.all_samples),
@@ -71,6 +72,12 @@ def run(key: str) -> None:
         own = read(source / "evaluate" / "predictions.csv")
         if (distance := distances.of(table, own, experiment.evaluate.confidence)) is not None:
             metrics["distance"] = distance
+        beside_image = covariates.section(
+            *(predictors, experiment.task, experiment.evaluate, sides, table, cohort),
+            experiment.train.batch_size,
+        )
+        if beside_image is not None:
+            metrics["covariates"] = beside_image
         pair = (experiment.dataset, home), {block.dataset: metrics}
         across.draw_across(block.experiment, *pair, out / "figures")
         write_rows(out / "table.csv", across.table_rows(*pair))

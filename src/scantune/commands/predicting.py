@@ -21,6 +21,10 @@ def predict(
     model: Annotated[str, typer.Argument(help="a model's folder, or models:/<name>@champion")],
     files: Annotated[list[Path] | None, typer.Argument(help="files, series folders, or folders of them")] = None,
     listed: Annotated[Path | None, typer.Option("--list", help="a text file with one path per line")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="a CSV file with the column path, and a column for each covariate that the model has"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="file of the predictions table")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[
@@ -59,8 +63,10 @@ def predict(
     from scantune.tracking.parent import adopted
 
     paths = [*(files or []), *_listed(listed)]
-    if not paths:
-        raise ScantuneError("predict: name files, folders or --list FILE")
+    if not paths and table is None:
+        raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
+    if paths and table is not None:
+        raise ScantuneError("predict: --table names the files in its column path; leave out the other files")
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -70,7 +76,12 @@ def predict(
 
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
-    samples: list[Path] = []
+    samples, cells = ([], None) if table is None else _of_table(table, opened)
+    if paths and opened.covariates is not None:
+        listing = ", ".join(opened.covariates.names)
+        raise ScantuneError(
+            f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
+        )
     aside: Counter[str] = Counter()
     for path in paths:
         below, left = samples_of(path, series)
@@ -78,7 +89,7 @@ def predict(
         aside += left
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
-        for path, answer in zip(samples, opened.answers(samples, batch_size), strict=True):
+        for path, answer in zip(samples, opened.answers(samples, batch_size, cells), strict=True):
             rows.append({"file": str(path), **answer.values, "reason": answer.reason})
             if not answer.reason:
                 rows[-1] |= _give_back(opened, path, answer, writers)
@@ -93,6 +104,9 @@ def predict(
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
+    for covariate, counts in (opened.covariates.unknown_levels(cells) if cells and opened.covariates else {}).items():
+        levels = ", ".join(f"{level!r} ({count})" for level, count in counts.most_common(5))
+        typer.echo(f"  {covariate}: {levels} not among the levels of the training set, taken for unknown")
     if unlike:
         typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
@@ -143,6 +157,26 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
         foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
         return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
     return sorted([*files, *below]) or [path], aside
+
+
+def _of_table(path: Path, model: Any) -> tuple[list[Path], list[dict[str, str]]]:
+    """Samples of a table, and the cells of the model's covariates.
+
+    Raises:
+        ScantuneError: no column ``path`` or none of a covariate, or an empty path; with column and row.
+    """
+    from scantune.tasks.predictions import Faults, read
+
+    content, faults = read(path), Faults()
+    names = () if model.covariates is None else model.covariates.names
+    content.require(["path", *names], faults)
+    faults.raise_for(str(path))
+    texts = content.text("path")
+    faults.rows([row for row, text in enumerate(texts) if not text.strip()], "column path: empty")
+    faults.raise_for(str(path))
+    columns = {name: content.text(name) for name in names}
+    cells = [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
+    return [path.parent / text.strip() for text in texts], cells
 
 
 def _listed(path: Path | None) -> list[Path]:

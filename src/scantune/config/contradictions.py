@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import ensembles, map_checks, watching
+from scantune.config import covariates, ensembles, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -281,4 +281,5 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _saliency,
     map_checks.faults,
     ensembles.faults,
+    covariates.faults,
 )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from scantune.config.base import Block
+from scantune.config.covariates import CovariatesConfig
 from scantune.config.synonyms import MODEL_KEYS, also
 
 
@@ -132,6 +133,9 @@ class ModelConfig(Block):
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
+    covariates: CovariatesConfig | None = None
+    """Columns of the table that the network has beside the image: ``[age, sex]``; they are columns of the served model
+    too."""
     init_output: bool = True
     """Regression: the output layer starts from the training targets, so that it predicts deviations from their mean in
     units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from

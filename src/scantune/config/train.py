@@ -21,7 +21,8 @@ def _five(value: object) -> object:
 
 
 def _enabled(value: object) -> bool:
-    return isinstance(value, dict) and bool(value.get("enabled"))
+    """Whether a transform is switched on: by ``true``, or by a block without ``enabled: false``."""
+    return value is True or (isinstance(value, dict) and bool(value.get("enabled", bool(value))))
 
 
 def _logger(value: object) -> object:
@@ -215,11 +216,10 @@ class TrainConfig(TrainingSettings):
             raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
-        mixed = [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
-        if self.partners is not None and mixed:
+        if self.partners is not None and self.mixing:
             raise ValueError(
-                f"partners and augment.{mixed[0]}: a sample that is mixed with another has no spoiled copy to stand "
-                "above; keep one of them"
+                f"partners and augment.{self.mixing[0]}: a sample that is mixed with another has no spoiled copy to "
+                "stand above; keep one of them"
             )
         if self.folds == 1:
             raise ValueError("folds: 1 is not a cross-validation; use 0 for none, or at least 2")
@@ -228,6 +228,11 @@ class TrainConfig(TrainingSettings):
         if self.folds and self.calibration_fraction:
             raise ValueError("calibration_fraction divides the validation set; folds calibrate out of fold: remove it")
         return self
+
+    @property
+    def mixing(self) -> list[str]:
+        """Of ``mixup`` and ``cutmix`` those that are switched on."""
+        return [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""

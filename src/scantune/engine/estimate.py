@@ -15,6 +15,7 @@ from scantune.engine.loading import to_device
 from scantune.engine.pace import duration, seconds_left
 from scantune.engine.step import mixed_batch
 from scantune.engine.training import Training
+from scantune.losses.terms import network_inputs
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def _set_epoch(training: Training, epoch: int) -> None:
 def _pass(training: Training, plain_batch: dict[str, torch.Tensor]) -> None:
     """Forward and backward pass, without a step."""
     batch = mixed_batch(training, plain_batch, 0)
-    output = training.network(batch["input"])
+    output = training.network(*network_inputs(batch))
     loss = sum(term.total(training.network, batch, output) for term in training.terms.values())
     training.fabric.backward(loss)  # type: ignore[arg-type]
     if training.device.type == "cuda":

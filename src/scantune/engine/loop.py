@@ -21,6 +21,7 @@ from scantune.engine.saving import Saver
 from scantune.engine.signals import StopFlag
 from scantune.engine.step import named_rates, planned_batches, train_step
 from scantune.engine.training import Sums, Training
+from scantune.losses.terms import network_inputs
 from scantune.records import ScantuneError
 
 log = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ def _renew_batch_norm(training: Training) -> None:
     indices = [batch for step in planned(training, epoch) for batch in step]
     with averaging.batch_norm_statistics(training.raw, norms):
         for batch in training.train_loader.batches(epoch, indices):
-            training.network(to_device(batch, training.device, training.settings.channels_last)["input"])
+            training.network(*network_inputs(to_device(batch, training.device, training.settings.channels_last)))
     for norm in norms:
         for statistic in (norm.running_mean, norm.running_var):
             assert statistic is not None

@@ -17,6 +17,11 @@ from scantune.losses.loss import Loss
 Batch = Mapping[str, Any]
 
 
+def network_inputs(batch: Batch) -> tuple[Tensor, ...]:
+    """What a network is called with: ``input``, and ``covariates`` where the batch has them."""
+    return (batch["input"], batch["covariates"]) if "covariates" in batch else (batch["input"],)
+
+
 class Term(Protocol):
     """One term of the loss: ``total / weight``, both summed over accumulation steps and ranks before the division.
 
@@ -29,7 +34,7 @@ class Term(Protocol):
         ...
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """Numerator, a scalar; ``output`` is ``network(batch["input"])``."""
+        """Numerator, a scalar; ``output`` is that of the network for :func:`network_inputs`."""
         ...
 
 
@@ -210,7 +215,7 @@ class PairTerm:
         if self.weight(batch) == 0:
             return output.sum() * 0.0
         has = batch["has_partner"]
-        partner = network(batch["partner"][has])
+        partner = network(batch["partner"][has], *(values[has] for values in network_inputs(batch)[1:]))
         return functional.relu(self.margin - (self.score(output[has]) - self.score(partner))).sum()
 
 
@@ -244,7 +249,7 @@ class Distillation:
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
         """Sum over samples of the mean over outputs."""
         with torch.no_grad():
-            teacher_output = self.teacher(batch["input"])
+            teacher_output = self.teacher(*network_inputs(batch))
         if self.values:
             return in_units(output - teacher_output, self.scale).float().square().mean() * len(output)
         student, teacher = self._log_softmax(output), self._log_softmax(teacher_output)

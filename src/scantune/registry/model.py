@@ -46,6 +46,8 @@ class ModelFacts:
             validation side.
         weights: where the starting weights came from, and their licence.
         synthetic: whether the training data are synthetic, from the provenance file of the cohort.
+        covariates: columns of the table that the networks have beside the images, see
+            :meth:`scantune.models.covariates.Covariates.described`; empty without any.
         plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """
 
@@ -64,6 +66,7 @@ class ModelFacts:
     weights: dict[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     plugins: dict[str, Any] = field(default_factory=dict)
+    covariates: tuple[dict[str, Any], ...] = ()
 
 
 def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> None:

@@ -95,11 +95,11 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     request = MapRequest([network], facts, plan.task, settings, "cpu", answers=answered)
     drawn = []
     for member, path, error in zip(some, some.paths, sample_errors(table, plan.block.task, "validation")):
-        x = input_of(path)
+        x, explained = input_of(path), request.network(member)
         refuse_large(facts.input, x)
-        map_questions = questions_of(request, network, x, member.sample_id)
+        map_questions = questions_of(request, explained, x, member.sample_id)
         maps = explain.maps(
-            network,
+            explained,
             x,
             [one.target for one in map_questions],
             method=request.method,
@@ -117,7 +117,10 @@ def _facts(plan: TrainingPlan) -> ModelFacts:
     from scantune.registry.model import ModelFacts
 
     task, prepared = (block.model_dump(mode="json") for block in (plan.block.task, plan.input))
-    return ModelFacts(plan.key, plan.block.dataset, task, prepared, plan.classes, plan.spec["name"])
+    covariates = () if plan.covariates is None else tuple(plan.covariates.described())
+    return ModelFacts(
+        plan.key, plan.block.dataset, task, prepared, plan.classes, plan.spec["name"], covariates=covariates
+    )
 
 
 def _spread(n: int, number: int) -> list[int]:

@@ -83,5 +83,5 @@ def _reduced_predictions(
     prepared = plan.input.model_dump(mode="json")
     augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
     predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
-    data = samples(side, plan.task, seed=settings.seed)
+    data = samples(side, plan.task, covariates=plan.covariates, seed=settings.seed)
     return predictor.predict(data, batch_size=settings.batch_size, processes=fabric).reduced

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scantune.config.params import Params
 
 #: What the members' models must have in common, so that one preparation and one decoding serve all networks.
-_SAME = ("dataset", "task", "input", "classes", "augment_draws")
+_SAME = ("dataset", "task", "input", "classes", "augment_draws", "covariates")
 
 
 def members_of(params: Params, key: str) -> dict[str, Path]:

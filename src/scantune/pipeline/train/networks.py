@@ -14,6 +14,7 @@ from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.pipeline.train import calibration, distance, resume_request
+from scantune.pipeline.train.covariates import add_covariates, refuse_others
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
@@ -180,12 +181,15 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
 
     facts = read_facts(plan.start)
     network = load_networks(plan.start, facts)[0]
+    refuse_others(plan, network, facts.name)
     if use == "teacher":
         check_model(facts.name, facts.input, plan.sides.cache)
         return network
     if facts.task["name"] != plan.task.name:
         raise ScantuneError(f"derived.{plan.key}.from: that model is for {facts.task['name']}, not {plan.task.name}")
     _fit_output(network, facts, plan, seed)
+    if network.fusion is None:
+        add_covariates(plan, network, plan.sides.side("train"), seed)
     network.requires_grad_(True)
     return network
 

@@ -133,6 +133,7 @@ def log_whole_model(
         columns=example_columns(plan, facts),
         example=EXAMPLE[plan.input.modality],
         inputs=facts.input,
+        covariates=facts.covariates,
     )
 
 
@@ -170,6 +171,7 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         },
         weights=_weights_facts(trained, block),
         synthetic=plan.sides.synthetic,
+        covariates=() if plan.covariates is None else tuple(plan.covariates.described()),
     )
 
 
