@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scantune.config.covariates import CovariatesConfig
 from scantune.config.load import parse
+from scantune.config.model import CovariatesConfig
 from scantune.records import ScantuneError
 
 

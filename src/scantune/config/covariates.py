@@ -1,49 +1,11 @@
-"""``model.covariates`` of an experiment: columns of the table that the network has beside the image."""
+"""``model.covariates`` beside other blocks: columns that do not exist, are a target, or do not go with a setting."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
-
-from scantune.config.base import Block
-
-if TYPE_CHECKING:
-    from scantune.config.params import ExperimentConfig, Params
-
-CovariateKind = Literal["auto", "number", "category"]
-Text = Annotated[str, Field(min_length=1)]
-
-
-def _columns(value: object) -> object:
-    """``age`` and ``[age, sex]`` are short for ``{age: auto, sex: auto}``."""
-    names = [value] if isinstance(value, str) else value
-    return dict.fromkeys(names, "auto") if isinstance(names, list) else names
-
-
-class CovariatesConfig(Block):
-    """Columns of the table that join the features of the image. ``[age, sex]`` is short for ``{columns: [age, sex]}``.
-
-    Numbers are standardised by the training set, categories have a number per level of the training set; a missing
-    value, and a level that the training set lacks, counts as unknown.
-    """
-
-    columns: Annotated[dict[Text, CovariateKind], BeforeValidator(_columns), Field(min_length=1)]
-    """Names in ``datasets.<name>.groups``, as a list or each with its kind. ``auto``: a number where the training set
-    has more than ten distinct numbers and nothing else, otherwise a category."""
-    fusion: Literal["concat", "film"] = "concat"
-    """``concat``: 32 learned numbers beside the pooled features, before the output layer. ``film``: a scale and a shift
-    of each feature (Perez et al. 2018)."""
-    dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Share of the training samples whose covariates count as unknown, drawn anew in each step: by them the network
-    learns to predict from the image alone."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short(cls, value: object) -> object:
-        return {"columns": value} if isinstance(value, (str, list)) else value
+from scantune.config.params import ExperimentConfig, Params
 
 
 def faults(params: Params) -> Iterator[str]:

@@ -20,6 +20,11 @@ def _five(value: object) -> object:
     return 5 * value if isinstance(value, bool) else value
 
 
+def _several(value: object) -> object:
+    """One name is short for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 def _enabled(value: object) -> bool:
     """Whether a transform is switched on: by ``true``, or by a block without ``enabled: false``."""
     return value is True or (isinstance(value, dict) and bool(value.get("enabled", bool(value))))
@@ -164,6 +169,12 @@ class TrainConfig(TrainingSettings):
     usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
     patches: PatchesConfig | None = None
     """How patches are drawn, where the input has a ``patch``; null: as the defaults say."""
+    sampler_by: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """With ``sampler: balanced``: groups of the dataset, each combination of whose levels with a class is drawn equally
+    often, so that no group tells the class. Rare combinations are repeated."""
+    match: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Groups of the dataset by which the training set is matched: of each combination of their levels as many samples
+    of every class (fifth of a score) train, the others not at all. Validation and test stay as they are."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
     loggers: LoggersConfig = LoggersConfig()
@@ -221,6 +232,8 @@ class TrainConfig(TrainingSettings):
                 f"partners and augment.{self.mixing[0]}: a sample that is mixed with another has no spoiled copy to "
                 "stand above; keep one of them"
             )
+        if self.sampler_by and self.sampler != "balanced":
+            raise ValueError(f"sampler_by {list(self.sampler_by)} is of the balanced sampler; set sampler: balanced")
         if self.folds == 1:
             raise ValueError("folds: 1 is not a cross-validation; use 0 for none, or at least 2")
         if self.folds and self.members > 1:

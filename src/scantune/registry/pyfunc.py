@@ -91,7 +91,8 @@ class Model:
         """Covariates of each row, of the columns that the table has."""
         covariates = self.predictor.covariates
         names = [] if covariates is None else [name for name in covariates.names if name in table.columns]
-        return [dict(zip(names, row)) for row in zip(*(table[name] for name in names))] if names else [{}] * len(table)
+        columns = [table[name].astype(object).where(table[name].notna(), None) for name in names]
+        return [dict(zip(names, row)) for row in zip(*columns)] if names else [{}] * len(table)
 
 
 def _refused(path: object) -> str:

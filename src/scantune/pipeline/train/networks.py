@@ -15,6 +15,7 @@ from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.pipeline.train import calibration, distance, resume_request
 from scantune.pipeline.train.covariates import add_covariates, refuse_others
+from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
@@ -103,9 +104,10 @@ def members_of(plan: TrainingPlan) -> Iterator[NetworkPlan]:
             validation = held_out
             if not len(sides.side("test")):
                 train, validation = split_subjects(train, NESTED, settings.seed)
+            train = matched(train, plan.task, settings.match, settings.seed)
             yield NetworkPlan(f"fold_{fold}", settings.seed, train, validation, held_out)
         return
-    train = sides.side("train")
+    train = matched(sides.side("train"), plan.task, settings.match, settings.seed)
     validation = unseen = sides.side("validation")
     if settings.calibration_fraction:
         validation, unseen = split_subjects(validation, settings.calibration_fraction, settings.seed)

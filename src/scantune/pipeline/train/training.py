@@ -266,15 +266,15 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         group=group,
         known=known,
         augment=changes.sample,
-        partners=partners_of(plan, encoded),
+        partners=partners_of(settings, task, plan.input.modality, encoded),
         covariates=plan.covariates,
         seed=seed,
-        patches=patches_of(plan, changes.sample),
+        patches=patches_of(plan.input, settings, changes.sample),
     )
     common = {
         "terms": terms,
         "term_weights": weights,
-        "settings": _settings(settings, seed, balance_of(plan, encoded)),
+        "settings": _settings(settings, seed, balance_of(settings, task, train_side, encoded)),
         "parameter_groups": freezing.parameter_groups(settings.learning_rate),
         "freezing": freezing,
         "mixing": changes.batch,
