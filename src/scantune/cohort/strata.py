@@ -31,6 +31,8 @@ def crossed(
 ) -> dict[str, frozenset[Label]]:
     """:func:`labels` of ``on``, and each combination of one of them with one of a group in ``balance``."""
     alone = labels(subjects, on, bins, numbers)
+    if not balance:
+        return alone
     groups = labels(subjects, balance, bins)
     return {
         subject: alone[subject]
