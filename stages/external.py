@@ -70,7 +70,7 @@ def run(key: str) -> None:
         )
         metrics["external"] = external.section(block, home, metrics)
         own = read(source / "evaluate" / "predictions.csv")
-        if (distance := distances.of(table, own, experiment.evaluate.confidence)) is not None:
+        if (distance := distances.section(table, experiment.task, experiment.evaluate, own)) is not None:
             metrics["distance"] = distance
         beside_image = covariates.section(
             *(predictors, experiment.task, experiment.evaluate, sides, table, cohort),

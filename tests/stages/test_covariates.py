@@ -41,7 +41,7 @@ def cohort(folder: Path, n: int = N, seed: int = 5) -> None:
 
 
 def params(**model: Any) -> dict[str, Any]:
-    train = {"epochs": 16, "batch_size": 32, "learning_rate": 0.01, "precision": "32", "seed": 1}
+    train = {"epochs": 16, "batch_size": 32, "learning_rate": 0.01, "precision": "32", "seed": 1, "distance": "abstain"}
     block = {
         "dataset": "films",
         "input": "films",
@@ -113,6 +113,16 @@ def test_image_and_covariates_together_are_better_than_each_alone(home: Path) ->
     assert "age (number)" in (home / "outputs/both/evaluate/model_card.md").read_text()
 
 
+def test_samples_unlike_the_training_images_are_not_answered_and_counted(home: Path) -> None:
+    for name in ("outputs/both/evaluate", "outputs/external/away"):
+        distance, table = metrics(home, name)["distance"], read(home / name / "predictions.csv")
+        silent = int(((table.text("answered") == "no") & (table.split == "test")).sum())
+        assert distance["answered"]["n"] == distance["n"] - silent
+        assert distance["answered"]["figures"]["auroc"]["n"] == distance["n"] - silent
+        report = (home / name / "report.html").read_text()
+        assert f"does not answer these {silent} samples" in report
+
+
 def test_age_of_another_subject_makes_the_predictions_worse(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
@@ -167,8 +177,9 @@ def test_a_table_of_files_is_predicted_and_maps_are_drawn(
     done = CliRunner().invoke(app, [*command, "--table", "films/some.csv", "--maps", str(tmp_path / "maps")])
     assert done.exit_code == 0, done.output
     assert "sex: 'x' (1) not among the levels of the training set, taken for unknown" in done.output
-    assert not any(read(tmp_path / "a.csv").text("reason"))
-    assert len(list((tmp_path / "maps").glob("*.png"))) == 4
+    reasons = read(tmp_path / "a.csv").text("reason").tolist()
+    assert all(reason.startswith("not answered") for reason in reasons if reason)
+    assert len(list((tmp_path / "maps").glob("*.png"))) == reasons.count("") > 0
     for arguments, message in (
         (["films/0.png"], "age, sex beside the image"),
         (["--table", "films/bare.csv"], "column sex"),

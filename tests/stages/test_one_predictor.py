@@ -161,6 +161,16 @@ def test_so_is_the_distance_from_the_training_images(
     found = np.array(table.text("distance").tolist(), float)
     assert (found > 0).all()
     assert np.median(found[table.split == "validation"]) <= 1.3
+    save_model(tmp_path / "abstains", replace(facts, abstain=True), networks)
+    predictors = open_predictors(plan.block.task, read_facts(tmp_path / "abstains"), tmp_path / "abstains", "cpu")
+    again = predictions_of(predictors, plan.block.task, plan.sides)
+    np.testing.assert_array_equal(again.text("answered") == "no", found > 1)
+    tested = np.flatnonzero(again.split == "test")
+    files = [str(files_of(plan, system)[again.sample_id[row]]) for row in tested]
+    served = Predictor.load(tmp_path / "abstains", reading=Reading(isolated=False)).predict(files)
+    for answer, row in zip(served, tested, strict=True):
+        assert answer.reason.startswith("not answered: unlike the training images") is bool(found[row] > 1)
+        assert set(answer.values) == {"distance", "answered"} or found[row] <= 1
     (tmp_path / "model" / "member_0" / "reference.safetensors").write_bytes(b"another")
     with pytest.raises(ScantuneError, match="damaged"):
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))

@@ -98,9 +98,12 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
-    bad = [row for row in rows if row["reason"]]
+    silent = [row for row in rows if row.get("answered") == "no"]
+    bad = [row for row in rows if row["reason"] and row not in silent]
     unlike = [row for row in rows if float(row.get("distance") or 0) > 1]
-    typer.echo(f"{out}: {len(rows) - len(bad)} predictions, {len(bad)} unusable samples")
+    withheld = f", {len(silent)} not answered" if silent else ""
+    answered = len(rows) - len(bad) - len(silent)
+    typer.echo(f"{out}: {answered} predictions, {len(bad)} unusable samples{withheld}")
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")

@@ -182,10 +182,12 @@ class TrainConfig(TrainingSettings):
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Number of augmented copies of a sample whose outputs are averaged with its own at prediction; for masks the
     copies are mirror images, at most 3 in 2D and 7 in 3D. 0 for none, ``true`` for 5."""
-    distance: bool = False
+    distance: bool | Literal["abstain"] = False
     """Keep features of the training images in the model, so that every prediction has a column ``distance``: above 1 an
     image is unlike the training images (farther from the nearest than 95 % of the validation images). A prediction then
-    takes one more pass of the backbone."""
+    takes one more pass of the backbone. ``abstain``: such an image is not answered by ``scantune predict`` and the
+    served model; ``predictions.csv`` has a column ``answered``, and the report states the share and the metrics of the
+    samples that are answered."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Number of networks trained by cross-validation, one per fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1

@@ -34,6 +34,8 @@ CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
 DISTANCE = "distance"
 """Column of the distance from the training images: above 1 a sample is unlike them."""
+ANSWERED = "answered"
+"""Column of a model that abstains: ``no`` where the distance is above 1, else ``yes``."""
 NOT_FINITE = "the prediction of the network is not a finite number"
 
 
@@ -89,6 +91,7 @@ class TensorPredictor:
         windows: of samples that are larger than what the networks were trained on, and may differ in size; None: they
             go through the networks whole.
         covariates: columns that the networks have beside the images; None for none.
+        abstain: samples at a distance above 1 from the training images are not answered.
     """
 
     networks: Sequence[nn.Module]
@@ -98,6 +101,7 @@ class TensorPredictor:
     device: torch.device = CPU
     windows: Windows | None = None
     covariates: Covariates | None = None
+    abstain: bool = False
 
     def __post_init__(self) -> None:
         for network in self.networks:
@@ -174,7 +178,10 @@ class TensorPredictor:
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
         columns = self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, places, masks)
-        return columns if output.distance is None else {**columns, DISTANCE: output.distance.cpu().numpy()}
+        if output.distance is None:
+            return columns
+        columns = {**columns, DISTANCE: output.distance.cpu().numpy()}
+        return {**columns, ANSWERED: np.where(columns[DISTANCE] > 1, "no", "yes")} if self.abstain else columns
 
     def masks(self, output: Output) -> np.ndarray | None:
         """Labels, uint8 [B, …space]; None for a task with an output per sample."""

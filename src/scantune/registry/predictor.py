@@ -207,7 +207,7 @@ class Predictor:
     def _forward(self, pairs: list[tuple[Any, np.ndarray | None]]) -> list[Answer]:
         import torch
 
-        from scantune.prediction.predictor import NOT_FINITE
+        from scantune.prediction.predictor import ANSWERED, NOT_FINITE
         from scantune.preprocess.own_grid import own_grid
         from scantune.preprocess.places import Place
         from scantune.preprocess.store import as_float
@@ -222,16 +222,14 @@ class Predictor:
         drawn: list[dict[str, Any]] = [{}] * len(prepared)
         if masks is not None and labels is not None:
             drawn = [{"mask": mask, "prepared_mask": label} for mask, label in zip(masks, labels, strict=True)]
+        values = [{name: _plain(column[i]) for name, column in columns.items()} for i in range(len(prepared))]
         return [
-            Answer(
-                {name: _plain(values[i]) for name, values in columns.items()},
-                prepared=prepared[i],
-                covariates=pairs[i][1],
-                **drawn[i],
-            )
-            if finite
-            else Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
-            for i, finite in enumerate(output.finite)
+            Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
+            if not finite
+            else _not_answered(row)
+            if row.get(ANSWERED) == "no"
+            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], **drawn[i])
+            for i, (row, finite) in enumerate(zip(values, output.finite, strict=True))
         ]
 
 
@@ -244,6 +242,14 @@ def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -
         if len(batch) == 1:
             return [Answer({}, reason=f"the model failed on this file ({type(error).__name__})")]
     return [answer for one in batch for answer in each_alone(predict, [one])]
+
+
+def _not_answered(row: Mapping[str, Any]) -> Answer:
+    """The answer of a model that abstains, without its prediction."""
+    from scantune.prediction.predictor import ANSWERED, DISTANCE
+
+    reason = f"not answered: unlike the training images (distance {row[DISTANCE]:.2f}, and 1 is the limit)"
+    return Answer({name: row[name] for name in (DISTANCE, ANSWERED)}, reason=reason)
 
 
 def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:

@@ -32,7 +32,7 @@ def tensor_predictor(
     there = torch.device(device)
     covariates = Covariates.read(facts.covariates)
     return TensorPredictor(
-        networks, task, facts.fitted, augmentation, there, windows_of(facts.input, there), covariates
+        networks, task, facts.fitted, augmentation, there, windows_of(facts.input, there), covariates, facts.abstain
     )
 
 

@@ -23,7 +23,7 @@ AGES = ("age", "age_years", "patient_age")
 """Columns that hold an age, whatever their case."""
 
 _OWN = re.compile(
-    r"^(sample_id|subject_id|split|fold|distance|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
+    r"^(sample_id|subject_id|split|fold|distance|answered|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
     r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$"
 )
 

@@ -67,7 +67,7 @@ def evaluate(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
-    if (distance := distances.of(table)) is not None:
+    if (distance := distances.section(table, block.task, block.evaluate)) is not None:
         metrics["distance"] = distance
     beside_image = covariates.section(
         predictors, block.task, block.evaluate, sides, table, covariates_of(block), block.train.batch_size
