@@ -44,8 +44,8 @@ def strata(facts: RunFacts) -> list[Any]:
         pooled = figure(entry["pooled"]) if "pooled" in entry else text(None)
         rows.append([text(column.replace("_", " ")), figure(entry["alone"]), figure(entry["model"]), pooled])
     notes = [
-        "By the column alone: a simple model fitted on the training set; the intervals hold for all columns together "
-        "(Bonferroni). Within its levels: the mean over the levels, "
+        "By the column alone: a simple model fitted on the training set, with an interval for each column by itself: "
+        "of many columns that predict nothing, a few lie above chance. Within its levels: the mean over the levels, "
         "weighted by their numbers of samples; age in bands."
     ]
     lacking = {c: e["undefined"] for c, e in found.items() if e.get("undefined")}

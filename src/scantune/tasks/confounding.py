@@ -49,7 +49,7 @@ def confounders(
         resampler: draws of subjects.
         confidence: level of the intervals.
         alone: predictions from one column alone.
-        score: headline metrics of such predictions, with intervals that hold for all columns together.
+        score: headline metrics of such predictions.
 
     Returns:
         Column to ``metric``, ``chance``, ``alone``, ``predicts`` (the interval of ``alone`` lies above chance),

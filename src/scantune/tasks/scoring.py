@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -295,7 +295,6 @@ def _confounders(
     named = subgroups.grouping_columns(joined) if options.groups is None else options.groups
     labels = subgroups.levels(joined, [group for group in named if group in joined], options.age_bands)
     rows, joined_rows = rows_of(table, options.split), rows_of(joined, options.split)
-    together = replace(options, confidence=1 - (1 - options.confidence) / max(1, len(labels)))  # Bonferroni
 
     def alone(column: str) -> PredictionTable | None:
         fitted = baselining.predictions(analyses, parse(table, task), table, rows, cohort, [column])
@@ -306,7 +305,7 @@ def _confounders(
         resampler_of(joined, joined_rows, options.draws, options.seed),
         confidence=options.confidence,
         alone=alone,
-        score=lambda predicted: _against(None, predicted, task, together),
+        score=lambda predicted: _against(None, predicted, task, options),
     )
 
 
