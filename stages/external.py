@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scantune.config.load import load
 from scantune.pipeline.project import named
 from scantune.script import stage_main
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+
 
 def run(key: str) -> None:
+    """:func:`evaluate` with the files of samples in its errors."""
+    from scantune.pipeline.naming import files_named
+
+    params = load()
+    with files_named(params, named(params, "external", key).dataset):
+        evaluate(params, key)
+
+
+def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
@@ -23,7 +36,6 @@ def run(key: str) -> None:
     from scantune.tasks.predictions import read, write
     from scantune.tracking import RunReference, known_training, open_run
 
-    params = load()
     block = named(params, "external", key)
     experiment = params.experiments[block.experiment]
     source, out = Path("outputs") / block.experiment, across.HOME / key

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from scantune.batches import network_inputs
 from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
 from scantune.engine.pace import duration, seconds_left
 from scantune.engine.step import mixed_batch
 from scantune.engine.training import Training
-from scantune.losses.terms import network_inputs
 
 log = logging.getLogger(__name__)
 

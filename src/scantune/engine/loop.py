@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.batches import network_inputs
 from scantune.engine import averaging, distributed, hardware, monitoring, samplers, state, validation
 from scantune.engine.delivery import Delivery
 from scantune.engine.faults import is_out_of_memory, out_of_memory
@@ -21,7 +22,6 @@ from scantune.engine.saving import Saver
 from scantune.engine.signals import StopFlag
 from scantune.engine.step import named_rates, planned_batches, train_step
 from scantune.engine.training import Sums, Training
-from scantune.losses.terms import network_inputs
 from scantune.records import ScantuneError
 
 log = logging.getLogger(__name__)

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scantune.batches import network_inputs
 from scantune.engine import distributed
 from scantune.engine.faults import non_finite
 from scantune.engine.loading import sample_ids
 from scantune.engine.randomness import generator, reseed
 from scantune.engine.training import Training
-from scantune.losses.terms import network_inputs
 from scantune.tasks.protocol import Batch
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from scantune.batches import network_inputs
 from scantune.engine.averaging import WeightAverage
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
@@ -19,7 +20,6 @@ from scantune.engine.history import History
 from scantune.engine.loading import Loader
 from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights, WholeOutput
 from scantune.engine.schedules import Schedule
-from scantune.losses.terms import network_inputs
 from scantune.tasks.protocol import Batch, Task
 
 if TYPE_CHECKING:

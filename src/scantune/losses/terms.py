@@ -11,15 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scantune.batches import network_inputs
 from scantune.losses.combined import Combined
 from scantune.losses.loss import Loss
 
 Batch = Mapping[str, Any]
-
-
-def network_inputs(batch: Batch) -> tuple[Tensor, ...]:
-    """What a network is called with: ``input``, and ``covariates`` where the batch has them."""
-    return (batch["input"], batch["covariates"]) if "covariates" in batch else (batch["input"],)
 
 
 class Term(Protocol):
@@ -34,7 +30,7 @@ class Term(Protocol):
         ...
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """Numerator, a scalar; ``output`` is that of the network for :func:`network_inputs`."""
+        """Numerator, a scalar; ``output`` is that of the network for :func:`scantune.batches.network_inputs`."""
         ...
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scantune.batches import network_inputs
 from scantune.engine import distributed
 from scantune.engine.data import Samples
 from scantune.engine.distributed import Processes
 from scantune.engine.loading import Loader, sample_ids, to_device
 from scantune.engine.local import Local
 from scantune.engine.samplers import shard
-from scantune.losses.terms import network_inputs
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.averaging import averaged, mean_output
 from scantune.prediction.windows import Windows

@@ -7,7 +7,7 @@ from typing import Any
 
 from scantune.plots import words
 from scantune.report.facts import RunFacts
-from scantune.report.parts import Cell, Table, Words, counted, figure, text
+from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted, text
 
 
 def confounders(facts: RunFacts) -> list[Any]:
@@ -18,7 +18,7 @@ def confounders(facts: RunFacts) -> list[Any]:
 
 def _sentence(column: str, entry: Mapping[str, Any]) -> str:
     label = words.label(entry["metric"])
-    beginning = f"{column.replace('_', ' ')} alone predicts the target: {label} {_value(entry['alone'])}"
+    beginning = f"The column {column.replace('_', ' ')} alone predicts the target: {label} {_value(entry['alone'])}"
     if not words.defined((entry.get("pooled") or {}).get("value")):
         return f"{beginning}; the model {_value(entry['model'])}."
     levels = "; ".join(f"{words.level(column, name)} {_value(part)}" for name, part in entry["within"].items())
@@ -79,7 +79,7 @@ def covariates(facts: RunFacts) -> list[Any]:
         "(logistic, linear or Cox) fitted on the training set.",
     ]
     header = ["Metric", "Image and covariates", *(titles[source] for source in sources), "n"]
-    return [Table(header, rows, "Image and covariates", notes)]
+    return [footnoted(Table(header, rows, "Image and covariates", notes))]
 
 
 def _beside(entry: Mapping[str, Any]) -> Cell:
