@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scantune.config.load import load
 from scantune.pipeline.project import named
 from scantune.script import stage_main
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+
 
 def run(key: str) -> None:
+    """:func:`evaluate` with the files of samples in its errors."""
+    from scantune.pipeline.naming import files_named
+
+    params = load()
+    with files_named(params, named(params, "external", key).dataset):
+        evaluate(params, key)
+
+
+def evaluate(params: Params, key: str) -> None:
     """Evaluate the model of ``external.<key>`` on every usable sample of another dataset, and compare."""
     from scantune.pipeline.answers import Answers
     from scantune.pipeline.data.sides import sides_of
-    from scantune.pipeline.evaluate import across, distances, external, reporting
+    from scantune.pipeline.evaluate import across, covariates, distances, external, reporting
     from scantune.pipeline.evaluate import stage as judging
     from scantune.pipeline.predictions import open_predictors, predictions_of
     from scantune.registry.looks import look
@@ -23,7 +36,6 @@ def run(key: str) -> None:
     from scantune.tasks.predictions import read, write
     from scantune.tracking import RunReference, known_training, open_run
 
-    params = load()
     block = named(params, "external", key)
     experiment = params.experiments[block.experiment]
     source, out = Path("outputs") / block.experiment, across.HOME / key
@@ -50,6 +62,8 @@ def run(key: str) -> None:
         predictors, answers = open_predictors(experiment.task, facts, model, experiment.train.device), Answers()
         folder, batch_size = judging.masks_folder(out, experiment.evaluate), experiment.train.batch_size
         table = predictions_of(predictors, experiment.task, sides, batch_size=batch_size, answers=answers, masks=folder)
+        cohort = external.cohort(experiment, sides.cache)
+        out.mkdir(parents=True, exist_ok=True)
         write(table, out / "predictions.csv")
         metrics, summary = judging.write_figures(
             table,
@@ -60,15 +74,21 @@ def run(key: str) -> None:
             fitted_on=external.validation_rows(source / "evaluate" / "predictions.csv"),
             calibration=experiment.train.calibration,
             miscoverage=experiment.train.miscoverage,
-            cohort=external.cohort(experiment, sides.cache),
+            cohort=cohort,
             **judging.fit_of(facts),
             beside=judging.beside(experiment.task, facts, sides, table, home=home_sides),
             units=judging.units_of(sides.all_samples),
         )
         metrics["external"] = external.section(block, home, metrics)
         own = read(source / "evaluate" / "predictions.csv")
-        if (distance := distances.of(table, own, experiment.evaluate.confidence)) is not None:
+        if (distance := distances.section(table, experiment.task, experiment.evaluate, own)) is not None:
             metrics["distance"] = distance
+        beside_image = covariates.section(
+            *(predictors, experiment.task, experiment.evaluate, sides, table, cohort),
+            experiment.train.batch_size,
+        )
+        if beside_image is not None:
+            metrics["covariates"] = beside_image
         pair = (experiment.dataset, home), {block.dataset: metrics}
         across.draw_across(block.experiment, *pair, out / "figures")
         write_rows(out / "table.csv", across.table_rows(*pair))

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scantune.config.load import load
 from scantune.script import stage_main
 
+if TYPE_CHECKING:
+    from scantune.config.params import Params
+
 
 def run(key: str) -> None:
+    """:func:`train` with the files of samples in its errors."""
+    from scantune.pipeline.naming import files_named
+    from scantune.pipeline.project import block_of
+
+    params = load()
+    with files_named(params, block_of(params, key).dataset):
+        train(params, key)
+
+
+def train(params: Params, key: str) -> None:
     """Train ``experiments.<key>`` (or ``derived.<key>``), fit calibration and intervals on validation, log one complete
     model."""
     from scantune.engine import launch
@@ -18,7 +32,6 @@ def run(key: str) -> None:
     from scantune.pipeline.train.state import opened_state, resend
     from scantune.tracking import RunReference, open_run
 
-    params = load()
     plan = recipe.plan_of(params, key)
     recipe.check_samples(plan)
     out = Path("outputs") / key / "train"

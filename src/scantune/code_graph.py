@@ -21,6 +21,7 @@ LEFT_OUT = {
     "a stage depends on its keys as parameters of dvc.yaml, and on the modules of the blocks whose defaults it uses",
     r"scantune\.config\.synonyms": "other systems' names for keys and values: what is read under ours stays",
     r"scantune\.(tracking(\..+)?|outbox|registry\.log)": "what MLflow is told",
+    r"scantune\.pipeline\.naming": "files in a message of the terminal",
     r"scantune\.pipeline\.monitoring(\..+)?": "pictures of a training for MLflow and the loggers",
 }
 #: Functions that look up a module of a task by the task's name: ``part(name, "words")``.

@@ -32,6 +32,21 @@ def sides(found) -> dict[str, set[str]]:
     return members
 
 
+def test_combinations_of_a_class_and_a_group_are_balanced_too() -> None:
+    made = []
+    for i, (ill, view) in enumerate([("1", "AP")] * 20 + [("0", "AP")] * 20 + [("1", "PA")] * 10 + [("0", "PA")] * 30):
+        made.append(Record(f"s{i}", f"s{i}", (Path("x"),), targets={"ill": ill}, groups={"view": view}, row=i + 2))
+    config = SplitConfig(method="stratified", on=["ill"], balance=["view"], fractions=[0.6, 0.2, 0.2])
+    cell = {r.sample_id: (r.targets["ill"], r.groups["view"]) for r in made}
+    for side, members in sides(split(made, config)).items():
+        counts = Counter(cell[name] for name in members)
+        share = {"train": 0.6, "validation": 0.2, "test": 0.2}[side]
+        whole = Counter(cell.values())
+        assert all(abs(counts[one] - share * whole[one]) <= 1 for one in whole), (side, counts)
+    with pytest.raises(ValueError, match="is of the method 'stratified'"):
+        SplitConfig(method="random", balance=["view"])
+
+
 def folds_of(found) -> dict[str, set[str]]:
     members = defaultdict(set)
     for a in found:

@@ -19,7 +19,9 @@ from scantune.tracking.models import signature
 class Echo:
     """Stands for the predictor: says which files it was asked about."""
 
-    def answers(self, paths: Sequence[Path], batch_size: int) -> Iterator[Answer]:
+    covariates = None
+
+    def answers(self, paths: Sequence[Path], batch_size: int, cells: object) -> Iterator[Answer]:
         yield from (Answer({"prediction": Path(path).name}) for path in paths)
 
 

@@ -19,7 +19,9 @@ from scantune.pipeline.data.targets import read_for_tasks
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.train import calibration
 from scantune.pipeline.train import stage as recipe
+from scantune.pipeline.train.covariates import add_covariates
 from scantune.pipeline.train.network import build_network
+from scantune.pipeline.train.networks import members_of
 from scantune.prediction import TensorPredictor
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts, save_model
@@ -80,7 +82,9 @@ def model_of(system: str, settings: dict[str, Any]) -> tuple[Any, Any, list[Any]
     from stages import split
 
     settings = {"miscoverage": 0.45, **settings}  # so few subjects have no interval that misses fewer
-    params = parse(params_of(system, settings, **({"dataset": FOLDS} if "folds" in settings else {"dataset": {}})))
+    settings = dict(settings)
+    blocks = {"dataset": FOLDS if "folds" in settings else {}, "model": settings.pop("model", {})}
+    params = parse(params_of(system, settings, **blocks))
     Path("params.yaml").write_text(yaml_of(system, settings))
     split.run(SAME_COHORT.get(system, system))
     return model_facts_of(params, settings.get("folds") or settings.get("members", 1))
@@ -92,6 +96,11 @@ def model_facts_of(params: Any, count: int) -> tuple[Any, Any, list[Any]]:
     networks = [
         loud(build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed)) for seed in range(count)
     ]
+    for seed, (network, member) in enumerate(zip(networks, members_of(plan)) if plan.covariates else ()):
+        add_covariates(plan, network, member.train, seed)
+        for parameter in (*network.fusion.parameters(), *network.head.parameters()):
+            torch.nn.init.normal_(parameter, std=0.5, generator=torch.Generator().manual_seed(seed))
+        network.eval()
     unseen: list[Any] = [(networks, plan.sides.side("validation"))]
     if plan.block.train.folds:
         unseen = [([networks[fold]], plan.sides.fold(fold)[1]) for fold in plan.sides.folds]
@@ -150,7 +159,6 @@ def test_so_is_the_distance_from_the_training_images(
     home: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str, mode: str
 ) -> None:
     from scantune.pipeline.train import distance
-    from scantune.pipeline.train.networks import members_of
 
     monkeypatch.chdir(home(system))
     plan, facts, networks = model_of(system, MODES[mode] | {"distance": True})
@@ -162,6 +170,16 @@ def test_so_is_the_distance_from_the_training_images(
     found = np.array(table.text("distance").tolist(), float)
     assert (found > 0).all()
     assert np.median(found[table.split == "validation"]) <= 1.3
+    save_model(tmp_path / "abstains", replace(facts, abstain=True), networks)
+    predictors = open_predictors(plan.block.task, read_facts(tmp_path / "abstains"), tmp_path / "abstains", "cpu")
+    again = predictions_of(predictors, plan.block.task, plan.sides)
+    np.testing.assert_array_equal(again.text("answered") == "no", found > 1)
+    tested = np.flatnonzero(again.split == "test")
+    files = [str(files_of(plan, system)[again.sample_id[row]]) for row in tested]
+    served = Predictor.load(tmp_path / "abstains", reading=Reading(isolated=False)).predict(files)
+    for answer, row in zip(served, tested, strict=True):
+        assert answer.reason.startswith("not answered: unlike the training images") is bool(found[row] > 1)
+        assert set(answer.values) == {"distance", "answered"} or found[row] <= 1
     (tmp_path / "model" / "member_0" / "reference.safetensors").write_bytes(b"another")
     with pytest.raises(ScantuneError, match="damaged"):
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))
@@ -206,14 +224,20 @@ def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system:
     from scantune.commands.predicting import predict
 
     # one file at a time and in another order: what is said of a file depends on nothing beside it
-    predict(str(folder), files[::-1], out=tmp_path / "answers.csv", batch_size=3)
+    beside = cells_of(plan, table)
+    listed: dict[str, Any] = {"files": files[::-1]}
+    if beside:
+        rows = pd.DataFrame({"path": [f.absolute() for f in files[::-1]]} | {n: c[::-1] for n, c in beside.items()})
+        rows.to_csv(tmp_path / "table.csv", index=False)
+        listed = {"table": tmp_path / "table.csv"}
+    predict(str(folder), **listed, out=tmp_path / "answers.csv", batch_size=3)
     answered = read(tmp_path / "answers.csv").take(np.arange(len(files))[::-1])
     assert not any(answered.text("reason"))
     said = [name for name in answered.columns if name not in ("file", "reason")]
     assert "set" in said or system != "echo"
     agree(table, answered, said)
 
-    served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files]}))
+    served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files], **beside}))
     agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
 
     if plan.block.task.mask_classes:
@@ -234,6 +258,53 @@ def components(mask: np.ndarray) -> int:
     return int(ndimage.label(mask, np.ones((3,) * mask.ndim))[1])
 
 
+def cells_of(plan: Any, table: PredictionTable) -> dict[str, list[str]]:
+    """Cells of the covariates of each row, as in the cohort."""
+    members = {member.sample_id: member for member in plan.sides.members}
+    names = plan.covariates.names if plan.covariates else ()
+    return {name: [members[sample].groups[name] for sample in table.sample_id] for name in names}
+
+
+COVARIATES = [
+    ("csi", "folds", {"covariates": {"columns": ["age", "sex"], "fusion": "film"}}),
+    ("echo", "members and copies", {"covariates": ["age", "sex"]}),
+    ("loes", "one", {"covariates": {"columns": {"age": "number", "scanner": "category"}}}),
+]
+
+
+@pytest.mark.parametrize(("system", "mode", "model"), COVARIATES)
+def test_so_it_is_with_covariates_and_a_row_without_them_has_its_reason(
+    home: Callable[[str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    system: str,
+    mode: str,
+    model: dict[str, Any],
+) -> None:
+    monkeypatch.chdir(home(system))
+    model = SYSTEMS[system].model | model
+    plan, facts, networks = model_of(system, MODES[mode] | {"model": model})
+    folder = tmp_path / "model"
+    save_model(folder, facts, networks)
+    said = same_everywhere(plan, facts, folder, tmp_path, system)
+    columns = [name for name in said if name.startswith(("p/", "prediction"))]
+    table = read(tmp_path / "predictions.csv")
+    table = table.take(table.split == "test")
+    files = [str(files_of(plan, system)[sample]) for sample in table.sample_id]
+    predictor = Predictor.load(folder, reading=Reading(isolated=False))
+    names = plan.covariates.names
+    cells = [dict(zip(names, row)) for row in zip(*cells_of(plan, table).values())]
+    unknown = predictor.predict(files, covariates=[dict.fromkeys(names)] * len(files))
+    known = predictor.predict(files, covariates=cells)
+    changes = [abs(a.values[name] - b.values[name]) for a, b in zip(known, unknown) for name in columns]
+    assert max(changes) > 1e-3, "they count"
+    absent = predictor.predict(files[:2], covariates=[{names[0]: "40"}, cells[1]])
+    assert names[1] in absent[0].reason
+    assert not absent[1].reason
+    served = loaded(tmp_path / "again", folder, plan, facts).predict(pd.DataFrame({"path": files, names[0]: "40"}))
+    assert all(names[1] in reason for reason in served["reason"])
+
+
 def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:
     """The model as MLflow opens it."""
     with warnings.catch_warnings():
@@ -247,7 +318,7 @@ def loaded(home: Path, folder: Path, plan: Any, facts: Any) -> Any:
             home / "mlflow",
             loader_module="scantune.registry.pyfunc",
             data_path=str(folder),
-            signature=signature(kinds(recipe.example_columns(plan, facts))),
+            signature=signature(kinds(recipe.example_columns(plan, facts)), [c["name"] for c in facts.covariates]),
             pip_requirements=[],
         )
         return mlflow.pyfunc.load_model(str(home / "mlflow"))
@@ -331,7 +402,6 @@ def test_experiments_with_and_without_folds_share_a_split(
 ) -> None:
     import yaml
 
-    from scantune.pipeline.train.networks import members_of
     from stages import split
 
     monkeypatch.chdir(home("csi"))
@@ -355,8 +425,6 @@ def test_experiments_with_and_without_folds_share_a_split(
 def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_test(
     home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from scantune.pipeline.train.networks import members_of
-
     monkeypatch.chdir(home("csi"))
     plan, _, _ = model_of("csi", {"folds": 2})
     for member in members_of(plan):  # a test side beside the folds: what is held out is the validation side
@@ -371,8 +439,6 @@ def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_tes
 
 
 def test_calibration_can_have_subjects_of_its_own(home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    from scantune.pipeline.train.networks import members_of
-
     monkeypatch.chdir(home("csi"))
     plan, facts, _ = model_of("csi", {"calibration_fraction": 0.5})
     (member,) = members_of(plan)

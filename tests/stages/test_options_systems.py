@@ -97,6 +97,8 @@ OF_TASK: dict[str, dict[str, dict[str, Any]]] = {
         "label smoothing": {"label_smoothing": 0.2},
         "class weights": {"class_weights": "balanced"},
         "balanced sampler": {"sampler": "balanced"},
+        "balanced sampler by a group": {"sampler": "balanced", "sampler_by": "sex"},
+        "matched training set": {"match": "sex"},
         "scanner consistency": {"scanner_consistency": {"weight": 10.0}},
         "scanner consistency by another group": {"scanner_consistency": {"weight": 10.0, "group": "sex"}},
     },
@@ -267,6 +269,7 @@ MODEL: dict[str, dict[str, Any]] = {
     "normalization": {"normalization": {"mean": [0.3], "std": [0.2]}},
     "options": {"options": {"widths": [8, 16]}},
     "backbone": {"backbone": "custom_1"},
+    "covariates": {"covariates": {"columns": {"age": "number"}, "fusion": "film"}},
 }
 
 

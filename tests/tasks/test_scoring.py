@@ -14,6 +14,7 @@ from scipy import stats
 from sklearn import metrics as peer
 
 from scantune.records import ScantuneError
+from scantune.statistics.ages import years
 from scantune.statistics.discrimination import delong_interval
 from scantune.tasks import aggregating, scoring
 from scantune.tasks.baselining import cohort_table
@@ -22,7 +23,7 @@ from scantune.tasks.joining import Aggregate
 from scantune.tasks.predictions import Faults, PredictionsError, PredictionTable, write
 from scantune.tasks.regression.settings import Regression
 from scantune.tasks.segmentation.settings import Segmentation
-from scantune.tasks.subgroups import age_band, grouping_columns, years
+from scantune.tasks.subgroups import age_band, grouping_columns
 from scantune.tasks.zones.metrics import mean_score, severity
 from scantune.tasks.zones.settings import Zones
 

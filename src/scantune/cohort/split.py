@@ -9,7 +9,7 @@ from scantune.cohort import assign
 from scantune.cohort.faults import CohortError
 from scantune.cohort.split_check import check
 from scantune.cohort.splits_table import Assignment
-from scantune.cohort.strata import NO_TASKS, Kinds, Subjects, by_subject, labels
+from scantune.cohort.strata import NO_TASKS, Kinds, Subjects, by_subject, crossed, labels
 from scantune.config.dataset import SplitConfig
 from scantune.records import Record
 
@@ -77,7 +77,8 @@ def _random(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[s
 
 
 def _stratified(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
-    return assign.alike(labels(subjects, settings.on, settings.bins, numbers), settings.shares, settings.seed)
+    strata = crossed(subjects, settings.on, settings.balance, settings.bins, numbers)
+    return assign.alike(strata, settings.shares, settings.seed)
 
 
 def _sequential(subjects: Subjects, settings: SplitConfig, numbers: Kinds) -> dict[str, str]:
@@ -190,7 +191,7 @@ def _folds(chosen: list[str], subjects: Subjects, settings: SplitConfig, numbers
     _enough(len(chosen), k)
     shares = {str(fold): 1.0 / k for fold in range(k)}
     if settings.on:
-        strata = labels({s: subjects[s] for s in chosen}, settings.on, settings.bins, numbers)
+        strata = crossed({s: subjects[s] for s in chosen}, settings.on, settings.balance, settings.bins, numbers)
         dealt = assign.alike(strata, shares, settings.seed)
     else:
         order = chosen if settings.method in ("sequential", "temporal") else assign.by_digest(chosen, settings.seed)

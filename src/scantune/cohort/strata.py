@@ -26,6 +26,25 @@ def by_subject(records: Iterable[Record]) -> dict[str, list[Record]]:
     return subjects
 
 
+def crossed(
+    subjects: Subjects, on: Sequence[str], balance: Sequence[str], bins: int, numbers: Kinds = NO_TASKS
+) -> dict[str, frozenset[Label]]:
+    """:func:`labels` of ``on``, and each combination of one of them with one of a group in ``balance``."""
+    alone = labels(subjects, on, bins, numbers)
+    if not balance:
+        return alone
+    groups = labels(subjects, balance, bins)
+    return {
+        subject: alone[subject]
+        | {
+            (f"{name} × {group}", f"{value} × {level}")
+            for name, value in alone[subject]
+            for group, level in groups[subject]
+        }
+        for subject in subjects
+    }
+
+
 def labels(subjects: Subjects, on: Sequence[str], bins: int, numbers: Kinds = NO_TASKS) -> dict[str, frozenset[Label]]:
     """Each subject's labels for every name in ``on``: classes of all its samples, or the bin of its mean score.
 

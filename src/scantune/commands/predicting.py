@@ -24,6 +24,10 @@ def predict(
         Path | None,
         typer.Option("--list", help="a text file with one path per line, or a sample id, a tab and its path"),
     ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(help="a CSV file with the column path, and a column for each covariate that the model has"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="file of the predictions table")] = Path("answers.csv"),
     sr: Annotated[Path | None, typer.Option(help="folder for DICOM structured reports")] = None,
     seg: Annotated[
@@ -62,8 +66,10 @@ def predict(
     from scantune.tracking.parent import adopted
 
     paths = [*((path, "") for path in files or []), *_listed(listed)]
-    if not paths:
-        raise ScantuneError("predict: name files, folders or --list FILE")
+    if not paths and table is None:
+        raise ScantuneError("predict: name files, folders, --list FILE or --table FILE")
+    if paths and table is not None:
+        raise ScantuneError("predict: --table names the files in its column path; leave out the other files")
     reading = Reading(time_limit=time_limit, workers=workers)
     if isolated is not None:
         reading = replace(reading, isolated=isolated)
@@ -73,8 +79,13 @@ def predict(
 
         check(opened, map_method, map_layer)
     series = opened.facts is None or opened.facts.input.get("modality") == "volume"
-    samples: list[Path] = []
-    ids: list[str] = []
+    samples, cells = ([], None) if table is None else _of_table(table, opened)
+    ids = [""] * len(samples)
+    if paths and opened.covariates is not None:
+        listing = ", ".join(opened.covariates.names)
+        raise ScantuneError(
+            f"predict: this model requires {listing} beside the image: --table FILE, with path, {listing}"
+        )
     aside: Counter[str] = Counter()
     for path, sample_id in paths:
         below, left = samples_of(path, series)
@@ -85,7 +96,7 @@ def predict(
         aside += left
     rows, writers = [], _writers(sr, seg, maps, map_method, map_layer)
     with adopted(opened.facts.dataset, f"predict {opened.facts.name}") if opened.facts else contextlib.nullcontext():
-        for path, sample_id, answer in zip(samples, ids, opened.answers(samples, batch_size), strict=True):
+        for path, sample_id, answer in zip(samples, ids, opened.answers(samples, batch_size, cells), strict=True):
             named = {"sample_id": sample_id} if any(ids) else {}
             rows.append({**named, "file": str(path), **answer.values, "reason": answer.reason})
             if not answer.reason:
@@ -95,12 +106,18 @@ def predict(
     out.parent.mkdir(parents=True, exist_ok=True)
     with private():  # the table names the files
         write(PredictionTable.make(columns), out)
-    bad = [row for row in rows if row["reason"]]
+    silent = [row for row in rows if row.get("answered") == "no"]
+    bad = [row for row in rows if row["reason"] and row not in silent]
     unlike = [row for row in rows if float(row.get("distance") or 0) > 1]
-    typer.echo(f"{out}: {len(rows) - len(bad)} predictions, {len(bad)} unusable samples")
+    withheld = f", {len(silent)} not answered" if silent else ""
+    answered = len(rows) - len(bad) - len(silent)
+    typer.echo(f"{out}: {answered} predictions, {len(bad)} unusable samples{withheld}")
     if aside:
         what = ", ".join(f"{count} {reason}" for reason, count in sorted(aside.items()) if count)
         typer.echo(f"  set aside: {what}")
+    for covariate, counts in (opened.covariates.unknown_levels(cells) if cells and opened.covariates else {}).items():
+        levels = ", ".join(f"{level!r} ({count})" for level, count in counts.most_common(5))
+        typer.echo(f"  {covariate}: {levels} not among the levels of the training set, taken for unknown")
     if unlike:
         typer.echo(f"  {len(unlike)} are unlike the training images (distance above 1), the farthest first:")
     for row in sorted(unlike, key=lambda row: -row["distance"])[:_SHOWN]:
@@ -151,6 +168,26 @@ def samples_of(path: Path, series: bool = True) -> tuple[list[Path], Counter[str
         foreign = sum(not kind.startswith("dicom") for kind in kinds.values())
         return sorted([path, *below]), aside + Counter({"not DICOM, in the folder of a series": foreign})
     return sorted([*files, *below]) or [path], aside
+
+
+def _of_table(path: Path, model: Any) -> tuple[list[Path], list[dict[str, str]]]:
+    """Samples of a table, and the cells of the model's covariates.
+
+    Raises:
+        ScantuneError: no column ``path`` or none of a covariate, or an empty path; with column and row.
+    """
+    from scantune.tasks.predictions import Faults, read
+
+    content, faults = read(path), Faults()
+    names = () if model.covariates is None else model.covariates.names
+    content.require(["path", *names], faults)
+    faults.raise_for(str(path))
+    texts = content.text("path")
+    faults.rows([row for row, text in enumerate(texts) if not text.strip()], "column path: empty")
+    faults.raise_for(str(path))
+    columns = {name: content.text(name) for name in names}
+    cells = [{name: column[row] for name, column in columns.items()} for row in range(len(texts))]
+    return [path.parent / text.strip() for text in texts], cells
 
 
 def _listed(path: Path | None) -> list[tuple[Path, str]]:

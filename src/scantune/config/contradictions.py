@@ -6,7 +6,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Collection, Iterator
 
-from scantune.config import ensembles, map_checks, watching
+from scantune.config import covariates, ensembles, map_checks, watching
 from scantune.config.augment import AugmentConfig, augment_config
 from scantune.config.dataset import DatasetConfig
 from scantune.config.input import InputConfig
@@ -237,12 +237,19 @@ def _patches(params: Params) -> Iterator[str]:
             yield f"{key}.train.distance: needs whole samples in the network; not possible with inputs.*.patch"
 
 
-def _scanners(params: Params) -> Iterator[str]:
+def _groups(params: Params) -> Iterator[str]:
     for key, block in _blocks(params):
         consistency, dataset = block.train.scanner_consistency, params.datasets.get(block.dataset)
-        if consistency is not None and dataset is not None:
-            where = f"datasets.{block.dataset}.groups"
+        if dataset is None:
+            continue
+        where = f"datasets.{block.dataset}.groups"
+        if consistency is not None:
             yield from _unknown(f"{key}.train.scanner_consistency.group", consistency.group, dataset.groups, where)
+        for name in ("sampler_by", "match"):
+            for group in getattr(block.train, name):
+                yield from _unknown(f"{key}.train.{name}", group, dataset.groups, where)
+            if getattr(block.train, name) and block.task.mask_classes:
+                yield f"{key}.train.{name}: requires one target per sample; masks have none"
 
 
 def _saliency(params: Params) -> Iterator[str]:
@@ -289,8 +296,9 @@ _FINDERS: tuple[Callable[[Params], Iterator[str]], ...] = (
     _patches,
     _foreground,
     _monitors,
-    _scanners,
+    _groups,
     _saliency,
     map_checks.faults,
     ensembles.faults,
+    covariates.faults,
 )

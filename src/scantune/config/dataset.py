@@ -132,6 +132,9 @@ class SplitConfig(Block):
     on: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
     """Targets or groups balanced between partitions (``stratified``). A class that a partition lacks is told with
     counts; a partition with one class of a target alone is refused."""
+    balance: Annotated[list[Text], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
+    """``stratified``: groups whose combinations with each name in ``on`` are balanced between partitions too, such as
+    ``[view]``: every side has the same share of cases among its AP films."""
     bins: int = Field(default=5, ge=2, le=50)
     """Equally filled bins for ``stratified`` by a number: a target that a task takes as a number, and any column of
     more than ten numbers that no task takes as classes."""
@@ -175,6 +178,8 @@ class SplitConfig(Block):
                 raise ValueError(f"split method {self.method!r} needs the key {key!r}")
         if self.method == "group_out" and not (self.test or self.folds):
             raise ValueError("split method 'group_out' needs 'test: [levels held out]' or 'folds'")
+        if self.balance and self.method != "stratified":
+            raise ValueError(f"balance {self.balance} is of the method 'stratified', not of {self.method!r}")
         both = sorted(set(map(str, self.test)) & set(map(str, self.validation)))
         if both:
             raise ValueError(f"levels {both} are in test and in validation")
@@ -330,7 +335,7 @@ class DatasetConfig(Block):
         if self.split.method == "predefined" and not (self.split.columns or self.class_folders):
             raise ValueError("split method 'predefined' needs 'columns'")
         known = {*self.targets, *self.groups, *({"label"} if self.class_folders and not self.targets else ())}
-        missing = sorted(set(self.split.on) - known)
+        missing = sorted({*self.split.on, *self.split.balance} - known)
         if missing:
             raise ValueError(f"split on {missing}: neither a target nor a group; there are {sorted(known)}")
         return self

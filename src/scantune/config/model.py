@@ -98,6 +98,37 @@ class FreezingConfig(Block):
 #: ``freezing: gradual`` or the block in full.
 Freezing = Annotated[FreezingConfig, BeforeValidator(_expand)]
 
+CovariateKind = Literal["auto", "number", "category"]
+
+
+def _columns(value: object) -> object:
+    """``age`` and ``[age, sex]`` are short for ``{age: auto, sex: auto}``."""
+    names = [value] if isinstance(value, str) else value
+    return dict.fromkeys(names, "auto") if isinstance(names, list) else names
+
+
+class CovariatesConfig(Block):
+    """Columns of the table that join the features of the image. ``[age, sex]`` is short for ``{columns: [age, sex]}``.
+
+    Numbers are standardised by the training set, categories have a number per level of the training set; a missing
+    value, and a level that the training set lacks, counts as unknown.
+    """
+
+    columns: Annotated[dict[str, CovariateKind], BeforeValidator(_columns), Field(min_length=1)]
+    """Names in ``datasets.<name>.groups``, as a list or each with its kind. ``auto``: a number where the training set
+    has more than ten distinct numbers and nothing else, otherwise a category."""
+    fusion: Literal["concat", "film"] = "concat"
+    """``concat``: 32 learned numbers beside the pooled features, before the output layer. ``film``: a scale and a shift
+    of each feature (Perez et al. 2018)."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Share of the training samples whose covariates count as unknown, drawn anew in each step: by them the network
+    learns to predict from the image alone."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"columns": value} if isinstance(value, (str, list)) else value
+
 
 class ModelConfig(Block):
     """The network: a backbone by name, its starting weights and what its head has."""
@@ -132,6 +163,9 @@ class ModelConfig(Block):
     """Stride of the first convolution; null is the architecture's own (2 for the 3D ResNets, as MedicalNet has it)."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout in front of the output layer, while training."""
+    covariates: CovariatesConfig | None = None
+    """Columns of the table that the network has beside the image: ``[age, sex]``; they are columns of the served model
+    too."""
     init_output: bool = True
     """Regression: the output layer starts from the training targets, so that it predicts deviations from their mean in
     units of their standard deviation; false lets it start at 0 in the target's own unit. A model that starts from

@@ -20,8 +20,14 @@ def _five(value: object) -> object:
     return 5 * value if isinstance(value, bool) else value
 
 
+def _several(value: object) -> object:
+    """One name is short for a list of one."""
+    return [value] if isinstance(value, str) else value
+
+
 def _enabled(value: object) -> bool:
-    return isinstance(value, dict) and bool(value.get("enabled"))
+    """Whether a transform is switched on: by ``true``, or by a block without ``enabled: false``."""
+    return value is True or (isinstance(value, dict) and bool(value.get("enabled", bool(value))))
 
 
 def _logger(value: object) -> object:
@@ -163,6 +169,12 @@ class TrainConfig(TrainingSettings):
     usual set of the modality, ``{default: true, rotation: 20}`` that set with one change."""
     patches: PatchesConfig | None = None
     """How patches are drawn, where the input has a ``patch``; null: as the defaults say."""
+    sampler_by: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """With ``sampler: balanced``: groups of the dataset, each combination of whose levels with a class is drawn equally
+    often, so that no group tells the class. Rare combinations are repeated."""
+    match: Annotated[tuple[str, ...], BeforeValidator(_several)] = ()
+    """Groups of the dataset by which the training set is matched: of each combination of their levels as many samples
+    of every class (fifth of a score) train, the others not at all. Validation and test stay as they are."""
     precision: Literal["auto", "32", "bf16", "fp16"] = "auto"
     """``auto`` is bf16 where the device has it in hardware, else 32. fp16 needs a GPU."""
     loggers: LoggersConfig = LoggersConfig()
@@ -170,10 +182,12 @@ class TrainConfig(TrainingSettings):
     test_time_augmentation: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Number of augmented copies of a sample whose outputs are averaged with its own at prediction; for masks the
     copies are mirror images, at most 3 in 2D and 7 in 3D. 0 for none, ``true`` for 5."""
-    distance: bool = False
+    distance: bool | Literal["abstain"] = False
     """Keep features of the training images in the model, so that every prediction has a column ``distance``: above 1 an
     image is unlike the training images (farther from the nearest than 95 % of the validation images). A prediction then
-    takes one more pass of the backbone."""
+    takes one more pass of the backbone. ``abstain``: such an image is not answered by ``scantune predict`` and the
+    served model; ``predictions.csv`` has a column ``answered``, and the report states the share and the metrics of the
+    samples that are answered."""
     folds: Annotated[int, Field(ge=0), BeforeValidator(_five)] = 0
     """Number of networks trained by cross-validation, one per fold of the split; 0 trains one, ``true`` 5."""
     members: Positive = 1
@@ -215,12 +229,13 @@ class TrainConfig(TrainingSettings):
             raise ValueError("ema and swa are two averages of the weights; keep one of them")
         if self.precision == "fp16" and self.device == "cpu":
             raise ValueError("precision fp16 needs a GPU; on the CPU use bf16 or 32")
-        mixed = [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
-        if self.partners is not None and mixed:
+        if self.partners is not None and self.mixing:
             raise ValueError(
-                f"partners and augment.{mixed[0]}: a sample that is mixed with another has no spoiled copy to stand "
-                "above; keep one of them"
+                f"partners and augment.{self.mixing[0]}: a sample that is mixed with another has no spoiled copy to "
+                "stand above; keep one of them"
             )
+        if self.sampler_by and self.sampler != "balanced":
+            raise ValueError(f"sampler_by {list(self.sampler_by)} is of the balanced sampler; set sampler: balanced")
         if self.folds == 1:
             raise ValueError("folds: 1 is not a cross-validation; use 0 for none, or at least 2")
         if self.folds and self.members > 1:
@@ -228,6 +243,11 @@ class TrainConfig(TrainingSettings):
         if self.folds and self.calibration_fraction:
             raise ValueError("calibration_fraction divides the validation set; folds calibrate out of fold: remove it")
         return self
+
+    @property
+    def mixing(self) -> list[str]:
+        """Of ``mixup`` and ``cutmix`` those that are switched on."""
+        return [name for name in ("mixup", "cutmix") if _enabled(self.augment.get(name))]
 
     def warnings(self) -> list[str]:
         """Settings that work against each other without being wrong."""

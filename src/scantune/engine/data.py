@@ -22,7 +22,7 @@ class Samples(Protocol):
     """Any map-style data set that the loop can train on.
 
     A sample is ``{"input": [C, …], "target": […], "index": int, "group": int}``, tensors, arrays or numbers; ``group``
-    may be left out.
+    may be left out, and ``covariates`` [Q] may be added.
     """
 
     def __len__(self) -> int: ...
@@ -78,6 +78,7 @@ class CachedSamples:
         augment: random augmentation; None for none.
         flip: target of a mirrored sample (:meth:`Task.flip`); required where ``augment`` may flip.
         partners: degraded copies; None for none.
+        covariates: float32 [N, Q], see :class:`scantune.models.covariates.Covariates`; None for none.
         seed: of the run.
     """
 
@@ -93,6 +94,7 @@ class CachedSamples:
         augment: Augment | None = None,
         flip: Callable[[np.ndarray], np.ndarray] | None = None,
         partners: Partners | None = None,
+        covariates: np.ndarray | None = None,
         seed: int = 0,
     ) -> None:
         self.paths = [Path(p) for p in paths]
@@ -104,6 +106,7 @@ class CachedSamples:
         self.augment = augment
         self.flip = flip
         self.partners = partners
+        self.covariates = covariates
         self.seed = seed
         self.epoch = 0
 
@@ -129,6 +132,8 @@ class CachedSamples:
             "index": int(index),
             "group": int(self.groups[index]) if self.groups is not None else -1,
         }
+        if self.covariates is not None:
+            sample["covariates"] = torch.as_tensor(self.covariates[index])
         if self.partners is not None:
             good = bool(self.partners.good[index])
             sample["has_partner"] = good

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from scantune.batches import network_inputs
 from scantune.engine import hardware
 from scantune.engine.faults import is_out_of_memory
 from scantune.engine.loading import to_device
@@ -95,7 +96,7 @@ def _set_epoch(training: Training, epoch: int) -> None:
 def _pass(training: Training, plain_batch: dict[str, torch.Tensor]) -> None:
     """Forward and backward pass, without a step."""
     batch = mixed_batch(training, plain_batch, 0)
-    output = training.network(batch["input"])
+    output = training.network(*network_inputs(batch))
     loss = sum(term.total(training.network, batch, output) for term in training.terms.values())
     training.fabric.backward(loss)  # type: ignore[arg-type]
     if training.device.type == "cuda":

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.batches import network_inputs
 from scantune.engine import averaging, distributed, hardware, monitoring, samplers, state, validation
 from scantune.engine.delivery import Delivery
 from scantune.engine.faults import is_out_of_memory, out_of_memory
@@ -205,7 +206,7 @@ def _renew_batch_norm(training: Training) -> None:
     indices = [batch for step in planned(training, epoch) for batch in step]
     with averaging.batch_norm_statistics(training.raw, norms):
         for batch in training.train_loader.batches(epoch, indices):
-            training.network(to_device(batch, training.device, training.settings.channels_last)["input"])
+            training.network(*network_inputs(to_device(batch, training.device, training.settings.channels_last)))
     for norm in norms:
         for statistic in (norm.running_mean, norm.running_var):
             assert statistic is not None

@@ -73,7 +73,7 @@ def metric_names(training: Training) -> set[str]:
     with torch.no_grad():
         for loaded in loader.batches(0, planned):
             batch = to_device(loaded, training.device, training.settings.channels_last)
-            output = training.validated(batch["input"])
+            output = training.validated(batch)
             sums.append(training.task.reduce(output, batch), training.task.reduced_target(batch), batch["index"])
     reduced, targets, _ = sums.arrays()
     metrics = set(summarise(training.task, reduced, targets))

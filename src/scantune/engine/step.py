@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from scantune.batches import network_inputs
 from scantune.engine import distributed
 from scantune.engine.faults import non_finite
 from scantune.engine.loading import sample_ids
@@ -98,7 +99,7 @@ def _backward(
         reseed(*position, i, training.fabric.global_rank)
         last = i == len(batches) - 1
         with training.fabric.no_backward_sync(training.network, enabled=not last):  # type: ignore[arg-type]
-            output, batch = _levels(training.network(batch["input"]), batch)
+            output, batch = _levels(training.network(*network_inputs(batch)), batch)
             parts = [term.total(training.network, batch, output) for term in training.terms.values()]
             loss = sum(w * part * shares[k] for k, (w, part) in enumerate(zip(weights, parts)))
             training.fabric.backward(loss)  # type: ignore[arg-type]

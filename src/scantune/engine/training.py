@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from scantune.batches import network_inputs
 from scantune.engine.averaging import WeightAverage
 from scantune.engine.checkpoints import Checkpoints
 from scantune.engine.early_stopping import EarlyStopping
@@ -19,7 +20,7 @@ from scantune.engine.history import History
 from scantune.engine.loading import Loader
 from scantune.engine.parts import Freezing, Mixing, Settings, Term, TermWeights, WholeOutput
 from scantune.engine.schedules import Schedule
-from scantune.tasks.protocol import Task
+from scantune.tasks.protocol import Batch, Task
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -131,9 +132,11 @@ class Training:
         """Validation samples at once: one where they may differ in size."""
         return self.batch_size if self.whole_output is None else 1
 
-    def validated(self, inputs: Tensor) -> Tensor:
-        """The network's output for validation samples [B, C, …]."""
-        return self.network(inputs) if self.whole_output is None else self.whole_output(self.network, inputs)
+    def validated(self, batch: Batch) -> Tensor:
+        """The network's output for a batch of validation samples."""
+        if self.whole_output is None:
+            return self.network(*network_inputs(batch))
+        return self.whole_output(self.network, batch["input"])
 
     @property
     def plain_optimizer(self) -> Optimizer:

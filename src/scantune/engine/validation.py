@@ -53,7 +53,7 @@ def validate(
 
 
 def _evaluate_batch(training: Training, sums: Sums, batch: dict[str, Any], compared: Compared) -> None:
-    output = training.validated(batch["input"])
+    output = training.validated(batch)
     for k, term in enumerate(training.terms.values()):
         if k in compared:
             compared[k].append(term.rows(batch, output).cpu())  # type: ignore[attr-defined]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from scantune.batches import network_inputs
 from scantune.losses.combined import Combined
 from scantune.losses.loss import Loss
 
@@ -29,7 +30,7 @@ class Term(Protocol):
         ...
 
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
-        """Numerator, a scalar; ``output`` is ``network(batch["input"])``."""
+        """Numerator, a scalar; ``output`` is that of the network for :func:`scantune.batches.network_inputs`."""
         ...
 
 
@@ -210,7 +211,7 @@ class PairTerm:
         if self.weight(batch) == 0:
             return output.sum() * 0.0
         has = batch["has_partner"]
-        partner = network(batch["partner"][has])
+        partner = network(batch["partner"][has], *(values[has] for values in network_inputs(batch)[1:]))
         return functional.relu(self.margin - (self.score(output[has]) - self.score(partner))).sum()
 
 
@@ -244,7 +245,7 @@ class Distillation:
     def total(self, network: nn.Module, batch: Batch, output: Tensor) -> Tensor:
         """Sum over samples of the mean over outputs."""
         with torch.no_grad():
-            teacher_output = self.teacher(batch["input"])
+            teacher_output = self.teacher(*network_inputs(batch))
         if self.values:
             return in_units(output - teacher_output, self.scale).float().square().mean() * len(output)
         student, teacher = self._log_softmax(output), self._log_softmax(teacher_output)

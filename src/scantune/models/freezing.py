@@ -186,7 +186,7 @@ def layers(network: Network) -> list[Layer]:
         parameters = tuple(module.parameters(recurse=False))
         if not parameters:
             continue
-        if name == "head" or name.startswith("head."):
+        if name.split(".")[0] in ("head", "fusion"):
             indexed.append((len(blocks), Layer(name, module, parameters, "head", 0)))
             continue
         index = block_index.get(module, 0)

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from scantune.files import write_bytes
+from scantune.models import fusion as fusions
 from scantune.models import layers, reference
 from scantune.models.backbone import Backbone, Normalization, Recipe
+from scantune.models.fusion import Fusion
 from scantune.models.make import rebuild
 from scantune.models.reference import Reference
 from scantune.records import ScantuneError
@@ -25,6 +27,8 @@ _FORMAT = "scantune network 1"
 class Network(nn.Module):
     """``head(backbone(x))``: input [B, C, …space] float to the output of the task.
 
+    With covariates ``head(fusion(backbone(x), covariates))``.
+
     Example:
         >>> backbone = build("small_cnn", modality="image", in_channels=1)
         >>> network = Network(backbone, nn.Linear(backbone.feature_dim, 10))
@@ -36,12 +40,32 @@ class Network(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Identity() if head is None else head
+        self.fusion: Fusion | None = None
+        """Joins covariates with the features, see :func:`scantune.models.fusion.attach`."""
+        self.condition: Tensor | None = None
+        """Covariates [1, Q] of all inputs, see :func:`scantune.prediction.averaging.conditioned`."""
         self.reference: Reference | None = None
         """What it was trained on, where that was kept: by it images are told that are unlike."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Output of the task for ``x`` [B, C, …space], without activation."""
-        return self.head(self.backbone(x))
+    def forward(self, x: Tensor, covariates: Tensor | None = None) -> Tensor:
+        """Output of the task for ``x`` [B, C, …space], without activation.
+
+        Args:
+            x: the images.
+            covariates: [B, Q] of :meth:`scantune.models.covariates.Covariates.rows`; left out of account by a network
+                without covariates.
+
+        Raises:
+            ValueError: the network requires covariates.
+        """
+        features = self.backbone(x)
+        if self.fusion is None:
+            return self.head(features)
+        if covariates is None and self.condition is not None:
+            covariates = self.condition.to(x.device).expand(len(x), -1)
+        if covariates is None:
+            raise ValueError(f"this network requires {', '.join(self.fusion.covariates.names)} beside the image")
+        return self.head(self.fusion(features, covariates))
 
 
 def architecture(network: Network) -> dict[str, Any]:
@@ -60,6 +84,7 @@ def architecture(network: Network) -> dict[str, Any]:
             else {name: list(row) for name, row in vars(normalization).items() if row is not None},
         },
         "head": layers.describe(network.head),
+        **({} if network.fusion is None else {"fusion": network.fusion.describe()}),
     }
 
 
@@ -77,7 +102,10 @@ def from_architecture(described: Mapping[str, Any]) -> Network:
         None if statistics is None else Normalization(**{name: tuple(row) for name, row in statistics.items()})
     )
     with torch.random.fork_rng(devices=[]):
-        return Network(rebuild(Recipe(**backbone), normalization), layers.rebuild(described["head"]))
+        network = Network(rebuild(Recipe(**backbone), normalization), layers.rebuild(described["head"]))
+        if "fusion" in described:
+            network.fusion = fusions.rebuild(described["fusion"])
+    return network
 
 
 def save(network: Network, folder: str | Path) -> None:

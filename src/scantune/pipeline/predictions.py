@@ -127,7 +127,7 @@ def part_of(
         "split": [split] * len(side),
         "fold": ["" if m.fold is None else str(m.fold) for m in side],
     }
-    data = samples(side, predictor.task)
+    data = samples(side, predictor.task, covariates=predictor.covariates)
     columns |= predictor.answers(data, places=places_of(side), batch_size=batch_size, each=keep)
     columns |= {"mask": written} if written else {}
     raters = list(side[0].raters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 
@@ -64,9 +65,26 @@ class AveragedNetwork(nn.Module):
         self.networks = nn.ModuleList(networks)
         self.class_axis = class_axis
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The averaged output of ``x`` [B, C, …], of the shape of one network's."""
-        return mean_output((network(x) for network in self.networks), self.class_axis)
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """The averaged output of images [B, C, …] and, where the networks have them, covariates [B, Q]; of the shape of
+        one network's."""
+        return mean_output((network(*inputs) for network in self.networks), self.class_axis)
+
+
+def conditioned(network: nn.Module, covariates: Tensor | None) -> nn.Module:
+    """The network with the covariates of one sample, so that it can be called with its image alone.
+
+    Args:
+        network: one network, or several averaged; its layers are shared with the result.
+        covariates: [Q]; None returns the network itself.
+    """
+    if covariates is None:
+        return network
+    if isinstance(network, AveragedNetwork):
+        return AveragedNetwork([conditioned(each, covariates) for each in network.networks], network.class_axis)
+    bound = copy.copy(network)
+    bound.condition = covariates[None]  # type: ignore[assignment]
+    return bound
 
 
 def averaged(networks: Sequence[nn.Module], class_axis: ClassAxis) -> nn.Module:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from scantune.batches import network_inputs
 from scantune.engine import distributed
 from scantune.engine.data import Samples
 from scantune.engine.distributed import Processes
@@ -25,6 +26,7 @@ from scantune.records import ScantuneError
 from scantune.tasks.protocol import Batch, MaskTask, Task
 
 if TYPE_CHECKING:
+    from scantune.models.covariates import Covariates
     from scantune.models.network import Network
     from scantune.preprocess.places import Place
 
@@ -32,6 +34,8 @@ CPU = torch.device("cpu")
 NO_AUGMENTATION = Augmentation()
 DISTANCE = "distance"
 """Column of the distance from the training images: above 1 a sample is unlike them."""
+ANSWERED = "answered"
+"""Column of a model that abstains: ``no`` where the distance is above 1, else ``yes``."""
 NOT_FINITE = "the prediction of the network is not a finite number"
 
 
@@ -88,6 +92,8 @@ class TensorPredictor:
         device: of the computation.
         windows: of samples that are larger than what the networks were trained on, and may differ in size; None: they
             go through the networks whole.
+        covariates: columns that the networks have beside the images; None for none.
+        abstain: samples at a distance above 1 from the training images are not answered.
     """
 
     networks: Sequence[nn.Module]
@@ -96,6 +102,8 @@ class TensorPredictor:
     augmentation: Augmentation = NO_AUGMENTATION
     device: torch.device = CPU
     windows: Windows | None = None
+    covariates: Covariates | None = None
+    abstain: bool = False
 
     def __post_init__(self) -> None:
         for network in self.networks:
@@ -110,18 +118,24 @@ class TensorPredictor:
         """A predictor with the same networks, and other calibration and quantiles."""
         return replace(self, fitted=fitted)
 
-    def output(self, inputs: Tensor) -> Output:
-        """The averaged output for a batch [B, C, …space] float32."""
-        return replace(self._averaged(inputs), distance=self._distance(inputs))
+    def output(self, inputs: Tensor, covariates: Tensor | None = None) -> Output:
+        """The averaged output for a batch.
 
-    def _averaged(self, inputs: Tensor) -> Output:
+        Args:
+            inputs: [B, C, …space] float32.
+            covariates: [B, Q] float32 of networks that have covariates.
+        """
+        return replace(self._averaged(inputs, covariates), distance=self._distance(inputs))
+
+    def _averaged(self, inputs: Tensor, covariates: Tensor | None) -> Output:
+        beside = () if covariates is None else (covariates.to(self.device),)
         variants = self.augmentation.variants(inputs)
         with torch.inference_mode(), _float32(self.device):
             if self.task.class_axis is not None:
-                return Output(
-                    mean_output((out for pair in variants for out in self._outputs(*pair)), self.task.class_axis)
-                )
-            answers = torch.stack([torch.stack(list(self._outputs(*pair))) for pair in variants])  # [copies, M, B, …]
+                outputs = (output for pair in variants for output in self._outputs(*pair, beside))
+                return Output(mean_output(outputs, self.task.class_axis))
+            copies = [torch.stack(list(self._outputs(*pair, beside))) for pair in variants]
+            answers = torch.stack(copies)  # [copies, M, B, …]
         by_network = answers.mean(0)  # [M, B, …]
         compared = by_network if len(by_network) > 1 else answers[:, 0]
         return Output(by_network.mean(0), compared.std(0) if len(compared) > 1 else None)
@@ -142,11 +156,11 @@ class TensorPredictor:
             ]
         return torch.stack(distances).mean(0)
 
-    def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...]) -> Iterator[Tensor]:
+    def _outputs(self, inputs: Tensor, mirrored: tuple[int, ...], beside: tuple[Tensor, ...]) -> Iterator[Tensor]:
         """Output of each network, reflected back along ``mirrored``."""
         moved = inputs if self.windows else inputs.to(self.device)
         for network in self.networks:
-            output = self.windows(network, moved) if self.windows else network(moved).float()
+            output = self.windows(network, moved) if self.windows else network(moved, *beside).float()
             yield output.flip(mirrored) if mirrored else output
 
     def columns(
@@ -166,7 +180,10 @@ class TensorPredictor:
         """
         spread = None if output.spread is None else output.spread.cpu().numpy()
         columns = self.task.answers(output.mean.cpu().numpy(), targets, self.fitted, spread, places, masks)
-        return columns if output.distance is None else {**columns, DISTANCE: output.distance.cpu().numpy()}
+        if output.distance is None:
+            return columns
+        columns = {**columns, DISTANCE: output.distance.cpu().numpy()}
+        return {**columns, ANSWERED: np.where(columns[DISTANCE] > 1, "no", "yes")} if self.abstain else columns
 
     def masks(self, output: Output) -> np.ndarray | None:
         """Labels, uint8 [B, …space]; None for a task with an output per sample."""
@@ -232,7 +249,7 @@ class TensorPredictor:
         for batch in Loader(data, workers=workers).batches(
             0, shard(len(data), batch_size, group.world_size, group.global_rank)
         ):
-            output = self.output(batch["input"])
+            output = self.output(*network_inputs(batch))
             if not output.finite.all():
                 names = sample_ids(data, batch["index"][~torch.from_numpy(output.finite)].tolist())
                 raise ScantuneError(

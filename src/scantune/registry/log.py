@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ def log_model(
     columns: Mapping[str, Any],
     example: str,
     inputs: Mapping[str, Any],
+    covariates: Sequence[Mapping[str, Any]] = (),
 ) -> str | None:
     """Log the model in ``folder`` with the code that opens it.
 
@@ -80,6 +81,7 @@ def log_model(
         columns: the task's columns with a value each.
         example: a file's name, for the input example (``scan.nii.gz``).
         inputs: the model's input block.
+        covariates: columns of the table beside ``path``, as in :class:`scantune.registry.model.ModelFacts`.
 
     Returns:
         The logged model's id, or None if MLflow is off or did not accept it: then the next run of any stage sends it.
@@ -94,5 +96,6 @@ def log_model(
             "columns": kinds(columns),
             "example": example,
             "requirements": requirements(inputs),
+            "covariates": {str(c["name"]): (c.get("levels") or [50])[0] for c in covariates},
         }
     )

@@ -46,6 +46,9 @@ class ModelFacts:
             validation side.
         weights: where the starting weights came from, and their licence.
         synthetic: whether the training data are synthetic, from the provenance file of the cohort.
+        covariates: columns of the table that the networks have beside the images, see
+            :meth:`scantune.models.covariates.Covariates.described`; empty without any.
+        abstain: whether samples at a distance above 1 from the training images are not answered.
         plugins: the plugins that it was trained with, see :func:`scantune.plugins.carry`; empty without any.
     """
 
@@ -64,6 +67,8 @@ class ModelFacts:
     weights: dict[str, Any] = field(default_factory=dict)
     synthetic: bool = False
     plugins: dict[str, Any] = field(default_factory=dict)
+    covariates: tuple[dict[str, Any], ...] = ()
+    abstain: bool = False
 
 
 def save_model(folder: Path, facts: ModelFacts, networks: Sequence[Network]) -> None:

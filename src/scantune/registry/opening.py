@@ -87,6 +87,7 @@ class Foreign:
     """Another tool's MLflow model that accepts a table with the column ``path``."""
 
     facts = None
+    covariates = None
 
     def __init__(self, folder: Path) -> None:
         import os
@@ -97,11 +98,11 @@ class Foreign:
         self.name = "another model"
         self._model = mlflow.pyfunc.load_model(str(folder))
 
-    def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
+    def predict(self, samples: Iterable[Files], batch_size: int = 8, covariates: object = None) -> list[Answer]:
         """One answer per sample; see :meth:`Predictor.predict`."""
         return list(self.answers(samples, batch_size))
 
-    def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
+    def answers(self, samples: Iterable[Files], batch_size: int = 8, covariates: object = None) -> Iterator[Answer]:
         """One answer per sample, one by one; see :meth:`Predictor.answers`."""
         samples = iter(samples)
         while batch := list(itertools.islice(samples, batch_size)):

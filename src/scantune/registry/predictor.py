@@ -17,9 +17,12 @@ from scantune.records import ReadError, ScantuneError, first_line
 from scantune.registry.model import MODEL, ModelFacts, load_networks, read_facts
 
 if TYPE_CHECKING:
+    from scantune.models.covariates import Covariates
     from scantune.preprocess.within import Within
 
 Files = str | Path | Sequence[str | Path]
+#: Covariates of a sample: column to text, number or None (unknown).
+Cells = Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Answer:
             axes), [H, W] or [D, H, W], uint8.
         prepared_mask: the same on the prepared grid.
         prepared: the prepared sample (tensor, spacing, facts).
+        covariates: of the sample, [Q]; None of a model without any.
     """
 
     values: Mapping[str, Any]
@@ -40,6 +44,7 @@ class Answer:
     mask: np.ndarray | None = None
     prepared_mask: np.ndarray | None = None
     prepared: Any = None
+    covariates: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -126,14 +131,23 @@ class Predictor:
         except Exception as error:  # values of a stranger's model.json that no model has
             raise ScantuneError(f"{folder / MODEL}: not the facts of a model: {first_line(error)}") from error
 
-    def predict(self, samples: Iterable[Files], batch_size: int = 8) -> list[Answer]:
+    @property
+    def covariates(self) -> Covariates | None:
+        """Columns that the model requires beside the image; None without any."""
+        return self.tensors.covariates
+
+    def predict(
+        self, samples: Iterable[Files], batch_size: int = 8, covariates: Sequence[Cells] | None = None
+    ) -> list[Answer]:
         """One answer per sample, in order; all answers and prepared samples are kept in memory.
 
         See :meth:`answers`.
         """
-        return list(self.answers(samples, batch_size))
+        return list(self.answers(samples, batch_size, covariates))
 
-    def answers(self, samples: Iterable[Files], batch_size: int = 8) -> Iterator[Answer]:
+    def answers(
+        self, samples: Iterable[Files], batch_size: int = 8, covariates: Sequence[Cells] | None = None
+    ) -> Iterator[Answer]:
         """One answer per sample, in order, as an iterator.
 
         Files are read and prepared in another process while the networks are at work on the batch before.
@@ -141,14 +155,28 @@ class Predictor:
         Args:
             samples: each a file, a folder (DICOM series) or several files (one a channel).
             batch_size: samples that go through the networks at once.
+            covariates: of each sample, column to cell, for a model that has covariates.
 
         Yields:
-            Answers; a sample whose files cannot be used has a ``reason`` and no values, and ends nothing, be it that
-            its decoder crashes or hangs.
+            Answers; a sample whose files or covariates cannot be used has a ``reason`` and no values, and ends nothing,
+            be it that its decoder crashes or hangs.
 
         Raises:
             ScantuneError: the process that reads cannot be started.
         """
+        if self.covariates is None:
+            yield from self._answers(samples, batch_size, None)
+            return
+        samples = list(samples)
+        cells = [{}] * len(samples) if covariates is None else covariates
+        rows = [_row(self.covariates, of_sample) for of_sample in cells]
+        usable = [(files, row) for files, row in zip(samples, rows, strict=True) if not isinstance(row, str)]
+        answers = self._answers([files for files, _ in usable], batch_size, [row for _, row in usable])
+        for row in rows:
+            yield Answer({}, reason=row) if isinstance(row, str) else next(answers)
+
+    def _answers(self, samples: Iterable[Files], batch_size: int, rows: list[np.ndarray] | None) -> Iterator[Answer]:
+        """:meth:`answers` with the covariates of each sample as numbers."""
         from scantune.preprocess.ahead import prepared
 
         settings = self.input.model_dump(mode="json")
@@ -164,38 +192,44 @@ class Predictor:
             within=reading.within,
         )
         with closing(prepared_samples) as stream:  # type: ignore[type-var]
-            for batch in _batches(stream, batch_size):
+            pairs = zip(stream, itertools.repeat(None) if rows is None else rows)
+            for batch in _batches(pairs, batch_size):
                 yield from self._batch(batch)
 
-    def _batch(self, batch: list[Any]) -> list[Answer]:
-        usable = [p for p in batch if not isinstance(p, ReadError)]
-        shapes = {p.tensor.shape for p in usable}
+    def _batch(self, batch: list[tuple[Any, np.ndarray | None]]) -> list[Answer]:
+        usable = [pair for pair in batch if not isinstance(pair[0], ReadError)]
+        shapes = {p.tensor.shape for p, _ in usable}
         together = len(shapes) == 1 and self.tensors.windows is None
         groups = [usable] if together else [[p] for p in usable]  # grids of their own size go one by one
         answers = iter([answer for group in groups for answer in each_alone(self._forward, group)])
-        return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(answers) for p in batch]
+        return [Answer({}, reason=p.reason) if isinstance(p, ReadError) else next(answers) for p, _ in batch]
 
-    def _forward(self, prepared: list[Any]) -> list[Answer]:
+    def _forward(self, pairs: list[tuple[Any, np.ndarray | None]]) -> list[Answer]:
         import torch
 
-        from scantune.prediction.predictor import NOT_FINITE
+        from scantune.prediction.predictor import ANSWERED, NOT_FINITE
         from scantune.preprocess.own_grid import own_grid
         from scantune.preprocess.places import Place
         from scantune.preprocess.store import as_float
 
+        prepared, rows = [p for p, _ in pairs], [row for _, row in pairs if row is not None]
         tensors = [as_float(p.tensor) for p in prepared]
-        output = self.tensors.output(torch.from_numpy(tensors[0][None] if len(tensors) == 1 else np.stack(tensors)))
+        inputs = torch.from_numpy(tensors[0][None] if len(tensors) == 1 else np.stack(tensors))
+        output = self.tensors.output(inputs, torch.from_numpy(np.stack(rows)) if rows else None)
         places = [Place(p.spacing, own_grid(p.facts)) for p in prepared]
         masks, labels = self.tensors.file_masks(output, places), self.tensors.masks(output)
         columns = self.tensors.columns(output, places=places, masks=masks)
         drawn: list[dict[str, Any]] = [{}] * len(prepared)
         if masks is not None and labels is not None:
             drawn = [{"mask": mask, "prepared_mask": label} for mask, label in zip(masks, labels, strict=True)]
+        values = [{name: _plain(column[i]) for name, column in columns.items()} for i in range(len(prepared))]
         return [
-            Answer({name: _plain(values[i]) for name, values in columns.items()}, prepared=prepared[i], **drawn[i])
-            if finite
-            else Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
-            for i, finite in enumerate(output.finite)
+            Answer({}, reason=f"{NOT_FINITE}: its weights or the file's values are not what they should be")
+            if not finite
+            else _not_answered(row)
+            if row.get(ANSWERED) == "no"
+            else Answer(row, prepared=prepared[i], covariates=pairs[i][1], **drawn[i])
+            for i, (row, finite) in enumerate(zip(values, output.finite, strict=True))
         ]
 
 
@@ -208,6 +242,22 @@ def each_alone(predict: Callable[[list[Any]], list[Answer]], batch: list[Any]) -
         if len(batch) == 1:
             return [Answer({}, reason=f"the model failed on this file ({type(error).__name__})")]
     return [answer for one in batch for answer in each_alone(predict, [one])]
+
+
+def _not_answered(row: Mapping[str, Any]) -> Answer:
+    """The answer of a model that abstains, without its prediction."""
+    from scantune.prediction.predictor import ANSWERED, DISTANCE
+
+    reason = f"not answered: unlike the training images (distance {row[DISTANCE]:.2f}, and 1 is the limit)"
+    return Answer({name: row[name] for name in (DISTANCE, ANSWERED)}, reason=reason)
+
+
+def _row(covariates: Covariates, cells: Cells) -> np.ndarray | str:
+    """A sample's covariates as numbers, or why they cannot be used."""
+    try:
+        return covariates.row(cells)
+    except ValueError as error:
+        return str(error)
 
 
 def _paths(files: Files) -> tuple[Path, ...]:

@@ -43,7 +43,8 @@ class Model:
         """One row a sample.
 
         Args:
-            model_input: a table (pandas) with the column ``path``: a file or a folder each.
+            model_input: a table (pandas) with the column ``path``: a file or a folder each; and a column for each
+                covariate of the model, whose cells may be empty.
             params: ``batch_size`` (8).
 
         Returns:
@@ -76,11 +77,22 @@ class Model:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or not 1 <= batch_size <= MAX_BATCH:
             raise ScantuneError(f"batch_size is {batch_size!r}; a whole number from 1 to {MAX_BATCH} is needed")
         reasons = [_refused(path) for path in table["path"]]
-        answers = self.predictor.answers([p for p, reason in zip(table["path"], reasons) if not reason], batch_size)
+        answers = self.predictor.answers(
+            [p for p, reason in zip(table["path"], reasons) if not reason],
+            batch_size,
+            [row for row, reason in zip(self._cells(table), reasons) if not reason],
+        )
         rows = [Answer({}, reason=reason) if reason else next(answers) for reason in reasons]
         return pd.DataFrame(
             [{**row.values, "reason": row.reason} for row in rows], columns=None if rows else ["reason"]
         )
+
+    def _cells(self, table: Any) -> list[dict[str, Any]]:
+        """Covariates of each row, of the columns that the table has."""
+        covariates = self.predictor.covariates
+        names = [] if covariates is None else [name for name in covariates.names if name in table.columns]
+        columns = [table[name].astype(object).where(table[name].notna(), None) for name in names]
+        return [dict(zip(names, row)) for row in zip(*columns)] if names else [{}] * len(table)
 
 
 def _refused(path: object) -> str:

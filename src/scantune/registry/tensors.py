@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from scantune.models.covariates import Covariates
 from scantune.prediction.augmentation import Augmentation
 from scantune.prediction.predictor import TensorPredictor
 from scantune.prediction.windows import Windows
@@ -29,7 +30,10 @@ def tensor_predictor(
     """
     augmentation = augmentation_of(task, facts.input, facts.augment, facts.augment_draws)
     there = torch.device(device)
-    return TensorPredictor(networks, task, facts.fitted, augmentation, there, windows_of(facts.input, there))
+    covariates = Covariates.read(facts.covariates)
+    return TensorPredictor(
+        networks, task, facts.fitted, augmentation, there, windows_of(facts.input, there), covariates, facts.abstain
+    )
 
 
 def windows_of(prepared: Mapping[str, Any], device: torch.device | None = None) -> Windows | None:

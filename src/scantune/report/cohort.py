@@ -10,7 +10,7 @@ from typing import Any
 from scantune.plots import words
 from scantune.report.facts import RunFacts
 from scantune.report.parts import Cell, Table, Words, image, text
-from scantune.tasks.subgroups import years
+from scantune.statistics.ages import years
 
 MANY = 15
 """A column with more distinct numbers than this is summarised by mean and spread."""

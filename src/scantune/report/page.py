@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scantune.report import calibration, card, cohort, fairness, results, saliency, sentences, training
+from scantune.report import beside, calibration, card, cohort, fairness, results, saliency, sentences, training
 from scantune.report.checklists import SOURCES, checklists
 from scantune.report.facts import SYNTHETIC, Mistake, RunFacts
 from scantune.report.items import AUTHOR, answers
@@ -68,8 +68,10 @@ def sections(facts: RunFacts) -> list[Section]:
         Section(
             *("results", "Results"),
             [
+                *beside.confounders(facts),
                 *results.external(facts),
                 results.headline(facts),
+                *beside.covariates(facts),
                 *results.levels(facts),
                 *results.distance(facts),
                 *results.beforehand(facts),
@@ -78,7 +80,7 @@ def sections(facts: RunFacts) -> list[Section]:
         Section("participants", "Participants", cohort.parts(facts)),
         Section("figures", "Figures", [Images(figures)] if figures else []),
         Section("subgroups", "Subgroups", results.subgroups(facts)),
-        Section("fairness", "Fairness and transport", fairness.parts(facts)),
+        Section("fairness", "Fairness and transport", [*beside.strata(facts), *fairness.parts(facts)]),
         Section("calibration", "Calibration and uncertainty", calibration.calibration(facts)),
         Section("thresholds", "Operating points", calibration.operating_points(facts)),
         Section("readers", "Readers", results.raters(facts)),

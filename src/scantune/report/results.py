@@ -242,7 +242,27 @@ def distance(facts: RunFacts) -> list[Any]:
         ends = "" if section["lower"] is None else f" ({section['lower']:.3f} to {section['upper']:.3f})"
         clause = "The distance distinguishes these subjects from those of the internal test set"
         sentence += f" {clause} with AUROC {section['auroc']:.3f}{ends}."
-    return [Words(sentence)]
+    return [Words(sentence), *_abstained(facts, section)]
+
+
+def _abstained(facts: RunFacts, section: Mapping[str, Any]) -> list[Any]:
+    """Coverage of a model that abstains, and the headline metrics of the samples that it answers."""
+    answered = section.get("answered")
+    if not answered:
+        return []
+    silent = section["n"] - answered["n"]
+    sentence = (
+        f"The model does not answer these {silent} samples (coverage {answered['n'] / section['n']:.1%}); all other "
+        "metrics are of all samples."
+    )
+    figures, metrics = answered["figures"], facts.metrics.get("metrics") or {}
+    rows = [
+        [text(_labelled(name, facts)), figure(metrics[name]), figure(figures[name]), counted(figures[name])]
+        for name in facts.headline
+        if name in figures and name in metrics
+    ]
+    table = Table(["Metric", "All samples", "Answered samples", "n"], rows, "Samples that are answered")
+    return [Words(sentence), *([table] if rows and silent else [])]
 
 
 def beforehand(facts: RunFacts) -> list[Any]:

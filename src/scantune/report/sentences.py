@@ -42,7 +42,8 @@ def network(facts: RunFacts) -> str:
     count = facts.model.get("parameters")
     size = f" with {count} parameters" if count else ""
     several = f", mean of {members} networks" if isinstance(members, int) and members > 1 else ""
-    return f"{backbone}{size}{several}"
+    beside = facts.model.get("covariates")
+    return f"{backbone}{size}{several}{f', beside the image: {beside}' if beside else ''}"
 
 
 def weights(facts: RunFacts) -> str:

@@ -125,11 +125,12 @@ class Distribution:
     def minus(self, other: Distribution) -> Distribution:
         """The paired difference; a subject that takes part in one alone changes that one alone."""
         groups = np.union1d(self.groups, other.groups)
-        left = self._without(groups) - other._without(groups)
+        left = self.without(groups) - other.without(groups)
         draws = self.draws - other.draws if len(self.draws) == len(other.draws) else np.empty(0)
         return Distribution(self.value - other.value, draws, left, groups)
 
-    def _without(self, groups: np.ndarray) -> np.ndarray:
+    def without(self, groups: np.ndarray) -> np.ndarray:
+        """The figure without each of some groups, sorted int [M], that include its own; float64 [M]."""
         values = np.full(len(groups), self.value)
         values[np.searchsorted(groups, self.groups)] = self.jackknife
         return values

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from scantune.statistics.ages import years
 from scantune.tasks.joining import Aggregate
 from scantune.tasks.predictions import Faults, PredictionTable
-from scantune.tasks.subgroups import AGES, years
+from scantune.tasks.subgroups import AGES
 
 _RULES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "mean": lambda block: block.mean(0),

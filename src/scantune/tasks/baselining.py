@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from scantune.statistics.ages import years
 from scantune.statistics.baselines import design
 from scantune.statistics.determination import determined_by
 from scantune.tasks.base import TaskSettings
 from scantune.tasks.predictions import PredictionTable
-from scantune.tasks.subgroups import years
 
 MAX_CATEGORIES = 10
 
@@ -70,6 +70,18 @@ def predictions(
         name: PredictionTable.make({**bare, **columns}, table.name) for name, columns in columns_by_baseline.items()
     }
     return Baselines(tables, left_out)
+
+
+def determining(columns: Mapping[str, Sequence[str]], targets: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Those of some columns that are, or determine, one of the targets (texts [N] by name): name to reason."""
+    reasons: dict[str, str] = {}
+    for name, texts in columns.items():
+        for target, values in targets.items():
+            why = determined_by(*(_as_values(np.array(list(cells), dtype=object)) for cells in (texts, values)))
+            if why is not None:
+                reasons[name] = why.replace("the target", f"the target {target!r}", 1)
+                break
+    return reasons
 
 
 def answers(table: PredictionTable, columns: Mapping[str, np.ndarray]) -> dict[str, str]:

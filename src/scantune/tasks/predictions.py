@@ -49,7 +49,7 @@ class Faults:
         """Raises PredictionsError if there are any."""
         if self.lines:
             count = f"{len(self.lines)} fault{'s' if len(self.lines) > 1 else ''}"
-            raise PredictionsError(f"{name} cannot be scored, {count}:\n  " + "\n  ".join(self.lines))
+            raise PredictionsError(f"{name} cannot be used, {count}:\n  " + "\n  ".join(self.lines))
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ Spacing = tuple[float, ...] | None
 
 #: What a data set gives the loop, stacked: ``input`` float32 [B, C, …]; ``target`` [B, …] as :meth:`Task.encode` made
 #: it (or the mask, uint8 → int64 [B, …space], where it made none); ``index`` int64 [B], the row in the data set;
-#: ``group`` int64 [B], the code of the scanner (−1 unknown). Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the
-#: share of ``target``); degraded copies add ``partner`` [B, C, …] and ``has_partner`` bool [B].
+#: ``group`` int64 [B], the code of the scanner (−1 unknown). Covariates add ``covariates`` float32 [B, Q], NaN where
+#: unknown. Mixing adds ``target_b`` and ``lam`` (float in [0, 1], the share of ``target``); degraded copies add
+#: ``partner`` [B, C, …] and ``has_partner`` bool [B].
 Batch = dict[str, Any]
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from scantune.files import write_json
-from scantune.statistics.estimate import jsonable
+from scantune.statistics.estimate import Estimate, jsonable
 from scantune.statistics.resampling import Resampler
-from scantune.tasks import aggregating, baselining, casemix, subgroups
+from scantune.tasks import aggregating, baselining, casemix, confounding, subgroups
 from scantune.tasks.catalogue import optional_part, part
 from scantune.tasks.context import Analyses, Context
 from scantune.tasks.custom import metrics_of
@@ -87,9 +87,10 @@ def evaluate(
             ``standardised``.
 
     Returns:
-        ``metrics``, ``subgroups``, ``baselines`` and the task's further sections; ``covariates_left_out`` where a
-        covariate is, or determines, the target. Where the task joins samples
-        (``aggregate``), these are of the joined rows and ``levels`` has the figures of both.
+        ``metrics``, ``subgroups``, ``baselines`` and the task's further sections; with ``cohort`` ``confounders``, see
+        :mod:`scantune.tasks.confounding`; ``covariates_left_out`` where a covariate is, or determines, the target.
+        Where the task joins samples (``aggregate``), these are of the joined rows and ``levels`` has the figures of
+        both.
 
     Raises:
         PredictionsError: with every fault of the table.
@@ -106,6 +107,8 @@ def evaluate(
     out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if left_out:
         out["covariates_left_out"] = left_out
+    if cohort is not None and (found := _confounders(predictions, joined, task, options, cohort)):
+        out["confounders"] = found
     if joined is not predictions:
         samples = _evaluate_level(predictions, task, options, short=True)
         out["levels"] = {"sample": samples["metrics"], task.aggregate.by: out["metrics"]}
@@ -236,24 +239,74 @@ def _baselines(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Headline metrics of each baseline on the same rows, with the model's paired difference from them; the covariates
     left out, with the reason."""
-    module, analyses = metrics_of(task.name), optional_part(task.name, "analyses")
+    analyses = optional_part(task.name, "analyses")
     fitted = baselining.Baselines()
     if analyses is not None and hasattr(analyses, "baseline_columns"):
         rows = rows_of(table, options.split)
         fitted = baselining.predictions(analyses, parse(table, task), table, rows, cohort, covariates)
-    out: dict[str, Any] = {}
-    complete = joined_table(table, task)
+    complete, tables = joined_table(table, task), fitted.tables | dict(beside)
     subset = complete.take(rows_of(complete, options.split))
-    for name, predictions in (fitted.tables | dict(beside)).items():
-        joined = joined_table(predictions, task)
-        every = np.arange(len(joined))
-        resampler = resampler_of(joined, every, options.draws, options.seed)
-        data = parse(joined, task)
-        plan = module.plan(data, every, headline=True, confidence=options.confidence)
-        out[name] = carry_out([plan], resampler, options.confidence)[0].figures
-        if subset.sample_id.tolist() == joined.sample_id.tolist():
-            out[name] = with_differences(out[name], module, parse(subset, task), data, resampler, options.confidence)
-    return out, fitted.left_out
+    return {name: _against(subset, other, task, options) for name, other in tables.items()}, fitted.left_out
+
+
+def _against(
+    subset: PredictionTable | None, predictions: PredictionTable, task: Any, options: _Options
+) -> dict[str, Estimate]:
+    """Headline metrics of other predictions of the rows, with the paired difference of ``subset`` from them."""
+    module, joined = metrics_of(task.name), joined_table(predictions, task)
+    every = np.arange(len(joined))
+    resampler = resampler_of(joined, every, options.draws, options.seed)
+    data = parse(joined, task)
+    plan = module.plan(data, every, headline=True, confidence=options.confidence)
+    figures = carry_out([plan], resampler, options.confidence)[0].figures
+    if subset is None or subset.sample_id.tolist() != joined.sample_id.tolist():
+        return figures
+    return with_differences(figures, module, parse(subset, task), data, resampler, options.confidence)
+
+
+def compared_with(
+    predictions: PredictionTable,
+    task: Any,
+    others: Mapping[str, PredictionTable],
+    *,
+    draws: int,
+    seed: int,
+    confidence: float,
+) -> dict[str, Any]:
+    """Headline metrics of other predictions of the test rows, with the paired differences of ``predictions``.
+
+    Args:
+        predictions, task, draws, seed, confidence: as in :func:`evaluate`.
+        others: name to predictions of the test rows, in their order.
+    """
+    options = _Options("test", draws, seed, confidence, None, (), 0, "", 0.0)
+    complete = joined_table(predictions, task)
+    subset = complete.take(rows_of(complete, "test"))
+    return jsonable({name: _against(subset, table, task, options) for name, table in others.items()})
+
+
+def _confounders(
+    table: PredictionTable, joined: PredictionTable, task: Any, options: _Options, cohort: PredictionTable
+) -> dict[str, Any]:
+    """The section ``confounders``; empty where the task has no simple model on columns."""
+    module, analyses = metrics_of(task.name), optional_part(task.name, "analyses")
+    if analyses is None or not hasattr(analyses, "baseline_columns"):
+        return {}
+    named = subgroups.grouping_columns(joined) if options.groups is None else options.groups
+    labels = subgroups.levels(joined, [group for group in named if group in joined], options.age_bands)
+    rows, joined_rows = rows_of(table, options.split), rows_of(joined, options.split)
+
+    def alone(column: str) -> PredictionTable | None:
+        fitted = baselining.predictions(analyses, parse(table, task), table, rows, cohort, [column])
+        return fitted.tables.get("covariates")
+
+    return confounding.confounders(
+        *(module, parse(joined, task), joined_rows, labels),
+        resampler_of(joined, joined_rows, options.draws, options.seed),
+        confidence=options.confidence,
+        alone=alone,
+        score=lambda predicted: _against(None, predicted, task, options),
+    )
 
 
 def summary(metrics: Mapping[str, Any]) -> dict[str, float | None]:

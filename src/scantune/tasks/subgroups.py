@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scantune.statistics.ages import years
 from scantune.statistics.comparison import holm
 from scantune.statistics.estimate import Estimate, number
 from scantune.statistics.intervals import difference_interval
@@ -22,21 +23,14 @@ AGES = ("age", "age_years", "patient_age")
 """Columns that hold an age, whatever their case."""
 
 _OWN = re.compile(
-    r"^(sample_id|subject_id|split|fold|distance|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
+    r"^(sample_id|subject_id|split|fold|distance|answered|mask|(target|prediction|prediction_sd|lower|upper|set)(/.*)?|(p|logit|rater)/.*|"
     r"(dice|dice_prepared|iou|precision|recall|hd95|nsd|cldice|lesion_f1|lesion_precision|lesion_recall)(/.*)?|volume_target.*|volume_prediction.*|saliency.*)$"
 )
-_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
 
 
 def grouping_columns(table: PredictionTable) -> list[str]:
     """The columns that belong to no task: what samples may be grouped by."""
     return [c for c in table.columns if not _OWN.match(c)]
-
-
-def years(text: str) -> float:
-    """An age in years from ``63``, ``63.5``, ``90+`` or DICOM's ``063Y``, ``004M``; NaN where it is none."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([YMWD]?)\+?\s*", text, re.IGNORECASE)
-    return float(match[1]) * _YEARS[match[2].upper() or "Y"] if match else float("nan")
 
 
 def age_band(text: str, bands: Sequence[float]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def log_whole(service: Any, run_id: str, spec: Mapping[str, Any], content: str) 
         service: the tracking client.
         run_id: the run that it belongs to; its status stays what it was.
         spec: ``folder``, ``name``, ``params``, ``columns`` (name to ``double`` or ``string``), ``example`` (a file's
-            name), ``requirements``.
+            name), ``requirements``, ``covariates`` (name to a cell of the input example).
         content: digest of the folder, by which :func:`logged_before` finds the model.
     """
     import mlflow
@@ -72,8 +72,10 @@ def log_whole(service: Any, run_id: str, spec: Mapping[str, Any], content: str) 
             loader_module="scantune.registry.pyfunc",
             data_path=spec["folder"],
             code_paths=[str(packed(Path(folder)))],
-            signature=signature(spec["columns"]),
-            input_example=pd.DataFrame({"path": [spec["example"]]}),
+            signature=signature(spec["columns"], list(spec.get("covariates") or {})),
+            input_example=pd.DataFrame(
+                {"path": [spec["example"]], **{name: [cell] for name, cell in (spec.get("covariates") or {}).items()}}
+            ),
             pip_requirements=list(spec["requirements"]),
             params={key: str(value)[:500] for key, value in spec["params"].items()},
             tags={CONTENT: content},
@@ -93,11 +95,12 @@ def packed(folder: Path) -> Path:
     return target
 
 
-def signature(columns: Mapping[str, str]) -> Any:
-    """The pyfunc's signature: ``path`` in, the task's columns and ``reason`` out.
+def signature(columns: Mapping[str, str], covariates: Sequence[str] = ()) -> Any:
+    """The pyfunc's signature: ``path`` and covariates in, the task's columns and ``reason`` out.
 
     ``path`` is of any type: were it text, MLflow would refuse a whole table whose column pandas takes for numbers, such
-    as an empty one or one of blanks alone.
+    as an empty one or one of blanks alone. So is a covariate, whose column is not required either: a row without it
+    gets a ``reason``.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
@@ -105,7 +108,7 @@ def signature(columns: Mapping[str, str]) -> Any:
 
     outputs = [ColSpec(DataType[kind], name, required=False) for name, kind in columns.items()]
     return ModelSignature(
-        inputs=Schema([ColSpec(AnyType(), "path")]),
+        inputs=Schema([ColSpec(AnyType(), "path"), *(ColSpec(AnyType(), name, required=False) for name in covariates)]),
         outputs=Schema([*outputs, ColSpec(DataType.string, "reason")]),
         params=ParamSchema([ParamSpec("batch_size", DataType.long, 8)]),
     )

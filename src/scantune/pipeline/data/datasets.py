@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from scantune.pipeline.data.sides import Side
+from scantune.models.covariates import Covariates
 from scantune.engine.data import Augment, CachedSamples, Partners
 from scantune.engine.patches import Patches, PatchSamples
 from scantune.records import ScantuneError
@@ -50,6 +51,15 @@ def levels(side: Side, column: str | None) -> dict[str, int]:
     return {level: number for number, level in enumerate(names)}
 
 
+def rows_of(side: Side, covariates: Covariates) -> np.ndarray:
+    """Covariates of a side, float32 [N, Q].
+
+    Raises:
+        ScantuneError: a column is absent or no number, with the sample ids.
+    """
+    return covariates.rows([member.sample_id for member in side], [member.groups for member in side])
+
+
 def frequencies(targets: np.ndarray | None) -> dict[float, float] | None:
     """Count of each target value in the training side (zones: each grade over all zones)."""
     if targets is None:
@@ -67,6 +77,7 @@ def samples(
     known: Mapping[str, int] | None = None,
     augment: Augment | None = None,
     partners: Partners | None = None,
+    covariates: Covariates | None = None,
     seed: int = 0,
     inside: bool = True,
 ) -> CachedSamples:
@@ -80,6 +91,7 @@ def samples(
         known: its levels, from :func:`levels` of the training side.
         augment: random changes; None for none.
         partners: degraded copies; None for none.
+        covariates: columns of the network beside the image; None for none.
         seed: of the random draws.
         inside: of masks, pixels outside the region that metrics are limited to do not count.
     """
@@ -93,6 +105,7 @@ def samples(
         augment=augment,
         flip=task.flip,
         partners=partners,
+        covariates=None if covariates is None else rows_of(side, covariates),
         seed=seed,
     )
 
@@ -107,6 +120,7 @@ def training_samples(
     known: Mapping[str, int] | None = None,
     augment: Augment | None = None,
     partners: Partners | None = None,
+    covariates: Covariates | None = None,
     seed: int = 0,
 ) -> CachedSamples | PatchSamples:
     """The data set of a training side: patches where they are drawn, else as :func:`samples`, arguments as there; what
@@ -117,7 +131,7 @@ def training_samples(
     """
     if patches is None:
         options = {"targets": targets, "group": group, "known": known, "augment": augment, "partners": partners}
-        return samples(side, task, seed=seed, inside=False, **options)  # type: ignore[arg-type]
+        return samples(side, task, seed=seed, covariates=covariates, inside=False, **options)  # type: ignore[arg-type]
     return PatchSamples(
         side.paths,
         patches,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from scantune.config.dataset import TargetColumn
 from scantune.config.params import Params
 from scantune.config.watching import refuse_unseen
 from scantune.pipeline.data import views
+from scantune.tasks.baselining import determining
 
 if TYPE_CHECKING:
     from scantune.tasks.base import TaskSettings
@@ -86,8 +88,24 @@ def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
             faults += [Fault(what, record.row, column) for record, what in wrong if what is not None]
     for key, task in tasks.items():
         faults += views.aggregation_faults(key, task, cohort.records)
+    faults += _covariate_faults(params, name, cohort)
     if faults:
         raise CohortError(f"table {dataset.table} (its targets as {', '.join(tasks)} need them)", faults)
+
+
+def _covariate_faults(params: Params, name: str, cohort: Cohort) -> Iterator[Fault]:
+    """Covariates of experiments on the dataset that are, or determine, a target."""
+    groups = (("experiments", params.experiments), ("derived", params.derived))
+    blocks = {f"{group}.{key}": b for group, held in groups for key, b in held.items() if b.dataset == name}
+    for key, block in blocks.items():
+        columns = {} if block.model.covariates is None else block.model.covariates.columns
+        cells = {column: [record.groups.get(column, "") for record in cohort.records] for column in columns}
+        targets = {
+            target: [record.targets.get(target, "") for record in cohort.records] for target in block.task.target_names()
+        }
+        for column, why in determining(cells, targets).items():
+            source = params.datasets[name].groups[column]
+            yield Fault(f"{key}.model.covariates: {column!r} {why}, so it is no covariate; remove it", None, source)
 
 
 def mask_classes(params: Params, name: str) -> dict[str, tuple[str, ...]]:

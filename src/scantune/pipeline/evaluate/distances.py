@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scantune.statistics.discrimination import delong, delong_interval
+from scantune.tasks import scoring
 from scantune.tasks.predictions import Faults, PredictionTable
 
-COLUMN = "distance"
+if TYPE_CHECKING:
+    from scantune.config.evaluate import EvaluateConfig
+    from scantune.tasks.base import TaskSettings
+
+COLUMN, ANSWERED = "distance", "answered"
 
 
 def of(table: PredictionTable, home: PredictionTable | None = None, confidence: float = 0.95) -> dict[str, Any] | None:
@@ -42,6 +47,22 @@ def of(table: PredictionTable, home: PredictionTable | None = None, confidence: 
     return section
 
 
+def section(
+    table: PredictionTable, task: TaskSettings, settings: EvaluateConfig, home: PredictionTable | None = None
+) -> dict[str, Any] | None:
+    """As :func:`of`; for a model that abstains also ``answered``: ``n``, and the headline metrics of these samples."""
+    found = of(table, home, settings.confidence)
+    if found is None or ANSWERED not in table:
+        return found
+    answered = table.take((table.split == "test") & (table.text(ANSWERED) == "yes"))
+    figures: dict[str, Any] = {}
+    if len(answered):
+        options = {name: getattr(settings, name) for name in ("draws", "seed", "confidence")}
+        figures = scoring.compared_with(answered, task, {ANSWERED: answered}, **options)[ANSWERED]
+        figures = {name: {k: v for k, v in entry.items() if k != "difference"} for name, entry in figures.items()}
+    return found | {"answered": {"n": len(answered), "figures": figures}}
+
+
 def _by_subject(table: PredictionTable) -> np.ndarray:
     """Mean distance of each subject."""
     values = table.numbers(COLUMN, Faults())
@@ -56,4 +77,6 @@ def in_words(section: dict[str, Any] | None) -> list[str]:
     line = f"unlike the training images (distance above 1): {section['beyond']:.0%} of {section['n']}"
     if section.get("auroc") is not None:
         line += f"; distinguished from the internal test set with AUROC {section['auroc']:.3f}"
+    if "answered" in section:
+        line += f"; not answered: {section['n'] - section['answered']['n']} of {section['n']}"
     return [line]

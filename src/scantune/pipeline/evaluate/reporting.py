@@ -129,6 +129,7 @@ def _model(evaluation: Evaluation) -> dict[str, Any]:
     from scantune.report.facts import SYNTHETIC
 
     facts, model = evaluation.facts, evaluation.block.model
+    covariates = evaluation.predictors.served.covariates
     members = _json(evaluation.train / "summary.json").get("members") or []
     trained = (members[0].get("trained") or []) if members else []
     entries: dict[str, Any] = {
@@ -147,6 +148,7 @@ def _model(evaluation: Evaluation) -> dict[str, Any]:
         "calibrated_on": None if evaluation.block.task.mask_classes else facts.fitted.get("fitted_on"),
         "test_time_augmentation": facts.augment_draws or None,
         "trained_on": SYNTHETIC if facts.synthetic else None,
+        "covariates": "; ".join(c.describe() for c in covariates.columns) if covariates else None,
     }
     return without_paths({name: value for name, value in entries.items() if value is not None})
 

@@ -11,7 +11,7 @@ import numpy as np
 from scantune.files import write_json
 from scantune.pipeline.answers import Answers
 from scantune.pipeline.data.sides import Side, Sides
-from scantune.pipeline.evaluate import distances, reporting
+from scantune.pipeline.evaluate import covariates, distances, reporting
 from scantune.pipeline.evaluate.evaluation import Evaluation
 from scantune.pipeline.predictions import open_predictors, predictions_of
 from scantune.pipeline.project import evaluated_block
@@ -69,8 +69,13 @@ def evaluate(
         beside=beside(block.task, facts, sides, table),
         units=units_of(test),
     )
-    if (distance := distances.of(table)) is not None:
+    if (distance := distances.section(table, block.task, block.evaluate)) is not None:
         metrics["distance"] = distance
+    beside_image = covariates.section(
+        predictors, block.task, block.evaluate, sides, table, covariates_of(block), block.train.batch_size
+    )
+    if beside_image is not None:
+        metrics["covariates"] = beside_image
     reporting.finish(
         Evaluation(
             *(params, key, block, facts, model, sides, table, metrics, out),

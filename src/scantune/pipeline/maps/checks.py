@@ -16,7 +16,7 @@ from scantune.tasks import questions
 from scantune.tasks.errors import SampleError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from scantune.explain.sanity.question import Question
 
@@ -31,10 +31,13 @@ def checks_of(
 ) -> dict[str, Any]:
     """The checks on a random draw of samples, and the comparison with masks on samples that have one.
 
+    All covariates of a network that has them are unknown in the checks.
+
     Returns:
         Name to entry, as in ``metrics.json``.
     """
     from scantune.explain import sanity
+    from scantune.prediction.averaging import conditioned
     from scantune.statistics.estimate import jsonable
 
     seed, layer = request.settings.seed, request.settings.layer
@@ -43,15 +46,17 @@ def checks_of(
     drawn = [error for error in drawn if not _in_windows(request, sides, members[error.sample_id])]
     if samples and not drawn:
         return {}
-    network = request.network(members[drawn[0].sample_id]) if drawn else request.predictors.served.network
+    first = members[drawn[0].sample_id] if drawn else next(iter(members.values()))
+    network = request.network(first, unknown=True)
     questions = [_question(request, sides, members[error.sample_id], error, network) for error in drawn[:CHECKED]]
-    alike = list(request.networks[:COMPARED])
+    condition = request.condition(first, unknown=True)
+    alike = [conditioned(each, condition) for each in request.networks[:COMPARED]]
     left_out: dict[str, Any] = {}
     if "another_seed" in request.others:
-        alike += _optional("repeatability", left_out, lambda: [_other(request, "another_seed")]) or []
+        alike += _optional("repeatability", left_out, lambda: [_other(request, "another_seed", condition)]) or []
     shuffled = None
     if "shuffled_labels" in request.others:
-        shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels"))
+        shuffled = _optional("label_randomization", left_out, lambda: _other(request, "shuffled_labels", condition))
     make = sanity.mapper(request.method, layer)
     results = sanity.check(network, questions, make=make, shuffled=shuffled, seed=seed)
     if len(alike) > 1:
@@ -86,13 +91,15 @@ def _undefined(reason: str) -> dict[str, Any]:
     return undefined(reason).as_dict() | {"passed": None, "rule": "requested, but could not be computed"}
 
 
-def _other(request: MapRequest, use: str) -> nn.Module:
-    """Another network with the same training.
+def _other(request: MapRequest, use: str, condition: Tensor | None) -> nn.Module:
+    """Another network with the same training, and the same covariates for all samples.
 
     Raises:
         ScantuneError: not found, or of an earlier model.
     """
-    return request.others[use].network().to(request.device).eval()
+    from scantune.prediction.averaging import conditioned
+
+    return conditioned(request.others[use].network().to(request.device).eval(), condition)
 
 
 def _question(request: MapRequest, sides: Sides, member: Sample, error: SampleError, network: nn.Module) -> Question:

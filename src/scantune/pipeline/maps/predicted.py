@@ -50,9 +50,11 @@ def write_map(
     from scantune.config.evaluate import SaliencyConfig
     from scantune.explain import draw
     from scantune.plots import style
+    from scantune.prediction.averaging import conditioned
     from scantune.preprocess.store import as_float
 
-    network = model.tensors.network
+    covariates = None if answer.covariates is None else torch.from_numpy(answer.covariates)
+    network = conditioned(model.tensors.network, covariates)
     chosen = SaliencyConfig.model_validate({"method": method, "layer": layer})
     request = MapRequest(model.networks, model.facts, model.task, chosen, next(network.parameters()).device)
     x = torch.from_numpy(as_float(answer.prepared.tensor)).to(request.device)

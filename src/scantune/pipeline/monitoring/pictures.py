@@ -94,7 +94,7 @@ def _answers(plan: TrainingPlan, side: Side, number: int, network: nn.Module) ->
     request = MapRequest([network], facts, plan.task, settings, "cpu", answers=answered)
     drawn = []
     for member, path, error in zip(some, some.paths, sample_errors(table, plan.block.task, "validation")):
-        _, maps = maps_of(request, network, input_of(path), member.sample_id)
+        _, maps = maps_of(request, request.network(member), input_of(path), member.sample_id)
         view = replace(sample_view(member, path, error, facts.input, as_prepared=True), explained="")
         main = questions.of_task(plan.task.name).main_question(plan.task, error.prediction, len(maps))
         drawn.append((view, maps[main]))
@@ -106,7 +106,10 @@ def _facts(plan: TrainingPlan) -> ModelFacts:
     from scantune.registry.model import ModelFacts
 
     task, prepared = (block.model_dump(mode="json") for block in (plan.block.task, plan.input))
-    return ModelFacts(plan.key, plan.block.dataset, task, prepared, plan.classes, plan.spec["name"])
+    covariates = () if plan.covariates is None else tuple(plan.covariates.described())
+    return ModelFacts(
+        plan.key, plan.block.dataset, task, prepared, plan.classes, plan.spec["name"], covariates=covariates
+    )
 
 
 def _spread(n: int, number: int) -> list[int]:

@@ -87,7 +87,7 @@ def _predicted(plan: TrainingPlan, networks: Sequence[nn.Module], side: Side, fa
     prepared = plan.input.model_dump(mode="json")
     augmentation = augmentation_of(plan.task, prepared, settings.augment, settings.test_time_augmentation)
     predictor = TensorPredictor(networks, plan.task, {}, augmentation, device, windows_of(prepared, device))
-    data = samples(side, plan.task, seed=settings.seed)
+    data = samples(side, plan.task, covariates=plan.covariates, seed=settings.seed)
     places = None
     if plan.block.task.mask_classes:
         place_of = cast(MaskTask, plan.task).place_of

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scantune.config.params import Params
 
 #: What the members' models must have in common, so that one preparation and one decoding serve all networks.
-_SAME = ("dataset", "task", "input", "classes", "augment_draws")
+_SAME = ("dataset", "task", "input", "classes", "augment_draws", "covariates")
 
 
 def members_of(params: Params, key: str) -> dict[str, Path]:
@@ -58,6 +58,8 @@ def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPla
     first = next(iter(facts.values()))
     fit = {"calibration": "temperature", "miscoverage": 0.1} | dict(first.training.get("fit", {}))
     fit["distance"] = all(list(folder.glob("member_*/reference.safetensors")) for folder in models.values())
+    if fit["distance"] and all(held.abstain for held in facts.values()):
+        fit["distance"] = "abstain"
     block = block.model_copy(update={"train": block.train.model_copy(update={**fit, "calibration_fraction": 0.0})})
     sides = sides_of(params, ensemble.input, ensemble.dataset)
     plan = training.plan(key, block, params.inputs[ensemble.input], sides)

@@ -14,6 +14,8 @@ from scantune.files import write_json
 from scantune.pipeline.data.datasets import encode
 from scantune.pipeline.data.sides import Side, split_subjects
 from scantune.pipeline.train import calibration, distance, resume_request
+from scantune.pipeline.train.covariates import add_covariates, refuse_others
+from scantune.pipeline.train.sampling import matched
 from scantune.pipeline.train.sinks import sinks_of
 from scantune.pipeline.train.training import TrainingPlan, train_member
 from scantune.records import ScantuneError
@@ -102,9 +104,10 @@ def members_of(plan: TrainingPlan) -> Iterator[NetworkPlan]:
             validation = held_out
             if not len(sides.side("test")):
                 train, validation = split_subjects(train, NESTED, settings.seed)
+            train = matched(train, plan.task, settings.match, settings.seed)
             yield NetworkPlan(f"fold_{fold}", settings.seed, train, validation, held_out)
         return
-    train = sides.side("train")
+    train = matched(sides.side("train"), plan.task, settings.match, settings.seed)
     validation = unseen = sides.side("validation")
     if settings.calibration_fraction:
         validation, unseen = split_subjects(validation, settings.calibration_fraction, settings.seed)
@@ -180,12 +183,15 @@ def start_of(plan: TrainingPlan, use: str, seed: int = 0) -> Network | None:
 
     facts = read_facts(plan.start)
     network = load_networks(plan.start, facts)[0]
+    refuse_others(plan, network, facts.name)
     if use == "teacher":
         check_model(facts.name, facts.input, plan.sides.cache)
         return network
     if facts.task["name"] != plan.task.name:
         raise ScantuneError(f"derived.{plan.key}.from: that model is for {facts.task['name']}, not {plan.task.name}")
     _fit_output(network, facts, plan, seed)
+    if network.fusion is None:
+        add_covariates(plan, network, plan.sides.side("train"), seed)
     network.requires_grad_(True)
     return network
 

@@ -133,6 +133,7 @@ def log_whole_model(
         columns=example_columns(plan, facts),
         example=EXAMPLE[plan.input.modality],
         inputs=facts.input,
+        covariates=facts.covariates,
     )
 
 
@@ -170,6 +171,8 @@ def model_facts(plan: TrainingPlan, trained: TrainedNetworks) -> ModelFacts:
         },
         weights=_weights_facts(trained, block),
         synthetic=plan.sides.synthetic,
+        covariates=() if plan.covariates is None else tuple(plan.covariates.described()),
+        abstain=block.train.distance == "abstain",
     )
 
 
@@ -227,4 +230,6 @@ def example_columns(plan: TrainingPlan, facts: ModelFacts) -> dict[str, Any]:
     columns = plan.task.answers(answer, None, facts.fitted, answer if compares else None)
     if plan.block.train.distance:
         columns["distance"] = np.ones(1)
+    if facts.abstain:
+        columns["answered"] = ["yes"]
     return {name: values[0] for name, values in columns.items()}

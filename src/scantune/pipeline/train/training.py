@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ from scantune.pipeline.data.datasets import encode, levels, samples, training_sa
 from scantune.pipeline.data.sides import Side, Sides, refuse_masks
 from scantune.pipeline.train import loss as losses_of
 from scantune.pipeline.train.augmentation import augmentation
+from scantune.pipeline.train.covariates import add_covariates, covariates_of
 from scantune.pipeline.train.foreground import foreground_normalization
 from scantune.pipeline.train.network import build_network, tensor_shape
+from scantune.pipeline.train.sampling import balance_of, partners_of, patches_of
 from scantune.preprocess.settings import patch_shape
-from scantune.records import ScantuneError
 from scantune.registry.model import weights_digest
 from scantune.tasks.build import build_task
 from scantune.tasks.protocol import Task
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from torch import nn
 
-    from scantune.augment import Augment
     from scantune.config.input import InputConfig
     from scantune.config.params import ExperimentConfig
     from scantune.config.train import TrainConfig
-    from scantune.engine import FitResult, Partners, RateSweep, Settings, Sink
+    from scantune.engine import FitResult, RateSweep, Settings, Sink
     from scantune.engine.data import Samples
     from scantune.engine.parts import TermWeights
-    from scantune.engine.patches import Patches
     from scantune.models import Network
+    from scantune.models.covariates import Covariates
     from scantune.models.freezing import FreezingSchedule
 
 log = logging.getLogger(__name__)
@@ -59,6 +58,7 @@ class TrainingPlan:
         spec: the loss.
         start: folder of the model that it starts from or learns from, or None.
         use: ``weights`` or ``teacher``: what the other model is for.
+        covariates: columns that the network has beside the image; None for none.
     """
 
     key: str
@@ -70,6 +70,7 @@ class TrainingPlan:
     spec: Mapping[str, Any]
     start: Path | None = None
     use: str = "weights"
+    covariates: Covariates | None = None
 
     @property
     def start_digest(self) -> str:
@@ -107,7 +108,8 @@ def plan(
     )
     refuse_masks(key, block.task, sides)
     spec = losses_of.loss_spec(block.task, block.train)
-    return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use)
+    known = covariates_of(key, block, sides)
+    return TrainingPlan(key, block, input_block, sides, task, classes, spec, start, use, known)
 
 
 def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None, side: Side) -> Network:
@@ -122,6 +124,7 @@ def new_network(plan: TrainingPlan, seed: int, targets: np.ndarray | None, side:
     network = build_network(plan.task, plan.block.model, plan.input.modality, plan.shape, seed, targets)
     if plan.block.model.normalization == "foreground":
         network.backbone.set_normalization(foreground_normalization(side))
+    add_covariates(plan, network, side, seed)
     return network
 
 
@@ -166,7 +169,9 @@ def train_member(
 
     task = plan.task
     parts = _parts(plan, train_side, seed, start, teacher)
-    validation_data = samples(validation_side, task, group=parts.group, known=parts.levels, seed=seed)
+    validation_data = samples(
+        validation_side, task, group=parts.group, known=parts.levels, covariates=plan.covariates, seed=seed
+    )
     _report(parts.network, parts.freezing)
     weights = parts.common.pop("term_weights")
     return engine.fit(
@@ -261,14 +266,15 @@ def _parts(plan: TrainingPlan, train_side: Side, seed: int, start: Network | Non
         group=group,
         known=known,
         augment=changes.sample,
-        partners=_partners(plan, encoded),
+        partners=partners_of(settings, task, plan.input.modality, encoded),
+        covariates=plan.covariates,
         seed=seed,
-        patches=_patches(plan, changes.sample),
+        patches=patches_of(plan.input, settings, changes.sample, overlap=block.task.masks_overlap),
     )
     common = {
         "terms": terms,
         "term_weights": weights,
-        "settings": _settings(settings, seed, _balance(plan, encoded)),
+        "settings": _settings(settings, seed, balance_of(settings, task, train_side, encoded)),
         "parameter_groups": freezing.parameter_groups(settings.learning_rate),
         "freezing": freezing,
         "mixing": changes.batch,
@@ -306,39 +312,3 @@ def _report(network: Network, freezing: FreezingSchedule) -> None:
         log.info("%s", report)
     if any(not row.trains for row in freezing.table(0)):
         log.info("%s", freezing.describe(0))
-
-
-def _patches(plan: TrainingPlan, change: Augment | None) -> Patches | None:
-    """How patches are drawn; None where the input has none."""
-    from scantune.config.train import PatchesConfig
-    from scantune.engine.patches import Patches
-
-    size, block = patch_shape(plan.input), plan.block.train.patches or PatchesConfig()
-    if size is None:
-        return None
-    around = getattr(change, "around", None)
-    return Patches(size, block.per_sample, block.foreground, around, plan.block.task.masks_overlap)
-
-
-def _partners(plan: TrainingPlan, encoded: np.ndarray | None) -> Partners | None:
-    from scantune.augment import spoil
-    from scantune.engine import Partners
-
-    block = plan.block.train.partners
-    if block is None:
-        return None
-    if encoded is None:
-        raise ScantuneError("train.partners requires a task with one target per sample; masks have none")
-    good = losses_of.good_samples(plan.task, encoded, block.good_above)
-    dims = 3 if plan.input.modality == "volume" else 2
-    spoiled = functools.partial(spoil, noise=block.noise, blur=block.blur, contrast=block.contrast, dims=dims)
-    return Partners(spoiled, good)
-
-
-def _balance(plan: TrainingPlan, encoded: np.ndarray | None) -> np.ndarray | None:
-    """Strata of the balanced sampler: the class, the score's range, or the mean grade."""
-    if plan.block.train.sampler != "balanced":
-        return None
-    if encoded is None:
-        raise ScantuneError("train.sampler: balanced requires one target per sample; masks have none")
-    return plan.task.strata(encoded)

@@ -1,0 +1,13 @@
+"""Ages as tables and DICOM headers write them."""
+
+from __future__ import annotations
+
+import re
+
+_YEARS = {"Y": 1.0, "M": 1 / 12, "W": 7 / 365.25, "D": 1 / 365.25}
+
+
+def years(text: str) -> float:
+    """An age in years from ``63``, ``63.5``, ``90+`` or DICOM's ``063Y``, ``004M``; NaN where it is none."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([YMWD]?)\+?\s*", text, re.IGNORECASE)
+    return float(match[1]) * _YEARS[match[2].upper() or "Y"] if match else float("nan")
