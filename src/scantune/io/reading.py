@@ -165,8 +165,9 @@ def _open(path: Path, options: Options) -> Loop:
         file = loop_of(path, options) if path.is_dir() else open_dicom(path, options.limits)
         if options.series is not None and options.series.names_one:
             choose_series([file], options.series)
-        if not_an_image(file) or not file.rows:
-            raise ReadError("DICOM without an image", str(path))
+        other = not_an_image(file)
+        if other or not file.rows:
+            raise ReadError(other or "DICOM without an image", str(path))
         return open_cine(file, options)
     if kind == "video":
         from scantune.io.video import open_container
