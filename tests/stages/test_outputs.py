@@ -60,6 +60,7 @@ LOOSE = {"near_duplicate_correlation": 0.1, "near_duplicate_bits": 32}
 SPLIT_KEYS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "method": ({}, {"method": "temporal"}),
     "on": ({"method": "stratified", "on": "label"}, {"method": "stratified", "on": "site"}),
+    "balance": ({"method": "stratified", "on": "label"}, {"method": "stratified", "on": "label", "balance": "sex"}),
     "bins": ({"method": "stratified", "on": "grade", "bins": 2}, {"method": "stratified", "on": "grade", "bins": 6}),
     "fractions": ({}, {"fractions": [0.25, 0.25, 0.5]}),
     "train_fraction": ({}, {"train_fraction": 0.75}),

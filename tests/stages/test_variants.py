@@ -59,7 +59,7 @@ def experiments(project: Project) -> list[str]:
 def test_mlflow_run_of_a_stage_with_a_changed_value_is_an_experiment_of_dvc(prepared, monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "ERROR")
     text = mlflow_run(prepared, "-e", "split", "-P", "key=digits", "-P", "settings=datasets.digits.split.seed=7")
-    assert "params.yaml and outputs/ are unchanged" in text
+    assert "params.yaml and outputs/ here are unchanged" in text
     assert "digits-seed=7" in experiments(prepared)
     (parent,) = runs(prepared)["digits · seed=7"]
     newest = max(runs(prepared)["split digits · seed=7"], key=lambda run: run.info.start_time)
