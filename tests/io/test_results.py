@@ -123,7 +123,7 @@ def test_a_mask_of_one_volume_of_an_enhanced_source_refers_to_its_frames(tmp_pat
     values = np.zeros(scan.array.shape, np.uint8)
     values[2:5, 3:7, 4:9] = 1
     mask = io.Volume(values, scan.affine)
-    path = io.write_segmentation(tmp_path / "seg.dcm", mask, source, {1: "Liver"}, volume=rule, **MODEL)
+    path = io.write_segmentation(tmp_path / "seg.dcm", mask, source, {1: "Liver"}, MODEL, volume=rule)
     np.testing.assert_array_equal(io.read_mask_object(path, scan).array, values)
     header = pydicom.dcmread(source, stop_before_pixels=True)
     for group in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence:
