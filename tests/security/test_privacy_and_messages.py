@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -21,7 +22,7 @@ from scantune.commands.exporting import export
 from scantune.files import private, words_of
 from scantune.records import ScantuneError
 from scantune.registry.model import read_facts
-from scantune.tracking import TrackingError, open_run, own_folder
+from scantune.tracking import TrackingError, client, open_run, own_folder
 from scantune.tracking.store import unreachable_message
 from tests.stages.conftest import ROOT, digits_params, experiment, run_stages
 
@@ -186,6 +187,20 @@ def test_a_full_disk_of_the_store_is_told_as_one(first: str) -> None:
     told = unreachable_message(sqlite3.OperationalError(f"{first}database or disk is full\n[SQL: INSERT …]"))
     assert "cannot be written: database or disk is full. Free space" in told
     assert len(told.splitlines()) == 1
+
+
+def test_a_store_of_another_mlflow_version_is_told_with_the_command(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    with open_run("split", "x", dataset="x"):
+        pass
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
+        store.execute("UPDATE alembic_version SET version_num = 'later'")
+        store.commit()
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "other.db")  # which no process has opened yet
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other.db")
+    with pytest.raises(TrackingError, match=r"another MLflow version.*run: mlflow db upgrade sqlite:///\S*other.db"):
+        client()
 
 
 def test_what_a_store_without_room_raises_is_one_line(

@@ -23,7 +23,7 @@ _ASSISTANT_CLOSED = 'localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirs
 def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65535)] = 5000) -> None:
     """Serve the MLflow pages to this machine only, and print the addresses once it responds."""
     from scantune.registry.pages import addresses
-    from scantune.tracking import tracking_uri
+    from scantune.tracking import client, tracking_uri
 
     if tracking_uri().startswith("http"):
         typer.echo("The runs are on a server (MLFLOW_TRACKING_URI); open")
@@ -32,6 +32,7 @@ def ui(port: Annotated[int, typer.Option(help="port on 127.0.0.1", min=1, max=65
         return
     refuse_taken(port)
     quiet_logging()
+    client()  # a store that cannot be opened is told here, and not by the server's traces
     threading.Thread(target=_announce, args=(port,), daemon=True).start()
     serve(port)
 

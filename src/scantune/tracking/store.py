@@ -134,6 +134,12 @@ def unreachable_message(error: Exception) -> str:
             f"MLflow's store {without_password(tracking_uri())} cannot be written: {refused[0]}. Free space, or "
             "make it writable, and run again; or run without MLflow by SCANTUNE_MLFLOW=off"
         )
+    if "out-of-date database schema" in str(error):
+        return (
+            f"MLflow's store {without_password(tracking_uri())} was written by another MLflow version. Back it up, then "
+            f"run: mlflow db upgrade {without_password(tracking_uri())}. If that fails, it is of a newer MLflow: install "
+            "that one, or move the store away and run: scantune restore"
+        )
     return (
         f"MLflow cannot be reached at {without_password(tracking_uri())}: {first_line(error)}. Start the server, set "
         "MLFLOW_TRACKING_URI to another, or run without MLflow by SCANTUNE_MLFLOW=off "
