@@ -65,7 +65,7 @@ def test_a_store_that_does_not_know_the_training_is_told_in_a_line_and_restored_
     assert "small: training and model, evaluation logged; digits version" in message
     assert "small: MLflow has it" in clone.python("-m", "scantune.cli", "restore", "small")
     assert set(re.findall(r"Running stage '([^']+)'", clone.dvc("repro"))) <= {"settings"}  # params.yaml was written
-    there, here = _mlflow_state(ran), _store_of(clone)
+    there, here = _mlflow_state(ran), _mlflow_state(clone)
     assert here["stages"] == ["evaluate", "evaluate", "register", "register", "train", "train"]
     assert len(here["models"]) == len(there["models"])
     assert set(here["metrics"]) >= {"val_loss", "test_accuracy", "validation_accuracy"}
