@@ -55,11 +55,11 @@ class Forks:
         client = self.bin / "python"
         client.write_text(CLIENT.format(python=sys.executable, address=self._address))
         client.chmod(0o755)
-        held = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        held |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        environment |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
         self._process = subprocess.Popen(
             [sys.executable, __file__, self._address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=held, start_new_session=True,
+            env=environment, start_new_session=True,
         )  # fmt: skip
         assert self._process.stdout is not None
         assert self._process.stdout.readline(), "the process that forks did not start"

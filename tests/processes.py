@@ -10,12 +10,12 @@ from pathlib import Path
 
 def children(parent: int | None = None) -> set[int]:
     """Processes that prepare samples and that ``parent`` (this one) started, by whichever thread."""
-    found: set[int] = set()
+    pids: set[int] = set()
     with contextlib.suppress(OSError):  # the parent has ended
         for task in Path(f"/proc/{parent or os.getpid()}/task").iterdir():
             with contextlib.suppress(OSError):  # a thread that has just ended
-                found |= {int(child) for child in (task / "children").read_text().split()}
-    return {child for child in found if b"preprocess.child" in _command(child)}
+                pids |= {int(child) for child in (task / "children").read_text().split()}
+    return {child for child in pids if b"preprocess.child" in _command(child)}
 
 
 def left(processes: set[int], seconds: float) -> list[int]:

@@ -83,12 +83,12 @@ def files(tmp_path: Path) -> Path:
 def test_score_writes_every_figure_and_prints_the_headline(files):
     out = files / "metrics.json"
     text = call("score", files / "a.csv", "--task", "regression", "--out", out, "--draws", 200)
-    held = json.loads(out.read_text())
+    metrics = json.loads(out.read_text())
     assert "60 samples of 30 subjects" in text
     with (files / "a.csv").open() as file:
         rows = [(float(row["target"]), float(row["prediction"])) for row in csv.DictReader(file)]
     mae = np.mean([abs(t - g) for t, g in rows])
-    assert held["metrics"]["mae"]["value"] == pytest.approx(mae)
+    assert metrics["metrics"]["mae"]["value"] == pytest.approx(mae)
     assert f"mae: {mae:.4f} (" in text
 
 
@@ -141,14 +141,14 @@ def blocks_of(text: str) -> dict:
 
 
 def test_init_finds_the_files_by_their_names_and_its_blocks_are_valid(cohort):
-    held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
-    dataset = held["datasets"]["mine"]
+    blocks = blocks_of(call("init", "files/table.csv", "--name", "mine"))
+    dataset = blocks["datasets"]["mine"]
     assert dataset["files"] == "{patient_id}_a.png"
     assert dataset["subject"] == "patient_id"
     assert dataset["groups"] == ["sex"]
     assert dataset["targets"] == {"label": "label"}
-    assert held["inputs"]["mine"]["modality"] == "image"
-    assert held["experiments"]["mine"]["task"] == {"name": "classification", "target": "label"}
+    assert blocks["inputs"]["mine"]["modality"] == "image"
+    assert blocks["experiments"]["mine"]["task"] == {"name": "classification", "target": "label"}
 
 
 def test_init_forms_no_group_by_what_is_to_be_predicted(cohort):
@@ -156,11 +156,11 @@ def test_init_forms_no_group_by_what_is_to_be_predicted(cohort):
     ages = [63, 41, 77, 58, 35, 69, 50, 81]
     rows = [f"{line},{age},{age}Y" for line, age in zip(lines[1:], ages)]
     Path("files/table.csv").write_text("\n".join([lines[0] + ",age,age at scan", *rows]) + "\n")
-    held = blocks_of(call("init", "files/table.csv", "--name", "mine", "--target", "age"))
-    assert held["datasets"]["mine"]["groups"] == ["sex"]
-    held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
-    assert held["datasets"]["mine"]["groups"] == ["sex", "age", "age at scan"]
-    assert "groups" in held["datasets"]["mine"]
+    blocks = blocks_of(call("init", "files/table.csv", "--name", "mine", "--target", "age"))
+    assert blocks["datasets"]["mine"]["groups"] == ["sex"]
+    blocks = blocks_of(call("init", "files/table.csv", "--name", "mine"))
+    assert blocks["datasets"]["mine"]["groups"] == ["sex", "age", "age at scan"]
+    assert "groups" in blocks["datasets"]["mine"]
 
 
 def test_init_says_what_it_cannot_find(cohort):
@@ -177,11 +177,11 @@ def test_init_for_volumes_named_by_subject_and_session(tmp_path):
         io.write_nifti(tmp_path / f"{subject}_v1_brain.nii.gz", volume)
     rows = "s01,v1,3.5\ns02,v1,7\ns03,v1,0\n"
     (tmp_path / "t.csv").write_text("anonymized_subject_id,anonymized_session_id,loes-score\n" + rows)
-    held = blocks_of(call("init", tmp_path / "t.csv"))
-    assert held["datasets"]["t"]["files"] == "{anonymized_subject_id}_{anonymized_session_id}_brain.nii.gz"
-    assert held["datasets"]["t"]["targets"] == {"loes_score": "loes-score"}
-    assert held["inputs"]["t"]["modality"] == "volume"
-    assert held["inputs"]["t"]["spacing"] == [1.5, 1.5, 1.5]
+    blocks = blocks_of(call("init", tmp_path / "t.csv"))
+    assert blocks["datasets"]["t"]["files"] == "{anonymized_subject_id}_{anonymized_session_id}_brain.nii.gz"
+    assert blocks["datasets"]["t"]["targets"] == {"loes_score": "loes-score"}
+    assert blocks["inputs"]["t"]["modality"] == "volume"
+    assert blocks["inputs"]["t"]["spacing"] == [1.5, 1.5, 1.5]
 
 
 def test_init_sees_zones_masks_and_readers(tmp_path):
@@ -193,19 +193,19 @@ def test_init_sees_zones_masks_and_readers(tmp_path):
     zones = ["right_sup", "left_sup", "right_mid", "left_mid", "right_inf", "left_inf"]
     rows = [f"films/{i}.png;" + ";".join(str(grade % 4) for grade in range(i, i + 6)) for i in range(4)]
     (tmp_path / "zones.csv").write_text("file;" + ";".join(zones) + "\n" + "\n".join(rows) + "\n")
-    held = blocks_of(call("init", tmp_path / "zones.csv"))
-    assert held["experiments"]["zones"]["task"] == {"name": "zones"}
-    assert held["datasets"]["zones"]["targets"] == zones
+    blocks = blocks_of(call("init", tmp_path / "zones.csv"))
+    assert blocks["experiments"]["zones"]["task"] == {"name": "zones"}
+    assert blocks["datasets"]["zones"]["targets"] == zones
     rows = [f"films/{i}.png,masks/{i}.png" for i in range(4)]
     (tmp_path / "drawn.csv").write_text("file,mask\n" + "\n".join(rows) + "\n")
-    held = blocks_of(call("init", tmp_path / "drawn.csv"))
-    assert held["datasets"]["drawn"]["masks"] == "{mask}"
-    assert held["experiments"]["drawn"]["model"]["backbone"] == "plain_unet"
+    blocks = blocks_of(call("init", tmp_path / "drawn.csv"))
+    assert blocks["datasets"]["drawn"]["masks"] == "{mask}"
+    assert blocks["experiments"]["drawn"]["model"]["backbone"] == "plain_unet"
     rows = [f"films/{i}.png,{i % 2},{i % 2},{i // 2}" for i in range(4)]
     (tmp_path / "read.csv").write_text("file,label,reader_1,reader_2\n" + "\n".join(rows) + "\n")
-    held = blocks_of(call("init", tmp_path / "read.csv"))
-    assert held["datasets"]["read"]["raters"] == ["reader_1", "reader_2"]
-    assert held["datasets"]["read"]["targets"] == {"label": "label"}
+    blocks = blocks_of(call("init", tmp_path / "read.csv"))
+    assert blocks["datasets"]["read"]["raters"] == ["reader_1", "reader_2"]
+    assert blocks["datasets"]["read"]["targets"] == {"label": "label"}
 
 
 def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
@@ -223,11 +223,11 @@ def test_a_folder_to_predict_is_a_series_or_what_lies_in_it(tmp_path):
 
 
 def with_params() -> None:
-    held = blocks_of(call("init", "files/table.csv", "--name", "mine"))
-    held["inputs"]["mine"] |= {"shape": [12, 12], "workers": 1}
-    held["datasets"]["mine"]["max_excluded_fraction"] = 0.5
-    assert held["datasets"]["mine"].pop("where") == {"patient_id": {"exclude": ["p1"]}}  # the copy of p0
-    Path("params.yaml").write_text(yaml.safe_dump(held))
+    blocks = blocks_of(call("init", "files/table.csv", "--name", "mine"))
+    blocks["inputs"]["mine"] |= {"shape": [12, 12], "workers": 1}
+    blocks["datasets"]["mine"]["max_excluded_fraction"] = 0.5
+    assert blocks["datasets"]["mine"].pop("where") == {"patient_id": {"exclude": ["p1"]}}  # the copy of p0
+    Path("params.yaml").write_text(yaml.safe_dump(blocks))
 
 
 def test_check_tells_what_is_odd_and_writes_a_page(cohort):
@@ -235,9 +235,9 @@ def test_check_tells_what_is_odd_and_writes_a_page(cohort):
     text = call("check", "mine")
     assert "it is not DICOM, NIfTI, a picture" in text
     page = Path(".scantune/check/mine/check.html").read_text()
-    found = json.loads(Path(".scantune/check/mine/check.json").read_text())
-    assert list(found["excluded"]) == ["p7"]
-    assert found["duplicates"] == [["p0", "p1"]]
+    findings = json.loads(Path(".scantune/check/mine/check.json").read_text())
+    assert list(findings["excluded"]) == ["p7"]
+    assert findings["duplicates"] == [["p0", "p1"]]
     assert str(cohort) not in page
     with pytest.raises(ScantuneError, match="'mien' is not in datasets"):
         call("check", "mien")
@@ -335,13 +335,13 @@ def test_a_score_goes_back_as_a_structured_report(cohort, model):
     source = io.write_dicom_image("x.dcm", pixels, patient_id="p0", seed="a", spacing=(0.2, 0.2))
     text = call("predict", model, source, "files/p0_a.png", "--out", "a.csv", "--sr", "sr")
     (report,) = Path("sr").iterdir()
-    held, own = pydicom.dcmread(report), pydicom.dcmread(source)
-    assert held.Modality == "SR"
-    assert held.StudyInstanceUID == own.StudyInstanceUID
+    stored, own = pydicom.dcmread(report), pydicom.dcmread(source)
+    assert stored.Modality == "SR"
+    assert stored.StudyInstanceUID == own.StudyInstanceUID
     assert "p0" not in report.name
-    shown = str(held)
+    listing = str(stored)
     value = float(answers(Path("a.csv"))[0]["prediction"])
-    assert f"{value:.6g}"[:6] in shown
+    assert f"{value:.6g}"[:6] in listing
     assert "refers to a DICOM study" in text, "the PNG has no study; the answer stands all the same"
     assert not any(row["reason"] for row in answers(Path("a.csv")))
     assert [row["report"] for row in answers(Path("a.csv"))] == [report.name, ""], "whose report it is"
@@ -373,10 +373,10 @@ def test_a_mask_goes_back_onto_the_series_it_came_from(tmp_path):
             delattr(header, keyword)
         header.save_as(slice_)
     path = results.write_mask(tmp_path / "seg", tmp_path / "ct", answer, opened)
-    held = pydicom.dcmread(path)
-    assert held.Modality == "SEG"
-    assert held.SegmentSequence[0].SegmentLabel == "bright"
-    assert int(held.pixel_array.sum()) == int((array > 60).sum())
+    segmentation = pydicom.dcmread(path)
+    assert segmentation.Modality == "SEG"
+    assert segmentation.SegmentSequence[0].SegmentLabel == "bright"
+    assert int(segmentation.pixel_array.sum()) == int((array > 60).sum())
     nifti = tmp_path / "v.nii.gz"
     io.write_nifti(nifti, io.Volume(array, affine))
     prepared = prepare([nifti], [], settings | {"shape": [4, 4, 5]})  # a crop of it

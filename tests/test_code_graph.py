@@ -61,8 +61,8 @@ def project() -> CodeGraph:
     return CodeGraph(ROOT)
 
 
-def names(found: dict[str, str]) -> set[str]:
-    return {name.removeprefix("scantune.") for name in found}
+def names(modules: dict[str, str]) -> set[str]:
+    return {name.removeprefix("scantune.") for name in modules}
 
 
 def test_imports_in_functions_through_packages_by_table_and_by_task_count_and_those_of_types_do_not(small):

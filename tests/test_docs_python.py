@@ -19,9 +19,9 @@ def _nothing_new_by_name():
     tables = (registry._TABLE, directions.CUSTOM)
     before = [dict(table) for table in tables]
     yield
-    for table, held in zip(tables, before):
+    for table, entries in zip(tables, before):
         table.clear()
-        table.update(held)
+        table.update(entries)
 
 
 def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
@@ -40,11 +40,11 @@ def test_the_page_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
 
 def _numbers_are_right(names: dict, printed: str) -> None:
     """What the part on statistics prints, against SciPy, scikit-learn and the definition."""
-    truth, said = names["truth"], names["said"]
+    truth, predicted = names["truth"], names["said"]
     rho, low, high = re.search(r"\n(\S+) Interval\(lower=(\S+), upper=(\S+), ", printed).groups()
     bias, area = printed.strip().splitlines()[-2:]
-    assert float(rho) == pytest.approx(spearmanr(truth, said)[0])
+    assert float(rho) == pytest.approx(spearmanr(truth, predicted)[0])
     assert float(low) < float(rho) < float(high)
-    assert float(bias.removeprefix("np.float64(").rstrip(")")) == pytest.approx((said - truth).mean())
+    assert float(bias.removeprefix("np.float64(").rstrip(")")) == pytest.approx((predicted - truth).mean())
     lower, upper = (float(v) for v in area.strip("()").split(", "))
-    assert lower < roc_auc_score(truth > 10, said) < upper < 1
+    assert lower < roc_auc_score(truth > 10, predicted) < upper < 1

@@ -14,13 +14,13 @@ from scantune.outbox import Outbox, collect, leave
 
 class Server:
     def __init__(self) -> None:
-        self.held: list[list[int]] = []
+        self.received: list[list[int]] = []
         self.takes = 10**9
 
     def send(self, items: list[int]) -> None:
-        if len(self.held) >= self.takes:
+        if len(self.received) >= self.takes:
             raise ConnectionError("away")
-        self.held.append(items)
+        self.received.append(items)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_batches_weigh_no_more_than_a_call_may_and_a_heavy_item_goes_alone() -> 
     box = Outbox("server", server.send, batch=5, weigh=lambda item: item)
     box.put([2, 3, 1, 9, 4])
     assert box.flush()
-    assert server.held == [[2, 3], [1], [9], [4]]
+    assert server.received == [[2, 3], [1], [9], [4]]
     assert not box.flush(), "nothing waits"
 
 
@@ -53,7 +53,7 @@ def test_what_was_taken_before_the_server_went_is_not_sent_again(clock, caplog) 
     assert not box.flush(), "the second wait is longer"
     server.takes = 10
     assert box.flush(now=True)
-    assert server.held == [[1], [2], [3]]
+    assert server.received == [[1], [2], [3]]
     assert [record.message for record in caplog.records] == [
         "server is unreachable (ConnectionError); the run continues and its log is queued",
         "server is reachable again; everything queued was sent",
@@ -85,4 +85,4 @@ def test_one_thread_puts_while_another_one_sends() -> None:
     putting.start()
     while putting.is_alive() or len(box):
         box.flush(now=True)
-    assert [item for batch in server.held for item in batch] == list(range(3000))
+    assert [item for batch in server.received for item in batch] == list(range(3000))

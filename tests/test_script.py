@@ -22,12 +22,12 @@ log.error("no room")
 
 @pytest.mark.parametrize("rank", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])
 @pytest.mark.parametrize(
-    ("number", "said"), [("0", ["fold 1 · epoch 1/2", "epoch 1/2", "no room"]), ("1", ["no room"])]
+    ("number", "lines"), [("0", ["fold 1 · epoch 1/2", "epoch 1/2", "no room"]), ("1", ["no room"])]
 )
-def test_the_first_process_speaks_and_lines_name_their_member(rank, number, said):
+def test_the_first_process_speaks_and_lines_name_their_member(rank, number, lines):
     environ = {rank: number, "PYTHONPATH": ":".join(sys.path)}
     done = subprocess.run([sys.executable, "-c", SAYING], capture_output=True, text=True, env=environ, check=True)
-    assert done.stderr.splitlines() == said
+    assert done.stderr.splitlines() == lines
 
 
 def test_an_interrupted_training_says_where_it_stopped_and_how_to_resume(monkeypatch, capsys):

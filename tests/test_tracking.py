@@ -35,9 +35,9 @@ def store(tmp_path, monkeypatch, mlflow_tables):
 
 
 def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return held.getsockname()[1]
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
 
 
 def wait_for(url: str, seconds: float = 240.0) -> None:
@@ -84,14 +84,14 @@ def test_a_stage_run_has_its_name_parameters_points_and_no_login_name(store):
         run.params({"train": {"epochs": 3, "loss": None}, "seed": 1})
         run.metrics({"val_loss": 0.5, "bad": float("inf"), "undefined": None, "nan": float("nan")}, step=2)
         run.text("hello", "note.txt")
-    held = tracking.client().get_run(run.run_id)
-    assert held.info.run_name == "train knees"
-    assert held.info.status == "FINISHED"
-    assert held.data.params == {"train.epochs": "3", "train.loss": "null", "seed": "1"}
-    assert held.data.metrics == {"val_loss": 0.5}
-    assert held.data.tags["mlflow.user"] == "scantune"
-    assert held.data.tags["mlflow.source.name"] == "stages/train.py"
-    assert not any(str(store) in value for value in held.data.tags.values())
+    stored = tracking.client().get_run(run.run_id)
+    assert stored.info.run_name == "train knees"
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params == {"train.epochs": "3", "train.loss": "null", "seed": "1"}
+    assert stored.data.metrics == {"val_loss": 0.5}
+    assert stored.data.tags["mlflow.user"] == "scantune"
+    assert stored.data.tags["mlflow.source.name"] == "stages/train.py"
+    assert not any(str(store) in value for value in stored.data.tags.values())
     assert [f.path for f in tracking.client().list_artifacts(run.run_id)] == ["note.txt"]
     assert (store / "mlflow.db").exists()
     assert os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] == "false", "MLflow unpickles nothing in a stage"
@@ -102,10 +102,10 @@ def test_a_parameter_that_changed_becomes_a_tag(store):
         run.params({"epochs": 3})
     with open_run("train", "knees", dataset="hips", resume=run.run_id) as again:
         again.params({"epochs": 4, "seed": 1})
-    held = tracking.client().get_run(run.run_id)
+    stored = tracking.client().get_run(run.run_id)
     assert again.run_id == run.run_id
-    assert held.data.params == {"epochs": "3", "seed": "1"}
-    assert held.data.tags["param.epochs"] == "4"
+    assert stored.data.params == {"epochs": "3", "seed": "1"}
+    assert stored.data.tags["param.epochs"] == "4"
 
 
 def test_the_run_of_a_variant_is_named_after_what_was_changed(store, monkeypatch):
@@ -307,17 +307,17 @@ def test_a_copied_project_writes_into_its_own_folder_and_reads_what_it_had(store
     shutil.copytree(store, here)
     before = sorted(store.glob("**/*"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow sets it for its own children
-    said = [
+    processes = [
         subprocess.run([sys.executable, "-c", _GO_ON, run.run_id], cwd=here, capture_output=True, text=True)
         for _ in range(2)
     ]
-    assert [one.stdout for one in said] == ["['more.txt', 'words.txt']\n"] * 2, said
+    assert [one.stdout for one in processes] == ["['more.txt', 'words.txt']\n"] * 2, processes
     assert (here / "mlartifacts" / run.run_id / "artifacts/more.txt").is_file()
     moved = here / "mlartifacts/models/m-1/artifacts"
     assert (moved / "MLmodel").read_text() == f"artifact_path: {moved.as_uri()}\nflavors: {{}}\n"
     assert described.read_text().startswith(f"artifact_path: {described.parent.as_uri()}\n")
     assert sorted(store.glob("**/*")) == before
-    assert [f"this project was in {store}: " in one.stderr for one in said] == [True, False]
+    assert [f"this project was in {store}: " in one.stderr for one in processes] == [True, False]
 
 
 def test_a_store_elsewhere_keeps_its_addresses(store, monkeypatch):

@@ -56,19 +56,19 @@ def make(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], 
         split = "validation" if i % 4 == 3 else "test"
         members.append(Sample(f"s{i:02d}", f"p{i // 2}", split, None, shape, target, {"sex": "FM"[i % 2]}, {}, row))
     sides = Sides(tuple(members), home)
-    held = ModelFacts(
+    model_facts = ModelFacts(
         name="m",
         dataset="d",
         task=schema.model_dump(mode="json"),
         input={"modality": modality, "period": 2},
         **{"loss": "mse", **facts},
     )
-    write_input(home, held.input)
-    task = task_of(schema, held)
+    write_input(home, model_facts.input)
+    task = task_of(schema, model_facts)
     network = build_network(task, Model("small_cnn"), modality, shape, 0)  # type: ignore[arg-type]
-    save_model(home / "model", held, [network])
-    table = predictions_of(open_predictors(schema, held, home / "model", "cpu"), schema, sides)
-    return sides, held, home / "model", table
+    save_model(home / "model", model_facts, [network])
+    table = predictions_of(open_predictors(schema, model_facts, home / "model", "cpu"), schema, sides)
+    return sides, model_facts, home / "model", table
 
 
 @pytest.fixture(autouse=True)

@@ -102,8 +102,8 @@ def test_metrics_are_those_inside_the_region_and_readers_stand_beside_the_model(
     outside = np.asarray(Image.open(eyes / "field0.png")) == 0
     assert (measured["target"].numpy()[outside] == IGNORED).all()
     assert not (learned["target"].numpy()[8:] == IGNORED).any(), "what lies outside is trained on"
-    found = scoring.evaluate(PredictionTable.make(columns), Segmentation(), draws=100)
-    assert found["raters"]["pairs"]["second and reference"]["dice"]["n"] == 3
+    result = scoring.evaluate(PredictionTable.make(columns), Segmentation(), draws=100)
+    assert result["raters"]["pairs"]["second and reference"]["dice"]["n"] == 3
 
 
 def test_overlapping_labels_from_files_to_a_written_mask(tmp_path: Path):

@@ -97,10 +97,10 @@ def dicom(folder: Path) -> Files:
     def read(path: Path) -> np.ndarray:
         if path.suffix == ".gz":  # RAS: x to the left and y to the front in the series
             return np.asarray(nibabel.load(path).dataobj).transpose(2, 1, 0)[:, ::-1, ::-1]
-        held = pydicom.dcmread(path)
+        dataset = pydicom.dcmread(path)
         whole = np.zeros((9, 25, 20), np.uint8)
         places = sorted(_positions(folder / "i"))
-        for frame, group in zip(held.pixel_array, held.PerFrameFunctionalGroupsSequence, strict=True):
+        for frame, group in zip(dataset.pixel_array, dataset.PerFrameFunctionalGroupsSequence, strict=True):
             z = float(group.PlanePositionSequence[0].ImagePositionPatient[2])
             number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
             whole[int(np.argmin(np.abs(np.array(places) - z)))][frame > 0] = number

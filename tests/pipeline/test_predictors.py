@@ -14,7 +14,7 @@ from scantune.tasks.regression.task import RegressionTask
 FACTS = ModelFacts("m", "d", {"name": "regression", "target": "t"}, {"modality": "image"})
 
 
-def asked(folds: int | None, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
+def of_fold(folds: int | None, count: int, fold: int | None, **fitted: object) -> tuple[int, dict]:
     networks = [nn.Linear(2, 1) for _ in range(count)]
     facts = replace(FACTS, folds=folds, members=count, fitted=dict(fitted))
     result = Predictors(facts, networks, RegressionTask(Regression(target="t"))).of_fold(fold)
@@ -34,15 +34,15 @@ def asked(folds: int | None, count: int, fold: int | None, **fitted: object) -> 
 def test_no_network_answers_about_what_it_was_trained_on(
     folds: int | None, count: int, fold: int | None, networks: int
 ) -> None:
-    assert asked(folds, count, fold)[0] == networks
+    assert of_fold(folds, count, fold)[0] == networks
 
 
 def test_a_fold_is_calibrated_by_the_others_where_that_was_fitted() -> None:
     fits = [{"conformal": {"quantile": 1.0}}, {"conformal": {"quantile": 2.0}}]
     own = {"conformal": {"quantile": 3.0}, "out_of_fold": fits}
-    assert asked(2, 2, 1, **own)[1] == fits[1]
-    assert asked(2, 2, None, **own)[1]["conformal"] == {"quantile": 3.0}
-    assert asked(2, 2, 1, conformal={"quantile": 3.0})[1]["conformal"] == {"quantile": 3.0}
+    assert of_fold(2, 2, 1, **own)[1] == fits[1]
+    assert of_fold(2, 2, None, **own)[1]["conformal"] == {"quantile": 3.0}
+    assert of_fold(2, 2, 1, conformal={"quantile": 3.0})[1]["conformal"] == {"quantile": 3.0}
 
 
 def test_the_network_that_maps_explain_is_the_averaged_one() -> None:

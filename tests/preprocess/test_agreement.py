@@ -51,10 +51,10 @@ def test_a_cache_prepared_in_another_way_is_told_by_key_and_both_values(tmp_path
     other = ImageInput(dataset="d", modality="image", shape=[16, 16], intensity="percentile")
     with pytest.raises(ScantuneError) as caught:
         agreement.check_cache("films", other, tmp_path)
-    said = str(caught.value)
-    assert "inputs.films.shape is [16, 16], but they were prepared with [32, 24]" in said
-    assert "inputs.films.intensity is {'name': 'percentile'" in said
-    assert said.endswith("run: dvc repro -f preprocess@films")
+    message = str(caught.value)
+    assert "inputs.films.shape is [16, 16], but they were prepared with [32, 24]" in message
+    assert "inputs.films.intensity is {'name': 'percentile'" in message
+    assert message.endswith("run: dvc repro -f preprocess@films")
 
 
 def test_tensors_of_another_shape_than_the_block_gives_are_told(tmp_path):

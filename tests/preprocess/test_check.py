@@ -17,7 +17,7 @@ from scantune.records import Record
 
 
 @pytest.fixture
-def found(tmp_path, pictures, inputs, rng):
+def check_result(tmp_path, pictures, inputs, rng):
     records = pictures(12)
     double = tmp_path / "raw" / "again.png"
     double.write_bytes(records[0].files[0].read_bytes())
@@ -29,8 +29,8 @@ def found(tmp_path, pictures, inputs, rng):
     return check(cohort, inputs["image"](shape=[8, 8]), tmp_path / "store", progress=False), cohort
 
 
-def test_counts_duplicates_oddities_and_what_identifies(found):
-    findings, _ = found
+def test_counts_duplicates_oddities_and_what_identifies(check_result):
+    findings, _ = check_result
     assert [step["samples"] for step in findings.flow["steps"]] == [17, 15, 14]
     assert findings.duplicates == [["x0", "<script>"]]
     assert "Doe^John" in findings.odd_intensities
@@ -63,8 +63,8 @@ def test_digests_of_our_own_are_not_identifying():
     assert in_table(numbers)["sample ids"]["long numbers"] == 20
 
 
-def test_page_and_facts_escape_markup_and_hold_no_path(found, tmp_path):
-    findings, _ = found
+def test_page_and_facts_escape_markup_and_hold_no_path(check_result, tmp_path):
+    findings, _ = check_result
     write_check(tmp_path / "check", "demo", findings)
     page = (tmp_path / "check" / "check.html").read_text()
     assert "&lt;script&gt;" in page
@@ -78,16 +78,16 @@ def test_page_and_facts_escape_markup_and_hold_no_path(found, tmp_path):
         assert str(tmp_path) not in text
 
 
-def test_the_terminal_says_which_file(found):
-    findings, _ = found
+def test_the_terminal_says_which_file(check_result):
+    findings, _ = check_result
     screen = StringIO()
     print_check("demo", findings, Console(file=screen, width=200))
     assert "Bloggs.png" in screen.getvalue()
     assert "the same image" in screen.getvalue()
 
 
-def test_preprocess_finds_what_the_check_prepared(found, inputs, tmp_path):
-    _, cohort = found
+def test_preprocess_finds_what_the_check_prepared(check_result, inputs, tmp_path):
+    _, cohort = check_result
     summary = preprocess.run(cohort, inputs["image"](shape=[8, 8]), tmp_path / "out", tmp_path / "store",
                              max_excluded_fraction=0.2)  # fmt: skip
     assert summary.newly_prepared == 0

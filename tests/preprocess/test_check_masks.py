@@ -24,7 +24,7 @@ CLASSES = {"cells": ("background", "nucleus", "cytoplasm", "granule")}
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
+def findings(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     """Four coloured pictures, of which the network sees the middle alone; one mask reaches beyond it."""
     folder = tmp_path_factory.mktemp("cells")
     records = []
@@ -43,35 +43,35 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Findings:
     return check(Cohort(records, 4), settings, folder / "store", mask_classes=CLASSES, progress=False)
 
 
-def test_labels_are_counted_with_their_sizes(found: Findings):
-    assert found.mask_sizes["nucleus"] == {
+def test_labels_are_counted_with_their_sizes(findings: Findings):
+    assert findings.mask_sizes["nucleus"] == {
         "samples": 4,
         "of": 4,
         "median": "100 pixels",
         "smallest": "100 pixels",
         "largest": "100 pixels",
     }
-    assert found.mask_sizes["granule"] == {"samples": 0, "of": 4}
+    assert findings.mask_sizes["granule"] == {"samples": 0, "of": 4}
 
 
-def test_what_the_input_cuts_is_told_by_sample(found: Findings):
-    assert found.mask_cuts == {"c3": "14.3 % of cytoplasm outside of the network's input"}
+def test_what_the_input_cuts_is_told_by_sample(findings: Findings):
+    assert findings.mask_cuts == {"c3": "14.3 % of cytoplasm outside of the network's input"}
 
 
-def test_pictures_have_colours_and_outlines(found: Findings, tmp_path: Path):
-    picture = found.thumbnails["c0"]
+def test_pictures_have_colours_and_outlines(findings: Findings, tmp_path: Path):
+    picture = findings.thumbnails["c0"]
     assert picture.shape == (SIDE_WITH_MASKS, SIDE_WITH_MASKS, 3)
     for colour in COLOURS[:2]:
         drawn = (picture == np.array(list(bytes.fromhex(colour[1:])))).all(axis=2)
         assert 200 < drawn.sum() < 5000, "a line, not an area"
     middle = picture[SIDE_WITH_MASKS // 2, SIDE_WITH_MASKS // 2]
     assert middle[0] > 200 > middle[1], "colours are red, green, blue"
-    write_check(tmp_path, "cells", found)
+    write_check(tmp_path, "cells", findings)
     page = (tmp_path / "check.html").read_text()
     assert "0 of 4" in page
     assert f"border-color: {COLOURS[0]}" in page
     screen = StringIO()
-    print_check("cells", found, Console(file=screen, width=160))
+    print_check("cells", findings, Console(file=screen, width=160))
     assert "in 4 of 4 masks, median 100 pixels" in screen.getvalue()
     assert "masks cut by the network's input" in screen.getvalue()
 

@@ -34,8 +34,8 @@ def _mask() -> np.ndarray:
 def test_a_mask_of_a_still_comes_back_bit_for_bit(tmp_path: Path, modality: str, label: str) -> None:
     image = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12, modality=modality)
     path = io.write_image_segmentation(tmp_path / "m.dcm", _mask(), image, {2: label, 5: "Heart"}, origin=_MODEL)
-    found = prepare_image([image], [path], **_PLAIN).mask
-    np.testing.assert_array_equal(found[0], _mask())
+    mask = prepare_image([image], [path], **_PLAIN).mask
+    np.testing.assert_array_equal(mask[0], _mask())
     (tmp_path / "f").mkdir()
     image.rename(tmp_path / "f" / "a.dcm")
     np.testing.assert_array_equal(prepare_image([tmp_path / "f"], [path], **_PLAIN).mask[0], _mask())
@@ -139,11 +139,11 @@ def test_frames_of_a_loop_have_their_own_masks(tmp_path: Path) -> None:
     loop = _loop(tmp_path / "a.dcm")
     one, other = (_mask() == 2).astype(np.uint8), (_mask() == 5).astype(np.uint8) * 2
     path = _segmented(tmp_path / "m.dcm", loop, {2: one, 5: other})
-    found = prepare_video([loop], [path], shape=(48, 64), frames=6, intensity={"name": "scale"})
-    assert found.mask.shape == (1, 6, 48, 64)
+    prepared = prepare_video([loop], [path], shape=(48, 64), frames=6, intensity={"name": "scale"})
+    assert prepared.mask.shape == (1, 6, 48, 64)
     expected = np.zeros((6, 48, 64), np.uint8)
     expected[1], expected[4] = one, other
-    np.testing.assert_array_equal(found.mask[0], expected)
+    np.testing.assert_array_equal(prepared.mask[0], expected)
     fewer = prepare_video([loop], [path], shape=(48, 64), frames=2, period=4, intensity={"name": "scale"})
     np.testing.assert_array_equal(fewer.mask[0], expected[[0, 4]])
 
@@ -157,8 +157,8 @@ def test_a_mask_of_a_whole_loop_marks_all_of_its_frames(tmp_path: Path) -> None:
             del group.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
 
     edit(path, of_all)
-    found = prepare_video([loop], [path], shape=(48, 64), frames=6, intensity={"name": "scale"}).mask
-    np.testing.assert_array_equal(found[0], np.repeat((_mask() == 2)[None], 6, axis=0))
+    mask = prepare_video([loop], [path], shape=(48, 64), frames=6, intensity={"name": "scale"}).mask
+    np.testing.assert_array_equal(mask[0], np.repeat((_mask() == 2)[None], 6, axis=0))
 
 
 def test_structures_are_masks_of_a_slice_that_states_its_place(tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_structures_are_masks_of_a_slice_that_states_its_place(tmp_path: Path) -
     path = _structure_set(tmp_path / "m.dcm", image, {4: outlines})
     whole = io.read_mask_object(path, image).array
     for k, file in enumerate(files):
-        found = prepare_image([file], [path], **_PLAIN).mask[0]
+        mask = prepare_image([file], [path], **_PLAIN).mask[0]
         stored = io.read_mask_object(path, image).array[k, ::-1, ::-1]
-        np.testing.assert_array_equal(found, stored)
+        np.testing.assert_array_equal(mask, stored)
     assert {int(value) for value in np.unique(whole)} == {0, 4}
     nowhere = io.write_dicom_image(tmp_path / "a.dcm", _GREY, patient_id="p", seed="a", bits=12)
     with pytest.raises(ReadError, match="does not state its position"):
@@ -208,12 +208,12 @@ def test_structures_that_name_frames_of_a_loop_are_on_these_alone(tmp_path: Path
     six: dict[str, Any] = {"shape": (48, 64), "frames": 6, "intensity": {"name": "scale"}}
     square = np.zeros((48, 64), np.uint8)
     square[5:16, 10:21] = 4
-    found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1, 3])], **six).mask
+    mask = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [1, 3])], **six).mask
     expected = np.stack([square * (frame in (1, 3)) for frame in range(1, 7)])
-    np.testing.assert_array_equal(found[0], expected)
+    np.testing.assert_array_equal(mask[0], expected)
     for frames in ([None], [None, None]):  # of all frames; the same outline twice is one, not a hole in itself
-        found = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, frames)], **six).mask
-        np.testing.assert_array_equal(found[0], np.stack([square] * 6))
+        mask = prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, frames)], **six).mask
+        np.testing.assert_array_equal(mask[0], np.stack([square] * 6))
     with pytest.raises(ReadError, match="refers to frame 7 of an image of 6"):
         prepare_video([loop], [_outlined(tmp_path / "m.dcm", loop, [7])], **six)
     with pytest.raises(ReadError, match="the structure set is one of another image"):

@@ -85,8 +85,8 @@ def test_a_nifti_mask_of_a_picture_is_taken_where_it_is_stored_as_it_is_shown(sc
 def test_values_are_mapped_to_labels_by_key(scene):
     folder, mask = scene
     Image.fromarray(np.where(mask, np.where(np.arange(32) < 10, 128, 255), 0).astype(np.uint8)).save(folder / "m.png")
-    found = prepared_mask(folder, "m.png", mask_values={"128": 1, "255": 2})
-    np.testing.assert_array_equal(found, np.where(mask, np.where(np.arange(32) < 10, 1, 2), 0))
+    labels = prepared_mask(folder, "m.png", mask_values={"128": 1, "255": 2})
+    np.testing.assert_array_equal(labels, np.where(mask, np.where(np.arange(32) < 10, 1, 2), 0))
     Image.fromarray(mask * np.uint8(255)).save(folder / "one.png")  # of three classes the last alone is there
     assert set(np.unique(prepared_mask(folder, "one.png", mask_values={"128": 1, "255": 2}))) == {0, 2}
 
@@ -103,9 +103,9 @@ def test_palettes_are_read_by_index_and_what_they_show_is_told(scene):
     folder, mask = scene
     indices = mask + mask * (np.arange(32) > 9).astype(np.uint8)
     palette_image(indices, [(0, 0, 0), (255, 0, 0), (0, 255, 0)]).save(folder / "m.png")
-    found = prepare_image([folder / "image.png"], [folder / "m.png"], intensity=SCALE)
-    np.testing.assert_array_equal(found.mask[0], indices)
-    assert any("1 shown as #ff0000, 2 shown as #00ff00" in note for note in found.facts["notes"])
+    prepared = prepare_image([folder / "image.png"], [folder / "m.png"], intensity=SCALE)
+    np.testing.assert_array_equal(prepared.mask[0], indices)
+    assert any("1 shown as #ff0000, 2 shown as #00ff00" in note for note in prepared.facts["notes"])
 
 
 def test_a_palette_of_black_and_white_is_painted_whatever_its_indices(scene):
@@ -154,10 +154,10 @@ def test_exif_turns_picture_and_mask_together_or_the_pair_is_left_out(tmp_path, 
     Image.fromarray(mask).save(tmp_path / "alike.tiff", tiffinfo={274: turn})
     with pytest.raises(MaskError, match=f"orientation {turn} and 1.*mask_grid"):
         prepared_mask(tmp_path, "plain.png")
-    shown = prepare_image([tmp_path / "image.png"], intensity=SCALE).tensor[0]
+    pixels = prepare_image([tmp_path / "image.png"], intensity=SCALE).tensor[0]
     for name, options in (("alike.png", {}), ("alike.tiff", {}), ("plain.png", {"mask_grid": "stored"}),
                           ("alike.tiff", {"mask_grid": "stored"})):  # fmt: skip
-        np.testing.assert_array_equal(prepared_mask(tmp_path, name, **options), shown > 127)
+        np.testing.assert_array_equal(prepared_mask(tmp_path, name, **options), pixels > 127)
     np.testing.assert_array_equal(prepared_mask(tmp_path, "plain.png", mask_grid="shown"), mask)
 
 
@@ -176,8 +176,8 @@ def test_exif_turns_picture_and_mask_together_or_the_pair_is_left_out(tmp_path, 
     ],
 )
 def test_labels_outside_of_a_task(text, classes, expected):
-    found = label_fault(text, classes)
-    assert found is None if expected is None else expected in found
+    fault = label_fault(text, classes)
+    assert fault is None if expected is None else expected in fault
 
 
 def test_preprocess_stops_over_labels_that_no_class_has_and_names_the_files(tmp_path, inputs, pictures):

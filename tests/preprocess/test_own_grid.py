@@ -71,11 +71,11 @@ def test_a_still_comes_back_from_letterbox_crop_and_stretching(still: tuple, res
     assert grid is not None
     assert prepared.mask is not None
     back = grid.back((prepared.mask[0] > 0).astype(np.float32), 0.0) > 0.5
-    held = still[2] > 0
+    mask = still[2] > 0
     if resize == "crop":  # 40 of 60 columns are left
         assert not back[:, :9].any()
-        back, held = back[:, 10:50], held[:, 10:50]
-    assert (back != held).mean() < 0.02
+        back, mask = back[:, 10:50], mask[:, 10:50]
+    assert (back != mask).mean() < 0.02
 
 
 def test_of_a_cropped_volume_all_outside_is_background_and_nothing_inside_moves(volume: tuple) -> None:

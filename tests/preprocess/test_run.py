@@ -120,8 +120,8 @@ def test_the_digests_change_with_a_mask_where_the_manifest_does_not(run, picture
     first, second = written
     assert first["manifest.csv"] == second["manifest.csv"]
     assert first["digests.csv"] != second["digests.csv"]
-    held = [line.split(",") for line in second["digests.csv"].decode().split()]
-    assert held == [["sample_id", "digest"]] + [
+    rows = [line.split(",") for line in second["digests.csv"].decode().split()]
+    assert rows == [["sample_id", "digest"]] + [
         [f"x{i}", store.facts(tmp_path / "4" / "samples" / f"x{i}.safetensors")["digest"]] for i in (0, 1)
     ]
 

@@ -98,8 +98,8 @@ def test_a_single_file_of_another_series_is_not_taken_for_the_one_that_is_named(
             patient_id="p", seed=name, bits=12, tags={"SeriesDescription": name, "SeriesNumber": number},
         )  # fmt: skip
     block = inputs["image"](intensity="none")
-    found = preprocess.prepare([folder], [], block, ("description", "r mlo"))
-    assert found.tensor.max() == 81
+    sample = preprocess.prepare([folder], [], block, ("description", "r mlo"))
+    assert sample.tensor.max() == 81
     assert preprocess.prepare([folder / "1.dcm"], [], block, ("number", "1")).tensor.max() == 41
     with pytest.raises(ReadError, match="1 series, and none of them is the named one"):
         preprocess.prepare([folder / "1.dcm"], [], block, ("number", "2"))

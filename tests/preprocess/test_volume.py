@@ -20,16 +20,16 @@ def places(affine: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 @given(
     shape=st.tuples(*[st.integers(5, 14)] * 3),
     spacing=st.tuples(*[st.sampled_from([0.7, 1.0, 1.5, 3.0])] * 3),
-    wanted=st.tuples(*[st.sampled_from([0.5, 1.0, 2.0])] * 3),
+    target_spacing=st.tuples(*[st.sampled_from([0.5, 1.0, 2.0])] * 3),
     antialias=st.booleans(),
 )
-def test_values_stay_where_they_were_in_the_body(shape, spacing, wanted, antialias):
+def test_values_stay_where_they_were_in_the_body(shape, spacing, target_spacing, antialias):
     """Resampling a linear function of place gives that function at the new places, to rounding."""
     affine = np.diag([*spacing, 1.0])
     affine[:3, 3] = [3.0, -7.0, 11.0]
     function = lambda p: 10 + 2 * p[..., 0] - p[..., 1] + 0.5 * p[..., 2]  # noqa: E731
     volume = io.Volume(function(places(affine, shape)).astype(np.float32), affine)
-    grid = target_grid(volume, wanted, None)
+    grid = target_grid(volume, target_spacing, None)
     result = resample(volume, grid, antialias=antialias, fill=np.nan)
     expected = function(places(grid.affine, grid.shape))
     index = places(np.linalg.inv(affine) @ grid.affine, grid.shape)[..., :3]

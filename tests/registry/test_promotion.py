@@ -158,11 +158,11 @@ def test_better_by_value_alone_is_enough_only_where_the_key_says_so(lab: Lab) ->
 def test_metrics_without_baselines_or_without_the_primary_metric(lab: Lab) -> None:
     assert "no baseline has this metric" in lab.register(lab.model(error=4, baselines=False)).reason
     undefined = {"value": None, "reason": "all targets are equal"}
-    held = {"metrics": {"r2": undefined}, "baselines": {"mean": {"r2": undefined}}}
-    verdict = against_baselines(held, "r2", False, "interval")
+    metrics = {"metrics": {"r2": undefined}, "baselines": {"mean": {"r2": undefined}}}
+    verdict = against_baselines(metrics, "r2", False, "interval")
     assert not verdict.better
     assert "all targets are equal" in verdict.reason
-    assert against_baselines(held, "r2", False, "ignore").better
+    assert against_baselines(metrics, "r2", False, "ignore").better
 
 
 def test_best_of_several_baselines_decides() -> None:
@@ -170,11 +170,11 @@ def test_best_of_several_baselines_decides() -> None:
         return {"value": value, "difference": {"value": 0, "lower": lower, "upper": upper}}
 
     baselines = {"mean": {"auc": beside(0.5, 0.2, 0.4)}, "covariates": {"auc": beside(0.78, -0.05, 0.09)}}
-    held = {"metrics": {"auc": {"value": 0.8}}, "baselines": baselines}
-    verdict = against_baselines(held, "auc", False, "interval")
+    metrics = {"metrics": {"auc": {"value": 0.8}}, "baselines": baselines}
+    verdict = against_baselines(metrics, "auc", False, "interval")
     assert not verdict.better
     assert "'covariates' (0.78; paired difference -0.05 to +0.09)" in verdict.reason
-    assert against_baselines(held, "auc", False, "value").better
+    assert against_baselines(metrics, "auc", False, "value").better
     tie = {"metrics": {"auc": {"value": 0.5}}, "baselines": {"mean": {"auc": {"value": 0.5}}}}
     assert not against_baselines(tie, "auc", False, "interval").better
 

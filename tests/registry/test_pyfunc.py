@@ -33,8 +33,8 @@ def model() -> Model:
 
 
 def test_rows_that_cannot_be_answered_have_reasons_in_their_place(model: Model) -> None:
-    asked = ["a.png", None, float("nan"), "", 7, "https://x/y.png", "b.png"]
-    rows = model.predict(pd.DataFrame({"path": asked}, dtype=object))
+    paths = ["a.png", None, float("nan"), "", 7, "https://x/y.png", "b.png"]
+    rows = model.predict(pd.DataFrame({"path": paths}, dtype=object))
     assert [rows["prediction"].tolist()[at] for at in (0, -1)] == ["a.png", "b.png"]
     reasons = rows["reason"].tolist()
     assert reasons[0] == reasons[-1] == ""

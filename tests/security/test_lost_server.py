@@ -71,12 +71,12 @@ def test_a_run_whose_end_and_files_were_refused_is_completed_by_the_next_stage(s
     assert service.get_run(run.run_id).info.status == "RUNNING"
     with open_run("index", "hips", dataset="hips"):
         pass
-    held = service.get_run(run.run_id)
-    assert held.info.status == "FINISHED"
-    assert held.data.metrics == {"loss": 1.0}
-    assert held.data.params == {"epochs": "3"}
-    assert held.data.tags["x"] == "y"
-    assert [one.dataset.name for one in held.inputs.dataset_inputs] == ["hips"]
+    stored = service.get_run(run.run_id)
+    assert stored.info.status == "FINISHED"
+    assert stored.data.metrics == {"loss": 1.0}
+    assert stored.data.params == {"epochs": "3"}
+    assert stored.data.tags["x"] == "y"
+    assert [one.dataset.name for one in stored.inputs.dataset_inputs] == ["hips"]
     names = {file.path for file in service.list_artifacts(run.run_id)}
     assert names == {"files", "note.txt"}, "b.txt is another file by now"
     assert not list((store / ".scantune" / "pending").glob("*.jsonl"))
@@ -218,11 +218,11 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     import http.server
     import threading
 
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             self.send_response(401)
             self.end_headers()
             self.wfile.write(b"You are not authenticated.")
@@ -238,7 +238,7 @@ def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "ann")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wr0ng")
-    yield asked
+    yield paths
     server.shutdown()
     thread.join()
     server.server_close()
@@ -270,7 +270,7 @@ class Holding:
         self.points += [(step, name) for step, values in points for name in values]
 
     def last(self, name: str) -> int | None:
-        return max((step for step, held in self.points if held == name), default=None)
+        return max((step for step, point_name in self.points if point_name == name), default=None)
 
 
 def test_gradient_norms_are_not_sent_twice_after_a_kill_before_the_first_save(caplog) -> None:

@@ -90,8 +90,8 @@ def test_an_export_has_no_name_of_a_file_in_it(planted: Path) -> None:
             assert str(planted).encode() not in archive.read(name), name
         archive.extractall("unpacked")
     assert {"outputs/small/evaluate/metrics.json", "outputs/small/train/model/model.json"} <= set(names)
-    given = {Path(name).name for name in names if name.startswith("outputs")}
-    assert not given & {"predictions.csv", "report.html"}
+    exported = {Path(name).name for name in names if name.startswith("outputs")}
+    assert not exported & {"predictions.csv", "report.html"}
     assert read_facts(Path("unpacked/outputs/small/train/model")).name == "small"
     from scantune.config.load import load
 

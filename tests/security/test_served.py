@@ -93,8 +93,8 @@ def test_each_bad_row_is_one_reason_and_the_good_ones_are_answered(served, tmp_p
     start = time.monotonic()
     names = [tmp_path / "in" / kind.__name__ for kind in KINDS]
     others = [tmp_path / "secret/s.png", "/etc/passwd", "in/../secret/s.png", "/dev/zero", "file:///etc/passwd", "a\0b"]
-    asked = [str(tmp_path / "in/a.png"), *map(str, [*names, *others]), None, "x" * 5000, str(tmp_path / "in/b.png")]
-    rows = served.predict(pd.DataFrame({"path": asked}, dtype=object))
+    paths = [str(tmp_path / "in/a.png"), *map(str, [*names, *others]), None, "x" * 5000, str(tmp_path / "in/b.png")]
+    rows = served.predict(pd.DataFrame({"path": paths}, dtype=object))
     assert time.monotonic() - start < 20
     told = rows["reason"].tolist()
     assert told[0] == told[-1] == ""
@@ -246,7 +246,7 @@ def test_a_fault_of_the_server_itself_is_told_without_its_words(client, tmp_path
 
 
 def test_a_good_row_is_answered_beside_bad_ones(client, tmp_path):
-    asked = [{"path": str(tmp_path / "in/a.png")}, {"path": "/etc/passwd"}, {"path": ""}]
-    rows = client.post("/invocations", json={"dataframe_records": asked}).json()["predictions"]
+    records = [{"path": str(tmp_path / "in/a.png")}, {"path": "/etc/passwd"}, {"path": ""}]
+    rows = client.post("/invocations", json={"dataframe_records": records}).json()["predictions"]
     assert rows[0]["prediction"] is not None
     assert ["outside" in row["reason"] for row in rows] == [False, True, False]

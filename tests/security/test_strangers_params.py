@@ -51,9 +51,9 @@ def blocks() -> dict[str, Any]:
 
 def poisoned(names: dict[str, list[str]]) -> dict[str, Any]:
     """Settings in which groups have blocks of these names too."""
-    params, held = digits_params(60), blocks()
-    for group, given in names.items():
-        params[group] = dict(params.get(group, {})) | {name: copy.deepcopy(held[group]) for name in given}
+    params, templates = digits_params(60), blocks()
+    for group, block_names in names.items():
+        params[group] = dict(params.get(group, {})) | {name: copy.deepcopy(templates[group]) for name in block_names}
     return params
 
 
@@ -74,9 +74,9 @@ def victims(project: Project) -> list[Path]:
 
 
 def files(project: Project) -> set[str]:
-    held = (path.relative_to(project.home.parent) for path in project.home.parent.rglob("*"))
+    paths = (path.relative_to(project.home.parent) for path in project.home.parent.rglob("*"))
     own = {".dvc", ".git", ".site", "__pycache__"}
-    return {str(path) for path in held if not own & set(path.parts)}
+    return {str(path) for path in paths if not own & set(path.parts)}
 
 
 def unharmed(project: Project, *command: str) -> str:
@@ -167,11 +167,11 @@ def test_values_that_dvc_puts_into_paths_are_names(key: str) -> None:
 @pytest.fixture
 def address() -> Iterator[tuple[str, list[str]]]:
     """A server on this machine, and what it was asked for."""
-    asked: list[str] = []
+    paths: list[str] = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            paths.append(self.path)
             self.send_error(404)
 
         do_HEAD = do_GET
@@ -182,7 +182,7 @@ def address() -> Iterator[tuple[str, list[str]]]:
     server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
+    yield f"http://127.0.0.1:{server.server_port}", paths
     server.shutdown()
     thread.join()
     server.server_close()

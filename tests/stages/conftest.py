@@ -81,13 +81,18 @@ class Project:
 
     @property
     def env(self) -> dict[str, str]:
-        held = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SCANTUNE"))}
-        held["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), held["PATH"]])
-        held |= {"PYTHONPATH": str(self.home / "src"), "OMP_NUM_THREADS": "2", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        held |= {"DVC_NO_ANALYTICS": "true", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "HOME": str(self.home)}
-        held |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
-        held["DVC_SITE_CACHE_DIR"] = str(self.home / ".site")
-        return held
+        values = {k: v for k, v in os.environ.items() if not k.startswith(("MLFLOW", "SCANTUNE"))}
+        values["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), values["PATH"]])
+        values |= {"PYTHONPATH": str(self.home / "src"), "OMP_NUM_THREADS": "2", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        values |= {
+            "DVC_NO_ANALYTICS": "true",
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "HOME": str(self.home),
+        }
+        values |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
+        values["DVC_SITE_CACHE_DIR"] = str(self.home / ".site")
+        return values
 
     def run(self, *command: str, check: bool = True, **env: str) -> str:
         done = subprocess.run(command, cwd=self.home, env=self.env | env, capture_output=True, text=True)

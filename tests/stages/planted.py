@@ -190,22 +190,22 @@ def params(roots: Path) -> dict:
     task = {"name": "classification", "target": "label"}
     tasks = {"films": task, "loops": task, "scans": {"name": "regression", "target": "score", "range": [0, 34]}}
     train = {"epochs": 1, "batch_size": 4, "learning_rate": 0.003, "precision": "32"}
-    held: dict = {"quick": [], "datasets": {}, "inputs": {}, "experiments": {}}
+    settings: dict = {"quick": [], "datasets": {}, "inputs": {}, "experiments": {}}
     for name in COHORTS:
         root = str(roots / name)
         target = tasks[name]["target"]
-        held["datasets"][name] = dataset | {"root": root, "watch": root, "targets": {target: target}}
-        held["inputs"][name] = {"dataset": name, "workers": 1, "backend": "threads"} | prepare[name]
-        held["experiments"][name] = {
+        settings["datasets"][name] = dataset | {"root": root, "watch": root, "targets": {target: target}}
+        settings["inputs"][name] = {"dataset": name, "workers": 1, "backend": "threads"} | prepare[name]
+        settings["experiments"][name] = {
             "dataset": name, "input": name, "task": tasks[name], "model": {"backbone": "small_cnn"},
             "train": train, "evaluate": {"draws": 200}, "register": {},
         }  # fmt: skip
-    return held
+    return settings
 
 
 def found_in(home: Path, *, apart_from: tuple[str, ...] = ()) -> dict[str, list[str]]:
     """Secrets that a folder's files hold, whatever they are packed in: file to kinds of secret."""
-    found = {}
+    leaks = {}
     for path in sorted(p for p in home.rglob("*") if p.is_file() or p.is_symlink()):
         name = path.relative_to(home).as_posix()
         if any(name == known or name.startswith(f"{known}/") for known in apart_from):
@@ -214,8 +214,8 @@ def found_in(home: Path, *, apart_from: tuple[str, ...] = ()) -> dict[str, list[
         text = b"\n".join(layers).lower()
         kinds = [kind for kind, secret in SECRETS.items() if secret.lower().encode() in text]
         if kinds:
-            found[name] = kinds
-    return found
+            leaks[name] = kinds
+    return leaks
 
 
 def unpacked(content: bytes, path: Path | None = None, depth: int = 0) -> Iterator[bytes]:

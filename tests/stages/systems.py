@@ -103,24 +103,24 @@ def params_of(name: str, train: Mapping[str, Any] | None = None, **blocks: Mappi
     """All settings of a system's project, of one experiment ``x``; ``blocks`` add to its dataset, task, model …"""
     system = {**SYSTEMS, "cells": CELLS}[name]
     key = SAME_COHORT.get(name, name)
-    held: dict[str, Any] = copy.deepcopy({k: dict(getattr(system, k)) for k in ("dataset", "input", "task", "model")})
+    parts: dict[str, Any] = copy.deepcopy({k: dict(getattr(system, k)) for k in ("dataset", "input", "task", "model")})
     for block, keys in blocks.items():
-        held.setdefault(block, {}).update(keys)
+        parts.setdefault(block, {}).update(keys)
     root = f"data/demo/{key}"
     dataset = {"root": root, "table": "cohort.csv", "subject": "subject", "groups": _GROUPS, "split": _SPLIT}
     experiment = {
         "dataset": key,
         "input": key,
-        "task": held["task"],
-        "model": held["model"],
+        "task": parts["task"],
+        "model": parts["model"],
         "train": {**_TRAIN, **(train or {})},
         "evaluate": {"draws": 200, "saliency": False},
         "register": {},
     }
     return {
         "demo": {key: {"cohort": key, "seed": 3, "options": dict(system.options)}},
-        "datasets": {key: {**dataset, **held["dataset"]}},
-        "inputs": {key: {"dataset": key, "workers": 1, **held["input"]}},
+        "datasets": {key: {**dataset, **parts["dataset"]}},
+        "inputs": {key: {"dataset": key, "workers": 1, **parts["input"]}},
         "experiments": {"x": experiment},
     }
 

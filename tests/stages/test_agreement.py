@@ -36,10 +36,10 @@ def test_a_stage_refuses_tensors_of_another_shape_than_the_block_says(beside, ca
     write(beside, digits={"shape": [12, 12]}, far={"shape": [12, 12]})
     with pytest.raises(ScantuneError) as caught:
         run_stages(beside, call)
-    said = str(caught.value)
-    assert "shape" in said
-    assert "[12, 12]" in said
-    assert "[16, 16]" in said
+    message = str(caught.value)
+    assert "shape" in message
+    assert "[12, 12]" in message
+    assert "[16, 16]" in message
 
 
 def test_evaluate_refuses_a_model_that_was_trained_on_otherwise_prepared_tensors(beside, grouped):

@@ -65,13 +65,13 @@ class Executed:
         refused = re.compile("|".join(LEFT_OUT))
         self.modules = {str(path): name for name, path in graph.modules.items() if path.name != "__init__.py"}
         self.left_out = {file for file, name in self.modules.items() if refused.fullmatch(name)}
-        self.found: set[str] = set()
+        self.modules_run: set[str] = set()
 
     def note(self, frame: FrameType, event: str, argument: Any) -> None:
         """What :func:`sys.setprofile` calls."""
         name = self.modules.get(frame.f_code.co_filename)
-        if event == "call" and name is not None and name not in self.found and not self._aside(frame):
-            self.found.add(name)
+        if event == "call" and name is not None and name not in self.modules_run and not self._aside(frame):
+            self.modules_run.add(name)
 
     def _aside(self, frame: FrameType | None) -> bool:
         """While a module is imported, or by what is left out."""
@@ -91,7 +91,7 @@ def executed(graph: CodeGraph) -> Iterator[set[str]]:
     threading.setprofile(seen.note)
     sys.setprofile(seen.note)
     try:
-        yield seen.found
+        yield seen.modules_run
     finally:
         sys.setprofile(before)
         threading.setprofile(None)  # type: ignore[arg-type]

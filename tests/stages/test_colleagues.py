@@ -40,7 +40,7 @@ def clone(ran: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return clone
 
 
-def _asked(project: Project) -> dict:
+def _mlflow_state(project: Project) -> dict:
     return json.loads(project.python("-c", ASK).splitlines()[-1])
 
 
@@ -54,26 +54,26 @@ def test_a_store_that_does_not_know_the_training_is_told_in_a_line_and_restored_
     params = clone.params()
     params["experiments"]["small"]["evaluate"]["draws"] = 250
     clone.write(params)
-    said = clone.dvc("repro", "register@small", check=False)
-    assert "MLflow does not know the training of small (outputs/small/train/run.json names run " in said
-    assert "'scantune restore small' logs it again" in said
-    assert "Traceback" not in said
+    message = clone.dvc("repro", "register@small", check=False)
+    assert "MLflow does not know the training of small (outputs/small/train/run.json names run " in message
+    assert "'scantune restore small' logs it again" in message
+    assert "Traceback" not in message
     clone.write(ran.params())
     clone.dvc("checkout")
 
-    said = clone.python("-m", "scantune.cli", "restore")
-    assert "small: training and model, evaluation logged; digits version" in said
+    message = clone.python("-m", "scantune.cli", "restore")
+    assert "small: training and model, evaluation logged; digits version" in message
     assert "small: MLflow has it" in clone.python("-m", "scantune.cli", "restore", "small")
     assert set(re.findall(r"Running stage '([^']+)'", clone.dvc("repro"))) <= {"settings"}  # params.yaml was written
-    there, here = _asked(ran), _asked(clone)
+    there, here = _mlflow_state(ran), _mlflow_state(clone)
     assert here["stages"] == ["evaluate", "evaluate", "register", "register", "train", "train"]
     assert len(here["models"]) == len(there["models"])
     assert set(here["metrics"]) >= {"val_loss", "test_accuracy", "validation_accuracy"}
 
     clone.write(params)
     clone.dvc("repro", "register@small")
-    assert _asked(clone)["stages"].count("register") == 3
-    assert _asked(clone)["champion"] in here["models"]
+    assert _mlflow_state(clone)["stages"].count("register") == 3
+    assert _mlflow_state(clone)["champion"] in here["models"]
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,9 @@ def metrics(home: Path, name: str = "outputs/both/evaluate") -> dict[str, Any]:
 
 
 def test_image_and_covariates_together_are_better_than_each_alone(home: Path) -> None:
-    found = metrics(home)
-    section = found["covariates"]
-    both = found["metrics"]["auroc"]["value"]
+    result = metrics(home)
+    section = result["covariates"]
+    both = result["metrics"]["auroc"]["value"]
     image, alone = (section[name]["auroc"] for name in ("image", "covariates"))
     assert both > 0.9
     assert 0.7 < image["value"] < both - 0.03

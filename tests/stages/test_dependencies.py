@@ -109,15 +109,15 @@ def every_key() -> list[str]:
 
 def changed(path: str) -> dict:
     """The settings with another value at ``path``; DVC does not ask whether it is a right one."""
-    held = params()
+    settings = params()
     *parents, last = path.split(".")
-    place: Any = held
+    place: Any = settings
     for part in parents:
         if not isinstance(place.get(part), dict):
             place[part] = {}
         place = place[part]
     place[last] = next((value for pattern, value in LOOKED_UP.items() if re.fullmatch(pattern, path)), "changed")
-    return held
+    return settings
 
 
 class Pipeline:
@@ -130,8 +130,10 @@ class Pipeline:
         self.write(params())
         self.stages = self.read()
 
-    def write(self, held: dict) -> None:
-        (self.home / "params.yaml").write_text(yaml.dump(held, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper)))
+    def write(self, settings: dict) -> None:
+        (self.home / "params.yaml").write_text(
+            yaml.dump(settings, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+        )
 
     def read(self) -> list[Any]:
         with Repo(str(self.home)) as repo:
@@ -144,21 +146,23 @@ class Pipeline:
             (stage,) = (stage for stage in graph if stage.name == name)
             return {before.name for before in nx.descendants(graph, stage)}
 
-    def keys(self, held: dict, *, anew: bool = False) -> dict[str, str]:
+    def keys(self, settings: dict, *, anew: bool = False) -> dict[str, str]:
         """Stage to what the run cache looks it up by, but for the content of its files."""
         if anew:
-            self.write(held)
+            self.write(settings)
             stages = self.read()
             self.write(params())  # the next test may ask about the settings as they are
         else:
             stages = self.stages
-        return {stage.name: _key(stage, held) for stage in stages}
+        return {stage.name: _key(stage, settings) for stage in stages}
 
 
-def _key(stage: Any, held: dict) -> str:
+def _key(stage: Any, settings: dict) -> str:
     params = [path for dep in stage.deps if isinstance(dep, ParamsDependency) for path in dep.params]
     files = [dep.def_path for dep in stage.deps if not isinstance(dep, ParamsDependency)]
-    values = {path: functools.reduce(lambda block, key: block.get(key, {}), path.split("."), held) for path in params}
+    values = {
+        path: functools.reduce(lambda block, key: block.get(key, {}), path.split("."), settings) for path in params
+    }
     outs = [{"path": out.def_path} for out in stage.outs]
     return _get_cache_hash({"cmd": stage.cmd, "deps": files, "params": {"params.yaml": values}, "outs": outs}, key=True)
 
@@ -189,9 +193,9 @@ def test_what_is_for_all_runs_and_for_the_terminal_makes_nothing_anew(pipeline):
 
 
 def test_an_evaluation_waits_for_the_networks_that_its_maps_are_tested_by_and_for_no_others(pipeline):
-    held = params()
-    held["map_checks"]["outlines"] = {"experiment": "small", "from": "other", "use": "segmentation"}
-    pipeline.write(held)
+    settings = params()
+    settings["map_checks"]["outlines"] = {"experiment": "small", "from": "other", "use": "segmentation"}
+    pipeline.write(settings)
     try:
         before = pipeline.before("evaluate@small")
         assert {"map-check@seed", "map-check@outlines", "train@small", "train@other"} <= before

@@ -30,7 +30,7 @@ def weights(home: Path, name: str) -> dict[str, np.ndarray]:
     return load_file(home / "outputs" / name / "train" / "model" / "member_0" / "weights.safetensors")
 
 
-def held(path: Path) -> dict:
+def read_json(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
@@ -60,12 +60,12 @@ def test_the_distance_is_in_the_tables_the_metrics_and_the_report_and_stays_with
     for folder in (small, far):
         distances = np.array(read(folder / "predictions.csv").text("distance").tolist(), float)
         assert (distances >= 0).all()
-        section = held(folder / "metrics.json")["distance"]
+        section = read_json(folder / "metrics.json")["distance"]
         assert 0 <= section["beyond"] <= 1
         assert "unlike the training images" in (folder / "report.html").read_text()
-        assert "distance" not in held(folder / "metrics.json")["subgroups"]
-    assert 0 <= held(far / "metrics.json")["distance"]["auroc"] <= 1
-    assert "auroc" not in held(small / "metrics.json")["distance"]
+        assert "distance" not in read_json(folder / "metrics.json")["subgroups"]
+    assert 0 <= read_json(far / "metrics.json")["distance"]["auroc"] <= 1
+    assert "auroc" not in read_json(small / "metrics.json")["distance"]
     # one that starts from those weights has learned something else, and says nothing without the key
     assert not list((grouped / "outputs" / "tuned").rglob("reference.safetensors"))
     assert "distance" not in read(grouped / "outputs" / "other" / "evaluate" / "predictions.csv")
@@ -105,7 +105,7 @@ def test_every_usable_sample_of_the_other_dataset_is_test_data(grouped):
         usable = [row["sample_id"] for row in csv.DictReader(file)]
     assert table.sample_id.tolist() == usable
     assert set(table.split) == {"test"}
-    metrics = held(grouped / "outputs" / "external" / "small_far" / "metrics.json")
+    metrics = read_json(grouped / "outputs" / "external" / "small_far" / "metrics.json")
     assert metrics["n"] == len(usable)
     guess = np.stack([table.numbers(f"p/{k}", None) for k in range(3)], 1).argmax(1)
     accuracy = np.mean(guess == table.text("target").astype(int))
@@ -114,9 +114,9 @@ def test_every_usable_sample_of_the_other_dataset_is_test_data(grouped):
 
 def test_the_drop_stands_in_metrics_table_and_figure(grouped):
     folder = grouped / "outputs" / "external" / "small_far"
-    home = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["metrics"]["accuracy"]
-    away = held(folder / "metrics.json")["metrics"]["accuracy"]
-    result = held(folder / "metrics.json")["external"]["accuracy"]["difference"]
+    home = read_json(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["metrics"]["accuracy"]
+    away = read_json(folder / "metrics.json")["metrics"]["accuracy"]
+    result = read_json(folder / "metrics.json")["external"]["accuracy"]["difference"]
     assert result["value"] == pytest.approx(away["value"] - home["value"])
     assert result["lower"] < result["value"] < result["upper"]
     for path in (folder / "table.csv", grouped / "external" / "small_far" / "table.csv"):
@@ -135,14 +135,14 @@ def test_the_report_of_another_dataset_shows_the_drop_its_errors_and_maps(groupe
     assert "<h1>small on far</h1>" in page
     assert "External testing (model small)" in page
     assert '<th scope="col">Internal test set</th>' in page
-    figures = held(folder / "metrics.json")
+    figures = read_json(folder / "metrics.json")
     assert figures["external"]["dataset"] == "far"
     wrong = len((folder / "errors.csv").read_text().splitlines()) - 1
     guessed = round((1 - figures["metrics"]["accuracy"]["value"]) * figures["n"])
     assert wrong == guessed
     assert (folder / "figures" / "participants.svg").exists()
     assert "Demo cohort: 1,797 handwritten digits" in page
-    assert held(grouped / "outputs/small/train/model/model.json")["synthetic"] is False, "real handwriting"
+    assert read_json(grouped / "outputs/small/train/model/model.json")["synthetic"] is False, "real handwriting"
     assert "checks" not in figures["saliency"], "the maps were tested at home"
     manifest = read(grouped / "data" / "cache" / "digits" / "manifest.csv")
     splits = read(grouped / "data" / "splits" / "digits" / "splits.csv")
@@ -216,7 +216,7 @@ def test_an_ensemble_is_the_mean_probability_calibrated_on_the_joint_validation_
     for k in range(3):
         assert np.allclose(table.numbers(f"p/{k}", None)[rows], expected[:, k], atol=1e-5)
     assert "set" in table, "the conformal sets are those of the mean"
-    metrics = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")
+    metrics = read_json(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")
     assert metrics["n"] == (table.split == "test").sum()
     assert metrics["baselines"]
 
@@ -231,7 +231,7 @@ def test_an_ensemble_states_whose_networks_it_has(grouped):
 
 
 def test_the_maps_of_an_ensemble_are_the_means_of_its_members(grouped):
-    section = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["saliency"]
+    section = read_json(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["saliency"]
     assert "reason" not in section
     assert list((grouped / "ensembles" / "both" / "evaluate" / "saliency").glob("*.png"))
 
@@ -247,14 +247,14 @@ def test_an_ensemble_is_logged_with_its_test_metrics_and_registered(grouped, tmp
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     run_stages(tmp_path, "ensemble both", "evaluate both", "register both", mlflow="on")
     home = tmp_path / "ensembles" / "both"
-    decision = held(home / "register" / "registration.json")
+    decision = read_json(home / "register" / "registration.json")
     assert (decision["name"], decision["version"]) == ("digits", "1")
-    logged = held(home / "train" / "run.json")
+    logged = read_json(home / "train" / "run.json")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(tmp_path)
         model = client().get_logged_model(logged["model_id"])
     metrics = {metric.key: metric.value for metric in model.metrics}
-    stated = held(home / "evaluate" / "metrics.json")["metrics"]["accuracy"]["value"]
+    stated = read_json(home / "evaluate" / "metrics.json")["metrics"]["accuracy"]["value"]
     assert metrics["test_accuracy"] == pytest.approx(stated)
     assert model.params["backbone"] == "mean of small, other"
 
@@ -319,10 +319,10 @@ def test_a_model_that_is_not_there_is_named_with_the_command(tmp_path, monkeypat
 
 
 def test_each_model_that_looks_is_counted_once(grouped):
-    first = held(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["test_set"]
-    second = held(grouped / "outputs" / "other" / "evaluate" / "metrics.json")["test_set"]
-    third = held(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["test_set"]
-    away = held(grouped / "outputs" / "external" / "small_far" / "metrics.json")["test_set"]
+    first = read_json(grouped / "outputs" / "small" / "evaluate" / "metrics.json")["test_set"]
+    second = read_json(grouped / "outputs" / "other" / "evaluate" / "metrics.json")["test_set"]
+    third = read_json(grouped / "ensembles" / "both" / "evaluate" / "metrics.json")["test_set"]
+    away = read_json(grouped / "outputs" / "external" / "small_far" / "metrics.json")["test_set"]
     assert [m["look"] for m in (first, second, third, away)] == [1, 2, 3, 1]
     assert first["digest"] == second["digest"] == third["digest"] != away["digest"]
 

@@ -55,8 +55,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     params: dict = {**groups, "tracking": {"enabled": False}}
     for source in ("echo.csv", "csi.csv", "faces"):
         project.python("-m", "scantune.cli", "init", source, "--out", f"{source}.yaml")
-        for group, held in yaml.safe_load((home / f"{source}.yaml").read_text()).items():
-            params.setdefault(group, {}).update(held)
+        for group, blocks in yaml.safe_load((home / f"{source}.yaml").read_text()).items():
+            params.setdefault(group, {}).update(blocks)
     for name in ("echo", "csi", "faces"):
         params["inputs"][name] |= {"shape": [16, 16], "workers": 1}
         params["experiments"][name] |= {"model": {"backbone": "small_cnn"}}
@@ -64,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
         params["experiments"][name]["evaluate"] = {"draws": 200, "saliency": False}
     params["inputs"]["echo"]["frames"] = 4
     project.write(params)
-    project.said = project.dvc("repro", "split@echo", "split@csi", "split@faces")  # type: ignore[attr-defined]
+    project.printed = project.dvc("repro", "split@echo", "split@csi", "split@faces")  # type: ignore[attr-defined]
     return project
 
 
@@ -97,7 +97,7 @@ def test_tables_of_loops_and_of_zones_are_split(project):
 def test_folders_without_a_test_side_say_before_training_where_it_is_taken_from(project):
     assert _sides(project, "faces") == {"train": 34, "validation": 8, "test": 6}
     told = "no test samples are named: 15% for test are drawn from the training subjects"
-    assert told in project.said
+    assert told in project.printed
     audit = json.loads((project.home / "data/splits/faces/audit.json").read_text())
     assert told in audit["warnings"][0]
     assert audit["settings"]["method"] == "predefined"

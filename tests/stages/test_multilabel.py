@@ -78,9 +78,9 @@ def params(task: dict[str, Any], targets: dict[str, Any], **train: Any) -> dict[
 def settled(home: Path, task: dict[str, Any], targets: dict[str, Any], **train: Any) -> dict[str, Any]:
     home.mkdir(parents=True, exist_ok=True)
     films(home)
-    held = params(task, targets, **train)
-    (home / "params.yaml").write_text(yaml.safe_dump(held))
-    return held
+    settings = params(task, targets, **train)
+    (home / "params.yaml").write_text(yaml.safe_dump(settings))
+    return settings
 
 
 @pytest.fixture(scope="module")
@@ -133,8 +133,8 @@ def test_the_list_says_the_same_as_columns(home: Path, tmp_path: Path, monkeypat
 
 
 def test_an_unknown_word_is_told_before_anything_is_prepared(tmp_path: Path) -> None:
-    held = settled(tmp_path, LISTS | {"findings": ["Effusion", "Nodules"]}, {"found": "Finding Labels"})
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(held))
+    settings = settled(tmp_path, LISTS | {"findings": ["Effusion", "Nodules"]}, {"found": "Finding Labels"})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
     with pytest.raises(
         ScantuneError, match=r"rows \(2, 8, .*\), column 'Finding Labels': 'Mass' is not one of the findings"
     ) as told:
@@ -166,11 +166,11 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
 
     predict(str(tmp_path / "model"), files[::-1], out=tmp_path / "answers.csv", batch_size=3)
     answered = read(tmp_path / "answers.csv").take(np.arange(len(files))[::-1])
-    said = [name for name in answered.columns if name not in ("file", "reason")]
-    assert said == [*(f"p/{name}" for name in FINDINGS), "set"]
-    agree(table, answered, said)
+    columns = [name for name in answered.columns if name not in ("file", "reason")]
+    assert columns == [*(f"p/{name}" for name in FINDINGS), "set"]
+    agree(table, answered, columns)
     served = loaded(tmp_path, tmp_path / "model", plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files]}))
-    agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
+    agree(table, PredictionTable.make({name: list(served[name]) for name in columns}), columns)
 
 
 def test_probabilities_of_findings_are_averaged_and_not_logits() -> None:
@@ -191,7 +191,7 @@ def test_another_experiment_with_other_findings_starts_from_it(home: Path, monke
     from scantune.pipeline.train.networks import start_of
 
     monkeypatch.chdir(home)
-    held = params(COLUMNS | {"findings": ["Mass", "Effusion"]}, {name: name for name in FINDINGS})
-    plan = recipe.plan_of(parse(held), "x")
+    settings = params(COLUMNS | {"findings": ["Mass", "Effusion"]}, {name: name for name in FINDINGS})
+    plan = recipe.plan_of(parse(settings), "x")
     network = start_of(replace(plan, start=home / "outputs" / "x" / "train" / "model", use="weights"), "weights")
     assert network(torch.zeros(1, *plan.shape)).shape == (1, 2, 1)

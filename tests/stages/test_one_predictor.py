@@ -44,14 +44,14 @@ FOLDS = {"split": {"method": "random", "fractions": [0.6, 0.2, 0.2], "seed": 1, 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The prepared folder of a system, made when it is first asked for."""
-    held: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
 
     def of(system: str) -> Path:
         system = SAME_COHORT.get(system, system)
-        if system not in held:
-            held[system] = tmp_path_factory.mktemp(system)
-            prepare(held[system], system)
-        return held[system]
+        if system not in folders:
+            folders[system] = tmp_path_factory.mktemp(system)
+            prepare(folders[system], system)
+        return folders[system]
 
     return of
 
@@ -141,10 +141,10 @@ def test_predictions_csv_predict_and_the_mlflow_model_say_the_same(
         facts = cleaning(facts)
     folder = tmp_path / "model"
     save_model(folder, facts, networks)
-    said = same_everywhere(plan, facts, folder, tmp_path, system)
+    columns = same_everywhere(plan, facts, folder, tmp_path, system)
     if mode != "one" and "loes" in system:
         ends = [f"/{name}" for name in plan.task.labels] or [""]
-        assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= said
+        assert {f"{kind}{end}" for kind in ("prediction_sd", "lower", "upper") for end in ends} <= columns
 
 
 def cleaning(facts: Any) -> Any:
@@ -167,19 +167,19 @@ def test_so_is_the_distance_from_the_training_images(
     save_model(tmp_path / "model", facts, networks)
     assert "distance" in same_everywhere(plan, facts, tmp_path / "model", tmp_path, system)
     table = read(tmp_path / "predictions.csv")
-    found = np.array(table.text("distance").tolist(), float)
-    assert (found > 0).all()
-    assert np.median(found[table.split == "validation"]) <= 1.3
+    distances = np.array(table.text("distance").tolist(), float)
+    assert (distances > 0).all()
+    assert np.median(distances[table.split == "validation"]) <= 1.3
     save_model(tmp_path / "abstains", replace(facts, abstain=True), networks)
     predictors = open_predictors(plan.block.task, read_facts(tmp_path / "abstains"), tmp_path / "abstains", "cpu")
     again = predictions_of(predictors, plan.block.task, plan.sides)
-    np.testing.assert_array_equal(again.text("answered") == "no", found > 1)
+    np.testing.assert_array_equal(again.text("answered") == "no", distances > 1)
     tested = np.flatnonzero(again.split == "test")
     files = [str(files_of(plan, system)[again.sample_id[row]]) for row in tested]
     served = Predictor.load(tmp_path / "abstains", reading=Reading(isolated=False)).predict(files)
     for answer, row in zip(served, tested, strict=True):
-        assert answer.reason.startswith("not answered: unlike the training images") is bool(found[row] > 1)
-        assert set(answer.values) == {"distance", "answered"} or found[row] <= 1
+        assert answer.reason.startswith("not answered: unlike the training images") is bool(distances[row] > 1)
+        assert set(answer.values) == {"distance", "answered"} or distances[row] <= 1
     (tmp_path / "model" / "member_0" / "reference.safetensors").write_bytes(b"another")
     with pytest.raises(ScantuneError, match="damaged"):
         Predictor.load(tmp_path / "model", reading=Reading(isolated=False))
@@ -197,19 +197,19 @@ def test_so_it_is_of_an_ensemble_whose_spread_is_that_of_its_members(
     models = {"x": (tmp_path / "x", networks[:1]), "y": (tmp_path / "y", networks[1:])}
     for name, (place, own) in models.items():
         save_model(place, replace(facts, name=name, members=len(own), fitted={}), own)
-    held = params_of(system, settings)
-    key = held["experiments"]["x"]["dataset"]
-    held["experiments"]["y"] = held["experiments"]["x"]
-    held["ensembles"] = {"both": ensemble(key, ["x", "y"], held["experiments"]["x"]["evaluate"])}
-    held["ensemble_members"] = {name: {"ensemble": "both", "member": name} for name in models}
+    params = params_of(system, settings)
+    key = params["experiments"]["x"]["dataset"]
+    params["experiments"]["y"] = params["experiments"]["x"]
+    params["ensembles"] = {"both": ensemble(key, ["x", "y"], params["experiments"]["x"]["evaluate"])}
+    params["ensemble_members"] = {name: {"ensemble": "both", "member": name} for name in models}
     folders = {name: place for name, (place, _) in models.items()}
-    joined = ensembles.plan_of(parse(held), "both", folders)
+    joined = ensembles.plan_of(parse(params), "both", folders)
     both, trained = ensembles.join(joined, folders)
     assert both.members == 3
     assert both.fitted == facts.fitted, "fitted as one model of the same networks is"
     save_model(tmp_path / "model", both, trained.networks)
-    said = same_everywhere(joined, both, tmp_path / "model", tmp_path, system)
-    assert "prediction_sd" in said or system != "loes"
+    columns = same_everywhere(joined, both, tmp_path / "model", tmp_path, system)
+    assert "prediction_sd" in columns or system != "loes"
 
 
 def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system: str) -> set[str]:
@@ -233,19 +233,19 @@ def same_everywhere(plan: Any, facts: Any, folder: Path, tmp_path: Path, system:
     predict(str(folder), **listed, out=tmp_path / "answers.csv", batch_size=3)
     answered = read(tmp_path / "answers.csv").take(np.arange(len(files))[::-1])
     assert not any(answered.text("reason"))
-    said = [name for name in answered.columns if name not in ("file", "reason")]
-    assert "set" in said or system != "echo"
-    agree(table, answered, said)
+    columns = [name for name in answered.columns if name not in ("file", "reason")]
+    assert "set" in columns or system != "echo"
+    agree(table, answered, columns)
 
     served = loaded(tmp_path, folder, plan, facts).predict(pd.DataFrame({"path": [str(f) for f in files], **beside}))
-    agree(table, PredictionTable.make({name: list(served[name]) for name in said}), said)
+    agree(table, PredictionTable.make({name: list(served[name]) for name in columns}), columns)
 
     if plan.block.task.mask_classes:
         served_answers = Predictor.load(folder, reading=Reading(isolated=False)).predict(files, 3)
         for sample, answer in zip(table.sample_id, served_answers, strict=True):
             np.testing.assert_array_equal(answer.prepared_mask, answers.mask(sample))
             assert components(answer.mask) <= 1 or not cleaned(facts)
-    return set(said)
+    return set(columns)
 
 
 def cleaned(facts: Any) -> bool:
@@ -286,8 +286,8 @@ def test_so_it_is_with_covariates_and_a_row_without_them_has_its_reason(
     plan, facts, networks = model_of(system, MODES[mode] | {"model": model})
     folder = tmp_path / "model"
     save_model(folder, facts, networks)
-    said = same_everywhere(plan, facts, folder, tmp_path, system)
-    columns = [name for name in said if name.startswith(("p/", "prediction"))]
+    all_columns = same_everywhere(plan, facts, folder, tmp_path, system)
+    columns = [name for name in all_columns if name.startswith(("p/", "prediction"))]
     table = read(tmp_path / "predictions.csv")
     table = table.take(table.split == "test")
     files = [str(files_of(plan, system)[sample]) for sample in table.sample_id]
@@ -337,9 +337,9 @@ def test_probabilities_are_averaged_and_not_logits() -> None:
 
     task = ClassificationTask("label", ("a", "b"))
     both = TensorPredictor([Fixed([4.0, 0.0]), Fixed([-1.0, 0.0])], task, {})
-    found = both.columns(both.output(torch.zeros(3, 1, 4, 4)))
+    columns = both.columns(both.output(torch.zeros(3, 1, 4, 4)))
     expected = (1 / (1 + np.exp(-4)) + 1 / (1 + np.exp(1))) / 2
-    np.testing.assert_allclose(found["p/a"], expected, atol=1e-6)  # .63; of the mean logits .82
+    np.testing.assert_allclose(columns["p/a"], expected, atol=1e-6)  # .63; of the mean logits .82
     single = TensorPredictor([Fixed([4.0]), Fixed([-1.0])], ClassificationTask("label", ("b", "a"), sigmoid=True), {})
     np.testing.assert_allclose(single.columns(single.output(torch.zeros(3, 1, 4, 4)))["p/a"], expected, atol=1e-6)
 
@@ -405,11 +405,14 @@ def test_experiments_with_and_without_folds_share_a_split(
     from stages import split
 
     monkeypatch.chdir(home("csi"))
-    held = params_of("csi", dataset=FOLDS)
-    held["experiments"]["cv"] = {**held["experiments"]["x"], "train": {**held["experiments"]["x"]["train"], "folds": 2}}
-    Path("params.yaml").write_text(yaml.safe_dump(held))
+    params = params_of("csi", dataset=FOLDS)
+    params["experiments"]["cv"] = {
+        **params["experiments"]["x"],
+        "train": {**params["experiments"]["x"]["train"], "folds": 2},
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(params))
     split.run("csi")
-    plain, folded = (recipe.plan_of(parse(held), name) for name in ("x", "cv"))
+    plain, folded = (recipe.plan_of(parse(params), name) for name in ("x", "cv"))
     (network,) = members_of(plain)
     assert list(network.validation) == list(plain.sides.side("validation"))
     assert plain.sides.folds == []
@@ -417,9 +420,9 @@ def test_experiments_with_and_without_folds_share_a_split(
     assert list(plain.sides.side("test")) == list(folded.sides.side("test"))
     both = {m.sample_id for side in ("train", "validation") for m in plain.sides.side(side)}
     assert {m.sample_id for m in folded.sides.side("train")} == both
-    held["datasets"]["csi"]["split"] = FOLDS["split"] | {"fractions": [0.8, 0.2, 0.0]}
+    params["datasets"]["csi"]["split"] = FOLDS["split"] | {"fractions": [0.8, 0.2, 0.0]}
     with pytest.raises(ScantuneError, match=r"experiments\.x: datasets\.csi\.split has folds and no test side"):
-        parse(held)
+        parse(params)
 
 
 def test_no_sample_of_a_fold_chooses_its_checkpoint_where_folds_are_the_only_test(

@@ -36,10 +36,10 @@ def prepared(tmp_path_factory, request) -> Path:
 
 def write(home: Path, train: dict, **blocks: dict) -> dict:
     params = digits_params(n=160)
-    held = experiment("small_cnn", **{**BASE, **train})
+    experiment_block = experiment("small_cnn", **{**BASE, **train})
     for name, block in blocks.items():
-        held[name] = {**held[name], **block}
-    params["experiments"] = {"small": held}
+        experiment_block[name] = {**experiment_block[name], **block}
+    params["experiments"] = {"small": experiment_block}
     import yaml
 
     (home / "params.yaml").write_text(yaml.safe_dump(params))
@@ -195,16 +195,16 @@ def test_folds_hold_out_every_training_subject_once(prepared, tmp_path, monkeypa
 
     monkeypatch.chdir(prepared)
     monkeypatch.setenv("SCANTUNE_MLFLOW", "off")
-    held = write(prepared, {"folds": 2})
-    held["datasets"]["digits"]["split"]["folds"] = 2
+    params = write(prepared, {"folds": 2})
+    params["datasets"]["digits"]["split"]["folds"] = 2
     import yaml
 
-    (prepared / "params.yaml").write_text(yaml.safe_dump(held))
+    (prepared / "params.yaml").write_text(yaml.safe_dump(params))
     from stages import split
 
     split.run("digits")
     try:
-        plan = recipe.plan_of(parse(held), "small")
+        plan = recipe.plan_of(parse(params), "small")
         result = list(networks.members_of(plan))
         out = [m.sample_id for member in result for m in member.validation]
         assert len(result) == 2
@@ -226,7 +226,7 @@ def test_a_training_that_goes_on_does_so_in_the_loggers_runs_and_another_one_has
 
     monkeypatch.chdir(prepared)
     for name in ("TensorBoardSink", "WandbSink"):
-        monkeypatch.setattr(loggers, name, lambda folder, **given: (folder, given.get("run_id")))
+        monkeypatch.setattr(loggers, name, lambda folder, **options: (folder, options.get("run_id")))
     expected = {"tensorboard": True, "wandb": {"project": "mine"}}
     plan = recipe.plan_of(parse(copy.deepcopy(write(prepared, {"loggers": expected}))), "small")
     began, again, other = (sinks_of(plan, "", Run(), tmp_path / state) for state in ("a", "a", "b"))
@@ -262,10 +262,10 @@ def test_loggers_are_shown_augmented_samples_at_the_start_and_answers_with_maps_
     train(prepared, tmp_path, settings)
     assert (tmp_path / "out" / "augmented.png").read_bytes()[:4] == b"\x89PNG"
     (folder,) = (prepared / "logs" / "small").iterdir()
-    held = EventAccumulator(str(folder))
-    held.Reload()
-    assert [image.step for image in held.Images("augmented")] == [0]
-    assert [image.step for image in held.Images("validation")] == [1]
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    assert [image.step for image in events.Images("augmented")] == [0]
+    assert [image.step for image in events.Images("validation")] == [1]
 
 
 def test_a_training_goes_on_from_any_checkpoint_that_was_kept_with_its_optimizer(prepared, tmp_path, monkeypatch):

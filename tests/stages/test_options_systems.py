@@ -164,14 +164,14 @@ Runs = Callable[..., Any]
 @pytest.fixture(scope="module")
 def homes(tmp_path_factory) -> Callable[[str], Any]:
     """A folder in which a system's demo, preprocess and split ran, made when it is first asked for."""
-    held: dict[str, Any] = {}
+    folders: dict[str, Any] = {}
 
     def home(system: str) -> Any:
         key = SAME_COHORT.get(system, system)
-        if key not in held:
-            held[key] = tmp_path_factory.mktemp(key)
-            prepare(held[key], key)
-        return held[key]
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp(key)
+            prepare(folders[key], key)
+        return folders[key]
 
     return home
 
@@ -179,15 +179,15 @@ def homes(tmp_path_factory) -> Callable[[str], Any]:
 @pytest.fixture(scope="module")
 def trained_plainly(homes, tmp_path_factory) -> Callable[[str, int], np.ndarray]:
     """Weights of a system's plain training of so many epochs."""
-    held: dict[tuple[str, int], np.ndarray] = {}
+    stored: dict[tuple[str, int], np.ndarray] = {}
 
     def plain(system: str, epochs: int = 2) -> np.ndarray:
-        if (system, epochs) not in held:
+        if (system, epochs) not in stored:
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(homes(system))
                 params = params_of(system, {"epochs": epochs})
-                held[system, epochs] = weights(train(params, tmp_path_factory.mktemp("plain"))[1])
-        return held[system, epochs]
+                stored[system, epochs] = weights(train(params, tmp_path_factory.mktemp("plain"))[1])
+        return stored[system, epochs]
 
     return plain
 
@@ -302,8 +302,8 @@ def test_augmented_copies_change_the_prediction_and_only_it(runs, tmp_path, syst
         facts, folder = recipe.model_facts(plan, trained), tmp_path / f"model{copies}"
         save_model(folder, facts, trained.networks)
         table = predictions_of(open_predictors(plan.block.task, facts, folder, "cpu"), plan.block.task, plan.sides)
-        said = [name for name in table.columns if name == "prediction" or name.startswith("p/")]
-        return weights(trained), np.stack([table.numbers(name, None) for name in said])
+        columns = [name for name in table.columns if name == "prediction" or name.startswith("p/")]
+        return weights(trained), np.stack([table.numbers(name, None) for name in columns])
 
     (own, plain), (same, several) = answers(0), answers(3)
     assert np.array_equal(own, same)

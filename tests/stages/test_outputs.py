@@ -113,9 +113,9 @@ def written(home: Path, monkeypatch, dataset: dict[str, Any]) -> dict[str, dict[
     """What preprocess and split write, but for what is of the run."""
     monkeypatch.setenv("SCANTUNE_KEY", "secret, and sixteen")
     prepare = {"dataset": "d", "modality": "image", "shape": [8, 8], "workers": 1, "backend": "threads"}
-    held = {"datasets": {"d": dataset}, "inputs": {"d": prepare}, "experiments": {}}
-    held["watched"] = {"own_index": {"dataset": "d", "path": "raw"}}
-    (home / "params.yaml").write_text(yaml.safe_dump(held))
+    params = {"datasets": {"d": dataset}, "inputs": {"d": prepare}, "experiments": {}}
+    params["watched"] = {"own_index": {"dataset": "d", "path": "raw"}}
+    (home / "params.yaml").write_text(yaml.safe_dump(params))
     run_stages(home, "preprocess d", "split d")
     cache = {name: (home / "data/cache/d" / name).read_text() for name in ("manifest.csv", "digests.csv")}
     splits = {path.name: path.read_text() for path in sorted((home / "data/splits/d").iterdir()) if path.is_file()}

@@ -158,10 +158,10 @@ def test_maps_of_larger_samples_are_made_window_by_window(
     model = Predictor.load(home / "outputs/x/train/model", reading=Reading(isolated=False))
     (answer,) = model.predict([next(home.glob("image6.*"))])
     x = torch.from_numpy(as_float(answer.prepared.tensor))
-    asked = maps.MapRequest(model.networks, model.facts, model.task, SaliencyConfig(), "cpu")
-    (_, (whole,)) = maps.maps_of(asked, model.networks[0], x)
+    map_request = maps.MapRequest(model.networks, model.facts, model.task, SaliencyConfig(), "cpu")
+    (_, (whole,)) = maps.maps_of(map_request, model.networks[0], x)
     monkeypatch.setattr(maps, "LARGEST", 10)
-    (_, (windowed,)) = maps.maps_of(asked, model.networks[0], x)
+    (_, (windowed,)) = maps.maps_of(map_request, model.networks[0], x)
     assert windowed.map is not None
     assert windowed.map.shape == whole.map.shape == tuple(x.shape[1:])
     assert windowed.map.max() == pytest.approx(1)
@@ -181,12 +181,12 @@ def test_a_training_that_was_ended_goes_on_to_the_same_weights(
     _, whole = train(settings, tmp_path / "whole")
     real, done = step.train_step, 0
 
-    def fails(*given: Any) -> Any:
+    def fails(*arguments: Any) -> Any:
         nonlocal done
         done += 1
         if done == 5:
             raise RuntimeError("the power went out")
-        return real(*given)
+        return real(*arguments)
 
     with monkeypatch.context() as broken:
         broken.setattr("scantune.engine.loop.train_step", fails)
@@ -198,20 +198,20 @@ def test_a_training_that_was_ended_goes_on_to_the_same_weights(
 
 
 def test_a_patch_is_refused_where_none_can_be_drawn() -> None:
-    held = params("image")
-    held["inputs"]["bars"] = {"dataset": "bars", "modality": "video", "patch": [16, 16]}
+    settings = params("image")
+    settings["inputs"]["bars"] = {"dataset": "bars", "modality": "video", "patch": [16, 16]}
     with pytest.raises(ScantuneError, match=r"'patch' is for images and volumes; of a video"):
-        parse(held)
-    held = params("image")
-    held["experiments"]["x"]["task"] = {"name": "classification", "target": "side"}
-    held["datasets"]["bars"]["targets"] = {"side": "side"}
+        parse(settings)
+    settings = params("image")
+    settings["experiments"]["x"]["task"] = {"name": "classification", "target": "side"}
+    settings["datasets"]["bars"]["targets"] = {"side": "side"}
     with pytest.raises(ScantuneError, match=r"inputs\.bars\.patch is for segmentation"):
-        parse(held)
-    held = params("image")
-    held["experiments"]["x"]["train"]["distance"] = True
+        parse(settings)
+    settings = params("image")
+    settings["experiments"]["x"]["train"]["distance"] = True
     with pytest.raises(ScantuneError, match=r"train\.distance: needs whole samples"):
-        parse(held)
-    del held["experiments"]["x"]["train"]["distance"]
-    del held["inputs"]["bars"]["patch"]
+        parse(settings)
+    del settings["experiments"]["x"]["train"]["distance"]
+    del settings["inputs"]["bars"]["patch"]
     with pytest.raises(ScantuneError, match=r"train\.patches: inputs\.bars has no 'patch'"):
-        parse(held)
+        parse(settings)

@@ -49,9 +49,9 @@ def test_a_second_repro_runs_nothing_and_one_learning_rate_reruns_its_own_three_
 
 
 def test_metrics_and_plots_of_dvc(ran):
-    shown = ran.dvc("metrics", "show")
-    assert "outputs/small/evaluate/summary.json" in shown
-    assert "accuracy" in shown
+    printed = ran.dvc("metrics", "show")
+    assert "outputs/small/evaluate/summary.json" in printed
+    assert "accuracy" in printed
     page = ran.dvc("plots", "show")
     assert "index.html" in page
     assert "val_loss" in (ran.home / "dvc_plots" / "index.html").read_text()
@@ -87,8 +87,8 @@ def test_nothing_that_identifies_a_person_or_machine_leaves(ran, monkeypatch):
     experiment = service.get_experiment_by_name("digits")
     home = str(ran.home)
     for run in service.search_runs([experiment.experiment_id]):
-        said = {**run.data.tags, **run.data.params}
-        assert not any(home in value for value in said.values()), run.info.run_name
+        logged = {**run.data.tags, **run.data.params}
+        assert not any(home in value for value in logged.values()), run.info.run_name
     for path in (ran.home / "outputs").rglob("*"):
         if path.is_file():
             assert home.encode() not in path.read_bytes(), path
@@ -162,12 +162,12 @@ def test_a_second_repro_at_the_same_time_is_told_so_and_does_no_harm(ran):
     first = subprocess.Popen(
         command, cwd=ran.home, env=ran.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    said = ""
-    while "Running stage" not in said and first.poll() is None:
-        said += first.stdout.readline()
+    printed = ""
+    while "Running stage" not in printed and first.poll() is None:
+        printed += first.stdout.readline()
     second = ran.run(*command, check=False)
     rest, _ = first.communicate(timeout=600)
-    assert first.returncode == 0, said + rest
+    assert first.returncode == 0, printed + rest
     assert "lock" in second.lower() or "busy" in second.lower(), second
     assert not ran_stages(ran.dvc("repro")), "what was made is whole and the same"
 

@@ -127,17 +127,17 @@ def test_whoever_serves_it_trusts_the_digest(ran, elsewhere):
     digest = json.loads((elsewhere.home / "model/model.json").read_text())["plugins"]["digest"]
     refused = elsewhere.python("-c", SERVED, "model", *files, check=False)
     assert f"SCANTUNE_TRUSTED_PLUGINS={digest}" in refused
-    said = elsewhere.python("-c", SERVED, "model", *files, SCANTUNE_TRUSTED_PLUGINS=digest)
-    assert json.loads(said.strip().splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
+    printed = elsewhere.python("-c", SERVED, "model", *files, SCANTUNE_TRUSTED_PLUGINS=digest)
+    assert json.loads(printed.strip().splitlines()[-1]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_code_that_was_changed_is_not_run_though_trusted(ran, elsewhere):
     files, _ = predictions(ran)
     with (elsewhere.home / "model/plugins/two_layers.py").open("a") as file:
         file.write("\nprint('ran')\n")
-    said = elsewhere.python("-m", "scantune.cli", "predict", "model", *files, "--trust", check=False)
-    assert "not what the model was written with" in said
-    assert "ran\n" not in said
+    printed = elsewhere.python("-m", "scantune.cli", "predict", "model", *files, "--trust", check=False)
+    assert "not what the model was written with" in printed
+    assert "ran\n" not in printed
 
 
 def test_a_misspelt_name_of_a_plugin_is_told_without_torch(ran):

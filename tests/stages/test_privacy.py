@@ -48,7 +48,7 @@ def test_the_search_finds_what_is_there(tmp_path):
     """Or its silence would mean nothing."""
     home = project(tmp_path, 6)
     result = planted.found_in(tmp_path / planted.SECRETS["root folder"])
-    kinds = {kind for held in result.values() for kind in held}
+    kinds = {kind for of_file in result.values() for kind in of_file}
     assert kinds == set(planted.SECRETS) - {"root folder", "text in pixels"}
     assert planted.found_in(home) == {"params.yaml": ["root folder"]}
 

@@ -167,6 +167,6 @@ def test_a_single_target_still_needs_a_value_in_every_row() -> None:
     from scantune.config.load import parse
     from scantune.pipeline.data.targets import needed_targets
 
-    held = params()
-    held["derived"]["turned"]["task"] = {"name": "regression", "target": "age"}
-    assert needed_targets(parse(held), "films") == {"age": ["derived.turned"]}
+    settings = params()
+    settings["derived"]["turned"]["task"] = {"name": "regression", "target": "age"}
+    assert needed_targets(parse(settings), "films") == {"age": ["derived.turned"]}

@@ -60,7 +60,7 @@ def test_training_with_what_was_found_changes_those_keys_alone(home, monkeypatch
     block["train"] |= {"learning_rate": 0.0042, "optimizer": {"name": "sgd", "nesterov": True}}
     Path("best.yaml").write_text(yaml.safe_dump({"small_best": block}))
     seen: list[object] = []
-    monkeypatch.setattr(project, "run_dvc", lambda *given: seen.append(given) or 0)
+    monkeypatch.setattr(project, "run_dvc", lambda *arguments: seen.append(arguments) or 0)
     call("search", "small", "--train-best", "--from", "best.yaml")
     train = yaml.safe_load(Path("params.yaml").read_text())["experiments"]["small"]["train"]
     assert train["learning_rate"] == 0.0042
@@ -71,7 +71,7 @@ def test_training_with_what_was_found_changes_those_keys_alone(home, monkeypatch
 
 
 def test_a_trial_that_is_worse_is_stopped_early(home):
-    given = searching.searched("small")
+    search = searching.searched("small")
     told: list[tuple[int, float]] = []
 
     class Enough(Exception):
@@ -84,9 +84,9 @@ def test_a_trial_that_is_worse_is_stopped_early(home):
 
     from scantune.tracking import Run
 
-    given.folder.mkdir(parents=True)
+    search.folder.mkdir(parents=True)
     with pytest.raises(Enough):
-        searching._one_trial(given, "small 0", {"train.epochs": 4}, Run(), report)
+        searching._one_trial(search, "small 0", {"train.epochs": 4}, Run(), report)
     assert [epoch for epoch, _ in told] == [1, 2], "two of four epochs were trained"
     assert all(value == value for _, value in told)
 
@@ -119,8 +119,8 @@ def test_each_trial_is_a_run_in_weights_and_biases_where_that_is_asked_for(home,
     began: list[tuple[str, str]] = []
     points: list[object] = []
 
-    def sink(folder, **given):
-        began.append((given["project"], given["run_id"]))
+    def sink(folder, **options):
+        began.append((options["project"], options["run_id"]))
         return CallableSink("wandb", points.extend)
 
     monkeypatch.setattr(loggers, "WandbSink", sink)

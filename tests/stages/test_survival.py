@@ -184,11 +184,11 @@ def test_an_ensemble_of_two_cox_models_has_a_baseline_hazard_of_its_own(home: Pa
 def test_a_cox_model_and_one_of_hazards_are_no_ensemble() -> None:
     from scantune.config.load import parse
 
-    held = params()
-    held["ensembles"]["both"]["members"] = ["cox", "hazards"]
-    held["ensemble_members"]["both_further"]["member"] = "hazards"
+    settings = params()
+    settings["ensembles"]["both"]["members"] = ["cox", "hazards"]
+    settings["ensemble_members"]["both_further"]["member"] = "hazards"
     with pytest.raises(ScantuneError, match=r"answer in different forms \(discrete_hazard, cox\)"):
-        parse(held)
+        parse(settings)
 
 
 def test_a_wrong_event_is_told_before_anything_is_prepared(home: Path, tmp_path: Path) -> None:

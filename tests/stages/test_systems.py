@@ -55,11 +55,11 @@ def figures(folder: Path) -> dict:
 def test_a_block_reaches_its_figure_above_its_baseline_and_below_perfect(whole, name):
     figure, least, baseline = REACHES[name]
     result = figures(whole.home / "outputs" / name / "evaluate")
-    held, simple = result["metrics"][figure], result["baselines"][baseline][figure]
-    assert held["value"] >= least
-    assert held["value"] < 1
-    assert held["lower"] <= held["value"] <= held["upper"]
-    assert simple["value"] is None or held["lower"] > simple["value"]
+    estimate, simple = result["metrics"][figure], result["baselines"][baseline][figure]
+    assert estimate["value"] >= least
+    assert estimate["value"] < 1
+    assert estimate["lower"] <= estimate["value"] <= estimate["upper"]
+    assert simple["value"] is None or estimate["lower"] > simple["value"]
 
 
 @pytest.mark.parametrize("name", FALLS)

@@ -42,8 +42,8 @@ def service(project: Project):
 def runs(project: Project) -> dict[str, list]:
     """All runs by name."""
     result: dict[str, list] = {}
-    held = service(project)
-    for run in held.search_runs([e.experiment_id for e in held.search_experiments()], max_results=500):
+    client = service(project)
+    for run in client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=500):
         result.setdefault(run.info.run_name, []).append(run)
     return result
 

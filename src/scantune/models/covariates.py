@@ -61,8 +61,8 @@ class Covariate:
         """Name, kind and levels as text."""
         if self.kind == "number":
             return f"{self.name} (number)"
-        shown = ", ".join(self.levels[:8]) + (" …" if len(self.levels) > 8 else "")
-        return f"{self.name} (category: {shown})"
+        levels = ", ".join(self.levels[:8]) + (" …" if len(self.levels) > 8 else "")
+        return f"{self.name} (category: {levels})"
 
 
 @dataclass(frozen=True)
@@ -116,16 +116,16 @@ class Covariates:
         Raises:
             ScantuneError: as :meth:`row`, with the samples.
         """
-        found, faults = [], []
+        encoded, faults = [], []
         for sample_id, row in zip(ids, cells, strict=True):
             try:
-                found.append(self.row(row))
+                encoded.append(self.row(row))
             except ValueError as error:
                 faults.append(f"sample {sample_id}: {error}")
         if faults:
             listed = "\n  ".join(faults[:20])
             raise ScantuneError(f"{len(faults)} samples have covariates that cannot be used:\n  {listed}")
-        return np.stack(found) if found else np.zeros((0, len(self.columns)), np.float32)
+        return np.stack(encoded) if encoded else np.zeros((0, len(self.columns)), np.float32)
 
     def unknown_levels(self, cells: Iterable[Mapping[str, object]]) -> dict[str, Counter[str]]:
         """Column to the levels that the training set lacks, with their counts; they count as unknown values."""

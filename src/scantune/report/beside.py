@@ -12,8 +12,8 @@ from scantune.report.parts import Cell, Table, Words, counted, figure, footnoted
 
 def confounders(facts: RunFacts) -> list[Any]:
     """A paragraph for each grouping column that alone predicts the target above chance, with the model within it."""
-    found = (facts.metrics.get("confounders") or {}).items()
-    return [Words(_sentence(column, entry), "bad") for column, entry in found if entry.get("predicts")]
+    entries = (facts.metrics.get("confounders") or {}).items()
+    return [Words(_sentence(column, entry), "bad") for column, entry in entries if entry.get("predicts")]
 
 
 def _sentence(column: str, entry: Mapping[str, Any]) -> str:
@@ -35,12 +35,12 @@ def _value(entry: Mapping[str, Any]) -> str:
 
 def strata(facts: RunFacts) -> list[Any]:
     """A table of all grouping columns: what each predicts alone, the model on all samples and within its levels."""
-    found = facts.metrics.get("confounders") or {}
-    if not found:
+    entries = facts.metrics.get("confounders") or {}
+    if not entries:
         return []
-    metric = words.label(next(iter(found.values()))["metric"])
+    metric = words.label(next(iter(entries.values()))["metric"])
     rows: list[list[Cell]] = []
-    for column, entry in found.items():
+    for column, entry in entries.items():
         pooled = figure(entry["pooled"]) if "pooled" in entry else text(None)
         rows.append([text(column.replace("_", " ")), figure(entry["alone"]), figure(entry["model"]), pooled])
     notes = [
@@ -48,7 +48,7 @@ def strata(facts: RunFacts) -> list[Any]:
         "of many columns that predict nothing, a few lie above chance. Within its levels: the mean over the levels, "
         "weighted by their numbers of samples; age in bands."
     ]
-    lacking = {c: e["undefined"] for c, e in found.items() if e.get("undefined")}
+    lacking = {c: e["undefined"] for c, e in entries.items() if e.get("undefined")}
     notes += [f"Undefined in these levels of {c}: {', '.join(ls)}." for c, ls in lacking.items()]
     header = ["Column", f"{metric} by the column alone", "Model, all samples", "Model, within the levels"]
     return [Table(header, rows, "Confounders", notes)]
@@ -67,10 +67,10 @@ def covariates(facts: RunFacts) -> list[Any]:
             entry = words.entry(metrics.get(name))
             rows.append([text(words.label(name)), figure(entry), *cells, counted(entry)])
     titles = {"image": "Image alone", "covariates": "Covariates alone"}
-    shown = section["dropout"]
+    dropout = section["dropout"]
     trained = (
-        f"which {100 * shown:g} % of the training samples were in each step"
-        if shown
+        f"which {100 * dropout:g} % of the training samples were in each step"
+        if dropout
         else "which no training sample was: a network trained on images alone may do better"
     )
     notes = [

@@ -91,26 +91,26 @@ def _within(
     plans = [module.plan(data, part, headline=True, paired=True, confidence=confidence) for part in parts]
     results = dict(zip(levels, carry_out(plans, resampler, confidence), strict=True))
     sizes = dict(zip(levels, map(len, parts), strict=True))
-    found: dict[str, Any] = {"within": {level: result.figures[name] for level, result in results.items()}}
+    section: dict[str, Any] = {"within": {level: result.figures[name] for level, result in results.items()}}
     defined = [
         level
         for level, result in results.items()
         if name in result.distributions and number(result.distributions[name].value) is not None
     ]
     if len(defined) < 2:
-        return found
+        return section
     inside = np.concatenate([part for level, part in zip(levels, parts, strict=True) if level in defined])
     mean = weighted_mean([results[level].distributions[name] for level in defined], [sizes[level] for level in defined])
     n_subjects = resampler.count(inside)
     interval = interval_of(mean, kind, n_subjects, confidence)
-    found["pooled"] = Estimate(mean.value, n=len(inside), n_subjects=n_subjects, reason="no interval")
+    section["pooled"] = Estimate(mean.value, n=len(inside), n_subjects=n_subjects, reason="no interval")
     if interval is not None:
-        found["pooled"] = replace(
-            found["pooled"],
+        section["pooled"] = replace(
+            section["pooled"],
             lower=interval.lower,
             upper=interval.upper,
             method=interval.method,
             reason=None if interval.method else interval.reason or "no interval",
         )
     undefined = [level for level in levels if level not in defined]
-    return found | ({"undefined": undefined} if undefined else {})
+    return section | ({"undefined": undefined} if undefined else {})

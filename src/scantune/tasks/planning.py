@@ -189,10 +189,10 @@ def for_power(
         required = normal_quantile(power) + normal_quantile(0.975)
         return trial.subjects * min(8.0, (required / max(reached, 0.1)) ** 2)
 
-    found = _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
-    if found["subjects"] is not None:
-        found["subjects"] = _by_curve(found["trials"], found["subjects"], power, studies)
-    return found
+    result = _search(source, study, next_size, lambda t: t.value >= power, studies, seed, np.mean)
+    if result["subjects"] is not None:
+        result["subjects"] = _by_curve(result["trials"], result["subjects"], power, studies)
+    return result
 
 
 def _by_curve(trials: Sequence[Mapping[str, Any]], near: int, power: float, studies: int) -> int:

@@ -107,8 +107,8 @@ def evaluate(
     out["baselines"], left_out = _baselines(predictions, task, options, cohort, covariates, beside or {})
     if left_out:
         out["covariates_left_out"] = left_out
-    if cohort is not None and (found := _confounders(predictions, joined, task, options, cohort)):
-        out["confounders"] = found
+    if cohort is not None and (confounders := _confounders(predictions, joined, task, options, cohort)):
+        out["confounders"] = confounders
     if joined is not predictions:
         samples = _evaluate_level(predictions, task, options, short=True)
         out["levels"] = {"sample": samples["metrics"], task.aggregate.by: out["metrics"]}

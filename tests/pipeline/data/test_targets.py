@@ -29,9 +29,9 @@ def faults(tmp_path):
     import yaml
 
     def call(task: dict, targets: object) -> list[tuple[int | None, str | None]]:
-        held = blocks(task, targets)
-        parse(held)
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(held))
+        settings = blocks(task, targets)
+        parse(settings)
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(settings))
         rng = np.random.default_rng(0)
         for number in range(5):
             io.write_png(tmp_path / "raw" / f"{number}.png", rng.integers(0, 255, (8, 8), dtype=np.uint8))

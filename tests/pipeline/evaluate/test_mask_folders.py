@@ -119,8 +119,8 @@ def test_what_a_region_or_values_cannot_be_is_named(pictures: Path) -> None:
     with pytest.raises(ScantuneError, match="region: no mask named a"):
         compared(*both, Segmentation(), values={128: 1, 7: "ignore"}, region=pictures / "region")
     for options in (["--region", "x"], ["--mask-values", "{1: -1}"]):
-        given = ["score", *map(str, (both[0], "--reference", both[1])), "--task", "segmentation", *options]
-        assert isinstance(CliRunner().invoke(app, given).exception, ScantuneError)
+        arguments = ["score", *map(str, (both[0], "--reference", both[1])), "--task", "segmentation", *options]
+        assert isinstance(CliRunner().invoke(app, arguments).exception, ScantuneError)
 
 
 def test_labels_that_overlap_are_sums_of_bits(tmp_path: Path) -> None:

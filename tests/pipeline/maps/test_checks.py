@@ -34,16 +34,16 @@ from tests.pipeline.conftest import N, make, settings
 from tests.stages.conftest import digits_params, experiment, run_stages
 
 
-def wanted_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
-    sides, held, folder, table = make(home, modality, schema, targets, **facts)
-    networks = load_networks(folder, held)
-    expected = MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
+def request_of(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
+    sides, model_facts, folder, table = make(home, modality, schema, targets, **facts)
+    networks = load_networks(folder, model_facts)
+    expected = MapRequest(networks, model_facts, task_of(schema, model_facts), block, torch.device("cpu"))
     return expected, sides, errors.sample_errors(table, schema)
 
 
-def masked_of(wanted: MapRequest, sides: Any, samples: Any) -> list[Any]:
+def masked_of(request: MapRequest, sides: Any, samples: Any) -> list[Any]:
     members = {m.sample_id: m for m in sides.members}
-    return mapmasks.masked(wanted, sides, members, samples, wanted.networks[0].eval())
+    return mapmasks.masked(request, sides, members, samples, request.networks[0].eval())
 
 
 def labels() -> list[dict[str, str]]:
@@ -53,7 +53,7 @@ def labels() -> list[dict[str, str]]:
 def test_a_zone_is_held_against_its_own_label_where_the_model_calls_it_affected(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": str(i % 3), "left_sup": "0"} for i in range(N)]
-    expected, sides, samples = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    expected, sides, samples = request_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
     with torch.no_grad():  # grade 2 in the first zone, grade 0 in the second, whatever is seen
         last = [m for m in expected.networks[0].modules() if isinstance(m, torch.nn.Linear)][-1]
         last.weight.zero_()
@@ -70,7 +70,7 @@ def test_a_zone_is_held_against_its_own_label_where_the_model_calls_it_affected(
 
 def test_masks_that_are_evidence_of_one_class_are_held_against_its_own_samples(tmp_path: Path) -> None:
     schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
-    expected, sides, samples = wanted_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
+    expected, sides, samples = request_of(tmp_path, "image", schema, labels(), settings(mask_class="b"), **facts)
     result = masked_of(expected, sides, samples)
     truth = {m.sample_id: m.targets["label"] for m in sides.members}
     assert {truth[question.sample_id] for question in result} == {"b"}
@@ -81,14 +81,14 @@ def test_masks_that_are_evidence_of_one_class_are_held_against_its_own_samples(t
 def test_a_class_that_there_is_not_is_a_reason_and_costs_the_maps_alone(tmp_path: Path) -> None:
     schema, facts = Classification(target="label"), {"classes": ("a", "b"), "loss": "cross_entropy"}
     block = settings(mask_class="c", checks=True)
-    expected, sides, samples = wanted_of(tmp_path, "image", schema, labels(), block, **facts)
+    expected, sides, samples = request_of(tmp_path, "image", schema, labels(), block, **facts)
     result = saliency.explain_test(expected, sides, samples, tmp_path / "out")
     assert result.section["reason"] == "evaluate.saliency.mask_class: 'c' is not one of the classes a, b"
 
 
 def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path) -> None:
     block, targets = settings(checks=True), [{"score": str(i)} for i in range(N)]
-    changed, sides, samples = wanted_of(tmp_path, "image", Regression(target="score"), targets, block)
+    changed, sides, samples = request_of(tmp_path, "image", Regression(target="score"), targets, block)
     names = {"another_seed": "a", "shuffled_labels": "b", "segmentation": "c"}
     others = {use: OtherNetwork(name, "m", tmp_path / name, "now") for use, name in names.items()}
     (tmp_path / "b").mkdir()
@@ -106,48 +106,48 @@ def test_a_network_that_is_not_there_is_undefined_with_its_reason(tmp_path: Path
     assert checks["mask_auprc"]["beyond_shuffled"]["value"] is not None
 
 
-def beside(home: Path, wanted: MapRequest, channels: int, members: int = 1, **facts: Any) -> MapRequest:
+def beside(home: Path, request: MapRequest, channels: int, members: int = 1, **facts: Any) -> MapRequest:
     """The request with a segmentation of random weights to compare with."""
     dense = [models.build_dense("unet", ndim=2, in_channels=1, out_channels=channels, seed=n) for n in range(members)]
     schema = Segmentation(classes=tuple("abc"[: max(2, channels)]))
-    changed = replace(wanted.facts, name="outlines", task=schema.model_dump(mode="json"), members=members, **facts)
+    changed = replace(request.facts, name="outlines", task=schema.model_dump(mode="json"), members=members, **facts)
     other = OtherNetwork("seg", "m", home / "seg")
     save_model(other.folder / "model", changed, [models.Network(net).eval() for net in dense])
     (other.folder / "check.json").write_text("{}")
-    return replace(wanted, others={"segmentation": other})
+    return replace(request, others={"segmentation": other})
 
 
 def test_a_segmentation_network_answers_about_the_label_that_is_asked_of(tmp_path: Path) -> None:
     schema = Zones(zones=("right_sup", "left_sup"), grades=3)
     targets = [{"right_sup": "1", "left_sup": "1"} for _ in range(N)]
-    wanted, _, _ = wanted_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
-    wanted = beside(tmp_path, wanted, 3)
-    network = load_networks(tmp_path / "seg/model", wanted.facts)[0]
+    request, _, _ = request_of(tmp_path, "image", schema, targets, settings(), loss="cross_entropy")
+    request = beside(tmp_path, request, 3)
+    network = load_networks(tmp_path / "seg/model", request.facts)[0]
     question = Question("s", "p", torch.rand(1, 32, 32), None)  # type: ignore[arg-type]
     with torch.inference_mode():
         shares = network(question.input[None])[0].softmax(0).numpy()
-    asked = [replace(question, label=label) for label in (1, 2, None)]
-    result = mapmasks.segmented(wanted, asked)
-    for said, expected in zip(result, (shares[1], shares[2], 1 - shares[0])):
-        np.testing.assert_allclose(said, expected, atol=1e-6)
+    questions = [replace(question, label=label) for label in (1, 2, None)]
+    result = mapmasks.segmented(request, questions)
+    for answer, expected in zip(result, (shares[1], shares[2], 1 - shares[0])):
+        np.testing.assert_allclose(answer, expected, atol=1e-6)
 
 
 def test_with_folds_the_segmentation_network_that_did_not_see_a_sample_answers(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
-    wanted, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
-    wanted = beside(tmp_path, wanted, 1, members=2)
-    nets = load_networks(tmp_path / "seg/model", replace(wanted.facts, members=2))
+    request, _, _ = request_of(tmp_path, "image", Regression(target="score"), targets, settings())
+    request = beside(tmp_path, request, 1, members=2)
+    nets = load_networks(tmp_path / "seg/model", replace(request.facts, members=2))
     x = torch.rand(1, 32, 32)
     with torch.inference_mode():
         own = [net(x[None])[0, 0].sigmoid().numpy() for net in nets]
-    asked = [Question("s", "p", x, None, fold=fold) for fold in (0, 1, None)]  # type: ignore[arg-type]
-    for said, expected in zip(mapmasks.segmented(wanted, asked), (own[0], own[1], (own[0] + own[1]) / 2)):
-        np.testing.assert_allclose(said, expected, atol=1e-5)
+    questions = [Question("s", "p", x, None, fold=fold) for fold in (0, 1, None)]  # type: ignore[arg-type]
+    for answer, expected in zip(mapmasks.segmented(request, questions), (own[0], own[1], (own[0] + own[1]) / 2)):
+        np.testing.assert_allclose(answer, expected, atol=1e-5)
 
 
 def test_a_segmentation_of_other_samples_is_refused(tmp_path: Path) -> None:
     targets = [{"score": str(i)} for i in range(N)]
-    expected, _, _ = wanted_of(tmp_path, "image", Regression(target="score"), targets, settings())
+    expected, _, _ = request_of(tmp_path, "image", Regression(target="score"), targets, settings())
     expected = beside(tmp_path, expected, 1, dataset="elsewhere")
     with pytest.raises(ScantuneError, match="'outlines' uses other samples"):
         mapmasks.segmented(expected, [])
@@ -194,13 +194,13 @@ def test_masks_are_dealt_out_anew_among_subjects(tmp_path: Path) -> None:
     side = side_of(tmp_path, [(8, 8)] * 12)
     task = task_of(Segmentation(), ModelFacts("m", "d", {}, {}, loss="dice"))
     plain, dealt = (samples_of.samples(one, task) for one in (side, retraining.shuffle(side, 0, masks=True)))
-    pictures = [int(255 * held["input"].max() + 0.5) for held in (dealt[i] for i in range(12))]
-    given = [int(dealt[i]["target"].max()) - 1 for i in range(12)]
+    pictures = [int(255 * sample["input"].max() + 0.5) for sample in (dealt[i] for i in range(12))]
+    values = [int(dealt[i]["target"].max()) - 1 for i in range(12)]
     assert pictures == list(range(12))  # the pictures stay where they were
     assert [int(plain[i]["target"].max()) - 1 for i in range(12)] == pictures
-    assert sorted(given) == pictures
-    assert given != pictures
-    assert [i // 2 for i in given[::2]] == [i // 2 for i in given[1::2]]  # a subject's masks stay together
+    assert sorted(values) == pictures
+    assert values != pictures
+    assert [i // 2 for i in values[::2]] == [i // 2 for i in values[1::2]]  # a subject's masks stay together
 
 
 def test_masks_of_several_shapes_cannot_be_dealt_out(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from tests.pipeline.conftest import Model
 
 
 def opened(settings: Any, schema: Any, shape: tuple[int, ...], **facts: Any) -> Predictor:
-    held = ModelFacts(
+    model_facts = ModelFacts(
         "m", "d", schema.model_dump(mode="json"), settings.model_dump(mode="json"), **{"loss": "mse", **facts}
     )
-    network = build_network(task_of(schema, held), Model("small_cnn"), settings.modality, shape, 0)  # type: ignore[arg-type]
-    return Predictor(held, [network.eval()])
+    network = build_network(task_of(schema, model_facts), Model("small_cnn"), settings.modality, shape, 0)  # type: ignore[arg-type]
+    return Predictor(model_facts, [network.eval()])
 
 
 def ask(model: Predictor, source: Path, out: Path) -> Path:
@@ -72,7 +72,7 @@ def test_every_zone_has_its_map_on_one_sheet(tmp_path: Path, monkeypatch: pytest
     model = opened(settings, schema, (1, 32, 32), loss="cross_entropy")
     ask(model, tmp_path / "film.png", tmp_path / "maps")
     ((groups, more),) = seen
-    assert [shown.explained.split(":")[0] for shown, _ in groups["film"]] == ["right sup", "left sup"]
+    assert [view.explained.split(":")[0] for view, _ in groups["film"]] == ["right sup", "left sup"]
     assert len(groups["film"][0][0].prediction.split()) == 2
     assert "right sup, left sup" in more["notes"][0]
 
@@ -90,7 +90,7 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 
     made: list[Any] = []
     drawn = draw.draw
-    monkeypatch.setattr(draw, "draw", lambda shown, saliency: made.append(saliency) or drawn(shown, saliency))
+    monkeypatch.setattr(draw, "draw", lambda view, saliency: made.append(saliency) or drawn(view, saliency))
     film = tmp_path / "film.png"
     io.write_png(film, np.random.default_rng(0).integers(0, 255, (48, 40)).astype(np.uint8))
     settings = ImageInput(dataset="d", modality="image", shape=[32, 32])
@@ -103,12 +103,12 @@ def test_method_and_layer_are_those_that_were_asked_for(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("asked", "says"),
+    ("options", "says"),
     [({"layer": "nowhere"}, "is not a layer"), ({"method": "xray"}, "--map-method: 'xray' is not one of")],
 )
 def test_a_layer_or_method_that_there_is_not_is_refused_before_anything_is_asked(
-    asked: dict[str, str], says: str
+    options: dict[str, str], says: str
 ) -> None:
     model = opened(ImageInput(dataset="d", modality="image", shape=[32, 32]), Regression(target="score"), (1, 32, 32))
     with pytest.raises(ScantuneError, match=says):
-        predicted_maps.check(model, **asked)
+        predicted_maps.check(model, **options)

@@ -18,10 +18,10 @@ from tests.pipeline.conftest import Model, N, make, settings
 
 
 def explain(home: Path, modality: str, schema: Any, targets: list[dict[str, str]], block: Any, **facts: Any) -> Any:
-    sides, held, folder, table = make(home, modality, schema, targets, **facts)
+    sides, model_facts, folder, table = make(home, modality, schema, targets, **facts)
     samples = errors.sample_errors(table, schema)
-    networks = load_networks(folder, held)
-    expected = saliency.MapRequest(networks, held, task_of(schema, held), block, torch.device("cpu"))
+    networks = load_networks(folder, model_facts)
+    expected = saliency.MapRequest(networks, model_facts, task_of(schema, model_facts), block, torch.device("cpu"))
     return saliency.explain_test(expected, sides, samples, home / "out"), samples
 
 
@@ -68,12 +68,16 @@ def test_a_loop_gets_frames_and_an_animation(tmp_path: Path) -> None:
 
 def test_samples_of_the_error_sheet_have_maps_too(tmp_path: Path) -> None:
     schema = Regression(target="score")
-    sides, held, folder, table = make(tmp_path, "image", schema, numbers())
+    sides, model_facts, folder, table = make(tmp_path, "image", schema, numbers())
     samples = errors.sample_errors(table, schema)
     expected = saliency.MapRequest(
-        load_networks(folder, held), held, task_of(schema, held), settings(samples=1), torch.device("cpu")
+        load_networks(folder, model_facts),
+        model_facts,
+        task_of(schema, model_facts),
+        settings(samples=1),
+        torch.device("cpu"),
     )
-    wrong = [said.sample_id for said in errors.worst(samples, at_least=5)]
+    wrong = [error.sample_id for error in errors.worst(samples, at_least=5)]
     assert set(wrong) <= set(saliency.explain_test(expected, sides, samples, tmp_path / "out", wrong).maps)
     assert not set(wrong) <= set(saliency.explain_test(expected, sides, samples, tmp_path / "out").maps)
 
@@ -85,8 +89,8 @@ def test_each_zone_has_a_map_of_its_own(tmp_path: Path) -> None:
     assert result.section["method"] == "hirescam"
     assert result.section["n_maps"] == 2 * len({s for group in result.section["samples"].values() for s in group})
     assert "every_question" in result.figures
-    asked = {shown.explained.split(":")[0] for shown, _ in result.maps.values()}
-    assert asked <= {"right sup", "left sup"}
+    zones = {view.explained.split(":")[0] for view, _ in result.maps.values()}
+    assert zones <= {"right sup", "left sup"}
 
 
 @pytest.mark.parametrize(
@@ -119,10 +123,12 @@ def test_a_vision_transformer_has_maps_of_its_attention_and_of_its_tokens(
     tmp_path: Path, block: dict[str, Any], layer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     schema = Regression(target="score")
-    sides, held, _, table = make(tmp_path, "image", schema, numbers())
-    task = task_of(schema, held)
+    sides, model_facts, _, table = make(tmp_path, "image", schema, numbers())
+    task = task_of(schema, model_facts)
     network = build_network(task, Model("vit_tiny_patch16_224"), "image", (1, 32, 32), 0)  # type: ignore[arg-type]
-    expected = saliency.MapRequest([network.eval()], held, task, settings(samples=1, **block), torch.device("cpu"))
+    expected = saliency.MapRequest(
+        [network.eval()], model_facts, task, settings(samples=1, **block), torch.device("cpu")
+    )
     with caplog.at_level("INFO"):
         result = saliency.explain_test(expected, sides, errors.sample_errors(table, schema), tmp_path / "out").section
     assert (result["layer"], result["grid"]) == (layer, [2, 2])

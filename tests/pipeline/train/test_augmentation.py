@@ -33,6 +33,6 @@ def test_the_share_of_batches_that_are_mixed_is_the_one_asked_for(name: str, pro
 
 
 def test_without_the_block_nothing_is_changed() -> None:
-    held = changes_of("image", {})
-    assert (held.sample, held.batch) == (None, None)
+    changes = changes_of("image", {})
+    assert (changes.sample, changes.batch) == (None, None)
     assert changes_of("image", {"rotation": 5, "mixup": {"enabled": False}}).batch is None

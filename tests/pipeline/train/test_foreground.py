@@ -42,7 +42,7 @@ def test_percentiles_mean_and_deviation_are_those_of_the_marked_values(tmp_path:
     net = models.build_dense("plain_unet", ndim=3, channels=[4, 4], seed=0)
     net.set_normalization(norm)
     seen: list[torch.Tensor] = []
-    net.net.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    net.net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     network = models.Network(net).eval()
     x = torch.tensor([-1000.0, 40.0, 3000.0]).repeat(16)[None, None, :, None, None].expand(1, 1, 48, 4, 4)
     network(x)

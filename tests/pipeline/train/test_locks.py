@@ -30,10 +30,10 @@ def test_lock_names_its_holder_and_ends_with_it(tmp_path: Path, monkeypatch: pyt
         assert holder.stdout is not None
         assert holder.stdout.readline() == "ready\n"
         who = f"process {holder.pid} on {os.uname().nodename}, since .*kill {holder.pid}"
-        said = f"knees is being trained already by {who}"
-        with pytest.raises(TrainingUnderWay, match=said):
+        message = f"knees is being trained already by {who}"
+        with pytest.raises(TrainingUnderWay, match=message):
             refuse_second(["hips", "knees"])
-        with pytest.raises(TrainingUnderWay, match=said), training_lock("knees"):
+        with pytest.raises(TrainingUnderWay, match=message), training_lock("knees"):
             pass
         with training_lock("hips"):
             pass

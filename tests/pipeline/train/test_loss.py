@@ -27,9 +27,9 @@ def terms_of(task: str, spec: dict[str, Any], teacher: Any = None, **train: Any)
 
 
 def test_each_term_has_the_weight_of_its_key():
-    held = {"distillation": {"alpha": 0.3, "temperature": 4.0}, "partners": {"weight": 0.7, "margin": 2.0}}
-    held["scanner_consistency"] = {"weight": 0.2}
-    terms, weights = terms_of("classification", {"name": "cross_entropy"}, nn.Identity(), **held)
+    blocks = {"distillation": {"alpha": 0.3, "temperature": 4.0}, "partners": {"weight": 0.7, "margin": 2.0}}
+    blocks["scanner_consistency"] = {"weight": 0.2}
+    terms, weights = terms_of("classification", {"name": "cross_entropy"}, nn.Identity(), **blocks)
     assert weights(0, 0, []) == {
         "cross_entropy": pytest.approx(0.7),  # what the teacher leaves
         "distillation": 0.3,

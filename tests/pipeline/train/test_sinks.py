@@ -22,10 +22,10 @@ class Told(Run):
         self.texts[name] = text
 
     def send(self, points: Any) -> None:
-        self.points += [(step, name, value) for step, held in points for name, value in held.items()]
+        self.points += [(step, name, value) for step, values in points for name, value in values.items()]
 
     def last_step(self, name: str) -> int | None:
-        return max((step for step, held, _ in self.points if held == name), default=None)
+        return max((step for step, point_name, _ in self.points if point_name == name), default=None)
 
 
 def test_losses_rates_norms_and_histograms_go_to_mlflow_by_member():

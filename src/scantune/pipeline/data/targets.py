@@ -96,7 +96,7 @@ def _check_cells(params: Params, name: str, cohort: Cohort) -> None:
 def _covariate_faults(params: Params, name: str, cohort: Cohort) -> Iterator[Fault]:
     """Covariates of experiments on the dataset that are, or determine, a target."""
     groups = (("experiments", params.experiments), ("derived", params.derived))
-    blocks = {f"{group}.{key}": b for group, held in groups for key, b in held.items() if b.dataset == name}
+    blocks = {f"{group}.{key}": b for group, entries in groups for key, b in entries.items() if b.dataset == name}
     for key, block in blocks.items():
         columns = {} if block.model.covariates is None else block.model.covariates.columns
         cells = {column: [record.groups.get(column, "") for record in cohort.records] for column in columns}

@@ -51,16 +51,16 @@ def section(
     table: PredictionTable, task: TaskSettings, settings: EvaluateConfig, home: PredictionTable | None = None
 ) -> dict[str, Any] | None:
     """As :func:`of`; for a model that abstains also ``answered``: ``n``, and the headline metrics of these samples."""
-    found = of(table, home, settings.confidence)
-    if found is None or ANSWERED not in table:
-        return found
+    result = of(table, home, settings.confidence)
+    if result is None or ANSWERED not in table:
+        return result
     answered = table.take((table.split == "test") & (table.text(ANSWERED) == "yes"))
     figures: dict[str, Any] = {}
     if len(answered):
         options = {name: getattr(settings, name) for name in ("draws", "seed", "confidence")}
         figures = scoring.compared_with(answered, task, {ANSWERED: answered}, **options)[ANSWERED]
         figures = {name: {k: v for k, v in entry.items() if k != "difference"} for name, entry in figures.items()}
-    return found | {"answered": {"n": len(answered), "figures": figures}}
+    return result | {"answered": {"n": len(answered), "figures": figures}}
 
 
 def _by_subject(table: PredictionTable) -> np.ndarray:

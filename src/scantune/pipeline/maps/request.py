@@ -126,11 +126,11 @@ def maps_of(
 
     output = output_of(request, network, x, sample_id)
     part = questions.of_task(request.task.name)
-    asked = part.questions(output, request.task)
+    map_questions = part.questions(output, request.task)
     options = {"method": request.method, "layer": request.settings.layer, **request.options()}
     if not too_large(request.facts.input, x):
-        maps = explain.maps(network, x, [one.target for one in asked], **options)
-        return asked[: len(maps)], maps
+        maps = explain.maps(network, x, [one.target for one in map_questions], **options)
+        return map_questions[: len(maps)], maps
     from scantune.explain import windowed
     from scantune.registry.tensors import windows_of
 
@@ -145,10 +145,10 @@ def maps_of(
         windows,
         x,
         regions(output, request.task),
-        lambda number, region: questions.dense(asked[number].index[0], region, exclusive=exclusive),
+        lambda number, region: questions.dense(map_questions[number].index[0], region, exclusive=exclusive),
         lambda window, targets: explain.maps(network, window, targets, **options),
     )
-    return asked, maps
+    return map_questions, maps
 
 
 def output_of(request: MapRequest, network: nn.Module, x: Tensor, sample_id: str = "") -> Tensor:

@@ -33,13 +33,13 @@ def members_of(params: Params, key: str) -> dict[str, Path]:
         ScantuneError: a copy is not there, with the command that makes it.
     """
     entries = {e.member: name for name, e in params.ensemble_members.items() if e.ensemble == key}
-    found = {}
+    folders = {}
     for member in params.ensembles[key].members:
         folder = Path("ensembles") / key / "members" / member
         if not (folder / "model.json").exists():
             raise ScantuneError(f"{folder}: not here yet; run: dvc repro ensemble-member@{entries[member]}")
-        found[member] = folder
-    return found
+        folders[member] = folder
+    return folders
 
 
 def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPlan:
@@ -58,14 +58,14 @@ def plan_of(params: Params, key: str, models: Mapping[str, Path]) -> TrainingPla
     first = next(iter(facts.values()))
     fit = {"calibration": "temperature", "miscoverage": 0.1} | dict(first.training.get("fit", {}))
     fit["distance"] = all(list(folder.glob("member_*/reference.safetensors")) for folder in models.values())
-    if fit["distance"] and all(held.abstain for held in facts.values()):
+    if fit["distance"] and all(member_facts.abstain for member_facts in facts.values()):
         fit["distance"] = "abstain"
     block = block.model_copy(update={"train": block.train.model_copy(update={**fit, "calibration_fraction": 0.0})})
     sides = sides_of(params, ensemble.input, ensemble.dataset)
     plan = training.plan(key, block, params.inputs[ensemble.input], sides)
-    for member, held in facts.items():
-        _refuse_unlike(key, ensemble.members[0], first, member, held)
-        _refuse_other_samples(key, member, held, plan)
+    for member, member_facts in facts.items():
+        _refuse_unlike(key, ensemble.members[0], first, member, member_facts)
+        _refuse_other_samples(key, member, member_facts, plan)
     return plan
 
 
@@ -102,7 +102,7 @@ def join(plan: TrainingPlan, models: Mapping[str, Path]) -> tuple[ModelFacts, Tr
         ScantuneError: the networks' outputs have other shapes.
     """
     facts = {member: read_facts(folder) for member, folder in models.items()}
-    each = {member: load_networks(models[member], held) for member, held in facts.items()}
+    each = {member: load_networks(models[member], member_facts) for member, member_facts in facts.items()}
     networks = [network for of_member in each.values() for network in of_member]
     fitted, validation = calibration.fit(plan, [(networks, plan.sides.side("validation"))])
     trained = TrainedNetworks(networks, [], fitted, validation)
@@ -123,7 +123,7 @@ def join(plan: TrainingPlan, models: Mapping[str, Path]) -> tuple[ModelFacts, Tr
 
 def _all_of(facts: Mapping[str, ModelFacts], name: str) -> str:
     """What the members' models say of their starting weights, each text once."""
-    texts = [str(held.weights.get(name)) for held in facts.values() if held.weights.get(name)]
+    texts = [str(member_facts.weights.get(name)) for member_facts in facts.values() if member_facts.weights.get(name)]
     return "; ".join(dict.fromkeys(texts))
 
 

@@ -82,8 +82,8 @@ def _concordant(
         first = before[np.searchsorted(block, block[mine], "left")]
         sums = np.concatenate([np.zeros((1, weights.shape[1])), cumulate(weights[order[in_upper]])])
         lower = 0.5 * (sums[less] + sums[upto]) - sums[first]
-        for found, w in zip(right, of_events, strict=True):
-            found += np.einsum("nb,nb->b", w[order[mine]], lower)
+        for concordant, w in zip(right, of_events, strict=True):
+            concordant += np.einsum("nb,nb->b", w[order[mine]], lower)
     return [np.divide(r, p, out=np.full_like(r, np.nan), where=p > 0) for r, p in zip(right, pairs, strict=True)]
 
 
