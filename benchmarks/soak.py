@@ -230,8 +230,10 @@ def _asked(
             time.sleep(0.5)
     seen: list[Counter[str]] = [Counter() for _ in range(clients)]
     until = time.monotonic() + 60 * minutes
-    asked = [(f"{server}/invocations", files, number, until, patience, seen[number], late) for number in range(clients)]
-    threads = [threading.Thread(target=client, args=one) for one in asked]
+    arguments = [
+        (f"{server}/invocations", files, number, until, patience, seen[number], late) for number in range(clients)
+    ]
+    threads = [threading.Thread(target=client, args=one) for one in arguments]
     for thread in threads:
         thread.start()
     for tenth in range(1, 11):
