@@ -200,8 +200,8 @@ def half_precision() -> dict[str, float]:
     draws = np.random.default_rng(0).integers(0, 400, (1000, 400))
     low, high = np.quantile(errors["32"][draws].mean(1), [0.025, 0.975])
     inside = low <= errors["bf16"].mean() <= high
-    said = f"float32 {errors['32'].mean():.4f} [{low:.4f}, {high:.4f}], bf16 {errors['bf16'].mean():.4f}"
-    print(f"  test MAE: {said} ({'inside' if inside else 'OUTSIDE'})")
+    errors_text = f"float32 {errors['32'].mean():.4f} [{low:.4f}, {high:.4f}], bf16 {errors['bf16'].mean():.4f}"
+    print(f"  test MAE: {errors_text} ({'inside' if inside else 'OUTSIDE'})")
     return ratios | {"bf16 figure inside the interval": float(inside)}
 
 

@@ -175,8 +175,8 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join([f"{device}, PyTorch {torch.__version__}", "", *table(results)]))
     print(f"killed after step {resumed['killed_at_step']} and resumed: the same weights: {resumed['same_weights']}")
     if options.out:
-        held = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
-        options.out.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
+        report = {"device": device, "torch": torch.__version__, "nets": results, "resumed": resumed}
+        options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -212,14 +212,14 @@ def measure(minutes: float, clients: int, patience: float) -> Counter[str]:
         process = subprocess.Popen(command, env=env)
         try:
             server, late = psutil.Process(process.pid), list[str]()
-            seen = _asked(f"http://127.0.0.1:{port}", files, minutes, clients, patience, server, late)
+            seen = _answered(f"http://127.0.0.1:{port}", files, minutes, clients, patience, server, late)
             return seen + settled(late, home / RECORD, max(patience, 60.0))
         finally:
             process.terminate()
             process.wait(30)
 
 
-def _asked(
+def _answered(
     server: str, files: Path, minutes: float, clients: int, patience: float, process: psutil.Process, late: list[str]
 ) -> Counter[str]:
     while True:
