@@ -165,9 +165,9 @@ def test_each_class_is_dealt_as_evenly_as_can_be(counts, seed, folds):
     of = dict(zip((f"s{i}" for i in range(len(classes))), classes))
     for parts in (sides(assignments), folds_of(assignments)):
         for name in set(classes) if parts else ():
-            shares = {part: sum(of[s] == name for s in members) for part, members in parts.items()}
-            assert (min(shares.values()) == 0) == any(t.startswith(f"c '{name}'") and str(sum(shares.values())) in t
-                                                    and next(iter(shares)) in t for t in told)  # fmt: skip
+            sizes = {part: sum(of[s] == name for s in members) for part, members in parts.items()}
+            assert (min(sizes.values()) == 0) == any(t.startswith(f"c '{name}'") and str(sum(sizes.values())) in t
+                                                    and next(iter(sizes)) in t for t in told)  # fmt: skip
     for name, count in zip("abcdef", [20, 20, *counts]):
         assert count < 3 or all(any(of[s] == name for s in members) for members in sides(assignments).values())
     by_fold = [sum(of[s] == "a" for s in members) for members in folds_of(assignments).values()]
